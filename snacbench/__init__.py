@@ -1,0 +1,5 @@
+"""snacbench: evaluation and benchmarking of neural audio codecs."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,6 @@
+"""``python -m snacbench``."""
+
+from snacbench.cli.main import main
+
+if __name__ == "__main__":
+    main()

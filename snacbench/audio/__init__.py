@@ -1,0 +1,1 @@
+"""Pure functions on `Audio`: reading and writing, resampling, channels, alignment."""

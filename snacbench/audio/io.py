@@ -1,0 +1,154 @@
+"""Reading clips and writing decoded audio (libsndfile through soundfile)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from snacbench.errors import AudioError, StoreError
+from snacbench.types import Audio, Clip
+
+AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
+
+# 24 bits: finer than any codec here resolves, and every 16-bit source survives unchanged.
+_FLAC_BITS = 24
+_FULL_SCALE = float(2 ** (_FLAC_BITS - 1))
+_HASH_BLOCK_BYTES = 1 << 20
+_MAX_FLAC_CHANNELS = 8
+_MAX_FLAC_RATE_HZ = 655_350
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def probe(path: Path) -> tuple[int, int, int]:
+    """Rate in Hz, channels and samples per channel that an audio file's header states.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, not audio, or holds no samples.
+    """
+    try:
+        info = soundfile.info(str(path))
+    except soundfile.LibsndfileError as error:
+        raise AudioError(_why_unreadable(path, error)) from error
+    if info.frames == 0:
+        raise AudioError(f"{path} holds no samples; remove it or record it again")
+    return int(info.samplerate), int(info.channels), int(info.frames)
+
+
+def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
+    """Read an audio file, or the segment ``[start, start + num_samples)`` of it.
+
+    Returns
+    -------
+    Audio
+        At the file's own rate and channels, float32.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, not audio, shorter than its header or the segment
+        says, empty, or holds NaN or infinite samples.
+    """
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            expected = file.frames - start if num_samples is None else num_samples
+            file.seek(min(start, file.frames))
+            samples = file.read(frames=max(expected, 0), dtype="float32", always_2d=True)
+            rate_hz = int(file.samplerate)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(_why_unreadable(path, error)) from error
+    if len(samples) == 0:
+        raise AudioError(f"{path} holds no samples; remove it or record it again")
+    if len(samples) < expected:
+        raise AudioError(
+            f"{path} ends after {len(samples)} of {expected} samples: the file is truncated or "
+            "damaged; fetch it again"
+        )
+    try:
+        return Audio(np.ascontiguousarray(samples.T), rate_hz)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error
+
+
+def read_clip(clip: Clip) -> Audio:
+    """Read the segment of a file that a clip names; see `read` for what is raised."""
+    return read(clip.path, start=clip.start, num_samples=clip.num_samples)
+
+
+def write_flac(path: Path, audio: Audio) -> int:
+    """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
+
+    A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. The file
+    appears under its name only once it is complete.
+
+    Raises
+    ------
+    AudioError
+        If FLAC cannot hold the signal's rate or channel count.
+    StoreError
+        If the folder cannot be written or the disk is full.
+    """
+    if audio.channels > _MAX_FLAC_CHANNELS or audio.rate_hz > _MAX_FLAC_RATE_HZ:
+        raise AudioError(
+            f"FLAC holds up to {_MAX_FLAC_CHANNELS} channels at {_MAX_FLAC_RATE_HZ} Hz, found "
+            f"{audio.channels} channels at {audio.rate_hz} Hz"
+        )
+    scaled = np.rint(audio.samples.T.astype(np.float64) * _FULL_SCALE)
+    clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
+    pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(
+            str(partial),
+            pcm << (32 - _FLAC_BITS),  # libsndfile takes the upper 24 bits of an int32
+            audio.rate_hz,
+            format="FLAC",
+            subtype=f"PCM_{_FLAC_BITS}",
+        )
+        _check_complete(partial, audio)
+        partial.replace(path)
+    except (OSError, soundfile.LibsndfileError) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(_why_unwritable(path, error)) from error
+    return clipped
+
+
+def _check_complete(partial: Path, audio: Audio) -> None:
+    """Libsndfile reports a full disk only by what is missing from the file."""
+    info = soundfile.info(str(partial))
+    if info.frames != audio.num_samples:
+        raise OSError(errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written")
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return f"{path} does not exist; check the path or the manifest that names it"
+    if not os.access(path, os.R_OK):
+        return f"{path} may not be read by this user; check its permissions"
+    if path.stat().st_size == 0:
+        return f"{path} is empty (0 bytes); fetch it again"
+    return (
+        f"{path} is not audio that libsndfile can read ({error}); check that it is what its name "
+        "says"
+    )
+
+
+def _why_unwritable(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the disk is full while writing {path}; free some space and resume the run"
+    return f"cannot write {path} ({error}); check the folder's permissions and the free space"

@@ -1,0 +1,66 @@
+"""``snacbench list``: the codecs, metrics and test sets there are."""
+
+from __future__ import annotations
+
+import click
+
+from snacbench.cli.terminal import show_rows
+from snacbench.plugins import codec_families, codec_models, metrics
+from snacbench.testsets import NAMED_SETS
+from snacbench.types import CodecModel
+
+
+@click.command("list", short_help="List codecs, metrics or test sets.")
+@click.argument("what", type=click.Choice(["codecs", "metrics", "sets"]))
+def list_(what: str) -> None:
+    """List the codecs, metrics or test sets there are."""
+    {"codecs": _codecs, "metrics": _metrics, "sets": _sets}[what]()
+
+
+def _codecs() -> None:
+    rows = [
+        (m.name, m.family, _rate(m), _channels(m), _points(m), m.points[0].licence)
+        for m in codec_models().values()
+    ]
+    show_rows(("codec", "family", "Hz", "channels", "operating points", "licence"), rows)
+    click.echo("\nfamily names and what they stand for (published; embedded):")
+    for family in codec_families().values():
+        click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
+
+
+def _metrics() -> None:
+    rows = [
+        (
+            m.spec.name,
+            m.spec.unit,
+            f"{m.spec.better} is better",
+            str(m.spec.rate_hz),
+            "all" if len(m.spec.domains) > 1 else m.spec.domains[0],
+            "default" if m.spec.default else "",
+        )
+        for m in metrics().values()
+    ]
+    show_rows(("metric", "unit", "direction", "Hz", "domains", ""), rows)
+
+
+def _sets() -> None:
+    show_rows(("set", "what it is"), [(s.name, s.summary) for s in NAMED_SETS.values()])
+    click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
+
+
+def _rate(model: CodecModel) -> str:
+    return str(model.points[0].rate_hz or "the clip's")
+
+
+def _channels(model: CodecModel) -> str:
+    return " or ".join(map(str, model.points[0].channels)) or "any"
+
+
+def _points(model: CodecModel) -> str:
+    if all(point.nominal_kbps is None for point in model.points):
+        return ", ".join(point.name.partition("@")[2] or "-" for point in model.points)
+    rates = [f"{p.nominal_kbps:.3g}{'*' if p.truncated else ''}" for p in model.points]
+    shown = rates if len(rates) <= 12 else [*rates[:4], "...", rates[-1]]
+    more = "; any rate" if model.free_point else ""
+    stars = "  (* truncated)" if any(p.truncated for p in model.points) else ""
+    return f"{', '.join(shown)} kbps{more}{stars}"

@@ -1,0 +1,74 @@
+"""Entry point: the verbs, and what every error becomes.
+
+Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from snacbench import __version__
+from snacbench.cli.check import check
+from snacbench.cli.list import list_
+from snacbench.cli.run import run
+from snacbench.cli.score import score
+from snacbench.cli.score_files import score_files
+from snacbench.cli.show import show
+from snacbench.cli.table import table
+from snacbench.errors import SnacbenchError
+
+EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="snacbench")
+def cli() -> None:
+    r"""Evaluate and benchmark neural audio codecs.
+
+    \b
+    snacbench run --codecs snac,dac,encodec,opus      the main job
+    snacbench table RUN --format markdown             its numbers again
+    """
+
+
+for command in (run, table, score, score_files, list_, show, check):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and turn whatever happens into an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USER)
+    except SnacbenchError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(EXIT_USER)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.exit(0)  # the reader of our output, for example head, has had enough
+    except Exception as error:  # noqa: BLE001 - the last resort: say that it is ours
+        click.echo(_bug_report(error), err=True)
+        sys.exit(EXIT_BUG)
+
+
+def _bug_report(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as report:
+        report.write("".join(traceback.format_exception(error)))
+    return (
+        f"internal error: {type(error).__name__}: {error}\n"
+        f"This is a bug in snacbench; please report it with {Path(report.name)}"
+    )

@@ -1,0 +1,141 @@
+"""``snacbench run``: code a test set through codecs, score it, and print the summary."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_summary
+from snacbench.errors import StoreError, UserError
+from snacbench.runner import plan as planning
+from snacbench.runner.execute import Outcome, execute, start
+from snacbench.runner.pool import default_jobs
+from snacbench.store.folder import RunFolder
+from snacbench.tables.formats import to_csv, to_markdown
+from snacbench.tables.summary import RunRows
+from snacbench.types import DOMAINS
+
+EXIT_FAILED_ROWS = 1
+
+
+@click.command(short_help="Code a test set through codecs, score it, print the summary.")
+@click.option("--codecs", help="Families, models or models with rates: snac,dac-44khz@2.67,opus@14")
+@click.option("--data", default="quick", show_default=True, help="Named set, manifest or folder.")
+@click.option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
+@click.option(
+    "--weights",
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
+)
+@click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="New run folder.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), help="Go on with a run; repeats nothing."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--channels",
+    type=click.Choice(["mono", "stereo"]),
+    default="mono",
+    show_default=True,
+    help="Downmix every clip, or keep stereo; the same for all codecs and the reference.",
+)
+@click.option(
+    "--reference",
+    type=click.Choice(["source", "codec-input"]),
+    default="source",
+    show_default=True,
+    help="Compare with the source, or with what the codec got after resampling.",
+)
+@click.option("--segment-s", type=float, help="Cut clips longer than this to one segment.")
+@click.option("--limit", type=int, help="At most this many clips per domain, chosen by hash.")
+@click.option(
+    "--domain",
+    type=click.Choice(DOMAINS),
+    default="unknown",
+    help="Domain of clips that do not tell theirs.",
+)
+@click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
+def run(
+    folder: Path | None,
+    resume: Path | None,
+    jobs: int | None,
+    plan_only: bool,
+    **options: Any,
+) -> int:
+    """Code a test set through codecs, score what comes out, and print the summary.
+
+    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
+    --resume RUN.
+    """
+    plan = _resumed_plan(resume) if resume else planning.make_plan(_request(options))
+    show_facts(planning.summary_of(plan), to=err)
+    if plan_only:
+        return 0
+    target = resume or folder or _default_folder()
+    if warning := planning.free_space_warning(plan, target):
+        err.print(f"warning: {warning}", style="bold yellow")
+    plan = planning.with_weights(plan)
+    run_folder = RunFolder.open(resume) if resume else start(plan, target)
+    err.print(f"run folder  {run_folder.path}", soft_wrap=True)
+    try:
+        with ProgressBar() as bar:
+            outcome = execute(plan, run_folder, workers=jobs or default_jobs(), progress=bar)
+    except KeyboardInterrupt:
+        err.print(f"stopped; go on with: snacbench run --resume {run_folder.path}", soft_wrap=True)
+        raise
+    return finish(run_folder, outcome)
+
+
+def finish(folder: RunFolder, outcome: Outcome) -> int:
+    """Write the summary into the run folder, show it, and say which rows failed."""
+    rows = [RunRows.load(folder)]
+    folder.write_text("summary.csv", to_csv(rows))
+    folder.write_text("summary.md", to_markdown(rows))
+    show_summary(rows)
+    show_failures(outcome)
+    out.print(f"\n{folder.path}", soft_wrap=True)
+    return 0 if outcome.all_ok else EXIT_FAILED_ROWS
+
+
+def _request(options: dict[str, Any]) -> planning.Request:
+    if not options["codecs"]:
+        raise UserError("name codecs with --codecs, for example --codecs snac,dac,encodec,opus")
+    names = tuple(name.strip() for name in options.pop("metrics").split(",") if name.strip())
+    return planning.Request(metrics=names, **options)
+
+
+def _resumed_plan(path: Path) -> planning.Plan:
+    """The plan of an existing run, its weights decision kept.
+
+    Raises
+    ------
+    StoreError
+        If the test set or the weights are no longer those that the run began with.
+    """
+    run = RunFolder.open(path).run
+    recipe = dict(run.recipe)
+    recipe["metrics"], recipe["weights"] = tuple(recipe["metrics"]), tuple(recipe["weights"])
+    request = planning.Request(**recipe)
+    plan = planning.make_plan(request)
+    if plan.test_set.sha256 != run.set_sha256:
+        raise StoreError(
+            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
+        )
+    then = [(s.name, s.weights.sha256) for s in run.codecs]
+    now = [(c.spec.name, c.spec.weights.sha256) for c in planning.with_weights(plan).codecs]
+    if then != now:
+        raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
+    return replace(plan, decision="")
+
+
+def _default_folder() -> Path:
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    return Path("runs") / stamp

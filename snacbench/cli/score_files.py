@@ -1,0 +1,63 @@
+"""``snacbench score-files``: score decodes that another program made."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import cast
+
+import click
+
+from snacbench.cli.run import finish
+from snacbench.cli.terminal import ProgressBar, err
+from snacbench.plugins import select_metrics
+from snacbench.runner.execute import score as score_run
+from snacbench.runner.outside import OutsideRequest, import_decodes
+from snacbench.runner.pool import default_jobs
+from snacbench.tables.formats import to_csv
+from snacbench.tables.summary import RunRows
+from snacbench.types import DOMAINS, Domain
+
+
+@click.command("score-files", short_help="Score decodes made by another program.")
+@click.option("--reference", required=True, type=click.Path(path_type=Path))
+@click.option("--degraded", required=True, type=click.Path(path_type=Path))
+@click.option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
+@click.option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
+@click.option("--kbps", type=float, help="Its rate, as its maker states it.")
+@click.option("--domain", type=click.Choice(DOMAINS), default="unknown", help="If known.")
+@click.option("--format", "form", type=click.Choice(["terminal", "csv"]), default="terminal")
+@click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="New run folder.")
+@click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
+def score_files(
+    reference: Path,
+    degraded: Path,
+    metrics: str,
+    name: str | None,
+    kbps: float | None,
+    domain: str,
+    form: str,
+    folder: Path | None,
+    jobs: int | None,
+) -> int:
+    """Score two files, or two folders matched by name, as the output of an outside codec.
+
+    What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
+    references.
+    """
+    names = tuple(part.strip() for part in metrics.split(",") if part.strip())
+    chosen = select_metrics(names)
+    request = OutsideRequest(
+        reference, degraded, name or degraded.stem, kbps, cast(Domain, domain), names
+    )
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    run_folder = import_decodes(request, chosen, folder or Path("runs") / f"{stamp}-files")
+    with ProgressBar() as bar:
+        outcome = score_run(
+            run_folder, chosen, workers=jobs or default_jobs(), progress=bar, by_name=bool(names)
+        )
+    if form == "terminal":
+        return finish(run_folder, outcome)
+    click.echo(to_csv([RunRows.load(run_folder)]), nl=False)
+    err.print(f"run folder  {run_folder.path}", soft_wrap=True)
+    return 0 if outcome.all_ok else 1

@@ -1,0 +1,80 @@
+"""``snacbench show``: everything that is known of a codec without loading it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import click
+
+from snacbench.cli.terminal import out, show_facts
+from snacbench.plugins import select
+from snacbench.types import CodecModel, CodecSpec
+
+_CONTEXT_TOKENS = 2048
+
+
+@click.group(short_help="Show what is known of a codec.")
+def show() -> None:
+    """Show what is known of a codec."""
+
+
+@show.command(short_help="Streams, rates, latency, parameters, licence.")
+@click.argument("name")
+def codec(name: str) -> None:
+    """Show the operating points that NAME selects: streams, rates, latency, size, licence."""
+    for index, (model, spec) in enumerate(select(name)):
+        if index:
+            out.print()
+        show_facts(facts_of(model, spec))
+
+
+def facts_of(model: CodecModel, spec: CodecSpec) -> dict[str, str]:
+    """A codec's specification, label by label."""
+    return {
+        "codec": spec.name + (" (truncated)" if spec.truncated else ""),
+        "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
+        "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
+        "channels": " or ".join(map(str, spec.channels)) or "any",
+        "nominal rate": _value(spec.nominal_kbps, "kbps"),
+        "streams": _streams(spec),
+        "tokens per second": _value(spec.tokens_per_s, ""),
+        "2,048-token context": (
+            f"{_CONTEXT_TOKENS / spec.tokens_per_s:.2f} s of audio" if spec.tokens_per_s else "-"
+        ),
+        "latency": _latency(spec),
+        "parameters": _value(spec.params_m, "M"),
+        "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
+        "weights": _weights(model),
+        "licence": spec.licence,
+        "citation": spec.citation,
+    }
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.4g} {unit}".strip()
+
+
+def _streams(spec: CodecSpec) -> str:
+    if not spec.streams:
+        return "-"
+    grouped = [(stream, len(list(group))) for stream, group in groupby(spec.streams)]
+    return "; ".join(
+        f"{count} x {float(s.frame_rate_hz):.4g} Hz x {s.codebook_size} entries "
+        f"({float(s.bit_per_s) * count / 1000:.4g} kbps)"
+        for s, count in grouped
+    )
+
+
+def _latency(spec: CodecSpec) -> str:
+    if spec.latency_s is None:
+        return "not stated: the model reads whole files"
+    return f"{spec.latency_s * 1000:.1f} ms algorithmic"
+
+
+def _weights(model: CodecModel) -> str:
+    source = model.source
+    if source is None:
+        return "none needed"
+    if source.host == "embedded":
+        return "embedded in snacbench"
+    return f"{source.repository} at {source.revision} ({source.host})"

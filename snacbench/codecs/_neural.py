@@ -1,0 +1,178 @@
+"""What the PyTorch codecs share: devices, strict loading, exact speed-ups, arrays in and out.
+
+Nothing here changes a result: fusing weight norm and the in-place Snake give the same bits as
+the packages' own modules, which the tests hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from snacbench.errors import CodecError, UserError, WeightsMismatch
+from snacbench.types import Audio, Codes
+
+if TYPE_CHECKING:
+    import torch
+
+_SHOWN_KEYS = 4
+
+
+def ready_device(name: str) -> torch.device:
+    """The device to run on, with reduced-precision matrix products (TF32) switched off.
+
+    Raises
+    ------
+    UserError
+        If CUDA is asked for and not available.
+    """
+    import torch
+
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+    return torch.device(name)
+
+
+def load_tensors(path: Path) -> dict[str, Any]:
+    """Load a ``.safetensors`` or PyTorch file without executing code from it.
+
+    Raises
+    ------
+    WeightsMismatch
+        If the file is damaged or not such a file.
+    """
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, SafetensorError, ValueError) as error:
+        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsMismatch(
+            f"{path} is damaged or not a weights file ({first_line}); fetch it again"
+        ) from error
+    return loaded
+
+
+def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path) -> None:
+    """Copy weights into a model; every key and every shape must fit.
+
+    Raises
+    ------
+    WeightsMismatch
+        If keys are missing or unexpected, or shapes differ.
+    """
+    own = model.state_dict()
+    missing = sorted(own.keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    misshapen = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
+    if missing or unexpected or misshapen:
+        raise WeightsMismatch(
+            f"{origin} does not fit {type(model).__name__}: {_keys('missing', missing)}, "
+            f"{_keys('unexpected', unexpected)}, {_keys('of another shape', misshapen)}"
+        )
+    model.load_state_dict(state, strict=True)
+
+
+def _keys(what: str, names: list[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_KEYS]) + (", ..." if len(names) > _SHOWN_KEYS else "")
+    return f"{len(names)} keys {what}" + (f" ({shown})" if names else "")
+
+
+def prepare_for_inference(model: torch.nn.Module, device: str) -> torch.nn.Module:
+    """Switch to evaluation, fuse weight norm, make Snake work in place, move to the device."""
+    model.eval()
+    fuse_weight_norm(model)
+    use_inplace_snake(model)
+    model.requires_grad_(False)
+    return model.to(ready_device(device))
+
+
+def fuse_weight_norm(model: torch.nn.Module) -> None:
+    """Compute every normalised weight once instead of at each call.
+
+    Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
+    ``Module.to`` does not move.
+    """
+    import torch
+    from torch.nn.utils import parametrize, remove_weight_norm
+
+    with torch.enable_grad():
+        for module in model.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            elif hasattr(module, "weight_g"):
+                remove_weight_norm(module)
+
+
+def use_inplace_snake(model: torch.nn.Module) -> None:
+    """Replace every Snake activation by one that allocates a single temporary.
+
+    ``x + sin(alpha x)^2 / (alpha + 1e-9)`` (Ziyin et al. 2020, eq. 3), the operations in the
+    packages' order, so that the result is the same to the last bit.
+    """
+    import torch
+
+    class InPlaceSnake(torch.nn.Module):
+        def __init__(self, alpha: torch.nn.Parameter) -> None:
+            super().__init__()
+            self.alpha = alpha
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            wave = torch.mul(self.alpha, x)
+            wave.sin_().square_().mul_((self.alpha + 1e-9).reciprocal())
+            return wave.add_(x)
+
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child).__name__ == "Snake1d":
+                setattr(module, name, InPlaceSnake(cast("torch.nn.Parameter", child.alpha)))
+
+
+def to_tensor(audio: Audio, device: torch.device) -> torch.Tensor:
+    """Audio as a batch of one, shape (1, channels, time)."""
+    import torch
+
+    return torch.from_numpy(np.array(audio.samples)).unsqueeze(0).to(device)
+
+
+def to_audio(batch: torch.Tensor, rate_hz: int, num_samples: int) -> Audio:
+    """The one item of a batch of shape (1, channels, time), at an exact length.
+
+    Longer outputs are cut, shorter ones (strided convolutions lose up to a few samples) are
+    extended with zeros.
+
+    Raises
+    ------
+    CodecError
+        If the decoder returned values that are not finite.
+    """
+    from snacbench.audio.resample import fit_length
+
+    samples = batch[0].detach().cpu().numpy().astype(np.float32)
+    if not np.isfinite(samples).all():
+        raise CodecError("the decoder returned NaN or infinite samples")
+    return Audio(np.ascontiguousarray(fit_length(samples, num_samples)), rate_hz)
+
+
+def to_codes(indices: torch.Tensor) -> Codes:
+    """Code indices of shape (channels, frames) as an int32 array."""
+    return np.ascontiguousarray(indices.detach().cpu().numpy().astype(np.int32))
+
+
+def from_codes(codes: Codes, device: torch.device) -> torch.Tensor:
+    """The inverse of `to_codes`."""
+    import torch
+
+    return torch.from_numpy(codes.astype(np.int64)).to(device)

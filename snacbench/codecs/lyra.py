@@ -1,0 +1,172 @@
+"""Lyra V2: Google's SoundStream-type speech codec, its three TFLite models run frame by frame.
+
+The interpreters keep a stream's state in variables that cannot be reset, so every clip gets
+fresh ones, which takes about 3 ms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snacbench.audio.resample import fit_length
+from snacbench.errors import WeightsMismatch
+from snacbench.types import (
+    Audio,
+    CodecModel,
+    CodecSpec,
+    Encoded,
+    FloatSamples,
+    HostedFile,
+    LocatedWeights,
+    Stream,
+    WeightsSource,
+    nominal_kbps_of,
+)
+
+RATE_HZ = 16_000
+_HOP = 320
+_MAX_QUANTIZERS = 46
+_QUANTIZER_ENTRIES = 16
+_FULL_SCALE = 32_768.0
+_ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
+
+_STREAM = Stream(Fraction(RATE_HZ, _HOP), _QUANTIZER_ENTRIES)
+_SOURCE = WeightsSource(
+    "folder",
+    "google/lyra",
+    tuple(HostedFile(name, name) for name in (_ENCODER, _QUANTIZER, _DECODER)),
+    revision="v1.3.2",
+    environment_variable="SNACBENCH_LYRA_DIR",
+    advice=(
+        f"{_ENCODER}, {_QUANTIZER} and {_DECODER} are published in the folder "
+        "lyra/model_coeffs of github.com/google/lyra (Apache-2.0)"
+    ),
+)
+
+
+def _point(quantizers: int) -> CodecSpec:
+    streams = (_STREAM,) * quantizers
+    kbps = nominal_kbps_of(streams)
+    return CodecSpec(
+        name=f"lyra-v2@{kbps:g}kbps",
+        model="lyra-v2",
+        family="lyra",
+        rate_hz=RATE_HZ,
+        channels=(1,),
+        streams=streams,
+        nominal_kbps=kbps,
+        latency_s=_HOP / RATE_HZ,
+        settings={"quantizers": quantizers},
+        licence="Apache-2.0",
+        citation=(
+            "Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi: SoundStream, 2021, "
+            "arXiv:2107.03312; github.com/google/lyra"
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class LyraCodec:
+    """Lyra's three models from one folder, at one number of quantisers."""
+
+    spec: CodecSpec
+    folder_files: dict[str, Path]
+
+    def encode(self, audio: Audio) -> Encoded:
+        """Encode whole frames of 20 ms, the last one filled with zeros."""
+        frames = _frames(_as_int16_grid(audio.samples[0]))
+        encoder, quantizer = self._interpreter(_ENCODER), self._quantizer("encode")
+        count = np.array(self.spec.settings["quantizers"], np.int32)
+        rows = []
+        for frame in frames:
+            features = _invoke(encoder, frame[np.newaxis])
+            indices = quantizer(input_frames=features, num_quantizers=count)["output_0"]
+            rows.append(np.asarray(indices).reshape(-1)[:count])
+        table = np.stack(rows, axis=1).astype(np.int32)
+        return Encoded(
+            num_samples=audio.num_samples,
+            channels=1,
+            rate_hz=RATE_HZ,
+            codes=tuple(row[np.newaxis] for row in table),
+        )
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        """Decode; deterministic, so the seed is not used."""
+        decoder, quantizer = self._interpreter(_DECODER), self._quantizer("decode")
+        blocks = []
+        for row in np.concatenate(encoded.codes).T:
+            indices = np.full((_MAX_QUANTIZERS, 1, 1), -1, np.int32)  # -1: not sent
+            indices[: len(row), 0, 0] = row
+            features = quantizer(encoding_indices=indices)["output_0"]
+            blocks.append(_invoke(decoder, features)[0])
+        samples = np.trunc(np.concatenate(blocks) * _FULL_SCALE)  # as Lyra casts to int16
+        samples = np.clip(samples, -_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE
+        exact = fit_length(samples[np.newaxis].astype(np.float32), encoded.num_samples)
+        return Audio(np.ascontiguousarray(exact), RATE_HZ)
+
+    def _interpreter(self, name: str, **options: Any) -> Any:
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(str(self.folder_files[name]), num_threads=1, **options)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    def _quantizer(self, signature: str) -> Any:
+        """Without the XNNPACK delegate, as Lyra's own C++ runs this model."""
+        from ai_edge_litert.interpreter import OpResolverType
+
+        plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = self._interpreter(_QUANTIZER, experimental_op_resolver_type=plain)
+        return interpreter.get_signature_runner(signature)
+
+
+def _as_int16_grid(samples: FloatSamples) -> FloatSamples:
+    """Lyra reads 16-bit samples; values between its steps are rounded, peaks saturate."""
+    scaled = np.clip(np.rint(samples.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, 32_767)
+    return (scaled / _FULL_SCALE).astype(np.float32)
+
+
+def _frames(samples: FloatSamples) -> FloatSamples:
+    count = -(-len(samples) // _HOP)
+    return fit_length(samples[np.newaxis], count * _HOP).reshape(count, _HOP)
+
+
+def _invoke(interpreter: Any, value: FloatSamples) -> FloatSamples:
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], value)
+    interpreter.invoke()
+    result: FloatSamples = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    return result
+
+
+def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraCodec:
+    if weights is None:
+        raise WeightsMismatch(f"{spec.name} cannot run without weights")
+    codec = LyraCodec(spec, dict(weights.files))
+    for name, path in codec.folder_files.items():
+        try:
+            codec._interpreter(name)
+        except (ValueError, RuntimeError) as error:
+            raise WeightsMismatch(
+                f"{path} is not a TFLite model ({error}); fetch Lyra's models again"
+            ) from error
+    return codec
+
+
+_POINTS = tuple(_point(quantizers) for quantizers in (16, 30, 46))
+
+MODELS = (
+    CodecModel(
+        name="lyra-v2",
+        family="lyra",
+        points=_POINTS,
+        default=tuple(point.name for point in _POINTS),
+        load=_load,
+        source=_SOURCE,
+        requires=("ai_edge_litert",),
+    ),
+)

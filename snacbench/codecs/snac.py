@@ -1,0 +1,257 @@
+"""SNAC: residual quantisation at several time scales (Siuzdak et al. 2024).
+
+Differences from the package that matter for a benchmark: the decoder's noise is drawn from a
+generator seeded per clip instead of PyTorch's global one, decoding is cut to the input's length,
+and fewer than all levels can be decoded (marked as truncated: SNAC is trained without quantiser
+dropout).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, cast
+
+from snacbench.codecs import _neural as neural
+from snacbench.errors import WeightsMismatch
+from snacbench.types import (
+    Audio,
+    CodecFamily,
+    CodecModel,
+    CodecSpec,
+    Encoded,
+    HostedFile,
+    LocatedWeights,
+    Stream,
+    WeightsSource,
+    nominal_kbps_of,
+)
+from snacbench.weights import embedded
+
+if TYPE_CHECKING:
+    import torch
+
+_CONFIG, _WEIGHTS = "config.json", "pytorch_model.bin"
+_CITATION = (
+    "Siuzdak, Grötschla, Lanzendörfer: SNAC: Multi-Scale Neural Audio Codec, 2024, arXiv:2410.14411"
+)
+
+
+@dataclass(frozen=True)
+class _Published:
+    """Static facts of a published model.
+
+    `latency_samples` is the farthest future input sample that an output sample depends on,
+    found by propagating a gradient back through the model: its convolutions are not causal.
+    """
+
+    name: str
+    rate_hz: int
+    hop: int
+    strides: tuple[int, ...]
+    params_m: float
+    latency_samples: int
+    sha256: str = ""
+
+
+_PUBLISHED = (
+    _Published(
+        "snac-24khz",
+        24_000,
+        512,
+        (4, 2, 1),
+        19.8,
+        10_900,
+        "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
+    ),
+    _Published("snac-32khz", 32_000, 384, (8, 4, 2, 1), 54.5, 27_020),
+    _Published("snac-44khz", 44_100, 384, (8, 4, 2, 1), 54.5, 27_020),
+)
+
+
+def _points(base: CodecSpec, streams: Sequence[Stream]) -> tuple[CodecSpec, ...]:
+    """The full depth under the model's own name, and every truncation under its rate."""
+    points = []
+    for levels in range(1, len(streams) + 1):
+        kept = tuple(streams[:levels])
+        kbps = nominal_kbps_of(kept)
+        full = levels == len(streams)
+        points.append(
+            replace(
+                base,
+                name=base.model if full else f"{base.model}@{kbps:.3g}kbps",
+                streams=kept,
+                nominal_kbps=kbps,
+                settings={"levels": levels},
+                truncated=not full,
+            )
+        )
+    return tuple(points)
+
+
+def _streams(rate_hz: int, hop: int, strides: Sequence[int], size: int) -> tuple[Stream, ...]:
+    return tuple(Stream(Fraction(rate_hz, hop * stride), size) for stride in strides)
+
+
+def _published_model(facts: _Published) -> CodecModel:
+    base = CodecSpec(
+        name=facts.name,
+        model=facts.name,
+        family="snac",
+        rate_hz=facts.rate_hz,
+        channels=(1,),
+        latency_s=facts.latency_samples / facts.rate_hz,
+        params_m=facts.params_m,
+        stochastic=True,
+        licence="MIT",
+        citation=_CITATION,
+    )
+    repository = "hubertsiuzdak/" + facts.name.replace("-", "_")
+    return CodecModel(
+        name=facts.name,
+        family="snac",
+        points=_points(base, _streams(facts.rate_hz, facts.hop, facts.strides, 4096)),
+        default=(facts.name,),
+        load=_load,
+        source=WeightsSource(
+            "hub",
+            repository,
+            (HostedFile(_CONFIG, _CONFIG), HostedFile(_WEIGHTS, _WEIGHTS, facts.sha256)),
+        ),
+        requires=("torch", "snac"),
+    )
+
+
+def _mini() -> CodecModel:
+    config = embedded.config("snac-mini")
+    model: Mapping[str, Any] = config["model"]
+    base = CodecSpec(
+        name="snac-mini",
+        model="snac-mini",
+        family="snac",
+        rate_hz=config["sample_rate"],
+        channels=(1,),
+        params_m=embedded.params_m("snac-mini"),
+        stochastic=bool(model.get("noise", True)),
+        demonstration=True,
+        licence=config["licence"],
+        citation=_CITATION,
+    )
+    hop, strides, size = config["hop"], model["vq_strides"], model["codebook_size"]
+    return CodecModel(
+        name="snac-mini",
+        family="snac",
+        points=_points(base, _streams(config["sample_rate"], hop, strides, size)),
+        default=("snac-mini",),
+        load=_load,
+        source=WeightsSource("embedded", "snac-mini", ()),
+        requires=("torch", "snac"),
+    )
+
+
+@dataclass(frozen=True)
+class SnacCodec:
+    """A loaded SNAC model at one depth."""
+
+    spec: CodecSpec
+    model: Any
+    device: torch.device
+
+    def encode(self, audio: Audio) -> Encoded:
+        """Encode; the model pads to whole blocks of its coarsest level, and the codes show it."""
+        import torch
+
+        with torch.inference_mode():
+            codes = self.model.encode(neural.to_tensor(audio, self.device))
+        kept = codes[: self.spec.settings["levels"]]
+        return Encoded(
+            num_samples=audio.num_samples,
+            channels=1,
+            rate_hz=audio.rate_hz,
+            codes=tuple(neural.to_codes(c) for c in kept),
+        )
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        """Decode; the noise of the decoder depends on the seed alone."""
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        for block in _noise_blocks(self.model):
+            block.generator = generator
+        with torch.inference_mode():
+            latent = self._latent(encoded)
+            batch = self.model.decoder(latent)
+        return neural.to_audio(batch, encoded.rate_hz, encoded.num_samples)
+
+    def _latent(self, encoded: Encoded) -> torch.Tensor:
+        """Sum of the levels at hand; at full depth what the package's ``from_codes`` returns."""
+        latent: Any = 0.0
+        for codes, quantizer in zip(encoded.codes, self.model.quantizer.quantizers, strict=False):
+            level = quantizer.out_proj(quantizer.decode_code(neural.from_codes(codes, self.device)))
+            latent = latent + level.repeat_interleave(quantizer.stride, dim=-1)
+        return latent
+
+
+def _noise_blocks(model: Any) -> list[Any]:
+    return [m for m in model.modules() if type(m).__name__ == "SeededNoise"]
+
+
+def _use_seeded_noise(model: torch.nn.Module) -> None:
+    """Let the decoder's noise come from one CPU generator: the same on every device.
+
+    The draws have the package's shapes and order, so that a seed gives what the package gives
+    after ``torch.manual_seed`` of it on the CPU.
+    """
+    import torch
+
+    class SeededNoise(torch.nn.Module):
+        def __init__(self, linear: torch.nn.Module) -> None:
+            super().__init__()
+            self.linear = linear
+            self.generator: torch.Generator | None = None
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            shape = (x.shape[0], 1, x.shape[-1])
+            noise = torch.randn(shape, generator=self.generator, dtype=x.dtype).to(x.device)
+            return x + noise * self.linear(x)
+
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if type(child).__name__ == "NoiseBlock":
+                setattr(module, name, SeededNoise(cast("torch.nn.Module", child.linear)))
+
+
+def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> SnacCodec:
+    from snac import SNAC
+
+    if weights is None:
+        raise WeightsMismatch(f"{spec.name} cannot run without weights")
+    config_path = weights.files[_CONFIG]
+    config = json.loads(config_path.read_text("utf-8"))
+    arguments = config.get("model", config)
+    model = SNAC(**arguments)
+    _check_config(spec, model, str(config_path))
+    path = weights.files.get(embedded.WEIGHTS_FILE) or weights.files[_WEIGHTS]
+    neural.load_strictly(model, neural.load_tensors(path), path)
+    ready = neural.prepare_for_inference(model, device)
+    _use_seeded_noise(ready)
+    return SnacCodec(spec, ready, neural.ready_device(device))
+
+
+def _check_config(spec: CodecSpec, model: Any, origin: str) -> None:
+    """The spec is static; a configuration that disagrees would make every rate wrong."""
+    levels = spec.settings["levels"]
+    found = _streams(
+        model.sampling_rate, int(model.hop_length), model.vq_strides, model.codebook_size
+    )
+    if model.sampling_rate != spec.rate_hz or found[:levels] != spec.streams:
+        raise WeightsMismatch(
+            f"{origin} describes {model.sampling_rate} Hz, hop {model.hop_length}, strides "
+            f"{model.vq_strides}, codebook {model.codebook_size}, which is not {spec.model}"
+        )
+
+
+MODELS = (*(_published_model(facts) for facts in _PUBLISHED), _mini())
+FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")

@@ -1,0 +1,86 @@
+"""The exception tree.
+
+::
+
+    SnacbenchError
+    |-- UserError               what the user asked for cannot be done        (exit code 2)
+    |   |-- UnknownName         no codec, metric or test set of that name
+    |   |-- UnknownPoint        the codec has no operating point near that rate
+    |   |-- WeightsUnavailable  the weights are not at hand and cannot be fetched
+    |   |-- WeightsMismatch     a weights file is not what its name says
+    |   |-- MissingPackage      an optional package or program is not installed
+    |   |-- TestSetError        the test set is empty, or its manifest is wrong
+    |   `-- StoreError          the run folder is taken, read-only, full or foreign
+    |-- ClipError               this clip cannot be processed: becomes a ``failed`` row
+    |   |-- AudioError          unreadable, empty, not finite, wrong shape
+    |   `-- CodecError          the codec refused or broke its own contract
+    `-- Undefined               the metric has no value here: becomes an ``undefined`` row
+
+Whatever is raised outside this tree is our bug and ends with exit code 3.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SnacbenchError(Exception):
+    """Root of every exception that snacbench raises on purpose."""
+
+
+class UserError(SnacbenchError):
+    """The request cannot be carried out as it stands; the message says what to change."""
+
+
+class UnknownName(UserError):
+    """A codec, metric or test set was named that does not exist."""
+
+
+class UnknownPoint(UserError):
+    """A codec was asked for a rate or depth at which it does not operate."""
+
+
+class WeightsUnavailable(UserError):
+    """Model weights are neither on this machine nor reachable."""
+
+
+class WeightsMismatch(UserError):
+    """A weights file differs from its pinned digest or does not fit the model."""
+
+
+class MissingPackage(UserError):
+    """A package or program that this request needs is not installed."""
+
+
+class TestSetError(UserError):
+    """A test set is empty or its manifest cannot be understood."""
+
+    __test__ = False  # keeps pytest from collecting a class whose name starts with "Test"
+
+
+class StoreError(UserError):
+    """A run folder cannot be created, locked, read or written."""
+
+
+class ClipError(SnacbenchError):
+    """One clip cannot be processed; the run goes on and keeps the reason in a row."""
+
+
+class AudioError(ClipError):
+    """Audio is unreadable, empty, not finite, or of the wrong shape."""
+
+
+class CodecError(ClipError):
+    """A codec refused a clip or broke its contract (length, rate, finiteness)."""
+
+
+class Undefined(SnacbenchError):
+    """A metric has no value for this pair; the message is the reason."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The tail of an error message: near matches, else everything there is."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are: {', '.join(names)}"

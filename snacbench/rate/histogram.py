@@ -1,0 +1,45 @@
+"""Counting codes: small rows that add up to a corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.rows import CodeHistogram
+from snacbench.types import CodecSpec, Encoded
+
+
+def histograms_of(
+    parts: Sequence[Encoded], *, clip: str, spec: CodecSpec
+) -> tuple[CodeHistogram, ...]:
+    """One histogram per stream of a clip; `parts` are its channels where each is coded alone."""
+    rows = []
+    for index, stream in enumerate(spec.streams):
+        codes = np.concatenate([part.codes[index].ravel() for part in parts])
+        used, counts = np.unique(codes, return_counts=True)
+        rows.append(
+            CodeHistogram(
+                clip=clip,
+                codec=spec.name,
+                stream=index,
+                codebook_size=stream.codebook_size,
+                codes=used.astype(np.int32),
+                counts=counts.astype(np.int64),
+            )
+        )
+    return tuple(rows)
+
+
+def pooled_counts(rows: Iterable[CodeHistogram], codebook_size: int) -> NDArray[np.int64]:
+    """Counts of every code over many histograms of the same stream.
+
+    Returns
+    -------
+    array, shape (codebook_size,), int64
+    """
+    total = np.zeros(codebook_size, dtype=np.int64)
+    for row in rows:
+        total[row.codes] += row.counts
+    return total

@@ -1,0 +1,133 @@
+"""The rows that a run consists of: one clip through one codec, one metric on the result.
+
+A failure is a row with its reason, never a gap and never a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.types import CodecSpec, Domain, MetricSpec
+
+CodedStatus = Literal["ok", "failed"]
+ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
+
+
+@dataclass(frozen=True)
+class Bits:
+    """Bits spent on one clip, totals over channels."""
+
+    codes: int = 0
+    side_info: int = 0
+    payload: int = 0
+
+    @property
+    def total(self) -> int:
+        """All bits a decoder needs, container overhead excluded."""
+        return self.codes + self.side_info + self.payload
+
+    def __add__(self, other: Bits) -> Bits:
+        return Bits(
+            self.codes + other.codes,
+            self.side_info + other.side_info,
+            self.payload + other.payload,
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Row: how late a codec's decoded audio comes after its declared delay has been removed.
+
+    Attributes
+    ----------
+    delay_samples : int
+        At `rate_hz`; positive: late.
+    correlation : float
+        Height of the correlation peak, 0 to 1, by which the delay was found.
+    found : bool
+        Whether the peak was high enough to be believed; else the delay is 0.
+    """
+
+    codec: str
+    delay_samples: int
+    rate_hz: int
+    correlation: float
+    found: bool
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Row: one clip through one codec."""
+
+    clip: str
+    codec: str
+    status: CodedStatus
+    reason: str = ""
+    domain: Domain = "unknown"
+    duration_s: float | None = None
+    bits: Bits | None = None
+    decoded: str | None = None
+    decoded_sha256: str | None = None
+    decoded_rate_hz: int | None = None
+    channel_mode: str = ""
+    encode_s: float | None = None
+    decode_s: float | None = None
+    clipped_samples: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """Row: one metric on one coded clip. A failure is a row, never a gap, never a number."""
+
+    clip: str
+    codec: str
+    metric: str
+    version: str
+    status: ScoreStatus
+    value: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class CodeHistogram:
+    """Row: how often each code occurred in one stream of one coded clip.
+
+    Attributes
+    ----------
+    codes : array, shape (used,), int32
+        The codes that occur, ascending.
+    counts : array, shape (used,), int64
+    """
+
+    clip: str
+    codec: str
+    stream: int
+    codebook_size: int
+    codes: NDArray[np.int32]
+    counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run was made; the first thing written into its folder."""
+
+    id: str
+    started_utc: str
+    snacbench_version: str
+    schema_version: int
+    recipe: Mapping[str, Any]
+    seed: int
+    device: str
+    test_set: str
+    set_sha256: str
+    codecs: tuple[CodecSpec, ...]
+    metrics: tuple[MetricSpec, ...]
+    packages: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,199 @@
+"""From a request to a plan, before the first clip is touched.
+
+Everything that can be decided is decided here, and every mistake that can be found is found.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from snacbench.errors import MissingPackage, UserError
+from snacbench.plugins import family_models, select, select_metrics
+from snacbench.runner.signals import Channels, ReferenceRule
+from snacbench.testsets import TestSet, open_test_set
+from snacbench.testsets.testset import choose
+from snacbench.types import CodecModel, CodecSpec, Domain, LocatedWeights, Metric
+from snacbench.weights.locate import locate, state_of
+from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
+
+_DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, as it is kept in ``run.json`` and taken up again by ``--resume``."""
+
+    codecs: str
+    data: str = "quick"
+    metrics: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ("auto",)
+    seed: int = 0
+    device: str = "cpu"
+    channels: Channels = "mono"
+    reference: ReferenceRule = "source"
+    segment_s: float | None = None
+    limit: int | None = None
+    domain: Domain = "unknown"
+
+
+@dataclass(frozen=True)
+class PlannedCodec:
+    """An operating point, the model it belongs to, and its weights once they are on disk."""
+
+    model: CodecModel
+    spec: CodecSpec
+    weights: LocatedWeights | None = None
+    weights_state: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do."""
+
+    request: Request
+    test_set: TestSet
+    codecs: tuple[PlannedCodec, ...]
+    metrics: tuple[Metric, ...]
+    policy: WeightsPolicy
+    decision: str
+
+    @property
+    def pairs(self) -> int:
+        """Number of clips times operating points."""
+        return (len(self.test_set.clips) + len(self.test_set.broken)) * len(self.codecs)
+
+
+def make_plan(request: Request) -> Plan:
+    """Decide everything that can be decided before a run; nothing is downloaded yet.
+
+    Raises
+    ------
+    UserError
+        If a name, a rate, a folder or the test set is wrong, or a package is missing.
+    """
+    policy = parse_policy(request.weights)
+    policy, decision = decide(policy, family_models(request.codecs))
+    families = "embedded" if policy.base == "embedded" else "published"
+    chosen = select(request.codecs, families=families)  # type: ignore[arg-type]
+    metrics = select_metrics(request.metrics)
+    _check_packages(chosen, metrics)
+    _check_numbers(request)
+    _check_device(request.device)
+    test_set = choose(
+        open_test_set(request.data, domain=request.domain),
+        segment_s=request.segment_s,
+        limit=request.limit,
+    )
+    codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
+    return Plan(request, test_set, codecs, metrics, policy, decision)
+
+
+def with_weights(plan: Plan) -> Plan:
+    """The plan with every model's weights on disk, downloaded if need be.
+
+    A local file that differs from its pinned digest is some other model: its results must not
+    appear under the published name, so ``-local`` is added to it.
+
+    Raises
+    ------
+    WeightsUnavailable, WeightsMismatch
+        If weights cannot be had, or are not what they should be.
+    """
+    located = {c.model.name: locate(c.model, plan.policy) for c in plan.codecs}
+    return replace(plan, codecs=tuple(_with_weights(c, located[c.model.name]) for c in plan.codecs))
+
+
+def _with_weights(codec: PlannedCodec, located: LocatedWeights | None) -> PlannedCodec:
+    if located is None:
+        return codec
+    spec = replace(codec.spec, weights=located.info)
+    if located.info.source == "folder" and located.info.verified is False:
+        model, at, point = spec.name.partition("@")
+        spec = replace(spec, name=f"{model}-local{at}{point}", model=f"{spec.model}-local")
+    return replace(codec, spec=spec, weights=located)
+
+
+def _check_packages(
+    chosen: Sequence[tuple[CodecModel, CodecSpec]], metrics: Sequence[Metric]
+) -> None:
+    needs: dict[str, str] = {}
+    for model, _ in chosen:
+        needs.update(dict.fromkeys(model.requires, model.name))
+    for metric in metrics:
+        needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
+    for package, name in needs.items():
+        if importlib.util.find_spec(package) is None:
+            raise MissingPackage(
+                f"{name} needs the Python package {package!r}, which is not installed; "
+                "'snacbench check' lists what is missing"
+            )
+
+
+def _check_numbers(request: Request) -> None:
+    if request.segment_s is not None and request.segment_s <= 0:
+        raise UserError(f"--segment-s must be above 0, found {request.segment_s}")
+    if request.limit is not None and request.limit < 1:
+        raise UserError(f"--limit must be 1 or more, found {request.limit}")
+
+
+def _check_device(device: str) -> None:
+    if device != "cuda":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+
+
+def summary_of(plan: Plan) -> Mapping[str, str]:
+    """The plan in words, label by label, as the terminal shows it before a run."""
+    test_set, request = plan.test_set, plan.request
+    domains = sorted({clip.domain for clip in test_set.clips})
+    weights = {c.model.name: c.weights_state for c in plan.codecs}
+    lines = {
+        "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
+        f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
+        "codecs": ", ".join(c.spec.name for c in plan.codecs),
+        "weights": "; ".join(f"{name}: {state}" for name, state in weights.items()),
+        "decision": plan.decision,
+        "metrics": ", ".join(m.spec.name for m in plan.metrics),
+        "to do": f"{plan.pairs} clips to code, "
+        f"{test_set.duration_s * len(plan.codecs) / 3600:.2f} h of audio",
+        "channels": f"{request.channels}; reference: {request.reference}",
+        "seed, device": f"{request.seed}, {request.device}",
+    }
+    if test_set.broken:
+        first = test_set.broken[0]
+        lines["unreadable"] = f"{len(test_set.broken)} files, for example: {first.reason}"
+    if truncated := [c.spec.name for c in plan.codecs if c.spec.truncated]:
+        lines["truncated"] = f"{', '.join(truncated)}: not trained to be cut to this depth"
+    return {label: text for label, text in lines.items() if text}
+
+
+def free_space_warning(plan: Plan, folder: Path) -> str:
+    """A warning if the decoded audio may not fit on the disk; empty if it will."""
+    existing = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
+    free_bytes = shutil.disk_usage(existing).free
+    needed_bytes = plan.test_set.duration_s * len(plan.codecs) * _DECODED_BYTES_PER_S
+    if needed_bytes <= free_bytes:
+        return ""
+    return (
+        f"decoded audio may take {needed_bytes / 1e9:.1f} GB and only {free_bytes / 1e9:.1f} GB "
+        f"are free at {existing}"
+    )
+
+
+def recipe_of(request: Request) -> dict[str, Any]:
+    """The request as plain values for ``run.json``."""
+    from dataclasses import asdict
+
+    recipe = asdict(request)
+    data = Path(request.data).expanduser()
+    if data.exists():
+        recipe["data"] = str(data.resolve())
+    return recipe

@@ -1,0 +1,92 @@
+"""Which signal goes where: the clip, what a codec gets, what a metric compares.
+
+The runner alone resamples and changes channels, so that every codec and every metric is treated
+by the same rules:
+
+- ``mono`` runs downmix every clip first, for all codecs and for the reference alike; a codec
+  that only takes stereo gets the mono signal in both channels.
+- ``stereo`` runs keep the clip's channels: codecs that take them code them jointly, mono codecs
+  code each channel alone and pay for each.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from snacbench.audio.align import remove_delay
+from snacbench.audio.channels import downmix, join, split, upmix
+from snacbench.audio.resample import fit_length, resample
+from snacbench.errors import AudioError
+from snacbench.types import Audio, CodecSpec, MetricSpec
+
+Channels = Literal["mono", "stereo"]
+ReferenceRule = Literal["source", "codec-input"]
+
+
+def source_signal(audio: Audio, channels: Channels) -> Audio:
+    """The clip as the whole run sees it: downmixed or not.
+
+    Raises
+    ------
+    AudioError
+        If channels are to be kept and there are more than two.
+    """
+    if channels == "mono":
+        return downmix(audio)
+    if audio.channels > 2:
+        raise AudioError(
+            f"a stereo run takes clips of 1 or 2 channels, found {audio.channels}; use "
+            "--channels mono"
+        )
+    return audio
+
+
+def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:
+    """Signals to encode one after another, at the codec's rate, and the name of the rule.
+
+    One signal, or one per channel where a mono codec codes stereo.
+    """
+    resampled = resample(source, spec.rate_hz or source.rate_hz)
+    takes = spec.channels or (resampled.channels,)
+    if resampled.channels in takes:
+        return [resampled], {1: "mono", 2: "stereo"}.get(resampled.channels, "all channels")
+    if resampled.channels == 1:
+        return [upmix(resampled, min(takes))], "mono in both channels"
+    return split(resampled), "each channel alone"
+
+
+def decoded_signal(parts: list[Audio], source_channels: int) -> Audio:
+    """The decoded parts as one signal with the channels of the source."""
+    joined = join(parts)
+    return downmix(joined) if source_channels == 1 else joined
+
+
+def reference_for(source: Audio, spec: CodecSpec, rule: ReferenceRule) -> Audio:
+    """The signal that a codec's output is compared with, before resampling for the metric."""
+    if rule == "source" or spec.rate_hz is None:
+        return source
+    return resample(source, spec.rate_hz)
+
+
+def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
+    """A signal at a metric's rate and channels."""
+    return resample(downmix(audio) if metric.mono else audio, metric.rate_hz)
+
+
+def match_length(*, reference: Audio, degraded: Audio) -> Audio:
+    """`degraded` at the reference's length where they differ by resampling's rounding alone."""
+    difference = abs(reference.num_samples - degraded.num_samples)
+    rounding = 1 + reference.rate_hz // min(reference.rate_hz, 8_000)
+    if difference == 0 or difference > rounding:
+        return degraded
+    return Audio(fit_length(degraded.samples, reference.num_samples), degraded.rate_hz)
+
+
+def align_at_codec_rate(
+    *, reference: Audio, degraded: Audio, delay_samples: int
+) -> tuple[Audio, Audio]:
+    """Take a codec's residual delay away, in whole samples at the codec's rate."""
+    if delay_samples == 0:
+        return reference, degraded
+    at_rate = resample(reference, degraded.rate_hz)
+    return remove_delay(reference=at_rate, degraded=degraded, delay_samples=delay_samples)

@@ -1,0 +1,203 @@
+"""A run folder on disk: created once, locked while in use, appended to line by line.
+
+A process that is killed leaves at most one incomplete last line in each file. Readers skip it;
+the next writer removes it. Everything before it is a complete row, already on disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from snacbench.errors import StoreError
+from snacbench.rows import Calibration, Coded, CodeHistogram, Run, Score
+from snacbench.store.rows import from_json, pack_histogram, to_jsonable
+from snacbench.types import Clip
+
+SCHEMA_VERSION = 1
+RUN_FILE = "run.json"
+_LOCK_FILE = ".lock"
+_DECODED_FOLDER = "decoded"
+
+Row = TypeVar("Row")
+
+
+ROW_FILES: dict[type, str] = {
+    Clip: "clips.jsonl",
+    Calibration: "calibrations.jsonl",
+    Coded: "coded.jsonl",
+    CodeHistogram: "histograms.jsonl",
+    Score: "scores.jsonl",
+}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads and appends rows; `create` and `open` check that the folder is what it should be."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, run: Run, clips: Sequence[Clip]) -> RunFolder:
+        """Start a run in a new or empty folder: its provenance and its clips come first.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds something already, or cannot be written.
+        """
+        if (path / RUN_FILE).exists():
+            raise StoreError(
+                f"{path} already holds a run; go on with it by --resume {path}, or choose "
+                "another folder with -o"
+            )
+        with _explained(path):
+            if path.is_dir() and any(p.name != _LOCK_FILE for p in path.iterdir()):
+                raise StoreError(f"{path} is not empty; choose a new or empty folder with -o")
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path)
+            folder.append(clips)
+            # Last, and atomically: a folder with run.json is a complete start of a run.
+            text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
+            folder.write_text(RUN_FILE, text)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises
+        ------
+        StoreError
+            If the folder holds no run, or one of another schema version.
+        """
+        folder = cls(path)
+        if not (path / RUN_FILE).is_file():
+            raise StoreError(f"{path} holds no run: there is no {RUN_FILE} in it")
+        found = folder.run.schema_version
+        if found != SCHEMA_VERSION:
+            raise StoreError(
+                f"{path} was written with schema version {found}, this snacbench reads "
+                f"{SCHEMA_VERSION}; use the version named in its {RUN_FILE}"
+            )
+        return folder
+
+    @property
+    def run(self) -> Run:
+        """How the run was made."""
+        path = self.path / RUN_FILE
+        return from_json(path.read_bytes(), Run, origin=str(path))
+
+    def decoded_path(self, clip: str, codec: str) -> Path:
+        """Where the decoded audio of a clip lies: one folder per codec."""
+        return self.path / _DECODED_FOLDER / _file_name(codec) / (_file_name(clip) + ".flac")
+
+    def append(self, rows: Iterable[object]) -> None:
+        """Append rows to their files and wait until they are on disk.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder cannot be written.
+        """
+        lines: dict[str, list[bytes]] = {}
+        for row in rows:
+            stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
+            line = json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False)
+            lines.setdefault(ROW_FILES[type(row)], []).append(line.encode() + b"\n")
+        with _explained(self.path):
+            for name, encoded in lines.items():
+                with (self.path / name).open("ab") as stream:
+                    stream.write(b"".join(encoded))
+                    stream.flush()
+                    os.fsync(stream.fileno())
+
+    def read(self, row_type: type[Row]) -> Iterator[Row]:
+        """Every complete row of a kind, in the order in which they were appended.
+
+        Raises
+        ------
+        StoreError
+            If a line other than an incomplete last one is not such a row.
+        """
+        path = self.path / ROW_FILES[row_type]
+        if not path.exists():
+            return
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if line.endswith(b"\n"):
+                    yield from_json(line, row_type, origin=f"{path}, line {number}")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small file whole or not at all."""
+        target = self.path / name
+        partial = target.with_name(f".{name}.{os.getpid()}.partial")
+        with _explained(self.path):
+            try:
+                with partial.open("w", encoding="utf-8") as stream:
+                    stream.write(text)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second writer, and mend what a killed one left behind.
+
+        Raises
+        ------
+        StoreError
+            If another process is writing to the run.
+        """
+        with _explained(self.path), (self.path / _LOCK_FILE).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(
+                    f"another snacbench is writing to {self.path}; wait for it to end"
+                ) from error
+            for name in ROW_FILES.values():
+                _drop_incomplete_line(self.path / name)
+            for partial in self.path.glob(f"{_DECODED_FOLDER}/**/.*.partial"):
+                partial.unlink(missing_ok=True)
+            yield
+
+
+def _drop_incomplete_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        content = stream.read()
+        complete = content.rfind(b"\n") + 1
+        if complete < len(content):
+            stream.truncate(complete)
+
+
+def _file_name(name: str) -> str:
+    """A name as a path: ids keep their folders, characters that file systems dislike go."""
+    parts = (re.sub(r"[^\w.@+=-]", "_", part) for part in name.split("/"))
+    return "/".join(part if part.strip(".") else "_" for part in parts)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            reason = "the disk is full; free some space, then go on with --resume"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            reason = "it may not be written by this user; choose another folder with -o"
+        else:
+            reason = f"{error.strerror or error}"
+        raise StoreError(f"cannot write to {path}: {reason}") from error

@@ -1,0 +1,1 @@
+"""Tables from run folders: they read rows and never run a codec."""

@@ -1,0 +1,123 @@
+"""A test set, its identity, and the choice of clips and segments."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+
+from snacbench.audio.io import probe, sha256_of_file
+from snacbench.errors import AudioError, TestSetError
+from snacbench.types import Clip, Domain
+
+
+@dataclass(frozen=True)
+class BrokenClip:
+    """A file that belongs to the set and cannot be read; it fails for every codec."""
+
+    id: str
+    path: Path
+    reason: str
+    domain: Domain = "unknown"
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Clips in the order of their ids, and the files that could not be read."""
+
+    __test__ = False  # keeps pytest from collecting it
+
+    name: str
+    clips: tuple[Clip, ...]
+    broken: tuple[BrokenClip, ...] = ()
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of all readable clips in seconds."""
+        return sum(clip.duration_s for clip in self.clips)
+
+    @property
+    def sha256(self) -> str:
+        """Digest of which samples the set consists of: the same set, the same digest."""
+        digest = hashlib.sha256()
+        for clip in sorted(self.clips, key=lambda clip: clip.id):
+            line = f"{clip.id}\t{clip.sha256}\t{clip.start}\t{clip.num_samples}\n"
+            digest.update(line.encode())
+        return digest.hexdigest()
+
+
+def make_clip(clip_id: str, path: Path, **facts: object) -> Clip | BrokenClip:
+    """A clip of a whole file, its header read and its bytes hashed."""
+    try:
+        rate_hz, channels, num_samples = probe(path)
+        digest = sha256_of_file(path)
+    except (AudioError, OSError) as error:
+        domain = facts.get("domain", "unknown")
+        return BrokenClip(clip_id, path, str(error), domain)  # type: ignore[arg-type]
+    clip = Clip(clip_id, path, digest, rate_hz, channels, num_samples)
+    return replace(clip, **facts)  # type: ignore[arg-type]
+
+
+def make_set(name: str, clips: Iterable[Clip | BrokenClip], *, origin: str) -> TestSet:
+    """Collect clips into a set.
+
+    Raises
+    ------
+    TestSetError
+        If there is no clip at all, or two have the same id.
+    """
+    found = sorted(clips, key=lambda clip: clip.id)
+    if not found:
+        raise TestSetError(f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3 or AIFF files")
+    for clip_id, group in groupby(found, key=lambda clip: clip.id):
+        paths = [str(clip.path) for clip in group]
+        if len(paths) > 1:
+            raise TestSetError(f"{origin} has the id {clip_id!r} twice: {', '.join(paths)}")
+    return TestSet(
+        name,
+        tuple(c for c in found if isinstance(c, Clip)),
+        tuple(c for c in found if isinstance(c, BrokenClip)),
+    )
+
+
+def choose(
+    test_set: TestSet, *, segment_s: float | None = None, limit: int | None = None
+) -> TestSet:
+    """Cut long clips to segments and keep at most `limit` clips per domain.
+
+    Both choices depend on a hash of each clip's id alone, so that adding files to a set changes
+    neither the segment of another clip nor, but for those displaced, which ones are kept.
+    """
+    clips = test_set.clips
+    if segment_s is not None:
+        clips = tuple(_segment(clip, segment_s) for clip in clips)
+    if limit is None:
+        return replace(test_set, clips=clips)
+    entries: list[Clip | BrokenClip] = [*clips, *test_set.broken]
+    kept: set[str] = set()
+    for domain in {entry.domain for entry in entries}:
+        ids = (entry.id for entry in entries if entry.domain == domain)
+        kept.update(sorted(ids, key=_hash)[:limit])
+    return replace(
+        test_set,
+        clips=tuple(clip for clip in clips if clip.id in kept),
+        broken=tuple(clip for clip in test_set.broken if clip.id in kept),
+    )
+
+
+def _segment(clip: Clip, segment_s: float) -> Clip:
+    """A segment of a clip that is longer, its place drawn from the hash of the clip's id."""
+    length = round(segment_s * clip.rate_hz)
+    if clip.num_samples <= length:
+        return clip
+    start = _hash(clip.id) % (clip.num_samples - length + 1)
+    start_s = start / clip.rate_hz
+    return replace(
+        clip, id=f"{clip.id}+{start_s:.3f}s", start=clip.start + start, num_samples=length
+    )
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -1,0 +1,402 @@
+"""The nouns of snacbench: frozen dataclasses and small protocols, numpy only.
+
+Read this file first. Data flows one way through these types: a `Clip` becomes `Audio`, a
+`Codec` turns audio into `Encoded` and back, a `Metric` turns pairs of audio into numbers. What
+is written down of all that are the rows of `snacbench.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.errors import AudioError
+from snacbench.units import BITS_PER_KILOBIT, bits_per_code
+
+FloatSamples = NDArray[np.float32]
+Codes = NDArray[np.int32]
+
+Domain = Literal["speech", "music", "environment", "unknown"]
+DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
+
+
+# --------------------------------------------------------------------------------------- audio
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """A signal: full scale is +-1, time runs along the last axis.
+
+    Parameters
+    ----------
+    samples : array, shape (channels, time), float32
+        Made read-only.
+    rate_hz : int
+        Sampling rate.
+
+    Raises
+    ------
+    AudioError
+        If the array is not two-dimensional float32 with a channel and a sample, holds a value
+        that is not finite, or the rate is not positive.
+    """
+
+    samples: FloatSamples
+    rate_hz: int
+
+    def __post_init__(self) -> None:
+        s = self.samples
+        if s.ndim != 2 or s.dtype != np.float32:
+            raise AudioError(
+                f"samples must be float32 of shape (channels, time), found {s.dtype} {s.shape}"
+            )
+        if s.shape[0] == 0 or s.shape[1] == 0:
+            raise AudioError(f"no samples: {s.shape[0]} channels of {s.shape[1]} samples")
+        if self.rate_hz <= 0:
+            raise AudioError(f"the rate must be positive, found {self.rate_hz} Hz")
+        bad = int(s.size - np.count_nonzero(np.isfinite(s)))
+        if bad:
+            raise AudioError(f"{bad} of {s.size} samples are NaN or infinite")
+        if s.flags.writeable:
+            frozen = s.view()
+            frozen.flags.writeable = False
+            object.__setattr__(self, "samples", frozen)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self.samples.shape[0])
+
+    @property
+    def num_samples(self) -> int:
+        """Number of samples per channel."""
+        return int(self.samples.shape[1])
+
+    @property
+    def duration_s(self) -> float:
+        """Duration in seconds."""
+        return self.num_samples / self.rate_hz
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One item of a test set: metadata only, the samples stay on disk until they are needed.
+
+    `start` and `num_samples` cut a segment out of `path`, in samples at the file's own rate.
+    `cluster` names what the clip is not independent of (a speaker, a track); statistics
+    resample clusters, not clips.
+    """
+
+    id: str
+    path: Path
+    sha256: str
+    rate_hz: int
+    channels: int
+    num_samples: int
+    start: int = 0
+    domain: Domain = "unknown"
+    transcript: str | None = None
+    cluster: str | None = None
+    lossy_source: bool | None = None
+    licence: str | None = None
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the segment in seconds."""
+        return self.num_samples / self.rate_hz
+
+
+# -------------------------------------------------------------------------------------- codecs
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One sequence of code indices, for example one codebook of a residual quantiser."""
+
+    frame_rate_hz: Fraction
+    codebook_size: int
+
+    @property
+    def bit_per_s(self) -> Fraction:
+        """Bits per second at whole bits per index."""
+        return self.frame_rate_hz * bits_per_code(self.codebook_size)
+
+
+@dataclass(frozen=True)
+class WeightsInfo:
+    """Where a model's weights came from, for the record of a run.
+
+    `verified` is True where every digest pinned in the package was met, False where a local
+    file differs from a pinned digest, None where none is pinned.
+    """
+
+    source: Literal["published", "embedded", "folder", "none"] = "none"
+    origin: str = ""
+    revision: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    verified: bool | None = None
+
+
+@dataclass(frozen=True)
+class CodecSpec:
+    """Everything about one operating point of a codec that is known without loading it.
+
+    Attributes
+    ----------
+    name : str
+        ``model@point``, for example ``encodec-24khz@6kbps``; unique within a run.
+    model, family : str
+        ``encodec-24khz`` and ``encodec``.
+    rate_hz : int or None
+        Sampling rate it works at; None: the clip's own.
+    channels : tuple of int
+        Channel counts that one encode call accepts.
+    streams : tuple of Stream
+        Codes per second of audio, coarse to fine; empty for codecs without codebooks.
+    nominal_kbps : float or None
+        The rate that its authors would state: codes only, no padding, no side information.
+        None where the codec has no such rate (the toys).
+    latency_s : float or None
+        Algorithmic latency: how far the decoder's output must lag the input. None: needs the
+        whole file.
+    settings : mapping
+        What the adapter needs to run this point (number of codebooks, bit rate asked for).
+    params_m : float or None
+        Parameters of encoder, quantiser and decoder, in millions.
+    stochastic : bool
+        The decoder draws random numbers, so decoding takes a seed.
+    truncated : bool
+        Runs at fewer levels than the model was trained to be cut to.
+    demonstration : bool
+        Embedded demonstration weights, not a published model.
+    """
+
+    name: str
+    model: str
+    family: str
+    rate_hz: int | None
+    channels: tuple[int, ...]
+    streams: tuple[Stream, ...] = ()
+    nominal_kbps: float | None = None
+    latency_s: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    params_m: float | None = None
+    stochastic: bool = False
+    truncated: bool = False
+    demonstration: bool = False
+    anchor: bool = False
+    weights: WeightsInfo = WeightsInfo()
+    licence: str = ""
+    citation: str = ""
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """Code indices per second over all streams; None for codecs without codebooks."""
+        return float(sum(s.frame_rate_hz for s in self.streams)) if self.streams else None
+
+
+def nominal_kbps_of(streams: Sequence[Stream]) -> float:
+    """Nominal rate in kbps of a set of streams: whole bits per index, nothing else."""
+    return float(sum(s.bit_per_s for s in streams)) / BITS_PER_KILOBIT
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """All that a decoder ever sees of a clip.
+
+    Attributes
+    ----------
+    codes : tuple of arrays, each shape (channels, frames), int32
+        One per stream of the spec; lengths differ between streams.
+    num_samples : int
+        Length that the decoder must return, in samples at the codec's rate.
+    channels : int
+        Channels that the decoder must return.
+    rate_hz : int
+        Rate of the decoded audio.
+    side_info : bytes
+        What must travel beside the codes (scales, headers per segment).
+    packets : tuple of bytes
+        Payload of codecs that produce a bitstream themselves (Opus).
+    """
+
+    num_samples: int
+    channels: int
+    rate_hz: int
+    codes: tuple[Codes, ...] = ()
+    side_info: bytes = b""
+    packets: tuple[bytes, ...] = ()
+
+
+@runtime_checkable
+class Codec(Protocol):
+    """A loaded codec at one operating point."""
+
+    @property
+    def spec(self) -> CodecSpec:
+        """The operating point."""
+
+    def encode(self, audio: Audio) -> Encoded:
+        """Encode audio at the spec's rate and one of its channel counts."""
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        """Decode to exactly ``encoded.num_samples`` samples; stochastic decoders use the seed."""
+
+
+@dataclass(frozen=True)
+class HostedFile:
+    """One file of published weights: its name in caches and where it lies on its host.
+
+    `sha256` is the full digest, or the leading digits that the authors put into the file's
+    name, or empty. `aliases` are other names under which people keep the file.
+    """
+
+    name: str
+    url_path: str
+    sha256: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where a model's weights are published and how a local copy is laid out.
+
+    `host` is ``hub`` (Hugging Face), ``github`` (release assets), ``cdn`` (EnCodec's plain file
+    host), ``embedded`` (in this package) or ``folder`` (a folder that only the user can name).
+    """
+
+    host: Literal["hub", "github", "cdn", "embedded", "folder"]
+    repository: str
+    files: tuple[HostedFile, ...]
+    revision: str = "main"
+    environment_variable: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class LocatedWeights:
+    """Weights files on this disk, and the record of where they came from."""
+
+    files: Mapping[str, Path]
+    info: WeightsInfo
+
+
+Loader = Callable[[CodecSpec, LocatedWeights | None, str], Codec]
+
+
+@dataclass(frozen=True)
+class CodecModel:
+    """One named model of a codec family: what a codec file declares in ``MODELS``.
+
+    Attributes
+    ----------
+    points : tuple of CodecSpec
+        Its operating points, lowest rate first.
+    default : tuple of str
+        Names of the points that the bare model name selects.
+    load : callable
+        ``load(spec, located_weights, device) -> Codec``.
+    source : WeightsSource or None
+        Where its weights come from; None for codecs that have none.
+    free_point : callable or None
+        ``free_point(text) -> CodecSpec`` where points cannot be listed (any rate of Opus, any
+        cut-off of a low-pass); raises `UnknownPoint` for what the codec cannot do.
+    requires : tuple of str
+        Packages to import before loading.
+    versions : callable
+        Facts for the provenance of a run, for example libopus' version.
+    """
+
+    name: str
+    family: str
+    points: tuple[CodecSpec, ...]
+    default: tuple[str, ...]
+    load: Loader
+    source: WeightsSource | None = None
+    free_point: Callable[[str], CodecSpec] | None = None
+    requires: tuple[str, ...] = ()
+    versions: Callable[[], Mapping[str, str]] = dict
+
+
+@dataclass(frozen=True)
+class CodecFamily:
+    """What a bare family name stands for: selectors with published and with embedded weights."""
+
+    name: str
+    published: str
+    embedded: str | None = None
+
+
+# ------------------------------------------------------------------------------------- metrics
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """What a metric measures and for which signals it has a meaning.
+
+    Attributes
+    ----------
+    name, unit : str
+    better : {"higher", "lower"}
+    range : tuple of float
+        Smallest and largest possible value.
+    rate_hz : int
+        Rate that both signals must have; the runner resamples.
+    mono : bool
+        The runner downmixes both signals; else the metric sees every channel.
+    domains : tuple of str
+        Domains of clips it applies to.
+    aligned : bool
+        The runner first removes the codec's calibrated residual delay.
+    any_length : bool
+        Pairs of unequal length are fine; else they are undefined.
+    version : str
+        Changes whenever values change.
+    implementation : str
+        What computes it, for the record.
+    """
+
+    name: str
+    unit: str
+    better: Literal["higher", "lower"]
+    range: tuple[float, float]
+    rate_hz: int
+    citation: str
+    version: str = "1"
+    mono: bool = True
+    domains: tuple[Domain, ...] = DOMAINS
+    aligned: bool = False
+    any_length: bool = False
+    default: bool = True
+    implementation: str = "snacbench"
+    requires: tuple[str, ...] = ()
+
+
+class PreparedMetric(Protocol):
+    """A metric that has seen its reference and scores one degraded signal after another."""
+
+    def __call__(self, *, degraded: Audio) -> float:
+        """Score one degraded signal against the prepared reference."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric: what a metric file declares in ``METRICS``.
+
+    `prepare` takes the reference once and returns a scorer; everything that depends on the
+    reference alone is computed there, because a benchmark scores many codecs on the same clip.
+    """
+
+    spec: MetricSpec
+    prepare: Callable[[Audio], PreparedMetric]
+    versions: Callable[[], Mapping[str, str]] = dict
+
+    def __call__(self, *, reference: Audio, degraded: Audio) -> float:
+        """Score one pair, see `MetricSpec` for unit and direction."""
+        return self.prepare(reference)(degraded=degraded)

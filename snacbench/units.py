@@ -1,0 +1,39 @@
+"""Units and their conversions: 1 kbps is 1000 bit/s, everywhere."""
+
+from __future__ import annotations
+
+import math
+
+BITS_PER_KILOBIT = 1000
+BITS_PER_BYTE = 8
+
+
+def kbps(bits: float, duration_s: float) -> float:
+    """Bit rate in kbps (1000 bit/s) of `bits` spent over `duration_s`; lower is cheaper.
+
+    Raises
+    ------
+    ValueError
+        If the duration is not positive.
+    """
+    if duration_s <= 0:
+        raise ValueError(f"a rate needs a duration above 0 s, found {duration_s} s")
+    return bits / duration_s / BITS_PER_KILOBIT
+
+
+def db_from_power_ratio(ratio: float) -> float:
+    """Level in dB of a power ratio; ``-inf`` for 0."""
+    return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf
+
+
+def bits_per_code(codebook_size: int) -> int:
+    """Bits that one index into a codebook of `codebook_size` entries takes when packed alone.
+
+    Raises
+    ------
+    ValueError
+        If the codebook has fewer than two entries.
+    """
+    if codebook_size < 2:
+        raise ValueError(f"a codebook needs 2 entries or more, found {codebook_size}")
+    return math.ceil(math.log2(codebook_size))
