@@ -179,11 +179,13 @@ def _nearest(model: CodecModel, point: str) -> CodecSpec:
         )
     else:
         fitting = []
+    if not fitting and len(model.points) == 1:
+        raise UnknownPoint(f"{model.name} has one operating point; write {model.name}")
     if not fitting:
         rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)
         raise UnknownPoint(
             f"{model.name} has no operating point within 5 % of {point!r}; it works at "
-            f"{rates or 'one point only'} kbps, or write a number of codebooks as "
+            f"{rates} kbps, or write a number of codebooks as "
             f"{model.name}@{len(model.points[-1].streams)}q"
         )
     return fitting[0]

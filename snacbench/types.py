@@ -1,8 +1,7 @@
 """The nouns of snacbench: frozen dataclasses and small protocols, numpy only.
 
-Read this file first. Data flows one way through these types: a `Clip` becomes `Audio`, a
-`Codec` turns audio into `Encoded` and back, a `Metric` turns pairs of audio into numbers. What
-is written down of all that are the rows of `snacbench.rows`.
+Read this file first. A `Clip` becomes `Audio`, a `Codec` turns audio into `Encoded` and back, a
+`Metric` turns pairs of audio into numbers; what is written down of it are the rows of `rows`.
 """
 
 from __future__ import annotations
@@ -89,8 +88,7 @@ class Clip:
     """One item of a test set: metadata only, the samples stay on disk until they are needed.
 
     `start` and `num_samples` cut a segment out of `path`, in samples at the file's own rate.
-    `cluster` names what the clip is not independent of (a speaker, a track); statistics
-    resample clusters, not clips.
+    `cluster` is what it shares with other clips (a speaker, a track): statistics resample those.
     """
 
     id: str
@@ -389,8 +387,8 @@ class PreparedMetric(Protocol):
 class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
-    `prepare` takes the reference once and returns a scorer; everything that depends on the
-    reference alone is computed there, because a benchmark scores many codecs on the same clip.
+    `prepare` takes the reference once and returns a scorer; what depends on the reference alone
+    is computed there, because a benchmark scores many codecs on the same clip.
     """
 
     spec: MetricSpec

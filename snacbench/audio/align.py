@@ -24,13 +24,13 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     """
     x = reference.samples.mean(axis=0, dtype=np.float64)
     y = degraded.samples.mean(axis=0, dtype=np.float64)
+    if not x.any() or not y.any():
+        return np.zeros(2 * max_lag + 1)
     size = next_fast_len(len(x) + len(y) + max_lag, real=True)
     spectrum_x, spectrum_y = rfft(x, size), rfft(y, size)
     weight = 1.0 / np.sqrt(np.maximum(_smooth(np.abs(spectrum_x)), np.finfo(float).tiny))
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
     energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
-    if energy == 0:
-        return np.zeros(2 * max_lag + 1)
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.
     full = irfft(spectrum_y * np.conj(spectrum_x), size) * size / 2
     around_zero = np.concatenate([full[-max_lag:], full[: max_lag + 1]]) if max_lag else full[:1]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from snacbench.errors import AudioError, StoreError
-from snacbench.types import Audio, Clip
+from snacbench.types import Audio, Clip, FloatSamples
 
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 
@@ -21,6 +22,8 @@ _FULL_SCALE = float(2 ** (_FLAC_BITS - 1))
 _HASH_BLOCK_BYTES = 1 << 20
 _MAX_FLAC_CHANNELS = 8
 _MAX_FLAC_RATE_HZ = 655_350
+_OPEN_RIFF_SIZE = 0x7FFF_0000
+_UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's answer where a header leaves the length open
 
 
 def sha256_of_file(path: Path) -> str:
@@ -46,6 +49,8 @@ def probe(path: Path) -> tuple[int, int, int]:
         raise AudioError(_why_unreadable(path, error)) from error
     if info.frames == 0:
         raise AudioError(f"{path} holds no samples; remove it or record it again")
+    _check_length_known(path, info.frames)
+    _check_riff_complete(path)
     return int(info.samplerate), int(info.channels), int(info.frames)
 
 
@@ -65,9 +70,9 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
     """
     try:
         with soundfile.SoundFile(str(path)) as file:
+            _check_length_known(path, file.frames)
             expected = file.frames - start if num_samples is None else num_samples
-            file.seek(min(start, file.frames))
-            samples = file.read(frames=max(expected, 0), dtype="float32", always_2d=True)
+            samples = _decode(file, path, start=start, num_samples=max(expected, 0))
             rate_hz = int(file.samplerate)
     except soundfile.LibsndfileError as error:
         raise AudioError(_why_unreadable(path, error)) from error
@@ -82,6 +87,34 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
         return Audio(np.ascontiguousarray(samples.T), rate_hz)
     except AudioError as error:
         raise AudioError(f"{path}: {error}") from error
+
+
+def _check_riff_complete(path: Path) -> None:
+    """A WAV file that was cut short: libsndfile would pass it off as a shorter recording."""
+    with path.open("rb") as stream:
+        head = stream.read(8)
+    if head[:4] != b"RIFF":
+        return
+    stated = int.from_bytes(head[4:], "little") + 8
+    size = path.stat().st_size
+    # Programs that write to a pipe leave the size open: 0 or all ones.
+    if size < stated < _OPEN_RIFF_SIZE:
+        raise AudioError(
+            f"{path} has {size} of the {stated} bytes that its header states: the file is "
+            "truncated or damaged; fetch it again"
+        )
+
+
+def _decode(file: soundfile.SoundFile, path: Path, *, start: int, num_samples: int) -> FloatSamples:
+    """Samples of an open file, shape (time, channels); fewer where it ends early."""
+    try:
+        file.seek(min(start, file.frames))
+        return np.asarray(file.read(frames=num_samples, dtype="float32", always_2d=True))
+    except soundfile.LibsndfileError as error:
+        raise AudioError(
+            f"{path} opens but cannot be decoded ({error}): the file is truncated or damaged; "
+            "fetch it again"
+        ) from error
 
 
 def read_clip(clip: Clip) -> Audio:
@@ -123,7 +156,8 @@ def write_flac(path: Path, audio: Audio) -> int:
         _check_complete(partial, audio)
         partial.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing to remove where the folder could not even be made
+            partial.unlink()
         raise StoreError(_why_unwritable(path, error)) from error
     return clipped
 
@@ -133,6 +167,13 @@ def _check_complete(partial: Path, audio: Audio) -> None:
     info = soundfile.info(str(partial))
     if info.frames != audio.num_samples:
         raise OSError(errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written")
+
+
+def _check_length_known(path: Path, num_samples: int) -> None:
+    if num_samples == _UNKNOWN_LENGTH:
+        raise AudioError(
+            f"{path} does not state its length; write it again as a file, not into a pipe"
+        )
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:

@@ -115,7 +115,7 @@ def show_failures(outcome: Outcome) -> None:
     """Which rows failed and why, the first few of each kind."""
     coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.failed_coded]
     scored = [f"{r.metric} of {r.codec} on {r.clip}: {r.reason}" for r in outcome.failed_scores]
-    for what, failures in (("clips failed to code", coded), ("scores failed", scored)):
+    for what, failures in (("codings failed", coded), ("scores failed", scored)):
         if not failures:
             continue
         err.print(f"{len(failures)} {what}:", style="bold red")

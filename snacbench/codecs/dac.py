@@ -43,8 +43,8 @@ _CITATION = (
 class _Published:
     """Static facts of a published model.
 
-    `latency_samples` is the farthest future input sample that an output sample depends on,
-    found by propagating a gradient back through the model: its convolutions are not causal.
+    `latency_samples` is how far ahead an output sample depends on the input, at the worst place
+    within a frame, found by propagating gradients back through the model: it is not causal.
     """
 
     name: str
@@ -60,23 +60,26 @@ class _Published:
 
 _PUBLISHED = (
     _Published(
-        "dac-44khz", 44_100, 512, 9, 76.7, 8_852,
+        "dac-44khz", 44_100, 512, 9, 76.7, 9_001,
         "0.0.1", "weights.pth", "weights_44khz_8kbps_0.0.1.pth",
     ),
     _Published(
         # Its parameter count is not known without the file: the latent width differs.
-        "dac-44khz-16kbps", 44_100, 512, 18, None, 8_852,
+        "dac-44khz-16kbps", 44_100, 512, 18, None, 9_001,
         "1.0.0", "weights_44khz_16kbps.pth", "weights_44khz_16kbps_1.0.0.pth",
     ),
     _Published(
-        "dac-24khz", 24_000, 320, 32, 74.7, 5_852,
+        "dac-24khz", 24_000, 320, 32, 74.7, 5_953,
         "0.0.4", "weights_24khz.pth", "weights_24khz_8kbps_0.0.4.pth",
     ),
     _Published(
-        "dac-16khz", 16_000, 320, 12, 74.2, 5_852,
+        "dac-16khz", 16_000, 320, 12, 74.2, 5_953,
         "0.0.5", "weights_16khz.pth", "weights_16khz_8kbps_0.0.5.pth",
     ),
 )  # fmt: skip
+
+
+_MINI_LATENCY_SAMPLES = 5_953
 
 
 def _points(base: CodecSpec, stream: Stream, codebooks: int) -> tuple[CodecSpec, ...]:
@@ -137,6 +140,7 @@ def _mini() -> CodecModel:
         family="dac",
         rate_hz=config["sample_rate"],
         channels=(1,),
+        latency_s=_MINI_LATENCY_SAMPLES / config["sample_rate"],
         params_m=embedded.params_m("dac-mini"),
         demonstration=True,
         licence=config["licence"],

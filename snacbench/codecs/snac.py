@@ -43,8 +43,8 @@ _CITATION = (
 class _Published:
     """Static facts of a published model.
 
-    `latency_samples` is the farthest future input sample that an output sample depends on,
-    found by propagating a gradient back through the model: its convolutions are not causal.
+    `latency_samples` is how far ahead an output sample depends on the input, at the worst place
+    within a block, found by propagating gradients back through the model: it is not causal.
     """
 
     name: str
@@ -63,12 +63,15 @@ _PUBLISHED = (
         512,
         (4, 2, 1),
         19.8,
-        10_900,
+        11_560,
         "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
     ),
-    _Published("snac-32khz", 32_000, 384, (8, 4, 2, 1), 54.5, 27_020),
-    _Published("snac-44khz", 44_100, 384, (8, 4, 2, 1), 54.5, 27_020),
+    _Published("snac-32khz", 32_000, 384, (8, 4, 2, 1), 54.5, 29_452),
+    _Published("snac-44khz", 44_100, 384, (8, 4, 2, 1), 54.5, 29_452),
 )
+
+
+_MINI_LATENCY_SAMPLES = 5_161
 
 
 def _points(base: CodecSpec, streams: Sequence[Stream]) -> tuple[CodecSpec, ...]:
@@ -133,6 +136,7 @@ def _mini() -> CodecModel:
         family="snac",
         rate_hz=config["sample_rate"],
         channels=(1,),
+        latency_s=_MINI_LATENCY_SAMPLES / config["sample_rate"],
         params_m=embedded.params_m("snac-mini"),
         stochastic=bool(model.get("noise", True)),
         demonstration=True,

@@ -167,7 +167,13 @@ def _handles(plan: Plan) -> list[CodecHandle]:
 def _calibrate(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> None:
     done = {row.codec for row in folder.read(Calibration)}
     jobs = [handle for handle in _handles(plan) if handle.spec.name not in done]
-    rows = run_jobs(calibrate, jobs, workers=_on(plan.request.device, workers), died=_uncalibrated)
+    rows = run_jobs(
+        calibrate,
+        jobs,
+        workers=_on(plan.request.device, workers),
+        died=_uncalibrated,
+        log=_log(folder),
+    )
     for row in _watched(rows, "calibrate delay", len(jobs), progress):
         folder.append([row])
 
@@ -197,7 +203,9 @@ def _code(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> No
         for clip in plan.test_set.clips
         if (clip.id, handle.spec.name) not in done
     ]
-    results = run_jobs(code_clip, jobs, workers=_on(plan.request.device, workers), died=_lost)
+    results = run_jobs(
+        code_clip, jobs, workers=_on(plan.request.device, workers), died=_lost, log=_log(folder)
+    )
     for row, histograms in _watched(results, "encode and decode", len(jobs), progress):
         # Histograms first: a clip counts as coded only once everything about it is on disk.
         folder.append([*histograms, row])
@@ -207,6 +215,10 @@ def _lost(job: CodingJob, reason: str) -> tuple[Coded, tuple[CodeHistogram, ...]
     clip = job.clip
     row = Coded(clip.id, job.codec.spec.name, "failed", reason, clip.domain, clip.duration_s)
     return row, ()
+
+
+def _log(folder: RunFolder) -> Path:
+    return folder.path / "workers.log"
 
 
 def _on(device: str, workers: int) -> int:
@@ -243,7 +255,7 @@ def _score(
         for clip, decodes in by_clip.items()
         if clip in clips
     ]
-    rows = run_jobs(score_clip, jobs, workers=workers, died=_unscored)
+    rows = run_jobs(score_clip, jobs, workers=workers, died=_unscored, log=_log(folder))
     for scores in _watched(rows, "score", len(jobs), progress):
         folder.append(scores)
 

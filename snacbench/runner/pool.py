@@ -6,9 +6,11 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -32,26 +34,28 @@ def run_jobs(
     *,
     workers: int,
     died: Callable[[Job, str], Result],
+    log: Path,
 ) -> Iterator[Result]:
     """Run jobs in worker processes and yield results as they come, in no fixed order.
 
     When a worker dies (out of memory, a crash in native code), the jobs that were with the
     workers are tried again one by one, and the one during which a worker dies again gets what
-    `died` makes of it. An exception from `work` is raised here and ends everything.
+    `died` makes of it. An exception from `work` is raised here and ends everything. What
+    libraries print in the workers goes to `log`.
     """
-    suspects = yield from _run(work, list(jobs), workers=workers)
+    suspects = yield from _run(work, list(jobs), workers, log)
     while suspects:
         first, *rest = suspects
-        again = yield from _run(work, [first], workers=1)
+        again = yield from _run(work, [first], 1, log)
         if again:
             yield died(first, "the worker process died twice (out of memory, or a crash)")
         suspects = rest
         if len(rest) > workers * _AHEAD:
-            suspects = yield from _run(work, rest, workers=workers)
+            suspects = yield from _run(work, rest, workers, log)
 
 
 def _run(
-    work: Callable[[Job], Result], jobs: list[Job], *, workers: int
+    work: Callable[[Job], Result], jobs: list[Job], workers: int, log: Path
 ) -> Generator[Result, None, list[Job]]:
     """Run jobs until all are done or a worker dies; returns the jobs that are left."""
     for name in _ONE_THREAD:
@@ -60,7 +64,10 @@ def _run(
     running: dict[Future[Result], Job] = {}
     context = multiprocessing.get_context("spawn")  # threads and CUDA do not survive a fork
     executor = ProcessPoolExecutor(
-        max(1, min(workers, len(jobs))), mp_context=context, initializer=_start_worker
+        max(1, min(workers, len(jobs))),
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(log,),
     )
     try:
         while waiting or running:
@@ -79,10 +86,12 @@ def _run(
     return []
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+def _start_worker(log: Path) -> None:
+    """Leave Ctrl-C to the parent, end with it even when it is killed, and be quiet."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with log.open("ab") as stream:
+        os.dup2(stream.fileno(), sys.stderr.fileno())
 
 
 def _stop(executor: ProcessPoolExecutor) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,7 @@ SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
+_MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
 Row = TypeVar("Row")
 
@@ -159,18 +161,20 @@ class RunFolder:
         StoreError
             If another process is writing to the run.
         """
-        with _explained(self.path), (self.path / _LOCK_FILE).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StoreError(
-                    f"another snacbench is writing to {self.path}; wait for it to end"
-                ) from error
-            for name in ROW_FILES.values():
-                _drop_incomplete_line(self.path / name)
-            for partial in self.path.glob(f"{_DECODED_FOLDER}/**/.*.partial"):
-                partial.unlink(missing_ok=True)
-            yield
+        with ExitStack() as held:
+            with _explained(self.path):
+                lock = held.enter_context((self.path / _LOCK_FILE).open("w"))
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise StoreError(
+                        f"another snacbench is writing to {self.path}; wait for it to end"
+                    ) from error
+                for name in ROW_FILES.values():
+                    _drop_incomplete_line(self.path / name)
+                for partial in self.path.glob(f"{_DECODED_FOLDER}/**/.*.partial"):
+                    partial.unlink(missing_ok=True)
+            yield  # outside `_explained`: errors of the work under the lock are not the folder's
 
 
 def _drop_incomplete_line(path: Path) -> None:
@@ -184,9 +188,19 @@ def _drop_incomplete_line(path: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    """A name as a path: ids keep their folders, characters that file systems dislike go."""
-    parts = (re.sub(r"[^\w.@+=-]", "_", part) for part in name.split("/"))
-    return "/".join(part if part.strip(".") else "_" for part in parts)
+    """A name as a path: ids keep their folders, characters that file systems dislike go.
+
+    A part that had to change ends in a digest of what it was, so that no two ids share a file.
+    """
+    return "/".join(_path_part(part) for part in name.split("/"))
+
+
+def _path_part(part: str) -> str:
+    safe = re.sub(r"[^\w.@+=-]", "_", part)
+    if safe == part and part.strip(".") and len(part.encode()) <= _MAX_NAME_BYTES:
+        return part
+    kept = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+    return f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
 
 
 @contextmanager

@@ -54,17 +54,17 @@ def to_terminal(runs: Sequence[RunRows], *, width: int) -> list[Table]:
     """
     frame = summary(runs)
     everything = frame[frame["domain"] == ALL_DOMAINS]
-    rates = [c for c in _RATE_COLUMNS if not everything[c].isna().all()]
+    rates = [c for c in _RATE_COLUMNS[1:] if not everything[c].isna().all()]
     better = {m.name: m.better for r in runs for m in r.run.metrics}
     heading = {name: f"{name} {_ARROWS[direction]}" for name, direction in better.items()}
     metrics = [c for c in frame if c not in FIXED_COLUMNS and not str(c).startswith("n_")]
-    tables = [_terminal_table("rates and speed, all clips", _columns(everything, rates))]
+    title, codecs = "rates and speed, all clips", _columns(everything, ["codec"])
+    tables = _tables(title, codecs, _columns(everything, rates), width)
     for domain, rows in _by_domain(frame):
         used = [str(m) for m in metrics if rows[f"n_{m}"].sum() > 0]
         first = _columns(rows, ["codec", "n", "actual_kbps"])
         scores = [_score_column(rows, m, heading.get(m, m)) for m in used]
-        for group in _fitting(scores, width - sum(map(_width, first))):
-            tables.append(_terminal_table(domain, [*first, *group]))
+        tables += _tables(domain, first, scores, width)
     return tables
 
 
@@ -86,6 +86,13 @@ def _width(column: _Column) -> int:
     return max(map(len, [*column[0].split("\n"), *column[1]])) + 3
 
 
+def _tables(
+    title: str, first: Sequence[_Column], others: Sequence[_Column], width: int
+) -> list[Table]:
+    groups = _fitting(others, width - sum(map(_width, first)))
+    return [_terminal_table(title, [*first, *group]) for group in groups]
+
+
 def _fitting(columns: Sequence[_Column], width: int) -> Iterator[list[_Column]]:
     """Columns in groups, each as many as fit into `width`, and at least one."""
     group: list[_Column] = []
@@ -103,8 +110,9 @@ def _terminal_table(title: str, columns: Sequence[_Column]) -> Table:
 
     table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     table.pad_edge = False
-    for index, (heading, _) in enumerate(columns):
-        table.add_column(heading, justify="right" if index else "left", no_wrap=True)
+    table.add_column(columns[0][0], overflow="fold")  # names give way where numbers must not
+    for column in columns[1:]:
+        table.add_column(column[0], justify="right", no_wrap=True)
     for cells in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*cells)
     return table
@@ -142,7 +150,10 @@ def _notes(rows: RunRows) -> Iterator[str]:
         yield f"Undefined for some clips, see their reasons in scores.jsonl: {', '.join(exact)}."
     failed = sum(row.status == "failed" for row in rows.coded.values())
     if failed:
-        yield f"{failed} of {len(rows.coded)} clips failed to code; means are over the others."
+        yield (
+            f"{failed} of {len(rows.coded)} codings (clips times codecs) failed; means are over "
+            "the others."
+        )
 
 
 def _is_small(rows: RunRows, codec: str) -> bool:

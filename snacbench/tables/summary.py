@@ -6,6 +6,7 @@ weigh more than they cost. A mean is taken over ``ok`` scores only and says how 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -115,9 +116,9 @@ def _record(
     }
     record.update(_rates(rows, spec, ok))
     for name in metrics:
-        values = list(_values(rows, spec.name, name, {row.clip for row in ok}))
+        values = list(_values(rows, spec.name, name, [row.clip for row in ok]))
         record[f"n_{name}"] = len(values)
-        record[name] = sum(values) / len(values) if values else None
+        record[name] = math.fsum(values) / len(values) if values else None
     return record
 
 
@@ -135,7 +136,8 @@ def _rates(rows: RunRows, spec: CodecSpec, ok: Sequence[Coded]) -> dict[str, flo
     if len(bits) == len(ok):
         found["actual_kbps"] = kbps(sum(b.total for b in bits), duration_s)
     books = entropies(rows, spec, (row.clip for row in ok))
-    if books:
+    counted = all((spec.name, row.clip) in rows.histograms for row in ok)
+    if books and counted and len(bits) == len(ok):
         side_bits = sum(b.side_info for b in bits)
         found["entropy_kbps"] = entropy_kbps(books, duration_s=duration_s, other_bits=side_bits)
         found["efficiency"] = bitrate_efficiency(books, spec)
@@ -148,7 +150,7 @@ def entropies(rows: RunRows, spec: CodecSpec, clips: Iterable[str]) -> tuple[Cod
     return codebook_entropies(found, spec) if spec.streams else ()
 
 
-def _values(rows: RunRows, codec: str, metric: str, clips: set[str]) -> Iterator[float]:
+def _values(rows: RunRows, codec: str, metric: str, clips: Sequence[str]) -> Iterator[float]:
     for clip in clips:
         score = rows.scores.get((codec, clip, metric))
         if score is not None and score.status == "ok" and score.value is not None:

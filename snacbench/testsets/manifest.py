@@ -36,7 +36,7 @@ def manifest_set(manifest: Path, *, domain: Domain = "unknown", name: str | None
         with manifest.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             columns = list(reader.fieldnames or [])
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TestSetError(f"cannot read the manifest {manifest} ({error})") from error
     if "path" not in columns:
@@ -44,7 +44,7 @@ def manifest_set(manifest: Path, *, domain: Domain = "unknown", name: str | None
             f"{manifest} has no column 'path'; found {', '.join(columns) or 'nothing'}; the "
             "columns are described in docs/test-sets.md"
         )
-    clips = (_clip(row, manifest, name, domain, line) for line, row in enumerate(rows, start=2))
+    clips = (_clip(row, manifest, name, domain, line) for line, row in rows)
     return make_set(name, clips, origin=str(manifest))
 
 
@@ -62,9 +62,10 @@ def _clip(
         raise TestSetError(
             f"{manifest} line {line}: unknown domain {stated!r}; expected {', '.join(DOMAINS)}"
         )
+    listed = PurePosixPath(relative)
     path = manifest.parent / relative
     clip = make_clip(
-        f"{name}/{cell('id') or PurePosixPath(relative).with_suffix('')}",
+        f"{name}/{cell('id') or str(listed).removesuffix(listed.suffix)}",
         path.resolve(),
         domain=stated,
         transcript=cell("transcript") or transcript_beside(path),

@@ -51,13 +51,24 @@ class TestSet:
 def make_clip(clip_id: str, path: Path, **facts: object) -> Clip | BrokenClip:
     """A clip of a whole file, its header read and its bytes hashed."""
     try:
+        _check_name(path)
         rate_hz, channels, num_samples = probe(path)
         digest = sha256_of_file(path)
     except (AudioError, OSError) as error:
         domain = facts.get("domain", "unknown")
-        return BrokenClip(clip_id, path, str(error), domain)  # type: ignore[arg-type]
+        return BrokenClip(_utf8(clip_id), path, str(error), domain)  # type: ignore[arg-type]
     clip = Clip(clip_id, path, digest, rate_hz, channels, num_samples)
     return replace(clip, **facts)  # type: ignore[arg-type]
+
+
+def _check_name(path: Path) -> None:
+    """Rows and digests are UTF-8: a name that is not cannot be written into them."""
+    if str(path) != _utf8(str(path)):
+        raise AudioError(f"{_utf8(str(path))} has a name that is not UTF-8; rename the file")
+
+
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def make_set(name: str, clips: Iterable[Clip | BrokenClip], *, origin: str) -> TestSet:

@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -79,7 +81,11 @@ def _fetch_from_hub(source: WeightsSource, file: HostedFile) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    address = host_address(source)
     try:
+        # The hub's client would try again for half a minute before it gives up.
+        if not reachable([address], _CONNECT_S)[address]:
+            raise ConnectionError(f"no answer from {address}")
         return Path(hf_hub_download(source.repository, file.name, revision=source.revision))
     except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise WeightsUnavailable(_unreachable(source, file, error)) from error
@@ -93,27 +99,37 @@ def _fetch_url(source: WeightsSource, file: HostedFile) -> Path:
     url = f"{host_address(source)}/{file.url_path}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with requests.get(url, stream=True, timeout=(_CONNECT_S, _READ_S)) as response:
-            response.raise_for_status()
-            with partial.open("wb") as out:
-                for block in response.iter_content(_BLOCK_BYTES):
-                    out.write(block)
-            _check_length(partial, response.headers.get("Content-Length"), url)
+        _download(url, partial)
         _check_digest(partial, file, url)
         partial.replace(target)
-    except (OSError, requests.RequestException) as error:
+    except requests.exceptions.ChunkedEncodingError as error:
+        text = f"{url} broke off ({error}); run again to fetch it anew"
+        raise WeightsUnavailable(text) from error
+    except requests.RequestException as error:
         raise WeightsUnavailable(_unreachable(source, file, error)) from error
+    except OSError as error:
+        raise WeightsUnavailable(
+            f"cannot keep {file.name} in {target.parent} ({error.strerror or error}); check its "
+            "permissions and the free space"
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # nothing to remove where the folder could not even be made
+            partial.unlink()
     return target
 
 
-def _check_length(partial: Path, promised: str | None, url: str) -> None:
-    size = partial.stat().st_size
-    if promised is not None and size != int(promised):
-        raise WeightsMismatch(
-            f"{url} broke off: {size} of {promised} bytes came; run again to fetch it anew"
-        )
+def _download(url: str, target: Path) -> None:
+    import requests
+
+    plain = {"Accept-Encoding": "identity"}  # else Content-Length is not the length of the file
+    with requests.get(url, stream=True, headers=plain, timeout=(_CONNECT_S, _READ_S)) as response:
+        response.raise_for_status()
+        with target.open("wb") as out:
+            for block in response.iter_content(_BLOCK_BYTES):
+                out.write(block)
+        size, promised = target.stat().st_size, response.headers.get("Content-Length")
+    if promised is not None and size != int(promised):  # urllib3 notices only from version 2
+        raise requests.exceptions.ChunkedEncodingError(f"{size} of {promised} bytes came")
 
 
 def _check_digest(path: Path, file: HostedFile, origin: str) -> None:
@@ -126,6 +142,11 @@ def _check_digest(path: Path, file: HostedFile, origin: str) -> None:
 
 def _unreachable(source: WeightsSource, file: HostedFile, error: Exception) -> str:
     host = urlsplit(host_address(source)).netloc
+    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.NOT_FOUND:
+        return (
+            f"{host} does not have {file.name} of {source.repository} (404 Not Found); pass "
+            "--weights DIR with a local copy, or --weights embedded for the demonstration models"
+        )
     return (
         f"cannot get {file.name} of {source.repository} from {host} ({type(error).__name__}); "
         "connect to a network, or pass --weights DIR with a local copy, or --weights embedded "

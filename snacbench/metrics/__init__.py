@@ -1,0 +1,6 @@
+"""Metrics: one file each, found by scanning this folder; see docs/metrics.md for definitions.
+
+A metric file declares ``METRICS``, a tuple of `snacbench.types.Metric`. Files whose names start
+with an underscore hold what several metrics share. Heavy packages are imported inside functions,
+so that listing metrics costs nothing.
+"""

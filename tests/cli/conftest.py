@@ -1,0 +1,69 @@
+"""Running the real command line on small folders of audio."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import broadband
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+FAST = ("--metrics", "si_sdr,mel_dac7", "--jobs", "1")
+
+
+def snacbench_command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "snacbench", *map(str, arguments)]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Run:
+    """``cli("run", ...)`` runs snacbench in an empty folder, without a network to look for."""
+
+    def run(
+        *arguments: object, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **(env or {})}
+        return subprocess.run(
+            snacbench_command(*arguments),
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return run
+
+
+def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio = broadband(seconds, rate_hz, **options)
+    soundfile.write(path, audio.samples.T, rate_hz, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """A folder of five healthy clips, three domains, different rates and channels."""
+    folder = tmp_path / "clips"
+    write_wav(folder / "speech" / "a.wav", 1.0, 16_000, seed=1)
+    write_wav(folder / "speech" / "b.wav", 1.2, 24_000, seed=2)
+    write_wav(folder / "music" / "c.wav", 1.1, 44_100, channels=2, seed=3)
+    write_wav(folder / "music" / "d.wav", 0.9, 48_000, seed=4)
+    write_wav(folder / "environment" / "e.wav", 1.0, 32_000, seed=5)
+    return folder
+
+
+def write_raw(path: Path, samples: np.ndarray, rate_hz: int, *, subtype: str = "FLOAT") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate_hz, subtype=subtype)
+    return path

@@ -1,0 +1,194 @@
+"""Whatever is wrong gets one clear sentence or a failed row: no traceback, nothing lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from snacbench.rows import Coded, Score
+from snacbench.store.folder import RunFolder
+from tests.cli.conftest import FAST, Run, write_raw, write_wav
+
+TOYS = ("run", "--codecs", "identity,opus@24,snac-mini", *FAST)
+
+
+def refused(cli: Run, *arguments: object, message: str) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert message in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--codecs", "snak"), "no codec named 'snak'; did you mean snac"),
+        (("--codecs", "dac-44khz@4.9"), "no operating point within 5 % of '4.9'; it works at"),
+        (("--codecs", "opus@1000"), "it takes any rate from 6 to 510 kbps"),
+        (("--codecs", ""), "name codecs with --codecs"),
+        (("--codecs", ","), "no codec named; there are"),
+        (("--codecs", "opus", "--metrics", "visqol"), "did you mean visqol_"),
+        (("--codecs", "opus", "--data", "nowhere"), "no such folder, manifest or named set"),
+        (("--codecs", "opus", "--data", "quik"), "did you mean quick?"),
+        (("--codecs", "opus", "--weights", "nowhere"), "no such folder; expected auto"),
+        (("--codecs", "opus", "--limit", "0"), "--limit must be 1 or more"),
+        (("--codecs", "opus", "--segment-s", "-1"), "--segment-s must be above 0"),
+        (("--codecs", "snac-24khz", "--weights", "embedded"), "has no embedded weights"),
+        (("--codecs", "snac-24khz"), "cannot get config.json of hubertsiuzdak/snac_24khz"),
+        (("--codecs", "lyra-v2"), "set SNACBENCH_LYRA_DIR=DIR"),
+        (("--resume", "nowhere"), "holds no run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_mistakes_on_the_command_line(cli: Run, arguments: tuple[str, ...], message: str) -> None:
+    refused(cli, "run", *arguments, message=message)
+
+
+def test_an_empty_folder_is_refused(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    refused(cli, *TOYS, "--data", tmp_path / "empty", message="holds no audio")
+
+
+def test_a_run_is_not_overwritten(cli: Run, clips: Path, tmp_path: Path) -> None:
+    options = ("--data", clips, "--limit", "1", "-o", tmp_path / "r")
+    assert cli(*TOYS, *options).returncode == 0
+    refused(cli, *TOYS, *options, message="already holds a run; go on with it by --resume")
+    refused(cli, *TOYS, *options[:-1], clips, message="is not empty")
+
+
+def test_an_output_path_that_is_a_file_is_refused(cli: Run, clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("taken")
+    refused(cli, *TOYS, "--data", clips, "-o", tmp_path / "file" / "r", message="cannot write to")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_refused(cli: Run, clips: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    refused(cli, *TOYS, "--data", clips, "-o", locked / "r", message="may not be written")
+
+
+@pytest.fixture
+def sick(tmp_path: Path) -> Path:
+    """One healthy clip among everything that can be wrong with a file."""
+    folder = tmp_path / "sick"
+    rate_hz = 16_000
+    write_wav(folder / "healthy.wav", 1.0, rate_hz)
+    (folder / "text.wav").write_text("this is no audio at all\n" * 99)
+    (folder / "empty.wav").write_bytes(b"")
+    whole = folder / "whole.flac"
+    soundfile.write(whole, np.random.default_rng(0).uniform(-0.5, 0.5, 30_000), rate_hz)
+    (folder / "truncated.flac").write_bytes(whole.read_bytes()[:20_000])
+    whole.unlink()
+    cut = write_wav(folder / "cut.wav", 1.0, rate_hz)
+    cut.write_bytes(cut.read_bytes()[:9_000])
+    nothing = np.zeros((0, 1), np.float32)
+    write_raw(folder / "no_samples.wav", nothing, rate_hz)
+    bad = np.zeros(8_000, np.float32)
+    bad[100] = np.nan
+    write_raw(folder / "nan.wav", bad, rate_hz)
+    bad[100] = np.inf
+    write_raw(folder / "inf.wav", bad, rate_hz)
+    return folder
+
+
+def test_unreadable_files_fail_with_their_reasons(cli: Run, sick: Path, tmp_path: Path) -> None:
+    done = cli(*TOYS, "--data", sick, "-o", tmp_path / "r")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    folder = RunFolder.open(tmp_path / "r")
+    coded = {(r.codec, r.clip.partition("/")[2]): r for r in folder.read(Coded)}
+    expected = {
+        "text": "is not audio",
+        "empty": "is empty (0 bytes)",
+        "truncated": "truncated or damaged",
+        "cut": "has 9000 of the 32044 bytes that its header states",
+        "no_samples": "holds no samples",
+        "nan": "1 of 8000 samples are NaN or infinite",
+        "inf": "1 of 8000 samples are NaN or infinite",
+    }
+    for codec in ("identity", "opus@24kbps", "snac-mini"):
+        assert coded[codec, "healthy"].status == "ok"
+        for name, reason in expected.items():
+            row = coded[codec, name]
+            assert row.status == "failed"
+            assert reason in row.reason
+            assert row.bits is None
+    scores = list(folder.read(Score))
+    assert len(scores) == len(coded) * 2
+    assert all(s.value is None for s in scores if not s.clip.endswith("healthy"))
+    assert "21 codings failed" in done.stderr
+
+
+def test_odd_but_readable_clips_get_rows_and_no_made_up_scores(cli: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    write_raw(folder / "silence.wav", np.zeros(16_000, np.float32), 16_000)
+    write_raw(folder / "ten_samples.wav", np.full(10, 0.25, np.float32), 16_000)
+    write_raw(folder / "one_sample.wav", np.full(1, 0.25, np.float32), 48_000)
+    write_raw(folder / "full_scale.wav", np.sign(np.sin(np.arange(24_000) / 9)), 24_000)
+    write_raw(folder / "over_scale.wav", 3 * np.sin(np.arange(24_000) / 9), 24_000)
+    write_wav(folder / "rate_8k.wav", 1.0, 8_000)
+    write_wav(folder / "rate_192k.wav", 0.5, 192_000)
+    write_wav(folder / "six_channels.wav", 0.5, 48_000, channels=6)
+    codecs = "identity,opus@24,snac-mini,dac-mini@3q,encodec-mini@3"
+    options = ("--data", folder, "-o", tmp_path / "r", "--domain", "speech")
+    done = cli("run", "--codecs", codecs, *options, "--metrics", "si_sdr,mel_dac7,stoi,pesq_wb")
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.returncode == 0, done.stderr
+    run = RunFolder.open(tmp_path / "r")
+    coded = list(run.read(Coded))
+    assert all(r.status == "ok" for r in coded)
+    by_clip = {r.clip.partition("/")[2]: r for r in coded if r.codec == "identity"}
+    assert by_clip["over_scale"].clipped_samples
+    assert by_clip["full_scale"].clipped_samples is not None
+    for score in run.read(Score):
+        if "silence" in score.clip:
+            assert score.status == "undefined"
+        if "sample" in score.clip and score.metric != "si_sdr":
+            assert score.status == "undefined"
+        assert (score.value is None) == (score.status != "ok")
+        assert score.reason or score.status == "ok"
+
+
+def test_a_test_set_without_any_readable_clip_is_a_failed_run(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "text.wav").write_text("no audio")
+    done = cli(*TOYS, "--data", tmp_path / "bad", "-o", tmp_path / "r")
+    assert done.returncode == 1
+    assert "is not audio" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_in_a_manifest_fails_alone(cli: Run, clips: Path, tmp_path: Path) -> None:
+    manifest = clips / "manifest.csv"
+    manifest.write_text("path,domain\nspeech/a.wav,speech\nspeech/gone.wav,speech\n")
+    done = cli(*TOYS, "--data", manifest, "-o", tmp_path / "r")
+    assert done.returncode == 1
+    assert "does not exist" in done.stderr
+
+
+def test_damaged_weights_end_the_run_before_it_begins(cli: Run, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "weights_44khz_8kbps_0.0.1.pth").write_bytes(b"junk" * 1000)
+    refused(
+        cli, "run", "--codecs", "dac-44khz@3q", "--weights", weights,
+        message="is damaged or not a weights file",
+    )  # fmt: skip
+
+
+def test_without_network_and_weights_the_families_fall_back_and_say_so(
+    cli: Run, tmp_path: Path
+) -> None:
+    home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
+    done = cli("run", "--codecs", "snac,dac,encodec,opus", "--plan", env=home)
+    assert done.returncode == 0, done.stderr
+    assert "embedded demonstration models, because" in done.stderr
+    assert "snac-mini" in done.stderr
+    refused_fallback = cli("run", "--codecs", "snac", "--weights", "published", "-o", "r", env=home)
+    assert refused_fallback.returncode == 2
+    assert "--weights embedded" in refused_fallback.stderr

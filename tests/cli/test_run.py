@@ -1,0 +1,222 @@
+"""The main job from the command line: a run, its folder, its tables, and its repetition."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from snacbench.rows import Coded, CodeHistogram, Score
+from snacbench.store.folder import RunFolder
+from tests.cli.conftest import FAST, Run, snacbench_command, write_wav
+
+CODECS = "identity,lowpass@3.5kHz,noise@20dB,opus@24"
+
+
+def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
+    folder = RunFolder.open(path)
+    coded = sorted(folder.read(Coded), key=lambda r: (r.codec, r.clip))
+    scores = sorted(folder.read(Score), key=lambda r: (r.codec, r.clip, r.metric))
+    return coded, scores
+
+
+def essence(path: Path) -> list[tuple[object, ...]]:
+    """Rows without what may differ between runs: timings and order."""
+    coded, scores = rows_of(path)
+    return [
+        *((r.clip, r.codec, r.status, r.bits, r.decoded_sha256, r.seed) for r in coded),
+        *((r.clip, r.codec, r.metric, r.status, r.value) for r in scores),
+    ]
+
+
+@pytest.fixture
+def run(cli: Run, clips: Path, tmp_path: Path) -> Path:
+    done = cli("run", "--codecs", CODECS, "--data", clips, "-o", tmp_path / "r", *FAST)
+    assert done.returncode == 0, done.stderr
+    assert "rates and speed" in done.stdout
+    assert str(tmp_path / "r") in done.stdout
+    assert "5 clips" in done.stderr
+    return tmp_path / "r"
+
+
+def test_a_run_has_every_row_and_its_provenance(run: Path) -> None:
+    coded, scores = rows_of(run)
+    assert len(coded) == 5 * 4
+    assert len(scores) == 5 * 4 * 2
+    assert {r.status for r in coded} == {"ok"}
+    provenance = json.loads((run / "run.json").read_text())
+    assert provenance["facts"]["libopus"].startswith("libopus")
+    assert provenance["recipe"]["codecs"] == CODECS
+    assert provenance["packages"]["numpy"]
+    assert provenance["machine"]["cores"]
+    assert len(provenance["set_sha256"]) == 64
+
+
+def test_identity_scores_perfectly_or_says_that_it_cannot(run: Path) -> None:
+    _, scores = rows_of(run)
+    of_identity = {(s.clip, s.metric): s for s in scores if s.codec == "identity"}
+    assert all(s.value == 0.0 for (_, m), s in of_identity.items() if m == "mel_dac7")
+    undefined = [s for (_, m), s in of_identity.items() if m == "si_sdr"]
+    assert all(s.status == "undefined" and s.value is None and s.reason for s in undefined)
+
+
+def test_noise_at_20_db_scores_20_db_on_full_band_clips(run: Path) -> None:
+    _, scores = rows_of(run)
+    value = next(
+        s.value
+        for s in scores
+        if s.codec == "noise@20dB" and s.metric == "si_sdr" and s.clip == "clips/music/c"
+    )
+    assert value == pytest.approx(20.0, abs=0.2)
+
+
+def test_the_csv_is_tidy(run: Path) -> None:
+    rows = list(csv.DictReader((run / "summary.csv").open()))
+    assert list(rows[0]) == [
+        "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
+        "tokens_per_s", "rtf_encode", "rtf_decode", "params_m",
+        "si_sdr", "n_si_sdr", "mel_dac7", "n_mel_dac7",
+    ]  # fmt: skip
+    assert [r["domain"] for r in rows if r["codec"] == "identity"] == [
+        "speech", "music", "environment", "all",
+    ]  # fmt: skip
+    undefined = rows[0]
+    assert (undefined["si_sdr"], undefined["n_si_sdr"]) == ("", "0")
+
+
+def test_the_same_request_gives_the_same_rows_on_any_number_of_workers(
+    cli: Run, clips: Path, run: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    options = ("--codecs", CODECS, "--data", clips, "--metrics", "si_sdr,mel_dac7")
+    assert cli("run", *options, "-o", again, "--jobs", "2").returncode == 0
+    assert essence(again) == essence(run)
+    other = tmp_path / "other"
+    assert cli("run", *options, "-o", other, "--seed", "1").returncode == 0
+    assert essence(other) != essence(run)
+
+
+def test_resuming_a_finished_run_repeats_nothing(cli: Run, run: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*.jsonl")}
+    done = cli("run", "--resume", run)
+    assert done.returncode == 0, done.stderr
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*.jsonl")} == before
+
+
+def kill_when(path: Path, lines: int, how: signal.Signals, *arguments: object) -> int:
+    """Start a run and send it a signal once a file has so many lines."""
+    process = subprocess.Popen(
+        snacbench_command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
+            break
+        time.sleep(0.01)
+    return process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("file", ["coded.jsonl", "scores.jsonl"])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_half_way_resumes_to_the_same_rows(
+    cli: Run, clips: Path, run: Path, tmp_path: Path, how: signal.Signals, file: str
+) -> None:
+    path = tmp_path / "stopped"
+    options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
+    code = kill_when(path / file, 3, how, *options)
+    assert code == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    with (path / file).open("ab") as stream:
+        stream.write(b'{"clip": "cut off in the middle of a li')
+    done = cli("run", "--resume", path)
+    assert done.returncode == 0, done.stderr
+    assert essence(path) == essence(run)
+    assert not list(path.rglob("*.partial"))
+
+
+def test_ctrl_c_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "stopped"
+    process = subprocess.Popen(
+        snacbench_command("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    while not (path / "coded.jsonl").exists() and process.poll() is None:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"snacbench run --resume {path}" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_resume_refuses_a_changed_test_set(cli: Run, clips: Path, run: Path) -> None:
+    write_wav(clips / "music" / "new.wav", 0.5, 16_000)
+    done = cli("run", "--resume", run)
+    assert done.returncode == 2
+    assert "has changed since" in done.stderr
+
+
+def test_new_metrics_on_old_decodes_equal_those_of_a_run_that_had_them(
+    cli: Run, clips: Path, run: Path, tmp_path: Path
+) -> None:
+    done = cli("score", run, "--metrics", "stft_dac")
+    assert done.returncode == 0, done.stderr
+    whole = tmp_path / "whole"
+    options = ("--codecs", CODECS, "--data", clips, "--metrics", "stft_dac", "-o", whole)
+    assert cli("run", *options).returncode == 0
+    later = {(s.clip, s.codec): s.value for s in rows_of(run)[1] if s.metric == "stft_dac"}
+    at_once = {(s.clip, s.codec): s.value for s in rows_of(whole)[1]}
+    assert later == at_once
+
+
+def test_table_prints_a_run_again(cli: Run, run: Path) -> None:
+    assert cli("table", run, "--format", "csv").stdout == (run / "summary.csv").read_text()
+    assert cli("table", run, "--format", "markdown").stdout == (run / "summary.md").read_text()
+    assert "quality" in cli("table", "--help").stdout or cli("table", run).returncode == 0
+
+
+def test_stereo_runs_keep_two_channels(cli: Run, clips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "stereo"
+    codecs = "opus@48,snac-mini,identity"
+    done = cli(
+        "run", "--codecs", codecs, "--data", clips, "--channels", "stereo", "-o", path, *FAST
+    )
+    assert done.returncode == 0, done.stderr
+    coded, _ = rows_of(path)
+    modes = {(r.codec, r.clip): r for r in coded}
+    assert modes["opus@48kbps", "clips/music/c"].channel_mode == "stereo"
+    each = modes["snac-mini", "clips/music/c"]
+    assert each.channel_mode == "each channel alone"
+    mono = modes["snac-mini", "clips/music/d"]
+    assert each.bits
+    assert mono.bits
+    assert each.bits.total / 1.1 > 1.8 * mono.bits.total / 0.9
+
+
+def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: Path) -> None:
+    path = tmp_path / "minis"
+    options = ("--weights", "embedded", "--data", clips, "--limit", "1", "-o", path)
+    done = cli("run", "--codecs", "snac,dac@3q,encodec@3", *options, "--metrics", "mel_dac7")
+    assert done.returncode == 0, done.stderr
+    assert "demonstration models, not the published codecs" in done.stdout
+    coded, _ = rows_of(path)
+    assert {r.codec for r in coded} == {"snac-mini", "dac-mini@2.25kbps", "encodec-mini@3kbps"}
+    assert all("-mini" in (r.decoded or "") for r in coded)
+    folder = RunFolder.open(path)
+    assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}
+    row = next(csv.DictReader((path / "summary.csv").open()))
+    assert float(row["entropy_kbps"]) <= float(row["actual_kbps"])
+    assert 0 < float(row["efficiency"]) <= 1

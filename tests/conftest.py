@@ -1,0 +1,64 @@
+"""Signals and places that many tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.audio.channels import downmix
+from snacbench.audio.io import read
+from snacbench.audio.resample import resample
+from snacbench.types import Audio
+
+_DEFAULT_MATERIAL = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of real test material; tests that need it are skipped where there is none."""
+    folder = Path(os.environ.get("SNACBENCH_SHARED", _DEFAULT_MATERIAL))
+    if not folder.is_dir():
+        pytest.skip(f"no test material at {folder}; set SNACBENCH_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lyra_folder() -> Path:
+    """Folder of Google's Lyra V2 models."""
+    folder = Path(os.environ.get("SNACBENCH_LYRA_DIR", _DEFAULT_MATERIAL / "lyra"))
+    if not folder.is_dir():
+        pytest.skip(f"no Lyra models at {folder}; set SNACBENCH_LYRA_DIR")
+    return folder
+
+
+def broadband(seconds: float, rate_hz: int, *, channels: int = 1, seed: int = 0) -> Audio:
+    """Noise with a slow envelope and a falling spectrum: a stand-in for natural sound."""
+    rng = np.random.default_rng(seed)
+    n = max(1, round(seconds * rate_hz))
+    white = rng.standard_normal((channels, n))
+    pink = white + 3 * np.cumsum(white, axis=1) / 30
+    pink -= pink.mean(axis=1, keepdims=True)
+    envelope = 0.6 + 0.4 * np.sin(2 * np.pi * 3 * np.arange(n) / rate_hz)
+    samples = pink * envelope
+    peak = float(np.abs(samples).max()) or 1.0
+    return Audio((0.5 * samples / peak).astype(np.float32), rate_hz)
+
+
+def clip_at(path: Path, rate_hz: int, *, seconds: float | None = None) -> Audio:
+    """A real clip, mono, at a rate, cut to its first seconds."""
+    audio = resample(downmix(read(path)), rate_hz)
+    if seconds is None:
+        return audio
+    return Audio(np.array(audio.samples[:, : round(seconds * rate_hz)]), rate_hz)
+
+
+def si_sdr_db(reference: Audio, degraded: Audio) -> float:
+    """Scale-invariant signal-to-distortion ratio of mono signals, in dB."""
+    x = reference.samples[0].astype(np.float64)
+    y = degraded.samples[0].astype(np.float64)
+    x, y = x - x.mean(), y - y.mean()
+    target = (x @ y) / (x @ x) * x
+    return float(10 * np.log10((target @ target) / ((y - target) @ (y - target))))

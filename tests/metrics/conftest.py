@@ -1,0 +1,107 @@
+"""Signals for the tests of metrics: real clips where the material is at hand, else synthetic."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfilt
+
+from snacbench.audio.channels import downmix
+from snacbench.audio.io import read
+from snacbench.audio.resample import resample
+from snacbench.types import Audio
+
+MATERIAL = Path(
+    os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
+)
+SPEECH = (
+    "speech/ljspeech_0004.flac",
+    "speech/two_cities_a.flac",
+    "speech/kerstin_0322.flac",
+    "speech/arctic_aew_a0002.flac",
+    "speech/sms_speech_female.flac",
+    "speech/lyra_sample1.flac",
+)
+OTHER = (
+    "music/castanets48_stereo.flac",
+    "music/orchestra.flac",
+    "music/guitar48_stereo.flac",
+    "environment/street_scene.flac",
+    "environment/great_plains_toad.flac",
+    "environment/fire.flac",
+)
+Pairs = dict[str, tuple[Audio, Audio]]
+
+
+def voice(rate_hz: int, duration_s: float = 3.0, seed: int = 0) -> Audio:
+    """Harmonics of a gliding pitch, in syllables, with a pause in every second."""
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    pitch_hz = 120 + 25 * np.sin(2 * np.pi * 0.7 * time_s)
+    phase = 2 * np.pi * np.cumsum(pitch_hz) / rate_hz
+    harmonics = sum(np.sin(k * phase) / k for k in range(1, 25) if k * 150 < rate_hz / 2)
+    syllables = np.maximum(np.sin(2 * np.pi * 3 * time_s), 0) * (time_s % 1.0 < 0.75)
+    breath = np.random.default_rng(seed).standard_normal(len(time_s))
+    signal = 0.15 * syllables * harmonics + 1e-3 * breath
+    return Audio(signal.astype(np.float32)[np.newaxis], rate_hz)
+
+
+def at_snr(audio: Audio, snr_db: float, seed: int = 1) -> Audio:
+    """Add white noise at a signal-to-noise ratio."""
+    noise = np.random.default_rng(seed).standard_normal(audio.samples.shape)
+    gain = np.sqrt(np.mean(audio.samples.astype(np.float64) ** 2)) * 10 ** (-snr_db / 20)
+    return Audio((audio.samples + gain * noise).astype(np.float32), audio.rate_hz)
+
+
+def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
+    sos = butter(8, cutoff_hz, fs=audio.rate_hz, output="sos")
+    return Audio(sosfilt(sos, audio.samples).astype(np.float32), audio.rate_hz)
+
+
+def quantised(audio: Audio, bits: int) -> Audio:
+    steps = 2 ** (bits - 1)
+    return Audio((np.round(audio.samples * steps) / steps).astype(np.float32), audio.rate_hz)
+
+
+@pytest.fixture(scope="session")
+def pairs() -> Callable[..., Pairs]:
+    """``pairs(rate_hz, speech_only=...)``: mono pairs, three degradations of every clip."""
+
+    def make(rate_hz: int, *, speech_only: bool = False, clips: int = 4, **kwargs: float) -> Pairs:
+        found: Pairs = {}
+        for name, reference in _references(rate_hz, speech_only=speech_only, clips=clips, **kwargs):
+            found[f"{name} noise"] = reference, at_snr(reference, 20)
+            found[f"{name} lowpass"] = reference, low_passed(reference, 3000)
+            found[f"{name} 8 bit"] = reference, quantised(reference, 8)
+        return found
+
+    return make
+
+
+def _references(
+    rate_hz: int, *, speech_only: bool, clips: int, duration_s: float = 3.0
+) -> list[tuple[str, Audio]]:
+    folder = MATERIAL / "audio" / "eval"
+    if not folder.is_dir():
+        return [(f"synthetic {seed}", voice(rate_hz, seed=seed)) for seed in range(clips)]
+    mixed = [name for both in zip(SPEECH, OTHER, strict=True) for name in both]
+    names = (SPEECH if speech_only else mixed)[:clips]
+    return [(name, _beginning(folder / name, rate_hz, duration_s)) for name in names]
+
+
+def _beginning(path: Path, rate_hz: int, duration_s: float) -> Audio:
+    audio = resample(downmix(read(path)), rate_hz)
+    return Audio(audio.samples[:, : round(duration_s * rate_hz)].copy(), rate_hz)
+
+
+@pytest.fixture(scope="session")
+def make_voice() -> Callable[..., Audio]:
+    return voice
+
+
+@pytest.fixture(scope="session")
+def add_noise() -> Callable[..., Audio]:
+    return at_snr

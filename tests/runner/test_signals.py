@@ -1,0 +1,96 @@
+"""Which signal goes where: channels, rates and lengths, the same for every codec."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from snacbench.errors import AudioError
+from snacbench.plugins import metrics, select
+from snacbench.runner import signals
+from snacbench.types import Audio, CodecSpec
+from tests.conftest import broadband
+
+
+def spec_of(selector: str) -> CodecSpec:
+    ((_, spec),) = select(selector)
+    return spec
+
+
+def test_mono_run_downmixes_every_clip() -> None:
+    six = broadband(0.1, 48_000, channels=6)
+    mono = signals.source_signal(six, "mono")
+    assert np.allclose(mono.samples[0], six.samples.mean(axis=0), atol=1e-7)
+
+
+def test_stereo_run_keeps_two_channels_and_refuses_six() -> None:
+    stereo = broadband(0.1, 48_000, channels=2)
+    assert signals.source_signal(stereo, "stereo") is stereo
+    with pytest.raises(AudioError, match="clips of 1 or 2 channels, found 6; use --channels mono"):
+        signals.source_signal(broadband(0.1, 48_000, channels=6), "stereo")
+
+
+@pytest.mark.parametrize(
+    ("codec", "channels", "parts", "rule"),
+    [
+        ("snac-24khz", 1, [1], "mono"),
+        ("snac-24khz", 2, [1, 1], "each channel alone"),
+        ("encodec-48khz@6", 1, [2], "mono in both channels"),
+        ("encodec-48khz@6", 2, [2], "stereo"),
+        ("opus@24", 1, [1], "mono"),
+        ("opus@24", 2, [2], "stereo"),
+        ("identity", 2, [2], "stereo"),
+    ],
+)
+def test_what_a_codec_gets(codec: str, channels: int, parts: list[int], rule: str) -> None:
+    spec = spec_of(codec)
+    inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)
+    assert [audio.channels for audio in inputs] == parts
+    assert found == rule
+    assert all(audio.rate_hz == (spec.rate_hz or 44_100) for audio in inputs)
+
+
+def test_decoded_parts_come_back_with_the_sources_channels() -> None:
+    left, right = broadband(0.1, 24_000, seed=1), broadband(0.1, 24_000, seed=2)
+    assert signals.decoded_signal([left, right], 2).channels == 2
+    both = broadband(0.1, 48_000, channels=2)
+    assert signals.decoded_signal([both], 1).channels == 1
+
+
+def test_reference_is_the_source_unless_asked_otherwise() -> None:
+    source = broadband(0.3, 48_000)
+    spec = spec_of("snac-24khz")
+    assert signals.reference_for(source, spec, "source") is source
+    assert signals.reference_for(source, spec, "codec-input").rate_hz == 24_000
+    assert signals.reference_for(source, spec_of("identity"), "codec-input") is source
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 22_050, 24_000, 44_100, 48_000, 192_000])
+@pytest.mark.parametrize("samples", [4_001, 7_777])
+def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(
+    rate_hz: int, samples: int
+) -> None:
+    full = broadband(1.0, rate_hz)
+    source = Audio(full.samples[:, :samples], rate_hz)
+    for codec in ("dac-44khz@3q", "dac-16khz@3q", "snac-32khz"):
+        (given,), _ = signals.codec_inputs(source, spec_of(codec))
+        for metric in metrics().values():
+            reference = signals.for_metric(source, metric.spec)
+            degraded = signals.match_length(
+                reference=reference, degraded=signals.for_metric(given, metric.spec)
+            )
+            assert degraded.num_samples == reference.num_samples
+
+
+def test_real_differences_in_length_are_left_alone() -> None:
+    reference, degraded = broadband(1.0, 16_000), broadband(0.9, 16_000)
+    assert signals.match_length(reference=reference, degraded=degraded) is degraded
+
+
+def test_alignment_removes_a_delay_at_the_codecs_rate() -> None:
+    source = broadband(0.5, 48_000)
+    late = np.pad(source.samples, [(0, 0), (8, 0)])[:, : source.num_samples]
+    reference, degraded = signals.align_at_codec_rate(
+        reference=source, degraded=Audio(late, 48_000), delay_samples=8
+    )
+    assert np.array_equal(reference.samples, degraded.samples)

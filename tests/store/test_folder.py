@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError
+from snacbench.rows import Calibration, Coded, CodeHistogram, Score
+from snacbench.store import folder as store
+from snacbench.store.folder import RunFolder
+from snacbench.types import Clip
+from tests.store.test_rows import RUN
+
+CLIP = Clip("set/a", Path("/tmp/a.wav"), "00", 8000, 1, 8000)
+SCORES = [Score("set/a", "x", f"m{i}", "1", "ok", i / 3) for i in range(3)]
+
+
+@pytest.fixture
+def run(tmp_path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", RUN, [CLIP])
+
+
+def test_a_run_starts_with_its_clips_and_provenance(run):
+    again = RunFolder.open(run.path)
+    assert again.run == RUN
+    assert list(again.read(Clip)) == [CLIP]
+    assert list(again.read(Score)) == []
+
+
+def test_rows_of_every_kind_come_back_in_order(run):
+    calibration, coded = Calibration("x", 8, 24_000, 0.9, found=True), Coded("set/a", "x", "ok")
+    codes, counts = np.array([1, 3], np.int32), np.array([2, 5], np.int64)
+    run.append([SCORES[0], calibration, SCORES[1]])
+    run.append([coded, CodeHistogram("set/a", "x", 0, 4, codes, counts), SCORES[2]])
+    assert list(run.read(Score)) == SCORES
+    assert list(run.read(Calibration)) == [calibration]
+    assert list(run.read(Coded)) == [coded]
+    (histogram,) = run.read(CodeHistogram)
+    assert (histogram.codes.tolist(), histogram.counts.tolist()) == ([1, 3], [2, 5])
+
+
+def test_an_incomplete_last_line_is_skipped_and_the_next_writer_removes_it(run):
+    run.append(SCORES[:1])
+    scores = run.path / "scores.jsonl"
+    with scores.open("ab") as stream:
+        stream.write(b'{"clip": "set/a", "co')
+    assert list(run.read(Score)) == SCORES[:1]
+    with run.locked():
+        run.append(SCORES[1:])
+    assert list(run.read(Score)) == SCORES
+
+
+def test_a_file_of_one_incomplete_line_is_emptied(run):
+    (run.path / "scores.jsonl").write_bytes(b'{"clip"')
+    with run.locked():
+        assert (run.path / "scores.jsonl").read_bytes() == b""
+
+
+def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(run):
+    run.append(SCORES)
+    scores = run.path / "scores.jsonl"
+    lines = scores.read_bytes().splitlines(keepends=True)
+    scores.write_bytes(lines[0] + lines[1][:20] + b"\n" + lines[2])
+    with pytest.raises(StoreError, match=r"scores.jsonl, line 2 is not a Score row"):
+        list(run.read(Score))
+
+
+def test_half_written_audio_of_a_killed_process_is_removed(run):
+    target = run.decoded_path("set/a", "x")
+    target.parent.mkdir(parents=True)
+    target.touch()
+    partial = target.with_name(f".{target.name}.1.partial")
+    partial.touch()
+    with run.locked():
+        pass
+    assert target.exists()
+    assert not partial.exists()
+
+
+def test_two_runs_do_not_share_a_folder(run):
+    with pytest.raises(StoreError, match=r"already holds a run; go on with it by --resume .*run,"):
+        RunFolder.create(run.path, RUN, [CLIP])
+
+
+def test_a_folder_that_holds_something_is_not_taken(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(StoreError, match="is not empty; choose a new or empty folder with -o"):
+        RunFolder.create(tmp_path, RUN, [CLIP])
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    assert RunFolder.create(tmp_path, RUN, []).run == RUN
+
+
+def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write to .*run: File exists"):
+        RunFolder.create(tmp_path / "run", RUN, [])
+
+
+@pytest.mark.parametrize("name", ["none", "."])
+def test_a_folder_without_a_run_is_an_error(tmp_path, name):
+    with pytest.raises(StoreError, match=r"holds no run: there is no run.json in it"):
+        RunFolder.open(tmp_path / name)
+
+
+def test_another_schema_version_is_an_error(tmp_path):
+    RunFolder.create(tmp_path, replace(RUN, schema_version=99), [])
+    with pytest.raises(StoreError, match="written with schema version 99, this snacbench reads 1"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_foreign_run_json_is_an_error(tmp_path):
+    (tmp_path / "run.json").write_text(json.dumps({"epochs": 3}))
+    with pytest.raises(StoreError, match=r"run.json is not a Run row"):
+        RunFolder.open(tmp_path)
+
+
+def test_a_second_process_waits_for_the_first_to_end(run):
+    holder = (
+        "import sys; from pathlib import Path; from snacbench.store.folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holder, str(run.path)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        with (
+            pytest.raises(StoreError, match=r"another snacbench is writing to .*run; wait for it"),
+            run.locked(),
+        ):
+            pytest.fail("locked twice")
+        process.communicate("")
+    with run.locked():
+        run.append(SCORES)
+
+
+def test_a_folder_that_is_gone_cannot_be_locked(tmp_path):
+    with (
+        pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"),
+        RunFolder(tmp_path / "gone").locked(),
+    ):
+        pytest.fail("locked nothing")
+
+
+def test_errors_of_the_work_done_under_the_lock_stay_what_they_are(run):
+    with pytest.raises(FileNotFoundError), run.locked():
+        Path("/no/such/file").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_is_named(run):
+    (run.path / "scores.jsonl").symlink_to("/dev/full")
+    with pytest.raises(StoreError, match=r"cannot write to .*run: the disk is full; free some"):
+        run.append(SCORES)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
+def test_a_folder_that_may_not_be_written_is_named(run, monkeypatch, code):
+    def refuse(descriptor):  # root may write everywhere, so the refusal is simulated
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(store.os, "fsync", refuse)
+    with pytest.raises(StoreError, match=r"run: it may not be written by this user; choose anoth"):
+        run.append(SCORES)
+
+
+def test_numbers_that_are_not_finite_are_never_stored(run):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        run.append([replace(SCORES[0], value=float("nan"))])
+    assert list(run.read(Score)) == []
+
+
+def test_text_is_written_whole_or_not_at_all(run, monkeypatch):
+    run.write_text("summary.csv", "old, ä\n")
+    monkeypatch.setattr(store.os, "fsync", lambda descriptor: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run.write_text("summary.csv", "new")
+    assert (run.path / "summary.csv").read_text("utf-8") == "old, ä\n"
+    assert not list(run.path.glob(".*partial"))
+
+
+def test_decoded_audio_lies_in_one_folder_per_codec():
+    path = RunFolder(Path("run")).decoded_path("set/speech/a+1.250s", "opus@8kbps")
+    assert path == Path("run/decoded/opus@8kbps/set/speech/a+1.250s.flac")
+
+
+AWKWARD = ["a b", "a_b", "a:b", "a?b", "a\nb", "ä", "..", ".", "_", "../a", "/etc/passwd", "a//b",
+           "a/b", "a/../b", "x" * 250, "x" * 251]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_any_id_makes_a_file_inside_the_run(run, name):
+    path = run.decoded_path(f"set/{name}", "x")
+    assert path.resolve().is_relative_to(run.path.resolve() / "decoded" / "x" / "set")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_name(f".{path.name}.4194304.partial").touch()
+    path.touch()
+
+
+def test_two_ids_never_share_a_file():
+    paths = {RunFolder(Path("run")).decoded_path(f"set/{name}", "x") for name in AWKWARD}
+    assert len(paths) == len(AWKWARD)

@@ -1,0 +1,95 @@
+"""The import table of docs/architecture.md, held by walking the code's own imports."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import snacbench
+
+PACKAGE = Path(snacbench.__file__).parent
+BASE = {"errors", "units", "types", "rows"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "audio": set(),
+    "rate": set(),
+    "plugins": set(),
+    "store": set(),
+    "weights": {"audio"},
+    "codecs": {"audio", "weights"},
+    "metrics": {"audio"},
+    "testsets": {"audio"},
+    "runner": {"audio", "rate", "plugins", "store", "testsets", "weights"},
+    "tables": {"store", "rate"},
+}
+ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            if node.module in ("snacbench", "snacbench.weights", "snacbench.codecs"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def layer_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "snacbench" and len(parts) > 1 else None
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_follow_the_table(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own in ("cli", "__main__", "__init__"):
+        return
+    allowed = {own, *BASE, *MAY_IMPORT.get(own, set()), "__version__"}
+    if own in BASE:
+        allowed = BASE
+    for module in imported(path):
+        layer = layer_of(module)
+        assert layer is None or layer in allowed, f"{own} may not import {module}"
+
+
+@pytest.mark.parametrize("kind", sorted(ALONE))
+def test_plugins_do_not_import_each_other(kind: str) -> None:
+    for path in sorted((PACKAGE / kind).glob("*.py")):
+        for module in imported(path):
+            parts = module.split(".")
+            if parts[:2] == ["snacbench", kind] and len(parts) > 2 and path.stem != parts[2]:
+                assert parts[2].startswith("_"), f"{path.name} imports {module}"
+
+
+def test_every_layer_is_in_the_table() -> None:
+    folders = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+    assert folders - {"cli"} <= set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "codecs"], ["list", "metrics"], ["list", "sets"]]
+)
+def test_light_verbs_load_neither_torch_nor_matplotlib(arguments: list[str]) -> None:
+    program = (
+        "import sys; from snacbench.cli.main import main\n"
+        f"sys.argv = ['snacbench', *{arguments!r}]\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'matplotlib', 'visqol', 'numba', 'pandas', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from snacbench.audio.io import sha256_of_file
+from snacbench.errors import TestSetError
+from snacbench.testsets.folder import folder_set, transcript_beside
+
+
+def ids(test_set) -> list[str]:
+    return [clip.id for clip in test_set.clips]
+
+
+def test_ids_are_paths_below_the_folder_without_suffix(record, tmp_path):
+    for name in ("set/b.wav", "set/a.flac", "set/deep/er/c.WAV", "set/notes.md"):
+        if name.endswith(".md"):
+            (tmp_path / name).write_text("no audio")
+        else:
+            record(name)
+    found = folder_set(tmp_path / "set")
+    assert found.name == "set"
+    assert ids(found) == ["set/a", "set/b", "set/deep/er/c"]
+
+
+def test_clips_know_what_their_file_holds(record, tmp_path):
+    path = record("set/a.wav", seconds=0.5)
+    (clip,) = folder_set(tmp_path / "set").clips
+    assert (clip.rate_hz, clip.channels, clip.num_samples, clip.start) == (8000, 1, 4000, 0)
+    assert clip.path == path.resolve()
+    assert clip.sha256 == sha256_of_file(path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "domain"),
+    [
+        ("Speech", "speech"),
+        ("env/rain", "environment"),
+        ("music/voice", "speech"),
+        ("songs", "music"),
+        ("other", "unknown"),
+        (".", "unknown"),
+    ],
+)
+def test_the_nearest_folder_named_after_a_domain_tells_it(record, tmp_path, folder, domain):
+    record(f"set/{folder}/a.wav")
+    assert [c.domain for c in folder_set(tmp_path / "set").clips] == [domain]
+
+
+def test_a_domain_is_given_to_clips_whose_folder_tells_none(record, tmp_path):
+    record("set/a.wav")
+    record("set/speech/b.wav")
+    found = folder_set(tmp_path / "set", domain="music")
+    assert [c.domain for c in found.clips] == ["music", "speech"]
+
+
+def test_transcripts_lie_beside_the_audio(record, tmp_path):
+    record("set/a.wav", text=" Hello wörld.\n")
+    record("set/b.wav", text="  \n")
+    record("set/c.wav")
+    assert [c.transcript for c in folder_set(tmp_path / "set").clips] == [
+        "Hello wörld.",
+        None,
+        None,
+    ]
+
+
+def test_a_transcript_that_is_no_text_is_none(record, tmp_path):
+    record("set/a.wav").with_suffix(".txt").write_bytes(b"\xff\xfe\xff")
+    assert transcript_beside(tmp_path / "set/a.wav") is None
+
+
+def test_files_that_differ_in_suffix_alone_keep_it(record, tmp_path):
+    for name in ("a.wav", "a.flac", "b.wav"):
+        record(f"set/{name}")
+    assert ids(folder_set(tmp_path / "set")) == ["set/a.flac", "set/a.wav", "set/b"]
+
+
+def test_hidden_files_and_folders_are_left_out(record, tmp_path):
+    for name in ("a.wav", "._b.wav", ".trash/c.wav"):
+        record(f"set/{name}")
+    assert ids(folder_set(tmp_path / "set")) == ["set/a"]
+
+
+def test_a_hidden_folder_above_hides_nothing(record, tmp_path):
+    record(".cache/set/a.wav")
+    assert ids(folder_set(tmp_path / ".cache/set")) == ["set/a"]
+
+
+def test_a_broken_file_stays_in_the_set(record, tmp_path):
+    record("set/a.wav")
+    (tmp_path / "set/music").mkdir()
+    (tmp_path / "set/music/b.wav").write_text("not audio")
+    (tmp_path / "set/c.wav").symlink_to("gone.wav")
+    found = folder_set(tmp_path / "set")
+    assert ids(found) == ["set/a"]
+    assert [(b.id, b.domain) for b in found.broken] == [
+        ("set/c", "unknown"),
+        ("set/music/b", "music"),
+    ]
+    assert "does not exist" in found.broken[0].reason
+    assert "is not audio" in found.broken[1].reason
+
+
+def test_a_file_name_that_is_not_utf8_becomes_a_broken_clip(record, tmp_path):
+    """Rows and digests are UTF-8; such a name would end the whole run."""
+    record(f"set/{os.fsdecode(b'caf' + bytes([0xE9]))}.wav")
+    record("set/a.wav")
+    found = folder_set(tmp_path / "set")
+    assert ids(found) == ["set/a"]
+    (broken,) = found.broken
+    assert broken.id == r"set/caf\udce9"
+    assert "not UTF-8; rename the file" in broken.reason
+    broken.reason.encode()
+
+
+@pytest.mark.parametrize("hold", ["nothing", "no audio"])
+def test_a_folder_without_audio_is_an_error(tmp_path, hold):
+    if hold == "no audio":
+        (tmp_path / "readme.txt").write_text("hello")
+    with pytest.raises(TestSetError, match=r"holds no audio; expected WAV, FLAC, OGG, MP3 or AIFF"):
+        folder_set(tmp_path)
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(record, tmp_path, monkeypatch):
+    record("set/a.wav")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
+    with pytest.raises(TestSetError, match=r"set may not be read by this user; check its perm"):
+        folder_set(tmp_path / "set")

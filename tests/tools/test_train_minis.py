@@ -1,0 +1,339 @@
+"""The training tool, on seconds of synthetic audio and tiny networks."""
+
+from __future__ import annotations
+
+import csv
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import torch
+
+pytest.importorskip("snac")
+pytest.importorskip("dac")
+pytest.importorskip("encodec")
+
+from tools.train_minis import card, data, evaluate, export, losses, models, quantize, train
+
+FAMILIES = ("snac", "dac", "encodec")
+RATE_HZ = models.SAMPLE_RATE_HZ
+NUM_CODES = 128
+
+
+@pytest.fixture(autouse=True)
+def tiny_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the three architectures by tiny ones of the same shape."""
+    common = {"codebook_size": NUM_CODES, "codebook_dim": 8}
+    tiny: dict[str, dict[str, Any]] = {
+        "snac-mini": {
+            "family": "snac",
+            "hop": 160,
+            "num_codebooks": 3,
+            "model": {
+                "sampling_rate": RATE_HZ,
+                "encoder_dim": 4,
+                "encoder_rates": [2, 4, 4, 5],
+                "decoder_dim": 32,
+                "decoder_rates": [5, 4, 4, 2],
+                "attn_window_size": None,
+                "vq_strides": [4, 2, 1],
+                **common,
+            },
+        },
+        "dac-mini": {
+            "family": "dac",
+            "hop": 320,
+            "num_codebooks": 4,
+            "model": {
+                "sample_rate": RATE_HZ,
+                "encoder_dim": 4,
+                "encoder_rates": [2, 4, 5, 8],
+                "latent_dim": 16,
+                "decoder_dim": 32,
+                "decoder_rates": [8, 5, 4, 2],
+                "n_codebooks": 4,
+                **common,
+            },
+        },
+        "encodec-mini": {
+            "family": "encodec",
+            "hop": 320,
+            "num_codebooks": 4,
+            "model": {
+                "encoder": {
+                    "channels": 1,
+                    "dimension": 16,
+                    "n_filters": 4,
+                    "norm": "weight_norm",
+                    "causal": True,
+                    "ratios": [8, 5, 4, 2],
+                    "lstm": 0,
+                },
+                "quantizer": {"dimension": 16, "n_q": 4, "bins": NUM_CODES},
+                "target_bandwidths": [1.5, 3.0],
+            },
+        },
+    }
+    for name, architecture in tiny.items():
+        monkeypatch.setitem(models.ARCHITECTURES, name, architecture)
+
+
+@pytest.fixture(autouse=True)
+def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the stages by a few steps on short segments, few of them held out."""
+
+    def plans(options: train.Options) -> list[train.StagePlan]:
+        names = ("autoencoder", "decoder")
+        return [
+            train.StagePlan(name, steps, 2, 2560, 2e-3, 1e-3)
+            for name, steps in zip(names, options.steps, strict=True)
+        ]
+
+    monkeypatch.setattr(train.Options, "plans", property(plans))
+    held_out = functools.partial(data.held_out_batch, size=2, duration_s=0.32)
+    monkeypatch.setattr(train, "held_out_batch", held_out)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Run on one thread, so that resuming can be exact."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def harmonic_clip(pitch_hz: float, duration_s: float = 4.0) -> np.ndarray:
+    """Return a vibrato tone with overtones and a little noise."""
+    time_s = np.arange(int(duration_s * RATE_HZ)) / RATE_HZ
+    phase = 2 * np.pi * pitch_hz * time_s + 2 * np.sin(2 * np.pi * 3 * time_s)
+    tone = sum(np.sin(k * phase) / k for k in range(1, 6))
+    noise = np.random.default_rng(int(pitch_hz)).standard_normal(len(time_s))
+    return (0.1 * tone + 0.01 * noise).astype(np.float32)
+
+
+@pytest.fixture
+def corpus() -> data.Corpus:
+    """Return three synthetic clips, one of them held out."""
+    clips = [harmonic_clip(pitch_hz) for pitch_hz in (110, 165, 220)]
+    return data.Corpus({"speech": clips[:2]}, {"speech": clips[2:]})
+
+
+def tiny_options(family: str, **changes: Any) -> train.Options:
+    """Return options for a run of 6 + 6 steps."""
+    values = {"steps": (6, 6), "fit_segments": 10, "checkpoint_every": 5}
+    return train.Options(f"{family}-mini", **(values | changes))
+
+
+def built(family: str) -> torch.nn.Module:
+    """Return the untrained tiny model of a family."""
+    torch.manual_seed(0)
+    return models.build(family, models.ARCHITECTURES[f"{family}-mini"]["model"])
+
+
+def batch(corpus: data.Corpus, *, size: int = 4) -> torch.Tensor:
+    """Return a fixed batch of training segments."""
+    return data.draw_batch(corpus.train, np.random.default_rng(0), size=size, num_samples=3840)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_initialisation_gives_unit_variance(family: str, corpus: data.Corpus) -> None:
+    model, audio = built(family), batch(corpus)
+    models.initialise(model, family, audio)
+    spreads: list[float] = []
+    for conv in models.convolutions(model.encoder):
+        conv.register_forward_hook(lambda _m, _i, out: spreads.append(float(out.detach().std())))
+    latent = model.encoder(audio)
+    np.testing.assert_allclose(spreads, 1.0, rtol=0.02)
+    assert 0.02 < float(model.decoder(latent).detach().std()) < 0.3
+
+
+def test_kmeans_uses_every_code_and_beats_a_random_codebook() -> None:
+    vectors = torch.randn(4000, 6, generator=torch.Generator().manual_seed(0))
+    codes = quantize.kmeans(vectors, 64, iterations=8, seed=1)
+    nearest = quantize.assign(vectors, codes)
+    assert len(nearest.unique()) == 64
+    random_codes = vectors[:64]
+    error = (vectors - codes[nearest]).square().mean()
+    random_error = (vectors - random_codes[quantize.assign(vectors, random_codes)]).square().mean()
+    assert error < 0.85 * random_error
+
+
+@pytest.mark.parametrize("family", ["snac", "dac"])
+def test_lifted_lookup_finds_the_nearest_code(family: str, corpus: data.Corpus) -> None:
+    model = built(family)
+    models.initialise(model, family, batch(corpus))
+    stages = models.stages_of(model, family)
+    with torch.no_grad():
+        latents = model.encoder(batch(corpus, size=12))
+        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=True)
+        projected = stages[0].project(latents)
+        _, official = stages[0].lookup(projected)
+    plane = projected.transpose(1, 2).reshape(-1, 8)[:, :7]
+    euclidean = quantize.assign(plane, stages[0].codebook[:, :7])
+    assert (official.ravel() == euclidean).float().mean() > 0.95
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_deeper_quantisation_is_closer(family: str, corpus: data.Corpus) -> None:
+    model = built(family)
+    models.initialise(model, family, batch(corpus))
+    stages = models.stages_of(model, family)
+    with torch.no_grad():
+        latents = model.encoder(batch(corpus, size=12))
+        fit_projections = family != "encodec"
+        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=fit_projections)
+        errors = []
+        for depth in range(1, len(stages) + 1):
+            depths = torch.full((len(latents),), depth)
+            quantised, indices = quantize.quantize(stages, latents, depths)
+            errors.append(float((latents - quantised).square().mean()))
+    assert errors == sorted(errors, reverse=True)
+    assert len(indices[0].unique()) > NUM_CODES / 2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_few_steps_reduce_the_loss(family: str, corpus: data.Corpus, tmp_path: Path) -> None:
+    options = tiny_options(family, steps=(40, 6))
+    run = train.start_or_resume(options, corpus, tmp_path / "checkpoint.pt")
+    audio = batch(corpus)
+
+    def loss() -> float:
+        decoded = run.model.decoder(run.model.encoder(audio))[:, 0]
+        value, _ = losses.reconstruction_loss(audio[:, 0, : decoded.shape[-1]], decoded)
+        return float(value.detach())
+
+    before = loss()
+    lines: list[dict[str, Any]] = []
+    journal = train.Journal(tmp_path / "checkpoint.pt", lines.append)
+    train.train(run, corpus, journal, stop_after=14)
+    assert loss() < before - 0.1
+    assert lines[0]["stage"] == "autoencoder"
+
+
+def test_resumed_run_equals_uninterrupted_run(corpus: data.Corpus, tmp_path: Path) -> None:
+    options = tiny_options("encodec")
+
+    def run_to(name: str, stop_after: int | None) -> train.Run:
+        checkpoint = tmp_path / name
+        run = train.start_or_resume(options, corpus, checkpoint)
+        journal = train.Journal(checkpoint, lambda _line: None)
+        return train.train(run, corpus, journal, stop_after=stop_after)
+
+    whole = run_to("whole.pt", None)
+    run_to("parts.pt", 11)  # its last checkpoint lies inside the second stage
+    resumed = run_to("parts.pt", None)
+    for key, value in whole.model.state_dict().items():
+        torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
+
+
+def test_minutes_become_steps() -> None:
+    steps = train.steps_of_minutes("dac-mini", 10)
+    assert sum(steps) == pytest.approx(10 * train.STEPS_PER_MINUTE["dac"], abs=2)
+    assert [plan.steps for plan in train.Options("dac-mini", steps).plans] == list(steps)
+
+
+def test_resume_refuses_other_options(corpus: data.Corpus, tmp_path: Path) -> None:
+    options = tiny_options("dac")
+    run = train.start_or_resume(options, corpus, tmp_path / "checkpoint.pt")
+    train.save_checkpoint(run, None, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match="give the same options, or another state folder"):
+        train.start_or_resume(tiny_options("dac", seed=1), corpus, tmp_path / "checkpoint.pt")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_saved_model_loads_strictly_and_round_trips(
+    family: str, corpus: data.Corpus, tmp_path: Path
+) -> None:
+    model, name = built(family), f"{family}-mini"
+    models.initialise(model, family, batch(corpus))
+    stages = models.stages_of(model, family)
+    with torch.no_grad():
+        latents = model.encoder(batch(corpus, size=12))
+        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=family != "encodec")
+    size = export.save_model(tmp_path, model, export.config_of(name, {}))
+    assert size < export.MAX_BYTES
+    loaded, config = export.load_model(tmp_path)
+    audio = torch.from_numpy(harmonic_clip(140, 1.0))[None, None]
+    with torch.inference_mode():
+        codes = evaluate.encode(loaded, family, audio)
+        for depth in range(1, len(codes) + 1):
+            decoded = evaluate.decode(loaded, family, codes[:depth], audio.shape[-1])
+            assert decoded.shape == (1, audio.shape[-1])
+            assert torch.isfinite(decoded).all()
+        again = evaluate.decode(loaded, family, codes, audio.shape[-1])
+    torch.testing.assert_close(decoded, again, rtol=0, atol=0)
+    rates = np.cumsum(config["codebook_rates_hz"]) * np.log2(NUM_CODES) / 1000
+    np.testing.assert_allclose(rates, config["bitrate_ladder_kbps"])
+
+
+def test_dac_honours_the_number_of_quantizers(corpus: data.Corpus) -> None:
+    model = built("dac").eval()
+    models.initialise(model, "dac", batch(corpus))
+    with torch.inference_mode():
+        audio = batch(corpus)
+        codes = evaluate.encode(model, "dac", audio)
+        official, _, _, _, _ = model.encode(audio, n_quantizers=2)
+        ours, _, _ = model.quantizer.from_codes(torch.stack(codes[:2], dim=1))
+    torch.testing.assert_close(official, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_evaluation_and_card(corpus: data.Corpus, tmp_path: Path) -> None:
+    model = built("encodec")
+    models.initialise(model, "encodec", batch(corpus))
+    with torch.no_grad():
+        latents = model.encoder(batch(corpus, size=12))
+    quantize.fit_codebooks(models.stages_of(model, "encodec"), latents, seed=0)
+    plans = tiny_options("encodec").plans
+    training = {"seed": 0, "cpu_minutes": 1, "stages": [vars(plan) for plan in plans]}
+    config = export.config_of("encodec-mini", training)
+    export.save_model(tmp_path, model, config)
+    header = ["path", "domain", "duration_s", "source_package", "licence"]
+    with (tmp_path / "manifest.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerows([header, ["a.wav", "speech", 4.0, "synthetic", "CC0-1.0"]])
+    sf.write(tmp_path / "a.wav", harmonic_clip(180), RATE_HZ)
+    results = evaluate.evaluate(tmp_path, tmp_path / "manifest.csv")
+    assert len(results["scores"]) == len(results["efficiency"]) == 4
+    sources = card.summarise_sources(tmp_path / "manifest.csv")
+    card.write_card(tmp_path / "CARD.md", config, results, sources)
+    text = (tmp_path / "CARD.md").read_text()
+    assert "A demonstration model, not a published EnCodec" in text
+    assert "**missed**" in text
+    assert str(tmp_path) not in text
+
+
+def test_entropy_of_uniform_codes_is_corrected() -> None:
+    codes = np.random.default_rng(0).integers(0, 256, 2000)
+    counts = np.bincount(codes) / len(codes)
+    plug_in = -(counts[counts > 0] * np.log2(counts[counts > 0])).sum()
+    corrected = quantize.entropy_bits(codes, 256)
+    assert plug_in < 7.92 < corrected <= 8.0
+
+
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected folders such as speech/"):
+        data.load_corpus(tmp_path)
+
+
+def test_unknown_family_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 'snac', 'dac' or 'encodec'"):
+        models.build("mp3", {})
+
+
+def test_non_finite_weights_are_refused(tmp_path: Path) -> None:
+    model = built("dac")
+    with torch.no_grad():
+        model.quantizer.quantizers[0].codebook.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match="not finite in half precision"):
+        export.save_model(tmp_path, model, export.config_of("dac-mini", {}))
+
+
+def test_oversized_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "MAX_BYTES", 1000)
+    with pytest.raises(ValueError, match="narrow the model"):
+        export.save_model(tmp_path, built("dac"), export.config_of("dac-mini", {}))

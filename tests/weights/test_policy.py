@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from snacbench.errors import UserError
+from snacbench.types import CodecModel, HostedFile, WeightsSource
+from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
+
+AUTO = WeightsPolicy()
+
+
+def model(name: str, host: str) -> CodecModel:
+    source = WeightsSource(host, f"owner/{name}", (HostedFile(f"{name}.bin", name),))
+    return CodecModel(name, "family", (), (), lambda *_: None, source)
+
+
+HUB, CDN = model("hubby", "hub"), model("cdnish", "cdn")
+
+
+@pytest.fixture
+def cached(tmp_path):
+    """The CDN's model is in its cache."""
+    path = tmp_path / "torch/hub/checkpoints/cdnish.bin"
+    path.parent.mkdir(parents=True)
+    path.touch()
+
+
+def test_nothing_said_means_auto():
+    assert parse_policy([]) == AUTO
+
+
+@pytest.mark.parametrize("rule", ["auto", "published", "embedded"])
+def test_a_rule_is_taken_by_name(rule):
+    assert parse_policy([rule]) == WeightsPolicy(rule)
+
+
+def test_a_folder_is_a_rule_for_all_models(tmp_path):
+    assert parse_policy([str(tmp_path)]) == WeightsPolicy(tmp_path)
+
+
+def test_folders_of_single_models_go_with_a_rule(tmp_path):
+    policy = parse_policy([f"lyra-v2={tmp_path}", "embedded"])
+    assert policy == WeightsPolicy("embedded", {"lyra-v2": tmp_path})
+
+
+def test_a_home_folder_may_be_written_short(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "w").mkdir()
+    assert parse_policy(["~/w"]).base == tmp_path / "w"
+
+
+def test_an_equals_sign_below_a_folder_is_part_of_its_name(tmp_path):
+    (tmp_path / "a=b").mkdir()
+    assert parse_policy([f"{tmp_path}/a=b"]).base == tmp_path / "a=b"
+
+
+@pytest.mark.parametrize("value", ["/no/such", "snac=/no/such", "publisched"])
+def test_a_folder_that_does_not_exist_is_an_error(value):
+    text = f"--weights {value.partition('=')[2] or value}: no such folder; expected auto, published"
+    with pytest.raises(UserError, match=text):
+        parse_policy([value])
+
+
+def test_two_rules_for_all_models_are_an_error(tmp_path):
+    text = f"takes one of auto, published, embedded or DIR, found 2: embedded, {tmp_path}; a folder"
+    with pytest.raises(UserError, match=text):
+        parse_policy(["embedded", str(tmp_path)])
+
+
+@pytest.mark.parametrize("base", ["published", "embedded", Path("/w")])
+def test_only_auto_is_decided(base):
+    assert decide(WeightsPolicy(base), [HUB, CDN]) == (WeightsPolicy(base), "")
+
+
+def test_there_is_nothing_to_decide_without_published_models():
+    assert decide(AUTO, []) == (AUTO, "")
+
+
+@pytest.mark.usefixtures("cached")
+def test_all_cached_means_published_and_nobody_is_asked():
+    policy, why = decide(AUTO, [CDN])
+    assert (policy.base, why) == ("published", "published weights, all in the local caches")
+
+
+def test_a_model_with_a_folder_of_its_own_needs_no_host():
+    policy, _ = decide(WeightsPolicy(folders={"hubby": Path("/w")}), [HUB])
+    assert policy == WeightsPolicy("published", {"hubby": Path("/w")})
+
+
+def test_hosts_that_answer_mean_published_and_what_will_be_downloaded(monkeypatch, host):
+    monkeypatch.setenv("HF_ENDPOINT", host.address)
+    policy, why = decide(AUTO, [HUB])
+    assert (policy.base, why) == ("published", "published weights; to be downloaded: hubby")
+
+
+def test_hosts_that_do_not_answer_mean_embedded_and_one_sentence_says_so(silent_address):
+    policy, why = decide(AUTO, [HUB, CDN])
+    assert policy.base == "embedded"
+    assert why == (
+        "embedded demonstration models, because published weights are not cached and "
+        f"{silent_address} cannot be reached"
+    )
+
+
+def test_one_host_that_does_not_answer_makes_all_fall_back(monkeypatch, host, silent_address):
+    monkeypatch.setenv("HF_ENDPOINT", host.address)
+    policy, why = decide(AUTO, [HUB, CDN])
+    assert policy.base == "embedded"
+    assert silent_address in why
+    assert host.address not in why
+
+
+@pytest.mark.usefixtures("cached")
+def test_offline_is_respected_but_caches_are_used(monkeypatch, host):
+    monkeypatch.setenv("HF_ENDPOINT", host.address)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert decide(AUTO, [CDN])[0].base == "published"
+    assert decide(AUTO, [CDN, HUB])[0].base == "embedded"
+    assert host.asked == []
