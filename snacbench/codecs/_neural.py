@@ -6,19 +6,33 @@ the packages' own modules, which the tests hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from snacbench.errors import CodecError, UserError, WeightsMismatch
-from snacbench.types import Audio, Codes
+from snacbench.types import Audio, CodecModel, CodecSpec, Codes, Loader, WeightsSource
 
 if TYPE_CHECKING:
     import torch
 
 _SHOWN_KEYS = 4
+
+
+def embedded_model(points: Sequence[CodecSpec], load: Loader, *, package: str) -> CodecModel:
+    """A demonstration model of this package; its bare name selects its full depth."""
+    top = points[-1]
+    return CodecModel(
+        name=top.model,
+        family=top.family,
+        points=tuple(points),
+        default=(top.name,),
+        load=load,
+        source=WeightsSource("embedded", top.model, ()),
+        requires=("torch", package),
+    )
 
 
 def ready_device(name: str) -> torch.device:

@@ -148,15 +148,7 @@ def _mini() -> CodecModel:
     )
     stream = Stream(Fraction(config["sample_rate"], config["hop"]), model["codebook_size"])
     points = _points(base, stream, model["n_codebooks"])
-    return CodecModel(
-        name="dac-mini",
-        family="dac",
-        points=points,
-        default=(points[-1].name,),
-        load=_load,
-        source=WeightsSource("embedded", "dac-mini", ()),
-        requires=("torch", "dac"),
-    )
+    return neural.embedded_model(points, _load, package="dac")
 
 
 @dataclass(frozen=True)

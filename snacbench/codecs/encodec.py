@@ -129,16 +129,7 @@ def _mini() -> CodecModel:
         licence=config["licence"],
         demonstration=True,
     )
-    points = _points(facts)
-    return CodecModel(
-        name=facts.name,
-        family="encodec",
-        points=points,
-        default=(points[-1].name,),
-        load=_load,
-        source=WeightsSource("embedded", facts.name, ()),
-        requires=("torch", "encodec"),
-    )
+    return neural.embedded_model(_points(facts), _load, package="encodec")
 
 
 @dataclass(frozen=True)

@@ -144,15 +144,8 @@ def _mini() -> CodecModel:
         citation=_CITATION,
     )
     hop, strides, size = config["hop"], model["vq_strides"], model["codebook_size"]
-    return CodecModel(
-        name="snac-mini",
-        family="snac",
-        points=_points(base, _streams(config["sample_rate"], hop, strides, size)),
-        default=("snac-mini",),
-        load=_load,
-        source=WeightsSource("embedded", "snac-mini", ()),
-        requires=("torch", "snac"),
-    )
+    streams = _streams(config["sample_rate"], hop, strides, size)
+    return neural.embedded_model(_points(base, streams), _load, package="snac")
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
 from snacbench.errors import UserError
 from snacbench.types import CodecModel
@@ -85,7 +86,8 @@ def decide(
     if not missing:
         return _with(policy, "published"), "published weights, all in the local caches"
     hosts = sorted({host_address(m.source) for m in missing if m.source})
-    silent = [h for h, answers in reachable(hosts, DECISION_SECONDS).items() if not answers]
+    answers = reachable(hosts, DECISION_SECONDS)
+    silent = [urlsplit(host).netloc for host in hosts if not answers[host]]
     if not silent:
         names = ", ".join(m.name for m in missing)
         return _with(policy, "published"), f"published weights; to be downloaded: {names}"
