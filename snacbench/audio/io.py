@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".
 _FLAC_BITS = 24
 _FULL_SCALE = float(2 ** (_FLAC_BITS - 1))
 _HASH_BLOCK_BYTES = 1 << 20
+_NEARLY_FULL_BYTES = 1 << 20
 _MAX_FLAC_CHANNELS = 8
 _MAX_FLAC_RATE_HZ = 655_350
 _OPEN_RIFF_SIZE = 0x7FFF_0000
@@ -189,7 +191,15 @@ def _why_unreadable(path: Path, error: Exception) -> str:
     )
 
 
+def _is_full(path: Path, error: Exception) -> bool:
+    """Whether a write failed for want of space, which libsndfile calls a system error."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    folder = path.parent
+    return folder.is_dir() and shutil.disk_usage(folder).free < _NEARLY_FULL_BYTES
+
+
 def _why_unwritable(path: Path, error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if _is_full(path, error):
         return f"the disk is full while writing {path}; free some space and resume the run"
     return f"cannot write {path} ({error}); check the folder's permissions and the free space"

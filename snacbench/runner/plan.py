@@ -183,7 +183,7 @@ def free_space_warning(plan: Plan, folder: Path) -> str:
     if needed_bytes <= free_bytes:
         return ""
     return (
-        f"decoded audio may take {needed_bytes / 1e9:.1f} GB and only {free_bytes / 1e9:.1f} GB "
+        f"decoded audio may take {needed_bytes / 1e9:.2g} GB and only {free_bytes / 1e9:.2g} GB "
         f"are free at {existing}"
     )
 

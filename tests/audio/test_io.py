@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -181,3 +182,18 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path):
 
 def test_sha256_is_that_of_the_bytes(wav):
     assert sha256_of_file(wav) == hashlib.sha256(wav.read_bytes()).hexdigest()
+
+
+def test_a_write_that_libsndfile_gives_up_on_a_full_disk_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(*arguments: object, **options: object) -> None:
+        raise soundfile.LibsndfileError(2, prefix="Error opening: ")
+
+    monkeypatch.setattr(io.soundfile, "write", give_up)
+    audio = Audio(np.zeros((1, 10), np.float32), 16_000)
+    with pytest.raises(StoreError, match="check the folder's permissions and the free space"):
+        io.write_flac(tmp_path / "a.flac", audio)
+    monkeypatch.setattr(io.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(StoreError, match="the disk is full while writing"):
+        io.write_flac(tmp_path / "a.flac", audio)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,25 +24,26 @@ def snacbench_command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "snacbench", *map(str, arguments)]
 
 
+def run_in(
+    folder: Path, *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run snacbench in a folder, without a network to look for."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **(env or {})}
+    return subprocess.run(
+        snacbench_command(*arguments),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 @pytest.fixture
 def cli(tmp_path: Path) -> Run:
-    """``cli("run", ...)`` runs snacbench in an empty folder, without a network to look for."""
-
-    def run(
-        *arguments: object, env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **(env or {})}
-        return subprocess.run(
-            snacbench_command(*arguments),
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    return run
+    """``cli("run", ...)`` runs snacbench in an empty folder."""
+    return partial(run_in, tmp_path)
 
 
 def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
@@ -51,16 +53,20 @@ def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
     return path
 
 
-@pytest.fixture
-def clips(tmp_path: Path) -> Path:
+def make_clips(folder: Path) -> Path:
     """A folder of five healthy clips, three domains, different rates and channels."""
-    folder = tmp_path / "clips"
     write_wav(folder / "speech" / "a.wav", 1.0, 16_000, seed=1)
     write_wav(folder / "speech" / "b.wav", 1.2, 24_000, seed=2)
     write_wav(folder / "music" / "c.wav", 1.1, 44_100, channels=2, seed=3)
     write_wav(folder / "music" / "d.wav", 0.9, 48_000, seed=4)
     write_wav(folder / "environment" / "e.wav", 1.0, 32_000, seed=5)
     return folder
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Five healthy clips for one test alone."""
+    return make_clips(tmp_path / "clips")
 
 
 def write_raw(path: Path, samples: np.ndarray, rate_hz: int, *, subtype: str = "FLOAT") -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 
 from snacbench.rows import Coded, CodeHistogram, Score
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, Run, snacbench_command, write_wav
+from tests.cli.conftest import FAST, Run, make_clips, run_in, snacbench_command, write_wav
 
 CODECS = "identity,lowpass@3.5kHz,noise@20dB,opus@24"
 
@@ -35,14 +36,22 @@ def essence(path: Path) -> list[tuple[object, ...]]:
     ]
 
 
-@pytest.fixture
-def run(cli: Run, clips: Path, tmp_path: Path) -> Path:
-    done = cli("run", "--codecs", CODECS, "--data", clips, "-o", tmp_path / "r", *FAST)
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five healthy clips for all tests of this file; none of them may change one."""
+    return make_clips(tmp_path_factory.mktemp("set") / "clips")
+
+
+@pytest.fixture(scope="module")
+def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run; tests that change it work on a copy."""
+    path = tmp_path_factory.mktemp("runs") / "r"
+    done = run_in(path.parent, "run", "--codecs", CODECS, "--data", clips, "-o", path, *FAST)
     assert done.returncode == 0, done.stderr
     assert "rates and speed" in done.stdout
-    assert str(tmp_path / "r") in done.stdout
+    assert str(path) in done.stdout
     assert "5 clips" in done.stderr
-    return tmp_path / "r"
+    return path
 
 
 def test_a_run_has_every_row_and_its_provenance(run: Path) -> None:
@@ -162,9 +171,11 @@ def test_ctrl_c_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
     assert "Traceback" not in stderr
 
 
-def test_resume_refuses_a_changed_test_set(cli: Run, clips: Path, run: Path) -> None:
-    write_wav(clips / "music" / "new.wav", 0.5, 16_000)
-    done = cli("run", "--resume", run)
+def test_resume_refuses_a_changed_test_set(cli: Run, tmp_path: Path) -> None:
+    own = make_clips(tmp_path / "clips")
+    assert cli("run", "--codecs", "identity", "--data", own, "-o", "r", *FAST).returncode == 0
+    write_wav(own / "music" / "new.wav", 0.5, 16_000)
+    done = cli("run", "--resume", "r")
     assert done.returncode == 2
     assert "has changed since" in done.stderr
 
@@ -172,6 +183,7 @@ def test_resume_refuses_a_changed_test_set(cli: Run, clips: Path, run: Path) -> 
 def test_new_metrics_on_old_decodes_equal_those_of_a_run_that_had_them(
     cli: Run, clips: Path, run: Path, tmp_path: Path
 ) -> None:
+    run = shutil.copytree(run, tmp_path / "copy")
     done = cli("score", run, "--metrics", "stft_dac")
     assert done.returncode == 0, done.stderr
     whole = tmp_path / "whole"
@@ -185,7 +197,7 @@ def test_new_metrics_on_old_decodes_equal_those_of_a_run_that_had_them(
 def test_table_prints_a_run_again(cli: Run, run: Path) -> None:
     assert cli("table", run, "--format", "csv").stdout == (run / "summary.csv").read_text()
     assert cli("table", run, "--format", "markdown").stdout == (run / "summary.md").read_text()
-    assert "quality" in cli("table", "--help").stdout or cli("table", run).returncode == 0
+    assert "rates and speed" in cli("table", run).stdout
 
 
 def test_stereo_runs_keep_two_channels(cli: Run, clips: Path, tmp_path: Path) -> None:

@@ -87,9 +87,9 @@ def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the stages by a few steps on short segments, few of them held out."""
 
     def plans(options: train.Options) -> list[train.StagePlan]:
-        names = ("autoencoder", "decoder")
+        names = ("autoencoder", "refine", "decoder")
         return [
-            train.StagePlan(name, steps, 2, 2560, 2e-3, 1e-3)
+            train.StagePlan(name, steps, 2, 2560, 2e-3, 1e-3, flip=name != "autoencoder")
             for name, steps in zip(names, options.steps, strict=True)
         ]
 
@@ -124,8 +124,8 @@ def corpus() -> data.Corpus:
 
 
 def tiny_options(family: str, **changes: Any) -> train.Options:
-    """Return options for a run of 6 + 6 steps."""
-    values = {"steps": (6, 6), "fit_segments": 10, "checkpoint_every": 5}
+    """Return options for a run of 4 + 4 + 6 steps."""
+    values = {"steps": (4, 4, 6), "fit_segments": 10, "checkpoint_every": 5}
     return train.Options(f"{family}-mini", **(values | changes))
 
 
@@ -198,7 +198,7 @@ def test_deeper_quantisation_is_closer(family: str, corpus: data.Corpus) -> None
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_few_steps_reduce_the_loss(family: str, corpus: data.Corpus, tmp_path: Path) -> None:
-    options = tiny_options(family, steps=(40, 6))
+    options = tiny_options(family, steps=(40, 4, 6))
     run = train.start_or_resume(options, corpus, tmp_path / "checkpoint.pt")
     audio = batch(corpus)
 
@@ -235,6 +235,15 @@ def test_minutes_become_steps() -> None:
     steps = train.steps_of_minutes("dac-mini", 10)
     assert sum(steps) == pytest.approx(10 * train.STEPS_PER_MINUTE["dac"], abs=2)
     assert [plan.steps for plan in train.Options("dac-mini", steps).plans] == list(steps)
+
+
+def test_flipped_batches_have_both_polarities(corpus: data.Corpus) -> None:
+    plain, flipped = (
+        data.draw_batch(corpus.train, np.random.default_rng(0), size=16, num_samples=640, flip=flip)
+        for flip in (False, True)
+    )
+    signs = (flipped / plain).mean(dim=(1, 2)).round().tolist()
+    assert set(signs) == {-1.0, 1.0}
 
 
 def test_resume_refuses_other_options(corpus: data.Corpus, tmp_path: Path) -> None:

@@ -49,9 +49,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--steps",
         type=int,
-        nargs=2,
-        metavar=("AUTOENCODER", "DECODER"),
-        help="steps of the two stages, instead of --minutes",
+        nargs=3,
+        metavar=("AUTOENCODER", "REFINE", "DECODER"),
+        help="steps of the three stages, instead of --minutes; REFINE 0 leaves that stage out",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

@@ -36,6 +36,11 @@ ARCHITECTURE_NOTES = {
     ),
 }
 
+POLARITY_WARNING = (
+    "\nPolarity was not varied in training: this model codes speech of the other polarity "
+    "several decibels worse."
+)
+
 LIFT_NOTE = (
     "One of the eight code dimensions is a constant (only the bias of `in_proj` speaks there), so "
     "that the class's lookup by direction finds the nearest code in the other seven."
@@ -105,20 +110,30 @@ def _rates(config: dict[str, Any]) -> str:
     )
 
 
+STAGE_NOTES = {
+    "autoencoder": "unit-variance initialisation from a batch, then encoder and decoder with noise "
+    "in place of quantisation error",
+    "refine": "the same with segments of random polarity",
+    "decoder": "encoder frozen, residual codebooks by k-means on its latents, then the decoder "
+    "alone on quantised latents of random depth",
+}
+
+
 def _training(training: dict[str, Any]) -> str:
-    steps = ", ".join(
-        f"{p['name']} {p['steps']} x {p['batch_size']} segments of {p['num_samples']} samples"
-        for p in training["stages"]
+    stages = "\n".join(
+        f"- *{plan['name']}*: {STAGE_NOTES[plan['name']]}; {plan['steps']} steps of "
+        f"{plan['batch_size']} segments of {plan['num_samples']} samples."
+        for plan in training["stages"]
     )
+    polarity = "" if any(plan["flip"] for plan in training["stages"]) else POLARITY_WARNING
+    steps = {plan["name"]: plan["steps"] for plan in training["stages"]}
+    options = " ".join(str(steps.get(name, 0)) for name in STAGE_NOTES)
     return (
-        "1. *autoencoder*: unit-variance initialisation from a batch, then encoder and decoder "
-        "with noise in place of quantisation error;\n"
-        "2. *decoder*: encoder frozen, residual codebooks by k-means on its latents, then the "
-        "decoder alone on quantised latents of random depth.\n\n"
+        f"{stages}\n\n"
         "Loss: waveform SDR plus three-scale spectral convergence and log mel distance. Adam, "
-        f"cosine decay. Steps: {steps}. Seed {training['seed']}. "
+        f"cosine decay, seed {training['seed']}. "
         f"Cost: {training['cpu_minutes']:.0f} CPU-minutes on one thread.\n"
-        "Reproduce with `python -m tools.train_minis` (same audio, same options)."
+        f"Reproduce with `python -m tools.train_minis` and `--steps {options}`.{polarity}"
     )
 
 

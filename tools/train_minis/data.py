@@ -54,9 +54,14 @@ def load_corpus(folder: Path, *, min_duration_s: float = 0.85) -> Corpus:
 
 
 def draw_batch(
-    clips: dict[str, list[np.ndarray]], rng: np.random.Generator, *, size: int, num_samples: int
+    clips: dict[str, list[np.ndarray]],
+    rng: np.random.Generator,
+    *,
+    size: int,
+    num_samples: int,
+    flip: bool = False,
 ) -> Tensor:
-    """Draw random segments at random level.
+    """Draw random segments at random level and, with `flip`, of random polarity.
 
     Returns
     -------
@@ -78,7 +83,10 @@ def draw_batch(
             continue
         target_rms = 0.1 * 10 ** rng.uniform(-0.6, 0.15)
         segments.append(np.clip(segment * (target_rms / rms), -1, 1))
-    return torch.from_numpy(np.stack(segments).astype(np.float32))[:, None]
+    batch = torch.from_numpy(np.stack(segments).astype(np.float32))[:, None]
+    if flip:
+        batch *= torch.from_numpy(rng.choice([-1.0, 1.0], size).astype(np.float32))[:, None, None]
+    return batch
 
 
 def held_out_batch(corpus: Corpus, *, size: int = 16, duration_s: float = 1.28) -> Tensor:

@@ -2,7 +2,9 @@
 
 1. autoencoder: encoder and decoder (and SNAC's projections), with noise in place of quantisation
    error;
-2. decoder: the encoder is frozen, codebooks come from k-means on its latents, and the decoder
+2. refine: the same with random polarity. Speech is asymmetric, and a model that has only heard
+   one recording chain loses ten decibels when a microphone is wired the other way round;
+3. decoder: the encoder is frozen, codebooks come from k-means on its latents, and the decoder
    learns to make the most of them at random depth, on longer segments.
 
 All randomness of a step derives from (seed, stage, step): a resumed run draws the same segments.
@@ -30,11 +32,11 @@ from tools.train_minis.quantize import entropy_bits, fit_codebooks, quantize, so
 #: Steps of a nominal minute (one thread of a 2024 server core), so that a budget given in minutes
 #: is a number of steps and the result does not depend on the machine's speed.
 STEPS_PER_MINUTE = {"snac": 110, "dac": 130, "encodec": 260}
-STAGE_SHARES = (0.6, 0.4)
+STAGE_SHARES = (0.2, 0.5, 0.3)
 
 
 def steps_of_minutes(name: str, minutes: float) -> tuple[int, ...]:
-    """Return the steps of the two stages for a nominal budget in minutes."""
+    """Return the steps of the three stages for a nominal budget in minutes."""
     total = minutes * STEPS_PER_MINUTE[ARCHITECTURES[name]["family"]]
     return tuple(max(1, round(total * share)) for share in STAGE_SHARES)
 
@@ -49,6 +51,7 @@ class StagePlan:
     num_samples: int
     peak_rate: float
     final_rate: float
+    flip: bool
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,15 @@ class Options:
 
     @property
     def plans(self) -> list[StagePlan]:
-        """The stages with their steps."""
-        autoencoder, decoder = self.steps
-        return [
-            StagePlan("autoencoder", autoencoder, 8, 6400, 1e-3, 4e-4),
-            StagePlan("decoder", decoder, 8, 8960, 6e-4, 1e-5),
+        """The stages that have steps; without `refine`, polarity is never flipped."""
+        autoencoder, refine, decoder = self.steps
+        flip = refine > 0
+        plans = [
+            StagePlan("autoencoder", autoencoder, 8, 6400, 1e-3, 4e-4, flip=False),
+            StagePlan("refine", refine, 8, 6400, 1e-3, 1e-4, flip=flip),
+            StagePlan("decoder", decoder, 8, 8960, 6e-4, 1e-5, flip=flip),
         ]
+        return [plan for plan in plans if plan.steps]
 
 
 @dataclass
@@ -171,7 +177,7 @@ def _run_stage(run: Run, plan: StagePlan, corpus: Corpus, journal: Journal, limi
     while run.step < plan.steps and taken < limit:
         seeds = (options.seed, run.stage_index, run.step)
         if plan.name == "decoder" and run.step == 0:
-            fit(run, corpus, np.random.default_rng(seeds))
+            fit(run, corpus, np.random.default_rng(seeds), flip=plan.flip)
         scores.append(_step(run, plan, corpus, optimiser, seeds))
         run.step, taken = run.step + 1, taken + 1
         run.cpu_s = time.process_time() - started_s
@@ -200,7 +206,9 @@ def _step(
     """Take one optimiser step; return the SDR of the batch in dB."""
     rng = np.random.default_rng(seeds)
     torch.manual_seed(int(rng.integers(2**31)))  # the noise of SNAC's decoder
-    audio = draw_batch(corpus.train, rng, size=plan.batch_size, num_samples=plan.num_samples)
+    audio = draw_batch(
+        corpus.train, rng, size=plan.batch_size, num_samples=plan.num_samples, flip=plan.flip
+    )
     for group in optimiser.param_groups:
         group["lr"] = learning_rate(plan, run.step)
     decoded = _forward(run, plan, audio, rng)
@@ -223,7 +231,7 @@ def learning_rate(plan: StagePlan, step: int) -> float:
 def _forward(run: Run, plan: StagePlan, audio: Tensor, rng: np.random.Generator) -> Tensor:
     """Return the decoded batch, through the bottleneck of the stage."""
     model, stages = run.model, stages_of(run.model, run.family)
-    if plan.name == "autoencoder":
+    if plan.name != "decoder":
         generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
         latent = soft_bottleneck(
             stages, model.encoder(audio), generator, project=run.family == "snac"
@@ -252,9 +260,9 @@ def draw_depths(rng: np.random.Generator, num_codebooks: int, count: int) -> Ten
     return torch.from_numpy(np.clip(depths, 1, num_codebooks).astype(np.int64))
 
 
-def fit(run: Run, corpus: Corpus, rng: np.random.Generator) -> None:
+def fit(run: Run, corpus: Corpus, rng: np.random.Generator, *, flip: bool) -> None:
     """Fit the codebooks (and DAC's projections) to latents of the training audio."""
-    latents = collect_latents(run.model, corpus, rng, segments=run.options.fit_segments)
+    latents = collect_latents(run.model, corpus, rng, segments=run.options.fit_segments, flip=flip)
     fit_codebooks(
         stages_of(run.model, run.family),
         latents,
@@ -265,12 +273,12 @@ def fit(run: Run, corpus: Corpus, rng: np.random.Generator) -> None:
 
 @torch.no_grad()
 def collect_latents(
-    model: Net, corpus: Corpus, rng: np.random.Generator, *, segments: int
+    model: Net, corpus: Corpus, rng: np.random.Generator, *, segments: int, flip: bool
 ) -> Tensor:
     """Return encoder output of random 0.53 s segments, shape (segments, latent, frames)."""
     parts = []
     for size in _split(segments, 20):
-        audio = draw_batch(corpus.train, rng, size=size, num_samples=12_800)
+        audio = draw_batch(corpus.train, rng, size=size, num_samples=12_800, flip=flip)
         parts.append(model.encoder(audio))
     return torch.cat(parts)
 
@@ -286,7 +294,7 @@ def held_out_scores(run: Run, corpus: Corpus) -> dict[str, Any]:
     audio = held_out_batch(corpus)
     stages, model = stages_of(run.model, run.family), run.model
     latent = model.encoder(audio)
-    if run.options.plans[run.stage_index].name == "autoencoder":
+    if run.options.plans[run.stage_index].name != "decoder":
         generator = torch.Generator().manual_seed(0)
         noisy = soft_bottleneck(stages, latent, generator, project=run.family == "snac")
         return {"si_sdr_noisy": _mean_si_sdr(audio, model.decoder(noisy))}
