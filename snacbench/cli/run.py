@@ -83,11 +83,12 @@ def run(
     if warning := planning.free_space_warning(plan, target):
         err.print(f"warning: {warning}", style="bold yellow")
     plan = planning.with_weights(plan)
-    run_folder = RunFolder.open(resume) if resume else start(plan, target)
+    workers = jobs or default_jobs()
+    run_folder = RunFolder.open(resume) if resume else start(plan, target, workers=workers)
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     try:
         with ProgressBar() as bar:
-            outcome = execute(plan, run_folder, workers=jobs or default_jobs(), progress=bar)
+            outcome = execute(plan, run_folder, workers=workers, progress=bar)
     except KeyboardInterrupt:
         err.print(f"stopped; go on with: snacbench run --resume {run_folder.path}", soft_wrap=True)
         raise

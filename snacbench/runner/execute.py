@@ -62,7 +62,7 @@ class Outcome:
         return not self.failed_coded and not self.failed_scores
 
 
-def start(plan: Plan, path: Path) -> RunFolder:
+def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
     """Create the run folder of a plan whose weights are on disk.
 
     Raises
@@ -70,7 +70,11 @@ def start(plan: Plan, path: Path) -> RunFolder:
     StoreError
         If the folder is taken or cannot be written.
     """
-    facts = {"weights decision": plan.decision or "as asked for"}
+    facts = {
+        "weights decision": plan.decision or "as asked for",
+        "precision": "float32, TF32 off",
+        "workers": f"{_on(plan.request.device, workers)}, one thread each",
+    }
     for planned in plan.codecs:
         facts.update(planned.model.versions())
     run = describe_run(

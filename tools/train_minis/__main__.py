@@ -57,6 +57,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--state", type=Path, help="folder for checkpoint and log (default: OUT-state)"
     )
+    parser.add_argument(
+        "--depths", type=int, nargs="+", help="numbers of codebooks to measure (default: all)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -86,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     train(run, corpus, Journal(checkpoint, json_lines(state / "log.jsonl")), on_stage_end=save)
     config = config_of(args.name, training_facts(run))
     save_model(args.out, run.model, config)
-    results = evaluate(args.out, args.eval)
+    results = evaluate(args.out, args.eval, depths=args.depths)
     (state / "results.json").write_text(json.dumps(results, indent=2), encoding="utf-8")
     sources = summarise_sources(args.audio / "manifest.csv")
     write_card(args.out / "CARD.md", config, results, sources)

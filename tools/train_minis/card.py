@@ -137,16 +137,12 @@ def _training(training: dict[str, Any]) -> str:
     )
 
 
-def _shown_depths(num_codebooks: int) -> list[int]:
-    return [
-        d for d in (1, 2, 3, 4, 8, 12, 16) if d <= num_codebooks and (d != 3 or num_codebooks == 3)
-    ]
-
-
 def _quality(config: dict[str, Any], results: dict[str, Any]) -> str:
     rows = []
-    for depth in _shown_depths(config["num_codebooks"]):
-        by_domain = results["scores"][depth - 1]
+    shown = (1, 2, 4, 8, 12, 16) if config["num_codebooks"] > 3 else (1, 2, 3)
+    for depth, by_domain in results["scores"].items():
+        if depth not in shown:
+            continue
         for domain in [d for d in by_domain if d != "all"] + ["all"]:
             scores = by_domain[domain]
             rows.append(
