@@ -37,8 +37,8 @@ ARCHITECTURE_NOTES = {
 }
 
 POLARITY_WARNING = (
-    "\nPolarity was not varied in training: this model codes speech of the other polarity "
-    "several decibels worse."
+    "\nPolarity was not varied in training: turning a clip's polarity round changes its SI-SDR, by "
+    "several decibels on voices like that of the main training speaker."
 )
 
 LIFT_NOTE = (

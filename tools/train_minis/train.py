@@ -3,7 +3,7 @@
 1. autoencoder: encoder and decoder (and SNAC's projections), with noise in place of quantisation
    error;
 2. refine: the same with random polarity. Speech is asymmetric, and a model that has only heard
-   one recording chain loses ten decibels when a microphone is wired the other way round;
+   one recording chain loses several decibels when a microphone is wired the other way round;
 3. decoder: the encoder is frozen, codebooks come from k-means on its latents, and the decoder
    learns to make the most of them at random depth, on longer segments.
 
