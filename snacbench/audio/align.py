@@ -8,6 +8,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from snacbench.types import Audio
 
+_WHITENING = 0.5
+
 
 def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDArray[np.float64]:
     """Correlation of two mono signals at every lag from ``-max_lag`` to ``max_lag``.
@@ -28,7 +30,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
         return np.zeros(2 * max_lag + 1)
     size = next_fast_len(len(x) + len(y) + max_lag, real=True)
     spectrum_x, spectrum_y = rfft(x, size), rfft(y, size)
-    weight = 1.0 / np.sqrt(np.maximum(_smooth(np.abs(spectrum_x)), np.finfo(float).tiny))
+    weight = 1.0 / np.maximum(_smooth(np.abs(spectrum_x)), np.finfo(float).tiny) ** _WHITENING
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
     energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.

@@ -23,8 +23,8 @@ from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio
 
 _MAX_DELAY_S = 0.02
-_EXCERPT_S = 2.0
-_EXCERPTS_PER_DOMAIN = 1
+_EXCERPT_S = 1.0
+_EXCERPTS_PER_DOMAIN = 3
 _BELIEVED_CORRELATION = 0.1
 _MATERIAL_RATE_HZ = 48_000
 
