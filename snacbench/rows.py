@@ -48,15 +48,18 @@ class Calibration:
     delay_samples : int
         At `rate_hz`; positive: late.
     correlation : float
-        Height of the correlation peak, 0 to 1, by which the delay was found.
+        Mean height of the excerpts' correlation peaks, 0 to 1.
+    agreement : float
+        Share of the excerpts, 0 to 1, whose own peak lies within 2 samples of the delay.
     found : bool
-        Whether the peak was high enough to be believed; else the delay is 0.
+        Whether both were high enough to be believed; else the delay is 0.
     """
 
     codec: str
     delay_samples: int
     rate_hz: int
     correlation: float
+    agreement: float
     found: bool
 
 

@@ -2,13 +2,13 @@
 
 Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
 some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.
-It is measured on broadband material, summed over several excerpts, because the correlation of a
-single clip locks onto the pitch of its voice.
+It is measured on broadband material, over several excerpts, because the correlation of a single
+clip may lock onto the pitch of its voice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -26,6 +26,8 @@ _MAX_DELAY_S = 0.02
 _EXCERPT_S = 1.0
 _EXCERPTS_PER_DOMAIN = 3
 _BELIEVED_CORRELATION = 0.1
+_BELIEVED_AGREEMENT = 0.5
+_CLOSE_SAMPLES = 2
 _MATERIAL_RATE_HZ = 48_000
 
 
@@ -50,22 +52,32 @@ def calibrate(handle: CodecHandle) -> Calibration:
 
 
 def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]], rate_hz: int) -> Calibration:
-    """The lag at which the cross-correlation, summed over (reference, degraded) pairs, peaks."""
+    """The weighted median of the lags at which each (reference, degraded) pair correlates best.
+
+    A median, because some excerpts lock onto a pitch, and because Opus' delay depends on the
+    mode that it chooses for each: the lag of most is right for most, that of a joint peak for none.
+    """
     max_lag = round(_MAX_DELAY_S * rate_hz)
-    total, count = np.zeros(2 * max_lag + 1), 0
+    lags, heights = [], []
     for reference, degraded in pairs:
-        total += cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
-        count += 1
-    peak = int(np.argmax(total))
-    correlation = float(total[peak]) / max(count, 1)
-    found = correlation >= _BELIEVED_CORRELATION
-    return Calibration(
-        codec=codec,
-        delay_samples=peak - max_lag if found else 0,
-        rate_hz=rate_hz,
-        correlation=correlation,
-        found=found,
-    )
+        curve = cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
+        lags.append(int(np.argmax(curve)) - max_lag)
+        heights.append(max(float(curve.max()), 0.0))
+    if not sum(heights):
+        return Calibration(codec, 0, rate_hz, 0.0, 0.0, found=False)
+    delay = _weighted_median(lags, heights)
+    close = [h for lag, h in zip(lags, heights, strict=True) if abs(lag - delay) <= _CLOSE_SAMPLES]
+    correlation, agreement = sum(heights) / len(heights), sum(close) / sum(heights)
+    found = correlation >= _BELIEVED_CORRELATION and agreement >= _BELIEVED_AGREEMENT
+    return Calibration(codec, delay if found else 0, rate_hz, correlation, agreement, found)
+
+
+def _weighted_median(values: Sequence[int], weights: Sequence[float]) -> int:
+    """The value at which half of the weight lies on either side."""
+    order = np.argsort(values, kind="stable")
+    cumulated = np.cumsum(np.asarray(weights)[order])
+    middle = int(np.searchsorted(cumulated, cumulated[-1] / 2))
+    return int(np.asarray(values)[order][middle])
 
 
 @cache

@@ -183,7 +183,7 @@ def _calibrate(plan: Plan, folder: RunFolder, workers: int, progress: Progress) 
 
 
 def _uncalibrated(handle: CodecHandle, reason: str) -> Calibration:
-    return Calibration(handle.spec.name, 0, handle.spec.rate_hz or 0, 0.0, found=False)
+    return Calibration(handle.spec.name, 0, handle.spec.rate_hz or 0, 0.0, 0.0, found=False)
 
 
 def _code(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> None:

@@ -150,7 +150,7 @@ def _delay(references: TestSet, pairs: dict[str, Path], spec: CodecSpec) -> Cali
     """The delay over the files themselves, at the degraded files' rate."""
     signals = list(islice(_signals(references, pairs), _PAIRS_FOR_DELAY))
     if not signals:
-        return Calibration(spec.name, 0, 0, 0.0, found=False)
+        return Calibration(spec.name, 0, 0, 0.0, 0.0, found=False)
     rate_hz = signals[0][1].rate_hz
     same_rate = ((resample(r, rate_hz), d) for r, d in signals if d.rate_hz == rate_hz)
     return residual_delay(spec.name, same_rate, rate_hz)

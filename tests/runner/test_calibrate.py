@@ -53,3 +53,29 @@ def test_unrelated_signals_have_no_delay() -> None:
 def test_material_covers_three_domains() -> None:
     assert len(_material()) == 9
     assert all(excerpt.duration_s == 1.0 for excerpt in _material())
+
+
+def test_a_minority_that_locks_onto_a_pitch_does_not_decide() -> None:
+    pairs = []
+    for index, excerpt in enumerate(_material()):
+        wrong = 200 if index < 3 else 5
+        shifted = np.roll(excerpt.samples, wrong, axis=1)
+        pairs.append((excerpt, Audio(np.ascontiguousarray(shifted), excerpt.rate_hz)))
+    row = residual_delay("test", pairs, 48_000)
+    assert (row.delay_samples, row.found) == (5, True)
+    assert 0.5 < row.agreement < 0.8
+
+
+def test_excerpts_that_do_not_agree_give_no_delay() -> None:
+    pairs = []
+    for index, excerpt in enumerate(_material()):
+        shifted = np.roll(excerpt.samples, 40 * index, axis=1)
+        pairs.append((excerpt, Audio(np.ascontiguousarray(shifted), excerpt.rate_hz)))
+    row = residual_delay("test", pairs, 48_000)
+    assert (row.delay_samples, row.found) == (0, False)
+    assert row.correlation > 0.5
+
+
+def test_no_pairs_give_no_delay() -> None:
+    row = residual_delay("test", [], 48_000)
+    assert (row.delay_samples, row.correlation, row.found) == (0, 0.0, False)

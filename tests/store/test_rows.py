@@ -68,7 +68,7 @@ RUN = Run(
         RUN,
         Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
         Clip("set/b", Path("b.wav"), "ab", 8000, 1, 9),
-        Calibration("x", -3, 48_000, 0.5, found=True),
+        Calibration("x", -3, 48_000, 0.5, 0.75, found=True),
         Coded("c", "x", "failed", "why"),
         Coded("c", "x", "ok", bits=Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),
     ],
