@@ -8,22 +8,20 @@ decoder differs audibly in the SILK and hybrid modes.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from snacbench.audio.resample import fit_length
+from snacbench.codecs import _pyav as pyav
 from snacbench.errors import CodecError, UnknownPoint
 from snacbench.types import (
     Audio,
     CodecModel,
     CodecSpec,
     Encoded,
-    FloatSamples,
     LocatedWeights,
 )
 
@@ -33,7 +31,6 @@ _FRAME_MS = 20
 _LOOKAHEAD_SAMPLES = 312
 _LISTED_KBPS = (6, 8, 12, 14, 16, 24, 32, 48, 64, 96, 128)
 _FAMILY_KBPS = (8, 14, 24)
-_LAYOUTS = {1: "mono", 2: "stereo"}
 
 # "audio" and not "voip": the latter high-passes, which costs music 13 dB of SI-SDR at 14 kbps.
 _OPTIONS = {
@@ -86,24 +83,23 @@ class OpusCodec:
     def encode(self, audio: Audio) -> Encoded:
         """Encode; zeros are appended so that the delayed end of the clip is sent too."""
         encoder = _encoder(audio.channels, self.spec.settings["bit_per_s"])
-        frame = int(encoder.frame_size)
-        total = -(-(audio.num_samples + _pre_skip(audio.channels)) // frame) * frame
-        padded = fit_length(audio.samples, total)
-        packets = [
-            bytes(packet)
-            for start in range(0, total, frame)
-            for packet in encoder.encode(_av_frame(padded[:, start : start + frame], start))
-        ]
+        covered = audio.num_samples + _pre_skip(audio.channels)
+        packets = pyav.encode_blocks(encoder, audio.samples, covered)
         return Encoded(
             num_samples=audio.num_samples,
             channels=audio.channels,
             rate_hz=RATE_HZ,
-            packets=tuple(packets),
+            packets=tuple(bytes(packet) for packet in packets),
         )
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Decode; deterministic, so the seed is not used."""
-        decoded = np.concatenate(list(_decoded_blocks(encoded)), axis=1)
+        """Decode; deterministic, so the seed is not used. libopus removes the pre-skip itself."""
+        channels = encoded.channels
+        decoder = pyav.open_decoder(
+            "libopus", channels=channels, rate_hz=RATE_HZ, extradata=_header(channels)
+        )
+        blocks = pyav.decoded_blocks(decoder, encoded.packets, channels=channels)
+        decoded = np.concatenate(list(blocks), axis=1)
         if decoded.shape[1] < encoded.num_samples:
             raise CodecError(
                 f"libopus returned {decoded.shape[1]} of {encoded.num_samples} samples"
@@ -111,44 +107,15 @@ class OpusCodec:
         return Audio(np.ascontiguousarray(decoded[:, : encoded.num_samples]), RATE_HZ)
 
 
-def _decoded_blocks(encoded: Encoded) -> Iterator[FloatSamples]:
-    import av
-
-    decoder: Any = av.CodecContext.create("libopus", "r")
-    decoder.extradata = _header(encoded.channels)
-    decoder.open()
-    # Without a flush: the decoder holds nothing back, and it has removed the pre-skip itself.
-    for payload in encoded.packets:
-        for frame in decoder.decode(av.Packet(payload)):
-            block = frame.to_ndarray()
-            if not frame.format.is_planar:
-                block = block.reshape(-1, encoded.channels).T
-            scale = np.float32(1 / 32768) if block.dtype == np.int16 else np.float32(1)
-            yield block.astype(np.float32) * scale
-
-
 def _encoder(channels: int, bit_per_s: int) -> Any:
-    import av
-
-    encoder: Any = av.CodecContext.create("libopus", "w")
-    encoder.sample_rate = RATE_HZ
-    encoder.layout = _LAYOUTS[channels]
-    encoder.format = "flt"
-    encoder.bit_rate = bit_per_s
-    encoder.time_base = Fraction(1, RATE_HZ)
-    encoder.options = dict(_OPTIONS)
-    encoder.open()
-    return encoder
-
-
-def _av_frame(block: FloatSamples, start: int) -> Any:
-    import av
-
-    interleaved = np.ascontiguousarray(block.T.reshape(1, -1))
-    frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=_LAYOUTS[len(block)])
-    frame.sample_rate = RATE_HZ
-    frame.pts = start
-    return frame
+    return pyav.open_encoder(
+        "libopus",
+        channels=channels,
+        rate_hz=RATE_HZ,
+        bit_per_s=bit_per_s,
+        sample_format="flt",
+        options=_OPTIONS,
+    )
 
 
 @cache
