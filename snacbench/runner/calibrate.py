@@ -1,4 +1,4 @@
-"""The residual delay of a codec: measured once per operating point, before a run.
+"""The residual delay of a codec, measured before a run.
 
 Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
 some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -170,7 +170,17 @@ def _handles(plan: Plan) -> list[CodecHandle]:
 
 def _calibrate(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> None:
     done = {row.codec for row in folder.read(Calibration)}
-    jobs = [handle for handle in _handles(plan) if handle.spec.name not in done]
+    alike: dict[str, list[CodecHandle]] = {}
+    for planned, handle in zip(plan.codecs, _handles(plan), strict=True):
+        if handle.spec.name not in done:
+            # A network delays alike at every depth; Opus and its like choose modes by the rate.
+            shared = planned.model.source is not None
+            alike.setdefault(handle.model if shared else handle.spec.name, []).append(handle)
+    jobs = [max(group, key=lambda h: h.spec.nominal_kbps or 0.0) for group in alike.values()]
+    names = {
+        job.spec.name: [handle.spec.name for handle in group]
+        for job, group in zip(jobs, alike.values(), strict=True)
+    }
     rows = run_jobs(
         calibrate,
         jobs,
@@ -179,7 +189,7 @@ def _calibrate(plan: Plan, folder: RunFolder, workers: int, progress: Progress) 
         log=_log(folder),
     )
     for row in _watched(rows, "calibrate delay", len(jobs), progress):
-        folder.append([row])
+        folder.append([replace(row, codec=name) for name in names[row.codec]])
 
 
 def _uncalibrated(handle: CodecHandle, reason: str) -> Calibration:

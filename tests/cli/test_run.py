@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.rows import Coded, CodeHistogram, Score
+from snacbench.rows import Calibration, Coded, CodeHistogram, Score
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, Run, make_clips, run_in, snacbench_command, write_wav
 
@@ -221,13 +221,18 @@ def test_stereo_runs_keep_two_channels(cli: Run, clips: Path, tmp_path: Path) ->
 def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: Path) -> None:
     path = tmp_path / "minis"
     options = ("--weights", "embedded", "--data", clips, "--limit", "1", "-o", path)
-    done = cli("run", "--codecs", "snac,dac@3q,encodec@3", *options, "--metrics", "mel_dac7")
+    codecs = "snac,dac@3q,9q,encodec@3"
+    done = cli("run", "--codecs", codecs, *options, "--metrics", "mel_dac7")
     assert done.returncode == 0, done.stderr
     assert "demonstration models, not the published codecs" in done.stdout
     coded, _ = rows_of(path)
-    assert {r.codec for r in coded} == {"snac-mini", "dac-mini@2.25kbps", "encodec-mini@3kbps"}
+    dac = {"dac-mini@2.25kbps", "dac-mini@6.75kbps"}
+    assert {r.codec for r in coded} == {"snac-mini", "encodec-mini@3kbps", *dac}
     assert all("-mini" in (r.decoded or "") for r in coded)
     folder = RunFolder.open(path)
+    delays = {c.codec: c.delay_samples for c in folder.read(Calibration)}
+    assert set(delays) == {r.codec for r in coded}
+    assert len({delays[name] for name in dac}) == 1
     assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}
     row = next(csv.DictReader((path / "summary.csv").open()))
     assert float(row["entropy_kbps"]) <= float(row["actual_kbps"])
