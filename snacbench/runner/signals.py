@@ -11,6 +11,7 @@ by the same rules:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from snacbench.audio.align import remove_delay
@@ -21,6 +22,8 @@ from snacbench.types import Audio, CodecSpec, MetricSpec
 
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
+
+_SIGNALS_KEPT = 16  # a reference and a decode, each at every rate that metrics ask for
 
 
 def source_signal(audio: Audio, channels: Channels) -> Audio:
@@ -70,7 +73,16 @@ def reference_for(source: Audio, spec: CodecSpec, rule: ReferenceRule) -> Audio:
 
 def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
     """A signal at a metric's rate and channels."""
-    return resample(downmix(audio) if metric.mono else audio, metric.rate_hz)
+    return _at(audio, metric.rate_hz, metric.mono)
+
+
+@lru_cache(maxsize=_SIGNALS_KEPT)
+def _at(audio: Audio, rate_hz: int, mono: bool) -> Audio:
+    """Resample a signal once for all metrics of a rate, a reference once for all codecs.
+
+    `Audio` is read-only and hashes by identity.
+    """
+    return resample(downmix(audio) if mono else audio, rate_hz)
 
 
 def match_length(*, reference: Audio, degraded: Audio) -> Audio:
