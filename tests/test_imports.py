@@ -13,17 +13,19 @@ import pytest
 import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
-BASE = {"errors", "units", "types", "rows"}
+BASE = {"errors", "units", "types", "models", "rows", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),
     "plugins": set(),
+    "selectors": {"plugins"},
+    "download": set(),
     "store": set(),
-    "weights": {"audio"},
+    "weights": {"audio", "download"},
     "codecs": {"audio", "weights"},
     "metrics": {"audio"},
-    "testsets": {"audio"},
-    "runner": {"audio", "rate", "plugins", "store", "testsets", "weights"},
+    "testsets": {"audio", "download"},
+    "runner": {"audio", "rate", "plugins", "selectors", "store", "testsets", "weights"},
     "tables": {"store", "rate"},
 }
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other

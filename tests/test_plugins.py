@@ -6,15 +6,10 @@ import pytest
 
 from snacbench import plugins
 from snacbench.errors import UnknownName, UnknownPoint
-from snacbench.plugins import (
-    codec_families,
-    codec_models,
-    family_models,
-    select,
-    select_metrics,
-    split_selectors,
-)
-from snacbench.types import CodecFamily, CodecModel, CodecSpec, Metric, MetricSpec
+from snacbench.models import CodecFamily, CodecModel
+from snacbench.plugins import codec_families, codec_models, select_metrics
+from snacbench.selectors import family_models, select, split_selectors
+from snacbench.types import CodecSpec, Metric, MetricSpec
 
 CACHED = (codec_models, codec_families, plugins.metrics)
 

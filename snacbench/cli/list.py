@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from snacbench.cli.terminal import show_rows
+from snacbench.models import CodecModel
 from snacbench.plugins import codec_families, codec_models, metrics
 from snacbench.testsets import NAMED_SETS
-from snacbench.types import CodecModel
 
 
 @click.command("list", short_help="List codecs, metrics or test sets.")

@@ -7,8 +7,9 @@ from itertools import groupby
 import click
 
 from snacbench.cli.terminal import out, show_facts
-from snacbench.plugins import select
-from snacbench.types import CodecModel, CodecSpec
+from snacbench.models import CodecModel
+from snacbench.selectors import select
+from snacbench.types import CodecSpec
 
 _CONTEXT_TOKENS = 2048
 

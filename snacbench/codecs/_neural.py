@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from snacbench.errors import CodecError, UserError, WeightsMismatch
-from snacbench.types import Audio, CodecModel, CodecSpec, Codes, Loader, WeightsSource
+from snacbench.models import CodecModel, Loader, WeightsSource
+from snacbench.types import Audio, CodecSpec, Codes
 
 if TYPE_CHECKING:
     import torch

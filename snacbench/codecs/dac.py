@@ -15,18 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from snacbench.codecs import _neural as neural
 from snacbench.errors import WeightsMismatch
-from snacbench.types import (
-    Audio,
-    CodecFamily,
-    CodecModel,
-    CodecSpec,
-    Encoded,
-    HostedFile,
-    LocatedWeights,
-    Stream,
-    WeightsSource,
-    nominal_kbps_of,
-)
+from snacbench.models import CodecFamily, CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
 if TYPE_CHECKING:

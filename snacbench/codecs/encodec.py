@@ -17,17 +17,8 @@ import numpy as np
 
 from snacbench.codecs import _neural as neural
 from snacbench.errors import WeightsMismatch
-from snacbench.types import (
-    Audio,
-    CodecFamily,
-    CodecModel,
-    CodecSpec,
-    Encoded,
-    HostedFile,
-    LocatedWeights,
-    Stream,
-    WeightsSource,
-)
+from snacbench.models import CodecFamily, CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.types import Audio, CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
 
 if TYPE_CHECKING:

@@ -15,18 +15,8 @@ import numpy as np
 
 from snacbench.audio.resample import fit_length
 from snacbench.errors import WeightsMismatch
-from snacbench.types import (
-    Audio,
-    CodecModel,
-    CodecSpec,
-    Encoded,
-    FloatSamples,
-    HostedFile,
-    LocatedWeights,
-    Stream,
-    WeightsSource,
-    nominal_kbps_of,
-)
+from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples, Stream, nominal_kbps_of
 
 RATE_HZ = 16_000
 _HOP = 320

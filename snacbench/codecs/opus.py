@@ -17,13 +17,8 @@ import numpy as np
 
 from snacbench.codecs import _pyav as pyav
 from snacbench.errors import CodecError, UnknownPoint
-from snacbench.types import (
-    Audio,
-    CodecModel,
-    CodecSpec,
-    Encoded,
-    LocatedWeights,
-)
+from snacbench.models import CodecModel, LocatedWeights
+from snacbench.types import Audio, CodecSpec, Encoded
 
 RATE_HZ = 48_000
 MIN_KBPS, MAX_KBPS = 6.0, 510.0

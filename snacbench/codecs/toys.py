@@ -13,15 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from snacbench.errors import UnknownPoint
-from snacbench.types import (
-    Audio,
-    CodecFamily,
-    CodecModel,
-    CodecSpec,
-    Encoded,
-    FloatSamples,
-    LocatedWeights,
-)
+from snacbench.models import CodecFamily, CodecModel, LocatedWeights
+from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
 
 _TRANSITION_HZ = 500.0
 _STOP_BAND_DB = 70.0

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from snacbench.audio.io import read_clip, sha256_of_file, write_flac
 from snacbench.errors import CodecError, SnacbenchError, UserError
-from snacbench.plugins import codec_models
+from snacbench.models import LocatedWeights
 from snacbench.rate.bits import bits_of
 from snacbench.rate.histogram import histograms_of
 from snacbench.rows import Bits, Coded, CodeHistogram
 from snacbench.runner.seeds import row_seed
 from snacbench.runner.signals import Channels, codec_inputs, decoded_signal, source_signal
-from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, LocatedWeights
+from snacbench.selectors import model_named
+from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded
 
 _WARM_UP_S = 0.5
 
@@ -24,7 +25,7 @@ _WARM_UP_S = 0.5
 class CodecHandle:
     """All that a worker needs to load a codec; small enough to send with every job."""
 
-    model: str
+    selector: str
     spec: CodecSpec
     weights: LocatedWeights | None
     device: str
@@ -69,7 +70,7 @@ def load(handle: CodecHandle) -> Codec:
     key = (handle.spec.name, handle.device)
     if _Loaded.codec is None or _Loaded.key != key:
         _Loaded.codec, _Loaded.key, _Loaded.warm = None, None, False
-        model = codec_models()[handle.model]
+        model = model_named(handle.selector)
         if "torch" in model.requires:
             import torch
 

@@ -165,17 +165,20 @@ def outcome_of(folder: RunFolder) -> Outcome:
 
 def _handles(plan: Plan) -> list[CodecHandle]:
     device = plan.request.device
-    return [CodecHandle(c.model.name, c.spec, c.weights, device) for c in plan.codecs]
+    return [
+        CodecHandle(c.model.selector or c.model.name, c.spec, c.weights, device)
+        for c in plan.codecs
+    ]
 
 
 def _calibrate(plan: Plan, folder: RunFolder, workers: int, progress: Progress) -> None:
     done = {row.codec for row in folder.read(Calibration)}
     alike: dict[str, list[CodecHandle]] = {}
-    for planned, handle in zip(plan.codecs, _handles(plan), strict=True):
+    for handle in _handles(plan):
         if handle.spec.name not in done:
             # A network delays alike at every depth; Opus and its like choose modes by the rate.
-            shared = planned.model.source is not None
-            alike.setdefault(handle.model if shared else handle.spec.name, []).append(handle)
+            shared = bool(handle.spec.streams)
+            alike.setdefault(handle.selector if shared else handle.spec.name, []).append(handle)
     jobs = [max(group, key=lambda h: h.spec.nominal_kbps or 0.0) for group in alike.values()]
     names = {
         job.spec.name: [handle.spec.name for handle in group]

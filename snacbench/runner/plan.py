@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.errors import MissingPackage, UserError
-from snacbench.plugins import family_models, select, select_metrics
+from snacbench.models import CodecModel, LocatedWeights
+from snacbench.plugins import select_metrics
 from snacbench.runner.signals import Channels, ReferenceRule
+from snacbench.selectors import family_models, select, with_absolute_paths
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.testset import choose
-from snacbench.types import CodecModel, CodecSpec, Domain, LocatedWeights, Metric
+from snacbench.types import CodecSpec, Domain, Metric
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
@@ -193,6 +195,7 @@ def recipe_of(request: Request) -> dict[str, Any]:
     from dataclasses import asdict
 
     recipe = asdict(request)
+    recipe["codecs"] = with_absolute_paths(request.codecs)
     data = Path(request.data).expanduser()
     if data.exists():
         recipe["data"] = str(data.resolve())

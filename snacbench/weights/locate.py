@@ -9,7 +9,8 @@ from typing import Literal
 
 from snacbench.audio.io import sha256_of_file
 from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.types import CodecModel, HostedFile, LocatedWeights, WeightsInfo, WeightsSource
+from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
 from snacbench.weights.policy import WeightsPolicy
 from snacbench.weights.published import cached_files, fetch
@@ -32,6 +33,9 @@ def locate(model: CodecModel, policy: WeightsPolicy) -> LocatedWeights | None:
         return None
     if source.host == "embedded":
         return _located(source, _embedded_files(model), "embedded", "snacbench package")
+    if source.host == "own":
+        files = {file.name: Path(file.url_path) for file in source.files}
+        return _located(source, files, "own", source.repository)
     if folder := _folder_for(model, source, policy):
         files = _local_files(model, source, folder)
         return _located(source, files, "folder", str(folder))
@@ -61,6 +65,8 @@ def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
         return "no weights"
     if source.host == "embedded":
         return "embedded demonstration weights"
+    if source.host == "own":
+        return source.repository
     if folder := _folder_for(model, source, policy):
         missing = [f.name for f in source.files if _find(model, source, f, folder) is None]
         return f"{folder}" if not missing else f"missing {', '.join(missing)} in {folder}"
@@ -112,7 +118,7 @@ def _candidates(
 def _located(
     source: WeightsSource,
     files: Mapping[str, Path],
-    kind: Literal["published", "embedded", "folder"],
+    kind: Literal["published", "embedded", "folder", "own"],
     origin: str,
 ) -> LocatedWeights:
     digests = {name: sha256_of_file(path) for name, path in files.items()}

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from snacbench.errors import UserError
-from snacbench.types import CodecModel
+from snacbench.models import CodecModel
 from snacbench.weights.published import cached_files, host_address, reachable
 
 Rule = Literal["auto", "published", "embedded"]

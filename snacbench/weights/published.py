@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from snacbench.audio.io import sha256_of_file
 from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.types import HostedFile, WeightsSource
+from snacbench.models import HostedFile, WeightsSource
 
 # Each address can be pointed elsewhere (a mirror, a test server) by an environment variable.
 _ADDRESSES = {

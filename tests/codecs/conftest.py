@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from snacbench.plugins import select
+from snacbench.selectors import select
 from snacbench.types import Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy

@@ -11,8 +11,10 @@ import pytest
 
 from snacbench.codecs._neural import load_tensors
 from snacbench.errors import UnknownPoint, WeightsMismatch
-from snacbench.plugins import codec_models, select
-from snacbench.types import Codec, LocatedWeights, WeightsInfo
+from snacbench.models import LocatedWeights
+from snacbench.plugins import codec_models
+from snacbench.selectors import select
+from snacbench.types import Codec, WeightsInfo
 from snacbench.weights import embedded
 from tests.codecs.conftest import filled
 from tests.conftest import broadband

@@ -11,8 +11,9 @@ import pytest
 from snacbench.codecs import encodec as adapter
 from snacbench.codecs._neural import load_tensors, prepare_for_inference, ready_device
 from snacbench.errors import WeightsMismatch
-from snacbench.plugins import codec_models, select
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
+from snacbench.selectors import select
 from snacbench.types import Codec
 from snacbench.weights import embedded
 from tests.codecs.conftest import filled

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.plugins import codec_models, select
+from snacbench.models import LocatedWeights
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
-from snacbench.types import Codec, LocatedWeights, WeightsInfo
+from snacbench.selectors import select
+from snacbench.types import Codec, WeightsInfo
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband, clip_at, si_sdr_db

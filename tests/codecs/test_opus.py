@@ -11,8 +11,9 @@ import pytest
 from snacbench.audio.align import cross_correlation
 from snacbench.codecs import opus as adapter
 from snacbench.errors import CodecError, UnknownPoint
-from snacbench.plugins import codec_models, select
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
+from snacbench.selectors import select
 from snacbench.types import Codec, Encoded
 from tests.conftest import broadband, clip_at, si_sdr_db
 

@@ -14,9 +14,11 @@ import pytest
 from snacbench.codecs import snac as adapter
 from snacbench.codecs._neural import prepare_for_inference, ready_device
 from snacbench.errors import WeightsMismatch
-from snacbench.plugins import codec_models, select
+from snacbench.models import LocatedWeights
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
-from snacbench.types import Codec, LocatedWeights, WeightsInfo
+from snacbench.selectors import select
+from snacbench.types import Codec, WeightsInfo
 from tests.codecs.conftest import filled, narrow_snac
 from tests.conftest import broadband
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from snacbench.errors import UnknownPoint
-from snacbench.plugins import select
+from snacbench.selectors import select
 from snacbench.types import Audio, Codec
 from tests.conftest import broadband
 

@@ -8,10 +8,12 @@ import json
 import numpy as np
 import pytest
 
-from snacbench.plugins import codec_models, select
+from snacbench.models import CodecModel
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
+from snacbench.selectors import select
 from snacbench.store.rows import from_json, to_jsonable
-from snacbench.types import Audio, Codec, CodecModel, CodecSpec, nominal_kbps_of
+from snacbench.types import Audio, Codec, CodecSpec, nominal_kbps_of
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband

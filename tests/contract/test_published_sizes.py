@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.plugins import codec_models, select
+from snacbench.models import CodecModel
+from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
-from snacbench.types import Codec, CodecModel
+from snacbench.selectors import select
+from snacbench.types import Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.codecs.conftest import SNAC_SHAPES, filled

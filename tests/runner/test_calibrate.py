@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snacbench.plugins import select
 from snacbench.runner.calibrate import _material, calibrate, residual_delay
 from snacbench.runner.coding import CodecHandle
+from snacbench.selectors import select
 from snacbench.types import Audio
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from snacbench.errors import AudioError
-from snacbench.plugins import metrics, select
+from snacbench.plugins import metrics
 from snacbench.runner import signals
+from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec
 from tests.conftest import broadband
 

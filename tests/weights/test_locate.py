@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.models import CodecModel, HostedFile, WeightsSource
 from snacbench.plugins import codec_models
-from snacbench.types import CodecModel, HostedFile, WeightsSource
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy
 from tests.weights.conftest import Reply

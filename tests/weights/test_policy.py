@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.types import CodecModel, HostedFile, WeightsSource
+from snacbench.models import CodecModel, HostedFile, WeightsSource
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
 AUTO = WeightsPolicy()

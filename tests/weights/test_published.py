@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.types import HostedFile, WeightsSource
+from snacbench.models import HostedFile, WeightsSource
 from snacbench.weights.published import cached_files, fetch, host_address, reachable
 from tests.weights.conftest import Reply
 
@@ -171,7 +171,7 @@ def test_nobody_is_asked_where_the_hub_is_told_to_stay_offline(monkeypatch, host
 _ASK_THE_HUB = """
 import json, sys
 from snacbench.errors import UserError
-from snacbench.types import HostedFile, WeightsSource
+from snacbench.models import HostedFile, WeightsSource
 from snacbench.weights.published import cached_files, fetch
 source = WeightsSource("hub", "owner/name", (HostedFile("model.bin", "model.bin"),))
 try:

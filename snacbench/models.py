@@ -1,0 +1,112 @@
+"""What a codec file declares: models, where their weights come from, families, openers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from snacbench.types import Codec, CodecSpec, WeightsInfo
+
+
+@dataclass(frozen=True)
+class HostedFile:
+    """One file of published weights: its name in caches and where it lies on its host.
+
+    `sha256` is the full digest, or the leading digits that the authors put into the file's
+    name, or empty. `aliases` are other names under which people keep the file.
+    """
+
+    name: str
+    url_path: str
+    sha256: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where a model's weights are published and how a local copy is laid out.
+
+    `host` is ``hub`` (Hugging Face), ``github`` (release assets), ``cdn`` (EnCodec's plain file
+    host), ``embedded`` (in this package), ``folder`` (a folder that only the user can name) or
+    ``own`` (files that a selector names, whose `url_path` is their path on this disk).
+    """
+
+    host: Literal["hub", "github", "cdn", "embedded", "folder", "own"]
+    repository: str
+    files: tuple[HostedFile, ...]
+    revision: str = "main"
+    environment_variable: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class LocatedWeights:
+    """Weights files on this disk, and the record of where they came from."""
+
+    files: Mapping[str, Path]
+    info: WeightsInfo
+
+
+Loader = Callable[[CodecSpec, LocatedWeights | None, str], Codec]
+
+
+@dataclass(frozen=True)
+class CodecModel:
+    """One named model of a codec family: what a codec file declares in ``MODELS``.
+
+    Attributes
+    ----------
+    points : tuple of CodecSpec
+        Its operating points, lowest rate first.
+    default : tuple of str
+        Names of the points that the bare model name selects.
+    load : callable
+        ``load(spec, located_weights, device) -> Codec``.
+    source : WeightsSource or None
+        Where its weights come from; None for codecs that have none.
+    free_point : callable or None
+        ``free_point(text) -> CodecSpec`` where points cannot be listed (any rate of Opus, any
+        cut-off of a low-pass); raises `UnknownPoint` for what the codec cannot do.
+    requires : tuple of str
+        Packages to import before loading.
+    versions : callable
+        Facts for the provenance of a run, for example libopus' version.
+    selector : str
+        How another process finds the model again; empty: by its name.
+    """
+
+    name: str
+    family: str
+    points: tuple[CodecSpec, ...]
+    default: tuple[str, ...]
+    load: Loader
+    source: WeightsSource | None = None
+    free_point: Callable[[str], CodecSpec] | None = None
+    requires: tuple[str, ...] = ()
+    versions: Callable[[], Mapping[str, str]] = dict
+    selector: str = ""
+
+
+@dataclass(frozen=True)
+class CodecFamily:
+    """What a bare family name stands for: selectors with published and with embedded weights."""
+
+    name: str
+    published: str
+    embedded: str | None = None
+
+
+@dataclass(frozen=True)
+class CodecOpener:
+    """A way to make a model of a path: what a codec file declares in ``OPENER``.
+
+    ``PREFIX:PATH`` in a list of codecs calls ``open(path, name)`` with an absolute path that
+    exists, and the name that the user gives the model, or an empty one if the path must tell.
+    The points of the model follow from what lies at the path; nothing is typed.
+    """
+
+    prefix: str
+    open: Callable[[Path, str], CodecModel]
+    summary: str

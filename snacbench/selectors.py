@@ -1,0 +1,217 @@
+"""From what a user writes after ``--codecs`` to models and operating points.
+
+``snac`` is a family, ``dac-44khz@2.67,5.33`` a model at some of its rates, ``NAME=dac:PATH`` a
+checkpoint of one's own, under the name that its author gives it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from snacbench.errors import UnknownName, UnknownPoint, UserError, did_you_mean
+from snacbench.models import CodecModel
+from snacbench.plugins import codec_families, codec_models, codec_openers
+from snacbench.types import CodecSpec
+
+RATE_TOLERANCE = 0.05
+_POINT_ITEM = re.compile(r"[\d.+-]+(kbps|khz|db|q)?$", re.IGNORECASE)
+_OWN = re.compile(r"(?:(?P<name>[^=:/@]+)=)?(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)")
+_NAME = re.compile(r"[\w.+-]+")
+
+
+def split_selectors(text: str) -> list[str]:
+    """Split ``dac-44khz@2.67,8,opus`` into ``dac-44khz@2.67``, ``dac-44khz@8`` and ``opus``.
+
+    A number after a comma continues the rates of the codec before it.
+    """
+    selectors: list[str] = []
+    head = ""
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, point = _split_point(item)
+        if point is not None:
+            head = name
+            selectors.append(item)
+        elif head and _POINT_ITEM.match(item):
+            selectors.append(f"{head}@{item}")
+        else:
+            head = ""
+            selectors.append(item)
+    return selectors
+
+
+def _split_point(selector: str) -> tuple[str, str | None]:
+    """``opus@14`` as (``opus``, ``14``); without a point, None. A path may hold an @ of its own."""
+    name, at, point = selector.rpartition("@")
+    if not at or (_OWN.fullmatch(selector) and not _POINT_ITEM.match(point)):
+        return selector, None
+    return name, point
+
+
+def with_absolute_paths(text: str) -> str:
+    """The same selectors, their paths absolute: a run is resumed from any folder."""
+    return ",".join(map(_with_absolute_path, split_selectors(text)))
+
+
+def _with_absolute_path(selector: str) -> str:
+    found = _OWN.fullmatch(selector)
+    if not found:
+        return selector
+    return f"{selector[: found.start('path')]}{Path(found['path']).expanduser().absolute()}"
+
+
+def model_named(selector: str) -> CodecModel:
+    """The model that `CodecModel.selector` or a registered name stands for."""
+    return codec_models().get(selector) or _opened(selector)
+
+
+@cache
+def _opened(selector: str) -> CodecModel:
+    """The model that lies at the path of ``[NAME=]PREFIX:PATH``.
+
+    Raises
+    ------
+    UnknownName
+        If nothing opens such a path.
+    UserError
+        If there is nothing at the path, or the name is taken or not a name.
+    """
+    found = _OWN.fullmatch(selector)
+    assert found, selector
+    name, prefix = found["name"] or "", found["prefix"]
+    if prefix not in codec_openers():
+        raise UnknownName(f"{selector}: nothing opens {prefix}:PATH; {_openers()}")
+    path = Path(found["path"]).expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"{selector}: there is no file or folder {path}")
+    if name and not _NAME.fullmatch(name):
+        raise UserError(f"{selector}: {name!r} is no name; use letters, digits and . _ + -")
+    model = codec_openers()[prefix].open(path, name)
+    if model.name in codec_models() or model.name in codec_families():
+        raise UserError(
+            f"{selector}: {model.name} is the name of a codec that snacbench knows; give yours "
+            f"another one: NAME={prefix}:{path}"
+        )
+    return replace(model, selector=f"{model.name}={prefix}:{path}")
+
+
+def _openers() -> str:
+    return "; ".join(f"{o.prefix}:PATH opens {o.summary}" for o in codec_openers().values())
+
+
+def select(
+    text: str, *, families: Literal["published", "embedded"] = "published"
+) -> tuple[tuple[CodecModel, CodecSpec], ...]:
+    """Operating points that a list of selectors names, without repeats, in the order asked for.
+
+    A selector is a family (``dac``: its usual points, of published or embedded models), a model
+    (``dac-44khz``), a model with a rate or number of codebooks (``dac-44khz@2.67`` or
+    ``dac-44khz@3q``), the beginning of model names (``snac-``), or a model of one's own
+    (``NAME=dac:PATH``, points as for any model). An exact name beats a prefix.
+
+    Raises
+    ------
+    UnknownName
+        If nothing has that name.
+    UnknownPoint
+        If the model has no operating point within 5 % of the rate.
+    UserError
+        If two models have the same name, or a path leads nowhere.
+    """
+    chosen: dict[str, tuple[CodecModel, CodecSpec]] = {}
+    for selector in split_selectors(text):
+        for model, spec in _expand(selector, families):
+            other, _ = chosen.setdefault(spec.name, (model, spec))
+            if other.selector != model.selector:
+                raise UserError(
+                    f"{other.selector} and {model.selector} have the same name; give one of them "
+                    "another: NAME=PREFIX:PATH"
+                )
+    if not chosen:
+        raise UnknownName(
+            f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
+        )
+    return tuple(chosen.values())
+
+
+def family_models(text: str) -> tuple[CodecModel, ...]:
+    """Published models that bare family names in a selector list would need weights of."""
+    names = {_split_point(s)[0] for s in split_selectors(text)} - codec_models().keys()
+    families = (codec_families()[name] for name in sorted(names & codec_families().keys()))
+    models = {
+        model.name: model
+        for family in families
+        if family.embedded
+        for model, _ in select(family.published)
+    }
+    return tuple(models.values())
+
+
+def _expand(
+    selector: str, families: Literal["published", "embedded"]
+) -> Iterator[tuple[CodecModel, CodecSpec]]:
+    name, point = _split_point(selector)
+    model = _opened(name) if _OWN.fullmatch(name) else codec_models().get(name)
+    if model is not None:
+        yield from ((model, spec) for spec in _points(model, point))
+        return
+    family = codec_families().get(name)
+    if family is not None:
+        listed = (families == "embedded" and family.embedded) or family.published
+        if point is None:
+            yield from select(listed, families=families)
+            return
+        # A rate after a family name is asked of the model that the family stands for.
+        representative, _ = _split_point(split_selectors(listed)[0])
+        yield from _expand(f"{representative}@{point}", families)
+        return
+    matches = [m for key, m in codec_models().items() if name and key.startswith(name)]
+    if not matches:
+        known = [*codec_families(), *codec_models()]
+        raise UnknownName(f"no codec named {name!r}; {did_you_mean(name, known)}")
+    for match in matches:
+        yield from ((match, spec) for spec in _points(match, point))
+
+
+def _points(model: CodecModel, point: str | None) -> Iterator[CodecSpec]:
+    if point is None:
+        yield from (spec for spec in model.points if spec.name in model.default)
+        return
+    exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
+    if exact:
+        yield exact[0]
+    else:
+        yield model.free_point(point) if model.free_point else _nearest(model, point)
+
+
+def _nearest(model: CodecModel, point: str) -> CodecSpec:
+    """The listed operating point that a rate (``2.67``) or a depth (``3q``) means."""
+    meant = re.fullmatch(r"(\d+(?:\.\d+)?)(kbps|q)?", point.lower())
+    if meant and meant[2] == "q":
+        fitting = [spec for spec in model.points if str(len(spec.streams)) == meant[1]]
+    elif meant:
+        kbps = float(meant[1])
+        fitting = sorted(
+            (s for s in model.points if _misses(s, kbps) <= RATE_TOLERANCE * kbps),
+            key=lambda spec: _misses(spec, kbps),
+        )
+    else:
+        fitting = []
+    if not fitting and len(model.points) == 1:
+        raise UnknownPoint(f"{model.name} has one operating point; write {model.name}")
+    if not fitting:
+        rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)
+        raise UnknownPoint(
+            f"{model.name} has no operating point within 5 % of {point!r}; it works at "
+            f"{rates} kbps, or write a number of codebooks as "
+            f"{model.name}@{len(model.points[-1].streams)}q"
+        )
+    return fitting[0]
+
+
+def _misses(spec: CodecSpec, kbps: float) -> float:
+    return abs(spec.nominal_kbps - kbps) if spec.nominal_kbps is not None else float("inf")
