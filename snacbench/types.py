@@ -84,6 +84,28 @@ class Audio:
 
 
 @dataclass(frozen=True)
+class Measures:
+    """What was measured on a clip's samples, over all channels.
+
+    Attributes
+    ----------
+    bandwidth_hz : float or None
+        Effective bandwidth: up to where the spectrum holds signal; None for silence.
+    loudness_lufs : float or None
+        Integrated loudness (ITU-R BS.1770-4); None where no block passes its gates (silence).
+    peak_dbfs : float or None
+        Largest sample; None for digital silence.
+    clipped_samples : int
+        Samples in runs at full scale, which a converter or a limiter has cut off.
+    """
+
+    bandwidth_hz: float | None
+    loudness_lufs: float | None
+    peak_dbfs: float | None
+    clipped_samples: int
+
+
+@dataclass(frozen=True)
 class Clip:
     """One item of a test set: metadata only, the samples stay on disk until they are needed.
 
@@ -103,6 +125,7 @@ class Clip:
     cluster: str | None = None
     lossy_source: bool | None = None
     licence: str | None = None
+    measures: Measures | None = None
 
     @property
     def duration_s(self) -> float:
