@@ -17,6 +17,7 @@ BASE = {"errors", "units", "types", "models", "rows", "settings"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),
+    "stats": set(),
     "plugins": set(),
     "selectors": {"plugins"},
     "download": set(),

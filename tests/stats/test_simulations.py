@@ -1,0 +1,229 @@
+"""Do the intervals cover, do the tests hold their level? Figures are in docs/statistics.md.
+
+Run with ``pytest -m slow tests/stats -o junit_family=xunit1 --junitxml=figures.xml``; the figures
+are the properties in that file.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import product
+
+import numpy as np
+import pytest
+
+from snacbench.stats.bjontegaard import bd_rate, delta_rate_percent
+from snacbench.stats.clusters import cluster_clips
+from snacbench.stats.correlation import rank_correlation
+from snacbench.stats.curves import RateCurve, RatePoint
+from snacbench.stats.intervals import mean_intervals
+from snacbench.stats.matched_rate import matched_rate
+from snacbench.stats.moments import moments_of
+from snacbench.stats.multiple import holm
+from snacbench.stats.pairs import all_pairs
+from snacbench.stats.significance import zero_mean_tests
+from tests.stats.designs import SHAPES, Design, noise
+
+pytestmark = pytest.mark.slow
+
+SIZES = ("equal", "unequal", "very unequal")
+CORRELATIONS = (0.0, 0.3, 0.6)
+
+
+def coverage(design: Design, *, clustered: bool = True, repetitions: int = 4000) -> float:
+    """Share of the 95 % intervals that hold the true mean."""
+    held = 0
+    for seed, table in enumerate(design.tables(repetitions, block=200)):
+        labels = design.labels if clustered else None
+        for found in mean_intervals(table, labels, draws=1999, seed=seed):
+            assert found is not None
+            assert found.low is not None
+            assert found.high is not None
+            held += found.low <= 0 <= found.high
+    return held / repetitions
+
+
+@pytest.mark.parametrize(
+    "design", [Design(*d) for d in product((20, 50), SIZES, SHAPES, CORRELATIONS)], ids=str
+)
+def test_with_20_clusters_or_more_95_percent_intervals_cover_93_to_97(design, record_property):
+    found = coverage(design)
+    record_property("coverage", found)
+    assert 0.93 <= found <= 0.97
+
+
+@pytest.mark.parametrize(
+    "design",
+    [Design(*d) for d in product((5, 8, 12, 19), SIZES, ("normal", "gamma"), (0.0, 0.6))],
+    ids=str,
+)
+def test_with_5_to_19_clusters_they_cover_91_to_985(design, record_property):
+    found = coverage(design)
+    record_property("coverage", found)
+    assert 0.91 <= found <= 0.985
+
+
+@pytest.mark.parametrize("clusters", [20, 50, 200])
+def test_extreme_skewness_is_beyond_the_promise(clusters, record_property):
+    found = coverage(Design(clusters, "equal", "lognormal", 0.6), repetitions=2000)
+    record_property("coverage", found)
+    assert 0.88 <= found <= 0.95
+
+
+def test_taking_clustered_clips_as_independent_covers_far_less(record_property):
+    found = coverage(Design(20, "equal", "normal", 0.3), clustered=False)
+    record_property("coverage", found)
+    assert found < 0.75
+
+
+def test_below_5_clusters_they_cover_the_mean_of_these_clusters(record_property):
+    rng = np.random.default_rng(0)
+    labels = [f"s{i % 3}" for i in range(36)]
+    effects = rng.standard_normal((3, 4000))
+    table = np.tile(effects, (12, 1)) + rng.standard_normal((36, 4000))
+    found = mean_intervals(table, labels)
+    held = [i.low <= effects[:, k].mean() <= i.high for k, i in enumerate(found)]
+    record_property("coverage", np.mean(held))
+    assert 0.94 <= np.mean(held) <= 0.96
+
+
+def family_wise_error(design: Design, *, mirrored: bool = False, repetitions: int = 4000) -> float:
+    """Share of families of 15 pairs of equally good codecs with any Holm p value up to 0.05.
+
+    Scores of a clip correlate over codecs; the differences between codecs are clustered.
+    """
+    codecs, block = 6, 50
+    left, right = np.triu_indices(codecs, 1)
+    clustering = cluster_clips(design.labels, clips=int(design.counts.sum()))
+    flips = np.where(np.arange(codecs) % 2, -1, 1) if mirrored else np.ones(codecs)
+    rng = np.random.default_rng(1)
+    false_alarms = 0
+    for seed, own in enumerate(design.tables(repetitions * codecs, block=block * codecs)):
+        common = noise(rng, design.shape, (len(own), block, 1))
+        scores = 2 * common + own.reshape(len(own), block, codecs) * flips
+        differences = (scores[..., left] - scores[..., right]).reshape(len(own), -1)
+        tests = zero_mean_tests(moments_of(differences, clustering), seed=seed)
+        p = [test.p_value for test in tests]
+        families = [p[i : i + len(left)] for i in range(0, len(p), len(left))]
+        false_alarms += sum(min(holm(family)) <= 0.05 for family in families)
+    return false_alarms / repetitions
+
+
+@pytest.mark.parametrize(
+    "design",
+    [Design(*d, 0.3) for d in product((6, 12, 20, 30), SIZES[:2], ("normal", "exponential"))],
+    ids=str,
+)
+def test_the_family_wise_error_is_at_most_5_5_percent(design, record_property):
+    found = family_wise_error(design)
+    record_property("family-wise error", found)
+    assert found <= 0.055
+
+
+def test_nor_is_it_more_for_codecs_that_are_equal_on_average_only(record_property):
+    found = family_wise_error(Design(20, "equal", "gamma", 0.3), mirrored=True)
+    record_property("family-wise error", found)
+    assert found <= 0.055
+
+
+def test_taking_clustered_clips_as_independent_raises_many_false_alarms(record_property):
+    design = Design(10, "equal", "normal", 0.3)
+    (table,) = design.tables(2000, block=2000)
+    tests = zero_mean_tests(moments_of(table, cluster_clips(None, clips=len(table))))
+    found = np.mean([test.p_value <= 0.05 for test in tests])
+    record_property("error", found)
+    assert found > 0.2
+
+
+KBPS = (6.0, 12.0, 24.0, 48.0)
+
+
+def simulated(seed: int, speakers: int = 20, clips: int = 100):
+    """Two codecs over four rates and one of a single rate; scores correlate within clips."""
+    rng = np.random.default_rng(seed)
+    names = [f"clip{i}" for i in range(clips)]
+    speaker = np.arange(clips) % speakers
+    common = rng.standard_normal(clips) + rng.standard_normal(speakers)[speaker]
+
+    def point(kbps: float, mean: float) -> RatePoint:
+        own = 0.15 * rng.standard_normal(speakers)[speaker] + 0.3 * rng.standard_normal(clips)
+        return RatePoint(kbps, dict(zip(names, mean + 0.3 * common + own, strict=True)))
+
+    curves = (
+        RateCurve(name, tuple(point(k, q) for k, q in zip(KBPS, quality, strict=True)))
+        for name, quality in (("a", QUALITY_A), ("b", QUALITY_B))
+    )
+    single = RateCurve("single", (point(1.0, 3.0),))
+    return *curves, single, {name: f"s{g}" for name, g in zip(names, speaker, strict=True)}
+
+
+QUALITY_A = (2.0, 2.8, 3.5, 4.0)
+QUALITY_B = (2.3, 3.2, 3.7, 4.1)
+
+
+@pytest.mark.parametrize("speakers", [20, 10])
+def test_intervals_of_delta_rate_and_matched_rate_cover(speakers, record_property):
+    true_delta = delta_rate_percent(
+        anchor_kbps=KBPS, anchor_quality=QUALITY_A, test_kbps=KBPS, test_quality=QUALITY_B
+    )
+    # The single codec's true score is 3.0; find where the true curve has it.
+    exact = {k: RatePoint(k, {"x": q}) for k, q in zip(KBPS, QUALITY_A, strict=True)}
+    true_match = matched_rate(
+        RateCurve("single", (RatePoint(1.0, {"x": 3.0}),)), RateCurve("a", tuple(exact.values()))
+    ).kbps
+    assert true_match is not None
+    deltas, matches, repetitions = 0, 0, 1000
+    for seed in range(repetitions):
+        a, b, single, clusters = simulated(seed, speakers)
+        delta = bd_rate(a, b, clusters, draws=999, seed=seed)
+        match = matched_rate(single, a, clusters, draws=999, seed=seed)
+        deltas += delta.low <= true_delta <= delta.high
+        matches += match.low_kbps <= true_match <= match.high_kbps
+    record_property("coverage of delta rate", deltas / repetitions)
+    record_property("coverage of matched rate", matches / repetitions)
+    assert 0.92 <= deltas / repetitions <= 0.98
+    assert 0.92 <= matches / repetitions <= 0.98
+
+
+@pytest.mark.parametrize("kind", ["spearman", "kendall"])
+def test_intervals_of_rank_correlation_cover(kind, record_property):
+    # Normal values of correlation r: rho = 6 asin(r / 2) / pi, tau = 2 asin(r) / pi.
+    r = 0.8
+    truth = 6 * np.arcsin(r / 2) / np.pi if kind == "spearman" else 2 * np.arcsin(r) / np.pi
+    names = [f"clip{i}" for i in range(120)]
+    speaker = np.arange(120) % 30
+    clusters = {name: f"s{g}" for name, g in zip(names, speaker, strict=True)}
+    held, repetitions = 0, 1000
+    for seed in range(repetitions):
+        rng = np.random.default_rng(seed)
+        parts = np.sqrt(0.3) * rng.standard_normal((3, 30))[:, speaker]
+        parts = parts + np.sqrt(0.7) * rng.standard_normal((3, 120))
+        x, y = (np.sqrt(r) * parts[0] + np.sqrt(1 - r) * parts[i] for i in (1, 2))
+        first, second = ({"codec": dict(zip(names, v, strict=True))} for v in (x, y))
+        found = rank_correlation(first, second, clusters, kind=kind, draws=499, seed=seed)
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    record_property("coverage", held / repetitions)
+    assert 0.92 <= held / repetitions <= 0.98
+
+
+@pytest.mark.parametrize("clusters", [40, 3000])
+def test_a_large_run_takes_seconds(clusters, record_property):
+    """3,000 clips x 20 operating points x 10 metrics, and all pairs of one metric."""
+    rng = np.random.default_rng(0)
+    table = rng.standard_normal((3000, 200))
+    labels = [f"s{i % clusters}" for i in range(3000)]
+    start = time.process_time()
+    mean_intervals(table, labels)
+    means_s = time.process_time() - start
+    scores = {
+        f"codec{j}": {f"clip{i}": float(v) for i, v in enumerate(table[:, j])} for j in range(20)
+    }
+    start = time.process_time()
+    all_pairs(scores, {f"clip{i}": label for i, label in enumerate(labels)})
+    pairs_s = time.process_time() - start
+    record_property("CPU seconds of 200 means", means_s)
+    record_property("CPU seconds of 190 pairs", pairs_s)
+    assert means_s < 10
+    assert pairs_s < 10
