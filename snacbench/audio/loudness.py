@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from pyloudnorm import Meter
 
 from snacbench.types import Audio
 
@@ -38,6 +37,8 @@ def loudness_lufs(audio: Audio) -> float | None:
         return None
     # Whole blocks only: pyloudnorm would count a last, incomplete one as if it were full.
     length = min(math.ceil((_BLOCK_S + (blocks - 1) * _HOP_S) * audio.rate_hz), audio.num_samples)
+    from pyloudnorm import Meter  # brings scipy.signal, which few verbs need
+
     meter = Meter(audio.rate_hz, filter_class=_FILTERS)
     value = float(meter.integrated_loudness(audio.samples[:, :length].T.astype(np.float64)))
     return value if math.isfinite(value) else None
