@@ -130,7 +130,7 @@ def _decode(file: soundfile.SoundFile, path: Path, *, start: int, num_samples: i
         return np.asarray(file.read(frames=num_samples, dtype="float32", always_2d=True))
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"{path} opens but cannot be decoded ({error}): the file is truncated or damaged; "
+            f"{path} opens but cannot be decoded ({error.error_string}): the file is truncated or damaged; "
             "fetch it again"
         ) from error
 
@@ -201,8 +201,10 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} may not be read by this user; check its permissions"
     if path.stat().st_size == 0:
         return f"{path} is empty (0 bytes); fetch it again"
+    # libsndfile's own words alone: before them stands a descriptor, another one in each run.
+    reason = getattr(error, "error_string", error)
     return (
-        f"{path} is not audio that libsndfile can read ({error}); check that it is what its name "
+        f"{path} is not audio that libsndfile can read ({reason}); check that it is what its name "
         "says"
     )
 

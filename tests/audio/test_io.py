@@ -132,12 +132,12 @@ class TestUnreadable:
 
     def test_text_named_wav(self, tmp_path, open_file):
         (tmp_path / "a.wav").write_text("This is not audio. " * 50)
-        with pytest.raises(AudioError, match=r"a.wav is not audio that libsndfile can read"):
+        with pytest.raises(AudioError, match=r"a.wav is not audio that libsndfile can read \([^\d]*\)"):
             open_file(tmp_path / "a.wav")
 
     def test_folder_named_wav(self, tmp_path, open_file):
         (tmp_path / "a.wav").mkdir()
-        with pytest.raises(AudioError, match=r"a.wav is not audio that libsndfile can read"):
+        with pytest.raises(AudioError, match=r"a.wav is not audio that libsndfile can read \([^\d]*\)"):
             open_file(tmp_path / "a.wav")
 
     def test_not_permitted(self, wav, open_file, monkeypatch):
