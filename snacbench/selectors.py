@@ -19,7 +19,7 @@ from snacbench.plugins import codec_families, codec_models, codec_openers
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
-_POINT_ITEM = re.compile(r"([\d.+-]+(kbps|khz|db|q)?|full)$", re.IGNORECASE)
+_POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
 _OWN = re.compile(r"(?:(?P<name>[^=:/@]+)=)?(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)")
 _NAME = re.compile(r"[\w.+-]+")
 

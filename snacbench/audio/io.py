@@ -130,8 +130,8 @@ def _decode(file: soundfile.SoundFile, path: Path, *, start: int, num_samples: i
         return np.asarray(file.read(frames=num_samples, dtype="float32", always_2d=True))
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"{path} opens but cannot be decoded ({error.error_string}): the file is truncated or damaged; "
-            "fetch it again"
+            f"{path} opens but cannot be decoded ({error.error_string}): the file is truncated or "
+            "damaged; fetch it again"
         ) from error
 
 

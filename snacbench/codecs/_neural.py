@@ -135,7 +135,7 @@ def to_audio(batch: torch.Tensor, rate_hz: int, num_samples: int) -> Audio:
     """
     from snacbench.audio.resample import fit_length
 
-    samples = batch[0].detach().cpu().numpy().astype(np.float32)
+    samples = batch[0].detach().float().cpu().numpy()
     if not np.isfinite(samples).all():
         raise CodecError("the decoder returned NaN or infinite samples")
     return Audio(np.ascontiguousarray(fit_length(samples, num_samples)), rate_hz)
