@@ -166,6 +166,11 @@ class DacCodec(batches.Batched):
     model: Any
     device: torch.device
 
+    def at(self, spec: CodecSpec) -> DacCodec:
+        """The same network with another number of codebooks."""
+        _check_arguments(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
     def padded_length(self, num_samples: int) -> int:
         """Whole frames."""
         hop = int(self.model.hop_length)

@@ -157,6 +157,11 @@ class EncodecCodec(batches.Batched):
     model: Any
     device: torch.device
 
+    def at(self, spec: CodecSpec) -> EncodecCodec:
+        """The same network at another bandwidth."""
+        _check_network(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
     def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
         """Encode segment by segment; the scales of the 48 kHz model are side information."""
         import torch
@@ -239,7 +244,7 @@ def _read(files: Mapping[str, Path]) -> tuple[Network, Checkpoint, tuple[str, ..
     )
 
 
-def _check_network(spec: CodecSpec, model: Any, origin: Path) -> None:
+def _check_network(spec: CodecSpec, model: Any, origin: Path | str) -> None:
     """The spec is static; a file that disagrees would make every rate wrong."""
     stream = _stream(model)
     if (

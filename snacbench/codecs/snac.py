@@ -161,6 +161,11 @@ class SnacCodec(batches.Batched):
     model: Any
     device: torch.device
 
+    def at(self, spec: CodecSpec) -> SnacCodec:
+        """The same network at another depth."""
+        _check_config(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
     def padded_length(self, num_samples: int) -> int:
         """Whole blocks of the coarsest level and of the attention's windows."""
         block = math.lcm(self.model.vq_strides[0], self.model.attn_window_size or 1)
