@@ -8,6 +8,9 @@
     |   |-- UnknownPoint        the codec has no operating point near that rate
     |   |-- WeightsUnavailable  the weights are not at hand and cannot be fetched
     |   |-- WeightsMismatch     a weights file is not what its name says
+    |   |-- DownloadError       a file cannot be fetched
+    |   |   |-- CannotKeep      there is no room for it, or no permission
+    |   |   `-- DigestMismatch  it is not the one that was asked for
     |   |-- MissingPackage      an optional package or program is not installed
     |   |-- TestSetError        the test set is empty, or its manifest is wrong
     |   `-- StoreError          the run folder is taken, read-only, full or foreign
@@ -47,6 +50,22 @@ class WeightsUnavailable(UserError):
 
 class WeightsMismatch(UserError):
     """A weights file differs from its pinned digest or does not fit the model."""
+
+
+class DownloadError(UserError):
+    """A file cannot be fetched; `status` is the server's, if it was the one to refuse."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class CannotKeep(DownloadError):
+    """A file cannot be written where it should go."""
+
+
+class DigestMismatch(DownloadError):
+    """A fetched file has another digest or size than it must have."""
 
 
 class MissingPackage(UserError):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.types import CodecSpec, Domain, MetricSpec
+from snacbench.types import CodecSpec, Domain, Measures, MetricSpec
 
 CodedStatus = Literal["ok", "failed"]
 ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
@@ -64,8 +64,39 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """Row: what a codec's codes and audio owe to device and precision, over a few excerpts.
+
+    Attributes
+    ----------
+    computed, baseline : str
+        What was compared with what, each as device and precision: ``cuda bf16``, ``cuda fp32``.
+    tokens, equal : int
+        Code indices compared, and how many of them are the same.
+    snr_db : float or None
+        Decoded audio against the baseline's, in dB, higher is closer; None if they are equal.
+    """
+
+    codec: str
+    computed: str
+    baseline: str
+    tokens: int
+    equal: int
+    snr_db: float | None
+
+    @property
+    def share(self) -> float | None:
+        """Share of equal tokens, 0 to 1; None for codecs without codebooks."""
+        return self.equal / self.tokens if self.tokens else None
+
+
+@dataclass(frozen=True)
 class Coded:
-    """Row: one clip through one codec."""
+    """Row: one clip through one codec.
+
+    `encode_s` and `decode_s` are wall-clock seconds. `batch` is how many signals the codec took
+    at once: above 1 they are the clip's share of its batch, not what it would take alone.
+    """
 
     clip: str
     codec: str
@@ -82,6 +113,7 @@ class Coded:
     decode_s: float | None = None
     clipped_samples: int | None = None
     seed: int | None = None
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +127,14 @@ class Score:
     status: ScoreStatus
     value: float | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class ClipMeasures:
+    """Row: what was measured on a clip whose test set does not state it."""
+
+    clip: str
+    measures: Measures
 
 
 @dataclass(frozen=True)

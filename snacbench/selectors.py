@@ -19,7 +19,7 @@ from snacbench.plugins import codec_families, codec_models, codec_openers
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
-_POINT_ITEM = re.compile(r"[\d.+-]+(kbps|khz|db|q)?$", re.IGNORECASE)
+_POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
 _OWN = re.compile(r"(?:(?P<name>[^=:/@]+)=)?(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)")
 _NAME = re.compile(r"[\w.+-]+")
 
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[\w.+-]+")
 def split_selectors(text: str) -> list[str]:
     """Split ``dac-44khz@2.67,8,opus`` into ``dac-44khz@2.67``, ``dac-44khz@8`` and ``opus``.
 
-    A number after a comma continues the rates of the codec before it.
+    A number after a comma, or ``full``, continues the rates of the codec before it.
     """
     selectors: list[str] = []
     head = ""
@@ -96,7 +96,9 @@ def _opened(selector: str) -> CodecModel:
             f"{selector}: {model.name} is the name of a codec that snacbench knows; give yours "
             f"another one: NAME={prefix}:{path}"
         )
-    return replace(model, selector=f"{model.name}={prefix}:{path}")
+    # A worker opens the file that was found here, whatever a training run adds to its folder.
+    opened = model.source.repository if model.source and model.source.host == "own" else path
+    return replace(model, selector=f"{model.name}={prefix}:{opened}")
 
 
 def _openers() -> str:
@@ -109,9 +111,9 @@ def select(
     """Operating points that a list of selectors names, without repeats, in the order asked for.
 
     A selector is a family (``dac``: its usual points, of published or embedded models), a model
-    (``dac-44khz``), a model with a rate or number of codebooks (``dac-44khz@2.67`` or
-    ``dac-44khz@3q``), the beginning of model names (``snac-``), or a model of one's own
-    (``NAME=dac:PATH``, points as for any model). An exact name beats a prefix.
+    (``dac-44khz``), a model with a rate or number of codebooks (``dac-44khz@2.67``,
+    ``dac-44khz@3q``, ``dac-44khz@full``), the beginning of model names (``snac-``), or a model of
+    one's own (``NAME=dac:PATH``, points as for any model). An exact name beats a prefix.
 
     Raises
     ------
@@ -123,9 +125,11 @@ def select(
         If two models have the same name, or a path leads nowhere.
     """
     chosen: dict[str, tuple[CodecModel, CodecSpec]] = {}
+    named: dict[str, CodecModel] = {}
     for selector in split_selectors(text):
         for model, spec in _expand(selector, families):
-            other, _ = chosen.setdefault(spec.name, (model, spec))
+            chosen.setdefault(spec.name, (model, spec))
+            other = named.setdefault(model.name, model)
             if other.selector != model.selector:
                 raise UserError(
                     f"{other.selector} and {model.selector} have the same name; give one of them "
@@ -182,7 +186,9 @@ def _points(model: CodecModel, point: str | None) -> Iterator[CodecSpec]:
         yield from (spec for spec in model.points if spec.name in model.default)
         return
     exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
-    if exact:
+    if point.lower() == "full" and model.points and model.points[-1].streams:
+        yield model.points[-1]
+    elif exact:
         yield exact[0]
     else:
         yield model.free_point(point) if model.free_point else _nearest(model, point)

@@ -90,19 +90,25 @@ class Measures:
     Attributes
     ----------
     bandwidth_hz : float or None
-        Effective bandwidth: up to where the spectrum holds signal; None for silence.
+        Effective bandwidth: up to where the spectrum holds signal; None for silence and for
+        clips of less than 256 samples.
     loudness_lufs : float or None
-        Integrated loudness (ITU-R BS.1770-4); None where no block passes its gates (silence).
+        Integrated loudness (ITU-R BS.1770-4); None where no block passes its gates (silence) and
+        for clips shorter than one block (0.4 s).
     peak_dbfs : float or None
         Largest sample; None for digital silence.
     clipped_samples : int
-        Samples in runs at full scale, which a converter or a limiter has cut off.
+        Samples in flat tops, which a converter or a limiter has cut off; a lower bound.
+    brickwall : bool
+        The spectrum ends at `bandwidth_hz` at once, as resamplers and lossy encoders leave it,
+        not gradually as sounds do.
     """
 
     bandwidth_hz: float | None
     loudness_lufs: float | None
     peak_dbfs: float | None
     clipped_samples: int
+    brickwall: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,12 +155,17 @@ class Stream:
         return self.frame_rate_hz * bits_per_code(self.codebook_size)
 
 
+PinnedBy = Literal["package", "lock", "first use"]
+
+
 @dataclass(frozen=True)
 class WeightsInfo:
     """Where a model's weights came from, for the record of a run.
 
-    `verified` is True where every digest pinned in the package was met, False where a local
-    file differs from a pinned digest, None where none is pinned.
+    `revision` is the hub's commit where it is known. `pinned_by` tells for each file by what its
+    digest was known beforehand: a digest in this package, or one that the lock file recorded
+    earlier; ``first use`` means that it was recorded now. `verified` is True where every digest
+    known beforehand was met, False where a local file differs from one, None where none was known.
     """
 
     source: Literal["published", "embedded", "folder", "own", "none"] = "none"
@@ -162,6 +173,7 @@ class WeightsInfo:
     revision: str = ""
     sha256: Mapping[str, str] = field(default_factory=dict)
     verified: bool | None = None
+    pinned_by: Mapping[str, PinnedBy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -245,6 +257,9 @@ class Encoded:
         What must travel beside the codes (scales, headers per segment).
     packets : tuple of bytes
         Payload of codecs that produce a bitstream themselves (Opus).
+    payload_bits : int or None
+        How many bits of the packets count, where they are files that wrap a bitstream or fill it
+        up; None: all of them.
     """
 
     num_samples: int
@@ -253,6 +268,7 @@ class Encoded:
     codes: tuple[Codes, ...] = ()
     side_info: bytes = b""
     packets: tuple[bytes, ...] = ()
+    payload_bits: int | None = None
 
 
 @runtime_checkable

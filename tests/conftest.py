@@ -34,6 +34,13 @@ def lyra_folder() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _own_caches_and_records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test reads or writes what a developer keeps: indexes, downloads, recorded digests."""
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "snacbench-cache"))
+    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "snacbench-state"))
+
+
 def broadband(seconds: float, rate_hz: int, *, channels: int = 1, seed: int = 0) -> Audio:
     """Noise with a slow envelope and a falling spectrum: a stand-in for natural sound."""
     rng = np.random.default_rng(seed)

@@ -6,7 +6,8 @@ import errno
 import hashlib
 import os
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +47,29 @@ def probe(path: Path) -> tuple[int, int, int]:
         If the file is missing, unreadable, not audio, or holds no samples.
     """
     try:
-        info = soundfile.info(str(path))
-    except soundfile.LibsndfileError as error:
+        with _opened(path) as file:
+            rate_hz, channels, num_samples = file.samplerate, file.channels, file.frames
+    except (OSError, soundfile.LibsndfileError) as error:
         raise AudioError(_why_unreadable(path, error)) from error
-    if info.frames == 0:
+    if num_samples == 0:
         raise AudioError(f"{path} holds no samples; remove it or record it again")
-    _check_length_known(path, info.frames)
+    _check_length_known(path, num_samples)
     _check_riff_complete(path)
-    return int(info.samplerate), int(info.channels), int(info.frames)
+    return int(rate_hz), int(channels), int(num_samples)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    """An audio file, opened by descriptor.
+
+    Given a path, libsndfile would also look for a resource fork beside it, and refuse an MP3
+    beside which a copy by way of macOS has left its ``._`` file.
+    """
+    with (
+        path.open("rb", buffering=0) as stream,
+        soundfile.SoundFile(stream.fileno(), closefd=False) as file,
+    ):
+        yield file
 
 
 def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
@@ -71,12 +87,12 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
         says, empty, or holds NaN or infinite samples.
     """
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with _opened(path) as file:
             _check_length_known(path, file.frames)
             expected = file.frames - start if num_samples is None else num_samples
             samples = _decode(file, path, start=start, num_samples=max(expected, 0))
             rate_hz = int(file.samplerate)
-    except soundfile.LibsndfileError as error:
+    except (OSError, soundfile.LibsndfileError) as error:
         raise AudioError(_why_unreadable(path, error)) from error
     if len(samples) == 0:
         raise AudioError(f"{path} holds no samples; remove it or record it again")
@@ -114,8 +130,8 @@ def _decode(file: soundfile.SoundFile, path: Path, *, start: int, num_samples: i
         return np.asarray(file.read(frames=num_samples, dtype="float32", always_2d=True))
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"{path} opens but cannot be decoded ({error}): the file is truncated or damaged; "
-            "fetch it again"
+            f"{path} opens but cannot be decoded ({error.error_string}): the file is truncated or "
+            "damaged; fetch it again"
         ) from error
 
 
@@ -185,8 +201,10 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         return f"{path} may not be read by this user; check its permissions"
     if path.stat().st_size == 0:
         return f"{path} is empty (0 bytes); fetch it again"
+    # libsndfile's own words alone: before them stands a descriptor, another one in each run.
+    reason = getattr(error, "error_string", error)
     return (
-        f"{path} is not audio that libsndfile can read ({error}); check that it is what its name "
+        f"{path} is not audio that libsndfile can read ({reason}); check that it is what its name "
         "says"
     )
 

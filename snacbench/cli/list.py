@@ -6,8 +6,10 @@ import click
 
 from snacbench.cli.terminal import show_rows
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, metrics
+from snacbench.plugins import codec_families, codec_models, codec_openers, metrics
 from snacbench.testsets import NAMED_SETS
+from snacbench.testsets.composite import COMPOSITE_SETS
+from snacbench.testsets.corpora import corpora
 
 
 @click.command("list", short_help="List codecs, metrics or test sets.")
@@ -19,13 +21,16 @@ def list_(what: str) -> None:
 
 def _codecs() -> None:
     rows = [
-        (m.name, m.family, _rate(m), _channels(m), _points(m), m.points[0].licence)
+        (m.name, m.family, _rate(m), _channels(m), points_of(m), m.points[0].licence)
         for m in codec_models().values()
     ]
     show_rows(("codec", "family", "Hz", "channels", "operating points", "licence"), rows)
     click.echo("\nfamily names and what they stand for (published; embedded):")
     for family in codec_families().values():
         click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
+    click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
+    for opener in codec_openers().values():
+        click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
 
 
 def _metrics() -> None:
@@ -44,8 +49,12 @@ def _metrics() -> None:
 
 
 def _sets() -> None:
-    show_rows(("set", "what it is"), [(s.name, s.summary) for s in NAMED_SETS.values()])
+    rows = [(s.name, s.summary) for s in NAMED_SETS.values()]
+    rows += [(s.name, s.summary) for s in COMPOSITE_SETS.values()]
+    rows += [(c.name, c.summary) for c in corpora().values()]
+    show_rows(("set", "what it is"), rows)
     click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
+    click.echo("'snacbench sets list' says which corpora are on this disk")
 
 
 def _rate(model: CodecModel) -> str:
@@ -56,7 +65,8 @@ def _channels(model: CodecModel) -> str:
     return " or ".join(map(str, model.points[0].channels)) or "any"
 
 
-def _points(model: CodecModel) -> str:
+def points_of(model: CodecModel) -> str:
+    """The operating points of a model, in a few words."""
     if all(point.nominal_kbps is None for point in model.points):
         return ", ".join(point.name.partition("@")[2] or "-" for point in model.points)
     rates = [f"{p.nominal_kbps:.3g}{'*' if p.truncated else ''}" for p in model.points]

@@ -18,8 +18,10 @@ from snacbench.cli.list import list_
 from snacbench.cli.run import run
 from snacbench.cli.score import score
 from snacbench.cli.score_files import score_files
+from snacbench.cli.sets import sets
 from snacbench.cli.show import show
 from snacbench.cli.table import table
+from snacbench.cli.weights import weights
 from snacbench.errors import SnacbenchError
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
@@ -36,7 +38,7 @@ def cli() -> None:
     """
 
 
-for command in (run, table, score, score_files, list_, show, check):
+for command in (run, table, score, score_files, list_, show, sets, check, weights):
     cli.add_command(command)
 
 

@@ -9,22 +9,34 @@ from typing import Any
 
 import click
 
+from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_summary
 from snacbench.errors import StoreError, UserError
 from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, start
 from snacbench.runner.pool import default_jobs
+from snacbench.runner.precision import PRECISIONS
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import to_csv, to_markdown
 from snacbench.tables.summary import RunRows
+from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
 
 
+def _batch_size(context: click.Context, option: click.Parameter, text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"expected auto or a number from 1 up, found {text!r}")
+    return int(text)
+
+
 @click.command(short_help="Code a test set through codecs, score it, print the summary.")
-@click.option("--codecs", help="Families, models or models with rates: snac,dac-44khz@2.67,opus@14")
-@click.option("--data", default="quick", show_default=True, help="Named set, manifest or folder.")
+@click.option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
+@click.option("--data", default="quick", show_default=True, help="Set, corpus, manifest or folder.")
+@click.option("--root", multiple=True, metavar="DIR", help="Where a corpus lies, or CORPUS=DIR.")
 @click.option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
 @click.option(
     "--weights",
@@ -41,6 +53,20 @@ EXIT_FAILED_ROWS = 1
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="fp32",
+    show_default=True,
+    help="Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
+)
+@click.option(
+    "--batch",
+    callback=_batch_size,
+    default="auto",
+    show_default=True,
+    help="Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
+)
+@click.option(
     "--channels",
     type=click.Choice(["mono", "stereo"]),
     default="mono",
@@ -54,7 +80,15 @@ EXIT_FAILED_ROWS = 1
     show_default=True,
     help="Compare with the source, or with what the codec got after resampling.",
 )
+@click.option("--segments", type=int, help="Draw this many segments per domain, by the seed.")
 @click.option("--segment-s", type=float, help="Cut clips longer than this to one segment.")
+@click.option(
+    "--min-lufs",
+    type=float,
+    default=MIN_LUFS,
+    show_default=True,
+    help="Segments no louder than this are not drawn.",
+)
 @click.option("--limit", type=int, help="At most this many clips per domain, chosen by hash.")
 @click.option(
     "--domain",
@@ -62,6 +96,7 @@ EXIT_FAILED_ROWS = 1
     default="unknown",
     help="Domain of clips that do not tell theirs.",
 )
+@offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
 def run(
     folder: Path | None,
@@ -75,14 +110,16 @@ def run(
     Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
     --resume RUN.
     """
-    plan = _resumed_plan(resume) if resume else planning.make_plan(_request(options))
+    with ProgressBar() as bar:
+        plan = _resumed_plan(resume, bar) if resume else _plan(options, bar)
     show_facts(planning.summary_of(plan), to=err)
     if plan_only:
         return 0
     target = resume or folder or _default_folder()
     if warning := planning.free_space_warning(plan, target):
         err.print(f"warning: {warning}", style="bold yellow")
-    plan = planning.with_weights(plan)
+    with DownloadBar() as bar:
+        plan = planning.with_weights(plan, bar)
     workers = jobs or default_jobs()
     run_folder = RunFolder.open(resume) if resume else start(plan, target, workers=workers)
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
@@ -106,6 +143,10 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS
 
 
+def _plan(options: dict[str, Any], bar: ProgressBar) -> planning.Plan:
+    return planning.make_plan(_request(options), bar)
+
+
 def _request(options: dict[str, Any]) -> planning.Request:
     if not options["codecs"]:
         raise UserError("name codecs with --codecs, for example --codecs snac,dac,encodec,opus")
@@ -113,7 +154,7 @@ def _request(options: dict[str, Any]) -> planning.Request:
     return planning.Request(metrics=names, **options)
 
 
-def _resumed_plan(path: Path) -> planning.Plan:
+def _resumed_plan(path: Path, bar: ProgressBar) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
     Raises
@@ -124,8 +165,9 @@ def _resumed_plan(path: Path) -> planning.Plan:
     run = RunFolder.open(path).run
     recipe = dict(run.recipe)
     recipe["metrics"], recipe["weights"] = tuple(recipe["metrics"]), tuple(recipe["weights"])
+    recipe["root"] = tuple(recipe.get("root", ()))
     request = planning.Request(**recipe)
-    plan = planning.make_plan(request)
+    plan = planning.make_plan(request, bar)
     if plan.test_set.sha256 != run.set_sha256:
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"

@@ -6,6 +6,7 @@ from itertools import groupby
 
 import click
 
+from snacbench.cli.list import points_of
 from snacbench.cli.terminal import out, show_facts
 from snacbench.models import CodecModel
 from snacbench.selectors import select
@@ -22,7 +23,10 @@ def show() -> None:
 @show.command(short_help="Streams, rates, latency, parameters, licence.")
 @click.argument("name")
 def codec(name: str) -> None:
-    """Show the operating points that NAME selects: streams, rates, latency, size, licence."""
+    """Show the operating points that NAME selects: streams, rates, latency, size, licence.
+
+    NAME may be a path to a checkpoint of your own: dac:runs/latest
+    """
     for index, (model, spec) in enumerate(select(name)):
         if index:
             out.print()
@@ -31,7 +35,7 @@ def codec(name: str) -> None:
 
 def facts_of(model: CodecModel, spec: CodecSpec) -> dict[str, str]:
     """A codec's specification, label by label."""
-    return {
+    facts = {
         "codec": spec.name + (" (truncated)" if spec.truncated else ""),
         "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
         "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
@@ -46,9 +50,12 @@ def facts_of(model: CodecModel, spec: CodecSpec) -> dict[str, str]:
         "parameters": _value(spec.params_m, "M"),
         "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
         "weights": _weights(model),
+        "found": "; ".join(spec.settings.get("notes", ())),
+        "all points": points_of(model),
         "licence": spec.licence,
         "citation": spec.citation,
     }
+    return {label: text for label, text in facts.items() if text}
 
 
 def _value(value: float | None, unit: str) -> str:
@@ -68,7 +75,7 @@ def _streams(spec: CodecSpec) -> str:
 
 def _latency(spec: CodecSpec) -> str:
     if spec.latency_s is None:
-        return "not stated: the model reads whole files"
+        return "the whole file: the model normalises over all of it, or does not state one"
     return f"{spec.latency_s * 1000:.1f} ms algorithmic"
 
 
@@ -78,4 +85,6 @@ def _weights(model: CodecModel) -> str:
         return "none needed"
     if source.host == "embedded":
         return "embedded in snacbench"
+    if source.host == "own":
+        return ", ".join(file.url_path for file in source.files)
     return f"{source.repository} at {source.revision} ({source.host})"

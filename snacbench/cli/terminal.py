@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -24,15 +25,25 @@ from snacbench.tables.formats import notes, to_terminal
 from snacbench.tables.summary import RunRows
 
 _PIPED_WIDTH = 200
-_FAILURES_SHOWN = 8
 _SECONDS_BETWEEN_LINES = 15.0
 
 out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
+@dataclass
+class _Stage:
+    task: TaskID
+    steps: int
+    done: int = 0
+    began_s: float | None = None
+
+
 class ProgressBar:
-    """A bar with ETA per stage; where there is no terminal, a line now and then."""
+    """A bar with ETA per stage; where there is no terminal, a line now and then.
+
+    Stages overlap: the clock of each starts with its first step.
+    """
 
     def __init__(self) -> None:
         self._bar = Progress(
@@ -45,9 +56,8 @@ class ProgressBar:
             console=err,
             disable=not err.is_terminal,
         )
-        self._task = TaskID(0)
-        self._stage, self._steps, self._done = "", 0, 0
-        self._started = self._printed = 0.0
+        self._stages: dict[str, _Stage] = {}
+        self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()
@@ -62,25 +72,36 @@ class ProgressBar:
         self._bar.stop()
 
     def begin(self, stage: str, steps: int) -> None:
-        """A stage of so many steps begins."""
-        self._task = self._bar.add_task(stage, total=steps)
-        self._stage, self._steps, self._done = stage, steps, 0
-        self._started = self._printed = time.monotonic()
+        """A stage of so many steps is to be done."""
+        self._stages.pop(stage, None)
+        self._stages[stage] = _Stage(self._bar.add_task(stage, total=steps, start=False), steps)
         self._line(f"{stage}: {steps} to do")
 
-    def step(self) -> None:
-        """One step of the stage is done."""
-        self._bar.advance(self._task)
-        self._done += 1
-        now = time.monotonic()
-        if self._done == self._steps or now - self._printed > _SECONDS_BETWEEN_LINES:
-            self._printed = now
-            left_s = (now - self._started) / self._done * (self._steps - self._done)
-            self._line(f"{self._stage}: {self._done} of {self._steps}, ETA {left_s:.0f} s")
+    def step(self, stage: str = "", steps: int = 1) -> None:
+        """So many steps of a stage are done: of the one that was named last, if none is named."""
+        found, now = self._stages[stage or next(reversed(self._stages))], time.monotonic()
+        if found.began_s is None:
+            found.began_s = now
+            self._bar.start_task(found.task)
+        found.done += steps
+        self._bar.advance(found.task, steps)
+        if found.done == found.steps or now - self._printed_s > _SECONDS_BETWEEN_LINES:
+            self._printed_s = now
+            self._line("; ".join(map(_state, self._stages.items())))
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
             err.print(text)
+
+
+def _state(named: tuple[str, _Stage]) -> str:
+    """A stage in words, with the time it still takes at its own pace."""
+    name, stage = named
+    text = f"{name}: {stage.done} of {stage.steps}"
+    if stage.began_s is None or stage.done in (0, stage.steps):
+        return text
+    left_s = (time.monotonic() - stage.began_s) / stage.done * (stage.steps - stage.done)
+    return f"{text}, ETA {left_s:.0f} s"
 
 
 def show_facts(facts: Mapping[str, str], *, to: Console = out) -> None:
@@ -113,13 +134,19 @@ def show_summary(runs: Sequence[RunRows]) -> None:
 
 def show_failures(outcome: Outcome) -> None:
     """Which rows failed and why, the first few of each kind."""
-    coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.failed_coded]
-    scored = [f"{r.metric} of {r.codec} on {r.clip}: {r.reason}" for r in outcome.failed_scores]
-    for what, failures in (("codings failed", coded), ("scores failed", scored)):
-        if not failures:
+    coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.coded.first_failed]
+    scored = [
+        f"{r.metric} of {r.codec} on {r.clip}: {r.reason}" for r in outcome.scores.first_failed
+    ]
+    kinds = (
+        ("codings failed", outcome.coded.failed, coded),
+        ("scores failed", outcome.scores.failed, scored),
+    )
+    for what, count, shown in kinds:
+        if not count:
             continue
-        err.print(f"{len(failures)} {what}:", style="bold red")
-        for line in failures[:_FAILURES_SHOWN]:
+        err.print(f"{count} {what}:", style="bold red")
+        for line in shown:
             err.print(f"  {escape(line)}")
-        if len(failures) > _FAILURES_SHOWN:
-            err.print(f"  ... and {len(failures) - _FAILURES_SHOWN} more, in the run's rows")
+        if count > len(shown):
+            err.print(f"  ... and {count - len(shown)} more, in the run's rows")

@@ -1,4 +1,4 @@
-"""What the PyTorch codecs share: devices, strict loading, exact speed-ups, arrays in and out.
+"""What the PyTorch codecs share: devices, building, exact speed-ups, arrays in and out.
 
 Nothing here changes a result: fusing weight norm and the in-place Snake give the same bits as
 the packages' own modules, which the tests hold.
@@ -6,20 +6,20 @@ the packages' own modules, which the tests hold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from snacbench.errors import CodecError, UserError, WeightsMismatch
+from snacbench.codecs._checkpoint import fuse_weight_norm
+from snacbench.errors import CodecError, UserError
 from snacbench.models import CodecModel, Loader, WeightsSource
 from snacbench.types import Audio, CodecSpec, Codes
 
 if TYPE_CHECKING:
     import torch
-
-_SHOWN_KEYS = 4
 
 
 def embedded_model(points: Sequence[CodecSpec], load: Loader, *, package: str) -> CodecModel:
@@ -54,54 +54,32 @@ def ready_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_tensors(path: Path) -> dict[str, Any]:
-    """Load a ``.safetensors`` or PyTorch file without executing code from it.
+def build(network: Callable[..., Any], arguments: Mapping[str, Any], origin: Path) -> Any:
+    """A network of a package's class, before it has weights.
 
     Raises
     ------
-    WeightsMismatch
-        If the file is damaged or not such a file.
+    UserError
+        If the class does not take such arguments.
     """
-    import torch
-    from safetensors.torch import load_file
-
     try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # parsers of damaged files raise whatever they stumble over
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsMismatch(
-            f"{path} is damaged or not a weights file ({first_line}); fetch it again"
+        with warnings.catch_warnings():
+            # The packages' own way to normalise weights; they are fused before use anyway.
+            warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
+            return network(**arguments)
+    except (TypeError, ValueError, AssertionError, ArithmeticError, RuntimeError) as error:
+        raise UserError(
+            f"{origin}: the network that it describes cannot be built "
+            f"({type(error).__name__}: {error})"
         ) from error
-    return loaded
 
 
-def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path) -> None:
-    """Copy weights into a model; every key and every shape must fit.
+def outline(network: Callable[..., Any], arguments: Mapping[str, Any], origin: Path) -> Any:
+    """The same network without memory for its weights: its shapes are all that is wanted."""
+    import torch
 
-    Raises
-    ------
-    WeightsMismatch
-        If keys are missing or unexpected, or shapes differ.
-    """
-    own = model.state_dict()
-    missing = sorted(own.keys() - state.keys())
-    unexpected = sorted(state.keys() - own.keys())
-    misshapen = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
-    if missing or unexpected or misshapen:
-        raise WeightsMismatch(
-            f"{origin} does not fit {type(model).__name__}: {_keys('missing', missing)}, "
-            f"{_keys('unexpected', unexpected)}, {_keys('of another shape', misshapen)}"
-        )
-    model.load_state_dict(state, strict=True)
-
-
-def _keys(what: str, names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_KEYS]) + (", ..." if len(names) > _SHOWN_KEYS else "")
-    return f"{len(names)} keys {what}" + (f" ({shown})" if names else "")
+    with torch.device("meta"):
+        return build(network, arguments, origin)
 
 
 def prepare_for_inference(model: torch.nn.Module, device: str) -> torch.nn.Module:
@@ -111,23 +89,6 @@ def prepare_for_inference(model: torch.nn.Module, device: str) -> torch.nn.Modul
     use_inplace_snake(model)
     model.requires_grad_(False)
     return model.to(ready_device(device))
-
-
-def fuse_weight_norm(model: torch.nn.Module) -> None:
-    """Compute every normalised weight once instead of at each call.
-
-    Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
-    ``Module.to`` does not move.
-    """
-    import torch
-    from torch.nn.utils import parametrize, remove_weight_norm
-
-    with torch.enable_grad():
-        for module in model.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
-            elif hasattr(module, "weight_g"):
-                remove_weight_norm(module)
 
 
 def use_inplace_snake(model: torch.nn.Module) -> None:
@@ -174,7 +135,7 @@ def to_audio(batch: torch.Tensor, rate_hz: int, num_samples: int) -> Audio:
     """
     from snacbench.audio.resample import fit_length
 
-    samples = batch[0].detach().cpu().numpy().astype(np.float32)
+    samples = batch[0].detach().float().cpu().numpy()
     if not np.isfinite(samples).all():
         raise CodecError("the decoder returned NaN or infinite samples")
     return Audio(np.ascontiguousarray(fit_length(samples, num_samples)), rate_hz)

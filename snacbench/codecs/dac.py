@@ -7,15 +7,29 @@ The model's label is not its rate: "8kbps" at 24 kHz means 24 kbps at full depth
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import inspect
+import pickletools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
+from snacbench.codecs import _batch as batches
 from snacbench.codecs import _neural as neural
-from snacbench.errors import WeightsMismatch
-from snacbench.models import CodecFamily, CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.codecs import _own as own
+from snacbench.codecs._checkpoint import Checkpoint, fitting, load_strictly, read_checkpoint
+from snacbench.codecs._lookahead import convolutions, look_ahead_samples
+from snacbench.errors import UserError, WeightsMismatch
+from snacbench.models import (
+    CodecFamily,
+    CodecModel,
+    CodecOpener,
+    HostedFile,
+    LocatedWeights,
+    WeightsSource,
+)
 from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
@@ -34,7 +48,7 @@ class _Published:
     """Static facts of a published model.
 
     `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a frame, found by propagating gradients back through the model: it is not causal.
+    within a frame (see `_lookahead`): the model is not causal.
     """
 
     name: str
@@ -72,8 +86,10 @@ _PUBLISHED = (
 _MINI_LATENCY_SAMPLES = 5_953
 
 
-def _points(base: CodecSpec, stream: Stream, codebooks: int) -> tuple[CodecSpec, ...]:
-    """One operating point per number of codebooks: quantiser dropout trained all of them."""
+def _points(
+    base: CodecSpec, stream: Stream, codebooks: int, *, dropout: bool = True
+) -> tuple[CodecSpec, ...]:
+    """One operating point per number of codebooks; quantiser dropout trains all of them."""
     points = []
     for used in range(1, codebooks + 1):
         streams = (stream,) * used
@@ -85,6 +101,7 @@ def _points(base: CodecSpec, stream: Stream, codebooks: int) -> tuple[CodecSpec,
                 streams=streams,
                 nominal_kbps=kbps,
                 settings={"codebooks": used},
+                truncated=not dropout and used < codebooks,
             )
         )
     return tuple(points)
@@ -142,72 +159,159 @@ def _mini() -> CodecModel:
 
 
 @dataclass(frozen=True)
-class DacCodec:
+class DacCodec(batches.Batched):
     """A loaded DAC model at one number of codebooks."""
 
     spec: CodecSpec
     model: Any
     device: torch.device
 
-    def encode(self, audio: Audio) -> Encoded:
-        """Encode a whole clip, padded to whole frames as the package's ``preprocess`` does."""
+    def at(self, spec: CodecSpec) -> DacCodec:
+        """The same network with another number of codebooks."""
+        _check_arguments(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
+    def padded_length(self, num_samples: int) -> int:
+        """Whole frames."""
+        hop = int(self.model.hop_length)
+        return -(-num_samples // hop) * hop
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+        """Encode whole clips, padded to whole frames as the package's ``preprocess`` does."""
         import torch
 
         with torch.inference_mode():
-            batch = self.model.preprocess(neural.to_tensor(audio, self.device), audio.rate_hz)
+            samples = batches.stacked(signals, self.device)
+            batch = self.model.preprocess(samples, signals[0].rate_hz)
             codes = self.model.encode(batch, self.spec.settings["codebooks"])[1]
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=1,
-            rate_hz=audio.rate_hz,
-            codes=tuple(neural.to_codes(codes[:, i]) for i in range(codes.shape[1])),
-        )
+        return batches.encoded_of(signals, codes.unbind(dim=1))
 
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Decode; deterministic, so the seed is not used."""
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        """Decode; deterministic, so the seeds are not used."""
         import torch
 
-        codes = [neural.from_codes(c, self.device) for c in encoded.codes]
+        codes = torch.stack(batches.codes_of(encoded, self.device), dim=1)
         with torch.inference_mode():
-            latent = self.model.quantizer.from_codes(torch.stack(codes, dim=1))[0]
-            batch = self.model.decode(latent)
-        return neural.to_audio(batch, encoded.rate_hz, encoded.num_samples)
+            batch = self.model.decode(self.model.quantizer.from_codes(codes)[0])
+        return batches.decoded_of(batch, encoded)
 
 
 def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> DacCodec:
     from dac import DAC
 
-    if weights is None:
-        raise WeightsMismatch(f"{spec.name} cannot run without weights")
-    if embedded.WEIGHTS_FILE in weights.files:
-        path = weights.files[embedded.WEIGHTS_FILE]
-        config = json.loads(weights.files[embedded.CONFIG_FILE].read_text("utf-8"))
-        arguments: dict[str, Any] = config["model"]
-        state: Mapping[str, Any] = neural.load_tensors(path)
-    else:
-        path = next(iter(weights.files.values()))
-        arguments, state = _unpack(neural.load_tensors(path), str(path))
-    model = DAC(**arguments)
+    found = _read(own.files_of(spec, weights))
+    path = found.checkpoint.path
+    model = neural.build(DAC, found.arguments, path)
     _check_arguments(spec, model, str(path))
-    neural.load_strictly(model, state, path)
+    load_strictly(model, found.checkpoint.state, path)
     return DacCodec(spec, neural.prepare_for_inference(model, device), neural.ready_device(device))
 
 
-def _unpack(saved: Mapping[str, Any], origin: str) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """Constructor arguments and weights from the package's own save format."""
-    import inspect
+@dataclass(frozen=True)
+class _Saved:
+    """What a model's files say: the constructor's arguments, the weights, and how they were found.
 
+    `dropout` is the share of training items with quantiser dropout, None where nothing tells it.
+    """
+
+    arguments: Mapping[str, Any]
+    checkpoint: Checkpoint
+    dropout: float | None
+    notes: tuple[str, ...]
+
+
+def _read(files: Mapping[str, Path]) -> _Saved:
+    """A model in the package's save format, or weights with a ``config.json`` beside them.
+
+    Raises
+    ------
+    UserError
+        If nothing tells the architecture.
+    """
     from dac import DAC
 
+    known = list(inspect.signature(DAC).parameters)
+    checkpoint = read_checkpoint(own.weights_of(files), "dac")
+    configured = own.configuration(files, known)
+    kwargs = checkpoint.metadata.get("kwargs")
+    saved: dict[str, Any] = dict(kwargs) if isinstance(kwargs, Mapping) else {}
+    arguments = {k: v for k, v in {**saved, **configured}.items() if k in known}
+    if "sample_rate" not in arguments:
+        raise UserError(
+            f"{checkpoint.path} does not tell how its model is built: expected metadata.kwargs, as "
+            "DAC.save(PATH, package=False) writes them, or a config.json beside it with the "
+            f"arguments of dac.DAC ({', '.join(known)})"
+        )
+    notes = [*checkpoint.notes]
+    if configured and saved:
+        notes.append(f"{', '.join(sorted(configured))} from {own.CONFIG}")
+    if left_out := sorted(saved.keys() - set(known)):
+        notes.append(f"arguments that dac.DAC does not take left out: {', '.join(left_out)}")
+    dropout, source = _dropout(arguments, checkpoint.path)
+    notes.append(f"quantizer_dropout {source}")
+    return _Saved(arguments, checkpoint, dropout, tuple(notes))
+
+
+def _dropout(arguments: Mapping[str, Any], weights: Path) -> tuple[float | None, str]:
+    """Quantiser dropout in training, and where that is written.
+
+    ``DAC.save`` looks arguments up among the model's attributes, where this one is not, and so
+    writes the constructor's default, False, whatever the model was trained with. The package
+    that it writes beside the weights holds the true value.
+    """
+    value = arguments.get("quantizer_dropout")
+    if isinstance(value, int | float) and value:
+        return float(value), f"{value:g}"
+    packaged = _dropout_in_package(weights.with_name("package.pth"))
+    if packaged is not None:
+        return packaged, f"{packaged:g} as in package.pth, which was read and not run"
+    return None, (
+        "unknown (DAC.save does not keep it), so lesser depths count as truncated; if it was "
+        f'used, write {{"quantizer_dropout": 1.0}} to {own.CONFIG} beside the weights'
+    )
+
+
+def _dropout_in_package(path: Path) -> float | None:
+    """The attribute in a ``torch.package``, read off its pickle without running it."""
     try:
-        arguments, state = saved["metadata"]["kwargs"], saved["state_dict"]
-    except (KeyError, TypeError) as error:
-        raise WeightsMismatch(
-            f"{origin} is not in DAC's format: expected the entries state_dict and "
-            f"metadata.kwargs, found {sorted(saved)[:4]}"
-        ) from error
-    known = inspect.signature(DAC).parameters
-    return {k: v for k, v in arguments.items() if k in known}, state
+        with ZipFile(path) as archive:
+            (inside,) = (n for n in archive.namelist() if n.endswith("/DAC/DAC.pth"))
+            pickled = archive.read(inside)
+        operations = ((code.name, value) for code, value, _ in pickletools.genops(pickled))
+        if any(value == "quantizer_dropout" for _, value in operations):
+            # Between a name and its value, the pickle only remembers the name.
+            name, value = next(o for o in operations if not o[0].endswith(("PUT", "MEMOIZE")))
+            return {"NEWTRUE": 1.0, "NEWFALSE": 0.0}.get(name) or float(value or 0)
+    except (OSError, BadZipFile, ValueError, TypeError, StopIteration):
+        pass  # not there, or not as the package writes it: then nothing is known
+    return None
+
+
+def _open(path: Path, name: str) -> CodecModel:
+    from dac import DAC
+
+    files = own.find(path, "dac")
+    found = _read(files)
+    weights = found.checkpoint.path
+    model = neural.outline(DAC, found.arguments, weights)
+    fitting(model, found.checkpoint.state, weights)
+    name = own.name_of(weights, "dac", name)
+    hop = int(model.hop_length)
+    layers = [*convolutions(model.encoder), *convolutions(model.decoder)]
+    base = CodecSpec(
+        name=name,
+        model=name,
+        family="dac",
+        rate_hz=int(model.sample_rate),
+        channels=(1,),
+        latency_s=look_ahead_samples(layers, hop) / model.sample_rate,
+        params_m=found.checkpoint.params_m,
+        licence=own.LICENCE,
+        citation=_CITATION,
+    )
+    stream = Stream(Fraction(int(model.sample_rate), hop), int(model.codebook_size))
+    points = _points(base, stream, int(model.n_codebooks), dropout=bool(found.dropout))
+    return own.model_of(points, files, _load, package="dac", notes=found.notes)
 
 
 def _check_arguments(spec: CodecSpec, model: Any, origin: str) -> None:
@@ -227,3 +331,6 @@ def _check_arguments(spec: CodecSpec, model: Any, origin: str) -> None:
 
 MODELS = (*(_published_model(facts) for facts in _PUBLISHED), _mini())
 FAMILY = CodecFamily("dac", published="dac-44khz@1.78,2.67,5.33,8", embedded="dac-mini@2q,3q,6q,9q")
+OPENER = CodecOpener(
+    "dac", _open, "a DAC: weights.pth as DAC.save writes it, its folder, or weights + config.json"
+)

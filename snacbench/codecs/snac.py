@@ -8,15 +8,28 @@ dropout).
 
 from __future__ import annotations
 
-import json
+import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from snacbench.codecs import _batch as batches
 from snacbench.codecs import _neural as neural
-from snacbench.errors import WeightsMismatch
-from snacbench.models import CodecFamily, CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.codecs import _own as own
+from snacbench.codecs._checkpoint import fitting, load_strictly, read_checkpoint
+from snacbench.codecs._lookahead import blocks, convolutions, look_ahead_samples
+from snacbench.errors import UserError, WeightsMismatch
+from snacbench.models import (
+    CodecFamily,
+    CodecModel,
+    CodecOpener,
+    HostedFile,
+    LocatedWeights,
+    WeightsSource,
+)
 from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
@@ -34,7 +47,7 @@ class _Published:
     """Static facts of a published model.
 
     `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a block, found by propagating gradients back through the model: it is not causal.
+    within a block (see `_lookahead`): the model is not causal.
     """
 
     name: str
@@ -53,11 +66,13 @@ _PUBLISHED = (
         512,
         (4, 2, 1),
         19.8,
-        11_560,
+        11_561,
+        # Of pytorch_model.bin at the hub's commit d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec, as
+        # several projects that use it state it. The other models' are recorded at first use.
         "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40",
     ),
-    _Published("snac-32khz", 32_000, 384, (8, 4, 2, 1), 54.5, 29_452),
-    _Published("snac-44khz", 44_100, 384, (8, 4, 2, 1), 54.5, 29_452),
+    _Published("snac-32khz", 32_000, 384, (8, 4, 2, 1), 54.5, 29_467),
+    _Published("snac-44khz", 44_100, 384, (8, 4, 2, 1), 54.5, 29_467),
 )
 
 
@@ -139,44 +154,49 @@ def _mini() -> CodecModel:
 
 
 @dataclass(frozen=True)
-class SnacCodec:
+class SnacCodec(batches.Batched):
     """A loaded SNAC model at one depth."""
 
     spec: CodecSpec
     model: Any
     device: torch.device
 
-    def encode(self, audio: Audio) -> Encoded:
+    def at(self, spec: CodecSpec) -> SnacCodec:
+        """The same network at another depth."""
+        _check_config(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
+    def padded_length(self, num_samples: int) -> int:
+        """Whole blocks of the coarsest level and of the attention's windows."""
+        block = math.lcm(self.model.vq_strides[0], self.model.attn_window_size or 1)
+        samples = int(self.model.hop_length) * block
+        return -(-num_samples // samples) * samples
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
         """Encode; the model pads to whole blocks of its coarsest level, and the codes show it."""
         import torch
 
         with torch.inference_mode():
-            codes = self.model.encode(neural.to_tensor(audio, self.device))
-        kept = codes[: self.spec.settings["levels"]]
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=1,
-            rate_hz=audio.rate_hz,
-            codes=tuple(neural.to_codes(c) for c in kept),
-        )
+            codes = self.model.encode(batches.stacked(signals, self.device))
+        return batches.encoded_of(signals, codes[: self.spec.settings["levels"]])
 
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Decode; the noise of the decoder depends on the seed alone."""
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        """Decode; the noise in each signal depends on its seed alone."""
         import torch
 
-        generator = torch.Generator().manual_seed(seed)
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         for block in _noise_blocks(self.model):
-            block.generator = generator
+            block.generators = generators
         with torch.inference_mode():
-            latent = self._latent(encoded)
-            batch = self.model.decoder(latent)
-        return neural.to_audio(batch, encoded.rate_hz, encoded.num_samples)
+            batch = self.model.decoder(self._latent(encoded))
+        return batches.decoded_of(batch, encoded)
 
-    def _latent(self, encoded: Encoded) -> torch.Tensor:
+    def _latent(self, encoded: Sequence[Encoded]) -> torch.Tensor:
         """Sum of the levels at hand; at full depth what the package's ``from_codes`` returns."""
         latent: Any = 0.0
-        for codes, quantizer in zip(encoded.codes, self.model.quantizer.quantizers, strict=False):
-            level = quantizer.out_proj(quantizer.decode_code(neural.from_codes(codes, self.device)))
+        levels = batches.codes_of(encoded, self.device)
+        for codes, quantizer in zip(levels, self.model.quantizer.quantizers, strict=False):
+            level = quantizer.out_proj(quantizer.decode_code(codes))
             latent = latent + level.repeat_interleave(quantizer.stride, dim=-1)
         return latent
 
@@ -186,7 +206,7 @@ def _noise_blocks(model: Any) -> list[Any]:
 
 
 def _use_seeded_noise(model: torch.nn.Module) -> None:
-    """Let the decoder's noise come from one CPU generator: the same on every device.
+    """Let the decoder's noise come from one CPU generator per signal: the same on every device.
 
     The draws have the package's shapes and order, so that a seed gives what the package gives
     after ``torch.manual_seed`` of it on the CPU.
@@ -197,12 +217,12 @@ def _use_seeded_noise(model: torch.nn.Module) -> None:
         def __init__(self, linear: torch.nn.Module) -> None:
             super().__init__()
             self.linear = linear
-            self.generator: torch.Generator | None = None
+            self.generators: list[torch.Generator] = []
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            shape = (x.shape[0], 1, x.shape[-1])
-            noise = torch.randn(shape, generator=self.generator, dtype=x.dtype).to(x.device)
-            return x + noise * self.linear(x)
+            shape = (1, 1, x.shape[-1])
+            noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
+            return x + noise.to(x) * self.linear(x)
 
     for module in list(model.modules()):
         for name, child in module.named_children():
@@ -213,18 +233,67 @@ def _use_seeded_noise(model: torch.nn.Module) -> None:
 def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> SnacCodec:
     from snac import SNAC
 
-    if weights is None:
-        raise WeightsMismatch(f"{spec.name} cannot run without weights")
-    config_path = weights.files[_CONFIG]
-    config = json.loads(config_path.read_text("utf-8"))
-    arguments = config.get("model", config)
-    model = SNAC(**arguments)
-    _check_config(spec, model, str(config_path))
-    path = weights.files.get(embedded.WEIGHTS_FILE) or weights.files[_WEIGHTS]
-    neural.load_strictly(model, neural.load_tensors(path), path)
+    files = own.files_of(spec, weights)
+    origin = files[_CONFIG]
+    model = neural.build(SNAC, _arguments(files), origin)
+    _check_config(spec, model, str(origin))
+    checkpoint = read_checkpoint(own.weights_of(files), "snac")
+    load_strictly(model, checkpoint.state, checkpoint.path)
     ready = neural.prepare_for_inference(model, device)
     _use_seeded_noise(ready)
     return SnacCodec(spec, ready, neural.ready_device(device))
+
+
+def _arguments(files: Mapping[str, Path]) -> dict[str, Any]:
+    """The constructor's arguments, as the package keeps them beside its weights.
+
+    Raises
+    ------
+    UserError
+        If there is no configuration, or what no shape can tell is missing from it.
+    """
+    from snac import SNAC
+
+    known = list(inspect.signature(SNAC).parameters)
+    arguments = own.configuration(files, known)
+    missing = {"sampling_rate", "vq_strides"} - arguments.keys()
+    if missing:
+        origin = files.get(_CONFIG, own.weights_of(files).with_name(_CONFIG))
+        raise UserError(
+            f"{origin} {'lacks ' + ', '.join(sorted(missing)) if arguments else 'is missing'}: "
+            f"the weights do not tell rates; expected the arguments of snac.SNAC "
+            f"({', '.join(known)})"
+        )
+    return arguments
+
+
+def _open(path: Path, name: str) -> CodecModel:
+    from snac import SNAC
+
+    files = own.find(path, "snac")
+    checkpoint = read_checkpoint(own.weights_of(files), "snac")
+    arguments = _arguments(files)
+    model = neural.outline(SNAC, arguments, files[_CONFIG])
+    fitting(model, checkpoint.state, checkpoint.path)
+    name = own.name_of(checkpoint.path, "snac", name)
+    hop, coarsest = int(model.hop_length), max(model.vq_strides)
+    layers = [*convolutions(model.encoder), blocks(coarsest), *convolutions(model.decoder)]
+    block = hop * math.lcm(coarsest, model.attn_window_size or 1)
+    base = CodecSpec(
+        name=name,
+        model=name,
+        family="snac",
+        rate_hz=model.sampling_rate,
+        channels=(1,),
+        latency_s=look_ahead_samples(layers, block) / model.sampling_rate,
+        params_m=checkpoint.params_m,
+        stochastic=any(type(m).__name__ == "NoiseBlock" for m in model.modules()),
+        licence=own.LICENCE,
+        citation=_CITATION,
+    )
+    streams = _streams(model.sampling_rate, hop, model.vq_strides, model.codebook_size)
+    points = _points(base, streams)
+    return own.model_of(points, files, _load, package="snac", notes=checkpoint.notes)
 
 
 def _check_config(spec: CodecSpec, model: Any, origin: str) -> None:
@@ -242,3 +311,6 @@ def _check_config(spec: CodecSpec, model: Any, origin: str) -> None:
 
 MODELS = (*(_published_model(facts) for facts in _PUBLISHED), _mini())
 FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")
+OPENER = CodecOpener(
+    "snac", _open, "a SNAC: a folder with config.json and pytorch_model.bin or model.safetensors"
+)

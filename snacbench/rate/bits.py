@@ -16,8 +16,8 @@ def bits_of(encoded: Encoded, spec: CodecSpec) -> Bits:
     Raises
     ------
     CodecError
-        If the number of code arrays is not that of the spec's streams, or a code lies outside
-        its codebook.
+        If the number of code arrays is not that of the spec's streams, a code lies outside its
+        codebook, or more bits of the packets are said to count than there are.
     """
     if len(encoded.codes) != len(spec.streams):
         raise CodecError(
@@ -34,5 +34,13 @@ def bits_of(encoded: Encoded, spec: CodecSpec) -> Bits:
     return Bits(
         codes=code_bits,
         side_info=len(encoded.side_info) * BITS_PER_BYTE,
-        payload=sum(map(len, encoded.packets)) * BITS_PER_BYTE,
+        payload=_payload_bits(encoded, spec),
     )
+
+
+def _payload_bits(encoded: Encoded, spec: CodecSpec) -> int:
+    held = sum(map(len, encoded.packets)) * BITS_PER_BYTE
+    counted = held if encoded.payload_bits is None else encoded.payload_bits
+    if not 0 <= counted <= held:
+        raise CodecError(f"{spec.name} counts {counted} bits in packets of {held} bits")
+    return counted

@@ -18,9 +18,9 @@ from snacbench.audio.channels import downmix, upmix
 from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration
-from snacbench.runner.coding import CodecHandle, load
+from snacbench.runner.loading import CodecHandle, load
 from snacbench.testsets import NAMED_SETS
-from snacbench.types import Audio
+from snacbench.types import Audio, CodecSpec
 
 _MAX_DELAY_S = 0.02
 _EXCERPT_S = 1.0
@@ -40,15 +40,21 @@ def calibrate(handle: CodecHandle) -> Calibration:
         If its weights are damaged or do not fit.
     """
     spec = handle.spec
-    codec = load(handle)
-    rate_hz = spec.rate_hz or _MATERIAL_RATE_HZ
+    loaded = load(handle)
+    pairs = []
+    for excerpt in excerpts_for(spec):
+        with loaded.computing():
+            decoded = loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
+        pairs.append((downmix(excerpt), downmix(decoded)))
+    loaded.warm = True
+    return residual_delay(spec.name, pairs, spec.rate_hz or _MATERIAL_RATE_HZ)
+
+
+def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
+    """Broadband excerpts of three domains at a codec's rate and channels."""
     channels = 1 if 1 in (spec.channels or (1,)) else min(spec.channels)
-    excerpts = (resample(excerpt, rate_hz) for excerpt in _material())
-    pairs = (
-        (excerpt, downmix(codec.decode(codec.encode(upmix(excerpt, channels)), seed=0)))
-        for excerpt in excerpts
-    )
-    return residual_delay(spec.name, pairs, rate_hz)
+    for excerpt in _material():
+        yield upmix(resample(excerpt, spec.rate_hz or _MATERIAL_RATE_HZ), channels)
 
 
 def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]], rate_hz: int) -> Calibration:

@@ -1,4 +1,4 @@
-"""One clip through one codec, in a worker process: resample, encode, decode, write, weigh."""
+"""Clips through one codec, in a worker process: resample, encode, decode, write, weigh."""
 
 from __future__ import annotations
 
@@ -9,152 +9,190 @@ from pathlib import Path
 
 from snacbench.audio.io import read_clip, sha256_of_file, write_flac
 from snacbench.errors import CodecError, SnacbenchError, UserError
-from snacbench.models import LocatedWeights
 from snacbench.rate.bits import bits_of
 from snacbench.rate.histogram import histograms_of
 from snacbench.rows import Bits, Coded, CodeHistogram
+from snacbench.runner.loading import BatchCodec, CodecHandle, LoadedCodec, load
+from snacbench.runner.memory import is_out_of_memory
 from snacbench.runner.seeds import row_seed
 from snacbench.runner.signals import Channels, codec_inputs, decoded_signal, source_signal
-from snacbench.selectors import model_named
+from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded
 
 _WARM_UP_S = 0.5
 
-
-@dataclass(frozen=True)
-class CodecHandle:
-    """All that a worker needs to load a codec; small enough to send with every job."""
-
-    selector: str
-    spec: CodecSpec
-    weights: LocatedWeights | None
-    device: str
+# What a clip becomes: its row, and how often each code occurred.
+CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
 
 
 @dataclass(frozen=True)
 class CodingJob:
-    """One clip for one codec."""
+    """Clips for one codec; `batch` signals go through it at once, None: as many as fit."""
 
     codec: CodecHandle
-    clip: Clip
+    clips: tuple[Clip, ...]
     channels: Channels
     run_seed: int
-    target: Path
     run_folder: Path
+    batch: int | None = 1
+
+    @property
+    def size(self) -> int:
+        """Number of clips."""
+        return len(self.clips)
+
+    def seed_of(self, clip: Clip) -> int:
+        """Seed of a clip's decode."""
+        return row_seed(self.run_seed, codec=self.codec.spec.name, clip=clip.id)
 
 
 @dataclass(frozen=True)
-class _Timed:
-    encoded: list[Encoded]
-    decoded: list[Audio]
+class Source:
+    """A clip as its run and its codec see it."""
+
+    audio: Audio
+    inputs: list[Audio]
+    channel_mode: str
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One signal's way through a codec, and the seconds that it took of its batch's."""
+
+    encoded: Encoded
+    decoded: Audio
     encode_s: float
     decode_s: float
+    batch: int = 1
 
 
-class _Loaded:
-    """The one codec that this worker holds: models go one after another to bound memory."""
-
-    key: tuple[str, str] | None = None
-    codec: Codec | None = None
-    warm = False
-
-
-def load(handle: CodecHandle) -> Codec:
-    """The codec of a handle, kept until another one is asked for.
-
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
-    """
-    key = (handle.spec.name, handle.device)
-    if _Loaded.codec is None or _Loaded.key != key:
-        _Loaded.codec, _Loaded.key, _Loaded.warm = None, None, False
-        model = model_named(handle.selector)
-        if "torch" in model.requires:
-            import torch
-
-            torch.set_num_threads(1)
-        _Loaded.codec = model.load(handle.spec, handle.weights, handle.device)
-        _Loaded.key = key
-    return _Loaded.codec
-
-
-def code_clip(job: CodingJob) -> tuple[Coded, tuple[CodeHistogram, ...]]:
-    """Code one clip and write what was decoded; a failure of this clip becomes a row.
+def code_clips(job: CodingJob) -> list[CodedClip]:
+    """Code clips and write what was decoded; a failure of a clip becomes a row.
 
     Raises
     ------
     UserError
         If no clip can be coded: the disk is full, the weights are wrong.
     """
-    spec, clip = job.codec.spec, job.clip
-    try:
-        return _code(job)
-    except UserError:
-        raise
-    except SnacbenchError as error:
+    from snacbench.runner.batching import code_in_batches
+
+    loaded = load(job.codec)
+    if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
+        return code_in_batches(job, loaded, loaded.codec)
+    return [_code_clip(job, clip, loaded) for clip in job.clips]
+
+
+def failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
+    """The row of a clip that could not be coded.
+
+    Raises
+    ------
+    UserError
+        The error itself, where no other clip would fare better.
+    """
+    if isinstance(error, UserError):
+        raise error
+    if is_out_of_memory(error):
+        reason = (
+            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            "alone; use --segment-s or --device cpu"
+        )
+    elif isinstance(error, SnacbenchError):
         reason = str(error)
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is a failed row
+    else:
         reason = f"{type(error).__name__}: {error}"
+    return lost(job, clip, reason)
+
+
+def lost(job: CodingJob, clip: Clip, reason: str) -> CodedClip:
+    """The row of a clip that could not be coded, for a reason in words."""
+    spec = job.codec.spec
     return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s), ()
 
 
-def _code(job: CodingJob) -> tuple[Coded, tuple[CodeHistogram, ...]]:
-    spec, clip = job.codec.spec, job.clip
-    source = source_signal(read_clip(clip), job.channels)
-    inputs, channel_mode = codec_inputs(source, spec)
-    codec = load(job.codec)
-    seed = row_seed(job.run_seed, codec=spec.name, clip=clip.id)
-    if not _Loaded.warm:
-        _warm_up(codec, inputs[0])
-        _Loaded.warm = True
-    timed = _run(codec, inputs, seed=seed, device=job.codec.device)
-    bits = sum((bits_of(encoded, spec) for encoded in timed.encoded), Bits())
-    clipped = write_flac(job.target, decoded_signal(timed.decoded, source.channels))
+def source_of(job: CodingJob, clip: Clip) -> Source:
+    """Read a clip and bring it to the codec's rate and channels."""
+    audio = source_signal(read_clip(clip), job.channels)
+    return Source(audio, *codec_inputs(audio, job.codec.spec))
+
+
+def _code_clip(job: CodingJob, clip: Clip, loaded: LoadedCodec) -> CodedClip:
+    try:
+        source = source_of(job, clip)
+        if not loaded.warm:
+            warm_up(loaded, source.inputs[0])
+        return finished(job, clip, source, run_alone(job, clip, source, loaded))
+    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is a failed row
+        return failed(job, clip, error)
+
+
+def warm_up(loaded: LoadedCodec, audio: Audio) -> int:
+    """The first call pays for memory and code that later ones find ready; it is not timed.
+
+    Returns the number of samples that went through.
+    """
+    start = max(1, round(_WARM_UP_S * audio.rate_hz))
+    excerpt = Audio(audio.samples[:, :start], audio.rate_hz)
+    with loaded.computing():
+        loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
+    loaded.warm = True
+    return excerpt.num_samples
+
+
+def run_alone(job: CodingJob, clip: Clip, source: Source, loaded: LoadedCodec) -> list[Timed]:
+    """The signals of a clip, one after another."""
+    seed = job.seed_of(clip)
+    return [_run(loaded, audio, seed + i) for i, audio in enumerate(source.inputs)]
+
+
+def _run(loaded: LoadedCodec, audio: Audio, seed: int) -> Timed:
+    codec: Codec = loaded.codec
+    with loaded.computing():
+        started = now(loaded)
+        encoded = codec.encode(audio)
+        between = now(loaded)
+        decoded = codec.decode(encoded, seed=seed)
+        ended = now(loaded)
+    return Timed(encoded, decoded, between - started, ended - between)
+
+
+def now(loaded: LoadedCodec) -> float:
+    """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
+    if loaded.on_torch and loaded.handle.device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed]) -> CodedClip:
+    """Write what was decoded of a clip, and weigh what was encoded."""
+    spec = job.codec.spec
+    for audio, part in zip(source.inputs, parts, strict=True):
+        _check_contract(spec, audio, part.decoded)
+    bits = sum((bits_of(part.encoded, spec) for part in parts), Bits())
+    target = RunFolder(job.run_folder).decoded_path(clip.id, spec.name)
+    decoded = [part.decoded for part in parts]
+    clipped = write_flac(target, decoded_signal(decoded, source.audio.channels))
     row = Coded(
         clip=clip.id,
         codec=spec.name,
         status="ok",
         domain=clip.domain,
-        duration_s=source.duration_s,
+        duration_s=source.audio.duration_s,
         bits=bits,
-        decoded=job.target.relative_to(job.run_folder).as_posix(),
-        decoded_sha256=sha256_of_file(job.target),
-        decoded_rate_hz=timed.decoded[0].rate_hz,
-        channel_mode=channel_mode,
-        encode_s=timed.encode_s,
-        decode_s=timed.decode_s,
+        decoded=target.relative_to(job.run_folder).as_posix(),
+        decoded_sha256=sha256_of_file(target),
+        decoded_rate_hz=decoded[0].rate_hz,
+        channel_mode=source.channel_mode,
+        encode_s=sum(part.encode_s for part in parts),
+        decode_s=sum(part.decode_s for part in parts),
         clipped_samples=clipped,
-        seed=seed if spec.stochastic else None,
+        seed=job.seed_of(clip) if spec.stochastic else None,
+        batch=max(part.batch for part in parts),
     )
-    return row, histograms_of(timed.encoded, clip=clip.id, spec=spec)
-
-
-def _warm_up(codec: Codec, audio: Audio) -> None:
-    """The first call pays for memory and code that later ones find ready; it is not timed."""
-    start = max(1, round(_WARM_UP_S * audio.rate_hz))
-    codec.decode(codec.encode(Audio(audio.samples[:, :start], audio.rate_hz)), seed=0)
-
-
-def _run(codec: Codec, inputs: Sequence[Audio], *, seed: int, device: str) -> _Timed:
-    started = _now(device)
-    encoded = [codec.encode(audio) for audio in inputs]
-    between = _now(device)
-    decoded = [codec.decode(e, seed=seed + index) for index, e in enumerate(encoded)]
-    ended = _now(device)
-    for audio, output in zip(inputs, decoded, strict=True):
-        _check_contract(codec.spec, audio, output)
-    return _Timed(encoded, decoded, between - started, ended - between)
-
-
-def _now(device: str) -> float:
-    """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
-    if device == "cuda":
-        import torch
-
-        torch.cuda.synchronize()
-    return time.perf_counter()
+    encoded = [part.encoded for part in parts]
+    return row, histograms_of(encoded, clip=clip.id, spec=spec)
 
 
 def _check_contract(spec: CodecSpec, audio: Audio, output: Audio) -> None:

@@ -15,14 +15,19 @@ from typing import Any
 from snacbench.errors import MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.plugins import select_metrics
+from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.selectors import family_models, select, with_absolute_paths
-from snacbench.testsets import TestSet, open_test_set
-from snacbench.testsets.testset import choose
+from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
+from snacbench.testsets.describe import unreadable
+from snacbench.testsets.roots import absolute_roots
+from snacbench.testsets.warnings import warnings_of
 from snacbench.types import CodecSpec, Domain, Metric
+from snacbench.weights import Progress
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
+_EXTRAS = frozenset({"transformers"})  # packages that only an extra of that name brings
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
@@ -32,13 +37,18 @@ class Request:
 
     codecs: str
     data: str = "quick"
+    root: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     weights: tuple[str, ...] = ("auto",)
     seed: int = 0
     device: str = "cpu"
+    precision: Precision = "fp32"
+    batch: int | None = None
     channels: Channels = "mono"
     reference: ReferenceRule = "source"
+    segments: int | None = None
     segment_s: float | None = None
+    min_lufs: float = Choice.min_lufs
     limit: int | None = None
     domain: Domain = "unknown"
 
@@ -70,8 +80,10 @@ class Plan:
         return (len(self.test_set.clips) + len(self.test_set.broken)) * len(self.codecs)
 
 
-def make_plan(request: Request) -> Plan:
+def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     """Decide everything that can be decided before a run; nothing is downloaded yet.
+
+    `progress` is shown while the files of a test set are read for the first time.
 
     Raises
     ------
@@ -84,18 +96,17 @@ def make_plan(request: Request) -> Plan:
     chosen = select(request.codecs, families=families)  # type: ignore[arg-type]
     metrics = select_metrics(request.metrics)
     _check_packages(chosen, metrics)
-    _check_numbers(request)
+    choice = _choice(request)
     _check_device(request.device)
-    test_set = choose(
-        open_test_set(request.data, domain=request.domain),
-        segment_s=request.segment_s,
-        limit=request.limit,
+    check_precision(request.precision, request.device)
+    test_set = open_chosen(
+        request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
     codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
     return Plan(request, test_set, codecs, metrics, policy, decision)
 
 
-def with_weights(plan: Plan) -> Plan:
+def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     """The plan with every model's weights on disk, downloaded if need be.
 
     A local file that differs from its pinned digest is some other model: its results must not
@@ -106,7 +117,8 @@ def with_weights(plan: Plan) -> Plan:
     WeightsUnavailable, WeightsMismatch
         If weights cannot be had, or are not what they should be.
     """
-    located = {c.model.name: locate(c.model, plan.policy) for c in plan.codecs}
+    models = {c.model.name: c.model for c in plan.codecs}
+    located = {name: locate(model, plan.policy, progress) for name, model in models.items()}
     return replace(plan, codecs=tuple(_with_weights(c, located[c.model.name]) for c in plan.codecs))
 
 
@@ -130,17 +142,23 @@ def _check_packages(
         needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
     for package, name in needs.items():
         if importlib.util.find_spec(package) is None:
+            extra = f"run pip install 'snacbench[{package}]'; " if package in _EXTRAS else ""
             raise MissingPackage(
-                f"{name} needs the Python package {package!r}, which is not installed; "
+                f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"
             )
 
 
-def _check_numbers(request: Request) -> None:
-    if request.segment_s is not None and request.segment_s <= 0:
-        raise UserError(f"--segment-s must be above 0, found {request.segment_s}")
-    if request.limit is not None and request.limit < 1:
-        raise UserError(f"--limit must be 1 or more, found {request.limit}")
+def _choice(request: Request) -> Choice:
+    choice = Choice(
+        segments=request.segments,
+        segment_s=request.segment_s,
+        seed=request.seed,
+        min_lufs=request.min_lufs,
+        limit=request.limit,
+    )
+    choice.check()
+    return choice
 
 
 def _check_device(device: str) -> None:
@@ -168,13 +186,23 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         f"{test_set.duration_s * len(plan.codecs) / 3600:.2f} h of audio",
         "channels": f"{request.channels}; reference: {request.reference}",
         "seed, device": f"{request.seed}, {request.device}",
+        "precision": _reduced(request.precision),
     }
-    if test_set.broken:
-        first = test_set.broken[0]
-        lines["unreadable"] = f"{len(test_set.broken)} files, for example: {first.reason}"
+    lines["missing"] = "; ".join(test_set.missing)
+    lines["notes"] = "; ".join(test_set.notes)
+    rates_hz = [c.spec.rate_hz for c in plan.codecs]
+    lines["warnings"] = "; ".join(warnings_of(test_set.clips, codec_rates_hz=rates_hz))
+    lines["unreadable"] = unreadable(test_set)
     if truncated := [c.spec.name for c in plan.codecs if c.spec.truncated]:
-        lines["truncated"] = f"{', '.join(truncated)}: not trained to be cut to this depth"
+        names = ", ".join(truncated)
+        lines["truncated"] = f"{names}: not known to be trained to be cut to this depth"
     return {label: text for label, text in lines.items() if text}
+
+
+def _reduced(precision: Precision) -> str:
+    if precision == "fp32":
+        return ""
+    return f"{precision}: {DESCRIPTIONS[precision]}; codes are compared with fp32's first"
 
 
 def free_space_warning(plan: Plan, folder: Path) -> str:
@@ -196,6 +224,7 @@ def recipe_of(request: Request) -> dict[str, Any]:
 
     recipe = asdict(request)
     recipe["codecs"] = with_absolute_paths(request.codecs)
+    recipe["root"] = absolute_roots(request.root)
     data = Path(request.data).expanduser()
     if data.exists():
         recipe["data"] = str(data.resolve())

@@ -7,14 +7,15 @@ and a benchmark scores the same clip through many codecs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, SnacbenchError, Undefined
 from snacbench.plugins import metrics as all_metrics
-from snacbench.rows import Coded, Score, ScoreStatus
+from snacbench.rows import ClipMeasures, Coded, Score, ScoreStatus
 from snacbench.runner.signals import (
     Channels,
     ReferenceRule,
@@ -42,7 +43,8 @@ class ScoringJob:
     """One clip with every decode of it that lacks a score.
 
     `asked_by_name` says that the user named the metrics: then one for speech alone is also
-    computed on clips whose domain nobody knows.
+    computed on clips whose domain nobody knows. `measure` asks for the clip's own measures, if
+    its test set does not state them.
     """
 
     clip: Clip
@@ -51,16 +53,26 @@ class ScoringJob:
     reference: ReferenceRule
     run_folder: Path
     asked_by_name: bool
+    measure: bool = False
 
 
-def score_clip(job: ScoringJob) -> list[Score]:
+def score_clip(job: ScoringJob) -> list[object]:
     """Score every decode of a clip; whatever goes wrong becomes a row with its reason."""
     try:
-        source = source_signal(read_clip(job.clip), job.channels)
+        audio = read_clip(job.clip)
+        source = source_signal(audio, job.channels)
     except SnacbenchError as error:
-        return [_row(d, name, "failed", str(error)) for d in job.decodes for name in d.metrics]
+        return [row for d in job.decodes for row in unscored(d.coded, d.metrics, str(error))]
+    rows: list[object] = [ClipMeasures(job.clip.id, measure(audio))] if job.measure else []
     references = _References(source)
-    return [row for decode in job.decodes for row in _score_decode(job, decode, references)]
+    for decode in job.decodes:
+        rows += _score_decode(job, decode, references)
+    return rows
+
+
+def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[object]:
+    """The rows of a decode that these metrics do not get to see."""
+    return [_row(coded, name, "failed", reason) for name in metrics]
 
 
 class _References:
@@ -105,12 +117,13 @@ def _score_decode(
             reason = (
                 f"{name} is for {', '.join(metric.spec.domains)}, the clip is {job.clip.domain}"
             )
-            yield _row(decode, name, "skipped", reason)
+            yield _row(decode.coded, name, "skipped", reason)
     try:
         degraded = _read_decoded(job.run_folder, decode.coded)
         reference = references.audio_for(decode.spec, job.reference)
     except SnacbenchError as error:
-        yield from (_row(decode, m.spec.name, "failed", str(error)) for m in applicable)
+        for metric in applicable:
+            yield _row(decode.coded, metric.spec.name, "failed", str(error))
         return
     for metric in applicable:
         yield _score(metric, decode, reference, degraded, references)
@@ -147,14 +160,14 @@ def _score(
         )
         value = scorer(degraded=ready)
     except Undefined as error:
-        return _row(decode, name, "undefined", str(error))
+        return _row(decode.coded, name, "undefined", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a metric's own code raises is a failed row
-        return _row(decode, name, "failed", f"{type(error).__name__}: {error}")
+        return _row(decode.coded, name, "failed", f"{type(error).__name__}: {error}")
     if math.isnan(value):
-        return _row(decode, name, "failed", "the metric returned NaN")
+        return _row(decode.coded, name, "failed", "the metric returned NaN")
     return Score(decode.coded.clip, decode.coded.codec, name, metric.spec.version, "ok", value)
 
 
-def _row(decode: DecodeToScore, metric: str, status: ScoreStatus, reason: str) -> Score:
+def _row(coded: Coded, metric: str, status: ScoreStatus, reason: str) -> Score:
     version = all_metrics()[metric].spec.version
-    return Score(decode.coded.clip, decode.coded.codec, metric, version, status, None, reason)
+    return Score(coded.clip, coded.codec, metric, version, status, None, reason)

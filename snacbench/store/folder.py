@@ -15,11 +15,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError
-from snacbench.rows import Calibration, Coded, CodeHistogram, Run, Score
+from snacbench.rows import Agreement, Calibration, ClipMeasures, Coded, CodeHistogram, Run, Score
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip
 
@@ -27,6 +28,8 @@ SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
+_ROWS_AT_ONCE = 1000
+_BLOCK_BYTES = 1 << 16
 _MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
 Row = TypeVar("Row")
@@ -35,6 +38,8 @@ Row = TypeVar("Row")
 ROW_FILES: dict[type, str] = {
     Clip: "clips.jsonl",
     Calibration: "calibrations.jsonl",
+    Agreement: "agreements.jsonl",
+    ClipMeasures: "measures.jsonl",
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
     Score: "scores.jsonl",
@@ -102,25 +107,38 @@ class RunFolder:
         """Where the decoded audio of a clip lies: one folder per codec."""
         return self.path / _DECODED_FOLDER / _file_name(codec) / (_file_name(clip) + ".flac")
 
-    def append(self, rows: Iterable[object]) -> None:
+    def append(self, rows: Iterable[object]) -> list[int]:
         """Append rows to their files and wait until they are on disk.
+
+        Returns
+        -------
+        list of int
+            Where each row begins in its file, in bytes; `read_at` takes these.
 
         Raises
         ------
         StoreError
             If the disk is full or the folder cannot be written.
         """
+        places: list[int] = []
+        remaining = iter(rows)
+        while block := list(islice(remaining, _ROWS_AT_ONCE)):
+            places += self._append_block(block)
+        return places
+
+    def _append_block(self, rows: Sequence[object]) -> list[int]:
         lines: dict[str, list[bytes]] = {}
         for row in rows:
-            stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
-            line = json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False)
-            lines.setdefault(ROW_FILES[type(row)], []).append(line.encode() + b"\n")
+            lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
+        began: dict[str, Iterator[int]] = {}
         with _explained(self.path):
-            for name, encoded in lines.items():
+            for name, encoded in lines.items():  # in the order in which the rows came
                 with (self.path / name).open("ab") as stream:
+                    began[name] = accumulate(map(len, encoded), initial=stream.tell())
                     stream.write(b"".join(encoded))
                     stream.flush()
                     os.fsync(stream.fileno())
+        return [next(began[ROW_FILES[type(row)]]) for row in rows]
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
         """Every complete row of a kind, in the order in which they were appended.
@@ -130,13 +148,29 @@ class RunFolder:
         StoreError
             If a line other than an incomplete last one is not such a row.
         """
+        return (row for _, row in self.read_placed(row_type))
+
+    def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
+        """Every complete row of a kind as `read` gives it, with the byte at which it begins."""
         path = self.path / ROW_FILES[row_type]
         if not path.exists():
             return
+        place = 0
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.endswith(b"\n"):
-                    yield from_json(line, row_type, origin=f"{path}, line {number}")
+                    yield place, from_json(line, row_type, origin=f"{path}, line {number}")
+                place += len(line)
+
+    def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
+        """The rows that begin at these bytes of their file."""
+        path = self.path / ROW_FILES[row_type]
+        rows = []
+        with path.open("rb") as stream:
+            for place in places:
+                stream.seek(place)
+                rows.append(from_json(stream.readline(), row_type, origin=f"{path}, byte {place}"))
+        return rows
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""
@@ -177,13 +211,25 @@ class RunFolder:
             yield  # outside `_explained`: errors of the work under the lock are not the folder's
 
 
+def _line_of(row: object) -> bytes:
+    stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
+    return json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
 def _drop_incomplete_line(path: Path) -> None:
     if not path.exists():
         return
     with path.open("rb+") as stream:
-        content = stream.read()
-        complete = content.rfind(b"\n") + 1
-        if complete < len(content):
+        end = stream.seek(0, os.SEEK_END)
+        complete = end
+        while complete > 0:  # from the end, block by block: the file may be large
+            start = max(0, complete - _BLOCK_BYTES)
+            stream.seek(start)
+            found = stream.read(complete - start).rfind(b"\n") + 1
+            complete = start + found
+            if found:
+                break
+        if complete < end:
             stream.truncate(complete)
 
 

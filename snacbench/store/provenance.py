@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib import metadata
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def machine() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "memory_gib": f"{_memory_bytes() / 2**30:.1f}",
     }
+
+
+def gpu() -> str:
+    """The GPUs and their driver, as ``nvidia-smi`` names them.
+
+    PyTorch would take hundreds of megabytes of a GPU's memory to tell.
+    """
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,driver_version,memory.total",
+        "--format=csv,noheader",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown: nvidia-smi does not tell"
+    return "; ".join(done.stdout.split("\n")).strip("; ")
 
 
 def _processor() -> str:

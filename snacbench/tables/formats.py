@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from snacbench.tables.summary import ALL_DOMAINS, FIXED_COLUMNS, RunRows, entropies, summary
+from snacbench.rows import Agreement
+from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.summary import FIXED_COLUMNS, RunRows, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +17,13 @@ if TYPE_CHECKING:
 
 _DIGITS = {
     "nominal_kbps": 2, "actual_kbps": 2, "entropy_kbps": 2, "efficiency": 3, "tokens_per_s": 1,
-    "rtf_encode": 3, "rtf_decode": 3, "params_m": 1,
+    "rtf_encode": 3, "rtf_decode": 3, "rtf_batch": 0, "params_m": 1,
 }  # fmt: skip
 _RATE_COLUMNS = tuple(column for column in FIXED_COLUMNS if column != "domain")
 _SHORT = {
     "nominal_kbps": "nominal\nkbps", "actual_kbps": "actual\nkbps", "entropy_kbps": "entropy\nkbps",
     "efficiency": "effi-\nciency", "tokens_per_s": "tokens\n/s", "rtf_encode": "RTF\nencode",
-    "rtf_decode": "RTF\ndecode", "params_m": "params\nM",
+    "rtf_decode": "RTF\ndecode", "rtf_batch": "RTF in\nbatches of", "params_m": "params\nM",
 }  # fmt: skip
 _NOTHING = "–"
 _FEWER_DIGITS_FROM = 1000
@@ -55,6 +57,8 @@ def to_terminal(runs: Sequence[RunRows], *, width: int) -> list[Table]:
     frame = summary(runs)
     everything = frame[frame["domain"] == ALL_DOMAINS]
     rates = [c for c in _RATE_COLUMNS[1:] if not everything[c].isna().all()]
+    if not (everything["rtf_batch"] > 1).any():
+        rates = [c for c in rates if c != "rtf_batch"]
     better = {m.name: m.better for r in runs for m in r.run.metrics}
     heading = {name: f"{name} {_ARROWS[direction]}" for name, direction in better.items()}
     metrics = [c for c in frame if c not in FIXED_COLUMNS and not str(c).startswith("n_")]
@@ -139,27 +143,44 @@ def _notes(rows: RunRows) -> Iterator[str]:
         yield f"{', '.join(truncated)}: truncated to a depth the model was not trained for."
     if unverified := [s.name for s in run.codecs if s.weights.source == "folder"]:
         yield f"{', '.join(unverified)}: weights from a local folder, see run.json for sha256."
-    small = [spec.name for spec in run.codecs if _is_small(rows, spec.name)]
+    small = [codec.spec.name for codec in rows.codecs if _is_small(codec)]
     if small:
         yield (
             f"Entropy of {', '.join(small)} rests on fewer than 3 tokens per codebook entry "
             "over all clips; per domain on fewer still."
         )
-    exact = sorted({m for (_, _, m), s in rows.scores.items() if s.status == "undefined"})
-    if exact:
-        yield f"Undefined for some clips, see their reasons in scores.jsonl: {', '.join(exact)}."
-    failed = sum(row.status == "failed" for row in rows.coded.values())
+    yield from _computing_notes(rows)
+    undefined = {
+        m for codec in rows.codecs for m, c in codec.scores.items() if c["undefined"].any()
+    }
+    if undefined:
+        metrics = ", ".join(sorted(undefined))
+        yield f"Undefined for some clips, see their reasons in scores.jsonl: {metrics}."
+    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
+    failed = tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
     if failed:
         yield (
-            f"{failed} of {len(rows.coded)} codings (clips times codecs) failed; means are over "
-            "the others."
+            f"{failed} of {tried} codings (clips times codecs) failed; means are over the others."
         )
 
 
-def _is_small(rows: RunRows, codec: str) -> bool:
-    spec = next(s for s in rows.run.codecs if s.name == codec)
-    clips = (clip for name, clip in rows.histograms if name == codec)
-    return any(not book.reliable for book in entropies(rows, spec, clips))
+def _computing_notes(rows: RunRows) -> Iterator[str]:
+    if any((codec.coded["batch"] > 1).any() for codec in rows.codecs):
+        yield (
+            "RTF in batches: each clip is charged its share of its batch, which says nothing of "
+            "one clip alone."
+        )
+    yield from map(_agreement_note, rows.agreements)
+
+
+def _agreement_note(row: Agreement) -> str:
+    share = "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
+    audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
+    return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
+
+
+def _is_small(codec: CodecColumns) -> bool:
+    return any(not book.reliable for book in codec.entropies(ALL_DOMAINS))
 
 
 def _by_domain(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

@@ -7,65 +7,63 @@ weigh more than they cost. A mean is taken over ``ok`` scores only and says how 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from snacbench.rate.entropy import (
-    CodebookEntropy,
-    bitrate_efficiency,
-    codebook_entropies,
-    entropy_kbps,
-)
-from snacbench.rows import Coded, CodeHistogram, Run, Score
+import numpy as np
+
+from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
+from snacbench.rows import Agreement, Coded, CodeHistogram, Run, Score
 from snacbench.store.folder import RunFolder
-from snacbench.types import DOMAINS, CodecSpec
+from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
+from snacbench.types import DOMAINS
 from snacbench.units import kbps
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ALL_DOMAINS = "all"
 FIXED_COLUMNS = (
     "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
-    "tokens_per_s", "rtf_encode", "rtf_decode", "params_m",
+    "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class RunRows:
-    """The rows of one run, indexed for summing up."""
+    """A run as columns of numbers, one set of them per codec, and its few other rows."""
 
     run: Run
-    coded: Mapping[tuple[str, str], Coded]
-    scores: Mapping[tuple[str, str, str], Score]
-    histograms: Mapping[tuple[str, str], tuple[CodeHistogram, ...]]
+    codecs: tuple[CodecColumns, ...]
+    agreements: tuple[Agreement, ...] = ()
 
     @classmethod
     def load(cls, folder: RunFolder) -> RunRows:
-        """Read a run; where a row was written twice, by a killed process, the last one counts."""
-        histograms: dict[tuple[str, str], dict[int, CodeHistogram]] = {}
-        for row in folder.read(CodeHistogram):
-            histograms.setdefault((row.codec, row.clip), {})[row.stream] = row
-        return cls(
-            folder.run,
-            {(row.codec, row.clip): row for row in folder.read(Coded)},
-            {(row.codec, row.clip, row.metric): row for row in folder.read(Score)},
-            {key: tuple(streams.values()) for key, streams in histograms.items()},
-        )
+        """Read a run, row by row; where a row was written twice, the last one counts."""
+        run = folder.run
+        columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
+        clips: dict[str, int] = {}
+        for coded in folder.read(Coded):
+            columns[coded.codec].take_coded(clips.setdefault(coded.clip, len(clips)), coded)
+        for score in folder.read(Score):
+            columns[score.codec].take_score(clips.setdefault(score.clip, len(clips)), score)
+        for place, row in folder.read_placed(CodeHistogram):
+            if row.clip in clips:
+                columns[row.codec].take_histogram(clips[row.clip], row, place, folder)
+        return cls(run, tuple(columns.values()), tuple(folder.read(Agreement)))
 
     @property
     def metrics(self) -> list[str]:
         """Metrics that were scored, those the run was planned with first."""
         planned = [metric.name for metric in self.run.metrics]
-        scored = {metric for _, _, metric in self.scores}
+        scored = {metric for codec in self.codecs for metric in codec.scores}
         return [m for m in planned if m in scored] + sorted(scored - set(planned))
 
     @property
     def domains(self) -> list[str]:
         """Domains of the clips, in a fixed order, then all of them together."""
-        present = {row.domain for row in self.coded.values()}
-        return [*(d for d in DOMAINS if d in present), ALL_DOMAINS]
+        present = [d for d in DOMAINS if any(len(codec.tried(d)) for codec in self.codecs)]
+        return [*present, ALL_DOMAINS]
 
 
 def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
@@ -76,36 +74,25 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     DataFrame
         Columns `FIXED_COLUMNS`, then for each metric its mean and ``n_`` of it; what does not
         apply is missing. Rates in kbps (1000 bit/s), ``rtf_*`` in seconds of computing per
-        second of audio (lower is faster).
+        second of audio (lower is faster), each clip charged its share of its batch where
+        ``rtf_batch``, the largest of them, is above 1.
     """
     import pandas as pd
 
     metrics = list(dict.fromkeys(name for rows in runs for name in rows.metrics))
-    columns = [*FIXED_COLUMNS, *(c for name in metrics for c in (name, f"n_{name}"))]
+    headings = [*FIXED_COLUMNS, *(c for name in metrics for c in (name, f"n_{name}"))]
     records = [
-        record
+        _record(columns, domain, metrics)
         for rows in runs
-        for spec in rows.run.codecs
+        for columns in rows.codecs
         for domain in rows.domains
-        if (record := _record(rows, spec, domain, metrics)) is not None
+        if len(columns.tried(domain))
     ]
-    return pd.DataFrame.from_records(records, columns=columns)
+    return pd.DataFrame.from_records(records, columns=headings)
 
 
-def _record(
-    rows: RunRows, spec: CodecSpec, domain: str, metrics: Sequence[str]
-) -> dict[str, Any] | None:
-    ok = [
-        row
-        for (codec, _), row in rows.coded.items()
-        if codec == spec.name and row.status == "ok" and domain in (row.domain, ALL_DOMAINS)
-    ]
-    attempted = any(
-        codec == spec.name and domain in (row.domain, ALL_DOMAINS)
-        for (codec, _), row in rows.coded.items()
-    )
-    if not attempted:
-        return None
+def _record(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dict[str, Any]:
+    spec, ok = columns.spec, columns.ok(domain)
     record: dict[str, Any] = {
         "codec": spec.name,
         "domain": domain,
@@ -114,44 +101,31 @@ def _record(
         "tokens_per_s": spec.tokens_per_s,
         "params_m": spec.params_m,
     }
-    record.update(_rates(rows, spec, ok))
+    record.update(_rates(columns, domain, columns.coded[ok]))
     for name in metrics:
-        values = list(_values(rows, spec.name, name, [row.clip for row in ok]))
+        values = columns.values(name, ok)
         record[f"n_{name}"] = len(values)
         record[name] = math.fsum(values) / len(values) if values else None
     return record
 
 
-def _rates(rows: RunRows, spec: CodecSpec, ok: Sequence[Coded]) -> dict[str, float]:
-    duration_s = sum(row.duration_s or 0.0 for row in ok)
+def _rates(columns: CodecColumns, domain: str, ok: Cells) -> dict[str, float]:
+    duration_s = math.fsum(ok["duration_s"])
     if not duration_s:
         return {}
     found: dict[str, float] = {}
-    timed = [row for row in ok if row.encode_s is not None and row.decode_s is not None]
-    if timed:
-        timed_s = sum(row.duration_s or 0.0 for row in timed)
-        found["rtf_encode"] = sum(row.encode_s or 0.0 for row in timed) / timed_s
-        found["rtf_decode"] = sum(row.decode_s or 0.0 for row in timed) / timed_s
-    bits = [row.bits for row in ok if row.bits is not None]
-    if len(bits) == len(ok):
-        found["actual_kbps"] = kbps(sum(b.total for b in bits), duration_s)
-    books = entropies(rows, spec, (row.clip for row in ok))
-    counted = all((spec.name, row.clip) in rows.histograms for row in ok)
-    if books and counted and len(bits) == len(ok):
-        side_bits = sum(b.side_info for b in bits)
+    timed = ok[~np.isnan(ok["encode_s"]) & ~np.isnan(ok["decode_s"])]
+    if len(timed):
+        timed_s = math.fsum(timed["duration_s"])
+        found["rtf_encode"] = math.fsum(timed["encode_s"]) / timed_s
+        found["rtf_decode"] = math.fsum(timed["decode_s"]) / timed_s
+        found["rtf_batch"] = max(1, int(timed["batch"].max()))
+    bits = math.fsum(ok["bits"])
+    if math.isnan(bits):
+        return found
+    found["actual_kbps"] = kbps(bits, duration_s)
+    if books := columns.entropies(domain):
+        side_bits = int(math.fsum(ok["side_info_bits"]))
         found["entropy_kbps"] = entropy_kbps(books, duration_s=duration_s, other_bits=side_bits)
-        found["efficiency"] = bitrate_efficiency(books, spec)
+        found["efficiency"] = bitrate_efficiency(books, columns.spec)
     return found
-
-
-def entropies(rows: RunRows, spec: CodecSpec, clips: Iterable[str]) -> tuple[CodebookEntropy, ...]:
-    """Entropy per codebook of a codec over some of a run's clips; empty without codebooks."""
-    found = (h for clip in clips for h in rows.histograms.get((spec.name, clip), ()))
-    return codebook_entropies(found, spec) if spec.streams else ()
-
-
-def _values(rows: RunRows, codec: str, metric: str, clips: Sequence[str]) -> Iterator[float]:
-    for clip in clips:
-        score = rows.scores.get((codec, clip, metric))
-        if score is not None and score.status == "ok" and score.value is not None:
-            yield score.value

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from snacbench.audio.io import AUDIO_SUFFIXES
 from snacbench.errors import TestSetError
-from snacbench.testsets.testset import TestSet, make_clip, make_set
+from snacbench.testsets.records import FileIndex, Reading
+from snacbench.testsets.testset import TestSet, clip_of, make_set
 from snacbench.types import DOMAINS, Domain
 
 _DOMAIN_WORDS: dict[str, Domain] = {
@@ -22,10 +23,22 @@ _DOMAIN_WORDS: dict[str, Domain] = {
 }
 
 
-def folder_set(folder: Path, *, domain: Domain = "unknown") -> TestSet:
+def folder_set(
+    folder: Path,
+    *,
+    domain: Domain = "unknown",
+    reading: Reading = Reading(),  # noqa: B008 - immutable
+) -> TestSet:
     """Every audio file below a folder; subfolders named after a domain tell it.
 
     A transcript is read from a text file of the same name beside the audio.
+
+    Parameters
+    ----------
+    folder : Path
+    domain : str
+        Domain of clips whose folders tell none.
+    reading : Reading
 
     Raises
     ------
@@ -35,21 +48,25 @@ def folder_set(folder: Path, *, domain: Domain = "unknown") -> TestSet:
     if not os.access(folder, os.R_OK | os.X_OK):
         raise TestSetError(f"{folder} may not be read by this user; check its permissions")
     root = folder.resolve()
-    paths = sorted(_audio_files(root))
+    paths = sorted(audio_files(root))
     stems = Counter(path.with_suffix("") for path in paths)
+    relative = {path: path.relative_to(root).as_posix() for path in paths}
+    records = FileIndex(root.name, root).read(list(relative.values()), reading)
     clips = (
-        make_clip(
+        clip_of(
             f"{root.name}/{_name(path, root, unique=stems[path.with_suffix('')] == 1)}",
             path,
+            records[relative[path]],
             domain=_domain_of(path.relative_to(root), domain),
             transcript=transcript_beside(path),
         )
         for path in paths
     )
-    return make_set(root.name, clips, origin=str(folder))
+    return make_set(root.name, clips, origin=str(folder), roots={root.name: root})
 
 
-def _audio_files(root: Path) -> Iterator[Path]:
+def audio_files(root: Path) -> Iterator[Path]:
+    """Every audio file below a folder, hidden ones excepted, in no fixed order."""
     for path in root.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
         if path.suffix.lower() in AUDIO_SUFFIXES and not hidden and not path.is_dir():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from snacbench.audio.io import probe, sha256_of_file
-from snacbench.errors import AudioError, TestSetError
+from snacbench.errors import TestSetError
+from snacbench.testsets.records import FileRecord, printable, read_record
 from snacbench.types import Clip, Domain
 
 
@@ -25,13 +25,26 @@ class BrokenClip:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Clips in the order of their ids, and the files that could not be read."""
+    """Clips in the order of their ids, and the files that could not be read.
+
+    Attributes
+    ----------
+    roots : mapping from name to folder
+        Where the files of each corpus lie; the name is what the ids of its clips begin with.
+    missing : tuple of str
+        What a complete copy holds and this one lacks, a sentence each.
+    notes : tuple of str
+        What else to know of how the set came about: files left out, segments not found.
+    """
 
     __test__ = False  # keeps pytest from collecting it
 
     name: str
     clips: tuple[Clip, ...]
     broken: tuple[BrokenClip, ...] = ()
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def duration_s(self) -> float:
@@ -50,28 +63,25 @@ class TestSet:
 
 def make_clip(clip_id: str, path: Path, **facts: object) -> Clip | BrokenClip:
     """A clip of a whole file, its header read and its bytes hashed."""
-    try:
-        _check_name(path)
-        rate_hz, channels, num_samples = probe(path)
-        digest = sha256_of_file(path)
-    except (AudioError, OSError) as error:
+    return clip_of(clip_id, path, read_record(path.parent, path.name), **facts)
+
+
+def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: object) -> Clip | BrokenClip:
+    """A clip of a whole file of which a record tells what it holds, or why it cannot be read."""
+    if record.problem:
         domain = facts.get("domain", "unknown")
-        return BrokenClip(_utf8(clip_id), path, str(error), domain)  # type: ignore[arg-type]
-    clip = Clip(clip_id, path, digest, rate_hz, channels, num_samples)
+        return BrokenClip(printable(clip_id), path, record.problem, domain)  # type: ignore[arg-type]
+    clip = Clip(clip_id, path, record.sha256, record.rate_hz, record.channels, record.num_samples)
     return replace(clip, **facts)  # type: ignore[arg-type]
 
 
-def _check_name(path: Path) -> None:
-    """Rows and digests are UTF-8: a name that is not cannot be written into them."""
-    if str(path) != _utf8(str(path)):
-        raise AudioError(f"{_utf8(str(path))} has a name that is not UTF-8; rename the file")
-
-
-def _utf8(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def make_set(name: str, clips: Iterable[Clip | BrokenClip], *, origin: str) -> TestSet:
+def make_set(
+    name: str,
+    clips: Iterable[Clip | BrokenClip],
+    *,
+    origin: str,
+    roots: Mapping[str, Path] | None = None,
+) -> TestSet:
     """Collect clips into a set.
 
     Raises
@@ -90,6 +100,20 @@ def make_set(name: str, clips: Iterable[Clip | BrokenClip], *, origin: str) -> T
         name,
         tuple(c for c in found if isinstance(c, Clip)),
         tuple(c for c in found if isinstance(c, BrokenClip)),
+        roots or {},
+    )
+
+
+def segment_of(clip: Clip, start: int, num_samples: int) -> Clip:
+    """A segment of a clip, `start` counted from the clip's own; its id tells its place."""
+    place_s = start / clip.rate_hz
+    return replace(
+        clip,
+        id=f"{clip.id}+{place_s:.3f}s",
+        start=clip.start + start,
+        num_samples=num_samples,
+        transcript=None,  # is that of the whole file
+        measures=None,
     )
 
 
@@ -110,7 +134,7 @@ def choose(
     kept: set[str] = set()
     for domain in {entry.domain for entry in entries}:
         ids = (entry.id for entry in entries if entry.domain == domain)
-        kept.update(sorted(ids, key=_hash)[:limit])
+        kept.update(sorted(ids, key=hash_of)[:limit])
     return replace(
         test_set,
         clips=tuple(clip for clip in clips if clip.id in kept),
@@ -123,12 +147,14 @@ def _segment(clip: Clip, segment_s: float) -> Clip:
     length = round(segment_s * clip.rate_hz)
     if clip.num_samples <= length:
         return clip
-    start = _hash(clip.id) % (clip.num_samples - length + 1)
-    start_s = start / clip.rate_hz
-    return replace(
-        clip, id=f"{clip.id}+{start_s:.3f}s", start=clip.start + start, num_samples=length
-    )
+    return segment_of(clip, hash_of(clip.id) % (clip.num_samples - length + 1), length)
 
 
-def _hash(text: str) -> int:
+def counted(number: int, noun: str) -> str:
+    """``1 file``, ``1,000 files``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def hash_of(text: str) -> int:
+    """64 bits that depend on a text alone, the same on every machine."""
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -4,29 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from snacbench.audio.io import sha256_of_file
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.download import Progress
+from snacbench.errors import WeightsUnavailable
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
+from snacbench.weights.caches import copies
+from snacbench.weights.digests import known_digest
+from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from snacbench.weights.published import cached_files, fetch
+from snacbench.weights.published import obtain
 
 
-def locate(model: CodecModel, policy: WeightsPolicy) -> LocatedWeights | None:
+def locate(
+    model: CodecModel, policy: WeightsPolicy, progress: Progress | None = None
+) -> LocatedWeights | None:
     """Weights files of a model under a policy; None for codecs that have no weights.
 
-    Downloads what is published and not cached.
+    Fetches what is published and not on this disk.
 
     Raises
     ------
     WeightsUnavailable
         If the weights are not at hand; the message says where they can be had.
     WeightsMismatch
-        If a cached or downloaded file does not have its pinned digest.
+        If a file does not have the digest that this package pins or the lock file records.
     """
     source = model.source
     if source is None:
@@ -36,26 +43,24 @@ def locate(model: CodecModel, policy: WeightsPolicy) -> LocatedWeights | None:
     if source.host == "own":
         files = {file.name: Path(file.url_path) for file in source.files}
         return _located(source, files, "own", source.repository)
-    if folder := _folder_for(model, source, policy):
-        files = _local_files(model, source, folder)
-        return _located(source, files, "folder", str(folder))
+    if folder := folder_for(model, source, policy):
+        return _in_folder(model, source, folder)
     if source.host == "folder":
-        raise WeightsUnavailable(
-            f"{model.name} needs models that only you can name: {source.advice}; then set "
-            f"{source.environment_variable}=DIR or pass --weights {model.name}=DIR"
-        )
+        raise WeightsUnavailable(how_to_name_a_folder(model, source))
     if policy.base == "embedded":
         raise WeightsUnavailable(
             f"{model.name} is a published model and has no embedded weights; ask for "
             f"{model.family}-mini, or pass --weights published or --weights DIR"
         )
-    located = _located(source, fetch(source), "published", source.repository)
-    if located.info.verified is False:
-        raise WeightsMismatch(
-            f"the cached weights of {model.name} in {next(iter(located.files.values())).parent} "
-            "do not have the published sha256; delete them so that they are fetched again"
-        )
-    return located
+    return obtain(model, progress)
+
+
+def how_to_name_a_folder(model: CodecModel, source: WeightsSource) -> str:
+    """What to do about a model that only the user has."""
+    return (
+        f"{model.name} needs models that only you can name: {source.advice}; then set "
+        f"{source.environment_variable}=DIR or pass --weights {model.name}=DIR"
+    )
 
 
 def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
@@ -67,15 +72,23 @@ def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
         return "embedded demonstration weights"
     if source.host == "own":
         return source.repository
-    if folder := _folder_for(model, source, policy):
-        missing = [f.name for f in source.files if _find(model, source, f, folder) is None]
+    if folder := folder_for(model, source, policy):
+        missing = [f.name for f in source.files if find_in_folder(model, source, f, folder) is None]
         return f"{folder}" if not missing else f"missing {', '.join(missing)} in {folder}"
     if source.host == "folder":
         return f"folder not named: set {source.environment_variable}"
-    return "published, cached" if cached_files(source) else "published, not cached"
+    return f"published, {_places(model, source)}"
 
 
-def _folder_for(model: CodecModel, source: WeightsSource, policy: WeightsPolicy) -> Path | None:
+def _places(model: CodecModel, source: WeightsSource) -> str:
+    found = [copies(model, source, file) for file in source.files]
+    if not all(found):
+        return "not cached"
+    return f"in the {' and the '.join(dict.fromkeys(places[0].place for places in found))}"
+
+
+def folder_for(model: CodecModel, source: WeightsSource, policy: WeightsPolicy) -> Path | None:
+    """The folder that the user names for a model, by option or environment; None if by neither."""
     if model.name in policy.folders:
         return policy.folders[model.name]
     named = os.environ.get(source.environment_variable) if source.environment_variable else None
@@ -92,7 +105,7 @@ def _embedded_files(model: CodecModel) -> dict[str, Path]:
 def _local_files(model: CodecModel, source: WeightsSource, folder: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for file in source.files:
-        path = _find(model, source, file, folder)
+        path = find_in_folder(model, source, file, folder)
         if path is None:
             looked = ", ".join(str(p) for p in _candidates(model, source, file, folder))
             raise WeightsUnavailable(
@@ -102,7 +115,10 @@ def _local_files(model: CodecModel, source: WeightsSource, folder: Path) -> dict
     return files
 
 
-def _find(model: CodecModel, source: WeightsSource, file: HostedFile, folder: Path) -> Path | None:
+def find_in_folder(
+    model: CodecModel, source: WeightsSource, file: HostedFile, folder: Path
+) -> Path | None:
+    """A file of a model in a folder, by any of the names and subfolders that people use."""
     return next((p for p in _candidates(model, source, file, folder) if p.is_file()), None)
 
 
@@ -115,17 +131,26 @@ def _candidates(
             yield folder / subfolder / name
 
 
+def _in_folder(model: CodecModel, source: WeightsSource, folder: Path) -> LocatedWeights:
+    """A user's folder: compared with what is pinned and recorded, never recorded itself."""
+    files, locked = _local_files(model, source, folder), locked_files(model.name)
+    known = {f.name: known_digest(model.name, f, locked.get(f.name)) for f in source.files}
+    located = _located(source, files, "folder", str(folder))
+    digests = located.info.sha256
+    checked = [k.fits(digests[name]) for name, k in known.items() if k.by]
+    info = replace(
+        located.info,
+        verified=all(checked) if checked else None,
+        pinned_by={name: k.by for name, k in known.items() if k.by},
+    )
+    return LocatedWeights(files, info)
+
+
 def _located(
     source: WeightsSource,
     files: Mapping[str, Path],
-    kind: Literal["published", "embedded", "folder", "own"],
+    kind: Literal["embedded", "folder", "own"],
     origin: str,
 ) -> LocatedWeights:
     digests = {name: sha256_of_file(path) for name, path in files.items()}
-    pinned = {f.name: f.sha256 for f in source.files if f.sha256}
-    verified = (
-        all(digests[name].startswith(expected) for name, expected in pinned.items())
-        if pinned
-        else None
-    )
-    return LocatedWeights(files, WeightsInfo(kind, origin, source.revision, digests, verified))
+    return LocatedWeights(files, WeightsInfo(kind, origin, source.revision, digests))

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
+from snacbench.download import offline
 from snacbench.errors import UserError
 from snacbench.models import CodecModel
-from snacbench.weights.published import cached_files, host_address, reachable
+from snacbench.weights.caches import at_hand
+from snacbench.weights.hosts import host_address, reachable
 
 Rule = Literal["auto", "published", "embedded"]
 Base = Rule | Path
@@ -67,9 +69,9 @@ def decide(
 ) -> tuple[WeightsPolicy, str]:
     """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run.
 
-    Published weights are used if those of every model are in the official caches or their
-    hosts answer within 8 s; else all families fall back together, so that no table mixes
-    published with demonstration models.
+    Published weights are used if those of every model are on this disk, or their hosts answer
+    within 8 s (offline, nobody is asked); else all families fall back together, so that no table
+    mixes published with demonstration models.
 
     Returns
     -------
@@ -79,9 +81,7 @@ def decide(
     if policy.base != "auto" or not published_models:
         return policy, ""
     missing = [
-        m
-        for m in published_models
-        if m.source and m.name not in policy.folders and cached_files(m.source) is None
+        m for m in published_models if m.source and m.name not in policy.folders and not at_hand(m)
     ]
     if not missing:
         return _with(policy, "published"), "published weights, all in the local caches"
@@ -91,10 +91,10 @@ def decide(
     if not silent:
         names = ", ".join(m.name for m in missing)
         return _with(policy, "published"), f"published weights; to be downloaded: {names}"
+    why = "offline, nobody is asked" if offline() else f"{', '.join(silent)} cannot be reached"
     return (
         _with(policy, "embedded"),
-        "embedded demonstration models, because published weights are not cached and "
-        f"{', '.join(silent)} cannot be reached",
+        f"embedded demonstration models, because published weights are not cached and {why}",
     )
 
 

@@ -1,182 +1,188 @@
-"""Official caches and hosts of published weights: the hub, release assets, a plain CDN."""
+"""From a published model to checked files on this disk: found in a cache, or else fetched."""
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from snacbench.audio.io import sha256_of_file
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.models import HostedFile, WeightsSource
+from snacbench.download import Progress, Silent, fetch_file, offline
+from snacbench.errors import (
+    CannotKeep,
+    DigestMismatch,
+    DownloadError,
+    WeightsMismatch,
+    WeightsUnavailable,
+)
+from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.types import WeightsInfo
+from snacbench.weights.caches import Copy, copies, own_copy, own_path, weights_folder
+from snacbench.weights.digests import Known, known_digest
+from snacbench.weights.hosts import host_address, is_commit, published
+from snacbench.weights.integrity import damage
+from snacbench.weights.lock import Entries, LockedFile, lock_path, locked_files, record
 
-# Each address can be pointed elsewhere (a mirror, a test server) by an environment variable.
-_ADDRESSES = {
-    "hub": ("HF_ENDPOINT", "https://huggingface.co"),
-    "github": ("SNACBENCH_GITHUB_ENDPOINT", "https://github.com"),
-    "cdn": ("SNACBENCH_ENCODEC_ENDPOINT", "https://dl.fbaipublicfiles.com"),
-}
-_BLOCK_BYTES = 1 << 20
-_CONNECT_S, _READ_S = 5.0, 60.0
-
-
-def host_address(source: WeightsSource) -> str:
-    """Base address of the host that publishes these weights."""
-    variable, default = _ADDRESSES[source.host]
-    return os.environ.get(variable, default).rstrip("/")
-
-
-def _cache_folder(source: WeightsSource) -> Path:
-    """Where the model's own package keeps its download; shared so that nothing is fetched twice."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    if source.host == "github":
-        return Path("~/.cache/descript/dac").expanduser()  # DAC ignores XDG_CACHE_HOME
-    return Path(os.environ.get("TORCH_HOME", cache / "torch")) / "hub" / "checkpoints"
+_DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_OTHERWISE = (
+    "or pass --weights DIR with a local copy, or --weights embedded for the demonstration models"
+)
 
 
-def cached_files(source: WeightsSource) -> dict[str, Path] | None:
-    """Files of a model in the official cache, or None if any is missing."""
-    found: dict[str, Path] = {}
-    for file in source.files:
-        path = _cached_hub_file(source, file) if source.host == "hub" else None
-        if source.host != "hub":
-            candidate = _cache_folder(source) / file.name
-            path = candidate if candidate.is_file() else None
-        if path is None:
-            return None
-        found[file.name] = path
-    return found
+@dataclass(frozen=True)
+class Found:
+    """A file that is what is known of it, and where it came from."""
+
+    path: Path
+    sha256: str
+    origin: str
+    commit: str = ""
+
+    def as_entry(self) -> LockedFile:
+        """What the lock file records of it."""
+        return LockedFile(
+            sha256=self.sha256,
+            size_bytes=self.path.stat().st_size,
+            origin=self.origin,
+            commit=self.commit,
+        )
 
 
-def _cached_hub_file(source: WeightsSource, file: HostedFile) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(source.repository, file.name, revision=source.revision)
-    return Path(found) if isinstance(found, str) else None
-
-
-def fetch(source: WeightsSource) -> dict[str, Path]:
-    """Files of a model, from the official cache or else downloaded into it.
+def obtain(model: CodecModel, progress: Progress | None = None) -> LocatedWeights:
+    """Every file of a published model, checked; what is seen for the first time is recorded.
 
     Raises
     ------
     WeightsUnavailable
-        If the host cannot be reached or does not have the file.
+        If a file is neither here nor to be had.
     WeightsMismatch
-        If what was downloaded does not have the pinned digest; it is not kept.
+        If a file differs from its pinned or recorded digest.
     """
-    if found := cached_files(source):
-        return found
-    if source.host == "hub":
-        return {file.name: _fetch_from_hub(source, file) for file in source.files}
-    return {file.name: _fetch_url(source, file) for file in source.files}
-
-
-def _fetch_from_hub(source: WeightsSource, file: HostedFile) -> Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    address = host_address(source)
-    try:
-        # The hub's client would try again for half a minute before it gives up.
-        if not reachable([address], _CONNECT_S)[address]:
-            raise ConnectionError(f"no answer from {address}")
-        return Path(hf_hub_download(source.repository, file.name, revision=source.revision))
-    except (OSError, HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise WeightsUnavailable(_unreachable(source, file, error)) from error
-
-
-def _fetch_url(source: WeightsSource, file: HostedFile) -> Path:
-    import requests
-
-    target = _cache_folder(source) / file.name
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    url = f"{host_address(source)}/{file.url_path}"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _download(url, partial)
-        _check_digest(partial, file, url)
-        partial.replace(target)
-    except requests.exceptions.ChunkedEncodingError as error:
-        text = f"{url} broke off ({error}); run again to fetch it anew"
-        raise WeightsUnavailable(text) from error
-    except requests.RequestException as error:
-        raise WeightsUnavailable(_unreachable(source, file, error)) from error
-    except OSError as error:
-        raise WeightsUnavailable(
-            f"cannot keep {file.name} in {target.parent} ({error.strerror or error}); check its "
-            "permissions and the free space"
-        ) from error
-    finally:
-        with suppress(OSError):  # nothing to remove where the folder could not even be made
-            partial.unlink()
-    return target
-
-
-def _download(url: str, target: Path) -> None:
-    import requests
-
-    plain = {"Accept-Encoding": "identity"}  # else Content-Length is not the length of the file
-    with requests.get(url, stream=True, headers=plain, timeout=(_CONNECT_S, _READ_S)) as response:
-        response.raise_for_status()
-        with target.open("wb") as out:
-            for block in response.iter_content(_BLOCK_BYTES):
-                out.write(block)
-        size, promised = target.stat().st_size, response.headers.get("Content-Length")
-    if promised is not None and size != int(promised):  # urllib3 notices only from version 2
-        raise requests.exceptions.ChunkedEncodingError(f"{size} of {promised} bytes came")
-
-
-def _check_digest(path: Path, file: HostedFile, origin: str) -> None:
-    digest = sha256_of_file(path)
-    if file.sha256 and not digest.startswith(file.sha256):
-        raise WeightsMismatch(
-            f"{origin} has sha256 {digest}, expected {file.sha256}; the file was not kept"
+    source = _published_source(model)
+    shown = progress or Silent()
+    locked = locked_files(model.name)
+    # All files of one commit: that of an earlier use, or whatever the first file is found at.
+    revision = next((entry.commit for entry in locked.values() if entry.commit), source.revision)
+    found: dict[str, Found] = {}
+    for file in source.files:
+        known = known_digest(model.name, file, locked.get(file.name))
+        found[file.name] = find(model, file, known, shown) or _fetch(
+            model, file, known, revision, shown
         )
-
-
-def _unreachable(source: WeightsSource, file: HostedFile, error: Exception) -> str:
-    host = urlsplit(host_address(source)).netloc
-    if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.NOT_FOUND:
-        return (
-            f"{host} does not have {file.name} of {source.repository} (404 Not Found); pass "
-            "--weights DIR with a local copy, or --weights embedded for the demonstration models"
-        )
-    return (
-        f"cannot get {file.name} of {source.repository} from {host} ({type(error).__name__}); "
-        "connect to a network, or pass --weights DIR with a local copy, or --weights embedded "
-        "for the demonstration models"
+        revision = found[file.name].commit or revision
+    if news := {name: f.as_entry() for name, f in found.items() if name not in locked}:
+        record(model.name, news)
+    return LocatedWeights(
+        {name: file.path for name, file in found.items()}, _info(source, found, locked)
     )
 
 
-def reachable(addresses: Sequence[str], timeout_s: float) -> dict[str, bool]:
-    """Whether each address answers a request at all, all asked at once within `timeout_s`."""
-    answers = dict.fromkeys(addresses, False)
-    if os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}:
-        return answers
-    # Daemon threads: a name lookup that hangs must delay neither the decision nor the exit.
-    threads = [
-        threading.Thread(target=_ask, args=(address, answers, timeout_s), daemon=True)
-        for address in addresses
-    ]
-    deadline = time.monotonic() + timeout_s
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return dict(answers)
+def find(
+    model: CodecModel, file: HostedFile, known: Known, progress: Progress | None = None
+) -> Found | None:
+    """A copy of a file on this disk that is what it must be; None if there is none.
+
+    Copies in the packages' caches that are not are passed over with a note.
+
+    Raises
+    ------
+    WeightsMismatch
+        If the copy in snacbench's own cache is not what it must be.
+    """
+    source, shown = _published_source(model), progress or Silent()
+    for copy in copies(model, source, file):
+        digest = sha256_of_file(copy.path)
+        wrong = what_is_wrong(copy, digest, known)
+        if not wrong:
+            origin = known.entry.origin if known.entry else copy.path.as_uri()
+            commit = known.entry.commit if known.entry else copy.commit
+            return Found(copy.path, digest, origin, commit)
+        if copy == own_copy(model, file):
+            raise WeightsMismatch(
+                f"{copy.path} {wrong}; delete it, so that it is fetched again{known.way_out}"
+            )
+        shown.note(f"{copy.path} {wrong}; it is not used")
+    return None
 
 
-def _ask(address: str, answers: dict[str, bool], timeout_s: float) -> None:
-    import requests
+def what_is_wrong(copy: Copy, digest: str, known: Known) -> str:
+    """How a copy differs from what it must be; empty if it does not, as far as can be told."""
+    if known.by:
+        return "" if known.fits(digest) else known.differs(digest)
+    if copy.sha256 and copy.sha256 != digest:
+        return f"has sha256 {digest}, expected {copy.sha256} (as its cache says)"
+    return damage(copy.path)
 
+
+def _fetch(
+    model: CodecModel, file: HostedFile, known: Known, revision: str, shown: Progress
+) -> Found:
+    source, target = _published_source(model), own_path(model, file)
     try:
-        requests.head(address, timeout=timeout_s, allow_redirects=False)
-    except (OSError, requests.RequestException):
-        return
-    answers[address] = True
+        there = published(source, file, revision)
+        if there.sha256 and not there.sha256.startswith(known.sha256):
+            raise DigestMismatch(
+                f"{there.url} has sha256 {there.sha256}, expected {known.sha256}; the file was not "
+                "fetched"
+            )
+        digest = fetch_file(
+            there.url,
+            target,
+            sha256=there.sha256 or known.sha256,
+            size_bytes=there.size_bytes,
+            headers=there.headers,
+            progress=shown,
+        )
+    except DigestMismatch as error:
+        raise WeightsMismatch(f"{error}{known.says}{known.way_out}") from error
+    except CannotKeep as error:
+        raise WeightsUnavailable(f"{error}, or set SNACBENCH_CACHE to another folder") from error
+    except DownloadError as error:
+        raise WeightsUnavailable(_not_to_be_had(model, file, error)) from error
+    if not known.by and (wrong := damage(target)):
+        target.unlink()
+        raise WeightsMismatch(
+            f"what came from {there.url} {wrong}; it was not kept. Something between here and "
+            "the host may answer in its place, such as a login page"
+        )
+    return Found(target, digest, there.url, there.revision if is_commit(there.revision) else "")
+
+
+def _info(source: WeightsSource, found: Mapping[str, Found], locked: Entries) -> WeightsInfo:
+    pinned = {file.name for file in source.files if file.sha256}
+    commits = dict.fromkeys(file.commit for file in found.values() if file.commit)
+    return WeightsInfo(
+        "published",
+        source.repository,
+        " ".join(commits) or source.revision,
+        {name: file.sha256 for name, file in found.items()},
+        True if pinned or locked else None,
+        {
+            name: "package" if name in pinned else "lock" if name in locked else "first use"
+            for name in found
+        },
+    )
+
+
+def _published_source(model: CodecModel) -> WeightsSource:
+    assert model.source is not None, model.name
+    return model.source
+
+
+def _not_to_be_had(model: CodecModel, file: HostedFile, error: DownloadError) -> str:
+    source = _published_source(model)
+    text = f"cannot get {file.name} of {source.repository} ({error})"
+    if offline():
+        return (
+            f"{text}; run 'snacbench weights fetch {model.name}' where there is a network, and "
+            f"copy {weights_folder()} and {lock_path()} here, {_OTHERWISE}"
+        )
+    if error.status in _DENIED:
+        return (
+            f"{text}; if it must be applied for at {host_address(source)}/{source.repository}, "
+            f"do so and set HF_TOKEN, {_OTHERWISE}"
+        )
+    if error.status == HTTPStatus.NOT_FOUND:
+        return f"{text}; look whether it has moved, {_OTHERWISE}"
+    return f"{text}; connect to a network, {_OTHERWISE}"

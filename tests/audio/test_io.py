@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from snacbench.errors import AudioError, StoreError
 from snacbench.types import Audio, Clip
 
 RATE_HZ = 16_000
+_NOT_AUDIO = r"a.wav is not audio that libsndfile can read \([^\d]*\)"
 
 
 def noise(channels: int = 1, num_samples: int = 4000) -> np.ndarray:
@@ -131,7 +133,7 @@ class TestUnreadable:
 
     def test_text_named_wav(self, tmp_path, open_file):
         (tmp_path / "a.wav").write_text("This is not audio. " * 50)
-        with pytest.raises(AudioError, match=r"a.wav is not audio that libsndfile can read"):
+        with pytest.raises(AudioError, match=_NOT_AUDIO):
             open_file(tmp_path / "a.wav")
 
     def test_folder_named_wav(self, tmp_path, open_file):
@@ -197,3 +199,12 @@ def test_a_write_that_libsndfile_gives_up_on_a_full_disk_says_so(
     monkeypatch.setattr(io.shutil, "disk_usage", lambda folder: SimpleNamespace(free=0))
     with pytest.raises(StoreError, match="the disk is full while writing"):
         io.write_flac(tmp_path / "a.flac", audio)
+
+
+def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.zeros((4_800, 1), np.float32), 48_000, format="MP3")
+    fork = struct.pack(">IIHII", 0x00051607, 0x00020000, 0, 0, 0)
+    (tmp_path / "._a.mp3").write_bytes(fork.ljust(82, b"\0"))
+    assert probe(path)[0] == 48_000
+    assert read(path).rate_hz == 48_000

@@ -89,7 +89,7 @@ def test_the_csv_is_tidy(run: Path) -> None:
     rows = list(csv.DictReader((run / "summary.csv").open()))
     assert list(rows[0]) == [
         "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
-        "tokens_per_s", "rtf_encode", "rtf_decode", "params_m",
+        "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
         "si_sdr", "n_si_sdr", "mel_dac7", "n_mel_dac7",
     ]  # fmt: skip
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.codecs._neural import load_tensors
+from snacbench.codecs._checkpoint import load_tensors
 from snacbench.errors import UnknownPoint, WeightsMismatch
 from snacbench.models import LocatedWeights
 from snacbench.plugins import codec_models

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from snacbench.codecs import encodec as adapter
-from snacbench.codecs._neural import load_tensors, prepare_for_inference, ready_device
+from snacbench.codecs._checkpoint import load_tensors
+from snacbench.codecs._neural import prepare_for_inference, ready_device
 from snacbench.errors import WeightsMismatch
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
@@ -89,10 +90,25 @@ def test_bandwidth_is_set_for_every_encode(loaded: Callable[[str], Codec]) -> No
     assert len(low.encode(audio).codes) == 2
 
 
+def mini_of_the_package() -> Any:
+    from encodec import EncodecModel
+    from encodec.modules import SEANetDecoder, SEANetEncoder
+    from encodec.quantization import ResidualVectorQuantizer
+
+    config = embedded.config("encodec-mini")["model"]
+    return EncodecModel(
+        SEANetEncoder(**config["encoder"]),
+        SEANetDecoder(**config["encoder"]),
+        ResidualVectorQuantizer(**config["quantizer"]),
+        config["target_bandwidths"],
+        24_000,
+        1,
+    )
+
+
 def test_equals_the_package(loaded: Callable[[str], Codec]) -> None:
     codec = loaded("encodec-mini@6")
-    config = embedded.config("encodec-mini")
-    package = adapter._build_mini(config["model"], codec.spec)
+    package = mini_of_the_package()
     package.load_state_dict(load_tensors(embedded.folder("encodec-mini") / "model.safetensors"))
     package.eval().set_target_bandwidth(6.0)
     audio = broadband(1.0, 24_000)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from snacbench.codecs import _neural as neural
+from snacbench.codecs._checkpoint import load_strictly, load_tensors
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from tests.codecs.conftest import filled, narrow_snac
 
@@ -80,17 +81,17 @@ def test_inplace_snake_leaves_its_input_alone() -> None:
 def test_missing_and_unexpected_keys_are_named() -> None:
     model = torch.nn.Linear(2, 3)
     with pytest.raises(WeightsMismatch, match=r"1 keys missing \(bias\), 1 keys unexpected"):
-        neural.load_strictly(model, {"weight": model.weight, "extra": model.bias}, Path("x.bin"))
+        load_strictly(model, {"weight": model.weight, "extra": model.bias}, Path("x.bin"))
     state = {"weight": torch.zeros(3, 3), "bias": model.bias}
     with pytest.raises(WeightsMismatch, match=r"1 keys of another shape \(weight\)"):
-        neural.load_strictly(model, state, Path("x.bin"))
+        load_strictly(model, state, Path("x.bin"))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "model.bin", "model.th"])
 def test_damaged_weights_files_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x80\x04 this is no weights file" * 9)
     with pytest.raises(WeightsMismatch, match="damaged or not a weights file"):
-        neural.load_tensors(tmp_path / name)
+        load_tensors(tmp_path / name)
 
 
 def test_pickles_that_run_code_are_refused(tmp_path: Path) -> None:
@@ -103,7 +104,7 @@ def test_pickles_that_run_code_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     path.write_bytes(pickle.dumps(Evil()))
     with pytest.raises(WeightsMismatch, match="damaged or not a weights file"):
-        neural.load_tensors(path)
+        load_tensors(path)
 
 
 def test_nan_from_a_decoder_is_an_error() -> None:

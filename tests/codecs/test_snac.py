@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from snacbench.codecs import snac as adapter
+from snacbench.codecs._checkpoint import load_tensors
 from snacbench.codecs._neural import prepare_for_inference, ready_device
 from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights
@@ -71,7 +72,7 @@ def test_decode_equals_the_package_under_the_same_seed(loaded: Callable[[str], C
     codec: Any = loaded("snac-mini")
     config = json.loads(Path(_mini_files()["config.json"]).read_text("utf-8"))
     package = SNAC(**config["model"])
-    package.load_state_dict(adapter.neural.load_tensors(_mini_files()["model.safetensors"]))
+    package.load_state_dict(load_tensors(_mini_files()["model.safetensors"]))
     package.eval()
     audio = broadband(1.3, 24_000)
     encoded = codec.encode(audio)
@@ -126,7 +127,7 @@ def test_latency_of_the_embedded_model_is_its_look_ahead(loaded: Callable[[str],
     codec: Any = loaded("snac-mini")
     block, model = 160 * 4, codec.model
     for noise in adapter._noise_blocks(model):
-        noise.generator = None
+        noise.generators = [None]
     x = torch.zeros(1, 1, 40 * block, requires_grad=True)
     with torch.enable_grad():
         out = model.decoder(model.quantizer(model.encoder(x))[0])[0, 0]

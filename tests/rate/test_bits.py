@@ -31,6 +31,17 @@ def test_side_information_and_packets_count_whole_bytes():
     assert bits.total == 72
 
 
+def test_of_packets_that_wrap_a_bitstream_only_its_bits_count():
+    wrapped = encoded(packets=(b"header and all",), payload_bits=29)
+    assert bits_of(wrapped, spec()) == Bits(payload=29)
+
+
+@pytest.mark.parametrize("counted", [-1, 17])
+def test_no_more_bits_count_than_there_are(counted):
+    with pytest.raises(CodecError, match=f"x@1 counts {counted} bits in packets of 16 bits"):
+        bits_of(encoded(packets=(b"ab",), payload_bits=counted), spec())
+
+
 def test_a_stream_without_codes_costs_nothing():
     assert bits_of(encoded(np.zeros((1, 0))), spec(16)).total == 0
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from snacbench.runner.calibrate import _material, calibrate, residual_delay
-from snacbench.runner.coding import CodecHandle
+from snacbench.runner.loading import CodecHandle
 from snacbench.selectors import select
 from snacbench.types import Audio
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench.errors import MissingPackage, UserError, WeightsMismatch
+from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.runner import plan as planning
 from snacbench.runner.plan import Request, make_plan, recipe_of, summary_of, with_weights
 
@@ -24,7 +24,7 @@ def test_the_plan_says_what_will_be_done() -> None:
     assert text["codecs"] == "identity, snac-24khz@0.422kbps"
     assert "snac-24khz: published" in text["weights"]
     assert text["to do"].startswith("6 clips to code")
-    assert "not trained to be cut to this depth" in text["truncated"]
+    assert "not known to be trained to be cut to this depth" in text["truncated"]
 
 
 def test_a_recipe_makes_the_same_request_again(tmp_path: Path) -> None:
@@ -95,13 +95,19 @@ def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(
 def test_a_cached_file_with_a_wrong_digest_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoints = tmp_path / "hub" / "checkpoints"
-    checkpoints.mkdir(parents=True)
-    (checkpoints / "encodec_24khz-d7cc33bc.th").write_bytes(b"cut off")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path))
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
     plan = make_plan(replace(TOYS, codecs="encodec-24khz@6", weights=("published",)))
-    with pytest.raises(WeightsMismatch, match="do not have the published sha256; delete them"):
-        with_weights(plan)
+    name = "encodec_24khz-d7cc33bc.th"
+    for folder, error, text in (
+        ("hub/checkpoints", WeightsUnavailable, f"cannot get {name} of encodec .*offline"),
+        ("weights/encodec-24khz", WeightsMismatch, r"expected d7cc33bc\w+ \(pinned in this"),
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / name).write_bytes(b"cut off")
+        with pytest.raises(error, match=text):
+            with_weights(plan)
 
 
 def test_too_little_space_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -66,6 +66,32 @@ def test_a_file_of_one_incomplete_line_is_emptied(run):
         assert (run.path / "scores.jsonl").read_bytes() == b""
 
 
+def test_a_long_incomplete_line_is_removed(run):
+    run.append(SCORES)
+    scores = run.path / "scores.jsonl"
+    with scores.open("ab") as stream:
+        stream.write(b"x" * 200_000)
+    with run.locked():
+        assert list(run.read(Score)) == SCORES
+        assert scores.read_bytes().endswith(b"}\n")
+
+
+def test_rows_are_found_again_by_where_they_begin(run):
+    coded = Coded("set/a", "x", "failed", "änders")
+    first = run.append([SCORES[0], coded, SCORES[1]])
+    second = run.append([replace(coded, reason="other"), SCORES[2]])
+    assert run.read_at(Score, [second[1], first[0], first[2]]) == [SCORES[2], *SCORES[:2]]
+    assert [row.reason for row in run.read_at(Coded, [first[1], second[0]])] == ["änders", "other"]
+    assert list(run.read_placed(Score)) == list(
+        zip([first[0], first[2], second[1]], SCORES, strict=True)
+    )
+
+
+def test_more_rows_than_are_written_at_once_keep_their_order(run, monkeypatch):
+    monkeypatch.setattr(store, "_ROWS_AT_ONCE", 2)
+    assert run.read_at(Score, run.append(iter(SCORES))) == SCORES
+
+
 def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(run):
     run.append(SCORES)
     scores = run.path / "scores.jsonl"

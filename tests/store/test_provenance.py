@@ -49,3 +49,14 @@ def test_a_system_that_tells_nothing_is_no_error(monkeypatch):
     monkeypatch.setattr(provenance.os, "sysconf", refuse)
     monkeypatch.setattr(platform, "processor", lambda: "")
     assert (machine()["processor"], machine()["memory_gib"]) == ("unknown", "0.0")
+
+
+def test_gpus_are_named_by_their_driver(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert provenance.gpu() == "unknown: nvidia-smi does not tell"
+    program.write_text("#!/bin/sh\necho 'GPU X, 570.1, 81559 MiB'\necho 'GPU Y, 570.1, 1 MiB'\n")
+    program.chmod(0o755)
+    assert provenance.gpu() == "GPU X, 570.1, 81559 MiB; GPU Y, 570.1, 1 MiB"
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert provenance.gpu() == "unknown: nvidia-smi does not tell"

@@ -63,7 +63,8 @@ def test_markdown_has_one_table_per_domain_and_the_notes(rows):
 def test_markdown_cells_are_rounded_and_missing_ones_a_dash(rows):
     line = next(x for x in to_markdown([rows]).splitlines() if x.startswith("| plain"))
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
-        "plain", "1", "–", "8.00", "–", "–", "–", "0.500", "1.000", "–", "-4.000", "1", "–", "0",
+        "plain", "1", "–", "8.00", "–", "–", "–", "0.500", "1.000", "1", "–",
+        "-4.000", "1", "–", "0",
     ]  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from tests.tables.conftest import NEURAL, RUN, coded, histograms, score
 
 COLUMNS = (
     "codec,domain,n,nominal_kbps,actual_kbps,entropy_kbps,efficiency,tokens_per_s,rtf_encode,"
-    "rtf_decode,params_m,up,n_up,down,n_down"
+    "rtf_decode,rtf_batch,params_m,up,n_up,down,n_down"
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from snacbench.audio.io import sha256_of_file
 from snacbench.errors import TestSetError
 from snacbench.testsets.manifest import manifest_set
+from snacbench.testsets.roots import Roots
 
 
 @pytest.fixture
@@ -134,3 +135,73 @@ def test_an_id_that_occurs_twice_is_an_error(record, manifest):
     record("corpus/b.wav")
     with pytest.raises(TestSetError, match=r"has the id 'corpus/x' twice: .*a.wav, .*b.wav"):
         manifest_set(manifest("path,id", "a.wav,x", "b.wav,x"))
+
+
+def test_a_row_may_name_a_segment(record, manifest):
+    record("corpus/a.wav", seconds=1.0)
+    path = manifest(
+        "path,id,start,num_samples",
+        "a.wav,part,2000,4000",
+        "a.wav,,2000,",
+        "a.wav,,,100",
+        "a.wav,all,,",
+    )
+    segments = {c.id: (c.start, c.num_samples) for c in manifest_set(path).clips}
+    assert segments == {
+        "corpus/part": (2000, 4000),
+        "corpus/a+0.250s": (2000, 6000),
+        "corpus/a+0.000s": (0, 100),
+        "corpus/all": (0, 8000),
+    }
+
+
+def test_the_transcript_beside_a_file_is_not_that_of_its_segment(record, manifest):
+    record("corpus/a.wav", seconds=1.0, text="all of it")
+    path = manifest("path,id,start,transcript", "a.wav,x,2000,", "a.wav,y,2000,half", "a.wav,z,0,")
+    texts = {c.id: c.transcript for c in manifest_set(path).clips}
+    assert texts == {"corpus/x": None, "corpus/y": "half", "corpus/z": "all of it"}
+
+
+@pytest.mark.parametrize("place", ["8000,1", "7000,1001", "9000,", "0,0"])
+def test_a_segment_outside_of_its_file_is_broken(record, manifest, place):
+    record("corpus/a.wav", seconds=1.0)
+    (broken,) = manifest_set(manifest("path,start,num_samples", f"a.wav,{place}")).broken
+    assert "has 8000 samples, the manifest asks for" in broken.reason
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "message"),
+    [
+        ("start", "1.5", "line 2: start is '1.5'; expected a whole number of samples"),
+        ("num_samples", "-1", "line 2: num_samples is '-1'; expected a whole number"),
+        ("clipped_samples", "many", "line 2: clipped_samples is 'many'; expected a whole number"),
+    ],
+)
+def test_places_are_counts_of_samples(record, manifest, column, text, message):
+    record("corpus/a.wav")
+    with pytest.raises(TestSetError, match=message):
+        manifest_set(manifest(f"path,{column}", f"a.wav,{text}"))
+
+
+def test_measures_are_numbers(record, manifest):
+    record("corpus/a.wav")
+    path = manifest("path,clipped_samples,loudness_lufs", "a.wav,0,loud")
+    with pytest.raises(TestSetError, match="line 2: loudness_lufs is 'loud'; expected a number"):
+        manifest_set(path)
+
+
+def test_rows_of_several_corpora_begin_their_ids_with_them(record, manifest):
+    record("corpus/a.wav")
+    path = manifest("path,corpus,id", "a.wav,one,x", "a.wav,two,x", "a.wav,,x")
+    found = manifest_set(path)
+    assert [c.id for c in found.clips] == ["corpus/x", "one/x", "two/x"]
+    assert found.name == "manifest"
+
+
+def test_one_missing_file_does_not_hide_where_the_others_are(record, manifest, tmp_path):
+    for name in ("b", "c"):
+        record(f"audio/deep/{name}.wav")
+    path = manifest("path,corpus", "gone.wav,x", "b.wav,x", "c.wav,x")
+    found = manifest_set(path, roots=Roots(tmp_path / "audio"))
+    assert [c.id for c in found.clips] == ["x/b", "x/c"]
+    assert [b.id for b in found.broken] == ["x/gone"]

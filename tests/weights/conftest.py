@@ -1,85 +1,78 @@
-"""A weights host on this machine: what it answers is a table from path to reply."""
+"""A weights host on this machine, and none of the user's own caches, settings or network."""
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from snacbench.download import http
+from tests import hosts
+from tests.hosts import IMPATIENT, Host, serve
 
-@dataclass
-class Reply:
-    """One answer; `promised` is the Content-Length where it is not the body's."""
-
-    body: bytes = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    promised: int | None = None
-
-
-@dataclass
-class Host:
-    """A running server: set `replies`, read `asked`."""
-
-    address: str
-    replies: dict[str, Reply] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+ENDPOINTS = ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT")
+_UNSET = (
+    "XDG_CACHE_HOME",
+    "XDG_STATE_HOME",
+    "HF_HUB_OFFLINE",
+    "SNACBENCH_OFFLINE",
+    "SNACBENCH_LYRA_DIR",
+    "SNACBENCH_WEIGHTS_LOCK",
+    "HF_TOKEN",
+)
 
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self._answer(with_body=False)
+    """A running host; nobody asks it until a test points an endpoint to it."""
+    with serve() as running:
+        yield running
 
-        def do_GET(self) -> None:
-            self._answer(with_body=True)
 
-        def _answer(self, *, with_body: bool) -> None:
-            found.asked.append(f"{self.command} {self.path}")
-            reply = found.replies.get(self.path.partition("?")[0], Reply(status=404))
-            self.send_response(reply.status)
-            length = len(reply.body) if reply.promised is None else reply.promised
-            for name, value in {"Content-Length": str(length), **reply.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if with_body:
-                self.wfile.write(reply.body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        found = Host(f"http://127.0.0.1:{server.server_port}")
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield found
-        server.shutdown()
+@pytest.fixture
+def all_hosts(monkeypatch: pytest.MonkeyPatch, host: Host) -> Host:
+    """The hub, GitHub and the CDN are the local host."""
+    for name in ENDPOINTS:
+        monkeypatch.setenv(name, host.address)
+    return host
 
 
 @pytest.fixture
 def silent_address() -> str:
     """An address at which nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return f"http://127.0.0.1:{port}"
+    return hosts.silent_address()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> SimpleNamespace:
+    """Where things are in a test's own home."""
+    return SimpleNamespace(
+        own=tmp_path / "cache" / "weights" / "our-name",
+        lock=tmp_path / "state" / "weights.lock",
+        cdn=tmp_path / "torch" / "hub" / "checkpoints",
+        github=tmp_path / "home" / ".cache" / "descript" / "dac",
+        hub=tmp_path / "hub",
+    )
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_this_machine(monkeypatch, tmp_path: Path, silent_address: str) -> None:
+def _nothing_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, silent_address: str
+) -> None:
     """No test finds the user's caches, settings or network."""
     from huggingface_hub import constants
 
-    for name in ("XDG_CACHE_HOME", "HF_HUB_OFFLINE", "SNACBENCH_LYRA_DIR"):
+    for name in _UNSET:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    for name in ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT"):
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
+    monkeypatch.setattr(http, "PATIENCE", IMPATIENT)
+    for name in ENDPOINTS:
         monkeypatch.setenv(name, silent_address)

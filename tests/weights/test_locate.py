@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.errors import WeightsUnavailable
 from snacbench.models import CodecModel, HostedFile, WeightsSource
 from snacbench.plugins import codec_models
 from snacbench.weights.locate import locate, state_of
+from snacbench.weights.lock import LockedFile, record
 from snacbench.weights.policy import WeightsPolicy
-from tests.weights.conftest import Reply
+from tests.hosts import Reply
 
-BODY = b"weights"
+BODY = b"\x80weights"
 DIGEST = hashlib.sha256(BODY).hexdigest()
 AUTO, PUBLISHED = WeightsPolicy(), WeightsPolicy("published")
 SOURCE = WeightsSource(
@@ -101,22 +102,37 @@ def test_a_local_file_is_verified_against_its_pinned_digest(folder, pinned, veri
     located = locate(with_digest(pinned), WeightsPolicy(folder))
     assert located.info.verified is verified
     assert located.info.sha256 == {"model.bin": DIGEST}
+    assert located.info.pinned_by == ({"model.bin": "package"} if pinned else {})
 
 
-def test_published_weights_are_downloaded_and_then_cached(monkeypatch, host):
-    monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", host.address)
-    host.replies["/model.bin"] = Reply(BODY)
+def test_published_weights_are_downloaded_and_then_cached(all_hosts):
+    all_hosts.replies["/model.bin"] = Reply(BODY)
     assert state_of(MODEL, PUBLISHED) == "published, not cached"
     info = locate(MODEL, PUBLISHED).info
     assert (info.source, info.origin, info.verified) == ("published", "owner/their-name", True)
-    assert state_of(MODEL, PUBLISHED) == "published, cached"
+    assert state_of(MODEL, PUBLISHED) == "published, in the snacbench cache"
 
 
-def test_a_cached_file_with_another_digest_is_an_error(tmp_path):
-    put(tmp_path / "torch/hub/checkpoints/model.bin", b"cut off")
-    text = r"cached weights of our-name in .*checkpoints do not have the published sha256; delete"
-    with pytest.raises(WeightsMismatch, match=text):
-        locate(MODEL, PUBLISHED)
+def test_a_copy_in_the_packages_cache_is_told_apart(places):
+    put(places.cdn / "model.bin")
+    assert state_of(MODEL, PUBLISHED) == "published, in the package cache"
+    assert locate(MODEL, PUBLISHED).files["model.bin"] == places.cdn / "model.bin"
+
+
+@pytest.mark.parametrize(("body", "verified"), [(BODY, True), (b"\x80mine", False)])
+def test_a_local_file_is_compared_with_what_was_recorded_but_never_recorded(
+    folder, places, body, verified
+):
+    unpinned = with_digest("")
+    put(folder / "model.bin", body)
+    info = locate(unpinned, WeightsPolicy(folder)).info
+    assert (info.verified, info.pinned_by) == (None, {})
+    assert not places.lock.exists()
+    record("our-name", {"model.bin": LockedFile(sha256=DIGEST, size_bytes=8, origin="x")})
+    before = places.lock.read_text()
+    info = locate(unpinned, WeightsPolicy(folder)).info
+    assert (info.verified, info.pinned_by) == (verified, {"model.bin": "lock"})
+    assert places.lock.read_text() == before
 
 
 def test_a_published_model_has_no_embedded_weights():

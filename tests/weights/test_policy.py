@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -117,9 +118,14 @@ def test_one_host_that_does_not_answer_makes_all_fall_back(monkeypatch, host, si
 
 
 @pytest.mark.usefixtures("cached")
-def test_offline_is_respected_but_caches_are_used(monkeypatch, host):
+@pytest.mark.parametrize("variable", ["SNACBENCH_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_is_respected_but_caches_are_used(monkeypatch, host, variable):
     monkeypatch.setenv("HF_ENDPOINT", host.address)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv(variable, "1")
     assert decide(AUTO, [CDN])[0].base == "published"
-    assert decide(AUTO, [CDN, HUB])[0].base == "embedded"
+    started = time.monotonic()
+    policy, why = decide(AUTO, [CDN, HUB])
+    assert policy.base == "embedded"
+    assert why.endswith("published weights are not cached and offline, nobody is asked")
+    assert time.monotonic() - started < 1
     assert host.asked == []

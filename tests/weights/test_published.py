@@ -2,227 +2,363 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
-import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
-from snacbench.models import HostedFile, WeightsSource
-from snacbench.weights.published import cached_files, fetch, host_address, reachable
-from tests.weights.conftest import Reply
+from snacbench.download import Silent
+from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.models import CodecModel, HostedFile, WeightsSource
+from snacbench.weights.caches import at_hand
+from snacbench.weights.lock import locked_files
+from snacbench.weights.published import obtain
+from tests.hosts import Host, Reply, redirect, serve
 
-BODY = bytes(range(256)) * 1000
-DIGEST = hashlib.sha256(BODY).hexdigest()
-ONE_SENTENCE = (
-    r"^cannot get model.bin of {repository} from 127.0.0.1:\d+ \({error}\); connect to a network, "
-    "or pass --weights DIR with a local copy, or --weights embedded for the demonstration models$"
-)
-
-
-def source(host: str = "cdn", sha256: str = DIGEST) -> WeightsSource:
-    return WeightsSource(host, "owner/name", (HostedFile("model.bin", "a/model.bin", sha256),))
+BODY, NEWER = b"\x80" + bytes(range(256)) * 1000, b"\x80newer"
+DIGEST, NEWER_DIGEST = (hashlib.sha256(body).hexdigest() for body in (BODY, NEWER))
+COMMIT, LATER = "0123456789abcdef" * 2 + "01234567", "f" * 40
 
 
-@pytest.fixture
-def caches(tmp_path) -> SimpleNamespace:
-    return SimpleNamespace(
-        cdn=tmp_path / "torch/hub/checkpoints",
-        github=tmp_path / "home/.cache/descript/dac",
-        hub=tmp_path / "hub",
+def model(host: str = "cdn", sha256: str = "") -> CodecModel:
+    file = HostedFile("model.bin", "a/model.bin", sha256)
+    source = WeightsSource(host, "owner/name", (file,), revision="v1")
+    return CodecModel("our-name", "family", (), (), lambda *_: None, source)
+
+
+def hub_model(sha256: str = "") -> CodecModel:
+    files = (HostedFile("config.json", "config.json"), HostedFile("w.bin", "w.bin", sha256))
+    source = WeightsSource("hub", "owner/name", files)
+    return replace(model(), source=source)
+
+
+def put(path: Path, body: bytes = BODY) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(body)
+    return path
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+# ---------------------------------------------------------------------------- the plain hosts
+
+
+@pytest.mark.parametrize("kind", ["cdn", "github"])
+def test_a_file_is_fetched_once_into_our_own_cache_and_recorded(all_hosts, places, kind):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    assert not at_hand(model(kind))
+    first = obtain(model(kind))
+    assert first.files == {"model.bin": places.own / "model.bin"}
+    assert first.files["model.bin"].read_bytes() == BODY
+    assert (first.info.source, first.info.origin, first.info.revision) == (
+        "published", "owner/name", "v1",
+    )  # fmt: skip
+    assert (first.info.verified, first.info.pinned_by) == (None, {"model.bin": "first use"})
+    entry = locked_files("our-name")["model.bin"]
+    assert (entry.sha256, entry.size_bytes, entry.commit) == (DIGEST, len(BODY), "")
+    assert entry.origin == f"{all_hosts.address}/a/model.bin"
+    again = obtain(model(kind))
+    assert again.files == first.files
+    assert (again.info.verified, again.info.pinned_by) == (True, {"model.bin": "lock"})
+    assert all_hosts.asked == ["GET /a/model.bin"]
+
+
+def test_release_assets_lie_behind_a_redirect(all_hosts):
+    with serve() as storage:
+        all_hosts.replies["/a/model.bin"] = redirect(f"{storage.address}/signed")
+        storage.replies["/signed"] = Reply(BODY)
+        assert obtain(model("github")).files["model.bin"].read_bytes() == BODY
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_a_pinned_digest_is_recorded_in_full_too(all_hosts, digits):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    info = obtain(model(sha256=DIGEST[:digits])).info
+    assert (info.verified, info.pinned_by) == (True, {"model.bin": "package"})
+    assert locked_files("our-name")["model.bin"].sha256 == DIGEST
+
+
+def test_what_comes_must_have_its_pinned_digest(all_hosts, places):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    text = (
+        f"/a/model.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not kept "
+        r"\(pinned in this package\)$"
     )
-
-
-@pytest.fixture
-def both(monkeypatch, host):
-    """The CDN and GitHub are the local host."""
-    for name in ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT"):
-        monkeypatch.setenv(name, host.address)
-    return host
-
-
-def left_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-
-@pytest.mark.parametrize("kind", ["cdn", "github"])
-def test_a_file_is_downloaded_once_into_the_cache_that_its_own_package_uses(both, caches, kind):
-    both.replies["/a/model.bin"] = Reply(BODY)
-    expected = getattr(caches, kind) / "model.bin"
-    assert cached_files(source(kind)) is None
-    assert fetch(source(kind)) == fetch(source(kind)) == {"model.bin": expected}
-    assert expected.read_bytes() == BODY
-    assert left_in(expected.parent) == ["model.bin"]
-    assert both.asked == ["GET /a/model.bin"]
-
-
-def test_the_leading_digits_of_a_digest_suffice(both):
-    both.replies["/a/model.bin"] = Reply(BODY)
-    assert fetch(source(sha256=DIGEST[:8]))
-
-
-def test_a_file_without_a_pinned_digest_is_taken_as_it_comes(both):
-    both.replies["/a/model.bin"] = Reply(BODY)
-    assert fetch(source(sha256=""))
-
-
-def test_a_redirect_is_followed(both):
-    both.replies["/a/model.bin"] = Reply(status=302, headers={"Location": "/elsewhere"})
-    both.replies["/elsewhere"] = Reply(BODY)
-    assert fetch(source("github"))["model.bin"].read_bytes() == BODY
-
-
-def test_a_file_that_the_host_does_not_have(both, caches):
-    text = r"127.0.0.1:\d+ does not have model.bin of owner/name \(404 Not Found\); pass --weights"
-    with pytest.raises(WeightsUnavailable, match=text):
-        fetch(source())
-    assert left_in(caches.cdn) == []
-
-
-def test_a_download_that_breaks_off_leaves_nothing(both, caches):
-    both.replies["/a/model.bin"] = Reply(BODY, promised=len(BODY) + 10)
-    with pytest.raises(WeightsUnavailable, match=r"a/model.bin broke off \(.*\); run again"):
-        fetch(source(sha256=""))
-    assert left_in(caches.cdn) == []
-
-
-def test_a_download_that_breaks_off_unnoticed_by_the_client_is_found_by_its_length(
-    both, caches, monkeypatch
-):
-    import requests
-
-    both.replies["/a/model.bin"] = Reply(BODY)
-    monkeypatch.setattr(requests.Response, "iter_content", lambda self, size: [b"half"])
-    text = rf"a/model.bin broke off \(4 of {len(BODY)} bytes came\); run again to fetch it anew"
-    with pytest.raises(WeightsUnavailable, match=text):
-        fetch(source(sha256=""))
-    assert left_in(caches.cdn) == []
-
-
-def test_a_download_with_another_digest_leaves_nothing(both, caches):
-    both.replies["/a/model.bin"] = Reply(BODY)
-    text = f"/a/model.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not kept"
     with pytest.raises(WeightsMismatch, match=text):
-        fetch(source(sha256="0" * 64))
-    assert left_in(caches.cdn) == []
+        obtain(model(sha256="0" * 64))
+    assert list(places.own.iterdir()) == []
+    assert locked_files("our-name") == {}
+
+
+def test_what_comes_must_be_what_was_recorded_and_the_message_says_what_to_do(all_hosts, places):
+    all_hosts.replies["/a/model.bin"] = [Reply(BODY), Reply(NEWER)]
+    obtain(model())
+    (places.own / "model.bin").unlink()
+    text = (
+        rf"/a/model.bin has sha256 {NEWER_DIGEST}, expected {DIGEST}; the file was not kept "
+        r"\(recorded in .*weights.lock on 20.*\); if the publisher really changed it, accept the "
+        "new one by 'snacbench weights verify --accept our-name' and fetch again$"
+    )
+    with pytest.raises(WeightsMismatch, match=text):
+        obtain(model())
+    assert list(places.own.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("pinned", "text"),
+    [
+        ("", r"\(recorded in .*\); delete it, so that it is fetched again; if the publisher"),
+        (DIGEST[:8], r"\(recorded in .*\); delete it, so that it is fetched again; if the"),
+        (DIGEST, r"\(pinned in this package\); delete it, so that it is fetched again$"),
+    ],
+)  # fmt: skip
+def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, pinned, text):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    obtain(model(sha256=pinned))
+    put(places.own / "model.bin", NEWER)
+    expected = f"our-name/model.bin has sha256 {NEWER_DIGEST}, expected {DIGEST} {text}"
+    with pytest.raises(WeightsMismatch, match=expected):
+        obtain(model(sha256=pinned))
+
+
+def test_a_cache_that_was_copied_here_is_used_and_recorded(places):
+    path = put(places.own / "model.bin")
+    located = obtain(model())
+    assert located.info.pinned_by == {"model.bin": "first use"}
+    assert locked_files("our-name")["model.bin"].origin == path.as_uri()
+
+
+def test_a_page_in_place_of_a_file_is_not_recorded(all_hosts, places):
+    all_hosts.replies["/a/model.bin"] = Reply(b"<html>Please sign in</html>")
+    text = "what came from .*/a/model.bin is no PyTorch file; it was not kept. Something between"
+    with pytest.raises(WeightsMismatch, match=text):
+        obtain(model())
+    assert list(places.own.iterdir()) == []
+    assert locked_files("our-name") == {}
+
+
+# ---------------------------------------------------------------------- the packages' own caches
 
 
 @pytest.mark.parametrize("kind", ["cdn", "github"])
-def test_a_host_that_cannot_be_reached_gives_one_clear_sentence(kind):
-    text = ONE_SENTENCE.format(repository="owner/name", error="ConnectionError")
-    with pytest.raises(WeightsUnavailable, match=text):
-        fetch(source(kind))
-
-
-def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_network(both, tmp_path):
-    both.replies["/a/model.bin"] = Reply(BODY)
-    (tmp_path / "torch").write_text("a file where the cache should be")
-    text = r"cannot keep model.bin in .*torch/hub/checkpoints \(.*\); check its permissions and the"
-    with pytest.raises(WeightsUnavailable, match=text):
-        fetch(source())
-
-
-def test_addresses_can_be_pointed_elsewhere(monkeypatch, both):
-    assert host_address(source("github")) == both.address
-    monkeypatch.setenv("SNACBENCH_GITHUB_ENDPOINT", "https://mirror.example/")
-    assert host_address(source("github")) == "https://mirror.example"
-    monkeypatch.delenv("SNACBENCH_GITHUB_ENDPOINT")
-    assert host_address(source("github")) == "https://github.com"
-
-
-def test_torch_home_defaults_to_the_cache_folder(monkeypatch, tmp_path):
-    path = tmp_path / "xdg/torch/hub/checkpoints/model.bin"
-    path.parent.mkdir(parents=True)
-    path.touch()
-    monkeypatch.delenv("TORCH_HOME")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cached_files(source()) == {"model.bin": path}
-
-
-def test_a_host_that_answers_anything_is_reachable(host, silent_address):
-    assert reachable([host.address, silent_address], 5.0) == {
-        host.address: True,
-        silent_address: False,
-    }
-    assert host.asked == ["HEAD /"]
-
-
-def test_asking_ends_in_time_even_if_a_host_hangs(monkeypatch, host):
-    import requests
-
-    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: time.sleep(5))
-    started = time.monotonic()
-    assert reachable([host.address], 0.1) == {host.address: False}
-    assert time.monotonic() - started < 2
-
-
-def test_nobody_is_asked_where_the_hub_is_told_to_stay_offline(monkeypatch, host):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert reachable([host.address], 5.0) == {host.address: False}
+def test_a_copy_in_the_packages_cache_is_used(host, places, kind):
+    path = put(getattr(places, kind) / "model.bin")
+    located = obtain(model(kind))
+    assert located.files == {"model.bin": path}
+    assert at_hand(model(kind))
+    assert locked_files("our-name")["model.bin"].origin == path.as_uri()
+    assert obtain(model(kind)).info.verified is True
     assert host.asked == []
 
 
-# The hub's client reads its addresses when it is imported, so it gets a process of its own.
-_ASK_THE_HUB = """
-import json, sys
-from snacbench.errors import UserError
-from snacbench.models import HostedFile, WeightsSource
-from snacbench.weights.published import cached_files, fetch
-source = WeightsSource("hub", "owner/name", (HostedFile("model.bin", "model.bin"),))
-try:
-    print(json.dumps([str(fetch(source)["model.bin"]), str(cached_files(source)["model.bin"])]))
-except UserError as error:
-    print(json.dumps([type(error).__name__, str(error)]))
-"""
-_COMMIT = "0123456789abcdef0123456789abcdef01234567"
+def test_torch_home_defaults_to_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.delenv("TORCH_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    path = put(tmp_path / "xdg/torch/hub/checkpoints/model.bin")
+    assert obtain(model()).files == {"model.bin": path}
 
 
-def ask_the_hub(address: str, home: Path) -> list[str]:
-    environment = {**os.environ, "HF_ENDPOINT": address, "HF_HOME": str(home)}
-    done = subprocess.run(
-        [sys.executable, "-c", _ASK_THE_HUB],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.mark.parametrize(
+    ("pinned", "body", "text"),
+    [
+        (
+            DIGEST,
+            b"cut off",
+            r"has sha256 .*, expected .* \(pinned in this package\); it is not us",
+        ),
+        ("", b"PK\x03\x04cut off", "breaks off; it is not used"),
+    ],
+    ids=["another digest", "broken off"],
+)
+def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
+    all_hosts, places, pinned, body, text
+):
+    bad = put(places.github / "model.bin", body)
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    shown = Notes()
+    located = obtain(model("github", pinned), shown)
+    assert located.files == {"model.bin": places.own / "model.bin"}
+    assert len(shown.notes) == 1
+    assert shown.notes[0].startswith(str(bad))
+    assert re.search(text, shown.notes[0])
+    assert bad.read_bytes() == body
 
 
-def test_the_hub_is_asked_through_its_own_client_and_cache(host, tmp_path):
-    headers = {"ETag": f'"{DIGEST}"', "X-Repo-Commit": _COMMIT}
-    host.replies["/owner/name/resolve/main/model.bin"] = Reply(BODY, headers=headers)
-    fetched, cached = ask_the_hub(host.address, tmp_path / "hf")
-    assert fetched == cached
-    assert Path(fetched).read_bytes() == BODY
-    assert f"models--owner--name/snapshots/{_COMMIT}/model.bin" in fetched
+# ------------------------------------------------------------------------------------- the hub
 
 
-def test_a_hub_that_cannot_be_reached_gives_the_same_sentence(silent_address, tmp_path):
-    kind, text = ask_the_hub(silent_address, tmp_path / "hf")
-    assert kind == "WeightsUnavailable"
-    assert re.match(ONE_SENTENCE.format(repository="owner/name", error="ConnectionError"), text)
+def on_the_hub(
+    host: Host, bodies: dict[str, bytes], commit: str = COMMIT, *, branch: bool = True
+) -> None:
+    """Files as the hub serves them: large ones by a redirect, of which it tells the digest."""
+    for name, body in bodies.items():
+        facts = {"X-Repo-Commit": commit}
+        if not name.endswith(".json"):
+            facts |= {"X-Linked-Etag": f'"{hashlib.sha256(body).hexdigest()}"'}
+            facts |= {"X-Linked-Size": str(len(body)), "Location": f"/storage/{commit}/{name}"}
+        status = 302 if "Location" in facts else 200
+        content = b"" if "Location" in facts else body
+        for revision in (commit, "main") if branch else (commit,):
+            path = f"/owner/name/resolve/{revision}/{name}"
+            host.replies[path] = Reply(content, status=status, headers=facts)
+        host.replies[f"/storage/{commit}/{name}"] = Reply(body)
 
 
-def test_a_file_that_the_hub_does_not_have(host, tmp_path):
-    missing = Reply(status=404, headers={"X-Error-Code": "EntryNotFound"})
-    host.replies["/owner/name/resolve/main/model.bin"] = missing
-    kind, text = ask_the_hub(host.address, tmp_path / "hf")
-    assert kind == "WeightsUnavailable"
-    assert "does not have model.bin of owner/name (404 Not Found)" in text
+FILES = {"config.json": b'{"rate": 1}', "w.bin": BODY}
 
 
-def test_the_hubs_cache_is_found_without_asking(caches):
-    snapshot = caches.hub / "models--owner--name" / "snapshots" / _COMMIT
+def test_the_hubs_files_come_of_one_commit_which_is_recorded(all_hosts, places):
+    on_the_hub(all_hosts, FILES)
+    located = obtain(hub_model())
+    assert {name: path.read_bytes() for name, path in located.files.items()} == FILES
+    assert located.info.revision == COMMIT
+    assert {e.commit for e in locked_files("our-name").values()} == {COMMIT}
+    base = f"/owner/name/resolve/{COMMIT}"
+    assert all_hosts.asked == [
+        "HEAD /owner/name/resolve/main/config.json", f"GET {base}/config.json",
+        f"HEAD {base}/w.bin", f"GET {base}/w.bin", f"GET /storage/{COMMIT}/w.bin",
+    ]  # fmt: skip
+    assert obtain(hub_model()).info.revision == COMMIT
+
+
+def test_after_the_branch_has_moved_on_the_recorded_commit_is_fetched(all_hosts, places):
+    on_the_hub(all_hosts, FILES)
+    obtain(hub_model())
+    (places.own / "w.bin").unlink()
+    on_the_hub(all_hosts, {"config.json": b"{}", "w.bin": NEWER}, LATER)
+    assert obtain(hub_model()).files["w.bin"].read_bytes() == BODY
+
+
+def test_what_the_hub_tells_of_another_file_is_enough_not_to_fetch_it(all_hosts):
+    on_the_hub(all_hosts, FILES)
+    text = f"w.bin has sha256 {DIGEST}, expected {'0' * 64}; the file was not fetched"
+    with pytest.raises(WeightsMismatch, match=text):
+        obtain(hub_model("0" * 64))
+    assert not [asked for asked in all_hosts.asked if asked.startswith("GET /storage")]
+
+
+def test_a_mirror_that_has_something_else_at_the_branch_is_found_out(all_hosts, places):
+    on_the_hub(all_hosts, FILES)
+    obtain(hub_model())
+    (places.own / "w.bin").unlink()
+    all_hosts.replies.clear()
+    all_hosts.replies["/owner/name/resolve/main/w.bin"] = Reply(NEWER)
+    with pytest.raises(WeightsMismatch, match=f"has sha256 {NEWER_DIGEST}, expected {DIGEST}"):
+        obtain(hub_model())
+
+
+def test_storage_that_has_not_what_the_hub_says_is_found_out(all_hosts):
+    on_the_hub(all_hosts, FILES)
+    all_hosts.replies[f"/storage/{COMMIT}/w.bin"] = Reply(BODY[::-1])
+    with pytest.raises(WeightsMismatch, match=f"expected {DIGEST}; the file was not kept"):
+        obtain(hub_model())
+    all_hosts.replies[f"/storage/{COMMIT}/w.bin"] = Reply(BODY[:10])
+    with pytest.raises(WeightsMismatch, match=f"has 10 bytes, expected {len(BODY)}"):
+        obtain(hub_model())
+
+
+def hub_cache(places: SimpleNamespace, bodies: dict[str, bytes], blobs: dict[str, str]) -> Path:
+    """The layout that the hub's own client leaves."""
+    repository = places.hub / "models--owner--name"
+    put(repository / "refs" / "main", COMMIT.encode())
+    snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
-    (snapshot / "model.bin").write_bytes(BODY)
-    refs = caches.hub / "models--owner--name" / "refs"
-    refs.mkdir()
-    (refs / "main").write_text(_COMMIT)
-    assert cached_files(source("hub")) == {"model.bin": snapshot / "model.bin"}
+    for name, body in bodies.items():
+        blob = put(repository / "blobs" / blobs[name], body)
+        (snapshot / name).symlink_to(blob)
+    return snapshot
+
+
+def test_the_hubs_own_cache_is_used_without_asking(host, places):
+    snapshot = hub_cache(places, FILES, {"config.json": "9" * 40, "w.bin": DIGEST})
+    located = obtain(hub_model())
+    assert located.files == {name: snapshot / name for name in FILES}
+    assert located.info.revision == COMMIT
+    assert locked_files("our-name")["w.bin"].commit == COMMIT
+    assert host.asked == []
+
+
+def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_hosts, places):
+    hub_cache(places, {**FILES, "w.bin": NEWER}, {"config.json": "9" * 40, "w.bin": DIGEST})
+    on_the_hub(all_hosts, FILES, branch=False)
+    shown = Notes()
+    located = obtain(hub_model(), shown)
+    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (as its cache says)" in shown.notes[0]
+    assert located.files["w.bin"] == places.own / "w.bin"
+    assert located.info.revision == COMMIT
+
+
+# ---------------------------------------------------------------------------- what is not to be had
+
+OTHERWISE = "or pass --weights DIR with a local copy, or --weights embedded for the demonstration"
+
+
+@pytest.mark.parametrize("kind", ["cdn", "github", "hub"])
+def test_a_host_that_cannot_be_reached_gives_one_clear_sentence(kind):
+    text = (
+        r"^cannot get model.bin of owner/name \(cannot fetch http://127.0.0.1:\d+/.*: no "
+        rf"connection \(NewConnectionError\), tried 2 times\); connect to a network, {OTHERWISE}"
+    )
+    with pytest.raises(WeightsUnavailable, match=text):
+        obtain(model(kind))
+
+
+@pytest.mark.parametrize("kind", ["cdn", "hub"])
+def test_a_file_that_the_host_does_not_have(all_hosts, kind):
+    text = rf"model.bin: 404 Not Found\); look whether it has moved, {OTHERWISE}"
+    with pytest.raises(WeightsUnavailable, match=text):
+        obtain(model(kind))
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_file_that_must_be_applied_for(all_hosts, status):
+    all_hosts.replies["/owner/name/resolve/v1/a/model.bin"] = Reply(status=status)
+    text = rf"{status} .*\); if it must be applied for at {all_hosts.address}/owner/name, do so and"
+    with pytest.raises(WeightsUnavailable, match=text):
+        obtain(model("hub"))
+
+
+@pytest.mark.parametrize("kind", ["cdn", "hub"])
+def test_offline_a_missing_file_is_an_error_at_once(all_hosts, monkeypatch, kind):
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    text = (
+        r"^cannot get model.bin of owner/name \(.*offline.*\); run 'snacbench weights fetch "
+        rf"our-name' where there is a network, and copy .*/weights and .*lock here, {OTHERWISE}"
+    )
+    with pytest.raises(WeightsUnavailable, match=text):
+        obtain(model(kind))
+    assert all_hosts.asked == []
+
+
+def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_network(all_hosts, tmp_path):
+    (tmp_path / "cache").write_text("a file where the cache should be")
+    text = (
+        r"cannot keep model.bin in .*cache/weights/our-name \(.*\); check its permissions, or set"
+    )
+    with pytest.raises(WeightsUnavailable, match=text):
+        obtain(model())
+
+
+def test_a_digest_that_cannot_be_recorded_ends_the_run(all_hosts, monkeypatch, tmp_path):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", "/proc/version/lock")
+    with pytest.raises(UserError, match=r"cannot (read|record)"):
+        obtain(model())
+
+
+def test_a_lock_file_of_a_group_is_obeyed(all_hosts, monkeypatch, tmp_path):
+    all_hosts.replies["/a/model.bin"] = Reply(BODY)
+    shared = tmp_path / "group.lock"
+    entry = {"sha256": NEWER_DIGEST, "size_bytes": 1, "origin": "x", "first_seen_utc": "2024"}
+    shared.write_text(json.dumps({"version": 1, "models": {"our-name": {"model.bin": entry}}}))
+    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", str(shared))
+    with pytest.raises(WeightsMismatch, match=rf"recorded in {shared} on 2024\)"):
+        obtain(model())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from types import ModuleType
 
 from snacbench.testsets.corpora.corpus import Corpus
 
@@ -20,4 +21,9 @@ def corpora() -> dict[str, Corpus]:
         for name in names
         if name not in _NOT_A_CORPUS and not name.startswith("_")
     )
-    return dict(sorted((module.CORPUS.name, module.CORPUS) for module in modules))
+    return dict(sorted((corpus.name, corpus) for module in modules for corpus in _of(module)))
+
+
+def _of(module: ModuleType) -> tuple[Corpus, ...]:
+    several: tuple[Corpus, ...] | None = getattr(module, "CORPORA", None)
+    return several if several is not None else (module.CORPUS,)

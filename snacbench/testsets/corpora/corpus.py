@@ -1,9 +1,10 @@
 """What one file of this folder declares: a known corpus as it lies on a user's disk.
 
-A corpus is declared as ``CORPUS``; adding one is adding a file. Its `find` walks a local copy and
-says what each audio file is, from names and tables alone: no audio is opened, so that finding ten
-thousand files takes seconds. Reading, hashing and drawing segments is the same for all corpora
-and lies in `snacbench.testsets.index` and `snacbench.testsets.segments`.
+A corpus is declared as ``CORPUS``, several parts or editions of one as ``CORPORA``; adding one is
+adding a file. Its `find` walks a local copy and says what each audio file is, from names and
+tables alone: no audio is opened, so that finding ten thousand files takes seconds. Reading,
+hashing and drawing segments is the same for all corpora and lies in `snacbench.testsets.index`
+and `snacbench.testsets.segments`.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Download:
     sha256: str = ""
     md5: str = ""  # some publishers state only this; checked besides, never instead of a sha256
     archive: bool = True
+    sha1: str = ""  # as with md5
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,115 @@
+"""What of a run is on disk, kept in a few hundred bytes per clip.
+
+A run of ten thousand clips has a million rows. Whoever goes on with it needs to know which of
+them there are, and where a row begins that is needed again; the rows themselves stay in their
+files.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from snacbench.rows import ClipMeasures, Coded, Score
+from snacbench.store.folder import RunFolder
+from snacbench.types import CodecSpec, MetricSpec
+
+_NOWHERE = -1
+
+
+@dataclass(slots=True)
+class _Clip:
+    """Of one clip: where each codec's row begins, and which metrics have scored that codec."""
+
+    coded_at: array[int]
+    scored: bytearray
+    measured: bool = False
+
+
+class Ledger:
+    """Which rows of a run are on disk; rows that are appended through it are entered."""
+
+    def __init__(
+        self, folder: RunFolder, codecs: Sequence[CodecSpec], metrics: Sequence[MetricSpec]
+    ) -> None:
+        self.folder = folder
+        self._codecs = {spec.name: index for index, spec in enumerate(codecs)}
+        self._metrics = {(m.name, m.version): index for index, m in enumerate(metrics)}
+        self._clips: dict[str, _Clip] = {}
+        for place, coded in folder.read_placed(Coded):
+            self._enter(coded, place)
+        for score in folder.read(Score):
+            self._enter(score, _NOWHERE)
+        for measures in folder.read(ClipMeasures):
+            self._enter(measures, _NOWHERE)
+
+    def append(self, rows: Iterable[object]) -> None:
+        """Append rows to the run's files and enter them.
+
+        Raises
+        ------
+        StoreError
+            If the disk is full or the folder cannot be written.
+        """
+        written = list(rows)
+        for row, place in zip(written, self.folder.append(written), strict=True):
+            if isinstance(row, Coded | Score | ClipMeasures):
+                self._enter(row, place)
+
+    def clips(self) -> Iterator[str]:
+        """Ids of the clips of which there is a row."""
+        return iter(self._clips)
+
+    def is_coded(self, clip: str, codec: str) -> bool:
+        """Whether a codec has coded a clip, or failed to."""
+        return clip in self._clips and self._at(clip)[self._codecs[codec]] != _NOWHERE
+
+    def is_coded_by_any(self, clip: str) -> bool:
+        """Whether some codec has coded a clip, or failed to."""
+        return any(self._coded_by(clip))
+
+    def is_coded_by_all(self, clip: str) -> bool:
+        """Whether every codec has coded a clip, or failed to."""
+        return clip in self._clips and _NOWHERE not in self._at(clip)
+
+    def lacks_scores(self, clip: str) -> bool:
+        """Whether a codec has coded the clip and a metric has not scored it."""
+        return any(self._missing(clip, codec) for codec in self._coded_by(clip))
+
+    def unscored(self, clip: str) -> list[tuple[Coded, tuple[str, ...]]]:
+        """Codings of a clip that lack scores, each with the names of the metrics it lacks."""
+        lacking = {
+            codec: names for codec in self._coded_by(clip) if (names := self._missing(clip, codec))
+        }
+        places = [self._at(clip)[self._codecs[codec]] for codec in lacking]
+        rows = self.folder.read_at(Coded, places) if places else []
+        return list(zip(rows, lacking.values(), strict=True))
+
+    def is_measured(self, clip: str) -> bool:
+        """Whether there is a row of the clip's own measures."""
+        return clip in self._clips and self._clips[clip].measured
+
+    def _enter(self, row: Coded | Score | ClipMeasures, place: int) -> None:
+        clip = self._clips.get(row.clip)
+        if clip is None:
+            nowhere = array("q", [_NOWHERE]) * len(self._codecs)
+            clip = _Clip(nowhere, bytearray(len(self._codecs) * len(self._metrics)))
+            self._clips[row.clip] = clip
+        if isinstance(row, ClipMeasures):
+            clip.measured = True
+        elif isinstance(row, Coded):
+            clip.coded_at[self._codecs[row.codec]] = place
+        elif (metric := self._metrics.get((row.metric, row.version))) is not None:
+            clip.scored[self._codecs[row.codec] * len(self._metrics) + metric] = True
+
+    def _at(self, clip: str) -> array[int]:
+        return self._clips[clip].coded_at
+
+    def _coded_by(self, clip: str) -> Iterator[str]:
+        return (codec for codec in self._codecs if self.is_coded(clip, codec))
+
+    def _missing(self, clip: str, codec: str) -> tuple[str, ...]:
+        first = self._codecs[codec] * len(self._metrics)
+        done = self._clips[clip].scored[first : first + len(self._metrics)]
+        return tuple(name for (name, _), yes in zip(self._metrics, done, strict=True) if not yes)

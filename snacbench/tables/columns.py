@@ -1,0 +1,142 @@
+"""What tables need of a run's rows, as columns of numbers: some fifty bytes per row.
+
+Where a row was written twice, by a process that was killed between two files, the last counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.rate.entropy import CodebookEntropy, codebook_entropies
+from snacbench.rows import Coded, CodeHistogram, Score
+from snacbench.store.folder import RunFolder
+from snacbench.types import DOMAINS, CodecSpec
+
+ALL_DOMAINS = "all"
+_CODED = [
+    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("batch", "i4"), ("duration_s", "f8"),
+    ("bits", "f8"), ("side_info_bits", "f8"), ("encode_s", "f8"), ("decode_s", "f8"),
+]  # fmt: skip
+_SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
+
+Cells = NDArray[Any]
+
+
+class CodecColumns:
+    """Of one codec a cell per clip: how it was coded, and what each metric gave.
+
+    Clips are known by a number. What is not known of a coding is NaN, its batch 0.
+
+    Attributes
+    ----------
+    coded : structured array, shape (clips,)
+    scores : mapping from metric to structured array, shape (clips,)
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        self.spec = spec
+        self.coded: Cells = np.zeros(0, _CODED)
+        self.scores: dict[str, Cells] = {}
+        self._counts: dict[int, list[NDArray[np.int64]]] = {}
+        self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
+
+    def take_coded(self, clip: int, row: Coded) -> None:
+        """Enter how a clip was coded."""
+        self.coded = _with_room_for(clip, self.coded)
+        bits = row.bits
+        self.coded[clip] = (
+            True,
+            row.status == "ok",
+            DOMAINS.index(row.domain),
+            row.batch or 0,
+            row.duration_s or 0.0,
+            *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
+            np.nan if row.encode_s is None else row.encode_s,
+            np.nan if row.decode_s is None else row.decode_s,
+        )
+
+    def take_score(self, clip: int, row: Score) -> None:
+        """Enter what a metric gave."""
+        cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
+        ok = row.status == "ok" and row.value is not None
+        cells[clip] = (ok, row.status == "undefined", row.value if ok else np.nan)
+        self.scores[row.metric] = cells
+
+    def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
+        """Add how often codes occurred in a clip, once: an earlier row of it is taken out again.
+
+        `place` is where the row begins in its file.
+        """
+        if clip >= len(self.coded) or not self.coded["ok"][clip]:
+            return
+        self._counted_at = _with_room_for(clip, self._counted_at)
+        before = int(self._counted_at[clip, row.stream])
+        if before:
+            (earlier,) = folder.read_at(CodeHistogram, [before - 1])
+            self._count(clip, earlier, -1)
+        self._count(clip, row, 1)
+        self._counted_at[clip, row.stream] = place + 1  # 0: never
+
+    def _count(self, clip: int, row: CodeHistogram, sign: int) -> None:
+        domain = int(self.coded["domain"][clip])
+        if domain not in self._counts:
+            sizes = (stream.codebook_size for stream in self.spec.streams)
+            self._counts[domain] = [np.zeros(size, np.int64) for size in sizes]
+        self._counts[domain][row.stream][row.codes] += sign * row.counts
+
+    def tried(self, domain: str) -> Cells:
+        """Numbers of the clips of a domain that were coded, or failed to be."""
+        known = self.coded["known"]
+        if domain != ALL_DOMAINS:
+            known = known & (self.coded["domain"] == DOMAINS.index(domain))
+        return np.flatnonzero(known)
+
+    def ok(self, domain: str) -> Cells:
+        """Numbers of the clips of a domain that were coded."""
+        tried = self.tried(domain)
+        return np.asarray(tried[self.coded["ok"][tried]])
+
+    def values(self, metric: str, clips: Cells) -> list[float]:
+        """The ``ok`` scores among some clips."""
+        cells = self.scores.get(metric, np.zeros(0, _SCORE))
+        found = cells[clips[clips < len(cells)]]
+        return [float(value) for value in found["value"][found["ok"]]]
+
+    def entropies(self, domain: str) -> tuple[CodebookEntropy, ...]:
+        """Entropy per codebook over the clips of a domain.
+
+        Empty for codecs without codebooks, and where the codes of a clip were not counted.
+        """
+        clips = self.ok(domain)
+        counted = self._counted_at[clips[clips < len(self._counted_at)]]
+        if not self.spec.streams or len(counted) < len(clips) or not np.all(counted):
+            return ()
+        of_domains = [
+            counts
+            for index, counts in self._counts.items()
+            if domain in (DOMAINS[index], ALL_DOMAINS)
+        ]
+        pooled = [np.sum(of_stream, axis=0) for of_stream in zip(*of_domains, strict=True)]
+        rows = (
+            CodeHistogram(
+                clip="",
+                codec=self.spec.name,
+                stream=index,
+                codebook_size=len(counts),
+                codes=np.flatnonzero(counts).astype(np.int32),
+                counts=counts[counts > 0],
+            )
+            for index, counts in enumerate(pooled)
+        )
+        return codebook_entropies(rows, self.spec)
+
+
+def _with_room_for(clip: int, cells: Cells) -> Cells:
+    """The same cells, and as many again wherever there are too few."""
+    if clip < len(cells):
+        return cells
+    more = max(clip + 1 - len(cells), len(cells), 64)
+    return np.concatenate([cells, np.zeros((more, *cells.shape[1:]), cells.dtype)])

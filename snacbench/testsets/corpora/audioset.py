@@ -1,0 +1,165 @@
+"""AudioSet, evaluation part: ten seconds each of some 20,000 videos.
+
+The DAC paper takes all of it for "environment", speech and music included: its configuration names
+the folder of the evaluation part and no labels. ``audioset`` does the same, so that the table can
+be repeated. ``audioset-environment`` leaves out what is labelled as speech, singing or music, and
+so needs the two tables that Google publishes.
+
+Everybody downloads AudioSet alone, and each tool has its own names: ``<id>.wav``,
+``<id>_<start>.wav``, ``<id>_<start>_<end>.wav``, each also with a ``Y`` before the id (which can
+begin with a hyphen). An id has eleven characters. Sound from videos is always lossy.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from snacbench.errors import TestSetError
+from snacbench.testsets.corpora._tree import Layout, child, files_in, locate
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+
+_LAYOUT = Layout(
+    "AudioSet eval",
+    ("audioset", "eval_segments", "eval", "audioset_eval", "audioset-eval"),
+    "<id>.wav, <id>_<start>.wav or Y<id>.wav (or .flac) side by side",
+    "eval_segments/--4gqARaEJE.wav",
+)
+_PLACES = (("eval_segments", "audio"), ("eval_segments",), ("audio", "eval"), ("eval",), ("audio",))
+_SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
+_ID = r"([\w-]{11})"
+_TIMES = r"(?:_\d+(?:\.\d+)?){0,2}"
+_NAMES = (re.compile(_ID + _TIMES), re.compile("Y" + _ID + _TIMES))
+_SEGMENTS = "eval_segments.csv"
+_CLASSES = "class_labels_indices.csv"
+# First and last class of each family: the table is in the order of the ontology.
+_SPEECH_AND_MUSIC = (
+    ("Speech", "Speech synthesizer"),
+    ("Singing", "Humming"),
+    ("Music", "Scary music"),
+)
+
+
+def _find(root: Path, *, environment: bool) -> Iterator[CorpusFile]:
+    audio = locate(root, _LAYOUT, _audio_folder, any_child=False)
+    paths = _paths(audio)
+    labels = _labels(_beside(audio, root, _SEGMENTS))
+    if environment:
+        unwanted = _unwanted(_beside(audio, root, _CLASSES))
+        if labels is None or unwanted is None:
+            raise TestSetError(
+                f"{root} has not both {_SEGMENTS} and {_CLASSES}, without which nobody knows what "
+                "is speech or music; put both beside the audio (research.google.com/audioset), or "
+                "take --data audioset, which leaves nothing out"
+            )
+        labels = {video: have for video, have in labels.items() if not have & unwanted}
+    if labels is not None:
+        paths = {video: path for video, path in paths.items() if video in labels}
+    if not paths:
+        raise _LAYOUT.not_in(root, f"none of the files in {audio} is listed in {_SEGMENTS}")
+    return (
+        CorpusFile(
+            id=video,
+            path=path.relative_to(root).as_posix(),
+            domain="environment",
+            cluster=video,
+            lossy_source=True,
+        )
+        for video, path in sorted(paths.items())
+    )
+
+
+def _audio_folder(folder: Path) -> Path | None:
+    """The folder that holds the files, which the tools put at various depths."""
+    nested = (child(folder, *names) for names in _PLACES)
+    for place in (*nested, folder):
+        if place is not None and place.is_dir() and _paths(place):
+            return place
+    return None
+
+
+def _paths(folder: Path) -> dict[str, Path]:
+    """File of each video; of one in several formats or spellings the first in order of names."""
+    found: dict[str, Path] = {}
+    for name in files_in(folder, _SUFFIXES):
+        if video := _video(Path(name).stem):
+            found.setdefault(video, folder / name)
+    return found
+
+
+def _video(stem: str) -> str | None:
+    for pattern in _NAMES:
+        if match := pattern.fullmatch(stem):
+            return match[1]
+    return None
+
+
+def _beside(audio: Path, root: Path, name: str) -> Path | None:
+    for folder in (audio, audio.parent, audio.parent.parent, root, root.parent):
+        table = folder / name
+        if table.is_file():
+            return table
+    return None
+
+
+def _labels(table: Path | None) -> Mapping[str, set[str]] | None:
+    """Classes of each video of the evaluation part; None without the table."""
+    if table is None:
+        return None
+    rows = _rows(table, skip_initial_space=True)
+    found = {row[0]: set(row[3].split(",")) for row in rows if len(row) == 4 and row[0][:1] != "#"}
+    if not found:
+        raise TestSetError(
+            f"{table} lists no segment; expected lines like '--4gqARaEJE, 0.000, 10.000, "
+            '"/m/068hy,/m/07q6cd_"\'; fetch it again'
+        )
+    return found
+
+
+def _unwanted(table: Path | None) -> set[str] | None:
+    """Classes that are speech, singing or music; None without the table."""
+    if table is None:
+        return None
+    rows = [row for row in _rows(table) if len(row) == 3]
+    names = [row[2] for row in rows]
+    try:
+        spans = [(names.index(first), names.index(last)) for first, last in _SPEECH_AND_MUSIC]
+    except ValueError as error:
+        raise TestSetError(
+            f"{table} is not the list of AudioSet's classes ({error}); expected columns index, "
+            "mid and display_name; fetch it again"
+        ) from error
+    return {row[1] for first, last in spans for row in rows[first : last + 1]}
+
+
+def _rows(table: Path, *, skip_initial_space: bool = False) -> list[list[str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            return list(csv.reader(stream, skipinitialspace=skip_initial_space))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TestSetError(f"cannot read {table} ({error}); fetch it again") from error
+
+
+def _corpus(name: str, what: str, *, environment: bool) -> Corpus:
+    return Corpus(
+        name=name,
+        title=f"AudioSet, evaluation part, {what}",
+        summary=f"environment, mostly 44.1 and 48 kHz, 10 s each, {what}",
+        find=partial(_find, environment=environment),
+        licence="labels CC-BY-4.0; the audio belongs to the uploaders of the videos",
+        citation="J. F. Gemmeke et al., Audio Set: An ontology and human-labeled dataset for audio "
+        "events, ICASSP 2017",
+        where="Segments and labels: https://research.google.com/audioset/download.html; the audio "
+        "has to be fetched from the videos, of which more disappear each year.",
+        # eval_segments.csv lists 20,371 segments of distinct videos; a copy of March 2023 has
+        # 17,142 (card of agkphysics/AudioSet on the hub), so no number is complete.
+    )
+
+
+CORPORA = (
+    _corpus("audioset", "all classes as in the DAC paper", environment=False),
+    _corpus("audioset-environment", "without speech, singing and music", environment=True),
+)

@@ -1,0 +1,95 @@
+"""MUSDB18-HQ: full mixtures of the fifty test tracks, as uncompressed WAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from snacbench.testsets.corpora._tree import (
+    Layout,
+    child,
+    files_in,
+    folders_in,
+    is_called,
+    locate,
+    stable,
+)
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+
+_LAYOUT = Layout(
+    "MUSDB18-HQ",
+    ("musdb18hq", "musdb18-hq", "musdb18_hq", "MUSDB18HQ", "musdb"),
+    "test/<track>/mixture.wav",
+    "test/AM Contra - Heart Peripheral/mixture.wav",
+)
+_LOSSY_EDITION = (
+    "the .stem.mp4 files there are MUSDB18, whose AAC coding ends at 16 kHz and would flatter "
+    "codecs that do the same; get MUSDB18-HQ, the edition in WAV files"
+)
+
+
+def find(root: Path) -> Iterator[CorpusFile]:
+    """The mixture of every test track.
+
+    Raises
+    ------
+    TestSetError
+        If the root is not MUSDB18-HQ; the lossy edition is recognised and told apart.
+    """
+    advice = _LOSSY_EDITION if _has_stem_files(root) else ""
+    return iter(locate(root, _LAYOUT, partial(_mixtures, root), advice=advice))
+
+
+def _mixtures(root: Path, folder: Path) -> list[CorpusFile] | None:
+    part = folder if is_called(folder, ("test",)) else child(folder, "test")
+    if part is None or not part.is_dir():
+        return None
+    found = [
+        CorpusFile(
+            id=stable(track.name),
+            path=(track / name).relative_to(root).as_posix(),
+            domain="music",
+            cluster=stable(track.name),
+            lossy_source=False,
+        )
+        for track in folders_in(part)
+        for name in files_in(track, (".wav",))
+        if name.lower() == "mixture.wav"
+    ]
+    return sorted(found, key=lambda file: file.id) or None
+
+
+def _has_stem_files(root: Path) -> bool:
+    if not root.is_dir():
+        return False
+    return any(
+        files_in(part, (".stem.mp4",))
+        for folder in (root, *folders_in(root))
+        for part in (folder, child(folder, "test"))
+        if part is not None and part.is_dir()
+    )
+
+
+CORPUS = Corpus(
+    name="musdb18-hq",
+    title="MUSDB18-HQ, test tracks",
+    summary="music, 44.1 kHz stereo, 50 full tracks",
+    find=find,
+    # Zenodo record 3338373: for educational purposes; most tracks under CC BY-NC-SA of MedleyDB.
+    licence="non-commercial use only; licences per track, see the Zenodo record",
+    citation="Z. Rafii et al., MUSDB18-HQ - an uncompressed version of MUSDB18, 2019, "
+    "doi:10.5281/zenodo.3338373",
+    where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",
+    expected_files=50,  # the dataset's page at sigsep.github.io: 100 training, 50 test tracks
+    expected_clusters=50,
+    downloads=(
+        # Size and md5 as Zenodo states them, sha256 as in torchaudio.datasets.MUSDB_HQ.
+        Download(
+            "https://zenodo.org/records/3338373/files/musdb18hq.zip",
+            size_bytes=22_656_664_047,
+            sha256="baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
+            md5="12d4f2ecd55245a4688754dd76363103",
+        ),
+    ),
+)

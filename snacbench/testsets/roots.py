@@ -1,0 +1,141 @@
+"""Where corpora lie on this disk: ``--root``, the configuration file, the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from snacbench.errors import TestSetError, did_you_mean
+from snacbench.settings import config_file, settings
+from snacbench.testsets.corpora import corpora
+from snacbench.testsets.corpora.corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Roots:
+    """What ``--root`` gave: a folder for everything, and folders of single corpora."""
+
+    common: Path | None = None
+    named: Mapping[str, Path] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return self.common is not None or bool(self.named)
+
+
+def parse_roots(texts: Sequence[str]) -> Roots:
+    """Read ``DIR`` and ``CORPUS=DIR``.
+
+    Raises
+    ------
+    TestSetError
+        If a folder does not exist, a corpus is unknown, or there are two for everything.
+    """
+    common: list[Path] = []
+    named: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if equals and not Path(text).expanduser().is_dir():
+            if name not in corpora():
+                raise TestSetError(
+                    f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
+                )
+            named[name] = _folder(folder, f"--root {text}")
+        else:
+            common.append(_folder(text, f"--root {text}"))
+    if len(common) > 1:
+        raise TestSetError(
+            f"--root was given {len(common)} folders for everything; give one, or CORPUS=DIR for "
+            "each corpus"
+        )
+    return Roots(common[0] if common else None, named)
+
+
+def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
+    """The folder of a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    given : Roots
+    alone : bool
+        The corpus is all that is wanted, so that a common root may be its own folder; else the
+        common root holds a subfolder of its name.
+
+    Raises
+    ------
+    TestSetError
+        If there is none; the message says the ways to name it, and where to get the corpus.
+    """
+    for name in _names(corpus.name):
+        if name in given.named:
+            return given.named[name]
+    if given.common is not None:
+        inside = _subfolder(given.common, corpus.name)
+        if inside or alone:
+            return inside or given.common
+    if root := root_from_settings(corpus.name):
+        return root
+    raise TestSetError(_how_to_name(corpus, given))
+
+
+def root_from_settings(name: str) -> Path | None:
+    """The folder of a corpus that the environment or the configuration file names.
+
+    Raises
+    ------
+    TestSetError
+        If that folder does not exist.
+    """
+    for known in _names(name):
+        if text := os.environ.get(variable_of(known)):
+            return _folder(text, f"{variable_of(known)}={text}")
+        if root := settings().roots.get(known):
+            return _folder(str(root), f"{config_file()}, [roots] {known} = {root}")
+    return None
+
+
+def _names(name: str) -> Iterator[str]:
+    """``daps-all``, then ``daps``: parts and editions of a corpus lie in one folder."""
+    while name:
+        yield name
+        name = name.rpartition("-")[0]
+
+
+def absolute_roots(texts: Sequence[str]) -> tuple[str, ...]:
+    """What ``--root`` was given, as it is understood from any folder."""
+    roots = parse_roots(texts)
+    named = [f"{name}={folder}" for name, folder in roots.named.items()]
+    return (*named, *([str(roots.common)] if roots.common else []))
+
+
+def variable_of(name: str) -> str:
+    """The environment variable that names the folder of a corpus."""
+    return f"SNACBENCH_ROOT_{name.upper().replace('-', '_')}"
+
+
+def _folder(text: str, origin: str) -> Path:
+    folder = Path(text).expanduser()
+    if not folder.is_dir():
+        raise TestSetError(f"{origin}: there is no folder {folder}")
+    return folder.resolve()
+
+
+def _subfolder(folder: Path, name: str) -> Path | None:
+    """The subfolder of a name, in whatever case."""
+    try:
+        names = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    except OSError as error:
+        raise TestSetError(f"{folder} cannot be read ({error.strerror})") from error
+    return next((names[known] for known in _names(name.lower()) if known in names), None)
+
+
+def _how_to_name(corpus: Corpus, given: Roots) -> str:
+    looked = f"{given.common} holds no folder {corpus.name}; " if given.common else ""
+    option = f"--root {corpus.name}=DIR" if given else "--root DIR"
+    return (
+        f"{looked}where does {corpus.name} lie on this disk? Say it by {option}, by "
+        f'{corpus.name} = "DIR" under [roots] in {config_file()}, or by '
+        f"{variable_of(corpus.name)}=DIR in the environment. Where to get it: {corpus.where}"
+    )

@@ -1,0 +1,60 @@
+"""Progress where there is no terminal: a line now and then, stages beside each other."""
+
+from __future__ import annotations
+
+import pytest
+
+from snacbench.cli import terminal
+from snacbench.cli.terminal import ProgressBar, show_failures
+from snacbench.rows import Coded, Score
+from snacbench.runner.execute import Outcome, Tally
+
+
+def test_stages_overlap_and_a_line_tells_of_all(capsys: pytest.CaptureFixture[str]) -> None:
+    with ProgressBar() as bar:
+        bar.begin("code", 2)
+        bar.begin("score", 3)
+        bar.step("code")
+        bar.step("score", 2)
+        bar.step("code")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == ["code: 2 to do", "score: 3 to do"]
+    assert lines[2].startswith("code: 2 of 2; score: 2 of 3, ETA 0 s")
+
+
+def test_who_does_one_stage_after_another_need_not_name_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with ProgressBar() as bar:
+        for stage in ("reading", "drawing"):
+            bar.begin(stage, 1)
+            bar.step()
+    assert "reading: 1 of 1; drawing: 1 of 1" in capsys.readouterr().err
+
+
+def test_a_line_comes_once_enough_time_has_passed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ProgressBar() as bar:
+        bar.begin("code", 9)
+        bar.step("code")
+        monkeypatch.setattr(terminal, "_SECONDS_BETWEEN_LINES", -1.0)
+        bar.step("code")
+    assert capsys.readouterr().err.splitlines()[1:] == ["code: 2 of 9, ETA 0 s"]
+
+
+def test_many_failures_are_counted_and_the_first_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    coded, scores = Tally[Coded](), Tally[Score]()
+    for index in range(10):
+        coded.count(Coded(f"clip{index}", "x", "failed", "broken"))
+        scores.count(Score(f"clip{index}", "x", "m", "1", "failed"), forgiven=True)
+    outcome = Outcome(coded, scores)
+    assert not outcome.all_ok
+    assert (outcome.coded.rows, outcome.coded.failed, outcome.scores.failed) == (10, 10, 0)
+    show_failures(outcome)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "10 codings failed:"
+    assert lines[1].strip() == "x on clip0: broken"
+    assert lines[-1].strip() == "... and 2 more, in the run's rows"

@@ -1,0 +1,124 @@
+"""Every published model name, from its host to a loaded model, at full size with random weights.
+
+The hosts are this machine's, the files are in the true formats and sizes: what is asked, checked,
+recorded and loaded is what would be with the published files, whose digests alone are replaced.
+Gigabytes: run with ``-m published``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.models import CodecModel
+from snacbench.selectors import select
+from snacbench.types import CodecSpec
+from snacbench.weights.hosts import is_commit
+from snacbench.weights.locate import locate
+from snacbench.weights.lock import locked_files
+from snacbench.weights.policy import WeightsPolicy
+from tests.codecs.conftest import SNAC_SHAPES
+from tests.conftest import broadband
+from tests.contract.test_published_sizes import DAC_SHAPES, write_published
+from tests.hosts import Host, Reply, redirect, serve
+
+pytest.importorskip("torch")
+pytestmark = pytest.mark.published
+
+PUBLISHED = WeightsPolicy("published")
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+SMALLEST_MB = {"snac": 75, "dac": 250, "encodec": 55}
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[tuple[Host, Host]]:
+    """The three hosts, and the storage behind their redirects; caches of one's own."""
+    from huggingface_hub import constants
+
+    for name in ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE", "SNACBENCH_WEIGHTS_LOCK", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("SNACBENCH_CACHE", "SNACBENCH_STATE", "TORCH_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    with serve() as front, serve() as storage:
+        for name in ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT"):
+            monkeypatch.setenv(name, front.address)
+        yield front, storage
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def publish(
+    name: str, folder: Path, front: Host, storage: Host
+) -> tuple[CodecModel, CodecSpec, dict[str, Path]]:
+    """Write a model and serve it as its host would; pinned digests become those of the files."""
+    model, spec = select(name)[0]
+    assert model.source is not None
+    write_published(name, folder)
+    written, files = {}, []
+    for file in model.source.files:
+        names = (file.name, *file.aliases)
+        path = next(folder / n for n in names if (folder / n).is_file())
+        written[file.name] = path
+        files.append(replace(file, sha256=digest(path)[: len(file.sha256)]))
+        if model.source.host == "cdn":
+            front.replies[f"/{file.url_path}"] = Reply(path)
+            continue
+        storage.replies[f"/{file.url_path}"] = Reply(path, ranges=True)
+        answer = redirect(f"{storage.address}/{file.url_path}?signature=1")
+        if model.source.host == "github":
+            front.replies[f"/{file.url_path}"] = answer
+            continue
+        if path.suffix == ".json":
+            answer = Reply(path)
+        else:
+            answer.headers["X-Linked-Etag"] = f'"{digest(path)}"'
+            answer.headers["X-Linked-Size"] = str(path.stat().st_size)
+        answer.headers["X-Repo-Commit"] = COMMIT
+        for revision in ("main", COMMIT):
+            front.replies[f"/{model.source.repository}/resolve/{revision}/{file.url_path}"] = answer
+    return replace(model, source=replace(model.source, files=tuple(files))), spec, written
+
+
+@pytest.mark.parametrize("name", [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"])
+def test_from_the_host_to_a_loaded_model(
+    name: str, hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "published").mkdir()
+    model, spec, written = publish(name, tmp_path / "published", *hosts)
+    assert model.source is not None
+    located = locate(model, PUBLISHED)
+    assert located is not None
+    assert sum(p.stat().st_size for p in written.values()) > SMALLEST_MB[model.family] * 1e6
+    for file, path in written.items():
+        assert digest(located.files[file]) == digest(path) == located.info.sha256[file]
+    pinned = {file.name for file in model.source.files if file.sha256}
+    assert located.info.pinned_by == {
+        file: "package" if file in pinned else "first use" for file in written
+    }
+    assert {n: e.sha256 for n, e in locked_files(name).items()} == located.info.sha256
+    assert is_commit(located.info.revision) == (model.source.host == "hub")
+
+    codec = model.load(spec, located, "cpu")
+    audio = broadband(0.3, spec.rate_hz or 0, channels=max(spec.channels))
+    decoded = codec.decode(codec.encode(audio), seed=0)
+    assert decoded.samples.shape == audio.samples.shape
+    assert np.isfinite(decoded.samples).all()
+
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    asked = len(hosts[0].asked)
+    again = locate(model, PUBLISHED)
+    assert again is not None
+    assert (again.files, again.info.sha256) == (located.files, located.info.sha256)
+    assert (again.info.revision, again.info.verified) == (located.info.revision, True)
+    assert "first use" not in again.info.pinned_by.values()
+    assert len(hosts[0].asked) == asked

@@ -1,0 +1,94 @@
+"""Codecs and memories for tests of the runner: small, and they fail on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.types import Audio, Clip, CodecSpec, Encoded
+from tests.conftest import broadband
+
+SPEC = CodecSpec("toy", "toy", "toys", 16_000, (1,))
+HOP = 1000
+
+
+@dataclass
+class BatchingToy:
+    """Sends samples; in batches of one padded length, up to `most` signals at once."""
+
+    spec: CodecSpec = SPEC
+    most: int = 1000
+    poison: float = 2.0  # a signal whose first sample is this breaks the codec
+    batches: list[int] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
+
+    def padded_length(self, num_samples: int) -> int:
+        return -(-num_samples // HOP) * HOP
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+        import torch
+
+        assert len({self.padded_length(s.num_samples) for s in signals}) == 1
+        if len(signals) > self.most:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        if any(signal.samples[0, 0] == self.poison for signal in signals):
+            raise RuntimeError("poisoned")
+        self.batches.append(len(signals))
+        return [
+            Encoded(s.num_samples, 1, s.rate_hz, packets=(s.samples.tobytes(),)) for s in signals
+        ]
+
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        self.seeds += seeds
+        signals = (np.frombuffer(e.packets[0], "<f4").reshape(1, -1) for e in encoded)
+        return [Audio(s, e.rate_hz) for s, e in zip(signals, encoded, strict=True)]
+
+    def encode(self, audio: Audio) -> Encoded:
+        return self.encode_batch([audio])[0]
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        return self.decode_batch([encoded], seeds=[seed])[0]
+
+
+@dataclass
+class FakeMemory:
+    """A device on which every sample of a batch takes 100 bytes."""
+
+    free: float = 1e9
+    taken: float = 0.0
+    released: int = 0
+
+    def free_bytes(self) -> float:
+        return self.free
+
+    def begin(self) -> None:
+        self.taken = 0.0
+
+    def taken_bytes(self) -> float:
+        return self.taken
+
+    def release(self) -> None:
+        self.released += 1
+
+
+def loaded_toy(codec: Any, memory: Any = None) -> LoadedCodec:
+    loaded = LoadedCodec(codec, CodecHandle("toy", codec.spec, None, "cpu"))
+    if memory is not None:
+        loaded.limit.memory = memory
+    return loaded
+
+
+def make_clip(folder: Path, name: str, num_samples: int, *, first: float | None = None) -> Clip:
+    """A clip of noise at 16 kHz on disk."""
+    samples = np.array(broadband(num_samples / 16_000, 16_000, seed=num_samples).samples[0])
+    if first is not None:
+        samples[0] = first
+    path = folder / f"{name}.wav"
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+    return Clip(f"set/{name}", path, "", 16_000, 1, num_samples)

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from snacbench.rows import Agreement, ClipMeasures, Coded, Score
+from snacbench.store.folder import RunFolder
+from snacbench.store.ledger import Ledger
+from snacbench.types import CodecSpec, Measures, MetricSpec
+from tests.store.test_rows import RUN
+
+X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
+UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
+DOWN = replace(UP, name="down", version="2")
+MEASURES = ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
+
+
+@pytest.fixture
+def folder(tmp_path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", replace(RUN, codecs=(X, Y)), [])
+
+
+def ledger_of(folder: RunFolder) -> Ledger:
+    return Ledger(folder, (X, Y), (UP, DOWN))
+
+
+def coded(clip: str, codec: str) -> Coded:
+    return Coded(clip, codec, "ok", decoded=f"{codec}/{clip}")
+
+
+def score(clip: str, codec: str, metric: MetricSpec) -> Score:
+    return Score(clip, codec, metric.name, metric.version, "ok", 1.0)
+
+
+@pytest.mark.parametrize("reread", [False, True], ids=["as appended", "as read again"])
+def test_it_knows_what_is_on_disk(folder, reread):
+    ledger = ledger_of(folder)
+    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES])
+    ledger.append(iter([coded("a", "y"), score("a", "x", UP)]))
+    if reread:
+        ledger = ledger_of(folder)
+    assert list(ledger.clips()) == ["a", "b"]
+    assert ledger.is_coded("b", "x")
+    assert not ledger.is_coded("b", "y")
+    assert not ledger.is_coded("c", "x")
+    assert [ledger.is_coded_by_all(clip) for clip in "abc"] == [True, False, False]
+    assert [ledger.is_coded_by_any(clip) for clip in "abc"] == [True, True, False]
+    assert [ledger.is_measured(clip) for clip in "abc"] == [True, False, False]
+    assert ledger.unscored("a") == [(coded("a", "x"), ("down",)), (coded("a", "y"), ("up", "down"))]
+
+
+def test_a_clip_whose_codings_all_have_their_scores_lacks_none(folder):
+    ledger = ledger_of(folder)
+    ledger.append([coded("a", "x"), score("a", "x", UP)])
+    assert ledger.lacks_scores("a")
+    ledger.append([score("a", "x", DOWN)])
+    assert not ledger.lacks_scores("a")
+    assert ledger.unscored("a") == []
+
+
+def test_a_score_of_another_version_is_none(folder):
+    ledger = ledger_of(folder)
+    ledger.append(
+        [coded("a", "x"), score("a", "x", UP), score("a", "x", replace(DOWN, version="1"))]
+    )
+    assert ledger.unscored("a") == [(coded("a", "x"), ("down",))]
+
+
+def test_of_two_codings_the_last_is_read(folder):
+    ledger = ledger_of(folder)
+    ledger.append([coded("a", "x"), replace(coded("a", "x"), decoded="later")])
+    assert ledger.unscored("a")[0][0].decoded == "later"
+
+
+def test_rows_of_computing_and_measuring_come_back(folder):
+    agreement = Agreement("x", "cuda bf16", "cuda fp32", 8, 6, 12.5)
+    folder.append([agreement, MEASURES])
+    assert list(folder.read(Agreement)) == [agreement]
+    assert agreement.share == 0.75
+    assert replace(agreement, tokens=0, equal=0).share is None
+    assert list(folder.read(ClipMeasures)) == [MEASURES]

@@ -1,0 +1,252 @@
+"""Corpora in miniature: each layout as its archive unpacks, with what lies beside it.
+
+``make_tree(name, root, files=n)`` writes a copy with `n` files of the evaluation part, and with
+other parts, stems, microphones and archivers' litter around them. Audio files are empty unless
+`audio` writes something into them, so that trees of ten thousand files take a second.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+Writer = Callable[[Path], None]
+
+GENRES = (
+    *("blues", "classical", "country", "disco", "hiphop"),
+    *("jazz", "metal", "pop", "reggae", "rock"),
+)
+DAPS_VERSIONS = ("clean", "cleanraw", "produced", "ipad_office1")
+# Rows of AudioSet's class table that matter here: the ends of its speech and music families.
+AUDIOSET_CLASSES = (
+    ("/m/09x0r", "Speech"),
+    ("/m/0brhx", "Speech synthesizer"),
+    ("/m/015lz1", "Singing"),
+    ("/m/02fxyj", "Humming"),
+    ("/m/0bt9lr", "Dog"),
+    ("/m/04rlf", "Music"),
+    ("/t/dd00037", "Scary music"),
+    ("/m/03m9d0z", "Wind"),
+)
+
+
+def empty(path: Path) -> None:
+    """An audio file without content, for tests that only look at names."""
+    path.touch()
+
+
+def tone(path: Path, *, seconds: float = 0.05, rate_hz: int = 16_000) -> None:
+    """A short tone in the format of the file's suffix."""
+    samples = 0.3 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate_hz)) / rate_hz)
+    soundfile.write(str(path), samples, rate_hz)
+
+
+def make_tree(name: str, root: Path, *, files: int = 6, audio: Writer = empty) -> Path:
+    """Write a miniature of a corpus and return the folder that its archive unpacks to.
+
+    Parameters
+    ----------
+    name : str
+        As in `snacbench.testsets.corpora.corpora`.
+    root : Path
+        The folder above.
+    files : int
+        How many files the evaluation part has (of DAPS: each version).
+    audio : callable
+        Writes one audio file; the folder exists.
+    """
+    folder, fill = _MAKERS[name]
+    top = root / folder
+    for relative, content in fill(files):
+        path = top / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            audio(path)
+        else:
+            path.write_text(content, "utf-8")
+    _litter(top)
+    return top
+
+
+# What a maker yields: a path below the folder, and a text, or None for an audio file.
+Files = Iterator[tuple[str, str | None]]
+
+
+def _litter(top: Path) -> None:
+    """What macOS leaves in archives: hidden files beside every folder's own."""
+    (top / ".DS_Store").write_bytes(b"\0")
+    (top / "__MACOSX").mkdir()
+    for folder in [path for path in top.rglob("*") if path.is_dir()][:20]:
+        files = (path.name for path in sorted(folder.iterdir()) if path.is_file())
+        # Not beside MP3: libsndfile, given a path, refuses a.mp3 where there is a ._a.mp3.
+        beside = next((name for name in files if not name.endswith(".mp3")), folder.name)
+        (folder / f"._{beside}").write_bytes(b"\0")
+
+
+def _daps(files: int) -> Files:
+    recordings = itertools.product(range(1, files), ("f10", "m10"))
+    evaluation = [f"{who}_script{n}" for n, who in itertools.islice(recordings, files)]
+    for version in DAPS_VERSIONS:
+        for recording in (*evaluation, "f1_script1", "m2_script3"):
+            yield f"{version}/{recording}_{version}.wav", None
+    yield "clean/f10_script1_clean.txt", "not a recording"
+
+
+def _musdb18_hq(files: int) -> Files:
+    for i in range(files):
+        for stem in ("mixture", "vocals", "drums", "bass", "other"):
+            yield f"test/Band {i:04} - Song/{stem}.wav", None
+    yield "train/Other Band - Song/mixture.wav", None
+
+
+def video_id(i: int) -> str:
+    """An AudioSet id of eleven characters; some begin with a hyphen, as in the true list."""
+    return f"{'-_aZ'[i % 4]}x{i:09}"
+
+
+def _audioset(files: int) -> Files:
+    labels = itertools.cycle(["/m/09x0r,/m/0bt9lr", "/m/0bt9lr", "/t/dd00037", "/m/03m9d0z"])
+    lines = ["# Segments csv", "# num_ytids=2", "# YTID, start_seconds, end_seconds, labels"]
+    for i, have in zip(range(files), labels, strict=False):
+        yield f"eval_segments/{video_id(i)}.wav", None
+        lines.append(f'{video_id(i)}, 30.000, 40.000, "{have}"')
+    lines.append(f'{video_id(files + 7)}, 0.000, 10.000, "/m/03m9d0z"')  # gone from the net
+    yield "eval_segments.csv", "\n".join(lines) + "\n"
+    rows = [f'{i},{mid},"{label}"' for i, (mid, label) in enumerate(AUDIOSET_CLASSES)]
+    yield "class_labels_indices.csv", "\n".join(["index,mid,display_name", *rows]) + "\n"
+    yield "balanced_train_segments/zzzzzzzzzzz.wav", None
+
+
+def _chapters(files: int) -> Iterator[tuple[int, int, list[int]]]:
+    """Speakers with two chapters of ten utterances each."""
+    for first in range(0, files, 10):
+        n = first // 10
+        yield 61 + n // 2, 70_968 + n, list(range(min(10, files - first)))
+
+
+def _librispeech(part: str) -> Callable[[int], Files]:
+    def fill(files: int) -> Files:
+        for speaker, chapter, numbers in _chapters(files):
+            folder = f"{part}/{speaker}/{chapter}"
+            names = [f"{speaker}-{chapter}-{n:04}" for n in numbers]
+            yield from ((f"{folder}/{name}.flac", None) for name in names)
+            text = "".join(f"{name} HE SAID WORD {name[-1]}\n" for name in names)
+            yield f"{folder}/{speaker}-{chapter}.trans.txt", text
+        yield "dev-clean/84/121123/84-121123-0000.flac", None
+        yield "SPEAKERS.TXT", ";ID |SEX\n"
+
+    return fill
+
+
+def _libritts(files: int) -> Files:
+    for speaker, chapter, numbers in _chapters(files):
+        folder = f"test-clean/{speaker}/{chapter}"
+        for n in numbers:
+            name = f"{folder}/{speaker}_{chapter}_{n:06}_000001"
+            yield f"{name}.wav", None
+            yield f"{name}.original.txt", f"He said Nr. {n}."
+            yield f"{name}.normalized.txt", f"He said number {n}.\n"
+        yield f"{folder}/{speaker}_{chapter}.trans.tsv", "a table\n"
+    yield "dev-clean/84/121123/84_121123_000007_000001.wav", None
+
+
+def _vctk(files: int) -> Files:
+    speakers = ("p225", "p280", "p315", "s5")
+    for i in range(files):
+        speaker, n = speakers[i % 4], i // 4 + 1
+        yield f"wav48_silence_trimmed/{speaker}/{speaker}_{n:03}_mic1.flac", None
+        if speaker not in ("p280", "p315"):
+            yield f"wav48_silence_trimmed/{speaker}/{speaker}_{n:03}_mic2.flac", None
+        if speaker != "p315":
+            yield f"txt/{speaker}/{speaker}_{n:03}.txt", f"Please call {speaker} {n}.\n"
+    yield "speaker-info.txt", "ID  AGE\n"
+    yield "wav48_silence_trimmed/log.txt", "trimmed\n"
+
+
+def _esc50(files: int) -> Files:
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for i in range(files):
+        # Two clips of each source, the second take from another place in it.
+        fold, source, take, target = i // 2 % 5 + 1, 100_032 + i // 2, "AB"[i % 2], i // 2 % 50
+        name = f"{fold}-{source}-{take}-{target}.wav"
+        yield f"audio/{name}", None
+        rows.append(f"{name},{fold},{target},dog,{target < 2},{source},{take}")
+    yield "meta/esc50.csv", "\n".join(rows) + "\n"
+    yield "tests/1-1-A-0.wav", None
+
+
+def _fma(edition: str) -> Callable[[int], Files]:
+    def fill(files: int) -> Files:
+        rows = [
+            ["", "album", "artist", "set", "set", "track"],
+            ["", "title", "bio", "split", "subset", "license"],
+            ["track_id", "", "", "", "", ""],
+        ]
+        bio = "A band,\nof two." + 200_000 * "."  # longer than the csv module takes by itself
+        for i in range(files):
+            track = 140 + 11 * i
+            rows.append([f"{track}", "An, album", bio if i == 0 else "", "test", "small", "CC BY"])
+            yield f"{edition}/{track // 1000:03}/{track:06}.mp3", None
+        rows += [["2", "", "", "training", "small", "CC BY"], ["999", "", "", "test", "large", ""]]
+        yield f"{edition}/000/000002.mp3", None
+        yield f"{edition}/checksums", "0  000/000002.mp3\n"
+        yield "fma_metadata/tracks.csv", _csv(rows)
+
+    return fill
+
+
+def _csv(rows: Iterable[list[str]]) -> str:
+    lines: list[str] = []
+
+    class Sink:
+        write = staticmethod(lines.append)
+
+    csv.writer(Sink).writerows(rows)  # type: ignore[arg-type]
+    return "".join(lines)
+
+
+def _gtzan(files: int) -> Files:
+    for i in range(files):
+        genre = GENRES[i % 10]
+        yield f"genres_original/{genre}/{genre}.{i // 10:05}.wav", None
+    yield "genres_original/jazz/jazz.00054.wav", None
+    yield "images_original/blues/blues00000.png", "a picture"
+    yield "features_30_sec.csv", "filename,length\n"
+
+
+def _common_voice(files: int) -> Files:
+    header = "client_id\tpath\tsentence\tup_votes\n"
+    tables = {"de": header, "sv-SE": header}
+    for i in range(files):
+        language = ("de", "sv-SE")[i % 2]
+        name = f"common_voice_{language}_{17_298_952 + i}.mp3"
+        tables[language] += f'{i // 4:0128x}\t{name}\tEr sagte "{i}.\t2\n'
+        yield f"{language}/clips/{name}", None
+    tables["de"] += f"{'f' * 128}\tcommon_voice_de_1.mp3\tNicht entpackt\t2\n"
+    for language, table in tables.items():
+        yield f"{language}/test.tsv", table
+        yield f"{language}/train.tsv", header
+        yield f"{language}/clips/common_voice_{language}_2.mp3", None
+
+
+_MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
+    **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
+    "musdb18-hq": ("musdb18hq", _musdb18_hq),
+    **dict.fromkeys(("audioset", "audioset-environment"), ("audioset", _audioset)),
+    **{
+        f"librispeech-{part}": ("LibriSpeech", _librispeech(part))
+        for part in ("test-clean", "test-other")
+    },
+    "libritts-test-clean": ("LibriTTS", _libritts),
+    "vctk": ("VCTK-Corpus-0.92", _vctk),
+    "esc50": ("ESC-50-master", _esc50),
+    **{f"fma-{size}": ("fma", _fma(f"fma_{size}")) for size in ("small", "medium", "large")},
+    "fma-full": ("fma", _fma("fma_full")),
+    "gtzan": ("Data", _gtzan),
+    "common-voice": ("cv-corpus-17.0-2024-03-15", _common_voice),
+}

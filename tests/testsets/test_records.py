@@ -1,0 +1,197 @@
+"""The index: each file read once, whatever happens in between."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snacbench.audio.io import sha256_of_file
+from snacbench.testsets import records
+from snacbench.testsets.jsonlines import JsonLines
+from snacbench.testsets.records import FileIndex, Reading, in_threads, indexed_roots
+from tests.testsets.conftest import settle
+
+KEPT = Reading(keep=True)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are hashed from now on."""
+    names: list[str] = []
+
+    def counting(path: Path) -> str:
+        names.append(path.name)
+        return sha256_of_file(path)
+
+    monkeypatch.setattr(records, "sha256_of_file", counting)
+    return names
+
+
+def read(root: Path, how: Reading = KEPT) -> dict[str, records.FileRecord]:
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.wav"))
+    return FileIndex("miniature", root).read(paths, how)
+
+
+def test_a_record_tells_what_the_file_holds(miniature):
+    record = read(miniature)["a/one.wav"]
+    path = miniature / "a/one.wav"
+    assert (record.rate_hz, record.channels, record.num_samples) == (8000, 1, 800)
+    assert record.sha256 == sha256_of_file(path)
+    assert record.size_bytes == path.stat().st_size
+    assert record.problem == ""
+
+
+def test_files_are_read_once(miniature, hashed):
+    first = read(miniature)
+    assert len(hashed) == 4
+    again = read(miniature)
+    assert len(hashed) == 4
+    for path in ("a/one.wav", "a/two.wav", "b/one.wav", "b/two.wav"):
+        assert again[path] == first[path]
+
+
+def test_a_changed_file_is_read_again_and_no_other(miniature, record, hashed):
+    first = read(miniature)
+    hashed.clear()
+    settle(record("copy/a/one.wav", seconds=0.2))
+    again = read(miniature)
+    assert hashed == ["one.wav"]
+    assert again["a/one.wav"].num_samples == 1600
+    assert again["b/one.wav"] == first["b/one.wav"]
+
+
+def test_a_file_of_the_same_size_and_another_time_is_read_again(miniature, hashed):
+    read(miniature)
+    hashed.clear()
+    os.utime(miniature / "b/two.wav", (1, 1))
+    read(miniature)
+    assert hashed == ["two.wav"]
+
+
+def test_a_file_that_was_just_written_is_not_trusted(miniature, hashed):
+    (miniature / "a/one.wav").touch()
+    read(miniature)
+    hashed.clear()
+    read(miniature)
+    assert hashed == ["one.wav"]
+
+
+def test_broken_files_are_looked_at_each_time(miniature, hashed):
+    assert "is not audio" in read(miniature)["b/bad.wav"].problem
+    (miniature / "a/one.wav").rename(miniature / "b/bad.wav")
+    assert read(miniature)["b/bad.wav"].problem == ""
+
+
+def test_without_trust_every_file_is_read(miniature, hashed):
+    read(miniature)
+    read(miniature, Reading(keep=True, trust=False))
+    assert len(hashed) == 8
+
+
+def test_small_files_are_not_worth_an_index(miniature, own_cache, monkeypatch):
+    read(miniature, Reading())
+    assert not list(own_cache.rglob("*.jsonl"))
+    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
+    read(miniature, Reading())
+    assert len(list(own_cache.rglob("*.jsonl"))) == 1
+
+
+def test_each_root_has_its_own_index(miniature, record, tmp_path):
+    record("other/a/one.wav", seconds=0.3)
+    read(miniature)
+    assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
+    roots = {(name, root.name, count) for name, root, count in indexed_roots()}
+    assert roots == {("miniature", "copy", 4), ("miniature", "other", 1)}
+
+
+def test_a_root_that_may_not_be_written_is_not_written(miniature):
+    before = sorted(miniature.rglob("*"))
+    for path in (miniature, *miniature.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    read(miniature)
+    assert sorted(miniature.rglob("*")) == before
+    for path in (miniature, *miniature.rglob("*")):
+        path.chmod(0o755)
+
+
+def test_a_cache_that_cannot_be_written_costs_time_only(miniature, tmp_path, monkeypatch):
+    (tmp_path / "taken").write_text("a file where a folder should be")
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "taken"))
+    index = FileIndex("miniature", miniature)
+    assert index.read(["a/one.wav"], KEPT)["a/one.wav"].num_samples == 800
+    assert "cannot be written (Not a directory)" in index.problem
+
+
+def test_files_that_are_forgotten_are_not_known(miniature):
+    read(miniature)
+    FileIndex("miniature", miniature).forget(["a/one.wav"])
+    assert sorted(FileIndex("miniature", miniature).known) == [
+        "a/two.wav",
+        "b/one.wav",
+        "b/two.wav",
+    ]
+
+
+def test_rows_of_another_make_are_passed_over(miniature, hashed):
+    read(miniature)
+    index = FileIndex("miniature", miniature)
+    lines = index.path.read_text().splitlines()
+    row = {**json.loads(lines[1]), "path": "a/one.wav"}
+    del row["channels"]
+    index.path.write_text("\n".join([*lines, json.dumps(row), "[]", "7", '{"path": "x"']) + "\n")
+    hashed.clear()
+    read(miniature)
+    assert hashed == ["one.wav"]
+
+
+_SLOW = """
+import sys, time
+from pathlib import Path
+from snacbench.testsets import records
+from snacbench.testsets.records import FileIndex, Reading
+records.probe = lambda path: (time.sleep(0.1), (8000, 1, 800))[1]
+root = Path(sys.argv[1])
+paths = sorted(path.name for path in root.glob("*.wav"))
+FileIndex("miniature", root).read(paths, Reading(keep=True))
+"""
+
+
+def test_an_indexing_that_was_killed_goes_on(record, tmp_path, hashed):
+    root = tmp_path / "many"
+    settle(*(record(f"many/{number:03}.wav") for number in range(100)))
+    killed = subprocess.Popen([sys.executable, "-c", _SLOW, str(root)])
+    index = FileIndex("miniature", root).path
+    deadline = time.monotonic() + 60
+    while not index.exists() or index.read_bytes().count(b"\n") < 12:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    done = len(FileIndex("miniature", root).known)
+    assert 10 <= done < 100
+    found = read(root)
+    assert len(hashed) == 100 - done
+    assert len(found) == 100
+    assert len(FileIndex("miniature", root).known) == 100
+
+
+def test_a_line_that_a_killed_writer_left_open_is_ended(tmp_path):
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"header": 1}\n{"a": 1}\n{"a": 2')
+    with JsonLines(path, {}) as lines:
+        lines.append({"a": 3})
+    assert list(JsonLines(path, {})) == [{"header": 1}, {"a": 1}, {"a": 3}]
+
+
+def test_results_come_from_threads_and_errors_end_it():
+    assert sorted(in_threads(lambda n: n * n, range(50))) == [n * n for n in range(50)]
+    assert list(in_threads(str, [])) == []
+    with pytest.raises(ZeroDivisionError):
+        list(in_threads(lambda n: 1 // n, [0] * 10))

@@ -1,0 +1,114 @@
+"""Where a corpus lies: options before the environment before the configuration file."""
+
+from __future__ import annotations
+
+import pytest
+
+from snacbench.errors import TestSetError
+from snacbench.testsets.corpora import corpora
+from snacbench.testsets.roots import (
+    Roots,
+    absolute_roots,
+    parse_roots,
+    root_from_settings,
+    root_of,
+    variable_of,
+)
+
+DAPS = corpora()["daps"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two", "all/DAPS", "all/musdb18-hq", "odd=name"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_folder_for_everything_and_folders_of_corpora(folder):
+    roots = parse_roots(["one", "daps=two", "odd=name"][:2])
+    assert roots == Roots(folder / "one", {"daps": folder / "two"})
+    assert not parse_roots([])
+    assert parse_roots(["odd=name"]).common == folder / "odd=name"
+
+
+def test_roots_are_kept_so_that_they_hold_from_any_folder(folder):
+    expected = (f"daps={folder / 'two'}", str(folder / "one"))
+    assert absolute_roots(["one", "daps=two"]) == expected
+    assert absolute_roots([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["gone"], r"--root gone: there is no folder gone"),
+        (["daps=gone"], r"--root daps=gone: there is no folder gone"),
+        (["dasp=one"], r"no corpus named 'dasp'; did you mean daps"),
+        (["one", "two"], r"was given 2 folders for everything; give one, or CORPUS=DIR"),
+    ],
+)
+def test_roots_that_make_no_sense(folder, given, message):
+    with pytest.raises(TestSetError, match=message):
+        parse_roots(given)
+
+
+def test_a_corpus_alone_lies_in_the_root_or_in_a_folder_of_its_name(folder):
+    assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
+    assert root_of(DAPS, parse_roots(["all"])) == folder / "all/DAPS"
+    assert root_of(DAPS, parse_roots(["all", "daps=two"])) == folder / "two"
+
+
+def test_editions_of_a_corpus_share_its_folder(folder, monkeypatch):
+    everything = corpora()["daps-all"]
+    assert root_of(everything, parse_roots(["all"])) == folder / "all/DAPS"
+    assert root_of(everything, parse_roots(["daps=two"])) == folder / "two"
+    monkeypatch.setenv("SNACBENCH_ROOT_DAPS", str(folder / "one"))
+    assert root_from_settings("daps-all") == folder / "one"
+
+
+def test_one_of_several_lies_in_a_folder_of_its_name(folder):
+    assert root_of(DAPS, parse_roots(["all"]), alone=False) == folder / "all/DAPS"
+    with pytest.raises(TestSetError, match=r"one holds no folder daps; .* --root daps=DIR"):
+        root_of(DAPS, parse_roots(["one"]), alone=False)
+
+
+def test_the_environment_goes_before_the_configuration_file(folder, own_cache, monkeypatch):
+    assert root_from_settings("musdb18-hq") is None
+    (own_cache / "config.toml").write_text(f'[roots]\nmusdb18-hq = "{folder / "one"}"\n')
+    assert root_from_settings("musdb18-hq") == folder / "one"
+    assert variable_of("musdb18-hq") == "SNACBENCH_ROOT_MUSDB18_HQ"
+    monkeypatch.setenv("SNACBENCH_ROOT_MUSDB18_HQ", str(folder / "two"))
+    assert root_from_settings("musdb18-hq") == folder / "two"
+
+
+def test_a_folder_of_the_settings_that_is_not_there_is_named(folder, own_cache, monkeypatch):
+    (own_cache / "config.toml").write_text('[roots]\ndaps = "/nowhere"\n')
+    with pytest.raises(TestSetError, match=r"config.toml, \[roots\] daps = /nowhere: there is no"):
+        root_from_settings("daps")
+    monkeypatch.setenv("SNACBENCH_ROOT_DAPS", "/void")
+    with pytest.raises(TestSetError, match=r"SNACBENCH_ROOT_DAPS=/void: there is no folder /void"):
+        root_from_settings("daps")
+
+
+def test_a_corpus_that_is_nowhere_says_how_to_name_it(own_cache):
+    with pytest.raises(TestSetError) as error:
+        root_of(DAPS, Roots())
+    text = str(error.value)
+    for part in (
+        "where does daps lie on this disk?",
+        "--root DIR",
+        f'daps = "DIR" under [roots] in {own_cache / "config.toml"}',
+        "SNACBENCH_ROOT_DAPS=DIR",
+        "Where to get it: Zenodo record 4660670",
+    ):
+        assert part in text
+
+
+def test_a_root_that_cannot_be_listed_is_named(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(TestSetError, match=r"one cannot be read \(Permission denied\)"):
+        root_of(DAPS, parse_roots(["one"]))

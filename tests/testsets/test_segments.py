@@ -1,0 +1,265 @@
+"""Segments: the same from the same files, inside them, loud enough, none twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from snacbench.errors import AudioError
+from snacbench.testsets import segments
+from snacbench.testsets.folder import folder_set
+from snacbench.testsets.measured import MeasureCache, with_known_measures
+from snacbench.testsets.segments import Draw, distinct_s, draw, measured
+from snacbench.testsets.testset import BrokenClip, TestSet, hash_of
+from snacbench.types import Clip, Domain, Measures
+
+RATE_HZ = 1000
+LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
+
+quick = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+
+
+def clip(name: str, seconds: float, domain: Domain = "speech") -> Clip:
+    digest = f"{hash_of(name):064x}"
+    return Clip(
+        f"set/{name}", Path(f"/{name}.wav"), digest, RATE_HZ, 1, round(seconds * RATE_HZ), 0, domain
+    )
+
+
+def make(*clips: Clip) -> TestSet:
+    return TestSet("set", clips)
+
+
+@pytest.fixture
+def listened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
+    """Places that are listened to; what begins in the first third of every two seconds is quiet."""
+    heard: list[Clip] = []
+
+    def listen(segment: Clip, cache: MeasureCache) -> Measures:
+        heard.append(segment)
+        return LOUD if segment.start % 2000 >= 667 else QUIET
+
+    monkeypatch.setattr(segments, "_measure", listen)
+    return heard
+
+
+tree = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12).map(
+    lambda lengths: [clip(f"file{n}", seconds) for n, seconds in enumerate(lengths)]
+)
+
+
+@quick
+@given(tree, st.integers(1, 40), st.integers(0, 3), st.randoms())
+def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, seed, shuffler):
+    what = Draw(count, 2.0, seed)
+    shuffled = list(clips)
+    shuffler.shuffle(shuffled)
+    elsewhere = [replace(c, path=Path("/other/disk") / c.path.name) for c in shuffled]
+    here, there = draw(make(*clips), what), draw(make(*elsewhere), what)
+    assert here.sha256 == there.sha256
+    assert (
+        [c.id for c in here.clips]
+        == [c.id for c in there.clips]
+        == sorted(c.id for c in here.clips)
+    )
+
+
+@quick
+@given(tree, st.integers(1, 40))
+def test_segments_lie_in_their_files_apart_and_loud(listened, clips, count):
+    files = {c.sha256: c for c in clips}
+    drawn = draw(make(*clips), Draw(count, 2.0)).clips
+    assert len(drawn) <= count
+    assert len({c.id for c in drawn}) == len(drawn)
+    for segment in drawn:
+        whole = files[segment.sha256]
+        assert segment.num_samples == min(2 * RATE_HZ, whole.num_samples)
+        assert 0 <= segment.start <= whole.num_samples - segment.num_samples
+        assert segment.measures == LOUD
+        assert whole.duration_s >= segments.SHORTEST_S
+    for one, other in itertools.combinations(drawn, 2):
+        if one.sha256 == other.sha256:
+            assert abs(one.start - other.start) >= 2 * RATE_HZ / 20
+
+
+@quick
+@given(st.integers(4, 30), st.integers(1, 60), st.integers(1, 60))
+def test_a_smaller_draw_is_a_part_of_a_larger_one(listened, files, one, other):
+    test_set = make(*(clip(f"file{n}", 20.0) for n in range(files)))
+    small, large = sorted((one, other))
+    drawn = [{c.id for c in draw(test_set, Draw(n, 2.0)).clips} for n in (small, large)]
+    assert drawn[0] <= drawn[1]
+    assert len(drawn[0]) == min(small, len(drawn[1]))
+
+
+@quick
+@given(st.integers(5, 40), st.integers(1, 30))
+def test_a_file_more_displaces_little(listened, files, count):
+    clips = [clip(f"file{n}", 30.0) for n in range(files)]
+    before = draw(make(*clips), Draw(count, 2.0)).clips
+    after = draw(make(*clips, clip("another", 30.0)), Draw(count, 2.0)).clips
+    of_new = [c for c in after if "another" in c.id]
+    lost = {c.id for c in before} - {c.id for c in after}
+    assert len(lost) <= len(of_new) <= -(-count // files)
+
+
+def test_another_seed_is_another_draw(listened):
+    test_set = make(*(clip(f"file{n}", 20.0) for n in range(20)))
+    ids = [{c.id for c in draw(test_set, Draw(10, 2.0, seed)).clips} for seed in (0, 1)]
+    assert len(ids[0] & ids[1]) < 5
+
+
+def test_every_file_once_before_any_twice(listened):
+    test_set = make(*(clip(f"file{n}", 60.0) for n in range(10)))
+    for count in (7, 10, 25):
+        drawn = draw(test_set, Draw(count, 2.0)).clips
+        per_file = Counter(c.sha256 for c in drawn)
+        assert len(drawn) == count
+        assert max(per_file.values()) - min(per_file.get(c.sha256, 0) for c in test_set.clips) <= 1
+
+
+def test_so_many_per_domain(listened):
+    clips = [clip(f"{d}{n}", 20.0, d) for d in ("speech", "music") for n in range(5)]
+    domains = Counter(c.domain for c in draw(make(*clips), Draw(8, 2.0)).clips)
+    assert domains == {"speech": 8, "music": 8}
+
+
+def test_starts_are_spread_over_the_file(monkeypatch):
+    monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
+    test_set = make(*(clip(f"file{n}", 12.0) for n in range(400)))
+    starts = np.array([c.start for c in draw(test_set, Draw(400, 2.0)).clips])
+    counts, _ = np.histogram(starts, bins=10, range=(0, 10_000))
+    assert counts.min() > 20
+    assert abs(starts.mean() - 5000) < 500
+
+
+def test_too_little_material_is_drawn_out_and_said(listened):
+    drawn = draw(make(clip("only", 5.0), clip("tiny", 0.9)), Draw(1000, 2.0))
+    assert 5 < len(drawn.clips) < 31
+    assert f"speech: {len(drawn.clips)} of 1,000 segments drawn, no more in 1 file" in drawn.notes
+    assert "speech: 1 file left out, shorter than 1 s" in drawn.notes
+    assert any("skipped, no louder than -40 LUFS" in note for note in drawn.notes)
+    assert "speech: segments overlap: 0.01 h are drawn from 0.00 h" in drawn.notes
+
+
+def test_short_files_are_taken_whole_and_once(monkeypatch):
+    monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
+    drawn = draw(make(clip("short", 1.5), clip("exact", 2.0)), Draw(9, 2.0))
+    assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
+        ("set/exact", 0, 2.0),
+        ("set/short", 0, 1.5),
+    ]
+    assert "speech: 1 file taken whole, shorter than 2 s" in drawn.notes
+
+
+def test_a_silent_file_is_tried_eight_times(monkeypatch):
+    heard: list[Clip] = []
+    monkeypatch.setattr(segments, "_measure", lambda s, cache: heard.append(s) or QUIET)
+    drawn = draw(make(clip("silent", 60.0)), Draw(5, 2.0))
+    assert (drawn.clips, len(heard)) == ((), 8)
+    assert "speech: 8 places skipped, no louder than -40 LUFS" in drawn.notes
+
+
+def test_the_threshold_can_be_lowered(monkeypatch):
+    monkeypatch.setattr(segments, "_measure", lambda segment, cache: QUIET)
+    test_set = make(clip("quiet", 60.0))
+    assert len(draw(test_set, Draw(5, 2.0, min_lufs=-60.0)).clips) == 5
+
+
+def test_a_segment_of_a_segment_counts_from_the_start_of_the_file(listened):
+    part = replace(clip("whole", 60.0), start=7000, num_samples=20_000)
+    (segment,) = draw(make(part), Draw(1, 2.0)).clips
+    place_s = (segment.start - 7000) / RATE_HZ
+    assert 0 <= place_s <= 18
+    assert segment.id == f"set/whole+{place_s:.3f}s"
+
+
+def test_the_transcript_of_the_whole_is_not_that_of_a_segment(listened):
+    long, short = (replace(clip(n, s), transcript="all of it") for n, s in (("l", 9), ("s", 2)))
+    texts = {c.id[:5]: c.transcript for c in draw(make(long, short), Draw(2, 2.0)).clips}
+    assert texts.get("set/l") is None
+
+
+def test_files_that_cannot_be_read_are_not_drawn_from_and_said(monkeypatch):
+    def fail_on_odd(segment: Clip, cache: MeasureCache) -> Measures:
+        if "bad" in segment.id:
+            raise AudioError(f"{segment.path} is damaged")
+        return LOUD
+
+    monkeypatch.setattr(segments, "_measure", fail_on_odd)
+    broken = BrokenClip("set/x", Path("x.wav"), "x.wav is empty", "speech")
+    test_set = replace(make(clip("bad", 9.0), clip("good", 9.0)), broken=(broken,))
+    drawn = draw(test_set, Draw(2, 2.0))
+    assert len(drawn.clips) == 2
+    assert drawn.broken == ()
+    assert drawn.notes[0] == (
+        "speech: 1 file left out, cannot be read, for example: /bad.wav is damaged"
+    )
+    assert drawn.notes[-1] == (
+        "not drawn from 1 file that cannot be read, for example: x.wav is empty"
+    )
+
+
+def test_audio_that_overlaps_counts_once():
+    whole = clip("one", 60.0)
+    parts = [replace(whole, start=s * RATE_HZ, num_samples=10 * RATE_HZ) for s in (30, 0, 5)]
+    assert distinct_s([*parts, clip("two", 7.0)]) == 32.0
+
+
+# ------------------------------------------------------------------------------- real audio
+
+
+@pytest.fixture
+def half_silent(tmp_path: Path) -> Path:
+    """Four files of 8 s at 16 kHz: noise, but silence from 3 s on."""
+    folder = tmp_path / "half"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        samples = rng.uniform(-0.3, 0.3, 8 * 16_000)
+        samples[3 * 16_000 :] = 0
+        soundfile.write(folder / f"{number}.flac", samples, 16_000)
+    return folder
+
+
+def test_silence_is_skipped_and_segments_are_measured(half_silent):
+    drawn = draw(folder_set(half_silent), Draw(8, 1.0))
+    assert len(drawn.clips) == 8
+    for segment in drawn.clips:
+        assert segment.start < 3 * 16_000
+        assert segment.measures is not None
+        assert segment.measures.loudness_lufs > -40
+    assert any("skipped" in note for note in drawn.notes)
+
+
+def test_what_was_measured_is_not_measured_again(half_silent, monkeypatch):
+    first = draw(folder_set(half_silent), Draw(8, 1.0))
+
+    def fail(segment: Clip) -> None:
+        raise AssertionError("read again")
+
+    monkeypatch.setattr(segments, "read_clip", fail)
+    assert draw(folder_set(half_silent), Draw(8, 1.0)) == first
+    plain = replace(first, clips=tuple(replace(c, measures=None) for c in first.clips))
+    assert with_known_measures(plain) == first
+    assert measured(plain.clips)[0] == list(first.clips)
+
+
+def test_clips_that_cannot_be_measured_are_named(half_silent):
+    clips = folder_set(half_silent).clips
+    (half_silent / "2.flac").unlink()
+    found, problems = measured(clips)
+    assert [c.id for c in found] == ["half/0", "half/1", "half/3"]
+    assert ["2.flac does not exist" in problem for problem in problems] == [True]
