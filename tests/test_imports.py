@@ -27,7 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"audio"},
     "testsets": {"audio", "download"},
     "runner": {"audio", "rate", "plugins", "selectors", "store", "testsets", "weights"},
-    "tables": {"store", "rate"},
+    "tables": {"store", "rate", "stats"},
+    "plots": {"store", "stats", "tables"},
+    "report": {"audio", "store", "tables", "plots"},
 }
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
 

@@ -18,7 +18,7 @@ from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import to_csv, to_markdown
-from snacbench.tables.summary import RunRows
+from snacbench.tables.run import RunRows
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 

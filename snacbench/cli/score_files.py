@@ -15,7 +15,7 @@ from snacbench.runner.execute import score as score_run
 from snacbench.runner.outside import OutsideRequest, import_decodes
 from snacbench.runner.pool import default_jobs
 from snacbench.tables.formats import to_csv
-from snacbench.tables.summary import RunRows
+from snacbench.tables.run import RunRows
 from snacbench.types import DOMAINS, Domain
 
 

@@ -9,7 +9,7 @@ import click
 from snacbench.cli.terminal import err, show_summary
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import to_csv, to_markdown
-from snacbench.tables.summary import RunRows
+from snacbench.tables.run import RunRows
 
 
 @click.command(short_help="Print the summary of runs.")

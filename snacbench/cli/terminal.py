@@ -22,7 +22,7 @@ from rich.table import Table
 
 from snacbench.runner.execute import Outcome
 from snacbench.tables.formats import notes, to_terminal
-from snacbench.tables.summary import RunRows
+from snacbench.tables.run import RunRows
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0

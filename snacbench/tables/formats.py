@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from snacbench.rows import Agreement
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
-from snacbench.tables.summary import FIXED_COLUMNS, RunRows, summary
+from snacbench.tables.run import RunRows
+from snacbench.tables.summary import FIXED_COLUMNS, summary
 
 if TYPE_CHECKING:
     import pandas as pd

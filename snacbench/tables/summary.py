@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
-from snacbench.rows import Agreement, Coded, CodeHistogram, Run, Score
-from snacbench.store.folder import RunFolder
-from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
-from snacbench.types import DOMAINS
+from snacbench.tables.columns import Cells, CodecColumns
+from snacbench.tables.run import RunRows
 from snacbench.units import kbps
 
 if TYPE_CHECKING:
@@ -27,43 +24,6 @@ FIXED_COLUMNS = (
     "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
     "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class RunRows:
-    """A run as columns of numbers, one set of them per codec, and its few other rows."""
-
-    run: Run
-    codecs: tuple[CodecColumns, ...]
-    agreements: tuple[Agreement, ...] = ()
-
-    @classmethod
-    def load(cls, folder: RunFolder) -> RunRows:
-        """Read a run, row by row; where a row was written twice, the last one counts."""
-        run = folder.run
-        columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
-        clips: dict[str, int] = {}
-        for coded in folder.read(Coded):
-            columns[coded.codec].take_coded(clips.setdefault(coded.clip, len(clips)), coded)
-        for score in folder.read(Score):
-            columns[score.codec].take_score(clips.setdefault(score.clip, len(clips)), score)
-        for place, row in folder.read_placed(CodeHistogram):
-            if row.clip in clips:
-                columns[row.codec].take_histogram(clips[row.clip], row, place, folder)
-        return cls(run, tuple(columns.values()), tuple(folder.read(Agreement)))
-
-    @property
-    def metrics(self) -> list[str]:
-        """Metrics that were scored, those the run was planned with first."""
-        planned = [metric.name for metric in self.run.metrics]
-        scored = {metric for codec in self.codecs for metric in codec.scores}
-        return [m for m in planned if m in scored] + sorted(scored - set(planned))
-
-    @property
-    def domains(self) -> list[str]:
-        """Domains of the clips, in a fixed order, then all of them together."""
-        present = [d for d in DOMAINS if any(len(codec.tried(d)) for codec in self.codecs)]
-        return [*present, ALL_DOMAINS]
 
 
 def summary(runs: Sequence[RunRows]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 
 from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score
 from snacbench.store.folder import RunFolder
-from snacbench.tables.summary import RunRows
+from snacbench.tables.run import RunRows
 from snacbench.types import CodecSpec, MetricSpec, Stream, WeightsInfo
 
 NEURAL = CodecSpec(

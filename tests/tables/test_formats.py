@@ -10,7 +10,8 @@ from rich.console import Console
 from snacbench.rows import Bits
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import notes, to_csv, to_markdown, to_terminal
-from snacbench.tables.summary import RunRows, summary
+from snacbench.tables.run import RunRows
+from snacbench.tables.summary import summary
 from snacbench.types import MetricSpec, WeightsInfo
 from tests.tables.conftest import NEURAL, RUN, coded, histograms, score
 

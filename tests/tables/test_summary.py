@@ -8,7 +8,8 @@ import pytest
 
 from snacbench.rows import Bits, Coded
 from snacbench.store.folder import RunFolder
-from snacbench.tables.summary import RunRows, summary
+from snacbench.tables.run import RunRows
+from snacbench.tables.summary import summary
 from tests.tables.conftest import NEURAL, RUN, coded, histograms, score
 
 COLUMNS = (

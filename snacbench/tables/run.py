@@ -1,0 +1,106 @@
+"""A run as tables, plots and reports see it: clips, codecs, scores, and nothing that computes.
+
+Statistics take scores by clip (`scores_of`) and what clips share (`clusters_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from snacbench.rows import Agreement, Coded, CodeHistogram, Run, Score
+from snacbench.store.folder import RunFolder
+from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.types import DOMAINS, Clip, Domain
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What statistics and captions need of a clip; `cluster` is its speaker or track."""
+
+    id: str
+    domain: Domain
+    cluster: str | None = None
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """A run as columns of numbers, one set of them per codec, and its few other rows.
+
+    `clips` are in the order of the columns' cells.
+    """
+
+    run: Run
+    codecs: tuple[CodecColumns, ...]
+    clips: tuple[ClipFacts, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+
+    @classmethod
+    def load(cls, folder: RunFolder) -> RunRows:
+        """Read a run, row by row; where a row was written twice, the last one counts."""
+        run = folder.run
+        columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
+        numbers: dict[str, int] = {}
+        facts = {c.id: ClipFacts(c.id, c.domain, c.cluster) for c in folder.read(Clip)}
+        for coded in folder.read(Coded):
+            facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
+            columns[coded.codec].take_coded(numbers.setdefault(coded.clip, len(numbers)), coded)
+        for score in folder.read(Score):
+            columns[score.codec].take_score(numbers.setdefault(score.clip, len(numbers)), score)
+        for place, row in folder.read_placed(CodeHistogram):
+            if row.clip in numbers:
+                columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
+        clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
+        return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that were scored, those the run was planned with first."""
+        planned = [metric.name for metric in self.run.metrics]
+        scored = {metric for codec in self.codecs for metric in codec.scores}
+        return [m for m in planned if m in scored] + sorted(scored - set(planned))
+
+    @property
+    def domains(self) -> list[str]:
+        """Domains of the clips, in a fixed order, then all of them together."""
+        present = [d for d in DOMAINS if any(len(codec.tried(d)) for codec in self.codecs)]
+        return [*present, ALL_DOMAINS]
+
+
+def scores_of(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, dict[str, float]]:
+    """The ``ok`` scores of a metric in a domain: codec -> clip id -> value.
+
+    A clip without a score is absent, which is how `snacbench.stats` knows that it was lost.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for rows in runs:
+        for codec in rows.codecs:
+            cells = codec.scores.get(metric)
+            if cells is None:
+                continue
+            clips = codec.ok(domain)
+            clips = clips[clips < len(cells)]
+            clips = clips[cells["ok"][clips]]
+            values = dict(
+                zip(
+                    (rows.clips[c].id for c in clips),
+                    map(float, cells["value"][clips]),
+                    strict=True,
+                )
+            )
+            found.setdefault(codec.spec.name, {}).update(values)
+    return found
+
+
+def clusters_of(runs: Sequence[RunRows]) -> dict[str, str | None]:
+    """Speaker or track of every clip, None where it is not known."""
+    return {clip.id: clip.cluster for rows in runs for clip in rows.clips}
+
+
+def actual_kbps_of(codec: CodecColumns, domain: str) -> float | None:
+    """Actual rate in kbps (1000 bit/s) over a domain's coded clips; None if nothing was weighed."""
+    coded = codec.coded[codec.ok(domain)]
+    duration_s, bits = float(np.sum(coded["duration_s"])), float(np.sum(coded["bits"]))
+    return bits / duration_s / 1000 if duration_s and not np.isnan(bits) else None
