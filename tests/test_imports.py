@@ -28,6 +28,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "testsets": {"audio", "download"},
     "runner": {"audio", "rate", "plugins", "selectors", "store", "testsets", "weights"},
     "tables": {"store", "rate", "stats"},
+    "compare": {"stats", "tables"},
+    "recipes": set(),
     "plots": {"store", "stats", "tables"},
     "report": {"audio", "store", "tables", "plots"},
 }
@@ -83,7 +85,8 @@ def test_every_layer_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "codecs"], ["list", "metrics"], ["list", "sets"]]
+    "arguments",
+    [["--help"], ["list", "codecs"], ["list", "metrics"], ["list", "sets"], ["list", "recipes"]],
 )
 def test_light_verbs_load_neither_torch_nor_matplotlib(arguments: list[str]) -> None:
     program = (

@@ -1,4 +1,4 @@
-"""``snacbench list``: the codecs, metrics and test sets there are."""
+"""``snacbench list``: the codecs, metrics, test sets and recipes there are."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import click
 from snacbench.cli.terminal import show_rows
 from snacbench.models import CodecModel
 from snacbench.plugins import codec_families, codec_models, codec_openers, metrics
+from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.testsets import NAMED_SETS
 from snacbench.testsets.composite import COMPOSITE_SETS
 from snacbench.testsets.corpora import corpora
 
 
-@click.command("list", short_help="List codecs, metrics or test sets.")
-@click.argument("what", type=click.Choice(["codecs", "metrics", "sets"]))
+@click.command("list", short_help="List codecs, metrics, test sets or recipes.")
+@click.argument("what", type=click.Choice(["codecs", "metrics", "sets", "recipes"]))
 def list_(what: str) -> None:
-    """List the codecs, metrics or test sets there are."""
-    {"codecs": _codecs, "metrics": _metrics, "sets": _sets}[what]()
+    """List the codecs, metrics, test sets or recipes there are."""
+    {"codecs": _codecs, "metrics": _metrics, "sets": _sets, "recipes": _recipes}[what]()
 
 
 def _codecs() -> None:
@@ -55,6 +56,15 @@ def _sets() -> None:
     show_rows(("set", "what it is"), rows)
     click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
     click.echo("'snacbench sets list' says which corpora are on this disk")
+
+
+def _recipes() -> None:
+    found = [find_recipe(name) for name in shipped_recipes()]
+    show_rows(
+        ("recipe", "data", "what it is"),
+        [(r.name, r.recipe.data, r.recipe.summary) for r in found],
+    )
+    click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 
 
 def _rate(model: CodecModel) -> str:

@@ -14,7 +14,12 @@ import click
 
 from snacbench import __version__
 from snacbench.cli.check import check
+from snacbench.cli.compare import compare
 from snacbench.cli.list import list_
+from snacbench.cli.merge import merge
+from snacbench.cli.plot import plot
+from snacbench.cli.rates import rates
+from snacbench.cli.report import report
 from snacbench.cli.run import run
 from snacbench.cli.score import score
 from snacbench.cli.score_files import score_files
@@ -38,7 +43,11 @@ def cli() -> None:
     """
 
 
-for command in (run, table, score, score_files, list_, show, sets, check, weights):
+_VERBS = (
+    run, table, plot, report, compare, rates, merge, score, score_files, list_, show, sets, check,
+    weights,
+)  # fmt: skip
+for command in _VERBS:
     cli.add_command(command)
 
 

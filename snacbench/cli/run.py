@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_summary
 from snacbench.errors import StoreError, UserError
 from snacbench.runner import plan as planning
@@ -34,6 +35,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 
 
 @click.command(short_help="Code a test set through codecs, score it, print the summary.")
+@click.argument("recipe", required=False)
 @click.option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
 @click.option("--data", default="quick", show_default=True, help="Set, corpus, manifest or folder.")
 @click.option("--root", multiple=True, metavar="DIR", help="Where a corpus lies, or CORPUS=DIR.")
@@ -98,7 +100,11 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 )
 @offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
+@click.pass_context
 def run(
+    context: click.Context,
+    /,
+    recipe: str | None,
     folder: Path | None,
     resume: Path | None,
     jobs: int | None,
@@ -107,11 +113,17 @@ def run(
 ) -> int:
     """Code a test set through codecs, score what comes out, and print the summary.
 
+    RECIPE names a run that is written down ('snacbench list recipes', or a .yaml file of your own);
+    options change single fields of it, which is recorded.
+
     Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
     --resume RUN.
     """
     with ProgressBar() as bar:
-        plan = _resumed_plan(resume, bar) if resume else _plan(options, bar)
+        if resume:
+            plan = _resumed_plan(resume, bar, recipe)
+        else:
+            plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
     show_facts(planning.summary_of(plan), to=err)
     if plan_only:
         return 0
@@ -143,27 +155,37 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS
 
 
-def _plan(options: dict[str, Any], bar: ProgressBar) -> planning.Plan:
-    return planning.make_plan(_request(options), bar)
+def _given(context: click.Context) -> set[str]:
+    """Options that stand on the command line, by name."""
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+    }
 
 
-def _request(options: dict[str, Any]) -> planning.Request:
-    if not options["codecs"]:
-        raise UserError("name codecs with --codecs, for example --codecs snac,dac,encodec,opus")
-    names = tuple(name.strip() for name in options.pop("metrics").split(",") if name.strip())
-    return planning.Request(metrics=names, **options)
-
-
-def _resumed_plan(path: Path, bar: ProgressBar) -> planning.Plan:
+def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
     Raises
     ------
+    UserError
+        If a recipe is given as well.
     StoreError
-        If the test set or the weights are no longer those that the run began with.
+        If the run was not made by ``snacbench run``, or the test set or the weights are no longer
+        those that it began with.
     """
+    if recipe_given:
+        raise UserError(
+            f"--resume takes up the request that {path} was begun with; leave out {recipe_given}"
+        )
     run = RunFolder.open(path).run
     recipe = dict(run.recipe)
+    if foreign := recipe.keys() - planning.Request.__dataclass_fields__.keys():
+        raise StoreError(
+            f"{path} cannot be gone on with: its run.json holds {', '.join(sorted(foreign))}, so "
+            "it was merged or made from files; go on with the runs that it was made of"
+        )
     recipe["metrics"], recipe["weights"] = tuple(recipe["metrics"]), tuple(recipe["weights"])
     recipe["root"] = tuple(recipe.get("root", ()))
     request = planning.Request(**recipe)

@@ -1,4 +1,4 @@
-"""``snacbench show``: everything that is known of a codec without loading it."""
+"""``snacbench show``: everything that is known of a codec or a recipe without running it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import click
 from snacbench.cli.list import points_of
 from snacbench.cli.terminal import out, show_facts
 from snacbench.models import CodecModel
+from snacbench.recipes import find_recipe
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
 
 _CONTEXT_TOKENS = 2048
 
 
-@click.group(short_help="Show what is known of a codec.")
+@click.group(short_help="Show what is known of a codec, or what a recipe runs.")
 def show() -> None:
-    """Show what is known of a codec."""
+    """Show what is known of a codec, or what a recipe runs."""
 
 
 @show.command(short_help="Streams, rates, latency, parameters, licence.")
@@ -31,6 +32,15 @@ def codec(name: str) -> None:
         if index:
             out.print()
         show_facts(facts_of(model, spec))
+
+
+@show.command(short_help="What a recipe runs, and its file.")
+@click.argument("name")
+def recipe(name: str) -> None:
+    """Show the file of a recipe: one of 'snacbench list recipes', or a path ending in .yaml."""
+    found = find_recipe(name)
+    show_facts({"recipe": found.name, "file": str(found.path), "sha256": found.sha256})
+    click.echo("\n" + found.path.read_text("utf-8"), nl=False)
 
 
 def facts_of(model: CodecModel, spec: CodecSpec) -> dict[str, str]:

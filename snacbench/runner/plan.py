@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,11 @@ _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for, as it is kept in ``run.json`` and taken up again by ``--resume``."""
+    """What was asked for, as it is kept in ``run.json`` and taken up again by ``--resume``.
+
+    `from_recipe` tells which recipe it began as: ``name``, ``sha256`` of its file, layout of its
+    ``table``, and ``overridden``: what the recipe says where the command line said otherwise.
+    """
 
     codecs: str
     data: str = "quick"
@@ -51,6 +55,7 @@ class Request:
     min_lufs: float = Choice.min_lufs
     limit: int | None = None
     domain: Domain = "unknown"
+    from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     domains = sorted({clip.domain for clip in test_set.clips})
     weights = {c.model.name: c.weights_state for c in plan.codecs}
     lines = {
+        "recipe": _recipe_in_words(request.from_recipe),
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
         "codecs": ", ".join(c.spec.name for c in plan.codecs),
@@ -197,6 +203,13 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         names = ", ".join(truncated)
         lines["truncated"] = f"{names}: not known to be trained to be cut to this depth"
     return {label: text for label, text in lines.items() if text}
+
+
+def _recipe_in_words(record: Mapping[str, Any]) -> str:
+    if not record:
+        return ""
+    changed = ", ".join(f"--{name.replace('_', '-')}" for name in record["overridden"])
+    return f"{record['name']}" + (f", changed by {changed}" if changed else "")
 
 
 def _reduced(precision: Precision) -> str:

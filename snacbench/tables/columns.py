@@ -5,13 +5,14 @@ Where a row was written twice, by a process that was killed between two files, t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.rate.entropy import CodebookEntropy, codebook_entropies
-from snacbench.rows import Coded, CodeHistogram, Score
+from snacbench.rows import Coded, CodeHistogram
 from snacbench.store.folder import RunFolder
 from snacbench.types import DOMAINS, CodecSpec
 
@@ -23,6 +24,25 @@ _CODED = [
 _SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
 
 Cells = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreRows:
+    """What one metric gave for one codec, a cell per row, in the order of the rows.
+
+    Attributes
+    ----------
+    clip : array of int, shape (rows,)
+        Numbers of the clips.
+    ok, undefined : array of bool, shape (rows,)
+    value : array of float, shape (rows,)
+        NaN where not `ok`.
+    """
+
+    clip: Cells
+    ok: Cells
+    undefined: Cells
+    value: Cells
 
 
 class CodecColumns:
@@ -58,12 +78,16 @@ class CodecColumns:
             np.nan if row.decode_s is None else row.decode_s,
         )
 
-    def take_score(self, clip: int, row: Score) -> None:
-        """Enter what a metric gave."""
-        cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
-        ok = row.status == "ok" and row.value is not None
-        cells[clip] = (ok, row.status == "undefined", row.value if ok else np.nan)
-        self.scores[row.metric] = cells
+    def take_scores(self, metric: str, rows: ScoreRows) -> None:
+        """Enter what a metric gave; of two rows of a clip the last counts."""
+        if not len(rows.clip):
+            return
+        cells = self.scores.get(metric, np.zeros(0, _SCORE))
+        cells = _with_room_for(int(rows.clip.max()), cells)
+        cells["ok"][rows.clip] = rows.ok
+        cells["undefined"][rows.clip] = rows.undefined
+        cells["value"][rows.clip] = np.where(rows.ok, rows.value, np.nan)
+        self.scores[metric] = cells
 
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
         """Add how often codes occurred in a clip, once: an earlier row of it is taken out again.

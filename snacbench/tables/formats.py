@@ -7,10 +7,12 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from snacbench.rows import Agreement
-from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.notes import notes
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import FIXED_COLUMNS, summary
+
+__all__ = ["notes", "to_csv", "to_markdown", "to_terminal"]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,67 +123,6 @@ def _terminal_table(title: str, columns: Sequence[_Column]) -> Table:
     for cells in zip(*(cells for _, cells in columns), strict=True):
         table.add_row(*cells)
     return table
-
-
-def notes(runs: Sequence[RunRows]) -> list[str]:
-    """What a reader of the numbers must know, one sentence each."""
-    return [note for rows in runs for note in _notes(rows)]
-
-
-def _notes(rows: RunRows) -> Iterator[str]:
-    run = rows.run
-    yield (
-        f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
-        f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
-    )
-    demonstration = sorted({spec.model for spec in run.codecs if spec.demonstration})
-    if demonstration:
-        yield (
-            f"{', '.join(demonstration)}: embedded demonstration models, not the published "
-            "codecs; their numbers show that the machine works."
-        )
-    if truncated := [spec.name for spec in run.codecs if spec.truncated]:
-        yield f"{', '.join(truncated)}: truncated to a depth the model was not trained for."
-    if unverified := [s.name for s in run.codecs if s.weights.source == "folder"]:
-        yield f"{', '.join(unverified)}: weights from a local folder, see run.json for sha256."
-    small = [codec.spec.name for codec in rows.codecs if _is_small(codec)]
-    if small:
-        yield (
-            f"Entropy of {', '.join(small)} rests on fewer than 3 tokens per codebook entry "
-            "over all clips; per domain on fewer still."
-        )
-    yield from _computing_notes(rows)
-    undefined = {
-        m for codec in rows.codecs for m, c in codec.scores.items() if c["undefined"].any()
-    }
-    if undefined:
-        metrics = ", ".join(sorted(undefined))
-        yield f"Undefined for some clips, see their reasons in scores.jsonl: {metrics}."
-    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
-    failed = tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
-    if failed:
-        yield (
-            f"{failed} of {tried} codings (clips times codecs) failed; means are over the others."
-        )
-
-
-def _computing_notes(rows: RunRows) -> Iterator[str]:
-    if any((codec.coded["batch"] > 1).any() for codec in rows.codecs):
-        yield (
-            "RTF in batches: each clip is charged its share of its batch, which says nothing of "
-            "one clip alone."
-        )
-    yield from map(_agreement_note, rows.agreements)
-
-
-def _agreement_note(row: Agreement) -> str:
-    share = "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
-    audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
-    return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
-
-
-def _is_small(codec: CodecColumns) -> bool:
-    return any(not book.reliable for book in codec.entropies(ALL_DOMAINS))
 
 
 def _by_domain(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

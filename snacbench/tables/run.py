@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodeHistogram, Run, Score
+from snacbench.rows import Agreement, Coded, CodeHistogram, Run
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.reading import read_scores
 from snacbench.types import DOMAINS, Clip, Domain
 
 
@@ -38,8 +39,11 @@ class RunRows:
     agreements: tuple[Agreement, ...] = ()
 
     @classmethod
-    def load(cls, folder: RunFolder) -> RunRows:
-        """Read a run, row by row; where a row was written twice, the last one counts."""
+    def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
+        """Read a run; where a row was written twice, the last one counts.
+
+        Without `histograms`, which are most of the bytes of a run, there is no entropy.
+        """
         run = folder.run
         columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
         numbers: dict[str, int] = {}
@@ -47,9 +51,9 @@ class RunRows:
         for coded in folder.read(Coded):
             facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
             columns[coded.codec].take_coded(numbers.setdefault(coded.clip, len(numbers)), coded)
-        for score in folder.read(Score):
-            columns[score.codec].take_score(numbers.setdefault(score.clip, len(numbers)), score)
-        for place, row in folder.read_placed(CodeHistogram):
+        for codec, metric, scores in read_scores(folder, numbers):
+            columns[codec].take_scores(metric, scores)
+        for place, row in folder.read_placed(CodeHistogram) if histograms else ():
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)

@@ -42,7 +42,7 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     metrics = list(dict.fromkeys(name for rows in runs for name in rows.metrics))
     headings = [*FIXED_COLUMNS, *(c for name in metrics for c in (name, f"n_{name}"))]
     records = [
-        _record(columns, domain, metrics)
+        record_of(columns, domain, metrics)
         for rows in runs
         for columns in rows.codecs
         for domain in rows.domains
@@ -51,7 +51,8 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records, columns=headings)
 
 
-def _record(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dict[str, Any]:
+def record_of(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dict[str, Any]:
+    """One row of `summary`; what does not apply is missing or None."""
     spec, ok = columns.spec, columns.ok(domain)
     record: dict[str, Any] = {
         "codec": spec.name,

@@ -1,0 +1,153 @@
+"""Runs as plots read them: what several plots need is computed once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from snacbench.errors import UserError, did_you_mean
+from snacbench.stats.clusters import labels_of
+from snacbench.stats.intervals import Interval, mean_intervals
+from snacbench.stats.pairs import PairedDifference, paired_differences
+from snacbench.stats.scores import score_table
+from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.run import RunRows, clusters_of, scores_of
+from snacbench.tables.summary import record_of
+from snacbench.types import CodecSpec, MetricSpec
+
+
+class PlotData:
+    """One or more runs side by side.
+
+    Attributes
+    ----------
+    runs : tuple of RunRows
+        A codec that several runs hold is in the first of them only.
+    repeated : tuple of str
+        Codecs that were left out of later runs.
+    codecs : dict from name to CodecColumns, in the runs' order
+    clusters : dict from clip to speaker or track
+    """
+
+    def __init__(self, runs: Sequence[RunRows]) -> None:
+        self.runs, self.repeated = _each_codec_once(runs)
+        self.codecs: dict[str, CodecColumns] = {
+            codec.spec.name: codec for rows in self.runs for codec in rows.codecs
+        }
+        self.clusters = clusters_of(self.runs)
+        self._scores: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+        self._intervals: dict[tuple[str, str], dict[str, Interval]] = {}
+        self._facts: dict[tuple[str, str], Mapping[str, Any]] = {}
+
+    @property
+    def specs(self) -> list[CodecSpec]:
+        """The operating points, in the runs' order."""
+        return [codec.spec for codec in self.codecs.values()]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that any run has, in order."""
+        return list(dict.fromkeys(name for rows in self.runs for name in rows.metrics))
+
+    @property
+    def domains(self) -> list[str]:
+        """Domains of any run's clips, without ``all``."""
+        named = (d for rows in self.runs for d in rows.domains if d != ALL_DOMAINS)
+        return list(dict.fromkeys(named))
+
+    def check_metric(self, name: str) -> str:
+        """The name, if any run was scored with that metric.
+
+        Raises
+        ------
+        UserError
+            If none was.
+        """
+        if not self.metrics:
+            raise UserError("the run has no scores; add some with 'snacbench score RUN'")
+        if name not in self.metrics:
+            raise UserError(
+                f"the run was not scored with {name!r}; {did_you_mean(name, self.metrics)}"
+            )
+        return name
+
+    def check_domain(self, name: str) -> str:
+        """The name, if any run has clips of that domain.
+
+        Raises
+        ------
+        UserError
+            If none has.
+        """
+        known = [*self.domains, ALL_DOMAINS]
+        if name not in known:
+            raise UserError(f"the run has no clips of {name!r}; there are: {', '.join(known)}")
+        return name
+
+    def check_codec(self, name: str) -> str:
+        """The name, if any run has that codec.
+
+        Raises
+        ------
+        UserError
+            If none has.
+        """
+        if name not in self.codecs:
+            raise UserError(f"the run has no codec {name!r}; {did_you_mean(name, self.codecs)}")
+        return name
+
+    def metric(self, name: str) -> MetricSpec | None:
+        """What is declared of a metric; None if the runs do not say."""
+        return next((m for rows in self.runs for m in rows.run.metrics if m.name == name), None)
+
+    def scores(self, metric: str, domain: str) -> dict[str, dict[str, float]]:
+        """Codec -> clip -> value, for codecs that have a value."""
+        key = (metric, domain)
+        if key not in self._scores:
+            found = scores_of(self.runs, metric, domain)
+            self._scores[key] = {name: values for name, values in found.items() if values}
+        return self._scores[key]
+
+    def intervals(self, metric: str, domain: str) -> dict[str, Interval]:
+        """Mean with its 95 % interval, for codecs that have a value."""
+        key = (metric, domain)
+        if key not in self._intervals:
+            scores = self.scores(metric, domain)
+            clips, table = score_table(scores)
+            means = mean_intervals(table, labels_of(clips, self.clusters)) if clips else []
+            pairs = zip(scores, means, strict=True)
+            self._intervals[key] = {name: mean for name, mean in pairs if mean is not None}
+        return self._intervals[key]
+
+    def differences(self, metric: str, domain: str, baseline: str) -> list[PairedDifference]:
+        """Every other codec with a value minus the baseline, Holm's correction over these."""
+        scores = self.scores(metric, domain)
+        if baseline not in scores:
+            return []
+        pairs = [(name, baseline) for name in scores if name != baseline]
+        return paired_differences(scores, pairs, self.clusters) if pairs else []
+
+    def fact(self, codec: str, domain: str, column: str) -> float | None:
+        """A figure of the summary table, such as ``actual_kbps``; None where it has none."""
+        key = (codec, domain)
+        if key not in self._facts:
+            self._facts[key] = record_of(self.codecs[codec], domain, [])
+        value = self._facts[key].get(column)
+        return None if value is None or math.isnan(value) else float(value)
+
+
+def _each_codec_once(runs: Sequence[RunRows]) -> tuple[tuple[RunRows, ...], tuple[str, ...]]:
+    """Runs without the codecs that an earlier run has, and those codecs' names.
+
+    Rates and timings of one run must not meet another's scores.
+    """
+    seen: set[str] = set()
+    kept, repeated = [], []
+    for rows in runs:
+        fresh = tuple(codec for codec in rows.codecs if codec.spec.name not in seen)
+        repeated += [codec.spec.name for codec in rows.codecs if codec.spec.name in seen]
+        seen.update(codec.spec.name for codec in fresh)
+        kept.append(replace(rows, codecs=fresh))
+    return tuple(kept), tuple(dict.fromkeys(repeated))

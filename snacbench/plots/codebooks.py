@@ -1,0 +1,109 @@
+"""Entropy per codebook, as figure 1 of the DAC paper has it (Kumar et al., NeurIPS 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from snacbench.plots import _labels as words
+from snacbench.plots._data import PlotData
+from snacbench.plots.plot import Options, Plot
+from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
+from snacbench.tables.columns import CodecColumns
+from snacbench.types import CodecSpec
+from snacbench.units import bits_per_code
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Panels beside each other, and the characters of a name that fit over one of them.
+_ONE, _NARROW, _WIDE = (1, 44), (2, 23), (3, 32)
+_FEW_PANELS = 3
+
+
+def draw(data: PlotData, options: Options) -> Figure:
+    """Bits per token of every codebook beside the bits that it takes; a panel per model.
+
+    A model is shown at its deepest point, which holds the codebooks of the others.
+    """
+    deepest = [(s, data.codecs[s.name].entropies(options.domain)) for s in _deepest(data)]
+    shown = [(spec, books) for spec, books in deepest if books]
+    few = len(shown) <= _FEW_PANELS
+    columns, characters = _WIDE if options.width == "double" else _ONE if few else _NARROW
+    columns = min(columns, max(1, len(shown)))
+    rows = max(1, -(-len(shown) // columns))
+    figure = new_figure(options.width, 0.75 + 1.45 * rows)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    colours = {model: look.colour for model, look in looks(data.specs).items()}
+    for axes, (spec, _) in zip(grid.flat, shown, strict=False):
+        efficiency = data.fact(spec.name, options.domain, "efficiency")
+        _draw_panel(axes, data.codecs[spec.name], options.domain, efficiency, colours[spec.model])
+        name = words.shortened(words.codec_label(spec, 99), characters)
+        axes.set_title(name, loc="left", fontsize=SMALL_PT, pad=12)
+    for axes in list(grid.flat)[len(shown) :]:
+        axes.set_visible(bool(not shown))
+    if shown:
+        for row in grid:
+            row[0].set_ylabel("bits per token")
+        for axes in list(grid.flat)[: len(shown)][-columns:]:
+            axes.set_xlabel("codebook")
+    else:
+        say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
+    small = any(not book.reliable for _, books in shown for book in books)
+    text = words.joined(
+        words.where(data, options.domain),
+        "grey: bits that a packed index takes; coloured: entropy of the codes (plug-in with the "
+        "Miller-Madow correction); N: tokens per codebook; efficiency: entropy over bits, by rate",
+        "hatched: fewer than 3 tokens per entry, so the entropy reads low" if small else "",
+        words.remarks([spec for spec, _ in shown], truncated=""),
+    )
+    caption(figure, options.width, text)
+    return figure
+
+
+def _deepest(data: PlotData) -> list[CodecSpec]:
+    """Of every model with codebooks the point that has most of them."""
+    found: dict[str, CodecSpec] = {}
+    for spec in data.specs:
+        deepest = found.get(spec.model)
+        if len(spec.streams) > (len(deepest.streams) if deepest else 0):
+            found[spec.model] = spec
+    return list(found.values())
+
+
+def _draw_panel(
+    axes: Axes, column: CodecColumns, domain: str, efficiency: float | None, colour: str
+) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    books = column.entropies(domain)
+    places = range(1, len(books) + 1)
+    most = [bits_per_code(book.codebook_size) for book in books]
+    axes.bar(places, most, 0.84, color="#E2E2E2", gid="most")
+    bars = axes.bar(places, [b.corrected_bits for b in books], 0.84, color=colour, gid="entropy")
+    for bar, book in zip(bars, books, strict=True):
+        if not book.reliable:
+            bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
+    share = "" if efficiency is None else f"; efficiency {100 * efficiency:.0f} %"
+    axes.text(
+        0, 1.02, _tokens([book.tokens for book in books]) + share, transform=axes.transAxes,
+        fontsize=CAPTION_PT, va="bottom", color="#444444", gid="tokens",
+    )  # fmt: skip
+    axes.set_xlim(0.4, max(4, len(books)) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True))
+    axes.grid(visible=False, axis="x")
+
+
+def _tokens(counts: Sequence[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"N = {low:,}" if low == high else f"N = {low:,} to {high:,}"
+
+
+PLOT = Plot(
+    "codebooks",
+    "entropy per codebook beside the bits it takes, a panel per model",
+    draw,
+    frozenset({"domain"}),
+)

@@ -1,0 +1,83 @@
+"""How a metric's values spread over clips, a row per codec."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.plots import _labels as words
+from snacbench.plots._data import PlotData
+from snacbench.plots.plot import Options, Plot
+from snacbench.plots.style import (
+    Look,
+    caption,
+    looks,
+    name_rows,
+    new_figure,
+    row_height_in,
+    say_empty,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MOST_POINTS = 150  # of a codec; beyond them the outline says more
+_NAME_CHARACTERS = {"single": 26, "double": 40}
+
+
+def draw(data: PlotData, options: Options) -> Figure:
+    """Every clip's score as a point, or their outline; a box of quartiles, and the mean."""
+    scores = data.scores(options.metric, options.domain)
+    specs = [spec for spec in data.specs if spec.name in scores]
+    names = [words.codec_label(s, _NAME_CHARACTERS[options.width]) for s in specs]
+    figure = new_figure(options.width, row_height_in(names, 0.24))
+    axes = figure.add_subplot()
+    look = looks(data.specs)
+    for row, spec in enumerate(specs):
+        _draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
+    axes.set_xlabel(words.metric_label(data, options.metric))
+    if specs:
+        name_rows(axes, names)
+    else:
+        say_empty(axes, f"no {words.metric_name(options.metric)} scores")
+    intervals = data.intervals(options.metric, options.domain).values()
+    missing = [spec.name for spec in data.specs if spec.name not in scores]
+    text = words.joined(
+        f"{words.where(data, options.domain)}, {words.sizes(intervals)}",
+        "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean",
+        words.remarks(specs, truncated=""),
+        words.left_out(missing, "no score"),
+        words.sets_differ(data),
+    )
+    caption(figure, options.width, text)
+    return figure
+
+
+def _draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: Look) -> None:
+    if len(values) <= _MOST_POINTS:
+        # Golden-ratio steps spread points evenly, and in the same way every time.
+        offsets = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.5
+        axes.plot(
+            values, row + offsets, "o", color=look.colour, markersize=2.2, alpha=0.45,
+            markeredgewidth=0, gid="clips",
+        )  # fmt: skip
+    elif np.ptp(values) > 0:
+        body = axes.violinplot(values, [row], orientation="horizontal", widths=0.86, points=60,
+                               showextrema=False)["bodies"]  # fmt: skip
+        for outline in body:  # type: ignore[attr-defined]
+            outline.set(facecolor=look.colour, edgecolor="none", alpha=0.35)
+    low, first, middle, third, high = np.percentile(values, [5, 25, 50, 75, 95])
+    axes.plot([low, high], [row, row], color=look.ink, linewidth=0.7, zorder=2.5)
+    axes.barh(row, third - first, 0.42, first, facecolor=(1, 1, 1, 0.55), edgecolor=look.ink,
+              zorder=2.6)  # fmt: skip
+    axes.plot([middle, middle], [row - 0.21, row + 0.21], color=look.ink, linewidth=1.3, zorder=2.7)
+    axes.plot(
+        [values.mean()], [row], "D", color=look.ink, markersize=3, markerfacecolor="white",
+        markeredgewidth=0.8, zorder=2.8, gid="mean",
+    )  # fmt: skip
+
+
+PLOT = Plot("distribution", "spread of a metric over clips, a row per codec", draw)

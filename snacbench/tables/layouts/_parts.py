@@ -1,0 +1,108 @@
+"""What layouts are made of: facts of a codec, means of a metric, and columns of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from snacbench.tables.entries import Entry
+from snacbench.tables.options import By
+from snacbench.tables.run import RunRows
+from snacbench.tables.table import Cell, Column
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A column of something that is no mean of scores: a rate, a number of tokens.
+
+    `cell` takes the codec and its record, see `summary.record_of`. `note` says what it is.
+    """
+
+    column: Column
+    cell: Callable[[Entry, Mapping[str, Any]], Cell]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A column of means of a metric: of the first of `metrics` that the runs have.
+
+    `published` is the column's name in files of published figures.
+    """
+
+    heading: str
+    metrics: tuple[str, ...]
+    published: str = ""
+    digits: int = 2
+
+
+Part = Fact | Measure
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A kind of table.
+
+    Attributes
+    ----------
+    parts : callable
+        ``parts(runs)`` gives the columns.
+    by : {"domain", "all", "both"}
+        What it does where nobody asks for something else.
+    histograms : bool
+        Whether it needs the entropies of codes.
+    published : str
+        File of published figures that may stand beside ours; empty: there is none.
+    """
+
+    name: str
+    title: str
+    parts: Callable[[Sequence[RunRows]], Sequence[Part]]
+    by: By
+    histograms: bool = False
+    published: str = ""
+
+
+def of_record(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, Any]], Cell]:
+    """A cell with a number of the record, times a factor."""
+
+    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
+        value = record.get(key)
+        return Cell(None if value is None else value * factor)
+
+    return cell
+
+
+def bandwidth_cell(entry: Entry, _: Mapping[str, Any]) -> Cell:
+    """Half the rate at which a codec works, in kHz, or the cut-off of a low-pass.
+
+    Codecs that keep the clip's own rate have no bandwidth of their own.
+    """
+    spec = entry.columns.spec
+    cutoff_hz = spec.settings.get("cutoff_hz")
+    if cutoff_hz is not None:
+        return Cell(float(cutoff_hz) / 1000)
+    return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
+
+
+KBPS = Fact(
+    Column("actual_kbps", "rate", "kbps"),
+    of_record("actual_kbps"),
+    "Rate: bits actually spent, padding and side information included, over the clips' duration.",
+)
+TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1), of_record("tokens_per_s"))
+BANDWIDTH = Fact(
+    Column("bandwidth_khz", "bandwidth", "kHz"),
+    bandwidth_cell,
+    "Bandwidth: half the codec's sampling rate; at low rates a codec may keep less of it.",
+)
+EFFICIENCY = Fact(
+    Column("efficiency_percent", "efficiency", "%", "higher", digits=1),
+    of_record("efficiency", 100.0),
+    "Efficiency: entropy of the codes over their bits, corrected for the number of tokens.",
+)
+MEL = Measure("mel distance", ("mel_dac7",), "mel")
+STFT = Measure("STFT distance", ("stft_dac",), "stft")
+VISQOL = Measure("ViSQOL", ("visqol_audio", "visqol_speech", "visqol_speech_exponential"), "visqol")
+SI_SDR = Measure("SI-SDR", ("si_sdr", "si_sdr_aligned"), "si_sdr")

@@ -1,0 +1,97 @@
+"""What a reader of a run's numbers must know, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from snacbench.rows import Agreement
+from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.run import RunRows
+
+
+def notes(runs: Sequence[RunRows]) -> list[str]:
+    """All notes of some runs, as they stand below the summary."""
+    return [note for rows in runs for note in _notes(rows)]
+
+
+def _notes(rows: RunRows) -> Iterator[str]:
+    yield provenance_note(rows)
+    yield from codec_notes(rows)
+    yield from entropy_notes(rows)
+    yield from computing_notes(rows)
+    undefined = {
+        m for codec in rows.codecs for m, c in codec.scores.items() if c["undefined"].any()
+    }
+    if undefined:
+        metrics = ", ".join(sorted(undefined))
+        yield f"Undefined for some clips, see their reasons in scores.jsonl: {metrics}."
+    yield from failure_notes(rows)
+
+
+def provenance_note(rows: RunRows) -> str:
+    """Test set, seed, channels and version."""
+    run = rows.run
+    return (
+        f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
+        f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
+    )
+
+
+def codec_notes(rows: RunRows) -> Iterator[str]:
+    """Codecs that are not what their authors published, or not used as they meant it."""
+    run = rows.run
+    demonstration = sorted({spec.model for spec in run.codecs if spec.demonstration})
+    if demonstration:
+        yield (
+            f"{', '.join(demonstration)}: embedded demonstration models, not the published "
+            "codecs; their numbers show that the machine works."
+        )
+    if truncated := [spec.name for spec in run.codecs if spec.truncated]:
+        yield f"{', '.join(truncated)}: truncated to a depth the model was not trained for."
+    if unverified := [s.name for s in run.codecs if s.weights.source == "folder"]:
+        yield f"{', '.join(unverified)}: weights from a local folder, see run.json for sha256."
+
+
+def entropy_notes(rows: RunRows) -> Iterator[str]:
+    """Entropies that rest on few tokens."""
+    small = [codec.spec.name for codec in rows.codecs if _is_small(codec)]
+    if small:
+        yield (
+            f"Entropy of {', '.join(small)} rests on fewer than 3 tokens per codebook entry "
+            "over all clips; per domain on fewer still."
+        )
+
+
+def computing_notes(rows: RunRows) -> Iterator[str]:
+    """What the figures owe to batches and to reduced precision."""
+    if any((codec.coded["batch"] > 1).any() for codec in rows.codecs):
+        yield (
+            "RTF in batches: each clip is charged its share of its batch, which says nothing of "
+            "one clip alone."
+        )
+    yield from agreement_notes(rows)
+
+
+def agreement_notes(rows: RunRows) -> Iterator[str]:
+    """How far codes and audio in reduced precision are from the baseline's."""
+    yield from map(_agreement_note, rows.agreements)
+
+
+def failure_notes(rows: RunRows) -> Iterator[str]:
+    """How many codings failed."""
+    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
+    failed = tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
+    if failed:
+        yield (
+            f"{failed} of {tried} codings (clips times codecs) failed; means are over the others."
+        )
+
+
+def _agreement_note(row: Agreement) -> str:
+    share = "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
+    audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
+    return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
+
+
+def _is_small(codec: CodecColumns) -> bool:
+    return any(not book.reliable for book in codec.entropies(ALL_DOMAINS))

@@ -1,0 +1,106 @@
+"""compare, merge and rates from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError, UnknownName, UserError
+from snacbench.store.folder import RunFolder
+from tests.cli.in_process import call
+from tests.synthetic_runs import make_run
+
+BASE = np.random.default_rng(0).normal(10, 3, 30)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> tuple[Path, Path]:
+    """A baseline, and a candidate that is 1 dB worse by one metric and equal by the other."""
+    steady = BASE + np.linspace(-0.3, 0.3, 30)
+    before = make_run(tmp_path / "a", {"c": {"up": BASE, "down": BASE}})
+    after = make_run(tmp_path / "b", {"c": {"up": steady - 1, "down": BASE}})
+    return before.path, after.path
+
+
+def test_the_gate_fails_a_worse_candidate(runs: tuple[Path, Path]) -> None:
+    done = call("compare", *runs)
+    assert done.return_value == 1
+    assert "worse, fails" in done.stdout
+    assert "failed: the candidate is worse" in done.stdout
+    assert call("compare", *runs, "--tolerance", "up=2").return_value == 0
+    assert call("compare", *runs, "--metrics", "down").return_value == 0
+    assert call("compare", *reversed(runs)).return_value == 0
+
+
+def test_comparisons_for_reviewers_and_for_machines(runs: tuple[Path, Path]) -> None:
+    assert call("compare", *runs, "--format", "markdown").stdout.startswith("| domain")
+    read = json.loads(call("compare", *runs, "--format", "json", "--tolerance", "up=2").stdout)
+    assert read["passed"] is True
+    assert read["comparisons"][0]["verdict"] == "within tolerance"
+    assert read["rates"][0]["change_percent"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        (("--tolerance", "upp=1"), UnknownName, "'upp' is not compared; did you mean up"),
+        (("--tolerance", "up=much"), UserError, "expected METRIC=VALUE with a number"),
+        (("--tolerance", "up=-1"), UserError, "number of 0 or more"),
+        (("--metrics", "u"), UnknownName, "not every run has scores of 'u'"),
+    ],
+)
+def test_mistakes(
+    runs: tuple[Path, Path], arguments: tuple[str, ...], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call("compare", *runs, *arguments)
+
+
+def test_runs_of_other_test_sets_need_leave(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    other = make_run(tmp_path / "other", {"c": {"up": BASE[:20]}}, set_sha256="cd" * 32)
+    with pytest.raises(StoreError, match="cannot be compared: the test set is"):
+        call("compare", runs[0], other.path)
+    done = call("compare", runs[0], other.path, "--shared-clips", "--format", "json")
+    assert json.loads(done.stdout)["comparisons"][0]["paired"]["difference"]["n"] == 20
+
+
+def test_runs_without_anything_in_common(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    foreign = make_run(tmp_path / "foreign", {"c": {"else": BASE}})
+    with pytest.raises(UserError, match="no metric in common"):
+        call("compare", runs[0], foreign.path)
+    with pytest.raises(UnknownName, match="nor of any other metric in common"):
+        call("compare", runs[0], foreign.path, "--metrics", "up")
+    moved = make_run(tmp_path / "moved", {"c": {"up": BASE}}).path
+    clips = moved / "clips.jsonl"
+    clips.write_text(clips.read_text().replace("tiny/", "vast/"))
+    with pytest.raises(StoreError, match="share no clip"):
+        call("compare", runs[0], moved, "--shared-clips")
+
+
+def test_merge_joins_and_shows_and_cannot_be_resumed(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = make_run(tmp_path / "other", {"d": {"up": BASE}})
+    done = call("merge", runs[0], other.path, "-o", tmp_path / "new")
+    assert (
+        "2 runs merged; 0 rows were in several; decoded files: 60 linked, 0 copied" in done.stdout
+    )
+    assert len(RunFolder.open(tmp_path / "new").run.codecs) == 2
+    assert (tmp_path / "new" / "summary.md").is_file()
+    with pytest.raises(StoreError, match="holds merged, so it was merged or made from files"):
+        call("run", "--resume", tmp_path / "new")
+
+
+def test_rates_says_it_in_sentences(tmp_path: Path) -> None:
+    scores = {f"c@{k}": {"up": BASE + 5 * np.log2(k)} for k in (2, 4, 8)}
+    scores["one"] = {"up": BASE + 7.5}
+    kbps = {"c@2": 2.0, "c@4": 4.0, "c@8": 8.0, "one": 2.0}
+    run = make_run(tmp_path / "run", scores, kbps=kbps).path
+    text = call("rates", run, "--of", "one", "--metrics", "up").stdout
+    assert text.startswith("speech: c needs 2.83 kbps [2.83, 2.83] to reach the up of one at 2")
+    assert "- speech: c needs" in call("rates", run, "--of", "one", "--format", "markdown").stdout
+    read = json.loads(call("rates", run, "--of", "one", "--format", "json").stdout)
+    assert read[0]["matched"]["status"] == "reached"

@@ -1,0 +1,113 @@
+"""``snacbench plot`` on a run folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snacbench.cli.plot import plot
+from snacbench.errors import UserError
+from snacbench.rows import Score
+from snacbench.store.folder import RunFolder
+from tests.cli.conftest import Run
+from tests.plots.synthetic import DAC, OPUS, coded, run_rows
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six clips, six operating points, two metrics."""
+    path = tmp_path_factory.mktemp("plot") / "run"
+    specs = [*OPUS, *DAC]
+    made = RunFolder.create(path, run_rows(specs).run, [])
+    for number, spec in enumerate(specs):
+        for clip in range(6):
+            made.append(
+                [
+                    coded(clip, spec, "speech"),
+                    Score(f"c{clip}", spec.name, "si_sdr", "1", "ok", number + clip / 10),
+                    Score(f"c{clip}", spec.name, "mel_dac7", "1", "ok", 1 / (1 + number)),
+                ]
+            )
+    return path
+
+
+def test_all_plots_of_all_metrics(cli: Run, folder: Path, tmp_path: Path) -> None:
+    done = cli("plot", folder, "all", "--format", "svg,png")
+    assert done.returncode == 0, done.stderr
+    names = {Path(line).name for line in done.stdout.splitlines()}
+    assert len(names) == 2 * (1 + 2 * 6)
+    assert {"codebooks.svg", "speed-mel_dac7.png", "quality-rate-si_sdr.svg"} <= names
+    assert all((tmp_path / "plots" / name).stat().st_size > 1000 for name in names)
+
+
+def test_one_plot_with_choices(cli: Run, folder: Path, tmp_path: Path) -> None:
+    done = cli(
+        "plot", folder, "differences", "--metric", "si_sdr", "--domain", "speech", "--baseline",
+        "opus@8kbps", "--width", "double", "-o", "out",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    expected = tmp_path / "out" / "differences-si_sdr-speech-vs-opus@8kbps.svg"
+    assert expected.is_file()
+    assert done.stdout.strip() == str(Path("out") / expected.name)
+
+
+def test_a_codec_of_both_runs_is_drawn_once_with_a_warning(cli: Run, folder: Path) -> None:
+    done = cli("plot", folder, folder, "speed", "--metric", "si_sdr")
+    assert done.returncode == 0
+    assert "drawn from the first run that has them: opus@8kbps" in done.stderr.replace("\n", " ")
+
+
+def test_list(cli: Run) -> None:
+    listed = cli("plot", "--list").stdout
+    assert "codebooks" in listed
+    assert "paired differences to a baseline" in listed
+
+
+def test_a_mistake_ends_with_exit_code_2(cli: Run, folder: Path) -> None:
+    done = cli("plot", folder, "sped")
+    assert done.returncode == 2
+    assert "no plot named 'sped'; did you mean speed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sped"], "no plot named 'sped'; did you mean speed"),
+        (["speed", "--metric", "mel"], "was not scored with 'mel'; did you mean mel_dac7"),
+        (["speed", "--domain", "music"], "no clips of 'music'; there are: speech, all"),
+        (["differences", "--baseline", "opus"], "no codec 'opus'; did you mean"),
+        (["speed", "--format", "svg,gif"], "--format takes svg, pdf, png, separated by commas"),
+        (["speed", "--format", ","], "--format takes svg, pdf, png"),
+    ],
+)
+def test_mistakes(folder: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        plot.main([str(folder), *arguments], standalone_mode=False)
+
+
+def test_a_run_without_scores_says_what_to_do(tmp_path: Path) -> None:
+    RunFolder.create(tmp_path / "bare", run_rows(OPUS, metrics=()).run, []).append(
+        [coded(0, OPUS[0], "speech")]
+    )
+    bare, out = str(tmp_path / "bare"), str(tmp_path / "out")
+    with pytest.raises(UserError, match="no scores; add some with 'snacbench score RUN'"):
+        plot.main([bare, "speed"], standalone_mode=False)
+    plot.main([bare, "codebooks", "-o", out], standalone_mode=False)
+    assert (tmp_path / "out" / "codebooks.svg").is_file()
+
+
+def test_no_torch_and_no_pyplot(folder: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; from snacbench.cli.main import main\n"
+        f"sys.argv = ['snacbench', 'plot', {str(folder)!r}, 'speed', '-o', {str(tmp_path)!r}]\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'matplotlib.pyplot', 'visqol', 'numba', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

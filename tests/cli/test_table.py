@@ -1,0 +1,108 @@
+"""``snacbench table`` on a run written by hand: no codec, no torch, no network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from snacbench.cli.table import table
+from snacbench.errors import UserError
+from tests.cli.conftest import Run
+from tests.tables.competition import make
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    make(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(table, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize(
+    ("form", "piece"),
+    [
+        ("terminal", "SI-SDR"),
+        ("markdown", "| two"),
+        ("csv", "table,group,codec,actual_kbps"),
+        ("latex", r"\toprule"),
+        ("html", "<table>"),
+        ("json", '"tables"'),
+    ],
+)
+def test_every_format_prints_a_papers_table(run: Path, form: str, piece: str) -> None:
+    options = ("--layout", "snac-paper", "--ci", "--significance", "--format", form)
+    done = invoke(run, *options)
+    assert done.exit_code == 0, done.output
+    assert piece in done.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--layout", "dac-table2", "--ci", "--significance", "--format", "latex"]],
+    ids=["plain", "latex"],
+)
+def test_tables_need_no_torch(run: Path, options: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "class Refusal:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in ('torch', 'matplotlib', 'visqol', 'av'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Refusal())\n"
+        "from snacbench.cli.main import main\n"
+        f"sys.argv = ['snacbench', 'table', {str(run)!r}, *sys.argv[1:]]\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_by_and_digits_and_baseline_are_passed_on(run: Path) -> None:
+    options = ("--by", "all", "--digits", "4", "--baseline", "one", "--format", "markdown")
+    text = invoke(run, *options).output
+    assert "### Rates and quality, all clips" in text
+    assert "**15.5000**" in text
+    assert "differs from one" in text
+
+
+def test_published_figures_are_asked_for_by_name(run: Path) -> None:
+    options = ("--layout", "dac-table3", "--with-published", "--format", "json")
+    (found,) = json.loads(invoke(run, *options).output)["tables"]
+    assert sum(bool(row["group"]) for row in found["rows"]) == 13
+
+
+def test_a_standalone_document_is_whole(run: Path) -> None:
+    text = invoke(run, "--format", "latex", "--standalone").output
+    assert text.startswith("\\documentclass")
+    assert text.endswith("\\end{document}\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--with-published",), "no published figures for the layout default; choose --layout dac"),
+        (("--standalone",), "--standalone is for --format latex, found terminal"),
+        (("--baseline", "tow"), "no codec named 'tow' to compare with; did you mean two"),
+    ],
+)
+def test_mistakes_are_told(run: Path, options: tuple[str, ...], message: str) -> None:
+    done = invoke(run, *options)
+    assert isinstance(done.exception, UserError)
+    assert message in str(done.exception)
+
+
+def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_path: Path) -> None:
+    make(tmp_path / "other")
+    file = tmp_path / "other" / "run.json"
+    file.write_text(file.read_text().replace("ab" * 32, "cd" * 32))
+    done = cli("table", run, tmp_path / "other", "--layout", "snac-paper")
+    assert "different test sets" in done.stderr

@@ -1,0 +1,138 @@
+"""Plots with a row or a panel per codec: distribution, differences, codebooks."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.plots._data import PlotData
+from snacbench.plots.differences import marks
+from snacbench.rows import CodeHistogram
+from snacbench.store.folder import RunFolder
+from snacbench.tables.run import RunRows
+from tests.plots.conftest import Draw, caption_of, texts
+from tests.plots.synthetic import CUT, DAC, OPUS, SEVERAL, coded, many, run_rows, spec
+
+
+def rows_named(figure) -> list[str]:
+    return [t.get_text().replace("\n", "") for t in figure.axes[0].get_yticklabels()]
+
+
+def test_distribution_shows_every_clip_and_the_mean(draw: Draw) -> None:
+    rows = run_rows(OPUS)
+    axes = draw("distribution", rows).axes[0]
+    clips = [line for line in axes.lines if line.get_gid() == "clips"]
+    means = [line for line in axes.lines if line.get_gid() == "mean"]
+    for codec, points, mean in zip(rows.codecs, clips, means, strict=True):
+        values = codec.scores["si_sdr"]["value"]
+        assert np.array_equal(points.get_xdata(), values)
+        assert mean.get_xdata() == pytest.approx([values.mean()])
+    assert len(clips) == 3
+
+
+def test_distribution_of_many_clips_is_an_outline(draw: Draw) -> None:
+    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]
+    assert not [line for line in axes.lines if line.get_gid() == "clips"]
+    assert len(axes.collections) == 3
+
+
+@pytest.mark.parametrize("name", ["distribution", "differences"])
+def test_forty_rows_fit_on_a_page_and_are_all_named(draw: Draw, name: str) -> None:
+    figure = draw(name, run_rows(many(14)))
+    assert figure.get_figheight() < 9
+    assert len(rows_named(figure)) >= 41
+    figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in figure.axes[0].get_yticklabels()]
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
+def test_differences_are_paired_with_the_baseline(draw: Draw) -> None:
+    rows = run_rows()
+    figure = draw("differences", rows, baseline="opus@14kbps")
+    pairs = PlotData([rows]).differences("si_sdr", "all", "opus@14kbps")
+    assert len(pairs) == len(SEVERAL) - 1
+    stars = [t.get_text() for t in figure.axes[0].texts if t.get_gid() == "holm"]
+    for pair, container, star in zip(pairs, figure.axes[0].containers, stars, strict=True):
+        line, _, (bars,) = container.lines
+        (segment,) = bars.get_segments()
+        assert line.get_xdata() == [pair.difference.mean]
+        assert segment[:, 0] == pytest.approx([pair.difference.low, pair.difference.high])
+        assert star == (marks(pair.p_holm) or "n.s.")
+    said = caption_of(figure)
+    assert said.startswith("Minus opus@14kbps, on shared clips")
+    assert f"after Holm over these {len(pairs)} pairs" in said
+    assert "compared with opus@14kbps" in texts(figure)
+
+
+def test_baseline_is_the_first_codec_that_is_no_anchor(draw: Draw) -> None:
+    assert caption_of(draw("differences", run_rows(SEVERAL[::-1]))).startswith("Minus snac-24khz@0")
+
+
+@pytest.mark.parametrize(
+    ("p", "stars"), [(None, ""), (0.051, ""), (0.05, "*"), (0.01, "**"), (0.0002, "***")]
+)
+def test_stars(p: float | None, stars: str) -> None:
+    assert marks(p) == stars
+
+
+def test_clips_that_one_side_lacks_are_counted(draw: Draw) -> None:
+    rows = run_rows(OPUS)
+    rows.codecs[1].scores["si_sdr"]["ok"][:3] = False
+    assert "3 clips that only one of a pair has were left out" in caption_of(
+        draw("differences", rows)
+    )
+
+
+@pytest.fixture
+def counted(tmp_path: Path) -> RunRows:
+    """A run of which the second codebook has few tokens for its 1,024 entries."""
+    two = spec("dac-mini", 1.5, "dac", codebooks=2, demonstration=True)
+    one = spec("dac-mini", 0.75, "dac", codebooks=1, demonstration=True)
+    run = run_rows([one, two, *OPUS]).run
+    folder = RunFolder.create(tmp_path / "run", run, [])
+    every = np.arange(1024, dtype=np.int32)
+    folder.append(
+        [
+            coded(0, two, "speech"),
+            CodeHistogram("c0", two.name, 0, 1024, every, np.full(1024, 4)),
+            CodeHistogram("c0", two.name, 1, 1024, every[:2], np.array([50, 50])),
+        ]
+    )
+    return RunRows.load(folder)
+
+
+def test_codebooks_show_entropy_against_the_most_there_is(draw: Draw, counted: RunRows) -> None:
+    figure = draw("codebooks", counted)
+    (axes,) = figure.axes
+    most, entropy = axes.containers
+    assert [bar.get_height() for bar in most] == [10, 10]
+    assert entropy[0].get_height() == pytest.approx(10)
+    assert entropy[1].get_height() == pytest.approx(1 + 1 / (200 * np.log(2)))
+    assert [bool(bar.get_hatch()) for bar in entropy] == [False, True]
+    assert "N = 100 to 4,096; efficiency 55 %" in texts(figure)
+    assert "dac-mini@1.5kbps (demo)" in axes.get_title(loc="left")
+    assert "Hatched: fewer than 3 tokens per entry" in caption_of(figure)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("quality-rate", "no codec has SI-SDR scores and a rate"),
+        ("tokens", "no codec with tokens has SI-SDR scores"),
+        ("speed", "no codec has SI-SDR scores and was timed"),
+        ("domains", "no SI-SDR scores"),
+        ("distribution", "no SI-SDR scores"),
+        ("differences", "no SI-SDR differences: nothing to compare it with"),
+        ("codebooks", "no codec of this run has codebooks whose codes were counted"),
+    ],
+)
+def test_where_nothing_can_be_shown_the_panel_says_so(draw: Draw, name: str, text: str) -> None:
+    rows = run_rows(DAC, without=[(s.name, "si_sdr") for s in DAC])
+    assert text in texts(draw(name, rows)).replace("\n", " ")
+
+
+def test_marked_names(draw: Draw) -> None:
+    assert "snac-24khz@0.42kbps (trunc.)" in rows_named(draw("distribution", run_rows(CUT)))

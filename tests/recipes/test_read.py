@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from snacbench.errors import UnknownName, UserError
+from snacbench.plugins import select_metrics
+from snacbench.recipes import find_recipe, read_recipe, shipped_recipes
+from snacbench.selectors import select
+from snacbench.testsets.opening import set_names
+
+GOOD = """\
+summary: a try
+codecs:
+  - opus@8
+  - opus@14,24
+data: quick
+weights: published
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    found = find_recipe(str(written(tmp_path, GOOD)))
+    assert found.name == "mine"
+    assert len(found.sha256) == 64
+    options = found.options()
+    assert options["codecs"] == "opus@8,opus@14,24"
+    assert options["weights"] == ("published",)
+    assert options["seed"] == 0
+    assert "segments" not in options
+
+
+def test_paths_of_data_start_at_the_recipe(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD.replace("data: quick", "data: clips/set.csv"))
+    assert read_recipe(path).options()["data"] == str(tmp_path / "clips/set.csv")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("data: quick", "date: quick", "line 5: date: no such field; did you mean data"),
+        ("data: quick\n", "", "line 1: data is missing"),
+        ("data: quick", "data: quick\nseed: one", "line 6: seed: .*integer, found 'one'"),
+        ("data: quick", "data: quick\nlimit: 0", "line 6: limit: .*greater than .*found 0"),
+        ("  - opus@14,24", "  - [1, 2]", "line 4: codecs: .*string, found"),
+        ("published", "auto", "line 6: weights: a recipe never falls back"),
+        ("data: quick", "data: quick\ntable: pretty", "line 6: table: .*'pretty'"),
+        ("data: quick", "data: quick\ndata: slow", "line 6: data is there twice, first in line 5"),
+        ("data: quick", "data: [quick", "line 6: not YAML:"),
+        (GOOD, "just a word", "line 1: expected fields and values.*'just a word'"),
+    ],
+)
+def test_mistakes_are_named_with_their_line(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in GOOD
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(UserError, match=f"mine.yaml, {message}"):
+        read_recipe(path)
+
+
+def test_what_is_no_recipe(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
+        find_recipe(str(tmp_path / "gone.yaml"))
+    with pytest.raises(UnknownName, match="no recipe named 'quik'; did you mean quick"):
+        find_recipe("quik")
+
+
+def test_the_promised_recipes_are_shipped() -> None:
+    assert set(shipped_recipes()) == {
+        "quick", "snac-paper-speech", "snac-paper-music", "dac-table3", "opus-ladder",
+        "low-rate-speech", "ablation",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", shipped_recipes())
+def test_everything_that_a_shipped_recipe_names_exists(name: str) -> None:
+    found = find_recipe(name)
+    options = found.options()
+    assert options["data"] in set_names()
+    assert select_metrics(options["metrics"])
+    if found.recipe.codecs is None:
+        assert found.recipe.hint
+    else:
+        families = "embedded" if options["weights"] == ("embedded",) else "published"
+        chosen = select(options["codecs"], families=families)
+        assert len({spec.name for _, spec in chosen}) == len(chosen)
+        assert not any(spec.truncated for _, spec in chosen if spec.family == "snac")

@@ -1,0 +1,240 @@
+"""The page in a real browser: players in step, tables that sort, and nothing from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.report.conftest import EVIL
+
+# What the player gives to the loudspeaker, as the browser's own engine computes it, sample by
+# sample and at any load of the machine; `switches` are pairs of a time in s and a signal.
+RENDER = """
+async ([first, switches]) => {
+  const { player } = snacbench.players, live = [player.context, player.output];
+  const offline = new OfflineAudioContext(1, 48000, 48000);
+  offline.resume = () => Promise.resolve();  // it is not running yet
+  player.context = offline;
+  (player.output = offline.createGain()).connect(offline.destination);
+  player.active = first;
+  player.start(0);
+  delete offline.resume;
+  for (const [when, index] of switches) {
+    offline.suspend(when).then(() => { player.choose(index); offline.resume(); });
+  }
+  const rendered = await offline.startRendering();
+  player.pause();
+  [player.context, player.output] = live;
+  return [...rendered.getChannelData(0)];
+}
+"""
+
+
+class Seen:
+    """What a page asked for and complained of."""
+
+    def __init__(self, page: Any) -> None:
+        self.requests: list[str] = []
+        self.errors: list[str] = []
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("dialog", lambda dialog: self.errors.append(f"dialog {dialog.message}"))
+        page.on("console", lambda m: m.type in ("error", "warning") and self.errors.append(m.text))
+
+
+@pytest.fixture
+def browser_page(chromium: Any, page: Path) -> Iterator[tuple[Any, Seen]]:
+    opened = chromium.new_page()
+    seen = Seen(opened)
+    opened.goto(page.as_uri())
+    opened.wait_for_selector("[data-ready]")
+    yield opened, seen
+    opened.close()
+    assert not seen.errors
+    folder = page.parent.as_uri()
+    outside = [url for url in seen.requests if not url.startswith((folder, "data:"))]
+    assert not outside
+
+
+def open_clip(opened: Any, name: str) -> None:
+    opened.locator(".opener", has_text=name).click()
+    opened.wait_for_selector(".clip.open .signal")
+
+
+def column(opened: Any, index: int) -> list[str]:
+    cells = opened.locator(f"#score-table tbody tr > :nth-child({index})")
+    return list(cells.all_inner_texts())
+
+
+def test_a_name_that_is_a_script_is_shown_as_it_is(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    assert EVIL in opened.locator(".clip-name").all_inner_texts()
+    open_clip(opened, EVIL)
+    assert opened.locator(".transcript").inner_text() == "a <b>tone</b>"
+
+
+def test_nothing_is_loaded_before_a_clip_is_opened(browser_page: tuple[Any, Seen]) -> None:
+    opened, seen = browser_page
+    assert not [url for url in seen.requests if "/media/" in url and url.endswith(".js")]
+    open_clip(opened, "set/b")
+    assert len([url for url in seen.requests if "/media/" in url and url.endswith(".js")]) == 1
+
+
+def test_signals_are_sample_for_sample_in_step(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    lengths = opened.evaluate("snacbench.players.player.buffers.map((b) => b.length)")
+    assert lengths == [96_000] * 4
+    largest_difference = opened.evaluate(
+        """() => {
+          const [x, y] = snacbench.players.player.buffers.map((b) => b.getChannelData(0));
+          return x.reduce((most, value, i) => Math.max(most, Math.abs(value - y[i])), 0);
+        }"""
+    )
+    assert largest_difference < 1e-6
+
+
+def test_all_sources_start_at_one_moment_and_go_on_through_switches(
+    browser_page: tuple[Any, Seen],
+) -> None:
+    opened, _ = browser_page
+    opened.evaluate(
+        """() => {
+          window.starts = [];
+          const { prototype } = AudioBufferSourceNode, start = prototype.start;
+          prototype.start = function (...when) { starts.push(when); start.apply(this, when); };
+        }"""
+    )
+    open_clip(opened, "set/b")
+    opened.keyboard.press("Space")
+    opened.wait_for_timeout(300)
+    before = opened.evaluate("snacbench.players.player.position")
+    for key in "2310":
+        opened.keyboard.press(key)
+    after = opened.evaluate("snacbench.players.player.position")
+    starts = opened.evaluate("starts")
+    assert len(starts) == 4
+    assert all(start == starts[0] for start in starts)
+    assert 0.05 < before < after < before + 0.5
+
+
+def test_switching_between_equal_signals_cannot_be_heard(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    switches = [[0.2, 1], [0.4, 0], [0.404, 1], [0.6, 0]]  # the third within a crossfade
+    heard = np.array(opened.evaluate(RENDER, [0, switches]))
+    playing = heard[2000:]
+    # A sine obeys x[n+1] = 2 cos(w) x[n] - x[n-1]: a gap, a click or a jump in time does not.
+    error = playing[2:] - 2 * np.cos(2 * np.pi * 440 / 48_000) * playing[1:-1] + playing[:-2]
+    assert np.abs(error).max() < 1e-5
+    assert np.abs(playing[-480:]).max() == pytest.approx(0.4, rel=1e-3)
+
+
+def test_after_a_switch_the_other_signal_sounds_at_the_same_place(
+    browser_page: tuple[Any, Seen],
+) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    heard = np.array(opened.evaluate(RENDER, [0, [[0.3, 2], [0.6, 3]]]))
+    start = int(np.flatnonzero(heard)[0]) - 1  # a sine begins at zero
+    time_s = (np.arange(48_000) - start) / 48_000
+    for part, hertz in ((0.1, 440), (0.4, 880), (0.7, 1760)):
+        inside = slice(round(part * 48_000), round((part + 0.15) * 48_000))
+        expected = 0.4 * np.sin(2 * np.pi * hertz * time_s[inside])
+        assert np.abs(heard[inside] - expected).max() < 1e-3
+
+
+def test_keys_switch_seek_and_step(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    active = "snacbench.players.player.active"
+    for key, expected in (("1", 1), ("0", 0), ("r", 1), ("ArrowDown", 3), ("ArrowUp", 1)):
+        opened.keyboard.press(key)
+        assert opened.evaluate(active) == expected, key
+    opened.keyboard.press("ArrowRight")
+    assert opened.evaluate("snacbench.players.player.position") == pytest.approx(1.0)
+    opened.keyboard.press("ArrowLeft")
+    assert opened.evaluate("snacbench.players.player.position") == 0
+    chosen = opened.locator('.signal[aria-pressed="true"]')
+    assert chosen.get_attribute("aria-label").startswith("same")
+
+
+def test_rates_of_a_model_are_a_ladder_from_low_to_high(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    ladder = opened.locator('.model[aria-label="ladder"] .signal b')
+    assert ladder.all_inner_texts() == ["1kbps", "2kbps"]
+
+
+def test_a_part_is_looped_by_dragging(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/b")
+    plate = opened.locator(".plate").first
+    plate.scroll_into_view_if_needed()
+    box = plate.bounding_box()
+    middle = box["y"] + box["height"] / 2
+    opened.mouse.move(box["x"] + 0.25 * box["width"], middle)
+    opened.mouse.down()
+    opened.mouse.move(box["x"] + 0.5 * box["width"], middle)
+    opened.mouse.up()
+    assert opened.evaluate("snacbench.players.player.bounds") == pytest.approx([0.5, 1.0], abs=0.03)
+    opened.locator(".play").click()
+    opened.wait_for_timeout(900)
+    assert 0.45 < opened.evaluate("snacbench.players.player.position") < 1.05
+
+
+def test_what_failed_has_no_player(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    open_clip(opened, "set/c")
+    assert opened.locator(".signal:disabled").count() == 1
+    opened.locator(".play").click()
+
+
+def test_scores_sort_both_ways_and_filter(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    assert opened.locator("#score-table tbody tr").count() == 9
+    opened.locator('.sort[data-column="0"]').click()
+    values = [float(text) for text in column(opened, 5) if text != "failed"]
+    assert values == sorted(values, reverse=True)
+    assert column(opened, 5)[-1] == "failed"
+    opened.locator('.sort[data-column="0"]').click()
+    assert [float(text) for text in column(opened, 5)[:-1]] == sorted(values)
+    assert opened.locator("th[aria-sort=ascending]").count() == 1
+    opened.locator("#score-domain").select_option("speech")
+    assert opened.locator("#score-table tbody tr").count() == 6
+    opened.locator("#score-codec").select_option(label="same")
+    opened.locator("#score-clip").fill("SCRIPT")
+    assert column(opened, 1) == [EVIL]
+    opened.locator("#score-metrics input").first.uncheck()
+    assert opened.locator("#score-table thead th").count() == 5
+
+
+def test_best_and_worst_clips_lead_to_their_players(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    row = opened.locator("#extremes-body tr", has_text="ladder@1kbps")
+    assert row.locator("td").first.locator("b").all_inner_texts() == ["20.00", "21.00", "22.00"]
+    opened.locator("#extremes-metric").select_option("1")
+    assert row.locator("td").first.locator("b").all_inner_texts() == ["4.00", "3.00", "2.00"]
+    row.locator(".jump", has_text="set/b").first.click()
+    opened.wait_for_selector(".clip.open .signal")
+    assert opened.evaluate("snacbench.players.player.active") == 3
+
+
+def test_clips_are_found_by_name_and_domain(browser_page: tuple[Any, Seen]) -> None:
+    opened, _ = browser_page
+    opened.locator("#clip-domain").select_option("music")
+    assert opened.locator(".clip:visible").count() == 1
+    opened.locator("#clip-search").fill("nothing like it")
+    assert opened.locator("#no-clip").is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1366])
+def test_the_page_never_scrolls_sideways(browser_page: tuple[Any, Seen], width: int) -> None:
+    opened, _ = browser_page
+    opened.set_viewport_size({"width": width, "height": 800})
+    open_clip(opened, "set/b")
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width

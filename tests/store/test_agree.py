@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError
+from snacbench.store.agree import check_agreement, metric_versions
+from snacbench.store.folder import RunFolder
+from tests.synthetic_runs import make_run
+
+VALUES = {"c": {"up": np.arange(3.0)}}
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> RunFolder:
+    return make_run(tmp_path / "first", VALUES)
+
+
+def check(first: RunFolder, second: RunFolder, **options: object) -> None:
+    check_agreement(first, second, why="cannot be compared", **options)  # type: ignore[arg-type]
+
+
+def test_runs_by_the_same_rules_agree(first: RunFolder, tmp_path: Path) -> None:
+    second = make_run(tmp_path / "second", VALUES, seed=8, recipe={"channels": "mono"})
+    check(first, second)
+    assert metric_versions(first) == {"up": {"1"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"set_sha256": "cd" * 32}, r"cannot be compared: the test set is tiny \(abab.* \(cdcd"),
+        ({"recipe": {"channels": "stereo"}}, "--channels is mono in the first and stereo in the"),
+        ({"recipe": {"reference": "codec-input"}}, "--reference is source in the first"),
+        ({"version": "2"}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
+    ],
+)
+def test_the_first_disagreement_is_named(
+    first: RunFolder, tmp_path: Path, options: dict[str, object], message: str
+) -> None:
+    second = make_run(tmp_path / "second", VALUES, **options)  # type: ignore[arg-type]
+    with pytest.raises(StoreError, match=message):
+        check(first, second)
+
+
+def test_what_does_not_count_may_differ(first: RunFolder, tmp_path: Path) -> None:
+    second = make_run(tmp_path / "second", VALUES, set_sha256="cd" * 32, version="2")
+    check(first, second, same_set=False, metrics=["other"])
+
+
+def test_seeds_count_where_rows_are_joined(first: RunFolder, tmp_path: Path) -> None:
+    second = make_run(tmp_path / "second", VALUES, seed=8)
+    with pytest.raises(StoreError, match="the seed is 7 in the first and 8"):
+        check(first, second, same_seed=True)

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError
+from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Score
+from snacbench.store.folder import ROW_FILES, RunFolder
+from snacbench.store.merge import merge
+from snacbench.tables.run import RunRows, scores_of
+from snacbench.types import Clip, Measures
+from tests.synthetic_runs import RUN, make_run
+
+THREE = np.arange(3.0)
+
+
+def two(tmp_path: Path, **options: object) -> list[RunFolder]:
+    """Runs that have one codec each, and one in common."""
+    one = make_run(tmp_path / "1", {"a": {"up": THREE}, "both": {"up": THREE}}, id="one")
+    other = make_run(
+        tmp_path / "2",
+        {"both": {"up": THREE}, "b": {"up": 2 * THREE}},
+        id="other",
+        packages={"numpy": "3"},
+        **options,  # type: ignore[arg-type]
+    )
+    return [one, other]
+
+
+def test_a_merged_run_holds_every_row_once(tmp_path: Path) -> None:
+    done = merge(two(tmp_path), tmp_path / "new")
+    assert done.folder.path == tmp_path / "new"
+    assert [spec.name for spec in done.folder.run.codecs] == ["a", "both", "b"]
+    counts = {kind: len(list(done.folder.read(kind))) for kind in ROW_FILES}
+    assert counts[Clip] == 3
+    assert counts[Calibration] == 3
+    assert counts[Coded] == counts[Score] == counts[CodeHistogram] == 9
+    assert done.repeated == 1 + 3 * 3
+    scores = scores_of([RunRows.load(done.folder)], "up", "speech")
+    assert list(scores["b"].values()) == [0, 2, 4]
+
+
+def test_decoded_audio_is_linked(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    done = merge(parts, tmp_path / "new")
+    assert (done.linked, done.copied, done.missing) == (9, 0, 0)
+    name = parts[1].decoded_path("tiny/000", "b").relative_to(parts[1].path)
+    assert (parts[1].path / name).samefile(done.folder.path / name)
+
+
+def test_decoded_audio_is_copied_where_links_do_not_reach(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = two(tmp_path)
+    parts[0].decoded_path("tiny/000", "a").unlink()
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError("another disk")
+
+    monkeypatch.setattr("os.link", refuse)
+    done = merge(parts, tmp_path / "new")
+    assert (done.linked, done.copied, done.missing) == (0, 8, 1)
+    assert done.folder.decoded_path("tiny/001", "a").read_bytes() == b"a 1"
+
+
+def test_audio_that_cannot_be_taken_over_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    parts = two(tmp_path)
+    monkeypatch.setattr("os.link", refuse)
+    monkeypatch.setattr("shutil.copy2", refuse)
+    with pytest.raises(StoreError, match=r"cannot copy .*No space left"):
+        merge(parts, tmp_path / "new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
+    done = merge(two(tmp_path), tmp_path / "new")
+    run = done.folder.run
+    assert run.recipe["merged"] == ["one", "other"]
+    assert run.recipe["codecs"] == "a,both,both,b"
+    assert run.packages == {"numpy": "3 (part 2)"}
+    parts = sorted((done.folder.path / "parts").iterdir())
+    assert [p.name for p in parts] == ["1-one.run.json", "2-other.run.json"]
+    assert json.loads(parts[1].read_text())["packages"] == {"numpy": "3"}
+
+
+def test_timings_and_measures_may_differ(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
+    parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
+    done = merge(parts, tmp_path / "new")
+    assert {r.encode_s for r in done.folder.read(Coded)} == {0.1}
+    assert len(list(done.folder.read(ClipMeasures))) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
+        (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
+        (lambda row: Calibration("both", 9, 8000, 0.9, 1.0, True), r"both \(Calibration row\): 3"),
+    ],
+)
+def test_rows_that_differ_are_refused(tmp_path: Path, change: object, message: str) -> None:
+    parts = two(tmp_path)
+    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
+    parts[1].append([change(row)])  # type: ignore[operator]
+    with pytest.raises(StoreError, match=message):
+        merge(parts, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_codecs_of_one_name_must_be_one_codec(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    described = json.loads((parts[1].path / "run.json").read_text())
+    described["codecs"][0]["weights"]["sha256"] = {"model": "ff"}
+    (parts[1].path / "run.json").write_text(json.dumps(described))
+    with pytest.raises(StoreError, match=r"both is not the same in both \(weights:"):
+        merge(parts, tmp_path / "new")
+
+
+def test_what_cannot_be_merged_at_all(tmp_path: Path) -> None:
+    parts = two(tmp_path, seed=RUN.seed + 1)
+    with pytest.raises(StoreError, match="cannot be merged: the seed is 7"):
+        merge(parts, tmp_path / "new")
+    with pytest.raises(StoreError, match="two runs or more, found 1"):
+        merge(parts[:1], tmp_path / "new")
+    with pytest.raises(StoreError, match="1 is not empty; choose"):
+        merge([parts[0], parts[0]], tmp_path / "1")

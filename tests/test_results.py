@@ -1,0 +1,80 @@
+"""The committed reference runs: small, without traces of a machine, and tabulated without torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from snacbench.store.folder import RunFolder
+from tools import make_results
+
+RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
+BLOCKED = (
+    "torch", "torchaudio", "snac", "dac", "audiotools", "encodec", "visqol", "pesq", "pystoi",
+    "av", "ai_edge_litert", "transformers",
+)  # fmt: skip
+
+
+def test_there_are_some() -> None:
+    assert {"quick", "debian-speech", "debian-music"} <= {run.name for run in RUNS}
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_a_table_is_drawn_where_torch_cannot_be_imported(run: Path) -> None:
+    program = (
+        "import sys\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.partition('.')[0] in {BLOCKED!r}:\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "from snacbench.cli.main import main\n"
+        f"sys.argv = ['snacbench', 'table', {str(run)!r}, '--format', 'markdown']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    for spec in RunFolder.open(run).run.codecs:
+        assert spec.name in done.stdout
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_they_are_small_and_name_no_machine(run: Path) -> None:
+    assert sum(path.stat().st_size for path in run.iterdir()) < make_results.MOST_BYTES
+    assert not list(make_results.revealing(run))
+    assert not (run / "decoded").exists()
+
+
+def write_run(folder: Path, origin: str) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps({"origin": origin, "machine": {}}))
+    (folder / "clips.jsonl").write_text('{"path": "/somewhere/else/a.flac"}\n')
+    (folder / "workers.log").write_text("noise")
+    (folder / "decoded").mkdir()
+    return folder
+
+
+def test_keeping_a_run_makes_its_paths_portable(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", "/data/weights")
+    kept = make_results.keep(run, tmp_path / "kept")
+    assert sorted(p.name for p in kept.iterdir()) == ["clips.jsonl", "run.json"]
+    assert json.loads((kept / "clips.jsonl").read_text()) == {"path": "a.flac"}
+    assert json.loads((kept / "run.json").read_text())["origin"] == "weights"
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = write_run(tmp_path / "run", "weights")
+    (run / "summary.md").write_text('see "/home/somebody/run"')
+    with pytest.raises(SystemExit, match=r"it names this machine: summary\.md: /home/somebody"):
+        make_results.keep(run, tmp_path / "kept")
+    (run / "summary.md").write_text("fine")
+    monkeypatch.setattr(make_results, "MOST_BYTES", 10)
+    with pytest.raises(SystemExit, match=r"bytes of rows, at most 10; take fewer clips"):
+        make_results.keep(run, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
