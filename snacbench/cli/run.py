@@ -11,10 +11,18 @@ import click
 
 from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.requests import request_of
-from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_summary
+from snacbench.cli.terminal import (
+    ProgressBar,
+    err,
+    out,
+    show_facts,
+    show_failures,
+    show_summary,
+    show_warnings,
+)
 from snacbench.errors import StoreError, UserError
 from snacbench.runner import plan as planning
-from snacbench.runner.execute import Outcome, execute, start
+from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
 from snacbench.store.folder import RunFolder
@@ -150,6 +158,7 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     folder.write_text("summary.csv", to_csv(rows))
     folder.write_text("summary.md", to_markdown(rows))
     show_summary(rows)
+    show_warnings(source_warnings(folder))
     show_failures(outcome)
     out.print(f"\n{folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS

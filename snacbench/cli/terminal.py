@@ -91,7 +91,7 @@ class ProgressBar:
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
-            err.print(text)
+            err.print(text, soft_wrap=True)
 
 
 def _state(named: tuple[str, _Stage]) -> str:
@@ -130,6 +130,12 @@ def show_summary(runs: Sequence[RunRows]) -> None:
         out.print(table)
     for note in notes(runs):
         out.print(f"- {escape(note)}")
+
+
+def show_warnings(sentences: Sequence[str]) -> None:
+    """What to know of the recordings before believing the numbers."""
+    for sentence in sentences:
+        err.print(f"warning: {escape(sentence)}", style="yellow", soft_wrap=True)
 
 
 def show_failures(outcome: Outcome) -> None:

@@ -130,10 +130,17 @@ def open_command(path: Path, name: str) -> CodecModel:
         points=points,
         default=tuple(f"{model}@{label}" for label in labels),
         load=partial(_load, path, file),
-        source=WeightsSource("own", str(path), (HostedFile(path.name, str(path)),), revision=""),
+        source=WeightsSource(
+            "own", _origin(path), (HostedFile(path.name, str(path)),), revision=""
+        ),
         free_point=partial(_free_point, model, file, path) if file.any_kbps else None,
         versions=partial(_versions, path, file, points[0]),
     )
+
+
+def _origin(path: Path) -> str:
+    """Where a file comes from: the two that ship are nobody's own."""
+    return "snacbench package" if path.parent == COMMANDS else str(path)
 
 
 def _spec(model: str, point: Point, file: CommandFile, path: Path) -> CodecSpec:

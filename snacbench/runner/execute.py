@@ -5,13 +5,13 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
-from snacbench.rows import Coded, Run, Score
+from snacbench.rows import ClipMeasures, Coded, Run, Score
 from snacbench.runner.loading import CPU, CUDA, handle_of
 from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
@@ -23,6 +23,7 @@ from snacbench.store.folder import SCHEMA_VERSION, RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
 from snacbench.testsets import TestSet
+from snacbench.testsets.warnings import warnings_of
 from snacbench.types import Clip, CodecSpec, Metric
 
 Row = TypeVar("Row", Coded, Score)
@@ -97,6 +98,10 @@ def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
     }
     if plan.request.device == CUDA:
         facts["gpu"] = gpu()
+    if plan.test_set.missing:
+        facts["missing from the test set"] = "; ".join(plan.test_set.missing)
+    if plan.test_set.notes:
+        facts["test set"] = "; ".join(plan.test_set.notes)
     for planned in plan.codecs:
         facts.update(planned.model.versions())
     run = describe_run(
@@ -217,6 +222,16 @@ def _score_unreadable(ledger: Ledger, clips: Mapping[str, Clip]) -> None:
             for coded, metrics in ledger.unscored(clip)
             for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
         )
+
+
+def source_warnings(folder: RunFolder) -> list[str]:
+    """What to know of a run's recordings, now that the run has measured those it had to."""
+    measured = {row.clip: row.measures for row in folder.read(ClipMeasures)}
+    clips = [
+        clip if clip.measures else replace(clip, measures=measured.get(clip.id))
+        for clip in folder.read(Clip)
+    ]
+    return warnings_of(clips, codec_rates_hz=[spec.rate_hz for spec in folder.run.codecs])
 
 
 def outcome_of(folder: RunFolder) -> Outcome:

@@ -50,6 +50,13 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
         yield f"{', '.join(truncated)}: truncated to a depth the model was not trained for."
     if unverified := [s.name for s in run.codecs if s.weights.source == "folder"]:
         yield f"{', '.join(unverified)}: weights from a local folder, see run.json for sha256."
+    own = [
+        s.name
+        for s in run.codecs
+        if s.weights.source == "own" and s.weights.origin != "snacbench package"
+    ]
+    if own:
+        yield f"{', '.join(own)}: files of the user's own, see run.json for paths and sha256."
 
 
 def entropy_notes(rows: RunRows) -> Iterator[str]:

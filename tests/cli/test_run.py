@@ -13,9 +13,19 @@ from pathlib import Path
 
 import pytest
 
+from snacbench.audio.resample import resample
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, Run, make_clips, run_in, snacbench_command, write_wav
+from tests.cli.conftest import (
+    FAST,
+    Run,
+    make_clips,
+    run_in,
+    snacbench_command,
+    write_raw,
+    write_wav,
+)
+from tests.conftest import broadband
 
 CODECS = "identity,lowpass@3.5kHz,noise@20dB,opus@24"
 
@@ -237,3 +247,14 @@ def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: P
     row = next(csv.DictReader((path / "summary.csv").open()))
     assert float(row["entropy_kbps"]) <= float(row["actual_kbps"])
     assert 0 < float(row["efficiency"]) <= 1
+
+
+def test_a_run_warns_of_what_it_measured_on_the_recordings(cli: Run, tmp_path: Path) -> None:
+    narrow = resample(broadband(2.0, 16_000, seed=6), 48_000)
+    for name in ("a", "b"):
+        write_raw(tmp_path / "wide" / f"{name}.wav", narrow.samples.T, 48_000)
+    done = cli("run", "--codecs", "identity", "--data", tmp_path / "wide", *FAST, "-o", "r")
+    assert done.returncode == 0, done.stderr
+    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
+    assert "2 of 2 clips" in warning
+    assert "16 kHz" in warning

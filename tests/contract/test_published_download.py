@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from snacbench.models import CodecModel
+from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
 from snacbench.weights.hosts import is_commit
@@ -32,7 +33,9 @@ pytestmark = pytest.mark.published
 
 PUBLISHED = WeightsPolicy("published")
 COMMIT = "0123456789abcdef" * 2 + "01234567"
-SMALLEST_MB = {"snac": 75, "dac": 250, "encodec": 55}
+SMALLEST_MB = {"snac": 75, "dac": 250, "encodec": 55, "mimi": 380}
+THROUGH_TRANSFORMERS = ["encodec-32khz", "mimi"]
+NAMES = [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz", *THROUGH_TRANSFORMERS]
 
 
 @pytest.fixture
@@ -57,13 +60,29 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _write(name: str, folder: Path) -> None:
+    if name not in THROUGH_TRANSFORMERS:
+        write_published(name, folder)
+        return
+    pytest.importorskip("transformers")
+    from tests.codecs.test_transformers import PUBLISHED as ARGUMENTS
+    from tests.codecs.test_transformers import network
+
+    network(name, ARGUMENTS[name]).save_pretrained(folder)
+
+
+def test_no_published_name_is_left_out() -> None:
+    sources = {m.name: m.source.host for m in codec_models().values() if m.source}
+    assert {n for n, host in sources.items() if host in ("hub", "github", "cdn")} == set(NAMES)
+
+
 def publish(
     name: str, folder: Path, front: Host, storage: Host
 ) -> tuple[CodecModel, CodecSpec, dict[str, Path]]:
     """Write a model and serve it as its host would; pinned digests become those of the files."""
     model, spec = select(name)[0]
     assert model.source is not None
-    write_published(name, folder)
+    _write(name, folder)
     written, files = {}, []
     for file in model.source.files:
         names = (file.name, *file.aliases)
@@ -89,7 +108,7 @@ def publish(
     return replace(model, source=replace(model.source, files=tuple(files))), spec, written
 
 
-@pytest.mark.parametrize("name", [*SNAC_SHAPES, *DAC_SHAPES, "encodec-24khz", "encodec-48khz"])
+@pytest.mark.parametrize("name", NAMES)
 def test_from_the_host_to_a_loaded_model(
     name: str, hosts: tuple[Host, Host], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
