@@ -37,7 +37,14 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
     show_default=True,
     help="Folder for the files.",
 )
-@click.option("--metric", default="", metavar="M,...", help="[default: every metric of the run]")
+@click.option(
+    "--metrics",
+    "--metric",
+    "metric",
+    default="",
+    metavar="M,...",
+    help="[default: every metric of the run]",
+)
 @click.option(
     "--rate",
     type=click.Choice(get_args(Rate)),
