@@ -41,9 +41,8 @@ _RENDERERS: dict[str, Renderer] = {
 @click.option(
     "--layout",
     type=click.Choice(list(LAYOUTS)),
-    default="default",
-    show_default=True,
-    help="Which columns: everything, or as a paper has them.",
+    help="Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
+    "followed one, else everything]",
 )
 @click.option(
     "--by",
@@ -59,7 +58,7 @@ _RENDERERS: dict[str, Renderer] = {
 def table(
     runs: tuple[Path, ...],
     form: str,
-    layout: str,
+    layout: str | None,
     by: By | None,
     ci: bool,
     significance: bool,
@@ -72,10 +71,12 @@ def table(
 
     Best in bold, second underlined; footnotes say what the numbers rest on.
     """
+    folders = [RunFolder.open(path) for path in runs]
+    layout = layout or _layout_of_recipe(folders)
     chosen = LAYOUTS[layout]
     options = Options(by, ci, significance or bool(baseline), baseline, digits, with_published)
     _check(options, form, layout, standalone)
-    rows = [RunRows.load(RunFolder.open(path), histograms=chosen.histograms) for path in runs]
+    rows = [RunRows.load(folder, histograms=chosen.histograms) for folder in folders]
     if len({r.run.set_sha256 for r in rows}) > 1:
         err.print("warning: these runs are on different test sets; do not compare their rows")
     if layout == "default" and options == Options() and form in ("terminal", "markdown", "csv"):
@@ -90,6 +91,14 @@ def table(
         return
     latex = partial(to_latex, standalone=standalone)
     click.echo((latex if form == "latex" else _RENDERERS[form])(tables), nl=False)
+
+
+def _layout_of_recipe(folders: Sequence[RunFolder]) -> str:
+    """The layout that the runs' recipes name, if they name the same one."""
+    followed = (folder.run.recipe.get("from_recipe") or {} for folder in folders)
+    layouts = {recipe.get("table") for recipe in followed}
+    named = layouts.pop() if len(layouts) == 1 else None
+    return named if named in LAYOUTS else "default"
 
 
 def _check(options: Options, form: str, layout: str, standalone: bool) -> None:

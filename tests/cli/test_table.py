@@ -106,3 +106,15 @@ def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_
     file.write_text(file.read_text().replace("ab" * 32, "cd" * 32))
     done = cli("table", run, tmp_path / "other", "--layout", "snac-paper")
     assert "different test sets" in done.stderr
+
+
+def test_the_layout_is_that_of_the_recipe(run: Path) -> None:
+    path = run / "run.json"
+    told = json.loads(path.read_text("utf-8"))
+    told["recipe"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
+    path.write_text(json.dumps(told), "utf-8")
+    done = invoke(run, "--format", "json")
+    assert done.exit_code == 0, done.output
+    asked = invoke(run, "--format", "json", "--layout", "dac-table3")
+    assert done.output == asked.output
+    assert done.output != invoke(run, "--format", "json", "--layout", "default").output
