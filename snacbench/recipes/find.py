@@ -38,6 +38,6 @@ def find_recipe(text: str) -> NamedRecipe:
     if path.suffix.lower() in SUFFIXES:
         return read_recipe(path)
     raise UnknownName(
-        f"no recipe named {text!r}; {did_you_mean(text, shipped)} A recipe of your own is named by "
-        "its path, ending in .yaml"
+        f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
+        f"{did_you_mean(text, shipped)}"
     )
