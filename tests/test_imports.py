@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compare": {"stats", "tables"},
     "recipes": set(),
     "plots": {"store", "stats", "tables"},
-    "report": {"audio", "store", "tables", "plots"},
+    "report": {"audio", "store", "stats", "tables", "plots"},
 }
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from snacbench.stats.intervals import Interval
 from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.entries import entries_of
+from snacbench.tables.means import block_of
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import summary
 
@@ -36,20 +39,28 @@ class Heading:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, its own n where that is not the row's, and whether it is the best."""
+    """One cell: its text, its own n where that is not the row's, and whether it is the best.
+
+    `interval` is the 95 % interval of a mean, its ends written out.
+    """
 
     text: str
     note: str = ""
     best: bool = False
+    interval: str = ""
 
 
 @dataclass(frozen=True)
 class DomainTable:
-    """The summary of one domain: `rows` are codec, n, and a cell per heading."""
+    """The summary of one domain: `rows` are codec, n, and a cell per heading.
+
+    `footnotes` say what the intervals rest on, a sentence for each way in which they were made.
+    """
 
     domain: str
     headings: tuple[Heading, ...]
     rows: tuple[tuple[str, int, tuple[Cell, ...]], ...]
+    footnotes: tuple[str, ...] = ()
 
 
 def domain_tables(rows: RunRows) -> list[DomainTable]:
@@ -75,19 +86,29 @@ def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> 
         *(Heading(*_RATES[c][:2]) for c in others),
     ]
     best = {m: _best(rows, m, records) for m in metrics}
+    means = block_of(entries_of([rows]), metrics, domain, ci=True).cells
+    intervals = {key: cell.interval for key, cell in means.items() if cell.interval}
     cells = [
         (
             str(r["codec"]),
             int(r["n"]),
             (
                 Cell(_text(r[rate], _RATES[rate][2])),
-                *(_score_cell(r, m, best[m], noted=bool(common[m])) for m in metrics),
+                *(
+                    _with_interval(
+                        _score_cell(r, m, best[m], noted=bool(common[m])),
+                        intervals.get((str(r["codec"]), m)),
+                    )
+                    for m in metrics
+                ),
                 *(Cell(_text(r[c], _RATES[c][2])) for c in others),
             ),
         )
         for r in records
     ]
-    return DomainTable(domain, tuple(headings), tuple(cells))
+    methods = dict.fromkeys(interval.method for interval in intervals.values())
+    footnotes = tuple(f"In small type: 95 % interval of the mean, {method}." for method in methods)
+    return DomainTable(domain, tuple(headings), tuple(cells), footnotes)
 
 
 def _metric_heading(rows: RunRows, name: str) -> Heading:
@@ -125,6 +146,13 @@ def _score_cell(record: Mapping[Any, Any], metric: str, best: float | None, *, n
     value, n = record[metric], record[f"n_{metric}"]
     note = "" if noted or n == record["n"] else f"n = {n}"
     return Cell(_text(value, _SCORE_DIGITS), note, best is not None and value == best)
+
+
+def _with_interval(cell: Cell, interval: Interval | None) -> Cell:
+    if interval is None or interval.low is None or interval.high is None:
+        return cell
+    low, high = _text(interval.low, _SCORE_DIGITS), _text(interval.high, _SCORE_DIGITS)
+    return replace(cell, interval=f"{low} to {high}")
 
 
 def _text(value: Any, digits: int) -> str:

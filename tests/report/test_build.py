@@ -18,8 +18,9 @@ from snacbench.report.choose import chosen_clips
 from snacbench.report.notes import notes, troubles
 from snacbench.report.scores import score_data
 from snacbench.report.summary import domain_tables
+from snacbench.stats.intervals import mean_interval
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
+from snacbench.tables.run import RunRows, clusters_of, scores_of
 from tests.report.conftest import EVIL, IDS, TONES_HZ
 
 
@@ -120,6 +121,21 @@ def test_the_summary_marks_the_best_and_says_another_n(run_folder: RunFolder) ->
     assert not cells["ladder@2kbps"][up].best
     assert cells["same"][down].note == "n = 1"
     assert everything.headings[down].arrow == "↓"
+
+
+def test_the_summary_has_the_interval_of_every_mean(run_folder: RunFolder) -> None:
+    rows = RunRows.load(run_folder)
+    everything, *_ = domain_tables(rows)
+    up = [heading.text for heading in everything.headings].index("up")
+    found = {codec: cells[up].interval for codec, _, cells in everything.rows}
+    scores = scores_of([rows], "up", "all")["ladder@1kbps"]
+    shared = [clusters_of([rows])[clip] for clip in scores]
+    expected = mean_interval(list(scores.values()), shared)
+    assert expected.low is not None
+    assert expected.high is not None
+    ends = f"{expected.low:.3f} to {expected.high:.3f}".replace("-", "−")
+    assert found["ladder@1kbps"] == ends
+    assert any(expected.method in footnote for footnote in everything.footnotes)
 
 
 def test_rows_without_a_number_are_counted_by_reason(run_folder: RunFolder) -> None:
