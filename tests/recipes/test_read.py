@@ -69,7 +69,7 @@ def test_mistakes_are_named_with_their_line(
 def test_what_is_no_recipe(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read the recipe .*gone\.yaml"):
         find_recipe(str(tmp_path / "gone.yaml"))
-    with pytest.raises(UnknownName, match="no recipe named 'quik' .*; did you mean quick"):
+    with pytest.raises(UnknownName, match=r"no recipe named 'quik' .*; did you mean quick"):
         find_recipe("quik")
 
 
