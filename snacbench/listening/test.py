@@ -31,8 +31,8 @@ MIN_LOOP_S = 0.5
 
 Form = Literal["mushra", "mushra-no-anchors", "ab", "abx"]
 """``mushra`` rates all systems, the hidden reference and two anchors against the open reference;
-``mushra-no-anchors`` leaves the anchors out (as the DAC paper did); ``ab`` asks which of two systems
-is preferred; ``abx`` asks which of reference and system X is."""
+``mushra-no-anchors`` leaves the anchors out (as the DAC paper did); ``ab`` asks which of two
+systems is preferred; ``abx`` asks which of reference and system X is."""
 
 Count = Annotated[StrictInt, Field(ge=1)]
 
@@ -62,7 +62,7 @@ class Item(_Part):
 
 
 class System(_Part):
-    """A codec under test; `kbps` is its actual rate over the run, None where nothing was weighed."""
+    """A codec under test; `kbps` is its actual rate over the run, None where not weighed."""
 
     name: str
     kbps: float | None = None
