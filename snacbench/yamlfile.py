@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -71,16 +71,22 @@ def _parsed(text: str, path: Path, docs: str) -> tuple[yaml.MappingNode, Any]:
         raise UserError(f"{path}{line}: not YAML: {problem}") from error
 
 
-def _check_keys(node: yaml.MappingNode, path: Path) -> None:
+def _check_keys(node: yaml.Node, path: Path) -> None:
     """Refuse a field that is there twice: YAML would silently take the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            _check_keys(entry, path)
+    if not isinstance(node, yaml.MappingNode):
+        return
     seen: dict[str, int] = {}
-    for key, _ in node.value:
+    for key, value in node.value:
         line = key.start_mark.line + 1
         if key.value in seen:
             raise UserError(
                 f"{path}, line {line}: {key.value} is there twice, first in line {seen[key.value]}"
             )
         seen[key.value] = line
+        _check_keys(value, path)
 
 
 def _what_is_wrong(
@@ -89,15 +95,37 @@ def _what_is_wrong(
     """The first mistake in the file, with its line and field."""
     # What is missing comes last: it may be there, misspelt.
     first = min(error.errors(), key=lambda e: (e["type"] == "missing", _line(node, e["loc"])))
-    field = str(first["loc"][0]) if first["loc"] else ""
-    where = f"{path}, line {_line(node, first['loc'])}"
+    place = first["loc"]
+    field = ": ".join(_words(part) for part in place)
+    where = f"{path}, line {_line(node, place)}"
     if first["type"] == "extra_forbidden":
-        return f"{where}: {field}: no such field; {did_you_mean(field, model.model_fields)}"
+        known = _model_at(model, place[:-1]).model_fields
+        return f"{where}: {field}: no such field; {did_you_mean(str(place[-1]), known)}"
     if first["type"] == "missing":
         return f"{where}: {field} is missing; see {docs}"
     text = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r:.60}"
     return f"{where}: {field}: {text}{found}"
+
+
+def _words(part: int | str) -> str:
+    """A step towards a field: its name, or which entry of a list."""
+    return f"entry {part + 1}" if isinstance(part, int) else part
+
+
+def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model whose fields stand at a place: that of an entry of a list, of a field."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model that a field's type names, such as that of ``tuple[Item, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _line(node: yaml.MappingNode, place: Sequence[int | str]) -> int:

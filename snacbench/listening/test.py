@@ -6,10 +6,19 @@ by the name of its operating point, such as ``opus@14kbps``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
@@ -64,8 +73,15 @@ class Item(_Part):
 class System(_Part):
     """A codec under test; `kbps` is its actual rate over the run, None where not weighed."""
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     kbps: float | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"{name} is added to every test as it is; no system may be called so")
+        return name
 
 
 class Question(_Part):
@@ -76,6 +92,17 @@ class Question(_Part):
     kind: Literal["choice", "text", "number"] = "choice"
     choices: tuple[str, ...] = ()
     required: bool = True
+
+    @model_validator(mode="after")
+    def _choices_for_choice_alone(self) -> Self:
+        if self.kind == "choice" and len(self.choices) < 2:
+            raise ValueError(
+                f"{self.id}: a question of kind choice needs two choices or more, found "
+                f"{len(self.choices)}; write choices, or kind: text"
+            )
+        if self.kind != "choice" and self.choices:
+            raise ValueError(f"{self.id}: a question of kind {self.kind} takes no choices")
+        return self
 
 
 class Level(_Part):
@@ -135,6 +162,28 @@ class ListeningTest(_Part):
     contact: str = ""
     made_by: str = ""
 
+    @field_validator("systems")
+    @classmethod
+    def _systems_to_compare(
+        cls, systems: tuple[System, ...], info: ValidationInfo
+    ) -> tuple[System, ...]:
+        _check_unique("name", [system.name for system in systems])
+        if info.data.get("form") == "ab" and len(systems) < 2:
+            raise ValueError("form ab compares systems with each other; name two or more")
+        return systems
+
+    @field_validator("training")
+    @classmethod
+    def _ids_of_items(cls, training: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+        _check_unique("id", [item.id for item in (*info.data.get("items", ()), *training)])
+        return training
+
+    @field_validator("items", "questionnaire")
+    @classmethod
+    def _ids(cls, parts: tuple[Item | Question, ...]) -> tuple[Item | Question, ...]:
+        _check_unique("id", [part.id for part in parts])
+        return parts
+
     @property
     def conditions(self) -> tuple[str, ...]:
         """Every condition that has a stimulus, the reference first, then anchors, then systems."""
@@ -144,6 +193,14 @@ class ListeningTest(_Part):
     def item(self, id_: str) -> Item:
         """The rated or training item of that id; KeyError if there is none."""
         return {item.id: item for item in (*self.items, *self.training)}[id_]
+
+
+def _check_unique(field: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{field} {value} is there twice; every one needs its own")
+        seen.add(value)
 
 
 def read_test(folder: Path) -> ListeningTest:

@@ -14,6 +14,7 @@ from snacbench import __version__
 from snacbench.errors import StoreError
 from snacbench.report.choose import chosen_clips
 from snacbench.report.figures import write_figures
+from snacbench.report.listening import listened
 from snacbench.report.media import FOLDER, Shelf, write_media
 from snacbench.report.notes import notes, provenance, troubles
 from snacbench.report.pack import script_json
@@ -131,6 +132,7 @@ def _write(
         "clips": _clip_rows(rows, chosen, media),
         "preview": preview,
         "figures": figures,
+        "listening": listened(folder, rows, target),
     }
     (target / INDEX).write_text(html(content), "utf-8")
     return len(chosen), [*problems, *_problems(media)]

@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError
-from snacbench.rows import Agreement, Calibration, ClipMeasures, Coded, CodeHistogram, Run, Score
+from snacbench.rows import (
+    Agreement,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    CodeHistogram,
+    ListenerScore,
+    ListeningSummary,
+    Run,
+    Score,
+)
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip
 
@@ -43,6 +53,8 @@ ROW_FILES: dict[type, str] = {
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
     Score: "scores.jsonl",
+    ListenerScore: "listening.jsonl",
+    ListeningSummary: "listening_summaries.jsonl",
 }
 
 
@@ -171,6 +183,20 @@ class RunFolder:
                 stream.seek(place)
                 rows.append(from_json(stream.readline(), row_type, origin=f"{path}, byte {place}"))
         return rows
+
+    def replace(
+        self, row_type: type[Row], rows: Iterable[Row], *, of: Callable[[Row], bool]
+    ) -> None:
+        """Put rows in place of those of their kind that `of` tells, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        kept = [row for row in self.read(row_type) if not of(row)]
+        text = b"".join(_line_of(row) for row in [*kept, *rows]).decode()
+        self.write_text(ROW_FILES[row_type], text)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""
