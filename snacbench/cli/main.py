@@ -5,6 +5,7 @@ Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 
 
 from __future__ import annotations
 
+import importlib
 import sys
 import tempfile
 import traceback
@@ -13,26 +14,40 @@ from pathlib import Path
 import click
 
 from snacbench import __version__
-from snacbench.cli.check import check
-from snacbench.cli.compare import compare
-from snacbench.cli.list import list_
-from snacbench.cli.merge import merge
-from snacbench.cli.plot import plot
-from snacbench.cli.rates import rates
-from snacbench.cli.report import report
-from snacbench.cli.run import run
-from snacbench.cli.score import score
-from snacbench.cli.score_files import score_files
-from snacbench.cli.sets import sets
-from snacbench.cli.show import show
-from snacbench.cli.table import table
-from snacbench.cli.weights import weights
 from snacbench.errors import SnacbenchError
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# In the order in which the help lists them: what a user does first comes first.
+_VERBS = (
+    "run", "table", "plot", "report", "compare", "rates", "merge", "score", "score-files", "list",
+    "show", "sets", "check", "weights",
+)  # fmt: skip
+
+
+class _Verbs(click.Group):
+    """Imports the module of a verb when the verb is called: no verb waits for another's imports.
+
+    The verb ``score-files`` is the function `score_files` of the module `score_files`; a name that
+    Python has taken, such as ``list``, ends in an underscore in its module.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _VERBS:
+            return None
+        plain = name.replace("-", "_")
+        module = importlib.import_module(f"snacbench.cli.{plain}")
+        command: click.Command = getattr(module, plain, None) or getattr(module, f"{plain}_")
+        return command
+
+
+@click.group(
+    cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="snacbench")
 def cli() -> None:
     r"""Evaluate and benchmark neural audio codecs.
@@ -41,14 +56,6 @@ def cli() -> None:
     snacbench run --codecs snac,dac,encodec,opus      the main job
     snacbench table RUN --format markdown             its numbers again
     """
-
-
-_VERBS = (
-    run, table, plot, report, compare, rates, merge, score, score_files, list_, show, sets, check,
-    weights,
-)  # fmt: skip
-for command in _VERBS:
-    cli.add_command(command)
 
 
 def main() -> None:
