@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import click
 
-from snacbench.cli.mushra_analyse import analyse_
-from snacbench.cli.mushra_delete import delete
-from snacbench.cli.mushra_design import design
-from snacbench.cli.mushra_export import export
-from snacbench.cli.mushra_power import power
-from snacbench.cli.mushra_serve import serve
-from snacbench.cli.mushra_simulate import simulate_
-from snacbench.cli.mushra_stimuli import stimuli
+from snacbench.cli.verbs import Verbs
+
+# In the order of a study.
+_VERBS = {
+    "design": "mushra_design:design",
+    "stimuli": "mushra_stimuli:stimuli",
+    "power": "mushra_power:power",
+    "simulate": "mushra_simulate:simulate_",
+    "serve": "mushra_serve:serve",
+    "export": "mushra_export:export",
+    "analyse": "mushra_analyse:analyse_",
+    "delete": "mushra_delete:delete",
+}
 
 
-@click.group(short_help="Make, serve and analyse a listening test.")
+@click.group(cls=Verbs, verbs=_VERBS, short_help="Make, serve and analyse a listening test.")
 def mushra() -> None:
     """Make, serve and analyse a listening test (ITU-R BS.1534-3, AB, ABX).
 
@@ -23,17 +28,3 @@ def mushra() -> None:
     snacbench mushra serve TEST              the page that listeners open
     snacbench mushra analyse TEST            screening, statistics, figures, text
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
-
-
-_VERBS = (
-    design,
-    stimuli,
-    power,
-    simulate_,
-    serve,
-    export,
-    analyse_,
-    delete,
-)
-for command in _VERBS:
-    mushra.add_command(command)

@@ -60,8 +60,7 @@ def _scores(analysis: Analysis) -> Table:
             if there:
                 cells[f"mean_{domain}"] = _mean_cell(there, analysis)
         is_system = mean.condition not in RESERVED
-        group = "systems" if is_system else "reference and anchors"
-        rows.append(Row(condition_name(mean.condition), cells, group, ranked=is_system))
+        rows.append(Row(condition_name(mean.condition), cells, ranked=is_system))
     notes = (
         f"mean in which every item counts the same, with its {percent(analysis.level)} "
         f"{OVER_LISTENERS}",

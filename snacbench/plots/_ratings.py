@@ -144,9 +144,8 @@ def _draw_scores(
 def _draw_mean(axes: Axes, place: int, row: ConditionSummary, look: Look) -> None:
     below, above = bar_lengths([_interval(row, 0.95)])
     axes.errorbar(
-        [row.mean], [place], xerr=(below, above), fmt=look.marker, color=look.colour,
-        markerfacecolor=look.fill, markeredgewidth=0.9, elinewidth=0.9, capsize=2.0, capthick=0.9,
-        gid=f"mean:{row.condition}",
+        [row.mean], [place], xerr=(below, above), linestyle="none", elinewidth=0.9, capsize=2.0,
+        capthick=0.9, gid=f"mean:{row.condition}", **look.mark(),
     )  # fmt: skip
 
 
