@@ -15,6 +15,7 @@ import pytest
 
 from snacbench.listening.analysis.analyse import Analysis, analyse
 from snacbench.listening.power import Question, listeners_needed
+from snacbench.listening.screening import Options
 from snacbench.listening.simulate import SIMULATED_AS, expected_means, simulate
 from snacbench.listening.simulated_listener import Model
 from snacbench.listening.spread import Spread
@@ -31,7 +32,7 @@ NO_INTERACTION = Spread(item_system=0)
 
 @dataclass(frozen=True)
 class Design:
-    """A test and who took part in it."""
+    """A test and who took part in it; without careless listeners, nobody is screened out."""
 
     listeners: int
     items: int = 8
@@ -49,7 +50,7 @@ class Design:
         for seed in range(count):
             test = self.test(seed)
             study = simulate(test, replace(model, careless=self.careless), self.listeners, seed)
-            yield test, study, analyse(study)
+            yield test, study, analyse(study, Options(rules=self.careless > 0))
 
     def __str__(self) -> str:
         return "-".join(map(str, (self.form, self.listeners, self.items, self.pages)))
@@ -136,7 +137,7 @@ def test_careless_listeners_are_found_out() -> None:
 
 # ----------------------------------------------------------------------------------- in earnest
 
-# 20 listeners, since for up to 13 scipy goes through all 2^n patterns where there are ties: hours.
+# For up to 13 listeners, scipy goes through all 2^n patterns wherever there are ties: hours.
 DESIGNS = (Design(30, careless=3), Design(20), Design(24, 12, 4), Design(30, 9, 5, careless=3))
 STUDIES = 600
 NULL_STUDIES = 1000
@@ -150,8 +151,9 @@ def test_means_are_unbiased_and_their_intervals_cover(design, record_property) -
     record_property("standard error of bias", np.round(found.bias_error, 2).tolist())
     record_property("coverage of means", np.round(found.held.mean(axis=0), 3).tolist())
     record_property("coverage of differences", round(float(found.held_pairs.mean()), 3))
-    # Screening by the 7 kHz anchor takes out generous listeners, which lowers means a little.
-    assert np.abs(found.bias).max() < 1
+    # Screening by the 7 kHz anchor takes out generous listeners, which lowers means by 0.3 to 1.3.
+    allowed = 2 if design.careless else 4 * found.bias_error
+    assert (np.abs(found.bias) < allowed).all()
     assert found.held.mean(axis=0).min() > 0.92
     assert 0.93 < found.held_pairs.mean() < 0.97
 
