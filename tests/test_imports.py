@@ -17,6 +17,7 @@ BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),
+    "bitstream": {"rate"},
     "stats": set(),
     "plugins": set(),
     "selectors": {"plugins"},
