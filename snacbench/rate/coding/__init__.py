@@ -1,1 +1,1 @@
-"""Entropy coding of code indices: models of their statistics, and the range coder that uses them."""
+"""Entropy coding of code indices: models of their statistics, and a range coder for them."""

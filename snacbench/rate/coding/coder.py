@@ -2,7 +2,7 @@
 
 Codes come as in `snacbench.types.Encoded`: one int32 array ``(channels, frames)`` per stream,
 coarse to fine, each with its own number of frames. Every stream becomes bytes of its own, so that
-the cost of a codebook can be weighed; a model may look at coarser streams to code a finer one, since
+the cost of a codebook can be weighed; a model may look at coarser streams to code a finer one:
 the decoder has them by then.
 """
 
