@@ -13,6 +13,7 @@
     |   |   `-- DigestMismatch  it is not the one that was asked for
     |   |-- MissingPackage      an optional package or program is not installed
     |   |-- TestSetError        the test set is empty, or its manifest is wrong
+    |   |-- BitstreamError      a .sncb file is foreign, damaged, or cannot be decoded here
     |   `-- StoreError          the run folder is taken, read-only, full or foreign
     |-- ClipError               this clip cannot be processed: becomes a ``failed`` row
     |   |-- AudioError          unreadable, empty, not finite, wrong shape
@@ -76,6 +77,10 @@ class TestSetError(UserError):
     """A test set is empty or its manifest cannot be understood."""
 
     __test__ = False  # keeps pytest from collecting a class whose name starts with "Test"
+
+
+class BitstreamError(UserError):
+    """A coded file is foreign, damaged, of another version, or of weights that are not here."""
 
 
 class StoreError(UserError):

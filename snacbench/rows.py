@@ -114,6 +114,8 @@ class Coded:
     clipped_samples: int | None = None
     seed: int | None = None
     batch: int | None = None
+    codes: str | None = None
+    codes_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,36 @@ class CodeHistogram:
     codebook_size: int
     codes: NDArray[np.int32]
     counts: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class CodedBytes:
+    """Row: one clip's codes written by an entropy coder; of several alike, the last one counts.
+
+    Attributes
+    ----------
+    coder : str
+        Name of a `Coder`: ``packed``, ``static``, ``adaptive``, ``previous``, ``coarser``, ...
+    tables_sha256 : str
+        Digest of the trained tables; empty where the coder needs none.
+    stream_bytes : tuple of int
+        Bytes written for each stream, coarse to fine, over all channels; lower is better.
+    ideal_bits : tuple of float
+        Code length of the same model without rounding to bytes and words, in bits per stream.
+    shuffled : bool
+        A control: the tokens of every stream were permuted first, so no context can help.
+    trained_on_clips : int
+        Clips in the tables' training; this clip is not among them, nor any of its cluster.
+    """
+
+    clip: str
+    codec: str
+    coder: str
+    tables_sha256: str
+    stream_bytes: tuple[int, ...]
+    ideal_bits: tuple[float, ...]
+    shuffled: bool = False
+    trained_on_clips: int = 0
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "codecs": {"audio", "weights"},
     "metrics": {"audio"},
     "testsets": {"audio", "download"},
-    "runner": {"audio", "rate", "plugins", "selectors", "store", "testsets", "weights"},
+    "runner": {"audio", "rate", "bitstream", "store", "testsets", "weights"}
+    | {"plugins", "selectors"},
     "tables": {"store", "rate", "stats"},
     "compare": {"stats", "tables"},
     "recipes": set(),

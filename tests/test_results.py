@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from snacbench.store.folder import RunFolder
+from snacbench.tables.formats import to_markdown
+from snacbench.tables.ladder import ladder_of
+from snacbench.tables.run import RunRows
 from tools import make_results
 
 RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
@@ -42,6 +45,18 @@ def test_a_table_is_drawn_where_torch_cannot_be_imported(run: Path) -> None:
     assert done.returncode == 0, done.stderr
     for spec in RunFolder.open(run).run.codecs:
         assert spec.name in done.stdout
+
+
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_histograms_alone_give_the_order_0_estimates_that_stand_in_the_summary(run: Path) -> None:
+    rows = RunRows.load(RunFolder.open(run))
+    assert (run / "summary.md").read_text("utf-8") == to_markdown([rows])
+    ladders = [ladder_of(rows, codec, "all") for codec in rows.codecs if codec.spec.streams]
+    assert ladders
+    for one in ladders:
+        assert one.record["bitrate_efficiency"] <= one.efficiency.mean <= 1
+        if one.held_out_kbps is not None:  # there is a second speaker or track
+            assert one.entropy.low <= one.held_out_kbps
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

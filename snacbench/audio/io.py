@@ -19,8 +19,8 @@ from snacbench.types import Audio, Clip, FloatSamples
 AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 
 # 24 bits: finer than any codec here resolves, and every 16-bit source survives unchanged.
-_FLAC_BITS = 24
-_FULL_SCALE = float(2 ** (_FLAC_BITS - 1))
+_PCM_BITS = 24
+_FULL_SCALE = float(2 ** (_PCM_BITS - 1))
 _HASH_BLOCK_BYTES = 1 << 20
 _NEARLY_FULL_BYTES = 1 << 20
 _MAX_FLAC_CHANNELS = 8
@@ -158,6 +158,21 @@ def write_flac(path: Path, audio: Audio) -> int:
             f"FLAC holds up to {_MAX_FLAC_CHANNELS} channels at {_MAX_FLAC_RATE_HZ} Hz, found "
             f"{audio.channels} channels at {audio.rate_hz} Hz"
         )
+    return _write_24_bits(path, audio, "FLAC")
+
+
+def write_wav(path: Path, audio: Audio) -> int:
+    """Write audio as 24-bit WAV: the very samples that `write_flac` writes, and as it does.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written or the disk is full.
+    """
+    return _write_24_bits(path, audio, "WAV")
+
+
+def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     scaled = np.rint(audio.samples.T.astype(np.float64) * _FULL_SCALE)
     clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
@@ -166,10 +181,10 @@ def write_flac(path: Path, audio: Audio) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(
             str(partial),
-            pcm << (32 - _FLAC_BITS),  # libsndfile takes the upper 24 bits of an int32
+            pcm << (32 - _PCM_BITS),  # libsndfile takes the upper 24 bits of an int32
             audio.rate_hz,
-            format="FLAC",
-            subtype=f"PCM_{_FLAC_BITS}",
+            format=container,
+            subtype=f"PCM_{_PCM_BITS}",
         )
         _check_complete(partial, audio)
         partial.replace(path)

@@ -106,6 +106,9 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
     default="unknown",
     help="Domain of clips that do not tell theirs.",
 )
+@click.option(
+    "--keep-codes", is_flag=True, help="Keep what each clip was coded to, as .sncb files in codes/."
+)
 @offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
 @click.pass_context

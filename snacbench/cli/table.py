@@ -24,7 +24,7 @@ from snacbench.tables.run import RunRows
 from snacbench.tables.table import Table
 
 Renderer = Callable[[Sequence[Table]], str]
-_RENDERERS: dict[str, Renderer] = {
+RENDERERS: dict[str, Renderer] = {
     "markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json,
 }  # fmt: skip
 
@@ -34,7 +34,7 @@ _RENDERERS: dict[str, Renderer] = {
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["terminal", *_RENDERERS]),
+    type=click.Choice(["terminal", *RENDERERS]),
     default="terminal",
     show_default=True,
 )
@@ -90,7 +90,7 @@ def table(
             out.print(part)
         return
     latex = partial(to_latex, standalone=standalone)
-    click.echo((latex if form == "latex" else _RENDERERS[form])(tables), nl=False)
+    click.echo((latex if form == "latex" else RENDERERS[form])(tables), nl=False)
 
 
 def _layout_of_recipe(folders: Sequence[RunFolder]) -> str:

@@ -31,7 +31,7 @@ from snacbench.codecs._seanet import (
     layers_of,
     shape_of,
 )
-from snacbench.errors import UserError, WeightsMismatch
+from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.models import (
     CodecFamily,
     CodecModel,
@@ -173,7 +173,7 @@ class EncodecCodec(batches.Batched):
 
         codes = torch.stack(batches.codes_of(encoded, self.device), dim=1)
         parts = torch.split(codes, self._frames_per_segment(encoded[0].num_samples), dim=-1)
-        values = [[v for (v,) in _SCALE.iter_unpack(one.side_info)] for one in encoded]
+        values = [_scales(one, len(parts) * self.model.normalize) for one in encoded]
         scales = [scale[:, None] for scale in torch.tensor(values, device=self.device).T]
         with torch.inference_mode():
             batch = self.model.decode(list(zip_longest(parts, scales)))
@@ -185,6 +185,22 @@ class EncodecCodec(batches.Batched):
         length = self.model.segment_length or num_samples
         starts = range(0, num_samples, self.model.segment_stride or num_samples)
         return [-(-min(length, num_samples - start) // hop) for start in starts]
+
+
+def _scales(encoded: Encoded, expected: int) -> list[float]:
+    """The scale of each segment.
+
+    Raises
+    ------
+    CodecError
+        If there are not so many.
+    """
+    if len(encoded.side_info) != expected * _SCALE.size:
+        raise CodecError(
+            f"{len(encoded.side_info)} bytes of scales, expected {_SCALE.size} for each of "
+            f"{expected} segments"
+        )
+    return [value for (value,) in _SCALE.iter_unpack(encoded.side_info)]
 
 
 # What the authors' constructors ``encodec_model_24khz`` and ``encodec_model_48khz`` build.

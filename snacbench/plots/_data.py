@@ -13,6 +13,7 @@ from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.stats.scores import score_table
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.ladder import Ladder, ladder_of
 from snacbench.tables.run import RunRows, clusters_of, scores_of
 from snacbench.tables.summary import record_of
 from snacbench.types import CodecSpec, MetricSpec
@@ -40,6 +41,7 @@ class PlotData:
         self._scores: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
         self._intervals: dict[tuple[str, str], dict[str, Interval]] = {}
         self._facts: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._ladders: dict[tuple[str, str], Ladder] = {}
 
     @property
     def specs(self) -> list[CodecSpec]:
@@ -136,6 +138,15 @@ class PlotData:
             self._facts[key] = record_of(self.codecs[codec], domain, [])
         value = self._facts[key].get(column)
         return None if value is None or math.isnan(value) else float(value)
+
+    def ladder(self, codec: str, domain: str) -> Ladder:
+        """All rates of a codec, with the intervals of its entropy."""
+        key = (codec, domain)
+        if key not in self._ladders:
+            column = self.codecs[codec]
+            (rows,) = (rows for rows in self.runs if column in rows.codecs)
+            self._ladders[key] = ladder_of(rows, column, domain)
+        return self._ladders[key]
 
 
 def _each_codec_once(runs: Sequence[RunRows]) -> tuple[tuple[RunRows, ...], tuple[str, ...]]:

@@ -12,7 +12,9 @@ from snacbench.types import CodecSpec
 RATE_LABELS = {
     "actual": "actual rate (kbps)",
     "nominal": "nominal rate (kbps)",
-    "entropy": "entropy-coded rate (kbps)",
+    "entropy": "order-0 entropy (kbps)",
+    "coded": "entropy-coded rate, order 0 (kbps)",
+    "conditional": "entropy-coded rate, best context model (kbps)",
 }
 _METRIC_NAMES = {
     "estoi": "ESTOI", "stoi": "STOI", "mel_dac7": "mel distance (7 scales)",

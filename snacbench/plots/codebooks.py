@@ -9,7 +9,8 @@ from snacbench.plots import _labels as words
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
-from snacbench.tables.columns import CodecColumns
+from snacbench.tables.code_entropy import Book
+from snacbench.tables.ladder import Ladder
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code
 
@@ -25,22 +26,22 @@ _FEW_PANELS = 3
 def draw(data: PlotData, options: Options) -> Figure:
     """Bits per token of every codebook beside the bits that it takes; a panel per model.
 
-    A model is shown at its deepest point, which holds the codebooks of the others.
+    A model is shown at its deepest point, which holds the codebooks of the others. Where a codebook
+    has fewer tokens than entries its entropy is a range, drawn as one.
     """
-    deepest = [(s, data.codecs[s.name].entropies(options.domain)) for s in _deepest(data)]
-    shown = [(spec, books) for spec, books in deepest if books]
+    deepest = [(s, data.ladder(s.name, options.domain)) for s in _deepest(data)]
+    shown = [(spec, one) for spec, one in deepest if one.books]
     few = len(shown) <= _FEW_PANELS
     columns, characters = _WIDE if options.width == "double" else _ONE if few else _NARROW
     columns = min(columns, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = new_figure(options.width, 0.75 + 1.45 * rows)
+    figure = new_figure(options.width, 0.75 + 1.55 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
     colours = {model: look.colour for model, look in looks(data.specs).items()}
-    for axes, (spec, _) in zip(grid.flat, shown, strict=False):
-        efficiency = data.fact(spec.name, options.domain, "efficiency")
-        _draw_panel(axes, data.codecs[spec.name], options.domain, efficiency, colours[spec.model])
+    for axes, (spec, one) in zip(grid.flat, shown, strict=False):
+        _draw_panel(axes, one, colours[spec.model])
         name = words.shortened(words.codec_label(spec, 99), characters)
-        axes.set_title(name, loc="left", fontsize=SMALL_PT, pad=12)
+        axes.set_title(name, loc="left", fontsize=SMALL_PT, pad=19)
     for axes in list(grid.flat)[len(shown) :]:
         axes.set_visible(bool(not shown))
     if shown:
@@ -50,16 +51,23 @@ def draw(data: PlotData, options: Options) -> Figure:
             axes.set_xlabel("codebook")
     else:
         say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
-    small = any(not book.reliable for _, books in shown for book in books)
-    text = words.joined(
+    caption(figure, options.width, _text(data, options, shown))
+    return figure
+
+
+def _text(data: PlotData, options: Options, shown: Sequence[tuple[CodecSpec, Ladder]]) -> str:
+    books = [book.entropy for _, one in shown for book in one.books]
+    ranges = any(book.range_only for book in books)
+    small = any(not book.reliable and not book.range_only for book in books)
+    return words.joined(
         words.where(data, options.domain),
-        "grey: bits that a packed index takes; coloured: entropy of the codes (plug-in with the "
-        "Miller-Madow correction); N: tokens per codebook; efficiency: entropy over bits, by rate",
-        "hatched: fewer than 3 tokens per entry, so the entropy reads low" if small else "",
+        "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
+        "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
+        "efficiency: entropy over bits, by rate; used: entries that occur; dead: those that do not",
+        "hatched: fewer than 3 tokens per entry, so the entropy may be off" if small else "",
+        "band: fewer tokens than entries, so only a range is known, unreliable" if ranges else "",
         words.remarks([spec for spec, _ in shown], truncated=""),
     )
-    caption(figure, options.width, text)
-    return figure
 
 
 def _deepest(data: PlotData) -> list[CodecSpec]:
@@ -72,12 +80,10 @@ def _deepest(data: PlotData) -> list[CodecSpec]:
     return list(found.values())
 
 
-def _draw_panel(
-    axes: Axes, column: CodecColumns, domain: str, efficiency: float | None, colour: str
-) -> None:
+def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    books = column.entropies(domain)
+    books = [book.entropy for book in one.books]
     places = range(1, len(books) + 1)
     most = [bits_per_code(book.codebook_size) for book in books]
     axes.bar(places, most, 0.84, color="#E2E2E2", gid="most")
@@ -85,10 +91,11 @@ def _draw_panel(
     for bar, book in zip(bars, books, strict=True):
         if not book.reliable:
             bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
-    share = "" if efficiency is None else f"; efficiency {100 * efficiency:.0f} %"
+    _draw_intervals(axes, one.books, colour)
+    lines = [_tokens([book.tokens for book in books]) + _share(one), _usage(one.books)]
     axes.text(
-        0, 1.02, _tokens([book.tokens for book in books]) + share, transform=axes.transAxes,
-        fontsize=CAPTION_PT, va="bottom", color="#444444", gid="tokens",
+        0, 1.02, "\n".join(lines), transform=axes.transAxes, fontsize=CAPTION_PT, va="bottom",
+        color="#444444", linespacing=1.2, gid="tokens",
     )  # fmt: skip
     axes.set_xlim(0.4, max(4, len(books)) + 0.6)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
@@ -96,9 +103,39 @@ def _draw_panel(
     axes.grid(visible=False, axis="x")
 
 
+def _draw_intervals(axes: Axes, books: Sequence[Book], colour: str) -> None:
+    """A line over each interval, a pale bar over each range."""
+    for place, book in enumerate(books, start=1):
+        of, interval = book.entropy, book.interval
+        if of.range_only:
+            axes.bar(
+                place, of.highest_bits - of.corrected_bits, 0.84, bottom=of.corrected_bits,
+                color=colour, alpha=0.35, gid="range",
+            )  # fmt: skip
+        elif interval.low is not None and interval.high is not None:
+            axes.plot(
+                [place, place], [interval.low, interval.high], color="#222222", linewidth=0.8,
+                solid_capstyle="butt", gid="interval",
+            )  # fmt: skip
+
+
+def _share(one: Ladder) -> str:
+    low, high = (one.record.get(f"efficiency_{end}") for end in ("low", "high"))
+    if low is not None and high is not None:
+        return f"; efficiency {100 * low:.0f}–{100 * high:.0f} %"
+    share = one.record.get("efficiency")
+    return "" if share is None else f"; efficiency {100 * share:.0f} %"
+
+
+def _usage(books: Sequence[Book]) -> str:
+    used = sum(book.entropy.used for book in books)
+    entries = sum(book.entropy.codebook_size for book in books)
+    return f"used {100 * used / entries:.1f} %; dead codes: {entries - used:,}"
+
+
 def _tokens(counts: Sequence[int]) -> str:
     low, high = min(counts), max(counts)
-    return f"N = {low:,}" if low == high else f"N = {low:,} to {high:,}"
+    return f"N = {low:,}" if low == high else f"N = {low:,}–{high:,}"
 
 
 PLOT = Plot(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
@@ -16,6 +17,7 @@ from snacbench.plots._curves import (
     log_axis,
 )
 from snacbench.plots._data import PlotData
+from snacbench.plots._rates import draw_ranges, rate_of
 from snacbench.plots.plot import Options, Plot
 from snacbench.plots.style import FONT_PT, WIDTH_IN, caption, new_figure, say_empty
 from snacbench.tables.columns import ALL_DOMAINS
@@ -38,7 +40,13 @@ def draw(data: PlotData, options: Options) -> Figure:
     figure = new_figure(options.width, height_in)
     grid = figure.subplots(rows, len(panels) // rows, sharex=True, sharey=True, squeeze=False)
     figure.supylabel(words.metric_label(data, options.metric), fontsize=FONT_PT)
-    _draw_panels(list(grid.flat), panels, options)
+    panes = list(grid.flat)
+    _draw_panels(panes, panels, options)
+    ranges = [
+        said
+        for axes, (domain, found) in zip(panes, panels.items(), strict=True)
+        for said in draw_ranges(axes, data, found, replace(options, domain=domain))
+    ]
     if series:
         legend_above(figure, series, options.width)
     intervals = [i for found in panels.values() for i in found.intervals]
@@ -46,6 +54,7 @@ def draw(data: PlotData, options: Options) -> Figure:
     text = words.joined(
         f"per panel, {words.sizes(intervals)}",
         words.interval_method(intervals),
+        ranges[:1],
         words.remarks(specs),
         max(found.remark for found in panels.values()),
         words.sets_differ(data),
@@ -56,7 +65,7 @@ def draw(data: PlotData, options: Options) -> Figure:
 
 def _gather(data: PlotData, options: Options, domain: str, width_in: float) -> Gathered:
     def rate(spec: CodecSpec) -> float | None:
-        return data.fact(spec.name, domain, f"{options.rate}_kbps")
+        return rate_of(data, spec, domain, options.rate)
 
     return gather(data, options.metric, domain, rate, width_in=width_in)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from snacbench.plots._data import PlotData
 
-Rate = Literal["actual", "nominal", "entropy"]
+Rate = Literal["actual", "nominal", "entropy", "coded", "conditional"]
 Width = Literal["single", "double"]
 RATES: tuple[Rate, ...] = get_args(Rate)
 WIDTHS: tuple[Width, ...] = get_args(Width)
@@ -31,8 +31,8 @@ class Options:
     Attributes
     ----------
     metric : str
-    rate : {"actual", "nominal", "entropy"}
-        Which rate runs along the axis.
+    rate : {"actual", "nominal", "entropy", "coded", "conditional"}
+        Which rate runs along the axis; the last two are of bytes that entropy coders wrote.
     domain : str
         ``all`` for all clips together.
     width : {"single", "double"}

@@ -8,6 +8,7 @@ from snacbench.plots import _labels as words
 from snacbench.plots._against import Abscissa, draw_against
 from snacbench.plots._curves import Gathered, draw_levels
 from snacbench.plots._data import PlotData
+from snacbench.plots._rates import draw_ranges, rate_of
 from snacbench.plots.plot import Options, Plot
 
 if TYPE_CHECKING:
@@ -21,14 +22,17 @@ def draw(data: PlotData, options: Options) -> Figure:
     Lines join the points of one model, never through truncated ones; anchors, which have no rate of
     interest, are dotted lines across.
     """
-    column = f"{options.rate}_kbps"
     rate = Abscissa(
-        lambda spec: data.fact(spec.name, options.domain, column),
+        lambda spec: rate_of(data, spec, options.domain, options.rate),
         words.RATE_LABELS[options.rate],
         needed="a rate",
         lacking=f"no {options.rate} rate",
     )
-    return draw_against(data, options, rate, _draw_anchors)
+
+    def finish(axes: Axes, found: Gathered) -> list[str]:
+        return [*draw_ranges(axes, data, found, options), *_draw_anchors(axes, found)]
+
+    return draw_against(data, options, rate, finish)
 
 
 def _draw_anchors(axes: Axes, found: Gathered) -> list[str]:

@@ -2,7 +2,9 @@
 
 The plug-in entropy of N tokens reads low when N is not much larger than the codebook: uniform
 codes from 4,096 entries read 10.5 bit after 2,000 tokens, where the truth is 12. So tokens are
-pooled over the corpus, corrected, and every estimate says how many tokens it rests on.
+pooled over the corpus, corrected (`estimators`), and every estimate says how many tokens it rests
+on. Below one token per entry no estimator is to be trusted: there is only a range, from the
+corrected estimate to log2 of the codebook's size.
 """
 
 from __future__ import annotations
@@ -10,18 +12,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snacbench.rate.estimators import corrected_entropy_bits, plug_in_entropy_bits
 from snacbench.rate.histogram import pooled_counts
 from snacbench.rows import CodeHistogram
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code, kbps
 
-# Below this many tokens per codebook entry the corrected estimate is still off by more than
-# about 1.5 % on Zipf-like sources, so it is flagged.
+# From this many tokens per codebook entry on, the estimate is within 2 % on the sources of
+# benchmarks/entropy_estimators.py; below, it is flagged.
 RELIABLE_TOKENS_PER_ENTRY = 3
+# Below this many, only a range is given.
+FEWEST_TOKENS_PER_ENTRY = 1
+
+Value = Literal["plug_in", "corrected", "highest"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class CodebookEntropy:
     Attributes
     ----------
     plug_in_bits, corrected_bits : float
-        Bits per token: maximum likelihood, and with the Miller-Madow correction.
+        Bits per token: maximum likelihood, and by the default estimator.
     tokens : int
         Number of tokens that the estimate rests on.
     used : int
@@ -47,48 +55,61 @@ class CodebookEntropy:
 
     @property
     def reliable(self) -> bool:
-        """Whether the sample is large enough for the correction to hold within about 1.5 %."""
+        """Whether the sample is large enough for the correction to hold within about 2 %."""
         return self.tokens >= RELIABLE_TOKENS_PER_ENTRY * self.codebook_size
+
+    @property
+    def range_only(self) -> bool:
+        """Whether there are too few tokens for more than a range, up to `highest_bits`."""
+        return self.tokens < FEWEST_TOKENS_PER_ENTRY * self.codebook_size
+
+    @property
+    def highest_bits(self) -> float:
+        """Where the entropy may end: the estimate, or log2 K where there is a range only."""
+        return math.log2(self.codebook_size) if self.range_only else self.corrected_bits
 
     @property
     def efficiency(self) -> float:
         """Corrected entropy over the bits that a packed index takes; 1 wastes nothing."""
         return self.corrected_bits / bits_per_code(self.codebook_size)
 
+    @property
+    def perplexity(self) -> float:
+        """Entries of a codebook with equal shares and this entropy: ``2 ** corrected_bits``."""
+        return float(2.0**self.corrected_bits)
 
-def plug_in_entropy_bits(counts: NDArray[np.int64]) -> float:
-    """Maximum-likelihood entropy in bits per token; biased low for small samples.
+    @property
+    def dead(self) -> int:
+        """Entries that never occur; with few tokens many are only rare."""
+        return self.codebook_size - self.used
 
-    Parameters
-    ----------
-    counts : array, shape (codebook_size,)
+    @property
+    def usage(self) -> float:
+        """Share of the entries that occur, 0 to 1."""
+        return self.used / self.codebook_size
+
+    def bits(self, value: Value) -> float:
+        """One of its entropies, in bits per token."""
+        if value == "plug_in":
+            return self.plug_in_bits
+        return self.corrected_bits if value == "corrected" else self.highest_bits
+
+
+def codebook_entropy(counts: NDArray[np.integer]) -> CodebookEntropy:
+    """Entropy of a stream from its pooled counts, shape (codebook_size,).
 
     Raises
     ------
     ValueError
         If no token was counted.
     """
-    total = int(counts.sum())
-    if total == 0:
-        raise ValueError("entropy needs at least one token, found none")
-    p = counts[counts > 0] / total
-    return max(0.0, float(-(p * np.log2(p)).sum()))
-
-
-def miller_madow_entropy_bits(counts: NDArray[np.int64]) -> float:
-    """Entropy in bits per token with the first-order bias correction.
-
-    Adds ``(used - 1) / (2 N ln 2)`` to the plug-in estimate (Miller 1955, "Note on the bias of
-    information estimates"; Paninski 2003, eq. 4), never above log2 of the codebook's size.
-
-    Parameters
-    ----------
-    counts : array, shape (codebook_size,)
-    """
-    plug_in = plug_in_entropy_bits(counts)
-    used = int(np.count_nonzero(counts))
-    corrected = plug_in + (used - 1) / (2 * float(counts.sum()) * math.log(2))
-    return min(corrected, math.log2(len(counts)))
+    return CodebookEntropy(
+        plug_in_bits=plug_in_entropy_bits(counts),
+        corrected_bits=corrected_entropy_bits(counts),
+        tokens=int(counts.sum()),
+        used=int(np.count_nonzero(counts)),
+        codebook_size=len(counts),
+    )
 
 
 def codebook_entropies(
@@ -103,39 +124,37 @@ def codebook_entropies(
         by_stream.setdefault(row.stream, []).append(row)
     if len(by_stream) < len(spec.streams):
         return ()
-    out = []
-    for index, stream in enumerate(spec.streams):
-        counts = pooled_counts(by_stream[index], stream.codebook_size)
-        out.append(
-            CodebookEntropy(
-                plug_in_bits=plug_in_entropy_bits(counts),
-                corrected_bits=miller_madow_entropy_bits(counts),
-                tokens=int(counts.sum()),
-                used=int(np.count_nonzero(counts)),
-                codebook_size=stream.codebook_size,
-            )
-        )
-    return tuple(out)
+    return tuple(
+        codebook_entropy(pooled_counts(by_stream[index], stream.codebook_size))
+        for index, stream in enumerate(spec.streams)
+    )
 
 
 def entropy_kbps(
-    books: Sequence[CodebookEntropy], *, duration_s: float, other_bits: int = 0
+    books: Sequence[CodebookEntropy],
+    *,
+    duration_s: float,
+    other_bits: int = 0,
+    value: Value = "corrected",
 ) -> float:
     """Rate in kbps (1000 bit/s) of an ideal order-0 coder with known statistics.
 
-    Corrected entropy times the tokens really sent, padding included, plus `other_bits` (side
-    information) that are not entropy-coded, over the source duration.
+    Entropy times the tokens really sent, padding included, plus `other_bits` (side information)
+    that are not entropy-coded, over the source duration.
     """
-    code_bits = sum(book.corrected_bits * book.tokens for book in books)
+    code_bits = sum(book.bits(value) * book.tokens for book in books)
     return kbps(code_bits + other_bits, duration_s)
 
 
-def bitrate_efficiency(books: Sequence[CodebookEntropy], spec: CodecSpec) -> float:
+def bitrate_efficiency(
+    books: Sequence[CodebookEntropy], spec: CodecSpec, *, value: Value = "plug_in"
+) -> float:
     """Share of the code bits that carry information, 0 to 1; higher is better.
 
     Sum of the codebooks' entropies over the sum of their bits, as the DAC paper defines it
-    (Kumar et al. 2023, table 2), each codebook weighted by its frame rate, which for DAC is the
-    same for all of them.
+    (Kumar et al. 2023, section 4.6 and table 2), each codebook weighted by its frame rate, which
+    for DAC is the same for all of them. The paper takes plug-in entropies over a large set; few
+    tokens make them low, so ask for the ``corrected`` ones too.
 
     Raises
     ------
@@ -145,6 +164,6 @@ def bitrate_efficiency(books: Sequence[CodebookEntropy], spec: CodecSpec) -> flo
     if not books:
         raise ValueError("bitrate efficiency needs at least one codebook, found none")
     weights = [float(stream.frame_rate_hz) for stream in spec.streams]
-    entropy = sum(w * b.corrected_bits for w, b in zip(weights, books, strict=True))
+    entropy = sum(w * b.bits(value) for w, b in zip(weights, books, strict=True))
     bits = sum(w * bits_per_code(b.codebook_size) for w, b in zip(weights, books, strict=True))
     return entropy / bits

@@ -12,7 +12,7 @@ from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.entries import entries_of
 from snacbench.tables.means import block_of
 from snacbench.tables.run import RunRows
-from snacbench.tables.summary import summary
+from snacbench.tables.summary import RANGES, summary
 
 _RATES = {
     "actual_kbps": ("kbps", "actual rate in kbps: all bits a decoder needs, over duration", 2),
@@ -77,7 +77,7 @@ def domain_tables(rows: RunRows) -> list[DomainTable]:
 
 
 def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> DomainTable:
-    rate, *others = [c for c in _RATES if any(_known(r[c]) for r in records)] or [_FIRST]
+    rate, *others = [c for c in _RATES if any(_is_there(r, c) for r in records)] or [_FIRST]
     metrics = [m for m in rows.metrics if any(r[f"n_{m}"] for r in records)]
     common = {m: _common_n(m, records) for m in metrics}
     headings = [
@@ -101,7 +101,7 @@ def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> 
                     )
                     for m in metrics
                 ),
-                *(Cell(_text(r[c], _RATES[c][2])) for c in others),
+                *(Cell(_rate_text(r, c)) for c in others),
             ),
         )
         for r in records
@@ -109,6 +109,19 @@ def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> 
     methods = dict.fromkeys(interval.method for interval in intervals.values())
     footnotes = tuple(f"In small type: 95 % interval of the mean, {method}." for method in methods)
     return DomainTable(domain, tuple(headings), tuple(cells), footnotes)
+
+
+def _is_there(record: Mapping[Any, Any], column: str) -> bool:
+    return all(_known(record[c]) for c in RANGES.get(column, (column,))) or _known(record[column])
+
+
+def _rate_text(record: Mapping[Any, Any], column: str) -> str:
+    """A rate, or the range that stands in its place."""
+    digits = _RATES[column][2]
+    if _known(record[column]) or not _is_there(record, column):
+        return _text(record[column], digits)
+    low, high = (_text(record[end], digits) for end in RANGES[column])
+    return f"{low} to {high}"
 
 
 def _metric_heading(rows: RunRows, name: str) -> Heading:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.audio.io import read_clip, sha256_of_file, write_flac
-from snacbench.errors import CodecError, SnacbenchError, UserError
+from snacbench.bitstream.container import write
+from snacbench.bitstream.disk import save
+from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
 from snacbench.rate.bits import bits_of
+from snacbench.rate.coding.packed import PACKED
 from snacbench.rate.histogram import histograms_of
 from snacbench.rows import Bits, Coded, CodeHistogram
+from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, CodecHandle, LoadedCodec, load
 from snacbench.runner.memory import is_out_of_memory
 from snacbench.runner.seeds import row_seed
 from snacbench.runner.signals import Channels, codec_inputs, decoded_signal, source_signal
 from snacbench.store.folder import RunFolder
-from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded
+from snacbench.types import Audio, Clip, Codec, Encoded
 
 _WARM_UP_S = 0.5
 
@@ -35,6 +40,7 @@ class CodingJob:
     run_seed: int
     run_folder: Path
     batch: int | None = 1
+    keep_codes: bool = False
 
     @property
     def size(self) -> int:
@@ -165,15 +171,38 @@ def now(loaded: LoadedCodec) -> float:
     return time.perf_counter()
 
 
+def keep(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Encoded]) -> tuple[str, str]:
+    """Write what was encoded of a clip as a file; its path in the run folder, and its digest.
+
+    Raises
+    ------
+    CodecError
+        If the format cannot hold it.
+    StoreError
+        If the file cannot be written.
+    """
+    spec, seed = job.codec.spec, job.seed_of(clip)
+    bitstream = bitstream_of(spec, source.audio, source.channel_mode, parts, seed=seed)
+    try:
+        data = write(bitstream, PACKED)
+    except BitstreamError as error:
+        raise CodecError(f"its codes cannot be kept: {error}") from error
+    target = RunFolder(job.run_folder).codes_path(clip.id, spec.name)
+    save(target, data)
+    return target.relative_to(job.run_folder).as_posix(), hashlib.sha256(data).hexdigest()
+
+
 def finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed]) -> CodedClip:
     """Write what was decoded of a clip, and weigh what was encoded."""
     spec = job.codec.spec
     for audio, part in zip(source.inputs, parts, strict=True):
-        _check_contract(spec, audio, part.decoded)
+        check_contract(spec, audio, part.decoded)
     bits = sum((bits_of(part.encoded, spec) for part in parts), Bits())
     target = RunFolder(job.run_folder).decoded_path(clip.id, spec.name)
     decoded = [part.decoded for part in parts]
     clipped = write_flac(target, decoded_signal(decoded, source.audio.channels))
+    encoded = [part.encoded for part in parts]
+    codes, codes_sha256 = keep(job, clip, source, encoded) if job.keep_codes else (None, None)
     row = Coded(
         clip=clip.id,
         codec=spec.name,
@@ -190,17 +219,7 @@ def finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed])
         clipped_samples=clipped,
         seed=job.seed_of(clip) if spec.stochastic else None,
         batch=max(part.batch for part in parts),
+        codes=codes,
+        codes_sha256=codes_sha256,
     )
-    encoded = [part.encoded for part in parts]
     return row, histograms_of(encoded, clip=clip.id, spec=spec)
-
-
-def _check_contract(spec: CodecSpec, audio: Audio, output: Audio) -> None:
-    """A codec returns what it was given in shape: a wrong length would shift every score."""
-    given = (audio.channels, audio.num_samples, audio.rate_hz)
-    returned = (output.channels, output.num_samples, output.rate_hz)
-    if given != returned:
-        raise CodecError(
-            f"{spec.name} returned {returned} (channels, samples, Hz) for {given}; a codec must "
-            "return the length, channels and rate it was given"
-        )

@@ -157,6 +157,7 @@ def execute(
         reference=request.reference,
         seed=request.seed,
         asked_by_name=bool(request.metrics),
+        keep_codes=request.keep_codes,
     )
     clips = {clip.id: clip for clip in plan.test_set.clips}
     handles = [handle_of(codec, request) for codec in plan.codecs]

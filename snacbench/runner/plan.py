@@ -27,6 +27,7 @@ from snacbench.weights import Progress
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
+LOCAL = "-local"
 _EXTRAS = frozenset({"transformers"})  # packages that only an extra of that name brings
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
@@ -55,6 +56,7 @@ class Request:
     min_lufs: float = Choice.min_lufs
     limit: int | None = None
     domain: Domain = "unknown"
+    keep_codes: bool = False
     from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -95,20 +97,33 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     UserError
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
-    policy = parse_policy(request.weights)
-    policy, decision = decide(policy, family_models(request.codecs))
-    families = "embedded" if policy.base == "embedded" else "published"
-    chosen = select(request.codecs, families=families)  # type: ignore[arg-type]
+    codecs, policy, decision = plan_codecs(request.codecs, request.weights)
     metrics = select_metrics(request.metrics)
-    _check_packages(chosen, metrics)
+    check_packages(codecs, metrics)
     choice = _choice(request)
     _check_device(request.device)
     check_precision(request.precision, request.device)
     test_set = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
-    codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
     return Plan(request, test_set, codecs, metrics, policy, decision)
+
+
+def plan_codecs(
+    selectors: str, weights: Sequence[str]
+) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
+    """The operating points that are meant, where their weights come from, and why from there.
+
+    Raises
+    ------
+    UserError
+        If a name, a rate or a folder is wrong.
+    """
+    policy, decision = decide(parse_policy(weights), family_models(selectors))
+    families = "embedded" if policy.base == "embedded" else "published"
+    chosen = select(selectors, families=families)  # type: ignore[arg-type]
+    codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
+    return codecs, policy, decision
 
 
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
@@ -122,9 +137,16 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     WeightsUnavailable, WeightsMismatch
         If weights cannot be had, or are not what they should be.
     """
-    models = {c.model.name: c.model for c in plan.codecs}
-    located = {name: locate(model, plan.policy, progress) for name, model in models.items()}
-    return replace(plan, codecs=tuple(_with_weights(c, located[c.model.name]) for c in plan.codecs))
+    return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
+
+
+def locate_all(
+    codecs: Sequence[PlannedCodec], policy: WeightsPolicy, progress: Progress | None = None
+) -> tuple[PlannedCodec, ...]:
+    """Codecs with their weights on disk, each model's fetched once; raises as `with_weights`."""
+    models = {codec.model.name: codec.model for codec in codecs}
+    located = {name: locate(model, policy, progress) for name, model in models.items()}
+    return tuple(_with_weights(codec, located[codec.model.name]) for codec in codecs)
 
 
 def _with_weights(codec: PlannedCodec, located: LocatedWeights | None) -> PlannedCodec:
@@ -133,16 +155,21 @@ def _with_weights(codec: PlannedCodec, located: LocatedWeights | None) -> Planne
     spec = replace(codec.spec, weights=located.info)
     if located.info.source == "folder" and located.info.verified is False:
         model, at, point = spec.name.partition("@")
-        spec = replace(spec, name=f"{model}-local{at}{point}", model=f"{spec.model}-local")
+        spec = replace(spec, name=f"{model}{LOCAL}{at}{point}", model=f"{spec.model}{LOCAL}")
     return replace(codec, spec=spec, weights=located)
 
 
-def _check_packages(
-    chosen: Sequence[tuple[CodecModel, CodecSpec]], metrics: Sequence[Metric]
-) -> None:
+def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
+    """Refuse what cannot be computed for want of a package.
+
+    Raises
+    ------
+    MissingPackage
+        Names the first one.
+    """
     needs: dict[str, str] = {}
-    for model, _ in chosen:
-        needs.update(dict.fromkeys(model.requires, model.name))
+    for codec in codecs:
+        needs.update(dict.fromkeys(codec.model.requires, codec.model.name))
     for metric in metrics:
         needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
     for package, name in needs.items():
@@ -194,6 +221,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "seed, device": f"{request.seed}, {request.device}",
         "precision": _reduced(request.precision),
     }
+    lines["codes"] = "kept as .sncb files" if request.keep_codes else ""
     lines["missing"] = "; ".join(test_set.missing)
     lines["notes"] = "; ".join(test_set.notes)
     rates_hz = [c.spec.rate_hz for c in plan.codecs]

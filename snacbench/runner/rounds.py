@@ -62,6 +62,7 @@ class Rules:
     reference: ReferenceRule
     seed: int = 0
     asked_by_name: bool = False
+    keep_codes: bool = False
 
 
 def work(job: Job) -> Rows:
@@ -144,6 +145,7 @@ def coding_jobs(
                     run_seed=rules.seed,
                     run_folder=ledger.folder.path,
                     batch=handle.batch,
+                    keep_codes=rules.keep_codes,
                 )
 
 

@@ -50,12 +50,20 @@ def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:
     One signal, or one per channel where a mono codec codes stereo.
     """
     resampled = resample(source, spec.rate_hz or source.rate_hz)
-    takes = spec.channels or (resampled.channels,)
-    if resampled.channels in takes:
-        return [resampled], {1: "mono", 2: "stereo"}.get(resampled.channels, "all channels")
-    if resampled.channels == 1:
-        return [upmix(resampled, min(takes))], "mono in both channels"
-    return split(resampled), "each channel alone"
+    channels, mode = coded_channels(source.channels, spec)
+    if len(channels) > 1:
+        return split(resampled), mode
+    return [upmix(resampled, channels[0])], mode
+
+
+def coded_channels(channels: int, spec: CodecSpec) -> tuple[tuple[int, ...], str]:
+    """Channels of each signal that a source becomes for a codec, and the name of the rule."""
+    takes = spec.channels or (channels,)
+    if channels in takes:
+        return (channels,), {1: "mono", 2: "stereo"}.get(channels, "all channels")
+    if channels == 1:
+        return (min(takes),), "mono in both channels"
+    return (1,) * channels, "each channel alone"
 
 
 def decoded_signal(parts: list[Audio], source_channels: int) -> Audio:

@@ -25,6 +25,7 @@ from snacbench.rows import (
     Calibration,
     ClipMeasures,
     Coded,
+    CodedBytes,
     CodeHistogram,
     ListenerScore,
     ListeningSummary,
@@ -39,6 +40,7 @@ SCHEMA_VERSION = 1
 RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
+_CODES_FOLDER = "codes"
 _ROWS_AT_ONCE = 1000
 _BLOCK_BYTES = 1 << 16
 _OK = b'"status": "ok"'  # as `append` writes it; inside of a text, its quotes are escaped
@@ -54,6 +56,7 @@ ROW_FILES: dict[type, str] = {
     ClipMeasures: "measures.jsonl",
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
+    CodedBytes: "coded_bytes.jsonl",
     Score: "scores.jsonl",
     ListenerScore: "listening.jsonl",
     ListeningSummary: "listening_summaries.jsonl",
@@ -120,6 +123,10 @@ class RunFolder:
     def decoded_path(self, clip: str, codec: str) -> Path:
         """Where the decoded audio of a clip lies: one folder per codec."""
         return self.path / _DECODED_FOLDER / _file_name(codec) / (_file_name(clip) + ".flac")
+
+    def codes_path(self, clip: str, codec: str) -> Path:
+        """Where the codes of a clip lie, if they are kept: beside the decoded audio."""
+        return self.path / _CODES_FOLDER / _file_name(codec) / (_file_name(clip) + ".sncb")
 
     @property
     def has_decoded(self) -> bool:
@@ -243,8 +250,9 @@ class RunFolder:
                     ) from error
                 for name in ROW_FILES.values():
                     _drop_incomplete_line(self.path / name)
-                for partial in self.path.glob(f"{_DECODED_FOLDER}/**/.*.partial"):
-                    partial.unlink(missing_ok=True)
+                for folder in (_DECODED_FOLDER, _CODES_FOLDER):
+                    for partial in self.path.glob(f"{folder}/**/.*.partial"):
+                        partial.unlink(missing_ok=True)
             yield  # outside `_explained`: errors of the work under the lock are not the folder's
 
 

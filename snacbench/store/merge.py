@@ -21,6 +21,7 @@ from snacbench.rows import (
     Calibration,
     ClipMeasures,
     Coded,
+    CodedBytes,
     CodeHistogram,
     ListenerScore,
     ListeningSummary,
@@ -41,6 +42,7 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     ClipMeasures: lambda r: (r.clip,),
     Coded: lambda r: (r.clip, r.codec),
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
+    CodedBytes: lambda r: (r.clip, r.codec, r.coder, r.shuffled),
     Score: lambda r: (r.clip, r.codec, r.metric, r.version),
 }
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
@@ -49,6 +51,7 @@ _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     ClipMeasures: lambda r: (),
     Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
+    CodedBytes: lambda r: (r.tables_sha256, r.stream_bytes),
     Score: lambda r: (r.status, r.value),
 }
 
@@ -63,8 +66,8 @@ class Merged:
     repeated : int
         Rows that more than one part had, and that agreed.
     linked, copied, missing : int
-        Decoded files that share their disk space with a part's, that were copied, and that no
-        part has any more.
+        Files of decoded audio and of codes that share their disk space with a part's, that were
+        copied, and that no part has any more.
     """
 
     folder: RunFolder
@@ -98,7 +101,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
             made.append(_own_rows(part, _shared_codecs(parts)))
         made.append(_listening_rows(parts))
         _keep_provenance(parts, made)
-        linked, copied, missing = _take_audio(parts, made)
+        linked, copied, missing = _take_files(parts, made)
         partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -195,19 +198,18 @@ def _keep_provenance(parts: Sequence[RunFolder], made: RunFolder) -> None:
         kept.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
 
 
-def _take_audio(parts: Sequence[RunFolder], made: RunFolder) -> tuple[int, int, int]:
+def _take_files(parts: Sequence[RunFolder], made: RunFolder) -> tuple[int, int, int]:
+    """Decoded audio, and codes where they were kept."""
     linked = copied = missing = 0
     for row in made.read(Coded):
-        if row.decoded is None:
-            continue
-        target = made.path / row.decoded
-        source = next((p for part in parts if (p := part.path / row.decoded).is_file()), None)
-        if source is None:
-            missing += 1
-        elif _link(source, target):
-            linked += 1
-        else:
-            copied += 1
+        for name in filter(None, (row.decoded, row.codes)):
+            source = next((p for part in parts if (p := part.path / name).is_file()), None)
+            if source is None:
+                missing += 1
+            elif _link(source, made.path / name):
+                linked += 1
+            else:
+                copied += 1
     return linked, copied, missing
 
 

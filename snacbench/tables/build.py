@@ -117,5 +117,5 @@ def _with_numbers(parts: Filled, rows: Sequence[Row], layout: Layout) -> Filled:
     return [
         (part, column)
         for part, column in parts
-        if any(row.cells[column.key].value is not None for row in rows)
+        if any(row.cells[column.key] != Cell() for row in rows)
     ]

@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.entropy import CodebookEntropy, codebook_entropies
-from snacbench.rows import Coded, CodeHistogram
+from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
+from snacbench.rows import Coded, CodedBytes, CodeHistogram
 from snacbench.store.folder import RunFolder
+from snacbench.tables.coders import WrittenBytes
+from snacbench.tables.counts import ALL_DOMAINS, CodeCounts
 from snacbench.types import DOMAINS, CodecSpec
 
-ALL_DOMAINS = "all"
+__all__ = ["ALL_DOMAINS", "CodecColumns", "ScoreRows"]
+
 _CODED = [
-    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("batch", "i4"), ("duration_s", "f8"),
+    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"), ("batch", "i4"),
+    ("duration_s", "f8"),
     ("bits", "f8"), ("side_info_bits", "f8"), ("encode_s", "f8"), ("decode_s", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
@@ -54,23 +58,29 @@ class CodecColumns:
     ----------
     coded : structured array, shape (clips,)
     scores : mapping from metric to structured array, shape (clips,)
+    counts : CodeCounts
+        Of the codes, see `counted` for whether they are complete.
+    written : WrittenBytes
+        By entropy coders.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
         self.spec = spec
         self.coded: Cells = np.zeros(0, _CODED)
         self.scores: dict[str, Cells] = {}
-        self._counts: dict[int, list[NDArray[np.int64]]] = {}
+        self.counts = CodeCounts([stream.codebook_size for stream in spec.streams])
+        self.written = WrittenBytes(len(spec.streams))
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
 
-    def take_coded(self, clip: int, row: Coded) -> None:
-        """Enter how a clip was coded."""
+    def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
+        """Enter how a clip was coded; `unit` is the one of `units` that it belongs to."""
         self.coded = _with_room_for(clip, self.coded)
         bits = row.bits
         self.coded[clip] = (
             True,
             row.status == "ok",
             DOMAINS.index(row.domain),
+            unit,
             row.batch or 0,
             row.duration_s or 0.0,
             *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
@@ -97,19 +107,18 @@ class CodecColumns:
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
         self._counted_at = _with_room_for(clip, self._counted_at)
+        unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
         before = int(self._counted_at[clip, row.stream])
         if before:
             (earlier,) = folder.read_at(CodeHistogram, [before - 1])
-            self._count(clip, earlier, -1)
-        self._count(clip, row, 1)
+            self.counts.add(unit, earlier, -1)
+        self.counts.add(unit, row)
         self._counted_at[clip, row.stream] = place + 1  # 0: never
 
-    def _count(self, clip: int, row: CodeHistogram, sign: int) -> None:
-        domain = int(self.coded["domain"][clip])
-        if domain not in self._counts:
-            sizes = (stream.codebook_size for stream in self.spec.streams)
-            self._counts[domain] = [np.zeros(size, np.int64) for size in sizes]
-        self._counts[domain][row.stream][row.codes] += sign * row.counts
+    def take_written(self, clip: int, row: CodedBytes) -> None:
+        """Enter what an entropy coder wrote for a clip."""
+        if clip < len(self.coded) and self.coded["ok"][clip]:
+            self.written.take(clip, row)
 
     def tried(self, domain: str) -> Cells:
         """Numbers of the clips of a domain that were coded, or failed to be."""
@@ -130,33 +139,20 @@ class CodecColumns:
         values: list[float] = found["value"][found["ok"]].tolist()
         return values
 
+    def counted(self, domain: str) -> bool:
+        """Whether there are streams, and the codes of every coded clip of a domain were counted."""
+        clips = self.ok(domain)
+        counted = self._counted_at[clips[clips < len(self._counted_at)]]
+        return bool(self.spec.streams and len(counted) == len(clips) > 0 and np.all(counted))
+
     def entropies(self, domain: str) -> tuple[CodebookEntropy, ...]:
         """Entropy per codebook over the clips of a domain.
 
         Empty for codecs without codebooks, and where the codes of a clip were not counted.
         """
-        clips = self.ok(domain)
-        counted = self._counted_at[clips[clips < len(self._counted_at)]]
-        if not self.spec.streams or len(counted) < len(clips) or not np.all(counted):
+        if not self.counted(domain):
             return ()
-        of_domains = [
-            counts
-            for index, counts in self._counts.items()
-            if domain in (DOMAINS[index], ALL_DOMAINS)
-        ]
-        pooled = [np.sum(of_stream, axis=0) for of_stream in zip(*of_domains, strict=True)]
-        rows = (
-            CodeHistogram(
-                clip="",
-                codec=self.spec.name,
-                stream=index,
-                codebook_size=len(counts),
-                codes=np.flatnonzero(counts).astype(np.int32),
-                counts=counts[counts > 0],
-            )
-            for index, counts in enumerate(pooled)
-        )
-        return codebook_entropies(rows, self.spec)
+        return tuple(codebook_entropy(counts) for counts in self.counts.pooled(domain))
 
 
 def _with_room_for(clip: int, cells: Cells) -> Cells:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.notes import notes
 from snacbench.tables.run import RunRows
-from snacbench.tables.summary import FIXED_COLUMNS, summary
+from snacbench.tables.summary import FIXED_COLUMNS, RANGES, summary
 
 __all__ = ["notes", "to_csv", "to_markdown", "to_terminal"]
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _DIGITS = {
-    "nominal_kbps": 2, "actual_kbps": 2, "entropy_kbps": 2, "efficiency": 3, "tokens_per_s": 1,
+    "nominal_kbps": 2, "actual_kbps": 2, "entropy_kbps": 2, "efficiency": 3,
+    "bitrate_efficiency": 3, "tokens_per_s": 1,
     "rtf_encode": 3, "rtf_decode": 3, "rtf_batch": 0, "params_m": 1,
 }  # fmt: skip
-_RATE_COLUMNS = tuple(column for column in FIXED_COLUMNS if column != "domain")
+# The ends of a range are shown in the cell of what they are the range of.
+_ENDS = tuple(end for ends in RANGES.values() for end in ends)
+_RATE_COLUMNS = tuple(c for c in FIXED_COLUMNS if c not in ("domain", *_ENDS))
 _SHORT = {
     "nominal_kbps": "nominal\nkbps", "actual_kbps": "actual\nkbps", "entropy_kbps": "entropy\nkbps",
-    "efficiency": "effi-\nciency", "tokens_per_s": "tokens\n/s", "rtf_encode": "RTF\nencode",
+    "efficiency": "effi-\nciency", "bitrate_efficiency": "plug-in\nefficiency",
+    "tokens_per_s": "tokens\n/s", "rtf_encode": "RTF\nencode",
     "rtf_decode": "RTF\ndecode", "rtf_batch": "RTF in\nbatches of", "params_m": "params\nM",
 }  # fmt: skip
 _NOTHING = "–"
@@ -45,8 +49,8 @@ def to_markdown(runs: Sequence[RunRows]) -> str:
     frame = summary(runs)
     parts = []
     for domain, rows in _by_domain(frame):
-        shown = rows.drop(columns=["domain"])
-        cells = [[_cell(record, c) for c in shown] for record in shown.to_dict("records")]
+        shown = rows.drop(columns=["domain", *_ENDS])
+        cells = [[_cell(record, c) for c in shown] for record in rows.to_dict("records")]
         parts += [f"### {domain}", "", _markdown_table([str(c) for c in shown], cells), ""]
     return "\n".join([*parts, *(f"- {note}" for note in notes(runs))]).rstrip() + "\n"
 
@@ -59,7 +63,8 @@ def to_terminal(runs: Sequence[RunRows], *, width: int) -> list[Table]:
     """
     frame = summary(runs)
     everything = frame[frame["domain"] == ALL_DOMAINS]
-    rates = [c for c in _RATE_COLUMNS[1:] if not everything[c].isna().all()]
+    known = [c for c in FIXED_COLUMNS if not everything[c].isna().all()]
+    rates = [c for c in _RATE_COLUMNS[1:] if c in known or RANGES.get(c, (c,))[0] in known]
     if not (everything["rtf_batch"] > 1).any():
         rates = [c for c in rates if c != "rtf_batch"]
     better = {m.name: m.better for r in runs for m in r.run.metrics}
@@ -135,10 +140,21 @@ def _by_domain(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def _cell(record: Mapping[Any, Any], column: Any) -> str:
     value = record[column]
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return _NOTHING
     if isinstance(value, str) or column == "n" or str(column).startswith("n_"):
         return str(value)
+    if not _missing(value):
+        return _number(value, column)
+    ends = [record[end] for end in RANGES.get(column, ())]
+    if not ends or any(map(_missing, ends)):
+        return _NOTHING
+    return " to ".join(_number(end, column) for end in ends)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _number(value: float, column: Any) -> str:
     digits = _DIGITS.get(column, 3) if abs(value) < _FEWER_DIGITS_FROM else 1
     return f"{float(value):.{digits}f}"
 

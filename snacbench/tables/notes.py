@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+from snacbench.rate.entropy import FEWEST_TOKENS_PER_ENTRY, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Agreement
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.run import RunRows
@@ -60,8 +62,20 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
 
 
 def entropy_notes(rows: RunRows) -> Iterator[str]:
-    """Entropies that rest on few tokens."""
-    small = [codec.spec.name for codec in rows.codecs if _is_small(codec)]
+    """Entropies that rest on few tokens: those with a range only, and those to be careful with."""
+    fewest = {codec.spec.name: _tokens_per_entry(codec) for codec in rows.codecs}
+    ranges = [name for name, least in fewest.items() if least < FEWEST_TOKENS_PER_ENTRY]
+    small = [
+        name
+        for name, least in fewest.items()
+        if FEWEST_TOKENS_PER_ENTRY <= least < RELIABLE_TOKENS_PER_ENTRY
+    ]
+    if ranges:
+        yield (
+            f"Entropy of {', '.join(ranges)} is unreliable: some codebook has fewer tokens than "
+            "entries over all clips, so only a range is given, from the corrected estimate to "
+            "log2 of the codebook's size."
+        )
     if small:
         yield (
             f"Entropy of {', '.join(small)} rests on fewer than 3 tokens per codebook entry "
@@ -100,5 +114,7 @@ def _agreement_note(row: Agreement) -> str:
     return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
 
 
-def _is_small(codec: CodecColumns) -> bool:
-    return any(not book.reliable for book in codec.entropies(ALL_DOMAINS))
+def _tokens_per_entry(codec: CodecColumns) -> float:
+    """Of the codebook that has the fewest; infinite without codebooks."""
+    books = codec.entropies(ALL_DOMAINS)
+    return min((book.tokens / book.codebook_size for book in books), default=math.inf)

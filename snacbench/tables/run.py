@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodeHistogram, Run
+from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.reading import read_scores
+from snacbench.tables.units import unit_of, units_of
 from snacbench.types import DOMAINS, Clip, Domain
 
 
@@ -43,21 +44,27 @@ class RunRows:
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
         """Read a run; where a row was written twice, the last one counts.
 
-        Without `histograms`, which are most of the bytes of a run, there is no entropy.
+        Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
+        entropy coders wrote.
         """
         run = folder.run
         columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
         numbers: dict[str, int] = {}
         facts = {c.id: ClipFacts(c.id, c.domain, c.cluster) for c in folder.read(Clip)}
+        units = units_of(facts.values())
         for coded in folder.read(Coded):
             if coded.clip not in facts:
                 facts[coded.clip] = ClipFacts(coded.clip, coded.domain)
-            columns[coded.codec].take_coded(numbers.setdefault(coded.clip, len(numbers)), coded)
+            number = numbers.setdefault(coded.clip, len(numbers))
+            columns[coded.codec].take_coded(number, coded, unit_of(units, coded.clip, number))
         for codec, metric, scores in read_scores(folder, numbers):
             columns[codec].take_scores(metric, scores)
         for place, row in folder.read_placed(CodeHistogram) if histograms else ():
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
+        for written in folder.read(CodedBytes) if histograms else ():
+            if written.clip in numbers and written.codec in columns:
+                columns[written.codec].take_written(numbers[written.clip], written)
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
         return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
 

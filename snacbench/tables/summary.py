@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
+from snacbench.rate.entropy import Value, bitrate_efficiency, entropy_kbps
+from snacbench.tables.coders import STATIC, Coder
 from snacbench.tables.columns import Cells, CodecColumns
 from snacbench.tables.run import RunRows
 from snacbench.units import kbps
@@ -21,9 +22,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIXED_COLUMNS = (
-    "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
+    "codec", "domain", "n", "nominal_kbps", "actual_kbps",
+    "entropy_kbps", "entropy_low_kbps", "entropy_high_kbps",
+    "efficiency", "efficiency_low", "efficiency_high", "bitrate_efficiency",
     "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
 )  # fmt: skip
+RANGES = {
+    "entropy_kbps": ("entropy_low_kbps", "entropy_high_kbps"),
+    "efficiency": ("efficiency_low", "efficiency_high"),
+}
+"""Columns that hold nothing where only a range is known, and those that hold its ends."""
 
 
 def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
@@ -35,7 +43,9 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
         Columns `FIXED_COLUMNS`, then for each metric its mean and ``n_`` of it; what does not
         apply is missing. Rates in kbps (1000 bit/s), ``rtf_*`` in seconds of computing per
         second of audio (lower is faster), each clip charged its share of its batch where
-        ``rtf_batch``, the largest of them, is above 1.
+        ``rtf_batch``, the largest of them, is above 1. Where some codebook has fewer tokens than
+        entries, a range stands in place of entropy and efficiency (`RANGES`).
+        ``bitrate_efficiency`` is of plug-in entropies, as the DAC paper has it.
     """
     import pandas as pd
 
@@ -85,8 +95,43 @@ def _rates(columns: CodecColumns, domain: str, ok: Cells) -> dict[str, float]:
     if math.isnan(bits):
         return found
     found["actual_kbps"] = kbps(bits, duration_s)
-    if books := columns.entropies(domain):
-        side_bits = int(math.fsum(ok["side_info_bits"]))
-        found["entropy_kbps"] = entropy_kbps(books, duration_s=duration_s, other_bits=side_bits)
-        found["efficiency"] = bitrate_efficiency(books, columns.spec)
+    found.update(_entropy(columns, domain, ok, duration_s))
+    found.update(_coded(columns, domain, ok, duration_s))
+    return found
+
+
+def _entropy(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -> dict[str, float]:
+    """Order-0 entropy and efficiency: numbers, or the ends of a range."""
+    books = columns.entropies(domain)
+    if not books:
+        return {}
+    side_bits = int(math.fsum(ok["side_info_bits"]))
+    values: tuple[Value, Value] = ("corrected", "highest")
+    kbps_ends = [
+        entropy_kbps(books, duration_s=duration_s, other_bits=side_bits, value=value)
+        for value in values
+    ]
+    shares = [bitrate_efficiency(books, columns.spec, value=value) for value in values]
+    found = {"bitrate_efficiency": bitrate_efficiency(books, columns.spec)}
+    for column, ends in (("entropy_kbps", kbps_ends), ("efficiency", shares)):
+        if any(book.range_only for book in books):
+            found.update(zip(RANGES[column], ends, strict=True))
+        else:
+            found[column] = ends[0]
+    return found
+
+
+def _coded(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -> dict[str, float]:
+    """Rates of bytes written by entropy coders: without a context, and by the best context model.
+
+    Not among the summary's columns, since coders run apart; plots take them from here.
+    """
+    clips, written = columns.ok(domain), columns.written
+    chosen = {"coded_kbps": Coder(STATIC), "conditional_kbps": written.best_conditional(clips)}
+    side_bits = math.fsum(ok["side_info_bits"])
+    found: dict[str, float] = {}
+    for column, coder in chosen.items():
+        bits = None if coder is None else written.bits(coder, clips)
+        if bits is not None:
+            found[column] = kbps(bits + side_bits, duration_s)
     return found

@@ -104,3 +104,54 @@ def test_rates_says_it_in_sentences(tmp_path: Path) -> None:
     assert "- speech: c needs" in call("rates", run, "--of", "one", "--format", "markdown").stdout
     read = json.loads(call("rates", run, "--of", "one", "--format", "json").stdout)
     assert read[0]["matched"]["status"] == "reached"
+
+
+QUICK = Path(__file__).parents[2] / "results" / "quick"
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("terminal", "Rates in kbps, all clips"),
+        ("markdown", "### Rates in kbps, all clips"),
+        ("csv", "table,codec,nominal_kbps,actual_kbps,entropy_kbps,entropy_kbps_low"),
+        ("json", "{"),
+        ("html", "<"),
+        ("latex", "%"),
+    ],
+)
+def test_rates_without_of_shows_the_ladder(form: str, start: str) -> None:
+    shown = call("rates", QUICK, "--format", form).stdout
+    assert shown.lstrip().startswith(start)
+    assert "snac" in shown
+
+
+def test_rates_per_domain_and_per_codebook() -> None:
+    read = json.loads(
+        call("rates", QUICK, "--by", "domain", "--codebooks", "--format", "json").stdout
+    )
+    titles = [table["title"] for table in read["tables"]]
+    assert titles[:2] == ["Rates in kbps, speech", "Use of the codebooks, speech"]
+    assert "Codebooks of snac-mini, music" in titles
+    (rates, *_) = read["tables"]
+    (snac,) = (row for row in rates["rows"] if row["codec"] == "snac-mini")
+    cell = snac["cells"]["entropy_kbps"]  # 762 tokens of the coarsest level for 1,024 entries
+    assert (cell["value"], cell["text"]) == (None, "unreliable")
+    assert 2.4 < cell["interval"]["low"] < cell["interval"]["high"] < 2.63
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--against", "opus"), "--against is for comparing; add --of MODEL"),
+        (("--metrics", "a", "--domain", "b"), "--metrics, --domain is for comparing"),
+        (("--of", "x", "--codebooks"), "--codebooks is for the table of rates, without --of"),
+        (("--of", "x", "--format", "csv"), "--format with --of is one of text, markdown, json"),
+        (("--format", "text"), "--format without --of is one of terminal, markdown, csv"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        call("rates", QUICK, *arguments)

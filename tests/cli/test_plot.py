@@ -39,7 +39,7 @@ def test_all_plots_of_all_metrics(cli: Run, folder: Path, tmp_path: Path) -> Non
     done = cli("plot", folder, "all", "--format", "svg,png")
     assert done.returncode == 0, done.stderr
     names = {Path(line).name for line in done.stdout.splitlines()}
-    assert len(names) == 2 * (1 + 2 * 6)
+    assert len(names) == 2 * (2 + 2 * 6)
     assert {"codebooks.svg", "speed-mel_dac7.png", "quality-rate-si_sdr.svg"} <= names
     assert all((tmp_path / "plots" / name).stat().st_size > 1000 for name in names)
 

@@ -98,8 +98,9 @@ def test_noise_at_20_db_scores_20_db_on_full_band_clips(run: Path) -> None:
 def test_the_csv_is_tidy(run: Path) -> None:
     rows = list(csv.DictReader((run / "summary.csv").open()))
     assert list(rows[0]) == [
-        "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "efficiency",
-        "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
+        "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps",
+        "entropy_low_kbps", "entropy_high_kbps", "efficiency", "efficiency_low", "efficiency_high",
+        "bitrate_efficiency", "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
         "si_sdr", "n_si_sdr", "mel_dac7", "n_mel_dac7",
     ]  # fmt: skip
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [

@@ -177,3 +177,27 @@ def test_one_clip_has_no_bars(draw: Draw) -> None:
     assert all(low == high for low, high in marks(figure.axes[0]).values())
     assert "No intervals: a single clip" in caption_of(figure)
     assert caption_of(figure).startswith("Speech, n = 1 clip.")
+
+
+@pytest.mark.parametrize("name", ["quality-rate", "domains"])
+def test_a_rate_that_is_a_range_is_a_band_across(
+    draw: Draw, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = {"entropy_low_kbps": 1.6, "entropy_high_kbps": 2.5}
+    monkeypatch.setattr(PlotData, "fact", lambda _, __, ___, column: ends.get(column))
+    figure = draw(name, run_rows(DAC[:1]), rate="entropy")
+    for axes in figure.axes:
+        (band,) = (line for line in axes.lines if line.get_gid() == "range")
+        assert tuple(band.get_xdata()) == (1.6, 2.5)
+        assert [x for x, _ in marks(axes)] == pytest.approx([2.0])
+    assert "the rate is a range, unreliable" in caption_of(figure)
+
+
+@pytest.mark.parametrize("rate", ["coded", "conditional"])
+def test_rates_of_written_bytes(draw: Draw, rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {f"{rate}_kbps": 1.5}
+    monkeypatch.setattr(PlotData, "fact", lambda _, __, ___, column: facts.get(column))
+    figure = draw("quality-rate", run_rows(DAC[:1]), rate=rate)
+    assert [x for x, _ in marks(figure.axes[0])] == [1.5]
+    assert "entropy-coded rate" in figure.axes[0].get_xlabel()
+    assert "Not shown" not in caption_of(figure)

@@ -14,6 +14,7 @@ from snacbench.plots.plot import Options, plots, select_plots
 def test_every_plot_is_found_and_says_what_it_shows() -> None:
     assert set(plots()) == {
         "quality-rate", "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+        "rate-ladder",
     }  # fmt: skip
     assert all(plot.description for plot in plots().values())
     assert list(select_plots("all")) == list(plots().values())

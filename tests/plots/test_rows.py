@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import digamma
 
 from snacbench.plots._data import PlotData
 from snacbench.plots.differences import marks
-from snacbench.rows import CodeHistogram
+from snacbench.rows import CodedBytes, CodeHistogram
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows
 from tests.plots.conftest import Draw, caption_of, texts
-from tests.plots.synthetic import CUT, DAC, OPUS, SEVERAL, coded, many, run_rows, spec
+from tests.plots.synthetic import ANCHOR, CUT, DAC, OPUS, SEVERAL, coded, many, run_rows, spec
 
 
 def rows_named(figure) -> list[str]:
@@ -107,14 +108,62 @@ def counted(tmp_path: Path) -> RunRows:
 def test_codebooks_show_entropy_against_the_most_there_is(draw: Draw, counted: RunRows) -> None:
     figure = draw("codebooks", counted)
     (axes,) = figure.axes
-    most, entropy = axes.containers
+    most, entropy, band = axes.containers
     assert [bar.get_height() for bar in most] == [10, 10]
     assert entropy[0].get_height() == pytest.approx(10)
-    assert entropy[1].get_height() == pytest.approx(1 + 1 / (200 * np.log(2)))
+    low = (digamma(100) - digamma(50)) / np.log(2)
+    assert entropy[1].get_height() == band[0].get_y() == pytest.approx(low)
+    assert band[0].get_height() == pytest.approx(10 - low)
     assert [bool(bar.get_hatch()) for bar in entropy] == [False, True]
-    assert "N = 100 to 4,096; efficiency 55 %" in texts(figure)
+    assert "N = 100–4,096; efficiency 55–100 %\nused 50.1 %; dead codes: 1,022" in texts(figure)
     assert "dac-mini@1.5kbps (demo)" in axes.get_title(loc="left")
-    assert "Hatched: fewer than 3 tokens per entry" in caption_of(figure)
+    assert "Band: fewer tokens than entries, so only a range" in caption_of(figure)
+    assert "Hatched" not in caption_of(figure)
+
+
+def places(figure, gid: str) -> list[float]:
+    lines = [line for line in figure.axes[0].lines if line.get_gid() == gid]
+    return [float(x) for line in lines for x in line.get_xdata()]
+
+
+def test_the_ladder_shows_rates_in_percent_of_the_actual_one(draw: Draw, counted: RunRows) -> None:
+    figure = draw("rate-ladder", counted)
+    (codec,) = (c for c in counted.codecs if len(c.spec.streams) == 2)
+    kbps = codec.coded[0]["bits"] / codec.coded[0]["duration_s"] / 1000
+    assert places(figure, "nominal") == pytest.approx([100 * 1.5 / kbps])
+    assert places(figure, "actual") == [100]
+    assert places(figure, "entropy") == []  # a range stands in its place
+    low, high = places(figure, "range")
+    assert low < high
+    assert rows_named(figure) == [f"dac-mini@1.5kbps{kbps:.2f} kbps"]
+    assert "Band: fewer tokens than codebook entries" in caption_of(figure)
+
+
+def test_the_ladder_goes_down_to_what_context_models_wrote(draw: Draw, tmp_path: Path) -> None:
+    (dac,) = DAC[:1]
+    folder = RunFolder.create(tmp_path / "run", run_rows([dac]).run, [])
+    flat = np.arange(1024, dtype=np.int32), np.full(1024, 4)
+    for i in range(4):
+        folder.append([coded(i, dac, "speech")])
+        folder.append([CodeHistogram(f"c{i}", dac.name, s, 1024, *flat) for s in range(2)])
+        for coder, size in (
+            ("static", 300),
+            ("adaptive", 280),
+            ("previous", 250),
+            ("coarser", 270),
+        ):
+            folder.append([CodedBytes(f"c{i}", dac.name, coder, "", (size, size), (1.0, 1.0))])
+    figure = draw("rate-ladder", RunRows.load(folder))
+    kbps = 1.02 * 1.78
+    assert places(figure, "coded") == pytest.approx([100 * 600 * 8 / 4 / 1000 / kbps], rel=1e-3)
+    assert places(figure, "conditional")[0] < places(figure, "coded")[0]
+    assert len(places(figure, "interval")) == 2
+    assert places(figure, "adaptive")[0] < places(figure, "coded")[0]
+    assert "best context model that does so too (previous)" in caption_of(figure)
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == [
+        "nominal", "actual", "entropy", "held out", "coded", "adaptive", "conditional",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -132,6 +181,10 @@ def test_codebooks_show_entropy_against_the_most_there_is(draw: Draw, counted: R
 def test_where_nothing_can_be_shown_the_panel_says_so(draw: Draw, name: str, text: str) -> None:
     rows = run_rows(DAC, without=[(s.name, "si_sdr") for s in DAC])
     assert text in texts(draw(name, rows)).replace("\n", " ")
+
+
+def test_a_ladder_without_rates_says_so(draw: Draw) -> None:
+    assert "no codec of this run has a rate" in texts(draw("rate-ladder", run_rows(ANCHOR)))
 
 
 def test_marked_names(draw: Draw) -> None:

@@ -17,7 +17,7 @@ from snacbench.report.build import Request, build
 from snacbench.report.choose import chosen_clips
 from snacbench.report.notes import notes, troubles
 from snacbench.report.scores import score_data
-from snacbench.report.summary import domain_tables
+from snacbench.report.summary import _rate_text, domain_tables
 from snacbench.stats.intervals import mean_interval
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows, clusters_of, scores_of
@@ -165,3 +165,14 @@ def test_the_verb_writes_beside_the_run(run_folder: RunFolder, tmp_path: Path) -
     assert done.exit_code == 0, done.output
     assert (copy / "report" / "index.html").is_file()
     assert "1 clips with players" in done.output
+
+
+@pytest.mark.parametrize(
+    ("value", "ends", "text"),
+    [(2.5, (None, None), "2.50"), (None, (2.4, 2.6), "2.40 to 2.60"), (None, (None, None), "–")],
+)
+def test_a_rate_that_is_a_range_is_shown_as_one(
+    value: float | None, ends: tuple[float | None, float | None], text: str
+) -> None:
+    record = {"entropy_kbps": value, "entropy_low_kbps": ends[0], "entropy_high_kbps": ends[1]}
+    assert _rate_text(record, "entropy_kbps") == text

@@ -60,6 +60,12 @@ def test_numbers_out_of_range_are_refused(change: dict[str, float], message: str
         make_plan(replace(TOYS, **change))
 
 
+def test_kept_codes_are_in_the_plan() -> None:
+    assert "codes" not in planning.summary_of(make_plan(TOYS))
+    kept = planning.summary_of(make_plan(replace(TOYS, keep_codes=True)))
+    assert kept["codes"] == "kept as .sncb files"
+
+
 def test_segments_and_limits_are_applied() -> None:
     plan = make_plan(replace(TOYS, segment_s=2.0, limit=2))
     assert len(plan.test_set.clips) == 6

@@ -64,7 +64,7 @@ def test_markdown_has_one_table_per_domain_and_the_notes(rows):
 def test_markdown_cells_are_rounded_and_missing_ones_a_dash(rows):
     line = next(x for x in to_markdown([rows]).splitlines() if x.startswith("| plain"))
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
-        "plain", "1", "–", "8.00", "–", "–", "–", "0.500", "1.000", "1", "–",
+        "plain", "1", "–", "8.00", "–", "–", "–", "–", "0.500", "1.000", "1", "–",
         "-4.000", "1", "–", "0",
     ]  # fmt: skip
 
@@ -137,3 +137,20 @@ def test_a_run_without_peculiarities_has_one_note(tmp_path):
     made.append([coded("a", "speech", 1.0, Bits(8)), score("a", "up", 1.0)])
     made.append(histograms("a", [6, 6], [24, 24]))
     assert len(notes([RunRows.load(made)])) == 1
+
+
+def test_fewer_tokens_than_entries_are_shown_as_a_range(tmp_path):
+    spec = replace(NEURAL, truncated=False, demonstration=False, weights=WeightsInfo("published"))
+    made = RunFolder.create(tmp_path / "f", replace(RUN, codecs=(spec,)), [])
+    made.append([coded("a", "speech", 1.0, Bits(8)), *histograms("a", [6, 6], [8, 7])])
+    rows = RunRows.load(made)
+    _, note = notes([rows])
+    assert note.startswith(
+        "Entropy of neural@0.1kbps is unreliable: some codebook has fewer tokens"
+    )
+    (line,) = (x for x in to_markdown([rows]).splitlines() if x.startswith("| neural"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert re.fullmatch(r"0\.0\d to 0\.0\d", cells[4])
+    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", cells[5])
+    (rates, *_) = to_terminal([rows], width=150)
+    assert "entropy\nkbps" in [column.header for column in rates.columns]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from scipy.special import digamma
 
 from snacbench.rows import Bits, Coded
 from snacbench.store.folder import RunFolder
@@ -13,7 +14,8 @@ from snacbench.tables.summary import summary
 from tests.tables.conftest import NEURAL, RUN, coded, histograms, score
 
 COLUMNS = (
-    "codec,domain,n,nominal_kbps,actual_kbps,entropy_kbps,efficiency,tokens_per_s,rtf_encode,"
+    "codec,domain,n,nominal_kbps,actual_kbps,entropy_kbps,entropy_low_kbps,entropy_high_kbps,"
+    "efficiency,efficiency_low,efficiency_high,bitrate_efficiency,tokens_per_s,rtf_encode,"
     "rtf_decode,rtf_batch,params_m,up,n_up,down,n_down"
 )
 
@@ -55,9 +57,23 @@ def test_rates_are_totals_over_totals_and_no_means_of_rates(overall):
 
 def test_entropy_is_pooled_over_clips_and_side_information_added(overall):
     # Stream 0: two codes in equal shares, 40 tokens; stream 1: one code, so no information.
-    first_bits = 1 + 1 / (2 * 40 * math.log(2))
+    first_bits = (digamma(40) - digamma(20)) / math.log(2)
     assert overall["entropy_kbps"] == pytest.approx((first_bits * 40 + 8) / 4.0 / 1000)
     assert overall["efficiency"] == pytest.approx(10 * first_bits / (10 * 2 + 20 * 4))
+    assert overall["bitrate_efficiency"] == pytest.approx(10 * 1.0 / (10 * 2 + 20 * 4))
+    assert overall[["entropy_low_kbps", "efficiency_high"]].isna().all()
+
+
+def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
+    made = RunFolder.create(tmp_path / "few", RUN, [])
+    made.append([coded("a", "speech", 1.0, Bits(100, 8)), *histograms("a", [10, 10], [8, 7])])
+    found = row(summary([RunRows.load(made)]), NEURAL.name, "all")
+    first = (digamma(20) - digamma(10)) / math.log(2)
+    second = (digamma(15) - (8 * digamma(8) + 7 * digamma(7)) / 15) / math.log(2)
+    assert found[["entropy_kbps", "efficiency"]].isna().all()
+    assert found["entropy_low_kbps"] == pytest.approx((20 * first + 15 * second + 8) / 1000)
+    assert found["entropy_high_kbps"] == pytest.approx((20 * first + 15 * 4 + 8) / 1000)
+    assert found["efficiency_high"] == pytest.approx((10 * first + 20 * 4) / 100)
 
 
 def test_what_is_known_of_a_codec_stands_in_every_row(frame, overall):

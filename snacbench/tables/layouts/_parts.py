@@ -6,10 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snacbench.stats.intervals import Interval
 from snacbench.tables.entries import Entry
 from snacbench.tables.options import By
 from snacbench.tables.run import RunRows
+from snacbench.tables.summary import RANGES
 from snacbench.tables.table import Cell, Column
+
+UNRELIABLE = "unreliable"
+RANGE = (
+    "Fewer tokens than codebook entries: no interval but a range, from the corrected estimate to "
+    "log2 of the codebook's size."
+)
+FEW_TOKENS = "Fewer than 3 tokens per codebook entry: may be off by more than 2 %."
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,25 @@ def of_record(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, An
     return cell
 
 
+def or_range(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, Any]], Cell]:
+    """A cell with a number of the record, or with the range that stands in its place."""
+
+    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
+        ends = [record.get(end) for end in RANGES[key]]
+        if record.get(key) is not None or None in ends:
+            return of_record(key, factor)(_, record)
+        low, high = (factor * end for end in ends if end is not None)
+        return range_cell(low, high)
+
+    return cell
+
+
+def range_cell(low: float, high: float) -> Cell:
+    """A cell that has a range only, because tokens are fewer than codebook entries."""
+    ends = Interval((low + high) / 2, low, high, 1.0, 0, 0, "range")
+    return Cell(interval=ends, text=UNRELIABLE, notes=(RANGE,))
+
+
 def bandwidth_cell(entry: Entry, _: Mapping[str, Any]) -> Cell:
     """Half the rate at which a codec works, in kHz, or the cut-off of a low-pass.
 
@@ -99,8 +127,13 @@ BANDWIDTH = Fact(
 )
 EFFICIENCY = Fact(
     Column("efficiency_percent", "efficiency", "%", "higher", digits=1),
-    of_record("efficiency", 100.0),
+    or_range("efficiency", 100.0),
     "Efficiency: entropy of the codes over their bits, corrected for the number of tokens.",
+)
+PLUG_IN_EFFICIENCY = Fact(
+    Column("bitrate_efficiency_percent", "bitrate efficiency", "%", "higher", digits=1),
+    of_record("bitrate_efficiency", 100.0),
+    "Bitrate efficiency: as Kumar et al. define it, of plug-in entropies, low with few tokens.",
 )
 MEL = Measure("mel distance", ("mel_dac7",), "mel")
 STFT = Measure("STFT distance", ("stft_dac",), "stft")

@@ -13,6 +13,7 @@ from snacbench.tables.layouts._parts import (
     Measure,
     Part,
     of_record,
+    or_range,
 )
 from snacbench.tables.run import RunRows
 from snacbench.tables.table import Column
@@ -20,7 +21,7 @@ from snacbench.tables.table import Column
 _NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"), of_record("nominal_kbps"))
 _ENTROPY = Fact(
     Column("entropy_kbps", "entropy", "kbps"),
-    of_record("entropy_kbps"),
+    or_range("entropy_kbps"),
     "Entropy: what an ideal coder with the codes' own statistics would spend.",
 )
 

@@ -1,0 +1,82 @@
+"""``snacbench encode``: an audio file as the bytes that a codec really sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from snacbench.audio.io import read
+from snacbench.bitstream.container import parse, write
+from snacbench.bitstream.disk import save
+from snacbench.bitstream.summary import summary_of
+from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.info import show_summary
+from snacbench.cli.sncb import chosen_coder
+from snacbench.rate.coding.coders import CODERS
+from snacbench.runner.bitstreams import bitstream_of
+from snacbench.runner.signals import Channels, codec_inputs, source_signal
+from snacbench.runner.single import codec_meant
+
+
+@click.command(short_help="Code an audio file with one codec into a .sncb file.")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--codec", required=True, help="One operating point: dac-44khz@2.67, NAME=dac:PATH.")
+@click.option("-o", "--out", "target", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--coder",
+    type=click.Choice(CODERS),
+    default="packed",
+    show_default=True,
+    help="How codes become bits: whole bits per index, or an entropy coder.",
+)
+@click.option("--tables", type=click.Path(path_type=Path), help="Trained tables of the coder.")
+@click.option(
+    "--channels",
+    type=click.Choice(["mono", "stereo"]),
+    default="mono",
+    show_default=True,
+    help="Downmix, or keep stereo, as snacbench run does.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 63) - 1),
+    default=0,
+    show_default=True,
+    help="Of the decoder's random numbers, for decoders that draw any (SNAC's).",
+)
+@click.option(
+    "--weights",
+    multiple=True,
+    default=("auto",),
+    show_default=True,
+    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
+)
+@offline_option
+def encode(
+    source: Path,
+    codec: str,
+    target: Path,
+    coder: str,
+    tables: Path | None,
+    channels: str,
+    seed: int,
+    weights: tuple[str, ...],
+) -> None:
+    """Code an audio file with one codec, and write all that its decoder needs into one file.
+
+    The signal is treated as 'snacbench run' treats it; 'snacbench decode' gives it back. What is
+    printed is what 'snacbench info' says of the file.
+    """
+    writer = chosen_coder(coder, tables)
+    audio = source_signal(read(source), cast(Channels, channels))
+    with DownloadBar() as bar:
+        loaded = codec_meant(codec, weights, bar)
+    spec = loaded.handle.spec
+    inputs, mode = codec_inputs(audio, spec)
+    with loaded.computing():
+        parts = [loaded.codec.encode(signal) for signal in inputs]
+    data = write(bitstream_of(spec, audio, mode, parts, seed=seed), writer)
+    save(target, data)
+    show_summary(target, summary_of(parse(data)), spec)

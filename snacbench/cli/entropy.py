@@ -1,0 +1,187 @@
+"""``snacbench entropy``: the bytes that entropy coders make of a run's codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import click
+
+from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.terminal import ProgressBar, err, out, show_rows
+from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
+from snacbench.rate.coding.heldout import (
+    KeptClip,
+    coded_rows,
+    cross_fitted,
+    held_out_rows,
+    shuffled_clips,
+)
+from snacbench.rate.coding.language import LANGUAGE_CODER, LanguageCoder
+from snacbench.rate.coding.tables import write_tables
+from snacbench.rows import CodedBytes
+from snacbench.runner.entropy import (
+    CoderRate,
+    KeptCodec,
+    coder_rates,
+    kept_clips,
+    kept_codecs,
+)
+from snacbench.store.folder import RunFolder
+
+_CODERS = (*ENTROPY_CODERS, LANGUAGE_CODER)
+_COLUMNS = (
+    "codec", "coder", "nominal", "actual", "coded", "ideal", "saves", "by context", "clips",
+)  # fmt: skip
+
+
+def _coders(_: click.Context, __: click.Parameter, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in _CODERS:
+            raise UnknownName(f"no entropy coder {name!r}; {did_you_mean(name, _CODERS)}")
+    if not names:
+        raise UserError(f"--coders names no coder; there are {', '.join(_CODERS)}")
+    return list(dict.fromkeys(names))
+
+
+@click.command(short_help="Bytes that entropy coders make of the codes that a run kept.")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--coders",
+    default=",".join(ENTROPY_CODERS),
+    show_default=True,
+    callback=_coders,
+    help=f"Names; also {LANGUAGE_CODER}: EnCodec's own, which is fetched.",
+)
+@click.option("--codecs", metavar="PATTERNS", help="Those of the run to code.  [default: all]")
+@click.option(
+    "--shuffled",
+    is_flag=True,
+    help="Also code permuted tokens: a control, in which context can save nothing.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the permutation.")
+@click.option(
+    "--save-tables",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Keep the trained tables, two per codec.",
+)
+@click.option("--weights", multiple=True, metavar="DIR", help="Of the language model, as for run.")
+@offline_option
+def entropy(
+    run: Path,
+    coders: list[str],
+    codecs: str | None,
+    shuffled: bool,
+    seed: int,
+    save_tables: Path | None,
+    weights: tuple[str, ...],
+) -> None:
+    """Write the codes that RUN kept with entropy coders, and weigh the bytes.
+
+    Tables are trained on one half of the speakers and tracks and code the other, and the other way
+    round, so that no clip is coded by tables that know it. All bytes are decoded again and
+    compared. One row per clip and coder is added to the run, for its tables and plots.
+    """
+    folder = RunFolder.open(run)
+    chosen = _matching(kept_codecs(folder), codecs)
+    with folder.locked(), ProgressBar() as bar:
+        for codec in chosen:
+            clips = kept_clips(folder, codec)
+            steps = len(clips) * len(coders) * (1 + shuffled)
+            bar.begin(codec.spec.name, steps)
+            if save_tables:
+                _save_tables(save_tables, codec, clips)
+            for control in (False, True) if shuffled else (False,):
+                folder.append(_stepped(bar, _rows(codec, clips, coders, control, seed, weights)))
+    show_rows(_COLUMNS, [cells for codec in chosen for cells in _cells(folder, codec)])
+    out.print(
+        "\nkbps over the source's duration, side information included; 'saves' is against the "
+        "actual rate,\n'by context' against adaptive; negative: it costs more. Tables are part of "
+        "the decoder and not counted.",
+        soft_wrap=True,
+    )
+
+
+def _stepped(bar: ProgressBar, rows: Iterator[CodedBytes]) -> Iterator[CodedBytes]:
+    for row in rows:
+        bar.step()
+        yield row
+
+
+def _rows(
+    codec: KeptCodec,
+    clips: Sequence[KeptClip],
+    coders: Sequence[str],
+    shuffled: bool,
+    seed: int,
+    weights: Sequence[str],
+) -> Iterator[CodedBytes]:
+    name, sizes = codec.spec.name, codec.codebook_sizes
+    if trained := [coder for coder in coders if coder != LANGUAGE_CODER]:
+        yield from held_out_rows(name, clips, sizes, coders=trained, shuffled=shuffled, seed=seed)
+    if LANGUAGE_CODER in coders and (coder := _language_coder(codec, weights)):
+        given = shuffled_clips(clips, seed) if shuffled else clips
+        yield from coded_rows(name, given, sizes, coder, shuffled=shuffled)
+
+
+def _language_coder(codec: KeptCodec, weights: Sequence[str]) -> LanguageCoder | None:
+    from snacbench.codecs._encodec_lm import LANGUAGE_MODELS, load_language_model
+    from snacbench.weights.locate import locate
+    from snacbench.weights.policy import parse_policy
+
+    if codec.spec.model not in LANGUAGE_MODELS:
+        err.print(f"note: {codec.spec.model} has no language model", markup=False, soft_wrap=True)
+        return None
+    with DownloadBar() as bar:
+        located = locate(LANGUAGE_MODELS[codec.spec.model], parse_policy(weights), bar)
+    assert located is not None
+    return LanguageCoder(load_language_model(codec.spec.model, located))
+
+
+def _matching(codecs: list[KeptCodec], patterns: str | None) -> list[KeptCodec]:
+    if not patterns:
+        return codecs
+    names = [pattern.strip() for pattern in patterns.split(",")]
+    chosen = [c for c in codecs if any(fnmatch(c.spec.name, name) for name in names)]
+    if not chosen:
+        known = ", ".join(codec.spec.name for codec in codecs)
+        raise UserError(f"no codec of this run is named {patterns}; it keeps codes of {known}")
+    return chosen
+
+
+def _save_tables(target: Path, codec: KeptCodec, clips: Sequence[KeptClip]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    halves = cross_fitted(codec.spec.name, clips, codec.codebook_sizes)
+    for number, (tables, _) in enumerate(halves, start=1):
+        write_tables(target / f"{codec.spec.name}.half{number}.npz", tables)
+
+
+def _cells(folder: RunFolder, codec: KeptCodec) -> Iterator[tuple[str, ...]]:
+    rows = [row for row in folder.read(CodedBytes) if row.codec == codec.spec.name]
+    rates = coder_rates(codec, rows)
+    nominal = codec.spec.nominal_kbps
+    for rate in rates:
+        yield (
+            codec.spec.name,
+            f"{rate.coder} (shuffled)" if rate.shuffled else rate.coder,
+            "" if nominal is None else f"{nominal:.3f}",
+            f"{rate.actual_kbps:.3f}",
+            f"{rate.coded_kbps:.3f}",
+            f"{rate.ideal_kbps:.3f}",
+            f"{rate.saves_over(rate.actual_kbps):+.2%}",
+            _by_context(rate, rates),
+            str(rate.clips),
+        )
+
+
+def _by_context(rate: CoderRate, rates: Sequence[CoderRate]) -> str:
+    """What a context model saves over the order-0 model that it falls back on, over its clips."""
+    order_zero = (r for r in rates if (r.coder, r.shuffled) == ("adaptive", rate.shuffled))
+    base = next(order_zero, None)
+    if rate.coder not in CONTEXT_CODERS or base is None or base.clips != rate.clips:
+        return ""
+    return f"{rate.saves_over(base.coded_kbps):+.2%}"

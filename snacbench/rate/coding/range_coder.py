@@ -1,0 +1,165 @@
+"""Symbols to bytes by range coding, with probabilities that are whole numbers.
+
+The range coder is that of `constriction` (32-bit words, 64-bit state). It divides its range into
+2^24 shares and gives every symbol one of them; we hand out the others as integers that add up to
+exactly 2^24 minus the number of symbols, so that nothing is left to be rounded: an encoder and a
+decoder on different machines have the same table or none.
+
+Constriction ends a stream with whole words. We end it with the shortest string of bytes that lies
+within the final range, which saves up to 3 bytes a stream; zeros stand for what was left off. How
+many bytes there are must be known from elsewhere. There is no redundancy: nearly every string of
+bytes is the code of something, so damage is for a checksum to find.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.errors import CodecError
+
+SHARES = 1 << 24
+Shares = NDArray[np.int64]
+
+_WORD_BYTES = 4
+_STATE_BITS, _WORD_BITS = 64, 32
+_SPARE_WORDS = 2  # of zeros, for a decoder that reads ahead of where the bytes end
+
+_Encoder = constriction.stream.queue.RangeEncoder
+_Decoder = constriction.stream.queue.RangeDecoder
+_Categorical = constriction.stream.model.Categorical
+
+
+def divisible(codebook_size: int) -> int:
+    """Shares that a model may hand out among its symbols; each has one more already."""
+    return SHARES - codebook_size
+
+
+def divided(weights: NDArray[Any]) -> Shares:
+    """Shares in proportion to whole-numbered weights, rounded down; what is left goes to the last.
+
+    Parameters
+    ----------
+    weights : array, shape (codebook_size,), of integers
+        Not all zero.
+    """
+    exact = weights.astype(object) * divisible(len(weights)) // int(weights.sum())
+    shares: Shares = exact.astype(np.int64)
+    shares[-1] += divisible(len(weights)) - int(shares.sum())
+    return shares
+
+
+def bits_of_shares(shares: NDArray[np.int64] | int) -> Any:
+    """Ideal code length in bits of symbols that were given so many shares beyond their one."""
+    if isinstance(shares, int):
+        return math.log2(SHARES / (shares + 1))
+    return np.log2(SHARES / (shares + 1))
+
+
+class Table:
+    """Shares of all symbols, made ready for many uses; see `Writer.put_all`."""
+
+    def __init__(self, shares: Shares) -> None:
+        self.shares = shares
+        self.model = _Categorical(shares.astype(np.float64), perfect=False, lazy=False)
+
+
+class Writer:
+    """Symbols in, bytes out; `bits` is their ideal code length so far."""
+
+    def __init__(self) -> None:
+        self._encoder = _Encoder()
+        self.bits = 0.0
+
+    def put(self, symbol: int, shares: Shares) -> None:
+        """Write a symbol by a table that is used once."""
+        self._encoder.encode(symbol, _once(shares))
+        self.bits += bits_of_shares(int(shares[symbol]))
+
+    def put_all(self, symbols: NDArray[np.int32], table: Table) -> None:
+        """Write many symbols by one table."""
+        if symbols.size:
+            self._encoder.encode(np.ascontiguousarray(symbols, dtype=np.int32), table.model)
+            self.bits += float(bits_of_shares(table.shares[symbols]).sum())
+
+    def repeat(self, symbol: int, model: Any) -> None:
+        """Write what a `Reader` has read, by the table that it has made ready."""
+        self._encoder.encode(symbol, model)
+
+    def finish(self) -> bytes:
+        """The shortest bytes that a `Reader` takes for these symbols."""
+        words_done, (low, width) = self._encoder.pos()
+        words = self._encoder.get_compressed()[: words_done + 1]
+        if not len(words):
+            return b""
+        # The last word kept is the top of a point at or above the end of the range, which gives
+        # the carry; the range starts at most a word below it.
+        point = int.from_bytes(words.astype(">u4").tobytes()) << _WORD_BITS
+        ahead = (point - low) % (1 << _STATE_BITS)
+        return _shortest(point - ahead, width, len(words) * _WORD_BYTES + _WORD_BYTES)
+
+
+class Reader:
+    """Bytes in, symbols out; it writes them again, to see whether they give the same bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        padded = data + bytes(-len(data) % _WORD_BYTES + _SPARE_WORDS * _WORD_BYTES)
+        self._decoder = _Decoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        self._again = Writer()
+
+    def take(self, shares: Shares) -> int:
+        """The next symbol, by a table that is used once."""
+        model = _once(shares)
+        symbol = self._guarded(model)
+        self._again.repeat(symbol, model)
+        return int(symbol)
+
+    def take_all(self, count: int, table: Table) -> NDArray[np.int32]:
+        """The next `count` symbols, all by one table."""
+        if not count:
+            return np.zeros(0, np.int32)
+        symbols: NDArray[np.int32] = self._guarded(table.model, count)
+        self._again.put_all(symbols, table)
+        return symbols
+
+    def finish(self) -> None:
+        """Check that these very symbols would have been written as these very bytes.
+
+        Raises
+        ------
+        CodecError
+            If not: the bytes are damaged, or were written by other tables.
+        """
+        if self._again.finish() != self._data:
+            raise CodecError(_FOREIGN)
+
+    def _guarded(self, *arguments: Any) -> Any:
+        try:
+            return self._decoder.decode(*arguments)
+        except AssertionError as error:  # what constriction raises for a point out of range
+            raise CodecError(_FOREIGN) from error
+
+
+_FOREIGN = (
+    "the entropy-coded bytes cannot have come from these tables and lengths; the file is damaged, "
+    "or its codes were written by another model of them"
+)
+
+
+def _once(shares: Shares) -> Any:
+    return _Categorical(shares.astype(np.float64), perfect=False, lazy=True)
+
+
+def _shortest(low: int, width: int, num_bytes: int) -> bytes:
+    """The number in [low, low + width) that ends in the most zero bytes, without these."""
+    for kept in range(max(0, num_bytes - 2 * _WORD_BYTES), num_bytes + 1):
+        unit = 8 * (num_bytes - kept)
+        number = -(-low >> unit)
+        if number << unit < low + width:
+            return number.to_bytes(kept).rstrip(b"\0")
+    raise AssertionError("a range is never empty")

@@ -1,0 +1,305 @@
+"""The container: what goes in comes out, every byte is accounted for, what is wrong is refused."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snacbench.bitstream import container, parts, wire
+from snacbench.bitstream.container import costs, parse, read, write
+from snacbench.bitstream.file import Bitstream, Header
+from snacbench.bitstream.header import CHANNEL_MODES
+from snacbench.bitstream.summary import summary_of
+from snacbench.errors import BitstreamError, CodecError
+from snacbench.rate.coding.coders import CODERS, coder_named
+from snacbench.rate.coding.packed import PACKED
+from snacbench.types import CodecSpec, Encoded
+from tests.bitstream.examples import (
+    EXAMPLES,
+    HEADER,
+    assert_same,
+    bitstream,
+    command_like,
+    encodec_like,
+    opus_like,
+    part,
+    random_codes,
+    snac_like,
+    tables_for,
+    two_parts,
+)
+from tests.bitstream.mutations import body_of, seal
+
+
+def packed(header: Header) -> object:
+    return PACKED
+
+
+@pytest.mark.parametrize("make", EXAMPLES)
+def test_what_goes_in_comes_out(make: Callable[[], Bitstream]) -> None:
+    original = make()
+    data = write(original, PACKED)
+    again = read(data, packed)
+    assert_same(again, original)
+    assert again.header == original.header
+    assert write(again, PACKED) == data
+
+
+digests = st.text("0123456789abcdef", min_size=64, max_size=64)
+names = st.text(max_size=40)
+
+
+@st.composite
+def bitstreams(draw: st.DrawFn) -> Bitstream:
+    sizes = draw(st.lists(st.integers(2, 1 << 16), max_size=5))
+    header = Header(
+        codec=draw(names),
+        weights_sha256=draw(st.dictionaries(names, digests, max_size=3)),
+        codec_rate_hz=draw(st.integers(1, 10_000_000)),
+        rate_hz=draw(st.integers(1, 10_000_000)),
+        channels=draw(st.integers(1, 64)),
+        num_samples=draw(st.integers(1, (1 << 64) - 1)),
+        channel_mode=draw(st.sampled_from(CHANNEL_MODES)),
+        seed=draw(st.integers(0, (1 << 64) - 1)),
+    )
+    return Bitstream(
+        header, tuple(sizes), tuple(draw(st.lists(encoded(sizes, header), min_size=1, max_size=3)))
+    )
+
+
+@st.composite
+def encoded(draw: st.DrawFn, sizes: list[int], header: Header) -> Encoded:
+    seed = draw(st.integers(0, 100))
+    frames = [draw(st.integers(0, 20)) for _ in sizes]
+    packets = draw(st.lists(st.binary(max_size=20), max_size=4))
+    return Encoded(
+        num_samples=draw(st.integers(1, 1 << 40)),
+        channels=draw(st.integers(1, 64)),
+        rate_hz=header.codec_rate_hz,
+        codes=random_codes(sizes, frames, channels=draw(st.integers(1, 2)), seed=seed),
+        side_info=draw(st.binary(max_size=20)),
+        packets=tuple(packets),
+        payload_bits=draw(st.none() | st.integers(0, 8 * sum(map(len, packets)))),
+    )
+
+
+@given(bitstreams())
+def test_any_bitstream_comes_back(original: Bitstream) -> None:
+    data = write(original, PACKED)
+    again = read(data, packed)
+    assert_same(again, original)
+    assert again.header == original.header
+    assert costs(data).total == len(data)
+
+
+@pytest.mark.parametrize("name", [name for name in CODERS if name != "packed"])
+def test_entropy_coders_travel_in_the_header(name: str) -> None:
+    original = snac_like()
+    coder = coder_named(name, tables_for(original.codebook_sizes))
+    again = read(write(original, coder), lambda header: coder)
+    assert_same(again, original)
+    assert (again.header.coder, again.header.tables_sha256) == (name, coder.tables_sha256)
+
+
+def test_the_bytes_of_a_file_add_up() -> None:
+    data = write(snac_like(), PACKED)
+    found = costs(data)
+    assert found.streams == (5, 9, 18)  # 12 bits times 3, 6 and 12
+    assert found.codes == 32
+    # Length, channels, counted bits, side information, packets: 1 or 2 bytes each; then a run of
+    # shapes and one of lengths per stream.
+    assert found.container == (2 + 1 + 1 + 1 + 1) + (1 + 3 * 3) + (1 + 3 * 2)
+    assert found.header == len(data) - 32 - found.container
+    assert found.total == len(data)
+    with_side_info = costs(write(encodec_like(), PACKED))
+    assert (with_side_info.side_info, with_side_info.packets) == (4, 0)
+    assert costs(write(opus_like(), PACKED)).packets == 44
+
+
+def test_rates_are_over_the_source() -> None:
+    summary = summary_of(parse(write(snac_like(), PACKED)))
+    assert summary.duration_s == 0.05
+    assert summary.bits.codes == 12 * 21
+    assert summary.actual_kbps == pytest.approx(12 * 21 / 50)
+    assert summary.kbps_of(100) == pytest.approx(16.0)
+    assert summary.frames == ((3, 6, 12),)
+    assert summary_of(parse(write(command_like(), PACKED))).bits.payload == 77
+    assert summary_of(parse(write(opus_like(), PACKED))).bits.payload == 44 * 8
+    assert summary_of(parse(write(encodec_like(), PACKED))).bits.side_info == 32
+    assert summary_of(parse(write(two_parts(), PACKED))).bits.codes == 2 * (9 * 2 + 5 * 10 + 2 * 16)
+
+
+# ------------------------------------------------------------------------------ what is refused
+
+
+def refused(data: bytes, reason: str) -> None:
+    with pytest.raises(BitstreamError, match=reason):
+        read(data, packed)
+
+
+def test_foreign_files() -> None:
+    refused(b"", "not a .sncb file: it begins with b''")
+    refused(b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'")
+
+
+def test_newer_versions() -> None:
+    data = bytearray(write(snac_like(), PACKED))
+    data[4] = 2
+    refused(bytes(data), "version 2 of the format and this snacbench reads 1; use the snacbench")
+
+
+@pytest.mark.parametrize("make", EXAMPLES)
+def test_truncated_files(make: Callable[[], Bitstream]) -> None:
+    data = write(make(), PACKED)
+    for size in range(1, len(data)):
+        refused(data[:size], f"truncated: the file ends after {size}")
+
+
+@pytest.mark.parametrize("make", EXAMPLES)
+def test_every_flipped_bit_is_noticed(make: Callable[[], Bitstream]) -> None:
+    data = write(make(), PACKED)
+    for bit in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(BitstreamError, match=r"damaged|truncated|not a \.sncb|version"):
+            read(bytes(flipped), packed)
+
+
+def test_damaged_files() -> None:
+    data = bytearray(write(snac_like(), PACKED))
+    data[60] ^= 1
+    refused(bytes(data), "damaged: its checksum is not that of its content; fetch the file or")
+    refused(write(snac_like(), PACKED) + b"x", "damaged: 1 bytes follow its end")
+    refused(b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read")
+
+
+def test_unknown_coders() -> None:
+    data = write(snac_like(), coder_named("adaptive"))
+    with pytest.raises(BitstreamError, match="by the coder 'adaptive', which is unknown here"):
+        read(data, lambda header: None)
+
+
+def test_other_tables() -> None:
+    sizes = snac_like().codebook_sizes
+    made, other = coder_named("static", tables_for(sizes)), coder_named("static", tables_for((8,)))
+    data = write(snac_like(), made)
+    shown = made.tables_sha256[:12]
+    with pytest.raises(BitstreamError, match=f"tables of sha256 {shown}... and has .* here; give"):
+        read(data, lambda header: other)
+    with pytest.raises(BitstreamError, match=f"{shown}... and has none here"):
+        read(data, packed)
+
+
+def test_tables_of_other_streams() -> None:
+    coder = coder_named("static", tables_for(snac_like().codebook_sizes))
+    data = write(snac_like(), coder)
+    content = body_of(data).replace(wire.runs([(4096,)] * 3), wire.runs([(4095,)] * 3), 1)
+    with pytest.raises(BitstreamError, match="the tables are those of toy@3kbps, with codebooks"):
+        read(seal(content), lambda header: coder)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        # part: num_samples, channels, counted bits, side information, packets, runs of shapes
+        (b"\xa0\x06\1\0\0\0\3", b"\0\1\0\0\0\3", "the length of a part is 0, expected 1 to"),
+        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\0\0\0\0\3", "the channels of a part is 0"),
+        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\x7f\0\3", "length of the side information is 127"),
+        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\0\x7f\3", "the number of packets is 127"),
+        (b"\3\1\1\3\1\1\6\1\1\x0c", b"\3\1\1\3\1\1\6\2\1\x0c", "a run of the channels and frames"),
+        (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x13", "a stream takes 19 bytes and 18 are left"),
+        (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
+    ],
+)
+def test_impossible_lengths(old: bytes, new: bytes, reason: str) -> None:
+    content = body_of(write(snac_like(), PACKED))
+    assert content.count(old) == 1
+    refused(seal(content.replace(old, new)), f"not a valid .sncb file: .*{reason}")
+
+
+def test_a_short_file_cannot_claim_many_codes() -> None:
+    content = body_of(write(snac_like(), PACKED))
+    many = b"\1\1" + wire.number(300_000)
+    refused(seal(content.replace(b"\1\1\x0c", many)), "300009 codes in 32 bytes, .* be 294912")
+    many = b"\1\1" + wire.number(1 << 40)
+    refused(seal(content.replace(b"\1\1\x0c", many)), "1099511627785 codes in 32 bytes")
+
+
+def test_weights_files_have_an_order() -> None:
+    content = body_of(write(snac_like(), PACKED))
+    refused(
+        seal(content.replace(b"weights.pth", b"aeights.pth")), "the weights files are not in order"
+    )
+
+
+def test_what_the_format_cannot_hold() -> None:
+    def unwritable(stream: Bitstream, reason: str) -> None:
+        with pytest.raises(BitstreamError, match=reason):
+            write(stream, PACKED)
+
+    header = HEADER
+    some = part(random_codes((8,), (4,)))
+    unwritable(Bitstream(header, (8,), ()), "the number of parts is 0, expected 1 to 64")
+    unwritable(bitstream((8,), some, channel_mode="swapped"), "is called 'swapped'; a .sncb file")
+    unwritable(bitstream((8,), some, seed=-1), "numbers from 0 to .* found -1")
+    unwritable(bitstream((8,), some, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'")
+    unwritable(bitstream((8,), replace(some, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz")
+    huge = (1 << 16) + 1
+    unwritable(bitstream((huge,), part(random_codes((huge,), (1,)))), "codebook sizes is 65537")
+    many = tuple(np.zeros((1, 1), np.int32) for _ in range(1025))
+    unwritable(bitstream((2,) * 1025, part(many)), "the number of streams is 1025")
+
+
+def test_silence_that_codes_too_well_is_to_be_packed() -> None:
+    silence = bitstream((1024,), part((np.zeros((1, 600_000), np.int32),)))
+
+    class Nothing:
+        """What an entropy coder tends to, the longer the silence."""
+
+        name, tables_sha256 = "nothing", ""
+
+        def encode(self, codes: object, codebook_sizes: object) -> tuple[bytes, ...]:
+            return (b"",)
+
+    with pytest.raises(BitstreamError, match=r"600000 codes in 0 bytes, .* the coder packed takes"):
+        write(silence, Nothing())  # type: ignore[arg-type]
+    assert_same(read(write(silence, PACKED), packed), silence)
+
+
+def test_codes_outside_their_codebook_are_refused_on_both_ways() -> None:
+    with pytest.raises(CodecError, match="stream 0 holds codes from 9 to 9, outside its codebook"):
+        write(bitstream((8,), part((np.array([[9]], np.int32),))), PACKED)
+    data = write(bitstream((8,), part((np.array([[7]], np.int32),))), PACKED)
+    content = body_of(data).replace(wire.runs([(8,)]), wire.runs([(7,)]), 1)
+    with pytest.raises(CodecError, match="stream 0 holds codes from 7 to 7"):
+        read(seal(content), packed)
+
+
+def test_the_checksum_is_crc32() -> None:
+    data = write(opus_like(), PACKED)
+    assert int.from_bytes(data[-4:], "little") == zlib.crc32(data[:-4])
+
+
+def test_every_way_of_handling_channels_has_a_number() -> None:
+    from snacbench.runner.signals import coded_channels
+
+    takes = [(), (1,), (2,), (1, 2)]
+    modes = {
+        coded_channels(channels, CodecSpec("c", "c", "c", 8_000, taken))[1]
+        for taken in takes
+        for channels in (1, 2, 3)
+    }
+    assert modes == set(CHANNEL_MODES)
+
+
+def test_limits_are_those_of_the_documentation() -> None:
+    assert (parts.FREE_CODES, parts.CODES_PER_BYTE, parts.MAX_STREAMS, parts.MAX_PARTS) == (
+        262_144, 1_024, 1_024, 64,
+    )  # fmt: skip
+    assert container.MAX_CODEBOOK_SIZE == 65_536

@@ -1,0 +1,279 @@
+"""Encode, decode, info, and runs that keep their codes: files that are weighed and decoded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("torch")
+
+from snacbench.bitstream.container import read, write
+from snacbench.bitstream.disk import load, save
+from snacbench.errors import BitstreamError, CodecError, UserError
+from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
+from snacbench.rows import Coded
+from snacbench.store.folder import RunFolder
+from tests.cli.conftest import FAST, run_in, write_wav
+from tests.cli.in_process import call
+
+CODECS = "snac-mini,encodec-mini@6,dac-mini@2q,opus@14,mp3@64,codec2@1.3,noise@20dB"
+EMBEDDED = ("--weights", "embedded")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set") / "clips"
+    write_wav(folder / "speech" / "a.wav", 0.7, 16_000, seed=1)
+    write_wav(folder / "music" / "b.wav", 0.6, 44_100, channels=2, seed=3)
+    return folder
+
+
+def run_of(clips: Path, folder: Path, codecs: str, *more: object, env: dict[str, str]) -> Path:
+    options = ("--codecs", codecs, "--data", clips, "--keep-codes", *EMBEDDED, *more)
+    path = folder / "r"
+    done = run_in(folder, "run", *options, "-o", path, *FAST, env=env)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def codecs() -> str:
+    return CODECS if shutil.which("c2enc") else CODECS.replace("codec2@1.3,", "")
+
+
+@pytest.fixture(scope="module")
+def run(clips: Path, codecs: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stereo run that kept its codes: mono codecs code each channel alone."""
+    return run_of(clips, tmp_path_factory.mktemp("run"), codecs, "--channels", "stereo", env={})
+
+
+def rows(run: Path) -> list[Coded]:
+    return list(RunFolder.open(run).read(Coded))
+
+
+def decode_in_a_fresh_process(run: Path, targets: dict[str, Path], *more: str) -> None:
+    """Decode files of a run by one new interpreter."""
+    program = (
+        "import json, sys; from tests.cli.in_process import call\n"
+        "more, files = json.loads(sys.argv[1])\n"
+        "for file, target in files: call('decode', file, '-o', target, *more)\n"
+    )
+    files = [[str(run / codes), str(target)] for codes, target in targets.items()]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps([[*EMBEDDED, *more], files])],
+        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def assert_decodes_to_what_was_scored(run: Path, found: Sequence[Coded], folder: Path) -> None:
+    targets = {str(row.codes): folder / f"{i}.wav" for i, row in enumerate(found)}
+    decode_in_a_fresh_process(run, targets)
+    for row in found:
+        scored, rate_hz = soundfile.read(run / str(row.decoded), dtype="int32")
+        decoded, again_hz = soundfile.read(targets[str(row.codes)], dtype="int32")
+        assert rate_hz == again_hz == row.decoded_rate_hz
+        assert np.array_equal(decoded, scored), row
+
+
+def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(
+    run: Path, codecs: str, tmp_path: Path
+) -> None:
+    found = rows(run)
+    assert len(found) == 2 * len(codecs.split(","))
+    assert {row.channel_mode for row in found} >= {"mono", "stereo", "each channel alone"}
+    assert_decodes_to_what_was_scored(run, found, tmp_path)
+
+
+def test_the_files_are_in_the_rows_and_weigh_what_the_rows_say(run: Path) -> None:
+    for row in rows(run):
+        file = run / str(row.codes)
+        assert file.parent.parent.parent == run / "codes" / row.codec
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == row.codes_sha256
+        told = json.loads(call("info", file, "--json").output)
+        assert row.bits is not None
+        assert told["bits"] == vars(row.bits)
+        assert sum(told["bytes"][k] for k in ("codes", "side_info", "packets")) * 8 >= sum(
+            told["bits"].values()
+        )
+        assert told["bytes"]["file"] == file.stat().st_size
+        assert told["actual_kbps"] == pytest.approx(row.bits.total / row.duration_s / 1000)
+
+
+@pytest.mark.lyra
+def test_lyra_decodes_the_very_samples_that_the_run_scored(
+    clips: Path, lyra_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(lyra_folder))
+    env = {"SNACBENCH_LYRA_DIR": str(lyra_folder)}
+    path = run_of(clips, tmp_path, "lyra-v2@3.2,9.2", env=env)
+    assert_decodes_to_what_was_scored(path, rows(path), tmp_path)
+
+
+def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    shutil.copytree(run, path)
+    lines = (path / "coded.jsonl").read_text().splitlines(keepends=True)
+    cut = [line for line in lines if '"snac-mini"' not in line]
+    (path / "coded.jsonl").write_text("".join(cut))
+    shutil.rmtree(path / "codes" / "snac-mini")
+    (path / "codes" / "mp3@64kbps" / ".left.sncb.1.partial").touch()
+    done = run_in(tmp_path, "run", "--resume", path, "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+    digests = {(row.clip, row.codec): row.codes_sha256 for row in rows(path)}
+    assert digests == {(row.clip, row.codec): row.codes_sha256 for row in rows(run)}
+    assert not list(path.glob("codes/**/.*.partial"))
+    for row in rows(path):
+        assert (path / str(row.codes)).read_bytes() == (run / str(row.codes)).read_bytes()
+
+
+def test_codes_are_merged_with_their_rows(run: Path, clips: Path, tmp_path: Path) -> None:
+    other = run_of(clips, tmp_path, "lowpass@3kHz", "--channels", "stereo", env={})
+    merged = tmp_path / "merged"
+    assert call("merge", run, other, "-o", merged).exit_code == 0
+    for row in rows(merged):
+        data = (merged / str(row.codes)).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == row.codes_sha256
+
+
+# --------------------------------------------------------------------------- encode, decode, info
+
+
+@pytest.fixture
+def wav(tmp_path: Path) -> Path:
+    return write_wav(tmp_path / "in.wav", 0.6, 44_100, channels=2, seed=4)
+
+
+def encoded(wav: Path, codec: str, *more: object) -> Path:
+    target = wav.with_name("out.sncb")
+    call("encode", wav, "--codec", codec, "-o", target, *EMBEDDED, *more)
+    return target
+
+
+def samples(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="int32", always_2d=True)[0]
+
+
+def test_wav_and_flac_hold_the_same_24_bits(wav: Path) -> None:
+    file = encoded(wav, "opus@24", "--channels", "stereo")
+    for name in ("a.wav", "a.flac"):
+        done = call("decode", file, "-o", wav.with_name(name))
+        assert "28800 samples" in done.output
+        assert "2 channels, 48000 Hz, decoded by opus@24kbps" in done.output
+        assert soundfile.info(str(wav.with_name(name))).subtype == "PCM_24"
+    assert np.array_equal(samples(wav.with_name("a.wav")), samples(wav.with_name("a.flac")))
+
+
+def test_a_mono_file_is_half_of_each_channel_alone(wav: Path) -> None:
+    assert "coded as mono" in call("info", encoded(wav, "dac-mini@2q")).output
+    told = call("info", encoded(wav, "dac-mini@2q", "--channels", "stereo")).output
+    assert "coded as each channel alone" in told
+    assert "2 x 45 frames of 1024 entries" in told
+    for row in ("nominal", "actual", "codes", "container", "header", "file"):
+        assert row in told
+
+
+def test_the_seed_is_the_decoder_s(wav: Path) -> None:
+    decoded = []
+    for seed in (1, 1, 2):
+        file = encoded(wav, "snac-mini", "--seed", seed)
+        call("decode", file, "-o", wav.with_name("out.wav"))
+        decoded.append(samples(wav.with_name("out.wav")))
+    assert np.array_equal(decoded[0], decoded[1])
+    assert not np.array_equal(decoded[0], decoded[2])
+
+
+@pytest.mark.parametrize("coder", ["static", "adaptive", "previous", "coarser"])
+def test_entropy_coders_give_the_same_samples(wav: Path, coder: str, tmp_path: Path) -> None:
+    tables = tmp_path / "tables.npz"
+    streams = tuple(StreamTable(np.arange(1, 1025), 4096, 64) for _ in range(3))
+    write_tables(tables, Tables("snac-mini", streams, 2))
+    call("decode", encoded(wav, "snac-mini"), "-o", tmp_path / "packed.wav")
+    file = encoded(wav, "snac-mini", "--coder", coder, "--tables", tables)
+    call("decode", file, "-o", tmp_path / "coded.wav", "--tables", tables)
+    assert np.array_equal(samples(tmp_path / "coded.wav"), samples(tmp_path / "packed.wav"))
+    assert coder in call("info", file).output
+    with pytest.raises(UserError, match=r"needs tables that|and has none here; give the tables"):
+        call("decode", file, "-o", tmp_path / "coded.wav")
+
+
+def test_a_checkpoint_of_one_s_own_is_named_again(wav: Path, tmp_path: Path) -> None:
+    from tests.codecs.own_models import tiny_dac
+
+    tiny_dac(1).save(str(tmp_path / "one.pth"), package=False)
+    tiny_dac(2).save(str(tmp_path / "two.pth"), package=False)
+    file = encoded(wav, f"mine=dac:{tmp_path}/one.pth@2q")
+    assert "mine@1.5kbps" in call("info", file).output
+    target = tmp_path / "out.wav"
+    with pytest.raises(BitstreamError, match=r"out\.sncb: the file was made by mine@1.5kbps, a co"):
+        call("decode", file, "-o", target)
+    with pytest.raises(BitstreamError, match=r"out\.sncb: the file was made with other weights of"):
+        call("decode", file, "-o", target, "--codec", f"dac:{tmp_path}/two.pth")
+    shutil.move(tmp_path / "one.pth", tmp_path / "renamed.pth")
+    call("decode", file, "-o", target, "--codec", f"dac:{tmp_path}/renamed.pth")
+    assert soundfile.info(str(target)).samplerate == 24_000
+
+
+def test_what_is_no_whole_file_is_refused_by_name(wav: Path, tmp_path: Path) -> None:
+    data = load(encoded(wav, "opus@14"))
+    broken = tmp_path / "broken.sncb"
+    for content, reason in (
+        (wav.read_bytes(), "not a .sncb file"),
+        (data[:-9], "truncated"),
+        (data[:99] + bytes([data[99] ^ 4]) + data[100:], "damaged"),
+    ):
+        broken.write_bytes(content)
+        for verb in (("info", broken), ("decode", broken, "-o", tmp_path / "x.wav")):
+            with pytest.raises(BitstreamError, match=rf"broken\.sncb: {reason}"):
+                call(*verb)
+    done = run_in(tmp_path, "decode", broken, "-o", "x.wav")
+    assert done.returncode == 2
+    assert "error: broken.sncb: damaged" in done.stderr.replace(f"{tmp_path}/", "")
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_what_the_codec_refuses_is_refused_by_name(wav: Path) -> None:
+    file = encoded(wav, "opus@14")
+    stream = read(load(file), lambda header: PACKED)
+    cut = replace(stream.parts[0], packets=stream.parts[0].packets[:3])
+    save(file, write(replace(stream, parts=(cut,)), PACKED))
+    with pytest.raises(CodecError, match=r"out\.sncb: libopus returned"):
+        call("decode", file, "-o", wav.with_name("x.wav"))
+
+
+def test_other_suffixes_are_refused_before_anything_is_done(wav: Path) -> None:
+    done = run_in(wav.parent, "decode", "no.sncb", "-o", "out.mp3")
+    assert done.returncode == 2
+    assert "expected a name that ends in .wav or .flac, found out.mp3" in done.stderr
+
+
+def test_static_coding_needs_tables(wav: Path) -> None:
+    with pytest.raises(UserError, match="the coder static needs tables that were trained on"):
+        encoded(wav, "dac-mini@2q", "--coder", "static")
+
+
+def test_info_knows_files_of_unknown_codecs(wav: Path) -> None:
+    file = encoded(wav, "opus@14")
+    stream = read(load(file), lambda header: PACKED)
+    header = replace(stream.header, codec="somebodys@1kbps")
+    save(file, write(replace(stream, header=header), PACKED))
+    assert json.loads(call("info", file, "--json").output)["nominal_kbps"] is None
+    told = call("info", file).output
+    assert "somebodys@1kbps" in told
+    assert "nominal" not in told

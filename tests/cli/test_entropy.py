@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError, UnknownName, UserError
+from snacbench.rate.coding.coders import ENTROPY_CODERS
+from snacbench.rate.coding.tables import read_tables
+from snacbench.rows import CodedBytes
+from snacbench.store.folder import RunFolder
+from snacbench.store.merge import merge
+from tests.cli.in_process import call
+from tests.kept_runs import keep, kept_run
+from tests.rate.coding.corpora import levels
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return kept_run(tmp_path / "run")
+
+
+def line_of(output: str, *cells: str) -> list[str]:
+    """The cells of the one line of the table that begins so."""
+    pattern = r"^" + r" +".join(map(re.escape, cells)) + r" {2,}"
+    (line,) = [line for line in output.splitlines() if re.match(pattern, line)]
+    return re.split(r" {2,}", line.strip())
+
+
+def test_every_coder_is_weighed_and_its_rows_are_kept(run: RunFolder) -> None:
+    shown = call("entropy", run.path).output
+    rows = list(run.read(CodedBytes))
+    assert {(row.clip, row.coder) for row in rows} == {
+        (f"tiny/00{n}", name) for n in range(8) for name in ENTROPY_CODERS
+    }
+    assert not any(row.shuffled for row in rows)
+    previous = line_of(shown, "toy@1kbps", "previous")
+    assert previous[2] == "0.375"
+    # 8 clips of 4 s with 9 parts of 300 codes at 5 bit and 4 bytes of side information.
+    assert previous[3] == f"{9 * (1500 + 32) / 32 / 1000:.3f}"
+    written = sum(sum(row.stream_bytes) for row in rows if row.coder == "previous") * 8
+    assert previous[4] == f"{(written + 9 * 32) / 32 / 1000:.3f}"
+    assert float(previous[7].rstrip("%")) > 5
+    assert line_of(shown, "toy@1kbps", "static")[-1] == "8"
+
+
+def test_the_control(run: RunFolder) -> None:
+    shown = call("entropy", run.path, "--shuffled", "--coders", "adaptive, coarser").output
+    rows = list(run.read(CodedBytes))
+    assert {(row.coder, row.shuffled) for row in rows} == {
+        (name, control) for name in ("adaptive", "coarser") for control in (False, True)
+    }
+    assert float(line_of(shown, "toy@1kbps", "coarser")[7].rstrip("%")) > 5
+    control = line_of(shown, "toy@1kbps", "coarser (shuffled)")
+    assert -3 < float(control[7].rstrip("%")) < 0.5
+
+
+def test_a_seed_of_its_own(run: RunFolder, tmp_path: Path) -> None:
+    others = [kept_run(tmp_path / str(n)) for n in range(2)]
+    options = ("--shuffled", "--coders", "adaptive")
+    for folder, seed in ((run, 0), (others[0], 0), (others[1], 1)):
+        call("entropy", folder.path, *options, "--seed", seed)
+    sizes = [
+        [row.stream_bytes for row in folder.read(CodedBytes) if row.shuffled]
+        for folder in (run, *others)
+    ]
+    assert sizes[0] == sizes[1] != sizes[2]
+
+
+def test_a_negative_saving_is_printed_as_such(tmp_path: Path) -> None:
+    """Two speakers with two clips: too little to train on."""
+    folder = kept_run(tmp_path / "run", count=2, speakers=2)
+    for path in folder.path.glob("codes/**/*.sncb"):
+        assert path.stat().st_size > 100
+    random = np.random.default_rng(0)
+    for number in range(2):
+        even = tuple(random.integers(0, 32, (1, n)).astype(np.int32) for n in (5, 10))
+        folder.append([keep(folder, f"tiny/00{number}", "toy@1kbps", [even])])
+    shown = call("entropy", folder.path).output
+    assert line_of(shown, "toy@1kbps", "adaptive")[6].startswith("-")
+
+
+def test_tables_are_saved_for_both_halves(run: RunFolder, tmp_path: Path) -> None:
+    call("entropy", run.path, "--coders", "static", "--save-tables", tmp_path / "new" / "tables")
+    files = sorted((tmp_path / "new" / "tables").iterdir())
+    assert [file.name for file in files] == ["toy@1kbps.half1.npz", "toy@1kbps.half2.npz"]
+    used = {row.tables_sha256 for row in run.read(CodedBytes)}
+    assert {read_tables(file).sha256 for file in files} == used
+
+
+def test_some_codecs_of_a_run(tmp_path: Path) -> None:
+    run = kept_run(tmp_path / "run", codecs=("toy@1kbps", "toy@2kbps", "other@1kbps"), count=4)
+    call("entropy", run.path, "--codecs", "toy@*", "--coders", "static")
+    assert {row.codec for row in run.read(CodedBytes)} == {"toy@1kbps", "toy@2kbps"}
+    with pytest.raises(
+        UserError, match="no codec of this run is named dac, snac; it keeps codes of"
+    ):
+        call("entropy", run.path, "--codecs", "dac, snac")
+
+
+def test_what_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="no entropy coder 'statik'; did you mean static"):
+        call("entropy", run.path, "--coders", "statik")
+    with pytest.raises(UserError, match="names no coder; there are static, adaptive"):
+        call("entropy", run.path, "--coders", ",")
+    with pytest.raises(StoreError, match="holds no run"):
+        call("entropy", tmp_path)
+    one = kept_run(tmp_path / "one", speakers=1)
+    with pytest.raises(UserError, match="needs clips of 2 speakers or tracks or more, found 1"):
+        call("entropy", one.path)
+    with run.locked(), pytest.raises(StoreError, match="another snacbench is writing"):
+        call("entropy", run.path)
+
+
+def test_codecs_without_a_language_model_are_passed_over(run: RunFolder) -> None:
+    call("entropy", run.path, "--coders", "language-model")
+    assert not list(run.read(CodedBytes))
+
+
+def test_merged_runs_keep_what_was_written(tmp_path: Path) -> None:
+    one = kept_run(tmp_path / "1", codecs=("a@1kbps", "both@1kbps"), count=4)
+    other = kept_run(tmp_path / "2", codecs=("both@1kbps", "b@1kbps"), count=4)
+    for folder in (one, other):
+        call("entropy", folder.path, "--coders", "static,previous", "--shuffled")
+    rows = list(merge([one, other], tmp_path / "new").folder.read(CodedBytes))
+    assert len(rows) == 3 * 4 * 2 * 2
+    assert len({(r.clip, r.codec, r.coder, r.shuffled) for r in rows}) == len(rows)
+    again = kept_run(tmp_path / "3", codecs=("both@1kbps",), count=4)
+    call("entropy", again.path, "--coders", "static", "--shuffled", "--seed", 1)
+    with pytest.raises(
+        StoreError, match=r"they disagree on .* both@1kbps static True \(CodedBytes"
+    ):
+        merge([one, again], tmp_path / "newer")
+
+
+def test_encodecs_own_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a folder that the user names, with random weights of the right shape."""
+    pytest.importorskip("torch")
+    from snacbench.codecs import _encodec_lm as lm
+    from tests.codecs.test_encodec_lm import TINY, write_weights
+
+    facts = replace(TINY, codec="toy")
+    monkeypatch.setattr(lm, "_FACTS", (facts,))
+    monkeypatch.setattr(lm, "LANGUAGE_MODELS", {"toy": lm.LANGUAGE_MODELS["encodec-48khz"]})
+    write_weights(facts, tmp_path)
+    run = kept_run(tmp_path / "run", count=2)
+    for number in range(2):
+        coarse, fine = levels(40, seed=number)
+        part = (coarse, fine[:, :40])  # frames of all codebooks, as EnCodec's
+        run.append([keep(run, f"tiny/00{number}", "toy@1kbps", [part])])
+    shown = call("entropy", run.path, "--coders", "language-model", "--weights", tmp_path).output
+    rows = list(run.read(CodedBytes))
+    assert [(row.coder, row.trained_on_clips) for row in rows] == [("language-model", 0)] * 2
+    assert {len(row.tables_sha256) for row in rows} == {64}
+    assert line_of(shown, "toy@1kbps", "language-model")[-1] == "2"

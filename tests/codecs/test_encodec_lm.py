@@ -1,0 +1,200 @@
+"""EnCodec's language models, with random weights in the true format."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.models import CodecModel, LocatedWeights
+from snacbench.rate.coding.coder import shapes_of
+from snacbench.rate.coding.language import LanguageCoder
+from snacbench.types import Codes, WeightsInfo
+from snacbench.weights.locate import locate
+from snacbench.weights.lock import locked_files
+from snacbench.weights.policy import WeightsPolicy
+from tests.hosts import Host, Reply, serve
+
+torch = pytest.importorskip("torch")
+
+from snacbench.codecs import _encodec_lm as lm  # noqa: E402
+
+FULL = {facts.codec: facts for facts in lm._FACTS}
+TINY = replace(
+    FULL["encodec-48khz"], codebooks=4, codebook_size=32, dim=16, layers=2, segment_frames=9
+)
+
+
+def write_weights(facts: lm._Facts, folder: Path) -> Path:
+    """Random weights as the package's own module has them: what `torch.save` made of a state."""
+    torch.manual_seed(0)
+    path = folder / facts.file
+    torch.save(lm._network(facts, path).state_dict(), path)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def random_codes(facts: lm._Facts, frames: int, streams: int) -> tuple[Codes, ...]:
+    random = np.random.default_rng(1)
+    codes = random.integers(0, facts.codebook_size, (streams, 1, frames))
+    return tuple(codes.astype(np.int32))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> lm.LanguageModel:
+    path = write_weights(TINY, tmp_path)
+    return lm._loaded(TINY, path, sha256_of(path))
+
+
+def test_codes_come_back(tiny: lm.LanguageModel) -> None:
+    codes, sizes = random_codes(TINY, 30, 3), [32] * 3
+    coder = LanguageCoder(tiny)
+    decoded = coder.decode(coder.encode(codes, sizes), shapes_of(codes, sizes))
+    assert all(map(np.array_equal, codes, decoded))
+
+
+def test_probabilities_are_those_of_the_package(tiny: lm.LanguageModel) -> None:
+    codes = np.stack(random_codes(TINY, 8, 4))[:, 0].astype(np.int64)
+    step = tiny.begin(4)
+    stepped = [step(None), *(step(codes[:, t]) for t in range(7))]
+    given = torch.from_numpy(np.concatenate([np.zeros((4, 1), np.int64), 1 + codes[:, :-1]], 1))
+    with torch.inference_mode():
+        at_once, _, _ = tiny.network(given[None])
+    expected = at_once[0].permute(2, 1, 0).numpy()
+    assert np.allclose(np.stack(stepped), expected, atol=1e-5)
+    assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_global_random_numbers_are_left_alone(tmp_path: Path) -> None:
+    path = write_weights(TINY, tmp_path)
+    torch.manual_seed(7)
+    state = torch.get_rng_state()
+    with torch.random.fork_rng():
+        lm._loaded(TINY, path, "")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_files_of_other_shapes_are_refused(tmp_path: Path) -> None:
+    path = write_weights(replace(TINY, dim=24), tmp_path)
+    with pytest.raises(WeightsMismatch, match="shape"):
+        lm._loaded(TINY, path, "")
+    torch.save([1, 2], path)
+    with pytest.raises(WeightsMismatch, match="holds a list, expected the weights of a language"):
+        lm._loaded(TINY, path, "")
+
+
+@pytest.mark.parametrize("codec", sorted(FULL))
+def test_facts_are_those_of_the_package(codec: str) -> None:
+    """What `get_lm_model` would build: it reads them from the codec's network."""
+    from encodec.model import EncodecModel
+
+    with torch.device("meta"):
+        maker = {"encodec-24khz": EncodecModel.encodec_model_24khz}
+        model = maker.get(codec, EncodecModel.encodec_model_48khz)(pretrained=False)
+    facts = FULL[codec]
+    assert facts.codebooks == model.quantizer.n_q
+    assert facts.codebook_size == model.quantizer.bins
+    assert facts.past_frames == int(3.5 * model.frame_rate)
+    segment_s = model.segment
+    assert facts.segment_frames == (segment_s and int(segment_s * model.frame_rate))
+    assert lm.LANGUAGE_MODELS[codec].source is not None
+
+
+def test_a_language_model_is_no_codec() -> None:
+    from tests.synthetic_runs import codec
+
+    with pytest.raises(UserError, match="is a language model of codes, and codes no audio"):
+        lm.LANGUAGE_MODELS["encodec-24khz"].load(codec("x"), None, "cpu")
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Host]:
+    """The authors' file host, on this machine; caches of one's own."""
+    monkeypatch.delenv("SNACBENCH_OFFLINE", raising=False)
+    monkeypatch.delenv("SNACBENCH_WEIGHTS_LOCK", raising=False)
+    for name in ("SNACBENCH_CACHE", "SNACBENCH_STATE", "TORCH_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serve() as served:
+        monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", served.address)
+        yield served
+
+
+def published(codec: str, path: Path, host: Host) -> CodecModel:
+    """The model, whose pinned digits are those of the file; its host serves it."""
+    model = lm.LANGUAGE_MODELS[codec]
+    assert model.source is not None
+    (file,) = model.source.files
+    host.replies[f"/{file.url_path}"] = Reply(path)
+    pinned = replace(file, sha256=sha256_of(path)[: len(file.sha256)])
+    return replace(model, source=replace(model.source, files=(pinned,)))
+
+
+def test_from_the_host_to_a_coder(host: Host, tmp_path: Path) -> None:
+    """The true name, address and size; the format is the one that the package itself saves."""
+    facts = FULL["encodec-24khz"]
+    path = write_weights(facts, tmp_path)
+    assert path.stat().st_size > 60e6
+    model = published("encodec-24khz", path, host)
+    located = locate(model, WeightsPolicy("published"))
+    assert located is not None
+    assert located.info.sha256 == {facts.file: sha256_of(path)}
+    assert located.info.pinned_by == {facts.file: "package"}
+    assert locked_files("encodec-lm-24khz").keys() == {facts.file}
+    coder = LanguageCoder(lm.load_language_model("encodec-24khz", located))
+    assert coder.tables_sha256 == sha256_of(path)
+    codes, sizes = random_codes(facts, 3, 2), [1024] * 2
+    decoded = coder.decode(coder.encode(codes, sizes), shapes_of(codes, sizes))
+    assert all(map(np.array_equal, codes, decoded))
+
+
+def test_another_file_of_that_name_is_refused(host: Host, tmp_path: Path) -> None:
+    path = write_weights(TINY, tmp_path)
+    model = lm.LANGUAGE_MODELS["encodec-48khz"]
+    assert model.source is not None
+    host.replies[f"/{model.source.files[0].url_path}"] = Reply(path)
+    with pytest.raises(WeightsMismatch, match=f"has sha256 {sha256_of(path)}, expected 7add9fc3"):
+        locate(model, WeightsPolicy("published"))
+
+
+def test_what_to_do_without_the_weights(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    with pytest.raises(WeightsUnavailable, match=r"cannot get encodec_lm_24khz-1608e3c0\.th"):
+        locate(lm.LANGUAGE_MODELS["encodec-24khz"], WeightsPolicy("published"))
+
+
+def test_bytes_are_those_of_the_authors_coder_to_a_few(tiny: lm.LanguageModel) -> None:
+    """Their arithmetic coder on the same probabilities, segment by segment."""
+    from encodec.quantization.ac import ArithmeticCoder, build_stable_quantized_cdf
+
+    codes = random_codes(TINY, 36, 4)
+    stacked = np.stack(codes)[:, 0].astype(np.int64)
+    file = io.BytesIO()
+    for start in range(0, 36, 9):
+        step, before, theirs = tiny.begin(4), None, ArithmeticCoder(file)
+        for frame in range(start, start + 9):
+            chances = torch.from_numpy(step(before))
+            before = stacked[:, frame]
+            for code, likely in zip(before.tolist(), chances, strict=True):
+                theirs.push(code, build_stable_quantized_cdf(likely, theirs.total_range_bits))
+        theirs.flush()
+    ours = sum(map(len, LanguageCoder(tiny).encode(codes, [32] * 4)))
+    # Theirs ends each of the four segments with all of the 24 bits and more that it holds.
+    assert file.tell() - 4 * 5 <= ours <= file.tell()
+
+
+def test_loading_by_name(tmp_path: Path) -> None:
+    facts = FULL["encodec-48khz"]
+    path = write_weights(facts, tmp_path)
+    weights = LocatedWeights({facts.file: path}, WeightsInfo(sha256={facts.file: "ab"}))
+    model = lm.load_language_model("encodec-48khz", weights)
+    assert (model.sha256, model.segment_frames, model.codebooks) == ("ab", 150, 16)

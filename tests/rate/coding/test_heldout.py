@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from snacbench.errors import CodecError, UserError
+from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS, entropy_coder
+from snacbench.rate.coding.heldout import (
+    KeptClip,
+    coded_rows,
+    coded_sizes,
+    cross_fitted,
+    halves,
+    held_out_rows,
+    shuffled_clips,
+)
+from snacbench.rows import CodedBytes
+from tests.rate.coding.corpora import SIZES, clips
+
+
+def rows_of(shuffled: bool) -> list[CodedBytes]:
+    return list(
+        held_out_rows("toy@1kbps", clips(), SIZES, coders=ENTROPY_CODERS, shuffled=shuffled, seed=3)
+    )
+
+
+REAL, CONTROL = rows_of(shuffled=False), rows_of(shuffled=True)
+
+
+def total(rows: list[CodedBytes], coder: str, stream: int) -> int:
+    return sum(row.stream_bytes[stream] for row in rows if row.coder == coder)
+
+
+def test_no_cluster_is_in_both_halves_and_no_clip_in_none() -> None:
+    first, second = halves(clips())
+    assert {c.cluster for c in first}.isdisjoint(c.cluster for c in second)
+    assert sorted(c.clip for c in [*first, *second]) == sorted(c.clip for c in clips())
+    assert len(first) == len(second) == 6
+    assert [c.clip for c in halves(clips()[::-1])[0]] == [c.clip for c in first][::-1]
+
+
+def test_tables_never_saw_the_clusters_that_they_code() -> None:
+    for tables, coded in cross_fitted("toy", clips(), SIZES):
+        others = [c for c in clips() if c.cluster not in {one.cluster for one in coded}]
+        tokens = np.concatenate([c.parts[0][0].ravel() for c in others])
+        assert np.array_equal(tables.streams[0].counts, np.bincount(tokens, minlength=SIZES[0]))
+
+
+def test_one_cluster_is_not_enough() -> None:
+    alone = [KeptClip("a", "s", clips(1)[0].parts), KeptClip("b", "s", clips(1)[0].parts)]
+    with pytest.raises(UserError, match=re.escape("speakers or tracks or more, found 1: tables")):
+        list(held_out_rows("toy", alone, SIZES, coders=["static"]))
+
+
+def test_a_row_per_clip_and_coder() -> None:
+    assert len(REAL) == len(CONTROL) == 12 * len(ENTROPY_CODERS)
+    assert {(row.clip, row.coder) for row in REAL} == {
+        (c.clip, name) for c in clips() for name in ENTROPY_CODERS
+    }
+    assert {row.shuffled for row in REAL} == {False}
+    assert {row.shuffled for row in CONTROL} == {True}
+    assert {row.trained_on_clips for row in REAL} == {6}
+    assert len({row.tables_sha256 for row in REAL}) == 2
+    for row in REAL:
+        for size, bits in zip(row.stream_bytes, row.ideal_bits, strict=True):
+            assert bits - 8 < 8 * size < bits + 12
+
+
+def test_contexts_save_where_there_is_something_to_know() -> None:
+    assert total(REAL, "previous", 0) < 0.7 * total(REAL, "adaptive", 0)
+    assert total(REAL, "coarser", 1) < 0.6 * total(REAL, "adaptive", 1)
+
+
+@pytest.mark.parametrize("coder", CONTEXT_CODERS)
+@pytest.mark.parametrize("stream", [0, 1])
+def test_the_control_shows_no_saving(coder: str, stream: int) -> None:
+    saving = 1 - total(CONTROL, coder, stream) / total(CONTROL, "adaptive", stream)
+    assert -0.02 < saving < 0.002
+
+
+def test_what_is_shuffled_is_the_order_and_nothing_else() -> None:
+    given, shuffled = clips(), shuffled_clips(clips(), seed=3)
+    for index in range(2):
+        before, after = (
+            np.concatenate([c.parts[0][index].ravel() for c in these])
+            for these in (given, shuffled)
+        )
+        assert not np.array_equal(before, after)
+        assert np.array_equal(np.sort(before), np.sort(after))
+    shapes = [[a.shape for a in c.parts[0]] for c in shuffled]
+    assert shapes == [[a.shape for a in c.parts[0]] for c in given]
+    again, other = shuffled_clips(clips(), seed=3), shuffled_clips(clips(), seed=4)
+    assert np.array_equal(again[0].parts[0][0], shuffled[0].parts[0][0])
+    assert not np.array_equal(other[0].parts[0][0], shuffled[0].parts[0][0])
+
+
+def test_parts_of_a_clip_add_up() -> None:
+    (one,) = clips(1)
+    coder = entropy_coder("adaptive")
+    alone, _ = coded_sizes(one.parts, SIZES, coder, clip="c")
+    twice, _ = coded_sizes(one.parts * 2, SIZES, coder, clip="c")
+    assert twice == tuple(2 * size for size in alone)
+
+
+def test_rows_without_tables() -> None:
+    (row, *_) = coded_rows("toy", clips(2), SIZES, entropy_coder("previous"))
+    assert (row.coder, row.tables_sha256, row.trained_on_clips) == ("previous", "", 0)
+
+
+def test_a_coder_that_loses_codes_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = entropy_coder("adaptive")
+    (one,) = clips(1)
+    wrong = tuple(array + 1 for array in one.parts[0])
+    monkeypatch.setattr(type(coder), "decode", lambda *_: wrong)
+    with pytest.raises(CodecError, match="adaptive did not give back the codes of c0"):
+        coded_sizes(one.parts, SIZES, coder, clip="c0")

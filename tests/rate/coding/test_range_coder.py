@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snacbench.errors import CodecError
+from snacbench.rate.coding.range_coder import (
+    SHARES,
+    Reader,
+    Table,
+    Writer,
+    bits_of_shares,
+    divided,
+    divisible,
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of a few symbols, from even to absurdly skewed, and symbols likely and not."""
+    size = draw(st.sampled_from([2, 3, 16, 300]))
+    random = np.random.default_rng(draw(st.integers(0, 10_000)))
+    weights = random.integers(0, 1000, size) ** draw(st.integers(1, 5))
+    weights[draw(st.integers(0, size - 1))] += 10 ** draw(st.integers(0, 12))
+    shares, count = divided(weights), draw(st.integers(0, 60))
+    if draw(st.booleans()):
+        return shares, random.choice(size, count, p=(shares + 1) / SHARES).astype(np.int32)
+    return shares, random.integers(0, size, count).astype(np.int32)
+
+
+@given(messages())
+def test_one_by_one_and_at_once_give_the_same_bytes_and_come_back(
+    message: tuple[np.ndarray, np.ndarray],
+) -> None:
+    shares, symbols = message
+    one_by_one, at_once, table = Writer(), Writer(), Table(shares)
+    for symbol in symbols.tolist():
+        one_by_one.put(symbol, shares)
+    at_once.put_all(symbols, table)
+    data = at_once.finish()
+    assert one_by_one.finish() == data
+    assert one_by_one.bits == pytest.approx(at_once.bits)
+
+    reader = Reader(data)
+    assert reader.take_all(len(symbols), table).tolist() == symbols.tolist()
+    reader.finish()
+    reader = Reader(data)
+    assert [reader.take(shares) for _ in symbols] == symbols.tolist()
+    reader.finish()
+
+
+@given(messages())
+def test_bytes_are_the_ideal_length_and_no_more_than_a_byte(
+    message: tuple[np.ndarray, np.ndarray],
+) -> None:
+    shares, symbols = message
+    writer = Writer()
+    writer.put_all(symbols, Table(shares))
+    # Constriction's own rounding of the range costs up to 2^-8 of a bit per symbol.
+    assert len(writer.finish()) * 8 <= writer.bits + 8 + len(symbols) / 256
+    assert writer.bits == pytest.approx(
+        sum(-np.log2((shares[s] + 1) / SHARES) for s in symbols), abs=1e-6
+    )
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=2, max_size=5000).filter(any))
+def test_shares_are_whole_and_add_up(weights: list[int]) -> None:
+    shares = divided(np.array(weights))
+    assert shares.dtype == np.int64
+    assert shares.min() >= 0
+    assert shares.sum() == divisible(len(weights)) == SHARES - len(weights)
+    exact = np.array(weights) / sum(weights) * divisible(len(weights))
+    assert np.all(np.abs(shares - exact)[:-1] < 1.001)
+
+
+def test_shares_are_taken_exactly() -> None:
+    """What constriction makes of a table is what the table says: checked by its own state."""
+    shares = divided(np.random.default_rng(0).integers(0, 5000, 1024))
+    for symbol in (0, 1, 500, 1022, 1023):
+        writer = Writer()
+        writer.put(symbol, shares)
+        position, (low, width) = writer._encoder.pos()
+        unit = (2**64 - 1) // SHARES
+        assert position == 0
+        assert width == unit * (int(shares[symbol]) + 1)
+        assert low == unit * (int(shares[:symbol].sum()) + symbol)
+
+
+def test_code_length_of_a_share() -> None:
+    assert bits_of_shares(SHARES // 2 - 1) == 1
+    assert bits_of_shares(np.array([SHARES // 4 - 1, 0])).tolist() == [2, 24]
+
+
+EVEN = divided(np.ones(16, np.int64))
+
+
+def written(symbols: list[int]) -> bytes:
+    writer = Writer()
+    writer.put_all(np.array(symbols, np.int32), Table(EVEN))
+    return writer.finish()
+
+
+def read_back(data: bytes, count: int) -> list[int]:
+    reader = Reader(data)
+    symbols = reader.take_all(count, Table(EVEN)).tolist()
+    reader.finish()
+    return symbols
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"\xff\xff\xff\xff\xff", b"\x12\x34\x56\x78\x9a\xbc", b"\x01\x02\x03"]
+)
+def test_foreign_bytes_are_refused(wrong: bytes) -> None:
+    assert written([3, 1, 4]) != wrong
+    with pytest.raises(CodecError, match="cannot have come from these tables and lengths"):
+        read_back(wrong, 3)
+
+
+def test_every_other_string_of_bytes_is_refused_or_other_symbols() -> None:
+    data = written([3, 1, 4, 1, 5, 9, 2, 6])
+    for cut in range(len(data)):
+        with pytest.raises(CodecError, match="cannot have come"):
+            read_back(data[:cut] + b"\0" * (len(data) - cut + 1), 8)
+    for more in (b"\0", b"\1", b"\xff" * 9):
+        with pytest.raises(CodecError, match="cannot have come"):
+            read_back(data + more, 8)
+
+
+def test_a_point_outside_of_the_range_is_refused() -> None:
+    # 2^64 - 1 is not a multiple of 2^24: the very top of the range belongs to no symbol.
+    with pytest.raises(CodecError, match="the file is damaged"):
+        Reader(b"\xff" * 8).take(EVEN)

@@ -1,0 +1,278 @@
+"""Files of coded signals decode to what a run decodes, and nothing else passes for one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from snacbench.bitstream.container import read, write
+from snacbench.bitstream.file import Bitstream, Header
+from snacbench.errors import BitstreamError, CodecError, SnacbenchError, StoreError
+from snacbench.rate.coding.packed import PACKED
+from snacbench.rows import Coded
+from snacbench.runner import coding
+from snacbench.runner.bitstreams import bitstream_of, decode_bitstream
+from snacbench.runner.coding import CodingJob, code_clips
+from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.runner.signals import codec_inputs
+from snacbench.runner.single import codec_meant, codec_of, spec_of
+from snacbench.types import Audio, CodecSpec
+from tests.bitstream.mutations import mutate
+from tests.conftest import broadband
+from tests.runner.toys import SPEC, BatchingToy, loaded_toy, make_clip
+
+EMBEDDED = ("embedded",)
+
+
+def coded(selector: str, source: Audio, *, seed: int = 0) -> tuple[Bitstream, LoadedCodec]:
+    loaded = codec_meant(selector, EMBEDDED)
+    inputs, mode = codec_inputs(source, loaded.handle.spec)
+    parts = [loaded.codec.encode(signal) for signal in inputs]
+    return bitstream_of(loaded.handle.spec, source, mode, parts, seed=seed), loaded
+
+
+def through_bytes(stream: Bitstream) -> Bitstream:
+    return read(write(stream, PACKED), lambda header: PACKED)
+
+
+@pytest.mark.parametrize(
+    "selector", ["snac-mini", "dac-mini@2q", "encodec-mini@6", "opus@14", "mp3@64", "noise@20dB"]
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_decoded_signal_is_that_of_the_codec(selector: str, channels: int) -> None:
+    source = broadband(0.4, 48_000, channels=channels)
+    stream, loaded = coded(selector, source, seed=9)
+    decoded = decode_bitstream(through_bytes(stream), loaded)
+    alone = len(stream.parts) > 1
+    expected = [loaded.codec.decode(p, seed=9 + i * alone) for i, p in enumerate(stream.parts)]
+    assert np.array_equal(decoded.samples, np.concatenate([e.samples for e in expected]))
+    assert decoded.channels == channels
+    assert stream.header.seed == (9 if loaded.handle.spec.stochastic else 0)
+
+
+def test_the_codec_is_found_by_the_file() -> None:
+    for selector in ("opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"):
+        loaded = codec_meant(selector, EMBEDDED)
+        header = header_for(loaded.handle.spec)
+        assert codec_of(header, EMBEDDED).handle == loaded.handle
+        assert spec_of(header) is not None
+
+
+def header_for(spec: CodecSpec, **changes: object) -> Header:
+    digests = dict(codec_meant(spec.name, EMBEDDED).handle.spec.weights.sha256)
+    rate_hz = spec.rate_hz or 48_000
+    fields = {"channel_mode": "mono", "seed": 0, "channels": 1, "num_samples": 480, **changes}
+    return Header(spec.name, digests, rate_hz, rate_hz, **fields)  # type: ignore[arg-type]
+
+
+def test_a_local_copy_is_looked_for_under_its_published_name() -> None:
+    base = header_for(codec_meant("opus@24", ()).handle.spec)
+    found = spec_of(replace(base, codec="dac-44khz-local@2.58kbps"))
+    assert found is not None
+    assert found.name == "dac-44khz@2.58kbps"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["mine@3kbps", "dac", "snac-", "opus@14kbps,mp3@64kbps", "dac-mini@4kbps", "", "X=dac:/"],
+)
+def test_codecs_that_are_unknown_here(name: str) -> None:
+    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec=name)
+    assert spec_of(header) is None
+    with pytest.raises(BitstreamError, match="a codec that is unknown here; a checkpoint or"):
+        codec_of(header, EMBEDDED)
+
+
+def test_a_selector_must_have_the_point_of_the_file() -> None:
+    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec="A@77kbps")
+    with pytest.raises(BitstreamError, match="made at A@77kbps, and dac-mini has no such"):
+        codec_of(header, EMBEDDED, selector="dac-mini")
+
+
+def test_a_file_is_coded_at_one_operating_point() -> None:
+    with pytest.raises(
+        SnacbenchError, match=r"opus means 3 operating points, .* one of opus@8kbps"
+    ):
+        codec_meant("opus", EMBEDDED)
+
+
+def test_other_weights_are_refused_before_they_are_loaded() -> None:
+    stream, loaded = coded("dac-mini@2q", broadband(0.2, 24_000))
+    header = replace(stream.header, weights_sha256={"model.safetensors": "0" * 64})
+    reason = "made with other weights of dac-mini.*: model.safetensors 000000000000, found config"
+    with pytest.raises(BitstreamError, match=reason):
+        codec_of(header, EMBEDDED)
+    with pytest.raises(BitstreamError, match=reason):
+        decode_bitstream(replace(stream, header=header), loaded)
+    with pytest.raises(BitstreamError, match=r"than those here: none, found config.json"):
+        codec_of(replace(header, weights_sha256={}), EMBEDDED)
+
+
+def with_part(stream: Bitstream, **changes: object) -> Bitstream:
+    return replace(stream, parts=(replace(stream.parts[0], **changes),))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: replace(s, header=replace(s.header, codec_rate_hz=8_000)), "rate 8000, expect"),
+        (lambda s: replace(s, codebook_sizes=(1024, 512)), r"sizes \[1024, 512\], expected \[1024"),
+        (lambda s: replace(s, header=replace(s.header, channel_mode="stereo")), "mode stereo, exp"),
+        (
+            lambda s: replace(s, parts=s.parts * 2),
+            r"channels of the parts \[1, 1\], expected \[1\]",
+        ),
+        (lambda s: with_part(s, num_samples=4_799), r"parts \[4799\], expected \[4800\] for 9600"),
+        (
+            lambda s: with_part(s, codes=(s.parts[0].codes[0], np.zeros((1, 9_999), np.int32))),
+            r"stream 1 has 9999 frames, 133\.3 s, for a signal of 0\.2 s",
+        ),
+    ],
+)
+def test_what_no_file_of_the_codec_says(
+    change: Callable[[Bitstream], Bitstream], reason: str
+) -> None:
+    stream, loaded = coded("dac-mini@2q", broadband(0.2, 48_000))
+    with pytest.raises(BitstreamError, match=f"no file of dac-mini@1.5kbps: .*{reason}"):
+        decode_bitstream(change(stream), loaded)
+
+
+def test_what_the_codec_cannot_decode_is_refused_in_words() -> None:
+    stream, loaded = coded("dac-mini@2q", broadband(0.2, 48_000))
+    short = (stream.parts[0].codes[0], stream.parts[0].codes[1][:, :-1])
+    with pytest.raises(CodecError, match=r"cannot decode what the file holds .*Error"):
+        decode_bitstream(with_part(stream, codes=short), loaded)
+    stream, loaded = coded("opus@14", broadband(0.2, 48_000))
+    with pytest.raises(CodecError, match=r"libopus returned .* of 9600 samples"):
+        decode_bitstream(with_part(stream, packets=stream.parts[0].packets[:3]), loaded)
+
+
+def test_a_codec_that_breaks_its_contract() -> None:
+    toy = BatchingToy()
+    stream = bitstream_of(
+        SPEC, broadband(0.1, 16_000), "mono", toy.encode_batch([broadband(0.1, 16_000)]), seed=0
+    )
+    packets = (stream.parts[0].packets[0][:400],)
+    with pytest.raises(CodecError, match=r"toy returned \(1, 100, 16000\) .* for \(1, 1600, 16000"):
+        decode_bitstream(with_part(stream, packets=packets), loaded_toy(toy))
+
+
+# --------------------------------------------------------------------------------- keeping codes
+
+
+def kept(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    batch: int = 1,
+    spec: CodecSpec = SPEC,
+    keep_codes: bool = True,
+) -> Coded:
+    loaded = loaded_toy(BatchingToy(spec=spec))
+    monkeypatch.setattr(coding, "load", lambda handle: loaded)
+    clips = (make_clip(tmp_path, "c", 3000),)
+    handle = CodecHandle("toy", spec, None, "cpu")
+    job = CodingJob(handle, clips, "mono", 0, tmp_path / "run", batch=batch, keep_codes=keep_codes)
+    ((row, _),) = code_clips(job)
+    return row
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_kept_codes_lie_beside_what_was_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    row = kept(tmp_path, monkeypatch, batch=batch, spec=replace(SPEC, stochastic=True))
+    assert row.codes == "codes/toy/set/c.sncb"
+    data = (tmp_path / "run" / row.codes).read_bytes()
+    assert row.codes_sha256 == hashlib.sha256(data).hexdigest()
+    stream = read(data, lambda header: PACKED)
+    assert stream.header.seed == row.seed
+    assert len(stream.parts[0].packets[0]) == 4 * 3000
+
+
+def test_codes_are_kept_only_if_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = kept(tmp_path, monkeypatch, keep_codes=False)
+    assert (row.status, row.codes, row.codes_sha256) == ("ok", None, None)
+    assert not (tmp_path / "run" / "codes").exists()
+
+
+def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(coding, "save", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        kept(tmp_path, monkeypatch)
+
+
+def test_codes_that_no_file_can_hold_fail_their_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = kept(tmp_path, monkeypatch, spec=replace(SPEC, name="x" * 2_000))
+    assert row.status == "failed"
+    assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
+
+
+# --------------------------------------------------------------------------------------- damage
+
+
+def answers(selector: str, count: int, seed: int) -> int:
+    """Decode mutated files, their checksums mended; how many a codec took."""
+    source = broadband(0.25, 24_000, channels=2)
+    stream, loaded = coded(selector, source)
+    files = [(write(stream, PACKED), PACKED)] * 2
+    rng, taken = random.Random(seed), 0
+    for _ in range(count):
+        mutated, *_ = mutate(rng, files)
+        try:
+            audio = decode_bitstream(read(mutated, lambda header: PACKED), loaded)
+        except SnacbenchError:
+            continue
+        taken += 1
+        assert audio.num_samples < 100 * source.num_samples
+    return taken
+
+
+CODECS = ("snac-mini", "dac-mini@2q", "encodec-mini@6", "opus@14", "mp3@64", "aac@64", "identity")
+
+
+@pytest.mark.parametrize("selector", CODECS)
+def test_no_mutated_file_crashes_a_codec(selector: str) -> None:
+    answers(selector, 60, seed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("selector", CODECS)
+def test_no_mutated_file_crashes_a_codec_for_long(selector: str) -> None:
+    assert answers(selector, 3_000, seed=2)
+
+
+def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
+    """EnCodec as its 48 kHz model is built: two channels, segments that overlap, normalised."""
+    from tests.codecs.own_models import state_file, tiny_encodec
+
+    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
+    model = {"normalize": True, "segment": 0.5, "overlap": 0.02}
+    network = tiny_encodec(rate_hz=8_000, bandwidths=(12.0,), model=model, **shape)
+    path = state_file(tmp_path / "mine.th", network.state_dict())
+    config = {"sample_rate": 8_000, "causal": False, "target_bandwidths": [12.0], **model}
+    config["encoder"] = {"norm": "time_group_norm"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    stream, loaded = coded(f"X=encodec:{path}", broadband(1.3, 8_000, channels=2))
+    assert len(stream.parts[0].side_info) == 4 * 3
+    again = through_bytes(stream)
+    decoded = decode_bitstream(again, codec_of(stream.header, (), selector=f"X=encodec:{path}"))
+    expected = loaded.codec.decode(stream.parts[0], seed=0)
+    assert np.array_equal(decoded.samples, expected.samples)
+    for damaged in (b"abc", again.parts[0].side_info[:4]):
+        with pytest.raises(CodecError, match=r"\d bytes of scales, expected 4 for each of 3"):
+            decode_bitstream(with_part(again, side_info=damaged), loaded)

@@ -1,0 +1,202 @@
+"""The ladder of rates, from rows written by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.rate.estimators import corrected_entropy_bits, plug_in_entropy_bits
+from snacbench.rows import Bits, CodedBytes, CodeHistogram
+from snacbench.store.folder import RunFolder
+from snacbench.tables.ladder import ladder_of
+from snacbench.tables.ladder_tables import ladder_tables
+from snacbench.tables.run import RunRows
+from snacbench.types import Clip
+from tests.tables.conftest import NEURAL, RUN, coded, histograms
+
+SPEAKERS, CLIPS = 6, 12
+SECONDS, SIDE_BITS = 2.0, 8
+
+
+def codes_of(clip: int) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of one clip's codes in both streams."""
+    rng = np.random.default_rng(clip)
+    return rng.multinomial(40, [0.4, 0.3, 0.2, 0.1]), rng.multinomial(80, np.full(16, 1 / 16))
+
+
+def clip(number: int) -> Clip:
+    name = f"c{number}"
+    samples, speaker = int(8000 * SECONDS), f"s{number % SPEAKERS}"
+    return Clip(name, Path(f"{name}.wav"), "", 8000, 1, samples, domain="speech", cluster=speaker)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    made = RunFolder.create(tmp_path / "run", RUN, [clip(i) for i in range(CLIPS)])
+    for i in range(CLIPS):
+        counts = [c.tolist() for c in codes_of(i)]
+        made.append([coded(f"c{i}", "speech", SECONDS, Bits(codes=400, side_info=SIDE_BITS))])
+        made.append(histograms(f"c{i}", *counts))
+    return made
+
+
+def write(folder: RunFolder, coder: str, *stream_bytes: int, clips=range(CLIPS), **more) -> None:
+    ideal = tuple(8.0 * count for count in stream_bytes)
+    folder.append(
+        CodedBytes(f"c{i}", NEURAL.name, coder, "", stream_bytes, ideal, **more) for i in clips
+    )
+
+
+def ladder(folder: RunFolder):
+    rows = RunRows.load(folder)
+    return ladder_of(rows, rows.codecs[0], "all")
+
+
+def cells_of(table, label: str = NEURAL.name):
+    (row,) = (row for row in table.rows if row.label == label)
+    return row.cells
+
+
+def test_rates_from_the_nominal_to_the_held_out_one(folder):
+    found = ladder(folder)
+    first, second = (sum(counts) for counts in zip(*map(codes_of, range(CLIPS)), strict=True))
+    bits = 40 * CLIPS * corrected_entropy_bits(first) + 80 * CLIPS * corrected_entropy_bits(second)
+    seconds = CLIPS * SECONDS
+    assert found.record["nominal_kbps"] == 0.1
+    assert found.record["actual_kbps"] == pytest.approx(408 / SECONDS / 1000)
+    assert found.entropy.mean == pytest.approx((bits + CLIPS * SIDE_BITS) / seconds / 1000)
+    assert found.entropy.low < found.entropy.mean < found.entropy.high
+    assert (found.entropy.clusters, found.entropy.n) == (SPEAKERS, CLIPS)
+    assert found.entropy.method == "jackknife over clusters"
+    held_out = sum(book.held_out.bits for book in found.books) + CLIPS * SIDE_BITS
+    assert found.held_out_kbps == pytest.approx(held_out / seconds / 1000)
+    assert found.held_out_kbps > found.entropy.low
+
+
+def test_leaving_out_a_speaker_leaves_out_all_that_is_theirs(folder):
+    (book, _) = ladder(folder).books
+    by_speaker = [sum(codes_of(i)[0] for i in range(s, CLIPS, SPEAKERS)) for s in range(SPEAKERS)]
+    left = [corrected_entropy_bits(sum(by_speaker) - one) for one in by_speaker]
+    error = np.sqrt((SPEAKERS - 1) / SPEAKERS * np.sum((np.array(left) - np.mean(left)) ** 2))
+    assert book.interval.mean - book.interval.low == pytest.approx(2.5706 * error, rel=1e-4)
+
+
+def test_bytes_that_coders_wrote_are_rates_with_the_side_information(folder):
+    write(folder, "static", 10, 40)
+    write(folder, "adaptive", 11, 41)
+    write(folder, "previous", 9, 30)
+    write(folder, "coarser", 9, 35)
+    found = ladder(folder)
+    assert found.of("static").kbps == pytest.approx((50 * 8 + SIDE_BITS) / SECONDS / 1000)
+    assert found.of("static").bits_per_token == pytest.approx((10 * 8 / 40, 40 * 8 / 80))
+    assert found.conditional.coder.name == "previous"
+    assert found.record["coded_kbps"] == found.of("static").kbps
+    assert found.record["conditional_kbps"] == found.conditional.kbps
+    assert found.of("language-model") is None
+
+
+def test_what_is_written_for_some_clips_only_is_no_rung_and_says_so(folder):
+    write(folder, "previous", 9, 30, clips=range(5))
+    found = ladder(folder)
+    assert (found.of("previous").clips, found.of("previous").bits_per_token) == (5, ())
+    assert found.conditional is None
+    assert "conditional_kbps" not in found.record
+    (rates, *_) = ladder_tables([RunRows.load(folder)])
+    assert cells_of(rates)["previous_kbps"].notes == ("5 of 12 clips were written.",)
+
+
+def test_of_two_rows_of_a_coder_the_last_counts(folder):
+    write(folder, "static", 99, 99)
+    write(folder, "static", 10, 40)
+    assert ladder(folder).of("static").bits_per_token[0] == pytest.approx(2.0)
+
+
+def test_tables_without_coders_say_how_to_get_some(folder):
+    rates, use = ladder_tables([RunRows.load(folder)])
+    assert [c.key for c in rates.columns] == [
+        "nominal_kbps", "actual_kbps", "entropy_kbps", "held_out_kbps",
+    ]  # fmt: skip
+    assert any("'snacbench entropy RUN' adds it" in note for note in rates.footnotes)
+    assert [row.label for row in rates.rows] == [NEURAL.name]
+    cells = cells_of(use)
+    assert (cells["tokens"].value, cells["dead"].value, cells["entries"].value) == (960, 0, 20)
+    assert cells["usage_percent"].value == 100
+    assert cells["bitrate_efficiency_percent"].value < cells["efficiency_percent"].value
+
+
+def test_context_models_are_shown_with_their_controls_and_losses_as_such(folder):
+    write(folder, "adaptive", 10, 40)
+    write(folder, "previous", 10, 29)
+    write(folder, "adaptive", 10, 40, shuffled=True)
+    write(folder, "previous", 12, 44, shuffled=True)
+    _, contexts, _ = ladder_tables([RunRows.load(folder)])
+    cells = cells_of(contexts)
+    assert cells["previous_saving_percent"].value == pytest.approx(100 * (1 - 320 / 408))
+    assert cells["previous_control_percent"].value == pytest.approx(100 * (1 - 456 / 408))
+
+
+def test_codebooks_one_by_one(folder):
+    write(folder, "static", 10, 40)
+    table = ladder_tables([RunRows.load(folder)], codebooks=True)[-1]
+    assert table.title == f"Codebooks of {NEURAL.name}, all clips"
+    assert [row.label for row in table.rows] == ["1", "2"]
+    first = cells_of(table, "1")
+    pooled = sum(codes_of(i)[0] for i in range(CLIPS))
+    assert first["plug_in_bits"].value == plug_in_entropy_bits(pooled)
+    assert first["static_bits"].value == pytest.approx(2.0)
+    assert first["packed_bits"].value == 2
+
+
+def test_where_there_is_a_range_only_the_cells_say_so(tmp_path):
+    made = RunFolder.create(tmp_path / "few", RUN, [])
+    made.append([coded("a", "speech", 1.0, Bits(100)), *histograms("a", [10, 10], [8, 7])])
+    made.append([coded("a", "speech", 1.0, Bits(payload=8000), codec="plain")])
+    rates, use, _, second = _all_tables(made)
+    cell = cells_of(rates)["entropy_kbps"]
+    assert cell.number(3) == "unreliable"
+    assert cell.ends(3) == "[0.036, 0.081]"
+    assert cell.notes[0].startswith("Fewer tokens than codebook entries")
+    assert cells_of(rates, "plain")["actual_kbps"].value == 8.0
+    assert cells_of(rates, "plain")["entropy_kbps"].number(2) == "–"
+    assert cells_of(use)["efficiency_percent"].number(1) == "unreliable"
+    assert second.cells["entropy_bits"].ends(1).endswith(", 4.0]")
+    assert second.cells["perplexity"].value is None
+
+
+def _all_tables(made: RunFolder):
+    rates, use, books = ladder_tables([RunRows.load(made)], codebooks=True)
+    return rates, use, *books.rows
+
+
+def test_fewer_than_three_tokens_per_entry_are_flagged(tmp_path):
+    made = RunFolder.create(tmp_path / "few", RUN, [])
+    made.append([coded("a", "speech", 1.0, Bits(100)), *histograms("a", [10, 10], [10, 10])])
+    rates, _ = ladder_tables([RunRows.load(made)])
+    cell = cells_of(rates)["entropy_kbps"]
+    assert cell.value is not None
+    assert cell.notes == ("Fewer than 3 tokens per codebook entry: may be off by more than 2 %.",)
+
+
+def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path):
+    made = RunFolder.create(tmp_path / "one", RUN, [])
+    made.append([coded("a", "speech", 1.0, Bits(100)), *histograms("a", [30, 30], [60] * 16)])
+    found = ladder(made)
+    assert (found.entropy.low, found.entropy.high) == (None, None)
+    assert found.held_out_kbps is None
+    assert all(book.held_out is None for book in found.books)
+
+
+def test_a_clip_without_histogram_leaves_the_rates_that_need_none(folder):
+    folder.append([coded("late", "speech", 1.0, Bits(100))])
+    found = ladder(folder)
+    assert (found.entropy, found.held_out_kbps, found.books) == (None, None, ())
+    assert found.record["actual_kbps"] is not None
+
+
+def test_a_histogram_written_twice_counts_once(folder):
+    before = ladder(folder)
+    counts = codes_of(3)[0]
+    folder.append([CodeHistogram("c3", NEURAL.name, 0, 4, np.arange(4, dtype=np.int32), counts)])
+    assert ladder(folder).entropy == before.entropy
