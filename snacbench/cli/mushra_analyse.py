@@ -65,7 +65,7 @@ def analyse_(
     least_share: float,
     level: float,
 ) -> None:
-    r"""Analyse the answers to a listening test.
+    """Analyse the answers to a listening test.
 
     \b
     snacbench mushra analyse TEST                     our own server's answers
@@ -75,7 +75,7 @@ def analyse_(
     Listeners are screened by BS.1534-3, each exclusion with its reason. Tables, figures and a
     paragraph for the paper are written, and the results go into the run, whose report shows them
     beside the objective metrics. docs/listening-tests.md says how everything is computed.
-    """
+    """  # noqa: D301 - click must get the control character itself
     answers = read_source(source, test_folder=test_folder)
     if not (answers.study.ratings or answers.study.choices):
         raise UserError(f"{source}: nobody has answered a page yet")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,9 +20,11 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from snacbench.runner.execute import Outcome
 from snacbench.tables.formats import notes, to_terminal
 from snacbench.tables.run import RunRows
+
+if TYPE_CHECKING:  # takes scipy along, for which a table should not wait
+    from snacbench.runner.execute import Outcome
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.listening.plan import Page, pages_of
@@ -97,26 +97,22 @@ def expected_means(test: ListeningTest, model: Model) -> dict[str, float]:
     scale; it is exact but for the scale use, which is integrated numerically.
     """
     quality = true_quality(test, model)
-    deviation = total_deviation(model)
-    # Gauss-Hermite nodes of a standard normal; a score on the slider is the number of steps passed.
+    rated = [c for c in test.conditions if c != REFERENCE]
+    means = np.array([[quality[item.id, c] for c in rated] for item in test.items])
+    # Gauss-Hermite nodes of a standard normal, over which the scale use is integrated.
     nodes, weights = np.polynomial.hermite_e.hermegauss(_SCALE_NODES)
-    scales = np.exp(model.scale_use * nodes)
-    steps = np.arange(100) + 0.5
-
-    def on_slider(mean: float, stretch: Floats) -> float:
-        centres = 100 - stretch * (100 - mean)
-        passed = stats.norm.sf((steps[:, None] - centres) / max(deviation, 1e-9))
-        return float(passed.sum(axis=0) @ weights / weights.sum())
-
-    means = {
-        condition: float(np.mean([on_slider(quality[i.id, condition], scales) for i in test.items]))
-        for condition in test.conditions
-        if condition != REFERENCE
-    }
+    centres = 100 - np.exp(model.scale_use * nodes) * (100 - means[..., None])
+    scores = _on_slider(centres, total_deviation(model)) @ weights / weights.sum()
     found = 100 * model.reference_exact + 94.5 * (1 - model.reference_exact)
-    missed = on_slider(model.missed_score, np.ones_like(scales))
+    missed = float(_on_slider(np.array(model.missed_score), total_deviation(model)))
     reference = (1 - model.reference_missed) * found + model.reference_missed * missed
-    return {REFERENCE: reference, **means}
+    return {REFERENCE: reference, **dict(zip(rated, scores.mean(axis=0).tolist(), strict=True))}
+
+
+def _on_slider(means: Floats, deviation: float) -> Floats:
+    """Mean of normal values once they are clipped and rounded: the sum of the steps passed."""
+    steps = np.arange(100) + 0.5
+    return np.asarray(ndtr((means[..., None] - steps) / max(deviation, 1e-9)).sum(axis=-1))
 
 
 def true_quality(test: ListeningTest, model: Model) -> dict[tuple[str, str], float]:

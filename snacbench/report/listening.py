@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from snacbench.report.summary import Cell, Heading
 from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
-from snacbench.stats.correlation import RankCorrelation, rank_correlation
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.run import RunRows, clusters_of, scores_of
+
+if TYPE_CHECKING:
+    from snacbench.stats.correlation import RankCorrelation
 
 FOLDER = "figures"
 _RESERVED = {
@@ -186,6 +189,8 @@ def _agreements(
     scores: Sequence[ListenerScore], rows: RunRows
 ) -> list[tuple[str, tuple[Cell, ...]]]:
     """Every metric: rank correlation with the mean ratings of the same codecs and clips."""
+    from snacbench.stats.correlation import rank_correlation  # takes scipy along
+
     rated = mean_ratings(scores)
     found = []
     for metric in rows.metrics:

@@ -5,7 +5,9 @@ Statistics take scores by clip (`scores_of`) and what clips share (`clusters_of`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +30,18 @@ class ClipFacts:
     cluster: str | None = None
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hundreds of thousands of rows refer to nothing: no use to look for cycles among them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 @dataclass(frozen=True)
 class RunRows:
     """A run as columns of numbers, one set of them per codec, and its few other rows.
@@ -41,6 +55,7 @@ class RunRows:
     agreements: tuple[Agreement, ...] = ()
 
     @classmethod
+    @_uncollected()
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
         """Read a run; where a row was written twice, the last one counts.
 

@@ -154,7 +154,7 @@ def test_means_are_unbiased_and_their_intervals_cover(design, record_property) -
     # Screening by the 7 kHz anchor takes out generous listeners, which lowers means by 0.3 to 1.3.
     allowed = 2 if design.careless else 4 * found.bias_error
     assert (np.abs(found.bias) < allowed).all()
-    assert found.held.mean(axis=0).min() > 0.92
+    assert found.held.mean(axis=0).min() > (0.9 if design.careless else 0.92)
     assert 0.93 < found.held_pairs.mean() < 0.97
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from snacbench.listening.analysis.cells import Ends, Ratings, estimate, listener_means, systems_of
+from snacbench.listening.analysis.signed_rank import signed_rank_p
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.effect import EffectSize, effect_sizes
 from snacbench.stats.moments import Floats, moments_of
@@ -132,13 +133,12 @@ def holm_of(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _wilcoxon(means: Floats) -> float | None:
-    """Two-sided p value of the signed-rank test; exact for few listeners without ties."""
+    """Two-sided p value of the signed-rank test; None for too few listeners."""
     known = means[np.isfinite(means)]
-    # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
-    known = np.round(known, 9)
     if len(known) < _LEAST_LISTENERS:
         return None
-    return float(stats.wilcoxon(known).pvalue) if known.any() else 1.0
+    # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
+    return signed_rank_p(np.round(known, 9))
 
 
 def _effects(differences: Floats) -> list[EffectSize | None]:
