@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import (
@@ -106,6 +107,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
     default="unknown",
     help="Domain of clips that do not tell theirs.",
 )
+@asr_option
 @offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
 @click.pass_context

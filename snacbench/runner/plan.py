@@ -16,6 +16,7 @@ from snacbench.errors import MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.plugins import select_metrics
 from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
+from snacbench.runner.ready import choose_recogniser, make_ready
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.selectors import family_models, select, with_absolute_paths
 from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
@@ -27,7 +28,14 @@ from snacbench.weights import Progress
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
-_EXTRAS = frozenset({"transformers"})  # packages that only an extra of that name brings
+# Packages that only an extra brings, and its name.
+_EXTRAS = {
+    "transformers": "transformers",
+    "whisper_normalizer": "asr",
+    "parselmouth": "speech",
+    "speechmos": "dnsmos",
+    "onnxruntime": "dnsmos",
+}
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
@@ -55,6 +63,7 @@ class Request:
     min_lufs: float = Choice.min_lufs
     limit: int | None = None
     domain: Domain = "unknown"
+    asr: str | None = None
     from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,6 +109,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     families = "embedded" if policy.base == "embedded" else "published"
     chosen = select(request.codecs, families=families)  # type: ignore[arg-type]
     metrics = select_metrics(request.metrics)
+    choose_recogniser(request.asr)
     _check_packages(chosen, metrics)
     choice = _choice(request)
     _check_device(request.device)
@@ -112,7 +122,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
 
 
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
-    """The plan with every model's weights on disk, downloaded if need be.
+    """The plan with every model's weights on disk, downloaded if need be, and metrics ready.
 
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
@@ -121,7 +131,10 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     ------
     WeightsUnavailable, WeightsMismatch
         If weights cannot be had, or are not what they should be.
+    UserError
+        If a metric lacks what it needs.
     """
+    make_ready(plan.metrics)
     models = {c.model.name: c.model for c in plan.codecs}
     located = {name: locate(model, plan.policy, progress) for name, model in models.items()}
     return replace(plan, codecs=tuple(_with_weights(c, located[c.model.name]) for c in plan.codecs))
@@ -147,7 +160,9 @@ def _check_packages(
         needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
     for package, name in needs.items():
         if importlib.util.find_spec(package) is None:
-            extra = f"run pip install 'snacbench[{package}]'; " if package in _EXTRAS else ""
+            extra = (
+                f"run pip install 'snacbench[{_EXTRAS[package]}]'; " if package in _EXTRAS else ""
+            )
             raise MissingPackage(
                 f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"
