@@ -1,12 +1,17 @@
-"""How long it takes to load and tabulate a large run, and how much memory.
+"""How long a large run takes to become a table, all plots and a page, and how much memory.
 
     python benchmarks/reading.py                  # 3,000 clips x 20 operating points x 10 metrics
     python benchmarks/reading.py --histograms     # with the code histograms of half of the codecs
     python benchmarks/reading.py --folder F       # kept, so that a second call generates nothing
+    python benchmarks/reading.py --tables         # other layouts too, outside of the total
 
 The rows are made up and written as a run would write them, without a codec: 1,000 clips each of
 speech, music and environment, 40 speakers or tracks. Each step is measured in a process of its
-own, so that its peak of memory is its own as well.
+own, start-up included, so that its peak of memory is its own as well. Where a step has processes
+that help it, their CPU time counts, and the peak is that of it and of the largest of them together.
+
+The last lines are for programs: ``figure NAME VALUE``, times in seconds and memory in MB. The total
+is of the three steps one after the other, its peak that of the largest.
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,10 +40,14 @@ DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment")
 DURATION_S = 10.0
 _PAPER = ("si_sdr", "mel_dac7", "stft_dac", "visqol_audio")
 STEPS = {
-    "default table": (),
-    "snac-paper with intervals": ("--layout", "snac-paper", "--ci"),
-    "default with intervals": ("--ci", "--format", "json"),
-    "dac-table3, intervals, significance": ("--layout", "dac-table3", "--ci", "--significance"),
+    "table": ("table", "{run}"),
+    "plots": ("plot", "{run}", "all", "-o", "{out}"),
+    "report_data": ("report data", "{run}", "{out}"),
+}
+TABLES = {
+    "table_snac_paper": ("table", "{run}", "--layout", "snac-paper", "--ci"),
+    "table_intervals": ("table", "{run}", "--ci", "--format", "json"),
+    "table_significance": ("table", "{run}", "--layout", "dac-table3", "--ci", "--significance"),
 }
 
 
@@ -108,22 +119,69 @@ def _write_histograms(
                     stream.write(json.dumps(to_jsonable(pack_histogram(row))) + "\n")
 
 
-def measure(name: str, arguments: tuple[str, ...], folder: Path) -> None:
-    """Time one command and print its peak of memory."""
-    before = time.perf_counter()
-    command = [sys.executable, __file__, "--measured", "table", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    elapsed_s = time.perf_counter() - before
-    cpu_s, peak_mb = done.stderr.split()[-2:]
-    print(f"{name:38} {elapsed_s:6.2f} s  (CPU {cpu_s} s)  peak {peak_mb} MB")
+@dataclass(frozen=True)
+class Used:
+    """What a step took: seconds by the clock, seconds of CPU, MB at its peak."""
+
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+
+
+def measure(arguments: Sequence[str], run: Path) -> Used:
+    """Take one step in a process of its own."""
+    with tempfile.TemporaryDirectory() as out:
+        filled = [part.format(run=run, out=out) for part in arguments]
+        before = time.perf_counter()
+        command = [sys.executable, __file__, "--measured", *filled]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        wall_s = time.perf_counter() - before
+    cpu_s, peak_mb = map(float, done.stderr.split()[-2:])
+    return Used(wall_s, cpu_s, peak_mb)
 
 
 def _run_measured(arguments: list[str]) -> None:
-    from snacbench.cli.main import cli
+    if arguments[0] == "report data":
+        _write_report_data(*map(Path, arguments[1:]))
+    else:
+        from snacbench.cli.main import cli
 
-    cli.main(arguments, standalone_mode=False)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{used.ru_utime + used.ru_stime:.2f} {used.ru_maxrss / 1024:.0f}", file=sys.stderr)
+        cli.main(arguments, standalone_mode=False)
+    own, helpers = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    cpu_s = sum(used.ru_utime + used.ru_stime for used in (own, helpers))
+    peak_mb = (own.ru_maxrss + helpers.ru_maxrss) / 1024
+    print(f"{cpu_s:.2f} {peak_mb:.0f}", file=sys.stderr)
+
+
+def _write_report_data(run: Path, out: Path) -> None:
+    """What ``snacbench report`` does, but for players and figures."""
+    from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
+    from snacbench.report.build import Beside, Request, clips_to_play, write_page
+    from snacbench.report.preview import Preview
+    from snacbench.tables.run import RunRows
+
+    folder = RunFolder.open(run)
+    rows = RunRows.load(folder)
+    clips_to_play(folder, rows, Request(clips=0))
+    write_page(folder, rows, out, Beside([], [], Preview(False, float("inf")), []))
+
+
+def report_figures(found: Mapping[str, Used]) -> None:
+    """A line for a reader and, at the end, lines for programs."""
+    steps = [found[name] for name in STEPS]
+    total = Used(
+        sum(used.wall_s for used in steps),
+        sum(used.cpu_s for used in steps),
+        max(used.peak_mb for used in steps),
+    )
+    every = {**found, "total": total}
+    for name, used in every.items():
+        print(
+            f"{name:20} {used.wall_s:6.2f} s  (CPU {used.cpu_s:.2f} s)  peak {used.peak_mb:.0f} MB"
+        )
+    for name, used in every.items():
+        for unit, value in vars(used).items():
+            print(f"figure {name}_{unit} {value:.2f}")
 
 
 def main() -> None:
@@ -134,13 +192,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--folder", type=Path, help="keep the run here")
     parser.add_argument("--histograms", action="store_true", help="write code histograms too")
+    parser.add_argument("--tables", action="store_true", help="measure other layouts too")
     options = parser.parse_args()
+    steps = {**STEPS, **TABLES} if options.tables else STEPS
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary) / "run"
         if not (folder / "run.json").exists():
             generate(folder, histograms=options.histograms)
-        for name, arguments in STEPS.items():
-            measure(name, arguments, folder)
+        report_figures({name: measure(step, folder) for name, step in steps.items()})
 
 
 if __name__ == "__main__":

@@ -157,6 +157,111 @@ class CodeHistogram:
 
 
 @dataclass(frozen=True)
+class ListenerScore:
+    """Row: one rating of one listener in a listening test, 0 (bad) to 100 (excellent).
+
+    Attributes
+    ----------
+    test, listener, item : str
+        Ids; a listener's is random and tells nobody who it was.
+    clip : str
+        Clip of the run that the item was cut from; empty where it is not known.
+    condition : str
+        A codec, ``reference``, ``anchor35`` or ``anchor70``.
+    kept : bool
+        Whether screening kept the listener: only then the rating is in the summary.
+    """
+
+    test: str
+    listener: str
+    item: str
+    clip: str
+    condition: str
+    score: float
+    kept: bool = True
+
+
+@dataclass(frozen=True)
+class ConditionSummary:
+    """The score of a condition in a domain (``all`` for all), 0 to 100, higher is better.
+
+    `low` and `high` end its interval over listeners, `low_both` and `high_both` that over listeners
+    and items; None where there are too few. Median and quartiles are of all ratings.
+    """
+
+    condition: str
+    domain: str
+    mean: float
+    low: float | None
+    high: float | None
+    low_both: float | None
+    high_both: float | None
+    median: float
+    first_quartile: float
+    third_quartile: float
+    n: int
+    listeners: int
+    items: int
+    kbps: float | None = None
+
+
+@dataclass(frozen=True)
+class ComparisonSummary:
+    """Two conditions compared within each listener.
+
+    `value` is, with its interval over listeners: in MUSHRA the difference of the means in points,
+    first minus second; in ``ab`` the preference for the first, 0 to 1; in ``abx``, where the second
+    is the reference, the share of right answers, 0 to 1. `p_holm` is corrected by Holm's method.
+    `answers` are, in ``ab``, those for the first, for neither, and for the second; in ``abx`` the
+    right and the wrong ones.
+    """
+
+    first: str
+    second: str
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_holm: float | None
+    listeners: int
+    answers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class ListeningSummary:
+    """Row: what came of a listening test; of several with one `test`, the last one counts.
+
+    Attributes
+    ----------
+    test, title, form : str
+        `form` is ``mushra``, ``mushra-no-anchors``, ``ab`` or ``abx``.
+    simulated : bool
+        Nobody listened: answers of simulated listeners.
+    listeners_before, listeners : int
+        With answers; whose answers count.
+    level : float
+        Of the intervals.
+    text : str
+        A paragraph on the test and its results.
+    notes : tuple of str
+        What a reader must know, in sentences.
+    """
+
+    test: str
+    title: str
+    form: str
+    simulated: bool
+    listeners_before: int
+    listeners: int
+    items: int
+    level: float
+    conditions: tuple[ConditionSummary, ...] = ()
+    comparisons: tuple[ComparisonSummary, ...] = ()
+    text: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Run:
     """How a run was made; the first thing written into its folder."""
 

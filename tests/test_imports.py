@@ -13,7 +13,7 @@ import pytest
 import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
-BASE = {"errors", "units", "types", "models", "rows", "settings"}
+BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),
@@ -32,6 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipes": set(),
     "plots": {"store", "stats", "tables"},
     "report": {"audio", "store", "stats", "tables", "plots"},
+    "listening": {"audio", "store", "stats", "tables", "plots"},
 }
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
 

@@ -13,42 +13,45 @@ from pathlib import Path
 import click
 
 from snacbench import __version__
-from snacbench.cli.check import check
-from snacbench.cli.compare import compare
-from snacbench.cli.list import list_
-from snacbench.cli.merge import merge
-from snacbench.cli.plot import plot
-from snacbench.cli.rates import rates
-from snacbench.cli.report import report
-from snacbench.cli.run import run
-from snacbench.cli.score import score
-from snacbench.cli.score_files import score_files
-from snacbench.cli.sets import sets
-from snacbench.cli.show import show
-from snacbench.cli.table import table
-from snacbench.cli.weights import weights
+from snacbench.cli.verbs import Verbs
 from snacbench.errors import SnacbenchError
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# What a user does first comes first.
+_VERBS = {
+    "run": "run:run",
+    "table": "table:table",
+    "plot": "plot:plot",
+    "report": "report:report",
+    "compare": "compare:compare",
+    "rates": "rates:rates",
+    "merge": "merge:merge",
+    "score": "score:score",
+    "score-files": "score_files:score_files",
+    "mushra": "mushra:mushra",
+    "list": "list:list_",
+    "show": "show:show",
+    "sets": "sets:sets",
+    "check": "check:check",
+    "weights": "weights:weights",
+}
+
+
+@click.group(
+    cls=Verbs,
+    verbs=_VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="snacbench")
 def cli() -> None:
-    r"""Evaluate and benchmark neural audio codecs.
+    """Evaluate and benchmark neural audio codecs.
 
     \b
     snacbench run --codecs snac,dac,encodec,opus      the main job
     snacbench table RUN --format markdown             its numbers again
-    """
-
-
-_VERBS = (
-    run, table, plot, report, compare, rates, merge, score, score_files, list_, show, sets, check,
-    weights,
-)  # fmt: skip
-for command in _VERBS:
-    cli.add_command(command)
+    """  # noqa: D301 - click must get the control character itself, which a raw string has not
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -9,7 +10,7 @@ import click
 
 from snacbench.cli.terminal import err
 from snacbench.errors import UserError
-from snacbench.plots.plot import Options, Rate, Width, plots, select_plots
+from snacbench.plots.plot import Options, Plot, Rate, Width, plots, select_plots
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows
 
@@ -84,19 +85,30 @@ def plot(
     chosen, formats = select_plots(name), _formats(forms)
     # What follows takes scipy and matplotlib along, which no other verb should wait for.
     from snacbench.plots._data import PlotData
-    from snacbench.plots.save import each_metric, write_plot
+    from snacbench.plots.batch import Share, draw_all, helpers_for
+    from snacbench.plots.save import each_metric
 
-    data = PlotData([RunRows.load(RunFolder.open(path)) for path in runs])
-    data.check_domain(domain)
-    if baseline:
-        data.check_codec(baseline)
-    metrics = _metrics(data, metric) if any("metric" in p.uses for p in chosen) else []
-    if data.repeated:
-        err.print(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
-    options = Options(rate=rate, domain=domain, width=width, baseline=baseline)
-    for drawn, of in each_metric(chosen, options, metrics):
-        for path in write_plot(data, drawn, of, formats, out):
-            click.echo(path)
+    folders = [RunFolder.open(path) for path in runs]
+    with helpers_for(_about_how_many(folders, chosen, metric)) as helpers:
+        data = PlotData([RunRows.load(folder) for folder in folders])
+        data.check_domain(domain)
+        if baseline:
+            data.check_codec(baseline)
+        metrics = _metrics(data, metric) if any("metric" in p.uses for p in chosen) else []
+        if data.repeated:
+            names = ", ".join(data.repeated)
+            err.print(f"warning: drawn from the first run that has them: {names}")
+        options = Options(rate=rate, domain=domain, width=width, baseline=baseline)
+        wanted = [(drawn.name, of) for drawn, of in each_metric(chosen, options, metrics)]
+        for paths in draw_all(Share(data, wanted, formats, out), helpers):
+            for path in paths:
+                click.echo(path)
+
+
+def _about_how_many(folders: Sequence[RunFolder], chosen: Sequence[Plot], metric: str) -> int:
+    """Plots there will be, as far as can be said before the scores are read."""
+    metrics = _several(metric) or {m.name for folder in folders for m in folder.run.metrics}
+    return sum(len(metrics) if "metric" in plot.uses else 1 for plot in chosen)
 
 
 def _formats(text: str) -> list[str]:

@@ -53,7 +53,7 @@ _RENDERERS: dict[str, Renderer] = {
 @click.option("--significance", is_flag=True, help="Mark what differs from the best.")
 @click.option("--baseline", default="", metavar="CODEC", help="Compare with this one instead.")
 @click.option("--digits", type=click.IntRange(0, 12), help="Digits of the metrics.")
-@click.option("--with-published", is_flag=True, help="The paper's own figures below ours.")
+@click.option("--with-published", is_flag=True, help="The paper's own figures beside ours.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a whole document, not a snippet.")
 def table(
     runs: tuple[Path, ...],

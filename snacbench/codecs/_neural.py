@@ -22,18 +22,31 @@ if TYPE_CHECKING:
     import torch
 
 
-def embedded_model(points: Sequence[CodecSpec], load: Loader, *, package: str) -> CodecModel:
-    """A demonstration model of this package; its bare name selects its full depth."""
+def model_at_depths(
+    points: Sequence[CodecSpec],
+    load: Loader,
+    source: WeightsSource,
+    *,
+    package: str,
+    default: CodecSpec | None = None,
+) -> CodecModel:
+    """A model that may use fewer of its codebooks; its bare name selects `default`, or all."""
     top = points[-1]
     return CodecModel(
         name=top.model,
         family=top.family,
         points=tuple(points),
-        default=(top.name,),
+        default=((default or top).name,),
         load=load,
-        source=WeightsSource("embedded", top.model, ()),
+        source=source,
         requires=("torch", package),
     )
+
+
+def embedded_model(points: Sequence[CodecSpec], load: Loader, *, package: str) -> CodecModel:
+    """A demonstration model of this package."""
+    source = WeightsSource("embedded", points[-1].model, ())
+    return model_at_depths(points, load, source, package=package)
 
 
 def ready_device(name: str) -> torch.device:

@@ -14,6 +14,7 @@ from typing import Any
 
 from snacbench.audio.io import sha256_of_file
 from snacbench.codecs._checkpoint import PACKAGES
+from snacbench.codecs._neural import model_at_depths
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.models import CodecModel, HostedFile, Loader, LocatedWeights, WeightsSource
 from snacbench.types import CodecSpec
@@ -214,18 +215,6 @@ def model_of(
     """A model at a path: its bare name selects its full depth, and every point keeps the notes."""
     if notes:
         points = [replace(p, settings={**p.settings, "notes": list(notes)}) for p in points]
-    top = points[-1]
-    return CodecModel(
-        name=top.model,
-        family=top.family,
-        points=tuple(points),
-        default=(top.name,),
-        load=load,
-        source=WeightsSource(
-            "own",
-            str(weights_of(files)),
-            tuple(HostedFile(name, url_path=str(path)) for name, path in files.items()),
-            revision="",
-        ),
-        requires=("torch", package),
-    )
+    hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
+    source = WeightsSource("own", str(weights_of(files)), hosted, revision="")
+    return model_at_depths(points, load, source, package=package)

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from snacbench.audio.resample import fit_length
-from snacbench.types import FloatSamples
+from snacbench.types import Audio, Encoded, FloatSamples
 
 _LAYOUTS = {1: "mono", 2: "stereo"}
 _INT16_FULL_SCALE = 32_768
+
+
+def as_encoded(audio: Audio, packets: Iterable[Any]) -> Encoded:
+    """What a decoder needs of a coded signal: its packets and its length."""
+    return Encoded(
+        num_samples=audio.num_samples,
+        channels=audio.channels,
+        rate_hz=audio.rate_hz,
+        packets=tuple(bytes(packet) for packet in packets),
+    )
 
 
 def open_encoder(  # noqa: PLR0913 - each argument is a field of FFmpeg's context

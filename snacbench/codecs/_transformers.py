@@ -11,20 +11,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import load_tensors
 from snacbench.errors import WeightsMismatch
-from snacbench.models import HostedFile, LocatedWeights, WeightsSource
+from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 
 if TYPE_CHECKING:
     import torch
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-REQUIRES = ("torch", "transformers")
 _SHOWN = 4
 
 Quantise = Callable[[Any, Any, int], Any]
@@ -92,12 +92,25 @@ class TransformersCodec:
         return neural.to_audio(batch, encoded.rate_hz, encoded.num_samples)
 
 
-def load(
+def model_of(
     name: str,
+    points: Sequence[CodecSpec],
+    source: WeightsSource,
+    calls: tuple[Quantise, Synthesise],
+    *,
+    default: CodecSpec | None = None,
+) -> CodecModel:
+    """A model of the library's class ``{name}Model``; its bare name selects `default`, or all."""
+    load = partial(_load, name, calls)
+    return neural.model_at_depths(points, load, source, package="transformers", default=default)
+
+
+def _load(
+    name: str,
+    calls: tuple[Quantise, Synthesise],
     spec: CodecSpec,
     weights: LocatedWeights | None,
     device: str,
-    calls: tuple[Quantise, Synthesise],
 ) -> TransformersCodec:
     """The codec of the library's model class ``{name}Model``, ready to run.
 

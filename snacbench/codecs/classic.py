@@ -62,12 +62,7 @@ class ClassicCodec:
         encoder = _encoder(self.spec.model, audio.channels, self.spec.settings["bit_per_s"])
         packets = pyav.encode_blocks(encoder, audio.samples, audio.num_samples)
         packets += encoder.encode(None)
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=audio.channels,
-            rate_hz=RATE_HZ,
-            packets=tuple(bytes(packet) for packet in packets),
-        )
+        return pyav.as_encoded(audio, packets)
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode; deterministic, so the seed is not used. The declared delay is removed."""

@@ -122,20 +122,13 @@ def _published_model(facts: _Published) -> CodecModel:
     stream = Stream(Fraction(facts.rate_hz, facts.hop), _CODEBOOK_SIZE)
     points = _points(base, stream, facts.codebooks)
     release = f"descriptinc/descript-audio-codec/releases/download/{facts.tag}"
-    return CodecModel(
-        name=facts.name,
-        family="dac",
-        points=points,
-        default=(points[-1].name,),
-        load=_load,
-        source=WeightsSource(
-            "github",
-            "descriptinc/descript-audio-codec",
-            (HostedFile(facts.cached_as, f"{release}/{facts.asset}", aliases=(facts.asset,)),),
-            revision=facts.tag,
-        ),
-        requires=("torch", "dac"),
+    source = WeightsSource(
+        "github",
+        "descriptinc/descript-audio-codec",
+        (HostedFile(facts.cached_as, f"{release}/{facts.asset}", aliases=(facts.asset,)),),
+        revision=facts.tag,
     )
+    return neural.model_at_depths(points, _load, source, package="dac")
 
 
 def _mini() -> CodecModel:

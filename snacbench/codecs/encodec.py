@@ -121,16 +121,8 @@ def _points(facts: _Facts) -> tuple[CodecSpec, ...]:
 
 
 def _published_model(facts: _Facts) -> CodecModel:
-    points = _points(facts)
-    return CodecModel(
-        name=facts.name,
-        family="encodec",
-        points=points,
-        default=(points[-1].name,),
-        load=_load,
-        source=WeightsSource("cdn", "encodec", (_FILES[facts.name],), revision="v0"),
-        requires=("torch", "encodec"),
-    )
+    source = WeightsSource("cdn", "encodec", (_FILES[facts.name],), revision="v0")
+    return neural.model_at_depths(_points(facts), _load, source, package="encodec")
 
 
 def _mini() -> CodecModel:

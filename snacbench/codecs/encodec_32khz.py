@@ -11,7 +11,6 @@ from fractions import Fraction
 from typing import Any
 
 from snacbench.codecs import _transformers as hub
-from snacbench.models import CodecModel, LocatedWeights
 from snacbench.types import CodecSpec, Stream
 
 _RATE_HZ, _FRAME, _CODEBOOKS = 32_000, 640, 4
@@ -51,18 +50,11 @@ def _synthesise(model: Any, codes: Any) -> Any:
     return model.decode(codes[None], [None]).audio_values
 
 
-def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> hub.TransformersCodec:
-    return hub.load("Encodec", spec, weights, device, (_quantise, _synthesise))
-
-
 MODELS = (
-    CodecModel(
-        name="encodec-32khz",
-        family="encodec",
-        points=_POINTS,
-        default=(_POINTS[-1].name,),
-        load=_load,
-        source=hub.hub_source("facebook/encodec_32khz", _SHA256),
-        requires=hub.REQUIRES,
+    hub.model_of(
+        "Encodec",
+        _POINTS,
+        hub.hub_source("facebook/encodec_32khz", _SHA256),
+        (_quantise, _synthesise),
     ),
 )

@@ -10,7 +10,6 @@ from fractions import Fraction
 from typing import Any
 
 from snacbench.codecs import _transformers as hub
-from snacbench.models import CodecModel, LocatedWeights
 from snacbench.types import CodecSpec, Stream
 
 _RATE_HZ, _FRAME, _CODEBOOKS = 24_000, 1_920, 32
@@ -50,18 +49,12 @@ def _synthesise(model: Any, codes: Any) -> Any:
     return model.decode(codes).audio_values
 
 
-def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> hub.TransformersCodec:
-    return hub.load("Mimi", spec, weights, device, (_quantise, _synthesise))
-
-
 MODELS = (
-    CodecModel(
-        name="mimi",
-        family="mimi",
-        points=_POINTS,
-        default=(_POINTS[_DEFAULT_CODEBOOKS - 1].name,),
-        load=_load,
-        source=hub.hub_source("kyutai/mimi"),
-        requires=hub.REQUIRES,
+    hub.model_of(
+        "Mimi",
+        _POINTS,
+        hub.hub_source("kyutai/mimi"),
+        (_quantise, _synthesise),
+        default=_POINTS[_DEFAULT_CODEBOOKS - 1],
     ),
 )

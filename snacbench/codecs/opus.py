@@ -80,12 +80,7 @@ class OpusCodec:
         encoder = _encoder(audio.channels, self.spec.settings["bit_per_s"])
         covered = audio.num_samples + _pre_skip(audio.channels)
         packets = pyav.encode_blocks(encoder, audio.samples, covered)
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=audio.channels,
-            rate_hz=RATE_HZ,
-            packets=tuple(bytes(packet) for packet in packets),
-        )
+        return pyav.as_encoded(audio, packets)
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode; deterministic, so the seed is not used. libopus removes the pre-skip itself."""

@@ -117,19 +117,10 @@ def _published_model(facts: _Published) -> CodecModel:
         citation=_CITATION,
     )
     repository = "hubertsiuzdak/" + facts.name.replace("-", "_")
-    return CodecModel(
-        name=facts.name,
-        family="snac",
-        points=_points(base, _streams(facts.rate_hz, facts.hop, facts.strides, 4096)),
-        default=(facts.name,),
-        load=_load,
-        source=WeightsSource(
-            "hub",
-            repository,
-            (HostedFile(_CONFIG, _CONFIG), HostedFile(_WEIGHTS, _WEIGHTS, facts.sha256)),
-        ),
-        requires=("torch", "snac"),
-    )
+    points = _points(base, _streams(facts.rate_hz, facts.hop, facts.strides, 4096))
+    files = (HostedFile(_CONFIG, _CONFIG), HostedFile(_WEIGHTS, _WEIGHTS, facts.sha256))
+    source = WeightsSource("hub", repository, files)
+    return neural.model_at_depths(points, _load, source, package="snac")
 
 
 def _mini() -> CodecModel:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from snacbench.plots._data import PlotData
+from snacbench.plots._dodge import MARGIN, side_by_side
 from snacbench.plots._labels import model_label, shortened
 from snacbench.plots._place import Label, place_labels
 from snacbench.plots.style import SMALL_PT, WIDTH_IN, Look, looks
@@ -34,7 +35,7 @@ Level = tuple[CodecSpec, Look, Interval]
 
 @dataclass(frozen=True)
 class Point:
-    """One operating point: where it is, and the mean there."""
+    """One operating point: where it is drawn, and the mean there."""
 
     spec: CodecSpec
     x: float
@@ -62,16 +63,30 @@ class Series:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What can be drawn, and the names of what cannot: without a score, or without an abscissa."""
+    """What can be drawn, and the names of what cannot: without a score, or without an abscissa.
+
+    `moved` says that some marks stand beside their place, so that all can be seen.
+    """
 
     series: tuple[Series, ...]
     levels: tuple[Level, ...]
     no_score: tuple[str, ...]
+    moved: bool
 
     @property
     def intervals(self) -> list[Interval]:
         """Of all points."""
         return [point.y for series in self.series for point in series.points]
+
+    @property
+    def xs(self) -> list[float]:
+        """Where the points are drawn."""
+        return [point.x for series in self.series for point in series.points]
+
+    @property
+    def remark(self) -> str:
+        """For the caption; empty where every mark stands where it belongs."""
+        return "marks of several models at one place are drawn side by side" if self.moved else ""
 
     @property
     def specs(self) -> list[CodecSpec]:
@@ -80,11 +95,19 @@ class Gathered:
 
 
 def gather(
-    data: PlotData, metric: str, domain: str, x_of: Callable[[CodecSpec], float | None]
+    data: PlotData,
+    metric: str,
+    domain: str,
+    x_of: Callable[[CodecSpec], float | None],
+    *,
+    width_in: float,
 ) -> Gathered:
-    """Series of all models; `x_of` gives a codec's abscissa, None where it has none."""
+    """Series of all models for a panel of some width.
+
+    `x_of` gives a codec's abscissa, None where it has none.
+    """
     means, look = data.intervals(metric, domain), looks(data.specs)
-    by_model: dict[str, list[Point]] = {}
+    found: list[Point] = []
     levels = []
     for spec in data.specs:
         if spec.name not in means:
@@ -93,7 +116,12 @@ def gather(
         if x is None or x <= 0 or spec.anchor:  # an anchor's rate is that of plain samples
             levels.append((spec, look[spec.model], means[spec.name]))
         else:
-            by_model.setdefault(spec.model, []).append(Point(spec, x, means[spec.name]))
+            found.append(Point(spec, x, means[spec.name]))
+    places = [point.x for point in found]
+    drawn_at = side_by_side(places, [point.spec.model for point in found], width_in=width_in)
+    by_model: dict[str, list[Point]] = {}
+    for point, x in zip(found, drawn_at, strict=True):
+        by_model.setdefault(point.spec.model, []).append(replace(point, x=x))
     series = tuple(
         Series(
             shortened(model_label(points[0].spec), _LONGEST_NAME),
@@ -103,7 +131,7 @@ def gather(
         for model, points in by_model.items()
     )
     no_score = tuple(spec.name for spec in data.specs if spec.name not in means)
-    return Gathered(series, tuple(levels), no_score)
+    return Gathered(series, tuple(levels), no_score, moved=drawn_at != places)
 
 
 def draw_series(axes: Axes, series: Sequence[Series]) -> None:
@@ -113,18 +141,13 @@ def draw_series(axes: Axes, series: Sequence[Series]) -> None:
         if len(joined) > 1:
             xs, ys = [p.x for p in joined], [p.y.mean for p in joined]
             axes.plot(xs, ys, look.line, color=look.colour, zorder=2, gid=f"line:{one.label}")
-        for points, fill in ((joined, look.fill), (one.apart, "white")):
+        for points, hollow in ((joined, False), (one.apart, True)):
             if points:
-                _marks(axes, points, look, fill, zorder=3 + order / 100)
-
-
-def _marks(axes: Axes, points: Sequence[Point], look: Look, fill: str, zorder: float) -> None:
-    x, y = [p.x for p in points], [p.y.mean for p in points]
-    axes.errorbar(
-        x, y, yerr=bar_lengths([p.y for p in points]), fmt=look.marker, color=look.colour,
-        markerfacecolor=fill, markeredgewidth=0.9, elinewidth=0.8, capsize=1.8, capthick=0.8,
-        zorder=zorder,
-    )  # fmt: skip
+                axes.errorbar(
+                    [p.x for p in points], [p.y.mean for p in points],
+                    yerr=bar_lengths([p.y for p in points]), linestyle="none", elinewidth=0.8,
+                    capsize=1.8, capthick=0.8, zorder=3 + order / 100, **look.mark(hollow=hollow),
+                )  # fmt: skip
 
 
 def bar_lengths(intervals: Sequence[Interval]) -> tuple[list[float], list[float]]:
@@ -161,7 +184,7 @@ def log_axis(axes: Axes, values: Sequence[float]) -> None:
 
     low, high = min(values), max(values)
     axes.set_xscale("log")
-    axes.set_xlim(low / 1.35, high * 1.35)
+    axes.set_xlim(low / MARGIN, high * MARGIN)
     subs = next(subs for span, subs in _TICKS if high / low < span)
     axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -196,9 +219,8 @@ def legend_above(figure: Figure, series: Sequence[Series], width: str) -> None:
 
     handles = [
         Line2D(
-            [], [], color=one.look.colour, marker=one.look.marker, label=one.label,
-            linestyle=one.look.line if len(one.joined) > 1 else "none",
-            markerfacecolor=one.look.fill if one.joined else "white", markeredgewidth=0.9,
+            [], [], label=one.label, linestyle=one.look.line if len(one.joined) > 1 else "none",
+            **one.look.mark(hollow=not one.joined),
         )
         for one in series
     ]  # fmt: skip

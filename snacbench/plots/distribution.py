@@ -37,7 +37,7 @@ def draw(data: PlotData, options: Options) -> Figure:
     axes = figure.add_subplot()
     look = looks(data.specs)
     for row, spec in enumerate(specs):
-        _draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
+        draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
     axes.set_xlabel(words.metric_label(data, options.metric))
     if specs:
         name_rows(axes, names)
@@ -56,7 +56,8 @@ def draw(data: PlotData, options: Options) -> Figure:
     return figure
 
 
-def _draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: Look) -> None:
+def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: Look) -> None:
+    """One row: points or outline, whiskers, box, median and mean."""
     if len(values) <= _MOST_POINTS:
         # Golden-ratio steps spread points evenly, and in the same way every time.
         offsets = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.5

@@ -17,8 +17,9 @@ from snacbench.plots._curves import (
 )
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
-from snacbench.plots.style import FONT_PT, caption, new_figure, say_empty
+from snacbench.plots.style import FONT_PT, WIDTH_IN, caption, new_figure, say_empty
 from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 
 def draw(data: PlotData, options: Options) -> Figure:
     """Mean score against rate, one panel per domain of the run, on one scale of quality."""
-    panels = {domain: _gather(data, options, domain) for domain in data.domains or [ALL_DOMAINS]}
-    series = _of_any(list(panels.values()))
+    domains = data.domains or [ALL_DOMAINS]
     single = options.width == "single"
-    rows = len(panels) if single else 1
+    rows = len(domains) if single else 1
+    width_in = WIDTH_IN[options.width] * rows / len(domains)
+    panels = {domain: _gather(data, options, domain, width_in) for domain in domains}
+    series = _of_any(list(panels.values()))
     height_in = 0.75 + legend_height_in(series, options.width) + (1.75 if single else 2.3) * rows
     figure = new_figure(options.width, height_in)
     grid = figure.subplots(rows, len(panels) // rows, sharex=True, sharey=True, squeeze=False)
@@ -44,19 +47,22 @@ def draw(data: PlotData, options: Options) -> Figure:
         f"per panel, {words.sizes(intervals)}",
         words.interval_method(intervals),
         words.remarks(specs),
+        max(found.remark for found in panels.values()),
         words.sets_differ(data),
     )
     caption(figure, options.width, text)
     return figure
 
 
-def _gather(data: PlotData, options: Options, domain: str) -> Gathered:
-    column = f"{options.rate}_kbps"
-    return gather(data, options.metric, domain, lambda s: data.fact(s.name, domain, column))
+def _gather(data: PlotData, options: Options, domain: str, width_in: float) -> Gathered:
+    def rate(spec: CodecSpec) -> float | None:
+        return data.fact(spec.name, domain, f"{options.rate}_kbps")
+
+    return gather(data, options.metric, domain, rate, width_in=width_in)
 
 
 def _draw_panels(grid: Sequence[Axes], panels: Mapping[str, Gathered], options: Options) -> None:
-    x = [p.x for f in panels.values() for one in f.series for p in one.points]
+    x = [x for found in panels.values() for x in found.xs]
     if x:
         log_axis(grid[0], x)
     for index, (axes, (domain, found)) in enumerate(zip(grid, panels.items(), strict=True)):

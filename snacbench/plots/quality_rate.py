@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
-from snacbench.plots._curves import draw_levels, draw_series, gather, log_axis, name_series
+from snacbench.plots._against import Abscissa, draw_against
+from snacbench.plots._curves import Gathered, draw_levels
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
-from snacbench.plots.style import caption, new_figure, say_empty
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -21,35 +22,18 @@ def draw(data: PlotData, options: Options) -> Figure:
     interest, are dotted lines across.
     """
     column = f"{options.rate}_kbps"
-    found = gather(
-        data, options.metric, options.domain, lambda s: data.fact(s.name, options.domain, column)
+    rate = Abscissa(
+        lambda spec: data.fact(spec.name, options.domain, column),
+        words.RATE_LABELS[options.rate],
+        needed="a rate",
+        lacking=f"no {options.rate} rate",
     )
-    figure = new_figure(options.width, 3.0 if options.width == "single" else 3.4)
-    axes = figure.add_subplot()
-    axes.set_ylabel(words.metric_label(data, options.metric))
-    axes.set_xlabel(words.RATE_LABELS[options.rate])
-    anchors = [level for level in found.levels if level[0].anchor]
-    unrated = [spec.name for spec, _, _ in found.levels if not spec.anchor]
-    beyond: list[str] = []
-    if found.series:
-        draw_series(axes, found.series)
-        log_axis(axes, [point.x for one in found.series for point in one.points])
-        beyond = draw_levels(axes, anchors)
-    else:
-        say_empty(axes, f"no codec has {words.metric_name(options.metric)} scores and a rate")
-    text = words.joined(
-        f"{words.where(data, options.domain)}, {words.sizes(found.intervals)}",
-        words.interval_method(found.intervals),
-        words.remarks(found.specs),
-        words.left_out(found.no_score, "no score"),
-        words.left_out(unrated, f"no {options.rate} rate"),
-        words.left_out(beyond, "anchors beyond the axis"),
-        words.sets_differ(data),
-    )
-    caption(figure, options.width, text)
-    if found.series:
-        name_series(figure, axes, found.series, options.width)
-    return figure
+    return draw_against(data, options, rate, _draw_anchors)
+
+
+def _draw_anchors(axes: Axes, found: Gathered) -> list[str]:
+    beyond = draw_levels(axes, [level for level in found.levels if level[0].anchor])
+    return words.left_out(beyond, "anchors beyond the axis")
 
 
 PLOT = Plot(

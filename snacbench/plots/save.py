@@ -41,10 +41,17 @@ def write_plot(
     with paper_style():
         figure = plot.draw(data, options)
         settle(figure)
-        return _write(figure, folder / plot.stem(options), formats)
+        return write_figure(figure, folder / plot.stem(options), formats)
 
 
-def _write(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+def write_figure(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a settled figure in each format, in the style it was drawn in; the files' paths.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
+    """
     written = []
     for form in formats:
         path = stem.with_name(f"{stem.name}.{form}")  # names hold dots: opus@8.5kbps

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snacbench.plots import _labels as words
-from snacbench.plots._curves import draw_series, gather, log_axis, name_series
+from snacbench.plots._against import Abscissa, draw_against
+from snacbench.plots._curves import Gathered, log_axis
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
-from snacbench.plots.style import GREY, caption, new_figure, say_empty
+from snacbench.plots.style import GREY
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+_NEAR_REAL_TIME = 0.5
 
 
 def draw(data: PlotData, options: Options) -> Figure:
@@ -25,32 +28,16 @@ def draw(data: PlotData, options: Options) -> Figure:
         parts = [data.fact(spec.name, options.domain, c) for c in ("rtf_encode", "rtf_decode")]
         return None if None in parts else sum(part for part in parts if part is not None)
 
-    found = gather(data, options.metric, options.domain, rtf)
-    figure = new_figure(options.width, 3.0 if options.width == "single" else 3.4)
-    axes = figure.add_subplot()
-    axes.set_ylabel(words.metric_label(data, options.metric))
-    axes.set_xlabel("RTF, encoding + decoding  ← faster")
-    if found.series:
-        draw_series(axes, found.series)
-        x = [point.x for one in found.series for point in one.points]
-        log_axis(axes, [*x, 1.0] if max(x) > 0.5 else x)
-        if max(x) > 0.5:
+    def finish(axes: Axes, found: Gathered) -> list[str]:
+        if max(found.xs) > _NEAR_REAL_TIME:
+            log_axis(axes, [*found.xs, 1.0])
             axes.axvline(1.0, color=GREY, linestyle="--", linewidth=0.7, gid="real time")
-    else:
-        say_empty(axes, f"no codec has {words.metric_name(options.metric)} scores and was timed")
-    text = words.joined(
-        f"{words.where(data, options.domain)}, {words.sizes(found.intervals)}",
-        words.interval_method(found.intervals),
-        _timing(data, found.specs, options.domain),
-        words.remarks(found.specs),
-        words.left_out((s.name for s, _, _ in found.levels if not s.anchor), "not timed"),
-        words.left_out(found.no_score, "no score"),
-        words.sets_differ(data),
+        return _timing(data, found.specs, options.domain)
+
+    label = "RTF, encoding + decoding  ← faster"
+    return draw_against(
+        data, options, Abscissa(rtf, label, needed="a timing", lacking="not timed"), finish
     )
-    caption(figure, options.width, text)
-    if found.series:
-        name_series(figure, axes, found.series, options.width)
-    return figure
 
 
 def _timing(data: PlotData, specs: list[CodecSpec], domain: str) -> list[str]:

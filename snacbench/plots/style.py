@@ -1,15 +1,16 @@
 """How every figure looks: sizes, fonts, one colour per model, one marker per family.
 
 Colours are Okabe and Ito's ("Color universal design", 2008) without their yellow, which is too
-faint for lines on white. Colour is never the only cue: families differ by marker, and a model that
-has to share a colour is dashed with paler marks. Hollow marks are kept for what they say:
-truncated, or not significant.
+faint for lines on white. Colour is not the only cue: families differ by marker, and the models of
+one family by line and by how their marks are filled, as far as four ways of either reach. Hollow
+marks are kept for what they say: truncated, or not significant.
 """
 
 from __future__ import annotations
 
 import colorsys
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,9 +31,12 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#767676"
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 Line = Literal["-", "--", ":", "-.", ""]
+Pair = tuple[str, Line]
+"""Colour and line of a model: no other has both."""
 LINES: tuple[Line, ...] = ("-", "--", ":", "-.")
+_HALF_FILLED = {":": "left", "-.": "bottom"}
 # Known models look the same in every paper, whatever else is in the figure.
-_MODEL_LOOK: dict[str, tuple[str, Line]] = {
+_MODEL_LOOK: dict[str, Pair] = {
     "snac-24khz": (BLUE, "-"), "snac-32khz": (SKY, "-"), "snac-44khz": (BLUE, "--"),
     "dac-44khz": (VERMILLION, "-"), "dac-24khz": (VERMILLION, "--"), "dac-16khz": (VERMILLION, ":"),
     "dac-44khz-16kbps": (VERMILLION, "-."), "encodec-24khz": (GREEN, "-"),
@@ -95,33 +99,45 @@ class Look:
         """Its colour dark enough for text on white."""
         return _darkened(self.colour)
 
-    @property
-    def fill(self) -> str:
-        """What fills its marks: paler where another model has the same colour."""
-        return self.colour if self.line in ("-", "") else _paler(self.colour)
+    def mark(self, *, hollow: bool = False) -> dict[str, Any]:
+        """How matplotlib draws its marks: filled by the line, as many stand without one."""
+        fill = _paler(self.colour) if self.line == "--" else self.colour
+        return {
+            "marker": self.marker, "color": self.colour, "markeredgewidth": 0.9,
+            "markerfacecolor": "white" if hollow else fill, "markerfacecoloralt": "white",
+            "fillstyle": _HALF_FILLED.get(self.line, "full"),
+        }  # fmt: skip
 
 
 def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     """A look for every model: depends on which models there are, not on their order.
 
-    Known models have looks of their own; others their family's colour, or the next that is free,
-    full lines before dashed ones. Anchors are grey.
+    Known models have looks of their own; of the others a family's first has the family's colour.
+    Whoever comes after takes a line that its family does not have yet, and of the colours the one
+    that fewest have. Anchors are grey.
     """
     models = {spec.model: spec for spec in specs}
     markers = _markers(models.values())
-    known = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
-    free = [(c, line) for line in LINES for c in COLOURS if (c, line) not in known.values()]
-    pairs: dict[str, tuple[str, Line]] = dict(known)
-    for spec in _claimants([s for s in models.values() if s.model not in known and not s.anchor]):
-        claim: tuple[str, Line] = (_FAMILY_COLOUR.get(spec.family, ""), "-")
-        pairs[spec.model] = claim if claim in free else (free or [(GREY, "-.")])[0]
-        if pairs[spec.model] in free:
-            free.remove(pairs[spec.model])
-    anchor: tuple[str, Line] = (GREY, "")
+    pairs = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
+    for spec in _claimants([s for s in models.values() if s.model not in pairs and not s.anchor]):
+        relatives = {look for name, look in pairs.items() if models[name].family == spec.family}
+        pairs[spec.model] = _free_pair(spec.family, list(pairs.values()), relatives)
+    anchor: Pair = (GREY, "")
     return {
         name: Look(*pairs.get(name, anchor), marker=markers[spec.family])
         for name, spec in models.items()
     }
+
+
+def _free_pair(family: str, taken: Sequence[Pair], relatives: Iterable[Pair]) -> Pair:
+    """Colour and line for one more model of a family, whose other models are `relatives`."""
+    claim: Pair = (_FAMILY_COLOUR.get(family, ""), "-")
+    free: list[Pair] = [(c, line) for line in LINES for c in COLOURS if (c, line) not in taken]
+    if claim in free or not free:
+        return claim if free else (GREY, "-.")
+    lines = {line for _, line in relatives}
+    uses = Counter(colour for colour, _ in taken)
+    return min(free, key=lambda pair: (pair[1] in lines, uses[pair[0]]))
 
 
 def _claimants(specs: Iterable[CodecSpec]) -> list[CodecSpec]:

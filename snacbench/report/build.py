@@ -14,6 +14,7 @@ from snacbench import __version__
 from snacbench.errors import StoreError
 from snacbench.report.choose import chosen_clips
 from snacbench.report.figures import write_figures
+from snacbench.report.listening import listened
 from snacbench.report.media import FOLDER, Shelf, write_media
 from snacbench.report.notes import notes, provenance, troubles
 from snacbench.report.pack import script_json
@@ -114,26 +115,57 @@ def _write(
     step: Callable[[], None],
 ) -> tuple[int, list[str]]:
     rows = RunRows.load(folder)
-    found = sources(folder)
-    candidates = [c.id for c in rows.clips if c.id in found and playable(folder, found[c.id])]
-    chosen = chosen_clips(rows, candidates, request.clips)
+    found, chosen = clips_to_play(folder, rows, request)
     preview = _preview(rows, found, chosen, request)
     shelf = Shelf(folder, target, tuple(c.spec.name for c in rows.codecs), preview)
     figures, problems = write_figures(rows, target)
     begin(len(chosen))
     media = _write_all_media(shelf, [found[clip] for clip in chosen], step)
-    data = score_data(rows, {clip: number for number, clip in enumerate(chosen)})
-    data |= {"media": media, "preview": preview.label}
+    beside = Beside(chosen, media, preview, figures)
+    write_page(folder, rows, target, beside, about_sources=request.about_sources)
+    return len(chosen), [*problems, *_problems(media)]
+
+
+def clips_to_play(
+    folder: RunFolder, rows: RunRows, request: Request
+) -> tuple[dict[str, Sources], list[str]]:
+    """Where the signals of all clips are, and the ids of those that get players."""
+    found = sources(folder) if folder.has_decoded else {}
+    candidates = [c.id for c in rows.clips if c.id in found and playable(folder, found[c.id])]
+    return found, chosen_clips(rows, candidates, request.clips)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The files beside the page: players of some clips, and figures."""
+
+    clips: Sequence[str]
+    media: Sequence[Mapping[str, Any]]
+    preview: Preview
+    figures: Sequence[Mapping[str, str]]
+
+
+def write_page(
+    folder: RunFolder,
+    rows: RunRows,
+    target: Path,
+    beside: Beside,
+    *,
+    about_sources: Sequence[str] = (),
+) -> None:
+    """Write the page and its data: everything but players' files and figures."""
+    data = score_data(rows, {clip: number for number, clip in enumerate(beside.clips)})
+    data |= {"media": beside.media, "preview": beside.preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
     (target / "summary.csv").write_text(to_csv([rows]), "utf-8")
     write_static_files(target)
-    content = _content(folder, rows, request) | {
-        "clips": _clip_rows(rows, chosen, media),
-        "preview": preview,
-        "figures": figures,
+    content = _content(folder, rows, about_sources) | {
+        "clips": _clip_rows(rows, beside.clips, beside.media),
+        "preview": beside.preview,
+        "figures": beside.figures,
+        "listening": listened(folder, rows, target),
     }
     (target / INDEX).write_text(html(content), "utf-8")
-    return len(chosen), [*problems, *_problems(media)]
 
 
 def _preview(
@@ -171,7 +203,7 @@ def _clip_rows(
     ]
 
 
-def _content(folder: RunFolder, rows: RunRows, request: Request) -> dict[str, Any]:
+def _content(folder: RunFolder, rows: RunRows, about_sources: Sequence[str]) -> dict[str, Any]:
     tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
     coded = sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
     return {
@@ -179,7 +211,7 @@ def _content(folder: RunFolder, rows: RunRows, request: Request) -> dict[str, An
         "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
         "tiles": _tiles(rows, tried, coded),
         "tables": domain_tables(rows),
-        "notes": notes(rows, about_sources=request.about_sources),
+        "notes": notes(rows, about_sources=about_sources),
         "troubles": troubles(folder),
         "provenance": provenance(rows.run),
         "metrics": rows.metrics,

@@ -61,10 +61,10 @@ def troubles(folder: RunFolder) -> list[Trouble]:
 
 
 def _without_number(folder: RunFolder) -> Iterator[tuple[tuple[str, str, str], str]]:
-    for row in folder.read(Coded):
+    for row in folder.read_not_ok(Coded):
         if row.status != "ok":
             yield (row.status, f"coding with {row.codec}", row.reason), row.clip
-    for score in folder.read(Score):
+    for score in folder.read_not_ok(Score):
         if score.status in ("failed", "undefined"):
             what = f"{score.metric} of {score.codec}"
             yield (score.status, what, score.reason), score.clip

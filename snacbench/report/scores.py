@@ -11,6 +11,7 @@ from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
 from snacbench.tables.run import RunRows, actual_kbps_of
 
 _DIGITS = 5
+_POWERS = np.array([float(f"1e{power}") for power in range(23)])  # exact up to here
 
 
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
@@ -94,6 +95,15 @@ def _cells(codec: CodecColumns, metric: str, tried: Cells) -> list[Any]:
 
 def _rounded(values: Cells) -> list[float | None]:
     """Numbers to five digits; what is no finite number becomes None."""
-    return [
-        float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in values.tolist()
-    ]
+    finite = np.isfinite(values)
+    size = np.abs(np.where(finite & (values != 0), values, 1.0))
+    places = _DIGITS - 1 - np.floor(np.log10(size)).astype(int)
+    exact = np.abs(places) < len(_POWERS)
+    power = _POWERS[np.where(exact, np.abs(places), 0)]
+    scaled = np.rint(np.where(places < 0, values / power, values * power))
+    # Whole numbers over exact powers give the same number as its five digits do when read.
+    rounded = np.where(exact, np.where(places < 0, scaled * power, scaled / power), values)
+    found: list[float | None] = rounded.tolist()
+    for place in np.flatnonzero(~finite).tolist():
+        found[place] = None
+    return found

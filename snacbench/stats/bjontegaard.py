@@ -28,6 +28,9 @@ from snacbench.stats.intervals import check_level
 from snacbench.stats.moments import Floats
 from snacbench.stats.resample import DRAWS, resample_means
 
+Points = tuple[ArrayLike, ArrayLike]
+"""Rates in kbps, and the quality at each."""
+
 POINTS_NEEDED: dict[Interpolation, int] = {"pchip": 3, "akima": 4, "cubic": 4}
 _METHOD_NAMES: dict[Interpolation, str] = {
     "pchip": "monotone piecewise cubic (pchip) on log rate",
@@ -156,14 +159,8 @@ def bd_quality(  # noqa: PLR0913 - keyword-only options of one analysis
     return _delta(anchor, test, clusters, options)
 
 
-def delta_rate_percent(  # noqa: PLR0913 - two curves of two coordinates
-    *,
-    anchor_kbps: ArrayLike,
-    anchor_quality: ArrayLike,
-    test_kbps: ArrayLike,
-    test_quality: ArrayLike,
-    better: Better = "higher",
-    method: Interpolation = "pchip",
+def delta_rate_percent(
+    anchor: Points, test: Points, *, better: Better = "higher", method: Interpolation = "pchip"
 ) -> float:
     """Bjontegaard delta rate in percent from bare points, as published tables give them.
 
@@ -177,33 +174,18 @@ def delta_rate_percent(  # noqa: PLR0913 - two curves of two coordinates
         If the method or the direction is unknown, or points are not pairs of a positive rate and a
         quality.
     """
-    options = _Options("rate", better, method)
-    return _bare((anchor_kbps, anchor_quality), (test_kbps, test_quality), options)
+    return _delta_of_points(anchor, test, _Options("rate", better, method))
 
 
-def delta_quality(  # noqa: PLR0913 - two curves of two coordinates
-    *,
-    anchor_kbps: ArrayLike,
-    anchor_quality: ArrayLike,
-    test_kbps: ArrayLike,
-    test_quality: ArrayLike,
-    better: Better = "higher",
-    method: Interpolation = "pchip",
+def delta_quality(
+    anchor: Points, test: Points, *, better: Better = "higher", method: Interpolation = "pchip"
 ) -> float:
     """Bjontegaard delta quality, in the quality's unit, from bare points.
 
-    See `bd_quality`; points in any order.
-
-    Raises
-    ------
-    Undefined
-        If there are too few points, or no overlap.
-    ValueError
-        If the method or the direction is unknown, or points are not pairs of a positive rate and a
-        quality.
+    See `bd_quality`; points, and what is raised, as for `delta_rate_percent`, but quality need not
+    rise with rate.
     """
-    options = _Options("quality", better, method)
-    return _bare((anchor_kbps, anchor_quality), (test_kbps, test_quality), options)
+    return _delta_of_points(anchor, test, _Options("quality", better, method))
 
 
 @dataclass(frozen=True)
@@ -239,9 +221,7 @@ class _Options:
         return (low, high) if self.better == "higher" else (-high, -low)
 
 
-def _bare(
-    anchor: tuple[ArrayLike, ArrayLike], test: tuple[ArrayLike, ArrayLike], options: _Options
-) -> float:
+def _delta_of_points(anchor: Points, test: Points, options: _Options) -> float:
     sides = []
     for name, (kbps, quality) in (("anchor", anchor), ("test", test)):
         rates, values = np.asarray(kbps, float), np.asarray(quality, float)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from snacbench.stats.bca import Ends, acceleration_of, bca_ends
 from snacbench.stats.clusters import FEW_CLUSTERS, MANY_CLUSTERS, cluster_clips
@@ -20,6 +19,7 @@ from snacbench.stats.moments import (
     within_error,
 )
 from snacbench.stats.resample import DRAWS, draw_means, leave_one_out_means, widened_z
+from snacbench.stats.student import t_quantile
 
 BCA = "BCa bootstrap over clusters"
 PERCENTILE = "percentile bootstrap over clusters, as BCa degenerates"
@@ -208,7 +208,7 @@ def _t_ends(m: Moments, methods: NDArray[np.object_], level: float) -> tuple[Flo
     within = methods == WITHIN
     error = np.where(within, within_error(m), robust_error(m))
     freedom = np.where(within, m.n - m.clusters, degrees_of_freedom(m))
-    half = stats.t.ppf((1 + level) / 2, freedom) * error
+    half = t_quantile((1 + level) / 2, freedom) * error
     half[methods == CONSTANT] = 0.0
     half[methods == ONE_VALUE] = np.nan
     return m.mean - half, m.mean + half

@@ -15,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, stats
+from scipy import linalg
 
 from snacbench.stats.bca import acceleration_of, bca_ends, percentile_ends
 from snacbench.stats.clusters import FEW_CLUSTERS, MANY_CLUSTERS, Clustering
@@ -30,11 +31,14 @@ from snacbench.stats.moments import (
     plug_in_error,
     robust_error,
 )
+from snacbench.stats.student import t_quantile
 
 DRAWS = 9_999
 _CHUNK_BYTES = 16 * 2**20
 _KEPT_BYTES = 64 * 2**20
 _WORTH_COMPACTING = 32  # columns
+_WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
+_FEWEST_ROWS = 32
 
 
 def times_drawn(units: int, *, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
@@ -80,10 +84,20 @@ def draw_means(m: Moments, *, draws: int = DRAWS, seed: int = 0) -> Floats:
     sums, coefficients = compact(m.residual_sums)
     parts = []
     for chunk in times_drawn(len(m.counts), draws=draws, seed=seed):
-        times = chunk.astype(float)
-        clips = np.maximum(times @ counts, 1.0)[:, column_of.ravel()]
-        parts.append(m.mean + (times @ sums) @ coefficients / clips)
+        for part in in_small_products(chunk, coefficients.shape[1]):
+            times = part.astype(float)
+            clips = np.maximum(times @ counts, 1.0)[:, column_of.ravel()]
+            parts.append(m.mean + (times @ sums) @ coefficients / clips)
     return np.concatenate(parts)
+
+
+def in_small_products(table: NDArray[Any], columns: int) -> Iterator[NDArray[Any]]:
+    """Rows of a table, so few at once that their product with some columns needs no threads.
+
+    On a busy machine, threads of BLAS take longer to find each other than to compute.
+    """
+    rows = max(_FEWEST_ROWS, _WORTH_THREADS // max(1, table.shape[1] * columns))
+    return (table[start : start + rows] for start in range(0, len(table), rows))
 
 
 def compact(table: Floats) -> tuple[Floats, Floats]:
@@ -117,7 +131,7 @@ def widened_z(m: Moments, level: float) -> Floats:
     """
     plain = plug_in_error(m)
     ratio = np.divide(robust_error(m), plain, out=np.ones_like(plain), where=plain > 0)
-    return np.asarray(ratio * stats.t.ppf((1 + level) / 2, degrees_of_freedom(m)))
+    return np.asarray(ratio * t_quantile((1 + level) / 2, degrees_of_freedom(m)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,4 +242,4 @@ def _as_clips(m: Moments, values: Floats, clustering: Clustering) -> Moments:
 
 def _z_within(m: Moments, level: float) -> float:
     freedom = float((m.n - m.clusters)[0])
-    return float(stats.t.ppf((1 + level) / 2, freedom))
+    return float(t_quantile((1 + level) / 2, freedom))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
     ValueError
         If a value is not finite: what is undefined must be left out.
     """
-    clips = list(dict.fromkeys(clip for column in scores.values() for clip in column))
+    clips = list(dict.fromkeys(chain.from_iterable(scores.values())))
     table = np.full((len(clips), len(scores)), np.nan)
     row = {clip: i for i, clip in enumerate(clips)}
     for j, (name, column) in enumerate(scores.items()):
@@ -43,5 +44,6 @@ def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
                 f"{name}: the value of clip {clip!r} is {values[wrong[0]]}; leave out clips "
                 "without a value"
             )
-        table[[row[clip] for clip in column], j] = values
+        rows = np.fromiter(map(row.__getitem__, column), np.intp, len(column))
+        table[rows, j] = values
     return clips, table

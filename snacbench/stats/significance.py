@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from snacbench.stats.clusters import FEW_CLUSTERS, MANY_CLUSTERS
 from snacbench.stats.moments import (
@@ -18,7 +17,8 @@ from snacbench.stats.moments import (
     robust_error,
     within_error,
 )
-from snacbench.stats.resample import compact
+from snacbench.stats.resample import compact, in_small_products
+from snacbench.stats.student import t_upper_tail
 
 Method = Literal["auto", "t", "sign-flip"]
 
@@ -88,7 +88,7 @@ def _t_p_values(m: Moments, few: NDArray[np.bool_]) -> Floats:
     freedom = np.where(few, m.n - m.clusters, degrees_of_freedom(m))
     # Differences that are equal but for rounding have no spread to test against.
     spread = np.where(error > _ROUNDING * np.abs(m.mean), error, np.nan)
-    return np.asarray(2 * stats.t.sf(np.abs(m.mean) / spread, freedom))
+    return np.asarray(2 * t_upper_tail(np.abs(m.mean) / spread, freedom))
 
 
 def _test(m: Moments, i: int, p: float, few: bool, flipped: bool) -> Test:
@@ -139,7 +139,8 @@ def sign_flip_p_values(sums: Floats, *, flips: int = FLIPS, seed: int = 0) -> Fl
     hits = np.zeros(sums.shape[1])
     tried = 0
     for signs in patterns:
-        hits += (np.abs((signs @ narrow) @ wide) >= bar).sum(axis=0)
+        for some in in_small_products(signs, wide.shape[1]):
+            hits += (np.abs((some @ narrow) @ wide) >= bar).sum(axis=0)
         tried += len(signs)
     return np.asarray(hits / tried if exact else (1 + hits) / (1 + tried))
 

@@ -15,8 +15,9 @@ _RULES = {"channels": "mono", "reference": "source"}  # and what runs did before
 def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
     """Versions of the metrics that a run was scored by, as its rows tell."""
     found: dict[str, set[str]] = {}
-    for row in folder.read(Score):
-        found.setdefault(row.metric, set()).add(row.version)
+    for block in folder.read_blocks(Score):
+        for metric, version in {(row.metric, row.version) for row in block.rows}:
+            found.setdefault(metric, set()).add(version)
     return found
 
 

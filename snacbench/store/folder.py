@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, islice
@@ -20,7 +20,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError
-from snacbench.rows import Agreement, Calibration, ClipMeasures, Coded, CodeHistogram, Run, Score
+from snacbench.rows import (
+    Agreement,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    CodeHistogram,
+    ListenerScore,
+    ListeningSummary,
+    Run,
+    Score,
+)
+from snacbench.store.blocks import Block, read_blocks, read_unless
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip
 
@@ -30,6 +41,7 @@ _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
 _ROWS_AT_ONCE = 1000
 _BLOCK_BYTES = 1 << 16
+_OK = b'"status": "ok"'  # as `append` writes it; inside of a text, its quotes are escaped
 _MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
 Row = TypeVar("Row")
@@ -43,6 +55,8 @@ ROW_FILES: dict[type, str] = {
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
     Score: "scores.jsonl",
+    ListenerScore: "listening.jsonl",
+    ListeningSummary: "listening_summaries.jsonl",
 }
 
 
@@ -111,6 +125,11 @@ class RunFolder:
         """Where the decoded audio of a clip lies: one folder per codec."""
         return self.path / _DECODED_FOLDER / _file_name(codec) / (_file_name(clip) + ".flac")
 
+    @property
+    def has_decoded(self) -> bool:
+        """Whether decoded audio of any clip may lie here."""
+        return (self.path / _DECODED_FOLDER).is_dir()
+
     def append(self, rows: Iterable[object]) -> list[int]:
         """Append rows to their files and wait until they are on disk.
 
@@ -152,19 +171,23 @@ class RunFolder:
         StoreError
             If a line other than an incomplete last one is not such a row.
         """
-        return (row for _, row in self.read_placed(row_type))
+        return (row for block in self.read_blocks(row_type) for row in block.rows)
 
     def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
         """Every complete row of a kind as `read` gives it, with the byte at which it begins."""
-        path = self.path / ROW_FILES[row_type]
-        if not path.exists():
-            return
-        place = 0
-        with path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.endswith(b"\n"):
-                    yield place, from_json(line, row_type, origin=f"{path}, line {number}")
-                place += len(line)
+        for block in self.read_blocks(row_type):
+            yield from zip(block.places, block.rows, strict=True)
+
+    def read_blocks(self, row_type: type[Row]) -> Iterator[Block[Row]]:
+        """Every complete row of a kind as `read` gives it, many at once."""
+        return read_blocks(self.path / ROW_FILES[row_type], row_type)
+
+    def read_not_ok(self, row_type: type[Row]) -> Iterator[Row]:
+        """Rows of a kind that has a status, at least those whose status is not ``ok``.
+
+        What `append` wrote as ``ok`` is passed over unread.
+        """
+        return read_unless(self.path / ROW_FILES[row_type], row_type, _OK)
 
     def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
         """The rows that begin at these bytes of their file."""
@@ -175,6 +198,20 @@ class RunFolder:
                 stream.seek(place)
                 rows.append(from_json(stream.readline(), row_type, origin=f"{path}, byte {place}"))
         return rows
+
+    def replace(
+        self, row_type: type[Row], rows: Iterable[Row], *, of: Callable[[Row], bool]
+    ) -> None:
+        """Put rows in place of those of their kind that `of` tells, whole or not at all.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        kept = [row for row in self.read(row_type) if not of(row)]
+        text = b"".join(_line_of(row) for row in [*kept, *rows]).decode()
+        self.write_text(ROW_FILES[row_type], text)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.errors import StoreError
-from snacbench.rows import Agreement, Calibration, ClipMeasures, Coded, CodeHistogram, Score
+from snacbench.rows import (
+    Agreement,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    CodeHistogram,
+    ListenerScore,
+    ListeningSummary,
+    Score,
+)
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
 from snacbench.store.joined import joined_run
@@ -87,6 +96,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         made.append(common)
         for part in parts:
             made.append(_own_rows(part, _shared_codecs(parts)))
+        made.append(_listening_rows(parts))
         _keep_provenance(parts, made)
         linked, copied, missing = _take_audio(parts, made)
         partial.rename(target)
@@ -133,6 +143,28 @@ def _common_rows(parts: Sequence[RunFolder]) -> tuple[list[object], int]:
                     rows[name] = (part, row)
         found += [row for _, row in rows.values()]
     return found, repeated
+
+
+def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
+    """Rows of every listening test once.
+
+    Raises
+    ------
+    StoreError
+        If two parts have different results of one test.
+    """
+    held: dict[str, tuple[RunFolder, ListeningSummary]] = {}
+    for part in parts:
+        for row in {row.test: row for row in part.read(ListeningSummary)}.values():
+            first, known = held.setdefault(row.test, (part, row))
+            if known != row:
+                raise StoreError(
+                    f"{first.path} and {part.path} cannot be merged: they hold different results "
+                    f"of the listening test {row.test!r}; analyse it again with --run for both"
+                )
+    for test, (part, summary) in held.items():
+        yield from (row for row in part.read(ListenerScore) if row.test == test)
+        yield summary
 
 
 def _check_equal(kind: type, one: tuple[RunFolder, Any], other: tuple[RunFolder, Any]) -> None:

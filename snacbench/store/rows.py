@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import dataclasses
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,11 +42,35 @@ def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
     StoreError
         If the line is not such a row.
     """
-    try:
+    with _told(row_type, origin):
         if row_type is CodeHistogram:
             packed = _adapter(_PackedHistogram).validate_json(line)
             return unpack_histogram(packed)  # type: ignore[return-value]
-        return _adapter(row_type).validate_json(line)
+        row: Row = _adapter(row_type).validate_json(line)
+        return row
+
+
+def many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Row]:
+    """Read a JSON array of rows: half the time that they would take one by one.
+
+    Raises
+    ------
+    StoreError
+        If it is not an array of such rows.
+    """
+    with _told(row_type, origin):
+        if row_type is CodeHistogram:
+            packed = _adapter(list[_PackedHistogram]).validate_json(array)
+            return [unpack_histogram(row) for row in packed]  # type: ignore[misc]
+        rows: list[Row] = _adapter(list[row_type]).validate_json(array)  # type: ignore[valid-type]
+        return rows
+
+
+@contextmanager
+def _told(row_type: type, origin: str) -> Iterator[None]:
+    """What pydantic or numpy find wrong with a row, as an error that says where."""
+    try:
+        yield
     except (ValidationError, ValueError) as error:
         first = str(error).splitlines()[0]
         raise StoreError(
@@ -54,11 +79,11 @@ def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
         ) from error
 
 
-_adapters: dict[type, TypeAdapter[Any]] = {}
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
-def _adapter(row_type: type[Row]) -> TypeAdapter[Row]:
-    """The reader of a row type, built once."""
+def _adapter(row_type: Any) -> TypeAdapter[Any]:
+    """The reader of a row type, or of many rows of it, built once."""
     if row_type not in _adapters:
         _adapters[row_type] = TypeAdapter(row_type)
     return _adapters[row_type]

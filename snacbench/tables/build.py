@@ -18,7 +18,7 @@ from snacbench.tables.footnotes import (
 from snacbench.tables.layouts._parts import EFFICIENCY, Fact, Layout, Part
 from snacbench.tables.means import Block, block_of
 from snacbench.tables.options import Options
-from snacbench.tables.published_figures import published_note, published_rows
+from snacbench.tables.published_figures import with_published
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import record_of
 from snacbench.tables.table import Cell, Column, Row, Table, ranked
@@ -80,8 +80,8 @@ def _table(  # noqa: PLR0913 - all that a table is made of
         footnotes.append(comparison_note(compared, options))
     footnotes += column_notes(parts, runs, {m for rows in runs for m in rows.metrics})
     if options.published and layout.published:
-        rows += published_rows(layout.published, parts)
-        footnotes.append(published_note(layout.published))
+        codecs = [entry.columns.spec.name for entry in block.entries]
+        rows = with_published(rows, codecs, layout.published, parts)
     entropy = any(part is EFFICIENCY for part, _ in parts)
     footnotes += run_notes(runs, entries, entropy=entropy)
     where = "all clips" if domain == ALL_DOMAINS else domain

@@ -127,7 +127,8 @@ class CodecColumns:
         """The ``ok`` scores among some clips."""
         cells = self.scores.get(metric, np.zeros(0, _SCORE))
         found = cells[clips[clips < len(cells)]]
-        return [float(value) for value in found["value"][found["ok"]]]
+        values: list[float] = found["value"][found["ok"]].tolist()
+        return values
 
     def entropies(self, domain: str) -> tuple[CodebookEntropy, ...]:
         """Entropy per codebook over the clips of a domain.

@@ -34,7 +34,8 @@ class Entry:
         clips = clips[clips < len(cells)]
         clips = clips[cells["ok"][clips]]
         values = cells["value"][clips].tolist()
-        return {self.rows.clips[c].id: v for c, v in zip(clips.tolist(), values, strict=True)}
+        ids = map(self.rows.ids.__getitem__, clips.tolist())
+        return dict(zip(ids, values, strict=True))
 
     def undefined(self, metric: str, domain: str) -> int:
         """Clips of a domain on which the metric has no value."""

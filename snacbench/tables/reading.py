@@ -1,34 +1,24 @@
-"""The scores of a run, read in blocks: they are most of its rows.
-
-A block is checked as one JSON array, in half the time that its lines would take one by one, and
-goes on as columns of numbers. What a line must be, and what is said of a wrong one, is the store's.
-"""
+"""The scores of a run as columns: they are most of its rows, so none stays an object for long."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from snacbench.rows import Score
-from snacbench.store.folder import ROW_FILES, RunFolder
-from snacbench.store.rows import from_json
+from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ScoreRows
-
-_LINES_AT_ONCE = 5_000
-_block_reader: TypeAdapter[list[Score]] = TypeAdapter(list[Score])
 
 
 @dataclass
 class _Growing:
-    """The rows of one codec and metric, in the order in which they were written."""
+    """All rows in the order in which they were written; `pair` is their codec and metric."""
 
-    clip: array[int] = field(default_factory=lambda: array("q"))
+    pair: array[int] = field(default_factory=lambda: array("i"))
+    clip: array[int] = field(default_factory=lambda: array("i"))
     ok: bytearray = field(default_factory=bytearray)
     undefined: bytearray = field(default_factory=bytearray)
     value: array[float] = field(default_factory=lambda: array("d"))
@@ -47,50 +37,30 @@ def read_scores(folder: RunFolder, numbers: dict[str, int]) -> Iterator[tuple[st
     StoreError
         If a line other than an incomplete last one is no score.
     """
-    found: dict[tuple[str, str], _Growing] = {}
-    for block in _blocks(folder.path / ROW_FILES[Score]):
-        for row in block:
-            key = (row.codec, row.metric)
-            rows = found.get(key)
-            if rows is None:
-                rows = found[key] = _Growing()
-            ok = row.status == "ok" and row.value is not None
-            rows.clip.append(numbers.setdefault(row.clip, len(numbers)))
-            rows.ok.append(ok)
-            rows.undefined.append(row.status == "undefined")
-            rows.value.append(row.value if ok and row.value is not None else np.nan)
-    for (codec, metric), rows in found.items():
-        yield codec, metric, _columns(rows)
+    pairs: dict[tuple[str, str], int] = {}
+    all_rows = _Growing()
+    for block in folder.read_blocks(Score):
+        rows = block.rows
+        all_rows.pair.extend([pairs.setdefault((r.codec, r.metric), len(pairs)) for r in rows])
+        all_rows.clip.extend([numbers.setdefault(r.clip, len(numbers)) for r in rows])
+        all_rows.ok.extend([r.status == "ok" and r.value is not None for r in rows])
+        all_rows.undefined.extend([r.status == "undefined" for r in rows])
+        all_rows.value.extend([np.nan if r.value is None else r.value for r in rows])
+    yield from _by_pair(all_rows, pairs)
 
 
-def _columns(rows: _Growing) -> ScoreRows:
-    return ScoreRows(
-        np.frombuffer(rows.clip, np.int64),
-        np.frombuffer(rows.ok, np.bool_),
-        np.frombuffer(rows.undefined, np.bool_),
-        np.frombuffer(rows.value, np.float64),
+def _by_pair(
+    rows: _Growing, pairs: dict[tuple[str, str], int]
+) -> Iterator[tuple[str, str, ScoreRows]]:
+    """The columns cut up by codec and metric, the order of the rows kept."""
+    pair = np.frombuffer(rows.pair, np.intc)
+    order = np.argsort(pair, kind="stable")
+    columns = (
+        np.frombuffer(rows.clip, np.intc)[order],
+        np.frombuffer(rows.ok, np.bool_)[order],
+        np.frombuffer(rows.undefined, np.bool_)[order],
+        np.frombuffer(rows.value, np.float64)[order],
     )
-
-
-def _blocks(path: Path) -> Iterator[list[Score]]:
-    if not path.exists():
-        return
-    before = 0
-    with path.open("rb") as stream:
-        while lines := list(islice(stream, _LINES_AT_ONCE)):
-            count = len(lines)
-            if not lines[-1].endswith(b"\n"):
-                lines.pop()  # a process was killed while it wrote
-            yield _checked(lines, path, before)
-            before += count
-
-
-def _checked(lines: list[bytes], path: Path, before: int) -> list[Score]:
-    try:
-        rows = _block_reader.validate_json(b"[" + b",".join(lines) + b"]")
-    except ValidationError:
-        rows = []
-    if len(rows) == len(lines):
-        return rows
-    numbered = enumerate(lines, start=before + 1)
-    return [from_json(line, Score, origin=f"{path}, line {n}") for n, line in numbered]
+    ends = np.cumsum(np.bincount(pair, minlength=len(pairs))).tolist()
+    for (codec, metric), start, end in zip(pairs, [0, *ends], ends, strict=False):
+        yield codec, metric, ScoreRows(*(column[start:end] for column in columns))

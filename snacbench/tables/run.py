@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -49,7 +50,8 @@ class RunRows:
         numbers: dict[str, int] = {}
         facts = {c.id: ClipFacts(c.id, c.domain, c.cluster) for c in folder.read(Clip)}
         for coded in folder.read(Coded):
-            facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
+            if coded.clip not in facts:
+                facts[coded.clip] = ClipFacts(coded.clip, coded.domain)
             columns[coded.codec].take_coded(numbers.setdefault(coded.clip, len(numbers)), coded)
         for codec, metric, scores in read_scores(folder, numbers):
             columns[codec].take_scores(metric, scores)
@@ -58,6 +60,11 @@ class RunRows:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
         return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of the clips, in the order of the columns' cells."""
+        return [clip.id for clip in self.clips]
 
     @property
     def metrics(self) -> list[str]:
@@ -87,13 +94,8 @@ def scores_of(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, di
             clips = codec.ok(domain)
             clips = clips[clips < len(cells)]
             clips = clips[cells["ok"][clips]]
-            values = dict(
-                zip(
-                    (rows.clips[c].id for c in clips),
-                    map(float, cells["value"][clips]),
-                    strict=True,
-                )
-            )
+            ids = map(rows.ids.__getitem__, clips.tolist())
+            values = zip(ids, cells["value"][clips].tolist(), strict=True)
             found.setdefault(codec.spec.name, {}).update(values)
     return found
 

@@ -20,6 +20,7 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 Mark = Literal["best", "second", "significant"]
 SIGNIFICANT = "*"
+_PUBLISHED_ONLY = "published, not in these runs"
 
 
 @dataclass(frozen=True)
@@ -109,16 +110,32 @@ class Row:
     ----------
     cells : mapping of str to Cell
         By the key of the column.
-    group : str
-        Rows of one group stand together under its name; empty: the run's own.
     ranked : bool
         Whether its numbers compete for best and second.
+    source : str
+        The publication that it is quoted from; empty: measured in the runs.
+    beside : str
+        Label of the measured row of the same codec and setting, which it follows.
+    notes : tuple of str
+        What a footnote says of this row alone.
     """
 
     label: str
     cells: Mapping[str, Cell]
-    group: str = ""
     ranked: bool = True
+    source: str = ""
+    beside: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The label as shown: ``↳ Opus, published`` below the row that it stands beside."""
+        return f"↳ {self.label}, published" if self.beside else self.label
+
+    @property
+    def heading(self) -> str:
+        """Over the rows of its kind; those of the runs and what stands beside them need none."""
+        return _PUBLISHED_ONLY if self.source and not self.beside else ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,7 @@ class Table:
     columns : tuple of Column
         Without the first one, the rows' labels.
     footnotes : tuple of str
-        On the table as a whole; those of single cells are in the cells.
+        On the table as a whole; those of single rows and cells are in these.
     """
 
     title: str
@@ -145,14 +162,23 @@ class Table:
         """The cell of a row in a column; an empty one where the row has none."""
         return row.cells.get(column.key, Cell())
 
-    def letters_of(self, cell: Cell) -> str:
-        """Letters of a cell's own footnotes: ``a,b``."""
-        return ",".join(self.letters[note] for note in cell.notes)
+    def headed(self) -> Iterator[tuple[str, Row]]:
+        """Every row, with the heading that is to stand over it, mostly none."""
+        above = ""
+        for row in self.rows:
+            yield row.heading if row.heading != above else "", row
+            above = row.heading
+
+    def letters_of(self, noted: Cell | Row) -> str:
+        """Letters of a cell's or a row's own footnotes: ``a,b``."""
+        return ",".join(self.letters[note] for note in noted.notes)
 
     def lettered(self) -> Table:
-        """The same table with a letter for every note of a cell, in reading order."""
-        cells = (self.cell(row, column) for row in self.rows for column in self.columns)
-        notes = dict.fromkeys(note for cell in cells for note in cell.notes)
+        """The same table with a letter for every note of a row or a cell, in reading order."""
+        noted: list[Cell | Row] = []
+        for row in self.rows:
+            noted += [row, *(self.cell(row, column) for column in self.columns)]
+        notes = dict.fromkeys(note for one in noted for note in one.notes)
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
 

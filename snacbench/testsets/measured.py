@@ -11,7 +11,6 @@ import re
 import threading
 from collections.abc import Iterable
 from contextlib import ExitStack
-from types import TracebackType
 from typing import Any
 
 from snacbench.settings import cache_folder
@@ -43,12 +42,7 @@ class MeasureCache:
     def __enter__(self) -> MeasureCache:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def get(self, clip: Clip) -> Measures | None:

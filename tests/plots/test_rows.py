@@ -121,8 +121,8 @@ def test_codebooks_show_entropy_against_the_most_there_is(draw: Draw, counted: R
     ("name", "text"),
     [
         ("quality-rate", "no codec has SI-SDR scores and a rate"),
-        ("tokens", "no codec with tokens has SI-SDR scores"),
-        ("speed", "no codec has SI-SDR scores and was timed"),
+        ("tokens", "no codec has SI-SDR scores and tokens"),
+        ("speed", "no codec has SI-SDR scores and a timing"),
         ("domains", "no SI-SDR scores"),
         ("distribution", "no SI-SDR scores"),
         ("differences", "no SI-SDR differences: nothing to compare it with"),

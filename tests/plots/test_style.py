@@ -3,12 +3,89 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
-from snacbench.plots.style import GREY, looks, paper_style
+from snacbench.plots.style import COLOURS, GREY, Look, looks, paper_style
+from snacbench.plugins import codec_models
 from tests.plots.synthetic import ANCHOR, DAC, OPUS, SEVERAL, SNAC, many, spec
+
+# Machado, Oliveira and Fernandes, "A physiologically-based model for simulation of color vision
+# deficiency", IEEE TVCG 15 (6), 2009: their matrices of severity 1.0, on linear RGB.
+VISION = {
+    "usual": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]  # sRGB, D65
+TELLABLE = 15.0  # CIELAB 1976; about 2.3 is just noticeable in large areas side by side
+
+
+def linear(colour: str) -> np.ndarray:
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(colour: str, vision: str) -> np.ndarray:
+    seen = np.clip(VISION[vision] @ linear(colour), 0, 1)
+    share = (TO_XYZ @ seen) / np.sum(TO_XYZ, axis=1)
+    x, y, z = np.where(share > (6 / 29) ** 3, np.cbrt(share), share / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def difference(one: str, other: str, vision: str) -> float:
+    return float(np.linalg.norm(lab(one, vision) - lab(other, vision)))
+
+
+def test_a_colour_is_told_by_its_place_in_cielab() -> None:
+    assert lab("#FFFFFF", "usual") == pytest.approx([100, 0, 0], abs=0.05)
+    assert lab("#FF0000", "usual") == pytest.approx([53.24, 80.09, 67.20], abs=0.05)
+    assert lab("#808080", "deuteranopia") == pytest.approx(lab("#808080", "usual"), abs=0.05)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_no_two_colours_look_alike_to_anyone(vision: str) -> None:
+    for one, other in combinations(COLOURS, 2):
+        assert difference(one, other, vision) > TELLABLE, (one, other)
+
+
+def shape(look: Look) -> tuple[object, ...]:
+    """What is left of a mark without its colour."""
+    mark = look.mark()
+    return mark["marker"], mark["fillstyle"], mark["markerfacecolor"] == look.colour
+
+
+def test_models_of_a_colour_and_relatives_differ_in_their_marks() -> None:
+    known = [model.points[-1] for model in codec_models().values()]
+    for found in (looks(known), looks(many(28)), looks([*known, *many(4)])):
+        drawn = [look for look in found.values() if look.colour != GREY]  # without the anchors
+        for one, other in combinations(drawn, 2):
+            if shape(one) == shape(other):
+                apart = min(difference(one.colour, other.colour, v) for v in VISION)
+                assert apart > TELLABLE, (one, other)
+
+
+def test_the_first_four_of_a_family_differ_without_colour() -> None:
+    own = looks([spec(name, 9, "dac") for name in "ABCD"])
+    assert len({shape(look) for look in own.values()}) == 4
+    assert len({look.line for look in own.values()}) == 4
+    assert len({look.colour for look in own.values()}) == 4
 
 
 def test_a_known_model_looks_the_same_whoever_else_is_there() -> None:
@@ -34,7 +111,7 @@ def test_a_family_shares_its_marker_and_anchors_are_grey() -> None:
     found = looks([*many(14), *ANCHOR])
     assert found["model-0"].marker == found["model-7"].marker
     assert found["model-0"].marker != found["model-1"].marker
-    assert found["model-0"].fill != found["model-7"].fill
+    assert found["model-0"].mark() != found["model-7"].mark() | {"color": found["model-0"].colour}
     assert (found["lowpass"].colour, found["lowpass"].line) == (GREY, "")
 
 

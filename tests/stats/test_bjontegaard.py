@@ -8,12 +8,10 @@ from snacbench.stats.bjontegaard import bd_quality, bd_rate, delta_quality, delt
 from snacbench.stats.curves import RateCurve, RatePoint
 
 # The example in the documentation of the package bjontegaard (libx265, two presets): kbps, dB.
-X265 = {
-    "anchor_kbps": [9487.76, 4593.60, 2486.44, 1358.24],
-    "anchor_quality": [40.037, 38.615, 36.845, 34.851],
-    "test_kbps": [9787.80, 4469.00, 2451.52, 1356.24],
-    "test_quality": [40.121, 38.651, 36.970, 34.987],
-}
+X265 = (
+    ([9487.76, 4593.60, 2486.44, 1358.24], [40.037, 38.615, 36.845, 34.851]),
+    ([9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.987]),
+)
 METHODS = ("pchip", "akima", "cubic")
 
 
@@ -38,63 +36,46 @@ def speakers(clips: int = 60, count: int = 20):
 @pytest.mark.parametrize("seed", [None, 0, 1, 2])
 def test_deltas_agree_with_the_package_bjontegaard(method, seed):
     package = pytest.importorskip("bjontegaard")
-    points = X265
+    anchor, test = X265
     if seed is not None:
         rng = np.random.default_rng(seed)
         rates = np.sort(rng.uniform(1, 30, (2, 5)))[:, ::-1]
         quality = 30 + 3 * np.log(rates) + rng.uniform(0, 0.5, (2, 1)) + 0.1 * rates
-        points = dict(zip(X265, (rates[0], quality[0], rates[1], quality[1]), strict=True))
-    theirs = [*points.values()]
-    assert delta_rate_percent(**points, method=method) == pytest.approx(
-        package.bd_rate(*theirs, method=method, min_overlap=0), rel=1e-8
+        anchor, test = zip(rates, quality, strict=True)
+    assert delta_rate_percent(anchor, test, method=method) == pytest.approx(
+        package.bd_rate(*anchor, *test, method=method, min_overlap=0), rel=1e-8
     )
-    assert delta_quality(**points, method=method) == pytest.approx(
-        package.bd_psnr(*theirs, method=method, min_overlap=0), rel=1e-8
+    assert delta_quality(anchor, test, method=method) == pytest.approx(
+        package.bd_psnr(*anchor, *test, method=method, min_overlap=0), rel=1e-8
     )
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_half_the_rate_at_equal_quality_is_minus_50_percent(method):
     kbps, quality = np.array([4.0, 8, 16, 32]), np.array([1.0, 2, 3.5, 4])
-    assert delta_rate_percent(
-        anchor_kbps=kbps,
-        anchor_quality=quality,
-        test_kbps=kbps / 2,
-        test_quality=quality,
-        method=method,
-    ) == pytest.approx(-50)
+    found = delta_rate_percent((kbps, quality), (kbps / 2, quality), method=method)
+    assert found == pytest.approx(-50)
 
 
 def test_quality_by_hand():
     # Two straight lines over log rate, one 0.25 above: only 8 to 16 kbps is shared.
-    found = delta_quality(
-        anchor_kbps=[4, 8, 16], anchor_quality=[1, 2, 3], test_kbps=[8, 16, 32],
-        test_quality=[2.25, 3.25, 4.25],
-    )  # fmt: skip
+    found = delta_quality(([4, 8, 16], [1, 2, 3]), ([8, 16, 32], [2.25, 3.25, 4.25]))
     assert found == pytest.approx(0.25)
 
 
 def test_for_a_metric_where_lower_is_better_rate_saved_stays_negative():
     kbps, distance = np.array([4.0, 8, 16, 32]), np.array([2.0, 1.5, 1.2, 1.0])
-    found = delta_rate_percent(
-        anchor_kbps=kbps, anchor_quality=distance, test_kbps=kbps / 2, test_quality=distance,
-        better="lower",
-    )  # fmt: skip
+    found = delta_rate_percent((kbps, distance), (kbps / 2, distance), better="lower")
     assert found == pytest.approx(-50)
 
 
 def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval():
     kbps, quality = [6, 12, 24, 48], [2.0, 3, 3.6, 4]
     anchor, test = curve("opus", kbps, quality), curve("x", kbps, [2.3, 3.2, 3.9, 4.2], seed=1)
-    bare = {
-        "anchor_kbps": kbps,
-        "anchor_quality": quality,
-        "test_kbps": kbps,
-        "test_quality": [2.3, 3.2, 3.9, 4.2],
-    }
+    bare = (kbps, quality), (kbps, [2.3, 3.2, 3.9, 4.2])
     rate, gain = (f(anchor, test, speakers()) for f in (bd_rate, bd_quality))
-    assert rate.value == pytest.approx(delta_rate_percent(**bare))
-    assert gain.value == pytest.approx(delta_quality(**bare))
+    assert rate.value == pytest.approx(delta_rate_percent(*bare))
+    assert gain.value == pytest.approx(delta_quality(*bare))
     for found in (rate, gain):
         assert found.low is not None
         assert found.high is not None
@@ -188,22 +169,19 @@ def test_an_interval_is_withheld_where_many_draws_have_no_delta():
 
 
 def test_bare_points_without_a_delta_raise():
-    points = {"anchor_kbps": [1, 2, 3], "anchor_quality": [1, 2, 3], "test_kbps": [1, 2, 3]}
+    anchor = ([1, 2, 3], [1, 2, 3])
     with pytest.raises(Undefined, match="no overlap: quality 1 to 3 against 4 to 6"):
-        delta_rate_percent(**points, test_quality=[4, 5, 6])
+        delta_rate_percent(anchor, ([1, 2, 3], [4, 5, 6]))
     with pytest.raises(Undefined, match="test does not get better from 2 to 3 kbps"):
-        delta_rate_percent(**points, test_quality=[1, 3, 2])
+        delta_rate_percent(anchor, ([1, 2, 3], [1, 3, 2]))
     with pytest.raises(Undefined, match="anchor has 3 points, cubic needs 4"):
-        delta_quality(**points, test_quality=[1, 2, 3], method="cubic")
+        delta_quality(anchor, anchor, method="cubic")
 
 
 @pytest.mark.parametrize("test_kbps", [[1, 2], [0, 1, 2]])
 def test_bare_points_are_pairs(test_kbps):
     with pytest.raises(ValueError, match="test: give one quality for every positive rate, found"):
-        delta_rate_percent(
-            anchor_kbps=[1, 2, 3], anchor_quality=[1, 2, 3], test_kbps=test_kbps,
-            test_quality=[1, 2, 3],
-        )  # fmt: skip
+        delta_rate_percent(([1, 2, 3], [1, 2, 3]), (test_kbps, [1, 2, 3]))
 
 
 def test_methods_are_known_by_name():

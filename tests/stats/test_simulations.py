@@ -163,9 +163,7 @@ QUALITY_B = (2.3, 3.2, 3.7, 4.1)
 
 @pytest.mark.parametrize("speakers", [20, 10])
 def test_intervals_of_delta_rate_and_matched_rate_cover(speakers, record_property):
-    true_delta = delta_rate_percent(
-        anchor_kbps=KBPS, anchor_quality=QUALITY_A, test_kbps=KBPS, test_quality=QUALITY_B
-    )
+    true_delta = delta_rate_percent((KBPS, QUALITY_A), (KBPS, QUALITY_B))
     # The single codec's true score is 3.0; find where the true curve has it.
     exact = {k: RatePoint(k, {"x": q}) for k, q in zip(KBPS, QUALITY_A, strict=True)}
     true_match = matched_rate(

@@ -238,3 +238,15 @@ def test_any_id_makes_a_file_inside_the_run(run, name):
 def test_two_ids_never_share_a_file():
     paths = {RunFolder(Path("run")).decoded_path(f"set/{name}", "x") for name in AWKWARD}
     assert len(paths) == len(AWKWARD)
+
+
+def test_rows_are_replaced_by_what_they_are(run):
+    run.append(SCORES)
+    new = Score("set/a", "x", "m1", "2", "ok", 9.0)
+    run.replace(Score, [new], of=lambda row: row.metric == "m1")
+    assert list(run.read(Score)) == [SCORES[0], SCORES[2], new]
+
+
+def test_replacing_rows_of_a_kind_that_is_not_there_yet_adds_them(run):
+    run.replace(Score, SCORES, of=lambda row: True)
+    assert list(run.read(Score)) == SCORES

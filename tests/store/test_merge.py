@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError
-from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Score
+from snacbench.rows import (
+    Calibration,
+    ClipMeasures,
+    Coded,
+    CodeHistogram,
+    ListenerScore,
+    ListeningSummary,
+    Score,
+)
 from snacbench.store.folder import ROW_FILES, RunFolder
 from snacbench.store.merge import merge
 from snacbench.tables.run import RunRows, scores_of
@@ -135,3 +143,25 @@ def test_what_cannot_be_merged_at_all(tmp_path: Path) -> None:
         merge(parts[:1], tmp_path / "new")
     with pytest.raises(StoreError, match="1 is not empty; choose"):
         merge([parts[0], parts[0]], tmp_path / "1")
+
+
+LISTENED = ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
+
+
+def test_listening_tests_of_all_parts_are_kept_once(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    rating = ListenerScore("t", "x", "i", "tiny/000", "both", 50.0)
+    for part in parts:
+        part.append([rating, LISTENED])
+    parts[1].append([replace(LISTENED, test="u")])
+    done = merge(parts, tmp_path / "new").folder
+    assert list(done.read(ListenerScore)) == [rating]
+    assert [row.test for row in done.read(ListeningSummary)] == ["t", "u"]
+
+
+def test_different_results_of_one_listening_test_are_refused(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    parts[0].append([LISTENED])
+    parts[1].append([replace(LISTENED, listeners=7)])
+    with pytest.raises(StoreError, match="different results of the listening test 't'; analyse"):
+        merge(parts, tmp_path / "new")

@@ -197,16 +197,6 @@ def test_snac_paper_has_a_table_per_domain_and_none_of_all(rows):
     ]
 
 
-def test_published_figures_stand_apart(tmp_path):
-    table = one_table(make(tmp_path / "r"), Options(published=True))
-    published = [row for row in table.rows if row.group]
-    assert {row.group for row in published} == {"published: DAC paper, table 3"}
-    assert not any(row.ranked for row in published)
-    eight = next(r for r in published if (r.label, r.cells["actual_kbps"].value) == ("DAC", 8.0))
-    assert [c.value for c in eight.cells.values()] == [8.0, 22.05, 0.93, 1.60, 4.18, 10.75]
-    assert "unverified" in note(table, "Published figures as printed in Kumar et al.")
-
-
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
     first, second = make(tmp_path / "a"), make(tmp_path / "b")
     other = RunRows(replace(second.run, id="day"), second.codecs, second.clips)

@@ -6,8 +6,8 @@ import pytest
 
 from snacbench.errors import StoreError
 from snacbench.rows import Bits
+from snacbench.store import blocks
 from snacbench.store.folder import RunFolder
-from snacbench.tables import reading
 from snacbench.tables.run import RunRows
 from tests.tables.conftest import NEURAL, RUN, coded, score
 
@@ -35,7 +35,7 @@ def empty(tmp_path) -> RunFolder:
 
 @pytest.mark.parametrize("lines_at_once", [1, 2, 5_000])
 def test_blocks_give_what_single_rows_would(empty, monkeypatch, lines_at_once):
-    monkeypatch.setattr(reading, "_LINES_AT_ONCE", lines_at_once)
+    monkeypatch.setattr(blocks, "_LINES_AT_ONCE", lines_at_once)
     empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
     a, b, c = up_of(empty)
     assert a == (True, False, 3.0)

@@ -29,6 +29,7 @@ from tests.tables.competition import make
 
 NASTY = r"""a\b{c}$d&e#f_g%h~i^j<k>l|m"n`o'p*q--r[s]"""
 INTERVAL = mean_interval([1.0, 2.0, 3.0])
+BOTH = ("few & bad", "as <x>")
 TABLE = Table(
     title=f"Title {NASTY}",
     columns=(Column("up", "U_p", "dB", "higher"), Column("plain", "plain")),
@@ -36,7 +37,9 @@ TABLE = Table(
         Row(f"[{NASTY}", {"up": Cell(2.0, INTERVAL, 3, ("best",)), "plain": Cell(math.inf)}),
         Row("*star", {"up": Cell(-1.5, None, 3, ("second", "significant"), notes=("few & bad",))}),
         Row("Müller 中文 ﬁ ŵ é", {"up": Cell(text="the clip's"), "plain": Cell(-math.inf)}),
-        Row("paper", {"up": Cell(math.nan)}, group="published <here>", ranked=False),
+        Row("p_per", {"up": Cell(9.0)}, source="t_1", beside="*star", notes=BOTH),
+        Row("p_per", {"up": Cell(math.nan)}, source="t_1", notes=("as <x>",)),
+        Row("p_per", {"up": Cell(8.0)}, source="t_1"),
     ),
     footnotes=("5 % of p ≤ 0.05 & more – done", "second"),
 ).lettered()  # fmt: skip
@@ -55,7 +58,9 @@ def test_markdown_marks_letters_and_escapes():
     assert r"\*star" in second
     assert r"\|m" in best
     assert "- <sup>a</sup> few & bad" in lines
-    assert any("| *published \\<here\\>*" in line for line in lines)
+    assert any(r"| *↳ p\_per, published*<sup>a,b</sup> " in line for line in lines)
+    assert any(r"| *p\_per*<sup>b</sup> " in line for line in lines)
+    assert sum("| *published, not in these runs* " in line for line in lines) == 1
     counts = {len(re.findall(r"(?<!\\)\|", line)) for line in lines if line.startswith("|")}
     assert counts == {4}
 
@@ -69,7 +74,7 @@ def test_markdown_says_shared_footnotes_once():
 
 
 def test_csv_holds_full_precision_ends_n_and_marks():
-    first, second, third, paper = read_csv(to_csv([TABLE]))
+    first, second, third, beside, paper, _ = read_csv(to_csv([TABLE]))
     assert first["codec"] == f"[{NASTY}"
     assert (first["up"], first["up_n"], first["up_marks"]) == ("2.0", "3", "best")
     assert float(first["up_low"]) == INTERVAL.low
@@ -80,7 +85,11 @@ def test_csv_holds_full_precision_ends_n_and_marks():
     )
     assert (first["plain"], third["up"], paper["up"]) == ("inf", "the clip's", "")
     assert "plain_n" not in first
-    assert paper["group"] == "published <here>"
+    assert (first["source"], first["beside"]) == ("", "")
+    assert (beside["source"], beside["beside"]) == ("t_1", "*star")
+    assert (paper["codec"], paper["source"], paper["beside"]) == ("p_per", "t_1", "")
+    measured = replace(TABLE, rows=TABLE.rows[:3])
+    assert list(read_csv(to_csv([measured]))[0])[:3] == ["table", "codec", "up"]
 
 
 def test_json_has_no_nan_and_names_infinities():
@@ -88,7 +97,7 @@ def test_json_has_no_nan_and_names_infinities():
         raise AssertionError(constant)
 
     (table,) = json.loads(to_json([TABLE]), parse_constant=refuse)["tables"]
-    first, _, third, paper = (row["cells"] for row in table["rows"])
+    first, _, third, _, paper, _ = (row["cells"] for row in table["rows"])
     assert first["up"]["value"] == 2.0
     assert first["up"]["interval"]["low"] == INTERVAL.low
     assert first["up"]["marks"] == ["best"]
@@ -96,6 +105,11 @@ def test_json_has_no_nan_and_names_infinities():
     assert paper["up"]["value"] is None
     assert table["columns"][0] == {"key": "up", "heading": "U_p", "unit": "dB", "better": "higher"}
     assert table["footnotes"] == list(TABLE.footnotes)
+    told = [{k: v for k, v in row.items() if k != "cells"} for row in table["rows"]]
+    assert told[1] == {"codec": "*star"}
+    assert told[3] == {
+        "codec": "p_per", "source": "t_1", "beside": "*star", "notes": ["few & bad", "as <x>"],
+    }  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -128,6 +142,8 @@ def test_html_is_well_formed_escaped_and_self_contained():
     assert '<span class="second">-1.50</span>*<sup>a</sup>' in text
     assert "http" not in text
     assert text.count("<li>second</li>") == 1
+    beside = '<tr class="published"><th scope="row">↳ p_per, published<sup>a,b</sup></th>'
+    assert text.count(beside) == text.count(">published, not in these runs</th>") == 2
 
 
 def test_terminal_shows_marks_and_notes():
@@ -135,8 +151,10 @@ def test_terminal_shows_marks_and_notes():
     for part in to_terminal([TABLE]):
         console.print(part)
     text = console.file.getvalue()
-    for piece in ("-1.50* (a)", "[-0.48, 4.48]", "- a: few & bad", f"[{NASTY}", "published <here>"):
+    for piece in ("-1.50* (a)", "[-0.48, 4.48]", "- a: few & bad", f"[{NASTY}"):
         assert piece in text
+    assert "↳ p_per, published (a,b) " in text
+    assert text.count("published, not in these runs") == 1
 
 
 @pytest.mark.parametrize(
@@ -164,6 +182,8 @@ def test_latex_lines_up_numbers_and_what_is_said_of_them():
     assert r"\textbf{2.00} & \makebox[0.6em][l]{}{\scriptsize {[}$-$0.48, 4.48{]}}" in text
     assert r"\underline{$-$1.50} & $^{*}$\textsuperscript{a}" in text
     assert r"\textsuperscript{a} few \& bad" in text
+    assert r"\textit{$\hookrightarrow$ p\_per, published}\textsuperscript{a,b} & 9.00 & " in text
+    assert r"\multicolumn{4}{l}{\textit{published, not in these runs}} \\" in text
 
 
 def compile_latex(folder, text: str) -> str:
@@ -184,7 +204,7 @@ def compile_latex(folder, text: str) -> str:
 
 
 def test_latex_compiles_with_every_special_character(tmp_path):
-    every = "".join(map(chr, range(32, 384))) + "–—−↑↓∞×±≤≥µμ…"
+    every = "".join(map(chr, range(32, 384))) + "–—−↑↓↳∞×±≤≥µμ…"
     wild = replace(TABLE, title=every, rows=(*TABLE.rows, Row(every[:60], {})))
     log = compile_latex(tmp_path, to_latex([TABLE, wild], standalone=True))
     assert "Missing character" not in log

@@ -28,7 +28,7 @@ class Fact:
 class Measure:
     """A column of means of a metric: of the first of `metrics` that the runs have.
 
-    `published` is the column's name in files of published figures.
+    `published` is the column's name in files of published figures (`published_figures`).
     """
 
     heading: str

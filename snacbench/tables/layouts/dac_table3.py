@@ -12,5 +12,5 @@ LAYOUT = Layout(
     title="Rate, bandwidth and quality",
     parts=lambda _: (KBPS, BANDWIDTH, MEL, STFT, VISQOL, SI_SDR),
     by="all",
-    published="dac-table3.csv",
+    published="dac-table3.yaml",
 )

@@ -13,7 +13,8 @@ from snacbench.tables.table import Cell, Column, Table
 def to_csv(tables: Sequence[Table]) -> str:
     """Columns as in the tables, then what is known of each: ends of interval, n, marks.
 
-    What no cell of a column has gets no column; what a cell lacks is empty.
+    What no cell of a column has gets no column; what a cell lacks is empty. With published rows
+    come their `source`, and the codec that they stand `beside`.
     """
     columns = {column.key: column for table in tables for column in table.columns}
     extras = {
@@ -24,21 +25,22 @@ def to_csv(tables: Sequence[Table]) -> str:
         for extra, value in _extras(cell)
         if value != ""
     }
-    headings = [h for column in columns.values() for h in _headings(column, extras)]
+    headings = ["table", "codec"]
+    if any(row.source for table in tables for row in table.rows):
+        headings += ["source", "beside"]
+    headings += [h for column in columns.values() for h in _headings(column, extras)]
     out = io.StringIO()
-    writer = csv.DictWriter(
-        out, ["table", "group", "codec", *headings], restval="", lineterminator="\n"
-    )
+    writer = csv.DictWriter(out, headings, restval="", lineterminator="\n")
     writer.writeheader()
     for table in tables:
         for row in table.rows:
-            record: dict[str, str] = {}
+            record = {"table": table.title, "codec": row.label}
+            record |= {"source": row.source, "beside": row.beside}
             for column in table.columns:
                 cell = table.cell(row, column)
                 found = [("", _number(cell.value) or cell.text), *_extras(cell)]
                 record |= {column.key + extra: value for extra, value in found}
-            known = {key: value for key, value in record.items() if key in headings}
-            writer.writerow({"table": table.title, "group": row.group, "codec": row.label, **known})
+            writer.writerow({key: value for key, value in record.items() if key in headings})
     return out.getvalue()
 
 

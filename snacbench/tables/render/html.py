@@ -18,7 +18,9 @@ caption { text-align: left; font-weight: 600; padding-bottom: .5rem }
 th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; font-weight: 400 }
 thead th { font-weight: 600; border-bottom: 1px solid #1b1b1f; vertical-align: bottom }
 th:first-child { text-align: left; padding-left: .2rem }
-.group th { font-style: italic; border-top: 1px solid #999 }
+.heading th { font-style: italic; border-top: 1px solid #999 }
+.published { color: #5a5a66 }
+.published th { font-style: italic }
 .best { font-weight: 700 }
 .second { text-decoration: underline; text-underline-offset: 3px }
 .unit { font-weight: 400 }
@@ -51,14 +53,11 @@ def html_fragment(tables: Sequence[Table]) -> str:
 def _table(table: Table, shared: Sequence[str]) -> str:
     headings = [escape(table.label_heading), *map(_heading, table.columns)]
     head = "".join(f'<th scope="col">{heading}</th>' for heading in headings)
-    lines, group = [], ""
-    for row in table.rows:
-        if row.group != group:
-            group = row.group
-            span = len(table.columns) + 1
-            lines.append(
-                f'<tr class="group"><th colspan="{span}" scope="rowgroup">{escape(group)}</th></tr>'
-            )
+    lines = []
+    for heading, row in table.headed():
+        if heading:
+            span = f'colspan="{len(table.columns) + 1}" scope="rowgroup"'
+            lines.append(f'<tr class="heading"><th {span}>{escape(heading)}</th></tr>')
         lines.append(_row(table, row))
     notes = [escape(note) for note in table.footnotes if note not in shared]
     notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
@@ -78,7 +77,14 @@ def _heading(column: Column) -> str:
 
 def _row(table: Table, row: Row) -> str:
     cells = (_cell(table, table.cell(row, column), column) for column in table.columns)
-    return f'<tr><th scope="row">{escape(row.label)}</th>{"".join(cells)}</tr>'
+    label = f'<th scope="row">{escape(row.title)}{_raised(table, row)}</th>'
+    kind = ' class="published"' if row.source else ""
+    return f"<tr{kind}>{label}{''.join(cells)}</tr>"
+
+
+def _raised(table: Table, noted: Cell | Row) -> str:
+    letters = table.letters_of(noted)
+    return f"<sup>{letters}</sup>" if letters else ""
 
 
 def _cell(table: Table, cell: Cell, column: Column) -> str:
@@ -86,11 +92,9 @@ def _cell(table: Table, cell: Cell, column: Column) -> str:
     text = escape(cell.number(column.digits))
     text = f'<span class="{place}">{text}</span>' if place else text
     star = SIGNIFICANT if "significant" in cell.marks else ""
-    letters = table.letters_of(cell)
-    raised = f"<sup>{letters}</sup>" if letters else ""
     ends = cell.ends(column.digits)
     shown_ends = f' <span class="ends">{escape(ends)}</span>' if ends else ""
-    return f"<td>{text}{star}{raised}{shown_ends}</td>"
+    return f"<td>{text}{star}{_raised(table, cell)}{shown_ends}</td>"
 
 
 def _notes(notes: Sequence[str]) -> str:

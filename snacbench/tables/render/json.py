@@ -29,7 +29,7 @@ def _table(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 "codec": row.label,
-                "group": row.group,
+                **_given(source=row.source, beside=row.beside, notes=row.notes),
                 "cells": {c.key: _cell(table.cell(row, c)) for c in table.columns},
             }
             for row in table.rows
@@ -53,10 +53,12 @@ def _cell(cell: Cell) -> dict[str, Any]:
         }
     if cell.n is not None:
         found["n"] = cell.n
-    for key, value in (("marks", cell.marks), ("text", cell.text), ("notes", cell.notes)):
-        if value:
-            found[key] = list(value) if isinstance(value, tuple) else value
-    return found
+    return found | _given(marks=cell.marks, text=cell.text, notes=cell.notes)
+
+
+def _given(**values: str | tuple[str, ...]) -> dict[str, Any]:
+    """What is not empty."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v}
 
 
 def _number(value: float | None) -> float | str | None:

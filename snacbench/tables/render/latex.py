@@ -41,12 +41,11 @@ def _table(table: Table) -> str:
     headings = " & ".join(_heading(column, column.key in split) for column in table.columns)
     # What is said about a number stands in a column of its own, so that the numbers line up.
     kinds = "".join("r@{}l" if column.key in split else "r" for column in table.columns)
-    lines, group = [], ""
-    for row in table.rows:
-        if row.group != group:
-            group = row.group
+    lines = []
+    for heading, row in table.headed():
+        if heading:
             span = len(table.columns) + len(split) + 1
-            title = rf"\multicolumn{{{span}}}{{l}}{{\textit{{{escaped(group)}}}}} \\"
+            title = rf"\multicolumn{{{span}}}{{l}}{{\textit{{{escaped(heading)}}}}} \\"
             lines += [r"\midrule", title]
         lines.append(_row(table, row, split))
     notes = [escaped(note) for note in table.footnotes]
@@ -107,7 +106,13 @@ def _row(table: Table, row: Row, split: set[str]) -> str:
         _cell(table, table.cell(row, column), column, column.key in split)
         for column in table.columns
     )
-    return rf"{escaped(row.label)} & {' & '.join(cells)} \\"
+    title = rf"\textit{{{escaped(row.title)}}}" if row.source else escaped(row.title)
+    return rf"{title}{_raised(table, row)} & {' & '.join(cells)} \\"
+
+
+def _raised(table: Table, noted: Cell | Row) -> str:
+    letters = table.letters_of(noted)
+    return rf"\textsuperscript{{{letters}}}" if letters else ""
 
 
 def _cell(table: Table, cell: Cell, column: Column, split: bool) -> str:
@@ -119,11 +124,10 @@ def _cell(table: Table, cell: Cell, column: Column, split: bool) -> str:
     if not split:
         return text
     said = "$^{*}$" if "significant" in cell.marks else ""
-    if letters := table.letters_of(cell):
-        said += rf"\textsuperscript{{{letters}}}"
+    said += _raised(table, cell)
     if ends := cell.ends(column.digits):
         # As wide with a mark as without, so that the intervals line up too.
-        said = rf"\makebox[{0.6 + 0.4 * len(letters):.1f}em][l]{{{said}}}"
+        said = rf"\makebox[{0.6 + 0.4 * len(table.letters_of(cell)):.1f}em][l]{{{said}}}"
         said += rf"{{\scriptsize {_ends(ends)}}}"
     return f"{text} & {said}"
 

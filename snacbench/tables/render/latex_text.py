@@ -30,6 +30,7 @@ _COMMANDS = {
     "−": "$-$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "↳": r"$\hookrightarrow$",
     "∞": r"$\infty$",
     "×": r"$\times$",
     "±": r"$\pm$",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from snacbench.tables.table import SIGNIFICANT, Cell, Column, Table, shared_footnotes
+from snacbench.tables.table import SIGNIFICANT, Cell, Column, Row, Table, shared_footnotes
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -29,18 +29,26 @@ def _table(table: Table, shared: Sequence[str]) -> str:
 
     headings = [escaped(h) for h in (table.label_heading, *(c.title for c in table.columns))]
     lines: list[list[str]] = []
-    group = ""
-    for row in table.rows:
-        if row.group != group:
-            group = row.group
-            lines.append([f"*{escaped(group)}*", *("" for _ in table.columns)])
+    for heading, row in table.headed():
+        if heading:
+            lines.append([f"*{escaped(heading)}*", *("" for _ in table.columns)])
         cells = [_cell(table, table.cell(row, column), column) for column in table.columns]
-        lines.append([escaped(row.label), *cells])
+        lines.append([_label(table, row), *cells])
     align = ["left", *("right" for _ in table.columns)]
     grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
     notes = [f"- {escaped(note)}" for note in table.footnotes if note not in shared]
     notes += [f"- <sup>{letter}</sup> {escaped(n)}" for n, letter in table.letters.items()]
     return "\n\n".join(p for p in (f"### {escaped(table.title)}", grid, "\n".join(notes)) if p)
+
+
+def _label(table: Table, row: Row) -> str:
+    title = f"*{escaped(row.title)}*" if row.source else escaped(row.title)
+    return title + _raised(table, row)
+
+
+def _raised(table: Table, noted: Cell | Row) -> str:
+    letters = table.letters_of(noted)
+    return f"<sup>{letters}</sup>" if letters else ""
 
 
 def _cell(table: Table, cell: Cell, column: Column) -> str:
@@ -51,7 +59,6 @@ def _cell(table: Table, cell: Cell, column: Column) -> str:
         text = f"<ins>{text}</ins>"
     if "significant" in cell.marks:
         text += escaped(SIGNIFICANT)
-    if letters := table.letters_of(cell):
-        text += f"<sup>{letters}</sup>"
+    text += _raised(table, cell)
     ends = cell.ends(column.digits)
     return f"{text} {escaped(ends)}" if ends else text

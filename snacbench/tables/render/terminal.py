@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from snacbench.tables.table import SIGNIFICANT, Cell, Column, Table, shared_footnotes
+from snacbench.tables.table import SIGNIFICANT, Cell, Column, Row, Table, shared_footnotes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,15 +37,19 @@ def _table(table: Table) -> RenderableType:
     grid.add_column(table.label_heading, overflow="fold")
     for column in table.columns:
         grid.add_column(Text(column.title.replace(" ", "\n", 1)), justify="right")
-    group = ""
-    for row in table.rows:
-        if row.group != group:
-            group = row.group
+    for heading, row in table.headed():
+        if heading:
             grid.add_section()
-            grid.add_row(Text(group, "italic"))
+            grid.add_row(Text(heading, "italic"))
         cells = (_cell(table, table.cell(row, column), column) for column in table.columns)
-        grid.add_row(Text(row.label), *cells)
+        label = Text(row.title, "italic" if row.source else "")
+        grid.add_row(label.append(_letters(table, row)), *cells)
     return grid
+
+
+def _letters(table: Table, noted: Cell | Row) -> str:
+    letters = table.letters_of(noted)
+    return f" ({letters})" if letters else ""
 
 
 def _cell(table: Table, cell: Cell, column: Column) -> Text:
@@ -56,8 +60,7 @@ def _cell(table: Table, cell: Cell, column: Column) -> Text:
     number = cell.number(column.digits)
     text.append(number, next((style[m] for m in cell.marks if m in style), ""))
     text.append(SIGNIFICANT if "significant" in cell.marks else "")
-    if letters := table.letters_of(cell):
-        text.append(f" ({letters})")
+    text.append(_letters(table, cell))
     if ends := cell.ends(column.digits):
         text.append(f"\n{ends}", "dim")
     return text

@@ -1,0 +1,28 @@
+"""``snacbench mushra delete``: one listener's data, at their wish."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Delete a listener and all they said.")
+@click.argument("test", type=click.Path(path_type=Path))
+@click.argument("listener")
+def delete(test: Path, listener: str) -> None:
+    """Delete LISTENER, such as k7m3-p2vd, from the answers in the folder TEST.
+
+    Name, answers, ratings and comments are overwritten in the file, not only marked as deleted.
+    CSV files that were exported before still have them. The server may go on running.
+    """
+    from snacbench.listening.answers.listeners import delete as delete_listener
+    from snacbench.listening.answers.open import open_answers
+    from snacbench.listening.test import read_test
+
+    answers = open_answers(test, read_test(test), create=False)
+    try:
+        delete_listener(answers, listener)
+    finally:
+        answers.close()
+    click.echo(f"{listener} is deleted; delete them from earlier exports too")

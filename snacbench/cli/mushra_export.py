@@ -1,0 +1,55 @@
+"""``snacbench mushra export``: the answers of a listening test as CSV."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import click
+
+from snacbench.errors import StoreError
+
+
+@click.command(short_help="Write the answers of a listening test as CSV.")
+@click.argument("test", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tidy", "webmushra"]),
+    default="tidy",
+    show_default=True,
+    help="One line per answer, or webMUSHRA's mushra.csv.",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="File; else standard output.")
+def export(test: Path, form: str, out: Path | None) -> None:
+    """Write the answers that the folder TEST has so far, as CSV.
+
+    The server may go on running. Training pages are left out.
+    """
+    from snacbench.listening.answers.study import read_study
+    from snacbench.listening.answers.webmushra import write_webmushra
+    from snacbench.listening.test import read_test
+    from snacbench.listening.tidy import write_tidy
+
+    read = read_test(test)
+    study = read_study(read, test)
+    stream = io.StringIO(newline="")
+    if form == "webmushra":
+        write_webmushra(read, study, stream)
+    else:
+        write_tidy(study, stream)
+    _put(stream.getvalue(), out)
+    answers = len(study.ratings) + len(study.choices)
+    click.echo(f"{answers} answers of {len(study.listeners)} listeners", err=True)
+
+
+def _put(text: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        partial.write_text(text, "utf-8", newline="")
+        partial.replace(out)
+    except OSError as error:
+        raise StoreError(f"cannot write {out} ({error}); check the folder's permissions") from error

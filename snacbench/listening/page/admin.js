@@ -1,0 +1,185 @@
+// The admin's page: how far a test is, what deserves a look, exports, deletion.
+//
+// The token comes in the fragment, which browsers send to nobody, or is typed; it is kept until the
+// tab is closed. Whatever the server says is put into the page as text, never as markup.
+
+const EVERY_MS = 10_000;
+const KEPT_AS = "snacbench:admin";
+const FLAGS = {
+  reference: ["reference low", "rated the hidden reference below 90 on more than 15 % of pages"],
+  anchor70: ["anchor high", "rated the 7 kHz anchor above 90 on more than 15 % of pages"],
+  fast: ["fast", "took less than 2 s per sound"],
+  identical: ["all alike", "gave one score to all sounds of a page, or one answer to all pairs"],
+};
+
+const $ = (id) => document.getElementById(id);
+let token = "";
+let timer = 0;
+
+/** An element with attributes and content; text stays text. */
+function make(tag, attributes = {}, ...content) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...content);
+  return element;
+}
+
+async function ask(path, method = "GET") {
+  const answer = await fetch(path, {
+    method, headers: { Authorization: `Bearer ${token}` }, cache: "no-store", credentials: "omit",
+  });
+  if (answer.ok) return answer;
+  const { error } = await answer.json().catch(() => ({}));
+  throw Object.assign(new Error(error ?? `The server answered ${answer.status}`), { status: answer.status });
+}
+
+function say(text, wrong = false) {
+  $("state").textContent = text;
+  $("state").classList.toggle("wrong", wrong);
+}
+
+// ------------------------------------------------------------------------------------ the door
+
+function showDoor(text = "") {
+  clearTimeout(timer);
+  token = "";
+  sessionStorage.removeItem(KEPT_AS);
+  $("main").hidden = true;
+  $("door").hidden = false;
+  $("token").value = "";
+  $("token").focus();
+  say(text, Boolean(text));
+}
+
+function enter(given) {
+  token = given.trim();
+  sessionStorage.setItem(KEPT_AS, token);
+  refresh();
+}
+
+// -------------------------------------------------------------------------------- what is shown
+
+const share = (value) => (value === null ? "–" : `${Math.round(100 * value)} %`);
+const seconds = (value) => (value === null ? "–" : `${Math.round(value)} s`);
+
+function ago(utc) {
+  const minutes = Math.round((Date.now() - Date.parse(utc)) / 60_000);
+  if (minutes < 1) return "now";
+  if (minutes < 60) return `${minutes} min ago`;
+  if (minutes < 48 * 60) return `${Math.round(minutes / 60)} h ago`;
+  return `${Math.round(minutes / 1440)} days ago`;
+}
+
+function pagesOf(listener) {
+  if (!listener.consented) return "no consent yet";
+  return `${listener.pages_done} of ${listener.pages_planned}${listener.finished ? ", finished" : ""}`;
+}
+
+function flagsOf(checks) {
+  return checks.flags.map((name) => {
+    const [text, why] = FLAGS[name] ?? [name, ""];
+    return make("span", { class: "flag", title: why }, text);
+  });
+}
+
+function listenerRow(listener, anchored) {
+  const remove = make("button", { type: "button", "aria-label": `Delete ${listener.listener}` }, "Delete");
+  remove.addEventListener("click", () => askToDelete(listener.listener));
+  const checks = listener.checks;
+  return make("tr", {},
+    make("th", { scope: "row" }, listener.listener),
+    make("td", {}, pagesOf(listener)),
+    make("td", { title: listener.last_utc }, ago(listener.last_utc)),
+    make("td", { class: "number" }, share(checks.reference_below_90_share)),
+    ...(anchored ? [make("td", { class: "number" }, share(checks.anchor70_above_90_share))] : []),
+    make("td", { class: "number" }, seconds(checks.median_page_s)),
+    make("td", {}, ...flagsOf(checks)),
+    make("td", {}, remove));
+}
+
+function itemRow([item, times], most) {
+  return make("tr", {},
+    make("th", { scope: "row" }, item),
+    make("td", { class: "number" }, String(times)),
+    make("td", {}, make("meter", { min: 0, max: Math.max(most, 1), value: times, "aria-hidden": "true" })));
+}
+
+function fact(number, text) {
+  return make("li", {}, make("b", {}, String(number)), make("span", {}, text));
+}
+
+function show(progress) {
+  const { listeners, items, invitations, title, form } = progress;
+  const anchored = form === "mushra";
+  $("title").textContent = document.title = title;
+  const begun = listeners.filter((one) => one.consented);
+  const times = Object.values(items);
+  $("facts").replaceChildren(
+    fact(begun.length, "listeners took part"),
+    fact(begun.filter((one) => one.finished).length, "of them finished"),
+    fact(times.reduce((sum, one) => sum + one, 0), "pages rated"),
+    ...(invitations.made ? [fact(`${invitations.used}/${invitations.made}`, "invitations used")] : []));
+  $("listeners").replaceChildren(...listeners.map((one) => listenerRow(one, anchored)));
+  $("nobody").hidden = listeners.length > 0;
+  for (const cell of document.querySelectorAll(".anchored")) cell.hidden = !anchored;
+  for (const button of document.querySelectorAll(".rated")) button.hidden = form.startsWith("ab");
+  $("items").replaceChildren(...Object.entries(items).map((one) => itemRow(one, Math.max(...times))));
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    show(await (await ask("api/admin/progress")).json());
+    $("door").hidden = true;
+    $("main").hidden = false;
+    say(`as of ${new Date().toLocaleTimeString()}`);
+  } catch (error) {
+    if (error.status === 401) return showDoor(error.message);
+    say(error.status ? error.message : "The server does not answer; trying again", true);
+  }
+  timer = setTimeout(refresh, EVERY_MS);
+}
+
+// ------------------------------------------------------------------------------------- actions
+
+function askToDelete(listener) {
+  $("whom").textContent = listener;
+  $("sure").returnValue = "keep";
+  $("sure").dataset.listener = listener;
+  $("sure").showModal();
+}
+
+$("sure").addEventListener("close", async () => {
+  if ($("sure").returnValue !== "delete") return;
+  try {
+    await ask(`api/admin/listeners/${encodeURIComponent($("sure").dataset.listener)}`, "DELETE");
+    await refresh();
+  } catch (error) {
+    say(error.message, true);
+  }
+});
+
+async function save(form) {
+  try {
+    const answer = await ask(`api/admin/export/${form}.csv`);
+    const address = URL.createObjectURL(await answer.blob());
+    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1];
+    make("a", { href: address, download: name ?? `${form}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
+  } catch (error) {
+    say(error.message, true);
+  }
+}
+
+for (const button of document.querySelectorAll("[data-form]")) {
+  button.addEventListener("click", () => save(button.dataset.form));
+}
+$("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  enter($("token").value);
+});
+
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+history.replaceState(null, "", location.pathname);  // no token in the address, nor in the history
+if (given ?? sessionStorage.getItem(KEPT_AS)) enter(given ?? sessionStorage.getItem(KEPT_AS));
+else showDoor();

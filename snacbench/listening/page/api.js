@@ -1,0 +1,67 @@
+// Talks to the server. The token travels in a header, never in an address or a cookie.
+
+const PATIENCE_MS = 20_000;
+
+/** `status` is 0 where no answer came at all; the message is a sentence for the listener. */
+export class ApiError extends Error {
+  constructor(status, code, message, retryAfterS = 0) {
+    super(message);
+    Object.assign(this, { status, code, retryAfterS });
+  }
+
+  /** Whether the same request may succeed later. */
+  get passing() {
+    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+  }
+}
+
+async function request(method, path, { token, body, signal }) {
+  const headers = {};
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const options = { method, headers, signal, cache: "no-store", credentials: "omit" };
+  if (body !== undefined) options.body = JSON.stringify(body);
+  const answer = await fetch(path, options).catch((error) => {
+    throw new ApiError(0, "offline", String(error.message));
+  });
+  if (answer.ok) return answer;
+  const { error, code } = await answer.json().catch(() => ({}));
+  const wait = Number(answer.headers.get("Retry-After")) || 0;
+  throw new ApiError(answer.status, code ?? "", error ?? `${answer.status}`, wait);
+}
+
+/** The JSON answer of a request, null where it has none. Rejects with an `ApiError`. */
+export async function call(method, path, { token, body } = {}) {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
+  try {
+    const answer = await request(method, path, { token, body, signal: stop.signal });
+    const text = await answer.text();
+    return text ? JSON.parse(text) : null;
+  } catch (error) {
+    throw error instanceof ApiError ? error : new ApiError(0, "offline", String(error.message));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The bytes of a stimulus; `onShare` hears from 0 to 1 how much of it has come. */
+export async function fetchBytes(path, { token, onShare = () => {} }) {
+  const answer = await request("GET", path, { token });
+  const total = Number(answer.headers.get("Content-Length")) || 0;
+  const parts = [];
+  let length = 0;
+  try {
+    for (let reader = answer.body.getReader(); ;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      parts.push(value);
+      length += value.length;
+      if (total) onShare(Math.min(1, length / total));
+    }
+  } catch (error) {
+    throw new ApiError(0, "offline", String(error.message));
+  }
+  onShare(1);
+  return new Blob(parts).arrayBuffer();
+}

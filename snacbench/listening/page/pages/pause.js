@@ -1,0 +1,19 @@
+// Going on later, or on another machine.
+
+import { ask, make } from "../dom.js";
+import { say } from "../texts.js";
+
+export function showPause(app) {
+  app.pause?.();
+  const link = `${location.origin}${location.pathname}#resume=${app.token}`;
+  const field = make("input", {
+    readonly: true, value: link, "aria-label": say("pause.link"), onfocus: () => field.select(),
+  });
+  return ask([
+    make("h2", {}, say("pause.title")),
+    make("p", {}, say("pause.text")),
+    make("p", {}, say("pause.elsewhere")),
+    make("p", { class: "field" }, field),
+    make("p", { class: "soft" }, say("pause.name", { listener: app.session.listener })),
+  ], [[say("pause.close"), "close", { class: "main" }]]);
+}

@@ -1,0 +1,60 @@
+// The last page: thanks, the listener's name, and the way to have all of it deleted.
+
+import { call } from "../api.js";
+import { ask, button, make, paragraphs } from "../dom.js";
+import { say } from "../texts.js";
+
+/** Wait until every answer has arrived, close the test, and say thanks. */
+export async function finish(app) {
+  if (app.sender.pending > 0) {
+    app.frame.show({
+      heading: say("thanks.almost"), content: [make("p", { role: "alert" }, say("thanks.waiting"))],
+    });
+  }
+  for (let waitS = 1; !app.session.finished; waitS = Math.min(2 * waitS, 30)) {
+    await app.sender.flush();
+    try {
+      await call("POST", "api/finish", { token: app.token, body: {} });
+      app.session.finished = true;
+    } catch (error) {
+      if (!error.passing) throw error;
+      app.frame.showSaved("waiting");
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(waitS, error.retryAfterS)));
+    }
+  }
+  app.frame.showSaved("saved");
+  app.frame.showProgress(1);
+  showThanks(app);
+}
+
+function showThanks(app) {
+  const { test: { contact }, session, frame } = app;
+  const trouble = make("p", { class: "trouble", role: "alert" });
+  const remove = () => removeData(app).catch((error) => {
+    trouble.textContent = error.status === 0 ? say("load.failed") : error.message;
+  });
+  frame.show({
+    heading: say("thanks.title"),
+    content: [
+      ...paragraphs(say("thanks.text")),
+      make("p", {}, say("thanks.name"), " ", make("strong", { class: "listener" }, session.listener)),
+      make("p", { class: "soft" }, contact ? say("thanks.contact", { contact }) : say("thanks.keep")),
+      make("hr"),
+      make("p", { class: "soft" }, say("thanks.delete.text")),
+      trouble,
+      make("p", { class: "buttons" }, button(say("thanks.delete"), remove, { class: "danger" })),
+    ],
+  });
+}
+
+async function removeData(app) {
+  const choice = await ask(
+    [make("h2", {}, say("delete.title")), make("p", {}, say("delete.text"))],
+    [[say("delete.keep"), "keep", { class: "main" }], [say("delete.yes"), "delete", { class: "danger" }]],
+  );
+  if (choice !== "delete") return;
+  await call("POST", "api/delete", { token: app.token, body: {} });
+  app.store.clear();
+  app.frame.showSaved("");
+  app.frame.showEnd(say("deleted.title"), say("deleted.text"));
+}

@@ -1,0 +1,171 @@
+"""An analysis as rows of a run, where tables and reports find it beside the objective metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from snacbench.errors import UserError
+from snacbench.listening.analysis.abx import POOLED_CAVEAT
+from snacbench.listening.analysis.analyse import Analysis
+from snacbench.listening.paragraph import paragraph
+from snacbench.listening.read import Source
+from snacbench.listening.test import REFERENCE
+from snacbench.listening.words import SIMULATED
+from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
+from snacbench.store.folder import RUN_FILE, RunFolder
+
+
+@dataclass(frozen=True)
+class Published:
+    """The rows of one test."""
+
+    summary: ListeningSummary
+    scores: tuple[ListenerScore, ...]
+
+
+def published(source: Source, analysis: Analysis) -> Published:
+    """The rows that an analysis comes to; comments and questionnaires stay out of them."""
+    study, kept = source.study, set(analysis.screening.kept)
+    scores = tuple(
+        ListenerScore(
+            study.name, r.listener, r.item, study.clips.get(r.item, ""), r.condition, r.score,
+            kept=r.listener in kept,
+        )
+        for r in study.ratings
+    )  # fmt: skip
+    answered = analysis.study
+    items = {r.item for r in answered.ratings} | {c.item for c in answered.choices}
+    summary = ListeningSummary(
+        test=study.name,
+        title=source.test.title if source.test else study.name,
+        form=study.form,
+        simulated=study.simulated,
+        listeners_before=len(analysis.screening.before),
+        listeners=len(kept),
+        items=len(items),
+        level=analysis.level,
+        conditions=tuple(_conditions(analysis)),
+        comparisons=tuple(_comparisons(analysis)),
+        text=paragraph(source, analysis),
+        notes=tuple(notes_of(source, analysis)),
+    )
+    return Published(summary, scores)
+
+
+def _conditions(analysis: Analysis) -> Iterator[ConditionSummary]:
+    for m in analysis.means:
+        yield ConditionSummary(
+            condition=m.condition,
+            domain=m.domain,
+            mean=m.mean,
+            **vars(m.ends),
+            median=m.median,
+            first_quartile=m.first_quartile,
+            third_quartile=m.third_quartile,
+            n=m.n,
+            listeners=m.listeners,
+            items=m.items,
+            kbps=analysis.study.kbps.get(m.condition),
+        )
+
+
+def _comparisons(analysis: Analysis) -> Iterator[ComparisonSummary]:
+    for pair in analysis.pairs:
+        yield ComparisonSummary(
+            pair.first, pair.second, pair.difference, pair.ends.low, pair.ends.high, pair.p_value,
+            pair.p_holm, pair.listeners,
+        )  # fmt: skip
+    for one in analysis.preferences:
+        yield ComparisonSummary(
+            one.first, one.second, one.share, one.ends.low, one.ends.high, one.p_value, one.p_holm,
+            one.listeners, (one.wins, one.ties, one.losses),
+        )  # fmt: skip
+    for found in analysis.identifications:
+        yield ComparisonSummary(
+            found.system, REFERENCE, found.share, found.ends.low, found.ends.high, found.p_value,
+            found.p_holm, found.listeners, (found.correct, found.trials - found.correct),
+        )  # fmt: skip
+
+
+def notes_of(source: Source, analysis: Analysis) -> Iterator[str]:
+    """What a reader must know of the figures, in sentences."""
+    screening = analysis.screening
+    if analysis.study.simulated:
+        yield SIMULATED
+    for note in source.notes:
+        yield f"{note[:1].upper()}{note[1:]}."
+    if screening.broken_pages:
+        first = screening.broken_pages[0]
+        yield (
+            f"{len(screening.broken_pages)} pages lacked a condition that others rated there and "
+            f"were left out, such as {first.item} of {first.listener}, without "
+            f"{', '.join(first.missing)}."
+        )
+    if screening.silent:
+        yield f"{len(screening.silent)} listeners began and answered no page."
+    if analysis.study.form.startswith("mushra") and not analysis.ratings.complete:
+        yield (
+            "Not every listener rated every item: means are means of item means, and tests "
+            "compare systems within each listener, on the items that this one rated."
+        )
+    if 0 < len(screening.kept) < 15:
+        yield (
+            f"{len(screening.kept)} listeners are few: BS.1534-3 takes 20 for a usual test of "
+            "experienced ones."
+        )
+    if analysis.study.form == "abx":
+        yield f"{POOLED_CAVEAT[:1].upper()}{POOLED_CAVEAT[1:]}."
+
+
+def write_rows(rows: Published, folder: RunFolder) -> None:
+    """Put the rows into a run, in place of those of an earlier analysis of the same test.
+
+    Raises
+    ------
+    StoreError
+        If another process is writing to the run, or it cannot be written.
+    """
+    test = rows.summary.test
+    with folder.locked():
+        folder.replace(ListenerScore, rows.scores, of=lambda row: row.test == test)
+        folder.replace(ListeningSummary, [rows.summary], of=lambda row: row.test == test)
+
+
+def run_of(source: Source, chosen: Path | None) -> RunFolder | None:
+    """The run to write to: the one that was chosen, or the test's own if it is still there.
+
+    Answers that nobody gave go into a run only if one was chosen.
+
+    Raises
+    ------
+    UserError
+        If the chosen run is of other clips than the test, or has none of its codecs.
+    """
+    if chosen is not None:
+        folder = RunFolder.open(chosen)
+        _check_fits(source, folder)
+        return folder
+    if source.test is None or source.folder is None or source.study.simulated:
+        return None
+    path = (source.folder / source.test.run).resolve()
+    if not (path / RUN_FILE).is_file():
+        return None
+    folder = RunFolder.open(path)
+    return folder if folder.run.id == source.test.run_id else None
+
+
+def _check_fits(source: Source, folder: RunFolder) -> None:
+    run = folder.run
+    if source.test and source.test.set_sha256 != run.set_sha256:
+        raise UserError(
+            f"--run {folder.path}: the run is of another test set ({run.test_set}) than the "
+            "listening test; give the run that the test was designed from"
+        )
+    names = {spec.name for spec in run.codecs}
+    if not names & set(source.study.systems):
+        raise UserError(
+            f"--run {folder.path}: the run has none of the systems that were listened to "
+            f"({', '.join(source.study.systems)})"
+        )

@@ -1,0 +1,171 @@
+"""Answers from wherever they are: a test's own folder, or a CSV file of ours or of other tools."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from snacbench.errors import UserError, did_you_mean
+from snacbench.listening.foreign import (
+    DIALECTS,
+    Placed,
+    dialect_of,
+    read_foreign,
+    separator_of,
+    without_repetitions,
+)
+from snacbench.listening.plan import num_trials
+from snacbench.listening.study import Study
+from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
+from snacbench.listening.tidy import CHOICE_COLUMNS, RATING_COLUMNS, read_tidy
+
+
+@dataclass(frozen=True)
+class Source:
+    """Answers and what is known of where they come from.
+
+    Attributes
+    ----------
+    test : ListeningTest or None
+        None where there is only a CSV: then nothing is known of domains, rates and levels but
+        what it says.
+    folder : Path or None
+        The test's.
+    notes : tuple of str
+        What was left out while reading, in sentences without a stop.
+    """
+
+    study: Study
+    test: ListeningTest | None = None
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
+    """Read a test's folder, or a CSV file.
+
+    Parameters
+    ----------
+    path : Path
+    test_folder : Path or None
+        The test that a CSV file holds the answers of; by default the one that lies beside it.
+
+    Raises
+    ------
+    UserError
+        If there are no answers, or they cannot be read; file, line and column are named.
+    """
+    if path.is_dir():
+        return _from_folder(path)
+    if not path.is_file():
+        raise UserError(f"{path} is neither a listening test's folder nor a CSV file")
+    study, notes = _from_csv(path)
+    if test_folder is None and (path.parent / TEST_FILE).is_file():
+        test_folder = path.parent
+    if test_folder is None:
+        return Source(study, notes=notes)
+    test = read_test(test_folder)
+    study, more = fitted(study, test)
+    if dialect_of(_columns(path)) is None:  # other tools store answers when all are given
+        study = _with_plan(study, test)
+    return Source(study, test, test_folder, (*notes, *more))
+
+
+def _from_folder(folder: Path) -> Source:
+    from snacbench.listening.answers.study import read_study
+    from snacbench.listening.rehearse import MARK
+
+    test = read_test(folder)
+    answers = folder / ANSWERS_FILE
+    if not answers.is_file():
+        raise UserError(
+            f"{folder} has no answers yet ({ANSWERS_FILE}); collect some with 'snacbench mushra "
+            f"serve {folder}', or give a CSV file and --test {folder}"
+        )
+    study = read_study(test, answers)
+    comments = {r.comment for r in study.ratings} | {c.comment for c in study.choices}
+    return Source(replace(study, simulated=MARK in comments), test, folder)
+
+
+def _from_csv(path: Path) -> tuple[Study, tuple[str, ...]]:
+    columns = _columns(path)
+    dialect = dialect_of(columns)
+    if dialect:
+        return read_foreign(path, dialect)
+    if not {"listener", "item"} <= set(columns):
+        known = [
+            f"{', '.join(columns)} ({name})"
+            for name, columns in (
+                ("snacbench's ratings", RATING_COLUMNS),
+                ("snacbench's pairs", CHOICE_COLUMNS),
+                *((d.name, d.needed) for d in DIALECTS),
+            )
+        ]
+        raise UserError(
+            f"{path}, line 1: columns of no known file: {', '.join(columns) or 'none':.200}; "
+            f"expected {'; or '.join(known)}"
+        )
+    study = read_tidy(path)
+    placed = [Placed(rating, number) for number, rating in enumerate(study.ratings, start=1)]
+    ratings, notes = without_repetitions(path, placed, noun="rating")
+    return replace(study, ratings=ratings), notes
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            heading = stream.readline()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path} ({error}); expected a CSV file in UTF-8") from error
+    return next(csv.reader([heading], delimiter=separator_of(heading)), [])
+
+
+def fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
+    """A study from a CSV with all that its test says of items and systems; practice left out.
+
+    Returns
+    -------
+    Study
+    tuple of str
+        What was left out, in sentences.
+
+    Raises
+    ------
+    UserError
+        If it has items or conditions that the test does not have.
+    """
+    rated, practice = ({item.id for item in items} for items in (test.items, test.training))
+    items = [r.item for r in study.ratings] + [c.item for c in study.choices]
+    _check_known("item", set(items) - practice, rated)
+    names = {r.condition for r in study.ratings} | {n for c in study.choices for n in (c.a, c.b)}
+    _check_known("condition", names, set(test.conditions))
+    left_out = sum(item in practice - rated for item in items)
+    found = replace(
+        study,
+        name=test.id,
+        form=test.form,
+        systems=tuple(system.name for system in test.systems),
+        ratings=tuple(r for r in study.ratings if r.item in rated),
+        choices=tuple(c for c in study.choices if c.item in rated),
+        domains={item.id: item.domain for item in test.items},
+        clips={item.id: item.clip for item in test.items},
+        kbps={system.name: system.kbps for system in test.systems},
+    )
+    return found, ((f"{left_out} answers on training pages left out",) if left_out else ())
+
+
+def _with_plan(study: Study, test: ListeningTest) -> Study:
+    """The study, its listeners knowing how many pages the test had for them."""
+    trials = num_trials(test)
+    planned = min(test.pages_per_listener or trials, trials)
+    listeners = tuple(replace(one, pages_planned=planned) for one in study.listeners)
+    return replace(study, listeners=listeners)
+
+
+def _check_known(noun: str, found: set[str], known: set[str]) -> None:
+    for name in sorted(found - known):
+        raise UserError(
+            f"the answers are on {noun} {name!r}, which {TEST_FILE} does not have; "
+            f"{did_you_mean(name, sorted(known))}"
+        )

@@ -1,0 +1,252 @@
+"""Whose answers count: complete pages, finished listeners, post-screening by BS.1534-3.
+
+ITU-R BS.1534-3, section 4.1.2: a listener is excluded
+
+- who rates the hidden reference below 90 for more than 15 % of the items, or
+- who rates the mid-range (7 kHz) anchor above 90 for more than 15 % of the items; but an item on
+  which more than 25 % of the listeners do so says more of the item than of them, and is left out
+  of this count.
+
+"The items" are those that the listener rated. Both rules look at all listeners who come to the
+screening, once: leaving some out does not change how the others are judged. BS.1534-3 says nothing
+of listeners who leave early; by default their answers do not count, since who leaves has often
+withdrawn, and `least_share` keeps those who rated so much of their pages.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from snacbench.listening.study import Listener, Rating, Study
+from snacbench.listening.test import ANCHOR70, REFERENCE
+
+REFERENCE_AT_LEAST = 90.0
+ANCHOR_AT_MOST = 90.0
+MOST_PERCENT_OF_ITEMS = 15
+MOST_PERCENT_OF_LISTENERS = 25
+
+Rule = Literal["unfinished", "reference", "anchor"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """`rules` applies BS.1534-3's; `least_share` of the planned pages must be there, 0 to 1."""
+
+    rules: bool = True
+    least_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class ListenerCheck:
+    """What the rules saw of one listener.
+
+    Attributes
+    ----------
+    pages : int
+        Complete pages answered.
+    pages_planned : int or None
+    reference_low, reference_items : int
+        Items with the hidden reference below 90, of those on which it was rated.
+    anchor_high, anchor_items : int
+        Items with the 7 kHz anchor above 90, of those that count for this rule.
+    """
+
+    listener: str
+    pages: int
+    pages_planned: int | None
+    reference_low: int
+    reference_items: int
+    anchor_high: int
+    anchor_items: int
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A listener whose answers do not count; one for each rule that was broken."""
+
+    listener: str
+    rule: Rule
+    reason: str
+
+
+@dataclass(frozen=True)
+class BrokenPage:
+    """A page without ratings of all conditions that others rated on this item: left out."""
+
+    listener: str
+    item: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Who was kept, who was not, and why.
+
+    Attributes
+    ----------
+    checks : tuple of ListenerCheck
+        Every listener with an answer.
+    transparent_items : tuple of str
+        Items on which too many listeners rated the 7 kHz anchor above 90 for it to be held against
+        them.
+    silent : tuple of str
+        Listeners who began and answered nothing.
+    """
+
+    options: Options
+    checks: tuple[ListenerCheck, ...]
+    exclusions: tuple[Exclusion, ...]
+    transparent_items: tuple[str, ...]
+    broken_pages: tuple[BrokenPage, ...]
+    silent: tuple[str, ...]
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """Listeners with an answer."""
+        return tuple(check.listener for check in self.checks)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Listeners whose answers count."""
+        out = {exclusion.listener for exclusion in self.exclusions}
+        return tuple(name for name in self.before if name not in out)
+
+
+def screen(study: Study, options: Options) -> tuple[Study, Screening]:
+    """Drop broken pages, then judge every listener.
+
+    Returns
+    -------
+    Study
+        All answers on complete pages, of all listeners: the results before screening. `answers_of`
+        takes those of the listeners kept out of it.
+    Screening
+    """
+    whole, broken = _complete_pages(study)
+    answered = Counter(_pages(whole))
+    present = [listener for listener in whole.listeners if answered[listener.id]]
+    unfinished = [e for e in map(_Unfinished(answered, options), present) if e]
+    early = {exclusion.listener for exclusion in unfinished}
+    judged = [r for r in whole.ratings if r.listener not in early]
+    transparent = _transparent_items(judged)
+    checks = tuple(_check(one, whole.ratings, answered[one.id], transparent) for one in present)
+    rules = [e for c in checks if c.listener not in early for e in _broken_rules(c)]
+    found = Screening(
+        options=options,
+        checks=checks,
+        exclusions=(*unfinished, *(rules if options.rules else ())),
+        transparent_items=transparent,
+        broken_pages=broken,
+        silent=tuple(one.id for one in whole.listeners if not answered[one.id]),
+    )
+    return whole, found
+
+
+def answers_of(study: Study, listeners: Collection[str]) -> Study:
+    """The study with the answers of some listeners only."""
+    return replace(
+        study,
+        listeners=tuple(one for one in study.listeners if one.id in listeners),
+        ratings=tuple(one for one in study.ratings if one.listener in listeners),
+        choices=tuple(one for one in study.choices if one.listener in listeners),
+    )
+
+
+def _pages(study: Study) -> Iterator[str]:
+    """The listener of every page that was answered, once per page."""
+    yield from (listener for listener, _ in {(r.listener, r.item): None for r in study.ratings})
+    yield from (choice.listener for choice in study.choices)
+
+
+def _complete_pages(study: Study) -> tuple[Study, tuple[BrokenPage, ...]]:
+    """The study without pages that lack a condition which others rated on the same item."""
+    expected: dict[str, dict[str, None]] = {}
+    found: dict[tuple[str, str], set[str]] = {}
+    for rating in study.ratings:
+        expected.setdefault(rating.item, {})[rating.condition] = None
+        found.setdefault((rating.listener, rating.item), set()).add(rating.condition)
+    broken = {
+        page: BrokenPage(*page, tuple(c for c in expected[page[1]] if c not in conditions))
+        for page, conditions in found.items()
+        if len(conditions) < len(expected[page[1]])
+    }
+    if not broken:
+        return study, ()
+    kept = tuple(r for r in study.ratings if (r.listener, r.item) not in broken)
+    return replace(study, ratings=kept), tuple(broken.values())
+
+
+@dataclass(frozen=True)
+class _Unfinished:
+    """Judges whether a listener answered enough pages; None where they did."""
+
+    answered: Mapping[str, int]
+    options: Options
+
+    def __call__(self, one: Listener) -> Exclusion | None:
+        pages, planned = self.answered[one.id], one.pages_planned
+        if planned is None:
+            if one.finished or self.options.least_share <= 0:
+                return None
+            return Exclusion(one.id, "unfinished", f"left early, after {_count(pages, 'page')}")
+        if pages >= self.options.least_share * planned - 1e-9:
+            return None
+        least = (
+            ""
+            if self.options.least_share >= 1
+            else f" (least: {100 * self.options.least_share:g} %)"
+        )
+        reason = f"answered {pages} of {_count(planned, 'page')}{least}"
+        return Exclusion(one.id, "unfinished", reason)
+
+
+def _transparent_items(ratings: Sequence[Rating]) -> tuple[str, ...]:
+    """Items on which more than 25 % of the listeners rate the 7 kHz anchor above 90."""
+    anchors = [r for r in ratings if r.condition == ANCHOR70]
+    heard = Counter(r.item for r in anchors)
+    high = Counter(r.item for r in anchors if r.score > ANCHOR_AT_MOST)
+    return tuple(i for i in heard if _more_than(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
+
+
+def _check(
+    listener: Listener, ratings: Sequence[Rating], pages: int, transparent: Collection[str]
+) -> ListenerCheck:
+    own = [r for r in ratings if r.listener == listener.id]
+    references = [r.score for r in own if r.condition == REFERENCE]
+    anchors = [r.score for r in own if r.condition == ANCHOR70 and r.item not in transparent]
+    return ListenerCheck(
+        listener=listener.id,
+        pages=pages,
+        pages_planned=listener.pages_planned,
+        reference_low=sum(score < REFERENCE_AT_LEAST for score in references),
+        reference_items=len(references),
+        anchor_high=sum(score > ANCHOR_AT_MOST for score in anchors),
+        anchor_items=len(anchors),
+    )
+
+
+def _broken_rules(check: ListenerCheck) -> Iterator[Exclusion]:
+    low, heard = check.reference_low, check.reference_items
+    if _more_than(MOST_PERCENT_OF_ITEMS, low, heard):
+        reason = f"hidden reference below 90 on {_share(low, heard)}"
+        yield Exclusion(check.listener, "reference", reason)
+    high, heard = check.anchor_high, check.anchor_items
+    if _more_than(MOST_PERCENT_OF_ITEMS, high, heard):
+        reason = f"7 kHz anchor above 90 on {_share(high, heard)}"
+        yield Exclusion(check.listener, "anchor", reason)
+
+
+def _more_than(percent: int, part: int, whole: int) -> bool:
+    """Whether a part is more than so many percent, in whole numbers: 3 of 20 is not over 15 %."""
+    return 100 * part > percent * whole
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {_count(whole, 'item')} ({100 * part / whole:.0f} %)"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,214 @@
+"""What a listening test consists of; ``test.yaml`` holds just this.
+
+Conditions go by the names of webMUSHRA: ``reference``, ``anchor35``, ``anchor70``, and every system
+by the name of its operating point, such as ``opus@14kbps``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from snacbench.types import Domain
+from snacbench.yamlfile import read_yaml
+
+TEST_FILE = "test.yaml"
+STIMULI_FOLDER = "stimuli"
+ANSWERS_FILE = "answers.sqlite"
+DOCS = "docs/listening-tests.md"
+
+REFERENCE, ANCHOR35, ANCHOR70 = "reference", "anchor35", "anchor70"
+ANCHOR_CUTOFFS_HZ = {ANCHOR35: 3_500, ANCHOR70: 7_000}
+RESERVED = (REFERENCE, ANCHOR35, ANCHOR70)
+
+RATE_HZ = 48_000
+MAX_SYSTEMS = 9  # ITU-R BS.1534-3: 12 signals a page at most, reference and two anchors included
+MAX_EXCERPT_S = 12.0
+FADE_S = 0.005
+MIN_LOOP_S = 0.5
+
+Form = Literal["mushra", "mushra-no-anchors", "ab", "abx"]
+"""``mushra`` rates all systems, the hidden reference and two anchors against the open reference;
+``mushra-no-anchors`` leaves the anchors out (as the DAC paper did); ``ab`` asks which of two
+systems is preferred; ``abx`` asks which of reference and system X is."""
+
+Count = Annotated[StrictInt, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Item(_Part):
+    """An excerpt of a clip: what the listener hears on one page.
+
+    Attributes
+    ----------
+    id : str
+        Short, for file names and results: ``speech-1``.
+    clip : str
+        Id of the clip in the run.
+    start_s, duration_s : float
+        The excerpt within the clip, fades included.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+    clip: str
+    domain: Domain = "unknown"
+    start_s: Annotated[float, Field(ge=0)] = 0.0
+    duration_s: Annotated[float, Field(gt=0, le=MAX_EXCERPT_S)]
+
+
+class System(_Part):
+    """A codec under test; `kbps` is its actual rate over the run, None where not weighed."""
+
+    name: Annotated[str, Field(min_length=1)]
+    kbps: float | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _not_reserved(cls, name: str) -> str:
+        if name in RESERVED:
+            raise ValueError(f"{name} is added to every test as it is; no system may be called so")
+        return name
+
+
+class Question(_Part):
+    """A question of the questionnaire; `choices` empty: free text, or a number."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    text: str
+    kind: Literal["choice", "text", "number"] = "choice"
+    choices: tuple[str, ...] = ()
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _choices_for_choice_alone(self) -> Self:
+        if self.kind == "choice" and len(self.choices) < 2:
+            raise ValueError(
+                f"{self.id}: a question of kind choice needs two choices or more, found "
+                f"{len(self.choices)}; write choices, or kind: text"
+            )
+        if self.kind != "choice" and self.choices:
+            raise ValueError(f"{self.id}: a question of kind {self.kind} takes no choices")
+        return self
+
+
+class Level(_Part):
+    """Levels of the stimuli: one gain per item, for all its conditions.
+
+    `match_per_condition` sets each condition to `loudness_lufs` on its own, which hides a codec's
+    errors of level; it is off by default and recorded.
+    """
+
+    loudness_lufs: float = -23.0
+    true_peak_dbtp: float = -1.0
+    match_per_condition: bool = False
+
+
+class ListeningTest(_Part):
+    """A listening test as its file has it.
+
+    Attributes
+    ----------
+    id : str
+        Names the test in results.
+    run : str
+        Folder of the run that it was made from, as seen from the test's own folder.
+    run_id, set_sha256 : str
+        Which run that was, so that results can go back into it.
+    items, training : tuple of Item
+        Rated pages; pages to practise on, whose ratings count for nothing.
+    pages_per_listener : int or None
+        Every listener rates a balanced random subset of this many pages; None: all.
+    allow_tie : bool
+        In form ``ab``: "no preference" is an answer.
+    repeats : int
+        In forms ``ab`` and ``abx``: how often each pair of an item is asked.
+    language : str
+        Of the page's texts: a file of that name in ``listening/page/texts/``.
+    """
+
+    version: Literal[1] = 1
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    title: str
+    form: Form = "mushra"
+    seed: StrictInt = 0
+    run: str
+    run_id: str
+    set_sha256: str
+    systems: Annotated[tuple[System, ...], Field(min_length=1, max_length=MAX_SYSTEMS)]
+    items: Annotated[tuple[Item, ...], Field(min_length=1)]
+    training: tuple[Item, ...] = ()
+    pages_per_listener: Count | None = None
+    allow_tie: bool = True
+    repeats: Count = 1
+    level: Level = Level()
+    language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    welcome: str = ""
+    consent: str = ""
+    questionnaire: tuple[Question, ...] = ()
+    contact: str = ""
+    made_by: str = ""
+
+    @field_validator("systems")
+    @classmethod
+    def _systems_to_compare(
+        cls, systems: tuple[System, ...], info: ValidationInfo
+    ) -> tuple[System, ...]:
+        _check_unique("name", [system.name for system in systems])
+        if info.data.get("form") == "ab" and len(systems) < 2:
+            raise ValueError("form ab compares systems with each other; name two or more")
+        return systems
+
+    @field_validator("training")
+    @classmethod
+    def _ids_of_items(cls, training: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+        _check_unique("id", [item.id for item in (*info.data.get("items", ()), *training)])
+        return training
+
+    @field_validator("items", "questionnaire")
+    @classmethod
+    def _ids(cls, parts: tuple[Item | Question, ...]) -> tuple[Item | Question, ...]:
+        _check_unique("id", [part.id for part in parts])
+        return parts
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Every condition that has a stimulus, the reference first, then anchors, then systems."""
+        anchors = (ANCHOR35, ANCHOR70) if self.form == "mushra" else ()
+        return (REFERENCE, *anchors, *(system.name for system in self.systems))
+
+    def item(self, id_: str) -> Item:
+        """The rated or training item of that id; KeyError if there is none."""
+        return {item.id: item for item in (*self.items, *self.training)}[id_]
+
+
+def _check_unique(field: str, values: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"{field} {value} is there twice; every one needs its own")
+        seen.add(value)
+
+
+def read_test(folder: Path) -> ListeningTest:
+    """Read the test in a folder.
+
+    Raises
+    ------
+    UserError
+        If there is no ``test.yaml``, or a field of it is wrong: file, line and field are named.
+    """
+    return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS).content

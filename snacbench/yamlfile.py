@@ -1,0 +1,144 @@
+"""Reading a YAML file into a model; every mistake is named with its file and line."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from snacbench.errors import UserError, did_you_mean
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class YamlFile(Generic[Model]):
+    """What a file says, and the digest of its bytes."""
+
+    path: Path
+    sha256: str
+    content: Model
+
+
+def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> YamlFile[Model]:
+    """Read a file that holds one model.
+
+    Parameters
+    ----------
+    noun, docs : str
+        For messages: what the file is, such as ``recipe``, and the page that explains it.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is not YAML, or a field is missing, unknown or wrong; the message
+        begins with file and line.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the {noun} {path} ({error})") from error
+    node, told = _parsed(text, path, docs)
+    try:
+        read = model.model_validate(told)
+    except ValidationError as error:
+        raise UserError(_what_is_wrong(error, node, path, model, docs)) from error
+    return YamlFile(path, hashlib.sha256(content).hexdigest(), read)
+
+
+def _parsed(text: str, path: Path, docs: str) -> tuple[yaml.MappingNode, Any]:
+    """The file as YAML nodes, which know their lines, and as plain values."""
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError(
+                f"{path}, line 1: expected fields and values such as 'data: quick', found "
+                f"{' '.join(text.split())!r:.60}; see {docs}"
+            )
+        _check_keys(node, path)
+        return node, loader.construct_document(node)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise UserError(f"{path}{line}: not YAML: {problem}") from error
+
+
+def _check_keys(node: yaml.Node, path: Path) -> None:
+    """Refuse a field that is there twice: YAML would silently take the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for entry in node.value:
+            _check_keys(entry, path)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if key.value in seen:
+            raise UserError(
+                f"{path}, line {line}: {key.value} is there twice, first in line {seen[key.value]}"
+            )
+        seen[key.value] = line
+        _check_keys(value, path)
+
+
+def _what_is_wrong(
+    error: ValidationError, node: yaml.MappingNode, path: Path, model: type[Model], docs: str
+) -> str:
+    """The first mistake in the file, with its line and field."""
+    # What is missing comes last: it may be there, misspelt.
+    first = min(error.errors(), key=lambda e: (e["type"] == "missing", _line(node, e["loc"])))
+    place = first["loc"]
+    field = ": ".join(_words(part) for part in place)
+    where = f"{path}, line {_line(node, place)}"
+    if first["type"] == "extra_forbidden":
+        known = _model_at(model, place[:-1]).model_fields
+        return f"{where}: {field}: no such field; {did_you_mean(str(place[-1]), known)}"
+    if first["type"] == "missing":
+        return f"{where}: {field} is missing; see {docs}"
+    text = first["msg"].removeprefix("Value error, ")
+    found = "" if first["type"] == "value_error" else f", found {first['input']!r:.60}"
+    return f"{where}: {field}: {text}{found}"
+
+
+def _words(part: int | str) -> str:
+    """A step towards a field: its name, or which entry of a list."""
+    return f"entry {part + 1}" if isinstance(part, int) else part
+
+
+def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model whose fields stand at a place: that of an entry of a list, of a field."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation) or model
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model that a field's type names, such as that of ``tuple[Item, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _line(node: yaml.MappingNode, place: Sequence[int | str]) -> int:
+    """The line of a field, or of an entry of its list; of the whole, where it is not there."""
+    found: yaml.Node = node
+    line = node.start_mark.line
+    for part in place:
+        if isinstance(found, yaml.MappingNode):
+            pair = next((p for p in found.value if p[0].value == part), None)
+            if pair is None:
+                break
+            line, found = pair[0].start_mark.line, pair[1]
+        elif isinstance(found, yaml.SequenceNode) and isinstance(part, int):
+            found = found.value[part]
+            line = found.start_mark.line
+    return int(line) + 1

@@ -1,0 +1,173 @@
+"""Switching, sample by sample, as the browser's own engine renders it: nothing here is heard live.
+
+The module under test is the one the page plays with; an OfflineAudioContext makes its output exact
+whatever else the machine is doing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+RATE_HZ = 48_000
+FADE = 240  # 5 ms
+Acts = list[list[Any]]
+
+RENDER = """
+async ([signals, acts, frames]) => {
+  const { Mixer } = await import("/page/audio/mixer.js");
+  const context = new OfflineAudioContext(1, frames, 48000);
+  const buffers = signals.map((samples) => {
+    const buffer = context.createBuffer(1, samples.length, 48000);
+    buffer.copyToChannel(Float32Array.from(samples), 0);
+    return buffer;
+  });
+  const mixer = new Mixer(context, buffers);
+  for (const [act, ...values] of acts) mixer[act](...values);
+  return [...(await context.startRendering()).getChannelData(0)];
+}
+"""
+
+
+@pytest.fixture
+def render(modules: Any) -> Callable[..., np.ndarray]:
+    def rendered(signals: np.ndarray, acts: Acts, frames: int) -> np.ndarray:
+        return np.array(modules.evaluate(RENDER, [signals.tolist(), acts, frames]), np.float32)
+
+    return rendered
+
+
+def noises(count: int, frames: int, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-0.5, 0.5, (count, frames)).astype(np.float32)
+
+
+def fade_in() -> np.ndarray:
+    """Weights of the samples of a fade: raised cosine."""
+    return 0.5 - 0.5 * np.cos(np.pi * np.arange(FADE) / FADE)
+
+
+def at(frame: int) -> float:
+    return frame / RATE_HZ
+
+
+def test_a_switch_between_equal_signals_changes_no_sample(
+    render: Callable[..., np.ndarray],
+) -> None:
+    (signal,) = noises(1, 24_000)
+    switches = [(3_000, 1), (7_777, 2), (7_800, 3), (7_801, 0), (15_001, 2)]  # two within a fade
+    acts: Acts = [["start", 0, 0, None, at(480)], *(["select", to, at(n)] for n, to in switches)]
+    heard = render(np.tile(signal, (4, 1)), acts, 24_000)
+    assert not heard[:480].any()
+    assert np.abs(heard[480:] - signal[:-480]).max() < 1e-6  # fades: rounding of two products
+    settled = np.ones(24_000, bool)
+    for frame in (3_000, 7_777, 15_001):
+        settled[frame : frame + 4 * FADE] = False
+    assert np.array_equal(heard[480:][settled[480:]], signal[:-480][settled[480:]])
+
+
+def test_after_a_switch_the_other_signal_goes_on_at_the_very_same_sample(
+    render: Callable[..., np.ndarray],
+) -> None:
+    signals = noises(4, 24_000)
+    switches = [(5_000, 2), (9_111, 1), (13_222, 3), (20_000, 0)]
+    acts: Acts = [["start", 0, 0, None, 0], *(["select", to, at(n)] for n, to in switches)]
+    heard = render(signals, acts, 24_000)
+    ends = [frame for frame, _ in switches[1:]] + [24_000]
+    assert np.array_equal(heard[:5_000], signals[0][:5_000])
+    before = 0
+    for (frame, to), end in zip(switches, ends, strict=True):
+        inside = slice(frame + FADE + 2, end)
+        assert np.array_equal(heard[inside], signals[to][inside])
+        fade, weights = slice(frame, frame + FADE), fade_in()
+        expected = (1 - weights) * signals[before][fade] + weights * signals[to][fade]
+        assert np.abs(heard[fade] - expected).max() < 1e-5
+        before = to
+
+
+def test_impulses_stay_at_their_samples_through_a_switch(
+    render: Callable[..., np.ndarray],
+) -> None:
+    signals = np.zeros((2, 12_000), np.float32)
+    signals[:, ::100] = [[0.25], [0.5]]
+    heard = render(signals, [["start", 0, 0, None, 0], ["select", 1, at(6_050)]], 12_000)
+    assert np.flatnonzero(heard).tolist() == list(range(0, 12_000, 100))
+    assert heard[6_000] == np.float32(0.25)
+    assert heard[6_400] == np.float32(0.5)
+
+
+@pytest.mark.parametrize(("start", "end"), [(4_801, 28_811), (0, 24_000), (7, 24_013)])
+def test_a_loop_returns_to_its_first_sample_and_fades_at_its_ends(
+    render: Callable[..., np.ndarray], start: int, end: int
+) -> None:
+    signals = noises(2, 30_000)
+    loop = {"start": start, "end": end}
+    acts: Acts = [["start", 0, start, loop, 0], ["select", 1, at(40_000)]]
+    heard = render(signals, acts, 96_000)
+    period = end - start
+    envelope = np.ones(period)
+    envelope[:FADE] = 0.5 - 0.5 * np.cos(np.pi * np.arange(FADE) / FADE)
+    envelope[-FADE:] = envelope[:FADE][::-1]
+    laps = [np.tile(signal[start:end] * envelope, 5)[:96_000] for signal in signals]
+    assert np.abs(heard[:40_000] - laps[0][:40_000]).max() < 1e-5
+    after = 40_000 + FADE + 2
+    assert np.abs(heard[after:] - laps[1][after:]).max() < 1e-5
+    middle = slice(2 * period + FADE + 1, 3 * period - FADE - 1)
+    assert np.array_equal(heard[middle], signals[1][start + FADE + 1 : end - FADE - 1])
+
+
+def test_a_new_loop_takes_over_without_a_seam(render: Callable[..., np.ndarray]) -> None:
+    (signal,) = noises(1, 48_000)
+    changed = 20_000
+    acts: Acts = [
+        ["start", 0, 0, {"start": 0, "end": 48_000}, 0],
+        ["start", 0, changed, {"start": 10_000, "end": 40_000}, at(changed)],
+    ]
+    heard = render(signal[None], acts, 44_000)
+    inside = slice(FADE + 1, 40_000 - FADE - 1)
+    assert np.abs(heard[inside] - signal[inside]).max() < 1e-6
+    again = heard[40_000 + FADE + 1 :]
+    assert np.array_equal(again, signal[10_000 + FADE + 1 :][: again.size])
+
+
+def test_it_begins_and_stops_with_a_fade(render: Callable[..., np.ndarray]) -> None:
+    signal = np.full((1, 48_000), 0.5, np.float32)
+    heard = render(signal, [["start", 0, 9_600, None, 0], ["stop", at(12_000)]], 20_000)
+    assert np.abs(heard[:FADE] - 0.5 * fade_in()).max() < 1e-5
+    assert np.abs(heard[12_000 : 12_000 + FADE] - 0.5 * (1 - fade_in())).max() < 1e-5
+    assert (heard[FADE + 1 : 12_000] == 0.5).all()
+    assert not heard[12_000 + FADE + 1 :].any()
+
+
+def test_weights_of_a_fade_sum_to_one(modules: Any) -> None:
+    weights = modules.evaluate(
+        'import("/page/audio/mixer.js").then(({ raisedCosine }) => [...raisedCosine(240)])'
+    )
+    assert weights[0] == 0
+    assert weights[-1] == 1
+    assert weights[:-1] == pytest.approx(fade_in(), abs=1e-7)
+    assert np.array(weights) + np.array(weights[::-1]) == pytest.approx(1, abs=1e-7)
+
+
+REGIONS = """
+async () => {
+  const { fitted, withEnd } = await import("/page/audio/loop.js");
+  const region = { start: 1000, end: 5000 };
+  return [
+    fitted({ start: -50, end: 10 }, 10000, 2400), fitted({ start: 9900, end: 9950 }, 10000, 2400),
+    fitted({ start: 3, end: 12000 }, 10000, 2400), fitted({ start: 0, end: 1 }, 900, 2400),
+    withEnd(region, "start", 4900, 10000, 2400), withEnd(region, "end", 0, 10000, 2400),
+    withEnd(region, "end", 99999, 10000, 2400), withEnd(region, "start", -1, 10000, 2400),
+  ].map(({ start, end }) => [start, end]);
+}
+"""
+
+
+def test_no_loop_is_shorter_than_the_least_or_outside_of_the_excerpt(modules: Any) -> None:
+    assert modules.evaluate(REGIONS) == [
+        [0, 2400], [7600, 10000], [3, 10000], [0, 900],
+        [2600, 5000], [1000, 3400], [1000, 10000], [0, 5000],
+    ]  # fmt: skip

@@ -1,0 +1,132 @@
+"""Studies whose every number is known, and a small generator of random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, Item, ListeningTest, System
+
+GOOD = {REFERENCE: 100.0, ANCHOR70: 50.0, ANCHOR35: 20.0}
+
+
+def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: Any) -> Study:
+    """A MUSHRA study of (listener, item) -> condition -> score."""
+    ratings = tuple(
+        Rating(listener, item, condition, score)
+        for (listener, item), of in scores.items()
+        for condition, score in of.items()
+    )
+    names = dict.fromkeys(r.condition for r in ratings)
+    form = "mushra" if ANCHOR70 in names else "mushra-no-anchors"
+    listeners = tuple(Listener(name) for name in dict.fromkeys(r.listener for r in ratings))
+    systems = tuple(n for n in names if n not in (REFERENCE, ANCHOR35, ANCHOR70))
+    made: dict[str, Any] = {
+        "name": "t", "form": form, "listeners": listeners, "systems": systems, "ratings": ratings,
+        **fields,
+    }  # fmt: skip
+    return Study(**made)
+
+
+def items_of(count: int) -> list[str]:
+    return [f"i{number}" for number in range(count)]
+
+
+def listener_with(
+    name: str,
+    items: int,
+    *,
+    low_references: int = 0,
+    high_anchors: int = 0,
+    **scores: float,
+) -> dict[tuple[str, str], dict[str, float]]:
+    """A listener who misses the reference on the first items, and takes the anchor for good."""
+    return {
+        (name, item): {
+            **GOOD,
+            REFERENCE: 89.0 if place < low_references else 90.0,
+            ANCHOR70: 91.0 if place < high_anchors else 90.0,
+            "a": 40.0,
+            "b": 60.0,
+            **scores,
+        }
+        for place, item in enumerate(items_of(items))
+    }
+
+
+def random_study(
+    rng: np.random.Generator,
+    *,
+    means: Mapping[str, float],
+    listeners: int,
+    item_effects: Sequence[float],
+    pages: int | None = None,
+    bias: float = 8.0,
+    taste: float = 5.0,
+    noise: float = 8.0,
+) -> Study:
+    """Additive: system, item, listener's bias, listener's taste in systems, noise; no clipping."""
+    count = len(item_effects)
+    scores: dict[tuple[str, str], dict[str, float]] = {}
+    for number in range(listeners):
+        own = rng.normal(0, bias)
+        likes = {name: rng.normal(0, taste) for name in means}
+        heard = rng.permutation(count)[: pages or count]
+        for i in heard:
+            scores[f"l{number}", f"i{i}"] = {
+                name: mean + item_effects[i] + own + likes[name] + rng.normal(0, noise)
+                for name, mean in means.items()
+            }
+    return study_of(scores)
+
+
+def a_test(**fields: Any) -> ListeningTest:
+    given: dict[str, Any] = {
+        "id": "t1",
+        "title": "A test",
+        "run": "../run",
+        "run_id": "r",
+        "set_sha256": "ab" * 32,
+        "systems": (System(name="a@2kbps", kbps=2.1), System(name="a@4kbps", kbps=4.2),
+                    System(name="b", kbps=3.0)),
+        "items": tuple(
+            Item(id=f"{d}-{k}", clip=f"set/{d}{k}", domain=d, duration_s=8.0)
+            for d in ("speech", "music") for k in (1, 2, 3)
+        ),
+        "training": (Item(id="practice", clip="set/p", duration_s=8.0),),
+        **fields,
+    }  # fmt: skip
+    return ListeningTest(**given)
+
+
+def ab(
+    listener: str, answers: str, *, item: str = "i0", pair: tuple[str, str] = ("a", "b")
+) -> list[Choice]:
+    """Answers as a word: a, b and t for a tie, one per item."""
+    return [
+        Choice(listener, f"{item}-{k}", *pair, {"a": "a", "b": "b", "t": "tie"}[letter])  # type: ignore[arg-type]
+        for k, letter in enumerate(answers)
+    ]
+
+
+def abx(listener: str, right: int, trials: int, *, system: str = "a") -> list[Choice]:
+    return [
+        Choice(listener, f"i{k}", REFERENCE, system, "a" if k < right else "b", x=REFERENCE)
+        for k in range(trials)
+    ]
+
+
+def choice_study(
+    choices: Sequence[Choice], form: str, systems: Sequence[str] = ("a", "b")
+) -> Study:
+    names = dict.fromkeys(c.listener for c in choices)
+    return Study(
+        "t",
+        form,
+        tuple(Listener(n) for n in names),
+        tuple(systems),
+        choices=tuple(choices),  # type: ignore[arg-type]
+    )

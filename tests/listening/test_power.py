@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from snacbench.errors import UserError
+from snacbench.listening.power import (
+    Question,
+    critical_rank_sum,
+    listeners_needed,
+    power_of,
+    smaller_rank_sum,
+)
+from snacbench.listening.spread import Spread
+
+
+def closed_form_power(question: Question, listeners: int) -> float:
+    """Power of the paired t test at level / pairs; everybody rates everything."""
+    s = question.spread
+    variance = 2 * s.listener_system**2 + 2 * s.residual**2 / question.items
+    at = stats.t.isf(question.level / question.pairs / 2, listeners - 1)
+    shift = question.difference * np.sqrt(listeners / variance)
+    return float(stats.nct.sf(at, listeners - 1, shift) + stats.nct.cdf(-at, listeners - 1, shift))
+
+
+@pytest.mark.parametrize("systems", [2, 8])
+@pytest.mark.parametrize("difference", [3.0, 5.0, 9.0])
+def test_listeners_agree_with_the_closed_form_of_the_t_test(systems, difference) -> None:
+    question = Question(difference, 10, systems, Spread())
+    need = listeners_needed(question, studies=4000)
+    t_test = next(n for n in range(3, 1000) if closed_form_power(question, n) >= 0.8)
+    # On normal differences Wilcoxon's test takes up to pi / 3 times as many listeners as t
+    # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.
+    assert 0.97 * t_test - 2 <= need.listeners <= 1.08 * t_test + 2
+    assert need.low <= need.listeners <= need.high
+
+
+def test_power_is_that_of_the_t_test_less_a_little() -> None:
+    question = Question(5, 10, 4, Spread())
+    found = power_of(question, 60, studies=20_000)
+    assert found.value == pytest.approx(closed_form_power(question, 60) - 0.03, abs=0.02)
+    assert found.error == pytest.approx(0.003, abs=0.001)
+
+
+def test_false_alarms_stay_below_the_level_also_where_listeners_rate_some_items() -> None:
+    for pages in (None, 3):
+        question = Question(1e-9, 8, 2, Spread(), pages)
+        assert power_of(question, 25, studies=8000).value <= 0.05 + 3 * 0.0025
+
+
+@pytest.mark.parametrize("listeners", [6, 12, 30, 50, 60])
+@pytest.mark.parametrize("level", [0.05, 0.002])
+def test_the_vectorised_test_decides_as_scipy_does(listeners, level) -> None:
+    rng = np.random.default_rng(0)
+    differences = rng.normal(0.4, 1, (300, listeners))
+    ours = smaller_rank_sum(differences.T) <= critical_rank_sum(listeners, level)
+    scipys = [stats.wilcoxon(row).pvalue <= level for row in differences]
+    assert list(ours) == scipys
+
+
+def test_too_few_listeners_can_never_find_anything() -> None:
+    question = Question(50, 10, 8, Spread())
+    assert question.least_listeners == 11
+    assert power_of(question, 10, studies=200).value == 0
+    assert power_of(question, 11, studies=200).value > 0.9
+    assert critical_rank_sum(5, 0.05) == -1
+    assert listeners_needed(Question(90, 10, 8, Spread()), studies=500).listeners == 11
+
+
+def test_more_items_and_larger_differences_take_fewer_listeners() -> None:
+    def need(difference: float, items: int, pages: int | None = None) -> int:
+        question = Question(difference, items, 4, Spread(), pages)
+        return listeners_needed(question, studies=2000).listeners
+
+    assert need(5, 20) < need(5, 10) < need(5, 10, 5)
+    assert need(8, 10) < need(5, 10)
+
+
+def test_what_cancels_does_not_matter() -> None:
+    one, other = (Question(5, 8, 3, Spread(listener=s, item=s, listener_item=s)) for s in (0, 30))
+    assert power_of(one, 20, studies=500) == power_of(other, 20, studies=500)
+
+
+def test_a_usual_question_takes_seconds() -> None:
+    start = time.process_time()
+    listeners_needed(Question(5, 10, 8, Spread()))
+    assert time.process_time() - start < 20
+
+
+def test_a_hopeless_question_says_so() -> None:
+    with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners who rate 2"):
+        listeners_needed(Question(0.1, 2, 8, Spread()), studies=100)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"difference": 0}, "difference of 0 points; it must be more than 0"),
+        ({"difference": math.nan}, "difference of nan points"),
+        ({"items": 0, "pages_per_listener": 1}, "0 items"),
+        ({"systems": 1}, "1 systems; a comparison takes 2"),
+        ({"pages_per_listener": 11}, "11 pages per listener; there must be 1 to 10"),
+        ({"power": 1.0}, "a power of 1; it must lie between 0.05 and 1"),
+        ({"level": 0.0}, "a level of 0; it must lie between 0 and 1"),
+    ],
+)
+def test_senseless_questions_are_refused(fields, says) -> None:
+    usual = {"difference": 5, "items": 10, "systems": 4, "spread": Spread()}
+    with pytest.raises(UserError, match=f"cannot plan for (a )?{says}"):
+        Question(**{**usual, **fields})

@@ -1,0 +1,221 @@
+"""Results as rows of a run, as files, and as figures."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snacbench.errors import StoreError, UserError
+from snacbench.listening.analysis.analyse import Analysis, analyse
+from snacbench.listening.output import write_all
+from snacbench.listening.publish import Published, published, run_of, write_rows
+from snacbench.listening.read import Source
+from snacbench.listening.study import Study
+from snacbench.listening.tables import tables_of, too_few_note
+from snacbench.rows import ListenerScore, ListeningSummary
+from snacbench.store.folder import RunFolder
+from snacbench.tables.render.markdown import to_markdown
+from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
+from tests.synthetic_runs import make_run
+
+CLIPS = {"i0": "tiny/000", "i1": "tiny/001"}
+
+
+def a_study(**fields: Any) -> Study:
+    scores = {
+        k: v for n in range(5) for k, v in listener_with(f"l{n}", 2, a=40.0 + n, b=60.0).items()
+    }
+    bad = listener_with("bad", 2, low_references=2)
+    return study_of({**scores, **bad}, clips=CLIPS, kbps={"a": 2.0, "b": 4.0}, **fields)
+
+
+def a_run(path: Path) -> RunFolder:
+    values = np.array([1.0, 2.0])
+    return make_run(path, {"a": {"up": values}, "b": {"up": values}})
+
+
+def made(study: Study, **source: Any) -> tuple[Analysis, Published]:
+    analysis = analyse(study)
+    return analysis, published(Source(study, **source), analysis)
+
+
+def test_rows_hold_every_rating_and_who_was_kept(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    write_rows(made(a_study())[1], run)
+    scores, (summary,) = list(run.read(ListenerScore)), run.read(ListeningSummary)
+    assert len(scores) == 6 * 2 * 5
+    assert {s.listener for s in scores if not s.kept} == {"bad"}
+    assert {s.clip for s in scores} == set(CLIPS.values())
+    assert (summary.listeners_before, summary.listeners, summary.items) == (6, 5, 2)
+    assert {c.condition: c.mean for c in summary.conditions}["a"] == 42
+    assert summary.comparisons[0].value == pytest.approx(-18)
+    assert summary.text.startswith("In a MUSHRA")
+
+
+def test_a_second_analysis_replaces_the_first_and_leaves_other_tests_alone(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    write_rows(made(a_study())[1], run)
+    write_rows(made(a_study(name="other"))[1], run)
+    fewer = replace(a_study(), ratings=a_study().ratings[:10])
+    write_rows(made(fewer)[1], run)
+    assert [s.test for s in run.read(ListeningSummary)] == ["other", "t"]
+    scores = list(run.read(ListenerScore))
+    assert len([s for s in scores if s.test == "t"]) == 10
+    assert len([s for s in scores if s.test == "other"]) == 60
+
+
+def test_comments_and_questionnaires_stay_out_of_the_run(tmp_path: Path) -> None:
+    study = a_study()
+    study = replace(
+        study,
+        listeners=tuple(replace(one, answers={"age": "secret-9"}) for one in study.listeners),
+        ratings=tuple(replace(r, comment="secret-8") for r in study.ratings),
+    )
+    run = a_run(tmp_path / "run")
+    write_rows(made(study)[1], run)
+    assert b"secret" not in b"".join(p.read_bytes() for p in run.path.glob("listening*"))
+
+
+def test_two_at_once_is_refused(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    with run.locked(), pytest.raises(StoreError, match="another snacbench is writing"):
+        write_rows(made(a_study())[1], run)
+
+
+# ------------------------------------------------------------------------- which run they go to
+
+
+def test_the_tests_own_run_is_found_where_it_still_is_that_run(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    folder = tmp_path / "test"
+    source = Source(a_study(), a_test(run="../run", run_id=run.run.id), folder)
+    found = run_of(source, None)
+    assert found
+    assert found.path.samefile(run.path)
+    assert run_of(replace(source, test=a_test(run="../run", run_id="another")), None) is None
+    assert run_of(replace(source, test=a_test(run="../gone", run_id="r")), None) is None
+    assert run_of(Source(a_study()), None) is None
+
+
+def test_simulated_answers_go_only_where_they_are_sent(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    test = a_test(run="../run", run_id=run.run.id)
+    source = Source(a_study(simulated=True), test, tmp_path / "test")
+    assert run_of(source, None) is None
+    assert run_of(source, run.path)
+
+
+def test_a_run_of_other_clips_is_refused(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    source = Source(a_study(), a_test(set_sha256="cd" * 32))
+    with pytest.raises(UserError, match=r"the run is of another test set \(tiny\)"):
+        run_of(source, run.path)
+
+
+def test_a_run_without_the_systems_is_refused(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    source = Source(a_study(systems=("x", "y")))
+    with pytest.raises(UserError, match=r"none of the systems that were listened to \(x, y\)"):
+        run_of(source, run.path)
+
+
+# -------------------------------------------------------------------------------- files, figures
+
+
+def files_of(study: Study, folder: Path) -> dict[str, Path]:
+    analysis, rows = made(study)
+    return {path.name: path for path in write_all(analysis, rows, folder)}
+
+
+def test_files_of_a_mushra_test(tmp_path: Path) -> None:
+    found = files_of(a_study(), tmp_path / "out")
+    assert {
+        "summary.md", "paragraph.txt", "tables.tex", "scores.csv", "pairs.csv", "items.csv",
+        "listeners.csv", "scores.svg", "scores.pdf", "scores.png", "distribution.svg", "rate.svg",
+    } <= set(found)  # fmt: skip
+    with found["scores.csv"].open() as stream:
+        rows = list(csv.DictReader(stream))
+    (row,) = [
+        r for r in rows if (r["screening"], r["condition"], r["domain"]) == ("after", "a", "all")
+    ]
+    assert (float(row["mean"]), row["kbps"], row["listeners"]) == (42, "2.0", "5")
+    with found["listeners.csv"].open() as stream:
+        (bad,) = [r for r in csv.DictReader(stream) if r["listener"] == "bad"]
+    assert bad["kept"] == "no"
+    assert bad["excluded"].startswith("hidden reference below 90 on 2 of 2 items")
+
+
+def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (files_of(a_study(), tmp_path / name) for name in "xy")
+    for name, path in first.items():
+        assert path.read_bytes() == second[name].read_bytes(), name
+
+
+@pytest.mark.parametrize("form", ["mushra", "ab", "abx"])
+def test_every_output_of_simulated_listeners_says_so(tmp_path: Path, form: str) -> None:
+    studies = {
+        "mushra": a_study(),
+        "ab": choice_study(ab("x", "abt"), "ab"),
+        "abx": choice_study(abx("x", 3, 4), "abx", ("a",)),
+    }
+    for name, path in files_of(replace(studies[form], simulated=True), tmp_path).items():
+        if path.suffix in (".md", ".txt", ".tex", ".csv", ".svg"):
+            assert "simulated" in path.read_text("utf-8").lower(), name
+
+
+def test_a_listener_named_like_a_formula_is_no_formula(tmp_path: Path) -> None:
+    study = study_of({**listener_with("=1+1", 2), **listener_with("y", 2)})
+    text = files_of(study, tmp_path)["listeners.csv"].read_text("utf-8")
+    assert "\n'=1+1," in text
+
+
+def test_files_of_pairs_and_of_abx(tmp_path: Path) -> None:
+    found = files_of(choice_study(ab("x", "abt"), "ab"), tmp_path / "ab")
+    assert {"preferences.csv", "answers.svg", "listeners.csv"} <= set(found)
+    found = files_of(choice_study(abx("x", 3, 4), "abx", ("a",)), tmp_path / "abx")
+    assert {"abx.csv", "abx-listeners.csv", "answers.svg"} <= set(found)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write to .* choose another folder with -o"):
+        files_of(a_study(), tmp_path / "file" / "out")
+
+
+def test_nobody_left_still_gives_files(tmp_path: Path) -> None:
+    found = files_of(study_of(listener_with("x", 2, low_references=2)), tmp_path)
+    assert "No ratings are left" in found["paragraph.txt"].read_text("utf-8")
+
+
+# --------------------------------------------------------------------------------------- tables
+
+
+def test_tables_show_before_and_after(tmp_path: Path) -> None:
+    text = to_markdown(tables_of(made(a_study())[0]))
+    (line,) = [line for line in text.splitlines() if line.startswith("| hidden reference")]
+    assert " 90.0 " in line
+    assert " 89.8 " in line  # with the one who missed it
+
+
+def test_too_few_listeners_to_show_anything_is_said() -> None:
+    analysis, _ = made(a_study())
+    (note,) = too_few_note(analysis, 3)
+    assert note.startswith(
+        "5 listeners cannot show any difference: the smallest p that they can give is 0.06"
+    )
+    assert too_few_note(replace(analysis, level=0.5), 1) == []
+
+
+def test_notes_tell_what_was_left_out() -> None:
+    study = a_study()
+    study = replace(study, ratings=study.ratings[:-1])  # one page lacks a condition
+    _, rows = made(study, notes=("4 ratings that came twice counted once",))
+    text = " ".join(rows.summary.notes)
+    assert "4 ratings that came twice counted once." in text
+    assert "1 pages lacked a condition that others rated there and were left out" in text
+    assert "listeners are few" in text

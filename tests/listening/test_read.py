@@ -1,0 +1,266 @@
+"""Reading answers: webMUSHRA's, pymushra's, our own; and what is wrong with a file, by line."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from snacbench.errors import UserError
+from snacbench.listening.read import read_source
+from snacbench.listening.study import Study
+from snacbench.listening.tidy import write_tidy
+from tests.listening.studies import a_test, ab, choice_study, listener_with, study_of
+
+# As version 1.4 writes it: a questionnaire of two, a comment with commas and quotes.
+WEBMUSHRA = '''\
+session_test_id,age,headphones,session_uuid,trial_id,rating_stimulus,rating_score,rating_time,\
+rating_comment
+mine,30,"Sennheiser, open",u-1,speech-1,reference,100,41000,
+mine,30,"Sennheiser, open",u-1,speech-1,anchor35,10,41000,
+mine,30,"Sennheiser, open",u-1,speech-1,anchor70,40,41000,
+mine,30,"Sennheiser, open",u-1,speech-1,C1,62,41000,"dull, ""muffled"""
+mine,25,none,u-2,speech-1,reference,95,38000,
+mine,25,none,u-2,speech-1,C1,55,38000,
+mine,25,none,u-2,speech-1,anchor70,30,38000,
+mine,25,none,u-2,speech-1,anchor35,5,38000,
+'''
+
+# As pymushra's admin page exports it: columns in any order, other page types in between.
+PYMUSHRA = """\
+wm_date;responses_score;questionaire_age;wm_id;responses_stimulus;wm_testId;responses_comment;\
+wm_type;responses_time;questionaire_uuid;wm_config
+2024-01-01 10:00:00;100;30;speech-1;reference;mine;;mushra;41000;a-1;configs/x.yaml
+2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
+2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
+"""
+
+
+def written(folder: Path, text: str, name: str = "mushra.csv") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def tidy(folder: Path, study: Study) -> Path:
+    path = folder / "tidy.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write_tidy(study, stream)
+    return path
+
+
+def test_webmushra(tmp_path: Path) -> None:
+    study = read_source(written(tmp_path, WEBMUSHRA)).study
+    assert (study.name, study.form, study.systems) == ("mine", "mushra", ("C1",))
+    assert [one.id for one in study.listeners] == ["u-1", "u-2"]
+    assert study.listeners[0].answers == {"age": "30", "headphones": "Sennheiser, open"}
+    rating = study.ratings[3]
+    assert (rating.listener, rating.item, rating.condition, rating.score) == (
+        "u-1", "speech-1", "C1", 62.0,
+    )  # fmt: skip
+    assert (rating.time_s, rating.comment) == (41.0, 'dull, "muffled"')
+
+
+def test_webmushra_files_that_were_joined_have_headings_again(tmp_path: Path) -> None:
+    other = WEBMUSHRA.replace("u-", "v-").replace("age,headphones", "headphones,age")
+    study = read_source(written(tmp_path, WEBMUSHRA + "\n" + other)).study
+    assert [one.id for one in study.listeners] == ["u-1", "u-2", "v-1", "v-2"]
+    assert study.listeners[2].answers["age"] == "Sennheiser, open"  # as those headings have it
+    assert len(study.ratings) == 16
+
+
+def test_files_before_sessions_had_ids_tell_listeners_by_their_answers(tmp_path: Path) -> None:
+    rows = [
+        line.replace("session_uuid,", "").replace("u-1,", "").replace("u-2,", "")
+        for line in WEBMUSHRA.splitlines()
+    ]
+    study = read_source(written(tmp_path, "\n".join(rows))).study
+    assert [one.id for one in study.listeners] == ["30 Sennheiser, open", "25 none"]
+
+
+def test_and_where_there_are_none_nothing_tells_them_apart(tmp_path: Path) -> None:
+    text = "session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n"
+    with pytest.raises(UserError, match=r"line 2: nothing tells listeners apart.*session_uuid"):
+        read_source(written(tmp_path, text))
+
+
+def test_saved_again_by_a_spreadsheet(tmp_path: Path) -> None:
+    rows = list(csv.reader(WEBMUSHRA.splitlines()))
+    path = tmp_path / "excel.csv"
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, delimiter=";").writerows(rows)
+    assert len(read_source(path).study.ratings) == 8
+
+
+def test_pymushra(tmp_path: Path) -> None:
+    source = read_source(written(tmp_path, PYMUSHRA))
+    assert source.study.form == "mushra-no-anchors"
+    scores = {r.condition: r.score for r in source.study.ratings}
+    assert scores == {"reference": 100, "C1": 62}
+    assert source.study.listeners[0].answers == {"age": "30"}
+    assert source.study.ratings[1].comment == "dull"
+    assert source.notes == ("1 lines of pages other than MUSHRA left out",)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("C1,62,", "C1,120,"), r"csv, line 5: rating_score: expected 0 to 100, found '120'"),
+        (("C1,62,", "C1,-1,"), r"line 5: rating_score: expected 0 to 100, found '-1'"),
+        (("C1,62,", "C1,good,"), r"line 5: rating_score: expected a number .* found 'good'"),
+        (("C1,62,", ",62,"), r"line 5: rating_stimulus: expected a name, found ''"),
+        (("u-2,speech-1,C1", "u-2,speech-1,x,C1"), r"line 7: expected 9 columns as in the headings "
+         r"of line 1, found 10; if the questionnaire was changed"),
+        (("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
+         r"answers of several tests \('mine', 'yours' in column session_test_id\)"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_by_line_and_column(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    assert change[0] in WEBMUSHRA
+    with pytest.raises(UserError, match=message):
+        read_source(written(tmp_path, WEBMUSHRA.replace(*change)))
+
+
+def test_results_sent_twice_count_once(tmp_path: Path) -> None:
+    lines = WEBMUSHRA.splitlines()
+    source = read_source(written(tmp_path, "\n".join([*lines, *lines[1:5]])))
+    assert len(source.study.ratings) == 8
+    assert source.notes == ("4 ratings that came twice counted once",)
+
+
+def test_two_scores_for_one_thing_are_an_error(tmp_path: Path) -> None:
+    text = WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n"
+    message = (
+        r"line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7; "
+        "keep one of the two"
+    )
+    with pytest.raises(UserError, match=message):
+        read_source(written(tmp_path, text))
+
+
+def test_two_scores_in_our_own_form_too(tmp_path: Path) -> None:
+    study = study_of(listener_with("x", 1))
+    path = tidy(tmp_path, study)
+    text = path.read_text("utf-8")
+    first = next(line for line in text.splitlines() if ",40," in line)
+    path.write_text(text + first.replace(",40,", ",41,") + "\n", "utf-8")
+    with pytest.raises(UserError, match=r"rating 6: a of item i0 was rated 41 .* 40 in rating 4"):
+        read_source(path)
+
+
+def test_headings_alone(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no MUSHRA ratings under the headings"):
+        read_source(written(tmp_path, WEBMUSHRA.splitlines()[0] + "\n"))
+
+
+def test_a_file_of_nothing_known(tmp_path: Path) -> None:
+    message = r"line 1: columns of no known file: name, grade; expected .*trial_id.*webMUSHRA"
+    with pytest.raises(UserError, match=message):
+        read_source(written(tmp_path, "name,grade\nx,1\n"))
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"\xff\xfe\x00\x80" * 9)
+    with pytest.raises(UserError, match=r"cannot read .*expected a CSV file in UTF-8"):
+        read_source(path)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="neither a listening test's folder nor a CSV file"):
+        read_source(tmp_path / "none.csv")
+
+
+def test_our_own_form(tmp_path: Path) -> None:
+    study = study_of({**listener_with("x", 2), **listener_with("y", 2)})
+    found = read_source(tidy(tmp_path, study)).study
+    assert {(r.listener, r.item, r.condition, r.score) for r in found.ratings} == {
+        (r.listener, r.item, r.condition, r.score) for r in study.ratings
+    }
+
+
+def test_our_own_form_of_pairs(tmp_path: Path) -> None:
+    found = read_source(tidy(tmp_path, choice_study(ab("x", "abt"), "ab"))).study
+    assert (found.form, [c.answer for c in found.choices]) == ("ab", ["a", "b", "tie"])
+
+
+# ----------------------------------------------------------------------------- with the test
+
+
+def folder_of(tmp_path: Path, **fields: object) -> Path:
+    folder = tmp_path / "test"
+    folder.mkdir(exist_ok=True)
+    content = yaml.safe_dump(a_test(**fields).model_dump(mode="json"))
+    (folder / "test.yaml").write_text(content, "utf-8")
+    return folder
+
+
+def answers_on(items: Sequence[str], conditions: Sequence[str]) -> Study:
+    return study_of({("x", item): dict.fromkeys(conditions, 50.0) for item in items})
+
+
+def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
+    study = answers_on(["practice", "music-1"], ["reference", "b", "a@4kbps"])
+    source = read_source(tidy(tmp_path, study), test_folder=folder_of(tmp_path))
+    found = source.study
+    assert (found.name, found.form) == ("t1", "mushra")
+    assert found.systems == ("a@2kbps", "a@4kbps", "b")
+    assert found.domains["music-1"] == "music"
+    assert found.clips["music-1"] == "set/music1"
+    assert found.kbps["a@4kbps"] == 4.2
+    assert {r.item for r in found.ratings} == {"music-1"}
+    assert source.notes == ("3 answers on training pages left out",)
+    assert found.listeners[0].pages_planned == 6
+
+
+def test_a_test_beside_the_csv_is_its_test(tmp_path: Path) -> None:
+    path = tidy(folder_of(tmp_path), answers_on(["music-1"], ["b"]))
+    assert read_source(path).study.kbps["b"] == 3.0
+
+
+def test_pages_planned_of_subsets(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, pages_per_listener=2)
+    source = read_source(tidy(tmp_path, answers_on(["music-1"], ["b"])), test_folder=folder)
+    assert source.study.listeners[0].pages_planned == 2
+
+
+@pytest.mark.parametrize(
+    ("items", "conditions", "message"),
+    [
+        (["musik-1"], ["b"], "on item 'musik-1', which test.yaml does not have; did you mean"),
+        (["music-1"], ["C1"], "on condition 'C1', which test.yaml does not have; there are: a@2"),
+    ],
+)
+def test_answers_to_another_test_are_refused(
+    tmp_path: Path, items: list[str], conditions: list[str], message: str
+) -> None:
+    path = tidy(tmp_path, answers_on(items, conditions))
+    with pytest.raises(UserError, match=message):
+        read_source(path, test_folder=folder_of(tmp_path))
+
+
+def test_a_test_that_nobody_has_answered(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no answers yet \(answers.sqlite\).*mushra serve"):
+        read_source(folder_of(tmp_path))
+
+
+@pytest.mark.parametrize("comment", ["", "simulated"])
+def test_a_folder_with_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: str
+) -> None:
+    """Answers that the server was rehearsed with are simulated, and known by their comments."""
+    folder = folder_of(tmp_path)
+    (folder / "answers.sqlite").touch()
+    study = answers_on(["music-1"], ["b"])
+    study = replace(study, ratings=tuple(replace(r, comment=comment) for r in study.ratings))
+    name = "snacbench.listening.answers.study.read_study"
+    monkeypatch.setattr(name, lambda test, path: study)
+    source = read_source(folder)
+    assert (source.folder, source.test and source.test.id) == (folder, "t1")
+    assert source.study.simulated == bool(comment)

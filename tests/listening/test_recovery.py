@@ -1,0 +1,235 @@
+"""Does the analysis find what is true? Measured on studies whose truth is known.
+
+Run with ``pytest -m slow tests/listening/test_recovery.py -o junit_family=xunit1
+--junitxml=figures.xml``; the figures are the properties in that file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from snacbench.listening.analysis.analyse import Analysis, analyse
+from snacbench.listening.power import Question, listeners_needed
+from snacbench.listening.screening import Options
+from snacbench.listening.simulate import SIMULATED_AS, expected_means, simulate
+from snacbench.listening.simulated_listener import Model
+from snacbench.listening.spread import Spread
+from snacbench.listening.study import Study
+from snacbench.listening.test import Form, ListeningTest
+from tests.listening.test_plan import a_test
+
+MEANS = {"codec-0": 30.0, "codec-1": 45.0, "codec-2": 60.0, "codec-3": 75.0, "codec-4": 92.0}
+EQUAL = dict.fromkeys(MEANS, 60.0)
+SYSTEMS = len(MEANS)
+# Items do not tell the systems apart: then equal means are equal after clipping, too.
+NO_INTERACTION = Spread(item_system=0)
+
+
+@dataclass(frozen=True)
+class Design:
+    """A test and who took part in it; without careless listeners, nobody is screened out."""
+
+    listeners: int
+    items: int = 8
+    pages: int | None = None
+    careless: int = 0
+    form: Form = "mushra"
+
+    def test(self, seed: int) -> ListeningTest:
+        return a_test(
+            self.items, self.form, SYSTEMS, pages_per_listener=self.pages, seed=seed, allow_tie=True
+        )
+
+    def studies(self, model: Model, count: int) -> Iterator[tuple[ListeningTest, Study, Analysis]]:
+        """Each with items and listeners of its own."""
+        for seed in range(count):
+            test = self.test(seed)
+            study = simulate(test, replace(model, careless=self.careless), self.listeners, seed)
+            yield test, study, analyse(study, Options(rules=self.careless > 0))
+
+    def __str__(self) -> str:
+        return "-".join(map(str, (self.form, self.listeners, self.items, self.pages)))
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What many studies found, shape (studies, conditions) each: error in points; was it within."""
+
+    errors: np.ndarray
+    held: np.ndarray
+    held_pairs: np.ndarray
+
+    @property
+    def bias(self) -> np.ndarray:
+        return np.asarray(self.errors.mean(axis=0))
+
+    @property
+    def bias_error(self) -> np.ndarray:
+        """Standard error of the bias."""
+        return np.asarray(self.errors.std(axis=0) / np.sqrt(len(self.errors)))
+
+
+def recover(design: Design, model: Model, count: int) -> Recovery:
+    errors, held, held_pairs = [], [], []
+    for test, _, found in design.studies(model, count):
+        true = expected_means(test, model)
+        of_systems = [mean for mean in found.overall if mean.condition in MEANS]
+        errors.append([mean.mean - true[mean.condition] for mean in of_systems])
+        held.append(
+            [mean.ends.low <= true[mean.condition] <= mean.ends.high for mean in of_systems]
+        )
+        held_pairs.append(
+            [p.ends.low <= true[p.first] - true[p.second] <= p.ends.high for p in found.pairs]
+        )
+    return Recovery(np.array(errors), np.array(held), np.array(held_pairs))
+
+
+def family_wise_error(design: Design, model: Model, count: int) -> float:
+    """Share of studies with any pair, or system, significant after Holm's correction."""
+    alarms = 0
+    for _, _, found in design.studies(model, count):
+        tested = (*found.pairs, *found.preferences, *found.identifications)
+        assert tested
+        alarms += any(one.p_holm is not None and one.p_holm <= 0.05 for one in tested)
+    return alarms / count
+
+
+def excluded_shares(design: Design, model: Model, count: int) -> dict[str, float]:
+    """Share of the listeners of each manner that the screening took out."""
+    there: Counter[str] = Counter()
+    out: Counter[str] = Counter()
+    for _, study, found in design.studies(model, count):
+        manners = {one.id: one.answers[SIMULATED_AS] for one in study.listeners}
+        there.update(manners.values())
+        out.update(manners[name] for name in {e.listener for e in found.screening.exclusions})
+    return {manner: out[manner] / there[manner] for manner in there}
+
+
+# ------------------------------------------------------------------------------- a quick look
+
+
+def test_a_few_studies_recover_means_and_order() -> None:
+    found = recover(Design(20, careless=2), Model(means=MEANS), 20)
+    assert np.abs(found.bias).max() < 4
+    assert found.held.mean() > 0.85
+    *_, analysis = next(Design(30).studies(Model(means=MEANS), 1))
+    order = sorted((m for m in analysis.overall if m.condition in MEANS), key=lambda m: m.mean)
+    assert [mean.condition for mean in order] == list(MEANS)
+
+
+def test_a_few_studies_of_equal_systems_raise_few_alarms() -> None:
+    model = Model(means=EQUAL, spread=NO_INTERACTION)
+    for design in (Design(15), Design(12, form="ab")):
+        assert family_wise_error(design, model, 20) <= 0.2
+
+
+def test_careless_listeners_are_found_out() -> None:
+    shares = excluded_shares(Design(30, careless=3), Model(means=MEANS), 5)
+    assert shares["random"] > 0.9
+    assert shares["ignores-reference"] > 0.9
+    assert shares["honest"] < 0.2
+
+
+# ----------------------------------------------------------------------------------- in earnest
+
+# For up to 13 listeners, scipy goes through all 2^n patterns wherever there are ties: hours.
+DESIGNS = (Design(30, careless=3), Design(20), Design(24, 12, 4), Design(30, 9, 5, careless=3))
+STUDIES = 600
+NULL_STUDIES = 1000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", DESIGNS, ids=str)
+def test_means_are_unbiased_and_their_intervals_cover(design, record_property) -> None:
+    found = recover(design, Model(means=MEANS), STUDIES)
+    record_property("bias", np.round(found.bias, 2).tolist())
+    record_property("standard error of bias", np.round(found.bias_error, 2).tolist())
+    record_property("coverage of means", np.round(found.held.mean(axis=0), 3).tolist())
+    record_property("coverage of differences", round(float(found.held_pairs.mean()), 3))
+    # Screening by the 7 kHz anchor takes out generous listeners, which lowers means by 0.3 to 1.3.
+    allowed = 2 if design.careless else 4 * found.bias_error
+    assert (np.abs(found.bias) < allowed).all()
+    assert found.held.mean(axis=0).min() > 0.92
+    assert 0.93 < found.held_pairs.mean() < 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("items", [6, 12])
+def test_intervals_over_items_hold_the_mean_of_all_items_there_could_be(
+    items, record_property
+) -> None:
+    design, spread = Design(20, items), Spread()
+    held, of_listeners_only = [], []
+    for seed in range(STUDIES):
+        # Items of the simulation are centred: what their mean deviates by is drawn here.
+        rng = np.random.default_rng([seed, 99])
+        common = rng.normal(0, spread.item / np.sqrt(items))
+        own = rng.normal(0, spread.item_system / np.sqrt(items), SYSTEMS)
+        middle = {c: 50 + common + float(d) for c, d in zip(MEANS, own, strict=True)}
+        study = simulate(design.test(seed), Model(means=middle, scale_use=0), 20, seed)
+        for mean in analyse(study).overall:
+            if mean.condition in MEANS:
+                assert mean.ends.low_both is not None
+                held.append(mean.ends.low_both <= 50 <= mean.ends.high_both)
+                of_listeners_only.append(mean.ends.low <= 50 <= mean.ends.high)
+    record_property("coverage over listeners and items", float(np.mean(held)))
+    record_property("coverage of the interval over listeners", float(np.mean(of_listeners_only)))
+    assert np.mean(held) > 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "design",
+    [*DESIGNS, Design(24, 4, form="ab"), Design(24, 12, 20, form="ab"), Design(40, 8, 3)],
+    ids=str,
+)
+def test_equal_systems_are_seldom_told_apart(design, record_property) -> None:
+    model = Model(means=EQUAL, spread=NO_INTERACTION)
+    found = family_wise_error(design, model, NULL_STUDIES)
+    record_property("family-wise error", found)
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / NULL_STUDIES)
+
+
+@pytest.mark.slow
+def test_nobody_hears_what_is_not_there(record_property) -> None:
+    silent = Spread(0, 0, 0, 0, 0, 0)
+    model = Model(means=dict.fromkeys(MEANS, 100.0), spread=silent, scale_use=0)
+    found = family_wise_error(Design(15, 4, form="abx"), model, NULL_STUDIES)
+    record_property("family-wise error", found)
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / NULL_STUDIES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("design", [Design(30, careless=3), Design(30, 12, 4, careless=3)], ids=str)
+@pytest.mark.parametrize("missed", [0.02, 0.05])
+def test_screening_by_the_standard(design, missed, record_property) -> None:
+    shares = excluded_shares(design, Model(means=MEANS, reference_missed=missed), STUDIES // 2)
+    for manner, share in shares.items():
+        record_property(f"excluded: {manner}", round(share, 3))
+    assert shares["random"] > 0.95
+    assert shares["ignores-reference"] > 0.9
+    assert shares["honest"] < 0.5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pages", [None, 6])
+def test_power_is_what_was_promised(pages, record_property) -> None:
+    question = Question(8, 12, SYSTEMS, Spread(), pages)
+    need = listeners_needed(question)
+    # In mid-scale, where hardly a score is clipped; the others are equal, which is the worst case.
+    means = {**dict.fromkeys(MEANS, 50.0), "codec-1": 58.0}
+    model = Model(
+        means=means, scale_use=0, reference_missed=0, spread=replace(Spread(), listener=0)
+    )
+    design, found = Design(need.listeners, 12, pages), 0
+    for _, _, analysis in design.studies(model, STUDIES):
+        pair = next(p for p in analysis.pairs if (p.first, p.second) == ("codec-0", "codec-1"))
+        found += pair.p_holm is not None and pair.p_holm <= 0.05
+    record_property("listeners", need.listeners)
+    record_property("power found", found / STUDIES)
+    assert found / STUDIES == pytest.approx(0.8, abs=0.08)

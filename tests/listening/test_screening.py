@@ -1,0 +1,157 @@
+"""Screening by BS.1534-3, above all where a rule begins to hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from snacbench.listening.screening import Options, answers_of, screen
+from snacbench.listening.study import Listener, Study
+from snacbench.listening.test import ANCHOR70, REFERENCE
+from tests.listening.studies import ab, choice_study, listener_with, study_of
+
+
+def excluded(study: Study, **options: object) -> dict[str, list[str]]:
+    _, found = screen(study, Options(**options))  # type: ignore[arg-type]
+    reasons: dict[str, list[str]] = {}
+    for one in found.exclusions:
+        reasons.setdefault(one.listener, []).append(one.reason)
+    return reasons
+
+
+def good(count: int, items: int = 20) -> dict[tuple[str, str], dict[str, float]]:
+    return {k: v for n in range(count) for k, v in listener_with(f"good{n}", items).items()}
+
+
+def test_three_of_twenty_low_references_are_15_percent_and_not_more() -> None:
+    study = study_of({**good(3), **listener_with("x", 20, low_references=3)})
+    assert excluded(study) == {}
+
+
+def test_four_of_twenty_low_references_exclude() -> None:
+    study = study_of({**good(3), **listener_with("x", 20, low_references=4)})
+    assert excluded(study) == {"x": ["hidden reference below 90 on 4 of 20 items (20 %)"]}
+
+
+def test_a_single_low_reference_of_seven_is_14_percent_and_of_six_17() -> None:
+    assert excluded(study_of({**good(3, 7), **listener_with("x", 7, low_references=1)})) == {}
+    assert "x" in excluded(study_of({**good(3, 6), **listener_with("x", 6, low_references=1)}))
+
+
+def test_a_reference_at_90_is_not_below_and_an_anchor_at_90_not_above() -> None:
+    assert excluded(study_of(listener_with("x", 20))) == {}  # 90 and 90 everywhere
+
+
+def test_the_7_khz_anchor_counts_as_the_reference_does() -> None:
+    others = good(12)
+    assert excluded(study_of({**others, **listener_with("x", 20, high_anchors=3)})) == {}
+    assert excluded(study_of({**others, **listener_with("x", 20, high_anchors=4)})) == {
+        "x": ["7 kHz anchor above 90 on 4 of 20 items (20 %)"]
+    }
+
+
+def test_an_anchor_that_a_quarter_of_the_listeners_find_good_still_counts() -> None:
+    """1 of 4 listeners is 25 % and not more: the anchor is held against them."""
+    study = study_of({**good(3), **listener_with("x", 20, high_anchors=4)})
+    assert "x" in excluded(study)
+
+
+def test_an_anchor_that_more_than_a_quarter_find_good_says_more_of_the_item() -> None:
+    """1 of 3 listeners is 33 %: those items are left out of the count, above and below."""
+    study = study_of({**good(2), **listener_with("x", 20, high_anchors=4)})
+    whole, found = screen(study, Options())
+    assert found.exclusions == ()
+    assert found.transparent_items == ("i0", "i1", "i2", "i3")
+    (check,) = [c for c in found.checks if c.listener == "x"]
+    assert (check.anchor_high, check.anchor_items) == (0, 16)
+    assert whole == study
+
+
+def test_both_rules_are_named_where_both_are_broken() -> None:
+    study = study_of({**good(12), **listener_with("x", 20, low_references=20, high_anchors=20)})
+    assert excluded(study) == {
+        "x": [
+            "hidden reference below 90 on 20 of 20 items (100 %)",
+            "7 kHz anchor above 90 on 20 of 20 items (100 %)",
+        ]
+    }
+
+
+def test_without_the_rules_their_figures_are_still_there() -> None:
+    study = study_of({**good(3), **listener_with("x", 20, low_references=20)})
+    _, found = screen(study, Options(rules=False))
+    assert found.kept == ("good0", "good1", "good2", "x")
+    assert found.checks[-1].reference_low == 20
+
+
+def test_without_anchors_only_the_reference_counts() -> None:
+    bad = listener_with("x", 20, low_references=4)
+    scores = {**good(3), **bad}
+    for of in scores.values():
+        del of[ANCHOR70], of["anchor35"]
+    assert list(excluded(study_of(scores))) == ["x"]
+
+
+def planned(study: Study, pages: int) -> Study:
+    listeners = tuple(replace(one, pages_planned=pages) for one in study.listeners)
+    return replace(study, listeners=listeners)
+
+
+def test_who_left_early_is_excluded_unless_a_share_is_enough() -> None:
+    study = planned(study_of({**good(3, 6), **listener_with("x", 3)}), 6)
+    assert excluded(study) == {"x": ["answered 3 of 6 pages"]}
+    assert excluded(study, least_share=0.5) == {}
+    assert excluded(study, least_share=0.6) == {"x": ["answered 3 of 6 pages (least: 60 %)"]}
+
+
+def test_who_left_early_has_no_say_in_which_anchors_are_transparent() -> None:
+    early = {k: v for n in range(3) for k, v in listener_with(f"e{n}", 2, high_anchors=2).items()}
+    study = planned(study_of({**good(4, 6), **early}), 6)
+    assert screen(study, Options())[1].transparent_items == ()
+
+
+def test_where_no_plan_is_known_the_source_says_who_finished() -> None:
+    study = study_of({**good(2), **listener_with("x", 1)})
+    listeners = (*study.listeners[:-1], Listener("x", finished=False))
+    assert excluded(replace(study, listeners=listeners)) == {"x": ["left early, after 1 page"]}
+    assert excluded(study) == {}
+
+
+def test_a_page_without_a_condition_is_left_out_and_named() -> None:
+    study = study_of({**good(2, 4), **listener_with("x", 4)})
+    ratings = tuple(
+        r for r in study.ratings if (r.listener, r.item, r.condition) != ("x", "i2", REFERENCE)
+    )
+    whole, found = screen(replace(study, ratings=ratings), Options())
+    (page,) = found.broken_pages
+    assert (page.listener, page.item, page.missing) == ("x", "i2", (REFERENCE,))
+    assert not [r for r in whole.ratings if (r.listener, r.item) == ("x", "i2")]
+
+
+def test_listeners_without_an_answer_are_named_apart() -> None:
+    study = study_of(good(2))
+    silent = replace(study, listeners=(*study.listeners, Listener("shy")))
+    _, found = screen(silent, Options())
+    assert found.silent == ("shy",)
+    assert found.before == ("good0", "good1")
+
+
+def test_pairs_are_pages_too() -> None:
+    study = planned(choice_study([*ab("x", "ab"), *ab("y", "a")], "ab"), 2)
+    assert excluded(study) == {"y": ["answered 1 of 2 pages"]}
+
+
+def test_answers_of_some_listeners() -> None:
+    study = study_of({**good(2), **listener_with("x", 1)})
+    kept = answers_of(study, {"x"})
+    assert {r.listener for r in kept.ratings} == {"x"}
+    assert [one.id for one in kept.listeners] == ["x"]
+
+
+@pytest.mark.parametrize("score", [89.999, 0.0])
+def test_any_score_below_90_is_low(score: float) -> None:
+    study = study_of(
+        {("x", "i0"): {REFERENCE: score, "a": 1.0}, ("y", "i0"): {REFERENCE: 90.0, "a": 2.0}}
+    )
+    assert list(excluded(study)) == ["x"]

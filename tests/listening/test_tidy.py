@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snacbench.errors import UserError
+from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.tidy import (
+    CHOICE_COLUMNS,
+    RATING_COLUMNS,
+    plain_text,
+    read_tidy,
+    safe_cell,
+    write_tidy,
+)
+
+STUDY = Study(
+    name="t",
+    form="mushra",
+    listeners=(Listener("ann"), Listener("bob")),
+    systems=("opus@14kbps", "snac"),
+    ratings=(
+        Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4'),
+        Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
+        Rating("ann", "speech-1", "opus@14kbps", 70.0, 0, 1, 31.5, "=HYPERLINK(1)"),
+        Rating("bob", "speech-1", "snac", 61.0),
+    ),
+    domains={"speech-1": "speech"},
+    clips={"speech-1": "quick/a"},
+    kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
+)
+PAIRS = Study(
+    name="t",
+    form="abx",
+    listeners=(Listener("ann"),),
+    systems=("snac",),
+    choices=(
+        Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25),
+        Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1"),
+    ),
+)
+
+
+def written(study: Study, folder: Path) -> Path:
+    path = folder / f"{study.name}.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write_tidy(study, stream)
+    return path
+
+
+@pytest.mark.parametrize(
+    "study",
+    [
+        STUDY,
+        PAIRS,
+        replace(STUDY, simulated=True),
+        replace(PAIRS, form="ab", choices=(Choice("ann", "i", "snac", "opus", "tie"),),
+                systems=("snac", "opus")),
+    ],
+)  # fmt: skip
+def test_what_is_written_is_read(study: Study, tmp_path: Path) -> None:
+    assert read_tidy(written(study, tmp_path)) == study
+
+
+def test_columns_are_those_promised(tmp_path: Path) -> None:
+    lines = written(STUDY, tmp_path).read_text("utf-8").splitlines()
+    assert lines[0].split(",") == list(RATING_COLUMNS)
+    assert lines[3] == "ann,speech-1,speech,quick/a,opus@14kbps,14.2,70,0,1,31.5,'=HYPERLINK(1)"
+    lines = written(PAIRS, tmp_path).read_text("utf-8").splitlines()
+    assert lines[0].split(",") == list(CHOICE_COLUMNS)
+    assert [line.split(",")[6] for line in lines[1:]] == ["0", "1"]
+
+
+def test_simulated_listeners_stay_marked(tmp_path: Path) -> None:
+    lines = written(replace(STUDY, simulated=True), tmp_path).read_text("utf-8").splitlines()
+    assert lines[0].endswith(",simulated")
+    assert all(line.endswith(",yes") for line in lines[1:])
+
+
+def test_without_anchors_the_form_is_without_anchors(tmp_path: Path) -> None:
+    bare = replace(STUDY, ratings=STUDY.ratings[2:], form="mushra-no-anchors")
+    assert read_tidy(written(bare, tmp_path)).form == "mushra-no-anchors"
+
+
+@given(st.text())
+def test_no_cell_begins_as_a_formula_and_none_is_changed(text: str) -> None:
+    assert plain_text(safe_cell(text)) == text
+    assert not safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+
+
+@given(st.text(alphabet="'=+-@\t x", max_size=6))
+def test_apostrophes_of_the_listener_survive(text: str) -> None:
+    assert plain_text(safe_cell(text)) == text
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1"])
+def test_formulas_are_written_as_text(text: str) -> None:
+    study = replace(STUDY, ratings=(replace(STUDY.ratings[0], comment=text),))
+    stream = io.StringIO()
+    write_tidy(study, stream)
+    row = next(csv.DictReader(io.StringIO(stream.getvalue(), newline="")))
+    assert row["comment"] == f"'{text}"
+
+
+def csv_of(folder: Path, text: str) -> Path:
+    path = folder / "answers.csv"
+    path.write_text(text, "utf-8")
+    return path
+
+
+HEAD = ",".join(RATING_COLUMNS) + "\n"
+PAIR_HEAD = ",".join(CHOICE_COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "no column listener, item"),
+        ("listener,item\na,b\n", "no column condition, score, page, place, time_s"),
+        (HEAD, "no answers under the headings"),
+        (HEAD + "a,i,speech,c,snac,1,high,0,0,1,\n", "line 2: score: expected a number"),
+        (HEAD + "a,i,speech,c,snac,1,101,0,0,1,\n", "line 2: score: expected 0 to 100"),
+        (HEAD + "a,i,speech,c,snac,1,nan,0,0,1,\n", "line 2: score: expected 0 to 100"),
+        (HEAD + "a,i,speech,c,snac,1,50,x,0,1,\n", "line 2: page: expected a number"),
+        (HEAD + "a,i,noise,c,snac,1,50,0,0,1,\n", "line 2: domain: expected speech, music"),
+        (HEAD + ",i,speech,c,snac,1,50,0,0,1,\n", "line 2: listener: expected a name"),
+        (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: expected a, b or tie"),
+    ],
+)
+def test_what_cannot_be_is_named_with_its_line(text: str, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=complaint):
+        read_tidy(csv_of(tmp_path, text))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read the answers"):
+        read_tidy(tmp_path / "none.csv")
