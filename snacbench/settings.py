@@ -2,6 +2,8 @@
 
 The configuration file (``~/.config/snacbench/config.toml``, or ``$SNACBENCH_CONFIG``)::
 
+    asr = "whisper-large-v3"  # hears the words for word error rates; --asr overrides it
+
     [roots]
     daps = "/data/daps"
     musdb18-hq = "/data/musdb18hq"
@@ -20,6 +22,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snacbench.errors import UserError
 
+ASR_VARIABLE = "SNACBENCH_ASR"
+
 
 class _File(BaseModel):
     """The configuration file as it is written; an unknown key is a mistake, not a wish."""
@@ -27,13 +31,23 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     roots: dict[str, Path] = {}
+    asr: str = ""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The user's settings; `roots` names the folder of each corpus that is on this disk."""
+    """The user's settings.
+
+    Attributes
+    ----------
+    roots : mapping of str to Path
+        The folder of each corpus that is on this disk.
+    asr : str
+        Selector of the speech recogniser; empty: none is chosen.
+    """
 
     roots: Mapping[str, Path] = field(default_factory=dict)
+    asr: str = ""
 
 
 def config_file() -> Path:
@@ -72,9 +86,18 @@ def settings() -> Settings:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise UserError(
-            f"{path}: {place}: {first['msg']}; expected a table [roots] of corpus = folder"
+            f"{path}: {place}: {first['msg']}; expected a table [roots] of corpus = folder, and "
+            'asr = "NAME"'
         ) from error
-    return Settings({name: root.expanduser() for name, root in read.roots.items()})
+    return Settings({name: root.expanduser() for name, root in read.roots.items()}, read.asr)
+
+
+def asr_selector() -> str:
+    """Which speech recogniser is to be used; empty if nobody has chosen one.
+
+    The environment comes first, because ``--asr`` reaches worker processes through it.
+    """
+    return os.environ.get(ASR_VARIABLE) or settings().asr
 
 
 def _from_environment(variable: str) -> Path | None:

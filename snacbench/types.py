@@ -289,6 +289,9 @@ class Codec(Protocol):
 # ------------------------------------------------------------------------------------- metrics
 
 
+Degradation = Literal["noise", "low-pass", "clipping", "shift"]
+
+
 @dataclass(frozen=True)
 class MetricSpec:
     """What a metric measures and for which signals it has a meaning.
@@ -313,6 +316,12 @@ class MetricSpec:
         Changes whenever values change.
     implementation : str
         What computes it, for the record.
+    requires : tuple of str
+        Modules that must be importable.
+    needs_transcript : bool
+        It compares words, and is skipped on clips whose transcript nobody states.
+    ladder : tuple of str
+        Degradations on which the definition makes it monotone: each step worse, each score worse.
     """
 
     name: str
@@ -329,6 +338,8 @@ class MetricSpec:
     default: bool = True
     implementation: str = "snacbench"
     requires: tuple[str, ...] = ()
+    needs_transcript: bool = False
+    ladder: tuple[Degradation, ...] = ()
 
 
 class PreparedMetric(Protocol):
@@ -343,13 +354,28 @@ class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
     `prepare` takes the reference once and returns a scorer; what depends on the reference alone
-    is computed there, because a benchmark scores many codecs on the same clip.
+    is computed there, because a benchmark scores many codecs on the same clip. Where the spec
+    needs a transcript, `prepare_spoken` takes that as well and is what gives a score.
+
+    `ready` is called once before a run, in its main process, and raises `UserError` where the
+    metric could not work: it may fetch what the workers will need. `versions` is called after it,
+    and tells what computes the metric.
     """
 
     spec: MetricSpec
     prepare: Callable[[Audio], PreparedMetric]
     versions: Callable[[], Mapping[str, str]] = dict
+    prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
+    ready: Callable[[], None] = lambda: None
 
-    def __call__(self, *, reference: Audio, degraded: Audio) -> float:
+    def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
+        """The scorer for a reference; the transcript is used by metrics that need one."""
+        if self.prepare_spoken is None or transcript is None:
+            return self.prepare(reference)
+        return self.prepare_spoken(reference, transcript)
+
+    def __call__(
+        self, *, reference: Audio, degraded: Audio, transcript: str | None = None
+    ) -> float:
         """Score one pair, see `MetricSpec` for unit and direction."""
-        return self.prepare(reference)(degraded=degraded)
+        return self.prepared(reference, transcript)(degraded=degraded)

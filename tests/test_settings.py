@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.settings import cache_folder, config_file, settings, state_folder
+from snacbench.settings import asr_selector, cache_folder, config_file, settings, state_folder
 
 
 @pytest.fixture
@@ -25,6 +25,15 @@ def test_roots_are_expanded(file: Path, monkeypatch) -> None:
         "daps": Path("/home/someone/corpora/daps"),
         "musdb18-hq": Path("/data/musdb"),
     }
+
+
+def test_the_recogniser_comes_from_the_environment_first(file: Path, monkeypatch) -> None:
+    monkeypatch.delenv("SNACBENCH_ASR", raising=False)
+    assert asr_selector() == ""
+    file.write_text('asr = "wav2vec2"\n')
+    assert asr_selector() == "wav2vec2"
+    monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
+    assert asr_selector() == "pocketsphinx"
 
 
 @pytest.mark.parametrize(

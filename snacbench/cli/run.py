@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import (
@@ -109,6 +110,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option(
     "--keep-codes", is_flag=True, help="Keep what each clip was coded to, as .sncb files in codes/."
 )
+@asr_option
 @offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
 @click.pass_context

@@ -8,12 +8,14 @@ from typing import cast
 
 import click
 
+from snacbench.cli.asr import asr_option
 from snacbench.cli.run import finish
 from snacbench.cli.terminal import ProgressBar, err
 from snacbench.plugins import select_metrics
 from snacbench.runner.execute import score as score_run
 from snacbench.runner.outside import OutsideRequest, import_decodes
 from snacbench.runner.pool import default_jobs
+from snacbench.runner.ready import choose_recogniser
 from snacbench.tables.formats import to_csv
 from snacbench.tables.run import RunRows
 from snacbench.types import DOMAINS, Domain
@@ -26,6 +28,7 @@ from snacbench.types import DOMAINS, Domain
 @click.option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
 @click.option("--kbps", type=float, help="Its rate, as its maker states it.")
 @click.option("--domain", type=click.Choice(DOMAINS), default="unknown", help="If known.")
+@asr_option
 @click.option("--format", "form", type=click.Choice(["terminal", "csv"]), default="terminal")
 @click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="New run folder.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
@@ -36,6 +39,7 @@ def score_files(
     name: str | None,
     kbps: float | None,
     domain: str,
+    asr: str | None,
     form: str,
     folder: Path | None,
     jobs: int | None,
@@ -47,6 +51,7 @@ def score_files(
     """
     names = tuple(part.strip() for part in metrics.split(",") if part.strip())
     chosen = select_metrics(names)
+    choose_recogniser(asr)
     request = OutsideRequest(
         reference, degraded, name or degraded.stem, kbps, cast(Domain, domain), names
     )

@@ -107,6 +107,11 @@ def not_silent(audio: Audio, *, which: str) -> None:
             )
 
 
+def is_silent(audio: Audio) -> bool:
+    """Whether no channel holds any sound."""
+    return all(bool(np.all(samples == samples[0])) for samples in audio.samples)
+
+
 def finite(value: float, spec: MetricSpec) -> float:
     """Return a score, unless it is NaN or infinite."""
     if not math.isfinite(value):

@@ -4,8 +4,10 @@ With m(x) the mel magnitudes of x at one scale, clamped at 1e-5::
 
     distance = sum over scales of  mean |p log10 m(x) - p log10 m(y)|  +  w mean |m(x) - m(y)|
 
-where p is the power and w the magnitude weight. The forms differ in scales, p and w, and by far
-in value, so a mel distance without the name of its form says nothing.
+where p is the power and w the magnitude weight, and means run over channels, bands and frames. The
+forms differ in scales, p and w, and by far in value, so a mel distance without the name of its form
+says nothing. So do the rates: DAC's evaluation computes all of its distances at 44.1 kHz and, here
+``_22k``, at 22.05 kHz.
 
 Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023, section 3.5;
 configuration ``conf/base.yml`` of descript-audio-codec.
@@ -15,14 +17,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from snacbench.metrics import _guards, _spectra
 from snacbench.metrics._provenance import versions_of
+from snacbench.metrics._spectra import Pieces
 from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -47,15 +46,20 @@ MEL_DAC7 = MetricSpec(
     better="lower",
     range=(0.0, math.inf),
     rate_hz=44_100,
+    mono=False,
     citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)",
     requires=("torch", "librosa"),
+    ladder=("noise", "low-pass", "clipping"),
 )
 MEL_DAC_DEFAULT = replace(
     MEL_DAC7,
     name="mel_dac_default",
+    unit="log10 + linear",
     citation="MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments",
     default=False,
 )
+MEL_DAC7_22K = replace(MEL_DAC7, name="mel_dac7_22k", rate_hz=22_050, default=False)
+MEL_DAC_DEFAULT_22K = replace(MEL_DAC_DEFAULT, name="mel_dac_default_22k", rate_hz=22_050)
 
 
 def _prepare(reference: Audio, spec: MetricSpec, form: MelForm) -> PreparedMetric:
@@ -77,7 +81,7 @@ def _prepare(reference: Audio, spec: MetricSpec, form: MelForm) -> PreparedMetri
     return score
 
 
-def _features(audio: Audio, form: MelForm, scale: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+def _features(audio: Audio, form: MelForm, scale: tuple[int, int]) -> tuple[Pieces, Pieces | None]:
     """Log mel spectrum of one scale, and the plain one where the form weighs it."""
     window, bands = scale
     mel = _spectra.mel(audio, window, bands)
@@ -89,4 +93,9 @@ def _metric(spec: MetricSpec, form: MelForm) -> Metric:
     return Metric(spec, lambda reference: _prepare(reference, spec, form), versions)
 
 
-METRICS = (_metric(MEL_DAC7, PAPER), _metric(MEL_DAC_DEFAULT, CLASS_DEFAULTS))
+METRICS = (
+    _metric(MEL_DAC7, PAPER),
+    _metric(MEL_DAC7_22K, PAPER),
+    _metric(MEL_DAC_DEFAULT, CLASS_DEFAULTS),
+    _metric(MEL_DAC_DEFAULT_22K, CLASS_DEFAULTS),
+)

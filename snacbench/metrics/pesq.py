@@ -1,7 +1,8 @@
 """PESQ: predicted mean opinion score of speech, wideband and narrowband.
 
 ITU-T P.862 (2001) with the mappings to MOS-LQO of P.862.1 (narrowband) and P.862.2
-(wideband), computed by ITU's own C code in the package ``pesq``.
+(wideband), computed by ITU's own C code in the package ``pesq``. That takes both signals at once,
+so that nothing of the reference is kept but the signal.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ WIDEBAND = MetricSpec(
     citation="ITU-T P.862.2 (2007), before Corrigendum 2",
     implementation="pesq",
     requires=("pesq",),
+    ladder=("noise", "low-pass", "clipping"),
 )
 NARROWBAND = replace(
     WIDEBAND,
@@ -40,6 +42,8 @@ NARROWBAND = replace(
     rate_hz=8_000,
     citation="ITU-T P.862 (2001) and P.862.1 (2003)",
     default=False,
+    # What a low-pass above 3.4 kHz takes away, a telephone never had.
+    ladder=("noise", "clipping"),
 )
 
 

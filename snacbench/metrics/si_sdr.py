@@ -32,8 +32,10 @@ SI_SDR = MetricSpec(
     rate_hz=44_100,
     mono=False,
     citation="Le Roux et al., ICASSP 2019",
+    ladder=("noise", "low-pass", "clipping", "shift"),
 )
 SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True)
+SI_SDR_22K = replace(SI_SDR, name="si_sdr_22k", rate_hz=22_050, default=False)
 
 
 def si_sdr_db(reference: NDArray[np.float64], degraded: NDArray[np.float64]) -> float:
@@ -52,8 +54,9 @@ def si_sdr_db(reference: NDArray[np.float64], degraded: NDArray[np.float64]) -> 
     """
     scale = float(reference @ degraded) / float(reference @ reference)
     target = scale * reference
-    residual = degraded - target
-    target_energy, residual_energy = float(target @ target), float(residual @ residual)
+    target_energy = float(target @ target)
+    residual = np.subtract(degraded, target, out=target)
+    residual_energy = float(residual @ residual)
     if residual_energy <= _ROUNDING * target_energy:
         raise Undefined(
             "the SI-SDR is infinite: the degraded signal equals the reference up to a factor; "
@@ -91,4 +94,4 @@ def _metric(spec: MetricSpec) -> Metric:
     return Metric(spec, lambda reference: _prepare(reference, spec))
 
 
-METRICS = (_metric(SI_SDR), _metric(SI_SDR_ALIGNED))
+METRICS = (_metric(SI_SDR), _metric(SI_SDR_ALIGNED), _metric(SI_SDR_22K))

@@ -1,97 +1,173 @@
 """Short-time objective intelligibility of speech, plain and extended.
 
+Frames of x quieter than 40 dB under its loudest are taken out of both signals. Of what is left,
+X_jm and Y_jm are the magnitudes in third-octave band j and frame m. Every run of 30 frames
+(384 ms) is compared, and d is the mean over runs::
+
+    STOI    mean over bands of the correlation over time of X_j and min(a_j Y_j, 6.62 X_j), where
+            a_j gives Y_j the norm of X_j; the bound clips at -15 dB
+    ESTOI   mean over frames of the correlation over bands of X_m and Y_m, once each band has got
+            mean 0 and norm 1 over time
+
 Taal, Hendriks, Heusdens, Jensen: "An Algorithm for Intelligibility Prediction of Time-Frequency
-Weighted Noisy Speech", IEEE TASLP 19(7), 2011; the extended form: Jensen,
-Taal: "An Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise
-Maskers", IEEE TASLP 24(11), 2016. Computed by the package ``pystoi``.
+Weighted Noisy Speech", IEEE TASLP 19(7), 2011, equations 1 to 6; the extended form: Jensen, Taal:
+"An Algorithm for Predicting the Intelligibility of Speech Masked by Modulated Noise Maskers", IEEE
+TASLP 24(11), 2016, equations 1 to 7. Equal to the package ``pystoi``, which takes no prepared
+reference.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from snacbench.errors import Undefined
 from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
 from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
 
-# 31 frames of 256 samples, 128 apart, and one sample more: pystoi leaves out the last frame, twice.
-MIN_DURATION_S = (30 * 128 + 256 + 1) / 10_000
-_FILL_SEED = 0
+RATE_HZ = 10_000
+FRAME, HOP, TRANSFORM = 256, 128, 512
+BANDS, LOWEST_BAND_HZ = 15, 150.0
+RUN_FRAMES = 30
+DYNAMIC_RANGE_DB = 40.0
+CLIP_DB = -15.0
+# pystoi leaves out the last frame, twice: once of the signal, once of what is left of it.
+MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
+_EPS = float(np.finfo(np.float64).eps)
+
+Samples = NDArray[np.float64]
+Comparison = Callable[[Samples], float]
 
 STOI = MetricSpec(
     name="stoi",
     unit="1",
     better="higher",
     range=(-1.0, 1.0),
-    # The rate of the method itself, so that pystoi's own resampler has nothing to do.
-    rate_hz=10_000,
+    # The rate of the method itself, so that nothing is resampled twice.
+    rate_hz=RATE_HZ,
     domains=("speech",),
     citation="Taal et al., IEEE TASLP 19(7), 2011",
-    implementation="pystoi",
-    requires=("pystoi",),
+    ladder=("noise", "low-pass", "clipping"),
 )
 ESTOI = replace(
-    STOI, name="estoi", citation="Jensen and Taal, IEEE TASLP 24(11), 2016", default=False
+    STOI,
+    name="estoi",
+    version="2",
+    citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
+    default=False,
 )
 
 
-def _prepare(reference: Audio, spec: MetricSpec, *, extended: bool) -> PreparedMetric:
+def _prepare(
+    reference: Audio, spec: MetricSpec, compared_with: Callable[[Samples], Comparison]
+) -> PreparedMetric:
     _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
+    frames = _frames(reference.samples[0].astype(np.float64))
+    loud = _loud(frames)
+    # The spectrogram of what is left has one frame less than frames are left.
+    if np.count_nonzero(loud) <= RUN_FRAMES:
+        raise Undefined(
+            "less than 30 frames (0.4 s) of the reference are within 40 dB of its loudest; "
+            "more speech is needed"
+        )
+    compare = compared_with(_runs(frames[loud]))
 
     def score(*, degraded: Audio) -> float:
         """Intelligibility, at most 1; higher is better."""
         _guards.accept_degraded(degraded, reference, spec)
         _guards.not_silent(degraded, which=_guards.DEGRADED)
-        return _guards.finite(_stoi(reference, degraded, extended=extended), spec)
+        runs = _runs(_frames(degraded.samples[0].astype(np.float64))[loud])
+        return _guards.finite(compare(runs), spec)
 
     return score
 
 
-def _stoi(reference: Audio, degraded: Audio, *, extended: bool) -> float:
-    from pystoi import stoi
+def _plain(reference_runs: Samples) -> Comparison:
+    """Comparison of runs of shape (runs, bands, frames) over time, band by band."""
+    norms = np.linalg.norm(reference_runs, axis=2, keepdims=True)
+    bound = reference_runs * (1 + 10 ** (-CLIP_DB / 20))
+    x = _unit(reference_runs, axis=2)
 
-    with warnings.catch_warnings(), _fixed_numpy_random():
-        # pystoi warns and answers 1e-5 when too little speech is left. That is no score.
-        warnings.simplefilter("error", RuntimeWarning)
-        try:
-            return float(
-                stoi(
-                    reference.samples[0].astype(np.float64),
-                    degraded.samples[0].astype(np.float64),
-                    reference.rate_hz,
-                    extended=extended,
-                )
-            )
-        except RuntimeWarning as warning:
-            raise Undefined(
-                "less than 30 frames (0.4 s) of the reference are within 40 dB of its loudest; "
-                "more speech is needed"
-            ) from warning
+    def compare(runs: Samples) -> float:
+        gain = norms / (np.linalg.norm(runs, axis=2, keepdims=True) + _EPS)
+        y = _unit(np.minimum(runs * gain, bound), axis=2)
+        return float(np.sum(x * y) / (len(x) * BANDS))
+
+    return compare
 
 
-@contextmanager
-def _fixed_numpy_random() -> Iterator[None]:
-    """Make the extended form repeatable: pystoi fills silent bands from numpy's global state."""
-    state = np.random.get_state()
-    np.random.seed(_FILL_SEED)
-    try:
-        yield
-    finally:
-        np.random.set_state(state)
+def _extended(reference_runs: Samples) -> Comparison:
+    """Comparison of runs of shape (runs, bands, frames) over bands, frame by frame."""
+    x = _unit(_unit(reference_runs, axis=2), axis=1)
+
+    def compare(runs: Samples) -> float:
+        y = _unit(_unit(runs, axis=2), axis=1)
+        return float(np.sum(x * y) / (len(x) * RUN_FRAMES))
+
+    return compare
 
 
-def _metric(spec: MetricSpec, *, extended: bool) -> Metric:
-    return Metric(
-        spec,
-        lambda reference: _prepare(reference, spec, extended=extended),
-        versions_of("pystoi"),
-    )
+def _unit(values: Samples, axis: int) -> Samples:
+    """Values with mean 0 and norm 1 along an axis; zeros where they do not vary.
+
+    pystoi fills what does not vary with random numbers, which correlate with nothing on average.
+    """
+    centred = values - values.mean(axis=axis, keepdims=True)
+    norm = np.linalg.norm(centred, axis=axis, keepdims=True)
+    rounding = _EPS * (1 + np.abs(values).max(axis=axis, keepdims=True))
+    return centred / np.where(norm > rounding, norm, np.inf)
 
 
-METRICS = (_metric(STOI, extended=False), _metric(ESTOI, extended=True))
+def _runs(loud_frames: Samples) -> Samples:
+    """Every run of 30 frames of the band magnitudes, shape (runs, bands, 30)."""
+    spectra = np.fft.rfft(_frames(_joined(loud_frames)), n=TRANSFORM)
+    magnitudes = np.sqrt(_third_octaves() @ (spectra.real**2 + spectra.imag**2).T)
+    return sliding_window_view(magnitudes, RUN_FRAMES, axis=1).transpose(1, 0, 2)
+
+
+def _loud(frames: Samples) -> NDArray[np.bool_]:
+    """Which frames are within 40 dB of the loudest."""
+    level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
+    return np.asarray(level_db > level_db.max() - DYNAMIC_RANGE_DB)
+
+
+def _frames(signal: Samples) -> Samples:
+    """Windowed frames, half overlapping, shape (frames, 256); a last whole one is left out."""
+    count = -(-(len(signal) - FRAME) // HOP)
+    return np.asarray(sliding_window_view(signal, FRAME)[: count * HOP : HOP] * _window())
+
+
+def _joined(frames: Samples) -> Samples:
+    """The signal that half-overlapping frames add up to."""
+    signal = np.zeros((len(frames) + 1) * HOP)
+    signal[:-HOP] += frames[:, :HOP].ravel()
+    signal[HOP:] += frames[:, HOP:].ravel()
+    return signal
+
+
+@functools.cache
+def _window() -> Samples:
+    """Hann's window without the zeros at its ends."""
+    return np.hanning(FRAME + 2)[1:-1]
+
+
+@functools.cache
+def _third_octaves() -> Samples:
+    """Which bins belong to which band, shape (15, 257); edges at the nearest bins."""
+    bins_hz = np.linspace(0, RATE_HZ / 2, TRANSFORM // 2 + 1)
+    edges_hz = LOWEST_BAND_HZ * 2.0 ** ((2 * np.arange(BANDS)[:, None] + np.array([-1, 1])) / 6)
+    first, end = np.abs(bins_hz - edges_hz[..., None]).argmin(axis=-1).T
+    bins = np.arange(len(bins_hz))
+    return ((bins >= first[:, None]) & (bins < end[:, None])).astype(np.float64)
+
+
+def _metric(spec: MetricSpec, compared_with: Callable[[Samples], Comparison]) -> Metric:
+    return Metric(spec, lambda reference: _prepare(reference, spec, compared_with))
+
+
+METRICS = (_metric(STOI, _plain), _metric(ESTOI, _extended))

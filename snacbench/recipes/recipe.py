@@ -65,6 +65,7 @@ class Recipe(BaseModel):
     min_lufs: float | None = None
     limit: Count | None = None
     domain: Domain = "unknown"
+    asr: str | None = None
     table: Literal["default", "snac-paper", "dac-table3", "dac-table2"] = "default"
 
     def options(self) -> dict[str, Any]:

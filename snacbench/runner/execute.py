@@ -16,6 +16,7 @@ from snacbench.runner.loading import CPU, CUDA, handle_of
 from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
 from snacbench.runner.precision import DESCRIPTIONS
+from snacbench.runner.ready import facts_of, make_ready, scored_too
 from snacbench.runner.rounds import Rules, work
 from snacbench.runner.schedule import Schedule
 from snacbench.runner.scoring import unscored
@@ -122,7 +123,6 @@ def describe_run(
     facts: Mapping[str, str],
 ) -> Run:
     """The provenance of a run that begins now."""
-    measured = {key: text for metric in metrics for key, text in metric.versions().items()}
     return Run(
         id=uuid.uuid4().hex[:12],
         started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -136,7 +136,7 @@ def describe_run(
         codecs=codecs,
         metrics=tuple(metric.spec for metric in metrics),
         packages=package_versions(),
-        facts={"resampler": RESAMPLER, **facts, **measured},
+        facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
         machine=machine(),
     )
 
@@ -179,13 +179,22 @@ def score(
     progress: Progress | None = None,
     by_name: bool = True,
 ) -> Outcome:
-    """Score the decodes of an existing run by metrics that they lack."""
-    run = folder.run
+    """Score the decodes of an existing run by metrics that they lack, and enter these in it.
+
+    Raises
+    ------
+    UserError
+        If a metric lacks what it needs, or words in the run were heard by another recogniser.
+    """
+    chosen = tuple(metrics)
+    make_ready(chosen)
+    run = scored_too(folder.run, chosen, place=str(folder.path))
     recipe = run.recipe
     rules = Rules(recipe["channels"], recipe["reference"], asked_by_name=by_name)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
-        ledger = Ledger(folder, run.codecs, [metric.spec for metric in metrics])
+        folder.rewrite_run(run)
+        ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, run.codecs, rules)
         _carry_out(schedule, ledger, workers, progress or Silent())

@@ -16,6 +16,7 @@ from snacbench.errors import MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.plugins import select_metrics
 from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
+from snacbench.runner.ready import choose_recogniser, make_ready
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.selectors import family_models, select, with_absolute_paths
 from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
@@ -28,7 +29,14 @@ from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
 LOCAL = "-local"
-_EXTRAS = frozenset({"transformers"})  # packages that only an extra of that name brings
+# Packages that only an extra brings, and its name.
+_EXTRAS = {
+    "transformers": "transformers",
+    "whisper_normalizer": "asr",
+    "parselmouth": "speech",
+    "speechmos": "dnsmos",
+    "onnxruntime": "dnsmos",
+}
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
@@ -57,6 +65,7 @@ class Request:
     limit: int | None = None
     domain: Domain = "unknown"
     keep_codes: bool = False
+    asr: str | None = None
     from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -99,6 +108,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     """
     codecs, policy, decision = plan_codecs(request.codecs, request.weights)
     metrics = select_metrics(request.metrics)
+    choose_recogniser(request.asr)
     check_packages(codecs, metrics)
     choice = _choice(request)
     _check_device(request.device)
@@ -127,7 +137,7 @@ def plan_codecs(
 
 
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
-    """The plan with every model's weights on disk, downloaded if need be.
+    """The plan with every model's weights on disk, downloaded if need be, and metrics ready.
 
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
@@ -136,7 +146,10 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     ------
     WeightsUnavailable, WeightsMismatch
         If weights cannot be had, or are not what they should be.
+    UserError
+        If a metric lacks what it needs.
     """
+    make_ready(plan.metrics)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
 
 
@@ -174,7 +187,9 @@ def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = (
         needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
     for package, name in needs.items():
         if importlib.util.find_spec(package) is None:
-            extra = f"run pip install 'snacbench[{package}]'; " if package in _EXTRAS else ""
+            extra = (
+                f"run pip install 'snacbench[{_EXTRAS[package]}]'; " if package in _EXTRAS else ""
+            )
             raise MissingPackage(
                 f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"

@@ -64,9 +64,10 @@ def score_clip(job: ScoringJob) -> list[object]:
     except SnacbenchError as error:
         return [row for d in job.decodes for row in unscored(d.coded, d.metrics, str(error))]
     rows: list[object] = [ClipMeasures(job.clip.id, measure(audio))] if job.measure else []
-    references = _References(source)
+    references = _References(source, job.clip.transcript)
     for decode in job.decodes:
         rows += _score_decode(job, decode, references)
+    references.forget()
     return rows
 
 
@@ -78,10 +79,17 @@ def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[object]:
 class _References:
     """Prepared references of one clip: each metric sees each reference once."""
 
-    def __init__(self, source: Audio) -> None:
-        self.source = source
-        self._prepared: dict[tuple[str, int], PreparedMetric | Exception] = {}
+    def __init__(self, source: Audio, transcript: str | None) -> None:
+        self.source, self.transcript = source, transcript
+        self._prepared: dict[tuple[str, int], PreparedMetric] = {}
+        self._errors: dict[tuple[str, int], Exception] = {}
         self._audio: dict[int, Audio] = {}
+
+    def forget(self) -> None:
+        """Free the memory: errors kept here hold the frames that they passed, which hold this."""
+        self._prepared.clear()
+        self._errors.clear()
+        self._audio.clear()
 
     def audio_for(self, spec: CodecSpec, rule: ReferenceRule) -> Audio:
         """The reference signal for a codec; the same object for codecs that share it."""
@@ -90,18 +98,21 @@ class _References:
             self._audio[key] = reference_for(self.source, spec, rule)
         return self._audio[key]
 
+    def prepare(self, metric: Metric, reference: Audio) -> PreparedMetric:
+        """The metric's scorer for a reference that no other codec has."""
+        return metric.prepared(for_metric(reference, metric.spec), self.transcript)
+
     def prepared(self, metric: Metric, reference: Audio) -> PreparedMetric:
         """The metric's scorer for a reference; an error in preparing it is raised each time."""
         key = (metric.spec.name, id(reference))
-        if key not in self._prepared:
+        if key not in self._prepared and key not in self._errors:
             try:
-                self._prepared[key] = metric.prepare(for_metric(reference, metric.spec))
+                self._prepared[key] = self.prepare(metric, reference)
             except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
-                self._prepared[key] = error
-        found = self._prepared[key]
-        if isinstance(found, Exception):
-            raise found
-        return found
+                self._errors[key] = error
+        if key in self._errors:
+            raise self._errors[key]
+        return self._prepared[key]
 
 
 def _score_decode(
@@ -110,14 +121,10 @@ def _score_decode(
     applicable = []
     for name in decode.metrics:
         metric = all_metrics()[name]
-        unknown_but_asked = job.clip.domain == "unknown" and job.asked_by_name
-        if job.clip.domain in metric.spec.domains or unknown_but_asked:
-            applicable.append(metric)
-        else:
-            reason = (
-                f"{name} is for {', '.join(metric.spec.domains)}, the clip is {job.clip.domain}"
-            )
+        if reason := _not_meant_for(job, metric):
             yield _row(decode.coded, name, "skipped", reason)
+        else:
+            applicable.append(metric)
     try:
         degraded = _read_decoded(job.run_folder, decode.coded)
         reference = references.audio_for(decode.spec, job.reference)
@@ -127,6 +134,17 @@ def _score_decode(
         return
     for metric in applicable:
         yield _score(metric, decode, reference, degraded, references)
+
+
+def _not_meant_for(job: ScoringJob, metric: Metric) -> str:
+    """Why a metric is not computed on a clip; empty if it is."""
+    name, spec, clip = metric.spec.name, metric.spec, job.clip
+    unknown_but_asked = clip.domain == "unknown" and job.asked_by_name
+    if clip.domain not in spec.domains and not unknown_but_asked:
+        return f"{name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
+    if spec.needs_transcript and not clip.transcript:
+        return f"{name} compares words, the test set states no transcript of the clip"
+    return ""
 
 
 def _read_decoded(run_folder: Path, coded: Coded) -> Audio:
@@ -152,7 +170,7 @@ def _score(
             reference, degraded = align_at_codec_rate(
                 reference=reference, degraded=degraded, delay_samples=decode.delay_samples
             )
-            scorer = metric.prepare(for_metric(reference, metric.spec))
+            scorer = references.prepare(metric, reference)
         else:
             scorer = references.prepared(metric, reference)
         ready = match_length(

@@ -24,6 +24,7 @@ Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
 
 _SIGNALS_KEPT = 16  # a reference and a decode, each at every rate that metrics ask for
+_FITTED_KEPT = 8  # a decode at all these rates
 
 
 def source_signal(audio: Audio, channels: Channels) -> Audio:
@@ -81,16 +82,16 @@ def reference_for(source: Audio, spec: CodecSpec, rule: ReferenceRule) -> Audio:
 
 def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
     """A signal at a metric's rate and channels."""
-    return _at(audio, metric.rate_hz, metric.mono)
+    return _at(audio, metric.rate_hz, metric.mono and audio.channels > 1)
 
 
 @lru_cache(maxsize=_SIGNALS_KEPT)
-def _at(audio: Audio, rate_hz: int, mono: bool) -> Audio:
+def _at(audio: Audio, rate_hz: int, to_mono: bool) -> Audio:
     """Resample a signal once for all metrics of a rate, a reference once for all codecs.
 
     `Audio` is read-only and hashes by identity.
     """
-    return resample(downmix(audio) if mono else audio, rate_hz)
+    return resample(downmix(audio) if to_mono else audio, rate_hz)
 
 
 def match_length(*, reference: Audio, degraded: Audio) -> Audio:
@@ -99,7 +100,13 @@ def match_length(*, reference: Audio, degraded: Audio) -> Audio:
     rounding = 1 + reference.rate_hz // min(reference.rate_hz, 8_000)
     if difference == 0 or difference > rounding:
         return degraded
-    return Audio(fit_length(degraded.samples, reference.num_samples), degraded.rate_hz)
+    return _fitted(degraded, reference.num_samples)
+
+
+@lru_cache(maxsize=_FITTED_KEPT)
+def _fitted(audio: Audio, num_samples: int) -> Audio:
+    """The very same object for all metrics, by which they find what they share."""
+    return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)
 
 
 def align_at_codec_rate(

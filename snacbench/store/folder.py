@@ -90,8 +90,7 @@ class RunFolder:
             folder = cls(path)
             folder.append(clips)
             # Last, and atomically: a folder with run.json is a complete start of a run.
-            text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
-            folder.write_text(RUN_FILE, text)
+            folder.rewrite_run(run)
         return folder
 
     @classmethod
@@ -119,6 +118,11 @@ class RunFolder:
         """How the run was made."""
         path = self.path / RUN_FILE
         return from_json(path.read_bytes(), Run, origin=str(path))
+
+    def rewrite_run(self, run: Run) -> None:
+        """Put another provenance in the place of the run's; old or new, never half of it."""
+        text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
+        self.write_text(RUN_FILE, text)
 
     def decoded_path(self, clip: str, codec: str) -> Path:
         """Where the decoded audio of a clip lies: one folder per codec."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 PACKAGES = (
     "snacbench", "torch", "torchaudio", "snac", "descript-audio-codec", "encodec",
-    "visqol-python", "pesq", "pystoi", "av", "ai-edge-litert", "soundfile", "soxr",
-    "numpy", "scipy", "numba",
+    "visqol-python", "pesq", "jiwer", "librosa", "av", "ai-edge-litert", "soundfile", "soxr",
+    "numpy", "scipy",
 )  # fmt: skip
 
 

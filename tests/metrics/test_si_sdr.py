@@ -9,7 +9,7 @@ from snacbench.errors import Undefined
 from snacbench.metrics.si_sdr import METRICS, SI_SDR, SI_SDR_ALIGNED
 from snacbench.types import Audio
 
-METRIC, ALIGNED = METRICS
+METRIC, ALIGNED, METRIC_22K = METRICS
 RATE_HZ = SI_SDR.rate_hz
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -7,22 +9,15 @@ import pytest
 
 from snacbench.errors import Undefined
 from snacbench.metrics import visqol
-from snacbench.metrics.visqol import METRICS, moslqo, upper_envelope
+from snacbench.metrics._visqol_compare import Reference
+from snacbench.metrics.visqol import METRICS, moslqo
 from snacbench.types import Audio
 
 AUDIO, SPEECH, EXPONENTIAL, UNSCALED = METRICS
 
 
-def test_envelope_is_twice_the_rectified_signal_around_its_mean():
-    signal = np.array([1.0, 3.0, -1.0, 1.0])
-    assert upper_envelope(signal).tolist() == [1.0, 5.0, 5.0, 1.0]
-
-
-def test_the_package_aligns_by_our_envelope(make_voice):
-    AUDIO.prepare(make_voice(48_000))
-    from visqol import alignment
-
-    assert alignment.upper_envelope is upper_envelope
+def prepared(audio: Audio, *, speech: bool = True) -> Reference:
+    return Reference(audio.samples[0].astype(float), audio.rate_hz, speech=speech)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +102,59 @@ def test_nothing_left_after_alignment():
     reference, degraded = (Audio(s.astype(np.float32)[None], 16_000) for s in (x, y))
     with pytest.raises(Undefined, match="ViSQOL finds nothing to compare"):
         SPEECH(reference=reference, degraded=degraded)
+
+
+def test_silence_is_left_after_alignment():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(16_000 * 2) * 1e-3
+    y = np.zeros(16_000 * 2)
+    x[:400], y[11_000:11_400] = 1.0, 1.0  # all there is in y goes to where x is loud: its start
+    y[:100] = 1e-9
+    reference, degraded = (Audio(s.astype(np.float32)[None], 16_000) for s in (x, y))
+    assert 1 <= SPEECH(reference=reference, degraded=degraded) <= 5
+    with pytest.raises(Undefined, match="what is left after alignment is silent"):
+        prepared(reference)._levelled(np.zeros(16_000))
+
+
+def test_degraded_signal_that_ends_before_the_first_patch(make_voice):
+    x = prepared(make_voice(16_000))
+    assert x._patches_within(0)  # the first patch starts at frame 9, less than half a patch on
+    x.patches = x.patches[2:]
+    with pytest.raises(Undefined, match="ends before the first patch of the reference"):
+        x._patches_within(20)
+
+
+def test_silence_within_a_clip(make_voice, add_noise):
+    x = make_voice(48_000, 4.0)
+    gap = x.samples.copy()
+    gap[:, 48_000:130_000] = 0
+    with_gap, noisy = Audio(gap, 48_000), add_noise(Audio(gap, 48_000), 15)
+    assert AUDIO(reference=with_gap, degraded=with_gap) == pytest.approx(4.732, abs=1e-3)
+    assert 1 <= AUDIO(reference=with_gap, degraded=noisy) < 4.7
+    assert 1 <= AUDIO(reference=x, degraded=with_gap) < 4.7
+
+
+def test_memory_of_a_reference_is_bounded(make_voice):
+    x = make_voice(16_000, 3.0)
+    reference = prepared(x)
+    reference.features(x.samples[0].astype(float))
+    assert reference.num_bytes < 25 * x.num_samples
+    for removed in range(0, 2_000, 400):
+        reference.features(x.samples[0, removed:].astype(float))
+    assert reference.num_bytes < 50 * x.num_samples
+
+
+def test_no_compiler_is_loaded():
+    code = (
+        "import sys, numpy as np\n"
+        "from snacbench.metrics.visqol import METRICS\n"
+        "from snacbench.types import Audio\n"
+        "x = Audio(np.random.default_rng(0).standard_normal((1, 48000), np.float32), 48000)\n"
+        "METRICS[0](reference=x, degraded=x)\n"
+        "print({'numba', 'visqol', 'libsvm', 'torch', 'scipy.signal'} & sys.modules.keys())"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("metric", [AUDIO, SPEECH])

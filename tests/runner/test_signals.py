@@ -88,6 +88,20 @@ def test_real_differences_in_length_are_left_alone() -> None:
     assert signals.match_length(reference=reference, degraded=degraded) is degraded
 
 
+def test_metrics_of_one_rate_get_the_very_same_object() -> None:
+    mono = broadband(1.0, 24_000)
+    every_channel, downmixed = metrics()["si_sdr"].spec, metrics()["lsd"].spec
+    assert (every_channel.mono, downmixed.mono) == (False, True)
+    ready = signals.for_metric(mono, every_channel)
+    assert signals.for_metric(mono, downmixed) is ready
+    longer = broadband(1.0001, 44_100)
+    first, second = (
+        signals.match_length(reference=longer, degraded=signals.for_metric(mono, spec))
+        for spec in (every_channel, downmixed)
+    )
+    assert first is second is not ready
+
+
 def test_alignment_removes_a_delay_at_the_codecs_rate() -> None:
     source = broadband(0.5, 48_000)
     late = np.pad(source.samples, [(0, 0), (8, 0)])[:, : source.num_samples]

@@ -1,0 +1,256 @@
+"""Find every patch of the reference in the degraded signal: where, in order, they fit best.
+
+The similarity (`_visqol_nsim`) of every patch of the reference with the degraded signal at every
+frame is some ten million cells for ten seconds of music. Each cell pairs a frame of one signal with
+a frame of the other, in one band, and needs four numbers of the pair::
+
+    c + C3        covariance
+    m n + C1 / 2  where m and n are the local means
+    m^2 + n^2 + C1
+    s t + C3      where s and t are the local standard deviations
+
+Each is an inner product of a few numbers of one frame with a few of the other: the covariance of
+the nine deviations from the local mean, times the root of their weight. So for one band, all
+frames of the reference against all frames of the degraded signal are four products of thin
+matrices, and the NSIM is ``2 (c + C3) (m n + C1 / 2) / ((m^2 + n^2 + C1) (s t + C3))``, cell by
+cell. Deviations are small numbers where a signal hardly varies, so single precision is enough.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.metrics._visqol_nsim import C1, C3, CORNER, EDGE, MIDDLE
+
+# Weights of a cell and its neighbours: previous frame, this frame, next frame; three bands each.
+WEIGHTS = np.array([CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER])
+# Which of the sixteen numbers of a frame enter which of the four inner products.
+COVARIANCE, MEANS, ENERGY, SPREAD = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
+
+# Frames of the reference compared at once. Intermediate results then stay in a core's cache.
+FRAMES_AT_ONCE = 128
+
+Cells = NDArray[np.float64]
+Single = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The sixteen numbers of every frame and band of a signal.
+
+    Inside a patch a frame has two neighbours. At the edge of a patch it is its own neighbour, so
+    it has other numbers where a patch begins or ends with it.
+
+    Attributes
+    ----------
+    beginning, inside, ending : array, shape (bands, 16, frames)
+    """
+
+    beginning: Single
+    inside: Single
+    ending: Single
+
+
+def similarities(
+    *, reference: Cells, degraded: Cells, starts: NDArray[np.intp], frames: int, reach: int
+) -> Cells:
+    """Mean NSIM of patches of the reference with the degraded signal around the same time.
+
+    Parameters
+    ----------
+    reference, degraded : array, shape (frames, bands)
+        In dB above the floor.
+    starts : array of int
+        First frames of the patches of the reference.
+    frames : int
+        Length of a patch. Patches may reach beyond the degraded signal, into zeros.
+    reach : int
+        How many frames earlier or later a patch may be.
+
+    Returns
+    -------
+    array, shape (patches, frames of the degraded signal)
+        Zero beyond reach.
+    """
+    found = np.zeros((len(starts), len(degraded)))
+    ours = _numbers_of_reference(reference)
+    theirs = _numbers_of_degraded(np.pad(degraded, [(0, frames), (0, 0)]))
+    at_once = max(1, FRAMES_AT_ONCE // frames)
+    for first in range(0, len(starts), at_once):
+        some = starts[first : first + at_once]
+        earliest, latest = max(0, some[0] - reach), min(len(degraded), some[-1] + reach + 1)
+        columns = slice(earliest, latest + frames)
+        beginning, inside, ending = _nsim_of_patches(ours, theirs, some, frames, columns)
+        for patch, start in enumerate(some):
+            low, high = max(0, start - reach), min(len(degraded), start + reach + 1)
+            rows = [beginning[patch], *inside[patch], ending[patch]]
+            for frame, row in enumerate(rows, start=low - earliest):
+                found[first + patch, low:high] += row[frame : frame + high - low]
+    return found / (frames * reference.shape[1])
+
+
+def _nsim_of_patches(
+    ours: _Numbers, theirs: _Numbers, starts: NDArray[np.intp], frames: int, columns: slice
+) -> tuple[Single, Single, Single]:
+    """NSIM, summed over bands, of every frame of some patches with frames of the other signal.
+
+    Returns
+    -------
+    arrays of shape (patches, columns), (patches, frames - 2, columns), (patches, columns)
+        For the frames that begin the patches, lie inside, and end them.
+    """
+    inside = (starts[:, np.newaxis] + np.arange(1, frames - 1)).ravel()
+    sums = _sums_over_bands(
+        [
+            (ours.beginning[..., starts], theirs.beginning[..., columns]),
+            (ours.inside[..., inside], theirs.inside[..., columns]),
+            (ours.ending[..., starts + frames - 1], theirs.ending[..., columns]),
+        ]
+    )
+    patches = len(starts)
+    return (
+        sums[:patches],
+        sums[patches:-patches].reshape(patches, frames - 2, -1),
+        sums[-patches:],
+    )
+
+
+def matching_positions(
+    *, reference: Cells, degraded: Cells, starts: NDArray[np.intp], frames: int, reach: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Find every patch of the reference; see `similarities` and `best_positions`."""
+    found = similarities(
+        reference=reference, degraded=degraded, starts=starts, frames=frames, reach=reach
+    )
+    return best_positions(found, starts, reach)
+
+
+def best_positions(
+    found: Cells, starts: NDArray[np.intp], reach: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Choose a position for every patch, later for later patches, of highest total similarity.
+
+    A patch may also be given up as lost: it adds nothing, and has the position of the one before.
+
+    Returns
+    -------
+    array, shape (patches,)
+        Position of each patch in the degraded signal.
+    array, shape (patches,)
+        Which of them are lost.
+    """
+    patches, positions = found.shape
+    total = np.zeros((patches, positions))
+    came_from = np.full((patches, positions), -1)
+    for patch, start in enumerate(starts):
+        here = slice(max(0, start - reach), min(positions, start + reach + 1))
+        if patch == 0:
+            total[0, here] = found[0, here]
+            continue
+        before, best = _best_before(total[patch - 1], max(0, starts[patch - 1] - reach))
+        matched, lost = found[patch] + best, total[patch - 1]
+        is_lost = lost > matched
+        total[patch, here] = np.where(is_lost, lost, matched)[here]
+        came_from[patch, here] = np.where(is_lost, np.arange(positions), before)[here]
+    low = max(0, starts[-1] - reach)
+    chosen = np.empty(patches, np.intp)
+    chosen[-1] = low + np.argmax(total[-1, low : starts[-1] + reach + 1])
+    for patch in range(patches - 1, 0, -1):
+        chosen[patch - 1] = came_from[patch, chosen[patch]]
+    return chosen, came_from[np.arange(patches), chosen] == chosen
+
+
+def _best_before(total: Cells, low: int) -> tuple[NDArray[np.intp], Cells]:
+    """For every position the best one before it, not before `low`; of equal ones the latest."""
+    positions = np.full(len(total), -1)
+    best = np.full(len(total), -np.inf)
+    so_far = np.maximum.accumulate(total[low:-1])
+    best[low + 1 :] = so_far
+    is_best = np.where(total[low:-1] == so_far, np.arange(len(so_far)), 0)
+    positions[low + 1 :] = low + np.maximum.accumulate(is_best)
+    return positions, best
+
+
+def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
+    """NSIM of frames of the reference with frames of the degraded signal, summed over bands.
+
+    Parameters
+    ----------
+    pairs : sequence of (array, shape (bands, 16, rows), array, shape (bands, 16, columns))
+        Numbers of frames of the reference and of the degraded signal. Every entry adds its rows.
+
+    Returns
+    -------
+    array, shape (rows, columns)
+    """
+    ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
+    bands, _, columns = pairs[0][1].shape
+    sums = np.zeros((ends[-1], columns), np.float32)
+    covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
+    for band in range(bands):
+        for (reference, degraded), end in zip(pairs, ends, strict=True):
+            ours, theirs = reference[band].T, degraded[band]
+            rows = slice(end - len(ours), end)
+            np.matmul(ours[:, COVARIANCE], theirs[COVARIANCE], out=covariance[rows])
+            np.matmul(ours[:, MEANS], theirs[MEANS], out=means[rows])
+            np.matmul(ours[:, ENERGY], theirs[ENERGY], out=energy[rows])
+            np.matmul(ours[:, SPREAD], theirs[SPREAD], out=spread[rows])
+        covariance *= means
+        energy *= spread
+        covariance /= energy
+        sums += covariance
+    sums *= 2
+    return sums
+
+
+def _numbers_of_reference(cells: Cells) -> _Numbers:
+    return _Numbers(
+        *(
+            _stacked(deviations, C3, means, C1 / 2, means**2 + C1, 1, spread, C3)
+            for deviations, means, spread in _statistics(cells)
+        )
+    )
+
+
+def _numbers_of_degraded(cells: Cells) -> _Numbers:
+    return _Numbers(
+        *(
+            _stacked(deviations, 1, means, 1, 1, means**2, spread, 1)
+            for deviations, means, spread in _statistics(cells)
+        )
+    )
+
+
+def _stacked(deviations: Cells, *others: Cells | float) -> Single:
+    """Stack the numbers of all frames, shape (bands, 16, frames)."""
+    bands, nine, frames = deviations.shape
+    numbers = np.empty((bands, nine + len(others), frames), np.float32)
+    numbers[:, :nine] = deviations
+    for index, values in enumerate(others, start=nine):
+        numbers[:, index] = values
+    return numbers
+
+
+def _statistics(cells: Cells) -> Iterator[tuple[Cells, Cells, Cells]]:
+    """For frames that begin a patch, lie inside, end a patch: deviations, means, spread.
+
+    Deviations of a cell and its neighbours from their mean, times the roots of their weights, have
+    shape (bands, 9, frames); local mean and standard deviation have shape (bands, frames).
+    """
+    bands, frames = cells.shape[::-1]
+    padded = np.pad(cells.T, 1, mode="edge")
+    earlier, same, later = slice(0, -2), slice(1, -1), slice(2, None)
+    roots = np.sqrt(WEIGHTS)[:, np.newaxis]
+    for three in ((same, same, later), (earlier, same, later), (earlier, same, same)):
+        nine = np.empty((bands, 9, frames))
+        for index, (frame, band) in enumerate(itertools.product(three, range(3))):
+            nine[:, index] = padded[band : band + bands, frame]
+        means = WEIGHTS @ nine
+        nine -= means[:, np.newaxis]
+        nine *= roots
+        yield nine, means, np.sqrt(np.einsum("bnf,bnf->bf", nine, nine))

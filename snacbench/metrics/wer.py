@@ -1,0 +1,157 @@
+"""Word and character error rate of what a recogniser hears, against what was said.
+
+With S, D, I the substitutions, deletions and insertions of the cheapest alignment, and N the words
+(characters) of the transcript::
+
+    rate = (S + D + I) / N
+
+`wer` is that of the degraded signal, `wer_reference` that of the untouched reference, which a
+codec without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance
+by the package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022,
+appendix C), by the package ``whisper-normalizer``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from snacbench.errors import Undefined
+from snacbench.metrics import _asr, _guards
+from snacbench.metrics._provenance import versions_of
+from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+
+Unit = Literal["words", "characters"]
+Of = Literal["degraded", "reference", "delta"]
+
+# Recognisers look at windows of 25 ms and need a few of them.
+MIN_DURATION_S = 0.1
+
+WER = MetricSpec(
+    name="wer",
+    unit="1",
+    better="lower",
+    range=(0.0, math.inf),
+    rate_hz=_asr.RATE_HZ,
+    domains=("speech",),
+    any_length=True,
+    default=False,
+    citation="Levenshtein distance in words over their number; texts as Radford et al. 2022",
+    implementation="jiwer",
+    requires=("jiwer", "whisper_normalizer"),
+    needs_transcript=True,
+)
+CER = replace(WER, name="cer", citation=WER.citation.replace("words", "characters"))
+
+
+def _prepare(reference: Audio, spec: MetricSpec) -> PreparedMetric:
+    _accept(reference, spec)
+    raise Undefined(
+        f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
+    )
+
+
+def _prepare_spoken(
+    reference: Audio, transcript: str, spec: MetricSpec, unit: Unit, of: Of
+) -> PreparedMetric:
+    _accept(reference, spec)
+    if not any(character.isalnum() for character in normalised(transcript)):
+        raise Undefined(
+            f"nothing is left of the transcript {transcript!r} once it is normalised; a "
+            "transcript with words is needed"
+        )
+    heard = _asr.heard_in(reference)
+    _understood(transcript, heard)
+    of_reference = error_rate(transcript, heard, unit)
+
+    def score(*, degraded: Audio) -> float:
+        """Error rate as a share of the transcript, or a difference of two; lower is better."""
+        _guards.accept_degraded(degraded, reference, spec)
+        if of == "reference":
+            return of_reference
+        of_degraded = error_rate(transcript, _asr.heard_in(degraded), unit)
+        return of_degraded - of_reference if of == "delta" else of_degraded
+
+    return score
+
+
+def _understood(transcript: str, heard: str) -> None:
+    """Check that the recogniser understands the untouched reference at all.
+
+    A clip in another language, or with the transcript of another clip, would otherwise count
+    several times as much as a clip that a codec made unintelligible.
+
+    Raises
+    ------
+    Undefined
+        If it hears no fewer errors than there are words.
+    """
+    rate = error_rate(transcript, heard, "words")
+    if rate >= 1:
+        raise Undefined(
+            f"the recogniser understands nothing of the untouched reference (word error rate "
+            f"{rate:.2f}); English speech and its own transcript are needed"
+        )
+
+
+def _accept(reference: Audio, spec: MetricSpec) -> None:
+    _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
+
+
+def error_rate(spoken: str, heard: str, unit: Unit) -> float:
+    """Errors in `heard` as a share of the length of `spoken`; lower is better, can exceed 1.
+
+    Both texts are normalised first; of characters, the spaces between words count.
+    """
+    import jiwer
+
+    if unit == "words":
+        return float(jiwer.process_words(normalised(spoken), normalised(heard)).wer)
+    return float(jiwer.process_characters(normalised(spoken), normalised(heard)).cer)
+
+
+def normalised(text: str) -> str:
+    """English text in lower case without punctuation, fillers, contractions; numbers as digits."""
+    return str(_normaliser()(text)).strip()
+
+
+@functools.cache
+def _normaliser() -> Callable[[str], str]:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    found: Callable[[str], str] = EnglishTextNormalizer()
+    return found
+
+
+def _versions() -> Mapping[str, str]:
+    return {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts()}
+
+
+def _ready() -> None:
+    _asr.recogniser()
+
+
+def _metric(base: MetricSpec, unit: Unit, of: Of) -> Metric:
+    spec = base
+    if of != "degraded":
+        spec = replace(base, name=f"{base.name}_{of}")
+    if of == "delta":
+        spec = replace(spec, range=(-math.inf, math.inf))
+    return Metric(
+        spec,
+        prepare=lambda reference: _prepare(reference, spec),
+        prepare_spoken=lambda reference, transcript: _prepare_spoken(
+            reference, transcript, spec, unit, of
+        ),
+        versions=_versions,
+        ready=_ready,
+    )
+
+
+METRICS = (
+    *(_metric(WER, "words", of) for of in ("degraded", "reference", "delta")),
+    *(_metric(CER, "characters", of) for of in ("degraded", "reference", "delta")),
+)

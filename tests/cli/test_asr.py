@@ -1,0 +1,44 @@
+"""The option ``--asr``: what is said without it, and what a run records of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, write_wav
+
+
+@pytest.fixture
+def scored(cli: Run, tmp_path: Path) -> Path:
+    """A run over one clip whose transcript is known."""
+    path = write_wav(tmp_path / "clips" / "a.wav", 1.0, 16_000, seed=1)
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text(f"path,domain,transcript\n{path},speech,one two three\n")
+    done = cli(
+        "run", "--codecs", "identity", "--data", manifest, "--metrics", "si_sdr", "--jobs", "1",
+        "-o", "made",
+    )  # fmt: skip
+    assert (tmp_path / "made" / "run.json").exists(), done.stderr
+    return tmp_path / "made"
+
+
+def test_a_run_gets_word_error_rates_later(cli: Run, scored: Path) -> None:
+    pytest.importorskip("pocketsphinx")
+    unset = {"SNACBENCH_ASR": "", "SNACBENCH_CONFIG": str(scored / "none.toml")}
+    done = cli("score", scored, "--metrics", "wer", "--jobs", "1", env=unset)
+    assert done.returncode == 2
+    assert "name one with --asr: pocketsphinx" in done.stderr
+    done = cli("score", scored, "--metrics", "wer", "--asr", "pocketsfinx", "--jobs", "1")
+    assert done.returncode == 2
+    assert "did you mean pocketsphinx" in done.stderr
+    done = cli("score", scored, "--metrics", "wer", "--asr", "pocketsphinx", "--jobs", "1")
+    rows = [json.loads(line) for line in (scored / "scores.jsonl").read_text().splitlines()]
+    (row,) = [row for row in rows if row["metric"] == "wer"]
+    assert row["status"] == "undefined", row  # the clip is noise
+    assert "the recogniser understands nothing of the untouched reference" in row["reason"]
+    run = json.loads((scored / "run.json").read_text())
+    assert run["facts"]["asr"].startswith("pocketsphinx, package 5")
+    assert run["facts"]["whisper-normalizer"]
+    assert [metric["name"] for metric in run["metrics"]] == ["si_sdr", "wer"]

@@ -1,0 +1,89 @@
+"""The benchmark compares like with like."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import _costs, _material, _processes, metrics
+from benchmarks._material import Item, at_rate, renewed, through_opus
+from benchmarks._memory import held_by
+from benchmarks._ours import default_metrics, score_together
+from benchmarks._peers import PEERS, score_all
+from benchmarks._processes import Pace, throughput_ratio
+from snacbench.plugins import metrics as all_metrics
+from tests.metrics.conftest import at_snr, voice
+
+
+@pytest.fixture(scope="module")
+def item() -> Item:
+    x = voice(44_100, 2.0)
+    return Item("speech", x, (at_snr(x, 30), at_snr(x, 20, seed=2)))
+
+
+def test_peers_score_what_we_score(item):
+    chosen = default_metrics("speech")
+    specs = [metric.spec for metric in chosen]
+    ours = score_together(chosen, item, len(item.degraded))
+    for degraded in item.degraded:
+        theirs = score_all(item.reference, degraded, specs)
+        assert theirs.keys() == {spec.name for spec in specs} - {"si_sdr_aligned"}
+        for spec in specs:
+            value = next(ours)
+            if spec.name in theirs:  # other resamplers, so other digits
+                assert value == pytest.approx(theirs[spec.name], rel=0.03, abs=0.03), spec.name
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_every_peer_at_the_metrics_own_rate(name, item):
+    metric = all_metrics()[name]
+    ready = at_rate(item, metric.spec.rate_hz)
+    theirs = PEERS[name](ready.reference, ready.degraded[1])
+    ours = metric(reference=ready.reference, degraded=ready.degraded[1])
+    assert ours == pytest.approx(theirs, rel=1e-4)
+
+
+def test_a_metric_without_peer_has_no_ratio(item):
+    with pytest.raises(ValueError, match="loudness_diff_lu has no peer to compare with"):
+        _costs.of_metric(all_metrics()["loudness_diff_lu"], [item], 1)
+
+
+def test_costs_of_a_metric(item, monkeypatch):
+    monkeypatch.setattr(_costs, "PER_REFERENCE", (1, 2))
+    costs = _costs.of_metric(all_metrics()["waveform_l1"], [item], 1)
+    assert costs.ours.keys() == {1, 2}
+    assert costs.ratio(2) == costs.peers / costs.ours[2]
+
+
+def test_all_domains_are_needed(item):
+    with pytest.raises(SystemExit, match="no clip of the domain music"):
+        metrics._print_items([item])
+
+
+def test_two_processes_by_the_clock_that_means_something():
+    one, two = Pace(1, 10.0, 9.9), Pace(2, 10.5, 10.4)
+    assert throughput_ratio(one, two) == (20 / 10.5, "wall time")
+    busy = Pace(1, 40.0, 10.0)
+    ratio, clock = throughput_ratio(busy, two)
+    assert ratio == pytest.approx(2 * 10 / 10.4)
+    assert clock.startswith("CPU time")
+
+
+def test_peak_of_a_process(item):
+    assert _processes.peak_of("ours", item) > 100
+
+
+def test_memory_of_a_metric(item):
+    held = held_by(all_metrics()["mel_dac7"], item)
+    assert 500 < held.kept_kib < held.peak_kib < 5000
+
+
+def test_material_is_of_every_domain():
+    items = through_opus("quick", clips=1, decodes=1)
+    assert [item.domain for item in items] == ["speech", "music", "environment"]
+
+
+def test_decodes_are_repeated_as_new_objects(item):
+    repeated = _material._repeated(item.degraded, 5)
+    assert len(set(repeated) | set(item.degraded)) == 7
+    assert (repeated[4].samples == item.degraded[0].samples).all()
+    assert renewed(item).reference is not item.reference

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from snacbench.errors import Undefined, UserError
+from snacbench.metrics import _asr
+from snacbench.metrics.wer import METRICS, error_rate, normalised
+from snacbench.types import Audio
+
+pytest.importorskip("whisper_normalizer")
+WER, WER_REFERENCE, WER_DELTA, CER, CER_REFERENCE, CER_DELTA = METRICS
+RATE_HZ = 16_000
+SPOKEN = "It was the best of times, it was the worst of times."
+
+
+class Parrot:
+    """Says of every signal what a test told it to, by the signal's first sample."""
+
+    name, revision = "parrot", "1"
+
+    def __init__(self) -> None:
+        self.says: dict[float, str] = {}
+        self.asked = 0
+
+    def transcribe(self, audio: Audio) -> str:
+        self.asked += 1
+        return self.says[round(float(audio.samples[0, 0]), 3)]
+
+
+@pytest.fixture
+def parrot(monkeypatch) -> Parrot:
+    """A recogniser named parrot, chosen as a user would choose it."""
+    bird = Parrot()
+    module = SimpleNamespace(make=lambda kind, detail, device: bird)
+    monkeypatch.setitem(sys.modules, "tests.parrot", module)
+    monkeypatch.setitem(_asr._MODULES, "parrot", "tests.parrot")
+    monkeypatch.setenv("SNACBENCH_ASR", "parrot")
+    _asr.open_recogniser.cache_clear()
+    _asr._heard.cache_clear()
+    yield bird
+    _asr.open_recogniser.cache_clear()
+    _asr._heard.cache_clear()
+
+
+def signal(first: float, duration_s: float = 1.0) -> Audio:
+    samples = np.random.default_rng(0).standard_normal(round(duration_s * RATE_HZ)) * 0.1
+    samples[0] = first
+    return Audio(samples.astype(np.float32)[None], RATE_HZ)
+
+
+X, Y = signal(0.1), signal(0.2)
+
+
+def values(*metrics, transcript=SPOKEN):
+    return [m(reference=X, degraded=Y, transcript=transcript) for m in metrics]
+
+
+def test_errors_over_words_of_degraded_reference_and_their_difference(parrot):
+    parrot.says = {
+        0.1: "it was the best of times it was the worst of thymes",
+        0.2: "it was the best of wines it was a worst thymes",  # 3 substitutions and 1 deletion
+    }
+    assert values(WER, WER_REFERENCE, WER_DELTA) == pytest.approx([4 / 12, 1 / 12, 3 / 12])
+
+
+def test_characters(parrot):
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN.replace("best", "bess")}
+    length = len(normalised(SPOKEN))
+    assert values(CER, CER_REFERENCE, CER_DELTA) == pytest.approx([1 / length, 0, 1 / length])
+
+
+def test_each_signal_is_heard_once_for_all_metrics(parrot):
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    values(*METRICS)
+    again = Audio(Y.samples.copy(), RATE_HZ)
+    WER(reference=X, degraded=again, transcript=SPOKEN)
+    assert parrot.asked == 2
+
+
+def test_silence_is_all_words_lost_and_nobody_is_asked(parrot):
+    parrot.says = {0.1: SPOKEN}
+    silence = Audio(np.zeros((1, RATE_HZ), np.float32), RATE_HZ)
+    assert WER(reference=X, degraded=silence, transcript=SPOKEN) == 1.0
+    assert parrot.asked == 1
+
+
+def test_more_words_than_there_were_exceed_one(parrot):
+    parrot.says = {0.1: SPOKEN, 0.2: "it was the best " * 9}
+    assert values(WER)[0] > 1
+
+
+def test_a_reference_that_nobody_understands_has_no_value(parrot):
+    parrot.says = {0.1: "als auslander dish from sprach and", 0.2: SPOKEN}
+    for metric in METRICS:
+        with pytest.raises(Undefined, match=r"nothing of the untouched reference .*rate 1\.00"):
+            metric(reference=X, degraded=Y, transcript=SPOKEN)
+
+
+def test_without_a_transcript_there_is_no_value(parrot):
+    for metric in METRICS:
+        with pytest.raises(Undefined, match="compares words, and nobody says which are spoken"):
+            metric(reference=X, degraded=Y)
+
+
+def test_a_transcript_of_nothing_but_signs(parrot):
+    with pytest.raises(Undefined, match=r"nothing is left of the transcript '\[music\] \.\.\.'"):
+        values(WER, transcript="[music] ...")
+
+
+def test_guards(parrot):
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    silence = Audio(np.zeros((1, RATE_HZ), np.float32), RATE_HZ)
+    for metric in METRICS:
+        assert metric.spec.needs_transcript
+        assert not metric.spec.default
+        with pytest.raises(Undefined, match="too short"):
+            metric(reference=signal(0.1, 0.05), degraded=Y, transcript=SPOKEN)
+        with pytest.raises(Undefined, match="reference is silent"):
+            metric(reference=silence, degraded=Y, transcript=SPOKEN)
+        with pytest.raises(Undefined, match="degraded signal is at 8000 Hz"):
+            metric(reference=X, degraded=Audio(Y.samples, 8000), transcript=SPOKEN)
+
+
+def test_the_record_names_recogniser_and_normaliser(parrot):
+    versions = WER.versions()
+    assert versions["asr"] == "parrot, 1"
+    assert {"jiwer", "whisper-normalizer"} < versions.keys()
+
+
+@pytest.mark.parametrize(
+    ("written", "heard"),
+    [
+        ("Mr. Smith's colour", "mister smith's color"),
+        ("uh, twenty-one [noise] don't!", "21 do not"),
+        ("$20 million", "twenty million dollars"),
+    ],
+)
+def test_spelling_is_no_error(written, heard):
+    assert error_rate(written, heard, "words") == 0.0
+
+
+def test_the_normaliser_is_the_one_of_transformers():
+    whisper = pytest.importorskip("transformers.models.whisper.english_normalizer")
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    ours = EnglishTextNormalizer()
+    theirs = whisper.EnglishTextNormalizer(ours.standardize_spellings.mapping)
+    for text in (SPOKEN, "He paid $20 million in the 1960s, didn't he?", "two hundred and one"):
+        assert ours(text) == theirs(text)
+
+
+def test_a_recogniser_must_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.delenv("SNACBENCH_ASR", raising=False)
+    monkeypatch.setenv("SNACBENCH_CONFIG", str(tmp_path / "none.toml"))
+    with pytest.raises(UserError, match="need a recogniser; name one with --asr: pocketsphinx"):
+        WER.ready()
