@@ -48,6 +48,7 @@ MEL_DAC7 = MetricSpec(
     rate_hz=44_100,
     mono=False,
     citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)",
+    version="2",
     requires=("torch", "librosa"),
     ladder=("noise", "low-pass", "clipping"),
 )

@@ -32,6 +32,7 @@ STFT_DAC = MetricSpec(
     rate_hz=44_100,
     mono=False,
     citation="Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)",
+    version="2",
     requires=("torch",),
     ladder=("noise", "low-pass", "clipping"),
 )
