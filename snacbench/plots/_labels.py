@@ -21,7 +21,14 @@ _METRIC_NAMES = {
     "mel_dac_default": "mel distance (2 scales)", "stft_dac": "STFT distance",
     "pesq_nb": "PESQ narrowband", "pesq_wb": "PESQ wideband", "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR, delay removed", "visqol_audio": "ViSQOL audio",
-    "visqol_speech": "ViSQOL speech",
+    "visqol_speech": "ViSQOL speech", "waveform_l1": "waveform distance",
+    "mel_dac7_22k": "mel distance (7 scales), 22.05 kHz",
+    "mel_dac_default_22k": "mel distance (2 scales), 22.05 kHz",
+    "stft_dac_22k": "STFT distance, 22.05 kHz", "si_sdr_22k": "SI-SDR, 22.05 kHz",
+    "waveform_l1_22k": "waveform distance, 22.05 kHz", "wer": "WER", "cer": "CER",
+    "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
+    "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
+    "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
 }  # fmt: skip
 _NAMES_LISTED = 4
 _LABEL_CHARACTERS = 24
