@@ -9,7 +9,7 @@ import click
 from snacbench.audio.io import write_flac, write_wav
 from snacbench.bitstream.container import parse, read
 from snacbench.bitstream.disk import load
-from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
 from snacbench.cli.sncb import coder_of, in_words, naming
 from snacbench.cli.terminal import out
 from snacbench.runner.bitstreams import decode_bitstream
@@ -23,13 +23,7 @@ _WRITERS = {".wav": write_wav, ".flac": write_flac}
 @click.option("-o", "--out", "target", required=True, type=click.Path(path_type=Path))
 @click.option("--codec", default="", help="A checkpoint or command file of your own: dac:PATH.")
 @click.option("--tables", type=click.Path(path_type=Path), help="The coder's trained tables.")
-@click.option(
-    "--weights",
-    multiple=True,
-    default=("auto",),
-    show_default=True,
-    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
-)
+@weights_option
 @offline_option
 def decode(
     file: Path, target: Path, codec: str, tables: Path | None, weights: tuple[str, ...]

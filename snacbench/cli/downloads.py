@@ -27,6 +27,17 @@ _ENVIRONMENT = {"SNACBENCH_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}  # the second: 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def weights_option(command: Command) -> Command:
+    """Add ``--weights``: where the weights of models come from."""
+    return click.option(
+        "--weights",
+        multiple=True,
+        default=("auto",),
+        show_default=True,
+        help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
+    )(command)
+
+
 def offline_option(command: Command) -> Command:
     """Add ``--offline``: nothing is asked of the network, by this process and its workers."""
     return click.option(

@@ -11,7 +11,7 @@ from snacbench.audio.io import read
 from snacbench.bitstream.container import parse, write
 from snacbench.bitstream.disk import save
 from snacbench.bitstream.summary import summary_of
-from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
 from snacbench.cli.info import show_summary
 from snacbench.cli.sncb import chosen_coder
 from snacbench.rate.coding.coders import CODERS
@@ -46,13 +46,7 @@ from snacbench.runner.single import codec_meant
     show_default=True,
     help="Of the decoder's random numbers, for decoders that draw any (SNAC's).",
 )
-@click.option(
-    "--weights",
-    multiple=True,
-    default=("auto",),
-    show_default=True,
-    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
-)
+@weights_option
 @offline_option
 def encode(
     source: Path,

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from snacbench.cli.asr import asr_option
-from snacbench.cli.downloads import DownloadBar, offline_option
+from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
 from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import (
     ProgressBar,
@@ -49,13 +49,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option("--data", default="quick", show_default=True, help="Set, corpus, manifest or folder.")
 @click.option("--root", multiple=True, metavar="DIR", help="Where a corpus lies, or CORPUS=DIR.")
 @click.option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
-@click.option(
-    "--weights",
-    multiple=True,
-    default=("auto",),
-    show_default=True,
-    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
-)
+@weights_option
 @click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="New run folder.")
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Go on with a run; repeats nothing."
