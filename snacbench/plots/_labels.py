@@ -74,13 +74,18 @@ def model_label(spec: CodecSpec) -> str:
 
 def codec_label(spec: CodecSpec, characters: int = 26) -> str:
     """An operating point's name in at most two lines, the middle left out if need be."""
-    marks = [m for m, has in (("demo", spec.demonstration), ("trunc.", spec.truncated)) if has]
-    name = spec.name + (f" ({', '.join(marks)})" if marks else "")
+    name = spec.name + marks_of(spec)
     if len(name) <= characters:
         return name
     head, at, tail = name.partition("@")
     lines = [head, at + tail] if at else [name[:characters], name[characters:]]
     return "\n".join(shortened(line, characters) for line in lines)
+
+
+def marks_of(spec: CodecSpec) -> str:
+    """What must be said of an operating point wherever its name stands: `` (demo)``; or nothing."""
+    marks = [m for m, has in (("demo", spec.demonstration), ("trunc.", spec.truncated)) if has]
+    return f" ({', '.join(marks)})" if marks else ""
 
 
 def shortened(text: str, characters: int) -> str:

@@ -77,7 +77,8 @@ def draw(data: PlotData, options: Options) -> Figure:
 def _name(one: Ladder, characters: int) -> str:
     """Name and actual rate, which is what 100 percent are."""
     rate = one.record.get("actual_kbps") or 0.0
-    return f"{words.shortened(one.spec.name, characters)}\n{rate:.2f} kbps"
+    name = words.shortened(one.spec.name, characters)
+    return f"{name}\n{rate:.2f} kbps{words.marks_of(one.spec)}"
 
 
 def _draw_row(axes: Axes, row: int, one: Ladder) -> list[_Rung]:
