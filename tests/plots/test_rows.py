@@ -135,7 +135,7 @@ def test_the_ladder_shows_rates_in_percent_of_the_actual_one(draw: Draw, counted
     assert places(figure, "entropy") == []  # a range stands in its place
     low, high = places(figure, "range")
     assert low < high
-    assert rows_named(figure) == [f"dac-mini@1.5kbps{kbps:.2f} kbps"]
+    assert rows_named(figure) == [f"dac-mini@1.5kbps{kbps:.2f} kbps (demo)"]
     assert "Band: fewer tokens than codebook entries" in caption_of(figure)
 
 
