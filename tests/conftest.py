@@ -16,6 +16,9 @@ from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.types import Audio
 
+# As in our worker processes, from before numba is imported: it refuses to start if this changes.
+os.environ["NUMBA_NUM_THREADS"] = "1"
+
 _DEFAULT_MATERIAL = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -38,20 +41,26 @@ def lyra_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
+def playwright() -> Iterator[Any]:
+    """Drives browsers; its plain interface can be started but once in a process."""
+    api = pytest.importorskip("playwright.sync_api")
+    with api.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def chromium(playwright: Any) -> Iterator[Any]:
     """A headless browser; tests that need one are skipped where there is none.
 
-    One for all, as playwright's plain interface can be started but once in a process.
+    A new one for each module: over hundreds of pages one may get stuck.
     """
-    api = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(autouse=True)
