@@ -104,3 +104,10 @@ def next_page(tab: Any) -> None:
     tab.wait_for_function(
         "heading => document.querySelector('h1').innerText !== heading", arg=heading
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser that runs beside a whole suite may get stuck: run these by hand, ``-m slow``."""
+    for item in items:
+        if item.path.parent.name == "page":
+            item.add_marker(pytest.mark.slow)
