@@ -113,6 +113,7 @@ def saved(tab: Any) -> None:
     tab.locator('.saved[data-state="saved"]').wait_for()
 
 
+@pytest.mark.slow  # a browser beside a whole suite may get stuck
 def test_a_listener_completes_a_test_while_the_server_is_killed(served: Program, tab: Any) -> None:
     complaints: list[str] = []
     shown: list[list[int]] = []
