@@ -42,7 +42,7 @@ def make(kind: str, detail: str, device: str) -> FasterWhisper:
     if importlib.util.find_spec("faster_whisper") is None:
         raise MissingPackage(
             "--asr faster-whisper needs a package that is not installed; run pip install "
-            "'snacbench[asr]'"
+            "'.[asr]' in snacbench's checkout"
         )
     return FasterWhisper(folder, device or "cpu")
 

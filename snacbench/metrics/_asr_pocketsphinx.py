@@ -37,7 +37,7 @@ def make(kind: str, detail: str, device: str) -> PocketSphinx:
     if importlib.util.find_spec("pocketsphinx") is None:
         raise MissingPackage(
             "--asr pocketsphinx needs a package that is not installed; run pip install "
-            "'snacbench[asr]'"
+            "'.[asr]' in snacbench's checkout"
         )
     return PocketSphinx()
 

@@ -59,7 +59,7 @@ def make(kind: str, detail: str, device: str) -> Whisper | Wav2Vec2:
     if importlib.util.find_spec("transformers") is None:
         raise MissingPackage(
             f"--asr {kind} needs a package that is not installed; run pip install "
-            "'snacbench[transformers]'"
+            "'.[transformers]' in snacbench's checkout"
         )
     published = PUBLISHED[kind]
     network = Whisper if kind.startswith("whisper") else Wav2Vec2

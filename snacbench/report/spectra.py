@@ -90,11 +90,12 @@ def gradient(name: str, steps: int = 9) -> str:
 
 
 def _webp(shares: Picture, colour_map: str) -> bytes:
-    from PIL import Image
+    from matplotlib.image import imsave
 
     index = np.clip(np.rint(shares * 255), 0, 255).astype(np.uint8)
     file = io.BytesIO()
-    Image.fromarray(_colours(colour_map)[index]).save(file, "WEBP", quality=_QUALITY, method=4)
+    how = {"quality": _QUALITY, "method": 4}
+    imsave(file, _colours(colour_map)[index], format="webp", pil_kwargs=how)
     return file.getvalue()
 
 

@@ -187,9 +187,9 @@ def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = (
         needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
     for package, name in needs.items():
         if importlib.util.find_spec(package) is None:
-            extra = (
-                f"run pip install 'snacbench[{_EXTRAS[package]}]'; " if package in _EXTRAS else ""
-            )
+            extra = ""
+            if package in _EXTRAS:
+                extra = f"run pip install '.[{_EXTRAS[package]}]' in snacbench's checkout; "
             raise MissingPackage(
                 f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"

@@ -47,5 +47,5 @@ def _extras(models: list[CodecModel]) -> Iterator[str]:
             if importlib.util.find_spec(package) is None:
                 yield (
                     f"package: {model.name} needs {package!r}; run pip install "
-                    f"'snacbench[{package}]'"
+                    f"'.[{package}]' in snacbench's checkout"
                 )

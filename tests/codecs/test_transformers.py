@@ -350,9 +350,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
         return None if package == "transformers" else found(package)
 
     monkeypatch.setattr(importlib.util, "find_spec", without)
-    text = (
-        rf"{name} needs the Python package 'transformers'.*pip install 'snacbench\[transformers\]'"
-    )
+    text = rf"{name} needs the Python package 'transformers'.*pip install '\.\[transformers\]'"
     with pytest.raises(MissingPackage, match=text):
         make_plan(Request(name))
 

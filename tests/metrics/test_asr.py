@@ -56,7 +56,7 @@ def test_mistakes(selector, said):
 def test_a_package_that_is_missing(monkeypatch, tmp_path, selector, extra):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackage, match=rf"pip install 'snacbench\[{extra}\]'"):
+    with pytest.raises(MissingPackage, match=rf"pip install '\.\[{extra}\]'"):
         _asr.open_recogniser(selector.format(tmp_path))
 
 

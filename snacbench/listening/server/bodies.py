@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Literal, TypeVar
 
-import anyio
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
@@ -102,7 +102,7 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
     if media_type != "application/json":
         raise Refused(415, "content-type", "Expected a body of type application/json")
     try:
-        with anyio.fail_after(PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             content = await request.body()
         return kind.model_validate_json(content)
     except TimeoutError as error:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import anyio
-import anyio.from_thread
 import pytest
 from starlette.requests import Request
 
@@ -18,15 +18,15 @@ def read(receive: Any) -> None:
         "headers": [(b"content-type", b"application/json; charset=utf-8")],
     }  # fmt: skip
     # In a thread of its own: the browser that other tests of this process drive has a loop here.
-    with anyio.from_thread.start_blocking_portal() as portal:
-        portal.call(read_body, Request(scope, receive), Empty)
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, read_body(Request(scope, receive), Empty)).result()
 
 
 def test_a_body_that_never_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE_S", 0.05)
 
     async def never() -> Any:
-        await anyio.sleep(10)
+        await asyncio.sleep(10)
 
     with pytest.raises(Refused, match="The request took too long to arrive"):
         read(never)
