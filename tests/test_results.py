@@ -75,6 +75,7 @@ def write_run(folder: Path, origin: str) -> Path:
     return folder
 
 
+@pytest.mark.tools
 def test_keeping_a_run_makes_its_paths_portable(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", "/data/weights")
     kept = make_results.keep(run, tmp_path / "kept")
@@ -83,6 +84,7 @@ def test_keeping_a_run_makes_its_paths_portable(tmp_path: Path) -> None:
     assert json.loads((kept / "run.json").read_text())["origin"] == "weights"
 
 
+@pytest.mark.tools
 def test_what_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = write_run(tmp_path / "run", "weights")
     (run / "summary.md").write_text('see "/home/somebody/run"')

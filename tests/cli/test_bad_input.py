@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from snacbench.errors import SnacbenchError
 from snacbench.rows import Coded, Score
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, Run, write_raw, write_wav
+from tests.cli.in_process import call
 
 TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
 
@@ -38,14 +40,23 @@ def refused(cli: Run, *arguments: object, message: str) -> None:
         (("--codecs", "opus", "--limit", "0"), "--limit must be 1 or more"),
         (("--codecs", "opus", "--segment-s", "-1"), "--segment-s must be above 0"),
         (("--codecs", "snac-24khz", "--weights", "embedded"), "has no embedded weights"),
-        (("--codecs", "snac-24khz"), "cannot get config.json of hubertsiuzdak/snac_24khz"),
         (("--codecs", "lyra-v2"), "set SNACBENCH_LYRA_DIR=DIR"),
         (("--resume", "nowhere"), "holds no run"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_mistakes_on_the_command_line(cli: Run, arguments: tuple[str, ...], message: str) -> None:
-    refused(cli, "run", *arguments, message=message)
+def test_mistakes_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SnacbenchError) as refusal:
+        call("run", *arguments)
+    assert message in " ".join(str(refusal.value).split())
+
+
+def test_weights_that_cannot_be_had_are_named(cli: Run) -> None:
+    message = "cannot get config.json of hubertsiuzdak/snac_24khz"
+    refused(cli, "run", "--codecs", "snac-24khz", message=message)
 
 
 def test_an_empty_folder_is_refused(cli: Run, tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from snacbench.errors import SnacbenchError
 from snacbench.rows import Calibration, Coded
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import Run, write_wav
+from tests.cli.in_process import call
 
 
 @pytest.mark.parametrize(
@@ -129,12 +131,16 @@ def test_unmatched_and_shorter_files_fail_or_are_undefined(
     ids=str,
 )
 def test_score_files_refuses(
-    cli: Run, clips: Path, tmp_path: Path, change: dict[str, str], message: str
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, str],
+    message: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     shutil.copytree(clips, tmp_path / "out")
     write_wav(tmp_path / "elsewhere" / "other.wav", 0.5, 16_000)
     options = {"--reference": "clips", "--degraded": "out", "--name": "evs", **change}
-    done = cli("score-files", *[part for item in options.items() for part in item], "-o", "r")
-    assert done.returncode == 2
-    assert message in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
+    with pytest.raises(SnacbenchError) as refusal:
+        call("score-files", *[part for item in options.items() for part in item], "-o", "r")
+    assert message in " ".join(str(refusal.value).split())

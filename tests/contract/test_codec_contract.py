@@ -43,14 +43,27 @@ def points(model: CodecModel) -> list[CodecSpec]:
 
 CASES = [(model, spec) for model in RUNNABLE for spec in points(model)]
 IDS = [spec.name for _, spec in CASES]
+# Shorter than a frame, about a frame, many frames and a rest; 24,000 samples even at 8 kHz.
+LENGTHS = (1, 10, 319, 320, 321, 4_801, 24_000)
+AWKWARD = 321
+# Lengths go through what all points of a model share: all of them at one point, one at every point.
+LENGTH_CASES = [
+    (case, samples)
+    for case in CASES
+    for samples in LENGTHS
+    if samples == AWKWARD or case[1].name == case[0].default[0]
+]
+
+
+def loaded(model: CodecModel, spec: CodecSpec) -> Codec:
+    if spec.name not in _codecs:
+        _codecs[spec.name] = model.load(spec, locate(model, WeightsPolicy("embedded")), "cpu")
+    return _codecs[spec.name]
 
 
 @pytest.fixture(params=CASES, ids=IDS)
 def codec(request: pytest.FixtureRequest) -> Codec:
-    model, spec = request.param
-    if spec.name not in _codecs:
-        _codecs[spec.name] = model.load(spec, locate(model, WeightsPolicy("embedded")), "cpu")
-    return _codecs[spec.name]
+    return loaded(*request.param)
 
 
 def signal(codec: Codec, seconds: float, *, seed: int = 0) -> Audio:
@@ -58,9 +71,14 @@ def signal(codec: Codec, seconds: float, *, seed: int = 0) -> Audio:
     return broadband(seconds, codec.spec.rate_hz or 44_100, channels=channels, seed=seed)
 
 
-@pytest.mark.parametrize("samples", [1, 10, 319, 320, 321, 4_801, 24_000])
-def test_length_channels_and_rate_come_back_exactly(codec: Codec, samples: int) -> None:
-    full = signal(codec, 3.0)  # 24,000 samples even at 8 kHz
+@pytest.mark.parametrize(
+    ("case", "samples"), LENGTH_CASES, ids=[f"{spec.name} {n}" for (_, spec), n in LENGTH_CASES]
+)
+def test_length_channels_and_rate_come_back_exactly(
+    case: tuple[CodecModel, CodecSpec], samples: int
+) -> None:
+    codec = loaded(*case)
+    full = signal(codec, 3.0)
     audio = Audio(full.samples[:, :samples], full.rate_hz)
     encoded = codec.encode(audio)
     decoded = codec.decode(encoded, seed=1)
@@ -117,17 +135,24 @@ def test_silence_and_full_scale_are_coded_without_a_trap(codec: Codec) -> None:
         assert np.isfinite(decoded.samples).all()
 
 
-@pytest.mark.parametrize("spec", [s for m in codec_models().values() for s in m.points])
-def test_specs_are_printable_and_consistent(spec: CodecSpec) -> None:
-    line = json.dumps(to_jsonable(spec))
-    assert from_json(line, CodecSpec, origin="test") == spec
-    assert spec.licence
-    assert spec.citation
-    if spec.streams and spec.family != "encodec":
-        assert spec.nominal_kbps == pytest.approx(nominal_kbps_of(spec.streams))
-    assert spec.demonstration == spec.model.endswith("-mini")
-    (_, selected), *others = select(spec.name)
-    assert selected == spec or len(others) > 0
+def test_every_model_is_tried_at_every_length_and_every_point_at_one() -> None:
+    tried = {(model.name, n) for (model, _), n in LENGTH_CASES}
+    assert tried == {(model.name, n) for model in RUNNABLE for n in LENGTHS}
+    assert {spec.name for (_, spec), n in LENGTH_CASES if n == AWKWARD} == set(IDS)
+
+
+@pytest.mark.parametrize("model", codec_models().values(), ids=codec_models())
+def test_specs_are_printable_and_consistent(model: CodecModel) -> None:
+    for spec in model.points:
+        line = json.dumps(to_jsonable(spec))
+        assert from_json(line, CodecSpec, origin="test") == spec
+        assert spec.licence, spec.name
+        assert spec.citation, spec.name
+        if spec.streams and spec.family != "encodec":
+            assert spec.nominal_kbps == pytest.approx(nominal_kbps_of(spec.streams)), spec.name
+        assert spec.demonstration == spec.model.endswith("-mini"), spec.name
+        (_, selected), *others = select(spec.name)
+        assert selected == spec or len(others) > 0, spec.name
 
 
 def test_no_two_operating_points_share_a_name() -> None:

@@ -13,6 +13,8 @@ from benchmarks._processes import Pace, throughput_ratio
 from snacbench.plugins import metrics as all_metrics
 from tests.metrics.conftest import at_snr, voice
 
+pytestmark = pytest.mark.tools
+
 
 @pytest.fixture(scope="module")
 def item() -> Item:

@@ -137,11 +137,11 @@ def test_unequal_lengths(metric, reference, degraded):
 
 
 @every_metric
-@pytest.mark.parametrize("level", [0.0, 0.25])
-def test_silent_reference(metric, reference, degraded, level):
-    constant = Audio(np.full_like(reference.samples, level), reference.rate_hz)
-    with pytest.raises(Undefined, match="reference is silent: all"):
-        metric(reference=constant, degraded=degraded)
+def test_silent_reference(metric, reference, degraded):
+    for level in (0.0, 0.25):
+        constant = Audio(np.full_like(reference.samples, level), reference.rate_hz)
+        with pytest.raises(Undefined, match="reference is silent: all"):
+            metric(reference=constant, degraded=degraded)
 
 
 @every_metric
@@ -164,24 +164,24 @@ def value_or_reason(metric: Metric, reference: Audio, degraded: Audio) -> float 
 
 
 @every_metric
-@pytest.mark.parametrize("num_samples", [1, 10, 100, 1000])
-def test_short_signals_have_a_finite_score_or_none(metric, num_samples):
-    rng = np.random.default_rng(num_samples)
-    x, y = rng.standard_normal((2, 1, num_samples)).astype(np.float32) * 0.1
+def test_short_signals_have_a_finite_score_or_none(metric):
     rate_hz = metric.spec.rate_hz
-    outcome = value_or_reason(metric, Audio(x, rate_hz), Audio(y, rate_hz))
-    if isinstance(outcome, str):
-        assert "short" in outcome or "silent" in outcome
-    else:
-        assert math.isfinite(outcome)
+    for num_samples in (1, 10, 100, 1000):
+        rng = np.random.default_rng(num_samples)
+        x, y = rng.standard_normal((2, 1, num_samples)).astype(np.float32) * 0.1
+        outcome = value_or_reason(metric, Audio(x, rate_hz), Audio(y, rate_hz))
+        if isinstance(outcome, str):
+            assert "short" in outcome or "silent" in outcome, num_samples
+        else:
+            assert math.isfinite(outcome), num_samples
 
 
 @every_metric
-@pytest.mark.parametrize("scale", [1e-38, 1e-10, 1e15])
-def test_extreme_levels_have_a_finite_score_or_none(metric, reference, scale):
+def test_extreme_levels_have_a_finite_score_or_none(metric, reference):
     rng = np.random.default_rng(5)
     noise = rng.standard_normal(reference.samples.shape)
-    extreme = Audio((scale * noise).astype(np.float32), reference.rate_hz)
-    for x, y in ((reference, extreme), (extreme, reference), (extreme, extreme)):
-        outcome = value_or_reason(metric, x, y)
-        assert isinstance(outcome, str) or math.isfinite(outcome)
+    for scale in (1e-38, 1e-10, 1e15):
+        extreme = Audio((scale * noise).astype(np.float32), reference.rate_hz)
+        for x, y in ((reference, extreme), (extreme, reference), (extreme, extreme)):
+            outcome = value_or_reason(metric, x, y)
+            assert isinstance(outcome, str) or math.isfinite(outcome), scale

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from snacbench.plugins import metrics
 from tools.metric_table import HEADER, rows
 
@@ -20,10 +18,9 @@ def test_the_table_is_that_of_the_specs():
     assert not lines[start + len(expected)].startswith("|")
 
 
-@pytest.mark.parametrize("name", metrics())
-def test_every_metric_has_a_section(name):
-    headings = [line for line in PAGE.splitlines() if line.startswith("## ")]
-    assert any(f"`{stem}" in heading for heading in headings for stem in stems(name)), headings
+def test_every_metric_has_a_section():
+    headings = " ".join(line for line in PAGE.splitlines() if line.startswith("## "))
+    assert not [name for name in metrics() if not any(f"`{s}" in headings for s in stems(name))]
 
 
 def stems(name: str) -> list[str]:

@@ -84,6 +84,7 @@ def test_the_peer_aligns_by_the_envelope_of_the_cpp_program(make_voice):
     assert alignment.upper_envelope is upper_envelope
 
 
+@pytest.mark.tools
 def test_material_of_the_benchmark():
     (item,) = _visqol_peer.items(16_000, "speech", 1)
     assert len(item.degraded) == len(_visqol_peer.RATES_KBPS)

@@ -20,14 +20,20 @@ def written(folder: Path, name: str, *formats: str, specs=tuple(SEVERAL)) -> lis
     return [path.read_bytes() for path in paths]
 
 
-@pytest.mark.parametrize("name", ["quality-rate", "distribution", "differences", "domains"])
-def test_a_second_run_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
-    formats = ("svg", "pdf", "png")
+@pytest.mark.parametrize(
+    ("name", "formats"),
+    [
+        ("quality-rate", ("svg", "pdf", "png")),
+        ("distribution", ("svg",)),
+        ("differences", ("svg",)),
+    ],
+)
+def test_a_second_run_gives_the_same_bytes(
+    tmp_path: Path, name: str, formats: tuple[str, ...]
+) -> None:
     first = written(tmp_path / "a", name, *formats)
     assert first == written(tmp_path / "b", name, *formats)
-    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
-        f"{name}-si_sdr.{form}" for form in ("pdf", "png", "svg")
-    ]
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {f"{name}-si_sdr.{f}" for f in formats}
 
 
 def test_svg_keeps_text_and_pdf_embeds_whole_fonts(tmp_path: Path) -> None:

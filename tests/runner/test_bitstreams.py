@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 
 from snacbench.bitstream.container import read, write
 from snacbench.bitstream.file import Bitstream, Header
-from snacbench.errors import BitstreamError, CodecError, SnacbenchError, StoreError
+from snacbench.errors import BitstreamError, CodecError, MissingPackage, SnacbenchError, StoreError
 from snacbench.rate.coding.packed import PACKED
 from snacbench.rows import Coded
 from snacbench.runner import coding
@@ -59,12 +59,15 @@ def test_the_decoded_signal_is_that_of_the_codec(selector: str, channels: int) -
     assert stream.header.seed == (9 if loaded.handle.spec.stochastic else 0)
 
 
-def test_the_codec_is_found_by_the_file() -> None:
-    for selector in ("opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"):
+@pytest.mark.parametrize("selector", ["opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"])
+def test_the_codec_is_found_by_the_file(selector: str) -> None:
+    try:
         loaded = codec_meant(selector, EMBEDDED)
-        header = header_for(loaded.handle.spec)
-        assert codec_of(header, EMBEDDED).handle == loaded.handle
-        assert spec_of(header) is not None
+    except MissingPackage as error:
+        pytest.skip(str(error))
+    header = header_for(loaded.handle.spec)
+    assert codec_of(header, EMBEDDED).handle == loaded.handle
+    assert spec_of(header) is not None
 
 
 def header_for(spec: CodecSpec, **changes: object) -> Header:

@@ -18,6 +18,10 @@ COLUMNS = (
 )
 
 
+# What the digests of a set hold once and for all needs a look only when it is made anew.
+of_its_making = pytest.mark.tools
+
+
 def rows() -> list[dict[str, str]]:
     with (FOLDER / "manifest.csv").open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
@@ -84,6 +88,7 @@ def test_a_row_tells_the_truth_about_its_file(row: dict[str, str]) -> None:
     assert (row["licence"], row["lossy_source"]) == ("CC0-1.0", "false")
 
 
+@of_its_making
 def test_a_clip_is_audible_and_never_clips(row: dict[str, str]) -> None:
     samples = samples_of(row).astype(np.float64) / 2**15
     peak_db = 20 * np.log10(np.max(np.abs(samples)))
@@ -93,6 +98,7 @@ def test_a_clip_is_audible_and_never_clips(row: dict[str, str]) -> None:
     assert np.all(np.abs(samples.mean(axis=1)) < 2e-3), "a constant offset"
 
 
+@of_its_making
 def test_no_stretch_is_digital_silence(row: dict[str, str]) -> None:
     samples = samples_of(row)
     window = int(row["sample_rate"]) // 50
@@ -100,12 +106,14 @@ def test_no_stretch_is_digital_silence(row: dict[str, str]) -> None:
     assert np.all(np.any(blocks != 0, axis=-1))
 
 
+@of_its_making
 def test_two_channels_are_not_one_twice(row: dict[str, str]) -> None:
     if row["channels"] == "2":
         left, right = samples_of(row).astype(np.float64)
         assert np.sum((left - right) ** 2) > 1e-3 * np.sum((left + right) ** 2)
 
 
+@of_its_making
 def test_the_band_is_used_up_to_the_rate(row: dict[str, str]) -> None:
     """Upsampled material has nothing but its dither above the old Nyquist frequency."""
     samples = samples_of(row).astype(np.float64) / 2**15

@@ -17,6 +17,8 @@ from tools.make_quick_set.passing import drive_past
 from tools.make_quick_set.pieces import GROOVE, PIECES
 from tools.make_quick_set.scores import Piece
 
+pytestmark = pytest.mark.tools
+
 RATE_HZ = 16_000
 
 

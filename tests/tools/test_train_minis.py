@@ -19,6 +19,8 @@ pytest.importorskip("encodec")
 
 from tools.train_minis import card, data, evaluate, export, losses, models, quantize, train
 
+pytestmark = pytest.mark.tools
+
 FAMILIES = ("snac", "dac", "encodec")
 RATE_HZ = models.SAMPLE_RATE_HZ
 NUM_CODES = 128

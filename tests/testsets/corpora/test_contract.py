@@ -163,12 +163,12 @@ def test_all_corpora_side_by_side_are_told_apart(tmp_path):
 @pytest.mark.parametrize(
     "name", ["audioset", "librispeech-test-clean", "libritts-test-clean", "esc50", "fma-large"]
 )
-def test_ten_thousand_names_take_about_a_second(name, tmp_path, monkeypatch):
-    tree = make_tree(name, tmp_path, files=10_000)
+def test_thousands_of_names_take_a_moment_and_no_file_is_opened(name, tmp_path, monkeypatch):
+    tree = make_tree(name, tmp_path, files=3_000)
     opened = []
     monkeypatch.setattr(sys.modules["soundfile"], "SoundFile", opened.append)
     start = time.process_time()
     found = list(corpora()[name].find(tree))
-    assert len(found) == 10_000
-    assert time.process_time() - start < 5  # about one second; slack for a busy machine
+    assert len(found) == 3_000
+    assert time.process_time() - start < 2  # about a third of a second; slack for a busy machine
     assert not opened
