@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,9 @@ from snacbench.types import Audio
 
 # As in our worker processes, from before numba is imported: it refuses to start if this changes.
 os.environ["NUMBA_NUM_THREADS"] = "1"
+
+# Of one test in a browser. The longest took 44 s on two cores that 25 processes shared.
+BROWSER_LIMIT_S = 300.0
 
 _DEFAULT_MATERIAL = Path(__file__).resolve().parents[2] / "shared"
 
@@ -44,6 +50,7 @@ def lyra_folder() -> Path:
 def playwright() -> Iterator[Any]:
     """Drives browsers; its plain interface can be started but once in a process."""
     api = pytest.importorskip("playwright.sync_api")
+    api.expect.set_options(timeout=30_000)
     with api.sync_playwright() as started:
         yield started
 
@@ -54,13 +61,61 @@ def chromium(playwright: Any) -> Iterator[Any]:
 
     A new one for each module: over hundreds of pages one may get stuck.
     """
+    browser = launch(playwright)
+    yield browser
+    browser.close()
+
+
+def launch(playwright: Any) -> Any:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("no chromium on this machine: apt-get install chromium")
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-    browser = playwright.chromium.launch(executable_path=path, args=arguments)
-    yield browser
-    browser.close()
+    return playwright.chromium.launch(executable_path=path, args=arguments)
+
+
+def processes(browser: Any, kind: str) -> list[int]:
+    """Those of a browser: "browser" is the one that leads, "audio.mojom.AudioService" plays."""
+    session = browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    return [process["id"] for process in found if process["type"] == kind]
+
+
+@contextmanager
+def limited(browser: Any, seconds: float) -> Iterator[None]:
+    """Kill the browser after `seconds`: what waits for it fails there, and the trace has the line.
+
+    Playwright waits without a limit for a page that is busy, in `evaluate`, `press`, and `count`
+    alike, and nothing that runs in the page, or in this thread, can end that.
+    """
+    (group,) = processes(browser, "browser")
+    assert os.getpgid(group) == group  # its own group: ours would end this process too
+    killed = threading.Event()
+
+    def kill() -> None:
+        killed.set()
+        os.killpg(group, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+    assert not killed.is_set(), f"the browser was killed after {seconds:g} s, where the trace ends"
+
+
+@pytest.fixture(autouse=True)
+def _browser_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever hangs in a browser ends, and says where."""
+    if "chromium" not in request.fixturenames:
+        yield
+        return
+    with limited(request.getfixturevalue("chromium"), BROWSER_LIMIT_S):
+        yield
 
 
 @pytest.fixture(autouse=True)

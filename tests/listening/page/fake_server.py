@@ -1,6 +1,7 @@
 """A server that keeps to the page's contract, in memory: page tests need no other.
 
-It can be told to be gone (`down`), to refuse the next pages (`refuse`), and it records what came.
+It can be told to be gone (`down`), to refuse the next pages (`refuse`), to be slow with sounds
+(`sounds_wait_s`), and it records what came.
 """
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -59,6 +63,7 @@ class Fake:
     listeners: dict[str, dict[str, Any]] = field(default_factory=dict)
     down: bool = False
     lose_replies: int = 0
+    sounds_wait_s: float = 0.0
     refuse: list[tuple[int, str]] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     origin: str = ""
@@ -102,6 +107,17 @@ def make_fake(
     return Fake(pages, sounds, test | changes)
 
 
+def enrol(fake: Fake) -> tuple[str, dict[str, Any]]:
+    """A new listener: its token, and what is known of it."""
+    number = len(fake.listeners)
+    listener = {
+        "listener": f"k7m3-p2v{number}", "consented": False, "answered": False, "finished": False,
+        "done": {},
+    }  # fmt: skip
+    fake.listeners[f"token{number}"] = listener
+    return f"token{number}", listener
+
+
 class Refused(Exception):
     def __init__(self, status: int, code: str) -> None:
         self.status, self.code = status, code
@@ -126,6 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
         path = self.path.partition("?")[0]
+        if path.startswith("/api/stimuli/"):
+            time.sleep(fake.sounds_wait_s)
         if fake.down:
             self.close_connection = True
             return
@@ -164,17 +182,15 @@ def _respond(fake: Fake, method: str, path: str, body: dict[str, Any], token: st
     if path == "/" or path.startswith("/page/"):
         file = PAGE / ("index.html" if path == "/" else path.removeprefix("/page/"))
         return 200, file.read_bytes(), TYPES[file.suffix]
+    if path == "/blank":  # a page of the same origin, for what is stored before the first
+        return 200, b'<link rel="icon" href="data:,">', "text/html"
     if path == "/api/test":
         return _json(fake.test)
     if path == "/api/start":
         if fake.invite is not None and body.get("invite") != fake.invite:
             raise Refused(403, "invite")
-        new = f"token{len(fake.listeners)}"
-        name = f"k7m3-p2v{len(fake.listeners)}"
-        fake.listeners[new] = {
-            "listener": name, "consented": False, "answered": False, "finished": False, "done": {},
-        }  # fmt: skip
-        return _json({"token": new, "listener": name}, 201)
+        token, listener = enrol(fake)
+        return _json({"token": token, "listener": listener["listener"]}, 201)
     if token not in fake.listeners:
         raise Refused(401, "token")
     return _for_listener(fake, path, body, token)
@@ -230,11 +246,19 @@ def _submit(fake: Fake, listener: dict[str, Any], key: str, body: dict[str, Any]
     return _json({"next": None}, 201)
 
 
-def serve(fake: Fake) -> ThreadingHTTPServer:
-    """Serve on a free port of this machine, until it is shut down."""
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # of five, a busy machine drops some, and they come a second later
+
+
+@contextmanager
+def serve(fake: Fake) -> Iterator[None]:
+    """Serve on a free port of this machine."""
     handler = type("Handler", (_Handler,), {"fake": fake})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    fake.origin = f"http://127.0.0.1:{server.server_address[1]}"
-    return server
+    with _Server(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        fake.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield
+        finally:
+            server.shutdown()

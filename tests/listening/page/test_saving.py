@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from tests.listening.page.conftest import Visit, next_page, rate_all
+from tests.listening.page.conftest import Visit, next_page, rate_all, until
 
 Begin = Callable[..., Visit]
-
-
-def until(holds: Callable[[], object], seconds: float = 12.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def saved(tab: Any) -> str:
@@ -52,13 +43,63 @@ def test_without_connection_the_answer_waits_and_says_so(visit: Begin) -> None:
     tab = begun.to_first_page()
     until(lambda: sum("stimuli/s1" in line for line in begun.fake.seen) == 5)  # fetched ahead
     rate_all(tab)
-    begun.fake.down = True
-    next_page(tab)  # what was fetched ahead needs no connection
-    until(lambda: saved(tab) == "Waiting for connection")
-    assert not begun.fake.only["done"]
-    begun.fake.down = False
-    until(lambda: saved(tab) == "Saved")
+    with begun.complaints.outage():
+        begun.fake.down = True
+        next_page(tab)  # what was fetched ahead needs no connection
+        assert tab.locator("main.rating").count() == 1
+        until(lambda: saved(tab) == "Waiting for connection")
+        assert not begun.fake.only["done"]
+        begun.fake.down = False
+        until(lambda: saved(tab) == "Saved")
     assert list(begun.fake.only["done"]) == ["p0"]
+    assert not begun.complaints
+
+
+def test_a_connection_that_breaks_while_sounds_are_fetched_ahead_harms_nothing(
+    visit: Begin,
+) -> None:
+    begun = visit()
+    begun.fake.sounds_wait_s = 1.0
+    tab = begun.to_first_page()
+    with begun.complaints.outage():
+        begun.fake.down = True
+        rate_all(tab)
+        next_page(tab)
+        begun.fake.down, begun.fake.sounds_wait_s = False, 0.0
+        tab.get_by_role("button", name="Try again").click()
+        tab.wait_for_selector("main.rating")
+        until(lambda: saved(tab) == "Saved")
+    assert not begun.complaints
+
+
+ASK = "async (path) => { try { return (await fetch(path)).status; } catch { return null; } }"
+
+
+def test_a_lost_connection_counts_as_a_complaint_unless_the_test_cut_it(visit: Begin) -> None:
+    begun = visit()
+    tab, fake, complaints = begun.open(), begun.fake, begun.complaints
+    with complaints.outage():
+        fake.down = True
+        assert tab.evaluate(ASK, "/api/test") is None
+        tab.evaluate("console.warn('by the page')")
+        fake.down = False
+        assert tab.evaluate(ASK, "/api/session") == 401
+    assert complaints[0] == "by the page"
+    assert "401" in complaints[1]
+    fake.down = True
+    assert tab.evaluate(ASK, "/api/test") is None
+    assert complaints[2:] == ["Failed to load resource: net::ERR_EMPTY_RESPONSE"]
+
+
+def test_nobody_is_on_the_next_page_before_its_sounds_are(visit: Begin) -> None:
+    begun = visit()
+    begun.fake.sounds_wait_s = 0.5
+    tab = begun.to_first_page()
+    rate_all(tab)
+    next_page(tab)
+    tab.keyboard.press("2")
+    tab.locator(".column[data-playing]").wait_for()
+    assert tab.locator("h1").inner_text() == "Page 2 of 2"
 
 
 def test_an_answer_that_waits_outlives_the_page(visit: Begin) -> None:
@@ -70,7 +111,8 @@ def test_an_answer_that_waits_outlives_the_page(visit: Begin) -> None:
     until(lambda: saved(tab) == "Waiting for connection")
     tab.close(run_before_unload=False)
     begun.fake.down = False
-    tab = begun.open_tab()
+    tab = begun.new_tab()
+    tab.goto(begun.fake.origin)
     tab.locator("main.rating h1", has_text="Page 2 of 2").wait_for()
     until(lambda: list(begun.fake.only["done"]) == ["p0"])
 
@@ -111,9 +153,8 @@ def test_leaving_warns_only_while_something_is_unsaved(visit: Begin) -> None:
     begun.fake.down = True
     next_page(tab)
     until(lambda: saved(tab) == "Waiting for connection")
-    tab.close(run_before_unload=True)
-    with suppress(Exception):  # it closes while it is waited for; that is when events come
-        tab.wait_for_timeout(2_000)
+    with tab.expect_event("close"):
+        tab.close(run_before_unload=True)
     assert dialogs == ["beforeunload"]
 
 
@@ -150,7 +191,8 @@ def test_of_two_windows_the_last_goes_on(visit: Begin) -> None:
     begun = visit()
     first = begun.to_first_page()
     first.keyboard.press("1")
-    second = begun.open_tab()
+    second = begun.new_tab()
+    second.goto(begun.fake.origin)
     second.wait_for_selector("main.rating")
     first.locator("h1", has_text="Open in another window").wait_for()
     first.keyboard.press("2")
@@ -175,7 +217,6 @@ def test_a_link_goes_on_in_another_browser(visit: Begin, chromium: Any) -> None:
     assert link.endswith("/#resume=token0")
     context = chromium.new_context()
     other = Visit(context, begun.fake)
-    other.tab.goto("about:blank")
     other.tab.goto(link)
     other.tab.locator("h1", has_text="Welcome back").wait_for()
     assert "resume" not in other.tab.url
@@ -198,13 +239,7 @@ def test_audio_that_cannot_be_had_is_asked_for_again(visit: Begin) -> None:
     begun = visit()
     sound = begun.fake.sounds.pop("s0x1")
     begun.fake.sounds["s0x1"] = b"no sound at all"
-    begun.tab.wait_for_selector("h1")
-    begun.skip_checks()
-    begun.tab.locator("#agreed").check()
-    begun.tab.get_by_role("button", name="Take part").click()
-    begun.tab.locator("#q-age").select_option("< 30")
-    begun.tab.get_by_role("button", name="Go on").click()
-    begun.tab.get_by_role("button", name="Try again").wait_for()
+    begun.to_pages().get_by_role("button", name="Try again").wait_for()
     assert "could not be read" in begun.tab.locator("[role=alert]").inner_text()
     begun.fake.sounds["s0x1"] = sound
     begun.tab.get_by_role("button", name="Try again").click()
