@@ -11,7 +11,7 @@
     |   |-- DownloadError       a file cannot be fetched
     |   |   |-- CannotKeep      there is no room for it, or no permission
     |   |   `-- DigestMismatch  it is not the one that was asked for
-    |   |-- MissingPackage      an optional package or program is not installed
+    |   |-- MissingPackage      a package or program is not installed, or does not load
     |   |-- TestSetError        the test set is empty, or its manifest is wrong
     |   |-- BitstreamError      a .sncb file is foreign, damaged, or cannot be decoded here
     |   `-- StoreError          the run folder is taken, read-only, full or foreign
@@ -70,7 +70,7 @@ class DigestMismatch(DownloadError):
 
 
 class MissingPackage(UserError):
-    """A package or program that this request needs is not installed."""
+    """A package or program that this request needs is not installed, or does not load."""
 
 
 class TestSetError(UserError):

@@ -13,7 +13,7 @@ import pytest
 import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
-BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile"}
+BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "packages"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),

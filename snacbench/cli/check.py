@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from snacbench.cli.terminal import show_rows
 from snacbench.errors import TestSetError
+from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metrics
 from snacbench.runner import plan as planning
 from snacbench.runner.agreement import agreements
@@ -18,7 +19,16 @@ from snacbench.testsets import NAMED_SETS
 from snacbench.weights.locate import state_of
 from snacbench.weights.policy import parse_policy
 
+EXIT_BROKEN = 2
+
 _DEMONSTRATION = "snac-mini,dac-mini,encodec-mini"
+_FOR_ALL = {
+    "audio files, resampling": ("soundfile", "soxr", "scipy"),
+    "weights": ("safetensors", "huggingface_hub", "requests"),
+    "entropy coding": ("constriction",),
+    "tables, plots, reports": ("pandas", "tabulate", "matplotlib", "jinja2"),
+    "listening tests": ("starlette", "uvicorn"),
+}
 
 
 @click.command(short_help="What is installed, which weights and test sets are at hand.")
@@ -27,16 +37,18 @@ _DEMONSTRATION = "snac-mini,dac-mini,encodec-mini"
 @click.option("--codecs", default=_DEMONSTRATION, show_default=True, help="Which to compare.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cuda", show_default=True)
 @click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
-def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> None:
+def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     """Report what is installed, and which weights and test sets are at hand.
+
+    Packages are imported: one that does not load is named with the reason, and the exit code is 2.
 
     With --agreement, report instead how many codes a device and a precision leave as the CPU
     computes them in 32-bit floats, on excerpts of the quick set.
     """
     if agreement:
         _agreement(planning.Request(weights=weights, limit=1, **compared))
-    else:
-        _report(weights)
+        return 0
+    return _report(weights)
 
 
 def _agreement(request: planning.Request) -> None:
@@ -55,27 +67,39 @@ def _agreement(request: planning.Request) -> None:
     show_rows(("codec", "computed on", "compared with", "codes equal", "share", "audio SNR"), rows)
 
 
-def _report(weights: tuple[str, ...]) -> None:
+def _report(weights: tuple[str, ...]) -> int:
     policy = parse_policy(weights)
     show_rows(("package", "version"), list(package_versions().items()))
     click.echo()
-    rows = [
-        (model.name, _missing(model.requires), state_of(model, policy))
-        for model in codec_models().values()
-    ]
+    models, specs = codec_models().values(), [metric.spec for metric in metrics().values()]
+    rows = [(model.name, _state(model.requires), state_of(model, policy)) for model in models]
     show_rows(("codec", "packages", "weights"), rows)
     click.echo()
-    show_rows(
-        ("metric", "packages"),
-        [(m.spec.name, _missing(m.spec.requires)) for m in metrics().values()],
-    )
+    show_rows(("metric", "packages"), [(spec.name, _state(spec.requires)) for spec in specs])
+    click.echo()
+    show_rows(("for", "packages"), [(use, _state(names)) for use, names in _FOR_ALL.items()])
     click.echo()
     show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
+    needs = [*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs)]
+    return _show_faults(dict.fromkeys(package for packages in needs for package in packages))
 
 
-def _missing(packages: tuple[str, ...]) -> str:
-    missing = [p for p in packages if importlib.util.find_spec(p) is None]
-    return f"missing: {', '.join(missing)}" if missing else "ok"
+def _state(packages: Iterable[str]) -> str:
+    faulty = [package for package in packages if fault_of(package)]
+    missing = [package for package in faulty if not is_installed(package)]
+    broken = [package for package in faulty if package not in missing]
+    states = {"missing": missing, "does not load": broken}
+    told = (f"{state}: {', '.join(names)}" for state, names in states.items() if names)
+    return "; ".join(told) or "ok"
+
+
+def _show_faults(packages: Iterable[str]) -> int:
+    """Say what is wrong with packages that should load; extras may be missing."""
+    wanted = (package for package in packages if package not in EXTRAS or is_installed(package))
+    sentences = dict.fromkeys(str(fault) for package in wanted if (fault := fault_of(package)))
+    for sentence in sentences:
+        click.echo(f"error: {sentence}", err=True)
+    return EXIT_BROKEN if sentences else 0
 
 
 def _set_state(name: str) -> str:

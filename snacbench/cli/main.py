@@ -15,6 +15,7 @@ import click
 from snacbench import __version__
 from snacbench.cli.verbs import Verbs
 from snacbench.errors import SnacbenchError
+from snacbench.packages import missing_package
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -77,6 +78,9 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output, for example head, has had enough
     except Exception as error:  # noqa: BLE001 - the last resort: say that it is ours
+        if missing := missing_package(error):
+            click.echo(f"error: {missing}", err=True)
+            sys.exit(EXIT_USER)
         click.echo(_bug_report(error), err=True)
         sys.exit(EXIT_BUG)
 

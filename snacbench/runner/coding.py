@@ -12,6 +12,7 @@ from snacbench.audio.io import read_clip, sha256_of_file, write_flac
 from snacbench.bitstream.container import write
 from snacbench.bitstream.disk import save
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
+from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.packed import PACKED
 from snacbench.rate.histogram import histograms_of
@@ -98,6 +99,8 @@ def failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
     """
     if isinstance(error, UserError):
         raise error
+    if missing := missing_package(error):
+        raise missing from error
     if is_out_of_memory(error):
         reason = (
             f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "

@@ -14,6 +14,7 @@ from typing import Any
 
 from snacbench.errors import MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights
+from snacbench.packages import EXTRAS
 from snacbench.plugins import select_metrics
 from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
 from snacbench.runner.ready import choose_recogniser, make_ready
@@ -29,14 +30,6 @@ from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
 
 LOCAL = "-local"
-# Packages that only an extra brings, and its name.
-_EXTRAS = {
-    "transformers": "transformers",
-    "whisper_normalizer": "asr",
-    "parselmouth": "speech",
-    "speechmos": "dnsmos",
-    "onnxruntime": "dnsmos",
-}
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
@@ -188,8 +181,8 @@ def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = (
     for package, name in needs.items():
         if importlib.util.find_spec(package) is None:
             extra = ""
-            if package in _EXTRAS:
-                extra = f"run pip install '.[{_EXTRAS[package]}]' in snacbench's checkout; "
+            if package in EXTRAS:
+                extra = f"run pip install '.[{EXTRAS[package]}]' in snacbench's checkout; "
             raise MissingPackage(
                 f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"

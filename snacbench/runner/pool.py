@@ -22,6 +22,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+from snacbench.packages import missing_package
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
@@ -212,7 +214,8 @@ def _serve(work: Callable[[Any], Any], pipe: Connection, log: Path) -> None:
         try:
             answer = _Answer(work(job))
         except Exception as error:  # noqa: BLE001 - raised again in the parent
-            answer = _Answer(None, _sendable(error), traceback.format_exc())
+            told = missing_package(error) or error  # now: a traceback is not sent
+            answer = _Answer(None, _sendable(told), traceback.format_exc())
         pipe.send(answer)
 
 

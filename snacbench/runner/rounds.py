@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from snacbench.errors import UserError
+from snacbench.packages import missing_package
 from snacbench.rows import Agreement, Calibration
 from snacbench.runner.agreement import agreement
 from snacbench.runner.calibrate import calibrate
@@ -91,7 +92,9 @@ def _if_it_works(measure: Callable[[CodecHandle], Row], codec: CodecHandle) -> R
         return measure(codec)
     except UserError:
         raise
-    except Exception:  # noqa: BLE001 - each clip's row will say what is wrong
+    except Exception as error:  # each clip's row will say what is wrong
+        if missing := missing_package(error):
+            raise missing from error
         return None
 
 

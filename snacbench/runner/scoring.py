@@ -14,6 +14,7 @@ from pathlib import Path
 from snacbench.audio.io import read, read_clip, sha256_of_file
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, SnacbenchError, Undefined
+from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rows import ClipMeasures, Coded, Score, ScoreStatus
 from snacbench.runner.signals import (
@@ -179,7 +180,9 @@ def _score(
         value = scorer(degraded=ready)
     except Undefined as error:
         return _row(decode.coded, name, "undefined", str(error))
-    except Exception as error:  # noqa: BLE001 - whatever a metric's own code raises is a failed row
+    except Exception as error:  # whatever a metric's own code raises is a failed row
+        if missing := missing_package(error):
+            raise missing from error
         return _row(decode.coded, name, "failed", f"{type(error).__name__}: {error}")
     if math.isnan(value):
         return _row(decode.coded, name, "failed", "the metric returned NaN")
