@@ -5,6 +5,7 @@ Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 
 
 from __future__ import annotations
 
+import io
 import sys
 import tempfile
 import traceback
@@ -16,6 +17,7 @@ from snacbench import __version__
 from snacbench.cli.verbs import Verbs
 from snacbench.errors import SnacbenchError
 from snacbench.packages import missing_package
+from snacbench.settings import let_libraries_cache
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 
@@ -61,7 +63,11 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn whatever happens into an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal has a "±"
+            stream.reconfigure(errors="backslashreplace")
     try:
+        let_libraries_cache()
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as stop:

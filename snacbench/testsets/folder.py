@@ -54,7 +54,8 @@ def folder_set(
     paths = sorted(audio_files(root))
     stems = Counter(path.with_suffix("") for path in paths)
     relative = {path: path.relative_to(root).as_posix() for path in paths}
-    records = FileIndex(root.name, root).read(list(relative.values()), reading)
+    index = FileIndex(root.name, root)
+    records = index.read(list(relative.values()), reading)
     transcripts = Transcripts()
     clips = [
         clip_of(
@@ -67,7 +68,7 @@ def folder_set(
         for path in paths
     ]
     found = make_set(root.name, clips, origin=str(folder), roots={root.name: root})
-    return replace(found, notes=transcripts.notes())
+    return replace(found, notes=(*transcripts.notes(), *index.notes()))
 
 
 def audio_files(root: Path) -> Iterator[Path]:

@@ -78,6 +78,7 @@ class _Given:
     domain: Domain
     reading: Reading
     transcripts: Transcripts = field(default_factory=Transcripts)
+    notes: list[str] = field(default_factory=list)
 
 
 def manifest_set(
@@ -126,7 +127,7 @@ def manifest_set(
     found = make_set(
         folder_name if stands_alone else manifest.stem, clips, origin=str(manifest), roots=bases
     )
-    return replace(found, notes=(*notes, *given.transcripts.notes()))
+    return replace(found, notes=(*notes, *given.transcripts.notes(), *given.notes))
 
 
 def _rows(manifest: Path) -> tuple[list[_Row], tuple[str, ...]]:
@@ -186,7 +187,9 @@ def _clips(
     corpus: str, base: Path, rows: Sequence[_Row], given: _Given
 ) -> Iterator[Clip | BrokenClip]:
     paths = [str(row.text("path")) for row in rows]
-    records = FileIndex(corpus, base).read(paths, given.reading)
+    index = FileIndex(corpus, base)
+    records = index.read(paths, given.reading)
+    given.notes.extend(index.notes())
     for row, path in zip(rows, paths, strict=True):
         yield _clip(row, corpus, base, records[path], given)
 
