@@ -5,6 +5,7 @@ Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
+# Full, read-only, not ours: no mistake of a program.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 # What a user does first comes first.
@@ -87,16 +90,24 @@ def main() -> None:
         if missing := missing_package(error):
             click.echo(f"error: {missing}", err=True)
             sys.exit(EXIT_USER)
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            click.echo(f"error: {error.filename or 'output'}: {error.strerror}", err=True)
+            sys.exit(EXIT_USER)
         click.echo(_bug_report(error), err=True)
         sys.exit(EXIT_BUG)
 
 
 def _bug_report(error: Exception) -> str:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as report:
-        report.write("".join(traceback.format_exception(error)))
+    trace = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as report:
+            report.write(trace)
+        told = str(Path(report.name))
+    except OSError:  # nowhere to write
+        told = f"this:\n{trace}"
     return (
         f"internal error: {type(error).__name__}: {error}\n"
-        f"This is a bug in snacbench; please report it with {Path(report.name)}"
+        f"This is a bug in snacbench; please report it with {told}"
     )

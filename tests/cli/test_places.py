@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from pathlib import Path
 
-from tests.cli.conftest import Run, write_wav
+import pytest
+
+from snacbench.cli import main as entry
+from tests.cli.conftest import Run, snacbench_command, write_wav
 
 
 def test_a_terminal_that_is_not_unicode(cli: Run) -> None:
@@ -15,6 +20,35 @@ def test_a_terminal_that_is_not_unicode(cli: Run) -> None:
         done = cli("show", "codec", "snac-24khz", env=env)
         assert done.returncode == 0, done.stderr
         assert r"Gr\xf6tschla" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_output_to_a_full_disk_is_said(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            snacbench_command("list", "recipes"),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: output: No space left on device\n"
+
+
+def test_a_bug_is_told_even_where_nothing_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(**_: object) -> None:
+        raise KeyError("a mistake of ours")
+
+    monkeypatch.setattr(entry.cli, "main", broken)
+    for folder, told in ((tmp_path, "snacbench-bug-"), (tmp_path / "gone", "Traceback")):
+        monkeypatch.setattr(tempfile, "tempdir", str(folder))
+        with pytest.raises(SystemExit) as stopped:
+            entry.main()
+        assert stopped.value.code == 3
+        assert told in capsys.readouterr().err
 
 
 def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(
