@@ -114,7 +114,7 @@ def _said(path: Path, lines: Sequence[int]) -> str:
     if not lines:
         return ""
     named = ", ".join(map(str, lines[:_LINES_NAMED])) + (", ..." * (len(lines) > _LINES_NAMED))
-    return f"{path.name}: not UTF-8 in line {named}, read as Windows-1252"
+    return f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
 
 
 def read_table(
@@ -152,7 +152,7 @@ def read_table(
             )
         rows.append((record.line, dict(zip(columns, cells, strict=True))))
     if unknown := [name for name in columns if name not in known]:
-        notes = (*notes, f"{path.name}: columns not known and not used: {', '.join(unknown)}")
+        notes = (*notes, f"columns not known and not used: {path.name}, {', '.join(unknown)}")
     return Table(columns, rows, notes)
 
 

@@ -38,7 +38,7 @@ def test_marks_of_either_byte_order_and_inside_of_joined_files(tmp_path: Path) -
 def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path: Path) -> None:
     read = read_text(put(tmp_path, "é\n".encode() + "é\n".encode("cp1252") + b"\x81\n"))
     assert read.text == "é\né\n\x81\n"
-    assert read.note == "x.csv: not UTF-8 in line 2, 3, read as Windows-1252"
+    assert read.note == "not UTF-8, read as Windows-1252: x.csv, line 2, 3"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_names_of_columns(tmp_path: Path) -> None:
     table = read_table(put(tmp_path, "PATH; Mood ;\na;b;\n"), ("path", "id"), noun="table")
     assert table.columns == ("path", "Mood")
     assert table.rows == [(2, {"path": "a", "Mood": "b"})]
-    assert table.notes == ("x.csv: columns not known and not used: Mood",)
+    assert table.notes == ("columns not known and not used: x.csv, Mood",)
     assert read_heading(put(tmp_path, '\n "a"\t b\n'), noun="table") == ["a", "b"]
     assert read_table(put(tmp_path, ""), (), noun="table").columns == ()
 

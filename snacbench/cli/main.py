@@ -18,7 +18,6 @@ from snacbench import __version__
 from snacbench.cli.verbs import Verbs
 from snacbench.errors import SnacbenchError
 from snacbench.packages import missing_package
-from snacbench.settings import let_libraries_cache
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 # Full, read-only, not ours: no mistake of a program.
@@ -70,6 +69,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # not every terminal has a "±"
             stream.reconfigure(errors="backslashreplace")
     try:
+        from snacbench.settings import let_libraries_cache  # here, where a broken package is told
+
         let_libraries_cache()
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)

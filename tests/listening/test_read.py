@@ -321,7 +321,7 @@ def test_bytes_of_another_encoding_late_in_the_file(tmp_path: Path) -> None:
     source = read_source(path)
     assert len(source.study.listeners) == 100
     assert source.study.ratings[-3].comment == "très bien"
-    assert source.notes == ("mushra.csv: not UTF-8 in line 399, read as Windows-1252",)
+    assert source.notes == ("not UTF-8, read as Windows-1252: mushra.csv, line 399",)
 
 
 def test_a_cell_longer_than_python_s_limit(tmp_path: Path) -> None:
@@ -350,4 +350,4 @@ def test_columns_that_are_not_known_are_named(tmp_path: Path) -> None:
     path = tidy(tmp_path, study_of(listener_with("x", 1)))
     first, *rest = path.read_text("utf-8").splitlines()
     path.write_text("\n".join([first + ",mood", *(line + ",calm" for line in rest)]), "utf-8")
-    assert "tidy.csv: columns not known and not used: mood" in read_source(path).notes
+    assert "columns not known and not used: tidy.csv, mood" in read_source(path).notes

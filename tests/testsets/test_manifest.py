@@ -114,7 +114,7 @@ def test_columns_are_known_in_any_case_and_with_spaces_around_them(record, manif
     record("corpus/a.wav")
     found = manifest_set(manifest("Path, Domain ,TRANSCRIPT, mood", "a.wav, Speech, hello, calm"))
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
-    assert found.notes == ("manifest.csv: columns not known and not used: mood",)
+    assert found.notes == ("columns not known and not used: manifest.csv, mood",)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_manifest_in_another_encoding_is_read_with_a_note(record, manifest):
     path.write_bytes(path.read_text("utf-8").replace("a.wav,café\n", "").encode("cp1252"))
     found = manifest_set(path)
     assert found.clips[0].transcript == "naïve"
-    assert found.notes == ("manifest.csv: not UTF-8 in line 2, read as Windows-1252",)
+    assert found.notes == ("not UTF-8, read as Windows-1252: manifest.csv, line 2",)
 
 
 def test_a_missing_manifest_is_an_error(tmp_path):
