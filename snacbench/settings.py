@@ -11,7 +11,11 @@ The configuration file (``~/.config/snacbench/config.toml``, or ``$SNACBENCH_CON
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -23,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from snacbench.errors import UserError
 
 ASR_VARIABLE = "SNACBENCH_ASR"
+NUMBA_VARIABLE, MATPLOTLIB_VARIABLE = "NUMBA_CACHE_DIR", "MPLCONFIGDIR"
 
 
 class _File(BaseModel):
@@ -53,18 +58,75 @@ class Settings:
 def config_file() -> Path:
     """Where the configuration file is looked for."""
     return _from_environment("SNACBENCH_CONFIG") or (
-        platformdirs.user_config_path("snacbench") / "config.toml"
+        _absolute(platformdirs.user_config_path("snacbench")) / "config.toml"
     )
 
 
 def cache_folder() -> Path:
     """Where downloads go: what is in it can be fetched again."""
-    return _from_environment("SNACBENCH_CACHE") or platformdirs.user_cache_path("snacbench")
+    return _from_environment("SNACBENCH_CACHE") or _absolute(
+        platformdirs.user_cache_path("snacbench")
+    )
 
 
 def state_folder() -> Path:
     """Where records are kept that cannot be made again: digests as first seen."""
-    return _from_environment("SNACBENCH_STATE") or platformdirs.user_state_path("snacbench")
+    return _from_environment("SNACBENCH_STATE") or _absolute(
+        platformdirs.user_state_path("snacbench")
+    )
+
+
+def is_writable(folder: Path) -> bool:
+    """Whether this user may write to a folder, or make it if it is not there."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
+
+
+def cache_warning() -> str:
+    """What it means that the cache folder may not be written; empty if it may."""
+    if is_writable(cache_folder()):
+        return ""
+    return (
+        f"the cache folder {cache_folder()} may not be written, so nothing new is kept in it: "
+        "downloads fail, and recordings are measured again next time; name another by "
+        "SNACBENCH_CACHE"
+    )
+
+
+def let_libraries_cache() -> None:
+    """Name folders that numba and matplotlib may write, for this process and its workers.
+
+    numba raises at every function that it is to keep where neither its package nor the home folder
+    can be written. It reads the name when it is imported. What the user has set stands.
+
+    Raises
+    ------
+    UserError
+        If not even a temporary folder can be had.
+    """
+    if not os.environ.get(NUMBA_VARIABLE):
+        ours = cache_folder() / "numba"
+        os.environ[NUMBA_VARIABLE] = str(ours if is_writable(ours) else _temporary())
+    theirs = (platformdirs.user_config_path(), platformdirs.user_cache_path())
+    if MATPLOTLIB_VARIABLE not in os.environ and not all(
+        is_writable(_absolute(folder) / "matplotlib") for folder in theirs
+    ):
+        ours = cache_folder() / "matplotlib"
+        os.environ[MATPLOTLIB_VARIABLE] = str(ours if is_writable(ours) else _temporary())
+
+
+@functools.cache
+def _temporary() -> Path:
+    """A folder of this process, gone with it."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="snacbench-"))
+    except OSError as error:
+        raise UserError(
+            f"there is no folder for temporary files ({error.strerror or error}); name one that "
+            "can be written by TMPDIR"
+        ) from error
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def settings() -> Settings:
@@ -98,6 +160,11 @@ def asr_selector() -> str:
     The environment comes first, because ``--asr`` reaches worker processes through it.
     """
     return os.environ.get(ASR_VARIABLE) or settings().asr
+
+
+def _absolute(folder: Path) -> Path:
+    """A user's folder; of a user without a home, whose path begins with ``~``, one below ``/``."""
+    return folder if folder.is_absolute() else Path("/", *folder.parts[1:])
 
 
 def _from_environment(variable: str) -> Path | None:

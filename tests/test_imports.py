@@ -13,7 +13,8 @@ import pytest
 import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
-BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "packages"}
+BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "textfile"}
+BASE |= {"packages"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),

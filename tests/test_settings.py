@@ -1,11 +1,24 @@
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.settings import asr_selector, cache_folder, config_file, settings, state_folder
+from snacbench.settings import (
+    _temporary,
+    asr_selector,
+    cache_folder,
+    cache_warning,
+    config_file,
+    is_writable,
+    let_libraries_cache,
+    settings,
+    state_folder,
+)
 
 
 @pytest.fixture
@@ -61,3 +74,70 @@ def test_folders_follow_the_environment(monkeypatch, tmp_path: Path) -> None:
     assert config_file() == tmp_path / "config" / "snacbench" / "config.toml"
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "elsewhere"))
     assert cache_folder() == tmp_path / "elsewhere"
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home and a cache of a user who has set nothing for numba and matplotlib."""
+    # Set first, so that whatever the test leaves there is undone.
+    for name in ("NUMBA_CACHE_DIR", "MPLCONFIGDIR"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").touch()
+    _temporary.cache_clear()
+    return tmp_path
+
+
+def test_numba_keeps_its_files_in_our_cache_and_matplotlib_in_its_own(places: Path) -> None:
+    let_libraries_cache()
+    assert os.environ["NUMBA_CACHE_DIR"] == str(places / "cache" / "numba")
+    assert "MPLCONFIGDIR" not in os.environ
+
+
+def test_without_a_home_matplotlib_keeps_its_files_in_our_cache_too(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(places / "file" / "home"))
+    let_libraries_cache()
+    assert os.environ["MPLCONFIGDIR"] == str(places / "cache" / "matplotlib")
+
+
+def test_without_any_folder_a_temporary_one_is_used(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SNACBENCH_CACHE", str(places / "file" / "cache"))
+    let_libraries_cache()
+    found = Path(os.environ["NUMBA_CACHE_DIR"])
+    assert found.parent == Path(tempfile.gettempdir())
+    assert is_writable(found)
+    assert f"{places / 'file' / 'cache'} may not be written" in cache_warning()
+
+
+def test_not_even_a_temporary_one(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNACBENCH_CACHE", str(places / "file" / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(places / "gone"))
+    with pytest.raises(UserError, match=r"no folder for temporary files .*TMPDIR"):
+        let_libraries_cache()
+
+
+def test_what_the_user_has_set_stands(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/mine")
+    let_libraries_cache()
+    assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
+    assert cache_warning() == ""
+
+
+def test_a_user_without_a_home_has_absolute_folders(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SNACBENCH_CACHE")
+    monkeypatch.delenv("SNACBENCH_STATE", raising=False)
+    monkeypatch.delenv("SNACBENCH_CONFIG", raising=False)
+    for name in ("user_cache_path", "user_state_path", "user_config_path"):
+        monkeypatch.setattr(platformdirs, name, lambda *_: Path("~/.kept/snacbench"))
+    kept = Path("/.kept/snacbench")
+    assert (cache_folder(), state_folder(), config_file()) == (kept, kept, kept / "config.toml")

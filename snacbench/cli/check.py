@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +17,13 @@ from snacbench.plugins import codec_models, metrics
 from snacbench.runner import plan as planning
 from snacbench.runner.agreement import agreements
 from snacbench.runner.precision import PRECISIONS
+from snacbench.settings import (
+    MATPLOTLIB_VARIABLE,
+    NUMBA_VARIABLE,
+    cache_folder,
+    is_writable,
+    state_folder,
+)
 from snacbench.store.provenance import package_versions
 from snacbench.testsets import NAMED_SETS
 from snacbench.weights.locate import state_of
@@ -80,8 +90,23 @@ def _report(weights: tuple[str, ...]) -> int:
     show_rows(("for", "packages"), [(use, _state(names)) for use, names in _FOR_ALL.items()])
     click.echo()
     show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
+    click.echo()
+    rows = [(use, str(folder), _place(folder)) for use, folder in _folders().items()]
+    show_rows(("folder", "path", "state"), rows)
     needs = [*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs)]
     return _show_faults(dict.fromkeys(package for packages in needs for package in packages))
+
+
+def _folders() -> dict[str, Path]:
+    """Folders that are written beside those that the user names, by what they are for."""
+    kept = {"cache": cache_folder(), "records of weights": state_folder()}
+    variables = {"numba's cache": NUMBA_VARIABLE, "matplotlib's files": MATPLOTLIB_VARIABLE}
+    set_ = {use: Path(os.environ[name]) for use, name in variables.items() if name in os.environ}
+    return {**kept, **set_, "temporary files": Path(tempfile.gettempdir())}
+
+
+def _place(folder: Path) -> str:
+    return "writable" if is_writable(folder) else "may not be written"
 
 
 def _state(packages: Iterable[str]) -> str:

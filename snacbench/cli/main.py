@@ -5,6 +5,8 @@ Exit codes: 0 all rows ok; 1 some rows failed; 2 the user's mistake; 3 our bug; 
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 import tempfile
 import traceback
@@ -18,6 +20,8 @@ from snacbench.errors import SnacbenchError
 from snacbench.packages import missing_package
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
+# Full, read-only, not ours: no mistake of a program.
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 # What a user does first comes first.
@@ -61,7 +65,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and turn whatever happens into an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not every terminal has a "±"
+            stream.reconfigure(errors="backslashreplace")
     try:
+        from snacbench.settings import let_libraries_cache  # here, where a broken package is told
+
+        let_libraries_cache()
         code = cli.main(standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except click.exceptions.Exit as stop:
@@ -81,16 +91,24 @@ def main() -> None:
         if missing := missing_package(error):
             click.echo(f"error: {missing}", err=True)
             sys.exit(EXIT_USER)
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
+            click.echo(f"error: {error.filename or 'output'}: {error.strerror}", err=True)
+            sys.exit(EXIT_USER)
         click.echo(_bug_report(error), err=True)
         sys.exit(EXIT_BUG)
 
 
 def _bug_report(error: Exception) -> str:
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as report:
-        report.write("".join(traceback.format_exception(error)))
+    trace = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as report:
+            report.write(trace)
+        told = str(Path(report.name))
+    except OSError:  # nowhere to write
+        told = f"this:\n{trace}"
     return (
         f"internal error: {type(error).__name__}: {error}\n"
-        f"This is a bug in snacbench; please report it with {Path(report.name)}"
+        f"This is a bug in snacbench; please report it with {told}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,15 @@ from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
-from snacbench.store.folder import RunFolder
+from snacbench.settings import cache_warning
+from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv, to_markdown
 from snacbench.tables.run import RunRows
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
+RUNS = Path("runs")  # where runs go that name no folder
 
 
 def _batch_size(context: click.Context, option: click.Parameter, text: str) -> int | None:
@@ -134,13 +135,16 @@ def run(
     show_facts(planning.summary_of(plan), to=err)
     if plan_only:
         return 0
-    target = resume or folder or _default_folder()
-    if warning := planning.free_space_warning(plan, target):
-        err.print(f"warning: {warning}", style="bold yellow")
+    for warning in (planning.free_space_warning(plan, resume or folder or RUNS), cache_warning()):
+        if warning:
+            err.print(f"warning: {warning}", style="bold yellow", soft_wrap=True)
     with DownloadBar() as bar:
         plan = planning.with_weights(plan, bar)
     workers = jobs or default_jobs()
-    run_folder = RunFolder.open(resume) if resume else start(plan, target, workers=workers)
+    if resume:
+        run_folder = RunFolder.open(resume)
+    else:
+        run_folder = start(plan, folder or new_folder(RUNS), workers=workers)
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     try:
         with ProgressBar() as bar:
@@ -207,8 +211,3 @@ def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> pla
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
     return replace(plan, decision="")
-
-
-def _default_folder() -> Path:
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path("runs") / stamp

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import datetime
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import click
 
 from snacbench.cli.asr import asr_option
-from snacbench.cli.run import finish
+from snacbench.cli.run import RUNS, finish
 from snacbench.cli.terminal import ProgressBar, err
+from snacbench.errors import UserError
 from snacbench.plugins import select_metrics
 from snacbench.runner.execute import score as score_run
 from snacbench.runner.outside import OutsideRequest, import_decodes
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.ready import choose_recogniser
+from snacbench.store.folder import new_folder
 from snacbench.tables.formats import to_csv
 from snacbench.tables.run import RunRows
 from snacbench.types import DOMAINS, Domain
@@ -55,8 +57,13 @@ def score_files(
     request = OutsideRequest(
         reference, degraded, name or degraded.stem, kbps, cast(Domain, domain), names
     )
-    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    run_folder = import_decodes(request, chosen, folder or Path("runs") / f"{stamp}-files")
+    target = folder or new_folder(RUNS, "-files")
+    try:
+        run_folder = import_decodes(request, chosen, target)
+    except UserError:
+        with suppress(OSError):  # it holds something, or was never made
+            target.rmdir()
+        raise
     with ProgressBar() as bar:
         outcome = score_run(
             run_folder, chosen, workers=jobs or default_jobs(), progress=bar, by_name=bool(names)

@@ -13,15 +13,15 @@ pymushra separates by semicolons and names columns by where they came from, in a
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.errors import UserError
 from snacbench.listening.study import Listener, Rating, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, RESERVED
-from snacbench.listening.tidy import plain_text
+from snacbench.listening.tidy import condition_of, plain_text
+from snacbench.textfile import Quotes, plain_names, read_records
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,18 @@ class Dialect:
     comment: str
     kind: str = ""
     answer_prefix: str = ""
+    quotes: Quotes = "doubled"
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Columns without which it cannot be this dialect."""
         return (self.item, self.condition, self.score)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is not an answer to the questionnaire."""
+        named = (self.test, self.listener, *self.needed, self.time_ms, self.comment, self.kind)
+        return tuple(filter(None, named))
 
 
 WEBMUSHRA = Dialect(
@@ -54,6 +61,7 @@ WEBMUSHRA = Dialect(
     score="rating_score",
     time_ms="rating_time",
     comment="rating_comment",
+    quotes="php",  # its server is PHP
 )
 PYMUSHRA = Dialect(
     "pymushra",
@@ -95,14 +103,11 @@ class _Line:
         return found
 
 
-def separator_of(heading: str) -> str:
-    """What separates the columns of a file, by its first line."""
-    return max(",;\t", key=heading.count)
-
-
 def dialect_of(columns: Sequence[str]) -> Dialect | None:
     """The tool that writes such columns; None if we know none."""
-    return next((d for d in DIALECTS if set(d.needed) <= set(columns)), None)
+    return next(
+        (d for d in DIALECTS if set(d.needed) <= set(plain_names(columns, d.columns))), None
+    )
 
 
 def read_foreign(path: Path, dialect: Dialect) -> tuple[Study, tuple[str, ...]]:
@@ -121,12 +126,13 @@ def read_foreign(path: Path, dialect: Dialect) -> tuple[Study, tuple[str, ...]]:
     UserError
         If it holds no ratings, or one that cannot be, or those of several tests.
     """
-    lines = list(_lines(path, dialect))
+    lines, said = _lines(path, dialect)
     rated = [li for li in lines if li.cells.get(dialect.kind, "mushra") == "mushra"]
     if not rated:
         raise UserError(f"{path}: no MUSHRA ratings under the headings")
     placed = [Placed(_rating(line, dialect), line.number) for line in rated]
     ratings, notes = without_repetitions(path, placed)
+    notes = (*said, *notes)
     if len(lines) > len(rated):
         notes = (*notes, f"{len(lines) - len(rated)} lines of pages other than MUSHRA left out")
     conditions = sorted({r.condition for r in ratings})
@@ -141,34 +147,35 @@ def read_foreign(path: Path, dialect: Dialect) -> tuple[Study, tuple[str, ...]]:
     return study, notes
 
 
-def _lines(path: Path, dialect: Dialect) -> Iterator[_Line]:
-    """Every line with its cells by the headings above it."""
-    columns: list[str] = []
+def _lines(path: Path, dialect: Dialect) -> tuple[list[_Line], tuple[str, ...]]:
+    """Every line with its cells by the headings above it, and notes on how they were read."""
+    records, notes = read_records(path, noun="answers", quotes=dialect.quotes)
+    lines = []
+    columns: tuple[str, ...] = ()
     at = 0
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        heading = stream.readline()
-        stream.seek(0)
-        reader = csv.reader(stream, delimiter=separator_of(heading))
-        for cells in reader:
-            if not any(cells):
-                continue
-            if set(dialect.needed) <= set(cells):
-                columns, at = cells, reader.line_num
-            elif len(cells) != len(columns):
-                raise UserError(
-                    f"{path}, line {reader.line_num}: expected {len(columns)} columns as in the "
-                    f"headings of line {at}, found {len(cells)}; if the questionnaire was changed "
-                    "during the test, put the new headings above this line"
-                )
-            else:
-                yield _Line(path, reader.line_num, dict(zip(columns, cells, strict=True)))
+    for record in records:
+        names = plain_names(record.cells, dialect.columns)
+        if set(dialect.needed) <= set(names):
+            columns, at = names, record.line
+            if twice := sorted({name for name in names if name and names.count(name) > 1}):
+                raise UserError(f"{path}, line {at}: the column {twice[0]!r} comes twice; keep one")
+        elif len(record.cells) != len(columns):
+            raise UserError(
+                f"{path}, line {record.line}: expected {len(columns)} columns as in the headings "
+                f"of line {at}, found {len(record.cells)}; if the questionnaire was changed "
+                "during the test, put the new headings above this line"
+            )
+        else:
+            cells = dict(zip(columns, record.cells, strict=True))
+            lines.append(_Line(path, record.line, cells))
+    return lines, notes
 
 
 def _rating(line: _Line, dialect: Dialect) -> Rating:
     return Rating(
         listener=_listener_name(line, dialect),
         item=line.name(dialect.item),
-        condition=line.name(dialect.condition),
+        condition=condition_of(line.name(dialect.condition)),
         score=_score(line, dialect.score),
         time_s=_time_s(line, dialect.time_ms),
         comment=line.cells.get(dialect.comment, ""),
@@ -207,12 +214,11 @@ def _listener_name(line: _Line, dialect: Dialect) -> str:
 
 def _answers(line: _Line, dialect: Dialect) -> dict[str, str]:
     """Answers to the questionnaire."""
-    known = {v for k, v in vars(dialect).items() if k not in ("name", "answer_prefix")}
     prefix = dialect.answer_prefix
     return {
         column.removeprefix(prefix): text.strip()
         for column, text in line.cells.items()
-        if column not in known and column.startswith(prefix)
+        if column not in dialect.columns and column.startswith(prefix)
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from snacbench.listening.foreign import (
     Placed,
     dialect_of,
     read_foreign,
-    separator_of,
     without_repetitions,
 )
 from snacbench.listening.plan import num_trials
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.tidy import CHOICE_COLUMNS, RATING_COLUMNS, read_tidy
+from snacbench.textfile import read_heading
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,9 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
         return Source(study, notes=notes)
     test = read_test(test_folder)
     study, more = fitted(study, test)
-    if dialect_of(_columns(path)) is None:  # other tools store answers when all are given
+    if (
+        dialect_of(read_heading(path, noun="answers")) is None
+    ):  # other tools store answers when all are given
         study = _with_plan(study, test)
     return Source(study, test, test_folder, (*notes, *more))
 
@@ -89,11 +90,11 @@ def _from_folder(folder: Path) -> Source:
 
 
 def _from_csv(path: Path) -> tuple[Study, tuple[str, ...]]:
-    columns = _columns(path)
+    columns = read_heading(path, noun="answers")
     dialect = dialect_of(columns)
     if dialect:
         return read_foreign(path, dialect)
-    if not {"listener", "item"} <= set(columns):
+    if not {"listener", "item"} <= {column.lower() for column in columns}:
         known = [
             f"{', '.join(columns)} ({name})"
             for name, columns in (
@@ -106,19 +107,10 @@ def _from_csv(path: Path) -> tuple[Study, tuple[str, ...]]:
             f"{path}, line 1: columns of no known file: {', '.join(columns) or 'none':.200}; "
             f"expected {'; or '.join(known)}"
         )
-    study = read_tidy(path)
+    study, said = read_tidy(path)
     placed = [Placed(rating, number) for number, rating in enumerate(study.ratings, start=1)]
     ratings, notes = without_repetitions(path, placed, noun="rating")
-    return replace(study, ratings=ratings), notes
-
-
-def _columns(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            heading = stream.readline()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path} ({error}); expected a CSV file in UTF-8") from error
-    return next(csv.reader([heading], delimiter=separator_of(heading)), [])
+    return replace(study, ratings=ratings), (*said, *notes)
 
 
 def fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from typing import TextIO, TypeVar, get_args
 from snacbench.errors import UserError
 from snacbench.listening.study import Answer, Choice, Listener, Rating, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, RESERVED, Form
+from snacbench.textfile import read_table
 from snacbench.types import DOMAINS, Domain
 
 RATING_COLUMNS = (
@@ -41,6 +42,12 @@ def plain_text(cell: str) -> str:
     """What `safe_cell` was given."""
     quoted = cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA)
     return cell[1:] if quoted else cell
+
+
+def condition_of(name: str) -> str:
+    """The name of a condition; those of the hidden reference and the anchors in any case."""
+    lowered = name.strip().lower()
+    return lowered if lowered in RESERVED else name
 
 
 def write_tidy(study: Study, stream: TextIO) -> None:
@@ -132,8 +139,8 @@ class _Line:
         return UserError(f"{self.path}, line {self.number}: {column}: {expected}, found {found!r}")
 
 
-def read_tidy(path: Path) -> Study:
-    """Read what `write_tidy` wrote; columns that it does not know are left alone.
+def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
+    """Read what `write_tidy` wrote; notes name the columns that are not known.
 
     The study is named after the file. Whoever has a line in it counts as having finished; the
     answers to the questionnaire are not in this form.
@@ -143,7 +150,13 @@ def read_tidy(path: Path) -> Study:
     UserError
         If the file cannot be read, has other columns, no answers, or a value that cannot be.
     """
-    columns, lines = _read_lines(path)
+    known = (*RATING_COLUMNS, *CHOICE_COLUMNS, SIMULATED)
+    table = read_table(path, known, noun="answers")
+    lines = [_Line(path, number, cells) for number, cells in table.rows]
+    return _study_of(path, table.columns, lines), table.notes
+
+
+def _study_of(path: Path, columns: tuple[str, ...], lines: list[_Line]) -> Study:
     form, simulated = _form_of(path, columns, lines), any(li.cells.get(SIMULATED) for li in lines)
     listeners = tuple(Listener(id_) for id_ in dict.fromkeys(li.text("listener") for li in lines))
     if form in ("ab", "abx"):
@@ -161,19 +174,9 @@ def read_tidy(path: Path) -> Study:
         ratings=ratings,
         domains={li.text("item"): _domain_of(li) for li in lines},
         clips={li.text("item"): li.text("clip") for li in lines if li.cells.get("clip")},
-        kbps={li.text("condition"): li.maybe("kbps", float) for li in lines},
+        kbps={condition_of(li.text("condition")): li.maybe("kbps", float) for li in lines},
         simulated=simulated,
     )
-
-
-def _read_lines(path: Path) -> tuple[tuple[str, ...], list[_Line]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            lines = [_Line(path, reader.line_num, row) for row in reader]
-            return tuple(reader.fieldnames or ()), lines
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read the answers {path} ({error})") from error
 
 
 def _form_of(path: Path, columns: tuple[str, ...], lines: list[_Line]) -> Form:
@@ -191,7 +194,9 @@ def _form_of(path: Path, columns: tuple[str, ...], lines: list[_Line]) -> Form:
         return "abx" if any(line.cells.get("x") for line in lines) else "ab"
     anchors = {ANCHOR35, ANCHOR70}
     return (
-        "mushra" if any(li.cells["condition"] in anchors for li in lines) else "mushra-no-anchors"
+        "mushra"
+        if any(condition_of(li.cells["condition"]) in anchors for li in lines)
+        else "mushra-no-anchors"
     )
 
 
@@ -202,7 +207,7 @@ def _rating_of(line: _Line) -> Rating:
     return Rating(
         listener=line.text("listener"),
         item=line.text("item"),
-        condition=line.text("condition"),
+        condition=condition_of(line.text("condition")),
         score=score,
         page=line.maybe("page", int),
         place=line.maybe("place", int),
@@ -219,10 +224,10 @@ def _choice_of(line: _Line) -> Choice:
     return Choice(
         listener=line.text("listener"),
         item=line.text("item"),
-        a=line.text("a"),
-        b=line.text("b"),
+        a=condition_of(line.text("a")),
+        b=condition_of(line.text("b")),
         answer=answer,
-        x=line.text("x") if line.cells.get("x") else None,
+        x=condition_of(line.text("x")) if line.cells.get("x") else None,
         page=line.maybe("page", int),
         time_s=line.maybe("time_s", float),
         comment=plain_text(line.cells.get("comment") or ""),

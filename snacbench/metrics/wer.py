@@ -8,13 +8,15 @@ With S, D, I the substitutions, deletions and insertions of the cheapest alignme
 `wer` is that of the degraded signal, `wer_reference` that of the untouched reference, which a
 codec without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance
 by the package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022,
-appendix C), by the package ``whisper-normalizer``.
+appendix C), by the package ``whisper-normalizer``, after typographic apostrophes have become plain
+ones: that normaliser knows contractions by those alone.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
@@ -27,11 +29,16 @@ from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
 Unit = Literal["words", "characters"]
 Of = Literal["degraded", "reference", "delta"]
 
+_APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4\u0060\uff07"
+# What a keyboard has in place of what a typesetter writes.
+_PLAIN = str.maketrans({**dict.fromkeys(_APOSTROPHES, "'"), "\u2026": "..."})
+
 # Recognisers look at windows of 25 ms and need a few of them.
 MIN_DURATION_S = 0.1
 
 WER = MetricSpec(
     name="wer",
+    version="2",
     unit="1",
     better="lower",
     range=(0.0, math.inf),
@@ -114,8 +121,14 @@ def error_rate(spoken: str, heard: str, unit: Unit) -> float:
 
 
 def normalised(text: str) -> str:
-    """English text in lower case without punctuation, fillers, contractions; numbers as digits."""
-    return str(_normaliser()(text)).strip()
+    """English text in lower case without punctuation, fillers, contractions; numbers as digits.
+
+    How a text is typeset does not matter: its apostrophes, quotes and dashes, spaces that do not
+    break, characters that show nothing, composed or decomposed accents.
+    """
+    composed = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    shown = "".join(c for c in composed if unicodedata.category(c) != "Cf")
+    return str(_normaliser()(shown)).strip()
 
 
 @functools.cache

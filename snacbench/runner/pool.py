@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from snacbench.packages import missing_package
+from snacbench.settings import let_libraries_cache
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -184,6 +185,7 @@ class _Crew(Generic[Job, Result]):
     def _start(self, lane: str) -> _Worker[Job]:
         for name in _ONE_THREAD:
             os.environ[name] = "1"
+        let_libraries_cache()
         context = multiprocessing.get_context("spawn")  # threads and CUDA do not survive a fork
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(self._work, theirs, self._log), daemon=True)

@@ -6,6 +6,7 @@ the next writer removes it. Everything before it is a complete row, already on d
 
 from __future__ import annotations
 
+import datetime
 import errno
 import fcntl
 import hashlib
@@ -61,6 +62,28 @@ ROW_FILES: dict[type, str] = {
     ListenerScore: "listening.jsonl",
     ListeningSummary: "listening_summaries.jsonl",
 }
+
+
+def new_folder(parent: Path, suffix: str = "") -> Path:
+    """A new folder for a run that names none, called after the time: of this run alone.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be made.
+    """
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S") + suffix
+    number = 1
+    with _explained(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:  # several runs may start within one second
+            folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                number += 1
+            else:
+                return folder
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from snacbench.audio.io import AUDIO_SUFFIXES
-from snacbench.errors import TestSetError
+from snacbench.errors import TestSetError, UserError
+from snacbench.testsets.index import some_of
 from snacbench.testsets.records import FileIndex, Reading
-from snacbench.testsets.testset import TestSet, clip_of, make_set
+from snacbench.testsets.testset import TestSet, clip_of, counted, make_set
+from snacbench.textfile import read_text
 from snacbench.types import DOMAINS, Domain
 
 _DOMAIN_WORDS: dict[str, Domain] = {
@@ -51,18 +54,21 @@ def folder_set(
     paths = sorted(audio_files(root))
     stems = Counter(path.with_suffix("") for path in paths)
     relative = {path: path.relative_to(root).as_posix() for path in paths}
-    records = FileIndex(root.name, root).read(list(relative.values()), reading)
-    clips = (
+    index = FileIndex(root.name, root)
+    records = index.read(list(relative.values()), reading)
+    transcripts = Transcripts()
+    clips = [
         clip_of(
             f"{root.name}/{_name(path, root, unique=stems[path.with_suffix('')] == 1)}",
             path,
             records[relative[path]],
             domain=_domain_of(path.relative_to(root), domain),
-            transcript=transcript_beside(path),
+            transcript=transcripts.beside(path),
         )
         for path in paths
-    )
-    return make_set(root.name, clips, origin=str(folder), roots={root.name: root})
+    ]
+    found = make_set(root.name, clips, origin=str(folder), roots={root.name: root})
+    return replace(found, notes=(*transcripts.notes(), *index.notes()))
 
 
 def audio_files(root: Path) -> Iterator[Path]:
@@ -85,10 +91,34 @@ def _domain_of(relative: Path, otherwise: Domain) -> Domain:
     return otherwise
 
 
-def transcript_beside(path: Path) -> str | None:
-    """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
-    text = path.with_suffix(".txt")
-    try:
-        return text.read_text("utf-8").strip() or None if text.is_file() else None
-    except (OSError, UnicodeDecodeError):
-        return None
+@dataclass
+class Transcripts:
+    """Texts beside audio files, and which of them could not be read as they should."""
+
+    _strange: list[str] = field(default_factory=list)
+    _unread: list[str] = field(default_factory=list)
+
+    def beside(self, path: Path) -> str | None:
+        """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
+        file = path.with_suffix(".txt")
+        if not file.is_file():
+            return None
+        try:
+            read = read_text(file, noun="transcript")
+        except UserError as error:
+            self._unread.append(str(error))
+            return None
+        if read.note:
+            self._strange.append(file.name)
+        return read.text.strip() or None
+
+    def notes(self) -> tuple[str, ...]:
+        """What to know of the texts, in sentences without a stop."""
+        notes = []
+        if self._strange:
+            are = counted(len(self._strange), "transcript")
+            notes.append(f"{are} not UTF-8, read as Windows-1252: {some_of(self._strange)}")
+        if self._unread:
+            are = counted(len(self._unread), "transcript")
+            notes.append(f"{are} left out: {some_of(self._unread)}")
+        return tuple(notes)

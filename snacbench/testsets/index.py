@@ -109,8 +109,7 @@ def _notes(corpus: Corpus, files: Sequence[CorpusFile], index: FileIndex) -> lis
         f"{corpus.known_corrupt[file_id]}"
         for file_id in corrupt
     ]
-    if index.problem:
-        lines.append(f"the index is not kept: {index.problem}")
+    lines += index.notes()
     return lines
 
 

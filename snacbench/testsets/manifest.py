@@ -2,8 +2,9 @@
 
 Columns: ``path`` (the only required one), ``id``, ``corpus``, ``domain``, ``start`` and
 ``num_samples`` (in samples at the file's own rate), ``transcript``, ``speaker``, ``track``,
-``licence``, ``lossy_source``, ``sha256`` and the measures. Others are ignored, rates and durations
-too: those are read from the files. `snacbench.testsets.export` writes what is read here.
+``licence``, ``lossy_source``, ``sha256`` and the measures, in any case. Rates, channels and
+durations are read from the files, not from here; other columns are named in a note.
+`snacbench.testsets.export` writes what is read here.
 
 Paths are relative to a root: the manifest's own folder, or what ``--root`` names; rows with a
 ``corpus`` are looked for where that corpus lies.
@@ -11,22 +12,27 @@ Paths are relative to a root: the manifest's own folder, or what ``--root`` name
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.folder import transcript_beside
+from snacbench.testsets.folder import Transcripts
 from snacbench.testsets.records import FileIndex, FileRecord, Reading
 from snacbench.testsets.roots import Roots, root_from_settings
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, make_set, segment_of
+from snacbench.textfile import read_table
 from snacbench.types import DOMAINS, Clip, Domain, Measures
 
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+_COLUMNS = (
+    *("path", "id", "corpus", "domain", "start", "num_samples", "transcript", "speaker", "track"),
+    *("licence", "lossy_source", "sha256", "rate_hz", "channels", "duration_s"),
+    *(each.name for each in dataclasses.fields(Measures)),
+)
 _FIRST_FILES = 8  # one may be missing
 _DESCRIBED = "the columns are described in docs/data.md"
 
@@ -35,7 +41,7 @@ _DESCRIBED = "the columns are described in docs/data.md"
 class _Row:
     """A line of a manifest, with where it stands."""
 
-    cells: Mapping[str, str | None]
+    cells: Mapping[str, str]
     place: str
 
     def text(self, column: str) -> str | None:
@@ -63,6 +69,16 @@ class _Row:
         """True, false, or not known."""
         lowered = (self.text(column) or "").lower()
         return True if lowered in _TRUE else False if lowered in _FALSE else None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What holds for every row."""
+
+    domain: Domain
+    reading: Reading
+    transcripts: Transcripts = field(default_factory=Transcripts)
+    notes: list[str] = field(default_factory=list)
 
 
 def manifest_set(
@@ -95,40 +111,38 @@ def manifest_set(
         If the manifest is no CSV table with a column ``path``, is empty, or a row names an
         unknown domain or a place that is no number.
     """
-    rows = list(_rows(manifest))
+    rows, notes = _rows(manifest)
     folder_name = name or manifest.resolve().parent.name
     of_corpus: dict[str, list[_Row]] = {}
     for row in rows:
         of_corpus.setdefault(row.text("corpus") or folder_name, []).append(row)
     bases = {corpus: _base(corpus, listed, manifest, roots) for corpus, listed in of_corpus.items()}
+    given = _Given(domain, reading)
     clips = [
         clip
         for corpus, listed in of_corpus.items()
-        for clip in _clips(corpus, bases[corpus], listed, domain, reading)
+        for clip in _clips(corpus, bases[corpus], listed, given)
     ]
     stands_alone = set(of_corpus) <= {folder_name}
-    return make_set(
+    found = make_set(
         folder_name if stands_alone else manifest.stem, clips, origin=str(manifest), roots=bases
     )
+    return replace(found, notes=(*notes, *given.transcripts.notes(), *given.notes))
 
 
-def _rows(manifest: Path) -> Iterator[_Row]:
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            columns = list(reader.fieldnames or [])
-            rows = [_Row(cells, f"{manifest} line {reader.line_num}") for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TestSetError(f"cannot read the manifest {manifest} ({error})") from error
-    if "path" not in columns:
+def _rows(manifest: Path) -> tuple[list[_Row], tuple[str, ...]]:
+    """The rows, and what to know of how they were read."""
+    table = read_table(manifest, _COLUMNS, noun="manifest", refuse=TestSetError)
+    if "path" not in table.columns:
         raise TestSetError(
-            f"{manifest} has no column 'path'; found {', '.join(columns) or 'nothing'}; "
+            f"{manifest} has no column 'path'; found {', '.join(table.columns) or 'nothing'}; "
             f"{_DESCRIBED}"
         )
+    rows = [_Row(cells, f"{manifest} line {line}") for line, cells in table.rows]
     for row in rows:
         if row.text("path") is None:
             raise TestSetError(f"{row.place}: the cell 'path' is empty")
-        yield row
+    return rows, table.notes
 
 
 def _base(corpus: str, rows: Sequence[_Row], manifest: Path, roots: Roots) -> Path:
@@ -170,18 +184,20 @@ def _subfolders(folder: Path) -> list[Path]:
 
 
 def _clips(
-    corpus: str, base: Path, rows: Sequence[_Row], domain: Domain, reading: Reading
+    corpus: str, base: Path, rows: Sequence[_Row], given: _Given
 ) -> Iterator[Clip | BrokenClip]:
     paths = [str(row.text("path")) for row in rows]
-    records = FileIndex(corpus, base).read(paths, reading)
+    index = FileIndex(corpus, base)
+    records = index.read(paths, given.reading)
+    given.notes.extend(index.notes())
     for row, path in zip(rows, paths, strict=True):
-        yield _clip(row, corpus, base, records[path], domain)
+        yield _clip(row, corpus, base, records[path], given)
 
 
 def _clip(
-    row: _Row, corpus: str, base: Path, record: FileRecord, domain: Domain
+    row: _Row, corpus: str, base: Path, record: FileRecord, given: _Given
 ) -> Clip | BrokenClip:
-    stated = row.text("domain") or domain
+    stated = (row.text("domain") or given.domain).lower()
     if stated not in DOMAINS:
         raise TestSetError(f"{row.place}: unknown domain {stated!r}; expected {', '.join(DOMAINS)}")
     listed = PurePosixPath(record.path)
@@ -192,7 +208,7 @@ def _clip(
         path,
         record,
         domain=stated,
-        transcript=row.text("transcript") or transcript_beside(path),
+        transcript=row.text("transcript") or given.transcripts.beside(path),
         cluster=row.text("speaker") or row.text("track"),
         licence=row.text("licence"),
         lossy_source=row.flag("lossy_source"),
@@ -236,8 +252,8 @@ def _measures(row: _Row) -> Measures | None:
     if row.text("clipped_samples") is None:
         return None
     cells: dict[str, Any] = {}
-    for field in dataclasses.fields(Measures):
-        kind = str(field.type)
+    for each in dataclasses.fields(Measures):
+        kind = str(each.type)
         read = row.whole if kind == "int" else row.flag if "bool" in kind else row.number
-        cells[field.name] = read(field.name)
+        cells[each.name] = read(each.name)
     return Measures(**cells)

@@ -11,6 +11,7 @@ from pathlib import Path
 from snacbench.errors import TestSetError
 from snacbench.testsets.manifest import manifest_set
 from snacbench.testsets.testset import BrokenClip, TestSet, make_clip, make_set
+from snacbench.textfile import read_text
 from snacbench.types import Clip
 
 _LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -60,7 +61,7 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
 
 
 def _librivox_transcripts(path: Path) -> Iterator[tuple[str, str]]:
-    for line in path.read_text("utf-8").splitlines():
+    for line in read_text(path, noun="transcripts", refuse=TestSetError).text.splitlines():
         if found := re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()):
             yield found[2], found[1]
 

@@ -119,6 +119,10 @@ class FileIndex:
         """Why records could not be kept; empty if they could."""
         return self._lines.problem
 
+    def notes(self) -> list[str]:
+        """The same as a sentence without a stop; none if they could."""
+        return [f"the index is not kept: {self.problem}"] if self.problem else []
+
     @property
     def known(self) -> dict[str, FileRecord]:
         """Every record there is by path, fresh or not."""

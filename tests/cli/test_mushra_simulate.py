@@ -26,7 +26,7 @@ def test_a_rehearsal_becomes_a_csv_that_can_be_read_back(form, tmp_path) -> None
     path = tmp_path / "rehearsal.csv"
     done = call("mushra", "simulate", folder, "--listeners", 5, "-o", path)
     assert "5 simulated listeners" in done.stderr
-    study = read_tidy(path)
+    study, _ = read_tidy(path)
     assert study.simulated
     assert study.form == form
     assert len(study.listeners) == 5

@@ -45,7 +45,15 @@ def test_show_codec(cli: Run) -> None:
 def test_check_reports_packages_weights_and_sets(cli: Run) -> None:
     done = cli("check")
     assert done.returncode == 0, done.stderr
-    for text in ("torch", "embedded demonstration weights", "visqol_audio", "quick", "clips"):
+    for text in (
+        "torch",
+        "embedded demonstration weights",
+        "visqol_audio",
+        "quick",
+        "clips",
+        "numba's cache",
+        "writable",
+    ):
         assert text in done.stdout
 
 

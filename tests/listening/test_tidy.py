@@ -65,7 +65,7 @@ def written(study: Study, folder: Path) -> Path:
     ],
 )  # fmt: skip
 def test_what_is_written_is_read(study: Study, tmp_path: Path) -> None:
-    assert read_tidy(written(study, tmp_path)) == study
+    assert read_tidy(written(study, tmp_path)) == (study, ())
 
 
 def test_columns_are_those_promised(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_simulated_listeners_stay_marked(tmp_path: Path) -> None:
 
 def test_without_anchors_the_form_is_without_anchors(tmp_path: Path) -> None:
     bare = replace(STUDY, ratings=STUDY.ratings[2:], form="mushra-no-anchors")
-    assert read_tidy(written(bare, tmp_path)).form == "mushra-no-anchors"
+    assert read_tidy(written(bare, tmp_path))[0].form == "mushra-no-anchors"
 
 
 @given(st.text())

@@ -143,6 +143,27 @@ def test_spelling_is_no_error(written, heard):
     assert error_rate(written, heard, "words") == 0.0
 
 
+@pytest.mark.parametrize("apostrophe", list("\u2019\u2018\u02bc\u2032\u00b4`\uff07"))
+def test_a_typographic_apostrophe_is_no_error(parrot, apostrophe):
+    plain = "It's John's; we don't, can't and won't say 'no'."
+    parrot.says = {0.1: plain, 0.2: plain}
+    typeset = plain.replace("'", apostrophe)
+    assert values(WER, CER, WER_DELTA, transcript=typeset) == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("typeset", "plain"),
+    [
+        ("\u201cHello,\u201d he said\u2014softly\u2026 no", "Hello, he said - softly... no"),
+        ("a\u00a0well\u2011known caf\u00e9", "a well-known cafe\u0301"),
+        ("co\u00adoperate now\u200b\u2060", "cooperate now"),
+        ("\u00abtwenty\u2013two\u00bb\u202fdogs", "twenty-two dogs"),
+    ],
+)  # fmt: skip
+def test_how_a_text_is_typeset_is_no_error(typeset, plain):
+    assert normalised(typeset) == normalised(plain)
+
+
 def test_the_normaliser_is_the_one_of_transformers():
     whisper = pytest.importorskip("transformers.models.whisper.english_normalizer")
     from whisper_normalizer.english import EnglishTextNormalizer

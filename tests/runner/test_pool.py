@@ -44,6 +44,10 @@ def threads(job: int) -> str:
     return os.environ["OMP_NUM_THREADS"]
 
 
+def numba_folder(job: int) -> str:
+    return os.environ["NUMBA_CACHE_DIR"]
+
+
 def full_disk(job: int) -> int:
     raise StoreError("the disk is full")
 
@@ -169,3 +173,11 @@ def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log: P
 
 def test_one_worker_per_usable_core() -> None:
     assert default_jobs() == len(os.sched_getaffinity(0))
+
+
+def test_workers_know_where_numba_may_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+    assert run(numba_folder, [0], tmp_path / "log") == [str(tmp_path / "cache" / "numba")]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
 from snacbench.store import folder as store
-from snacbench.store.folder import RunFolder
+from snacbench.store.folder import RunFolder, new_folder
 from snacbench.types import Clip
 from tests.store.test_rows import RUN
 
@@ -250,3 +251,16 @@ def test_rows_are_replaced_by_what_they_are(run):
 def test_replacing_rows_of_a_kind_that_is_not_there_yet_adds_them(run):
     run.replace(Score, SCORES, of=lambda row: True)
     assert list(run.read(Score)) == SCORES
+
+
+def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: new_folder(tmp_path / "runs", "-files"), range(8)))
+    assert len(set(found)) == 8
+    assert all(folder.is_dir() and "-files" in folder.name for folder in found)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(StoreError, match=r"cannot write to .*runs"):
+        new_folder(tmp_path / "runs")

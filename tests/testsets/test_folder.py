@@ -6,7 +6,7 @@ import pytest
 
 from snacbench.audio.io import sha256_of_file
 from snacbench.errors import TestSetError
-from snacbench.testsets.folder import folder_set, transcript_beside
+from snacbench.testsets.folder import folder_set
 
 
 def ids(test_set) -> list[str]:
@@ -66,9 +66,28 @@ def test_transcripts_lie_beside_the_audio(record, tmp_path):
     ]
 
 
-def test_a_transcript_that_is_no_text_is_none(record, tmp_path):
-    record("set/a.wav").with_suffix(".txt").write_bytes(b"\xff\xfe\xff")
-    assert transcript_beside(tmp_path / "set/a.wav") is None
+@pytest.mark.parametrize(
+    ("data", "note"),
+    [
+        ("naïve café".encode("utf-8-sig"), ""),
+        ("naïve café".encode("utf-16"), ""),
+        ("naïve café".encode("utf-16-be").join([b"\xfe\xff", b""]), ""),
+        ("naïve café".encode("cp1252"), "1 transcript not UTF-8, read as Windows-1252: a.txt"),
+    ],
+)
+def test_transcripts_in_other_encodings_are_read(record, tmp_path, data, note):
+    record("set/a.wav").with_suffix(".txt").write_bytes(data)
+    found = folder_set(tmp_path / "set")
+    assert [clip.transcript for clip in found.clips] == ["naïve café"]
+    assert found.notes == ((note,) if note else ())
+
+
+def test_a_transcript_that_is_no_text_is_named(record, tmp_path):
+    record("set/a.wav").with_suffix(".txt").write_bytes("word".encode("utf-16-le"))
+    found = folder_set(tmp_path / "set")
+    assert found.clips[0].transcript is None
+    assert "1 transcript left out: cannot read the transcript" in found.notes[0]
+    assert "a.txt (line 1 holds a NUL byte" in found.notes[0]
 
 
 def test_files_that_differ_in_suffix_alone_keep_it(record, tmp_path):

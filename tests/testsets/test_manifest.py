@@ -102,9 +102,42 @@ def test_an_empty_manifest_is_an_error(manifest):
 
 def test_a_manifest_that_is_no_text_is_an_error(manifest):
     path = manifest()
-    path.write_bytes(b"\xff\xfe\x00\x80")
+    path.write_bytes(b"path\r\na.wav\r\nb\x00.wav")
+    with pytest.raises(TestSetError, match=r"cannot read the manifest .*\(line 3 holds a NUL byte"):
+        manifest_set(path)
+    path.write_bytes(b"\xff\xfea")
     with pytest.raises(TestSetError, match=r"cannot read the manifest .*manifest.csv \(.*decode"):
         manifest_set(path)
+
+
+def test_columns_are_known_in_any_case_and_with_spaces_around_them(record, manifest):
+    record("corpus/a.wav")
+    found = manifest_set(manifest("Path, Domain ,TRANSCRIPT, mood", "a.wav, Speech, hello, calm"))
+    assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
+    assert found.notes == ("columns not known and not used: manifest.csv, mood",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (['a.wav,"oops it is', "b.wav,two", "c.wav,three"], r"line 2: the quote that opens here"),
+        (['a.wav,"oops it is', "b.wav,two", 'c.wav",three'], r"line 2: the quote that opens here"),
+        (["a.wav,one", "b.wav,two, three"], r"line 3: 3 cells under 2 columns; a cell that holds"),
+        (["a.wav,one", "b.wav"], r"line 3: 1 cells under 2 columns"),
+    ],
+)
+def test_rows_that_are_not_what_they_seem_are_errors_with_their_line(manifest, rows, message):
+    with pytest.raises(TestSetError, match=message):
+        manifest_set(manifest("path,transcript", *rows))
+
+
+def test_a_manifest_in_another_encoding_is_read_with_a_note(record, manifest):
+    record("corpus/a.wav")
+    path = manifest("path,transcript", "a.wav,naïve", "a.wav,café")
+    path.write_bytes(path.read_text("utf-8").replace("a.wav,café\n", "").encode("cp1252"))
+    found = manifest_set(path)
+    assert found.clips[0].transcript == "naïve"
+    assert found.notes == ("not UTF-8, read as Windows-1252: manifest.csv, line 2",)
 
 
 def test_a_missing_manifest_is_an_error(tmp_path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import TestSetError
+from snacbench.textfile import read_text
 
 Found = TypeVar("Found")
 
@@ -151,8 +152,14 @@ def locate(
 
 
 def text_of(path: Path) -> str:
-    """The text of a small file; a damaged character does not cost the whole transcript."""
-    return path.read_text("utf-8-sig", "replace").strip()
+    """The text of a small file.
+
+    Raises
+    ------
+    TestSetError
+        If it cannot be read or is no text.
+    """
+    return read_text(path, noun="transcript", refuse=TestSetError).text.strip()
 
 
 def _children(root: Path, names: tuple[str, ...], *, any_child: bool) -> Iterator[list[Path]]:

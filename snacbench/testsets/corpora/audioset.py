@@ -12,7 +12,6 @@ begin with a hyphen). An id has eleven characters. Sound from videos is always l
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -21,6 +20,7 @@ from pathlib import Path
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora._tree import Layout, child, files_in, locate
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.textfile import read_records
 
 _LAYOUT = Layout(
     "AudioSet eval",
@@ -109,7 +109,7 @@ def _labels(table: Path | None) -> Mapping[str, set[str]] | None:
     """Classes of each video of the evaluation part; None without the table."""
     if table is None:
         return None
-    rows = _rows(table, skip_initial_space=True)
+    rows = _rows(table)
     found = {row[0]: set(row[3].split(",")) for row in rows if len(row) == 4 and row[0][:1] != "#"}
     if not found:
         raise TestSetError(
@@ -135,12 +135,9 @@ def _unwanted(table: Path | None) -> set[str] | None:
     return {row[1] for first, last in spans for row in rows[first : last + 1]}
 
 
-def _rows(table: Path, *, skip_initial_space: bool = False) -> list[list[str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            return list(csv.reader(stream, skipinitialspace=skip_initial_space))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise TestSetError(f"cannot read {table} ({error}); fetch it again") from error
+def _rows(table: Path) -> list[list[str]]:
+    records, _ = read_records(table, noun="table", refuse=TestSetError, separator=",")
+    return [[cell.strip() for cell in record.cells] for record in records]
 
 
 def _corpus(name: str, what: str, *, environment: bool) -> Corpus:

@@ -6,7 +6,6 @@ one language's folder takes that one.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora._tree import Layout, child, folders_in, locate, names_in
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.textfile import read_records
 
 _LAYOUT = Layout(
     "Common Voice",
@@ -67,18 +67,21 @@ def _of_language(root: Path, folder: Path) -> Iterator[CorpusFile]:
 
 
 def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            # Sentences hold single quotation marks: nothing in these tables is quoted.
-            for row in csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE):
-                client, path, sentence = (row[column] or "" for column in _COLUMNS)
-                if client and path:
-                    yield client, path, sentence
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+    # Sentences hold single quotation marks: nothing in these tables is quoted.
+    records, _ = read_records(
+        table, noun="table", refuse=TestSetError, separator="\t", quotes="none"
+    )
+    heading = records[0].cells if records else []
+    if missing := [column for column in _COLUMNS if column not in heading]:
         raise TestSetError(
-            f"{table} is not a table of Common Voice ({error!r}); expected columns "
-            f"{', '.join(_COLUMNS)}; unpack the archive again"
-        ) from error
+            f"{table} is not a table of Common Voice (no column {', '.join(missing)}); expected "
+            f"columns {', '.join(_COLUMNS)}; unpack the archive again"
+        )
+    for record in records[1:]:
+        row = dict(zip(heading, record.cells, strict=False))
+        client, path, sentence = (row.get(column, "") for column in _COLUMNS)
+        if client and path:
+            yield client, path, sentence
 
 
 def _pseudonym(client: str) -> str:

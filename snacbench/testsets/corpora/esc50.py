@@ -7,7 +7,6 @@ lossy although the files are not. The fold is the first number of an id; all fiv
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -16,6 +15,7 @@ from pathlib import Path
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora._tree import Layout, child, files_in, locate
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+from snacbench.textfile import read_table
 
 _LAYOUT = Layout(
     "ESC-50",
@@ -25,6 +25,7 @@ _LAYOUT = Layout(
 )
 # The second number is the recording on freesound.org that the clip was cut from (README).
 _NAME = re.compile(r"(\d-(\d+)-([A-Z])-\d+)\.wav", re.IGNORECASE)
+_COLUMNS = ("filename", "esc10")
 _LICENCE = "CC-BY-NC-3.0"
 _LICENCE_ESC10 = "CC-BY-3.0"  # the subset that the column esc10 marks (README, LICENSE)
 
@@ -68,17 +69,16 @@ def _licences(table: Path | None) -> dict[str, str]:
     """Licence of each file; without the table the stricter one holds for all."""
     if table is None:
         return {}
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            return {
-                row["filename"].lower(): _LICENCE_ESC10 if row["esc10"] == "True" else _LICENCE
-                for row in csv.DictReader(stream)
-            }
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+    read = read_table(table, _COLUMNS, noun="table", refuse=TestSetError)
+    if missing := set(_COLUMNS) - set(read.columns):
         raise TestSetError(
-            f"{table} is not the table of ESC-50 ({error!r}); expected columns filename and esc10; "
-            "fetch it again"
-        ) from error
+            f"{table} is not the table of ESC-50 (no column {', '.join(sorted(missing))}); "
+            "expected columns filename and esc10; fetch it again"
+        )
+    return {
+        row["filename"].lower(): _LICENCE_ESC10 if row["esc10"] == "True" else _LICENCE
+        for _, row in read.rows
+    }
 
 
 CORPUS = Corpus(

@@ -96,6 +96,7 @@ def _test_part(table: Path) -> dict[str, str]:
 
     The header has two rows, the group of a column and its name, and a third for the first column.
     """
+    # Row by row, not as `textfile` reads tables: this one is too large to be held as a whole.
     before = csv.field_size_limit(_CELL_LIMIT)
     try:
         with table.open(encoding="utf-8", newline="") as stream:

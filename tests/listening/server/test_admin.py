@@ -53,7 +53,7 @@ def test_exports(serve: Serve, form: str, tmp_path) -> None:
     assert answer.headers["content-disposition"] == 'attachment; filename="small-tidy.csv"'
     path = tmp_path / "tidy.csv"
     path.write_bytes(answer.content)
-    study = read_tidy(path)
+    study, _ = read_tidy(path)
     assert study.form == form
     assert [listener.id for listener in study.listeners] == [name]
     assert len(study.ratings or study.choices) == (15 if form == "mushra" else len(study.choices))

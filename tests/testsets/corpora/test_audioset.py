@@ -124,6 +124,6 @@ def test_a_foreign_class_table_is_refused(tmp_path):
 
 def test_a_damaged_list_is_refused(tmp_path):
     tree = make_tree("audioset", tmp_path)
-    (tree / "eval_segments.csv").write_bytes(b"\xff\xfe")
+    (tree / "eval_segments.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TestSetError, match=r"cannot read .*eval_segments\.csv"):
         find(tree)

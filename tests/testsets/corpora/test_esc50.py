@@ -41,7 +41,7 @@ def test_without_the_table_the_stricter_licence_holds(tmp_path):
     assert {file.licence for file in find(tree)} == {"CC-BY-NC-3.0"}
 
 
-@pytest.mark.parametrize("content", [b"name,class\na.wav,1\n", b"filename,esc10\n\xff\xfe,\n"])
+@pytest.mark.parametrize("content", [b"name,class\na.wav,1\n", b"filename\na.wav\n"])
 def test_a_damaged_table_is_refused(tmp_path, content):
     tree = make_tree("esc50", tmp_path)
     (tree / "meta" / "esc50.csv").write_bytes(content)
