@@ -94,8 +94,9 @@ class Agreement:
 class Coded:
     """Row: one clip through one codec.
 
-    `encode_s` and `decode_s` are wall-clock seconds. `batch` is how many signals the codec took
-    at once: above 1 they are the clip's share of its batch, not what it would take alone.
+    `encode_s` and `decode_s` are wall-clock seconds, a record of the run and no speed (`Speed`):
+    other workers ran beside, and the first clip of a length pays for what later ones find ready.
+    `batch` is how many signals the codec took at once: above 1 they are the clip's share of it.
     """
 
     clip: str
@@ -116,6 +117,46 @@ class Coded:
     batch: int | None = None
     codes: str | None = None
     codes_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Row: how long an operating point computes, measured apart from coding; the last one counts.
+
+    Attributes
+    ----------
+    device, precision, machine : str
+        What computed it: ``cpu``, or ``cuda`` and the GPU's name; ``fp32``; processor and cores.
+    duration_s : float
+        Seconds of audio in one signal; the same signal in every repeat.
+    encode_s, decode_s : tuple of float
+        Wall-clock seconds of every repeat, all signals of a batch together; lower is better.
+        Empty where nothing could be measured, and `reason` says why.
+    batch : int
+        Signals that went through at once.
+    threads : int
+        Numerical threads of the process.
+    load : float or None
+        Processors that other processes kept busy meanwhile, on average; None: not known.
+    starts_process : bool
+        Every call starts a program, which is part of its seconds.
+    unstable : str
+        Why the figures are not to be relied on; empty where they are.
+    """
+
+    codec: str
+    device: str
+    precision: str
+    machine: str
+    duration_s: float = 0.0
+    encode_s: tuple[float, ...] = ()
+    decode_s: tuple[float, ...] = ()
+    batch: int = 1
+    threads: int = 1
+    load: float | None = None
+    starts_process: bool = False
+    unstable: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ _VERBS = {
     "entropy": "entropy:entropy",
     "merge": "merge:merge",
     "score": "score:score",
+    "speed": "speed:speed",
     "score-files": "score_files:score_files",
     "encode": "encode:encode",
     "decode": "decode:decode",

@@ -25,6 +25,7 @@ from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
+from snacbench.runner.speed import DEFAULT_BUDGET_S
 from snacbench.settings import cache_warning
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv, to_markdown
@@ -105,6 +106,13 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option(
     "--keep-codes", is_flag=True, help="Keep what each clip was coded to, as .sncb files in codes/."
 )
+@click.option(
+    "--speed-budget-s",
+    type=click.FloatRange(min=0),
+    default=DEFAULT_BUDGET_S,
+    show_default=True,
+    help="Seconds to measure each operating point's speed, at the end; 0: not measured.",
+)
 @asr_option
 @offline_option
 @click.option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
@@ -129,7 +137,7 @@ def run(
     """
     with ProgressBar() as bar:
         if resume:
-            plan = _resumed_plan(resume, bar, recipe)
+            plan = resumed_plan(resume, bar, recipe)
         else:
             plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
     show_facts(planning.summary_of(plan), to=err)
@@ -176,7 +184,7 @@ def _given(context: click.Context) -> set[str]:
     }
 
 
-def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> planning.Plan:
+def resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None = None) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
     Raises

@@ -64,7 +64,7 @@ def _text(data: PlotData, options: Options, shown: Sequence[tuple[CodecSpec, Lad
         "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
         "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
         "efficiency: entropy over bits, by rate; used: entries that occur; dead: those that do not",
-        "hatched: fewer than 3 tokens per entry, so the entropy may be off" if small else "",
+        "hatched: few tokens per entry or few clips, so the entropy may read low" if small else "",
         "band: fewer tokens than entries, so only a range is known, unreliable" if ranges else "",
         words.remarks([spec for spec, _ in shown], truncated=""),
     )
@@ -87,7 +87,7 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
     places = range(1, len(books) + 1)
     most = [bits_per_code(book.codebook_size) for book in books]
     axes.bar(places, most, 0.84, color="#E2E2E2", gid="most")
-    bars = axes.bar(places, [b.corrected_bits for b in books], 0.84, color=colour, gid="entropy")
+    bars = axes.bar(places, [b.lowest_bits for b in books], 0.84, color=colour, gid="entropy")
     for bar, book in zip(bars, books, strict=True):
         if not book.reliable:
             bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
@@ -109,7 +109,7 @@ def _draw_intervals(axes: Axes, books: Sequence[Book], colour: str) -> None:
         of, interval = book.entropy, book.interval
         if of.range_only:
             axes.bar(
-                place, of.highest_bits - of.corrected_bits, 0.84, bottom=of.corrected_bits,
+                place, of.highest_bits - of.lowest_bits, 0.84, bottom=of.lowest_bits,
                 color=colour, alpha=0.35, gid="range",
             )  # fmt: skip
         elif interval.low is not None and interval.high is not None:

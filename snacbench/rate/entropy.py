@@ -4,7 +4,8 @@ The plug-in entropy of N tokens reads low when N is not much larger than the cod
 codes from 4,096 entries read 10.5 bit after 2,000 tokens, where the truth is 12. So tokens are
 pooled over the corpus, corrected (`estimators`), and every estimate says how many tokens it rests
 on. Below one token per entry no estimator is to be trusted: there is only a range, from the
-corrected estimate to log2 of the codebook's size.
+plug-in estimate, which is low, to log2 of the codebook's size. The corrected one would not do as
+its lower end: it is about as often above the truth as below.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from snacbench.rows import CodeHistogram
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code, kbps
 
-# From this many tokens per codebook entry on, the estimate is within 2 % on the sources of
-# benchmarks/entropy_estimators.py; below, it is flagged.
+# From this many tokens per codebook entry and this many clips on, the estimate is on average
+# within 2 % on real codes (benchmarks/entropy_real_codes.py); below, it is flagged. Tokens alone
+# do not tell: those of one clip are alike, and say little of other clips.
 RELIABLE_TOKENS_PER_ENTRY = 3
+RELIABLE_CLIPS = 30
 # Below this many, only a range is given.
 FEWEST_TOKENS_PER_ENTRY = 1
 
-Value = Literal["plug_in", "corrected", "highest"]
+Value = Literal["plug_in", "corrected", "lowest", "highest"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class CodebookEntropy:
     used : int
         Codebook entries that occur at all.
     codebook_size : int
+    clips : int
+        Number of clips that the tokens are of.
     """
 
     plug_in_bits: float
@@ -52,16 +57,23 @@ class CodebookEntropy:
     tokens: int
     used: int
     codebook_size: int
+    clips: int
 
     @property
     def reliable(self) -> bool:
-        """Whether the sample is large enough for the correction to hold within about 2 %."""
-        return self.tokens >= RELIABLE_TOKENS_PER_ENTRY * self.codebook_size
+        """Whether the sample is so large that the estimate is on average within 2 %."""
+        enough = self.tokens >= RELIABLE_TOKENS_PER_ENTRY * self.codebook_size
+        return enough and self.clips >= RELIABLE_CLIPS
 
     @property
     def range_only(self) -> bool:
-        """Whether there are too few tokens for more than a range, up to `highest_bits`."""
+        """Whether there are too few tokens for more than `lowest_bits` to `highest_bits`."""
         return self.tokens < FEWEST_TOKENS_PER_ENTRY * self.codebook_size
+
+    @property
+    def lowest_bits(self) -> float:
+        """Where the entropy may begin: the estimate, or the plug-in one where there is a range."""
+        return self.plug_in_bits if self.range_only else self.corrected_bits
 
     @property
     def highest_bits(self) -> float:
@@ -90,13 +102,11 @@ class CodebookEntropy:
 
     def bits(self, value: Value) -> float:
         """One of its entropies, in bits per token."""
-        if value == "plug_in":
-            return self.plug_in_bits
-        return self.corrected_bits if value == "corrected" else self.highest_bits
+        return float(getattr(self, f"{value}_bits"))
 
 
-def codebook_entropy(counts: NDArray[np.integer]) -> CodebookEntropy:
-    """Entropy of a stream from its pooled counts, shape (codebook_size,).
+def codebook_entropy(counts: NDArray[np.integer], *, clips: int) -> CodebookEntropy:
+    """Entropy of a stream from the pooled counts of some clips, shape (codebook_size,).
 
     Raises
     ------
@@ -109,6 +119,7 @@ def codebook_entropy(counts: NDArray[np.integer]) -> CodebookEntropy:
         tokens=int(counts.sum()),
         used=int(np.count_nonzero(counts)),
         codebook_size=len(counts),
+        clips=clips,
     )
 
 
@@ -125,7 +136,10 @@ def codebook_entropies(
     if len(by_stream) < len(spec.streams):
         return ()
     return tuple(
-        codebook_entropy(pooled_counts(by_stream[index], stream.codebook_size))
+        codebook_entropy(
+            pooled_counts(of_stream := by_stream[index], stream.codebook_size),
+            clips=len({row.clip for row in of_stream}),
+        )
         for index, stream in enumerate(spec.streams)
     )
 

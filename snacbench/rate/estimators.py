@@ -153,7 +153,7 @@ ESTIMATORS: Mapping[str, Estimator] = {
     "Chao-Wang-Jost": chao_wang_jost_entropy_bits,
 }
 DEFAULT = "Chao-Wang-Jost"
-"""Within 2 % from 3 tokens per entry on, 1 % from 10 on: benchmarks/entropy_estimators.py."""
+"""On independent draws within 2 % from 3 tokens per entry on, 1 % from 10 on."""
 
 
 def corrected_entropy_bits(counts: Counts) -> float:

@@ -12,15 +12,15 @@ from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.entries import entries_of
 from snacbench.tables.means import block_of
 from snacbench.tables.run import RunRows
-from snacbench.tables.summary import RANGES, summary
+from snacbench.tables.summary import RANGES, SPREADS, summary
 
 _RATES = {
     "actual_kbps": ("kbps", "actual rate in kbps: all bits a decoder needs, over duration", 2),
     "nominal_kbps": ("nominal", "rate that the authors would state, in kbps", 2),
     "entropy_kbps": ("entropy", "rate in kbps after ideal entropy coding of the codes", 2),
     "tokens_per_s": ("tokens/s", "code indices per second", 1),
-    "rtf_encode": ("RTF enc", "seconds of encoding per second of audio, lower is faster", 3),
-    "rtf_decode": ("RTF dec", "seconds of decoding per second of audio, lower is faster", 3),
+    "rtf_encode": ("RTF enc", "median seconds of encoding per second of audio, lower is faster", 3),
+    "rtf_decode": ("RTF dec", "median seconds of decoding per second of audio, lower is faster", 3),
     "params_m": ("params M", "parameters in millions", 1),
 }  # fmt: skip
 _FIRST = "actual_kbps"
@@ -101,7 +101,7 @@ def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> 
                     )
                     for m in metrics
                 ),
-                *(Cell(_rate_text(r, c)) for c in others),
+                *(_rate_cell(r, c) for c in others),
             ),
         )
         for r in records
@@ -113,6 +113,16 @@ def _table(rows: RunRows, domain: str, records: Sequence[Mapping[Any, Any]]) -> 
 
 def _is_there(record: Mapping[Any, Any], column: str) -> bool:
     return all(_known(record[c]) for c in RANGES.get(column, (column,))) or _known(record[column])
+
+
+def _rate_cell(record: Mapping[Any, Any], column: str) -> Cell:
+    """A rate; a speed with least and greatest repeat, and marked where it is unstable."""
+    cell = Cell(_rate_text(record, column))
+    if column not in SPREADS or not _known(record[column]):
+        return cell
+    low, high = (_text(record[end], _RATES[column][2]) for end in SPREADS[column])
+    note = "unstable" if record["rtf_unstable"] else ""
+    return replace(cell, note=note, interval=f"{low} to {high}")
 
 
 def _rate_text(record: Mapping[Any, Any], column: str) -> str:

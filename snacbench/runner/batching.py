@@ -23,13 +23,13 @@ from snacbench.runner.coding import (
     now,
     run_alone,
     source_of,
-    warm_up,
 )
 from snacbench.runner.loading import BatchCodec, LoadedCodec
 from snacbench.runner.memory import is_out_of_memory
-from snacbench.types import Clip
+from snacbench.types import Audio, Clip
 
 _THREADS = 4
+_FIRST_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _attempt(
     try:
         if not loaded.warm:
             memory.begin()
-            loaded.limit.learn(warm_up(loaded, items[0].source.inputs[0]))
+            loaded.limit.learn(_first_call(loaded, items[0].source.inputs[0]))
         memory.begin()
         if len(items) == 1:
             timed = [run_alone(job, items[0].clip, items[0].source, loaded)]
@@ -135,6 +135,15 @@ def _attempt(
     except Exception as error:  # noqa: BLE001 - becomes a smaller batch or a failed row
         return error.with_traceback(None)
     return timed
+
+
+def _first_call(loaded: LoadedCodec, audio: Audio) -> int:
+    """Take the memory that a codec takes once, with few samples; their number."""
+    excerpt = Audio(audio.samples[:, : max(1, round(_FIRST_S * audio.rate_hz))], audio.rate_hz)
+    with loaded.computing():
+        loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
+    loaded.warm = True
+    return excerpt.num_samples
 
 
 def _samples(items: Sequence[_Item]) -> int:

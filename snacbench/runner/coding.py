@@ -25,8 +25,6 @@ from snacbench.runner.signals import Channels, codec_inputs, decoded_signal, sou
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, Codec, Encoded
 
-_WARM_UP_S = 0.5
-
 # What a clip becomes: its row, and how often each code occurred.
 CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
 
@@ -128,24 +126,9 @@ def source_of(job: CodingJob, clip: Clip) -> Source:
 def _code_clip(job: CodingJob, clip: Clip, loaded: LoadedCodec) -> CodedClip:
     try:
         source = source_of(job, clip)
-        if not loaded.warm:
-            warm_up(loaded, source.inputs[0])
         return finished(job, clip, source, run_alone(job, clip, source, loaded))
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is a failed row
         return failed(job, clip, error)
-
-
-def warm_up(loaded: LoadedCodec, audio: Audio) -> int:
-    """The first call pays for memory and code that later ones find ready; it is not timed.
-
-    Returns the number of samples that went through.
-    """
-    start = max(1, round(_WARM_UP_S * audio.rate_hz))
-    excerpt = Audio(audio.samples[:, :start], audio.rate_hz)
-    with loaded.computing():
-        loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
-    loaded.warm = True
-    return excerpt.num_samples
 
 
 def run_alone(job: CodingJob, clip: Clip, source: Source, loaded: LoadedCodec) -> list[Timed]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
-from snacbench.rows import ClipMeasures, Coded, Run, Score
+from snacbench.rows import ClipMeasures, Coded, Run, Score, Speed
 from snacbench.runner.loading import CPU, CUDA, handle_of
 from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
@@ -20,6 +20,7 @@ from snacbench.runner.ready import facts_of, make_ready, scored_too
 from snacbench.runner.rounds import Rules, work
 from snacbench.runner.schedule import Schedule
 from snacbench.runner.scoring import unscored
+from snacbench.runner.speed import SpeedJob, measured
 from snacbench.store.folder import SCHEMA_VERSION, RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
@@ -29,6 +30,7 @@ from snacbench.types import Clip, CodecSpec, Metric
 
 Row = TypeVar("Row", Coded, Score)
 
+MEASURE_SPEED = "measure speed"
 _FAILURES_KEPT = 8
 
 
@@ -168,7 +170,24 @@ def execute(
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, specs, rules, handles)
         _carry_out(schedule, ledger, workers, progress or Silent())
+        done = {row.codec for row in folder.read(Speed)}
+        _measure_speeds(plan, folder, progress or Silent(), without=done)
     return outcome_of(folder)
+
+
+def measure_again(
+    plan: Plan, folder: RunFolder, *, budget_s: float, progress: Progress | None = None
+) -> None:
+    """Measure the speed of all operating points of a run; what was measured before gives way.
+
+    Raises
+    ------
+    UserError
+        If the disk is full, or the folder is in use.
+    """
+    wanted = replace(plan, request=replace(plan.request, speed_budget_s=budget_s))
+    with folder.locked():
+        _measure_speeds(wanted, folder, progress or Silent())
 
 
 def score(
@@ -212,6 +231,24 @@ def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progr
     for job, rows in run_jobs(work, schedule, lanes=lanes, log=log):
         ledger.append(rows)
         progress.step(*schedule.done(job, rows))
+
+
+def _measure_speeds(
+    plan: Plan, folder: RunFolder, progress: Progress, *, without: Container[str] = ()
+) -> None:
+    """Time operating points one after another; every worker has ended before."""
+    request = plan.request
+    handles = [handle_of(codec, request) for codec in plan.codecs if request.speed_budget_s]
+    jobs = [
+        SpeedJob(handle, request.channels, request.speed_budget_s)
+        for handle in handles
+        if handle.spec.name not in without
+    ]
+    if jobs:
+        progress.begin(MEASURE_SPEED, len(jobs))
+    for row in measured(jobs, log=folder.path / "workers.log"):
+        folder.append([row])
+        progress.step(MEASURE_SPEED, 1)
 
 
 def _enter_broken(ledger: Ledger, plan: Plan) -> None:

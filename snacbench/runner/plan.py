@@ -59,6 +59,7 @@ class Request:
     domain: Domain = "unknown"
     keep_codes: bool = False
     asr: str | None = None
+    speed_budget_s: float = 4.0
     from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -229,6 +230,11 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "seed, device": f"{request.seed}, {request.device}",
         "precision": _reduced(request.precision),
     }
+    lines["speed"] = (
+        f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
+        if request.speed_budget_s
+        else "not measured"
+    )
     lines["codes"] = "kept as .sncb files" if request.keep_codes else ""
     lines["missing"] = "; ".join(test_set.missing)
     lines["notes"] = "; ".join(test_set.notes)

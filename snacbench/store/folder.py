@@ -32,6 +32,7 @@ from snacbench.rows import (
     ListeningSummary,
     Run,
     Score,
+    Speed,
 )
 from snacbench.store.blocks import Block, read_blocks, read_unless
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
@@ -58,6 +59,7 @@ ROW_FILES: dict[type, str] = {
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
     CodedBytes: "coded_bytes.jsonl",
+    Speed: "speeds.jsonl",
     Score: "scores.jsonl",
     ListenerScore: "listening.jsonl",
     ListeningSummary: "listening_summaries.jsonl",

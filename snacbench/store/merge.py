@@ -1,8 +1,8 @@
 """Several runs of one test set, made on different machines, as one run folder.
 
 What the parts have in common must be the same in all of them; nothing is averaged, and nothing is
-chosen. Timings are what a machine makes of them: of a row that several parts have, the first
-part's are kept.
+chosen. Timings and speeds are what a machine makes of them: of a row that several parts have, the
+first part's are kept; a speed names its machine.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from snacbench.rows import (
     ListenerScore,
     ListeningSummary,
     Score,
+    Speed,
 )
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
@@ -43,6 +44,7 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Coded: lambda r: (r.clip, r.codec),
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
     CodedBytes: lambda r: (r.clip, r.codec, r.coder, r.shuffled),
+    Speed: lambda r: (r.codec,),
     Score: lambda r: (r.clip, r.codec, r.metric, r.version),
 }
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
@@ -52,6 +54,7 @@ _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
     CodedBytes: lambda r: (r.tables_sha256, r.stream_bytes),
+    Speed: lambda r: (),
     Score: lambda r: (r.status, r.value),
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
-from snacbench.rows import Coded, CodedBytes, CodeHistogram
+from snacbench.rows import Coded, CodedBytes, CodeHistogram, Speed
 from snacbench.store.folder import RunFolder
 from snacbench.tables.coders import WrittenBytes
 from snacbench.tables.counts import ALL_DOMAINS, CodeCounts
@@ -21,9 +21,8 @@ from snacbench.types import DOMAINS, CodecSpec
 __all__ = ["ALL_DOMAINS", "CodecColumns", "ScoreRows"]
 
 _CODED = [
-    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"), ("batch", "i4"),
-    ("duration_s", "f8"),
-    ("bits", "f8"), ("side_info_bits", "f8"), ("encode_s", "f8"), ("decode_s", "f8"),
+    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
+    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
 
@@ -52,7 +51,7 @@ class ScoreRows:
 class CodecColumns:
     """Of one codec a cell per clip: how it was coded, and what each metric gave.
 
-    Clips are known by a number. What is not known of a coding is NaN, its batch 0.
+    Clips are known by a number. What is not known of a coding is NaN.
 
     Attributes
     ----------
@@ -62,6 +61,8 @@ class CodecColumns:
         Of the codes, see `counted` for whether they are complete.
     written : WrittenBytes
         By entropy coders.
+    speed : Speed or None
+        None: not measured.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -70,6 +71,7 @@ class CodecColumns:
         self.scores: dict[str, Cells] = {}
         self.counts = CodeCounts([stream.codebook_size for stream in spec.streams])
         self.written = WrittenBytes(len(spec.streams))
+        self.speed: Speed | None = None
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
 
     def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
@@ -81,11 +83,8 @@ class CodecColumns:
             row.status == "ok",
             DOMAINS.index(row.domain),
             unit,
-            row.batch or 0,
             row.duration_s or 0.0,
             *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
-            np.nan if row.encode_s is None else row.encode_s,
-            np.nan if row.decode_s is None else row.decode_s,
         )
 
     def take_scores(self, metric: str, rows: ScoreRows) -> None:
@@ -152,7 +151,8 @@ class CodecColumns:
         """
         if not self.counted(domain):
             return ()
-        return tuple(codebook_entropy(counts) for counts in self.counts.pooled(domain))
+        clips = len(self.ok(domain))
+        return tuple(codebook_entropy(of, clips=clips) for of in self.counts.pooled(domain))
 
 
 def _with_room_for(clip: int, cells: Cells) -> Cells:

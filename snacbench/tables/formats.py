@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.notes import notes
 from snacbench.tables.run import RunRows
-from snacbench.tables.summary import FIXED_COLUMNS, RANGES, summary
+from snacbench.tables.speeds import UNSTABLE
+from snacbench.tables.summary import FIXED_COLUMNS, RANGES, SPREADS, summary
 
 __all__ = ["notes", "to_csv", "to_markdown", "to_terminal"]
 
@@ -23,8 +24,11 @@ _DIGITS = {
     "bitrate_efficiency": 3, "tokens_per_s": 1,
     "rtf_encode": 3, "rtf_decode": 3, "rtf_batch": 0, "params_m": 1,
 }  # fmt: skip
-# The ends of a range are shown in the cell of what they are the range of.
-_ENDS = tuple(end for ends in RANGES.values() for end in ends)
+# The ends of a range or a spread are shown in the cell of what they belong to.
+_ENDS = (
+    *(end for ends in (*RANGES.values(), *SPREADS.values()) for end in ends),
+    "rtf_unstable",
+)
 _RATE_COLUMNS = tuple(c for c in FIXED_COLUMNS if c not in ("domain", *_ENDS))
 _SHORT = {
     "nominal_kbps": "nominal\nkbps", "actual_kbps": "actual\nkbps", "entropy_kbps": "entropy\nkbps",
@@ -143,11 +147,19 @@ def _cell(record: Mapping[Any, Any], column: Any) -> str:
     if isinstance(value, str) or column == "n" or str(column).startswith("n_"):
         return str(value)
     if not _missing(value):
-        return _number(value, column)
+        return _number(value, column) + _spread(record, column)
     ends = [record[end] for end in RANGES.get(column, ())]
     if not ends or any(map(_missing, ends)):
         return _NOTHING
     return " to ".join(_number(end, column) for end in ends)
+
+
+def _spread(record: Mapping[Any, Any], column: Any) -> str:
+    """What follows a speed: least and greatest, and a mark where it is unstable."""
+    if column not in SPREADS:
+        return ""
+    low, high = (_number(record[end], column) for end in SPREADS[column])
+    return f" [{low}, {high}]{UNSTABLE if record['rtf_unstable'] else ''}"
 
 
 def _missing(value: Any) -> bool:

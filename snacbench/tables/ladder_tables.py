@@ -222,9 +222,7 @@ def _book_cells(book: Book) -> dict[str, Cell]:
         "packed_bits": Cell(bits_per_code(of.codebook_size)),
         "tokens": Cell(of.tokens),
         "plug_in_bits": Cell(of.plug_in_bits),
-        "entropy_bits": range_cell(of.corrected_bits, of.highest_bits)
-        if of.range_only
-        else corrected,
+        "entropy_bits": range_cell(of.lowest_bits, of.highest_bits) if of.range_only else corrected,
         "held_out_bits": Cell(held_out),
         "perplexity": Cell(None if of.range_only else of.perplexity),
         "usage_percent": Cell(100 * of.usage),

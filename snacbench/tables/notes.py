@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
-from snacbench.rate.entropy import FEWEST_TOKENS_PER_ENTRY, RELIABLE_TOKENS_PER_ENTRY
+from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Agreement
-from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.run import RunRows
+from snacbench.tables.speeds import speed_notes
 
 
 def notes(runs: Sequence[RunRows]) -> list[str]:
     """All notes of some runs, as they stand below the summary."""
-    return [note for rows in runs for note in _notes(rows)]
+    return [*(note for rows in runs for note in _notes(rows)), *speed_notes(runs)]
 
 
 def _notes(rows: RunRows) -> Iterator[str]:
     yield provenance_note(rows)
     yield from codec_notes(rows)
     yield from entropy_notes(rows)
-    yield from computing_notes(rows)
+    yield from agreement_notes(rows)
     undefined = {
         m for codec in rows.codecs for m, c in codec.scores.items() if c["undefined"].any()
     }
@@ -62,35 +62,26 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
 
 
 def entropy_notes(rows: RunRows) -> Iterator[str]:
-    """Entropies that rest on few tokens: those with a range only, and those to be careful with."""
-    fewest = {codec.spec.name: _tokens_per_entry(codec) for codec in rows.codecs}
-    ranges = [name for name, least in fewest.items() if least < FEWEST_TOKENS_PER_ENTRY]
+    """Entropies that rest on little: those with a range only, and those to be careful with."""
+    books = {codec.spec.name: codec.entropies(ALL_DOMAINS) for codec in rows.codecs}
+    ranges = [name for name, of in books.items() if any(book.range_only for book in of)]
     small = [
         name
-        for name, least in fewest.items()
-        if FEWEST_TOKENS_PER_ENTRY <= least < RELIABLE_TOKENS_PER_ENTRY
+        for name, of in books.items()
+        if name not in ranges and not all(book.reliable for book in of)
     ]
     if ranges:
         yield (
             f"Entropy of {', '.join(ranges)} is unreliable: some codebook has fewer tokens than "
-            "entries over all clips, so only a range is given, from the corrected estimate to "
-            "log2 of the codebook's size."
+            "entries over all clips, so only a range is given, from the plug-in estimate to log2 "
+            "of the codebook's size."
         )
     if small:
         yield (
-            f"Entropy of {', '.join(small)} rests on fewer than 3 tokens per codebook entry "
-            "over all clips; per domain on fewer still."
+            f"Entropy of {', '.join(small)} rests on fewer than {RELIABLE_TOKENS_PER_ENTRY} tokens "
+            f"per codebook entry or fewer than {RELIABLE_CLIPS} clips, per domain on fewer still: "
+            "it may read low by more than 2 %."
         )
-
-
-def computing_notes(rows: RunRows) -> Iterator[str]:
-    """What the figures owe to batches and to reduced precision."""
-    if any((codec.coded["batch"] > 1).any() for codec in rows.codecs):
-        yield (
-            "RTF in batches: each clip is charged its share of its batch, which says nothing of "
-            "one clip alone."
-        )
-    yield from agreement_notes(rows)
 
 
 def agreement_notes(rows: RunRows) -> Iterator[str]:
@@ -112,9 +103,3 @@ def _agreement_note(row: Agreement) -> str:
     share = "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
     audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
     return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
-
-
-def _tokens_per_entry(codec: CodecColumns) -> float:
-    """Of the codebook that has the fewest; infinite without codebooks."""
-    books = codec.entropies(ALL_DOMAINS)
-    return min((book.tokens / book.codebook_size for book in books), default=math.inf)

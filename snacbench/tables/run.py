@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run
+from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, Speed
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.reading import read_scores
@@ -80,6 +80,8 @@ class RunRows:
         for written in folder.read(CodedBytes) if histograms else ():
             if written.clip in numbers and written.codec in columns:
                 columns[written.codec].take_written(numbers[written.clip], written)
+        for speed in folder.read(Speed):
+            columns[speed.codec].speed = speed
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
         return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
 

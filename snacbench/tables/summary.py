@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from snacbench.rate.entropy import Value, bitrate_efficiency, entropy_kbps
+from snacbench.rows import Speed
 from snacbench.tables.coders import STATIC, Coder
 from snacbench.tables.columns import Cells, CodecColumns
 from snacbench.tables.run import RunRows
+from snacbench.tables.speeds import real_time_factor
 from snacbench.units import kbps
 
 if TYPE_CHECKING:
@@ -25,13 +25,19 @@ FIXED_COLUMNS = (
     "codec", "domain", "n", "nominal_kbps", "actual_kbps",
     "entropy_kbps", "entropy_low_kbps", "entropy_high_kbps",
     "efficiency", "efficiency_low", "efficiency_high", "bitrate_efficiency",
-    "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
+    "tokens_per_s", "rtf_encode", "rtf_encode_low", "rtf_encode_high",
+    "rtf_decode", "rtf_decode_low", "rtf_decode_high", "rtf_batch", "rtf_unstable", "params_m",
 )  # fmt: skip
 RANGES = {
     "entropy_kbps": ("entropy_low_kbps", "entropy_high_kbps"),
     "efficiency": ("efficiency_low", "efficiency_high"),
 }
 """Columns that hold nothing where only a range is known, and those that hold its ends."""
+SPREADS = {
+    "rtf_encode": ("rtf_encode_low", "rtf_encode_high"),
+    "rtf_decode": ("rtf_decode_low", "rtf_decode_high"),
+}
+"""Columns that hold a median, and those that hold the least and the greatest repeat."""
 
 
 def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
@@ -42,8 +48,9 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     DataFrame
         Columns `FIXED_COLUMNS`, then for each metric its mean and ``n_`` of it; what does not
         apply is missing. Rates in kbps (1000 bit/s), ``rtf_*`` in seconds of computing per
-        second of audio (lower is faster), each clip charged its share of its batch where
-        ``rtf_batch``, the largest of them, is above 1. Where some codebook has fewer tokens than
+        second of audio (lower is faster), the same in every domain since they were measured apart;
+        ``rtf_batch`` signals went through at once, and ``rtf_unstable`` says why a figure is not
+        to be relied on. Where some codebook has fewer tokens than
         entries, a range stands in place of entropy and efficiency (`RANGES`).
         ``bitrate_efficiency`` is of plug-in entropies, as the DAC paper has it.
     """
@@ -72,6 +79,7 @@ def record_of(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dic
         "tokens_per_s": spec.tokens_per_s,
         "params_m": spec.params_m,
     }
+    record.update(_speed(columns.speed))
     record.update(_rates(columns, domain, columns.coded[ok]))
     for name in metrics:
         values = columns.values(name, ok)
@@ -80,21 +88,25 @@ def record_of(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dic
     return record
 
 
+def _speed(speed: Speed | None) -> dict[str, float | str]:
+    encode, decode = real_time_factor(speed, "encode"), real_time_factor(speed, "decode")
+    if speed is None or encode is None or decode is None:
+        return {}
+    found: dict[str, float | str] = {"rtf_batch": speed.batch, "rtf_unstable": speed.unstable}
+    for column, rtf in (("rtf_encode", encode), ("rtf_decode", decode)):
+        low, high = SPREADS[column]
+        found |= {column: rtf.median, low: rtf.low, high: rtf.high}
+    return found
+
+
 def _rates(columns: CodecColumns, domain: str, ok: Cells) -> dict[str, float]:
     duration_s = math.fsum(ok["duration_s"])
     if not duration_s:
         return {}
-    found: dict[str, float] = {}
-    timed = ok[~np.isnan(ok["encode_s"]) & ~np.isnan(ok["decode_s"])]
-    if len(timed):
-        timed_s = math.fsum(timed["duration_s"])
-        found["rtf_encode"] = math.fsum(timed["encode_s"]) / timed_s
-        found["rtf_decode"] = math.fsum(timed["decode_s"]) / timed_s
-        found["rtf_batch"] = max(1, int(timed["batch"].max()))
     bits = math.fsum(ok["bits"])
     if math.isnan(bits):
-        return found
-    found["actual_kbps"] = kbps(bits, duration_s)
+        return {}
+    found = {"actual_kbps": kbps(bits, duration_s)}
     found.update(_entropy(columns, domain, ok, duration_s))
     found.update(_coded(columns, domain, ok, duration_s))
     return found
@@ -106,7 +118,7 @@ def _entropy(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -
     if not books:
         return {}
     side_bits = int(math.fsum(ok["side_info_bits"]))
-    values: tuple[Value, Value] = ("corrected", "highest")
+    values: tuple[Value, Value] = ("lowest", "highest")
     kbps_ends = [
         entropy_kbps(books, duration_s=duration_s, other_bits=side_bits, value=value)
         for value in values

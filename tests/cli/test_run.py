@@ -100,7 +100,8 @@ def test_the_csv_is_tidy(run: Path) -> None:
     assert list(rows[0]) == [
         "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps",
         "entropy_low_kbps", "entropy_high_kbps", "efficiency", "efficiency_low", "efficiency_high",
-        "bitrate_efficiency", "tokens_per_s", "rtf_encode", "rtf_decode", "rtf_batch", "params_m",
+        "bitrate_efficiency", "tokens_per_s", "rtf_encode", "rtf_encode_low", "rtf_encode_high",
+        "rtf_decode", "rtf_decode_low", "rtf_decode_high", "rtf_batch", "rtf_unstable", "params_m",
         "si_sdr", "n_si_sdr", "mel_dac7", "n_mel_dac7",
     ]  # fmt: skip
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [

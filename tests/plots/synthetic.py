@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from snacbench.rows import Bits, Coded, Run
+from snacbench.rows import Bits, Coded, Run, Speed
 from snacbench.tables.columns import CodecColumns
 from snacbench.tables.run import ClipFacts, RunRows
 from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
@@ -75,6 +75,7 @@ def run_rows(
         values = quality(one, clips)
         for i, domain in enumerate(domain_of):
             column.take_coded(i, coded(i, one, domain))
+        column.speed = speed(one)
         for metric in metrics:
             cells = np.zeros(clips, [("ok", "?"), ("undefined", "?"), ("value", "f8")])
             cells["ok"] = (one.name, metric.name) not in missing
@@ -90,10 +91,16 @@ def run_rows(
 
 
 def coded(clip: int, of: CodecSpec, domain: Domain) -> Coded:
-    """A coding at 2 % above the nominal rate; deeper points take longer."""
+    """A coding at 2 % above the nominal rate."""
     kbps = 1411.0 if of.nominal_kbps is None else 1.02 * of.nominal_kbps
     bits = Bits(codes=round(kbps * 1000 * DURATION_S))
-    return Coded(
-        f"c{clip}", of.name, "ok", "", domain, DURATION_S, bits,
-        encode_s=0.1 + 0.1 * len(of.streams), decode_s=0.3, batch=1,
+    return Coded(f"c{clip}", of.name, "ok", "", domain, DURATION_S, bits, batch=1)
+
+
+def speed(of: CodecSpec) -> Speed:
+    """Deeper points take longer; the fastest of three repeats half, the slowest twice as long."""
+    encode_s = 0.1 + 0.1 * len(of.streams)
+    return Speed(
+        of.name, "cpu", "fp32", "a machine", DURATION_S,
+        tuple(factor * encode_s for factor in (2.0, 1.0, 0.5)), (0.6, 0.3, 0.15),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -139,8 +140,24 @@ def test_speed_is_encoding_and_decoding_over_duration(draw: Draw) -> None:
     assert sorted({x for x, _ in marks(figure.axes[0])}) == pytest.approx(
         [0.1, 0.15, 0.175, 0.325], rel=1e-9
     )
-    assert "on cpu" in caption_of(figure)
+    assert "median and range of repeats, on cpu" in caption_of(figure)
     assert "side by side" not in caption_of(figure)
+    spreads = [line.get_xdata() for line in figure.axes[0].lines if line.get_gid() == "spread"]
+    assert [0.05, 0.2] in [pytest.approx(ends) for ends in spreads]
+
+
+def test_speeds_that_are_unstable_or_of_two_machines_are_said(draw: Draw) -> None:
+    rows = run_rows(OPUS)
+    first, second, _ = rows.codecs
+    assert first.speed is not None
+    first.speed = replace(first.speed, unstable="why", batch=4)
+    second.speed = replace(first.speed, codec="b", machine="another", unstable="")
+    caption = caption_of(draw("speed", rows))
+    assert "Unstable: opus@8kbps" in caption
+    assert "TIMED ON DIFFERENT MACHINES" in caption
+    assert "Timed in batches" in caption
+    first.speed = second.speed = None
+    assert "Not shown (speed was not measured): opus@8kbps" in caption_of(draw("speed", rows))
 
 
 def test_domains_have_a_panel_each_on_one_scale(draw: Draw) -> None:

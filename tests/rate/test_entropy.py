@@ -15,8 +15,10 @@ from snacbench.rows import CodeHistogram
 from snacbench.types import CodecSpec, Stream
 
 
-def book(corrected_bits: float, *, tokens: int = 100, size: int = 1024) -> CodebookEntropy:
-    return CodebookEntropy(corrected_bits, corrected_bits, tokens, 1, size)
+def book(
+    corrected_bits: float, *, tokens: int = 100, size: int = 1024, clips: int = 30
+) -> CodebookEntropy:
+    return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
 
 
 def spec(*streams: tuple[float, int]) -> CodecSpec:
@@ -32,16 +34,18 @@ def row(stream: int, counts: dict[int, int], *, size: int = 8) -> CodeHistogram:
     )
 
 
-def test_an_estimate_is_reliable_from_three_tokens_per_entry():
+def test_an_estimate_is_reliable_from_three_tokens_per_entry_of_30_clips():
     assert not book(9.0, tokens=3071).reliable
+    assert not book(9.0, tokens=100_000, clips=29).reliable
     assert book(9.0, tokens=3072).reliable
 
 
-def test_below_one_token_per_entry_there_is_a_range_up_to_a_flat_codebook():
-    assert book(9.0, tokens=1023).range_only
-    assert book(9.0, tokens=1023).highest_bits == 10.0
-    assert not book(9.0, tokens=1024).range_only
-    assert book(9.0, tokens=1024).highest_bits == 9.0
+def test_below_one_token_per_entry_there_is_a_range_from_plug_in_to_a_flat_codebook():
+    few, enough = book(9.0, tokens=1023), book(9.0, tokens=1024)
+    assert few.range_only
+    assert (few.lowest_bits, few.highest_bits) == (8.0, 10.0)
+    assert not enough.range_only
+    assert (enough.lowest_bits, enough.highest_bits) == (9.0, 9.0)
 
 
 def test_usage_dead_codes_and_perplexity():
@@ -75,19 +79,19 @@ def test_entropy_rate_by_hand():
 
 
 def test_bitrate_efficiency_weighs_books_by_their_frame_rate():
-    books = [book(6.0, size=4096), book(12.0, size=4096)]
+    books = [book(7.0, size=4096), book(13.0, size=4096)]
     assert bitrate_efficiency(books, spec((10, 4096), (30, 4096))) == pytest.approx(
         (10 * 6.0 + 30 * 12.0) / (40 * 12)
     )
 
 
 def test_bitrate_efficiency_is_the_sum_of_entropies_over_the_sum_of_bits_at_equal_rates():
-    books = [book(9.9), book(9.5)]
+    books = [book(10.9), book(10.5)]
     assert bitrate_efficiency(books, spec((86, 1024), (86, 1024))) == pytest.approx(19.4 / 20)
 
 
 def test_bitrate_efficiency_is_of_plug_in_entropies_unless_asked_otherwise():
-    few = [CodebookEntropy(9.0, 9.5, 100, 90, 1024)]
+    few = [CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)]
     of = spec((86, 1024))
     assert bitrate_efficiency(few, of) == pytest.approx(0.9)
     assert bitrate_efficiency(few, of, value="corrected") == pytest.approx(0.95)

@@ -63,7 +63,7 @@ def rows_of(folder: RunFolder) -> Iterator[object]:
             yield Coded(
                 id_, codec, "ok", "", "music" if id_ == "set/c" else "speech", SECONDS,
                 Bits(payload=1000 * (4 - at)), decoded=str(path.relative_to(folder.path)),
-                decoded_rate_hz=RATE_HZ, encode_s=0.5, decode_s=1.0,
+                decoded_rate_hz=RATE_HZ,
             )  # fmt: skip
             yield Score(id_, codec, "up", "1", "ok", 10.0 * at + place)
             undefined = (id_, codec) == ("set/b", "same")

@@ -16,6 +16,7 @@ from snacbench.rows import (
     ListenerScore,
     ListeningSummary,
     Score,
+    Speed,
 )
 from snacbench.store.folder import ROW_FILES, RunFolder
 from snacbench.store.merge import merge
@@ -107,6 +108,14 @@ def test_timings_and_measures_may_differ(tmp_path: Path) -> None:
     done = merge(parts, tmp_path / "new")
     assert {r.encode_s for r in done.folder.read(Coded)} == {0.1}
     assert len(list(done.folder.read(ClipMeasures))) == 1
+
+
+def test_speeds_keep_their_machine_and_the_first_part_counts(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
+        part.append([Speed(name, "cpu", "fp32", place) for name in ("both", own)])
+    found = {row.codec: row.machine for row in merge(parts, tmp_path / "new").folder.read(Speed)}
+    assert found == {"a": "one", "both": "one", "b": "other"}
 
 
 @pytest.mark.parametrize(

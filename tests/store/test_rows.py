@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
-from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Run, Score
+from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Run, Score, Speed
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 
@@ -70,6 +70,7 @@ RUN = Run(
         Clip("set/b", Path("b.wav"), "ab", 8000, 1, 9),
         Calibration("x", -3, 48_000, 0.5, 0.75, found=True),
         Coded("c", "x", "failed", "why"),
+        Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
         Coded("c", "x", "ok", bits=Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),
     ],
     ids=lambda row: type(row).__name__,

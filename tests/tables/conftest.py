@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score
+from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score, Speed
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows
 from snacbench.types import CodecSpec, MetricSpec, Stream, WeightsInfo
@@ -52,7 +52,12 @@ def histograms(clip: str, first: list[int], second: list[int]) -> list[CodeHisto
     ]
 
 
+SPEED = Speed(
+    NEURAL.name, "cpu", "fp32", "a machine", 2.0, (1.2, 0.9, 1.0), (2.1, 2.0, 2.0)
+)  # fmt: skip
 ROWS = [
+    SPEED,
+    replace(SPEED, codec="plain"),
     coded("a", "speech", 1.0, Bits(codes=100, side_info=8)),
     coded("b", "music", 3.0, Bits(codes=180, side_info=0)),
     Coded("c", NEURAL.name, "failed", "broken", "music"),

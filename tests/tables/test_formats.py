@@ -13,7 +13,7 @@ from snacbench.tables.formats import notes, to_csv, to_markdown, to_terminal
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import summary
 from snacbench.types import MetricSpec, WeightsInfo
-from tests.tables.conftest import NEURAL, RUN, coded, histograms, score
+from tests.tables.conftest import NEURAL, RUN, SPEED, coded, histograms, score
 
 
 def printed(runs, width: int) -> str:
@@ -32,6 +32,7 @@ def wide_run(tmp_path) -> RunRows:
     made = RunFolder.create(tmp_path / "wide", replace(RUN, codecs=(spec,), metrics=metrics), [])
     made.append([coded(c, "speech", 1.0, Bits(12345), codec=spec.name) for c in "ab"])
     made.append([replace(h, codec=spec.name) for h in histograms("a", [9, 9], [9, 8, 7])])
+    made.append([replace(SPEED, codec=spec.name)])
     made.append(
         score(c, m.name, 1.5 + i, codec=spec.name) for c in "ab" for i, m in enumerate(metrics)
     )
@@ -64,7 +65,8 @@ def test_markdown_has_one_table_per_domain_and_the_notes(rows):
 def test_markdown_cells_are_rounded_and_missing_ones_a_dash(rows):
     line = next(x for x in to_markdown([rows]).splitlines() if x.startswith("| plain"))
     assert [cell.strip() for cell in line.strip("|").split("|")] == [
-        "plain", "1", "–", "8.00", "–", "–", "–", "–", "0.500", "1.000", "1", "–",
+        "plain", "1", "–", "8.00", "–", "–", "–", "–", "0.500 [0.450, 0.600]",
+        "1.000 [1.000, 1.050]", "1", "–",
         "-4.000", "1", "–", "0",
     ]  # fmt: skip
 
@@ -122,7 +124,8 @@ def test_notes_name_set_seed_and_version(rows):
         r"^neural: embedded demonstration models, not the published codecs",
         r"^neural@0.1kbps: truncated to a depth the model was not trained for\.",
         r"^neural@0.1kbps: weights from a local folder, see run.json for sha256\.",
-        r"^Entropy of neural@0.1kbps rests on fewer than 3 tokens per codebook entry",
+        r"^Entropy of neural@0.1kbps rests on fewer than 3 tokens per codebook entry or fewer "
+        "than 30 clips, per domain",
         r"^Undefined for some clips, see their reasons in scores.jsonl: down\.",
         r"^1 of 4 codings \(clips times codecs\) failed; means are over the others\.",
     ],
@@ -131,12 +134,14 @@ def test_notes_say_what_a_reader_must_know(rows, note):
     assert any(re.search(note, found) for found in notes([rows]))
 
 
-def test_a_run_without_peculiarities_has_one_note(tmp_path):
+def test_a_run_without_peculiarities_has_two_notes(tmp_path):
     spec = replace(NEURAL, truncated=False, demonstration=False, weights=WeightsInfo("published"))
     made = RunFolder.create(tmp_path / "f", replace(RUN, codecs=(spec,)), [])
-    made.append([coded("a", "speech", 1.0, Bits(8)), score("a", "up", 1.0)])
-    made.append(histograms("a", [6, 6], [24, 24]))
-    assert len(notes([RunRows.load(made)])) == 1
+    for clip in map(str, range(30)):
+        made.append([coded(clip, "speech", 1.0, Bits(8)), score(clip, "up", 1.0)])
+        made.append(histograms(clip, [6, 6], [24, 24]))
+    made.append([SPEED])
+    assert [note.split()[0] for note in notes([RunRows.load(made)])] == ["Test", "RTF:"]
 
 
 def test_fewer_tokens_than_entries_are_shown_as_a_range(tmp_path):
@@ -144,7 +149,7 @@ def test_fewer_tokens_than_entries_are_shown_as_a_range(tmp_path):
     made = RunFolder.create(tmp_path / "f", replace(RUN, codecs=(spec,)), [])
     made.append([coded("a", "speech", 1.0, Bits(8)), *histograms("a", [6, 6], [8, 7])])
     rows = RunRows.load(made)
-    _, note = notes([rows])
+    _, note, _ = notes([rows])
     assert note.startswith(
         "Entropy of neural@0.1kbps is unreliable: some codebook has fewer tokens"
     )

@@ -176,7 +176,10 @@ def test_fewer_than_three_tokens_per_entry_are_flagged(tmp_path):
     rates, _ = ladder_tables([RunRows.load(made)])
     cell = cells_of(rates)["entropy_kbps"]
     assert cell.value is not None
-    assert cell.notes == ("Fewer than 3 tokens per codebook entry: may be off by more than 2 %.",)
+    assert cell.notes == (
+        "Fewer than 3 tokens per codebook entry, or fewer than 30 clips: may read low by more than "
+        "2 %.",
+    )
 
 
 def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path):

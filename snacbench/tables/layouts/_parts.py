@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.stats.intervals import Interval
 from snacbench.tables.entries import Entry
 from snacbench.tables.options import By
@@ -15,10 +16,13 @@ from snacbench.tables.table import Cell, Column
 
 UNRELIABLE = "unreliable"
 RANGE = (
-    "Fewer tokens than codebook entries: no interval but a range, from the corrected estimate to "
+    "Fewer tokens than codebook entries: no interval but a range, from the plug-in estimate to "
     "log2 of the codebook's size."
 )
-FEW_TOKENS = "Fewer than 3 tokens per codebook entry: may be off by more than 2 %."
+FEW_TOKENS = (
+    f"Fewer than {RELIABLE_TOKENS_PER_ENTRY} tokens per codebook entry, or fewer than "
+    f"{RELIABLE_CLIPS} clips: may read low by more than 2 %."
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,207 @@
+"""The speed of an operating point: measured apart from coding, by one process, nothing beside it.
+
+Always on the same embedded audio, so that neither the test set nor other codecs of the run matter.
+The first call of every length pays for memory and code that later ones find ready, so a length is
+gone through once before it is timed. A figure is called unstable by the criteria of pyperf's check
+(standard deviation, extremes, shortest value), and where other processes left no processor free.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from snacbench.audio.channels import downmix
+from snacbench.audio.io import read
+from snacbench.audio.resample import resample
+from snacbench.rows import Speed
+from snacbench.runner.coding import now
+from snacbench.runner.loading import CPU, CUDA, BatchCodec, CodecHandle, LoadedCodec, load
+from snacbench.runner.pool import run_jobs
+from snacbench.runner.signals import Channels, codec_inputs
+from snacbench.store.provenance import machine
+from snacbench.testsets import NAMED_SETS
+from snacbench.types import Audio
+
+DEFAULT_BUDGET_S = 4.0
+MATERIAL_S = 3.0  # one second of each domain
+SHORT_S = 1.0  # for codecs so slow that the budget would end before `_FEWEST_REPEATS` of these
+_MATERIAL_RATE_HZ = 48_000
+_FEWEST_REPEATS, _MOST_REPEATS = 3, 10
+# By these, pyperf's check calls a benchmark unstable.
+_MOST_DEVIATION = 0.10  # of the standard deviation, over the mean
+_MOST_EXTREME = 0.50  # of the least and of the greatest value from the mean, over the mean
+_SHORTEST_S = 1e-3
+# And by this, interference: what a thread of its own needs, less what a measure of it may be off.
+_LEAST_FREE_PROCESSORS = 0.9
+_LOAD_TAKES_S = 0.1  # the kernel counts in hundredths of a second
+
+
+@dataclass(frozen=True)
+class SpeedJob:
+    """An operating point to be timed, in `budget_s` seconds beyond what loading it takes."""
+
+    codec: CodecHandle
+    channels: Channels
+    budget_s: float
+
+    def row(self, **found: Any) -> Speed:
+        """The row of this job, with what was found."""
+        handle, here = self.codec, machine()
+        name = f"{here['processor']}, {here['cores']} cores"
+        row = Speed(handle.spec.name, handle.device, handle.precision, name)
+        return replace(row, starts_process=handle.spec.family == "command", **found)
+
+
+def measured(jobs: Sequence[SpeedJob], *, log: Path) -> Iterator[Speed]:
+    """The row of each job, one after another in a process that does nothing else."""
+    for _, row in run_jobs(speed_of, _Queue(jobs), lanes={CPU: 1}, log=log):
+        yield row
+
+
+class _Queue:
+    """Jobs one by one, as `run_jobs` takes them."""
+
+    def __init__(self, jobs: Sequence[SpeedJob]) -> None:
+        self._left = deque(jobs)
+
+    def next(self, lane: str) -> SpeedJob | None:
+        del lane  # there is one
+        return self._left.popleft() if self._left else None
+
+    def apart(self, job: SpeedJob) -> Sequence[SpeedJob]:
+        return [job]
+
+    def lost(self, job: SpeedJob, reason: str) -> Speed:
+        return job.row(reason=reason)
+
+
+def speed_of(job: SpeedJob) -> Speed:
+    """Time an operating point; a codec that fails has a row that says why."""
+    try:
+        loaded = load(job.codec)
+        others = OtherLoad()
+        row = _timed(job, loaded)
+    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
+        return job.row(reason=f"{type(error).__name__}: {error}")
+    row = replace(row, load=others())
+    return replace(row, unstable=why_unstable(row, processors=os.cpu_count() or 1))
+
+
+def _timed(job: SpeedJob, loaded: LoadedCodec) -> Speed:
+    deadline = now(loaded) + job.budget_s
+    batch = (job.codec.batch or 1) if isinstance(loaded.codec, BatchCodec) else 1
+    duration_s, inputs = SHORT_S, _inputs(job, SHORT_S)
+    _once(loaded, inputs, batch)
+    repeats = [_once(loaded, inputs, batch)]
+    longer_s = sum(repeats[0]) * MATERIAL_S / SHORT_S
+    if (1 + _FEWEST_REPEATS) * longer_s <= deadline - now(loaded):
+        duration_s, inputs = MATERIAL_S, _inputs(job, MATERIAL_S)
+        _once(loaded, inputs, batch)
+        repeats = [_once(loaded, inputs, batch)]
+    while len(repeats) < _MOST_REPEATS and now(loaded) + sum(repeats[-1]) <= deadline:
+        repeats.append(_once(loaded, inputs, batch))
+    encode_s, decode_s = zip(*repeats, strict=True)
+    row = job.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
+    if job.codec.device == CUDA:
+        import torch
+
+        row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
+    return row
+
+
+def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, float]:
+    """Seconds of encoding and of decoding, all signals of a batch together."""
+    codec: Any = loaded.codec
+    with loaded.computing():
+        began = now(loaded)
+        if batch > 1:
+            encoded = codec.encode_batch(inputs * batch)
+        else:
+            encoded = [codec.encode(audio) for audio in inputs]
+        between = now(loaded)
+        if batch > 1:
+            codec.decode_batch(encoded, seeds=range(len(encoded)))
+        else:
+            for one in encoded:
+                codec.decode(one, seed=0)
+        return between - began, now(loaded) - between
+
+
+def _inputs(job: SpeedJob, seconds: float) -> list[Audio]:
+    """The beginning of the material as a codec of the run gets its clips."""
+    mono = _material()[: round(seconds * _MATERIAL_RATE_HZ)]
+    channels = [mono] if job.channels == "mono" else [mono, mono[::-1]]  # not alike
+    source = Audio(np.stack(channels).astype(np.float32), _MATERIAL_RATE_HZ)
+    return codec_inputs(source, job.codec.spec)[0]
+
+
+def _material() -> np.ndarray[Any, Any]:
+    """A second from the middle of an embedded clip of each domain, one after another, mono."""
+    clips = NAMED_SETS["quick"].build().clips
+    firsts = {clip.domain: clip for clip in sorted(clips, key=lambda c: (c.rate_hz, c.id))}
+    seconds = []
+    for domain in ("speech", "music", "environment"):
+        clip = firsts[domain]
+        start = (clip.num_samples - clip.rate_hz) // 2
+        audio = downmix(read(clip.path, start=clip.start + start, num_samples=clip.rate_hz))
+        seconds.append(resample(audio, _MATERIAL_RATE_HZ).samples[0])
+    return np.concatenate(seconds)
+
+
+def why_unstable(row: Speed, *, processors: int) -> str:
+    """Why the figures of a row are not to be relied on; empty where they are."""
+    return "; ".join(_signs(row, processors))
+
+
+def _signs(row: Speed, processors: int) -> Iterator[str]:
+    if (n := len(row.encode_s)) < _FEWEST_REPEATS:
+        yield f"{n} repeats within the budget, fewer than {_FEWEST_REPEATS}"
+    for what, seconds in (("encoding", row.encode_s), ("decoding", row.decode_s)):
+        if min(seconds) < _SHORTEST_S:
+            yield f"{what} takes less than {1000 * _SHORTEST_S:g} ms"
+            continue
+        mean = statistics.fmean(seconds)
+        deviation = statistics.stdev(seconds) / mean if n > 1 else 0.0
+        extreme = max(abs(end - mean) for end in (min(seconds), max(seconds))) / mean
+        if deviation >= _MOST_DEVIATION:
+            yield f"standard deviation of {what} {deviation:.0%} of its mean"
+        elif extreme >= _MOST_EXTREME:
+            yield f"a repeat of {what} {extreme:.0%} off its mean"
+    if row.load is not None and processors - row.load < _LEAST_FREE_PROCESSORS:
+        yield f"other processes kept {row.load:.1f} of {processors} processors busy"
+
+
+class OtherLoad:
+    """How many processors other processes keep busy, on average since it was made."""
+
+    def __init__(self) -> None:
+        self._began = _processor_seconds()
+
+    def __call__(self) -> float | None:
+        """Their number; None where the system does not tell, or the time was too short."""
+        ended = _processor_seconds()
+        if self._began is None or ended is None:
+            return None
+        passed_s, others_s = (b - a for a, b in zip(self._began, ended, strict=True))
+        return max(0.0, others_s / passed_s) if passed_s >= _LOAD_TAKES_S else None
+
+
+def _processor_seconds() -> tuple[float, float] | None:
+    """The time, and seconds for which processors were busy with anything but this process."""
+    try:
+        counts = [int(n) for n in Path("/proc/stat").read_text("ascii").split("\n")[0].split()[1:]]
+        # user, nice, system, idle, iowait, irq, softirq, steal: man 5 proc_stat
+        busy = sum(counts[:3]) + sum(counts[5:8])
+        own_s = sum(os.times()[:4])
+        return time.monotonic(), busy / os.sysconf("SC_CLK_TCK") - own_s
+    except (OSError, ValueError):
+        return None

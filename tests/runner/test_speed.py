@@ -1,0 +1,158 @@
+"""Timing operating points: by a clock that only the codec moves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from snacbench.rows import Speed
+from snacbench.runner import speed
+from snacbench.runner.loading import CodecHandle
+from snacbench.runner.speed import OtherLoad, SpeedJob, measured, speed_of, why_unstable
+from snacbench.selectors import select
+from snacbench.types import Audio, CodecSpec, Encoded
+from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+
+ROW = Speed("toy", "cpu", "fp32", "a machine", 3.0, (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
+
+
+@dataclass
+class Slow(BatchingToy):
+    """Takes `rtf` seconds per second of audio to encode and `later` more for each call so far."""
+
+    rtf: float = 0.01
+    later: float = 0.0
+    clock_s: float = 0.0
+    lengths: list[float] = field(default_factory=list)
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+        self.lengths.append(sum(signal.duration_s for signal in signals))
+        cold_s = 0.5 if self.lengths.count(self.lengths[-1]) == 1 else 0.0
+        self.clock_s += cold_s + self.lengths[-1] * self.rtf + self.later * len(self.lengths)
+        return super().encode_batch(signals)
+
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        self.clock_s += 0.01
+        return super().decode_batch(encoded, seeds=seeds)
+
+
+class Quiet:
+    """No other process does anything, or `load` processors are busy."""
+
+    load = 0.0
+
+    def __call__(self) -> float:
+        return self.load
+
+
+@pytest.fixture
+def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
+    """``timed(codec, budget_s)`` is the row of a codec under its own clock."""
+
+    def of(codec: Slow, budget_s: float = 4.0, batch: int | None = None) -> Speed:
+        monkeypatch.setattr(speed, "load", lambda handle: loaded_toy(codec))
+        monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
+        monkeypatch.setattr(speed, "OtherLoad", Quiet)
+        handle = CodecHandle("toy", codec.spec, None, "cpu", batch=batch)
+        return speed_of(SpeedJob(handle, "mono", budget_s))
+
+    return of
+
+
+def test_every_repeat_is_warm_at_its_length_and_as_many_as_are_wanted(
+    timed: Callable[..., Speed],
+) -> None:
+    codec = Slow()
+    row = timed(codec)
+    assert row.encode_s == pytest.approx([0.03] * 10)
+    assert row.decode_s == pytest.approx([0.01] * 10)
+    assert (row.duration_s, row.threads, row.batch, row.unstable) == (3.0, 1, 1, "")
+    assert codec.lengths == [1.0, 1.0, *[3.0] * 11]
+    assert "cores" in row.machine
+
+
+@pytest.mark.parametrize(("rtf", "repeats"), [(0.4, 7), (0.8, 3), (5.0, 1)])
+def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(
+    timed: Callable[..., Speed], rtf: float, repeats: int
+) -> None:
+    codec = Slow(rtf=rtf)
+    row = timed(codec)
+    assert row.duration_s == 1.0
+    assert row.encode_s == pytest.approx([rtf] * repeats)
+    few = f"{repeats} repeats within the budget, fewer than 3"
+    assert row.unstable == (few if repeats < 3 else "")
+    one_pass_s = rtf + 0.01
+    assert codec.clock_s <= max(4.0, 0.5 + 2 * one_pass_s + 1e-9)
+
+
+def test_a_stereo_run_times_what_a_clip_of_two_channels_costs(
+    monkeypatch: pytest.MonkeyPatch, timed: Callable[..., Speed]
+) -> None:
+    timed(codec := Slow())
+    stereo = speed_of(SpeedJob(CodecHandle("toy", SPEC, None, "cpu"), "stereo", 4.0))
+    assert stereo.encode_s[-1] == pytest.approx(0.06)
+    assert (stereo.duration_s, codec.lengths[-1]) == (3.0, 3.0)
+
+
+def test_a_batch_is_timed_as_one(timed: Callable[..., Speed]) -> None:
+    codec = Slow()
+    row = timed(codec, batch=4)
+    assert (row.batch, row.duration_s, row.encode_s[0]) == (4, 3.0, pytest.approx(0.12))
+    assert set(codec.batches) == {4}
+
+
+@pytest.mark.parametrize(
+    ("changes", "load", "why"),
+    [
+        ({}, 1.05, ""),
+        ({}, None, ""),
+        ({}, 1.2, r"other processes kept 1\.2 of 2 processors busy"),
+        ({"encode_s": (1.0, 1.0, 1.3)}, 0.0, "standard deviation of encoding 16% of its mean"),
+        ({"decode_s": (*[2.0] * 80, 3.2)}, 0.0, "a repeat of decoding 59% off its mean"),
+        ({"encode_s": (2e-4, 9e-4, 1.0)}, 0.0, "encoding takes less than 1 ms"),
+        ({"encode_s": (1.0,), "decode_s": (1.0,)}, 0.0, "1 repeats within the budget"),
+    ],
+)
+def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(
+    changes: dict[str, tuple[float, ...]], load: float | None, why: str
+) -> None:
+    found = why_unstable(replace(ROW, load=load, **changes), processors=2)  # type: ignore[arg-type]
+    assert re.match(why, found)
+    assert bool(found) == bool(why)
+
+
+def test_a_drift_over_the_repeats_is_seen(timed: Callable[..., Speed]) -> None:
+    assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable
+
+
+def test_load_is_that_of_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([(10.0, 100.0), (12.0, 103.0), (10.0, 100.0), (10.01, 100.0), None, (1.0, 1.0)])
+    monkeypatch.setattr(speed, "_processor_seconds", lambda: next(seen))
+    assert [OtherLoad()() for _ in range(3)] == [1.5, None, None]
+
+
+def test_processor_seconds_are_the_kernels_without_our_own() -> None:
+    (then, others), (later, more) = speed._processor_seconds(), speed._processor_seconds()
+    assert later >= then
+    assert more > others - 1
+
+
+def test_a_codec_that_fails_has_a_row_that_says_why(timed: Callable[..., Speed]) -> None:
+    row = timed(Slow(most=0))
+    assert row.encode_s == ()
+    assert row.reason == "OutOfMemoryError: CUDA out of memory"
+
+
+def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
+    specs: list[CodecSpec] = [spec for _, spec in select("identity,noise@20dB")]
+    handles = [CodecHandle(spec.model, spec, None, "cpu") for spec in specs]
+    jobs = [SpeedJob(handle, "mono", 0.5) for handle in handles]
+    rows = list(measured(jobs, log=tmp_path / "log"))
+    assert [row.codec for row in rows] == ["identity", "noise@20dB"]
+    assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)
+    lost = speed._Queue(jobs).lost(jobs[0], "why")
+    assert (lost.codec, lost.reason, lost.encode_s) == ("identity", "why", ())
