@@ -57,6 +57,8 @@ def score_files(
     )
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     run_folder = import_decodes(request, chosen, folder or Path("runs") / f"{stamp}-files")
+    if notes := run_folder.run.facts.get("test set"):
+        err.print(f"files       {notes}", soft_wrap=True, markup=False)
     with ProgressBar() as bar:
         outcome = score_run(
             run_folder, chosen, workers=jobs or default_jobs(), progress=bar, by_name=bool(names)
