@@ -117,6 +117,7 @@ class Clip:
 
     `start` and `num_samples` cut a segment out of `path`, in samples at the file's own rate.
     `cluster` is what it shares with other clips (a speaker, a track): statistics resample those.
+    `note` is what to know of the file, such as that it does not state its length.
     """
 
     id: str
@@ -132,6 +133,7 @@ class Clip:
     lossy_source: bool | None = None
     licence: str | None = None
     measures: Measures | None = None
+    note: str = ""
 
     @property
     def duration_s(self) -> float:

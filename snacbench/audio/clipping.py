@@ -1,4 +1,4 @@
-"""Clipping: tops that a converter, a limiter or an overflow has cut flat."""
+"""Clipping: tops that a converter, a limiter or an overflow has cut flat; and our own limit."""
 
 from __future__ import annotations
 
@@ -7,12 +7,29 @@ from numpy.typing import NDArray
 
 from snacbench.types import Audio, FloatSamples
 
+_HIGHEST = 1 - 2.0**-23  # of 24-bit PCM, in which decodes are kept; the lowest is -1
 _MIN_RUN = 3  # a pure tone can repeat its extreme twice (at a quarter of the rate), never thrice
 _MIN_LEVEL = 0.1  # 20 dB under full scale nothing clips, and coarse steps repeat by themselves
 _STEP_16_BIT = 2.0**-15
 _GRID_TOLERANCE = 0.02
 _FLAT_STEPS = 2.0  # what dither adds to a flat top
 _STEEP_STEPS = 10.0  # a low note's own round top falls by at most 6 steps beside such a run
+
+
+def limited(audio: Audio) -> Audio:
+    """A signal limited to full scale: what float files and decoders put beyond it is cut.
+
+    Decodes are kept in 24 bits, which end there; so a source ends there, too, before any codec or
+    metric sees it, and a codec that returns its input is exact.
+    """
+    if beyond_full_scale(audio) == 0:
+        return audio
+    return Audio(np.clip(audio.samples, np.float32(-1), np.float32(_HIGHEST)), audio.rate_hz)
+
+
+def beyond_full_scale(audio: Audio) -> int:
+    """How many samples `limited` changes."""
+    return int(np.count_nonzero((audio.samples < -1) | (audio.samples > _HIGHEST)))
 
 
 def clipped_samples(audio: Audio) -> NDArray[np.bool_]:

@@ -1,22 +1,47 @@
-"""Reading clips and writing decoded audio (libsndfile through soundfile)."""
+"""Reading clips and writing decoded audio (libsndfile through soundfile, FFmpeg through PyAV).
+
+Every file is read by libsndfile if it can, else by FFmpeg; which of the two depends on the file's
+bytes alone. Its length is what decoding gives, and what its header states must be there: see
+`snacbench.audio.containers`. What a header claims is checked against the size of the file before
+memory is taken.
+"""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import stat
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 
+from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, StoreError
 from snacbench.types import Audio, Clip, FloatSamples
 
-AUDIO_SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
+# What libsndfile or FFmpeg reads, by the names that such files usually have. Not among them are
+# names of samples without a header (.raw, .pcm, .vox) and of what is seldom audio (.mat, .ts).
+AUDIO_SUFFIXES = frozenset(
+    f".{name}"
+    for names in (
+        "wav wave bwf rf64 w64 flac ogg oga ogv opus spx mp3 mp2 mp1 mpga aif aiff aifc au snd caf",
+        "sph nist nis m4a m4b m4r mp4 mov 3gp 3g2 aac adts webm weba mka mkv wma asf avi flv ac3",
+        "eac3 dts amr awb ape wv tta tak mpc dsf dff ra rm voc avr ircam svx 8svx iff paf pvf",
+        "wve sds xi qoa",
+    )
+    for name in names.split()
+)
+NOT_STATED = "length not stated"
 
 # 24 bits: finer than any codec here resolves, and every 16-bit source survives unchanged.
 _PCM_BITS = 24
@@ -25,8 +50,77 @@ _HASH_BLOCK_BYTES = 1 << 20
 _NEARLY_FULL_BYTES = 1 << 20
 _MAX_FLAC_CHANNELS = 8
 _MAX_FLAC_RATE_HZ = 655_350
-_OPEN_RIFF_SIZE = 0x7FFF_0000
-_UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's answer where a header leaves the length open
+
+_BLOCK_SAMPLES = 1 << 22
+_RATES_HZ = range(1_000, 1_536_001)  # what is resampled from below takes no end of memory
+_MAX_CHANNELS = 1024
+# Silence is what compresses best: FLAC codes 65,535 samples of it in about 12 bytes.
+_MOST_SAMPLES_PER_BYTE = 1 << 14
+_BYTES_PER_SAMPLE = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
+_LOUDEST = 32.0  # 30 dB over full scale: no mix is so loud, but whole numbers and damage are
+# Kinds of files of libsndfile that have no place for a length, and what its log says otherwise.
+_NEVER_STATED = ("PAF", "PVF", "IRCAM", "XI")
+_LOGGED_CUT = re.compile(r"truncated|Data length \d+ should be")
+_LOGGED_FRAMES = re.compile(r"^ *Frames *: (\d+)", re.MULTILINE)
+_LOGGED_SIZE = re.compile(r"Size *: (\d+)")
+# Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists), and whether
+# they state a length; of the others it is estimated.
+_FFMPEG_STATES = {
+    name: states
+    for states, names in (
+        (True, "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf iff"),
+        (True, "flv voc nistsphere xwma qoa"),
+        (False, "mp3 aac ac3 eac3 dts dtshd amr amrnb amrwb loas mpegts mpeg truehd mlp rm shn"),
+        (False, "ircam pvf g722 gsm sbc oma"),
+    )
+    for name in names.split()
+}
+_TEXT_BYTES = 64
+_DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
+_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+_NOT_AUDIO = (
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; run: git lfs pull"),
+    (b"<!doctype html", "a web page (HTML), not audio; fetch the file again"),
+    (b"<html", "a web page (HTML), not audio; fetch the file again"),
+    (b"<?xml", "an XML document, not audio; fetch the file again"),
+    (b"<error", "an XML document, not audio; fetch the file again"),
+    (b'{"', "JSON text, not audio; fetch the file again"),
+    (b"{}", "JSON text, not audio; fetch the file again"),
+    (b"[{", "JSON text, not audio; fetch the file again"),
+    (b"%pdf", "a PDF document, not audio"),
+    (b"pk\x03\x04", "a ZIP archive; unpack it"),
+    (b"\x1f\x8b", "compressed by gzip; unpack it"),
+    (b"\x89png", "an image (PNG), not audio"),
+    (b"mthd", "a MIDI file: notes, not audio"),
+    (b"\x93numpy", "an array of NumPy, not audio"),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an audio file without keeping its samples.
+
+    `note` says what to know of it, such as that it does not state its length; mostly empty.
+    """
+
+    rate_hz: int
+    channels: int
+    num_samples: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An open file: blocks of shape (channels, time) come from a place on, in order.
+
+    `num_samples` is None where only decoding tells.
+    """
+
+    rate_hz: int
+    channels: int
+    num_samples: int | None
+    note: str
+    blocks: Callable[[int, int | None], Iterator[FloatSamples]]
 
 
 def sha256_of_file(path: Path) -> str:
@@ -38,38 +132,23 @@ def sha256_of_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def probe(path: Path) -> tuple[int, int, int]:
-    """Rate in Hz, channels and samples per channel that an audio file's header states.
+def probe(path: Path) -> Header:
+    """Rate in Hz, channels, samples per channel, and what to know of an audio file.
+
+    Files that do not state their length, and those that only FFmpeg reads, are decoded.
 
     Raises
     ------
     AudioError
-        If the file is missing, unreadable, not audio, or holds no samples.
+        If the file is missing, unreadable, not audio, not whole, or holds no samples.
     """
-    try:
-        with _opened(path) as file:
-            rate_hz, channels, num_samples = file.samplerate, file.channels, file.frames
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioError(_why_unreadable(path, error)) from error
-    if num_samples == 0:
-        raise AudioError(f"{path} holds no samples; remove it or record it again")
-    _check_length_known(path, num_samples)
-    _check_riff_complete(path)
-    return int(rate_hz), int(channels), int(num_samples)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """An audio file, opened by descriptor.
-
-    Given a path, libsndfile would also look for a resource fork beside it, and refuse an MP3
-    beside which a copy by way of macOS has left its ``._`` file.
-    """
-    with (
-        path.open("rb", buffering=0) as stream,
-        soundfile.SoundFile(stream.fileno(), closefd=False) as file,
-    ):
-        yield file
+    with _opened(path) as file:
+        num_samples = file.num_samples
+        if num_samples is None:
+            num_samples = sum(block.shape[1] for block in file.blocks(0, None))
+        if num_samples == 0:
+            raise AudioError(f"{path} holds no samples; remove it or record it again")
+        return Header(file.rate_hz, file.channels, num_samples, file.note)
 
 
 def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio:
@@ -78,66 +157,343 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
     Returns
     -------
     Audio
-        At the file's own rate and channels, float32.
+        At the file's own rate and channels, float32; samples of float files may lie beyond +-1.
 
     Raises
     ------
     AudioError
         If the file is missing, unreadable, not audio, shorter than its header or the segment
-        says, empty, or holds NaN or infinite samples.
+        says, empty, or holds samples that are not finite or no audio at any level.
     """
-    try:
-        with _opened(path) as file:
-            _check_length_known(path, file.frames)
-            expected = file.frames - start if num_samples is None else num_samples
-            samples = _decode(file, path, start=start, num_samples=max(expected, 0))
-            rate_hz = int(file.samplerate)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise AudioError(_why_unreadable(path, error)) from error
-    if len(samples) == 0:
-        raise AudioError(f"{path} holds no samples; remove it or record it again")
-    if len(samples) < expected:
-        raise AudioError(
-            f"{path} ends after {len(samples)} of {expected} samples: the file is truncated or "
-            "damaged; fetch it again"
-        )
-    try:
-        return Audio(np.ascontiguousarray(samples.T), rate_hz)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error
-
-
-def _check_riff_complete(path: Path) -> None:
-    """A WAV file that was cut short: libsndfile would pass it off as a shorter recording."""
-    with path.open("rb") as stream:
-        head = stream.read(8)
-    if head[:4] != b"RIFF":
-        return
-    stated = int.from_bytes(head[4:], "little") + 8
-    size = path.stat().st_size
-    # Programs that write to a pipe leave the size open: 0 or all ones.
-    if size < stated < _OPEN_RIFF_SIZE:
-        raise AudioError(
-            f"{path} has {size} of the {stated} bytes that its header states: the file is "
-            "truncated or damaged; fetch it again"
-        )
-
-
-def _decode(file: soundfile.SoundFile, path: Path, *, start: int, num_samples: int) -> FloatSamples:
-    """Samples of an open file, shape (time, channels); fewer where it ends early."""
-    try:
-        file.seek(min(start, file.frames))
-        return np.asarray(file.read(frames=num_samples, dtype="float32", always_2d=True))
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path} opens but cannot be decoded ({error.error_string}): the file is truncated or "
-            "damaged; fetch it again"
-        ) from error
+    # A segment is part of a file that was looked at as a whole before.
+    with _opened(path, thorough=num_samples is None) as file:
+        expected = num_samples
+        if expected is None and file.num_samples is not None:
+            expected = file.num_samples - start
+        blocks = list(file.blocks(start, num_samples))
+        held = sum(block.shape[1] for block in blocks)
+        if held == 0:
+            raise AudioError(f"{path} holds no samples; remove it or record it again")
+        if expected is not None and held < expected:
+            raise AudioError(
+                f"{path} ends after {held / file.rate_hz:.2f} of {expected / file.rate_hz:.2f} s "
+                f"({held} of {expected} samples): the file is truncated or damaged; fetch it again"
+            )
+        samples = np.concatenate(blocks, axis=1)[:, :expected]
+        try:
+            audio = Audio(np.ascontiguousarray(samples), file.rate_hz)
+        except AudioError as error:
+            raise AudioError(f"{path}: {error}") from error
+        _check_scale(path, audio.samples)
+        return audio
 
 
 def read_clip(clip: Clip) -> Audio:
     """Read the segment of a file that a clip names; see `read` for what is raised."""
     return read(clip.path, start=clip.start, num_samples=clip.num_samples)
+
+
+def _check_scale(path: Path, samples: FloatSamples) -> None:
+    """Samples that no full scale of 1 explains."""
+    peak = float(np.abs(samples).max())
+    if peak >= 2 and bool(np.all(samples == np.rint(samples))):
+        raise AudioError(
+            f"{path} holds whole numbers up to {peak:,.0f} where full scale is 1: integers in a "
+            "file of floats; divide them by 32,768 (16 bits) or 8,388,608 (24 bits)"
+        )
+    if peak > _LOUDEST:
+        raise AudioError(
+            f"{path} holds a sample of {peak:.3g} where full scale is 1: the file is damaged or "
+            "was never scaled; fetch it again or divide it by its own full scale"
+        )
+
+
+# ------------------------------------------------------------------------------- opening files
+
+
+@contextmanager
+def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
+    """An audio file that is whole as far as its header tells; whatever fails is an `AudioError`."""
+    try:
+        size = _size_of_regular(path)
+        with path.open("rb", buffering=0) as stream:
+            _check_kind(path, stream)
+            extent = extent_of(View(stream, size), thorough=thorough)
+            _check_extent(path, extent)
+            with _decoder(path, stream, size, extent) as file:
+                yield file
+    except AudioError:
+        raise
+    # libsndfile and PyAV raise what they like, and so does numpy where memory ends.
+    except Exception as error:
+        raise AudioError(_why_unreadable(path, error)) from error
+
+
+def _size_of_regular(path: Path) -> int:
+    """Size of a file; a pipe or device is not opened, which might never end."""
+    mode = path.stat().st_mode
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe (FIFO)",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    if stat.S_IFMT(mode) in kinds:
+        raise AudioError(f"{path} is {kinds[stat.S_IFMT(mode)]}, not a file of audio")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path} is empty (0 bytes); fetch it again")
+    return path.stat().st_size
+
+
+def _check_kind(path: Path, stream: FileIO) -> None:
+    """What servers and tools leave in place of audio."""
+    head = (stream.read(256) or b"").removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for magic, kind in _NOT_AUDIO:
+        if head.startswith(magic):
+            raise AudioError(f"{path} is {kind}")
+    if _JSON.match(head):
+        raise AudioError(f"{path} is JSON text, not audio; fetch the file again")
+
+
+def _check_extent(path: Path, extent: Extent) -> None:
+    if extent.problem:
+        raise AudioError(f"{path} is not one whole recording: {extent.problem}")
+    if extent.stated is None or not extent.is_cut:
+        return
+    per_s, unit = extent.per_s, "s"
+    if per_s is None:
+        duration_s = _stated_duration_s(path)
+        per_s, unit = (extent.stated / duration_s, "s") if duration_s else (1.0, "bytes")
+    held, stated = extent.held / per_s, extent.stated / per_s
+    digits = 2 if unit == "s" else 0
+    raise AudioError(
+        f"{path} holds {held:.{digits}f} of the {stated:.{digits}f} {unit} that its header states: "
+        "the file is truncated or damaged; fetch it again"
+    )
+
+
+@contextmanager
+def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[_Opened]:
+    """By libsndfile if it opens the file and knows its length, else by FFmpeg."""
+    refused: Exception | None = None
+    if not extent.decode_to_end:
+        try:
+            # By descriptor: given a path, libsndfile would also look for a resource fork beside
+            # it, and refuse an MP3 beside which a copy by way of macOS has left its ``._`` file.
+            stream.seek(0)
+            opened = soundfile.SoundFile(stream.fileno(), closefd=False)
+        except soundfile.LibsndfileError as error:
+            refused = error
+        else:
+            with opened as file:
+                yield _by_libsndfile(path, file, size, extent)
+            return
+    try:
+        container = _ffmpeg(stream)
+    except Exception as error:
+        raise refused or error from error
+    with container:
+        yield _by_ffmpeg(path, container, _shape(stream), size, extent)
+
+
+def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: float) -> None:
+    """What a header claims, or decoding gives, against what so many bytes can hold."""
+    if rate_hz not in _RATES_HZ or not 1 <= channels <= _MAX_CHANNELS:
+        raise AudioError(
+            f"{path} states {channels} channels at {rate_hz} Hz; expected 1 to {_MAX_CHANNELS} at "
+            f"{_RATES_HZ[0]:,} to {_RATES_HZ[-1]:,} Hz: the header is damaged"
+        )
+    if samples * channels > most:
+        raise AudioError(
+            f"{path} claims {samples / rate_hz:,.0f} s of audio, more than its bytes can hold: the "
+            "header is damaged; fetch the file again"
+        )
+
+
+# ---------------------------------------------------------------------------------- libsndfile
+
+
+def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
+    frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
+    packed = file.format in ("FLAC", "SDS")
+    sample_bytes = None if packed else _BYTES_PER_SAMPLE.get(file.subtype)
+    most = size / sample_bytes if sample_bytes else float(size * _MOST_SAMPLES_PER_BYTE)
+    _check_claim(path, rate_hz, channels, frames, most)
+    _check_log(path, file, size, extent)
+
+    def blocks(start: int, count: int | None) -> Iterator[FloatSamples]:
+        at = 0
+        # Not to the beginning: after a seek libsndfile passes over damage of which it told before.
+        if start and file.seekable():
+            at = min(start, frames)
+            file.seek(at)
+        end = frames if count is None else min(frames, start + count)
+        step = max(1, _BLOCK_SAMPLES // channels)
+        while at < end:
+            try:
+                block = file.read(frames=min(step, end - at), dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError as error:
+                raise AudioError(
+                    f"{path} opens but cannot be decoded beyond {_decodable_s(path):.2f} of the "
+                    f"{frames / rate_hz:.2f} s that its header states ({error.error_string}): the "
+                    "file is truncated or damaged; fetch it again"
+                ) from error
+            if len(block) == 0:
+                return
+            yield np.ascontiguousarray(block[max(0, start - at) :].T)
+            at += len(block)
+
+    not_stated = file.format in _NEVER_STATED or (extent.known and extent.stated is None)
+    return _Opened(rate_hz, channels, frames, NOT_STATED if not_stated else "", blocks)
+
+
+def _check_log(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> None:
+    """What libsndfile's log tells of kinds of files that `containers` does not know."""
+    if file.subtype.startswith("DWVW"):
+        raise AudioError(f"{path} is coded as DWVW, of which soundfile reads nothing; convert it")
+    if extent.known:
+        return
+    log, seconds = file.extra_info, file.frames / file.samplerate
+    kind = file.format
+    logged = [int(n) for n in _LOGGED_FRAMES.findall(log)] if kind in ("AVR", "MPC2K") else []
+    sizes = [int(n) for n in _LOGGED_SIZE.findall(log)] if kind == "MAT5" else []
+    stated_s = max([*logged, file.frames]) / file.samplerate
+    if _LOGGED_CUT.search(log) or stated_s > seconds or max(sizes, default=0) > size:
+        of = f" of {stated_s:.2f}" if stated_s > seconds else ""
+        raise AudioError(
+            f"{path} ends after {seconds:.2f}{of} s, before its header says: the file is "
+            "truncated or damaged; fetch it again"
+        )
+
+
+# -------------------------------------------------------------------------------------- FFmpeg
+
+
+def _ffmpeg(stream: FileIO) -> Any:
+    """An open container of FFmpeg; by descriptor, so that no name tells a format or a protocol."""
+    import av
+
+    return av.open(
+        f"file:/proc/self/fd/{stream.fileno()}",
+        options={"format_whitelist": ",".join(_FFMPEG_STATES)},
+        metadata_errors="replace",
+    )
+
+
+def _stated_duration_s(path: Path) -> float | None:
+    """The duration that FFmpeg finds in a header."""
+    with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
+        return float(container.duration) / 1e6 if container.duration else None
+    return None
+
+
+def _decodable_s(path: Path) -> float:
+    """How much of a damaged file FFmpeg decodes, in seconds."""
+    seconds = 0.0
+    with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
+        for frame in container.decode(audio=0):
+            seconds += frame.samples / frame.sample_rate
+    return seconds
+
+
+def _shape(stream: FileIO) -> tuple[int, int]:
+    """Rate and channels of what is decoded: a header of AAC may state half of either."""
+    with suppress(Exception), _ffmpeg(stream) as container:
+        for frame in container.decode(audio=0):
+            return frame.sample_rate, frame.layout.nb_channels
+    return 0, 0
+
+
+def _by_ffmpeg(
+    path: Path, container: Any, shape: tuple[int, int], size: int, extent: Extent
+) -> _Opened:
+    streams = container.streams.audio
+    if not streams or streams[0].codec_context is None:
+        raise AudioError(f"{path} holds no stream of audio that FFmpeg can decode")
+    stream = streams[0]
+    rate_hz, channels = shape if any(shape) else (int(stream.rate or 0), int(stream.channels or 0))
+    most = float(size * _MOST_SAMPLES_PER_BYTE)
+    _check_claim(path, rate_hz, channels, 0, most)
+    states = any(_FFMPEG_STATES.get(name, False) for name in container.format.name.split(","))
+    states = states and not (extent.known and extent.stated is None)
+    duration_s = 0.0
+    if states and stream.duration:
+        duration_s = float(stream.duration * stream.time_base)
+    elif states and len(container.streams) == 1:  # else it may be that of pictures
+        duration_s = float(container.duration or 0) / 1e6
+
+    def blocks(start: int, count: int | None) -> Iterator[FloatSamples]:
+        at, end = 0, None if count is None else start + count
+        for block in _frames(path, container, (rate_hz, channels), strict=states):
+            _check_claim(path, rate_hz, channels, at + block.shape[1], most)
+            wanted = block[:, max(0, start - at) : None if end is None else max(0, end - at)]
+            at += block.shape[1]
+            if wanted.shape[1]:
+                yield wanted
+            if end is not None and at >= end:
+                return
+        if duration_s and abs(at / rate_hz - duration_s) > _DURATION_TOLERANCE_S:
+            raise AudioError(
+                f"{path} decodes to {at / rate_hz:.2f} s and its header states {duration_s:.2f} s: "
+                "the file is truncated, damaged or several in one; fetch it again"
+            )
+
+    notes = [] if states and (duration_s or extent.known) else [NOT_STATED]
+    if len(streams) > 1:
+        notes.append(f"the first of {len(streams)} streams of audio")
+    return _Opened(rate_hz, channels, None, "; ".join(notes), blocks)
+
+
+def _frames(
+    path: Path, container: Any, shape: tuple[int, int], *, strict: bool
+) -> Iterator[FloatSamples]:
+    """Decoded frames; of a file that does not state its length the last one may be incomplete."""
+    from av.error import FFmpegError
+
+    failed: FFmpegError | None = None
+    stream = container.streams.audio[0]
+    if (container.format.name, stream.codec_context.name) == ("caf", "alac"):
+        # Its last packet is short, and FFmpeg would shorten it again by what the index states.
+        stream.codec_context.options = {"flags2": "+skip_manual"}
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                if strict or failed:
+                    raise
+                failed = error
+                continue
+            if failed and frames:
+                raise failed
+            for frame in frames:
+                if (frame.sample_rate, frame.layout.nb_channels) != shape:
+                    raise AudioError(
+                        f"{path} changes from {shape[1]} channels at {shape[0]} Hz to "
+                        f"{frame.layout.nb_channels} at {frame.sample_rate} Hz; split it"
+                    )
+                yield _as_floats(frame)
+    except FFmpegError as error:
+        raise AudioError(
+            f"{path} opens but cannot be decoded to its end ({error.strerror}): the file is "
+            "truncated or damaged; fetch it again"
+        ) from error
+
+
+def _as_floats(frame: Any) -> FloatSamples:
+    """Samples of a frame, shape (channels, time), full scale 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.float32) - 128) / 128
+    elif np.issubdtype(samples.dtype, np.integer):
+        samples = samples * np.float64(2.0 ** (1 - 8 * samples.dtype.itemsize))
+    return np.ascontiguousarray(samples, dtype=np.float32)
+
+
+# ------------------------------------------------------------------------------------- writing
 
 
 def write_flac(path: Path, audio: Audio) -> int:
@@ -202,25 +558,23 @@ def _check_complete(partial: Path, audio: Audio) -> None:
         raise OSError(errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written")
 
 
-def _check_length_known(path: Path, num_samples: int) -> None:
-    if num_samples == _UNKNOWN_LENGTH:
-        raise AudioError(
-            f"{path} does not state its length; write it again as a file, not into a pipe"
-        )
-
-
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if not path.exists():
+    if isinstance(error, FileNotFoundError) or not path.exists():
         return f"{path} does not exist; check the path or the manifest that names it"
     if not os.access(path, os.R_OK):
         return f"{path} may not be read by this user; check its permissions"
-    if path.stat().st_size == 0:
-        return f"{path} is empty (0 bytes); fetch it again"
-    # libsndfile's own words alone: before them stands a descriptor, another one in each run.
-    reason = getattr(error, "error_string", error)
+    if isinstance(error, MemoryError):
+        return f"{path} needs more memory than there is; use --segment-s, or cut the file"
+    with suppress(OSError, UnicodeDecodeError), path.open("rb") as stream:
+        # The last character may be cut in two.
+        text = getincrementaldecoder("utf-8")().decode(stream.read(_TEXT_BYTES)).strip()
+        if text and "".join(text.split()).isprintable():
+            return f"{path} is not audio but text; it begins {text.splitlines()[0][:40]!r}"
+    # Their own words alone: before them stands a descriptor, another one in each run.
+    reason = getattr(error, "error_string", None) or getattr(error, "strerror", None) or error
     return (
-        f"{path} is not audio that libsndfile can read ({reason}); check that it is what its name "
-        "says"
+        f"{path} is not audio that libsndfile or FFmpeg can read ({str(reason).strip()}); check "
+        "that it is what its name says, and whole"
     )
 
 

@@ -64,6 +64,8 @@ def score_files(
         with suppress(OSError):  # it holds something, or was never made
             target.rmdir()
         raise
+    if notes := run_folder.run.facts.get("test set"):
+        err.print(f"files       {notes}", soft_wrap=True, markup=False)
     with ProgressBar() as bar:
         outcome = score_run(
             run_folder, chosen, workers=jobs or default_jobs(), progress=bar, by_name=bool(names)

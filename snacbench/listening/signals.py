@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snacbench.audio.channels import downmix
+from snacbench.audio.clipping import limited
 from snacbench.audio.io import read, read_clip, sha256_of_file
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
@@ -76,6 +77,7 @@ def source(run: RunSignals, clip_id: str) -> Audio:
         raise AudioError(
             f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
         )
+    audio = limited(audio)
     return downmix(audio) if run.mono else audio
 
 

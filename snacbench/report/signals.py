@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from snacbench.audio.channels import downmix
+from snacbench.audio.clipping import limited
 from snacbench.audio.io import read, read_clip, sha256_of_file
 from snacbench.audio.resample import fit_length
 from snacbench.errors import AudioError
@@ -71,6 +72,7 @@ def _reference(
         problems.append(f"the recording is not at hand: {error}")
         return None
     mono = folder.run.recipe.get("channels", "mono") == "mono"
+    audio = limited(audio)
     return at_preview_rate(downmix(audio) if mono else audio, longest_s)
 
 

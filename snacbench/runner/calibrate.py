@@ -15,6 +15,7 @@ import numpy as np
 
 from snacbench.audio.align import cross_correlation
 from snacbench.audio.channels import downmix, upmix
+from snacbench.audio.clipping import limited
 from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration
@@ -99,4 +100,4 @@ def _excerpts() -> Iterator[Audio]:
         for clip in sorted(of_domain, key=lambda c: -c.rate_hz)[:_EXCERPTS_PER_DOMAIN]:
             length = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
             start = (clip.num_samples - length) // 2
-            yield downmix(read(clip.path, start=start, num_samples=length))
+            yield downmix(limited(read(clip.path, start=start, num_samples=length)))

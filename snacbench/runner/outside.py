@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import AUDIO_SUFFIXES, read, read_clip, sha256_of_file, write_flac
+from snacbench.audio.clipping import beyond_full_scale, limited
+from snacbench.audio.io import read, read_clip, sha256_of_file, write_flac
 from snacbench.audio.resample import resample
 from snacbench.errors import ClipError, TestSetError, UserError
 from snacbench.plugins import codec_families, codec_models
@@ -19,7 +20,8 @@ from snacbench.runner.plan import Request
 from snacbench.runner.signals import source_signal
 from snacbench.store.folder import RunFolder
 from snacbench.testsets import TestSet, open_test_set
-from snacbench.testsets.testset import make_clip, make_set
+from snacbench.testsets.folder import files_below
+from snacbench.testsets.testset import counted, make_clip, make_set, some_of
 from snacbench.types import Audio, Clip, CodecSpec, Domain, Metric
 
 _PAIRS_FOR_DELAY = 12
@@ -62,7 +64,8 @@ def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target:
     )
     outline = Request(codecs="", data=str(request.reference), metrics=request.metrics)
     recipe = {**asdict(outline), "outside": {k: str(v) for k, v in asdict(request).items()}}
-    run = describe_run(recipe, references, (spec,), metrics, {})
+    facts = {"test set": "; ".join(references.notes)} if references.notes else {}
+    run = describe_run(recipe, references, (spec,), metrics, facts)
     folder = RunFolder.create(target, run, references.clips)
     with folder.locked():
         folder.append(_import(folder, clip, pairs.get(clip.id), spec) for clip in references.clips)
@@ -88,7 +91,7 @@ def _matched(request: OutsideRequest) -> tuple[TestSet, dict[str, Path]]:
     """References as a test set, and for each clip's id the degraded file of the same name."""
     if not request.degraded.exists():
         raise TestSetError(f"--degraded {request.degraded}: no such file or folder")
-    if request.reference.is_file() and request.reference.suffix.lower() in AUDIO_SUFFIXES:
+    if request.reference.is_file() and request.reference.suffix.lower() != ".csv":
         if not request.degraded.is_file():
             raise TestSetError(
                 f"--reference is a file and --degraded {request.degraded} is not; give two files "
@@ -104,22 +107,45 @@ def _matched(request: OutsideRequest) -> tuple[TestSet, dict[str, Path]]:
             "two folders"
         )
     references = open_test_set(str(request.reference), domain=request.domain)
-    names = {
-        path.relative_to(request.degraded).with_suffix("").as_posix(): path
-        for path in sorted(request.degraded.rglob("*"))
-        if path.suffix.lower() in AUDIO_SUFFIXES
-    }
+    if request.reference.is_dir():
+        root = request.reference.resolve()
+        files = [c.path for c in references.clips] + [c.path for c in references.broken]
+        _by_name("--reference", root, sorted(files))
+    found = files_below(request.degraded)
+    names = _by_name("--degraded", request.degraded, found.audio)
     pairs = {
-        clip.id: names[name]
+        clip.id: names.pop(name)
         for clip in references.clips
         if (name := clip.id.partition("/")[2]) in names
     }
+    for broken in references.broken:
+        names.pop(broken.id.partition("/")[2], None)
     if not pairs:
         raise TestSetError(
             f"no file in {request.degraded} has the name of a reference in {request.reference}; "
             "names must match but for the suffix"
         )
-    return references, pairs
+    notes = [f"--degraded: {line}" for line in (*found.unreadable, *found.notes)]
+    if names:
+        notes.append(
+            f"{counted(len(names), 'degraded file')} without a reference of that name: "
+            f"{some_of(list(names))}"
+        )
+    return replace(references, notes=(*references.notes, *notes)), pairs
+
+
+def _by_name(option: str, root: Path, paths: Sequence[Path]) -> dict[str, Path]:
+    """Files by their names below a folder, without suffix."""
+    names: dict[str, Path] = {}
+    for path in paths:
+        name = path.relative_to(root).with_suffix("").as_posix()
+        if name in names:
+            raise TestSetError(
+                f"{option} {root} holds {names[name].name} and {path.name}, which differ in their "
+                "suffix alone; keep one of them"
+            )
+        names[name] = path
+    return names
 
 
 def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -> Coded:
@@ -128,8 +154,9 @@ def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -
         return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
     target = folder.decoded_path(clip.id, spec.name)
     try:
-        degraded = downmix(read(path))
-        clipped = write_flac(target, degraded)
+        given = read(path)
+        degraded = downmix(limited(given))
+        clipped = beyond_full_scale(given) + write_flac(target, degraded)
     except ClipError as error:
         return Coded(clip.id, spec.name, "failed", str(error), clip.domain, clip.duration_s)
     return Coded(
@@ -160,6 +187,7 @@ def _signals(references: TestSet, pairs: dict[str, Path]) -> Iterator[tuple[Audi
     for clip in references.clips:
         if clip.id in pairs:
             try:
-                yield source_signal(read_clip(clip), "mono"), downmix(read(pairs[clip.id]))
+                degraded = downmix(limited(read(pairs[clip.id])))
+                yield source_signal(read_clip(clip), "mono"), degraded
             except ClipError:
                 continue  # its row says so already

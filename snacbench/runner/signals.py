@@ -14,8 +14,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
+
 from snacbench.audio.align import remove_delay
 from snacbench.audio.channels import downmix, join, split, upmix
+from snacbench.audio.clipping import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
 from snacbench.types import Audio, CodecSpec, MetricSpec
@@ -23,26 +26,39 @@ from snacbench.types import Audio, CodecSpec, MetricSpec
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
 
+_CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
 _SIGNALS_KEPT = 16  # a reference and a decode, each at every rate that metrics ask for
 _FITTED_KEPT = 8  # a decode at all these rates
 
 
 def source_signal(audio: Audio, channels: Channels) -> Audio:
-    """The clip as the whole run sees it: downmixed or not.
+    """The clip as the whole run sees it: limited to full scale, downmixed or not.
 
     Raises
     ------
     AudioError
-        If channels are to be kept and there are more than two.
+        If channels are to be kept and there are more than two, or cancel in the downmix.
     """
+    audio = limited(audio)
     if channels == "mono":
-        return downmix(audio)
+        mono = downmix(audio)
+        if _energy(mono) < _CANCELLED * _energy(audio):
+            raise AudioError(
+                f"its {audio.channels} channels cancel in the downmix to mono: of one recorded "
+                "sound, some have the opposite polarity; use --channels stereo, or one channel"
+            )
+        return mono
     if audio.channels > 2:
         raise AudioError(
             f"a stereo run takes clips of 1 or 2 channels, found {audio.channels}; use "
             "--channels mono"
         )
     return audio
+
+
+def _energy(audio: Audio) -> float:
+    """Mean square over time and channels, without their constant part."""
+    return float(np.var(audio.samples, axis=1, dtype=np.float64).mean())
 
 
 def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:

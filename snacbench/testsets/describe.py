@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from snacbench.testsets.index import some_of
 from snacbench.testsets.records import Progress
 from snacbench.testsets.segments import measured
-from snacbench.testsets.testset import TestSet, choose, counted
+from snacbench.testsets.testset import TestSet, choose, counted, some_of
 from snacbench.testsets.warnings import warnings_of
 from snacbench.types import Clip, Measures
 

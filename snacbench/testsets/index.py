@@ -8,10 +8,8 @@ from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
 from snacbench.testsets.records import FileIndex, FileRecord, Reading
-from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, counted, make_set
+from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, counted, make_set, some_of
 from snacbench.types import Clip
-
-_NAMES_SHOWN = 8
 
 
 def corpus_set(
@@ -111,12 +109,6 @@ def _notes(corpus: Corpus, files: Sequence[CorpusFile], index: FileIndex) -> lis
     ]
     lines += index.notes()
     return lines
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def joined(name: str, parts: Sequence[TestSet]) -> TestSet:

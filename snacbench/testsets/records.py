@@ -69,6 +69,7 @@ class Reading:
 class FileRecord:
     """What is known of a file: `problem` says why it cannot be used, if it cannot.
 
+    `note` is what to know of it if it can, as `snacbench.audio.io.Header` has it.
     `path` is relative to the root of the index, `seen_ns` when the file was read.
     """
 
@@ -80,6 +81,7 @@ class FileRecord:
     rate_hz: int = 0
     channels: int = 0
     num_samples: int = 0
+    note: str = ""
     problem: str = ""
 
     def holds(self, size_bytes: int, mtime_ns: int) -> bool:
@@ -169,13 +171,11 @@ def read_record(root: Path, relative: str) -> FileRecord:
     seen_ns = time.time_ns()
     try:
         _check_name(path)
-        rate_hz, channels, num_samples = probe(path)
+        header = probe(path)
         digest = sha256_of_file(path)
     except (AudioError, OSError) as error:
         return FileRecord(relative, problem=str(error))
-    return FileRecord(
-        relative, size_bytes, mtime_ns, seen_ns, digest, rate_hz, channels, num_samples
-    )
+    return FileRecord(relative, size_bytes, mtime_ns, seen_ns, digest, **dataclasses.asdict(header))
 
 
 def index_folder() -> Path:

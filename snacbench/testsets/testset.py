@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 from snacbench.errors import TestSetError
 from snacbench.testsets.records import FileRecord, printable, read_record
 from snacbench.types import Clip, Domain
+
+_NAMES_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: object) -> Cl
         domain = facts.get("domain", "unknown")
         return BrokenClip(printable(clip_id), path, record.problem, domain)  # type: ignore[arg-type]
     clip = Clip(clip_id, path, record.sha256, record.rate_hz, record.channels, record.num_samples)
-    return replace(clip, **facts)  # type: ignore[arg-type]
+    return replace(clip, note=record.note, **facts)  # type: ignore[arg-type]
 
 
 def make_set(
@@ -91,7 +93,9 @@ def make_set(
     """
     found = sorted(clips, key=lambda clip: clip.id)
     if not found:
-        raise TestSetError(f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3 or AIFF files")
+        raise TestSetError(
+            f"{origin} holds no audio; expected WAV, FLAC, OGG, MP3, AIFF, M4A or the like"
+        )
     for clip_id, group in groupby(found, key=lambda clip: clip.id):
         paths = [str(clip.path) for clip in group]
         if len(paths) > 1:
@@ -153,6 +157,12 @@ def _segment(clip: Clip, segment_s: float) -> Clip:
 def counted(number: int, noun: str) -> str:
     """``1 file``, ``1,000 files``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def hash_of(text: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora.corpus import Corpus
-from snacbench.testsets.folder import audio_files
+from snacbench.testsets.folder import files_below
 from snacbench.testsets.index import missing_of
 from snacbench.testsets.records import FileIndex, Progress, Reading
 from snacbench.testsets.testset import TestSet
@@ -46,7 +46,7 @@ def verify_folder(folder: Path, *, progress: Progress | None = None) -> Verified
         If there is no index of the folder.
     """
     index = FileIndex(folder.resolve().name, folder)
-    paths = [path.relative_to(index.root).as_posix() for path in audio_files(index.root)]
+    paths = [path.relative_to(index.root).as_posix() for path in files_below(index.root).audio]
     return _verify(index, paths, str(folder), progress)
 
 

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from snacbench.audio.io import NOT_STATED
 from snacbench.types import Clip, Measures
 
 # A brickwall between these shares of half a standard rate points to that rate: resamplers pass
@@ -60,6 +61,8 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
         *_upsampled(sounding, len(known)),
         *_cut_off(sounding, len(known)),
         *_declared_lossy(clips),
+        *_noted(clips),
+        *_beyond_full_scale(sounding, len(known)),
         *_clipped(sounding, len(known)),
         *_quiet(sounding, len(known)),
         *_narrower_than_codecs(sounding, codec_rates_hz),
@@ -140,6 +143,25 @@ def _declared_lossy(clips: Sequence[Clip]) -> Iterator[str]:
         yield (
             f"{len(found)} of {len(clips)} clips {verb} from lossy files: easier to code than "
             f"the recording was, and the reference has artefacts of its own{_ids(found)}"
+        )
+
+
+def _noted(clips: Sequence[Clip]) -> Iterator[str]:
+    for note in sorted({clip.note for clip in clips if clip.note}):
+        found = [clip for clip in clips if clip.note == note]
+        hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""
+        yield f"{note}: {len(found)} of {len(clips)} clips{_ids(found)}{hidden}"
+
+
+def _beyond_full_scale(known: Sequence[_Measured], total: int) -> Iterator[str]:
+    peaks = {m.clip.id: m.measures.peak_dbfs or 0.0 for m in known}
+    found = [m.clip for m in known if peaks[m.clip.id] > 0]
+    if found:
+        verb = "goes" if len(found) == 1 else "go"
+        yield (
+            f"{len(found)} of {total} clips {verb} beyond full scale (peak "
+            f"+{max(peaks.values()):.1f} dBFS at most): limited to it on reading, for reference "
+            f"and codecs alike{_ids(found)}"
         )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from snacbench.audio.io import read
 from snacbench.audio.measures import measure
@@ -109,3 +111,17 @@ def test_real_clips_as_read_from_their_spectra(
     found = measure(read(shared / f"audio/eval/{name}.flac"))
     assert found.bandwidth_hz == pytest.approx(bandwidth_hz, rel=0.1)
     assert found.brickwall == brickwall
+
+
+@given(
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 2), st.integers(1, 2000)),
+        elements=st.floats(width=32, allow_nan=False, allow_infinity=False),
+        fill=st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)]),
+    )
+)
+def test_measuring_takes_any_samples(samples: np.ndarray) -> None:
+    with np.errstate(all="raise", under="ignore"):
+        found = measure(Audio(samples, 16_000))
+    assert all(value is None or np.isfinite(value) for value in asdict(found).values())

@@ -117,7 +117,7 @@ def test_unreadable_files_fail_with_their_reasons(cli: Run, sick: Path, tmp_path
         "text": "is not audio",
         "empty": "is empty (0 bytes)",
         "truncated": "truncated or damaged",
-        "cut": "has 9000 of the 32044 bytes that its header states",
+        "cut": "holds 0.28 of the 1.00 s that its header states",
         "no_samples": "holds no samples",
         "nan": "1 of 8000 samples are NaN or infinite",
         "inf": "1 of 8000 samples are NaN or infinite",
@@ -154,7 +154,10 @@ def test_odd_but_readable_clips_get_rows_and_no_made_up_scores(cli: Run, tmp_pat
     coded = list(run.read(Coded))
     assert all(r.status == "ok" for r in coded)
     by_clip = {r.clip.partition("/")[2]: r for r in coded if r.codec == "identity"}
-    assert by_clip["over_scale"].clipped_samples
+    assert by_clip["over_scale"].clipped_samples == 0  # its source is limited already
+    assert "1 of 8 clips goes beyond full scale (peak +9.5 dBFS at most)" in " ".join(
+        (done.stdout + done.stderr).split()
+    )
     assert by_clip["full_scale"].clipped_samples is not None
     for score in run.read(Score):
         if "silence" in score.clip:

@@ -67,7 +67,7 @@ def test_a_clip_that_does_not_even_fit_alone_fails_with_its_reason(tmp_path: Pat
 
 
 def test_only_the_clip_that_breaks_the_codec_fails(tmp_path: Path) -> None:
-    clips = [make_clip(tmp_path, f"c{i}", 3000, first=2.0 if i == 3 else None) for i in range(6)]
+    clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]
     rows = coded(BatchingToy(), clips, tmp_path / "run")
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
     assert rows["set/c3"].reason == "RuntimeError: poisoned"

@@ -31,6 +31,30 @@ def test_stereo_run_keeps_two_channels_and_refuses_six() -> None:
         signals.source_signal(broadband(0.1, 48_000, channels=6), "stereo")
 
 
+def test_channels_that_cancel_are_named_and_stereo_keeps_them() -> None:
+    left = broadband(0.1, 48_000).samples
+    opposite = Audio(np.concatenate([left, -left]), 48_000)
+    with pytest.raises(
+        AudioError, match=r"its 2 channels cancel in the downmix .*--channels stereo"
+    ):
+        signals.source_signal(opposite, "mono")
+    assert signals.source_signal(opposite, "stereo") is opposite
+    quieter = Audio(np.concatenate([left, np.float32(-0.9) * left]), 48_000)
+    assert signals.source_signal(quieter, "mono").channels == 1
+    silence = Audio(np.zeros((2, 4800), np.float32), 48_000)
+    assert signals.source_signal(silence, "mono").channels == 1
+
+
+@pytest.mark.parametrize("channels", ["mono", "stereo"])
+def test_a_source_ends_at_full_scale_as_its_decodes_do(channels: signals.Channels) -> None:
+    samples = np.array([[3.0, 1.0, 0.5], [-3.0, 1.0, -0.5]], np.float32)
+    source = signals.source_signal(Audio(samples + np.float32(0.25), 48_000), channels)
+    top = np.float32(1 - 2**-23)
+    limited = np.array([[top, top, 0.75], [-1.0, top, -0.25]], np.float32)
+    expected = limited if channels == "stereo" else limited.mean(axis=0, keepdims=True)
+    assert np.array_equal(source.samples, expected)
+
+
 @pytest.mark.parametrize(
     ("codec", "channels", "parts", "rule"),
     [

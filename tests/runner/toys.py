@@ -24,7 +24,7 @@ class BatchingToy:
 
     spec: CodecSpec = SPEC
     most: int = 1000
-    poison: float = 2.0  # a signal whose first sample is this breaks the codec
+    poison: float = -1.0  # a signal whose first sample is this breaks the codec
     batches: list[int] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
 

@@ -4,9 +4,12 @@ import os
 
 import pytest
 
-from snacbench.audio.io import sha256_of_file
+from snacbench.audio.io import read, sha256_of_file
 from snacbench.errors import TestSetError
 from snacbench.testsets.folder import folder_set
+from snacbench.testsets.records import Reading
+from tests.containers import by_pyav, by_soundfile
+from tests.testsets.conftest import settle
 
 
 def ids(test_set) -> list[str]:
@@ -138,7 +141,7 @@ def test_a_file_name_that_is_not_utf8_becomes_a_broken_clip(record, tmp_path):
 def test_a_folder_without_audio_is_an_error(tmp_path, hold):
     if hold == "no audio":
         (tmp_path / "readme.txt").write_text("hello")
-    with pytest.raises(TestSetError, match=r"holds no audio; expected WAV, FLAC, OGG, MP3 or AIFF"):
+    with pytest.raises(TestSetError, match=r"holds no audio; expected WAV, FLAC"):
         folder_set(tmp_path)
 
 
@@ -147,3 +150,91 @@ def test_a_folder_that_may_not_be_read_is_an_error(record, tmp_path, monkeypatch
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
     with pytest.raises(TestSetError, match=r"set may not be read by this user; check its perm"):
         folder_set(tmp_path / "set")
+
+
+def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
+    for name in ("a.wav", "b.au", "c.caf", "d.w64", "e.voc"):
+        record(f"set/{name}")
+    (tmp_path / "set/f.m4a").write_bytes(by_pyav("ipod", "alac"))
+    (tmp_path / "set/g.sph").write_bytes(by_soundfile("NIST", "PCM_16"))
+    (tmp_path / "set/a.txt").write_text("what is said in a.wav")
+    for name in ("README", "notes.txt", "h.raw", "i.raw"):
+        (tmp_path / "set" / name).write_bytes(b"x")
+    found = folder_set(tmp_path / "set")
+    assert ids(found) == [f"set/{name}" for name in "abcdefg"]
+    assert found.notes == (
+        "4 files left out, not read as audio: 2 .raw, 1 without suffix, 1 .txt (README)",
+    )
+
+
+def test_a_file_keeps_its_id_beside_one_of_a_kind_that_was_not_read_before(record, tmp_path):
+    for name in ("a.wav", "a.au", "b.au", "b.caf", "c.flac", "c.wav"):
+        record(f"set/{name}")
+    assert ids(folder_set(tmp_path / "set")) == [
+        "set/a",
+        "set/a.au",
+        "set/b.au",
+        "set/b.caf",
+        "set/c.flac",
+        "set/c.wav",
+    ]
+
+
+def test_linked_folders_are_followed_once(record, tmp_path):
+    record("elsewhere/b.wav")
+    record("set/real/a.wav")
+    (tmp_path / "set/an_alias").symlink_to("real")
+    (tmp_path / "set/real/around").symlink_to("..")
+    (tmp_path / "set/more").symlink_to(tmp_path / "elsewhere")
+    found = folder_set(tmp_path / "set")
+    assert ids(found) == ["set/more/b", "set/real/a"]
+    assert found.notes == (
+        "linked folders whose files are in the set already: an_alias, real/around",
+    )
+
+
+def test_a_folder_below_that_may_not_be_read_is_missing(record, tmp_path, monkeypatch):
+    record("set/a.wav")
+    record("set/closed/b.wav")
+    scandir = os.scandir
+
+    def refuse(path):
+        if path.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
+    found = folder_set(tmp_path / "set")
+    assert ids(found) == ["set/a"]
+    assert found.missing == (f"{tmp_path / 'set/closed'} cannot be read (Permission denied)",)
+
+
+def test_a_link_to_itself_is_a_broken_clip(record, tmp_path):
+    record("set/a.wav")
+    (tmp_path / "set/b.wav").symlink_to("b.wav")
+    found = folder_set(tmp_path / "set")
+    assert (ids(found), [b.id for b in found.broken]) == (["set/a"], ["set/b"])
+
+
+def test_a_pipe_among_files_is_a_broken_clip(record, tmp_path):
+    record("set/a.wav")
+    os.mkfifo(tmp_path / "set/b.wav")
+    found = folder_set(tmp_path / "set")
+    assert [b.id for b in found.broken] == ["set/b"]
+    assert "is a named pipe (FIFO)" in found.broken[0].reason
+
+
+def test_a_folder_with_a_name_of_audio_is_a_folder(record, tmp_path):
+    record("set/a.wav/b.wav")
+    assert ids(folder_set(tmp_path / "set")) == ["set/a.wav/b"]
+
+
+def test_a_length_that_is_not_stated_is_noted_and_kept_in_the_index(record, tmp_path):
+    bare = by_pyav("mp3", "libmp3lame", write_xing="0")
+    record("set/a.wav")
+    (tmp_path / "set/b.mp3").write_bytes(bare)
+    settle(tmp_path / "set/b.mp3")
+    for _ in range(2):
+        a, b = folder_set(tmp_path / "set", reading=Reading(keep=True)).clips
+        assert (a.note, b.note) == ("", "length not stated")
+        assert b.num_samples == read(b.path).num_samples

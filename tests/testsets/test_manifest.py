@@ -160,7 +160,7 @@ def test_an_empty_path_is_an_error_with_its_line(record, manifest):
 
 def test_a_path_without_a_name_is_broken_and_no_crash(manifest):
     (broken,) = manifest_set(manifest("path", ".")).broken
-    assert "is not audio" in broken.reason
+    assert "is a folder, not a file of audio" in broken.reason
 
 
 def test_an_id_that_occurs_twice_is_an_error(record, manifest):

@@ -156,7 +156,8 @@ import sys, time
 from pathlib import Path
 from snacbench.testsets import records
 from snacbench.testsets.records import FileIndex, Reading
-records.probe = lambda path: (time.sleep(0.1), (8000, 1, 800))[1]
+from snacbench.audio.io import Header
+records.probe = lambda path: (time.sleep(0.1), Header(8000, 1, 800))[1]
 root = Path(sys.argv[1])
 paths = sorted(path.name for path in root.glob("*.wav"))
 FileIndex("miniature", root).read(paths, Reading(keep=True))

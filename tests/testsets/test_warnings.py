@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,22 @@ def test_the_quick_set_has_none() -> None:
         clips.append(Clip(f"quick/{path.stem}", path, "", *facts, measures=measure(audio)))
     assert len(clips) == 24
     assert warnings_of(clips, codec_rates_hz=[24_000, 44_100]) == []
+
+
+def test_clips_that_do_not_state_their_length_are_named() -> None:
+    noted = replace(clip("set/a"), note="length not stated")
+    assert of(noted) == [
+        "length not stated: 1 of 3 clips (set/a); had one been cut off, nothing would tell"
+    ]
+    other = replace(clip("set/b"), note="the first of 2 streams of audio")
+    assert of(other) == ["the first of 2 streams of audio: 1 of 3 clips (set/b)"]
+
+
+def test_clips_beyond_full_scale_are_named() -> None:
+    found = of(
+        clip("set/a", peak_dbfs=9.54), clip("set/b", peak_dbfs=0.2), clip("set/c", peak_dbfs=0)
+    )
+    assert found == [
+        "2 of 5 clips go beyond full scale (peak +9.5 dBFS at most): limited to it on reading, for "
+        "reference and codecs alike (set/a, set/b)"
+    ]

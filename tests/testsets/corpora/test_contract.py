@@ -142,9 +142,9 @@ def test_known_corrupt_files_are_found_by_id(corpus):
 def test_real_audio_in_the_layout_can_be_read(corpus, tmp_path):
     tree = make_tree(corpus.name, tmp_path, files=4, audio=tone)
     for file in corpus.find(tree):
-        rate_hz, channels, num_samples = probe(tree / file.path)
-        assert (rate_hz, channels) == (16_000, 1)
-        assert num_samples >= 800  # MP3 pads
+        header = probe(tree / file.path)
+        assert (header.rate_hz, header.channels) == (16_000, 1)
+        assert header.num_samples >= 800  # MP3 pads
 
 
 def test_all_corpora_side_by_side_are_told_apart(tmp_path):

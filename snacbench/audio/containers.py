@@ -1,0 +1,600 @@
+"""What an audio file states of its length, against what it holds.
+
+libsndfile and FFmpeg decode. But both pass a file that was cut off as a shorter recording, and of
+several recordings in one file they read the first. So what the header, the index or the end mark
+of a container states is compared here with the bytes that are there.
+
+Sources: RIFF/WAVE and RF64 (EBU Tech 3306), AIFF-C, Sony Wave64, Core Audio Format, NIST SPHERE,
+RFC 9639 (FLAC), RFC 3533 (Ogg), ISO/IEC 14496-12 (MP4), RFC 8794 (EBML), ISO/IEC 11172-3 (MPEG).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from typing import NamedTuple
+
+_WINDOW_BYTES = 1 << 16
+_MAX_CHUNKS = 10_000
+# Programs that write to a pipe leave a size open: all ones, or about half of them.
+_OPEN_32_BITS = 0x7FFF_0000
+_OPEN_HALF = range(_OPEN_32_BITS, 0x8000_1000)
+_OPEN_FULL = 0xFFFF_0000
+_MPEG_IN_WAVE = (0x50, 0x55)  # format tags of layers 2 and 3
+_TRUNCATED = ": the file is truncated or damaged; fetch it again"
+_JOINED = "another recording begins after it in the same file; split them"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much audio a file states and how much of it is there.
+
+    Attributes
+    ----------
+    stated : int or None
+        In bytes or frames of the container; None: its header leaves the length open.
+    held : int
+        In the same unit.
+    per_s : float or None
+        Units per second, where the header tells.
+    problem : str
+        Why the file is not one whole recording; empty if it is.
+    known : bool
+        Whether this module knows the container.
+    decode_to_end : bool
+        The length is only known once everything is decoded, and libsndfile would estimate it.
+    """
+
+    stated: int | None = None
+    held: int = 0
+    per_s: float | None = None
+    problem: str = ""
+    known: bool = True
+    decode_to_end: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether less is there than is stated."""
+        return self.stated is not None and self.held < self.stated
+
+
+class View:
+    """Bytes of an open file at any place, a window at a time."""
+
+    def __init__(self, stream: FileIO, size: int) -> None:
+        self.size, self.thorough = size, True
+        self._stream, self._window, self._start = stream, b"", 0
+
+    def at(self, place: int, count: int) -> bytes:
+        """Up to `count` bytes from a place; fewer where the file ends."""
+        begin = place - self._start
+        if not 0 <= begin <= begin + count <= len(self._window):
+            self._stream.seek(place)
+            self._window = self._stream.read(max(count, _WINDOW_BYTES)) or b""
+            self._start, begin = place, 0
+        return self._window[begin : begin + count]
+
+    def find(self, needle: bytes, place: int) -> int:
+        """Where bytes occur next; -1: nowhere."""
+        step = 16 * _WINDOW_BYTES
+        while place < self.size:
+            found = self.at(place, step + len(needle) - 1).find(needle)
+            if found >= 0:
+                return place + found
+            place += step
+        return -1
+
+    def search(self, needle: bytes, place: int) -> int:
+        """As `find`, where the whole file is to be looked through; else -1."""
+        return self.find(needle, place) if self.thorough else -1
+
+    def unpack(self, layout: str, place: int) -> tuple[int, ...]:
+        """Numbers at a place; zeros where the file ends before."""
+        size = struct.calcsize(layout)
+        return struct.unpack(layout, self.at(place, size).ljust(size, b"\0"))
+
+
+def extent_of(view: View, *, thorough: bool = True) -> Extent:
+    """What a file states of its length, and what it holds.
+
+    Parameters
+    ----------
+    view : View
+    thorough : bool
+        Look through the whole file where a header does not tell all: for pages and frames that
+        are missing, and for further recordings. False: read the header alone.
+    """
+    view.thorough = thorough
+    start = after_id3(view)
+    head = view.at(start, 32)
+    for magic, place, parse in _CONTAINERS:
+        if head[place : place + len(magic)] == magic:
+            return parse(view, start)
+    for magic, length in _ONCE_ONLY:
+        if head.startswith(magic):
+            again = length and view.search(head[:length], start + length) > 0
+            return Extent(known=False, problem=_JOINED if again else "")
+    return _mpeg(view, start)
+
+
+def after_id3(view: View, place: int = 0) -> int:
+    """Where what follows ID3v2 tags begins."""
+    while (tag := view.at(place, 10))[:3] == b"ID3" and len(tag) == 10:
+        size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
+        place += 10 + size + (10 if tag[5] & 0x10 else 0)
+    return place
+
+
+# ------------------------------------------------------------------------ containers of chunks
+
+
+class _Chunk(NamedTuple):
+    name: bytes
+    place: int
+    size: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Name and size of a chunk, whether the size counts both, and to what chunks are aligned."""
+
+    head: str
+    counts_itself: bool = False
+    align: int = 2
+
+
+_RIFF, _IFF = _Layout("<4sI"), _Layout(">4sI")
+_W64, _CAF = _Layout("<16sQ", counts_itself=True, align=8), _Layout(">4sq", align=1)
+_FIRST_CHUNKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b"fLaC", b"OggS")
+
+
+def _chunks(view: View, place: int, layout: _Layout) -> Iterator[_Chunk]:
+    """Chunks up to the end of the file, or to what is none."""
+    head_size, wide = struct.calcsize(layout.head), None
+    for _ in range(_MAX_CHUNKS):
+        head = view.at(place, head_size)
+        if len(head) < head_size or not head[:4].isascii() or not head[:4].decode().isprintable():
+            return
+        name, size = struct.unpack(layout.head, head)
+        if name == b"ds64":
+            wide = view.unpack("<Q", place + head_size + 8)[0]
+        if name == b"data" and size == 0xFFFF_FFFF and wide is not None:
+            size = wide
+        size -= head_size if layout.counts_itself else 0
+        yield _Chunk(name[:4], place + head_size, size)
+        if size < 0:
+            return
+        place += head_size + size + (-size % layout.align)
+
+
+@dataclass(frozen=True)
+class _Chunks:
+    """The chunks of a file by their names, where the last one ends, and a problem, if any."""
+
+    named: Mapping[bytes, Sequence[_Chunk]]
+    end: int
+    problem: str
+
+    def first(self, name: bytes) -> _Chunk | None:
+        return next(iter(self.named.get(name, ())), None)
+
+
+def _scan(view: View, place: int, layout: _Layout) -> _Chunks:
+    named: dict[bytes, list[_Chunk]] = {}
+    end = 0
+    for chunk in _chunks(view, place, layout):
+        if chunk.name in _FIRST_CHUNKS:
+            return _Chunks(named, end, _JOINED)
+        named.setdefault(chunk.name, []).append(chunk)
+        end = chunk.place + chunk.size
+    return _Chunks(named, end, "")
+
+
+def _is_open(size: int) -> bool:
+    return size in _OPEN_HALF or size >= _OPEN_FULL
+
+
+def _joined(view: View, end: int) -> str:
+    """The problem of a file that goes on with another recording where the first one ends."""
+    return _JOINED if view.at(end, 4).startswith((*_FIRST_CHUNKS, b".snd", b"NIST")) else ""
+
+
+def _wave(view: View, start: int, layout: _Layout) -> Extent:
+    """WAV and its relatives: RIFF, RIFX, RF64, BW64."""
+    chunks = _scan(view, start + 12, layout)
+    found, fmt = chunks.named.get(b"data", ()), chunks.first(b"fmt ")
+    if not found:
+        return Extent(known=False, problem=chunks.problem)
+    problem = chunks.problem
+    if sum(chunk.size > 0 for chunk in found) > 1:
+        problem = f"it holds {len(found)} data chunks; join them into one"
+    order, first = layout.head[0], found[0]
+    tag, _, _, bytes_per_s = view.unpack(f"{order}HHII", fmt.place if fmt else view.size)
+    held = max(0, view.size - first.place)
+    # A header that was never completed states 0; a file that really holds nothing ends in chunks.
+    never_completed = first.size == 0 and chunks.end < view.size - 1
+    is_open = never_completed or (_is_open(first.size) and held < first.size)
+    if view.search(b"WAVEfmt ", first.place if is_open else chunks.end) > 0:
+        problem = problem or _JOINED
+    if is_open:
+        return Extent(None, held, bytes_per_s, problem, decode_to_end=never_completed)
+    held = min(held, first.size)
+    # Where the outer size is that of the file, the inner one was written wrong.
+    is_whole = view.unpack(f"{order}I", start + 4)[0] == view.size - start - 8
+    stated = held if is_whole else first.size
+    return Extent(stated, held, bytes_per_s or None, problem, decode_to_end=tag in _MPEG_IN_WAVE)
+
+
+def _riff(view: View, start: int) -> Extent:
+    if view.at(start + 8, 4) != b"AVI ":
+        return _wave(view, start, _IFF if view.at(start, 4) == b"RIFX" else _RIFF)
+    stated, held = view.unpack("<I", start + 4)[0], view.size - start - 8
+    cut = f"it holds {held} of the {stated} bytes that its header states{_TRUNCATED}"
+    return Extent(stated or None, held, problem=cut if held < stated else "")
+
+
+def _form(view: View, start: int) -> Extent:
+    """AIFF, AIFF-C, and 8SVX."""
+    chunks = _scan(view, start + 12, _IFF)
+    data = chunks.first(b"SSND") or chunks.first(b"BODY")
+    if data is None:
+        return Extent(known=False, problem=chunks.problem)
+    before = 8 if data.name == b"SSND" else 0  # offset and size of blocks
+    held, stated = max(0, view.size - data.place - before), max(0, data.size - before)
+    frames, per_s = 0, 0.0
+    if common := chunks.first(b"COMM"):
+        frames, _, exponent, mantissa = view.unpack(">IHHQ", common.place + 2)
+        rate_hz = mantissa / 2**63 * 2.0 ** (min(exponent, 16_500) - 16_383)
+        frames *= 64 if view.at(common.place + 18, 4) == b"ima4" else 1  # counted in packets
+        per_s = stated * rate_hz / frames if frames else 0.0
+    elif header := chunks.first(b"VHDR"):
+        sample_bytes = 2 if view.at(start + 8, 4) == b"16SV" else 1
+        per_s = float(sample_bytes * view.unpack(">H", header.place + 12)[0])
+    if (data.size == 0 and frames == 0) or (_is_open(data.size) and held < data.size):
+        return Extent(None, held, problem=chunks.problem)
+    if view.unpack(">I", start + 4)[0] == view.size - start - 8:  # the inner size is wrong
+        stated = min(held, stated)
+    return Extent(stated, min(held, stated), per_s or None, chunks.problem)
+
+
+def _wave64(view: View, start: int) -> Extent:
+    chunks = _scan(view, start + 40, _W64)
+    data, fmt = chunks.first(b"data"), chunks.first(b"fmt ")
+    if data is None:
+        return Extent(known=False, problem=chunks.problem)
+    held = max(0, view.size - data.place)
+    if data.size <= 0 or data.size >= 2**62:
+        return Extent(None, held, problem=chunks.problem)
+    bytes_per_s = view.unpack("<I", fmt.place + 8)[0] if fmt else 0
+    problem = chunks.problem or _joined(view, data.place + data.size)
+    return Extent(data.size, min(held, data.size), bytes_per_s or None, problem)
+
+
+def _caf(view: View, start: int) -> Extent:
+    chunks = _scan(view, start + 8, _CAF)
+    data, description = chunks.first(b"data"), chunks.first(b"desc")
+    if data is None:
+        return Extent(known=False, problem=chunks.problem)
+    held, stated = max(0, view.size - data.place - 4), data.size - 4  # without the edit count
+    if data.size < 0:
+        return Extent(None, held)
+    per_s = 0.0
+    if description:
+        rate_hz = struct.unpack(">d", view.at(description.place, 8).ljust(8, b"\0"))[0]
+        packet_bytes, packet_frames = view.unpack(">II", description.place + 16)
+        per_s = rate_hz * packet_bytes / packet_frames if packet_frames else 0.0
+    return Extent(stated, min(held, stated), per_s or None, chunks.problem)
+
+
+def _au(view: View, start: int) -> Extent:
+    order = ">" if view.at(start, 4) == b".snd" else "<"
+    offset, stated, encoding, rate_hz, channels = view.unpack(f"{order}5I", start + 4)
+    held = max(0, view.size - start - offset)
+    bits = {23: 4, 25: 3, 26: 5, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64}.get(encoding, 8)
+    if _is_open(stated) and held < stated:
+        return Extent(None, held)
+    problem = _joined(view, start + offset + stated)
+    if stated == 0 and held:
+        problem = f"its header states 0 bytes of audio, and {held} follow; write it again"
+    return Extent(stated, min(held, stated), rate_hz * channels * bits / 8 or None, problem)
+
+
+def _nist(view: View, start: int) -> Extent:
+    words = view.at(start, 16).split()
+    header = int(words[1]) if len(words) > 1 and words[1].isdigit() else 1024
+    lines = [line.split(b" ", 2) for line in view.at(start, min(header, 1 << 16)).splitlines()]
+    fields = {line[0]: line[2].strip() for line in lines if len(line) == 3}
+    count, sample_bytes, channels, rate_hz = (
+        int(fields[name]) if fields.get(name, b"").isdigit() else 0
+        for name in (b"sample_count", b"sample_n_bytes", b"channel_count", b"sample_rate")
+    )
+    if b"," in fields.get(b"sample_coding", b""):  # compressed: its length in bytes is not stated
+        return Extent(known=False)
+    held, stated = max(0, view.size - start - header), count * sample_bytes * max(channels, 1)
+    if not stated:
+        return Extent(None, held)
+    per_s = float(rate_hz * sample_bytes * max(channels, 1)) or None
+    return Extent(stated, min(held, stated), per_s, _joined(view, start + header + stated))
+
+
+def _voc(view: View, start: int) -> Extent:
+    """Creative Voice: blocks, each with a type and a size; 0 ends them."""
+    place = start + view.unpack("<H", start + 20)[0]
+    stated, held, per_s = 0, 0, 0.0
+    for _ in range(_MAX_CHUNKS):
+        kind, low, high = view.unpack("<BHB", place)
+        if kind == 0:
+            break
+        size = low + (high << 16)
+        if kind == 9:
+            rate_hz, bits, channels = view.unpack("<IBB", place + 4)
+            per_s = rate_hz * channels * bits / 8
+        elif kind == 1:
+            per_s = 1e6 / (256 - view.unpack("<B", place + 4)[0])
+        stated, held = stated + size, held + max(0, min(size, view.size - place - 4))
+        place += 4 + size
+    return Extent(stated, held, per_s or None)
+
+
+# -------------------------------------------------------------------------------------- others
+
+
+def _flac(view: View, start: int) -> Extent:
+    """Its length is in samples, which are counted in decoding."""
+    rest = view.unpack(">Q", start + 18)[0]  # rate, channels, bits, and 36 bits of length
+    problem, place = "", start
+    while (place := view.search(b"fLaC", place + 1)) > 0:
+        if view.at(place + 4, 4) in (b"\0\0\0\x22", b"\x80\0\0\x22"):
+            problem = _JOINED
+    if rest & 0xF_FFFF_FFFF == 0:
+        return Extent(None, view.size, problem=problem, decode_to_end=True)
+    return Extent(view.size, view.size, problem=problem)
+
+
+def _ogg(view: View, start: int) -> Extent:
+    """Pages; the last one of a stream bears an end mark."""
+    if not view.thorough:
+        return Extent(view.size, view.size)
+    rates: dict[int, int] = {}
+    granule = ended = cut = began = 0
+    problem, place = "", start
+    while len(head := view.at(place, 27)) == 27:
+        if head[:4] != b"OggS":
+            place = view.find(b"OggS", place)
+            if place < 0:
+                break
+            continue
+        _, flags, position, serial, _, _, segments = struct.unpack("<BBqIIIB", head[4:])
+        table = view.at(place + 27, segments)
+        payload = place + 27 + segments
+        cut = place + 27 + segments + sum(table) > view.size or len(table) < segments
+        if flags & 2:
+            rate_hz = _ogg_rate(view.at(payload, 64))
+            if began:
+                problem = _JOINED
+            if rate_hz:
+                rates[serial] = rate_hz
+        began = began or not flags & 2
+        if serial in rates and not cut:
+            granule, ended = max(granule, position), bool(flags & 4)
+        if cut:
+            break
+        place = payload + sum(table)
+    if not rates:
+        return Extent(known=False, problem=problem)
+    if len(rates) > 1 and not problem:
+        problem = f"it holds {len(rates)} streams of audio at once; extract one"
+    if cut or not ended:
+        held_s = granule / next(iter(rates.values()))
+        problem = problem or (
+            f"it ends after {held_s:.2f} s without the mark that ends an Ogg stream" + _TRUNCATED
+        )
+    return Extent(view.size, view.size, problem=problem)
+
+
+def _ogg_rate(packet: bytes) -> int:
+    """Positions per second of a stream of audio, from its first packet; 0: it is none."""
+    packet = packet.ljust(64, b"\0")
+    if packet.startswith(b"\x01vorbis"):
+        return int.from_bytes(packet[12:16], "little")
+    if packet.startswith(b"OpusHead"):
+        return 48_000
+    if packet.startswith(b"\x7fFLAC"):
+        return int.from_bytes(packet[27:30], "big") >> 4
+    if packet.startswith(b"Speex   "):
+        return int.from_bytes(packet[36:40], "little")
+    return 0
+
+
+def _mp4(view: View, start: int) -> Extent:
+    names: list[bytes] = []
+    place, stated, held, problem = start, 0, 0, ""
+    while place + 8 <= view.size and len(names) < _MAX_CHUNKS:
+        size, *_ = view.unpack(">I", place)
+        name = view.at(place + 4, 4)
+        if size == 1:
+            size = view.unpack(">Q", place + 8)[0]
+        if size == 0:
+            size = view.size - place
+        if size < 8 or not name.isascii() or not name.decode().isprintable():
+            break
+        if name == b"ftyp" and b"moov" in names:
+            problem = _JOINED
+        names.append(name)
+        stated, held = stated + size, held + min(size, view.size - place)
+        place += size
+    if b"moof" in names and b"mfra" not in names and held == stated:
+        return Extent(None, held, problem=problem)
+    return Extent(stated, held, problem=problem)
+
+
+def _ebml(view: View, start: int) -> Extent:
+    """Matroska and WebM: a header, and one segment that holds everything."""
+    size, width = _ebml_size(view, start + 4)
+    segment = start + 4 + width + (size or 0)
+    size, width = _ebml_size(view, segment + 4)
+    held = view.size - segment - 4 - width
+    place, problem = segment, ""
+    while (place := view.search(b"\x1a\x45\xdf\xa3", place + 1)) > 0:
+        if b"\x42\x82" in view.at(place, 64):  # a document type, as every header of EBML has
+            problem = _JOINED
+    return Extent(size, min(held, size or held), problem=problem)
+
+
+def _ebml_size(view: View, place: int) -> tuple[int | None, int]:
+    """Size of an element and how many bytes state it; None: unknown."""
+    first = (view.at(place, 1) or b"\0")[0]
+    width = 9 - first.bit_length()
+    if width > 8:
+        return 0, 1
+    value = int.from_bytes(view.at(place, width), "big") & ((1 << 7 * width) - 1)
+    return (None if value == (1 << 7 * width) - 1 else value), width
+
+
+# ---------------------------------------------------------------------------------------- MPEG
+
+
+class _Frame(NamedTuple):
+    """Of a frame of MPEG audio: which stream it fits to, its bytes, samples, rate."""
+
+    like: int
+    size: int
+    samples: int
+    rate_hz: int
+
+
+_KBPS = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_SEARCHED_BYTES = 4096  # more than the longest frame
+_LIKE = 0xFFFE_0C00  # sync, version, layer, rate
+
+
+def _frame(view: View, place: int) -> _Frame | None:
+    """The frame whose header stands at a place, if one does."""
+    word = view.unpack(">I", place)[0]
+    version = {3: 1, 2: 2, 0: 4}.get(word >> 19 & 3)  # 4: the halved rates of "MPEG 2.5"
+    layer = {3: 1, 2: 2, 1: 3}.get(word >> 17 & 3)
+    rate, bits = word >> 10 & 3, word >> 12 & 15
+    if word >> 21 != 0x7FF or version is None or layer is None or rate == 3 or bits in (0, 15):
+        return None
+    rate_hz = (44_100, 48_000, 32_000)[rate] // version
+    bit_per_s = 1000 * _KBPS[min(version, 2), layer][bits - 1]
+    samples = 384 if layer == 1 else 576 if layer == 3 and version > 1 else 1152
+    slots = (12 if layer == 1 else samples // 8) * bit_per_s // rate_hz + (word >> 9 & 1)
+    return _Frame(word & _LIKE, slots * (4 if layer == 1 else 1), samples, rate_hz)
+
+
+def _first_frame(view: View, start: int) -> int:
+    """Where three frames of one stream follow each other; -1: nowhere near."""
+    for place in range(start, start + _SEARCHED_BYTES):
+        at = place
+        frames: list[_Frame] = []
+        while len(frames) < 3 and (frame := _frame(view, at)):
+            frames.append(frame)
+            at += frame.size
+        if len({frame.like for frame in frames}) == 1 and (len(frames) == 3 or at >= view.size):
+            return place
+    return -1
+
+
+def _mpeg(view: View, start: int) -> Extent:
+    """MP3 and MP2: frames, of which the first may state how many follow (Xing, VBRI)."""
+    place = _first_frame(view, start)
+    first = _frame(view, place) if place >= 0 else None
+    if first is None:
+        return Extent(known=False)
+    stated = _stated_frames(view, place)
+    if stated is None:
+        # Plain frames of two recordings are one stream; FFmpeg loses some at a tag between them.
+        joined = _JOINED if _tag_among_frames(view, place, first.like) else ""
+        return Extent(None, view.size, problem=joined, decode_to_end=True)
+    if not view.thorough:
+        return Extent(stated, stated)
+    count = _count_frames(view, place, first.like)
+    per_s = first.rate_hz / first.samples
+    problem = ""
+    if count - 1 > stated + 1:
+        problem = (
+            f"its header states {stated / per_s:.2f} s and it holds {(count - 1) / per_s:.2f} s: "
+            "several recordings in one file, or one that was edited; split them or write the "
+            "header again"
+        )
+    # Some programs count the frame that states the number, too.
+    return Extent(stated, stated if count >= stated else count - 1, per_s, problem)
+
+
+def _tag_among_frames(view: View, place: int, like: int) -> bool:
+    while (place := view.search(b"ID3", place + 1)) > 0:
+        frame = _frame(view, after_id3(view, place))
+        if frame and frame.like == like:
+            return True
+    return False
+
+
+def _stated_frames(view: View, place: int) -> int | None:
+    frame = view.at(place, 64)
+    for name in (b"Xing", b"Info"):
+        at = frame.find(name)
+        if at > 0:
+            flags, count = view.unpack(">II", place + at + 4)
+            return count if flags & 1 and count else None
+    if frame[36:40] == b"VBRI":
+        return view.unpack(">I", place + 50)[0] or None
+    return None
+
+
+def _count_frames(view: View, place: int, like: int) -> int:
+    """Frames of one stream from a place on; behind anything else there must be two."""
+    count, in_step = 0, True
+    while 0 <= place < view.size:
+        frame = _frame(view, place)
+        fits = frame is not None and frame.like == like and place + frame.size <= view.size
+        if frame and fits and not in_step:
+            following = _frame(view, place + frame.size)
+            fits = following is not None and following.like == like
+        if frame and fits:
+            count += 1
+            place += frame.size
+        else:
+            place = view.find(b"\xff", place + 1)
+        in_step = fits
+    return count
+
+
+# Magic bytes, where they stand, and what reads such a container.
+_CONTAINERS: tuple[tuple[bytes, int, Callable[[View, int], Extent]], ...] = (
+    (b"RIFF", 0, _riff),
+    (b"RIFX", 0, _riff),
+    (b"RF64", 0, _riff),
+    (b"BW64", 0, _riff),
+    (b"FORM", 0, _form),
+    (b"riff\x2e\x91\xcf\x11", 0, _wave64),
+    (b"caff", 0, _caf),
+    (b".snd", 0, _au),
+    (b"dns.", 0, _au),
+    (b"NIST_1A", 0, _nist),
+    (b"Creative Voice File", 0, _voc),
+    (b"fLaC", 0, _flac),
+    (b"OggS", 0, _ogg),
+    *((name, 4, _mp4) for name in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
+    (b"\x1a\x45\xdf\xa3", 0, _ebml),
+)
+# Containers whose length FFmpeg reads, and how many of their first bytes occur once only.
+_ONCE_ONLY = (
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 16),  # ASF
+    (b"TTA1", 8),
+    (b"MAC ", 6),
+    (b"tBaK", 6),
+    (b"#!AMR", 6),
+    (b"FLV\x01", 9),
+    (b"DSD ", 12),
+    (b"wvpk", 0),
+)

@@ -1,0 +1,113 @@
+"""Damaged files: samples as the decoder gives them, or a refusal; no other error, no flood."""
+
+from __future__ import annotations
+
+import io
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from numpy.typing import NDArray
+
+from snacbench.audio.io import read
+from snacbench.audio.measures import measure
+from snacbench.errors import AudioError
+from tests.containers import corpus
+
+KINDS = (
+    "wav-pcm_16-file",
+    "wav-float-file",
+    "aiff-pcm_24-file",
+    "flac-pcm_16-file",
+    "ogg-vorbis-file",
+    "ff-mp3-libmp3lame",
+    "caf-alac_16-file",
+    "ff-ipod-aac",
+)
+_MOST_BYTES = 2 << 30  # of address space beyond what is in use
+
+
+def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+    """A file with bits flipped, bytes replaced, cut out or doubled; headers more often."""
+    changed = bytearray(data)
+    for _ in range(rng.integers(1, 6)):
+        reach = len(changed) if rng.random() < 0.8 else min(len(changed), 128)
+        place, kind = int(rng.integers(reach)), rng.integers(5)
+        if kind == 0:
+            changed[place] ^= 1 << int(rng.integers(8))
+        elif kind == 1:
+            changed[place : place + 4] = rng.choice([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"])
+        elif kind == 2:
+            changed[place : place + 8] = rng.bytes(8)
+        elif kind == 3:
+            del changed[place : place + int(rng.integers(1, 500))]
+        else:
+            changed[place:place] = changed[place : place + int(rng.integers(1, 500))]
+        if len(changed) < 64:
+            break
+    return bytes(changed)
+
+
+def as_decoded(data: bytes) -> Iterator[NDArray[np.float32]]:
+    """What libsndfile and FFmpeg make of a file by themselves."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            yield file.read(min(file.frames, 1 << 22), "float32", always_2d=True).T
+    except (soundfile.LibsndfileError, TypeError):
+        pass
+    try:
+        with av.open(io.BytesIO(data), metadata_errors="replace") as container:
+            frames = [f.to_ndarray() for f in container.decode(audio=0)]
+            planar = container.streams.audio[0].codec_context.format.is_planar
+            channels = container.streams.audio[0].channels
+    except (av.FFmpegError, IndexError):
+        return
+    if frames and all(len(frame) == len(frames[0]) for frame in frames):
+        whole = np.concatenate(frames, axis=1)
+        whole = whole if planar else whole.reshape(-1, channels).T
+        scale = 2.0 ** (1 - 8 * whole.dtype.itemsize) if whole.dtype.kind == "i" else 1.0
+        yield (whole * scale).astype(np.float32)
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """A limit on memory, beyond which taking some fails."""
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + _MOST_BYTES, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def check(kind: str, seeds: range, tmp_path: Path) -> None:
+    path, data = tmp_path / "a.bin", corpus()[kind].data
+    refused = 0
+    for seed in seeds:
+        changed = mutated(data, np.random.default_rng([seed, KINDS.index(kind)]))
+        path.write_bytes(changed)
+        try:
+            audio = read(path)
+        except AudioError:
+            refused += 1
+            continue
+        measure(audio)
+        alike = [d for d in as_decoded(changed) if d.shape == audio.samples.shape]
+        assert any(np.allclose(d, audio.samples, atol=1e-6) for d in alike), seed
+    assert refused > 0
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
+    check(kind, range(25), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
+    check(kind, range(25, 275), tmp_path)
