@@ -50,7 +50,10 @@ class Question:
 class Comparison:
     """One metric in one domain; the difference is the candidate's minus the baseline's.
 
-    `p_corrected` is Holm's over all comparisons of two runs. Means are over the shared clips.
+    `p_corrected` (and `paired.p_holm`) is Holm's over all comparisons of two runs that differ on
+    some clip; None where none does. Means are over the shared clips. `repeats` is the domain whose
+    clips are all that ``all`` has for the metric: such a row has that domain's p and is not counted
+    again. It fails, too, if the candidate has no score on a clip on which the baseline has one.
     """
 
     baseline: str
@@ -66,6 +69,13 @@ class Comparison:
     tolerance: float | None
     verdict: Verdict
     fails: bool
+    repeats: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether some shared clip has another value in the candidate."""
+        found = self.paired.difference
+        return found is not None and (found.mean, found.low or 0.0, found.high or 0.0) != (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,7 @@ class Answer:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is worse, and the candidate failed on no clip that the baseline coded."""
+        """Whether nothing is worse, and the candidate has lost no clip that the baseline has."""
         return not (
             any(found.fails for found in self.comparisons)
             or any(found.fails for found in self.rates)
@@ -173,12 +183,25 @@ def _comparisons(baseline: RunRows, candidate: RunRows, question: Question) -> l
         for domain in _domains(baseline, candidate)
         for comparison in _of_metric(baseline, candidate, question, spec, domain)
     ]
-    tested = [c.paired.p_value for c in found if c.paired.p_value is not None]
-    corrected = iter(holm(tested)) if tested else iter(())
-    return [
-        _judged(c, None if c.paired.p_value is None else float(next(corrected)), question)
-        for c in found
+    found = [replace(c, repeats=_repeated(c, found)) for c in found]
+    family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
+    adjusted = holm([c.paired.p_value for c in family if c.paired.p_value is not None])
+    corrected = {_key(c): p for c, p in zip(family, adjusted, strict=True)}
+    return [_judged(c, corrected.get(_key(c)), question) for c in found]
+
+
+def _key(found: Comparison) -> tuple[str, str, str, str]:
+    return found.baseline, found.candidate, found.metric, found.repeats or found.domain
+
+
+def _repeated(one: Comparison, found: Sequence[Comparison]) -> str:
+    """The domain with all the clips that a comparison over all domains has; else empty."""
+    if one.domain != ALL_DOMAINS:
+        return ""
+    same = [
+        c.domain for c in found if c.domain != ALL_DOMAINS and replace(c, domain=ALL_DOMAINS) == one
     ]
+    return same[0] if same else ""
 
 
 def _of_metric(
@@ -200,7 +223,8 @@ def _of_metric(
     sides |= {f"candidate {right}": after.get(right, {}) for _, right in names}
     asked = [(f"candidate {right}", f"baseline {left}") for left, right in names]
     clusters = clusters_of([baseline, candidate])
-    paired = paired_differences(sides, asked, clusters, level=question.level)
+    most = len(question.pairs) * len(question.metrics) * len(_domains(baseline, candidate))
+    paired = paired_differences(sides, asked, clusters, level=question.level, family=most)
     for (left, right), difference in zip(names, paired, strict=True):
         one, other = before.get(left, {}), after.get(right, {})
         shared = one.keys() & other.keys()
@@ -233,7 +257,14 @@ def _judged(found: Comparison, p_corrected: float | None, question: Question) ->
         tolerance=found.tolerance,
         strict=question.strict,
     )
-    return replace(found, p_corrected=p_corrected, verdict=verdict, fails=stops)
+    paired = replace(found.paired, p_holm=p_corrected)
+    return replace(
+        found,
+        paired=paired,
+        p_corrected=p_corrected,
+        verdict=verdict,
+        fails=stops or bool(paired.lost_by_first),
+    )
 
 
 def _mean(values: list[float]) -> float | None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import AUDIO_SUFFIXES, read, read_clip, sha256_of_file, write_flac
 from snacbench.audio.resample import resample
-from snacbench.errors import ClipError, TestSetError, UserError
+from snacbench.audio.silence import missing_sound
+from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.plugins import codec_families, codec_models
 from snacbench.rows import Calibration, Coded
 from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.execute import describe_run
 from snacbench.runner.plan import Request
-from snacbench.runner.signals import source_signal
+from snacbench.runner.signals import kept_band_hz, source_signal
 from snacbench.store.folder import RunFolder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.testset import make_clip, make_set
@@ -128,7 +129,10 @@ def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -
         return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
     target = folder.decoded_path(clip.id, spec.name)
     try:
-        degraded = downmix(read(path))
+        source, degraded = source_signal(read_clip(clip), "mono"), downmix(read(path))
+        band_hz = kept_band_hz(spec, degraded.rate_hz)
+        if missing := missing_sound(reference=source, degraded=degraded, band_hz=band_hz):
+            raise CodecError(missing)
         clipped = write_flac(target, degraded)
     except ClipError as error:
         return Coded(clip.id, spec.name, "failed", str(error), clip.domain, clip.duration_s)

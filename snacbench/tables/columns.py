@@ -25,7 +25,7 @@ _CODED = [
     ("duration_s", "f8"),
     ("bits", "f8"), ("side_info_bits", "f8"), ("encode_s", "f8"), ("decode_s", "f8"),
 ]  # fmt: skip
-_SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
+_SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
 
 Cells = NDArray[Any]
 
@@ -38,7 +38,7 @@ class ScoreRows:
     ----------
     clip : array of int, shape (rows,)
         Numbers of the clips.
-    ok, undefined : array of bool, shape (rows,)
+    ok, undefined, skipped : array of bool, shape (rows,)
     value : array of float, shape (rows,)
         NaN where not `ok`.
     """
@@ -46,6 +46,7 @@ class ScoreRows:
     clip: Cells
     ok: Cells
     undefined: Cells
+    skipped: Cells
     value: Cells
 
 
@@ -71,6 +72,7 @@ class CodecColumns:
         self.counts = CodeCounts([stream.codebook_size for stream in spec.streams])
         self.written = WrittenBytes(len(spec.streams))
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
+        self._folder: RunFolder | None = None
 
     def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
         """Enter how a clip was coded; `unit` is the one of `units` that it belongs to."""
@@ -96,6 +98,8 @@ class CodecColumns:
         cells = _with_room_for(int(rows.clip.max()), cells)
         cells["ok"][rows.clip] = rows.ok
         cells["undefined"][rows.clip] = rows.undefined
+        cells["skipped"][rows.clip] = rows.skipped
+        cells["failed"][rows.clip] = ~(rows.ok | rows.undefined | rows.skipped)
         cells["value"][rows.clip] = np.where(rows.ok, rows.value, np.nan)
         self.scores[metric] = cells
 
@@ -106,7 +110,7 @@ class CodecColumns:
         """
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
-        self._counted_at = _with_room_for(clip, self._counted_at)
+        self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
         unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
         before = int(self._counted_at[clip, row.stream])
         if before:
@@ -132,27 +136,26 @@ class CodecColumns:
         tried = self.tried(domain)
         return np.asarray(tried[self.coded["ok"][tried]])
 
-    def values(self, metric: str, clips: Cells) -> list[float]:
-        """The ``ok`` scores among some clips."""
-        cells = self.scores.get(metric, np.zeros(0, _SCORE))
-        found = cells[clips[clips < len(cells)]]
-        values: list[float] = found["value"][found["ok"]].tolist()
-        return values
-
     def counted(self, domain: str) -> bool:
         """Whether there are streams, and the codes of every coded clip of a domain were counted."""
         clips = self.ok(domain)
         counted = self._counted_at[clips[clips < len(self._counted_at)]]
         return bool(self.spec.streams and len(counted) == len(clips) > 0 and np.all(counted))
 
-    def entropies(self, domain: str) -> tuple[CodebookEntropy, ...]:
-        """Entropy per codebook over the clips of a domain.
+    def entropies(self, domain: str, clips: Cells | None = None) -> tuple[CodebookEntropy, ...]:
+        """Entropy per codebook over the clips of a domain, or over some of them.
 
         Empty for codecs without codebooks, and where the codes of a clip were not counted.
         """
         if not self.counted(domain):
             return ()
-        return tuple(codebook_entropy(counts) for counts in self.counts.pooled(domain))
+        pooled = self.counts.pooled(domain)
+        for clip in () if clips is None else np.setdiff1d(self.ok(domain), clips):
+            for counts, place in zip(pooled, self._counted_at[clip].tolist(), strict=True):
+                assert self._folder
+                (row,) = self._folder.read_at(CodeHistogram, [place - 1])
+                counts[row.codes] -= row.counts
+        return tuple(codebook_entropy(counts) for counts in pooled)
 
 
 def _with_room_for(clip: int, cells: Cells) -> Cells:
