@@ -10,6 +10,7 @@ import numpy as np
 
 from snacbench.compare.verdict import Verdict, fails, verdict_of
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.stats.clusters import Clusters
 from snacbench.stats.multiple import holm
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
@@ -177,17 +178,32 @@ def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> A
 
 
 def _comparisons(baseline: RunRows, candidate: RunRows, question: Question) -> list[Comparison]:
-    found = [
-        comparison
+    sides = [
+        (spec, domain, *_scores(baseline, candidate, question, spec, domain))
         for spec in question.metrics.values()
         for domain in _domains(baseline, candidate)
-        for comparison in _of_metric(baseline, candidate, question, spec, domain)
+    ]
+    # Only what differs is tested, so unchanged codecs change no number of the others.
+    differing = sum(
+        _differ(before.get(left, {}), after.get(right, {}))
+        for _, _, before, after in sides
+        for left, right in question.pairs
+    )
+    clusters = clusters_of([baseline, candidate])
+    found = [
+        comparison
+        for spec, domain, before, after in sides
+        for comparison in _of_metric(question, spec, domain, (before, after), (clusters, differing))
     ]
     found = [replace(c, repeats=_repeated(c, found)) for c in found]
     family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
     adjusted = holm([c.paired.p_value for c in family if c.paired.p_value is not None])
     corrected = {_key(c): p for c, p in zip(family, adjusted, strict=True)}
     return [_judged(c, corrected.get(_key(c)), question) for c in found]
+
+
+def _differ(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return any(one[clip] != other[clip] for clip in one.keys() & other.keys())
 
 
 def _key(found: Comparison) -> tuple[str, str, str, str]:
@@ -204,9 +220,13 @@ def _repeated(one: Comparison, found: Sequence[Comparison]) -> str:
     return same[0] if same else ""
 
 
-def _of_metric(
+_ByCodec = Mapping[str, Mapping[str, float]]
+
+
+def _scores(
     baseline: RunRows, candidate: RunRows, question: Question, spec: MetricSpec, domain: str
-) -> Iterator[Comparison]:
+) -> tuple[_ByCodec, _ByCodec]:
+    """Of both runs: codec -> clip -> value, of the clips that were asked for."""
     before, after = (
         {
             name: {c: v for c, v in scores.items() if question.clips is None or c in question.clips}
@@ -214,6 +234,17 @@ def _of_metric(
         }
         for run in (baseline, candidate)
     )
+    return before, after
+
+
+def _of_metric(
+    question: Question,
+    spec: MetricSpec,
+    domain: str,
+    scores: tuple[_ByCodec, _ByCodec],
+    shared_by_all: tuple[Clusters, int],
+) -> Iterator[Comparison]:
+    (before, after), (clusters, family) = scores, shared_by_all
     names = [
         (left, right) for left, right in question.pairs if before.get(left) or after.get(right)
     ]
@@ -222,9 +253,7 @@ def _of_metric(
     sides = {f"baseline {left}": before.get(left, {}) for left, _ in names}
     sides |= {f"candidate {right}": after.get(right, {}) for _, right in names}
     asked = [(f"candidate {right}", f"baseline {left}") for left, right in names]
-    clusters = clusters_of([baseline, candidate])
-    most = len(question.pairs) * len(question.metrics) * len(_domains(baseline, candidate))
-    paired = paired_differences(sides, asked, clusters, level=question.level, family=most)
+    paired = paired_differences(sides, asked, clusters, level=question.level, family=family)
     for (left, right), difference in zip(names, paired, strict=True):
         one, other = before.get(left, {}), after.get(right, {})
         shared = one.keys() & other.keys()

@@ -31,6 +31,13 @@ def test_an_undefined_metric_says_for_how_many(tmp_path: Path) -> None:
     assert "voice: no figure where half of the clips are lacking, or more (b lacks 4)." in text
 
 
+def test_the_ladder_of_rates_says_who_lost_clips(tmp_path: Path) -> None:
+    systems = {"a": System({"up": np.ones(CLIPS)}), "b": System({"up": np.ones(CLIPS)}, failed=[1])}
+    text = call("rates", run_of(tmp_path / "run", systems, ["speech"] * CLIPS)).stdout
+    said = "Every row is over the clips that its codec coded: b lacks 1 that others have."
+    assert said in " ".join(text.split())
+
+
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
     return material.references(tmp_path / "clips", 2, seconds=0.5)
