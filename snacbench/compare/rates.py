@@ -78,8 +78,7 @@ class Saving:
         return (
             f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % {more} rate than "
             f"{self.against} for equal quality{ends and f', change{ends}'} (Bjontegaard delta, "
-            f"{delta.method}; {100 * delta.overlap_share:.0f} % of the range is shared; "
-            f"{_size(delta.n, delta.clusters, noun)})"
+            f"{delta.method}; {_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
         )
 
     def _quality_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
@@ -92,8 +91,7 @@ class Saving:
         return (
             f"at equal rate, {self.of} differs from {self.against} by {delta.value:+.3g}{ends} "
             f"{self._unit}in {self.metric} ({self.better} is better; "
-            f"{100 * delta.overlap_share:.0f} % of the range is shared; "
-            f"{_size(delta.n, delta.clusters, noun)})"
+            f"{_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
         )
 
 
@@ -101,6 +99,13 @@ def _size(n: int, clusters: int, noun: str) -> str:
     few = clusters < min(FEW_CLUSTERS, n)
     size = sample_size(n, clusters, noun, independence_assumed=False)
     return size + (f"; these {noun}s only" if few else "")
+
+
+def _shared(delta: BjontegaardDelta) -> str:
+    return (
+        f"{100 * delta.overlap_share:.0f} % of the range is shared, "
+        f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve"
+    )
 
 
 def _ends(low: float | None, high: float | None, unit: str = "") -> str:
