@@ -65,14 +65,20 @@ class Entry:
 
 
 def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
-    """All codecs of all runs, in their order."""
+    """All codecs of all runs, in their order.
+
+    A codec that several runs have is named with the run's folder, or its id where folders have one
+    name.
+    """
     names = Counter(codec.spec.name for rows in runs for codec in rows.codecs)
+    folders = Counter(rows.name for rows in runs)
     taken: Counter[str] = Counter()
     entries = []
     for rows in runs:
         for codec in rows.codecs:
             name = codec.spec.name
-            label = name if names[name] == 1 else f"{name} ({rows.run.id})"
+            of_run = rows.name if rows.name and folders[rows.name] == 1 else rows.run.id
+            label = name if names[name] == 1 else f"{name} ({of_run})"
             taken[label] += 1
             label = label if taken[label] == 1 else f"{label} #{taken[label]}"
             entries.append(Entry(label, rows, codec))

@@ -50,13 +50,14 @@ def _uncollected() -> Iterator[None]:
 class RunRows:
     """A run as columns of numbers, one set of them per codec, and its few other rows.
 
-    `clips` are in the order of the columns' cells.
+    `clips` are in the order of the columns' cells; `name` is that of the run's folder.
     """
 
     run: Run
     codecs: tuple[CodecColumns, ...]
     clips: tuple[ClipFacts, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    name: str = ""
 
     @classmethod
     @_uncollected()
@@ -85,7 +86,8 @@ class RunRows:
             if written.clip in numbers and written.codec in columns:
                 columns[written.codec].take_written(numbers[written.clip], written)
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
-        return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
+        agreements, name = tuple(folder.read(Agreement)), folder.path.resolve().name
+        return cls(run, tuple(columns.values()), clips, agreements, name)
 
     @cached_property
     def ids(self) -> list[str]:

@@ -58,15 +58,16 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     entries = entries_of(runs)
     domains = dict.fromkeys(domain for rows in runs for domain in rows.domains)
     coded = {domain: coded_together(entries, domain) for domain in domains}
-    scores = {
-        (domain, name): scored_together(entries, name, domain)[0]
+    means = {
+        (domain, name): _means(scored_together(entries, name, domain)[0])
         for domain in domains
         for name in metrics
     }
     records = [
         {
             **record_of(entry, domain, coded[domain].clips.get(entry.label, ())),
-            **_means(entry.label, {name: scores[domain, name] for name in metrics}),
+            **{name: means[domain, name].get(entry.label, (None, 0))[0] for name in metrics},
+            **{f"n_{name}": means[domain, name].get(entry.label, (None, 0))[1] for name in metrics},
         }
         for entry in entries
         for domain in entry.rows.domains
@@ -75,15 +76,12 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records, columns=headings)
 
 
-def _means(
-    label: str, scores: Mapping[str, Mapping[str, Mapping[str, float]]]
-) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for name, by_label in scores.items():
-        values = by_label.get(label, {}).values()
-        found[f"n_{name}"] = len(values)
-        found[name] = math.fsum(values) / len(values) if values else None
-    return found
+def _means(scores: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, int]]:
+    """Mean over clips, and their number, of every codec that has a value."""
+    return {
+        label: (math.fsum(values.values()) / len(values), len(values))
+        for label, values in scores.items()
+    }
 
 
 def record_of(entry: Entry, domain: str, clips: Collection[str]) -> dict[str, Any]:

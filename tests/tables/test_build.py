@@ -204,15 +204,16 @@ def test_snac_paper_has_a_table_per_domain_and_none_of_all(rows):
 
 
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
-    first, second = make(tmp_path / "a"), make(tmp_path / "b")
-    other = RunRows(replace(second.run, id="day"), second.codecs, second.clips)
-    (table,) = tables_of([first, other], PAPER)
-    assert [row.label for row in table.rows if row.label.startswith("two")] == [
-        "two (night)",
-        "two (day)",
-    ]
-    (same,) = tables_of([first, second], PAPER)
-    assert len({row.label for row in same.rows}) == 8
+    first, second = make(tmp_path / "a" / "run"), make(tmp_path / "b" / "run")
+    other = replace(second, run=replace(second.run, id="day"))
+    renamed = replace(second, name="again")
+    for runs, labels in (
+        ((first, other), ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
+        ((first, renamed), ["two (run)", "two (again)"]),
+        ((first, second), ["two (night)", "two (night) #2"]),
+    ):
+        (table,) = tables_of(runs, PAPER)
+        assert [row.label for row in table.rows if row.label.startswith("two")] == labels
 
 
 def test_anchors_alone_are_ranked(tmp_path):

@@ -68,8 +68,8 @@ def test_of_several_runs_the_first_with_the_operating_point_has_the_published_ro
     runs = [renamed(make(tmp_path / name), one="opus@14kbps") for name in "ab"]
     other = RunRows(replace(runs[1].run, id="day"), runs[1].codecs, runs[1].clips)
     found = table(runs[0], other)
-    assert [row.beside for row in published(found) if row.beside] == ["opus@14kbps (night)"]
-    assert labels(found)[:2] == ["opus@14kbps (night)", "↳ Opus, published"]
+    assert [row.beside for row in published(found) if row.beside] == ["opus@14kbps (a)"]
+    assert labels(found)[:2] == ["opus@14kbps (a)", "↳ Opus, published"]
 
 
 def test_published_figures_neither_win_nor_change_who_wins(tmp_path):
