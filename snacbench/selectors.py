@@ -7,8 +7,9 @@ checkpoint of one's own, under the name that its author gives it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
 _POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
+_RATE_ITEM = re.compile(r"\d+(?:\.\d+)?(?:kbps)?", re.IGNORECASE)
 _OWN = re.compile(r"(?:(?P<name>[^=:/@]+)=)?(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)")
 _NAME = re.compile(r"[\w.+-]+")
 
@@ -140,6 +142,43 @@ def select(
             f"no codec named; there are: {', '.join([*codec_families(), *codec_models()])}"
         )
     return tuple(chosen.values())
+
+
+def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
+    """Those of some operating points, such as a run's, that a list of selectors names.
+
+    A selector is a name, a model, a family, a pattern (``*-mini@*``), the beginning of names, or a
+    model or family with a rate or a number of codebooks: ``opus@14``.
+
+    Raises
+    ------
+    UnknownName
+        If one of them names none.
+    """
+    chosen: dict[str, CodecSpec] = {}
+    for selector in split_selectors(text):
+        named = [spec for spec in specs if spec.name == selector] or [
+            spec for spec in specs if _is_named(spec, selector)
+        ]
+        if not named:
+            names = [spec.name for spec in specs]
+            raise UnknownName(f"no codec named {selector!r}; {did_you_mean(selector, names)}")
+        chosen.update({spec.name: spec for spec in named})
+    return list(chosen.values())
+
+
+def _is_named(spec: CodecSpec, selector: str) -> bool:
+    name, point = _split_point(selector)
+    if point is None or "*" in point:
+        return name in (spec.model, spec.family) or (
+            fnmatch(spec.name, selector) or spec.name.startswith(selector)
+        )
+    own, point = spec.name.partition("@")[2].lower(), point.lower()
+    kbps = float(point.removesuffix("kbps")) if _RATE_ITEM.fullmatch(point) else None
+    return name in (spec.model, spec.family) and (
+        point in (own, re.sub("[a-z]+$", "", own), f"{len(spec.streams)}q")
+        or (kbps is not None and _misses(spec, kbps) <= RATE_TOLERANCE * kbps)
+    )
 
 
 def family_models(text: str) -> tuple[CodecModel, ...]:

@@ -21,13 +21,17 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
     Returns
     -------
     Audio
-        Of `num_samples_at` samples. At the same rate, the very same object.
+        Of `num_samples_at` samples. At the same rate, the very same object. A constant channel
+        stays constant: the filter's ringing at its ends is no sound.
     """
     if audio.rate_hz == rate_hz:
         return audio
     out = soxr.resample(audio.samples.T, audio.rate_hz, rate_hz, quality="VHQ")
     expected = num_samples_at(audio.num_samples, audio.rate_hz, rate_hz)
-    return Audio(np.ascontiguousarray(fit_length(out.T, expected)), rate_hz)
+    out = np.ascontiguousarray(fit_length(out.T, expected))
+    constant = np.ptp(audio.samples, axis=1) == 0
+    out[constant] = audio.samples[constant, :1]
+    return Audio(out, rate_hz)
 
 
 def fit_length(samples: np.ndarray, num_samples: int) -> np.ndarray:

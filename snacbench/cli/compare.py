@@ -13,12 +13,15 @@ from snacbench.compare import formats
 from snacbench.compare.pairs import KBPS, Answer, Question, compare_runs, pairs_of
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
+from snacbench.rows import Run
+from snacbench.selectors import among, split_selectors
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows
 from snacbench.types import Clip, MetricSpec
 
 EXIT_WORSE = 1
+_FAILED = "failed: the candidate is worse, or has lost clips"
 
 
 @click.command(short_help="Compare two runs clip by clip; exit 1 if the second is worse.")
@@ -28,7 +31,7 @@ EXIT_WORSE = 1
     "--codecs",
     multiple=True,
     metavar="A[=B]",
-    help="Codec of RUN_A, and of RUN_B if named otherwise; may be repeated.  [default: in both]",
+    help="Codecs as for run, of RUN_A and, if named otherwise, of RUN_B.  [default: in both]",
 )
 @click.option("--metrics", default="", help="Names, comma-separated.  [default: all of both]")
 @click.option(
@@ -72,7 +75,7 @@ def compare(
     baseline, candidate = (RunRows.load(folder, histograms=False) for folder in folders)
     specs = shared_metrics([baseline, candidate], names)
     question = Question(
-        pairs=pairs_of(baseline, candidate, [c for text in codecs for c in text.split(",")]),
+        pairs=pairs_of(baseline, candidate, _selected(folders[0].run, folders[1].run, codecs)),
         metrics=specs,
         tolerances=_tolerances(tolerances, specs),
         clips=_same_clips(*folders) if shared_clips else None,
@@ -85,6 +88,36 @@ def compare(
         shown = {"markdown": formats.comparison_markdown, "json": formats.comparison_json}
         click.echo(shown[form](answer), nl=False)
     return 0 if answer.passed else EXIT_WORSE
+
+
+def _selected(baseline: Run, candidate: Run, texts: Sequence[str]) -> list[str]:
+    """Names, or ``A=B``, of the operating points that selectors stand for.
+
+    Raises
+    ------
+    UnknownName
+        If a run has none of them.
+    UserError
+        If the two sides of an equals sign are not as many.
+    """
+    chosen: list[str] = []
+    for selector in split_selectors(",".join(texts)):
+        left, equals, right = selector.partition("=")
+        before = [spec.name for spec in among(baseline.codecs, left)]
+        after = [spec.name for spec in among(candidate.codecs, right if equals else left)]
+        if equals and len(before) != len(after):
+            raise UserError(
+                f"--codecs {selector}: {left} is {', '.join(before)}, {right} is "
+                f"{', '.join(after)}; name one of each, or as many"
+            )
+        chosen += (
+            map("=".join, zip(before, after, strict=True))
+            if equals
+            else [name for name in before if name in after]
+        )
+    if texts and not chosen:
+        raise UnknownName(f"no codec that both runs have is named {', '.join(texts)}")
+    return chosen
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
@@ -172,4 +205,6 @@ def _show(answer: Answer) -> None:
     out.print()
     for text in formats.remarks(answer):
         out.print(f"- {escape(text)}")
-    out.print("passed" if answer.passed else "failed: the candidate is worse", style="bold")
+    out.print("passed" if answer.passed else _FAILED, style="bold")
+    for line in formats.failures(answer):
+        out.print(f"  {escape(line)}", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 import click
@@ -29,6 +28,7 @@ from snacbench.runner.entropy import (
     kept_clips,
     kept_codecs,
 )
+from snacbench.selectors import among
 from snacbench.store.folder import RunFolder
 
 _CODERS = (*ENTROPY_CODERS, LANGUAGE_CODER)
@@ -145,12 +145,8 @@ def _language_coder(codec: KeptCodec, weights: Sequence[str]) -> LanguageCoder |
 def _matching(codecs: list[KeptCodec], patterns: str | None) -> list[KeptCodec]:
     if not patterns:
         return codecs
-    names = [pattern.strip() for pattern in patterns.split(",")]
-    chosen = [c for c in codecs if any(fnmatch(c.spec.name, name) for name in names)]
-    if not chosen:
-        known = ", ".join(codec.spec.name for codec in codecs)
-        raise UserError(f"no codec of this run is named {patterns}; it keeps codes of {known}")
-    return chosen
+    chosen = among([codec.spec for codec in codecs], patterns)
+    return [codec for codec in codecs if codec.spec in chosen]
 
 
 def _save_tables(target: Path, codec: KeptCodec, clips: Sequence[KeptClip]) -> None:

@@ -32,7 +32,9 @@ def comparison_rows(answer: Answer) -> list[tuple[str, ...]]:
             _number(found.candidate_mean),
             _with_interval(found.paired.difference),
             NOTHING if found.p_corrected is None else f"{found.p_corrected:.2g}",
-            f"{found.verdict}{', fails' if found.fails else ''}",
+            found.verdict
+            + (", clips lost" if found.paired.lost_by_first else "")
+            + (", fails" if found.fails else ""),
         )
         for found in answer.comparisons
     ]
@@ -64,9 +66,10 @@ def remarks(answer: Answer) -> Iterator[str]:
             (found.paired.lost_by_second, f"baseline {found.baseline}"),
         ):
             if clips:
+                outcome = ": fails" if clips is found.paired.lost_by_first else ""
                 yield (
                     f"{found.metric}, {found.domain}: {who} has no score for {_named(clips)}; "
-                    "left out of both sides."
+                    f"left out of both sides{outcome}."
                 )
     yield from _about_intervals(answer)
     undecided = [c for c in answer.comparisons if c.verdict == "undecided" and c.tolerance]
@@ -90,8 +93,45 @@ def _about_intervals(answer: Answer) -> Iterator[str]:
     if methods:
         yield (
             f"Differences are candidate minus baseline on shared clips, with {answer.level:.0%} "
-            f"intervals ({methods}); p after Holm over all comparisons shown."
+            f"intervals ({methods}); p after Holm over {_family(answer)} comparisons: rows that "
+            "are identical clip by clip, and rows of all that repeat a domain, are not counted."
         )
+
+
+def _family(answer: Answer) -> int:
+    return sum(c.p_corrected is not None and not c.repeats for c in answer.comparisons)
+
+
+def failures(answer: Answer) -> list[str]:
+    """Which rows fail the gate and by how much, a line each; rows that repeat others left out."""
+    lines = [_failure(c) for c in answer.comparisons if c.fails and not c.repeats]
+    for rate in answer.rates:
+        if rate.fails:
+            more = rate.candidate_kbps - rate.baseline_kbps
+            lines.append(
+                f"{rate.domain}, {_pair(rate)}: {more:.3f} kbps more "
+                f"({rate.change_percent:+.2f} %), tolerance {rate.tolerance:g} (n = {rate.n})"
+            )
+    for lost in answer.lost:
+        if lost.by_candidate:
+            lines.append(f"{lost.candidate}: not coded: {_named(lost.by_candidate)}")
+    return lines
+
+
+def _failure(found: Comparison) -> str:
+    """A failed row in words."""
+    difference = found.paired.difference
+    parts = []
+    if difference is not None:
+        gate = "" if found.tolerance is None else f", tolerance {found.tolerance:g}"
+        unit = "" if found.unit == "1" else f" {found.unit}"
+        parts.append(
+            f"{found.verdict}, {_with_interval(difference)}{unit} ({found.better} is better{gate}; "
+            f"n = {difference.n})"
+        )
+    if lost := found.paired.lost_by_first:
+        parts.append(f"no score for {_named(lost)}")
+    return f"{found.domain}, {found.metric}, {_pair(found)}: {'; '.join(parts) or found.verdict}"
 
 
 def _lost_codings(lost: LostClips) -> Iterator[str]:
@@ -117,12 +157,17 @@ def comparison_markdown(answer: Answer) -> str:
         parts.append(_table(RATE_HEADINGS, rate_rows(answer)))
     parts.append("\n".join(f"- {text}" for text in remarks(answer)))
     parts.append("**passed**" if answer.passed else "**failed**")
+    parts.append("\n".join(f"- {line}" for line in failures(answer)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def comparison_json(answer: Answer) -> str:
     """The comparison for a machine: everything that is known, and ``passed``."""
-    described: dict[str, Any] = {"passed": answer.passed, **asdict(answer)}
+    described: dict[str, Any] = {
+        "passed": answer.passed,
+        "failures": failures(answer),
+        **asdict(answer),
+    }
     for row, found in zip(described["rates"], answer.rates, strict=True):
         row["change_percent"] = found.change_percent
     described["tolerance_of_rates"] = KBPS

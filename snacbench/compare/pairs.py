@@ -10,6 +10,7 @@ import numpy as np
 
 from snacbench.compare.verdict import Verdict, fails, verdict_of
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.stats.clusters import Clusters
 from snacbench.stats.multiple import holm
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
@@ -50,7 +51,10 @@ class Question:
 class Comparison:
     """One metric in one domain; the difference is the candidate's minus the baseline's.
 
-    `p_corrected` is Holm's over all comparisons of two runs. Means are over the shared clips.
+    `p_corrected` (and `paired.p_holm`) is Holm's over all comparisons of two runs that differ on
+    some clip; None where none does. Means are over the shared clips. `repeats` is the domain whose
+    clips are all that ``all`` has for the metric: such a row has that domain's p and is not counted
+    again. It fails, too, if the candidate has no score on a clip on which the baseline has one.
     """
 
     baseline: str
@@ -66,6 +70,13 @@ class Comparison:
     tolerance: float | None
     verdict: Verdict
     fails: bool
+    repeats: str = ""
+
+    @property
+    def differs(self) -> bool:
+        """Whether some shared clip has another value in the candidate."""
+        found = self.paired.difference
+        return found is not None and (found.mean, found.low or 0.0, found.high or 0.0) != (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +119,7 @@ class Answer:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing is worse, and the candidate failed on no clip that the baseline coded."""
+        """Whether nothing is worse, and the candidate has lost no clip that the baseline has."""
         return not (
             any(found.fails for found in self.comparisons)
             or any(found.fails for found in self.rates)
@@ -167,23 +178,55 @@ def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> A
 
 
 def _comparisons(baseline: RunRows, candidate: RunRows, question: Question) -> list[Comparison]:
-    found = [
-        comparison
+    sides = [
+        (spec, domain, *_scores(baseline, candidate, question, spec, domain))
         for spec in question.metrics.values()
         for domain in _domains(baseline, candidate)
-        for comparison in _of_metric(baseline, candidate, question, spec, domain)
     ]
-    tested = [c.paired.p_value for c in found if c.paired.p_value is not None]
-    corrected = iter(holm(tested)) if tested else iter(())
-    return [
-        _judged(c, None if c.paired.p_value is None else float(next(corrected)), question)
-        for c in found
+    # Only what differs is tested, so unchanged codecs change no number of the others.
+    differing = sum(
+        _differ(before.get(left, {}), after.get(right, {}))
+        for _, _, before, after in sides
+        for left, right in question.pairs
+    )
+    clusters = clusters_of([baseline, candidate])
+    found = [
+        comparison
+        for spec, domain, before, after in sides
+        for comparison in _of_metric(question, spec, domain, (before, after), (clusters, differing))
     ]
+    found = [replace(c, repeats=_repeated(c, found)) for c in found]
+    family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
+    adjusted = holm([c.paired.p_value for c in family if c.paired.p_value is not None])
+    corrected = {_key(c): p for c, p in zip(family, adjusted, strict=True)}
+    return [_judged(c, corrected.get(_key(c)), question) for c in found]
 
 
-def _of_metric(
+def _differ(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    return any(one[clip] != other[clip] for clip in one.keys() & other.keys())
+
+
+def _key(found: Comparison) -> tuple[str, str, str, str]:
+    return found.baseline, found.candidate, found.metric, found.repeats or found.domain
+
+
+def _repeated(one: Comparison, found: Sequence[Comparison]) -> str:
+    """The domain with all the clips that a comparison over all domains has; else empty."""
+    if one.domain != ALL_DOMAINS:
+        return ""
+    same = [
+        c.domain for c in found if c.domain != ALL_DOMAINS and replace(c, domain=ALL_DOMAINS) == one
+    ]
+    return same[0] if same else ""
+
+
+_ByCodec = Mapping[str, Mapping[str, float]]
+
+
+def _scores(
     baseline: RunRows, candidate: RunRows, question: Question, spec: MetricSpec, domain: str
-) -> Iterator[Comparison]:
+) -> tuple[_ByCodec, _ByCodec]:
+    """Of both runs: codec -> clip -> value, of the clips that were asked for."""
     before, after = (
         {
             name: {c: v for c, v in scores.items() if question.clips is None or c in question.clips}
@@ -191,6 +234,17 @@ def _of_metric(
         }
         for run in (baseline, candidate)
     )
+    return before, after
+
+
+def _of_metric(
+    question: Question,
+    spec: MetricSpec,
+    domain: str,
+    scores: tuple[_ByCodec, _ByCodec],
+    shared_by_all: tuple[Clusters, int],
+) -> Iterator[Comparison]:
+    (before, after), (clusters, family) = scores, shared_by_all
     names = [
         (left, right) for left, right in question.pairs if before.get(left) or after.get(right)
     ]
@@ -199,8 +253,7 @@ def _of_metric(
     sides = {f"baseline {left}": before.get(left, {}) for left, _ in names}
     sides |= {f"candidate {right}": after.get(right, {}) for _, right in names}
     asked = [(f"candidate {right}", f"baseline {left}") for left, right in names]
-    clusters = clusters_of([baseline, candidate])
-    paired = paired_differences(sides, asked, clusters, level=question.level)
+    paired = paired_differences(sides, asked, clusters, level=question.level, family=family)
     for (left, right), difference in zip(names, paired, strict=True):
         one, other = before.get(left, {}), after.get(right, {})
         shared = one.keys() & other.keys()
@@ -233,7 +286,14 @@ def _judged(found: Comparison, p_corrected: float | None, question: Question) ->
         tolerance=found.tolerance,
         strict=question.strict,
     )
-    return replace(found, p_corrected=p_corrected, verdict=verdict, fails=stops)
+    paired = replace(found.paired, p_holm=p_corrected)
+    return replace(
+        found,
+        paired=paired,
+        p_corrected=p_corrected,
+        verdict=verdict,
+        fails=stops or bool(paired.lost_by_first),
+    )
 
 
 def _mean(values: list[float]) -> float | None:

@@ -17,7 +17,8 @@ from snacbench.stats.curves import RateCurve, RatePoint
 from snacbench.stats.intervals import sample_size
 from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.run import RunRows, actual_kbps_of, clusters_of, scores_of
+from snacbench.tables.entries import Entry, entries_of
+from snacbench.tables.run import RunRows, clusters_of
 from snacbench.types import MetricSpec
 
 NOUNS = {"speech": "speaker", "music": "track"}
@@ -47,52 +48,64 @@ class Saving:
         if self.matched:
             yield where + self.matched.sentence(self.metric, noun)
             if self.matched.difference:
-                yield where + self._at_equal_rate(self.matched)
+                yield where + self._at_equal_rate(self.matched, noun)
         if self.rate and self.quality:
             yield where + self._rate_in_words(self.rate, noun)
-            if self.quality.value is not None:
-                yield where + self._quality_in_words(self.quality)
+            yield where + self._quality_in_words(self.quality, noun)
 
     @property
     def _unit(self) -> str:
         return "" if self.unit == "1" else f"{self.unit} "
 
-    def _at_equal_rate(self, matched: MatchedRate) -> str:
+    def _at_equal_rate(self, matched: MatchedRate, noun: str) -> str:
         found = matched.difference
         assert found is not None
         ends = _ends(found.low, found.high)
         return (
             f"at {matched.target_kbps:.3g} kbps, {self.of} differs from {self.against} by "
-            f"{found.mean:+.3g}{ends} {self._unit}in {self.metric} ({self.better} is better)"
+            f"{found.mean:+.3g}{ends} {self._unit}in {self.metric} ({self.better} is better; "
+            f"{_size(matched.n, matched.clusters, noun)})"
         )
 
     def _rate_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
         if delta.value is None:
             return (
-                f"by {self.metric}, {self.of} cannot be compared with {self.against}: "
-                f"{delta.reason}"
+                f"by {self.metric}, no rate of {self.of} is comparable with {self.against} at "
+                f"equal quality: {delta.reason} ({_size(delta.n, delta.clusters, noun)})"
             )
         ends = _ends(delta.low, delta.high, " %")
         more = "less" if delta.value < 0 else "more"
         return (
             f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % {more} rate than "
             f"{self.against} for equal quality{ends and f', change{ends}'} (Bjontegaard delta, "
-            f"{delta.method}; {100 * delta.overlap_share:.0f} % of the range is shared; "
-            f"{_size(delta, noun)})"
+            f"{delta.method}; {_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
         )
 
-    def _quality_in_words(self, delta: BjontegaardDelta) -> str:
+    def _quality_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
+        if delta.value is None:
+            return (
+                f"by {self.metric}, {self.of} is not comparable with {self.against} at equal rate: "
+                f"{delta.reason} ({_size(delta.n, delta.clusters, noun)})"
+            )
         ends = _ends(delta.low, delta.high)
         return (
             f"at equal rate, {self.of} differs from {self.against} by {delta.value:+.3g}{ends} "
-            f"{self._unit}in {self.metric} ({self.better} is better)"
+            f"{self._unit}in {self.metric} ({self.better} is better; "
+            f"{_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
         )
 
 
-def _size(delta: BjontegaardDelta, noun: str) -> str:
-    few = delta.clusters < min(FEW_CLUSTERS, delta.n)
-    size = sample_size(delta.n, delta.clusters, noun, independence_assumed=False)
+def _size(n: int, clusters: int, noun: str) -> str:
+    few = clusters < min(FEW_CLUSTERS, n)
+    size = sample_size(n, clusters, noun, independence_assumed=False)
     return size + (f"; these {noun}s only" if few else "")
+
+
+def _shared(delta: BjontegaardDelta) -> str:
+    return (
+        f"{100 * delta.overlap_share:.0f} % of the range is shared, "
+        f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve"
+    )
 
 
 def _ends(low: float | None, high: float | None, unit: str = "") -> str:
@@ -167,13 +180,13 @@ def _savings(
     domain: str,
     sides: tuple[Sequence[str], Sequence[str]],
 ) -> Iterator[Saving]:
-    curves = _curves(runs, metric.name, domain)
+    points = _points(runs, metric.name, domain)
     clusters = clusters_of(runs)
     for name in sides[0]:
         for other in sides[1]:
-            if name == other or name not in curves or other not in curves:
+            if name == other or name not in points or other not in points:
                 continue
-            one, anchor = curves[name], curves[other]
+            one, anchor = _curves(points, name, other)
             base = Saving(name, other, metric.name, metric.unit, metric.better, domain)
             if len(one.points) == 1:
                 matched = matched_rate(one, anchor, clusters, better=metric.better)
@@ -186,13 +199,28 @@ def _savings(
                 )
 
 
-def _curves(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, RateCurve]:
-    scores = scores_of(runs, metric, domain)
-    points: dict[str, dict[float, RatePoint]] = {}
-    for run in runs:
-        for codec in run.codecs:
-            kbps = actual_kbps_of(codec, domain)
-            found = scores.get(codec.spec.name)
-            if kbps and found and not codec.spec.truncated:
-                points.setdefault(codec.spec.model, {})[kbps] = RatePoint(kbps, found)
-    return {name: RateCurve(name, tuple(at.values())) for name, at in points.items()}
+_Points = dict[str, list[tuple[Entry, dict[str, float]]]]
+
+
+def _points(runs: Sequence[RunRows], metric: str, domain: str) -> _Points:
+    """Model -> its operating points with their scores."""
+    points: _Points = {}
+    for entry in entries_of(runs):
+        scores = entry.scores(metric, domain)
+        if scores and not entry.columns.spec.truncated:
+            points.setdefault(entry.columns.spec.model, []).append((entry, scores))
+    return {model: of for model, of in points.items() if any(e.kbps(s) for e, s in of)}
+
+
+def _curves(points: _Points, *models: str) -> list[RateCurve]:
+    """Curves to be compared: rates, like scores, are of the clips that all points have."""
+    every = [scores.keys() for model in models for _, scores in points[model]]
+    shared = set.intersection(*map(set, every))
+    curves = []
+    for model in models:
+        at: dict[float, RatePoint] = {}
+        for entry, scores in points[model]:
+            if kbps := entry.kbps(shared or scores):
+                at[kbps] = RatePoint(kbps, scores)
+        curves.append(RateCurve(model, tuple(at.values())))
+    return curves

@@ -37,6 +37,8 @@ STFT_DAC = MetricSpec(
     ladder=("noise", "low-pass", "clipping"),
 )
 STFT_DAC_22K = replace(STFT_DAC, name="stft_dac_22k", rate_hz=22_050, default=False)
+# For sources at 16 kHz: at 44.1 kHz 64 % of the bins lie above 8 kHz, with nothing to be near to.
+STFT_DAC_16K = replace(STFT_DAC, name="stft_dac_16k", rate_hz=16_000, default=False)
 
 
 def _prepare(reference: Audio, spec: MetricSpec) -> PreparedMetric:
@@ -66,4 +68,4 @@ def _metric(spec: MetricSpec) -> Metric:
     return Metric(spec, lambda reference: _prepare(reference, spec), versions_of("torch"))
 
 
-METRICS = (_metric(STFT_DAC), _metric(STFT_DAC_22K))
+METRICS = (_metric(STFT_DAC), _metric(STFT_DAC_22K), _metric(STFT_DAC_16K))

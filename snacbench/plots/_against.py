@@ -67,6 +67,7 @@ def draw_against(
         found.remark,
         words.left_out((s.name for s, _, _ in found.levels if not s.anchor), abscissa.lacking),
         words.left_out(found.no_score, "no score"),
+        data.lost(options.metric, options.domain),
         words.sets_differ(data),
     )
     caption(figure, options.width, text)

@@ -13,9 +13,11 @@ from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.stats.scores import score_table
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.entries import entries_of
 from snacbench.tables.ladder import Ladder, ladder_of
 from snacbench.tables.run import RunRows, clusters_of, scores_of
 from snacbench.tables.summary import record_of
+from snacbench.tables.together import coded_together, scored_together
 from snacbench.types import CodecSpec, MetricSpec
 
 
@@ -38,6 +40,7 @@ class PlotData:
             codec.spec.name: codec for rows in self.runs for codec in rows.codecs
         }
         self.clusters = clusters_of(self.runs)
+        self._entries = entries_of(self.runs)
         self._scores: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
         self._intervals: dict[tuple[str, str], dict[str, Interval]] = {}
         self._facts: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -105,12 +108,16 @@ class PlotData:
         return next((m for rows in self.runs for m in rows.run.metrics if m.name == name), None)
 
     def scores(self, metric: str, domain: str) -> dict[str, dict[str, float]]:
-        """Codec -> clip -> value, for codecs that have a value."""
+        """Codec -> clip -> value, of the clips that all codecs have."""
         key = (metric, domain)
         if key not in self._scores:
-            found = scores_of(self.runs, metric, domain)
-            self._scores[key] = {name: values for name, values in found.items() if values}
+            self._scores[key] = scored_together(self._entries, metric, domain)[0]
         return self._scores[key]
+
+    def lost(self, metric: str, domain: str) -> str:
+        """Which codecs lack clips that others have, for a caption; empty where none does."""
+        found = scored_together(self._entries, metric, domain)[1]
+        return found.words("means").removesuffix(".")
 
     def intervals(self, metric: str, domain: str) -> dict[str, Interval]:
         """Mean with its 95 % interval, for codecs that have a value."""
@@ -125,7 +132,8 @@ class PlotData:
 
     def differences(self, metric: str, domain: str, baseline: str) -> list[PairedDifference]:
         """Every other codec with a value minus the baseline, Holm's correction over these."""
-        scores = self.scores(metric, domain)
+        found = scores_of(self.runs, metric, domain)
+        scores = {name: values for name, values in found.items() if values}
         if baseline not in scores:
             return []
         pairs = [(name, baseline) for name in scores if name != baseline]
@@ -135,7 +143,9 @@ class PlotData:
         """A figure of the summary table, such as ``actual_kbps``; None where it has none."""
         key = (codec, domain)
         if key not in self._facts:
-            self._facts[key] = record_of(self.codecs[codec], domain, [])
+            (entry,) = (e for e in self._entries if e.label == codec)
+            clips = coded_together(self._entries, domain).clips.get(codec, ())
+            self._facts[key] = record_of(entry, domain, clips)
         value = self._facts[key].get(column)
         return None if value is None or math.isnan(value) else float(value)
 

@@ -50,6 +50,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean",
         words.remarks(specs, truncated=""),
         words.left_out(missing, "no score"),
+        data.lost(options.metric, options.domain),
         words.sets_differ(data),
     )
     caption(figure, options.width, text)

@@ -57,6 +57,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         ranges[:1],
         words.remarks(specs),
         max(found.remark for found in panels.values()),
+        data.lost(options.metric, ALL_DOMAINS),
         words.sets_differ(data),
     )
     caption(figure, options.width, text)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.audio.io import read_clip, sha256_of_file, write_flac
+from snacbench.audio.silence import missing_sound
 from snacbench.bitstream.container import write
 from snacbench.bitstream.disk import save
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
@@ -21,7 +22,13 @@ from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, CodecHandle, LoadedCodec, load
 from snacbench.runner.memory import is_out_of_memory
 from snacbench.runner.seeds import row_seed
-from snacbench.runner.signals import Channels, codec_inputs, decoded_signal, source_signal
+from snacbench.runner.signals import (
+    Channels,
+    codec_inputs,
+    decoded_signal,
+    kept_band_hz,
+    source_signal,
+)
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, Codec, Encoded
 
@@ -179,14 +186,23 @@ def keep(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Encoded]) -
 
 
 def finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed]) -> CodedClip:
-    """Write what was decoded of a clip, and weigh what was encoded."""
+    """Write what was decoded of a clip, and weigh what was encoded.
+
+    Raises
+    ------
+    CodecError
+        If the codec broke its contract, or its decode is silent where the source sounds.
+    """
     spec = job.codec.spec
     for audio, part in zip(source.inputs, parts, strict=True):
         check_contract(spec, audio, part.decoded)
     bits = sum((bits_of(part.encoded, spec) for part in parts), Bits())
     target = RunFolder(job.run_folder).decoded_path(clip.id, spec.name)
-    decoded = [part.decoded for part in parts]
-    clipped = write_flac(target, decoded_signal(decoded, source.audio.channels))
+    decoded = decoded_signal([part.decoded for part in parts], source.audio.channels)
+    band_hz = kept_band_hz(spec, decoded.rate_hz)
+    if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
+        raise CodecError(missing)
+    clipped = write_flac(target, decoded)
     encoded = [part.encoded for part in parts]
     codes, codes_sha256 = keep(job, clip, source, encoded) if job.keep_codes else (None, None)
     row = Coded(
@@ -198,7 +214,7 @@ def finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed])
         bits=bits,
         decoded=target.relative_to(job.run_folder).as_posix(),
         decoded_sha256=sha256_of_file(target),
-        decoded_rate_hz=decoded[0].rate_hz,
+        decoded_rate_hz=decoded.rate_hz,
         channel_mode=source.channel_mode,
         encode_s=sum(part.encode_s for part in parts),
         decode_s=sum(part.decode_s for part in parts),

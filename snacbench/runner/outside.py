@@ -11,13 +11,14 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.clipping import beyond_full_scale, limited
 from snacbench.audio.io import read, read_clip, sha256_of_file, write_flac
 from snacbench.audio.resample import resample
-from snacbench.errors import ClipError, TestSetError, UserError
+from snacbench.audio.silence import missing_sound
+from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.plugins import codec_families, codec_models
 from snacbench.rows import Calibration, Coded
 from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.execute import describe_run
 from snacbench.runner.plan import Request
-from snacbench.runner.signals import source_signal
+from snacbench.runner.signals import kept_band_hz, source_signal
 from snacbench.store.folder import RunFolder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
@@ -154,8 +155,11 @@ def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -
         return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
     target = folder.decoded_path(clip.id, spec.name)
     try:
-        given = read(path)
+        source, given = source_signal(read_clip(clip), "mono"), read(path)
         degraded = downmix(limited(given))
+        band_hz = kept_band_hz(spec, degraded.rate_hz)
+        if missing := missing_sound(reference=source, degraded=degraded, band_hz=band_hz):
+            raise CodecError(missing)
         clipped = beyond_full_scale(given) + write_flac(target, degraded)
     except ClipError as error:
         return Coded(clip.id, spec.name, "failed", str(error), clip.domain, clip.duration_s)

@@ -240,11 +240,25 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     lines["notes"] = "; ".join(test_set.notes)
     rates_hz = [c.spec.rate_hz for c in plan.codecs]
     lines["warnings"] = "; ".join(warnings_of(test_set.clips, codec_rates_hz=rates_hz))
+    lines["skipped"] = _skipped(plan)
     lines["unreadable"] = unreadable(test_set)
     if truncated := [c.spec.name for c in plan.codecs if c.spec.truncated]:
         names = ", ".join(truncated)
         lines["truncated"] = f"{names}: not known to be trained to be cut to this depth"
     return {label: text for label, text in lines.items() if text}
+
+
+def _skipped(plan: Plan) -> str:
+    """Metrics that will not see clips of unknown domain, and what to do; empty without any."""
+    unknown = sum(clip.domain == "unknown" for clip in plan.test_set.clips)
+    metrics = [m.spec for m in plan.metrics if "unknown" not in m.spec.domains]
+    if not unknown or not metrics or plan.request.metrics:  # metrics named are computed anyway
+        return ""
+    names, domains = ", ".join(m.name for m in metrics), " or ".join(metrics[0].domains)
+    return (
+        f"{names} on {unknown} clips of unknown domain, being for {domains}: say what the clips "
+        f"are with --domain {metrics[0].domains[0]}"
+    )
 
 
 def _recipe_in_words(record: Mapping[str, Any]) -> str:

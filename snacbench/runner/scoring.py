@@ -21,6 +21,7 @@ from snacbench.runner.signals import (
     Channels,
     ReferenceRule,
     align_at_codec_rate,
+    check_covers,
     for_metric,
     match_length,
     reference_for,
@@ -177,6 +178,8 @@ def _score(
         ready = match_length(
             reference=for_metric(reference, metric.spec), degraded=for_metric(degraded, metric.spec)
         )
+        if metric.spec.any_length:
+            check_covers(reference=for_metric(reference, metric.spec), degraded=ready)
         value = scorer(degraded=ready)
     except Undefined as error:
         return _row(decode.coded, name, "undefined", str(error))

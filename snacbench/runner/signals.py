@@ -20,13 +20,16 @@ from snacbench.audio.align import remove_delay
 from snacbench.audio.channels import downmix, join, split, upmix
 from snacbench.audio.clipping import limited
 from snacbench.audio.resample import fit_length, resample
-from snacbench.errors import AudioError
+from snacbench.audio.silence import LONGEST_HOLE_S
+from snacbench.errors import AudioError, Undefined
 from snacbench.types import Audio, CodecSpec, MetricSpec
 
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
 
 _CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
+_UNSTATED_BAND_HZ = 3_400.0  # the narrowest band that codecs of speech and music fall back to
+_KEPT_SHARE = 0.9  # of half the rate, or of a cut-off: above it filters roll off
 _SIGNALS_KEPT = 16  # a reference and a decode, each at every rate that metrics ask for
 _FITTED_KEPT = 8  # a decode at all these rates
 
@@ -89,6 +92,20 @@ def decoded_signal(parts: list[Audio], source_channels: int) -> Audio:
     return downmix(joined) if source_channels == 1 else joined
 
 
+def kept_band_hz(spec: CodecSpec, rate_hz: int) -> float:
+    """Up to where a codec must keep its source, in Hz, if its decode is at `rate_hz`.
+
+    0.9 of a stated cut-off, or of half the rate for codecs with codebooks. Others may narrow their
+    band as the rate demands (Opus down to 4 kHz), or say nothing of it: 3.4 kHz at most.
+    """
+    half = min(spec.rate_hz or rate_hz, rate_hz) / 2
+    if (cutoff_hz := spec.settings.get("cutoff_hz")) is not None:
+        half = min(half, float(cutoff_hz))
+    elif not spec.streams:
+        half = min(half, _UNSTATED_BAND_HZ / _KEPT_SHARE)
+    return _KEPT_SHARE * half
+
+
 def reference_for(source: Audio, spec: CodecSpec, rule: ReferenceRule) -> Audio:
     """The signal that a codec's output is compared with, before resampling for the metric."""
     if rule == "source" or spec.rate_hz is None:
@@ -117,6 +134,23 @@ def match_length(*, reference: Audio, degraded: Audio) -> Audio:
     if difference == 0 or difference > rounding:
         return degraded
     return _fitted(degraded, reference.num_samples)
+
+
+def check_covers(*, reference: Audio, degraded: Audio) -> None:
+    """Refuse a decode that ends early, also for metrics that take pairs of any length.
+
+    They would leave out what it lacks, and a cut file would gain by what was cut.
+
+    Raises
+    ------
+    Undefined
+        If more than `LONGEST_HOLE_S` of the reference has no decode.
+    """
+    if reference.duration_s - degraded.duration_s > LONGEST_HOLE_S:
+        raise Undefined(
+            f"the decode lasts {degraded.duration_s:.3f} s, the reference "
+            f"{reference.duration_s:.3f} s; a decode must cover its reference"
+        )
 
 
 @lru_cache(maxsize=_FITTED_KEPT)

@@ -37,6 +37,8 @@ _METHOD_NAMES: dict[Interpolation, str] = {
     "akima": "Akima's piecewise cubic on log rate",
     "cubic": "cubic polynomial on log rate (VCEG-M33)",
 }
+# Below this share of the narrower curve, the ends of the curves decide and not the curves.
+LEAST_OVERLAP = 0.25
 # An interval from the draws that happen to have a value would be too narrow above this share.
 MOST_UNDEFINED_DRAWS = 0.1
 
@@ -64,6 +66,8 @@ class BjontegaardDelta:
     overlap_share : float
         That range over the range of both curves together (of the logarithm, for kbps), 0 to 1: how
         much of what was measured the figure speaks for.
+    overlap_of_narrower : float
+        The same over the range of the narrower curve; below `LEAST_OVERLAP` there is no value.
     undefined_share : float
         Share of the bootstrap draws, 0 to 1, in which it is undefined.
     reason : str
@@ -83,6 +87,7 @@ class BjontegaardDelta:
     interval_method: str
     overlap: tuple[float, float] | None
     overlap_share: float
+    overlap_of_narrower: float
     undefined_share: float
     reason: str
     n: int
@@ -122,8 +127,8 @@ def bd_rate(  # noqa: PLR0913 - keyword-only options of one analysis
     Returns
     -------
     BjontegaardDelta
-        Without a value, but with the reason, where curves have too few points, do not overlap, or
-        quality does not rise with rate.
+        Without a value, but with the reason, where curves have too few points, share less than
+        `LEAST_OVERLAP` of the narrower one's range, or quality does not rise with rate.
 
     Raises
     ------
@@ -262,6 +267,7 @@ def _delta(
         interval_method="",
         overlap=None,
         overlap_share=0.0,
+        overlap_of_narrower=0.0,
         undefined_share=0.0,
         reason="no clip is shared by all points",
         n=n,
@@ -278,13 +284,23 @@ def _delta(
         return replace(result, reason=reason)
     low, high = overlap(ax, tx)
     whole = max(ax[-1], tx[-1]) - min(ax[0], tx[0])
+    of_narrower = float((high - low) / min(ax[-1] - ax[0], tx[-1] - tx[0]))
+    shown = options.range_shown(float(low), float(high))
     result = replace(
         result,
-        value=float(compute(means)),
-        overlap=options.range_shown(float(low), float(high)),
+        overlap=shown,
         overlap_share=float((high - low) / whole),
+        overlap_of_narrower=of_narrower,
         reason="",
     )
+    if of_narrower < LEAST_OVERLAP:
+        what = "quality" if options.kind == "rate" else "kbps"
+        why = (
+            f"the curves share {100 * of_narrower:.0f} % of the narrower one ({what} "
+            f"{shown[0]:.4g} to {shown[1]:.4g}), {100 * LEAST_OVERLAP:.0f} % are needed"
+        )
+        return replace(result, reason=why)
+    result = replace(result, value=float(compute(means)))
     return _with_interval(result, shared, compute, options)
 
 

@@ -106,6 +106,7 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     method: Method = "auto",
     draws: int = DRAWS,
     seed: int = 0,
+    family: int = 0,
 ) -> list[PairedDifference]:
     """Chosen pairs of codecs, with Holm's correction over the pairs given.
 
@@ -124,6 +125,8 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     method : {"auto", "t", "sign-flip"}
     draws, seed : int
         Bootstrap draws, and the seed of these and of the sign flips.
+    family : int
+        Comparisons that the caller corrects for, where they are more than the pairs.
 
     Raises
     ------
@@ -141,7 +144,8 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     intervals = mean_intervals(differences, labels, level=level, draws=draws, seed=seed)
     m = moments_of(differences, cluster_clips(labels, clips=len(clips)))
     # Enough flips that a pair can pass the correction for all the others.
-    tests = zero_mean_tests(m, method=method, flips=max(FLIPS, 40 * len(pairs)), seed=seed)
+    flips = max(FLIPS, 40 * max(len(pairs), family))
+    tests = zero_mean_tests(m, method=method, flips=flips, seed=seed)
     effects = effect_sizes(differences, m)
     adjusted = _holm_of(tests)
     has_left, has_right = np.isfinite(table[:, left]), np.isfinite(table[:, right])

@@ -9,8 +9,8 @@ from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.compare import compare, comparison_note, with_marks
 from snacbench.tables.entries import Entry, domains_of, entries_of, metric_specs
 from snacbench.tables.footnotes import (
+    beside_notes,
     column_notes,
-    fewer_note,
     interval_note,
     run_notes,
     sample_note,
@@ -73,7 +73,7 @@ def _table(  # noqa: PLR0913 - all that a table is made of
     block = block_of(entries, list(metrics), domain, ci=options.ci)
     rows = _rows(block, parts)
     parts = _with_numbers(parts, rows, layout)
-    footnotes = [sample_note(block), fewer_note(block), interval_note(block)]
+    footnotes = [sample_note(block), *beside_notes(block), interval_note(block)]
     if options.significance:
         compared = compare(block, metrics, options)
         rows = [replace(r, cells=with_marks(r.cells, r.label, compared)) for r in rows]
@@ -83,7 +83,7 @@ def _table(  # noqa: PLR0913 - all that a table is made of
         codecs = [entry.columns.spec.name for entry in block.entries]
         rows = with_published(rows, codecs, layout.published, parts)
     entropy = any(part is EFFICIENCY for part, _ in parts)
-    footnotes += run_notes(runs, entries, entropy=entropy)
+    footnotes += run_notes(runs, entries, entropy=entropy, stft="stft_dac" in metrics)
     where = "all clips" if domain == ALL_DOMAINS else domain
     return ranked(
         Table(
@@ -97,16 +97,17 @@ def _table(  # noqa: PLR0913 - all that a table is made of
 
 def _rows(block: Block, parts: Filled) -> list[Row]:
     alone = all(entry.anchor for entry in block.entries)
+    one_set = len({entry.rows.run.set_sha256 for entry in block.entries}) == 1
     rows = []
     for entry in block.entries:
-        record = record_of(entry.columns, block.domain, [])
+        record = record_of(entry, block.domain, block.coded.clips.get(entry.label, ()))
         cells = {
             column.key: part.cell(entry, record)
             if isinstance(part, Fact)
             else block.cells.get((entry.label, column.key), Cell())
             for part, column in parts
         }
-        rows.append(Row(entry.label, cells, ranked=alone or not entry.anchor))
+        rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
     return rows
 
 

@@ -24,7 +24,7 @@ _CODED = [
     ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
     ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
 ]  # fmt: skip
-_SCORE = [("ok", "?"), ("undefined", "?"), ("value", "f8")]
+_SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
 
 Cells = NDArray[Any]
 
@@ -37,7 +37,7 @@ class ScoreRows:
     ----------
     clip : array of int, shape (rows,)
         Numbers of the clips.
-    ok, undefined : array of bool, shape (rows,)
+    ok, undefined, skipped : array of bool, shape (rows,)
     value : array of float, shape (rows,)
         NaN where not `ok`.
     """
@@ -45,6 +45,7 @@ class ScoreRows:
     clip: Cells
     ok: Cells
     undefined: Cells
+    skipped: Cells
     value: Cells
 
 
@@ -73,6 +74,7 @@ class CodecColumns:
         self.written = WrittenBytes(len(spec.streams))
         self.speed: Speed | None = None
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
+        self._folder: RunFolder | None = None
 
     def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
         """Enter how a clip was coded; `unit` is the one of `units` that it belongs to."""
@@ -95,6 +97,8 @@ class CodecColumns:
         cells = _with_room_for(int(rows.clip.max()), cells)
         cells["ok"][rows.clip] = rows.ok
         cells["undefined"][rows.clip] = rows.undefined
+        cells["skipped"][rows.clip] = rows.skipped
+        cells["failed"][rows.clip] = ~(rows.ok | rows.undefined | rows.skipped)
         cells["value"][rows.clip] = np.where(rows.ok, rows.value, np.nan)
         self.scores[metric] = cells
 
@@ -105,7 +109,7 @@ class CodecColumns:
         """
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
-        self._counted_at = _with_room_for(clip, self._counted_at)
+        self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
         unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
         before = int(self._counted_at[clip, row.stream])
         if before:
@@ -131,28 +135,29 @@ class CodecColumns:
         tried = self.tried(domain)
         return np.asarray(tried[self.coded["ok"][tried]])
 
-    def values(self, metric: str, clips: Cells) -> list[float]:
-        """The ``ok`` scores among some clips."""
-        cells = self.scores.get(metric, np.zeros(0, _SCORE))
-        found = cells[clips[clips < len(cells)]]
-        values: list[float] = found["value"][found["ok"]].tolist()
-        return values
-
     def counted(self, domain: str) -> bool:
         """Whether there are streams, and the codes of every coded clip of a domain were counted."""
         clips = self.ok(domain)
         counted = self._counted_at[clips[clips < len(self._counted_at)]]
         return bool(self.spec.streams and len(counted) == len(clips) > 0 and np.all(counted))
 
-    def entropies(self, domain: str) -> tuple[CodebookEntropy, ...]:
-        """Entropy per codebook over the clips of a domain.
+    def entropies(self, domain: str, clips: Cells | None = None) -> tuple[CodebookEntropy, ...]:
+        """Entropy per codebook over the clips of a domain, or over some of them.
 
         Empty for codecs without codebooks, and where the codes of a clip were not counted.
         """
         if not self.counted(domain):
             return ()
-        clips = len(self.ok(domain))
-        return tuple(codebook_entropy(of, clips=clips) for of in self.counts.pooled(domain))
+        counted = self.ok(domain)
+        pooled = self.counts.pooled(domain)
+        left_out = () if clips is None else np.setdiff1d(counted, clips)
+        for clip in left_out:
+            for counts, place in zip(pooled, self._counted_at[clip].tolist(), strict=True):
+                assert self._folder
+                (row,) = self._folder.read_at(CodeHistogram, [place - 1])
+                counts[row.codes] -= row.counts
+        used = len(counted) - len(left_out)
+        return tuple(codebook_entropy(counts, clips=used) for counts in pooled)
 
 
 def _with_room_for(clip: int, cells: Cells) -> Cells:

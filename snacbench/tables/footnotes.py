@@ -13,7 +13,10 @@ from snacbench.tables.notes import (
     codec_notes,
     entropy_notes,
     failure_notes,
+    lost_notes,
+    narrow_notes,
     provenance_note,
+    skipped_notes,
 )
 from snacbench.tables.run import RunRows
 from snacbench.tables.table import Column
@@ -22,14 +25,15 @@ _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec i
 
 
 def sample_note(block: Block) -> str:
-    """How many clips there are, and clusters of them."""
+    """How many clips each row has, and clusters of them."""
+    counts = {len(entry.columns.tried(block.domain)) for entry in block.entries}
     tried = {
         entry.rows.clips[clip].id
         for entry in block.entries
         for clip in entry.columns.tried(block.domain).tolist()
     }
     known = {block.clusters.get(clip) for clip in tried} - {None}
-    plural = "" if len(tried) == 1 else "s"
+    plural = "" if counts == {1} else "s"
     of_clusters = f" of {len(known)} speakers or tracks" if known else ""
     unknown = sum(block.clusters.get(clip) is None for clip in tried)
     independent = ""
@@ -38,19 +42,18 @@ def sample_note(block: Block) -> str:
         independent = (
             f" The speaker or track{of_those} is not known: taken as independent of all others."
         )
+    not_all = f" in each row, {len(tried)} in all" if counts != {len(tried)} else ""
     return (
-        f"n = {len(tried)} clip{plural}{of_clusters}, unless a letter says otherwise.{independent}"
+        f"n = {spanned(sorted(counts))} clip{plural}{not_all}{of_clusters}, unless a letter says "
+        f"otherwise.{independent}"
     )
 
 
-def fewer_note(block: Block) -> str:
-    """Which means are not ranked; empty where all rest on the same number of clips."""
-    competing = {e.label for e in block.entries if not e.anchor}
-    for by_label in block.scores.values():
-        counts = {len(values) for label, values in by_label.items() if label in competing}
-        if len(counts) > 1:
-            return "Means over fewer clips than other codecs have are not ranked."
-    return ""
+def beside_notes(block: Block) -> Iterator[str]:
+    """Who lacks clips that others have, and which rows are not to be compared."""
+    yield from lost_notes({**block.together, "rates": block.coded})
+    if len({entry.rows.run.set_sha256 for entry in block.entries}) > 1:
+        yield "Rows of different test sets are not ranked: no difference between them means much."
 
 
 def interval_note(block: Block) -> str:
@@ -94,7 +97,9 @@ def column_notes(
         yield f"Not in this run: {headings}; add with: {command}"
 
 
-def run_notes(runs: Sequence[RunRows], entries: Sequence[Entry], *, entropy: bool) -> Iterator[str]:
+def run_notes(
+    runs: Sequence[RunRows], entries: Sequence[Entry], *, entropy: bool, stft: bool = False
+) -> Iterator[str]:
     """What the runs and their codecs are."""
     anchors = [entry.label for entry in entries if entry.anchor]
     if anchors and len(anchors) < len(entries):
@@ -105,4 +110,7 @@ def run_notes(runs: Sequence[RunRows], entries: Sequence[Entry], *, entropy: boo
             yield from entropy_notes(rows)
         yield from agreement_notes(rows)
         yield from failure_notes(rows)
+        yield from skipped_notes(rows)
+        if stft:
+            yield from narrow_notes(rows)
         yield provenance_note(rows)

@@ -18,6 +18,7 @@ from snacbench.stats.intervals import Interval
 from snacbench.tables.code_entropy import Book, entropies_of
 from snacbench.tables.coders import Coder
 from snacbench.tables.columns import CodecColumns
+from snacbench.tables.entries import Entry
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import record_of
 from snacbench.types import CodecSpec
@@ -79,14 +80,14 @@ class Ladder:
 
 def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
     """All rates of a codec over the clips of a domain."""
-    clips = codec.ok(domain)
+    clips, entry = codec.ok(domain), Entry(codec.spec.name, rows, codec)
     entropy = efficiency = None
     books: tuple[Book, ...] = ()
     if codec.counted(domain):
         entropy, efficiency, books = entropies_of(rows, codec, domain)
     return Ladder(
         spec=codec.spec,
-        record=record_of(codec, domain, []),
+        record=record_of(entry, domain, entry.coded(domain)),
         entropy=entropy,
         efficiency=efficiency,
         held_out_kbps=_held_out_kbps(codec, domain, [book.held_out for book in books]),

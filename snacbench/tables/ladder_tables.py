@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from snacbench.stats.intervals import Interval
@@ -16,6 +16,7 @@ from snacbench.tables.options import By
 from snacbench.tables.run import RunRows
 from snacbench.tables.summary import RANGES
 from snacbench.tables.table import Cell, Column, Row, Table
+from snacbench.tables.together import coded_together
 from snacbench.units import bits_per_code
 
 Ladders = Sequence[tuple[Entry, Ladder]]
@@ -46,12 +47,20 @@ def ladder_tables(
             if len(entry.columns.ok(domain)) and not entry.anchor
         ]
         where = "all clips" if domain == ALL_DOMAINS else domain
-        notes = tuple(run_notes(runs, [entry for entry, _ in found], entropy=True))
+        entries = [entry for entry, _ in found]
+        notes = (*_lost_note(entries, domain), *run_notes(runs, entries, entropy=True))
         tables.append(_rates(found, where, notes))
         tables += [make(found, where) for make in (_contexts, _use) if _has_any(make, found)]
         if codebooks:
             tables += [_books(entry, one, where) for entry, one in found if one.books]
     return [table.lettered() for table in tables]
+
+
+def _lost_note(entries: Sequence[Entry], domain: str) -> Iterator[str]:
+    """Estimates pool all codes of a codec, so each keeps its own clips; who lacks some is said."""
+    if lost := coded_together(entries, domain).lost:
+        listed = ", ".join(f"{label} lacks {count}" for label, count in lost.items())
+        yield f"Every row is over the clips that its codec coded: {listed} that others have."
 
 
 def _has_any(make: object, found: Ladders) -> bool:

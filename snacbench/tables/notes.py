@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Agreement
 from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.entries import entries_of
 from snacbench.tables.run import RunRows
 from snacbench.tables.speeds import speed_notes
+from snacbench.tables.together import Together, coded_together, scored_together
+
+_STFT, _NARROW_HZ = "stft_dac", 22_050
 
 
 def notes(runs: Sequence[RunRows]) -> list[str]:
     """All notes of some runs, as they stand below the summary."""
-    return [*(note for rows in runs for note in _notes(rows)), *speed_notes(runs)]
+    entries = entries_of(runs)
+    metrics = dict.fromkeys(metric for rows in runs for metric in rows.metrics)
+    beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
+    beside["rates"] = coded_together(entries, ALL_DOMAINS)
+    each = (note for rows in runs for note in _notes(rows))
+    return [*each, *lost_notes(beside), *speed_notes(runs)]
+
+
+def lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
+    """Over which clips figures are taken where some codec lacks clips that others have.
+
+    Parameters
+    ----------
+    beside : mapping of str to Together
+        By metric, or ``rates``.
+    """
+    same: dict[str, list[str]] = {}
+    for what, found in beside.items():
+        if words := found.words("{}"):
+            same.setdefault(words, []).append(what)
+    for words, metrics in same.items():
+        yield words.replace("{}", ", ".join(metrics), 1)
 
 
 def _notes(rows: RunRows) -> Iterator[str]:
@@ -21,13 +48,76 @@ def _notes(rows: RunRows) -> Iterator[str]:
     yield from codec_notes(rows)
     yield from entropy_notes(rows)
     yield from agreement_notes(rows)
-    undefined = {
-        m for codec in rows.codecs for m, c in codec.scores.items() if c["undefined"].any()
-    }
-    if undefined:
-        metrics = ", ".join(sorted(undefined))
-        yield f"Undefined for some clips, see their reasons in scores.jsonl: {metrics}."
+    yield from undefined_notes(rows)
+    yield from narrow_notes(rows)
+    yield from skipped_notes(rows)
     yield from failure_notes(rows)
+
+
+def undefined_notes(rows: RunRows) -> Iterator[str]:
+    """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
+    every: dict[str, list[str]] = {}
+    some: set[str] = set()
+    for codec in rows.codecs:
+        for metric, cells in codec.scores.items():
+            if not cells["undefined"].any():
+                continue
+            if (cells["undefined"] | ~(cells["ok"] | cells["failed"])).all():
+                every.setdefault(metric, []).append(codec.spec.name)
+            else:
+                some.add(metric)
+    if some:
+        metrics = ", ".join(sorted(some))
+        yield f"Undefined for some clips, see their reasons in scores.jsonl: {metrics}."
+    if every:
+        listed = (
+            metric + (f" of {', '.join(codecs)}" if len(codecs) < len(rows.codecs) else "")
+            for metric, codecs in sorted(every.items())
+        )
+        yield f"Undefined for all clips, see their reasons in scores.jsonl: {'; '.join(listed)}."
+
+
+def skipped_notes(rows: RunRows) -> Iterator[str]:
+    """Scores that were skipped although the clip may well be what the metric is for."""
+    unknown = np.array([clip.domain == "unknown" for clip in rows.clips], bool)
+    specs = {spec.name: spec for spec in rows.run.metrics}
+    by_domain: dict[str, list[str]] = {}
+    clips, count, silent = np.zeros(len(unknown), bool), 0, []
+    for metric in rows.metrics:
+        skipped = np.zeros(len(unknown), int)
+        for codec in rows.codecs:
+            if (cells := codec.scores.get(metric)) is not None:
+                known = min(len(cells), len(unknown))
+                skipped[:known] += cells["skipped"][:known]
+        spec = specs.get(metric)
+        if spec is not None and "unknown" not in spec.domains and skipped[unknown].any():
+            by_domain.setdefault(" or ".join(spec.domains), []).append(metric)
+            clips, count = clips | (unknown & (skipped > 0)), count + int(skipped[unknown].sum())
+        elif spec is not None and spec.needs_transcript and skipped.any():
+            silent.append(metric)
+    for domain, metrics in by_domain.items():
+        yield (
+            f"Skipped on {int(clips.sum())} clips of unknown domain, {count} scores in all: "
+            f"{', '.join(metrics)}, which are for {domain}. Say what the clips are with --domain "
+            f"{domain.split(' or ')[0]}."
+        )
+    if silent:
+        yield f"Skipped on clips without a transcript: {', '.join(silent)}."
+
+
+def narrow_notes(rows: RunRows) -> Iterator[str]:
+    """Sources without a band that fills most of a metric's bins."""
+    if _STFT not in rows.metrics:
+        return
+    rates = [clip.rate_hz for clip in rows.clips if clip.rate_hz]
+    narrow = [rate for rate in rates if rate <= _NARROW_HZ]
+    if narrow:
+        listed = " or ".join(f"{rate / 1000:g}" for rate in sorted(set(narrow)))
+        yield (
+            f"{_STFT}: {len(narrow)} of {len(rates)} clips are at {listed} kHz and empty above "
+            "half of that, where most of its bins are; whatever a codec writes there, however "
+            f"faint, decides it. Within 8 kHz: snacbench score RUN --metrics {_STFT}_16k."
+        )
 
 
 def provenance_note(rows: RunRows) -> str:
@@ -95,7 +185,8 @@ def failure_notes(rows: RunRows) -> Iterator[str]:
     failed = tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
     if failed:
         yield (
-            f"{failed} of {tried} codings (clips times codecs) failed; means are over the others."
+            f"{failed} of {tried} codings (clips times codecs) failed; means are over clips that "
+            "all codecs have."
         )
 
 

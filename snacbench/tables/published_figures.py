@@ -25,6 +25,8 @@ class Publication:
         What its means are over.
     unverified : tuple of str
         Columns of metrics whose variant the source does not settle.
+    known : str
+        What it settles, and where.
     remarks : mapping of str to str
         By codec: what a reader must know of its figures alone.
     lines : tuple of mappings
@@ -36,6 +38,7 @@ class Publication:
     citation: str
     clips: str
     unverified: tuple[str, ...]
+    known: str
     remarks: Mapping[str, str]
     lines: tuple[Mapping[str, Any], ...]
 
@@ -102,5 +105,5 @@ def _note(found: Publication, parts: Sequence[tuple[Part, Column]]) -> str:
     variants = f"; variant unverified of {', '.join(unverified)}" if unverified else ""
     return (
         f"As printed in {found.citation}: nominal rate; clips other than ours ({found.clips})"
-        f"{variants}. Neither ranked nor compared."
+        f"; {found.known}{variants}. Neither ranked nor compared."
     )

@@ -21,6 +21,7 @@ class _Growing:
     clip: array[int] = field(default_factory=lambda: array("i"))
     ok: bytearray = field(default_factory=bytearray)
     undefined: bytearray = field(default_factory=bytearray)
+    skipped: bytearray = field(default_factory=bytearray)
     value: array[float] = field(default_factory=lambda: array("d"))
 
 
@@ -45,6 +46,7 @@ def read_scores(folder: RunFolder, numbers: dict[str, int]) -> Iterator[tuple[st
         all_rows.clip.extend([numbers.setdefault(r.clip, len(numbers)) for r in rows])
         all_rows.ok.extend([r.status == "ok" and r.value is not None for r in rows])
         all_rows.undefined.extend([r.status == "undefined" for r in rows])
+        all_rows.skipped.extend([r.status == "skipped" for r in rows])
         all_rows.value.extend([np.nan if r.value is None else r.value for r in rows])
     yield from _by_pair(all_rows, pairs)
 
@@ -59,6 +61,7 @@ def _by_pair(
         np.frombuffer(rows.clip, np.intc)[order],
         np.frombuffer(rows.ok, np.bool_)[order],
         np.frombuffer(rows.undefined, np.bool_)[order],
+        np.frombuffer(rows.skipped, np.bool_)[order],
         np.frombuffer(rows.value, np.float64)[order],
     )
     ends = np.cumsum(np.bincount(pair, minlength=len(pairs))).tolist()

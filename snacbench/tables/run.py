@@ -6,7 +6,7 @@ Statistics take scores by clip (`scores_of`) and what clips share (`clusters_of`
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +15,7 @@ import numpy as np
 
 from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, Speed
 from snacbench.store.folder import RunFolder
-from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
+from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
 from snacbench.tables.reading import read_scores
 from snacbench.tables.units import unit_of, units_of
 from snacbench.types import DOMAINS, Clip, Domain
@@ -23,11 +23,15 @@ from snacbench.types import DOMAINS, Clip, Domain
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What statistics and captions need of a clip; `cluster` is its speaker or track."""
+    """What statistics and captions need of a clip.
+
+    `cluster` is its speaker or track, `rate_hz` that of its file, None where it is not known.
+    """
 
     id: str
     domain: Domain
     cluster: str | None = None
+    rate_hz: int | None = None
 
 
 @contextmanager
@@ -46,13 +50,14 @@ def _uncollected() -> Iterator[None]:
 class RunRows:
     """A run as columns of numbers, one set of them per codec, and its few other rows.
 
-    `clips` are in the order of the columns' cells.
+    `clips` are in the order of the columns' cells; `name` is that of the run's folder.
     """
 
     run: Run
     codecs: tuple[CodecColumns, ...]
     clips: tuple[ClipFacts, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    name: str = ""
 
     @classmethod
     @_uncollected()
@@ -65,7 +70,7 @@ class RunRows:
         run = folder.run
         columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
         numbers: dict[str, int] = {}
-        facts = {c.id: ClipFacts(c.id, c.domain, c.cluster) for c in folder.read(Clip)}
+        facts = {c.id: ClipFacts(c.id, c.domain, c.cluster, c.rate_hz) for c in folder.read(Clip)}
         units = units_of(facts.values())
         for coded in folder.read(Coded):
             if coded.clip not in facts:
@@ -83,12 +88,21 @@ class RunRows:
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
-        return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
+        agreements, name = tuple(folder.read(Agreement)), folder.path.resolve().name
+        return cls(run, tuple(columns.values()), clips, agreements, name)
 
     @cached_property
     def ids(self) -> list[str]:
         """Ids of the clips, in the order of the columns' cells."""
         return [clip.id for clip in self.clips]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {clip: number for number, clip in enumerate(self.ids)}
+
+    def numbers_of(self, clips: Iterable[str]) -> list[int]:
+        """Numbers of some clips in the columns' cells; those that the run lacks are left out."""
+        return sorted(self._numbers[clip] for clip in clips if clip in self._numbers)
 
     @property
     def metrics(self) -> list[str]:
@@ -131,6 +145,10 @@ def clusters_of(runs: Sequence[RunRows]) -> dict[str, str | None]:
 
 def actual_kbps_of(codec: CodecColumns, domain: str) -> float | None:
     """Actual rate in kbps (1000 bit/s) over a domain's coded clips; None if nothing was weighed."""
-    coded = codec.coded[codec.ok(domain)]
+    return kbps_of(codec.coded[codec.ok(domain)])
+
+
+def kbps_of(coded: Cells) -> float | None:
+    """Actual rate in kbps (1000 bit/s) over some coded clips; None if nothing was weighed."""
     duration_s, bits = float(np.sum(coded["duration_s"])), float(np.sum(coded["bits"]))
     return bits / duration_s / 1000 if duration_s and not np.isnan(bits) else None

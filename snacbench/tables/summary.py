@@ -1,21 +1,26 @@
 """The tidy summary of runs: one row per codec and domain, every mean beside its n.
 
 Rates are totals over the clips' total duration, so that short clips with much padding do not
-weigh more than they cost. A mean is taken over ``ok`` scores only and says how many those are.
+weigh more than they cost. Rates and means are over the clips that all codecs have (`together`), and
+say how many those are.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from snacbench.rate.entropy import Value, bitrate_efficiency, entropy_kbps
 from snacbench.rows import Speed
 from snacbench.tables.coders import STATIC, Coder
 from snacbench.tables.columns import Cells, CodecColumns
+from snacbench.tables.entries import Entry, entries_of
 from snacbench.tables.run import RunRows
 from snacbench.tables.speeds import real_time_factor
+from snacbench.tables.together import coded_together, scored_together
 from snacbench.units import kbps
 
 if TYPE_CHECKING:
@@ -46,45 +51,67 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `FIXED_COLUMNS`, then for each metric its mean and ``n_`` of it; what does not
-        apply is missing. Rates in kbps (1000 bit/s), ``rtf_*`` in seconds of computing per
-        second of audio (lower is faster), the same in every domain since they were measured apart;
-        ``rtf_batch`` signals went through at once, and ``rtf_unstable`` says why a figure is not
-        to be relied on. Where some codebook has fewer tokens than
-        entries, a range stands in place of entropy and efficiency (`RANGES`).
+        Columns `FIXED_COLUMNS` (``codec`` with the run's name where several runs have it), then for
+        each metric its mean and ``n_`` of it; what does not apply is missing. Rates in kbps (1000
+        bit/s), ``rtf_*`` in seconds of computing per second of audio (lower is faster), the same in
+        every domain since they were measured apart; ``rtf_batch`` signals went through at once, and
+        ``rtf_unstable`` says why a figure is not to be relied on. Where some codebook has fewer
+        tokens than entries, a range stands in place of entropy and efficiency (`RANGES`).
         ``bitrate_efficiency`` is of plug-in entropies, as the DAC paper has it.
     """
     import pandas as pd
 
     metrics = list(dict.fromkeys(name for rows in runs for name in rows.metrics))
     headings = [*FIXED_COLUMNS, *(c for name in metrics for c in (name, f"n_{name}"))]
+    entries = entries_of(runs)
+    domains = dict.fromkeys(domain for rows in runs for domain in rows.domains)
+    coded = {domain: coded_together(entries, domain) for domain in domains}
+    means = {
+        (domain, name): _means(scored_together(entries, name, domain)[0])
+        for domain in domains
+        for name in metrics
+    }
     records = [
-        record_of(columns, domain, metrics)
-        for rows in runs
-        for columns in rows.codecs
-        for domain in rows.domains
-        if len(columns.tried(domain))
+        {
+            **record_of(entry, domain, coded[domain].clips.get(entry.label, ())),
+            **{name: means[domain, name].get(entry.label, (None, 0))[0] for name in metrics},
+            **{f"n_{name}": means[domain, name].get(entry.label, (None, 0))[1] for name in metrics},
+        }
+        for entry in entries
+        for domain in entry.rows.domains
+        if len(entry.columns.tried(domain))
     ]
     return pd.DataFrame.from_records(records, columns=headings)
 
 
-def record_of(columns: CodecColumns, domain: str, metrics: Sequence[str]) -> dict[str, Any]:
-    """One row of `summary`; what does not apply is missing or None."""
-    spec, ok = columns.spec, columns.ok(domain)
+def _means(scores: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float, int]]:
+    """Mean over clips, and their number, of every codec that has a value."""
+    return {
+        label: (math.fsum(values.values()) / len(values), len(values))
+        for label, values in scores.items()
+    }
+
+
+def record_of(entry: Entry, domain: str, clips: Collection[str]) -> dict[str, Any]:
+    """What `summary` says of a codec apart from metrics; what does not apply is missing or None.
+
+    Parameters
+    ----------
+    clips : collection of str
+        The coded clips that its rates are taken over; none: it has no rates, and ``n`` is how many
+        it coded.
+    """
+    spec, ok = entry.columns.spec, entry.rows.numbers_of(clips)
     record: dict[str, Any] = {
-        "codec": spec.name,
+        "codec": entry.label,
         "domain": domain,
-        "n": len(ok),
+        "n": len(ok) or len(entry.columns.ok(domain)),
         "nominal_kbps": spec.nominal_kbps,
         "tokens_per_s": spec.tokens_per_s,
         "params_m": spec.params_m,
     }
-    record.update(_speed(columns.speed))
-    record.update(_rates(columns, domain, columns.coded[ok]))
-    for name in metrics:
-        values = columns.values(name, ok)
-        record[f"n_{name}"] = len(values)
-        record[name] = math.fsum(values) / len(values) if values else None
+    record.update(_speed(entry.columns.speed))
+    record.update(_rates(entry.columns, domain, np.array(ok, int)))
     return record
 
 
@@ -99,7 +126,8 @@ def _speed(speed: Speed | None) -> dict[str, float | str]:
     return found
 
 
-def _rates(columns: CodecColumns, domain: str, ok: Cells) -> dict[str, float]:
+def _rates(columns: CodecColumns, domain: str, clips: Cells) -> dict[str, float]:
+    ok = columns.coded[clips]
     duration_s = math.fsum(ok["duration_s"])
     if not duration_s:
         return {}
@@ -107,17 +135,19 @@ def _rates(columns: CodecColumns, domain: str, ok: Cells) -> dict[str, float]:
     if math.isnan(bits):
         return {}
     found = {"actual_kbps": kbps(bits, duration_s)}
-    found.update(_entropy(columns, domain, ok, duration_s))
-    found.update(_coded(columns, domain, ok, duration_s))
+    found.update(_entropy(columns, domain, clips, duration_s))
+    found.update(_coded(columns, clips, duration_s))
     return found
 
 
-def _entropy(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -> dict[str, float]:
+def _entropy(
+    columns: CodecColumns, domain: str, clips: Cells, duration_s: float
+) -> dict[str, float]:
     """Order-0 entropy and efficiency: numbers, or the ends of a range."""
-    books = columns.entropies(domain)
+    books = columns.entropies(domain, clips)
     if not books:
         return {}
-    side_bits = int(math.fsum(ok["side_info_bits"]))
+    side_bits = int(math.fsum(columns.coded[clips]["side_info_bits"]))
     values: tuple[Value, Value] = ("lowest", "highest")
     kbps_ends = [
         entropy_kbps(books, duration_s=duration_s, other_bits=side_bits, value=value)
@@ -133,14 +163,14 @@ def _entropy(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -
     return found
 
 
-def _coded(columns: CodecColumns, domain: str, ok: Cells, duration_s: float) -> dict[str, float]:
+def _coded(columns: CodecColumns, clips: Cells, duration_s: float) -> dict[str, float]:
     """Rates of bytes written by entropy coders: without a context, and by the best context model.
 
     Not among the summary's columns, since coders run apart; plots take them from here.
     """
-    clips, written = columns.ok(domain), columns.written
+    written = columns.written
     chosen = {"coded_kbps": Coder(STATIC), "conditional_kbps": written.best_conditional(clips)}
-    side_bits = math.fsum(ok["side_info_bits"])
+    side_bits = math.fsum(columns.coded[clips]["side_info_bits"])
     found: dict[str, float] = {}
     for column, coder in chosen.items():
         bits = None if coder is None else written.bits(coder, clips)

@@ -95,9 +95,7 @@ def test_some_codecs_of_a_run(tmp_path: Path) -> None:
     run = kept_run(tmp_path / "run", codecs=("toy@1kbps", "toy@2kbps", "other@1kbps"), count=4)
     call("entropy", run.path, "--codecs", "toy@*", "--coders", "static")
     assert {row.codec for row in run.read(CodedBytes)} == {"toy@1kbps", "toy@2kbps"}
-    with pytest.raises(
-        UserError, match="no codec of this run is named dac, snac; it keeps codes of"
-    ):
+    with pytest.raises(UnknownName, match="no codec named 'dac'; there are: toy@1kbps"):
         call("entropy", run.path, "--codecs", "dac, snac")
 
 

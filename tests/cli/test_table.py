@@ -7,12 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from snacbench.cli.table import table
 from snacbench.errors import UserError
 from tests.cli.conftest import Run
+from tests.laws.made_runs import System, run_of
 from tests.tables.competition import make
 
 
@@ -20,6 +22,25 @@ from tests.tables.competition import make
 def run(tmp_path: Path) -> Path:
     make(tmp_path / "run")
     return tmp_path / "run"
+
+
+def test_bandwidth_is_measured_where_it_was_scored(tmp_path: Path) -> None:
+    measured, nominal = (
+        System({"mel_dac7": np.ones(2), **more})
+        for more in ({"bandwidth_khz": np.array([3.0, 5.0])}, {})
+    )
+    path = run_of(tmp_path / "run", {"a": measured, "b": nominal}, ["speech"] * 2)
+    done = invoke(path, "--layout", "dac-table3", "--with-published", "--format", "json")
+    (found,) = json.loads(done.output)["tables"]
+    cells = {
+        (row["codec"], row["cells"]["actual_kbps"]["value"]): row["cells"] for row in found["rows"]
+    }
+    assert cells["a", 8.0]["bandwidth_khz"]["value"] == 4.0
+    assert cells["b", 8.0]["bandwidth_khz"]["value"] == 4.0  # half of its rate, 8 kHz
+    assert "n" not in cells["b", 8.0]["bandwidth_khz"]
+    opus = [row["cells"] for row in found["rows"] if row["codec"] == "Opus"]
+    assert [row["bandwidth_khz"]["value"] for row in opus] == [4.0, 16.0, 16.0]
+    assert any("mean of what was measured on the decodes" in note for note in found["footnotes"])
 
 
 def invoke(*arguments: object) -> Result:

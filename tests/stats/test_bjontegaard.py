@@ -194,3 +194,16 @@ def test_directions_are_known_by_name():
     anchor = curve("a", [6, 12, 24], [2.0, 3, 4])
     with pytest.raises(ValueError, match="better must be 'higher' or 'lower'"):
         bd_quality(anchor, anchor, better="more")
+
+
+@pytest.mark.parametrize(("shift", "defined"), [(2.1, True), (2.9, False)])
+def test_curves_that_share_too_little_have_the_overlap_and_no_value(shift, defined):
+    kbps, quality = np.array([2.0, 4, 8, 16]), np.array([1.0, 2, 3, 4])
+    anchor, test = curve("a", kbps, quality), curve("t", kbps * 2**shift, quality + shift)
+    for found in (bd_rate(anchor, test, speakers()), bd_quality(anchor, test, speakers())):
+        assert found.overlap_of_narrower == pytest.approx(1 - shift / 3, abs=1e-6)
+        assert found.overlap is not None
+        assert (found.value is not None) == (found.low is not None) == defined
+        if not defined:
+            assert found.reason.startswith("the curves share 3 % of the narrower one (")
+            assert found.reason.endswith("), 25 % are needed")

@@ -92,6 +92,16 @@ def test_a_family_of_many_pairs_can_still_be_significant():
     assert min(pair.p_holm for pair in all_pairs(scores, clusters, draws=99) if pair.p_holm) < 0.03
 
 
+def test_a_pair_can_be_significant_in_the_family_of_its_caller():
+    scores = {
+        name: {str(i): (i - 1) * factor for i in range(30)}
+        for name, factor in (("x", 1.0), ("y", 0.9))
+    }
+    (alone,) = paired_differences(scores, [("x", "y")])
+    (one_of_many,) = paired_differences(scores, [("x", "y")], family=2_000)
+    assert alone.p_value * 2_000 > 0.05 > one_of_many.p_value * 2_000
+
+
 def test_two_speakers_are_tested_as_these_only():
     scores, _ = scored(codecs=2)
     (found,) = all_pairs(scores, {c: "f10" if c[-1] > "4" else "m10" for c in scores["codec0"]})

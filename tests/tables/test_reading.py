@@ -8,7 +8,7 @@ from snacbench.errors import StoreError
 from snacbench.rows import Bits
 from snacbench.store import blocks
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
+from snacbench.tables.run import RunRows, scores_of
 from tests.tables.conftest import NEURAL, RUN, coded, score
 
 LINE = (
@@ -23,7 +23,7 @@ def write(folder: RunFolder, *lines: str, last: str = "\n") -> None:
 
 def up_of(folder: RunFolder) -> list[tuple[bool, bool, float]]:
     (codec, _) = RunRows.load(folder).codecs
-    return [tuple(cell) for cell in codec.scores["up"][:3].tolist()]
+    return [tuple(cell) for cell in codec.scores["up"][["ok", "undefined", "value"]][:3].tolist()]
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_scores_of_clips_that_were_never_coded_are_kept_apart(empty):
     empty.append([score("elsewhere", "up", 7.0)])
     rows = RunRows.load(empty)
     assert rows.clips[3].id == "elsewhere"
-    assert rows.codecs[0].values("up", rows.codecs[0].ok("all")) == []
+    assert scores_of([rows], "up", "all") == {NEURAL.name: {}}
 
 
 def test_without_histograms_there_is_no_entropy(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from snacbench.tables.run import RunRows
 from snacbench.tables.summary import RANGES
 from snacbench.tables.table import Cell, Column
 
+MEASURED_BANDWIDTH = "bandwidth_khz"
 UNRELIABLE = "unreliable"
 RANGE = (
     "Fewer tokens than codebook entries: no interval but a range, from the plug-in estimate to "
@@ -106,12 +108,15 @@ def range_cell(low: float, high: float) -> Cell:
     return Cell(interval=ends, text=UNRELIABLE, notes=(RANGE,))
 
 
-def bandwidth_cell(entry: Entry, _: Mapping[str, Any]) -> Cell:
-    """Half the rate at which a codec works, in kHz, or the cut-off of a low-pass.
+def bandwidth_cell(entry: Entry, record: Mapping[str, Any]) -> Cell:
+    """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most.
 
-    Codecs that keep the clip's own rate have no bandwidth of their own.
+    That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
+    clip's own rate have no bandwidth of their own.
     """
     spec = entry.columns.spec
+    if measured := entry.scores(MEASURED_BANDWIDTH, record["domain"]):
+        return Cell(math.fsum(measured.values()) / len(measured), n=len(measured))
     cutoff_hz = spec.settings.get("cutoff_hz")
     if cutoff_hz is not None:
         return Cell(float(cutoff_hz) / 1000)
@@ -127,7 +132,9 @@ TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1), of_record("tokens_pe
 BANDWIDTH = Fact(
     Column("bandwidth_khz", "bandwidth", "kHz"),
     bandwidth_cell,
-    "Bandwidth: half the codec's sampling rate; at low rates a codec may keep less of it.",
+    "Bandwidth: mean of what was measured on the decodes, which hold no more than their sources. "
+    f"Where {MEASURED_BANDWIDTH} was not scored: half the codec's sampling rate, of which it may "
+    f"keep less; measure with: snacbench score RUN --metrics {MEASURED_BANDWIDTH}.",
 )
 EFFICIENCY = Fact(
     Column("efficiency_percent", "efficiency", "%", "higher", digits=1),

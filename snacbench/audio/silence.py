@@ -1,0 +1,119 @@
+"""Where a decode is silent although its source sounds: empty, cut off, or with holes.
+
+Both are looked at in frames of 40 ms. A frame of the decode is silent if its samples span at most
+two steps of 16 bits: zeros, a constant, dither. The source sounds in a frame whose level, within
+the band that the codec keeps, is at least -70 dBFS and within 30 dB of its loudest frame there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.audio.align import cross_correlation
+from snacbench.audio.resample import resample
+from snacbench.types import Audio, FloatSamples
+
+FRAME_S = 0.04
+SILENT_SPAN = 2.0**-14  # from the smallest to the largest sample: two steps of 16 bits
+SOUNDING_DBFS, SOUNDING_RANGE_DB = -70.0, 30.0
+LONGEST_HOLE_S = 0.1  # of frames in which the source sounds
+LONGEST_DELAY_S = 0.5  # a late or early decode begins or ends with silence, and has lost nothing
+_DELAY_TOLERANCE_S = 1.5 * FRAME_S
+
+
+def missing_sound(*, reference: Audio, degraded: Audio, band_hz: float) -> str:
+    """What a decode lacks where its source sounds, in words; empty if nothing.
+
+    That is all of it, or one stretch of silence in which the source sounds for more than 0.1 s.
+    Silence at the beginning or end of a decode that is late or early by as much is delay.
+
+    Parameters
+    ----------
+    reference, degraded : Audio
+        Source and decode, of as many channels each, at any rates.
+    band_hz : float
+        Up to where the codec keeps the source; sound above it is not missed.
+    """
+    for channel, samples in enumerate(degraded.samples):
+        silent = _silent(samples, degraded.rate_hz)
+        if not silent.any():
+            continue
+        source = reference.samples[channel]
+        sounding = _sounding(source, reference.rate_hz, band_hz)
+        where = f"channel {channel} of the decode" if degraded.channels > 1 else "the decode"
+        heard_s = float(FRAME_S * sounding.sum())
+        if heard_s and np.ptp(samples) <= SILENT_SPAN:
+            return (
+                f"{where} is silent: all samples lie within {np.ptp(samples):.2g} of "
+                f"{samples[0]:g}, while the source sounds for {heard_s:.1f} s below "
+                f"{band_hz:.0f} Hz"
+            )
+        one = Audio(source[np.newaxis], reference.rate_hz)
+        other = Audio(samples[np.newaxis], degraded.rate_hz)
+        if hole := _longest_hole(one, other, silent, sounding):
+            start_s, stop_s, heard_s = hole
+            return (
+                f"{where} is silent from {start_s:.2f} to {stop_s:.2f} s, while the source sounds "
+                f"for {heard_s:.2f} s of that time below {band_hz:.0f} Hz"
+            )
+    return ""
+
+
+def _longest_hole(
+    reference: Audio, degraded: Audio, silent: NDArray[np.bool_], sounding: NDArray[np.bool_]
+) -> tuple[float, float, float] | None:
+    """Start and end of the worst stretch of silence, and how long the source sounds in it, in s."""
+    count = min(len(silent), len(sounding))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent[:count].astype(int), [0]])))
+    holes = [
+        (start, stop, FRAME_S * int(sounding[start:stop].sum()))
+        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    ]
+    for start, stop, heard_s in sorted(holes, key=lambda hole: -hole[2]):
+        if heard_s <= LONGEST_HOLE_S:
+            break
+        length_s = FRAME_S * (stop - start)
+        at_edge = start == 0 or stop == count
+        if at_edge and length_s <= LONGEST_DELAY_S + _DELAY_TOLERANCE_S:
+            late_s = _delay_s(reference, degraded) * (1 if start == 0 else -1)
+            if late_s >= length_s - _DELAY_TOLERANCE_S:
+                continue
+        return FRAME_S * start, FRAME_S * stop, heard_s
+    return None
+
+
+def _delay_s(reference: Audio, degraded: Audio) -> float:
+    """How late a decode comes, to half a second either way."""
+    max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
+    at_rate = resample(reference, degraded.rate_hz)
+    curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
+    return float(int(np.argmax(curve)) - max_lag) / degraded.rate_hz
+
+
+def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:
+    """Whole frames, shape (frames, samples); a shorter signal is one frame."""
+    size = min(round(FRAME_S * rate_hz), len(samples))
+    count = max(1, int(len(samples) / (FRAME_S * rate_hz)))
+    starts = np.round(np.arange(count) * FRAME_S * rate_hz).astype(int)
+    windows = np.lib.stride_tricks.sliding_window_view(samples, size)
+    return np.asarray(windows[np.minimum(starts, len(samples) - size)])
+
+
+def _silent(samples: FloatSamples, rate_hz: int) -> NDArray[np.bool_]:
+    """Which frames hold no sound."""
+    return np.asarray(np.ptp(_frames(samples, rate_hz), axis=1) <= SILENT_SPAN)
+
+
+def _sounding(samples: FloatSamples, rate_hz: int, band_hz: float) -> NDArray[np.bool_]:
+    """In which frames a signal sounds below `band_hz`; a constant offset is no sound."""
+    frames = _frames(samples, rate_hz).astype(np.float64)
+    size = frames.shape[1]
+    window = np.hanning(size + 2)[1:-1]
+    offset = frames.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.rfft((frames - offset) * window)) ** 2
+    kept = power[:, 1 : int(band_hz * size / rate_hz) + 1].sum(axis=1)
+    mean_square = 2 * kept / (size * float(window @ window))
+    loudest = float(mean_square.max())
+    floor = 10 ** (-SOUNDING_RANGE_DB / 10) * loudest
+    return np.asarray(mean_square >= max(floor, 10 ** (SOUNDING_DBFS / 10)))

@@ -1,0 +1,47 @@
+"""Effective bandwidth of a decode: up to where its spectrum holds signal.
+
+The same measure as that of the recordings (`snacbench.audio.bandwidth`), on the decode alone. A
+codec's nominal band, half its rate, says what it could keep; this says what it did. It is no wider
+than what the source holds.
+"""
+
+from __future__ import annotations
+
+from snacbench.audio.bandwidth import effective_bandwidth
+from snacbench.errors import Undefined
+from snacbench.metrics import _guards
+from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+
+_LEAST_SAMPLES = 256
+
+BANDWIDTH = MetricSpec(
+    name="bandwidth_khz",
+    unit="kHz",
+    better="higher",
+    range=(0.0, 24.0),
+    rate_hz=48_000,
+    citation="snacbench, docs/metrics.md",
+    any_length=True,
+    default=False,
+)
+
+
+def _prepare(reference: Audio) -> PreparedMetric:
+    _guards.accept_reference(reference, BANDWIDTH)
+
+    def score(*, degraded: Audio) -> float:
+        """Effective bandwidth of the degraded signal in kHz; wider is more."""
+        _guards.accept_degraded(degraded, reference, BANDWIDTH)
+        _guards.not_silent(degraded, which=_guards.DEGRADED)
+        found = effective_bandwidth(degraded).hz
+        if found is None:
+            raise Undefined(
+                f"no bandwidth: the {_guards.DEGRADED} is silent but for rounding, or too short: "
+                f"{degraded.num_samples} samples, {_LEAST_SAMPLES} are needed"
+            )
+        return found / 1000
+
+    return score
+
+
+METRICS = (Metric(BANDWIDTH, _prepare),)

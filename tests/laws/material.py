@@ -1,0 +1,114 @@
+"""Folders of tiny clips and of decodes made by numpy, for laws that go through the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from tests.cli.in_process import call
+from tests.conftest import broadband
+
+RATE_HZ = 16_000
+Decode = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+
+def noisy(snr_db: float) -> Decode:
+    """A decode with white noise at a ratio to the clip's own power."""
+
+    def decode(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        level = np.sqrt(np.mean(samples**2)) * 10 ** (-snr_db / 20)
+        return np.asarray(samples + level * rng.standard_normal(len(samples)))
+
+    return decode
+
+
+def silent(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.zeros_like(samples)
+
+
+def constant(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return np.full_like(samples, 0.25)
+
+
+def cut(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The second half is zeros."""
+    return np.concatenate(
+        [samples[: len(samples) // 2], np.zeros(len(samples) - len(samples) // 2)]
+    )
+
+
+def shortened(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The file ends half-way."""
+    return samples[: len(samples) // 2]
+
+
+def white(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """White noise as loud as the clip, and nothing else."""
+    return np.asarray(np.sqrt(np.mean(samples**2)) * rng.standard_normal(len(samples)))
+
+
+def write(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate_hz, subtype="PCM_16")
+    return path
+
+
+def references(folder: Path, count: int, *, seconds: float = 1.0, seed: int = 0) -> Path:
+    """Clips of noise-like sound, each with a seed of its own."""
+    for i in range(count):
+        clip = broadband(seconds, RATE_HZ, seed=100 * seed + i)
+        write(folder / f"{i:02}.wav", 0.5 * clip.samples[0])
+    return folder
+
+
+def decodes(
+    folder: Path, clips: Path, good: Decode, bad: Mapping[int, Decode | None] | None = None
+) -> Path:
+    """Decodes of all clips by `good`; some by another way, None: the file is missing."""
+    for i, path in enumerate(sorted(clips.glob("*.wav"))):
+        decode = (bad or {}).get(i, good)
+        if decode is not None:
+            samples, rate_hz = soundfile.read(path)
+            write(folder / path.name, decode(samples, np.random.default_rng(i)), rate_hz)
+    return folder
+
+
+def score_files(
+    clips: Path,
+    degraded: Path,
+    run: Path,
+    *,
+    name: str = "codec",
+    metrics: str = "",
+    **options: str,
+) -> int:
+    """Score a folder of decodes; the exit code."""
+    arguments = ["--reference", clips, "--degraded", degraded, "--name", name, "-o", run]
+    arguments += ["--metrics", metrics] if metrics else []
+    arguments += [part for key, value in options.items() for part in (f"--{key}", value)]
+    return int(call("score-files", *arguments, "--jobs", "1").return_value)
+
+
+def rows(run: Path, kind: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / f"{kind}.jsonl").read_text().splitlines()]
+
+
+def means(*runs: Path, options: tuple[str, ...] = ()) -> dict[str, dict[str, float | None]]:
+    """Means as ``table --format json`` gives them over all clips: codec -> metric -> value."""
+    done = call("table", *runs, "--by", "all", "--format", "json", *options)
+    (table,) = json.loads(done.stdout)["tables"]
+    return {
+        row["codec"]: {key: cell["value"] for key, cell in row["cells"].items()}
+        for row in table["rows"]
+    }
+
+
+def summary(run: Path) -> list[dict[str, str]]:
+    with (run / "summary.csv").open() as file:
+        return list(csv.DictReader(file))
