@@ -15,7 +15,7 @@ from typing import Literal
 
 from snacbench.errors import UnknownName, UnknownPoint, UserError, did_you_mean
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, codec_openers
+from snacbench.plugins import codec_families, codec_models, codec_openers, left_out
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
@@ -84,7 +84,9 @@ def _opened(selector: str) -> CodecModel:
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]
     if prefix not in codec_openers():
-        raise UnknownName(f"{selector}: nothing opens {prefix}:PATH; {_openers()}")
+        raise UnknownName(
+            f"{selector}: nothing opens {prefix}:PATH; {_openers()}{left_out('codecs')}"
+        )
     path = Path(found["path"]).expanduser().absolute()
     if not path.exists():
         raise UserError(f"{selector}: there is no file or folder {path}")
@@ -176,7 +178,9 @@ def _expand(
     matches = [m for key, m in codec_models().items() if name and key.startswith(name)]
     if not matches:
         known = [*codec_families(), *codec_models()]
-        raise UnknownName(f"no codec named {name!r}; {did_you_mean(name, known)}")
+        raise UnknownName(
+            f"no codec named {name!r}; {did_you_mean(name, known)}{left_out('codecs')}"
+        )
     for match in matches:
         yield from ((match, spec) for spec in _points(match, point))
 

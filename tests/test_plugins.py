@@ -7,11 +7,9 @@ import pytest
 from snacbench import plugins
 from snacbench.errors import UnknownName
 from snacbench.models import CodecFamily, CodecModel
-from snacbench.plugins import codec_families, codec_models, select_metrics
+from snacbench.plugins import codec_models, select_metrics
 from snacbench.selectors import select
 from snacbench.types import CodecSpec, Metric, MetricSpec
-
-CACHED = (codec_models, codec_families, plugins.metrics)
 
 
 @pytest.fixture
@@ -26,14 +24,12 @@ def outside(monkeypatch):
     modules = {"snacbench.codecs": codecs, "snacbench.metrics": metrics}
 
     def entry_points(group: str):
-        return [SimpleNamespace(name="outside", load=lambda: modules[group])]
+        return [SimpleNamespace(name="outside", dist=None, load=lambda: modules[group])]
 
     monkeypatch.setattr(plugins, "entry_points", entry_points)
-    for function in CACHED:
-        function.cache_clear()
+    plugins.discovered.cache_clear()
     yield
-    for function in CACHED:
-        function.cache_clear()
+    plugins.discovered.cache_clear()
 
 
 def test_models_and_metrics_are_found_in_alphabetical_order():
@@ -48,6 +44,19 @@ def test_another_package_adds_codecs_and_metrics_by_entry_points():
     assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
     assert "ear" not in [m.spec.name for m in select_metrics([])]
+
+
+def test_every_name_of_this_package_is_declared_once(monkeypatch):
+    answers, take = [], plugins.Discovered.take
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.setattr(
+        plugins.Discovered, "take", lambda self, *item: answers.append(take(self, *item)) or ""
+    )
+    plugins.discovered.cache_clear()
+    for kind in plugins.KINDS:
+        plugins.discovered(kind)
+    plugins.discovered.cache_clear()
+    assert set(answers) == {""}
 
 
 def test_metrics_come_in_the_order_asked_for_without_repeats():

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from snacbench.cli.list import show_refused
 from snacbench.cli.terminal import show_rows
 from snacbench.errors import TestSetError
-from snacbench.plugins import codec_models, metrics
+from snacbench.plugins import codec_models, metrics, refused
 from snacbench.runner import plan as planning
 from snacbench.runner.agreement import agreements
 from snacbench.runner.precision import PRECISIONS
@@ -71,6 +72,7 @@ def _report(weights: tuple[str, ...]) -> None:
     )
     click.echo()
     show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
+    show_refused(refused())
 
 
 def _missing(packages: tuple[str, ...]) -> str:

@@ -26,6 +26,11 @@ from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
+from snacbench.runner.versions import (
+    check_versions,
+    versions_of_codecs,
+    versions_of_metrics,
+)
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import to_csv, to_markdown
 from snacbench.tables.run import RunRows
@@ -180,8 +185,8 @@ def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> pla
     UserError
         If a recipe is given as well.
     StoreError
-        If the run was not made by ``snacbench run``, or the test set or the weights are no longer
-        those that it began with.
+        If the run was not made by ``snacbench run``, or the test set, the weights or what computes
+        codecs and metrics are no longer those that it began with.
     """
     if recipe_given:
         raise UserError(
@@ -202,10 +207,17 @@ def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> pla
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )
+    located = planning.with_weights(plan)
     then = [(s.name, s.weights.sha256) for s in run.codecs]
-    now = [(c.spec.name, c.spec.weights.sha256) for c in planning.with_weights(plan).codecs]
+    now = [(c.spec.name, c.spec.weights.sha256) for c in located.codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
+    check_versions(
+        run,
+        codecs=versions_of_codecs(located.codecs),
+        metrics=versions_of_metrics(plan.metrics),
+        place=str(path),
+    )
     return replace(plan, decision="")
 
 

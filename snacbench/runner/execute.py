@@ -16,10 +16,16 @@ from snacbench.runner.loading import CPU, CUDA, handle_of
 from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
 from snacbench.runner.precision import DESCRIPTIONS
-from snacbench.runner.ready import facts_of, make_ready, scored_too
+from snacbench.runner.ready import asked, facts_of, make_ready, scored_too
 from snacbench.runner.rounds import Rules, work
 from snacbench.runner.schedule import Schedule
 from snacbench.runner.scoring import unscored
+from snacbench.runner.versions import (
+    check_versions,
+    versions_of_codecs,
+    versions_of_metrics,
+)
+from snacbench.store.agree import METRIC_VERSION
 from snacbench.store.folder import SCHEMA_VERSION, RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
@@ -104,7 +110,7 @@ def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
     if plan.test_set.notes:
         facts["test set"] = "; ".join(plan.test_set.notes)
     for planned in plan.codecs:
-        facts.update(planned.model.versions())
+        facts.update(asked(planned.model.versions, planned.model.name))
     run = describe_run(
         recipe_of(plan.request),
         plan.test_set,
@@ -112,6 +118,7 @@ def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
         plan.metrics,
         facts,
     )
+    run = replace(run, codec_versions=versions_of_codecs(plan.codecs))
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -136,6 +143,7 @@ def describe_run(
         codecs=codecs,
         metrics=tuple(metric.spec for metric in metrics),
         packages=package_versions(),
+        metric_versions=versions_of_metrics(metrics),
         facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
         machine=machine(),
     )
@@ -188,7 +196,13 @@ def score(
     """
     chosen = tuple(metrics)
     make_ready(chosen)
+    versions = versions_of_metrics(chosen)
     run = scored_too(folder.run, chosen, place=str(folder.path))
+    # A metric whose own version has changed scores everything anew, and mixes nothing.
+    then = {n: v.get(METRIC_VERSION) for n, v in folder.run.metric_versions.items()}
+    same = {n: v for n, v in versions.items() if then.get(n) == v[METRIC_VERSION]}
+    check_versions(folder.run, codecs={}, metrics=same, place=str(folder.path))
+    run = replace(run, metric_versions={**folder.run.metric_versions, **versions})
     recipe = run.recipe
     rules = Rules(recipe["channels"], recipe["reference"], asked_by_name=by_name)
     clips = {clip.id: clip for clip in folder.read(Clip)}

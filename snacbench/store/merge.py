@@ -88,7 +88,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
-        check_agreement(parts[0], other, why="cannot be merged", same_seed=True)
+        check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
     run = joined_run([part.run for part in parts], [str(part.path) for part in parts])
     common, repeated = _common_rows(parts)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
