@@ -93,6 +93,24 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class SpotCheck:
+    """Row: whether an operating point decodes what it encoded alike, again and elsewhere.
+
+    Attributes
+    ----------
+    excerpts : int
+        How many were checked; 0 where its own code fails on all of them.
+    passed : bool
+        Whether nothing was found.
+    """
+
+    codec: str
+    excerpts: int
+    passed: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Coded:
     """Row: one clip through one codec.
 

@@ -18,8 +18,9 @@ from snacbench.runner.pool import run_jobs
 from snacbench.runner.precision import DESCRIPTIONS
 from snacbench.runner.ready import asked, facts_of, make_ready, scored_too
 from snacbench.runner.rounds import Rules, work
-from snacbench.runner.schedule import Schedule
+from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.runner.scoring import unscored
+from snacbench.runner.spot import SpotJob
 from snacbench.runner.versions import (
     check_versions,
     versions_of_codecs,
@@ -221,10 +222,11 @@ def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progr
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
-    lanes = {CPU: workers, CUDA: 1}
+    lanes = {CPU: workers, CUDA: 1, CHECK: 1}
     log = ledger.folder.path / "workers.log"
     for job, rows in run_jobs(work, schedule, lanes=lanes, log=log):
-        ledger.append(rows)
+        if not isinstance(job, SpotJob):  # whose rows come of what verifies it
+            ledger.append(rows)
         progress.step(*schedule.done(job, rows))
 
 

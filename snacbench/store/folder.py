@@ -31,6 +31,7 @@ from snacbench.rows import (
     ListeningSummary,
     Run,
     Score,
+    SpotCheck,
 )
 from snacbench.store.blocks import Block, read_blocks, read_unless
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
@@ -53,6 +54,7 @@ ROW_FILES: dict[type, str] = {
     Clip: "clips.jsonl",
     Calibration: "calibrations.jsonl",
     Agreement: "agreements.jsonl",
+    SpotCheck: "spot_checks.jsonl",
     ClipMeasures: "measures.jsonl",
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",

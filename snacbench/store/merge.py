@@ -26,6 +26,7 @@ from snacbench.rows import (
     ListenerScore,
     ListeningSummary,
     Score,
+    SpotCheck,
 )
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
@@ -39,6 +40,7 @@ PARTS_FOLDER = "parts"
 _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Calibration: lambda r: (r.codec,),
     Agreement: lambda r: (r.codec, r.computed, r.baseline),
+    SpotCheck: lambda r: (r.codec,),
     ClipMeasures: lambda r: (r.clip,),
     Coded: lambda r: (r.clip, r.codec),
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
@@ -48,6 +50,7 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Calibration: lambda r: (r.delay_samples, r.rate_hz, r.found),
     Agreement: lambda r: (r.tokens, r.equal),
+    SpotCheck: lambda r: (r.passed,),
     ClipMeasures: lambda r: (),
     Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.rows import Coded
+from snacbench.rows import Coded, SpotCheck
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, Run, run_in
 from tests.plugged import codec, install, metric
@@ -122,3 +122,35 @@ def test_a_point_under_another_models_name_is_refused(cli: Run, tmp_path: Path) 
     install(tmp_path / "path", "mine", code)
     done = run_in(tmp_path, "list", "codecs", env=on_path(tmp_path / "path"))
     assert "mine is left out: it has the operating point opus@14kbps of model mine" in done.stdout
+
+
+CHEATS = {
+    "recalls": codec("recalls", encode="self.kept = audio.samples; return b''",
+                     decode="return self.kept"),
+    "rolls": codec("rolls", decode="return np.random.default_rng().normal(size=shape)"),
+}  # fmt: skip
+
+
+def test_what_a_codec_hides_from_its_bits_fails_all_its_rows(clips: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "path"
+    for name, code in CHEATS.items():
+        install(folder, name, code)
+    options = ("--codecs", "recalls,rolls,noise@20dB", "--data", clips, "--limit", "1", *FAST)
+    done = run_in(tmp_path, "run", *options, "-o", "r", env=on_path(folder))
+    assert done.returncode == 1, done.stderr
+    run = RunFolder.open(tmp_path / "r")
+    rows = {(row.codec, row.clip): row for row in run.read(Coded)}
+    assert len(rows) == 9
+    for (name, _), row in rows.items():
+        assert row.status == ("ok" if name == "noise@20dB" else "failed")
+        assert ("spot check: decoding the same codes twice" in row.reason) == (name in CHEATS)
+    assert {row.codec: row.passed for row in run.read(SpotCheck)} == {
+        "recalls": False, "rolls": False, "noise@20dB": True,
+    }  # fmt: skip
+    assert not list((run.path / "decoded").glob("r*"))
+    assert "6 of 9 codings (clips times codecs) failed" in " ".join(done.stdout.split())
+    assert "spot check: decoding the same codes twice" in " ".join(done.stderr.split())
+    before = (run.path / "coded.jsonl").read_bytes()
+    again = run_in(tmp_path, "run", "--resume", "r", env=on_path(folder))
+    assert again.returncode == 1
+    assert (run.path / "coded.jsonl").read_bytes() == before
