@@ -59,6 +59,9 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Go on with a run; repeats nothing."
 )
+@click.option(
+    "--retry-failed", is_flag=True, help="With --resume: try again what failed, and only that."
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
@@ -119,6 +122,7 @@ def run(
     recipe: str | None,
     folder: Path | None,
     resume: Path | None,
+    retry_failed: bool,
     jobs: int | None,
     plan_only: bool,
     **options: Any,
@@ -129,8 +133,11 @@ def run(
     options change single fields of it, which is recorded.
 
     Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
-    --resume RUN.
+    --resume RUN. What failed for a reason that has passed is
+    tried again by --resume RUN --retry-failed.
     """
+    if retry_failed and not resume:
+        raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
     with ProgressBar() as bar:
         if resume:
             plan = _resumed_plan(resume, bar, recipe)
@@ -149,7 +156,9 @@ def run(
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     try:
         with ProgressBar() as bar:
-            outcome = execute(plan, run_folder, workers=workers, progress=bar)
+            outcome = execute(
+                plan, run_folder, workers=workers, progress=bar, retry_failed=retry_failed
+            )
     except KeyboardInterrupt:
         err.print(f"stopped; go on with: snacbench run --resume {run_folder.path}", soft_wrap=True)
         raise
@@ -164,6 +173,8 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     show_summary(rows)
     show_warnings(source_warnings(folder))
     show_failures(outcome)
+    if outcome.retried:
+        err.print(outcome.retried, soft_wrap=True)
     out.print(f"\n{folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS
 

@@ -17,6 +17,7 @@ from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
 from snacbench.runner.precision import DESCRIPTIONS
 from snacbench.runner.ready import asked, facts_of, make_ready, scored_too
+from snacbench.runner.retry import Retried, take_out_failed, take_out_failed_scores
 from snacbench.runner.rounds import Rules, work
 from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.runner.scoring import unscored
@@ -79,10 +80,14 @@ class Tally(Generic[Row]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its codings and scores, and which of them failed."""
+    """How a run ended: its codings and scores, and which of them failed.
+
+    `retried` says how many were tried again, and what came of it.
+    """
 
     coded: Tally[Coded]
     scores: Tally[Score]
+    retried: str = ""
 
     @property
     def all_ok(self) -> bool:
@@ -151,9 +156,14 @@ def describe_run(
 
 
 def execute(
-    plan: Plan, folder: RunFolder, *, workers: int, progress: Progress | None = None
+    plan: Plan,
+    folder: RunFolder,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+    retry_failed: bool = False,
 ) -> Outcome:
-    """Do what of a plan is not done yet.
+    """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
 
     Raises
     ------
@@ -171,24 +181,28 @@ def execute(
     clips = {clip.id: clip for clip in plan.test_set.clips}
     handles = [handle_of(codec, request) for codec in plan.codecs]
     with folder.locked():
+        retried = take_out_failed(folder) if retry_failed else None
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         _enter_broken(ledger, plan)
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, specs, rules, handles)
         _carry_out(schedule, ledger, workers, progress or Silent())
-    return outcome_of(folder)
+    return outcome_of(folder, retried)
 
 
-def score(
+def score(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
     metrics: Iterable[Metric],
     *,
     workers: int,
     progress: Progress | None = None,
     by_name: bool = True,
+    retry_failed: bool = False,
 ) -> Outcome:
     """Score the decodes of an existing run by metrics that they lack, and enter these in it.
+
+    With `retry_failed`, scores by these metrics that have failed are made again.
 
     Raises
     ------
@@ -209,11 +223,13 @@ def score(
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
+        names = {metric.spec.name for metric in chosen}
+        retried = take_out_failed_scores(folder, names) if retry_failed else None
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, run.codecs, rules)
         _carry_out(schedule, ledger, workers, progress or Silent())
-    return outcome_of(folder)
+    return outcome_of(folder, retried)
 
 
 def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progress) -> None:
@@ -260,7 +276,7 @@ def source_warnings(folder: RunFolder) -> list[str]:
     return warnings_of(clips, codec_rates_hz=[spec.rate_hz for spec in folder.run.codecs])
 
 
-def outcome_of(folder: RunFolder) -> Outcome:
+def outcome_of(folder: RunFolder, retried: Retried | None = None) -> Outcome:
     """Which rows of a run failed; a coding that failed stands for its scores."""
     coded, scores = Tally[Coded](), Tally[Score]()
     lost: set[tuple[str, str]] = set()
@@ -269,4 +285,4 @@ def outcome_of(folder: RunFolder) -> Outcome:
             lost.add((row.clip, row.codec))
     for score in folder.read(Score):
         scores.count(score, forgiven=(score.clip, score.codec) in lost)
-    return Outcome(coded, scores)
+    return Outcome(coded, scores, retried.in_words(folder) if retried else "")

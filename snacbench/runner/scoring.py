@@ -176,13 +176,13 @@ def _score(
         ready = match_length(
             reference=for_metric(reference, metric.spec), degraded=for_metric(degraded, metric.spec)
         )
-        value = scorer(degraded=ready)
+        value = float(scorer(degraded=ready))
     except Undefined as error:
         return _row(decode.coded, name, "undefined", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a metric's own code raises is a failed row
         return _row(decode.coded, name, "failed", f"{type(error).__name__}: {error}")
-    if math.isnan(value):
-        return _row(decode.coded, name, "failed", "the metric returned NaN")
+    if not math.isfinite(value):
+        return _row(decode.coded, name, "failed", f"the metric returned {value}")
     return Score(decode.coded.clip, decode.coded.codec, name, metric.spec.version, "ok", value)
 
 

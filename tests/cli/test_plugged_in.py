@@ -154,3 +154,22 @@ def test_what_a_codec_hides_from_its_bits_fails_all_its_rows(clips: Path, tmp_pa
     again = run_in(tmp_path, "run", "--resume", "r", env=on_path(folder))
     assert again.returncode == 1
     assert (run.path / "coded.jsonl").read_bytes() == before
+
+
+def test_check_codec_tells_an_author_what_is_broken(crowd: Path, tmp_path: Path) -> None:
+    wrong = codec(
+        "wrong",
+        encode="return (audio.samples * np.random.rand()).astype('<f4').tobytes()",
+        decode="return np.frombuffer(data, '<f4').reshape(shape) + seed % 7",
+    )
+    install(tmp_path / "path", "wrong", wrong)
+    done = run_in(tmp_path, "check-codec", "wrong", env=on_path(tmp_path / "path"))
+    assert done.returncode == 1, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "another seed gave other audio: declare stochastic=True" in said
+    assert "the same signal was encoded to something else the second time" in said
+    assert "spot check: " in said
+    assert "3 of 15 checks failed" in said
+    done = run_in(tmp_path, "check-codec", "sent", env=on_path(crowd))
+    assert done.returncode == 0, done.stdout
+    assert "all checks passed" in done.stdout

@@ -13,7 +13,8 @@ import pytest
 
 from snacbench.errors import CodecError, WeightsMismatch
 from snacbench.rows import SpotCheck
-from snacbench.runner import spot
+from snacbench.runner import coding, spot
+from snacbench.runner.coding import CodingJob, code_clips
 from snacbench.runner.loading import CodecHandle
 from snacbench.runner.spot import Point, SpotJob, VerifyJob
 from snacbench.types import Audio, Clip, Encoded
@@ -205,3 +206,16 @@ def test_on_a_gpu_the_rounding_of_sums_is_no_finding() -> None:
     assert "other audio (by up to 0.005" in spot._difference(gpu, first, far)
     longer = Audio(np.zeros((1, 101), np.float32), 16_000)
     assert "101 samples in place of 100" in spot._difference(gpu, first, longer)
+
+
+def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(handle: CodecHandle) -> Any:
+        raise ImportError("a library is missing")
+
+    monkeypatch.setattr(coding, "load", fail)
+    clip = make_clip(tmp_path, "a", 1_000)
+    job = CodingJob(CodecHandle("toy", SPEC, None, "cpu"), (clip,), "mono", 0, tmp_path)
+    ((row, _),) = code_clips(job)
+    assert (row.status, row.reason) == ("failed", "ImportError: a library is missing")
