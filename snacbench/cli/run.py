@@ -26,6 +26,7 @@ from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
+from snacbench.runner.retry import readable_again
 from snacbench.runner.versions import (
     check_versions,
     versions_of_codecs,
@@ -140,7 +141,7 @@ def run(
         raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
     with ProgressBar() as bar:
         if resume:
-            plan = _resumed_plan(resume, bar, recipe)
+            plan = _resumed_plan(resume, bar, recipe, retry_failed)
         else:
             plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
     show_facts(planning.summary_of(plan), to=err)
@@ -188,7 +189,9 @@ def _given(context: click.Context) -> set[str]:
     }
 
 
-def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> planning.Plan:
+def _resumed_plan(
+    path: Path, bar: ProgressBar, recipe_given: str | None, retry_failed: bool
+) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
     Raises
@@ -203,7 +206,8 @@ def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> pla
         raise UserError(
             f"--resume takes up the request that {path} was begun with; leave out {recipe_given}"
         )
-    run = RunFolder.open(path).run
+    folder = RunFolder.open(path)
+    run = folder.run
     recipe = dict(run.recipe)
     if foreign := recipe.keys() - planning.Request.__dataclass_fields__.keys():
         raise StoreError(
@@ -214,7 +218,8 @@ def _resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None) -> pla
     recipe["root"] = tuple(recipe.get("root", ()))
     request = planning.Request(**recipe)
     plan = planning.make_plan(request, bar)
-    if plan.test_set.sha256 != run.set_sha256:
+    same = plan.test_set.sha256 == run.set_sha256
+    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )

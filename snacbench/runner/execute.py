@@ -181,7 +181,7 @@ def execute(
     clips = {clip.id: clip for clip in plan.test_set.clips}
     handles = [handle_of(codec, request) for codec in plan.codecs]
     with folder.locked():
-        retried = take_out_failed(folder) if retry_failed else None
+        retried = take_out_failed(folder, plan.test_set) if retry_failed else None
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         _enter_broken(ledger, plan)

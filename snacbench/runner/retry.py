@@ -7,10 +7,15 @@ that is stopped before it has tried them all again is gone on with like any othe
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from snacbench.rows import Calibration, Coded, Score, SpotCheck
 from snacbench.store.folder import RunFolder
+from snacbench.testsets import TestSet
+from snacbench.testsets.testset import counted
+from snacbench.types import Clip
+
+_GONE = "gone"  # a file that can be read again and is cut to segments under other ids
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,8 @@ class Retried:
         coded = {(r.clip, r.codec): r.status for r in folder.read(Coded)}
         scores = {(r.clip, r.codec, r.metric): r.status for r in folder.read(Score)}
         said = [
-            *_counts("codings", [coded[key] for key in self.coded]),
-            *_counts("scores", [scores[key] for key in self.scores]),
+            *_counts("coding", [coded.get(key, _GONE) for key in self.coded]),
+            *_counts("score", [scores.get(key, _GONE) for key in self.scores]),
         ]
         return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"
 
@@ -34,17 +39,37 @@ class Retried:
 def _counts(what: str, statuses: Sequence[str]) -> Iterator[str]:
     if statuses:
         again = f", {failed} failed again" if (failed := statuses.count("failed")) else ""
-        yield f"{len(statuses)} {what}, {statuses.count('ok')} of them now ok{again}"
+        yield f"{counted(len(statuses), what)}, {statuses.count('ok')} of them now ok{again}"
 
 
-def take_out_failed(folder: RunFolder) -> Retried:
+def readable_again(folder: RunFolder, now: TestSet) -> bool:
+    """Whether a test set is the run's but for files that could not be read when the run began."""
+    then = {_samples(clip) for clip in folder.read(Clip)}
+    new = {clip.id for clip in now.clips if _samples(clip) not in then}
+    unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+    # A segment's id is the file's with a place in it.
+    return then <= set(map(_samples, now.clips)) and all(
+        unread & {clip, clip.rpartition("+")[0]} for clip in new
+    )
+
+
+def _samples(clip: Clip) -> tuple[str, str, int, int]:
+    return clip.id, clip.sha256, clip.start, clip.num_samples
+
+
+def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
     """Take every failed row out of a run that is locked, and what was found of codecs that failed.
+
+    Files of the test set that can be read again become clips of the run.
 
     Raises
     ------
     StoreError
         If the run cannot be written.
     """
+    if folder.run.set_sha256 != test_set.sha256:
+        folder.replace(Clip, test_set.clips, of=lambda clip: True)
+        folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
     coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
     scores = folder.take_out(Score, of=lambda row: row.status == "failed")
     folder.take_out(SpotCheck, of=lambda row: not row.passed)

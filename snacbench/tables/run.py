@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run
+from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, SpotCheck
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.reading import read_scores
@@ -53,6 +53,7 @@ class RunRows:
     codecs: tuple[CodecColumns, ...]
     clips: tuple[ClipFacts, ...] = ()
     agreements: tuple[Agreement, ...] = ()
+    spot_checks: tuple[SpotCheck, ...] = ()
 
     @classmethod
     @_uncollected()
@@ -81,7 +82,8 @@ class RunRows:
             if written.clip in numbers and written.codec in columns:
                 columns[written.codec].take_written(numbers[written.clip], written)
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
-        return cls(run, tuple(columns.values()), clips, tuple(folder.read(Agreement)))
+        agreements, spot_checks = tuple(folder.read(Agreement)), tuple(folder.read(SpotCheck))
+        return cls(run, tuple(columns.values()), clips, agreements, spot_checks)
 
     @cached_property
     def ids(self) -> list[str]:

@@ -148,6 +148,7 @@ def test_what_a_codec_hides_from_its_bits_fails_all_its_rows(clips: Path, tmp_pa
         "recalls": False, "rolls": False, "noise@20dB": True,
     }  # fmt: skip
     assert not list((run.path / "decoded").glob("r*"))
+    assert "recalls is not to be believed; spot check: decoding" in " ".join(done.stdout.split())
     assert "6 of 9 codings (clips times codecs) failed" in " ".join(done.stdout.split())
     assert "spot check: decoding the same codes twice" in " ".join(done.stderr.split())
     before = (run.path / "coded.jsonl").read_bytes()
