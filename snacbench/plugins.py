@@ -227,4 +227,4 @@ def _wrong_points(item: object) -> str:
 
 def _origin(entry: EntryPoint) -> Origin:
     dist = entry.dist
-    return Origin(dist.name, dist.version) if dist else Origin("an unknown package", "")
+    return Origin(str(dist.name), str(dist.version)) if dist else Origin("an unknown package", "")
