@@ -22,7 +22,7 @@ from typing import Any, Literal
 from snacbench import __version__
 from snacbench.errors import UnknownName, did_you_mean
 from snacbench.models import CodecFamily, CodecModel, CodecOpener
-from snacbench.types import Metric
+from snacbench.types import CodecSpec, Metric
 
 Kind = Literal["codecs", "metrics"]
 KINDS: tuple[Kind, ...] = ("codecs", "metrics")
@@ -128,7 +128,8 @@ class Discovered:
     def take(self, item: Any, origin: Origin) -> str:
         """Enter what a module declares; why not, if it cannot be, or nothing."""
         name = _name_of(item)
-        if wrong := _wrong_points(item):
+        points = item.points if isinstance(item, CodecModel) else ()
+        if wrong := next(filter(None, (wrong_point(item, spec) for spec in points)), ""):
             return f"{name} is left out: {wrong}"
         if self.items.setdefault(name, item) is not item:
             return f"{name} is left out: that name belongs to {self.origins[name]}"
@@ -215,14 +216,11 @@ def _name_of(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
     return f"{item.prefix}:" if isinstance(item, CodecOpener) else item.name
 
 
-def _wrong_points(item: object) -> str:
-    """Operating points under another model's name would pass for that model's."""
-    if not isinstance(item, CodecModel):
+def wrong_point(model: CodecModel, spec: CodecSpec) -> str:
+    """What is wrong with a point that would pass for another model's; or nothing."""
+    if spec.model == model.name == spec.name.partition("@")[0]:
         return ""
-    for spec in item.points:
-        if spec.model != item.name or spec.name.partition("@")[0] != item.name:
-            return f"it has the operating point {spec.name} of model {spec.model}"
-    return ""
+    return f"it has the operating point {spec.name} of model {spec.model}"
 
 
 def _origin(entry: EntryPoint) -> Origin:

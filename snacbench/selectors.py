@@ -15,7 +15,7 @@ from typing import Literal
 
 from snacbench.errors import UnknownName, UnknownPoint, UserError, did_you_mean
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, codec_openers, left_out
+from snacbench.plugins import codec_families, codec_models, codec_openers, left_out, wrong_point
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
@@ -124,12 +124,14 @@ def select(
     UnknownPoint
         If the model has no operating point within 5 % of the rate.
     UserError
-        If two models have the same name, or a path leads nowhere.
+        If two models have the same name, a point has another model's, or a path leads nowhere.
     """
     chosen: dict[str, tuple[CodecModel, CodecSpec]] = {}
     named: dict[str, CodecModel] = {}
     for selector in split_selectors(text):
         for model, spec in _expand(selector, families):
+            if wrong := wrong_point(model, spec):
+                raise UserError(f"{selector} cannot be used: {wrong}; ask who made {model.name}")
             chosen.setdefault(spec.name, (model, spec))
             other = named.setdefault(model.name, model)
             if other.selector != model.selector:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from snacbench import plugins
-from snacbench.errors import UnknownName
-from snacbench.models import CodecFamily, CodecModel
-from snacbench.plugins import codec_models, select_metrics
+from snacbench.errors import UnknownName, UserError
+from snacbench.models import CodecFamily, CodecModel, CodecOpener
+from snacbench.plugins import codec_models, codec_openers, select_metrics
 from snacbench.selectors import select
 from snacbench.types import CodecSpec, Metric, MetricSpec
 
@@ -44,6 +45,32 @@ def test_another_package_adds_codecs_and_metrics_by_entry_points():
     assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
     assert "ear" not in [m.spec.name for m in select_metrics([])]
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_point_that_is_made_under_another_models_name_is_refused(monkeypatch):
+    (stolen,) = (spec for _, spec in select("opus@14"))
+    made = replace(codec_models()["loud"], free_point=lambda text: stolen)
+    monkeypatch.setitem(plugins.discovered("codecs").items, "loud", made)
+    with pytest.raises(UserError, match="loud@14 cannot be used: it has the operating point opus@"):
+        select("loud@14")
+
+
+def test_prefixes_families_and_metrics_keep_their_names_too():
+    codecs, found = plugins.discovered("codecs"), plugins.discovered("metrics")
+    other = plugins.Origin("rival", "2.0")
+    opener = CodecOpener("dac", lambda path, name: codec_models()["opus"], "anything")
+    for taken, item in (
+        (codecs, opener),
+        (codecs, CodecFamily("snac", published="opus")),
+        (codecs, CodecFamily("opus", published="snac")),
+        (found, Metric(plugins.metrics()["si_sdr"].spec, lambda reference: None)),
+    ):
+        assert "is left out: that name belongs to snacbench" in taken.take(item, other)
+    assert codec_openers()["dac"] is not opener
+    assert plugins.origin_of(plugins.metrics()["si_sdr"]) == plugins.OWN
+    opened = replace(codec_models()["opus"], name="own", selector="own=dac:/a=b:c")
+    assert plugins.origin_of(opened) == plugins.OWN
 
 
 def test_every_name_of_this_package_is_declared_once(monkeypatch):

@@ -126,7 +126,7 @@ def _point(job: SpotJob, handle: CodecHandle, clips: Sequence[Clip]) -> Point:
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        if excerpts:
+        if excerpts and not is_out_of_memory(error):
             return Point(handle, reason=f"what it has decoded once it cannot again ({error})")
         return Point(handle)
     return Point(handle, tuple(excerpts))
