@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,7 @@ from snacbench.types import CodecSpec, Metric
 Kind = Literal["codecs", "metrics"]
 KINDS: tuple[Kind, ...] = ("codecs", "metrics")
 _REASON_CHARACTERS = 200
+_NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,11 @@ class Discovered:
 
     def take(self, item: Any, origin: Origin) -> str:
         """Enter what a module declares; why not, if it cannot be, or nothing."""
-        name = _name_of(item)
-        points = item.points if isinstance(item, CodecModel) else ()
-        if wrong := next(filter(None, (wrong_point(item, spec) for spec in points)), ""):
+        try:
+            name, wrong = _name_of(item), _wrong(item)
+        except Exception as error:  # noqa: BLE001 - what a plug-in declares may be anything
+            return f"it declares what cannot be used ({type(error).__name__}: {error})"
+        if wrong:
             return f"{name} is left out: {wrong}"
         if self.items.setdefault(name, item) is not item:
             return f"{name} is left out: that name belongs to {self.origins[name]}"
@@ -214,6 +218,19 @@ def _name_of(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
     if isinstance(item, Metric):
         return item.spec.name
     return f"{item.prefix}:" if isinstance(item, CodecOpener) else item.name
+
+
+def _wrong(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
+    """What is wrong with what a plug-in declares, or nothing."""
+    if not _NAME.fullmatch(_name_of(item)):
+        return "it is no name; use letters, digits and . _ + -"
+    if not isinstance(item, CodecModel):
+        return ""
+    if any(not isinstance(spec, CodecSpec) for spec in item.points):
+        return "its points are not all of type CodecSpec"
+    if not {spec.name for spec in item.points} & set(item.default):
+        return "none of its operating points is a default"
+    return next(filter(None, (wrong_point(item, spec) for spec in item.points)), "")
 
 
 def wrong_point(model: CodecModel, spec: CodecSpec) -> str:

@@ -73,6 +73,21 @@ def test_prefixes_families_and_metrics_keep_their_names_too():
     assert plugins.origin_of(opened) == plugins.OWN
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": "my codec"}, "my codec is left out: it is no name"),
+        ({"name": None}, "it declares what cannot be used (TypeError"),
+        ({"points": ()}, "none of its operating points is a default"),
+        ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
+    ],
+)
+@pytest.mark.usefixtures("outside")
+def test_what_is_no_codec_is_left_out(changed, message):
+    item = replace(codec_models()["loud"], **changed)
+    assert message in plugins.Discovered().take(item, plugins.OWN)
+
+
 def test_every_name_of_this_package_is_declared_once(monkeypatch):
     answers, take = [], plugins.Discovered.take
     monkeypatch.setattr(plugins, "entry_points", lambda group: [])

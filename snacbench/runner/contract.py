@@ -21,7 +21,7 @@ from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.packed import PACKED
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits
-from snacbench.runner.loading import CodecHandle, load
+from snacbench.runner.loading import BatchCodec, CodecHandle, load
 from snacbench.runner.spot import Point, SpotJob, VerifyJob, clips_to_check, encode_points, verify
 from snacbench.store.rows import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
@@ -33,6 +33,7 @@ _SPARE_FRAMES = 8
 _MOST_PADDING = 1.2  # of the nominal rate, on 2 s
 _MAX_LAG_S = 0.5
 _CLEAR_CORRELATION = 0.5
+_EQUAL_CODES, _BATCH_SNR_DB = 0.95, 60.0  # rounding may turn a few codes
 _SHIFT_S = 0.002  # what mode switching and strided convolutions leave stays below
 
 
@@ -54,7 +55,13 @@ def check_codec(handle: CodecHandle) -> Iterator[Finding]:
         If its weights are damaged or do not fit.
     """
     name = handle.spec.name
-    codec = load(handle).codec
+    try:
+        codec = load(handle).codec
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+        yield Finding(name, "loading", f"{type(error).__name__}: {error}")
+        return
     checks: dict[str, Callable[[], None]] = {
         "specification": partial(check_spec, handle.spec),
         **{f"{n} samples": partial(check_length, codec, n) for n in LENGTHS},
@@ -64,6 +71,7 @@ def check_codec(handle: CodecHandle) -> Iterator[Finding]:
         "silence and full scale": partial(check_extremes, codec),
         "written and read again": partial(check_written, codec),
         "delay removed": partial(check_delay, codec),
+        "batches as alone": partial(check_batches, codec),
         "another process": partial(check_elsewhere, handle),
     }
     for what, check in checks.items():
@@ -210,6 +218,31 @@ def check_delay(codec: Codec) -> None:
         f"decoded audio comes {abs(shift_s) * 1000:.1f} ms {'late' if shift_s > 0 else 'early'}; "
         "decode must remove the delay that the codec knows of",
     )
+
+
+def check_batches(codec: Codec) -> None:
+    """Signals in a batch come out as alone but for rounding; of codecs that take batches."""
+    if not isinstance(codec, BatchCodec):
+        return
+    signals = [signal_for(codec, 0.5, seed=seed) for seed in (1, 2)]
+    together = codec.encode_batch(signals)
+    decoded = codec.decode_batch(together, seeds=[1, 2])
+    for signal, encoded, output, seed in zip(signals, together, decoded, (1, 2), strict=True):
+        pairs = list(zip(encoded.codes, codec.encode(signal).codes, strict=True))
+        equal = sum(int((a == b).sum()) for a, b in pairs if a.shape == b.shape)
+        total = sum(a.size for a, _ in pairs)
+        _require(
+            equal >= _EQUAL_CODES * total,
+            f"{equal} of {total} codes of a signal in a batch are those that it gets alone",
+        )
+        alone = codec.decode(encoded, seed=seed)
+        check_contract(codec.spec, encoded, output)
+        error = float(np.square(output.samples - alone.samples).sum())
+        power = float(np.square(alone.samples).sum())
+        _require(
+            error <= power * 10 ** (-_BATCH_SNR_DB / 10),
+            f"a signal decoded in a batch is not what it is alone within {_BATCH_SNR_DB:g} dB",
+        )
 
 
 def check_elsewhere(handle: CodecHandle) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.errors import CodecError, SnacbenchError
+from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
 from snacbench.runner import contract
+from snacbench.runner.loading import CodecHandle
 from snacbench.types import Audio, Codec, CodecSpec, Encoded, Stream
 
 STREAM = Stream(Fraction(8_000), 256)
@@ -118,6 +119,52 @@ def test_a_broken_promise_is_named(
     with pytest.raises(SnacbenchError) as caught:
         check(Eight(**broken))
     assert message in str(caught.value)
+
+
+class Batching(Eight):
+    """In batches it codes every signal, but for what it is asked to spoil there."""
+
+    wrong_codes = False
+    wrong_audio = False
+
+    def padded_length(self, num_samples: int) -> int:
+        return num_samples
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+        shift = 0.1 if self.wrong_codes else 0.0
+        return [self.encode(Audio(s.samples + np.float32(shift), s.rate_hz)) for s in signals]
+
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        first = [self.decode(e, seed=seed) for e, seed in zip(encoded, seeds, strict=True)]
+        return first[::-1] if self.wrong_audio else first
+
+
+def test_batches_that_are_not_as_alone() -> None:
+    contract.check_batches(Eight())
+    codec = Batching()
+    contract.check_batches(codec)
+    codec.wrong_audio = True
+    with pytest.raises(CodecError, match="in a batch is not what it is alone within 60 dB"):
+        contract.check_batches(codec)
+    codec.wrong_codes = True
+    with pytest.raises(CodecError, match="codes of a signal in a batch are those"):
+        contract.check_batches(codec)
+
+
+def test_a_codec_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(handle: CodecHandle) -> Any:
+        raise ImportError("a library is missing")
+
+    def mistaken(handle: CodecHandle) -> Any:
+        raise WeightsMismatch("damaged")
+
+    handle = CodecHandle("eight", SPEC, None, "cpu")
+    monkeypatch.setattr(contract, "load", fail)
+    (finding,) = contract.check_codec(handle)
+    assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")
+    monkeypatch.setattr(contract, "load", mistaken)
+    with pytest.raises(WeightsMismatch, match="damaged"):
+        list(contract.check_codec(handle))
 
 
 def test_lengths_that_do_not_come_back() -> None:
