@@ -70,11 +70,12 @@ def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
     if folder.run.set_sha256 != test_set.sha256:
         folder.replace(Clip, test_set.clips, of=lambda clip: True)
         folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
-    coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
+    # Codings last: a run that is stopped in between still has failed as a whole.
     scores = folder.take_out(Score, of=lambda row: row.status == "failed")
     folder.take_out(SpotCheck, of=lambda row: not row.passed)
-    work = {row.codec for row in folder.read(Coded)}
+    work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
     folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
+    coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
     return _retried(coded, scores)
 
 

@@ -250,3 +250,15 @@ def test_rows_are_replaced_by_what_they_are(run):
 def test_replacing_rows_of_a_kind_that_is_not_there_yet_adds_them(run):
     run.replace(Score, SCORES, of=lambda row: True)
     assert list(run.read(Score)) == SCORES
+
+
+def test_rows_are_taken_out_and_those_that_are_ok_are_not_looked_into(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", RUN, [])
+    assert run.take_out(Score, of=lambda row: True) == []
+    failed = [replace(SCORES[0], metric=f"x{i}", status="failed", value=None) for i in range(3)]
+    run.append([failed[0], SCORES[0], failed[1], SCORES[1], failed[2]])
+    assert {SCORES[0].status, SCORES[1].status} == {"ok"}
+    taken = run.take_out(Score, of=lambda row: row.status == "ok" or row.metric != "x1")
+    assert taken == [failed[0], failed[2]]
+    assert list(run.read(Score)) == [SCORES[0], failed[1], SCORES[1]]
+    assert not list(run.path.glob(".*.partial"))
