@@ -228,9 +228,10 @@ def _wrong(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
         return ""
     if any(not isinstance(spec, CodecSpec) for spec in item.points):
         return "its points are not all of type CodecSpec"
-    if not {spec.name for spec in item.points} & set(item.default):
-        return "none of its operating points is a default"
-    return next(filter(None, (wrong_point(item, spec) for spec in item.points)), "")
+    if found := next(filter(None, (wrong_point(item, spec) for spec in item.points)), ""):
+        return found
+    listed = {spec.name for spec in item.points} & set(item.default)
+    return "" if listed else "none of its operating points is a default"
 
 
 def wrong_point(model: CodecModel, spec: CodecSpec) -> str:
