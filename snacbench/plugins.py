@@ -2,60 +2,97 @@
 
 A codec module declares ``MODELS`` (and ``FAMILY``, ``OPENER``), a metric module ``METRICS``.
 Another package adds its own through the entry-point groups ``snacbench.codecs`` and
-``snacbench.metrics``, whose values name such modules. `selectors` turns what a user writes into
-models and operating points.
+``snacbench.metrics``, whose values name such modules: plug-ins. One that cannot be imported, or a
+name that is taken already, is left out and said (`refused`); everything else works. `selectors`
+turns what a user writes into models and operating points.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
+from snacbench import __version__
 from snacbench.errors import UnknownName, did_you_mean
 from snacbench.models import CodecFamily, CodecModel, CodecOpener
-from snacbench.types import Metric
+from snacbench.types import CodecSpec, Metric
+
+Kind = Literal["codecs", "metrics"]
+KINDS: tuple[Kind, ...] = ("codecs", "metrics")
+_REASON_CHARACTERS = 200
+_NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
 
 
-@cache
+@dataclass(frozen=True)
+class Origin:
+    """Who brings a codec or a metric: a package, its version, and for plug-ins their module."""
+
+    package: str
+    version: str
+    module: Path | None = None
+
+    def __str__(self) -> str:
+        """Package and version."""
+        return f"{self.package} {self.version}".strip()
+
+
+OWN = Origin("snacbench", __version__)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A plug-in that is left out, or one name of it, and why."""
+
+    kind: Kind
+    entry: str
+    origin: Origin
+    reason: str
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"plug-in {self.entry} ({self.kind}) of {self.origin}: {self.reason}"
+
+
 def codec_models() -> dict[str, CodecModel]:
     """Every discovered codec model by name, in alphabetical order."""
-    found = {m.name: m for module in _modules("codecs") for m in getattr(module, "MODELS", ())}
-    return dict(sorted(found.items()))
+    return dict(sorted(_declared("codecs", CodecModel)))
 
 
-@cache
 def codec_families() -> dict[str, CodecFamily]:
     """Families for which a bare name stands for a chosen list of operating points."""
-    families = (getattr(module, "FAMILY", None) for module in _modules("codecs"))
-    return {family.name: family for family in families if family is not None}
+    return dict(_declared("codecs", CodecFamily))
 
 
-@cache
 def codec_openers() -> dict[str, CodecOpener]:
     """Ways to make a codec of a path (``dac:runs/latest``), by prefix."""
-    openers = (getattr(module, "OPENER", None) for module in _modules("codecs"))
-    return {opener.prefix: opener for opener in openers if opener is not None}
+    return {opener.prefix: opener for _, opener in _declared("codecs", CodecOpener)}
 
 
-@cache
 def metrics() -> dict[str, Metric]:
     """Every discovered metric by name, in alphabetical order."""
-    found = {m.spec.name: m for mod in _modules("metrics") for m in getattr(mod, "METRICS", ())}
-    return dict(sorted(found.items()))
+    return dict(sorted(_declared("metrics", Metric)))
 
 
-def _modules(kind: Literal["codecs", "metrics"]) -> Iterator[ModuleType]:
-    package = importlib.import_module(f"snacbench.{kind}")
-    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        if not info.name.startswith("_"):
-            yield importlib.import_module(f"{package.__name__}.{info.name}")
-    for entry in sorted(entry_points(group=f"snacbench.{kind}"), key=lambda entry: entry.name):
-        yield entry.load()
+def refused(*kinds: Kind) -> list[Refused]:
+    """Plug-ins and names of theirs that are not used; no kind given: of all kinds."""
+    return [refusal for kind in kinds or KINDS for refusal in discovered(kind).refused]
+
+
+def origin_of(item: CodecModel | Metric) -> Origin:
+    """Who brings a codec or a metric; of a model that was opened at a path: who opens those."""
+    if isinstance(item, Metric):
+        return discovered("metrics").origins.get(item.spec.name, OWN)
+    origins = discovered("codecs").origins
+    prefix = item.selector.partition("=")[2].partition(":")[0]
+    return origins.get(item.name) or origins.get(f"{prefix}:", OWN)
 
 
 def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
@@ -71,5 +108,139 @@ def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
         return tuple(metric for metric in known.values() if metric.spec.default)
     for name in names:
         if name not in known:
-            raise UnknownName(f"no metric named {name!r}; {did_you_mean(name, known)}")
+            raise UnknownName(
+                f"no metric named {name!r}; {did_you_mean(name, known)}{left_out('metrics')}"
+            )
     return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def left_out(kind: Kind) -> str:
+    """The tail of an error message about an unknown name: what could have brought it."""
+    return "".join(f"; left out: {refusal}" for refusal in refused(kind))
+
+
+@dataclass
+class Discovered:
+    """All of a kind: what is declared, by name, who brings it, and what is left out."""
+
+    items: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+    def take(self, item: Any, origin: Origin) -> str:
+        """Enter what a module declares; why not, if it cannot be, or nothing."""
+        try:
+            name, wrong = _name_of(item), _wrong(item)
+        except Exception as error:  # noqa: BLE001 - what a plug-in declares may be anything
+            return f"it declares what cannot be used ({type(error).__name__}: {error})"
+        if wrong:
+            return f"{name} is left out: {wrong}"
+        if self.items.setdefault(name, item) is not item:
+            return f"{name} is left out: that name belongs to {self.origins[name]}"
+        self.origins.setdefault(name, origin)
+        return ""
+
+
+@cache
+def discovered(kind: Kind) -> Discovered:
+    """Modules of this package, then plug-ins by name; who comes first keeps a name."""
+    found = Discovered()
+    package = importlib.import_module(f"snacbench.{kind}")
+    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        if not info.name.startswith("_"):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            for item in _declarations(module, kind):
+                found.take(item, OWN)
+    entries = [(entry, _origin(entry)) for entry in entry_points(group=f"snacbench.{kind}")]
+    for entry, origin in sorted(entries, key=lambda e: (e[0].name, str(e[1]))):
+        found.refused += (
+            Refused(kind, entry.name, origin, reason)
+            for reason in _plugged_in(found, kind, entry, origin)
+        )
+    return found
+
+
+def _plugged_in(found: Discovered, kind: Kind, entry: EntryPoint, origin: Origin) -> Iterator[str]:
+    """Enter what a plug-in declares; what is wrong with it, in words."""
+    try:
+        module = entry.load()
+        items = list(_declarations(module, kind))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever its code does at import, even exit
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        yield f"it cannot be used: {text[:_REASON_CHARACTERS]}"
+        return
+    if not items:
+        names = " or ".join(name for name, _, _ in _DECLARATIONS[kind])
+        yield f"it brings nothing: its module declares no {names}"
+    file = getattr(module, "__file__", None)
+    known = Origin(origin.package, origin.version, Path(file) if file else None)
+    yield from filter(None, (found.take(item, known) for item in items))
+
+
+# What modules of a kind declare: attribute, type, and what makes a tuple of its value.
+_DECLARATIONS: dict[Kind, tuple[tuple[str, type, Callable[[Any], tuple[Any, ...]]], ...]] = {
+    "codecs": (
+        ("MODELS", CodecModel, tuple),
+        ("FAMILY", CodecFamily, lambda family: (family,)),
+        ("OPENER", CodecOpener, lambda opener: (opener,)),
+    ),
+    "metrics": (("METRICS", Metric, tuple),),
+}
+
+
+def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
+    """What a module declares.
+
+    Raises
+    ------
+    TypeError
+        If it declares something else.
+    """
+    for attribute, expected, as_tuple in _DECLARATIONS[kind]:
+        value = getattr(module, attribute, None)
+        for item in () if value is None else as_tuple(value):
+            if not isinstance(item, expected):
+                raise TypeError(
+                    f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
+                )
+            yield item
+
+
+def _declared(kind: Kind, type_: type[Any]) -> Iterator[tuple[str, Any]]:
+    items = discovered(kind).items.items()
+    return ((name, item) for name, item in items if isinstance(item, type_))
+
+
+def _name_of(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
+    """The name that an item claims; a prefix ends in a colon, which no other name does."""
+    if isinstance(item, Metric):
+        return item.spec.name
+    return f"{item.prefix}:" if isinstance(item, CodecOpener) else item.name
+
+
+def _wrong(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
+    """What is wrong with what a plug-in declares, or nothing."""
+    if not _NAME.fullmatch(_name_of(item)):
+        return "it is no name; use letters, digits and . _ + -"
+    if not isinstance(item, CodecModel):
+        return ""
+    if any(not isinstance(spec, CodecSpec) for spec in item.points):
+        return "its points are not all of type CodecSpec"
+    if found := next(filter(None, (wrong_point(item, spec) for spec in item.points)), ""):
+        return found
+    listed = {spec.name for spec in item.points} & set(item.default)
+    return "" if listed else "none of its operating points is a default"
+
+
+def wrong_point(model: CodecModel, spec: CodecSpec) -> str:
+    """What is wrong with a point that would pass for another model's; or nothing."""
+    if spec.model == model.name == spec.name.partition("@")[0]:
+        return ""
+    return f"it has the operating point {spec.name} of model {spec.model}"
+
+
+def _origin(entry: EntryPoint) -> Origin:
+    dist = entry.dist
+    return Origin(str(dist.name), str(dist.version)) if dist else Origin("an unknown package", "")

@@ -17,6 +17,8 @@ from snacbench.types import CodecSpec, Domain, Measures, MetricSpec
 CodedStatus = Literal["ok", "failed"]
 ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
 
+Versions = Mapping[str, Mapping[str, str]]
+
 
 @dataclass(frozen=True)
 class Bits:
@@ -88,6 +90,24 @@ class Agreement:
     def share(self) -> float | None:
         """Share of equal tokens, 0 to 1; None for codecs without codebooks."""
         return self.equal / self.tokens if self.tokens else None
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """Row: whether an operating point decodes what it encoded alike, again and elsewhere.
+
+    Attributes
+    ----------
+    excerpts : int
+        How many were checked; 0 where its own code fails on all of them.
+    passed : bool
+        Whether nothing was found.
+    """
+
+    codec: str
+    excerpts: int
+    passed: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -336,7 +356,11 @@ class ListeningSummary:
 
 @dataclass(frozen=True)
 class Run:
-    """How a run was made; the first thing written into its folder."""
+    """How a run was made; the first thing written into its folder.
+
+    `codec_versions` and `metric_versions` tell for each model and metric what computes it: packages
+    and their versions, what its programs say of themselves, the digest of a plug-in's file.
+    """
 
     id: str
     started_utc: str
@@ -350,5 +374,7 @@ class Run:
     codecs: tuple[CodecSpec, ...]
     metrics: tuple[MetricSpec, ...]
     packages: Mapping[str, str] = field(default_factory=dict)
+    codec_versions: Versions = field(default_factory=dict)
+    metric_versions: Versions = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from snacbench.errors import UnknownName, UnknownPoint, UserError, did_you_mean
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, codec_openers
+from snacbench.plugins import codec_families, codec_models, codec_openers, left_out, wrong_point
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
@@ -86,7 +86,9 @@ def _opened(selector: str) -> CodecModel:
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]
     if prefix not in codec_openers():
-        raise UnknownName(f"{selector}: nothing opens {prefix}:PATH; {_openers()}")
+        raise UnknownName(
+            f"{selector}: nothing opens {prefix}:PATH; {_openers()}{left_out('codecs')}"
+        )
     path = Path(found["path"]).expanduser().absolute()
     if not path.exists():
         raise UserError(f"{selector}: there is no file or folder {path}")
@@ -124,12 +126,14 @@ def select(
     UnknownPoint
         If the model has no operating point within 5 % of the rate.
     UserError
-        If two models have the same name, or a path leads nowhere.
+        If two models have the same name, a point has another model's, or a path leads nowhere.
     """
     chosen: dict[str, tuple[CodecModel, CodecSpec]] = {}
     named: dict[str, CodecModel] = {}
     for selector in split_selectors(text):
         for model, spec in _expand(selector, families):
+            if wrong := wrong_point(model, spec):
+                raise UserError(f"{selector} cannot be used: {wrong}; ask who made {model.name}")
             chosen.setdefault(spec.name, (model, spec))
             other = named.setdefault(model.name, model)
             if other.selector != model.selector:
@@ -215,7 +219,9 @@ def _expand(
     matches = [m for key, m in codec_models().items() if name and key.startswith(name)]
     if not matches:
         known = [*codec_families(), *codec_models()]
-        raise UnknownName(f"no codec named {name!r}; {did_you_mean(name, known)}")
+        raise UnknownName(
+            f"no codec named {name!r}; {did_you_mean(name, known)}{left_out('codecs')}"
+        )
     for match in matches:
         yield from ((match, spec) for spec in _points(match, point))
 

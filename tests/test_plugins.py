@@ -1,17 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from snacbench import plugins
-from snacbench.errors import UnknownName
-from snacbench.models import CodecFamily, CodecModel
-from snacbench.plugins import codec_families, codec_models, select_metrics
+from snacbench.errors import UnknownName, UserError
+from snacbench.models import CodecFamily, CodecModel, CodecOpener
+from snacbench.plugins import codec_models, codec_openers, select_metrics
 from snacbench.selectors import select
 from snacbench.types import CodecSpec, Metric, MetricSpec
-
-CACHED = (codec_models, codec_families, plugins.metrics)
 
 
 @pytest.fixture
@@ -26,14 +25,12 @@ def outside(monkeypatch):
     modules = {"snacbench.codecs": codecs, "snacbench.metrics": metrics}
 
     def entry_points(group: str):
-        return [SimpleNamespace(name="outside", load=lambda: modules[group])]
+        return [SimpleNamespace(name="outside", dist=None, load=lambda: modules[group])]
 
     monkeypatch.setattr(plugins, "entry_points", entry_points)
-    for function in CACHED:
-        function.cache_clear()
+    plugins.discovered.cache_clear()
     yield
-    for function in CACHED:
-        function.cache_clear()
+    plugins.discovered.cache_clear()
 
 
 def test_models_and_metrics_are_found_in_alphabetical_order():
@@ -48,6 +45,60 @@ def test_another_package_adds_codecs_and_metrics_by_entry_points():
     assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
     assert "ear" not in [m.spec.name for m in select_metrics([])]
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_point_that_is_made_under_another_models_name_is_refused(monkeypatch):
+    (stolen,) = (spec for _, spec in select("opus@14"))
+    made = replace(codec_models()["loud"], free_point=lambda text: stolen)
+    monkeypatch.setitem(plugins.discovered("codecs").items, "loud", made)
+    with pytest.raises(UserError, match="loud@14 cannot be used: it has the operating point opus@"):
+        select("loud@14")
+
+
+def test_prefixes_families_and_metrics_keep_their_names_too():
+    codecs, found = plugins.discovered("codecs"), plugins.discovered("metrics")
+    other = plugins.Origin("rival", "2.0")
+    opener = CodecOpener("dac", lambda path, name: codec_models()["opus"], "anything")
+    for taken, item in (
+        (codecs, opener),
+        (codecs, CodecFamily("snac", published="opus")),
+        (codecs, CodecFamily("opus", published="snac")),
+        (found, Metric(plugins.metrics()["si_sdr"].spec, lambda reference: None)),
+    ):
+        assert "is left out: that name belongs to snacbench" in taken.take(item, other)
+    assert codec_openers()["dac"] is not opener
+    assert plugins.origin_of(plugins.metrics()["si_sdr"]) == plugins.OWN
+    opened = replace(codec_models()["opus"], name="own", selector="own=dac:/a=b:c")
+    assert plugins.origin_of(opened) == plugins.OWN
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name": "my codec"}, "my codec is left out: it is no name"),
+        ({"name": None}, "it declares what cannot be used (TypeError"),
+        ({"points": ()}, "none of its operating points is a default"),
+        ({"points": ("loud",)}, "its points are not all of type CodecSpec"),
+    ],
+)
+@pytest.mark.usefixtures("outside")
+def test_what_is_no_codec_is_left_out(changed, message):
+    item = replace(codec_models()["loud"], **changed)
+    assert message in plugins.Discovered().take(item, plugins.OWN)
+
+
+def test_every_name_of_this_package_is_declared_once(monkeypatch):
+    answers, take = [], plugins.Discovered.take
+    monkeypatch.setattr(plugins, "entry_points", lambda group: [])
+    monkeypatch.setattr(
+        plugins.Discovered, "take", lambda self, *item: answers.append(take(self, *item)) or ""
+    )
+    plugins.discovered.cache_clear()
+    for kind in plugins.KINDS:
+        plugins.discovered(kind)
+    plugins.discovered.cache_clear()
+    assert set(answers) == {""}
 
 
 def test_metrics_come_in_the_order_asked_for_without_repeats():

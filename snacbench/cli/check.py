@@ -10,10 +10,11 @@ from typing import Any
 
 import click
 
+from snacbench.cli.list import show_refused
 from snacbench.cli.terminal import show_rows
 from snacbench.errors import TestSetError
 from snacbench.packages import EXTRAS, fault_of, is_installed
-from snacbench.plugins import codec_models, metrics
+from snacbench.plugins import codec_models, metrics, refused
 from snacbench.runner import plan as planning
 from snacbench.runner.agreement import agreements
 from snacbench.runner.precision import PRECISIONS
@@ -93,6 +94,7 @@ def _report(weights: tuple[str, ...]) -> int:
     click.echo()
     rows = [(use, str(folder), _place(folder)) for use, folder in _folders().items()]
     show_rows(("folder", "path", "state"), rows)
+    show_refused(refused())
     needs = [*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs)]
     return _show_faults(dict.fromkeys(package for packages in needs for package in packages))
 

@@ -6,7 +6,14 @@ import click
 
 from snacbench.cli.terminal import show_rows
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, codec_openers, metrics
+from snacbench.plugins import (
+    Refused,
+    codec_families,
+    codec_models,
+    codec_openers,
+    metrics,
+    refused,
+)
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.testsets import NAMED_SETS
 from snacbench.testsets.composite import COMPOSITE_SETS
@@ -32,6 +39,7 @@ def _codecs() -> None:
     click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
     for opener in codec_openers().values():
         click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
+    show_refused(refused("codecs"))
 
 
 def _metrics() -> None:
@@ -47,6 +55,7 @@ def _metrics() -> None:
         for m in metrics().values()
     ]
     show_rows(("metric", "unit", "direction", "Hz", "domains", ""), rows)
+    show_refused(refused("metrics"))
 
 
 def _sets() -> None:
@@ -65,6 +74,14 @@ def _recipes() -> None:
         [(r.name, r.recipe.data, r.recipe.summary) for r in found],
     )
     click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
+
+
+def show_refused(left_out: list[Refused]) -> None:
+    """Plug-ins that are left out, one line each."""
+    if left_out:
+        click.echo("\nleft out:")
+    for refusal in left_out:
+        click.echo(f"  {refusal}")
 
 
 def _rate(model: CodecModel) -> str:

@@ -45,6 +45,7 @@ _VERBS = {
     "show": "show:show",
     "sets": "sets:sets",
     "check": "check:check",
+    "check-codec": "check_codec:check_codec",
     "weights": "weights:weights",
 }
 

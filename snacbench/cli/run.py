@@ -25,7 +25,13 @@ from snacbench.runner import plan as planning
 from snacbench.runner.execute import Outcome, execute, source_warnings, start
 from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
+from snacbench.runner.retry import readable_again
 from snacbench.runner.speed import DEFAULT_BUDGET_S
+from snacbench.runner.versions import (
+    check_versions,
+    versions_of_codecs,
+    versions_of_metrics,
+)
 from snacbench.settings import cache_warning
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv, to_markdown
@@ -55,6 +61,9 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option("-o", "--out", "folder", type=click.Path(path_type=Path), help="New run folder.")
 @click.option(
     "--resume", type=click.Path(path_type=Path), help="Go on with a run; repeats nothing."
+)
+@click.option(
+    "--retry-failed", is_flag=True, help="With --resume: try again what failed, and only that."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of everything random.")
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
@@ -123,6 +132,7 @@ def run(
     recipe: str | None,
     folder: Path | None,
     resume: Path | None,
+    retry_failed: bool,
     jobs: int | None,
     plan_only: bool,
     **options: Any,
@@ -133,11 +143,14 @@ def run(
     options change single fields of it, which is recorded.
 
     Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
-    --resume RUN.
+    --resume RUN. What failed for a reason that has passed is
+    tried again by --resume RUN --retry-failed.
     """
+    if retry_failed and not resume:
+        raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
     with ProgressBar() as bar:
         if resume:
-            plan = resumed_plan(resume, bar, recipe)
+            plan = resumed_plan(resume, bar, recipe, retry_failed=retry_failed)
         else:
             plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
     show_facts(planning.summary_of(plan), to=err)
@@ -156,7 +169,9 @@ def run(
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     try:
         with ProgressBar() as bar:
-            outcome = execute(plan, run_folder, workers=workers, progress=bar)
+            outcome = execute(
+                plan, run_folder, workers=workers, progress=bar, retry_failed=retry_failed
+            )
     except KeyboardInterrupt:
         err.print(f"stopped; go on with: snacbench run --resume {run_folder.path}", soft_wrap=True)
         raise
@@ -171,6 +186,8 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     show_summary(rows)
     show_warnings(source_warnings(folder))
     show_failures(outcome)
+    if outcome.retried:
+        err.print(outcome.retried, soft_wrap=True)
     out.print(f"\n{folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS
 
@@ -184,7 +201,13 @@ def _given(context: click.Context) -> set[str]:
     }
 
 
-def resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None = None) -> planning.Plan:
+def resumed_plan(
+    path: Path,
+    bar: ProgressBar,
+    recipe_given: str | None = None,
+    *,
+    retry_failed: bool = False,
+) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
     Raises
@@ -192,14 +215,15 @@ def resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None = None) 
     UserError
         If a recipe is given as well.
     StoreError
-        If the run was not made by ``snacbench run``, or the test set or the weights are no longer
-        those that it began with.
+        If the run was not made by ``snacbench run``, or the test set, the weights or what computes
+        codecs and metrics are no longer those that it began with.
     """
     if recipe_given:
         raise UserError(
             f"--resume takes up the request that {path} was begun with; leave out {recipe_given}"
         )
-    run = RunFolder.open(path).run
+    folder = RunFolder.open(path)
+    run = folder.run
     recipe = dict(run.recipe)
     if foreign := recipe.keys() - planning.Request.__dataclass_fields__.keys():
         raise StoreError(
@@ -210,12 +234,20 @@ def resumed_plan(path: Path, bar: ProgressBar, recipe_given: str | None = None) 
     recipe["root"] = tuple(recipe.get("root", ()))
     request = planning.Request(**recipe)
     plan = planning.make_plan(request, bar)
-    if plan.test_set.sha256 != run.set_sha256:
+    same = plan.test_set.sha256 == run.set_sha256
+    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )
+    located = planning.with_weights(plan)
     then = [(s.name, s.weights.sha256) for s in run.codecs]
-    now = [(c.spec.name, c.spec.weights.sha256) for c in planning.with_weights(plan).codecs]
+    now = [(c.spec.name, c.spec.weights.sha256) for c in located.codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
+    check_versions(
+        run,
+        codecs=versions_of_codecs(located.codecs),
+        metrics=versions_of_metrics(plan.metrics),
+        place=str(path),
+    )
     return replace(plan, decision="")

@@ -234,15 +234,32 @@ def _programs(codec: CommandCodec) -> dict[str, Path]:
 
 
 def _versions(path: Path, file: CommandFile, spec: CodecSpec) -> Mapping[str, str]:
-    """What the programs say of themselves, and their digests: a version may say too little."""
+    """What the programs say of themselves, and their digests: a version may say too little.
+
+    A program may be an interpreter: files that stand among its arguments count as well.
+    """
     codec = CommandCodec(spec, file, path.parent)
     facts = {
-        f"{spec.model}, {field}": f"{program}, sha256 {sha256_of_file(program)[:_SHOWN_DIGITS]}"
+        f"{spec.model}, {field}": f"{program.name}, {_digest_of(program)}"
         for field, program in _programs(codec).items()
     }
+    values = codec.preview().values
+    arguments = (Path(fill(w, values)) for words in file.commands().values() for w in words[1:])
+    facts |= {f"{spec.model}, {a.name}": _digest_of(a) for a in arguments if _is_file(a)}
     if file.version:
         facts[f"{spec.model}, version"] = _version(codec, file.version)
     return facts
+
+
+def _is_file(argument: Path) -> bool:
+    try:
+        return argument.is_absolute() and argument.is_file()
+    except OSError:  # a script in words, too long for a name
+        return False
+
+
+def _digest_of(path: Path) -> str:
+    return f"sha256 {sha256_of_file(path)[:_SHOWN_DIGITS]}"
 
 
 def _version(codec: CommandCodec, command: Sequence[str]) -> str:

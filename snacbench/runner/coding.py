@@ -38,7 +38,10 @@ CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
 
 @dataclass(frozen=True)
 class CodingJob:
-    """Clips for one codec; `batch` signals go through it at once, None: as many as fit."""
+    """Clips for one codec; `batch` signals go through it at once, None: as many as fit.
+
+    `refused` is why none is to be coded: the codec has failed its spot check.
+    """
 
     codec: CodecHandle
     clips: tuple[Clip, ...]
@@ -47,6 +50,7 @@ class CodingJob:
     run_folder: Path
     batch: int | None = 1
     keep_codes: bool = False
+    refused: str = ""
 
     @property
     def size(self) -> int:
@@ -88,7 +92,12 @@ def code_clips(job: CodingJob) -> list[CodedClip]:
     """
     from snacbench.runner.batching import code_in_batches
 
-    loaded = load(job.codec)
+    if job.refused:
+        return [lost(job, clip, job.refused) for clip in job.clips]
+    try:
+        loaded = load(job.codec)
+    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+        return [failed(job, clip, error) for clip in job.clips]
     if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
         return code_in_batches(job, loaded, loaded.codec)
     return [_code_clip(job, clip, loaded) for clip in job.clips]

@@ -16,11 +16,19 @@ from snacbench.runner.loading import CPU, CUDA, handle_of
 from snacbench.runner.plan import Plan, recipe_of
 from snacbench.runner.pool import run_jobs
 from snacbench.runner.precision import DESCRIPTIONS
-from snacbench.runner.ready import facts_of, make_ready, scored_too
+from snacbench.runner.ready import asked, facts_of, make_ready, scored_too
+from snacbench.runner.retry import Retried, take_out_failed, take_out_failed_scores
 from snacbench.runner.rounds import Rules, work
-from snacbench.runner.schedule import Schedule
+from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.runner.scoring import unscored
 from snacbench.runner.speed import SpeedJob, measured
+from snacbench.runner.spot import SpotJob
+from snacbench.runner.versions import (
+    check_versions,
+    versions_of_codecs,
+    versions_of_metrics,
+)
+from snacbench.store.agree import METRIC_VERSION
 from snacbench.store.folder import SCHEMA_VERSION, RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
@@ -74,10 +82,14 @@ class Tally(Generic[Row]):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: its codings and scores, and which of them failed."""
+    """How a run ended: its codings and scores, and which of them failed.
+
+    `retried` says how many were tried again, and what came of it.
+    """
 
     coded: Tally[Coded]
     scores: Tally[Score]
+    retried: str = ""
 
     @property
     def all_ok(self) -> bool:
@@ -106,7 +118,7 @@ def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
     if plan.test_set.notes:
         facts["test set"] = "; ".join(plan.test_set.notes)
     for planned in plan.codecs:
-        facts.update(planned.model.versions())
+        facts.update(asked(planned.model.versions, planned.model.name))
     run = describe_run(
         recipe_of(plan.request),
         plan.test_set,
@@ -114,6 +126,7 @@ def start(plan: Plan, path: Path, *, workers: int) -> RunFolder:
         plan.metrics,
         facts,
     )
+    run = replace(run, codec_versions=versions_of_codecs(plan.codecs))
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -138,15 +151,21 @@ def describe_run(
         codecs=codecs,
         metrics=tuple(metric.spec for metric in metrics),
         packages=package_versions(),
+        metric_versions=versions_of_metrics(metrics),
         facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
         machine=machine(),
     )
 
 
 def execute(
-    plan: Plan, folder: RunFolder, *, workers: int, progress: Progress | None = None
+    plan: Plan,
+    folder: RunFolder,
+    *,
+    workers: int,
+    progress: Progress | None = None,
+    retry_failed: bool = False,
 ) -> Outcome:
-    """Do what of a plan is not done yet.
+    """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
 
     Raises
     ------
@@ -164,6 +183,7 @@ def execute(
     clips = {clip.id: clip for clip in plan.test_set.clips}
     handles = [handle_of(codec, request) for codec in plan.codecs]
     with folder.locked():
+        retried = take_out_failed(folder, plan.test_set) if retry_failed else None
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         _enter_broken(ledger, plan)
@@ -172,7 +192,7 @@ def execute(
         _carry_out(schedule, ledger, workers, progress or Silent())
         done = {row.codec for row in folder.read(Speed)}
         _measure_speeds(plan, folder, progress or Silent(), without=done)
-    return outcome_of(folder)
+    return outcome_of(folder, retried)
 
 
 def measure_again(
@@ -190,15 +210,18 @@ def measure_again(
         _measure_speeds(wanted, folder, progress or Silent())
 
 
-def score(
+def score(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
     metrics: Iterable[Metric],
     *,
     workers: int,
     progress: Progress | None = None,
     by_name: bool = True,
+    retry_failed: bool = False,
 ) -> Outcome:
     """Score the decodes of an existing run by metrics that they lack, and enter these in it.
+
+    With `retry_failed`, scores by these metrics that have failed are made again.
 
     Raises
     ------
@@ -207,17 +230,25 @@ def score(
     """
     chosen = tuple(metrics)
     make_ready(chosen)
+    versions = versions_of_metrics(chosen)
     run = scored_too(folder.run, chosen, place=str(folder.path))
+    # A metric whose own version has changed scores everything anew, and mixes nothing.
+    then = {n: v.get(METRIC_VERSION) for n, v in folder.run.metric_versions.items()}
+    same = {n: v for n, v in versions.items() if then.get(n) == v[METRIC_VERSION]}
+    check_versions(folder.run, codecs={}, metrics=same, place=str(folder.path))
+    run = replace(run, metric_versions={**folder.run.metric_versions, **versions})
     recipe = run.recipe
     rules = Rules(recipe["channels"], recipe["reference"], asked_by_name=by_name)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
+        names = {metric.spec.name for metric in chosen}
+        retried = take_out_failed_scores(folder, names) if retry_failed else None
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, run.codecs, rules)
         _carry_out(schedule, ledger, workers, progress or Silent())
-    return outcome_of(folder)
+    return outcome_of(folder, retried)
 
 
 def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progress) -> None:
@@ -226,10 +257,11 @@ def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progr
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
-    lanes = {CPU: workers, CUDA: 1}
+    lanes = {CPU: workers, CUDA: 1, CHECK: 1}
     log = ledger.folder.path / "workers.log"
     for job, rows in run_jobs(work, schedule, lanes=lanes, log=log):
-        ledger.append(rows)
+        if not isinstance(job, SpotJob):  # whose rows come of what verifies it
+            ledger.append(rows)
         progress.step(*schedule.done(job, rows))
 
 
@@ -281,7 +313,7 @@ def source_warnings(folder: RunFolder) -> list[str]:
     return warnings_of(clips, codec_rates_hz=[spec.rate_hz for spec in folder.run.codecs])
 
 
-def outcome_of(folder: RunFolder) -> Outcome:
+def outcome_of(folder: RunFolder, retried: Retried | None = None) -> Outcome:
     """Which rows of a run failed; a coding that failed stands for its scores."""
     coded, scores = Tally[Coded](), Tally[Score]()
     lost: set[tuple[str, str]] = set()
@@ -290,4 +322,4 @@ def outcome_of(folder: RunFolder) -> Outcome:
             lost.add((row.clip, row.codec))
     for score in folder.read(Score):
         scores.count(score, forgiven=(score.clip, score.codec) in lost)
-    return Outcome(coded, scores)
+    return Outcome(coded, scores, retried.in_words(folder) if retried else "")

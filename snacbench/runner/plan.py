@@ -15,7 +15,7 @@ from typing import Any
 from snacbench.errors import MissingPackage, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
-from snacbench.plugins import select_metrics
+from snacbench.plugins import refused, select_metrics
 from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
 from snacbench.runner.ready import choose_recogniser, make_ready
 from snacbench.runner.signals import Channels, ReferenceRule
@@ -235,6 +235,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         if request.speed_budget_s
         else "not measured"
     )
+    lines["left out"] = "\n".join(map(str, refused()))
     lines["codes"] = "kept as .sncb files" if request.keep_codes else ""
     lines["missing"] = "; ".join(test_set.missing)
     lines["notes"] = "; ".join(test_set.notes)

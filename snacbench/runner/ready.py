@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
-from snacbench.errors import StoreError
+from snacbench.errors import StoreError, UserError
 from snacbench.rows import Run
 from snacbench.settings import ASR_VARIABLE
 from snacbench.types import Metric
 
 ASR_FACT = "asr"
+
+Answer = TypeVar("Answer")
 
 
 def choose_recogniser(selector: str | None) -> None:
@@ -29,12 +32,35 @@ def make_ready(metrics: Iterable[Metric]) -> None:
         If a metric could not work.
     """
     for metric in metrics:
-        metric.ready()
+        asked(metric.ready, metric.spec.name)
+
+
+def asked(question: Callable[[], Answer], name: str) -> Answer:
+    """What a codec or metric answers before a run; its code may be from anywhere.
+
+    Raises
+    ------
+    UserError
+        If it fails.
+    """
+    try:
+        return question()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name} fails before the run ({type(error).__name__}: {error}); leave it out, or ask "
+            "who made it"
+        ) from error
 
 
 def facts_of(metrics: Iterable[Metric]) -> Mapping[str, str]:
     """What computes the metrics, for the record of a run."""
-    return {key: text for metric in metrics for key, text in metric.versions().items()}
+    return {
+        key: text
+        for metric in metrics
+        for key, text in asked(metric.versions, metric.spec.name).items()
+    }
 
 
 def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:

@@ -6,13 +6,14 @@ at a time and the clips of a round are soon coded by all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from snacbench.errors import UserError
 from snacbench.packages import missing_package
-from snacbench.rows import Agreement, Calibration
+from snacbench.rows import Agreement, Calibration, SpotCheck
 from snacbench.runner.agreement import agreement
 from snacbench.runner.calibrate import calibrate
 from snacbench.runner.coding import CodingJob, code_clips
@@ -20,6 +21,7 @@ from snacbench.runner.loading import CPU, CodecHandle
 from snacbench.runner.memory import MAX_BATCH
 from snacbench.runner.scoring import ScoringJob, score_clip
 from snacbench.runner.signals import Channels, ReferenceRule
+from snacbench.runner.spot import SpotJob, VerifyJob, clips_to_check, encode_points, verify
 from snacbench.store.ledger import Ledger
 from snacbench.types import Clip
 
@@ -50,7 +52,7 @@ class AgreementJob:
     codec: CodecHandle
 
 
-Job = CalibrationJob | AgreementJob | CodingJob | ScoringJob
+Job = SpotJob | VerifyJob | CalibrationJob | AgreementJob | CodingJob | ScoringJob
 Rows = list[object]
 Row = TypeVar("Row")
 
@@ -67,13 +69,17 @@ class Rules:
 
 
 def work(job: Job) -> Rows:
-    """Do a job, in a worker process; what comes of it are rows.
+    """Do a job, in a worker process; what comes of it are rows, of a `SpotJob` its points.
 
     Raises
     ------
     UserError
         If the run cannot go on: the disk is full, weights are damaged.
     """
+    if isinstance(job, SpotJob):
+        return encode_points(job)
+    if isinstance(job, VerifyJob):
+        return verify(job)
     if isinstance(job, CalibrationJob):
         return job.rows(_if_it_works(calibrate, job.codec))
     if isinstance(job, AgreementJob):
@@ -98,16 +104,53 @@ def _if_it_works(measure: Callable[[CodecHandle], Row], codec: CodecHandle) -> R
         return None
 
 
-def preparations(handles: Sequence[CodecHandle], ledger: Ledger) -> dict[str, list[Job]]:
-    """What is still to be measured of each codec before it codes, by the codec's name."""
+@dataclass(frozen=True)
+class Preparations:
+    """What is still to be done before codecs code, by the codec's name.
+
+    `verdicts` tell of a codec that its spot check found nothing (empty), or why it may not code; a
+    codec that is not there has still to be checked.
+    """
+
+    jobs: dict[str, list[Job]]
+    verdicts: dict[str, str]
+
+    def all(self) -> list[Job]:
+        """The jobs of all codecs."""
+        return [job for jobs in self.jobs.values() for job in jobs]
+
+
+def preparations(
+    handles: Sequence[CodecHandle], clips: Sequence[Clip], ledger: Ledger, rules: Rules
+) -> Preparations:
+    """What is still to be done and measured of each codec before it codes."""
+    verdicts = {row.codec: row.reason for row in ledger.folder.read(SpotCheck)}
+    for name in (handle.spec.name for handle in handles):
+        if all(ledger.is_coded(clip.id, name) for clip in clips):
+            verdicts.setdefault(name, "")
     jobs: dict[str, list[Job]] = {}
+    unchecked = [handle for handle in handles if handle.spec.name not in verdicts]
+    for spot in _spot_checks(unchecked, clips, rules):
+        jobs[spot.points[0][0].spec.name] = [spot]
     for job in _calibrations(handles, done={row.codec for row in ledger.folder.read(Calibration)}):
         jobs.setdefault(job.codec.spec.name, []).append(job)
     compared = {row.codec for row in ledger.folder.read(Agreement)}
     for handle in handles:
         if handle.precision != "fp32" and handle.spec.name not in compared:
             jobs.setdefault(handle.spec.name, []).append(AgreementJob(handle))
-    return jobs
+    return Preparations(jobs, verdicts)
+
+
+def _spot_checks(
+    handles: Sequence[CodecHandle], clips: Sequence[Clip], rules: Rules
+) -> Iterator[SpotJob]:
+    """A job per model."""
+    by_model: dict[str, list[tuple[CodecHandle, tuple[Clip, ...]]]] = {}
+    for handle in handles:
+        chosen = clips_to_check(clips, handle.spec.name, rules.seed)
+        by_model.setdefault(handle.selector, []).append((handle, chosen))
+    for points in by_model.values():
+        yield SpotJob(tuple(points), rules.channels, rules.seed)
 
 
 def _calibrations(handles: Sequence[CodecHandle], done: set[str]) -> Iterator[CalibrationJob]:
@@ -125,31 +168,47 @@ def _calibrations(handles: Sequence[CodecHandle], done: set[str]) -> Iterator[Ca
 def coding_jobs(
     handles: Sequence[CodecHandle],
     clips: Sequence[Clip],
-    before: Mapping[str, Sequence[Job]],
+    before: Preparations,
     ledger: Ledger,
     rules: Rules,
-) -> Iterator[Job]:
+) -> Iterator[Job | None]:
     """Jobs that code what is not coded yet, round by round, codec by codec.
 
-    A codec's preparations come right before its first clips: the worker has the model then.
+    A codec's preparations come right before its first clips: the worker has the model then. It
+    codes once there is a verdict on it; until then others do, and where none can, None says that
+    there is no job now.
     """
     for start in range(0, max(len(clips), 1), ROUND_CLIPS):
         in_round = clips[start : start + ROUND_CLIPS]
-        for handle in handles:
-            codec = handle.spec.name
-            if start == 0:
-                yield from before.get(codec, ())
-            left = [clip for clip in in_round if not ledger.is_coded(clip.id, codec)]
-            for chunk in _chunks(left, handle):
-                yield CodingJob(
-                    codec=handle,
-                    clips=chunk,
-                    channels=rules.channels,
-                    run_seed=rules.seed,
-                    run_folder=ledger.folder.path,
-                    batch=handle.batch,
-                    keep_codes=rules.keep_codes,
-                )
+        waiting: deque[CodecHandle] = deque()
+        coming = deque(handles)
+        while coming or waiting:
+            if decided := next((h for h in waiting if h.spec.name in before.verdicts), None):
+                waiting.remove(decided)
+                refused = before.verdicts[decided.spec.name]
+                yield from _coding(decided, in_round, ledger, rules, refused)
+            elif coming:
+                waiting.append(coming.popleft())
+                yield from before.jobs.get(waiting[-1].spec.name, ()) if start == 0 else ()
+            else:
+                yield None
+
+
+def _coding(
+    handle: CodecHandle, clips: Sequence[Clip], ledger: Ledger, rules: Rules, refused: str
+) -> Iterator[CodingJob]:
+    left = [clip for clip in clips if not ledger.is_coded(clip.id, handle.spec.name)]
+    for chunk in _chunks(left, handle):
+        yield CodingJob(
+            codec=handle,
+            clips=chunk,
+            channels=rules.channels,
+            run_seed=rules.seed,
+            run_folder=ledger.folder.path,
+            batch=handle.batch,
+            keep_codes=rules.keep_codes,
+            refused=refused,
+        )
 
 
 def _chunks(clips: Sequence[Clip], handle: CodecHandle) -> Iterator[tuple[Clip, ...]]:

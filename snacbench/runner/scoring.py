@@ -180,15 +180,15 @@ def _score(
         )
         if metric.spec.any_length:
             check_covers(reference=for_metric(reference, metric.spec), degraded=ready)
-        value = scorer(degraded=ready)
+        value = float(scorer(degraded=ready))
     except Undefined as error:
         return _row(decode.coded, name, "undefined", str(error))
     except Exception as error:  # whatever a metric's own code raises is a failed row
         if missing := missing_package(error):
             raise missing from error
         return _row(decode.coded, name, "failed", f"{type(error).__name__}: {error}")
-    if math.isnan(value):
-        return _row(decode.coded, name, "failed", "the metric returned NaN")
+    if not math.isfinite(value):
+        return _row(decode.coded, name, "failed", f"the metric returned {value}")
     return Score(decode.coded.clip, decode.coded.codec, name, metric.spec.version, "ok", value)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from snacbench.errors import StoreError
-from snacbench.rows import Score
+from snacbench.rows import Score, Versions
 from snacbench.store.folder import RunFolder
 
+METRIC_VERSION = "metric version"
 _SHOWN_DIGEST = 12
+_NONE = "none"
+_BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kind of device
 _RULES = {"channels": "mono", "reference": "source"}  # and what runs did before they wrote it down
 
 
@@ -21,6 +26,19 @@ def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
     return found
 
 
+def first_difference(then: Versions, now: Versions) -> tuple[str, str, str, str] | None:
+    """The first codec or metric of both that other versions compute, a package, and its versions.
+
+    Of a metric, this package's own version does not count: `METRIC_VERSION` tells of its values.
+    """
+    for name in (name for name in then if name in now):
+        for package in dict.fromkeys((*then[name], *now[name])):
+            one, other = (_BUILD.sub("", of[name].get(package, _NONE)) for of in (then, now))
+            if one != other and not (package == "snacbench" and METRIC_VERSION in now[name]):
+                return name, package, one, other
+    return None
+
+
 def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
     first: RunFolder,
     second: RunFolder,
@@ -29,6 +47,7 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
     metrics: Collection[str] = (),
     same_set: bool = True,
     same_seed: bool = False,
+    same_versions: bool = False,
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
@@ -39,16 +58,18 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
         What they are wanted for, to begin the message with: ``"cannot be merged"``.
     metrics : collection of str
         Those that count; empty: all that both were scored by.
-    same_set, same_seed : bool
-        Whether the test set's digest and the seed must be the same.
+    same_set, same_seed, same_versions : bool
+        Whether the test set's digest, the seed, and the versions of what computes the codecs and
+        metrics of both must be the same.
 
     Raises
     ------
     StoreError
         Names the first thing in which they differ, and what to do about it.
     """
-    differing = _differences(first, second, set(metrics), same_set, same_seed)
-    if found := next(differing, None):
+    differing = [_differences(first, second, set(metrics), same_set, same_seed)]
+    differing += [_other_versions(first, second)] if same_versions else []
+    if found := next(chain(*differing), None):
         what, one, other, advice = found
         raise StoreError(
             f"{first.path} and {second.path} {why}: {what} is {one} in the first and {other} in "
@@ -79,3 +100,14 @@ def _differences(
                 now,
                 f"score the older run again: snacbench score RUN --metrics {metric}",
             )
+
+
+def _other_versions(first: RunFolder, second: RunFolder) -> Iterator[tuple[str, str, str, str]]:
+    one, other = first.run, second.run
+    for then, now in (
+        (one.codec_versions, other.codec_versions),
+        (one.metric_versions, other.metric_versions),
+    ):
+        if found := first_difference(then, now):
+            name, package, before, after = found
+            yield f"what computes {name}: {package}", before, after, "run both by one version"

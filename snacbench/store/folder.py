@@ -33,6 +33,7 @@ from snacbench.rows import (
     Run,
     Score,
     Speed,
+    SpotCheck,
 )
 from snacbench.store.blocks import Block, read_blocks, read_unless
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
@@ -55,6 +56,7 @@ ROW_FILES: dict[type, str] = {
     Clip: "clips.jsonl",
     Calibration: "calibrations.jsonl",
     Agreement: "agreements.jsonl",
+    SpotCheck: "spot_checks.jsonl",
     ClipMeasures: "measures.jsonl",
     Coded: "coded.jsonl",
     CodeHistogram: "histograms.jsonl",
@@ -242,17 +244,45 @@ class RunFolder:
             If the folder cannot be written.
         """
         kept = [row for row in self.read(row_type) if not of(row)]
-        text = b"".join(_line_of(row) for row in [*kept, *rows]).decode()
-        self.write_text(ROW_FILES[row_type], text)
+        self._write(ROW_FILES[row_type], (_line_of(row) for row in [*kept, *rows]))
+
+    def take_out(self, row_type: type[Row], *, of: Callable[[Row], bool]) -> list[Row]:
+        """Remove the rows of a kind that `of` tells, whole or not at all; returns them.
+
+        What `append` wrote as ``ok`` stays, unread. To be called by who holds the lock.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written.
+        """
+        path, taken = self.path / ROW_FILES[row_type], list[Row]()
+
+        def kept(lines: Iterable[bytes]) -> Iterator[bytes]:
+            for number, line in enumerate(lines, start=1):
+                if _OK not in line:
+                    row = from_json(line, row_type, origin=f"{path}, line {number}")
+                    if of(row):
+                        taken.append(row)
+                        continue
+                yield line
+
+        if path.exists():
+            with path.open("rb") as stream:
+                self._write(path.name, kept(stream))
+        return taken
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""
+        self._write(name, [text.encode()])
+
+    def _write(self, name: str, parts: Iterable[bytes]) -> None:
         target = self.path / name
         partial = target.with_name(f".{name}.{os.getpid()}.partial")
         with _explained(self.path):
             try:
-                with partial.open("w", encoding="utf-8") as stream:
-                    stream.write(text)
+                with partial.open("wb") as stream:
+                    stream.writelines(parts)
                     stream.flush()
                     os.fsync(stream.fileno())
                 partial.replace(target)

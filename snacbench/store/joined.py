@@ -35,6 +35,8 @@ def joined_run(runs: Sequence[Run], names: Sequence[str]) -> Run:
         device=_once([run.device for run in runs]),
         codecs=codecs,
         metrics=_union([run.metrics for run in runs], names),
+        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
+        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         packages=_by_part([run.packages for run in runs]),
         facts=_by_part([run.facts for run in runs]),
         machine=_by_part([run.machine for run in runs]),

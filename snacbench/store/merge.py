@@ -27,6 +27,7 @@ from snacbench.rows import (
     ListeningSummary,
     Score,
     Speed,
+    SpotCheck,
 )
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
@@ -40,6 +41,7 @@ PARTS_FOLDER = "parts"
 _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Calibration: lambda r: (r.codec,),
     Agreement: lambda r: (r.codec, r.computed, r.baseline),
+    SpotCheck: lambda r: (r.codec,),
     ClipMeasures: lambda r: (r.clip,),
     Coded: lambda r: (r.clip, r.codec),
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
@@ -50,6 +52,7 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Calibration: lambda r: (r.delay_samples, r.rate_hz, r.found),
     Agreement: lambda r: (r.tokens, r.equal),
+    SpotCheck: lambda r: (r.passed,),
     ClipMeasures: lambda r: (),
     Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
@@ -91,7 +94,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
-        check_agreement(parts[0], other, why="cannot be merged", same_seed=True)
+        check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
     run = joined_run([part.run for part in parts], [str(part.path) for part in parts])
     common, repeated = _common_rows(parts)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):

@@ -132,6 +132,9 @@ def provenance_note(rows: RunRows) -> str:
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
     run = rows.run
+    for check in rows.spot_checks:
+        if not check.passed:
+            yield f"{check.codec} is not to be believed; {check.reason}."
     demonstration = sorted({spec.model for spec in run.codecs if spec.demonstration})
     if demonstration:
         yield (

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, Speed
+from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, Speed, SpotCheck
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
 from snacbench.tables.reading import read_scores
@@ -58,6 +58,7 @@ class RunRows:
     clips: tuple[ClipFacts, ...] = ()
     agreements: tuple[Agreement, ...] = ()
     name: str = ""
+    spot_checks: tuple[SpotCheck, ...] = ()
 
     @classmethod
     @_uncollected()
@@ -88,8 +89,14 @@ class RunRows:
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
         clips = tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers)
-        agreements, name = tuple(folder.read(Agreement)), folder.path.resolve().name
-        return cls(run, tuple(columns.values()), clips, agreements, name)
+        return cls(
+            run,
+            tuple(columns.values()),
+            clips,
+            agreements=tuple(folder.read(Agreement)),
+            name=folder.path.resolve().name,
+            spot_checks=tuple(folder.read(SpotCheck)),
+        )
 
     @cached_property
     def ids(self) -> list[str]:

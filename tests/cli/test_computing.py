@@ -104,7 +104,7 @@ def test_a_worker_that_is_killed_costs_no_row(equal_clips: Path, tmp_path: Path)
     )
     while not (tmp_path / "r" / "coded.jsonl").exists() and process.poll() is None:
         time.sleep(0.01)
-    (worker,) = workers_of(process.pid)
+    worker = workers_of(process.pid)[0]  # the other one decodes for the spot check
     os.kill(worker, signal.SIGKILL)
     assert process.wait(timeout=120) == 0
     run = RunFolder.open(tmp_path / "r")

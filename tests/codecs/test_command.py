@@ -352,7 +352,11 @@ def test_versions_name_programs_and_what_they_say(
     assert said["copy, version"].startswith("cp (GNU coreutils)")
     program = shutil.which("cp")
     assert program
-    assert said["copy, encode"] == f"{program}, sha256 {sha256_of_file(Path(program))[:16]}"
+    assert said["copy, encode"] == f"cp, sha256 {sha256_of_file(Path(program))[:16]}"
+    (tmp_path / "script.sh").write_text("cp $1 $2")
+    told = facts(encode=["sh", "{here}/script.sh", "{input}", "{coded}"])
+    assert told["copy, script.sh"] == f"sha256 {sha256_of_file(tmp_path / 'script.sh')[:16]}"
+    assert set(facts(**decoding("/" + "x" * 5000))) == {"copy, encode", "copy, decode"}
     assert "copy, version" not in facts()
     assert facts(version="no-such --version")["copy, version"].startswith("unknown (copy needs")
     assert facts(version="false")["copy, version"].startswith("unknown (copy: false ended with")

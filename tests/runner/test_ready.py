@@ -98,3 +98,13 @@ def test_two_recognisers_do_not_mix_in_one_run(run_like):
     heard = replace(run_like, facts={"asr": "parrot, 1"})
     with pytest.raises(StoreError, match="RUN was scored by the recogniser parrot, 1, and this"):
         scored_too(heard, [toy({"asr": "magpie, 1"})], place="RUN")
+
+
+def test_what_fails_before_a_run_is_named() -> None:
+    def fail() -> None:
+        raise OSError("no such file")
+
+    with pytest.raises(UserError, match=r"words fails before the run \(OSError: no such file\)"):
+        make_ready([replace(toy(), ready=fail)])
+    with pytest.raises(UserError, match="words fails before the run"):
+        facts_of([replace(toy(), versions=fail)])

@@ -9,13 +9,14 @@ import pytest
 
 from snacbench.errors import WeightsMismatch
 from snacbench.plugins import metrics
-from snacbench.rows import Calibration, Coded, Score
+from snacbench.rows import Calibration, Coded, Score, SpotCheck
 from snacbench.runner import rounds
-from snacbench.runner.coding import CodingJob
+from snacbench.runner.coding import CodingJob, code_clips
 from snacbench.runner.loading import CodecHandle
 from snacbench.runner.rounds import AgreementJob, CalibrationJob, Job, Rows, Rules
-from snacbench.runner.schedule import CALIBRATE, CODE, COMPARE, SCORE, Schedule
+from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
 from snacbench.runner.scoring import ScoringJob
+from snacbench.runner.spot import Point, SpotJob, VerifyJob
 from snacbench.selectors import select
 from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
@@ -33,7 +34,9 @@ CLIPS = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(SPECS)), [])
+    made = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(SPECS)), [])
+    made.append(SpotCheck(spec.name, 2, passed=True) for spec in SPECS)
+    return made
 
 
 def handles(**changes: object) -> list[CodecHandle]:
@@ -46,9 +49,17 @@ def schedule_of(folder: RunFolder, coding: list[CodecHandle]) -> tuple[Schedule,
     return Schedule(ledger, CLIPS, SPECS, RULES, coding), ledger
 
 
+def _checked(point: Point) -> SpotCheck:
+    name = point.codec.spec.name
+    reason = "why" if name == "identity" else ""
+    return SpotCheck(name, 2, not reason, reason)
+
+
 def rows_for(job: Job) -> Rows:
     if isinstance(job, CalibrationJob):
         return [Calibration(point, 7, 8000, 1.0, 1.0, True) for point in job.points]
+    if isinstance(job, VerifyJob):
+        return [_checked(point) for point in job.points]
     if isinstance(job, CodingJob):
         return [Coded(clip.id, job.codec.spec.name, "ok") for clip in job.clips]
     if isinstance(job, ScoringJob):
@@ -71,6 +82,10 @@ def label(job: Job) -> str:
         return f"{job.codec.spec.model} {''.join(c.id for c in job.clips)}"
     if isinstance(job, ScoringJob):
         return f"score {job.clip.id}"
+    if isinstance(job, SpotJob):
+        return f"SpotJob {job.points[0][0].spec.model}"
+    if isinstance(job, VerifyJob):
+        return f"VerifyJob {job.points[0].codec.spec.model}"
     return f"{type(job).__name__} {job.codec.spec.model}"
 
 
@@ -88,13 +103,62 @@ def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(
 ) -> None:
     monkeypatch.setattr(rounds, "ROUND_CLIPS", 2)
     schedule, ledger = schedule_of(folder, handles())
-    assert schedule.steps == {CALIBRATE: 2, COMPARE: 0, CODE: 10, SCORE: 5}
+    assert schedule.steps == {SPOT: 0, CALIBRATE: 2, COMPARE: 0, CODE: 10, SCORE: 5}
     assert run_all(schedule, ledger) == [
         "CalibrationJob identity", "identity a", "identity b",
         "CalibrationJob noise", "noise a", "score a", "noise b", "score b",
         "identity c", "identity d", "noise c", "score c", "noise d", "score d",
         "identity e", "noise e", "score e",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def unchecked(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "new", replace(RUN, codecs=tuple(SPECS)), [])
+
+
+def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(
+    unchecked: RunFolder,
+) -> None:
+    schedule, ledger = schedule_of(unchecked, handles())
+    assert schedule.steps[SPOT] == 2
+    first = schedule.next("cpu")
+    assert isinstance(first, SpotJob)
+    ((handle, clips),) = first.points
+    assert handle.spec.name == "identity"
+    assert len({clip.id for clip in clips}) == 4
+    seen = []
+    while (job := schedule.next("cpu")) is not None:
+        seen.append(label(job))
+    assert seen == ["CalibrationJob identity", "SpotJob noise", "CalibrationJob noise"]
+    assert schedule.next(CHECK) is None
+    assert schedule.done(first, [Point(handle)]) == (SPOT, 0)
+    verify = schedule.next(CHECK)
+    assert isinstance(verify, VerifyJob)
+    assert schedule.apart(verify) == [verify]
+    assert schedule.lost(verify, "it died") == [
+        SpotCheck("identity", 0, False, "spot check: another process cannot decode it: it died")
+    ]
+    assert schedule.next("cpu") is None
+    assert finish(schedule, ledger, verify) == (SPOT, 1)
+    coding = schedule.next("cpu")
+    assert isinstance(coding, CodingJob)
+    assert coding.refused == "why"
+    assert [(row.status, row.reason) for row, _ in code_clips(coding)] == [("failed", "why")]
+    again, _ = schedule_of(unchecked, handles())
+    assert again.steps[SPOT] == 1
+    coding = next(iter(j for _ in range(9) if isinstance(j := again.next("cpu"), CodingJob)))
+    assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
+
+
+def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked: RunFolder) -> None:
+    schedule, _ = schedule_of(unchecked, handles())
+    first = schedule.next("cpu")
+    assert isinstance(first, SpotJob)
+    assert schedule.lost(first, "it died") == []
+    assert schedule.done(first, []) == (SPOT, 1)
+    jobs = [schedule.next("cpu") for _ in range(4)]
+    assert [job.refused for job in jobs if isinstance(job, CodingJob)] == ["", "", ""]
 
 
 def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> None:
@@ -173,7 +237,7 @@ def test_scoring_alone_takes_what_is_coded(folder: RunFolder) -> None:
     schedule, ledger = schedule_of(folder, [])
     ledger.append([Coded("b", "identity", "ok"), Coded("d", "identity", "failed", "why")])
     schedule, ledger = schedule_of(folder, [])
-    assert schedule.steps == {CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
+    assert schedule.steps == {SPOT: 0, CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
     assert run_all(schedule, ledger) == ["score b", "score d"]
 
 

@@ -73,3 +73,17 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
     assert [row.status for row in rows] == ["ok", "undefined"] * DECODES
     assert len(kept) == len(metrics)
     assert [features() for features in kept] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(float("nan"), "returned nan"), (float("inf"), "returned inf"), ("high", "ValueError")],
+)
+def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, message):
+    odd = Metric(toy("odd"), lambda reference: lambda *, degraded: value)
+    fine = Metric(toy("fine"), lambda reference: lambda *, degraded: np.float32(0.5))
+    monkeypatch.setattr(scoring, "all_metrics", lambda: {"odd": odd, "fine": fine})
+    rows = [row for row in score_clip(job(tmp_path, ("odd", "fine"))) if isinstance(row, Score)]
+    assert [row.status for row in rows] == ["failed", "ok"] * DECODES
+    assert message in rows[0].reason
+    assert type(rows[1].value) is float

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,40 @@ def test_the_first_disagreement_is_named(
     second = make_run(tmp_path / "second", VALUES, **options)  # type: ignore[arg-type]
     with pytest.raises(StoreError, match=message):
         check(first, second)
+
+
+VERSIONS = {"c": {"torch": "2.11.0+cu128", "c": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, ""),
+        ({"codec_versions": {"other": {"torch": "3"}}}, ""),
+        ({"codec_versions": {"c": {"torch": "2.12.0", "c": "1"}}}, "c: torch is 2.11.0 in.*2.12.0"),
+        ({"codec_versions": {"c": {"torch": "2.11.0"}}}, "c: c is 1 in the first and none in"),
+        (
+            {"metric_versions": {"up": {"pesq": "2", "metric version": "1"}}},
+            "up: pesq is 1 in .* 2",
+        ),
+        (
+            {"metric_versions": {"up": {"pesq": "1", "metric version": "1", "snacbench": "9"}}},
+            "",
+        ),
+    ],
+)
+def test_versions_of_what_computes_count_where_rows_are_joined(
+    first: RunFolder, tmp_path: Path, now: dict[str, object], message: str
+) -> None:
+    before = {"metric_versions": {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}}
+    first.rewrite_run(replace(first.run, codec_versions=VERSIONS, **before))  # type: ignore[arg-type]
+    second = make_run(tmp_path / "second", VALUES, **now)  # type: ignore[arg-type]
+    check(first, second)
+    if not message:
+        check(first, second, same_versions=True)
+        return
+    with pytest.raises(StoreError, match=message):
+        check(first, second, same_versions=True)
 
 
 def test_what_does_not_count_may_differ(first: RunFolder, tmp_path: Path) -> None:

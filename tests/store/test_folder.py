@@ -264,3 +264,15 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
     with pytest.raises(StoreError, match=r"cannot write to .*runs"):
         new_folder(tmp_path / "runs")
+
+
+def test_rows_are_taken_out_and_those_that_are_ok_are_not_looked_into(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", RUN, [])
+    assert run.take_out(Score, of=lambda row: True) == []
+    failed = [replace(SCORES[0], metric=f"x{i}", status="failed", value=None) for i in range(3)]
+    run.append([failed[0], SCORES[0], failed[1], SCORES[1], failed[2]])
+    assert {SCORES[0].status, SCORES[1].status} == {"ok"}
+    taken = run.take_out(Score, of=lambda row: row.status == "ok" or row.metric != "x1")
+    assert taken == [failed[0], failed[2]]
+    assert list(run.read(Score)) == [SCORES[0], failed[1], SCORES[1]]
+    assert not list(run.path.glob(".*.partial"))

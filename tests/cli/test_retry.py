@@ -1,0 +1,114 @@
+"""Rows that failed for a reason that has passed are tried again, if that is asked for."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.rows import Coded, Score
+from snacbench.store.folder import RunFolder
+from snacbench.types import Clip
+from tests.cli.conftest import FAST, Run, run_in, write_wav
+from tests.cli.test_plugged_in import on_path
+from tests.cli.test_run import essence
+from tests.plugged import codec, install, metric
+from tests.synthetic_runs import make_run
+
+MOODY = codec(
+    "moody",
+    decode="open(HERE).close(); return np.frombuffer(data, '<f4').reshape(shape)",
+    more="HERE = {folder!r} + '/disk'",
+)
+DEAF = metric("ear", value="float(open({folder!r} + '/cache').read())")
+
+
+@pytest.fixture
+def begun(clips: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A run during which a disk was away for a codec, and a cache for a metric."""
+    folder = tmp_path / "path"
+    install(folder, "moody", MOODY.replace("{folder!r}", repr(str(tmp_path))))
+    install(folder, "ears", DEAF.replace("{folder!r}", repr(str(tmp_path))), kinds=("metrics",))
+    environment = on_path(folder)
+    options = ("--data", clips, "--limit", "1", *FAST[2:], "--metrics", "si_sdr,ear", "-o", "r")
+    done = run_in(tmp_path, "run", "--codecs", "moody,noise@20dB", *options, env=environment)
+    assert done.returncode == 1, done.stderr
+    return tmp_path / "r", environment
+
+
+def statuses(path: Path) -> dict[tuple[str, ...], str]:
+    run = RunFolder.open(path)
+    coded = {(r.clip, r.codec): r.status for r in run.read(Coded)}
+    scores = {(r.clip, r.codec, r.metric): r.status for r in run.read(Score)}
+    assert len(list(run.read(Coded))) == len(coded)
+    assert len(list(run.read(Score))) == len(scores)
+    return coded | scores  # type: ignore[return-value]
+
+
+def test_what_failed_is_tried_again_and_replaced(
+    begun: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    path, environment = begun
+    before = statuses(path)
+    assert {key[1] for key, status in before.items() if status == "ok"} == {"noise@20dB"}
+    (tmp_path / "disk").touch()
+    assert run_in(tmp_path, "run", "--resume", path, env=environment).returncode == 1
+    assert statuses(path) == before
+    kept = {(r.clip, r.metric): r.value for r in RunFolder.open(path).read(Score) if r.value}
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    assert done.returncode == 1, done.stderr
+    assert (
+        "retried: 3 codings, 3 of them now ok; 9 scores, 2 of them now ok, 6 failed again"
+        in done.stderr
+    )
+    now = statuses(path)
+    assert now.keys() == before.keys()
+    assert {key[2] for key, status in now.items() if status == "failed"} == {"ear"}
+    scores = RunFolder.open(path).read(Score)
+    of_noise = {(r.clip, r.metric): r.value for r in scores if r.codec == "noise@20dB" and r.value}
+    assert of_noise == kept
+    (tmp_path / "cache").write_text("0.5")
+    copy = shutil.copytree(path, tmp_path / "copy")
+    for run, options in ((path, ("--metrics", "ear")), (copy, ())):
+        done = run_in(tmp_path, "score", run, *options, "--retry-failed", env=environment)
+        assert done.returncode == 0, done.stderr
+        assert "retried: 6 scores, 6 of them now ok" in done.stderr
+        assert set(statuses(run).values()) <= {"ok", "undefined"}
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    assert done.returncode == 0
+    assert "nothing had failed: nothing was retried" in done.stderr
+
+
+def test_a_file_that_could_not_be_read_when_the_run_began(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    write_wav(tmp_path / "away" / "b.wav", 0.5, 16_000, seed=2)
+    data = write_wav(tmp_path / "set" / "a.wav", 0.5, 16_000, seed=1).parent
+    (data / "b.wav").write_bytes(b"RIFF")
+    options = ("run", "--codecs", "noise@20dB", "--data", data, *FAST)
+    assert cli(*options, "-o", "r").returncode == 1
+    shutil.copy(tmp_path / "away" / "b.wav", data / "b.wav")
+    refused = cli("run", "--resume", "r")
+    assert refused.returncode == 2
+    assert "has changed since" in refused.stderr
+    done = cli("run", "--resume", "r", "--retry-failed")
+    assert done.returncode == 0, done.stderr
+    assert "retried: 1 coding, 1 of them now ok; 2 scores, 2 of them now ok" in done.stderr
+    assert cli(*options, "-o", "whole").returncode == 0
+    assert essence(tmp_path / "r") == essence(tmp_path / "whole")
+    one, other = (RunFolder.open(tmp_path / name) for name in ("r", "whole"))
+    assert one.run.set_sha256 == other.run.set_sha256
+    assert list(one.read(Clip)) == list(other.read(Clip))
+    write_wav(data / "c.wav", 0.5, 16_000)
+    assert cli("run", "--resume", "r", "--retry-failed").returncode == 2
+
+
+def test_where_no_run_or_no_metric_is_named(cli: Run, tmp_path: Path) -> None:
+    done = cli("run", "--codecs", "identity", "--retry-failed")
+    assert done.returncode == 2
+    assert "name it by --resume RUN" in done.stderr
+    make_run(tmp_path / "made", {"c": {"up": np.arange(2.0)}})
+    done = cli("score", tmp_path / "made")
+    assert done.returncode == 2
+    assert "name metrics with --metrics, or try failed scores again" in done.stderr

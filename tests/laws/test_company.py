@@ -1,0 +1,143 @@
+"""Company changes nothing: a row is the same whatever else is in its run, and however it came.
+
+Codecs, operating points, metrics and clips are left out or added, their order and the number of
+workers change, a run is killed and gone on with, scored later, or merged of parts.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Score
+from snacbench.store.folder import RunFolder
+from tests.cli.conftest import run_in, write_wav
+from tests.cli.test_run import kill_when
+
+CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
+METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
+CLIPS = ("speech/a", "speech/b", "music/c", "other/d")
+TIMINGS = ("rtf_encode", "rtf_decode", "rtf_batch")
+
+
+def make_set(folder: Path, names: Sequence[str]) -> Path:
+    for name in names:
+        number = CLIPS.index(name)
+        rate_hz = (16_000, 24_000, 44_100, 48_000)[number]
+        write_wav(folder / "set" / f"{name}.wav", 0.7 + 0.1 * number, rate_hz, seed=number)
+    return folder / "set"
+
+
+def options(
+    data: Path, codecs: Sequence[str] = CODECS, metrics: Sequence[str] = METRICS, jobs: int = 1
+) -> tuple[object, ...]:
+    named = ("--codecs", ",".join(codecs), "--metrics", ",".join(metrics))
+    return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs)
+
+
+def succeed(folder: Path, *arguments: object) -> None:
+    done = run_in(folder, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def rows_of(path: Path) -> dict[tuple[Any, ...], Any]:
+    """Every row of a run by what it is of, timings left out."""
+    run = RunFolder.open(path)
+    coded = {(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)}
+    histograms = {
+        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
+        for r in run.read(CodeHistogram)
+    }
+    return {
+        **coded,
+        **histograms,
+        **{("delay of", r.codec): r for r in run.read(Calibration)},
+        **{("measures of", r.clip): r for r in run.read(ClipMeasures)},
+        **{(r.clip, r.codec, r.metric): r for r in run.read(Score)},
+    }
+
+
+def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """The lines of a run's summary by codec and domain, timings left out."""
+    with (path / "summary.csv").open() as stream:
+        lines = list(csv.DictReader(stream))
+    return {
+        (line["codec"], line["domain"]): {k: v for k, v in line.items() if k not in TIMINGS}
+        for line in lines
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of all codecs, metrics and clips; beside it the clips."""
+    folder = tmp_path_factory.mktemp("whole")
+    data = make_set(folder, CLIPS)
+    succeed(folder, *options(data), "-o", folder / "run")
+    return folder / "run"
+
+
+def data_of(whole: Path) -> Path:
+    return whole.parent / "set"
+
+
+def test_the_run_has_every_row(whole: Path) -> None:
+    rows = rows_of(whole)
+    scores = [key for key in rows if key[-1] in METRICS]
+    assert len(scores) == len(CODECS) * len(METRICS) * len(CLIPS)
+    assert len([key for key in rows if key[0] == "delay of"]) == len(CODECS)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_are_the_same_in_less_company_and_any_order(
+    whole: Path, tmp_path: Path, seed: int
+) -> None:
+    drawn = random.Random(seed)
+
+    def some(of: Sequence[str]) -> list[str]:
+        return drawn.sample(of, drawn.randint(1, len(of)))
+
+    codecs, metrics, clips = some(CODECS), some(METRICS), some(CLIPS)
+    data = make_set(tmp_path, clips)
+    jobs = drawn.choice((1, 3))
+    succeed(tmp_path, *options(data, codecs, metrics, jobs), "-o", tmp_path / "run")
+    rows, expected = rows_of(tmp_path / "run"), rows_of(whole)
+    assert len([key for key in rows if key[-1] in METRICS]) == (
+        len(codecs) * len(metrics) * len(clips)
+    )
+    assert {key: expected[key] for key in rows} == rows
+
+
+def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
+    whole: Path, tmp_path: Path
+) -> None:
+    path, early = tmp_path / "run", METRICS[:2]
+    arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
+    killed = kill_when(path / "coded.jsonl", 7, signal.SIGKILL, *arguments, "-o", path)
+    assert killed == -signal.SIGKILL
+    succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
+    succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
+    assert rows_of(path) == rows_of(whole)
+    assert summary_of(path) == summary_of(whole)
+
+
+def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path: Path) -> None:
+    for name, codecs in (("one", CODECS[3:]), ("two", CODECS[:4])):
+        succeed(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
+    succeed(tmp_path, "merge", "one", "two", "-o", "both")
+    assert rows_of(tmp_path / "both") == rows_of(whole)
+    assert summary_of(tmp_path / "both") == summary_of(whole)
+
+
+def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(data_of(whole), tmp_path / "set")
+    succeed(tmp_path, *options(tmp_path / "set", ("noise@5dB",)), "-o", tmp_path / "run")
+    alone, beside = summary_of(tmp_path / "run"), summary_of(whole)
+    assert alone == {key: line for key, line in beside.items() if key[0] == "noise@5dB"}
