@@ -28,6 +28,7 @@ from snacbench.runner.pool import default_jobs
 from snacbench.runner.precision import PRECISIONS
 from snacbench.store.folder import RunFolder
 from snacbench.tables.formats import to_csv, to_markdown
+from snacbench.tables.notes import late_warnings
 from snacbench.tables.run import RunRows
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
@@ -157,7 +158,7 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     folder.write_text("summary.csv", to_csv(rows))
     folder.write_text("summary.md", to_markdown(rows))
     show_summary(rows)
-    show_warnings(source_warnings(folder))
+    show_warnings([*source_warnings(folder), *late_warnings(rows[0])])
     show_failures(outcome)
     out.print(f"\n{folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS

@@ -19,6 +19,7 @@ from snacbench.runner.loading import CPU, CodecHandle
 from snacbench.runner.memory import MAX_BATCH
 from snacbench.runner.scoring import ScoringJob, score_clip
 from snacbench.runner.signals import Channels, ReferenceRule
+from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.types import Clip
 
@@ -37,8 +38,7 @@ class CalibrationJob:
 
     def rows(self, found: Calibration | None) -> list[object]:
         """The delay that was found as a row per point; None: it could not be measured."""
-        rate_hz = self.codec.spec.rate_hz or 0
-        row = found or Calibration("", 0, rate_hz, 0.0, 0.0, found=False)
+        row = found or Calibration("", 0.0, 0.0, 0.0, found=False)
         return [replace(row, codec=point) for point in self.points]
 
 
@@ -108,15 +108,22 @@ def preparations(handles: Sequence[CodecHandle], ledger: Ledger) -> dict[str, li
 
 
 def _calibrations(handles: Sequence[CodecHandle], done: set[str]) -> Iterator[CalibrationJob]:
-    """A network delays alike at every depth; Opus and its like choose modes by the rate."""
+    """A network delays alike at every depth; Opus and its like choose modes by the rate.
+
+    A network is measured at its model's highest rate, whichever of its points are in the run.
+    """
     alike: dict[str, list[CodecHandle]] = {}
     for handle in handles:
         if handle.spec.name not in done:
             shared = bool(handle.spec.streams)
             alike.setdefault(handle.selector if shared else handle.spec.name, []).append(handle)
-    for group in alike.values():
-        best = max(group, key=lambda handle: handle.spec.nominal_kbps or 0.0)
-        yield CalibrationJob(best, tuple(handle.spec.name for handle in group))
+    for handle, *others in alike.values():
+        spec = handle.spec
+        if spec.streams:
+            highest = model_named(handle.selector).points[-1]
+            spec = replace(highest, model=spec.model, weights=spec.weights)
+        points = tuple(each.spec.name for each in (handle, *others))
+        yield CalibrationJob(replace(handle, spec=spec), points)
 
 
 def coding_jobs(

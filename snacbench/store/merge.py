@@ -23,6 +23,7 @@ from snacbench.rows import (
     Coded,
     CodedBytes,
     CodeHistogram,
+    Delay,
     ListenerScore,
     ListeningSummary,
     Score,
@@ -43,15 +44,17 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     Coded: lambda r: (r.clip, r.codec),
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
     CodedBytes: lambda r: (r.clip, r.codec, r.coder, r.shuffled),
+    Delay: lambda r: (r.clip, r.codec),
     Score: lambda r: (r.clip, r.codec, r.metric, r.version),
 }
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    Calibration: lambda r: (r.delay_samples, r.rate_hz, r.found),
+    Calibration: lambda r: (r.delay_s, r.found),
     Agreement: lambda r: (r.tokens, r.equal),
     ClipMeasures: lambda r: (),
     Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
     CodedBytes: lambda r: (r.tables_sha256, r.stream_bytes),
+    Delay: lambda r: (r.lag_s, r.found, r.inverted),
     Score: lambda r: (r.status, r.value),
 }
 
