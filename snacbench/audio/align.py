@@ -183,8 +183,13 @@ def _correlations(reference: FloatSamples, degraded: FloatSamples) -> NDArray[np
     if not (np.ptp(reference) and np.ptp(degraded)):
         return np.zeros(len(degraded) - len(reference) + 1)
     x, y = (s - s.mean() for s in (reference.astype(np.float64), degraded.astype(np.float64)))
-    sums, squares = (np.cumsum(np.pad(s, (1, 0))) for s in (y, y**2))
-    length = len(x)
-    energy = (squares[length:] - squares[:-length]) - (sums[length:] - sums[:-length]) ** 2 / length
-    energy = np.where(energy > _ROUNDING * squares[-1], energy, np.inf)
+    sums, squares = _moving_sums(y, len(x)), _moving_sums(y**2, len(x))
+    energy = squares - sums**2 / len(x)
+    energy = np.where(energy > _ROUNDING * squares, energy, np.inf)
     return np.asarray(np.correlate(y, x, mode="valid") / np.sqrt(energy * (x @ x)))
+
+
+def _moving_sums(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Sums of each stretch of so many values."""
+    gained = np.cumsum(values[length:] - values[: len(values) - length])
+    return np.concatenate([[0.0], gained]) + float(values[:length].sum())

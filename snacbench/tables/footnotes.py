@@ -11,6 +11,7 @@ from snacbench.tables.means import Block
 from snacbench.tables.notes import (
     agreement_notes,
     codec_notes,
+    delay_notes,
     entropy_notes,
     failure_notes,
     provenance_note,
@@ -101,6 +102,7 @@ def run_notes(runs: Sequence[RunRows], entries: Sequence[Entry], *, entropy: boo
         yield f"Neither ranked nor compared, being yardsticks: {', '.join(anchors)}."
     for rows in runs:
         yield from codec_notes(rows)
+        yield from delay_notes(rows)
         if entropy:
             yield from entropy_notes(rows)
         yield from agreement_notes(rows)

@@ -14,6 +14,11 @@ from snacbench.selectors import select
 from snacbench.types import Audio
 
 
+def material() -> list[Audio]:
+    """The excerpts at one rate, so that shifts of samples are the same time for all."""
+    return [resample(excerpt, 48_000) for excerpt in _material()]
+
+
 def samples_at_48k(row: Calibration) -> int:
     return round(row.delay_s * 48_000)
 
@@ -39,7 +44,7 @@ def test_opus_is_late_by_a_few_samples_where_silk_codes() -> None:
 def test_a_known_delay_is_found_in_spite_of_noise_and_pitch(delay: int) -> None:
     rng = np.random.default_rng(0)
     pairs = []
-    for excerpt in _material():
+    for excerpt in material():
         noise = 0.3 * excerpt.samples.std() * rng.standard_normal(excerpt.samples.shape)
         shifted = advanced(excerpt, -delay).samples + noise
         pairs.append((excerpt, Audio(shifted.astype(np.float32), excerpt.rate_hz)))
@@ -51,20 +56,20 @@ def test_unrelated_signals_have_no_delay() -> None:
     rng = np.random.default_rng(0)
     pairs = [
         (e, Audio(rng.standard_normal(e.samples.shape).astype(np.float32), e.rate_hz))
-        for e in _material()
+        for e in material()
     ]
     row = residual_delay("test", pairs)
     assert (row.delay_s, row.found) == (0.0, False)
 
 
 def test_material_covers_three_domains() -> None:
-    assert len(_material()) == 9
-    assert all(excerpt.duration_s == 1.0 for excerpt in _material())
+    assert len(material()) == 9
+    assert all(excerpt.duration_s == 1.0 for excerpt in material())
 
 
 def test_a_minority_that_locks_onto_a_pitch_does_not_decide() -> None:
     pairs = []
-    for index, excerpt in enumerate(_material()):
+    for index, excerpt in enumerate(material()):
         wrong = 200 if index < 3 else 5
         shifted = np.roll(excerpt.samples, wrong, axis=1)
         pairs.append((excerpt, Audio(np.ascontiguousarray(shifted), excerpt.rate_hz)))
@@ -75,7 +80,7 @@ def test_a_minority_that_locks_onto_a_pitch_does_not_decide() -> None:
 
 def test_excerpts_that_do_not_agree_give_no_delay() -> None:
     pairs = []
-    for index, excerpt in enumerate(_material()):
+    for index, excerpt in enumerate(material()):
         shifted = np.roll(excerpt.samples, 40 * index, axis=1)
         pairs.append((excerpt, Audio(np.ascontiguousarray(shifted), excerpt.rate_hz)))
     row = residual_delay("test", pairs)
@@ -90,7 +95,7 @@ def test_no_pairs_give_no_delay() -> None:
 
 def test_files_of_different_rates_agree_on_a_delay_in_seconds() -> None:
     pairs = []
-    for index, excerpt in enumerate(_material()):
+    for index, excerpt in enumerate(material()):
         rate_hz = (8_000, 44_100, 48_000)[index % 3]
         source = resample(excerpt, rate_hz)
         pairs.append((source, advanced(source, -round(0.03 * rate_hz))))
@@ -100,6 +105,6 @@ def test_files_of_different_rates_agree_on_a_delay_in_seconds() -> None:
 
 
 def test_inverted_polarity_is_told() -> None:
-    pairs = [(e, Audio(-advanced(e, -480).samples, e.rate_hz)) for e in _material()]
+    pairs = [(e, Audio(-advanced(e, -480).samples, e.rate_hz)) for e in material()]
     row = residual_delay("test", pairs)
     assert (samples_at_48k(row), row.found, row.inverted) == (480, True, True)
