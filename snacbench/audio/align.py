@@ -59,7 +59,8 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     Both are half whitened, by the square root of the reference's smoothed magnitude spectrum:
     without, the pitch of voices and instruments decides where the peak lies; wholly whitened,
     bands that a codec fills with noise count as much as those it codes. Channels, of which both
-    have as many, are summed. Of long signals the middle 30 s count.
+    have as many, are summed. Of long signals the same
+    30 s from the middle count.
 
     Returns
     -------
@@ -67,7 +68,9 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
         Entry ``max_lag + d`` is for the degraded signal coming `d` samples late. Normalised:
         1 for equal signals at their true lag; 0 everywhere if one does not vary.
     """
-    x, y = (_searched(audio) for audio in (reference, degraded))
+    length = round(_SEARCHED_S * reference.rate_hz)
+    start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2
+    x, y = (_centred(audio.samples[:, start : start + length]) for audio in (reference, degraded))
     if not (np.ptp(x, axis=1).any() and np.ptp(y, axis=1).any()):
         return np.zeros(2 * max_lag + 1)
     size = next_fast_len(max(x.shape[1], y.shape[1]) + max_lag, real=True)
@@ -157,11 +160,9 @@ def _margin(num_samples: int, rate_hz: int) -> int:
     return min(round(_MARGIN_S * rate_hz), num_samples // _SHORT_CLIPS_PART)
 
 
-def _searched(audio: Audio) -> NDArray[np.float64]:
-    length = min(audio.num_samples, round(_SEARCHED_S * audio.rate_hz))
-    start = (audio.num_samples - length) // 2
-    samples = audio.samples[:, start : start + length].astype(np.float64)
-    return np.asarray(samples - samples.mean(axis=1, keepdims=True))
+def _centred(samples: FloatSamples) -> NDArray[np.float64]:
+    exact = samples.astype(np.float64)
+    return np.asarray(exact - exact.mean(axis=1, keepdims=True))
 
 
 def _energy(half_spectrum: NDArray[np.complex128]) -> float:

@@ -24,6 +24,8 @@ from snacbench.tables.run import RunRows
 from snacbench.types import DOMAINS, Domain
 from snacbench.units import MS_PER_S
 
+_ROUNDING_S = 0.0005  # of lengths at different sampling rates
+
 
 @click.command("score-files", short_help="Score decodes made by another program.")
 @click.option("--reference", required=True, type=click.Path(path_type=Path))
@@ -80,7 +82,7 @@ def score_files(
 def _fitted(folder: RunFolder) -> str:
     """How many files were cut or filled up to the length of their reference."""
     rows = [row for row in folder.read(Coded) if row.status == "ok"]
-    changed = [abs(row.fitted_s) for row in rows if row.fitted_s]
+    changed = [by for row in rows if (by := abs(row.fitted_s or 0.0)) >= _ROUNDING_S]
     if not changed:
         return "as the references"
     return (

@@ -84,6 +84,18 @@ def test_lengths_may_differ():
     assert found(noise(), delayed(noise(), 5)[:9000])[0] == 5
 
 
+@pytest.mark.parametrize("in_front", [0, 3_000])
+def test_of_long_signals_the_same_stretch_is_searched(in_front):
+    x = noise(40 * RATE_HZ)
+    y = np.concatenate([noise(in_front, seed=1), x, noise(9_000, seed=2)])
+    curve = cross_correlation(reference=mono(x), degraded=mono(y), max_lag=4_000)
+    assert strongest(curve).lag == in_front
+
+
+def test_a_short_file_is_compared_with_the_beginning_of_a_long_one():
+    assert found(noise(40 * RATE_HZ), delayed(noise(40 * RATE_HZ), 7)[:48_000])[0] == 7
+
+
 def test_correlation_of_silence_is_zero_and_not_nan():
     assert found(np.zeros(1000), noise(1000))[1] == 0.0
     assert found(noise(1000), np.zeros(1000))[1] == 0.0

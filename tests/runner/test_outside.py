@@ -11,6 +11,7 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
+from snacbench.tables.footnotes import run_notes
 from snacbench.tables.formats import to_markdown
 from snacbench.tables.notes import delay_notes, late_warnings
 from snacbench.tables.run import RunRows
@@ -108,6 +109,7 @@ def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
     rows = RunRows.load(folder)
     assert late in " ".join(late_warnings(rows))
     assert "Alignment not found for evs" in to_markdown([rows])
+    assert "Alignment not found for evs" in " ".join(run_notes([rows], [], entropy=False))
 
 
 def test_inverted_polarity_is_named(tmp_path: Path) -> None:
@@ -130,3 +132,37 @@ def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
     assert "Alignment not found for evs (3 of 3 clips)" in told(folder)
     assert {row.removed_delay_s for row in folder.read(Coded)} == {None}
     assert all(value is not None and value < -20 for value in values(folder, "si_sdr_aligned"))
+
+
+@pytest.mark.parametrize("seconds", [0.0005, 0.01, 0.3, 1.0, 2.05])
+def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> None:
+    folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
+    assert {row.status for row in folder.read(Score)} == {"ok"}
+    assert {row.lag_s for row in folder.read(Delay)} == {0.0}
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_silent_files_have_no_delay(tmp_path: Path, level: float) -> None:
+    def silent(audio: Audio) -> Audio:
+        return Audio(np.full_like(audio.samples, level), audio.rate_hz)
+
+    folder = scored(tmp_path, silent)
+    assert {(row.found, row.reason) for row in folder.read(Delay)} == {
+        (False, "the decode is silent")
+    }
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.0001, 0.1])
+def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path: Path, delay_s: float) -> None:
+    time_s = np.arange(3 * 48_000) / 48_000
+    rng = np.random.default_rng(0)
+    tone = np.sin(2 * np.pi * 440 * time_s)[np.newaxis]
+    decode = tone + 0.01 * rng.standard_normal(tone.shape)
+    write(tmp_path / "refs" / "a.wav", Audio((0.5 * tone).astype(np.float32), 48_000))
+    late = late_by(delay_s)(Audio((0.5 * decode).astype(np.float32), 48_000))
+    write(tmp_path / "evs" / "a.wav", late)
+    folder = score_files(tmp_path / "refs", tmp_path / "evs", tmp_path / "run")
+    (value,) = values(folder, "si_sdr_aligned")
+    in_band = 44_100 / 48_000  # of the noise
+    assert value == pytest.approx(10 * np.log10(0.5 / 0.01**2 / in_band), abs=0.3)
+    assert all(row.found and not row.inverted for row in folder.read(Delay))
