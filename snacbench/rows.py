@@ -78,7 +78,7 @@ class Delay:
     correlation : float
         Of the clip and its decode at that lag, -1 to 1, over the part that is compared.
     inverted : bool
-        Whether the decode has inverted polarity.
+        Whether the decode has inverted polarity; False where no lag can be believed.
     found : bool
         Whether the lag can be believed; else `reason` says why not.
     own_lag_s : float or None

@@ -41,33 +41,39 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
         around, reach = round(lag_s * rate_hz), round(WINDOW_S * rate_hz)
         return best_lag(reference=source, degraded=degraded, around=around, reach=reach)
 
-    match, search_hz = match_around(codec_delay_s), min(rate_hz, _SEARCH_RATE_HZ)
-    curve = cross_correlation(
-        reference=at_rate(source, search_hz),
-        degraded=at_rate(degraded, search_hz),
-        max_lag=round(MAX_DELAY_S * search_hz),
-    )
-    anywhere, near = strongest(curve), _near(curve, codec_delay_s, search_hz)
-    own_lag: int | None = match.lag
-    reason = ""
-    if not anywhere.stands_out:
-        reason = _nowhere(match, source, degraded)
-        own_lag = None if reason else match.lag
-    elif abs(near.correlation) < _AS_GOOD * abs(anywhere.correlation):
-        own_lag = match_around(anywhere.lag / search_hz).lag
-        reason = (
-            f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as if "
-            f"{lateness(match.lag / rate_hz)}, close to its codec's delay"
+    match = match_around(codec_delay_s)
+    own_lag, inverted, reason = match.lag, match.correlation < 0, _silence(reference, degraded)
+    if not reason:
+        search_hz = min(rate_hz, _SEARCH_RATE_HZ)
+        curve = cross_correlation(
+            reference=at_rate(source, search_hz),
+            degraded=at_rate(degraded, search_hz),
+            max_lag=round(MAX_DELAY_S * search_hz),
         )
+        anywhere, near = strongest(curve), _near(curve, codec_delay_s, search_hz)
+        if anywhere.stands_out:
+            inverted = near.correlation < 0
+            if abs(near.correlation) < _AS_GOOD * abs(anywhere.correlation):
+                own_lag = match_around(anywhere.lag / search_hz).lag
+                reason = (
+                    f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "
+                    f"if {lateness(match.lag / rate_hz)}, close to its codec's delay"
+                )
+        elif abs(match.correlation) < _PLAINLY:
+            reason = (
+                f"the decode resembles the source at no lag within {MAX_DELAY_S:g} s more than at "
+                f"others; close to its codec's delay the correlation is {match.correlation:.2f}"
+            )
+    lost = reason and own_lag == match.lag
     return Delay(
         coded.clip,
         coded.codec,
         lag_s=match.lag / rate_hz,
         rate_hz=rate_hz,
         correlation=match.correlation,
-        inverted=(near if anywhere.stands_out else match).correlation < 0,
+        inverted=inverted and not reason,
         found=not reason,
-        own_lag_s=None if own_lag is None else own_lag / rate_hz,
+        own_lag_s=None if lost else own_lag / rate_hz,
         reason=reason,
     )
 
@@ -79,14 +85,8 @@ def _near(curve: NDArray[np.float64], delay_s: float, rate_hz: int) -> Match:
     return strongest(curve[max(0, center - reach) : center + reach + 1])
 
 
-def _nowhere(best: Match, source: Audio, degraded: Audio) -> str:
-    """Why a clip cannot be aligned that stands out at no lag; empty if it can for all that."""
-    for name, audio in (("source", source), ("decode", degraded)):
+def _silence(reference: Audio, degraded: Audio) -> str:
+    for name, audio in (("source", reference), ("decode", degraded)):
         if np.all(audio.samples == audio.samples[:, :1]):
             return f"the {name} is silent"
-    if abs(best.correlation) >= _PLAINLY:
-        return ""
-    return (
-        f"the decode resembles the source at no lag within {MAX_DELAY_S:g} s more than at others; "
-        f"close to its codec's delay their correlation is {best.correlation:.2f}"
-    )
+    return ""
