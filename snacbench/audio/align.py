@@ -15,12 +15,15 @@ MAX_DELAY_S = 0.5
 """How late or early a codec may be for its delay to be looked for."""
 WINDOW_S = 0.00025
 """How far a clip's own lag is looked for on either side of its codec's delay."""
+PLAINLY_ALIKE = 0.5
+"""Plain correlation at a lag that is believed whether or not a half whitened peak stands out."""
 # What aligned metrics leave out at both ends: the longest delay, and as far as a resampler reaches.
 _MARGIN_S = MAX_DELAY_S + 0.02
 _SHORT_CLIPS_PART = 4  # of a short clip, no more than one in so many samples at either end
 _SEARCHED_S = 30.0
 _WHITENING = 0.5
 _SMOOTHED_BINS = 255
+_LEAST_WHITENED = 0.01  # of the mean magnitude
 _TIED_PEAK = 0.995  # of the highest: peaks of a periodic signal
 _TIED_RESIDUAL = 1.001
 _ROUNDING = 1e-13
@@ -76,7 +79,9 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     size = next_fast_len(max(x.shape[1], y.shape[1]) + max_lag, real=True)
     spectrum_x, spectrum_y = rfft(x, size), rfft(y, size)
     magnitude = uniform_filter1d(np.abs(spectrum_x), _SMOOTHED_BINS, axis=1, mode="mirror")
-    weight = 1.0 / np.maximum(magnitude, np.finfo(float).tiny) ** _WHITENING
+    # What a codec puts where the reference has nothing is not raised above all else.
+    floor = _LEAST_WHITENED * magnitude.mean(axis=1, keepdims=True) + np.finfo(float).tiny
+    weight = 1.0 / np.maximum(magnitude, floor) ** _WHITENING
     spectrum_x, spectrum_y = spectrum_x * weight, spectrum_y * weight
     energy = np.sqrt(_energy(spectrum_x) * _energy(spectrum_y))
     # Mean over rfft bins stands for the time-domain sum up to a factor shared with `energy`.

@@ -15,7 +15,14 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.audio.align import MAX_DELAY_S, WINDOW_S, cross_correlation, strongest
+from snacbench.audio.align import (
+    MAX_DELAY_S,
+    PLAINLY_ALIKE,
+    WINDOW_S,
+    best_lag,
+    cross_correlation,
+    strongest,
+)
 from snacbench.audio.channels import downmix, upmix
 from snacbench.audio.io import read
 from snacbench.audio.resample import resample
@@ -62,21 +69,22 @@ def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibrat
     Each pair has one rate, and pairs may differ in it. A median, because some excerpts lock onto a
     pitch, and because Opus' delay depends on the mode that it chooses for each.
     """
-    lags_s, heights, stand_out = [], [], []
+    lags_s, heights, believed = [], [], []
     for reference, degraded in pairs:
         max_lag = round(MAX_DELAY_S * degraded.rate_hz)
         curve = cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
         match = strongest(curve)
         lags_s.append(match.lag / degraded.rate_hz)
         heights.append(match.correlation)
-        stand_out.append(match.stands_out)
+        plain = best_lag(reference=reference, degraded=degraded, around=match.lag, reach=0)
+        believed.append(match.stands_out or abs(plain.correlation) >= PLAINLY_ALIKE)
     weights = np.abs(heights)
     if not weights.sum():
         return Calibration(codec, 0.0, 0.0, 0.0, found=False)
     delay_s = _weighted_median(lags_s, weights)
     close = np.abs(np.subtract(lags_s, delay_s)) <= WINDOW_S
     correlation, agreement = float(weights.mean()), float(weights[close].sum() / weights.sum())
-    found = bool(weights[close & stand_out].sum() >= _BELIEVED_SHARE * weights.sum())
+    found = bool(weights[close & believed].sum() >= _BELIEVED_SHARE * weights.sum())
     inverted = found and float(np.sum(heights)) < 0
     return Calibration(codec, delay_s if found else 0.0, correlation, agreement, found, inverted)
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from snacbench.audio.align import (
     MAX_DELAY_S,
+    PLAINLY_ALIKE,
     WINDOW_S,
     Match,
     best_lag,
@@ -22,7 +23,6 @@ from snacbench.units import lateness
 # The wide search needs neither higher frequencies nor finer lags, and other metrics use this rate.
 _SEARCH_RATE_HZ = 16_000
 _AS_GOOD = 0.8
-_PLAINLY = 0.5
 
 
 def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: float) -> Delay:
@@ -59,7 +59,7 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
                     f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "
                     f"if {lateness(match.lag / rate_hz)}, close to its codec's delay"
                 )
-        elif abs(match.correlation) < _PLAINLY:
+        elif abs(match.correlation) < PLAINLY_ALIKE:
             reason = (
                 f"the decode resembles the source at no lag within {MAX_DELAY_S:g} s more than at "
                 f"others; close to its codec's delay the correlation is {match.correlation:.2f}"

@@ -64,6 +64,7 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
 @example(rate_hz=16_000, share=1 / 8000, snr_db=60.0, sign=1, seed=1)
 @example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)
 @example(rate_hz=8_000, share=-1.0, snr_db=20.0, sign=-1, seed=3)
+@example(rate_hz=24_000, share=0.9, snr_db=4.0, sign=-1, seed=15)
 def test_a_delay_is_a_delay(
     rate_hz: int, share: float, snr_db: float, sign: int, seed: int
 ) -> None:

@@ -12,6 +12,7 @@ from snacbench.runner.calibrate import _material, calibrate, residual_delay
 from snacbench.runner.loading import CodecHandle
 from snacbench.selectors import select
 from snacbench.types import Audio
+from tests.conftest import broadband
 
 
 def material() -> list[Audio]:
@@ -108,3 +109,13 @@ def test_inverted_polarity_is_told() -> None:
     pairs = [(e, Audio(-advanced(e, -480).samples, e.rate_hz)) for e in material()]
     row = residual_delay("test", pairs)
     assert (samples_at_48k(row), row.found, row.inverted) == (480, True, True)
+
+
+def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay() -> None:
+    source = resample(broadband(2.2, 48_000, seed=15), 8_000)
+    noise = np.random.default_rng(0).standard_normal(source.samples.shape)
+    noisy = source.samples + 0.6 * float(source.samples.std()) * noise
+    early = advanced(Audio(noisy.astype(np.float32), 8_000), 4_000)
+    row = residual_delay("test", [(source, early)])
+    assert row.correlation < 0.1
+    assert (row.delay_s, row.found) == (-0.5, True)
