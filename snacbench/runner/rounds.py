@@ -99,7 +99,7 @@ def preparations(handles: Sequence[CodecHandle], ledger: Ledger) -> dict[str, li
     """What is still to be measured of each codec before it codes, by the codec's name."""
     jobs: dict[str, list[Job]] = {}
     for job in _calibrations(handles, done={row.codec for row in ledger.folder.read(Calibration)}):
-        jobs.setdefault(job.codec.spec.name, []).append(job)
+        jobs.setdefault(job.points[0], []).append(job)
     compared = {row.codec for row in ledger.folder.read(Agreement)}
     for handle in handles:
         if handle.precision != "fp32" and handle.spec.name not in compared:
