@@ -47,22 +47,56 @@ class Calibration:
 
     Attributes
     ----------
-    delay_samples : int
-        At `rate_hz`; positive: late.
+    delay_s : float
+        In seconds; positive: late.
     correlation : float
         Mean height of the excerpts' correlation peaks, 0 to 1.
     agreement : float
-        Share of the excerpts, 0 to 1, whose own peak lies within 2 samples of the delay.
+        Share of the excerpts, 0 to 1, whose own peak lies within 0.25 ms of the delay.
     found : bool
-        Whether both were high enough to be believed; else the delay is 0.
+        Whether the excerpts that agree make up half, with peaks that stand out; else the delay
+        is 0.
+    inverted : bool
+        Whether most excerpts came out with inverted polarity.
     """
 
     codec: str
-    delay_samples: int
-    rate_hz: int
+    delay_s: float
     correlation: float
     agreement: float
     found: bool
+    inverted: bool = False
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Row: how late one decoded clip comes.
+
+    Attributes
+    ----------
+    lag_s : float
+        What aligned metrics take away: a whole number of samples at `rate_hz`, the decoded file's
+        rate, within 0.25 ms of the codec's delay. Positive: late.
+    correlation : float
+        Of the clip and its decode at that lag, -1 to 1, over the part that is compared.
+    inverted : bool
+        Whether the decode has inverted polarity; False where no lag can be believed.
+    found : bool
+        Whether the lag can be believed; else `reason` says why not.
+    own_lag_s : float or None
+        `lag_s`, or where the clip matches better at another lag within 0.5 s, that one; None if
+        it matches at none.
+    """
+
+    clip: str
+    codec: str
+    lag_s: float
+    rate_hz: int
+    correlation: float
+    inverted: bool
+    found: bool
+    own_lag_s: float | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +151,8 @@ class Coded:
     `encode_s` and `decode_s` are wall-clock seconds, a record of the run and no speed (`Speed`):
     other workers ran beside, and the first clip of a length pays for what later ones find ready.
     `batch` is how many signals the codec took at once: above 1 they are the clip's share of it.
+    Of files decoded elsewhere, `removed_delay_s` is the delay that was taken away, and `fitted_s`
+    what was then added at the end (if negative, cut off) to make them as long as the clip.
     """
 
     clip: str
@@ -137,6 +173,8 @@ class Coded:
     batch: int | None = None
     codes: str | None = None
     codes_sha256: str | None = None
+    removed_delay_s: float | None = None
+    fitted_s: float | None = None
 
 
 @dataclass(frozen=True)

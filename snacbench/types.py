@@ -311,7 +311,8 @@ class MetricSpec:
     domains : tuple of str
         Domains of clips it applies to.
     aligned : bool
-        The runner first removes the codec's calibrated residual delay.
+        The runner first takes away each clip's lag, which it finds close to the codec's delay,
+        and cuts both ends off that a late or early decode may lack.
     any_length : bool
         Pairs of unequal length are fine; else they are undefined.
     version : str

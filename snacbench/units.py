@@ -6,6 +6,7 @@ import math
 
 BITS_PER_KILOBIT = 1000
 BITS_PER_BYTE = 8
+MS_PER_S = 1000
 
 
 def kbps(bits: float, duration_s: float) -> float:
@@ -37,3 +38,11 @@ def bits_per_code(codebook_size: int) -> int:
     if codebook_size < 2:
         raise ValueError(f"a codebook needs 2 entries or more, found {codebook_size}")
     return math.ceil(math.log2(codebook_size))
+
+
+def lateness(delay_s: float) -> str:
+    """A delay in words, in milliseconds: ``25.0 ms late``, ``0.04 ms early``, ``in time``."""
+    if not delay_s:
+        return "in time"
+    digits = 1 if abs(delay_s) >= 1 / MS_PER_S else 2
+    return f"{abs(delay_s) * MS_PER_S:.{digits}f} ms {'late' if delay_s > 0 else 'early'}"

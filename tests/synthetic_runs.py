@@ -56,7 +56,7 @@ def make_run(
     for name, of in scores.items():
         lost = (failed or {}).get(name, ())
         bits = round(1000 * (kbps or {}).get(name, 8.0))
-        folder.append([Calibration(name, 3, 8000, 0.9, 1.0, True)])
+        folder.append([Calibration(name, 0.003, 0.9, 1.0, True)])
         rows: list[object] = []
         for number, of_clip in enumerate(clips):
             if number in lost:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from snacbench.units import bits_per_code, db_from_power_ratio, kbps
+from snacbench.units import bits_per_code, db_from_power_ratio, kbps, lateness
 
 
 def test_a_kilobit_is_1000_bits():
@@ -30,3 +30,16 @@ def test_an_index_takes_whole_bits(size, bits):
 def test_a_codebook_of_one_entry_carries_nothing():
     with pytest.raises(ValueError, match="needs 2 entries or more, found 1"):
         bits_per_code(1)
+
+
+@pytest.mark.parametrize(
+    ("delay_s", "words"),
+    [
+        (0.0, "in time"),
+        (0.025, "25.0 ms late"),
+        (-0.5, "500.0 ms early"),
+        (-2 / 48_000, "0.04 ms early"),
+    ],
+)
+def test_a_delay_in_words(delay_s: float, words: str) -> None:
+    assert lateness(delay_s) == words

@@ -35,6 +35,7 @@ from snacbench.runner.versions import (
 from snacbench.settings import cache_warning
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv, to_markdown
+from snacbench.tables.notes import late_warnings
 from snacbench.tables.run import RunRows
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
@@ -184,7 +185,7 @@ def finish(folder: RunFolder, outcome: Outcome) -> int:
     folder.write_text("summary.csv", to_csv(rows))
     folder.write_text("summary.md", to_markdown(rows))
     show_summary(rows)
-    show_warnings(source_warnings(folder))
+    show_warnings([*source_warnings(folder), *late_warnings(rows[0])])
     show_failures(outcome)
     if outcome.retried:
         err.print(outcome.retried, soft_wrap=True)

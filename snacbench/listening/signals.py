@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
 from snacbench.audio.clipping import limited
 from snacbench.audio.io import read, read_clip, sha256_of_file
@@ -109,19 +108,7 @@ def decoded(run: RunSignals, clip_id: str, codec: str, reference: Audio) -> tupl
     return Audio(fit_length(at_rate.samples, reference.num_samples), RATE_HZ), delay
 
 
-def advanced(audio: Audio, samples: int) -> Audio:
-    """A signal that comes so many samples earlier (later, if negative), of the same length."""
-    if samples == 0:
-        return audio
-    shifted = np.zeros_like(audio.samples)
-    if samples > 0:
-        shifted[:, :-samples] = audio.samples[:, samples:]
-    else:
-        shifted[:, -samples:] = audio.samples[:, :samples]
-    return Audio(shifted, audio.rate_hz)
-
-
 def _delay(row: Calibration | None, rate_hz: int) -> Delay:
     if row is None or not row.found:
         return Delay(0, rate_hz)
-    return Delay(round(row.delay_samples * rate_hz / row.rate_hz), rate_hz)
+    return Delay(round(row.delay_s * rate_hz), rate_hz)

@@ -74,8 +74,9 @@ def equal_length(*, reference: Audio, degraded: Audio) -> None:
     """Check that both signals have as many samples."""
     if degraded.num_samples != reference.num_samples:
         raise Undefined(
-            f"the degraded signal has {degraded.num_samples} samples, the reference has "
-            f"{reference.num_samples}; cut or pad the degraded signal to the reference's length"
+            f"the degraded signal lasts {degraded.duration_s:.3f} s ({degraded.num_samples} "
+            f"samples), the reference {reference.duration_s:.3f} s ({reference.num_samples}); cut "
+            "or pad the degraded signal to the reference's length"
         )
 
 

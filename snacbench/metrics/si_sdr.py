@@ -34,7 +34,7 @@ SI_SDR = MetricSpec(
     citation="Le Roux et al., ICASSP 2019",
     ladder=("noise", "low-pass", "clipping", "shift"),
 )
-SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True)
+SI_SDR_ALIGNED = replace(SI_SDR, name="si_sdr_aligned", aligned=True, version="2")
 SI_SDR_22K = replace(SI_SDR, name="si_sdr_22k", rate_hz=22_050, default=False)
 
 

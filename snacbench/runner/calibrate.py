@@ -3,7 +3,8 @@
 Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
 some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.
 It is measured on broadband material, over several excerpts, because the correlation of a single
-clip may lock onto the pitch of its voice.
+clip may lock onto the pitch of its voice. Each clip's own lag is then looked for close to it
+(`runner.delays`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from snacbench.audio.align import cross_correlation
+from snacbench.audio.align import (
+    MAX_DELAY_S,
+    PLAINLY_ALIKE,
+    WINDOW_S,
+    best_lag,
+    cross_correlation,
+    strongest,
+)
 from snacbench.audio.channels import downmix, upmix
 from snacbench.audio.clipping import limited
 from snacbench.audio.io import read
@@ -23,12 +32,9 @@ from snacbench.runner.loading import CodecHandle, load
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, CodecSpec
 
-_MAX_DELAY_S = 0.02
 _EXCERPT_S = 1.0
 _EXCERPTS_PER_DOMAIN = 3
-_BELIEVED_CORRELATION = 0.1
-_BELIEVED_AGREEMENT = 0.5
-_CLOSE_SAMPLES = 2
+_BELIEVED_SHARE = 0.5
 _MATERIAL_RATE_HZ = 48_000
 
 
@@ -48,7 +54,7 @@ def calibrate(handle: CodecHandle) -> Calibration:
             decoded = loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
         pairs.append((downmix(excerpt), downmix(decoded)))
     loaded.warm = True
-    return residual_delay(spec.name, pairs, spec.rate_hz or _MATERIAL_RATE_HZ)
+    return residual_delay(spec.name, pairs)
 
 
 def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
@@ -58,33 +64,38 @@ def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
         yield upmix(resample(excerpt, spec.rate_hz or _MATERIAL_RATE_HZ), channels)
 
 
-def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]], rate_hz: int) -> Calibration:
+def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibration:
     """The weighted median of the lags at which each (reference, degraded) pair correlates best.
 
-    A median, because some excerpts lock onto a pitch, and because Opus' delay depends on the
-    mode that it chooses for each: the lag of most is right for most, that of a joint peak for none.
+    Each pair has one rate, and pairs may differ in it. A median, because some excerpts lock onto a
+    pitch, and because Opus' delay depends on the mode that it chooses for each.
     """
-    max_lag = round(_MAX_DELAY_S * rate_hz)
-    lags, heights = [], []
+    lags_s, heights, believed = [], [], []
     for reference, degraded in pairs:
+        max_lag = round(MAX_DELAY_S * degraded.rate_hz)
         curve = cross_correlation(reference=reference, degraded=degraded, max_lag=max_lag)
-        lags.append(int(np.argmax(curve)) - max_lag)
-        heights.append(max(float(curve.max()), 0.0))
-    if not sum(heights):
-        return Calibration(codec, 0, rate_hz, 0.0, 0.0, found=False)
-    delay = _weighted_median(lags, heights)
-    close = [h for lag, h in zip(lags, heights, strict=True) if abs(lag - delay) <= _CLOSE_SAMPLES]
-    correlation, agreement = sum(heights) / len(heights), sum(close) / sum(heights)
-    found = correlation >= _BELIEVED_CORRELATION and agreement >= _BELIEVED_AGREEMENT
-    return Calibration(codec, delay if found else 0, rate_hz, correlation, agreement, found)
+        match = strongest(curve)
+        lags_s.append(match.lag / degraded.rate_hz)
+        heights.append(match.correlation)
+        plain = best_lag(reference=reference, degraded=degraded, around=match.lag, reach=0)
+        believed.append(match.stands_out or abs(plain.correlation) >= PLAINLY_ALIKE)
+    weights = np.abs(heights)
+    if not weights.sum():
+        return Calibration(codec, 0.0, 0.0, 0.0, found=False)
+    delay_s = _weighted_median(lags_s, weights)
+    close = np.abs(np.subtract(lags_s, delay_s)) <= WINDOW_S
+    correlation, agreement = float(weights.mean()), float(weights[close].sum() / weights.sum())
+    found = bool(weights[close & believed].sum() >= _BELIEVED_SHARE * weights.sum())
+    inverted = found and float(np.sum(heights)) < 0
+    return Calibration(codec, delay_s if found else 0.0, correlation, agreement, found, inverted)
 
 
-def _weighted_median(values: Sequence[int], weights: Sequence[float]) -> int:
+def _weighted_median(values: Sequence[float], weights: NDArray[np.float64]) -> float:
     """The value at which half of the weight lies on either side."""
     order = np.argsort(values, kind="stable")
-    cumulated = np.cumsum(np.asarray(weights)[order])
+    cumulated = np.cumsum(weights[order])
     middle = int(np.searchsorted(cumulated, cumulated[-1] / 2))
-    return int(np.asarray(values)[order][middle])
+    return float(np.asarray(values)[order][middle])
 
 
 @cache

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from snacbench.audio.channels import downmix
 from snacbench.audio.clipping import beyond_full_scale, limited
 from snacbench.audio.io import read, read_clip, sha256_of_file, write_flac
-from snacbench.audio.resample import resample
+from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.audio.silence import missing_sound
 from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.plugins import codec_families, codec_models
@@ -24,13 +26,20 @@ from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
 from snacbench.testsets.testset import counted, make_clip, make_set, some_of
 from snacbench.types import Audio, Clip, CodecSpec, Domain, Metric
+from snacbench.units import lateness
 
-_PAIRS_FOR_DELAY = 12
+_PAIRS_FOR_DELAY = 24
+# Codecs that work in frames return whole ones: of 20 ms, of 40 or 60, and what they look ahead.
+_LENGTH_TOLERANCE_S = 0.1
+_LENGTH_TOLERANCE_PART = 0.25
 
 
 @dataclass(frozen=True)
 class OutsideRequest:
-    """Reference and degraded files, and what their maker says of the codec."""
+    """Reference and degraded files, and what their maker says of the codec.
+
+    `align` asks for the codec's delay to be taken away from every file before anything is scored.
+    """
 
     reference: Path
     degraded: Path
@@ -38,12 +47,15 @@ class OutsideRequest:
     kbps: float | None
     domain: Domain
     metrics: tuple[str, ...] = ()
+    align: bool = False
 
 
 def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target: Path) -> RunFolder:
     """Create a run whose decoded audio was made elsewhere; it remains to be scored.
 
     The rate is the one that the user states: nothing here can weigh an outside codec's bits.
+    Files that are longer or shorter than their reference by up to 0.1 s, and by a quarter of it at
+    most, are cut or filled up with zeros at the end; others stay as they are.
 
     Raises
     ------
@@ -65,15 +77,21 @@ def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target:
     )
     outline = Request(codecs="", data=str(request.reference), metrics=request.metrics)
     recipe = {**asdict(outline), "outside": {k: str(v) for k, v in asdict(request).items()}}
-    facts = {"test set": "; ".join(references.notes)} if references.notes else {}
+    found = residual_delay(spec.name, _signals(references, pairs))
+    removed_s = found.delay_s if request.align else 0.0
+    facts = {"delay": _in_words(found, aligned=request.align)}
+    if references.notes:
+        facts["test set"] = "; ".join(references.notes)
     run = describe_run(recipe, references, (spec,), metrics, facts)
     folder = RunFolder.create(target, run, references.clips)
     with folder.locked():
-        folder.append(_import(folder, clip, pairs.get(clip.id), spec) for clip in references.clips)
+        folder.append(
+            _import(folder, clip, pairs.get(clip.id), spec, removed_s) for clip in references.clips
+        )
         folder.append(
             Coded(b.id, spec.name, "failed", b.reason, b.domain) for b in references.broken
         )
-        folder.append([_delay(references, pairs, spec)])
+        folder.append([replace(found, delay_s=found.delay_s - removed_s)])
     return folder
 
 
@@ -149,17 +167,20 @@ def _by_name(option: str, root: Path, paths: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
-def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -> Coded:
+def _import(
+    folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec, removed_s: float
+) -> Coded:
     if path is None:
         reason = "no degraded file of that name"
         return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
     target = folder.decoded_path(clip.id, spec.name)
     try:
         source, given = source_signal(read_clip(clip), "mono"), read(path)
-        degraded = downmix(limited(given))
-        band_hz = kept_band_hz(spec, degraded.rate_hz)
-        if missing := missing_sound(reference=source, degraded=degraded, band_hz=band_hz):
+        read_as = downmix(limited(given))
+        band_hz = kept_band_hz(spec, read_as.rate_hz)
+        if missing := missing_sound(reference=source, degraded=read_as, band_hz=band_hz):
             raise CodecError(missing)
+        degraded, fitted_s = _fitted(read_as, clip, round(removed_s * read_as.rate_hz))
         clipped = beyond_full_scale(given) + write_flac(target, degraded)
     except ClipError as error:
         return Coded(clip.id, spec.name, "failed", str(error), clip.domain, clip.duration_s)
@@ -174,24 +195,56 @@ def _import(folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec) -
         decoded_rate_hz=degraded.rate_hz,
         channel_mode="decoded elsewhere",
         clipped_samples=clipped,
+        removed_delay_s=removed_s or None,
+        fitted_s=fitted_s or None,
     )
 
 
-def _delay(references: TestSet, pairs: dict[str, Path], spec: CodecSpec) -> Calibration:
-    """The delay over the files themselves, at the degraded files' rate."""
-    signals = list(islice(_signals(references, pairs), _PAIRS_FOR_DELAY))
-    if not signals:
-        return Calibration(spec.name, 0, 0, 0.0, 0.0, found=False)
-    rate_hz = signals[0][1].rate_hz
-    same_rate = ((resample(r, rate_hz), d) for r, d in signals if d.rate_hz == rate_hz)
-    return residual_delay(spec.name, same_rate, rate_hz)
+def _fitted(degraded: Audio, clip: Clip, removed: int) -> tuple[Audio, float]:
+    """A decode `removed` samples earlier and as long as its clip, and how much was added, in s.
+
+    The tolerance is for the file as it was or as it is now: a late one may have kept its length, or
+    its end.
+    """
+    length = num_samples_at(clip.num_samples, clip.rate_hz, degraded.rate_hz)
+    now = degraded.num_samples - removed
+    tolerance_s = min(_LENGTH_TOLERANCE_S, _LENGTH_TOLERANCE_PART * clip.duration_s)
+    difference = min(abs(now - length), abs(degraded.num_samples - length))
+    if difference > tolerance_s * degraded.rate_hz:
+        length = max(now, 1)
+    shifted = (
+        degraded.samples[:, removed:]
+        if removed > 0
+        else np.pad(degraded.samples, [(0, 0), (-removed, 0)])
+    )
+    samples = np.ascontiguousarray(fit_length(shifted, length))
+    return Audio(samples, degraded.rate_hz), (length - now) / degraded.rate_hz
+
+
+def _in_words(found: Calibration, *, aligned: bool) -> str:
+    if not found.found:
+        left = "; nothing was taken away" if aligned else ""
+        return f"not found: the files do not agree on one within 0.5 s{left}"
+    text = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
+    if found.inverted:
+        text += ", with inverted polarity"
+    return text + ("; taken away from all files" if aligned and found.delay_s else "")
 
 
 def _signals(references: TestSet, pairs: dict[str, Path]) -> Iterator[tuple[Audio, Audio]]:
-    for clip in references.clips:
+    """Some files with their references, at each file's own rate.
+
+    They are chosen by hash, so that another clip in the set changes one of them at most.
+    """
+    for clip in sorted(references.clips, key=_hash)[:_PAIRS_FOR_DELAY]:
         if clip.id in pairs:
             try:
                 degraded = downmix(limited(read(pairs[clip.id])))
-                yield source_signal(read_clip(clip), "mono"), degraded
+                source = source_signal(read_clip(clip), "mono")
             except ClipError:
                 continue  # its row says so already
+            yield resample(source, degraded.rate_hz), degraded
+
+
+def _hash(clip: Clip) -> bytes:
+    return hashlib.sha256(clip.id.encode()).digest()

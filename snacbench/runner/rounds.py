@@ -22,6 +22,7 @@ from snacbench.runner.memory import MAX_BATCH
 from snacbench.runner.scoring import ScoringJob, score_clip
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.runner.spot import SpotJob, VerifyJob, clips_to_check, encode_points, verify
+from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.types import Clip
 
@@ -40,8 +41,7 @@ class CalibrationJob:
 
     def rows(self, found: Calibration | None) -> list[object]:
         """The delay that was found as a row per point; None: it could not be measured."""
-        rate_hz = self.codec.spec.rate_hz or 0
-        row = found or Calibration("", 0, rate_hz, 0.0, 0.0, found=False)
+        row = found or Calibration("", 0.0, 0.0, 0.0, found=False)
         return [replace(row, codec=point) for point in self.points]
 
 
@@ -133,7 +133,7 @@ def preparations(
     for spot in _spot_checks(unchecked, clips, rules):
         jobs[spot.points[0][0].spec.name] = [spot]
     for job in _calibrations(handles, done={row.codec for row in ledger.folder.read(Calibration)}):
-        jobs.setdefault(job.codec.spec.name, []).append(job)
+        jobs.setdefault(job.points[0], []).append(job)
     compared = {row.codec for row in ledger.folder.read(Agreement)}
     for handle in handles:
         if handle.precision != "fp32" and handle.spec.name not in compared:
@@ -154,15 +154,22 @@ def _spot_checks(
 
 
 def _calibrations(handles: Sequence[CodecHandle], done: set[str]) -> Iterator[CalibrationJob]:
-    """A network delays alike at every depth; Opus and its like choose modes by the rate."""
+    """A network delays alike at every depth; Opus and its like choose modes by the rate.
+
+    A network is measured at its model's highest rate, whichever of its points are in the run.
+    """
     alike: dict[str, list[CodecHandle]] = {}
     for handle in handles:
         if handle.spec.name not in done:
             shared = bool(handle.spec.streams)
             alike.setdefault(handle.selector if shared else handle.spec.name, []).append(handle)
-    for group in alike.values():
-        best = max(group, key=lambda handle: handle.spec.nominal_kbps or 0.0)
-        yield CalibrationJob(best, tuple(handle.spec.name for handle in group))
+    for handle, *others in alike.values():
+        spec = handle.spec
+        if spec.streams:
+            highest = model_named(handle.selector).points[-1]
+            spec = replace(highest, model=spec.model, weights=spec.weights)
+        points = tuple(each.spec.name for each in (handle, *others))
+        yield CalibrationJob(replace(handle, spec=spec), points)
 
 
 def coding_jobs(

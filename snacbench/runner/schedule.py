@@ -59,7 +59,7 @@ class Schedule:
     ) -> None:
         self._ledger, self._clips, self._rules = ledger, clips, rules
         self._specs = {spec.name: spec for spec in specs}
-        self._delays = {row.codec: row.delay_samples for row in ledger.folder.read(Calibration)}
+        self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
         before = preparations(handles, list(clips.values()), ledger, rules)
         self._uncalibrated = sum(isinstance(job, CalibrationJob) for job in before.all())
         self._verdicts = before.verdicts
@@ -101,9 +101,7 @@ class Schedule:
             self._verdicts.update((r.codec, r.reason) for r in rows if isinstance(r, SpotCheck))
             return SPOT, len(job.points)
         if isinstance(job, CalibrationJob):
-            self._delays.update(
-                (r.codec, r.delay_samples) for r in rows if isinstance(r, Calibration)
-            )
+            self._delays.update((r.codec, r.delay_s) for r in rows if isinstance(r, Calibration))
             self._uncalibrated -= 1
             return CALIBRATE, 1
         if isinstance(job, AgreementJob):
@@ -144,7 +142,13 @@ class Schedule:
 
     def _scoring_job(self, clip: str) -> ScoringJob:
         decodes = (
-            DecodeToScore(row, self._specs[row.codec], metrics, self._delays.get(row.codec, 0))
+            DecodeToScore(
+                row,
+                self._specs[row.codec],
+                metrics,
+                self._delays.get(row.codec, 0.0),
+                delay_known=self._ledger.knows_delay(clip, row.codec),
+            )
             for row, metrics in self._ledger.unscored(clip)
         )
         return ScoringJob(

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 
-from snacbench.audio.align import remove_delay
 from snacbench.audio.channels import downmix, join, split, upmix
 from snacbench.audio.clipping import limited
 from snacbench.audio.resample import fit_length, resample
@@ -30,7 +29,7 @@ ReferenceRule = Literal["source", "codec-input"]
 _CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
 _UNSTATED_BAND_HZ = 3_400.0  # the narrowest band that codecs of speech and music fall back to
 _KEPT_SHARE = 0.9  # of half the rate, or of a cut-off: above it filters roll off
-_SIGNALS_KEPT = 16  # a reference and a decode, each at every rate that metrics ask for
+_SIGNALS_KEPT = 24  # a reference and a decode, each at every rate that is asked for
 _FITTED_KEPT = 8  # a decode at all these rates
 
 
@@ -118,6 +117,11 @@ def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
     return _at(audio, metric.rate_hz, metric.mono and audio.channels > 1)
 
 
+def at_rate(audio: Audio, rate_hz: int) -> Audio:
+    """A signal at a rate, all its channels."""
+    return _at(audio, rate_hz, False)
+
+
 @lru_cache(maxsize=_SIGNALS_KEPT)
 def _at(audio: Audio, rate_hz: int, to_mono: bool) -> Audio:
     """Resample a signal once for all metrics of a rate, a reference once for all codecs.
@@ -157,13 +161,3 @@ def check_covers(*, reference: Audio, degraded: Audio) -> None:
 def _fitted(audio: Audio, num_samples: int) -> Audio:
     """The very same object for all metrics, by which they find what they share."""
     return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)
-
-
-def align_at_codec_rate(
-    *, reference: Audio, degraded: Audio, delay_samples: int
-) -> tuple[Audio, Audio]:
-    """Take a codec's residual delay away, in whole samples at the codec's rate."""
-    if delay_samples == 0:
-        return reference, degraded
-    at_rate = resample(reference, degraded.rate_hz)
-    return remove_delay(reference=at_rate, degraded=degraded, delay_samples=delay_samples)

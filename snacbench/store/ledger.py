@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from snacbench.rows import ClipMeasures, Coded, Score
+from snacbench.rows import ClipMeasures, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
@@ -20,10 +20,14 @@ _NOWHERE = -1
 
 @dataclass(slots=True)
 class _Clip:
-    """Of one clip: where each codec's row begins, and which metrics have scored that codec."""
+    """Of one clip: where each codec's row begins, and which metrics have scored that codec.
+
+    `delayed` tells for each codec whether its decode's delay is known.
+    """
 
     coded_at: array[int]
     scored: bytearray
+    delayed: bytearray
     measured: bool = False
 
 
@@ -41,6 +45,8 @@ class Ledger:
             self._enter(coded, place)
         for score in folder.read(Score):
             self._enter(score, _NOWHERE)
+        for delay in folder.read(Delay):
+            self._enter(delay, _NOWHERE)
         for measures in folder.read(ClipMeasures):
             self._enter(measures, _NOWHERE)
 
@@ -54,7 +60,7 @@ class Ledger:
         """
         written = list(rows)
         for row, place in zip(written, self.folder.append(written), strict=True):
-            if isinstance(row, Coded | Score | ClipMeasures):
+            if isinstance(row, Coded | Score | Delay | ClipMeasures):
                 self._enter(row, place)
 
     def clips(self) -> Iterator[str]:
@@ -90,14 +96,21 @@ class Ledger:
         """Whether there is a row of the clip's own measures."""
         return clip in self._clips and self._clips[clip].measured
 
-    def _enter(self, row: Coded | Score | ClipMeasures, place: int) -> None:
+    def knows_delay(self, clip: str, codec: str) -> bool:
+        """Whether there is a row of how late a codec's decode of a clip comes."""
+        return clip in self._clips and bool(self._clips[clip].delayed[self._codecs[codec]])
+
+    def _enter(self, row: Coded | Score | Delay | ClipMeasures, place: int) -> None:
         clip = self._clips.get(row.clip)
         if clip is None:
             nowhere = array("q", [_NOWHERE]) * len(self._codecs)
-            clip = _Clip(nowhere, bytearray(len(self._codecs) * len(self._metrics)))
+            scored = bytearray(len(self._codecs) * len(self._metrics))
+            clip = _Clip(nowhere, scored, bytearray(len(self._codecs)))
             self._clips[row.clip] = clip
         if isinstance(row, ClipMeasures):
             clip.measured = True
+        elif isinstance(row, Delay):
+            clip.delayed[self._codecs[row.codec]] = True
         elif isinstance(row, Coded):
             clip.coded_at[self._codecs[row.codec]] = place
         elif (metric := self._metrics.get((row.metric, row.version))) is not None:

@@ -23,6 +23,7 @@ from snacbench.rows import (
     Coded,
     CodedBytes,
     CodeHistogram,
+    Delay,
     ListenerScore,
     ListeningSummary,
     Score,
@@ -47,10 +48,11 @@ _KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
     CodedBytes: lambda r: (r.clip, r.codec, r.coder, r.shuffled),
     Speed: lambda r: (r.codec,),
+    Delay: lambda r: (r.clip, r.codec),
     Score: lambda r: (r.clip, r.codec, r.metric, r.version),
 }
 _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    Calibration: lambda r: (r.delay_samples, r.rate_hz, r.found),
+    Calibration: lambda r: (r.delay_s, r.found),
     Agreement: lambda r: (r.tokens, r.equal),
     SpotCheck: lambda r: (r.passed,),
     ClipMeasures: lambda r: (),
@@ -58,6 +60,7 @@ _ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
     CodedBytes: lambda r: (r.tables_sha256, r.stream_bytes),
     Speed: lambda r: (),
+    Delay: lambda r: (r.lag_s, r.found, r.inverted),
     Score: lambda r: (r.status, r.value),
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
-from snacbench.rows import Coded, CodedBytes, CodeHistogram, Speed
+from snacbench.rows import Coded, CodedBytes, CodeHistogram, Delay, Speed
 from snacbench.store.folder import RunFolder
 from snacbench.tables.coders import WrittenBytes
 from snacbench.tables.counts import ALL_DOMAINS, CodeCounts
@@ -25,6 +25,7 @@ _CODED = [
     ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
 ]  # fmt: skip
 _SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
+_DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
 
 Cells = NDArray[Any]
 
@@ -57,6 +58,8 @@ class CodecColumns:
     Attributes
     ----------
     coded : structured array, shape (clips,)
+    delays : structured array, shape (clips,)
+        How late each decode comes.
     scores : mapping from metric to structured array, shape (clips,)
     counts : CodeCounts
         Of the codes, see `counted` for whether they are complete.
@@ -69,6 +72,7 @@ class CodecColumns:
     def __init__(self, spec: CodecSpec) -> None:
         self.spec = spec
         self.coded: Cells = np.zeros(0, _CODED)
+        self.delays: Cells = np.zeros(0, _DELAY)
         self.scores: dict[str, Cells] = {}
         self.counts = CodeCounts([stream.codebook_size for stream in spec.streams])
         self.written = WrittenBytes(len(spec.streams))
@@ -88,6 +92,12 @@ class CodecColumns:
             row.duration_s or 0.0,
             *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
         )
+
+    def take_delay(self, clip: int, row: Delay) -> None:
+        """Enter how late the decode of a clip comes."""
+        self.delays = _with_room_for(clip, self.delays)
+        own_lag_s = np.nan if row.own_lag_s is None else row.own_lag_s
+        self.delays[clip] = (True, row.found, row.inverted, own_lag_s)
 
     def take_scores(self, metric: str, rows: ScoreRows) -> None:
         """Enter what a metric gave; of two rows of a clip the last counts."""

@@ -11,6 +11,7 @@ from snacbench.tables.means import Block
 from snacbench.tables.notes import (
     agreement_notes,
     codec_notes,
+    delay_notes,
     entropy_notes,
     failure_notes,
     lost_notes,
@@ -106,6 +107,7 @@ def run_notes(
         yield f"Neither ranked nor compared, being yardsticks: {', '.join(anchors)}."
     for rows in runs:
         yield from codec_notes(rows)
+        yield from delay_notes(rows)
         if entropy:
             yield from entropy_notes(rows)
         yield from agreement_notes(rows)

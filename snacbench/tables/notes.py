@@ -8,13 +8,16 @@ import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Agreement
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.entries import entries_of
 from snacbench.tables.run import RunRows
 from snacbench.tables.speeds import speed_notes
 from snacbench.tables.together import Together, coded_together, scored_together
+from snacbench.units import lateness
 
 _STFT, _NARROW_HZ = "stft_dac", 22_050
+LATE_S = 0.002
+OUTSIDE = "outside"
 
 
 def notes(runs: Sequence[RunRows]) -> list[str]:
@@ -46,6 +49,7 @@ def lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
 def _notes(rows: RunRows) -> Iterator[str]:
     yield provenance_note(rows)
     yield from codec_notes(rows)
+    yield from delay_notes(rows)
     yield from entropy_notes(rows)
     yield from agreement_notes(rows)
     yield from undefined_notes(rows)
@@ -154,6 +158,35 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
         yield f"{', '.join(own)}: files of the user's own, see run.json for paths and sha256."
 
 
+def delay_notes(rows: RunRows) -> Iterator[str]:
+    """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
+    for codec in rows.codecs:
+        if late := _late(codec):
+            yield f"{codec.spec.name}: decodes come {late}; only aligned metrics make up for it."
+    if lost := _of_clips(rows, "found", False):
+        yield (
+            f"Alignment not found for {lost}: aligned metrics are there what they are at the "
+            "codec's delay; see the reasons in delays.jsonl."
+        )
+    if inverted := _of_clips(rows, "inverted", True):
+        yield f"Inverted polarity: {inverted}."
+
+
+def late_warnings(rows: RunRows) -> Iterator[str]:
+    """Codecs that are so late or early that metrics which do not align are ruined."""
+    for codec in rows.codecs:
+        if late := _late(codec):
+            advice = (
+                "score-files --align takes the delay away from every file first"
+                if codec.spec.family == OUTSIDE
+                else "a codec must take away the delay that it knows of itself"
+            )
+            yield (
+                f"decodes of {codec.spec.name} come {late}, for which metrics that do not align "
+                f"(STOI, PESQ, distances) punish it; {advice}"
+            )
+
+
 def entropy_notes(rows: RunRows) -> Iterator[str]:
     """Entropies that rest on little: those with a range only, and those to be careful with."""
     books = {codec.spec.name: codec.entropies(ALL_DOMAINS) for codec in rows.codecs}
@@ -197,3 +230,30 @@ def _agreement_note(row: Agreement) -> str:
     share = "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
     audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
     return f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
+
+
+def _late(codec: CodecColumns) -> str:
+    """By how much, where the middle of the clips, or any of them, is off by 2 ms or more."""
+    own_s = codec.delays["own_lag_s"][codec.delays["known"]]
+    own_s = own_s[~np.isnan(own_s)]
+    if not len(own_s):
+        return ""
+    middle_s = float(np.quantile(own_s, 0.5, method="lower"))
+    apart = own_s[np.abs(own_s - middle_s) >= LATE_S]
+    if abs(middle_s) < LATE_S and not len(apart):
+        return ""
+    text = f"{lateness(middle_s)} (median of {len(own_s)} clips)"
+    if len(apart):
+        span = " to ".join(dict.fromkeys(map(lateness, (apart.min(), apart.max()))))
+        text += f", {len(apart)} of them otherwise: {span}"
+    return text
+
+
+def _of_clips(rows: RunRows, column: str, value: bool) -> str:
+    """Codecs with the number of their clips for which a column of the delays holds a value."""
+    counts = {
+        codec.spec.name: (np.sum(known[column] == value), len(known))
+        for codec in rows.codecs
+        if len(known := codec.delays[codec.delays["known"]])
+    }
+    return ", ".join(f"{name} ({k} of {n} clips)" for name, (k, n) in counts.items() if k)

@@ -13,7 +13,16 @@ from functools import cached_property
 
 import numpy as np
 
-from snacbench.rows import Agreement, Coded, CodedBytes, CodeHistogram, Run, Speed, SpotCheck
+from snacbench.rows import (
+    Agreement,
+    Coded,
+    CodedBytes,
+    CodeHistogram,
+    Delay,
+    Run,
+    Speed,
+    SpotCheck,
+)
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
 from snacbench.tables.reading import read_scores
@@ -78,6 +87,8 @@ class RunRows:
                 facts[coded.clip] = ClipFacts(coded.clip, coded.domain)
             number = numbers.setdefault(coded.clip, len(numbers))
             columns[coded.codec].take_coded(number, coded, unit_of(units, coded.clip, number))
+        for delay in folder.read(Delay):
+            columns[delay.codec].take_delay(numbers.setdefault(delay.clip, len(numbers)), delay)
         for codec, metric, scores in read_scores(folder, numbers):
             columns[codec].take_scores(metric, scores)
         for place, row in folder.read_placed(CodeHistogram) if histograms else ():

@@ -242,7 +242,7 @@ def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: P
     assert {r.codec for r in coded} == {"snac-mini", "encodec-mini@3kbps", *dac}
     assert all("-mini" in (r.decoded or "") for r in coded)
     folder = RunFolder.open(path)
-    delays = {c.codec: c.delay_samples for c in folder.read(Calibration)}
+    delays = {c.codec: c.delay_s for c in folder.read(Calibration)}
     assert set(delays) == {r.codec for r in coded}
     assert len({delays[name] for name in dac}) == 1
     assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}

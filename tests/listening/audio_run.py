@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import sha256_of_file, write_flac
 from snacbench.audio.resample import resample
-from snacbench.listening.signals import advanced
 from snacbench.rows import Bits, Calibration, Coded, Run
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Domain
@@ -66,7 +66,7 @@ def make_audio_run(
     run = replace(RUN, codecs=CODECS, recipe={"channels": channels})
     folder = RunFolder.create(path / "run", run, [clip for clip, _ in clips])
     folder.append(
-        [Calibration(name, DELAYS.get(name, 0), 24_000, 0.9, 1.0, True) for name in DECODERS]
+        [Calibration(name, DELAYS.get(name, 0) / 24_000, 0.9, 1.0, True) for name in DECODERS]
     )
     for clip, audio in clips:
         source = downmix(audio) if channels == "mono" else audio

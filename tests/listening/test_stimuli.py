@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from snacbench.audio.align import cross_correlation
+from snacbench.audio.align import advanced, cross_correlation
 from snacbench.audio.io import read, sha256_of_file
 from snacbench.errors import AudioError, StoreError, UserError
 from snacbench.listening import stimuli as module
@@ -17,7 +17,7 @@ from snacbench.listening.anchors import anchor
 from snacbench.listening.excerpt import cut
 from snacbench.listening.facts import Facts, design_sha256, read_facts, stimulus_file
 from snacbench.listening.levels import true_peak_dbtp
-from snacbench.listening.signals import advanced, decoded, open_signals, reference_of, source
+from snacbench.listening.signals import decoded, open_signals, reference_of, source
 from snacbench.listening.stimuli import make_stimuli
 from snacbench.listening.test import Item, Level, ListeningTest, System
 from snacbench.listening.wave import files_of
@@ -328,12 +328,12 @@ def test_a_full_disk_leaves_the_old_stimuli(
 
 def test_a_delay_counts_at_the_rate_of_the_decoded_file(place: tuple[RunFolder, Path]) -> None:
     run, _ = place
-    run.append([Calibration("late@8kbps", 14, 48_000, 0.9, 1.0, True)])
+    run.append([Calibration("late@8kbps", 14 / 48_000, 0.9, 1.0, True)])
     signals = open_signals(run)
     reference = reference_of(signals, "set/b")
     _, delay = decoded(signals, "set/b", "late@8kbps", reference)
     assert (delay.samples, delay.rate_hz) == (7, 24_000)
-    run.append([Calibration("late@8kbps", 14, 48_000, 0.1, 0.1, False)])
+    run.append([Calibration("late@8kbps", 14 / 48_000, 0.1, 0.1, False)])
     _, delay = decoded(open_signals(run), "set/b", "late@8kbps", reference)
     assert delay.samples == 0
     assert source(signals, "set/c").rate_hz == 44_100

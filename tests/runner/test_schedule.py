@@ -57,7 +57,7 @@ def _checked(point: Point) -> SpotCheck:
 
 def rows_for(job: Job) -> Rows:
     if isinstance(job, CalibrationJob):
-        return [Calibration(point, 7, 8000, 1.0, 1.0, True) for point in job.points]
+        return [Calibration(point, 0.001, 1.0, 1.0, True) for point in job.points]
     if isinstance(job, VerifyJob):
         return [_checked(point) for point in job.points]
     if isinstance(job, CodingJob):
@@ -175,7 +175,7 @@ def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> Non
     assert finish(schedule, ledger, calibrations[1]) == (CALIBRATE, 1)
     scoring = schedule.next("cpu")
     assert isinstance(scoring, ScoringJob)
-    assert [d.delay_samples for d in scoring.decodes] == [7, 7]
+    assert [d.delay_s for d in scoring.decodes] == [0.001, 0.001]
 
 
 @pytest.mark.parametrize("steps", range(0, 17, 2))
@@ -263,7 +263,7 @@ def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
     assert {part.batch for part in parts if isinstance(part, CodingJob)} == {1}
     (row,) = schedule.lost(parts[0], "why")
     assert row == Coded("a", "identity", "failed", "why", duration_s=1.0)
-    assert schedule.lost(calibration, "why") == [Calibration("identity", 0, 0, 0.0, 0.0, False)]
+    assert schedule.lost(calibration, "why") == [Calibration("identity", 0.0, 0.0, 0.0, False)]
     assert schedule.lost(AgreementJob(coding.codec), "why") == []
     ledger.append([Coded("a", "identity", "ok")])
     scoring = schedule_of(folder, [])[0].next("cpu")
@@ -299,3 +299,18 @@ def test_a_mistake_of_the_users_ends_the_run(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(rounds, "calibrate", mistaken)
     with pytest.raises(WeightsMismatch, match="damaged"):
         rounds.work(CalibrationJob(handles()[0], ("p",)))
+
+
+@pytest.mark.parametrize("chosen", ["dac-mini@3q", "dac-mini@2q,dac-mini@3q", "dac-mini@9q"])
+def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(
+    tmp_path: Path, chosen: str
+) -> None:
+    specs = [spec for _, spec in select(chosen)]
+    folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
+    coding = [CodecHandle(spec.model, spec, None, "cpu") for spec in specs]
+    ((before, jobs),) = rounds.preparations(coding, Ledger(folder, specs, METRICS)).items()
+    (job,) = jobs
+    assert isinstance(job, CalibrationJob)
+    assert before == specs[0].name
+    assert job.codec.spec.name == "dac-mini@9kbps"
+    assert job.points == tuple(spec.name for spec in specs)

@@ -124,12 +124,3 @@ def test_metrics_of_one_rate_get_the_very_same_object() -> None:
         for spec in (every_channel, downmixed)
     )
     assert first is second is not ready
-
-
-def test_alignment_removes_a_delay_at_the_codecs_rate() -> None:
-    source = broadband(0.5, 48_000)
-    late = np.pad(source.samples, [(0, 0), (8, 0)])[:, : source.num_samples]
-    reference, degraded = signals.align_at_codec_rate(
-        reference=source, degraded=Audio(late, 48_000), delay_samples=8
-    )
-    assert np.array_equal(reference.samples, degraded.samples)

@@ -37,7 +37,7 @@ def test_a_run_starts_with_its_clips_and_provenance(run):
 
 def test_rows_of_every_kind_come_back_in_order(run):
     calibration, coded = (
-        Calibration("x", 8, 24_000, 0.9, 1.0, found=True),
+        Calibration("x", 8 / 24_000, 0.9, 1.0, found=True),
         Coded("set/a", "x", "ok"),
     )
     codes, counts = np.array([1, 3], np.int32), np.array([2, 5], np.int64)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from snacbench.rows import Agreement, ClipMeasures, Coded, Score
+from snacbench.rows import Agreement, ClipMeasures, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.types import CodecSpec, Measures, MetricSpec
@@ -14,6 +14,8 @@ X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", version="2")
 MEASURES = ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
+
+DELAY = Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.0)
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def score(clip: str, codec: str, metric: MetricSpec) -> Score:
 def test_it_knows_what_is_on_disk(folder, reread):
     ledger = ledger_of(folder)
     ledger.append([coded("a", "x"), coded("b", "x"), MEASURES])
-    ledger.append(iter([coded("a", "y"), score("a", "x", UP)]))
+    ledger.append(iter([coded("a", "y"), score("a", "x", UP), DELAY]))
     if reread:
         ledger = ledger_of(folder)
     assert list(ledger.clips()) == ["a", "b"]
@@ -47,6 +49,9 @@ def test_it_knows_what_is_on_disk(folder, reread):
     assert [ledger.is_coded_by_all(clip) for clip in "abc"] == [True, False, False]
     assert [ledger.is_coded_by_any(clip) for clip in "abc"] == [True, True, False]
     assert [ledger.is_measured(clip) for clip in "abc"] == [True, False, False]
+    assert ledger.knows_delay("a", "x")
+    assert not ledger.knows_delay("a", "y")
+    assert not ledger.knows_delay("c", "x")
     assert ledger.unscored("a") == [(coded("a", "x"), ("down",)), (coded("a", "y"), ("up", "down"))]
 
 

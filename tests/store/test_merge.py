@@ -13,6 +13,7 @@ from snacbench.rows import (
     ClipMeasures,
     Coded,
     CodeHistogram,
+    Delay,
     ListenerScore,
     ListeningSummary,
     Score,
@@ -118,12 +119,28 @@ def test_speeds_keep_their_machine_and_the_first_part_counts(tmp_path: Path) -> 
     assert found == {"a": "one", "both": "one", "b": "other"}
 
 
+DELAY = Delay("tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001)
+
+
+def test_delays_of_clips_are_kept_and_must_agree(tmp_path: Path) -> None:
+    parts = two(tmp_path)
+    for part in parts:
+        part.append([DELAY])
+    assert list(merge(parts, tmp_path / "new").folder.read(Delay)) == [DELAY]
+    parts[1].append([replace(DELAY, lag_s=0.002)])
+    with pytest.raises(StoreError, match=r"tiny/000 both \(Delay row\): 0.001 and 0.002"):
+        merge(parts, tmp_path / "other")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
         (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
-        (lambda row: Calibration("both", 9, 8000, 0.9, 1.0, True), r"both \(Calibration row\): 3"),
+        (
+            lambda row: Calibration("both", 0.009, 0.9, 1.0, True),
+            r"both \(Calibration row\): 0.003",
+        ),
     ],
 )
 def test_rows_that_differ_are_refused(tmp_path: Path, change: object, message: str) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
-from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Run, Score, Speed
+from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Delay, Run, Score, Speed
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 
@@ -68,7 +68,8 @@ RUN = Run(
         RUN,
         Clip("set/ä", Path("/tmp/ä b.wav"), "ab", 48_000, 2, 9, 5, "music", 'say "hi"', "c", True),
         Clip("set/b", Path("b.wav"), "ab", 8000, 1, 9),
-        Calibration("x", -3, 48_000, 0.5, 0.75, found=True),
+        Calibration("x", -3 / 48_000, 0.5, 0.75, found=True),
+        Delay("c", "x", -3 / 44_100, 44_100, -0.3, True, False, None, "why"),
         Coded("c", "x", "failed", "why"),
         Speed("x", "cpu", "fp32", "a machine", 3.0, (0.1, 0.2), (0.3, 0.4), load=0.1),
         Coded("c", "x", "ok", bits=Bits(1, 2, 3), duration_s=0.1, seed=2**63, clipped_samples=0),

@@ -1,0 +1,136 @@
+"""A delay is a delay: late or early, the same signal has the same aligned score.
+
+Decodes are made at several rates, shifted by whole samples and cut to the clip's length, so that
+what a delay pushes over an end is lost.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+from snacbench.audio.align import advanced
+from snacbench.audio.resample import resample
+from snacbench.rows import Calibration, Delay
+from snacbench.store.folder import RunFolder
+from snacbench.types import Audio
+from tests.cli.conftest import run_in
+from tests.conftest import broadband
+from tests.outside_runs import score_files, values, write
+
+RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+SECONDS = 2.2
+TOLERANCE_DB = 0.01
+
+
+def score_of(folder: RunFolder) -> float:
+    (value,) = values(folder, "si_sdr_aligned")
+    assert value is not None
+    return value
+
+
+def delay_of(folder: RunFolder) -> Delay:
+    (row,) = folder.read(Delay)
+    return row
+
+
+def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audio:
+    """A codec that keeps what its rate can hold, and adds noise."""
+    exact = resample(source, rate_hz).samples
+    noise = np.random.default_rng(seed).standard_normal(exact.shape)
+    gain = float(np.sqrt(np.mean(exact**2) / 10 ** (snr_db / 10)))
+    return Audio((0.5 * (exact + gain * noise)).astype(np.float32), rate_hz)
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],  # each example takes a second: no shrinking
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    rate_hz=st.sampled_from(RATES_HZ),
+    share=st.floats(-1, 1),
+    snr_db=st.floats(3, 40),
+    sign=st.sampled_from([1, -1]),
+    seed=st.integers(0, 99),
+)
+@example(rate_hz=16_000, share=1 / 8000, snr_db=60.0, sign=1, seed=1)
+@example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)
+@example(rate_hz=8_000, share=-1.0, snr_db=20.0, sign=-1, seed=3)
+@example(rate_hz=24_000, share=0.9, snr_db=4.0, sign=-1, seed=15)
+def test_a_delay_is_a_delay(
+    rate_hz: int, share: float, snr_db: float, sign: int, seed: int
+) -> None:
+    samples = round(share * rate_hz / 2)  # up to 500 ms late or early
+    source = broadband(SECONDS, 48_000, seed=seed)
+    decode = decode_of(source, rate_hz, snr_db, seed)
+    shifted = advanced(Audio(sign * decode.samples, rate_hz), -samples)
+    with TemporaryDirectory() as temporary:
+        place = Path(temporary)
+        reference = write(place / "reference" / "a.wav", source)
+        in_time = score_files(reference, write(place / "in_time" / "a.wav", decode), place / "r")
+        late = score_files(reference, write(place / "late" / "a.wav", shifted), place / "s")
+        assert score_of(late) == pytest.approx(score_of(in_time), abs=TOLERANCE_DB)
+        row = delay_of(late)
+        assert (row.found, row.inverted, row.rate_hz) == (True, sign < 0, rate_hz)
+        assert row.lag_s == row.own_lag_s == pytest.approx(samples / rate_hz, abs=1e-9)
+        assert delay_of(in_time).lag_s == 0.0
+
+
+def test_a_codec_that_is_exact_at_16_khz_gains_nothing_by_being_late(tmp_path: Path) -> None:
+    source = broadband(SECONDS, 48_000)
+    exact = resample(source, 16_000)
+    reference = write(tmp_path / "reference" / "a.wav", source)
+    scores = []
+    for d in (0, 1, -1, 8, 400):
+        path = write(tmp_path / f"{d}" / "a.wav", advanced(exact, -d))
+        scores.append(score_of(score_files(reference, path, tmp_path / f"run{d}")))
+    assert max(scores) - min(scores) < TOLERANCE_DB
+
+
+LATE = """
+import sys
+coded, output, late = sys.argv[1], sys.argv[2], 2 * int(sys.argv[3])
+data = open(coded, "rb").read()
+shifted = bytes(late) + data[:len(data) - late] if late >= 0 else data[-late:] + bytes(-late)
+open(output, "wb").write(shifted)
+"""
+POINTS = {"in-time": 0, "one": 1, "frame": 400, "early": -320, "far": 8_000}
+CODEC = f"""
+name: toy
+rate_hz: 16000
+input: {{container: raw, sample_format: int16}}
+output: {{container: raw, sample_format: int16}}
+points: {[{"name": name, "settings": {"late": late}} for name, late in POINTS.items()]}
+encode: [cp, "{{input}}", "{{coded}}"]
+decode: [{sys.executable}, -S, "{{here}}/late.py", "{{coded}}", "{{output}}", "{{late}}"]
+bits: file_size
+"""
+
+
+def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    (tmp_path / "toy.yaml").write_text(CODEC)
+    write(tmp_path / "set" / "a.wav", broadband(SECONDS, 48_000, seed=4))
+    done = run_in(
+        tmp_path, "run", "--codecs", "command:toy.yaml", "--data", "set", "-o", "run",
+        "--metrics", "si_sdr,si_sdr_aligned", "--jobs", "1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    folder = RunFolder.open(tmp_path / "run")
+    delays = {f"toy@{name}": late / 16_000 for name, late in POINTS.items()}
+    assert {row.codec: row.delay_s for row in folder.read(Calibration)} == delays
+    assert {row.codec: row.lag_s for row in folder.read(Delay)} == delays
+    scores = values(folder, "si_sdr_aligned")
+    assert scores == pytest.approx([scores[0]] * len(POINTS), abs=TOLERANCE_DB)
+    warned = " ".join(line for line in done.stderr.splitlines() if line.startswith("warning"))
+    assert "decodes of toy@frame come 25.0 ms late" in warned
+    assert "decodes of toy@early come 20.0 ms early" in warned
+    assert "toy@one" not in warned

@@ -1,0 +1,168 @@
+"""Decodes brought as files: late, upside down, longer or shorter than their clips."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.audio.align import advanced
+from snacbench.rows import Calibration, Coded, Delay, Score
+from snacbench.store.folder import RunFolder
+from snacbench.tables.footnotes import run_notes
+from snacbench.tables.formats import to_markdown
+from snacbench.tables.notes import delay_notes, late_warnings
+from snacbench.tables.run import RunRows
+from snacbench.types import Audio
+from tests.conftest import broadband
+from tests.outside_runs import score_files, values, write
+
+RATES_HZ = {"a": 16_000, "b": 44_100, "c": 48_000}
+Change = Callable[[Audio], Audio]
+
+
+def scored(
+    place: Path, change: Change, *, only: str = "abc", align: bool = False, seconds: float = 2.5
+) -> RunFolder:
+    """A codec that adds little noise, and what else is done to its files."""
+    for seed, (name, rate_hz) in enumerate(RATES_HZ.items()):
+        source = broadband(seconds, rate_hz, seed=seed)
+        noise = 0.003 * np.random.default_rng(1).standard_normal(source.samples.shape)
+        decode = Audio((source.samples + noise).astype(np.float32), rate_hz)
+        write(place / "refs" / f"{name}.wav", source)
+        write(place / "evs" / f"{name}.wav", change(decode) if name in only else decode)
+    target = place / ("aligned" if align else "run")
+    return score_files(place / "refs", place / "evs", target, align=align)
+
+
+def late_by(delay_s: float) -> Change:
+    return lambda audio: advanced(audio, -round(delay_s * audio.rate_hz))
+
+
+def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
+    def change(audio: Audio) -> Audio:
+        more = round(difference_s * audio.rate_hz)
+        if more < 0:
+            return Audio(audio.samples[:, :more], audio.rate_hz)
+        place = (more, 0) if in_front else (0, more)
+        return Audio(np.pad(audio.samples, [(0, 0), place]), audio.rate_hz)
+
+    return change
+
+
+def good(folder: RunFolder, metric: str) -> bool:
+    return all(value is not None and value > 20 for value in values(folder, metric))
+
+
+def told(folder: RunFolder) -> str:
+    return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
+
+
+@pytest.mark.parametrize("difference_s", [-0.06, -0.02, 0.02, 0.04, 0.06, 0.1])
+def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path: Path, difference_s: float) -> None:
+    folder = scored(tmp_path, longer_by(difference_s))
+    rows = list(folder.read(Coded))
+    assert [row.fitted_s for row in rows] == pytest.approx([-difference_s] * 3, abs=1e-4)
+    assert {row.removed_delay_s for row in rows} == {None}
+    assert good(folder, "si_sdr_aligned")
+    assert None not in values(folder, "si_sdr")
+
+
+@pytest.mark.parametrize(("difference_s", "seconds"), [(0.12, 2.5), (-1.0, 2.5), (-0.06, 0.2)])
+def test_beyond_that_scores_are_undefined_and_say_the_lengths(
+    tmp_path: Path, difference_s: float, seconds: float
+) -> None:
+    folder = scored(tmp_path, longer_by(difference_s), seconds=seconds)
+    assert {row.fitted_s for row in folder.read(Coded)} == {None}
+    scores = list(folder.read(Score))
+    assert {row.status for row in scores} == {"undefined"}
+    assert all(f"lasts {seconds + difference_s:.3f} s" in row.reason for row in scores)
+    assert all(f"{seconds:.3f} s" in row.reason for row in scores)
+
+
+def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path: Path) -> None:
+    change = longer_by(0.3, in_front=True)
+    assert values(scored(tmp_path, change), "si_sdr") == [None] * 3
+    folder = scored(tmp_path, change, align=True)
+    assert good(folder, "si_sdr")
+    assert {round(row.removed_delay_s or 0.0, 4) for row in folder.read(Coded)} == {0.3}
+
+
+@pytest.mark.parametrize("delay_s", [-0.5, 0.5])
+def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path: Path, delay_s: float) -> None:
+    folder = scored(tmp_path, late_by(delay_s), align=True)
+    rows = list(folder.read(Coded))
+    assert [row.fitted_s for row in rows] == pytest.approx([delay_s] * 3, abs=1e-4)
+    assert good(folder, "si_sdr_aligned")
+    assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
+
+
+def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
+    folder = scored(tmp_path, late_by(0.1), only="b")
+    row = next(row for row in folder.read(Delay) if row.clip.endswith("b"))
+    assert (row.found, row.own_lag_s, row.lag_s) == (False, 0.1, pytest.approx(0.0, abs=0.00025))
+    late = "come in time (median of 3 clips), 1 of them otherwise: 100.0 ms late"
+    assert f"evs: decodes {late}" in told(folder)
+    assert "Alignment not found for evs (1 of 3 clips)" in told(folder)
+    rows = RunRows.load(folder)
+    assert late in " ".join(late_warnings(rows))
+    assert "Alignment not found for evs" in to_markdown([rows])
+    assert "Alignment not found for evs" in " ".join(run_notes([rows], [], entropy=False))
+
+
+def test_inverted_polarity_is_named(tmp_path: Path) -> None:
+    folder = scored(tmp_path, lambda audio: Audio(-audio.samples, audio.rate_hz))
+    assert "in time in 100% of the files looked at, with inverted polarity" in told(folder)
+    assert "Inverted polarity: evs (3 of 3 clips)." in told(folder)
+    assert not list(late_warnings(RunRows.load(folder)))
+    assert good(folder, "si_sdr_aligned")
+
+
+def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
+    def unrelated(audio: Audio) -> Audio:
+        noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
+        return Audio(noise.astype(np.float32), audio.rate_hz)
+
+    folder = scored(tmp_path, unrelated, align=True)
+    assert "not found: the files do not agree on one within 0.5 s; nothing was taken" in told(
+        folder
+    )
+    assert "Alignment not found for evs (3 of 3 clips)" in told(folder)
+    assert {row.removed_delay_s for row in folder.read(Coded)} == {None}
+    assert all(value is not None and value < -20 for value in values(folder, "si_sdr_aligned"))
+
+
+@pytest.mark.parametrize("seconds", [0.0005, 0.01, 0.3, 1.0, 2.05])
+def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> None:
+    folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
+    assert {row.status for row in folder.read(Score)} == {"ok"}
+    assert {row.lag_s for row in folder.read(Delay)} == {0.0}
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_silent_files_have_no_delay(tmp_path: Path, level: float) -> None:
+    def silent(audio: Audio) -> Audio:
+        return Audio(np.full_like(audio.samples, level), audio.rate_hz)
+
+    folder = scored(tmp_path, silent)
+    assert {(row.found, row.reason) for row in folder.read(Delay)} == {
+        (False, "the decode is silent")
+    }
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.0001, 0.1])
+def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path: Path, delay_s: float) -> None:
+    time_s = np.arange(3 * 48_000) / 48_000
+    rng = np.random.default_rng(0)
+    tone = np.sin(2 * np.pi * 440 * time_s)[np.newaxis]
+    decode = tone + 0.01 * rng.standard_normal(tone.shape)
+    write(tmp_path / "refs" / "a.wav", Audio((0.5 * tone).astype(np.float32), 48_000))
+    late = late_by(delay_s)(Audio((0.5 * decode).astype(np.float32), 48_000))
+    write(tmp_path / "evs" / "a.wav", late)
+    folder = score_files(tmp_path / "refs", tmp_path / "evs", tmp_path / "run")
+    (value,) = values(folder, "si_sdr_aligned")
+    in_band = 44_100 / 48_000  # of the noise
+    assert value == pytest.approx(10 * np.log10(0.5 / 0.01**2 / in_band), abs=0.3)
+    assert all(row.found and not row.inverted for row in folder.read(Delay))
