@@ -7,7 +7,6 @@ than what the source holds.
 
 from __future__ import annotations
 
-from snacbench.audio.bandwidth import effective_bandwidth
 from snacbench.errors import Undefined
 from snacbench.metrics import _guards
 from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
@@ -27,6 +26,8 @@ BANDWIDTH = MetricSpec(
 
 
 def _prepare(reference: Audio) -> PreparedMetric:
+    from snacbench.audio.bandwidth import effective_bandwidth
+
     _guards.accept_reference(reference, BANDWIDTH)
 
     def score(*, degraded: Audio) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from snacbench.plugins import OWN
 from snacbench.rows import Coded, SpotCheck
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, Run, run_in
@@ -46,7 +47,7 @@ def test_the_list_names_what_is_left_out_and_why(crowd: Path) -> None:
     said = [line.strip() for line in done.stdout.partition("left out:")[2].splitlines()]
     for line in (
         "plug-in ends (codecs) of ends 1.0: it cannot be used: SystemExit: 3",
-        "plug-in heir (codecs) of heir 1.0: snac is left out: that name belongs to snacbench 0.1.0",
+        f"plug-in heir (codecs) of heir 1.0: snac is left out: that name belongs to {OWN}",
         "plug-in second (codecs) of second 1.0: sent is left out: that name belongs to good 1.0",
     ):
         assert line in said

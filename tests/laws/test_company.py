@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Score
+from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import run_in, write_wav
 from tests.cli.test_run import kill_when
@@ -25,7 +25,8 @@ from tests.cli.test_run import kill_when
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
 CLIPS = ("speech/a", "speech/b", "music/c", "other/d")
-TIMINGS = ("rtf_encode", "rtf_decode", "rtf_batch")
+# Timings differ from run to run; tests/laws/test_speed.py has their law.
+NO_SPEED = ("--speed-budget-s", 0)
 
 
 def make_set(folder: Path, names: Sequence[str]) -> Path:
@@ -40,7 +41,7 @@ def options(
     data: Path, codecs: Sequence[str] = CODECS, metrics: Sequence[str] = METRICS, jobs: int = 1
 ) -> tuple[object, ...]:
     named = ("--codecs", ",".join(codecs), "--metrics", ",".join(metrics))
-    return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs)
+    return ("run", *named, "--data", data, "--weights", "embedded", "--jobs", jobs, *NO_SPEED)
 
 
 def succeed(folder: Path, *arguments: object) -> None:
@@ -60,19 +61,17 @@ def rows_of(path: Path) -> dict[tuple[Any, ...], Any]:
         **coded,
         **histograms,
         **{("delay of", r.codec): r for r in run.read(Calibration)},
+        **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
         **{("measures of", r.clip): r for r in run.read(ClipMeasures)},
         **{(r.clip, r.codec, r.metric): r for r in run.read(Score)},
     }
 
 
 def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """The lines of a run's summary by codec and domain, timings left out."""
+    """The lines of a run's summary by codec and domain."""
     with (path / "summary.csv").open() as stream:
         lines = list(csv.DictReader(stream))
-    return {
-        (line["codec"], line["domain"]): {k: v for k, v in line.items() if k not in TIMINGS}
-        for line in lines
-    }
+    return {(line["codec"], line["domain"]): line for line in lines}
 
 
 @pytest.fixture(scope="module")

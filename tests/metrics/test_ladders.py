@@ -36,6 +36,7 @@ NO_LADDER = {
         (name for name in METRICS if name.startswith("dnsmos")),
         "networks that see no reference answer what they were taught, not what changed",
     ),
+    "bandwidth_khz": "noise and clipping widen it, and no low-pass above the voice's band is heard",
     "f0_rmse_cents": "frames whose pitch is lost do not count, and the better ones are left",
     "voicing_error": "degradations voice some frames and unvoice others, which may be right again",
 }

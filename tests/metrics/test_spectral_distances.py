@@ -10,7 +10,7 @@ from snacbench.metrics import _spectra, mel_dac, stft_dac
 from snacbench.types import Audio, Metric
 
 DAC7, DAC7_22K, DEFAULT, DEFAULT_22K = mel_dac.METRICS
-STFT, STFT_22K = stft_dac.METRICS
+STFT, STFT_22K, STFT_16K = stft_dac.METRICS
 METRICS = {metric.spec.name: metric for metric in (*mel_dac.METRICS, *stft_dac.METRICS)}
 every_distance = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 
@@ -34,7 +34,7 @@ def reference_loss(metric: Metric):
     """The published loss that the metric must equal."""
     from dac.nn.loss import MelSpectrogramLoss, MultiScaleSTFTLoss
 
-    if metric in (STFT, STFT_22K):
+    if metric in (STFT, STFT_22K, STFT_16K):
         return MultiScaleSTFTLoss()
     if metric in (DEFAULT, DEFAULT_22K):
         return MelSpectrogramLoss()

@@ -142,14 +142,16 @@ def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> N
 
 
 @pytest.mark.parametrize("level", [0.0, 0.1])
-def test_silent_files_have_no_delay(tmp_path: Path, level: float) -> None:
+def test_silent_files_have_neither_delay_nor_scores(tmp_path: Path, level: float) -> None:
     def silent(audio: Audio) -> Audio:
         return Audio(np.full_like(audio.samples, level), audio.rate_hz)
 
     folder = scored(tmp_path, silent)
-    assert {(row.found, row.reason) for row in folder.read(Delay)} == {
-        (False, "the decode is silent")
+    assert {(row.status, "silent" in row.reason) for row in folder.read(Coded)} == {
+        ("failed", True)
     }
+    assert not list(folder.read(Delay))
+    assert not any(row.found for row in folder.read(Calibration))
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.0001, 0.1])
