@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import pickletools
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -189,12 +190,18 @@ class DacCodec(batches.Batched):
         return batches.decoded_of(batch, encoded)
 
 
-def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> DacCodec:
-    from dac import DAC
+def _network() -> Any:
+    """The package's network; what PyTorch thinks of how it is compiled is left unsaid."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`torch.jit.script` is deprecated")
+        from dac import DAC
+    return DAC
 
+
+def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> DacCodec:
     found = _read(own.files_of(spec, weights))
     path = found.checkpoint.path
-    model = neural.build(DAC, found.arguments, path)
+    model = neural.build(_network(), found.arguments, path)
     _check_arguments(spec, model, str(path))
     load_strictly(model, found.checkpoint.state, path)
     return DacCodec(spec, neural.prepare_for_inference(model, device), neural.ready_device(device))
@@ -221,9 +228,7 @@ def _read(files: Mapping[str, Path]) -> _Saved:
     UserError
         If nothing tells the architecture.
     """
-    from dac import DAC
-
-    known = list(inspect.signature(DAC).parameters)
+    known = list(inspect.signature(_network()).parameters)
     checkpoint = read_checkpoint(own.weights_of(files), "dac")
     configured = own.configuration(files, known)
     kwargs = checkpoint.metadata.get("kwargs")
@@ -281,12 +286,10 @@ def _dropout_in_package(path: Path) -> float | None:
 
 
 def _open(path: Path, name: str) -> CodecModel:
-    from dac import DAC
-
     files = own.find(path, "dac")
     found = _read(files)
     weights = found.checkpoint.path
-    model = neural.outline(DAC, found.arguments, weights)
+    model = neural.outline(_network(), found.arguments, weights)
     fitting(model, found.checkpoint.state, weights)
     name = own.name_of(weights, "dac", name)
     hop = int(model.hop_length)
