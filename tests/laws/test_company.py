@@ -19,14 +19,12 @@ import pytest
 
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import run_in, write_wav
+from tests.cli.conftest import NO_SPEED, run_in, write_wav
 from tests.cli.test_run import kill_when
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
 CLIPS = ("speech/a", "speech/b", "music/c", "other/d")
-# Timings differ from run to run; tests/laws/test_speed.py has their law.
-NO_SPEED = ("--speed-budget-s", 0)
 
 
 def make_set(folder: Path, names: Sequence[str]) -> Path:

@@ -92,7 +92,7 @@ def test_a_speed_is_the_same_in_whatever_company(
     cli: Run, env: dict[str, str], tmp_path: Path
 ) -> None:
     clips = make_clips(tmp_path / "clips")
-    options = ("--metrics", "waveform_l1")
+    options = ("--metrics", "waveform_l1", "--speed-budget-s", "4")
     runs = {
         "alone": ("--codecs", "clocked@9", "--data", clips, "--jobs", "2"),
         "beside": ("--codecs", "clocked@1,clocked@9", "--data", clips, "--jobs", "1"),
