@@ -19,6 +19,10 @@ from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.types import Audio
 
+# A shell has its background jobs ignore Ctrl-C, and so would every program that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # As in our worker processes, from before numba is imported: it refuses to start if this changes.
 os.environ["NUMBA_NUM_THREADS"] = "1"
 
