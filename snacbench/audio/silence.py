@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.audio.align import cross_correlation
+from snacbench.audio.align import cross_correlation, strongest
 from snacbench.audio.resample import resample
 from snacbench.types import Audio, FloatSamples
 
@@ -84,11 +84,11 @@ def _longest_hole(
 
 
 def _delay_s(reference: Audio, degraded: Audio) -> float:
-    """How late a decode comes, to half a second either way."""
+    """How late a decode comes, to half a second either way and whatever its polarity."""
     max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
     at_rate = resample(reference, degraded.rate_hz)
     curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
-    return float(int(np.argmax(curve)) - max_lag) / degraded.rate_hz
+    return strongest(curve).lag / degraded.rate_hz
 
 
 def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:

@@ -48,11 +48,12 @@ def test_what_is_short_is_not_missed() -> None:
     assert told(X) == ""
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("delay_s", [0.025, 0.2, 0.5])
-def test_a_delay_is_no_hole(delay_s: float) -> None:
+def test_a_delay_is_no_hole(delay_s: float, sign: int) -> None:
     d = round(delay_s * RATE_HZ)
-    assert told(np.concatenate([ZEROS[:, :d], X[:, :-d]], axis=1)) == ""
-    assert told(np.concatenate([X[:, d:], ZEROS[:, :d]], axis=1)) == ""
+    assert told(sign * np.concatenate([ZEROS[:, :d], X[:, :-d]], axis=1)) == ""
+    assert told(sign * np.concatenate([X[:, d:], ZEROS[:, :d]], axis=1)) == ""
 
 
 def test_the_source_must_sound_where_the_decode_is_silent() -> None:

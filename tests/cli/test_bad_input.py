@@ -49,6 +49,7 @@ def test_mistakes_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SNACBENCH_LYRA_DIR", raising=False)
     with pytest.raises(SnacbenchError) as refusal:
         call("run", *arguments)
     assert message in " ".join(str(refusal.value).split())

@@ -16,7 +16,7 @@ import pytest
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Agreement, ClipMeasures, Coded, CodeHistogram, Score
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, Run, snacbench_command, write_wav
+from tests.cli.conftest import FAST, NO_SPEED, Run, snacbench_command, write_wav
 from tests.cli.in_process import call
 
 
@@ -39,7 +39,7 @@ def test_batches_give_the_codes_of_clips_alone_and_say_so(
     cli: Run, equal_clips: Path, tmp_path: Path
 ) -> None:
     options = ("--codecs", "snac-mini,opus@24", "--data", equal_clips, "--weights", "embedded")
-    fast = FAST[:-2]  # with speeds
+    fast = (*FAST[: -len(NO_SPEED)], "--speed-budget-s", "0.2")
     for batch, name in (("auto", "alone"), ("3", "together")):
         done = cli("run", *options, "--batch", batch, "-o", tmp_path / name, *fast)
         assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from snacbench.recipes import shipped_recipes
 from snacbench.runner.plan import Request
 from snacbench.runner.preflight import missing
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import Run
+from tests.cli.conftest import NO_SPEED, Run
 from tests.cli.in_process import call
 
 RECIPE = """\
@@ -36,7 +36,7 @@ def recipe(clips: Path) -> Path:
 
 def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    options = ("--codecs", "opus@24", "--limit", "1", "--jobs", "1", "-o", run)
+    options = ("--codecs", "opus@24", "--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)
     done = cli("run", recipe, *options)
     assert done.returncode == 0, done.stderr
     assert "mine, changed by --codecs, --limit" in done.stderr
@@ -46,7 +46,8 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
     record = made.recipe["from_recipe"]
     assert record["name"] == "mine"
     assert record["table"] == "snac-paper"
-    assert record["overridden"] == {"codecs": "opus@24,lowpass@3.5kHz", "limit": None}
+    before = {"codecs": "opus@24,lowpass@3.5kHz", "limit": None, "speed_budget_s": None}
+    assert record["overridden"] == before
     again = cli("run", "--resume", run)
     assert again.returncode == 0, again.stderr
     assert json.loads((run / "run.json").read_text())["recipe"]["from_recipe"] == record
