@@ -25,6 +25,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # As in our worker processes, from before numba is imported: it refuses to start if this changes.
 os.environ["NUMBA_NUM_THREADS"] = "1"
+os.environ["COLUMNS"] = "200"  # no message is broken into lines
 
 # Of one test in a browser. The longest took 44 s on two cores that 25 processes shared.
 BROWSER_LIMIT_S = 300.0

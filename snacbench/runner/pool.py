@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -122,7 +122,7 @@ class _Answer(Generic[Result]):
 
 @dataclass(eq=False)
 class _Worker(Generic[Job]):
-    process: SpawnProcess
+    process: ForkServerProcess
     pipe: Connection
     lane: str
     given: _Given[Job] | None = None
@@ -186,9 +186,14 @@ class _Crew(Generic[Job, Result]):
         for name in _ONE_THREAD:
             os.environ[name] = "1"
         let_libraries_cache()
-        context = multiprocessing.get_context("spawn")  # threads and CUDA do not survive a fork
+        # Not forked from here: threads and CUDA do not survive it. The process that workers are
+        # forked from imports, and computes nothing.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["snacbench.runner.preload"])
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(self._work, theirs, self._log), daemon=True)
+        # That process may have begun under another environment.
+        arguments = (self._work, theirs, self._log, dict(os.environ))
+        process = context.Process(target=_serve, args=arguments, daemon=True)
         # Blocked here, the signal is blocked there until the worker has said that it ignores it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -201,8 +206,12 @@ class _Crew(Generic[Job, Result]):
         return worker
 
 
-def _serve(work: Callable[[Any], Any], pipe: Connection, log: Path) -> None:
+def _serve(
+    work: Callable[[Any], Any], pipe: Connection, log: Path, environment: Mapping[str, str]
+) -> None:
     """A worker's life: one job after another until the parent ends it."""
+    os.environ.clear()
+    os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -12,6 +12,7 @@ from snacbench.tables.run import RunRows
 
 UNSTABLE = "!"
 _OUTSIDE = "outside"  # the family of decodes that were made elsewhere
+_TOLD_ONE_BY_ONE = 2  # unstable speeds, each in a sentence
 
 Part = Literal["encode", "decode", "both"]
 
@@ -59,9 +60,12 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield f"RTF in batches: so many signals at once, which says nothing of one alone: {text}."
     if starting := [speed.codec for speed in speeds if speed.starts_process]:
         yield f"RTF with the start of a program for every call: {', '.join(starting)}."
-    yield from (
-        f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in speeds if s.unstable
-    )
+    unstable = [speed for speed in speeds if speed.unstable]
+    if len(unstable) > _TOLD_ONE_BY_ONE:
+        names = ", ".join(speed.codec for speed in unstable)
+        yield f"{UNSTABLE} RTF is unstable: {names}; rtf_unstable in summary.csv says why of each."
+    else:
+        yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
     yield from _missing(runs)
 
 

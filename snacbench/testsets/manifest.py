@@ -3,7 +3,8 @@
 Columns: ``path`` (the only required one), ``id``, ``corpus``, ``domain``, ``start`` and
 ``num_samples`` (in samples at the file's own rate), ``transcript``, ``speaker``, ``track``,
 ``licence``, ``lossy_source``, ``sha256`` and the measures, in any case. Rates, channels and
-durations are read from the files, not from here; other columns are named in a note.
+durations are read from the files, not from here, and ``source`` is for people; other columns are
+named in a note.
 `snacbench.testsets.export` writes what is read here.
 
 Paths are relative to a root: the manifest's own folder, or what ``--root`` names; rows with a
@@ -30,7 +31,8 @@ from snacbench.types import DOMAINS, Clip, Domain, Measures
 _TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 _COLUMNS = (
     *("path", "id", "corpus", "domain", "start", "num_samples", "transcript", "speaker", "track"),
-    *("licence", "lossy_source", "sha256", "rate_hz", "channels", "duration_s"),
+    *("licence", "lossy_source", "sha256", "rate_hz", "sample_rate", "channels", "duration_s"),
+    "source",
     *(each.name for each in dataclasses.fields(Measures)),
 )
 _FIRST_FILES = 8  # one may be missing

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from snacbench.cli.main import main
 from tests.conftest import broadband
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -32,17 +36,41 @@ def snacbench_command(*arguments: object) -> list[str]:
 def run_in(
     folder: Path, *arguments: object, env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run snacbench in a folder, without a network to look for."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200", **(env or {})}
+    """Run snacbench in a folder, without a network to look for.
+
+    In this process, which has imported everything, unless it is to have another environment.
+    """
+    command = snacbench_command(*arguments)
+    if env is None:
+        return _called(folder, command)
     return subprocess.run(
-        snacbench_command(*arguments),
+        command,
         cwd=folder,
-        env=environment,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", **env},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
+
+
+def _called(folder: Path, command: list[str]) -> subprocess.CompletedProcess[str]:
+    outputs = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.chdir(folder)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setattr(sys, "argv", ["snacbench", *command[3:]])
+        before = dict(os.environ)
+        try:
+            with redirect_stdout(outputs[0]), redirect_stderr(outputs[1]):
+                main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+    return subprocess.CompletedProcess(command, code, *(text.getvalue() for text in outputs))
 
 
 @pytest.fixture

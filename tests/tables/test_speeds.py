@@ -70,6 +70,16 @@ def test_an_unstable_speed_is_marked_and_explained(bare):
     ]
 
 
+def test_many_unstable_speeds_share_a_note(tmp_path):
+    specs = tuple(replace(NEURAL, name=name) for name in "abc")
+    made = RunFolder.create(tmp_path / "three", replace(RUN, codecs=specs), [])
+    made.append([coded("a", "speech", 1.0, Bits(8), codec=name) for name in "abc"])
+    rows = run_with(made, *(replace(SPEED, codec=c, unstable=f"{c} shook") for c in "abc"))
+    assert [note for note in about_speed(rows) if note.startswith("!")] == [
+        "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."
+    ]
+
+
 def test_of_two_measurements_the_last_counts(bare):
     rows = run_with(bare, SPEED, replace(SPEED, encode_s=(4.0, 4.0, 4.0)))
     (codec,) = (codec for codec in rows.codecs if codec.speed)

@@ -112,7 +112,9 @@ def test_a_manifest_that_is_no_text_is_an_error(manifest):
 
 def test_columns_are_known_in_any_case_and_with_spaces_around_them(record, manifest):
     record("corpus/a.wav")
-    found = manifest_set(manifest("Path, Domain ,TRANSCRIPT, mood", "a.wav, Speech, hello, calm"))
+    found = manifest_set(
+        manifest("Path, Domain ,TRANSCRIPT, source, mood", "a.wav, Speech, hello, tape, calm")
+    )
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
     assert found.notes == ("columns not known and not used: manifest.csv, mood",)
 
