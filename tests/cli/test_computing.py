@@ -86,13 +86,13 @@ def test_scores_are_there_before_the_last_clip_is_coded_and_clips_are_measured(
     assert len(list(run.read(Score))) == 10
 
 
+def children_of(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def workers_of(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    """Processes that were forked from the one that has imported everything."""
+    return [worker for child in children_of(pid) for worker in children_of(child)]
 
 
 def test_a_worker_that_is_killed_costs_no_row(equal_clips: Path, tmp_path: Path) -> None:
