@@ -23,7 +23,7 @@ from snacbench.audio.resample import resample
 from snacbench.codecs import opus
 from snacbench.metrics import visqol
 from snacbench.metrics._visqol_align import upper_envelope
-from snacbench.testsets.named import quick
+from snacbench.testsets.opening import quick
 from snacbench.types import Audio, Domain, Metric
 
 RATES_KBPS = (6, 8, 12, 16, 24, 32, 48, 64)

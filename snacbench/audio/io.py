@@ -9,7 +9,6 @@ memory is taken.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -27,7 +26,20 @@ import soundfile
 
 from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, StoreError
+from snacbench.files import atomic, sha256_of_file
 from snacbench.types import Audio, Clip, FloatSamples
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "NOT_STATED",
+    "Header",
+    "probe",
+    "read",
+    "read_clip",
+    "sha256_of_file",
+    "write_flac",
+    "write_wav",
+]
 
 # What libsndfile or FFmpeg reads, by the names that such files usually have. Not among them are
 # names of samples without a header (.raw, .pcm, .vox) and of what is seldom audio (.mat, .ts).
@@ -46,7 +58,6 @@ NOT_STATED = "length not stated"
 # 24 bits: finer than any codec here resolves, and every 16-bit source survives unchanged.
 _PCM_BITS = 24
 _FULL_SCALE = float(2 ** (_PCM_BITS - 1))
-_HASH_BLOCK_BYTES = 1 << 20
 _NEARLY_FULL_BYTES = 1 << 20
 _MAX_FLAC_CHANNELS = 8
 _MAX_FLAC_RATE_HZ = 655_350
@@ -121,15 +132,6 @@ class _Opened:
     num_samples: int | None
     note: str
     blocks: Callable[[int, int | None], Iterator[FloatSamples]]
-
-
-def sha256_of_file(path: Path) -> str:
-    """Hexadecimal sha256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_HASH_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def probe(path: Path) -> Header:
@@ -532,30 +534,33 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     scaled = np.rint(audio.samples.T.astype(np.float64) * _FULL_SCALE)
     clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(
-            str(partial),
-            pcm << (32 - _PCM_BITS),  # libsndfile takes the upper 24 bits of an int32
-            audio.rate_hz,
-            format=container,
-            subtype=f"PCM_{_PCM_BITS}",
-        )
-        _check_complete(partial, audio)
-        partial.replace(path)
+        with atomic(path) as partial:
+            soundfile.write(
+                str(partial),
+                pcm << (32 - _PCM_BITS),  # libsndfile takes the upper 24 bits of an int32
+                audio.rate_hz,
+                format=container,
+                subtype=f"PCM_{_PCM_BITS}",
+            )
+            info = soundfile.info(str(partial))
+            if info.frames != audio.num_samples:  # libsndfile reports a full disk only so
+                raise OSError(
+                    errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written"
+                )
     except (OSError, soundfile.LibsndfileError) as error:
-        with suppress(OSError):  # nothing to remove where the folder could not even be made
-            partial.unlink()
-        raise StoreError(_why_unwritable(path, error)) from error
+        # libsndfile calls a full disk a system error.
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if not isinstance(error, OSError) and path.parent.is_dir():
+            full = shutil.disk_usage(path.parent).free < _NEARLY_FULL_BYTES
+        if full:
+            raise StoreError(
+                f"the disk is full while writing {path}; free some space and resume the run"
+            ) from error
+        raise StoreError(
+            f"cannot write {path} ({error}); check the folder's permissions and the free space"
+        ) from error
     return clipped
-
-
-def _check_complete(partial: Path, audio: Audio) -> None:
-    """Libsndfile reports a full disk only by what is missing from the file."""
-    info = soundfile.info(str(partial))
-    if info.frames != audio.num_samples:
-        raise OSError(errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written")
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
@@ -576,17 +581,3 @@ def _why_unreadable(path: Path, error: Exception) -> str:
         f"{path} is not audio that libsndfile or FFmpeg can read ({str(reason).strip()}); check "
         "that it is what its name says, and whole"
     )
-
-
-def _is_full(path: Path, error: Exception) -> bool:
-    """Whether a write failed for want of space, which libsndfile calls a system error."""
-    if isinstance(error, OSError):
-        return error.errno == errno.ENOSPC
-    folder = path.parent
-    return folder.is_dir() and shutil.disk_usage(folder).free < _NEARLY_FULL_BYTES
-
-
-def _why_unwritable(path: Path, error: Exception) -> str:
-    if _is_full(path, error):
-        return f"the disk is full while writing {path}; free some space and resume the run"
-    return f"cannot write {path} ({error}); check the folder's permissions and the free space"

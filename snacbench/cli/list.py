@@ -16,8 +16,8 @@ from snacbench.plugins import (
 )
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.testsets import NAMED_SETS
-from snacbench.testsets.composite import COMPOSITE_SETS
 from snacbench.testsets.corpora import corpora
+from snacbench.testsets.opening import COMPOSITE_SETS
 
 
 @click.command("list", short_help="List codecs, metrics, test sets or recipes.")

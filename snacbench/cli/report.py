@@ -11,7 +11,7 @@ from snacbench.cli.terminal import ProgressBar, err, out
 from snacbench.report.build import DEFAULT_CLIPS, Request, build
 from snacbench.rows import ClipMeasures
 from snacbench.store.folder import RunFolder
-from snacbench.testsets.warnings import warnings_of
+from snacbench.testsets.describe import warnings_of
 from snacbench.types import Clip
 
 

@@ -14,12 +14,11 @@ from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_rows
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.testsets import Choice, TestSet, open_chosen, set_names
-from snacbench.testsets.composite import COMPOSITE_SETS
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus
 from snacbench.testsets.folder import folder_set
 from snacbench.testsets.index import corpus_set
-from snacbench.testsets.named import NAMED_SETS
+from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.records import Reading, indexed_roots
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
 from snacbench.testsets.segments import MIN_LUFS
@@ -175,7 +174,7 @@ def verify(name: str, root: tuple[str, ...]) -> int:
 
     Exit code 1: files have changed, are missing, or cannot be read.
     """
-    from snacbench.testsets.verify import verified_manifest, verify_corpus, verify_folder
+    from snacbench.testsets.index import verified_manifest, verify_corpus, verify_folder
 
     path = Path(name).expanduser()
     with ProgressBar() as bar:
@@ -209,7 +208,7 @@ def export(name: str, target: Path, folder: Path | None, **options: Any) -> int:
     With --copy the clips themselves go to a folder, cut to their segments, as FLAC; the manifest
     then lists the copies. Exit code 1: some files could not be read.
     """
-    from snacbench.testsets.export import copy_clips, write_manifest
+    from snacbench.testsets.manifest import copy_clips, write_manifest
 
     problems: list[str] = []
     with ProgressBar() as bar:

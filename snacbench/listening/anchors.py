@@ -8,11 +8,10 @@ keeps anchors in time with the reference to the sample, so that switching does n
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from snacbench.audio.filters import low_pass
 from snacbench.errors import AudioError
 from snacbench.listening.test import RATE_HZ
 from snacbench.types import Audio
@@ -23,28 +22,6 @@ MASK_DB = {500: 25.0, 1_000: 50.0}
 
 NEARLY_TRANSPARENT_DB = -40.0
 """An anchor that takes away less than this share of the reference's energy may pass for it."""
-
-# A Kaiser window for 65 dB over 600 Hz from the cut-off on. What rings before an attack is 3.3 ms
-# long and as far down as the stop band.
-_STOP_DB = 65.0
-_TRANSITION_HZ = 600.0
-
-
-@cache
-def anchor_taps(cutoff_hz: int) -> NDArray[np.float64]:
-    """The filter's impulse response at 48 kHz.
-
-    Returns
-    -------
-    array, shape (taps,)
-        Symmetric and of odd length: the delay is a whole number of samples, half of it.
-    """
-    from scipy.signal import firwin, kaiserord  # a third of a second, which --help need not wait
-
-    length, beta = kaiserord(_STOP_DB, _TRANSITION_HZ / (RATE_HZ / 2))
-    middle_hz = cutoff_hz + _TRANSITION_HZ / 2
-    taps = firwin(int(length) | 1, middle_hz, window=("kaiser", beta), fs=RATE_HZ)
-    return np.asarray(taps, dtype=np.float64)
 
 
 def anchor(reference: Audio, cutoff_hz: int) -> Audio:
@@ -59,12 +36,7 @@ def anchor(reference: Audio, cutoff_hz: int) -> Audio:
         raise AudioError(
             f"anchors are made at {RATE_HZ} Hz, found {reference.rate_hz} Hz; resample first"
         )
-    from scipy.signal import oaconvolve
-
-    taps = anchor_taps(cutoff_hz)[None]
-    full = oaconvolve(reference.samples.astype(np.float64), taps, axes=1)
-    delay = taps.shape[1] // 2
-    return Audio(full[:, delay : delay + reference.num_samples].astype(np.float32), RATE_HZ)
+    return low_pass(reference, cutoff_hz)
 
 
 def energy_above_db(audio: Audio, cutoff_hz: float) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from snacbench.audio.loudness import loudness_lufs
+from snacbench.audio.levels import loudness_lufs
 from snacbench.audio.resample import resample
 from snacbench.errors import AudioError
 from snacbench.listening.test import REFERENCE, Level

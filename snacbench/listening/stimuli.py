@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from snacbench import __version__
-from snacbench.audio.loudness import loudness_lufs
+from snacbench.audio.levels import loudness_lufs
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
 from snacbench.listening.anchors import NEARLY_TRANSPARENT_DB, anchor, energy_above_db
 from snacbench.listening.excerpt import cut

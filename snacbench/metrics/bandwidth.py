@@ -1,6 +1,6 @@
 """Effective bandwidth of a decode: up to where its spectrum holds signal.
 
-The same measure as that of the recordings (`snacbench.audio.bandwidth`), on the decode alone. A
+The same measure as that of the recordings (`snacbench.audio.measures`), on the decode alone. A
 codec's nominal band, half its rate, says what it could keep; this says what it did. It is no wider
 than what the source holds.
 """
@@ -26,7 +26,7 @@ BANDWIDTH = MetricSpec(
 
 
 def _prepare(reference: Audio) -> PreparedMetric:
-    from snacbench.audio.bandwidth import effective_bandwidth
+    from snacbench.audio.measures import effective_bandwidth
 
     _guards.accept_reference(reference, BANDWIDTH)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 
-from snacbench.audio.loudness import loudness_lufs
+from snacbench.audio.levels import loudness_lufs
 from snacbench.errors import Undefined
 from snacbench.metrics import _guards
 from snacbench.metrics._provenance import versions_of

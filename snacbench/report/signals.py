@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from snacbench.audio.channels import downmix
-from snacbench.audio.clipping import limited
 from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length
 from snacbench.errors import AudioError
 from snacbench.report.preview import at_preview_rate

@@ -24,8 +24,8 @@ from snacbench.audio.align import (
     strongest,
 )
 from snacbench.audio.channels import downmix, upmix
-from snacbench.audio.clipping import limited
 from snacbench.audio.io import read
+from snacbench.audio.levels import limited
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration
 from snacbench.runner.loading import CodecHandle, load

@@ -33,7 +33,7 @@ from snacbench.store.folder import SCHEMA_VERSION, RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
 from snacbench.testsets import TestSet
-from snacbench.testsets.warnings import warnings_of
+from snacbench.testsets.describe import warnings_of
 from snacbench.types import Clip, CodecSpec, Metric
 
 Row = TypeVar("Row", Coded, Score)

@@ -21,9 +21,8 @@ from snacbench.runner.ready import choose_recogniser, make_ready
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.selectors import family_models, select, with_absolute_paths
 from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
-from snacbench.testsets.describe import unreadable
+from snacbench.testsets.describe import unreadable, warnings_of
 from snacbench.testsets.roots import absolute_roots
-from snacbench.testsets.warnings import warnings_of
 from snacbench.types import CodecSpec, Domain, Metric
 from snacbench.weights import Progress
 from snacbench.weights.locate import locate, state_of

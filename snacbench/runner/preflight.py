@@ -13,8 +13,8 @@ from snacbench.errors import TestSetError
 from snacbench.models import CodecModel
 from snacbench.runner.plan import Request
 from snacbench.selectors import select
-from snacbench.testsets.composite import COMPOSITE_SETS
 from snacbench.testsets.corpora import corpora
+from snacbench.testsets.opening import COMPOSITE_SETS
 from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.weights.absent import absent
 from snacbench.weights.policy import parse_policy

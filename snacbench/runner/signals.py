@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from snacbench.audio.channels import downmix, join, split, upmix
-from snacbench.audio.clipping import limited
+from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.audio.silence import LONGEST_HOLE_S
 from snacbench.errors import AudioError, Undefined

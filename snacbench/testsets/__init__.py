@@ -6,8 +6,13 @@ that they become ``failed`` rows and are not silently missing from a mean.
 
 from __future__ import annotations
 
-from snacbench.testsets.named import NAMED_SETS
-from snacbench.testsets.opening import Choice, open_chosen, open_test_set, set_names
+from snacbench.testsets.opening import (
+    NAMED_SETS,
+    Choice,
+    open_chosen,
+    open_test_set,
+    set_names,
+)
 from snacbench.testsets.records import Progress as SetProgress
 from snacbench.testsets.testset import BrokenClip, TestSet
 

@@ -1,20 +1,34 @@
-"""What a test set consists of, in words and counts."""
+"""What a test set consists of, and what to know of its recordings before believing a result on it.
+
+Nothing here changes what a run does. Warnings say how many clips are concerned, what was found and
+what it may mean; they are made from the measures of the clips (`snacbench.audio.measures`) and from
+what the set declares.
+"""
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from snacbench.audio.io import NOT_STATED
 from snacbench.testsets.records import Progress
 from snacbench.testsets.segments import measured
 from snacbench.testsets.testset import TestSet, choose, counted, some_of
-from snacbench.testsets.warnings import warnings_of
 from snacbench.types import Clip, Measures
 
 _MEASURED_PER_DOMAIN = 100
 _MEASURED_S = 10.0
+
+_FULL_BAND_HZ = 19_000.0  # what ends above is complete for every listener
+_OWN_FILTER = 0.87  # of half the rate: above, it is the recording's own filter
+_CLIPPED_SHARE = 1e-5
+_SILENT_DBFS = -80.0
+_QUIET_LUFS = -50.0
+_QUIET_PEAK_DBFS = -40.0  # for clips too short to have a loudness
+_ENOUGH_OF_BAND = 0.7
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True)
@@ -40,40 +54,39 @@ class DomainFacts:
 
 def facts_by_domain(test_set: TestSet) -> list[DomainFacts]:
     """The facts of each domain of a set, in alphabetical order."""
-    domains = sorted({clip.domain for clip in test_set.clips})
-    return [_facts(d, [c for c in test_set.clips if c.domain == d]) for d in domains]
-
-
-def _facts(domain: str, clips: Sequence[Clip]) -> DomainFacts:
-    measures = [clip.measures for clip in clips if clip.measures]
-    lossy = Counter(
-        {True: "lossy", False: "lossless", None: "unknown"}[c.lossy_source] for c in clips
-    )
-    return DomainFacts(
-        domain,
-        clips=len(clips),
-        hours=sum(clip.duration_s for clip in clips) / 3600,
-        clusters=len({clip.cluster for clip in clips if clip.cluster is not None}),
-        rates=_counted(f"{clip.rate_hz} Hz" for clip in clips),
-        channels=_counted({1: "mono", 2: "stereo"}.get(c.channels, f"{c.channels}") for c in clips),
-        transcripts=sum(clip.transcript is not None for clip in clips),
-        lossy=_counted(lossy.elements()),
-        measured=len(measures),
-        bandwidth=_spread([m.bandwidth_hz and m.bandwidth_hz / 1000 for m in measures], "kHz"),
-        loudness=_spread([m.loudness_lufs for m in measures], "LUFS"),
-        clipped=_clipped(measures),
-    )
+    names = {1: "mono", 2: "stereo"}
+    sources = {True: "lossy", False: "lossless", None: "unknown"}
+    found = []
+    for domain in sorted({clip.domain for clip in test_set.clips}):
+        clips = [clip for clip in test_set.clips if clip.domain == domain]
+        known = [clip.measures for clip in clips if clip.measures]
+        clipped = sum(m.clipped_samples > 0 for m in known)
+        facts = DomainFacts(
+            domain,
+            clips=len(clips),
+            hours=sum(clip.duration_s for clip in clips) / 3600,
+            clusters=len({clip.cluster for clip in clips if clip.cluster is not None}),
+            rates=_counted(f"{clip.rate_hz} Hz" for clip in clips),
+            channels=_counted(names.get(c.channels, f"{c.channels}") for c in clips),
+            transcripts=sum(clip.transcript is not None for clip in clips),
+            lossy=_counted(sources[clip.lossy_source] for clip in clips),
+            measured=len(known),
+            bandwidth=_spread([m.bandwidth_hz and m.bandwidth_hz / 1000 for m in known], "kHz"),
+            loudness=_spread([m.loudness_lufs for m in known], "LUFS"),
+            clipped=f"{clipped} of {len(known)} clips" if known else "-",
+        )
+        found.append(facts)
+    return found
 
 
 def facts_of(test_set: TestSet) -> dict[str, str]:
     """The facts of a whole set, label by label; lists are cut short."""
-    licences = Counter(clip.licence or "not stated" for clip in test_set.clips)
     lines = {
         "set": test_set.name,
         "digest": test_set.sha256,
         "clips": f"{len(test_set.clips)}, {test_set.duration_s / 3600:.2f} h",
         "where": "; ".join(f"{name}: {root}" for name, root in test_set.roots.items()),
-        "licence": _counted(licences.elements()),
+        "licence": _counted(clip.licence or "not stated" for clip in test_set.clips),
         "missing": "; ".join(test_set.missing),
         "notes": "; ".join(test_set.notes),
         "unreadable": unreadable(test_set),
@@ -124,7 +137,116 @@ def _spread(values: Sequence[float | None], unit: str) -> str:
     return f"{statistics.median(known):.1f} ({min(known):.1f} to {max(known):.1f}) {unit}"
 
 
-def _clipped(measures: Sequence[Measures]) -> str:
-    if not measures:
-        return "-"
-    return f"{sum(m.clipped_samples > 0 for m in measures)} of {len(measures)} clips"
+# ------------------------------------------------------------------------------------ warnings
+
+
+def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] = ()) -> list[str]:
+    """Sentences about recordings that make a result doubtful; none for a sound set.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        Those without measures count only for what the set declares of them.
+    codec_rates_hz : iterable of int or None
+        Sampling rates of the codecs under test (None: works at the clip's own). Given, the
+        bandwidth of the set is compared with what the widest codec codes.
+    """
+    known = [(clip, clip.measures) for clip in clips if clip.measures]
+    sounding = [(c, m) for c, m in known if m.peak_dbfs is not None and m.peak_dbfs >= _SILENT_DBFS]
+    silent = [clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS]
+    lines = []
+    if silent:
+        lines.append(
+            f"{_are(silent, len(known))} silent: most metrics have no value there{_ids(silent)}"
+        )
+    lines += _sharp_ends(sounding, len(known))
+    if lossy := [clip for clip in clips if clip.lossy_source]:
+        verb = "comes" if len(lossy) == 1 else "come"
+        lines.append(
+            f"{len(lossy)} of {len(clips)} clips {verb} from lossy files: easier to code than "
+            f"the recording was, and the reference has artefacts of its own{_ids(lossy)}"
+        )
+    for note in sorted({clip.note for clip in clips if clip.note}):
+        noted = [clip for clip in clips if clip.note == note]
+        hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""
+        lines.append(f"{note}: {len(noted)} of {len(clips)} clips{_ids(noted)}{hidden}")
+    lines += _levels(sounding, len(known))
+
+    widest_hz = max((rate for rate in codec_rates_hz if rate is not None), default=0)
+    needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
+    narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
+    if narrow and 2 * len(narrow) > len(sounding):
+        verb = "holds" if len(narrow) == 1 else "hold"
+        edge = f"{needed_hz / 1000:.1f}".removesuffix(".0")
+        lines.append(
+            f"{len(narrow)} of {len(sounding)} clips {verb} little or nothing above "
+            f"{edge} kHz: what codecs at {widest_hz / 1000:g} kHz do in their upper "
+            f"band is hardly tested{_ids(narrow)}"
+        )
+    return lines
+
+
+_Measured = Sequence[tuple[Clip, Measures]]
+
+
+def _sharp_ends(known: _Measured, total: int) -> Iterator[str]:
+    """Spectra that end at a brick wall below what the file could hold."""
+    ends_hz = {
+        clip: m.bandwidth_hz
+        for clip, m in known
+        if m.bandwidth_hz is not None
+        and m.brickwall
+        and m.bandwidth_hz < min(_FULL_BAND_HZ, _OWN_FILTER * clip.rate_hz / 2)
+    }
+    if ends_hz:
+        found = list(ends_hz)
+        low, high = (f"{hz / 1000:.1f}" for hz in (min(ends_hz.values()), max(ends_hz.values())))
+        where = f"at {low} kHz" if low == high else f"between {low} and {high} kHz"
+        rates = sorted({clip.rate_hz for clip in found})
+        files = " and ".join(
+            ", ".join(f"{hz / 1000:g}" for hz in r) for r in (rates[:-1], rates[-1:]) if r
+        )
+        verb = "ends" if len(found) == 1 else "end"
+        yield (
+            f"{len(found)} of {total} clips {verb} sharply {where} in files at {files} kHz: "
+            f"upsampled, or once coded by a lossy codec?{_ids(found)}"
+        )
+
+
+def _levels(known: _Measured, total: int) -> Iterator[str]:
+    """Beyond full scale, clipped, and very quiet."""
+    peaks = {clip: m.peak_dbfs for clip, m in known if m.peak_dbfs is not None and m.peak_dbfs > 0}
+    if peaks:
+        verb = "goes" if len(peaks) == 1 else "go"
+        yield (
+            f"{len(peaks)} of {total} clips {verb} beyond full scale (peak "
+            f"+{max(peaks.values()):.1f} dBFS at most): limited to it on reading, for reference "
+            f"and codecs alike{_ids(list(peaks))}"
+        )
+    shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in known}
+    if clipped := [clip for clip, share in shares.items() if share > _CLIPPED_SHARE]:
+        worst = 100 * max(shares.values())
+        share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
+        yield f"{_are(clipped, total)} clipped ({share} of the samples at most){_ids(clipped)}"
+    quiet = []
+    for clip, m in known:
+        if m.loudness_lufs is not None:
+            is_quiet = m.loudness_lufs < _QUIET_LUFS
+        else:  # shorter than one block of the measurement, or under its gate
+            is_quiet = clip.duration_s >= 0.4 or (m.peak_dbfs or 0.0) < _QUIET_PEAK_DBFS
+        quiet += [clip] if is_quiet else []
+    if quiet:
+        yield (
+            f"{_are(quiet, total)} very quiet (under {_QUIET_LUFS:g} LUFS): there codecs and "
+            f"metrics meet the noise of the recording{_ids(quiet)}"
+        )
+
+
+def _are(found: Sequence[Clip], total: int) -> str:
+    return f"{len(found)} of {total} clips {'is' if len(found) == 1 else 'are'}"
+
+
+def _ids(clips: Sequence[Clip]) -> str:
+    """Up to three examples, in parentheses."""
+    more = ", ..." if len(clips) > _EXAMPLES else ""
+    return f" ({', '.join(clip.id for clip in clips[:_EXAMPLES])}{more})"

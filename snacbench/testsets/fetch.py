@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 from urllib.parse import unquote, urlsplit
 
 from snacbench.download import Progress, fetch_file
 from snacbench.errors import TestSetError
+from snacbench.files import atomic
 from snacbench.testsets.corpora.corpus import Corpus, Download
 from snacbench.testsets.records import Progress as SetProgress
-from snacbench.testsets.unpack import unpack
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,12 @@ def fetch(item: Download, root: Path, *, progress: Progress | None = None) -> Fe
         If it has not the sha1 that it must have.
     """
     name = file_name_of(item.url)
-    work = root / _WORK_FOLDER
-    if item.archive and (digest := _unpacked_before(work / f"{name}.done", item)):
-        return Fetched(item, name, None, digest)
-    path = work / name if item.archive else root / name
+    path = root / _WORK_FOLDER / name if item.archive else root / name
+    if item.archive:  # unpacked before?
+        with suppress(OSError, ValueError):
+            url, digest = path.with_name(f"{name}.done").read_text("utf-8").split()
+            if url == item.url and digest.startswith(item.sha256):
+                return Fetched(item, name, None, digest)
     digest = fetch_file(
         item.url,
         path,
@@ -69,8 +80,23 @@ def fetch(item: Download, root: Path, *, progress: Progress | None = None) -> Fe
         size_bytes=item.size_bytes,
         progress=progress,
     )
-    _check_sha1(path, item)
+    if item.sha1:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha1").hexdigest()
+        if found != item.sha1:
+            path.unlink()
+            raise TestSetError(
+                f"{item.url} has sha1 {found}, expected {item.sha1}; the file was not kept"
+            )
     return Fetched(item, name, path, digest)
+
+
+def file_name_of(url: str) -> str:
+    """The file that a URL names: the last part of its path that looks like one."""
+    parts = [unquote(part) for part in PurePosixPath(urlsplit(url).path).parts]
+    names = [part for part in parts if "/" not in part and part.strip(".")]
+    with_suffix = [name for name in names if "." in name.strip(".")]
+    return (with_suffix or names or ["download"])[-1]
 
 
 def install(
@@ -96,30 +122,85 @@ def install(
     return f"{line}, {count} files unpacked"
 
 
-def _unpacked_before(done: Path, item: Download) -> str:
-    """The digest of this very archive if it was unpacked before; else empty."""
+def unpack(archive: Path, folder: Path, *, progress: SetProgress | None = None) -> int:
+    """Unpack a zip or tar archive into a folder, never beside it; how many files it holds.
+
+    Files appear complete or not at all; one that is there with the right size stays as it is, so
+    that an unpacking that was killed goes on. Only plain files and folders are unpacked.
+
+    Raises
+    ------
+    TestSetError
+        If the archive is damaged, is none, holds a link, a device, or a name that leads out of
+        the folder, or the disk is full.
+    """
+    count = 0
     try:
-        url, digest = done.read_text("utf-8").split()
-    except (OSError, ValueError):
-        return ""
-    return digest if url == item.url and digest.startswith(item.sha256) else ""
-
-
-def _check_sha1(path: Path, item: Download) -> None:
-    if not item.sha1:
-        return
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha1").hexdigest()
-    if found != item.sha1:
-        path.unlink()
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
+        if progress:
+            progress.begin("unpacking", _number_of_members(archive))
+        for target, size_bytes, stream in _members(archive, folder):
+            if not (target.is_file() and target.stat().st_size == size_bytes):
+                with atomic(target) as partial, partial.open("wb") as written:
+                    shutil.copyfileobj(stream, written, 1 << 20)
+            count += 1
+            if progress:
+                progress.step()
+    except _DAMAGED as error:
         raise TestSetError(
-            f"{item.url} has sha1 {found}, expected {item.sha1}; the file was not kept"
+            f"{archive} is damaged ({error}); delete it and fetch it again"
+        ) from error
+    except OSError as error:
+        text, what = error.strerror or error, f"unpack {archive.name} in {folder}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise TestSetError(f"no room to {what} ({text}); free some space, run again") from error
+        raise TestSetError(f"cannot {what} ({text}); check its permissions") from error
+    return count
+
+
+def _members(archive: Path, folder: Path) -> Iterator[tuple[Path, int, IO[bytes]]]:
+    """Of each file of an archive its place, its size and its bytes."""
+    if tarfile.is_tarfile(archive):
+        with tarfile.open(archive, "r|*") as tar:  # one pass: large ones take minutes to read
+            for member in tar:
+                if member.isdir():
+                    continue
+                extracted = tar.extractfile(member) if member.isfile() else None
+                if extracted is None:
+                    raise TestSetError(
+                        f"{archive} holds {member.name!r}, which is no plain file; it is not what "
+                        "it should be and is not unpacked"
+                    )
+                with extracted:
+                    yield _inside(member.name, folder, archive), member.size, extracted
+    elif zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            plain = [info for info in opened.infolist() if not info.is_dir()]
+            targets = [_inside(info.filename, folder, archive) for info in plain]
+            for info, target in zip(plain, targets, strict=True):
+                with opened.open(info) as stream:
+                    yield target, info.file_size, stream
+    else:
+        raise TestSetError(f"{archive} is neither a zip nor a tar archive; fetch it again")
+
+
+def _number_of_members(archive: Path) -> int:
+    """What a progress bar counts to; 0 where counting means reading the whole archive."""
+    if tarfile.is_tarfile(archive) or not zipfile.is_zipfile(archive):
+        return 0
+    with zipfile.ZipFile(archive) as opened:
+        return sum(not info.is_dir() for info in opened.infolist())
+
+
+def _inside(name: str, folder: Path, archive: Path) -> Path:
+    """Where a member goes; an error if that is outside of the folder, or behind a link in it."""
+    listed = PurePosixPath(name)
+    target = folder / listed
+    climbs = listed.is_absolute() or ".." in listed.parts or "\\" in name
+    if climbs or not target.resolve().is_relative_to(folder.resolve()):
+        raise TestSetError(
+            f"{archive} holds {name!r}, which would be written outside of {folder}; it is not "
+            "what it should be and is not unpacked"
         )
-
-
-def file_name_of(url: str) -> str:
-    """The file that a URL names: the last part of its path that looks like one."""
-    parts = [unquote(part) for part in PurePosixPath(urlsplit(url).path).parts]
-    names = [part for part in parts if "/" not in part and part.strip(".")]
-    with_suffix = [name for name in names if "." in name.strip(".")]
-    return (with_suffix or names or ["download"])[-1]
+    return target

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -52,25 +51,30 @@ def folder_set(
         raise TestSetError(f"{folder} may not be read by this user; check its permissions")
     root = folder.resolve()
     found = files_below(root)
-    paths = found.audio
     # A file of a kind that was always read keeps its id when one of another kind lies beside it.
-    stems = Counter(path.with_suffix("") for path in paths)
-    common = Counter(path.with_suffix("") for path in paths if path.suffix.lower() in _COMMON)
-    relative = {path: path.relative_to(root).as_posix() for path in paths}
+    stems = Counter(path.with_suffix("") for path in found.audio)
+    common = Counter(p.with_suffix("") for p in found.audio if p.suffix.lower() in _COMMON)
     index = FileIndex(root.name, root)
-    records = index.read(list(relative.values()), reading)
+    records = index.read([path.relative_to(root).as_posix() for path in found.audio], reading)
     transcripts = Transcripts()
-    clips = [
-        clip_of(
-            f"{root.name}/{_name(path, root, common if path.suffix.lower() in _COMMON else stems)}",
-            path,
-            records[relative[path]],
-            domain=_domain_of(path.relative_to(root), domain),
-            transcript=transcripts.beside(path),
+    clips = []
+    for path in found.audio:
+        relative = path.relative_to(root)
+        alike = (common if path.suffix.lower() in _COMMON else stems)[path.with_suffix("")]
+        name = (relative.with_suffix("") if alike == 1 else relative).as_posix()
+        words = [part.lower() for part in reversed(relative.parts[:-1])]
+        clips.append(
+            clip_of(
+                f"{root.name}/{name}",
+                path,
+                records[relative.as_posix()],
+                domain=next((_DOMAIN_WORDS[w] for w in words if w in _DOMAIN_WORDS), domain),
+                transcript=transcripts.beside(path),
+            )
         )
-        for path in paths
-    ]
-    test_set = make_set(root.name, clips, origin=_origin(folder, found), roots={root.name: root})
+    lines = (*found.unreadable, *found.notes)
+    origin = f"{folder} ({'; '.join(lines)})" if lines and not clips else str(folder)
+    test_set = make_set(root.name, clips, origin=origin, roots={root.name: root})
     notes = (*found.notes, *transcripts.notes(), *index.notes())
     return replace(test_set, missing=found.unreadable, notes=notes)
 
@@ -113,10 +117,15 @@ def files_below(root: Path) -> FoundFiles:
         except OSError as error:
             unreadable.append(f"{folder} cannot be read ({error.strerror or error})")
     spoken = {path.with_suffix(".txt") for path in audio}
-    notes = _left_out([path for path in others if path not in spoken], root)
+    notes = []
+    if left_out := sorted(p.relative_to(root).as_posix() for p in others if p not in spoken):
+        kinds = Counter(Path(name).suffix.lower() or "without suffix" for name in left_out)
+        counts = some_of([f"{count} {kind}" for kind, count in kinds.most_common()])
+        files = counted(len(left_out), "file")
+        notes.append(f"{files} left out, not read as audio: {counts} ({left_out[0]})")
     if twice:
-        notes += (f"linked folders whose files are in the set already: {some_of(twice)}",)
-    return FoundFiles(tuple(sorted(audio)), tuple(sorted(unreadable)), notes)
+        notes.append(f"linked folders whose files are in the set already: {some_of(twice)}")
+    return FoundFiles(tuple(sorted(audio)), tuple(sorted(unreadable)), tuple(notes))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -125,33 +134,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False
-
-
-def _left_out(others: Sequence[Path], root: Path) -> tuple[str, ...]:
-    """How many files are of no kind that is read, kind by kind."""
-    if not others:
-        return ()
-    kinds = Counter(path.suffix.lower() or "without suffix" for path in others)
-    counts = some_of([f"{count} {kind}" for kind, count in kinds.most_common()])
-    example = sorted(path.relative_to(root).as_posix() for path in others)[0]
-    return (f"{counted(len(others), 'file')} left out, not read as audio: {counts} ({example})",)
-
-
-def _origin(folder: Path, found: FoundFiles) -> str:
-    lines = (*found.unreadable, *found.notes)
-    return f"{folder} ({'; '.join(lines)})" if lines and not found.audio else str(folder)
-
-
-def _name(path: Path, root: Path, stems: Mapping[Path, int]) -> str:
-    relative = path.relative_to(root)
-    return (relative.with_suffix("") if stems[path.with_suffix("")] == 1 else relative).as_posix()
-
-
-def _domain_of(relative: Path, otherwise: Domain) -> Domain:
-    for part in reversed(relative.parts[:-1]):
-        if part.lower() in _DOMAIN_WORDS:
-            return _DOMAIN_WORDS[part.lower()]
-    return otherwise
 
 
 @dataclass
@@ -177,11 +159,9 @@ class Transcripts:
 
     def notes(self) -> tuple[str, ...]:
         """What to know of the texts, in sentences without a stop."""
-        notes = []
-        if self._strange:
-            are = counted(len(self._strange), "transcript")
-            notes.append(f"{are} not UTF-8, read as Windows-1252: {some_of(self._strange)}")
-        if self._unread:
-            are = counted(len(self._unread), "transcript")
-            notes.append(f"{are} left out: {some_of(self._unread)}")
-        return tuple(notes)
+        kinds = (("not UTF-8, read as Windows-1252", self._strange), ("left out", self._unread))
+        return tuple(
+            f"{counted(len(names), 'transcript')} {what}: {some_of(names)}"
+            for what, names in kinds
+            if names
+        )

@@ -19,8 +19,7 @@ from functools import partial
 from snacbench.audio.io import read_clip
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError
-from snacbench.testsets.measured import MeasureCache
-from snacbench.testsets.records import Progress, in_threads
+from snacbench.testsets.records import MeasureCache, Progress, in_threads
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
 from snacbench.types import Clip, Measures
 
@@ -234,16 +233,12 @@ def measured(
 
 def distinct_s(clips: Sequence[Clip]) -> float:
     """Seconds of audio that clips cover, where they overlap counted once."""
-    spans: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for clip in clips:
-        begin_s = clip.start / clip.rate_hz
-        spans[clip.sha256].append((begin_s, begin_s + clip.duration_s))
-    return sum(_covered_s(sorted(of_file)) for of_file in spans.values())
-
-
-def _covered_s(spans: Sequence[tuple[float, float]]) -> float:
-    total_s = reached_s = 0.0
-    for begin_s, end_s in spans:
+    spans = sorted(
+        (c.sha256, c.start / c.rate_hz, c.start / c.rate_hz + c.duration_s) for c in clips
+    )
+    total_s, file, reached_s = 0.0, "", 0.0
+    for sha256, begin_s, end_s in spans:
+        reached_s = reached_s if sha256 == file else 0.0
         total_s += max(0.0, end_s - max(begin_s, reached_s))
-        reached_s = max(reached_s, end_s)
+        file, reached_s = sha256, max(reached_s, end_s)
     return total_s

@@ -131,7 +131,13 @@ def choose(
     """
     clips = test_set.clips
     if segment_s is not None:
-        clips = tuple(_segment(clip, segment_s) for clip in clips)
+        lengths = [round(segment_s * clip.rate_hz) for clip in clips]
+        clips = tuple(
+            segment_of(clip, hash_of(clip.id) % (clip.num_samples - length + 1), length)
+            if clip.num_samples > length
+            else clip
+            for clip, length in zip(clips, lengths, strict=True)
+        )
     if limit is None:
         return replace(test_set, clips=clips)
     entries: list[Clip | BrokenClip] = [*clips, *test_set.broken]
@@ -144,14 +150,6 @@ def choose(
         clips=tuple(clip for clip in clips if clip.id in kept),
         broken=tuple(clip for clip in test_set.broken if clip.id in kept),
     )
-
-
-def _segment(clip: Clip, segment_s: float) -> Clip:
-    """A segment of a clip that is longer, its place drawn from the hash of the clip's id."""
-    length = round(segment_s * clip.rate_hz)
-    if clip.num_samples <= length:
-        return clip
-    return segment_of(clip, hash_of(clip.id) % (clip.num_samples - length + 1), length)
 
 
 def counted(number: int, noun: str) -> str:

@@ -21,8 +21,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
 from tests.cli.conftest import FAST, Run, write_wav
 from tests.hosts import Reply, serve
-from tests.testsets.conftest import settle
-from tests.testsets.test_unpack import make_tar
+from tests.support.testsets import make_tar, settle
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from snacbench.audio.loudness import loudness_lufs, peak_dbfs
+from snacbench.audio.levels import loudness_lufs, peak_dbfs
 from snacbench.errors import AudioError
 from snacbench.listening.excerpt import faded
 from snacbench.listening.levels import gains, scaled, true_peak_dbtp

@@ -12,7 +12,7 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.io import read_clip
 from snacbench.audio.resample import resample
 from snacbench.plugins import metrics
-from snacbench.testsets.named import quick
+from snacbench.testsets.opening import quick
 from snacbench.types import Audio, Degradation, Metric
 from tests.conftest import broadband
 from tests.metrics.conftest import voice

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from tests.support.testsets import settle
 
 RATE_HZ = 8000
 Record = Callable[..., Path]
@@ -44,41 +42,6 @@ def record(tmp_path: Path) -> Record:
         return path
 
     return write
-
-
-def settle(*paths: Path) -> None:
-    """Make files a minute old: what was just written is not trusted to stay as it is."""
-    then = time.time() - 60
-    for path in paths:
-        os.utime(path, (then, then))
-
-
-def find_in(root: Path) -> Iterator[CorpusFile]:
-    """``<speaker>/<name>.wav``, each with a transcript."""
-    for path in sorted(root.glob("*/*.wav")):
-        name = path.relative_to(root).as_posix()
-        yield CorpusFile(
-            name.removesuffix(".wav"),
-            name,
-            "speech",
-            cluster=path.parent.name,
-            transcript=f"says {path.stem}",
-            lossy_source=False,
-        )
-
-
-MINIATURE = Corpus(
-    name="miniature",
-    title="Miniature",
-    summary="speech",
-    find=find_in,
-    licence="CC0-1.0",
-    citation="none",
-    where="It is made by these tests.",
-    expected_files=5,
-    expected_clusters=2,
-    known_corrupt={"b/bad": "was never readable"},
-)
 
 
 @pytest.fixture

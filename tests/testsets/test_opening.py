@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import pytest
 import soundfile
 
 from snacbench.errors import TestSetError
-from snacbench.testsets import Choice, open_chosen, open_test_set, set_names
-from snacbench.testsets.composite import COMPOSITE_SETS
+from snacbench.testsets import Choice, open_chosen, open_test_set, opening, set_names
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import facts_by_domain, facts_of, with_sample_measured
-from snacbench.testsets.export import write_manifest
-from snacbench.testsets.opening import draw_of
+from snacbench.testsets.opening import COMPOSITE_SETS, debian_music, debian_speech
 from snacbench.testsets.segments import Draw
+from snacbench.testsets.testset import BrokenClip, TestSet, choose
+from snacbench.types import Clip
 
 RATE_HZ = 16_000
 
@@ -61,12 +62,20 @@ def test_a_part_of_a_set_is_drawn_as_in_the_set(trees):
     assert [c.id for c in alone.clips] == [c.id for c in together.clips if c.domain == "speech"]
 
 
-def test_the_set_of_the_paper_says_how_it_is_drawn():
-    assert draw_of("dac-table3", Choice()) == Draw(1000, 10.0, 0, -40.0)
-    assert draw_of("dac-table3", Choice(segment_s=5.0, seed=7)) == Draw(1000, 5.0, 7, -40.0)
-    assert draw_of("dac-table3", SMALL) == Draw(8, 2.0)
-    assert draw_of("daps", Choice()) is None
-    assert draw_of("daps", Choice(segments=3, min_lufs=-60.0)) == Draw(3, 10.0, 0, -60.0)
+def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
+    asked: list[Draw] = []
+    monkeypatch.setattr(opening, "draw", lambda found, what, **_: asked.append(what) or found)
+    choices = (Choice(), Choice(segment_s=5.0, seed=7), SMALL)
+    for choice in choices:
+        open_chosen("dac-table3", choice, root=[str(trees)])
+    open_chosen("daps", Choice(segments=3, min_lufs=-60.0), root=[str(trees)])
+    open_chosen("daps", Choice(), root=[str(trees)])  # is not drawn
+    assert asked == [
+        Draw(1000, 10.0, 0, -40.0),
+        Draw(1000, 5.0, 7, -40.0),
+        Draw(8, 2.0),
+        Draw(3, 10.0, 0, -60.0),
+    ]
 
 
 def test_all_parts_of_composites_are_corpora():
@@ -75,18 +84,9 @@ def test_all_parts_of_composites_are_corpora():
     assert len(set_names()) == len(set(set_names()))
 
 
-def test_a_drawn_set_goes_to_another_machine(trees, tmp_path):
-    drawn = open_chosen("dac-table3", SMALL, root=[str(trees)])
-    write_manifest(drawn, tmp_path / "table3.csv")
-    trees.rename(tmp_path / "elsewhere")
-    found = open_test_set(str(tmp_path / "table3.csv"), root=[str(tmp_path / "elsewhere")])
-    assert found.sha256 == drawn.sha256
-    assert [c.measures for c in found.clips] == [c.measures for c in drawn.clips]
-
-
 def test_a_corpus_that_lacks_its_folder_ends_it_before_anything_is_read(trees, monkeypatch):
     (trees / "audioset").rename(trees / "sounds")
-    monkeypatch.setattr("snacbench.testsets.composite.corpus_set", None)
+    monkeypatch.setattr("snacbench.testsets.opening.corpus_set", None)
     with pytest.raises(TestSetError, match=r"holds no folder audioset; .*--root audioset=DIR"):
         open_test_set("dac-table3", root=[str(trees)])
 
@@ -102,12 +102,6 @@ def test_a_limit_holds_after_the_draw(trees):
     few = open_chosen("daps", Choice(segments=8, segment_s=2.0, limit=3), root=[str(trees)])
     assert len(few.clips) == 3
     assert {c.id for c in few.clips} < {c.id for c in drawn.clips}
-
-
-def test_segments_are_drawn_from_any_set(trees):
-    drawn = open_chosen(str(trees / "daps"), SMALL)
-    assert len(drawn.clips) == 8
-    assert all(c.id.startswith("daps/clean/") for c in drawn.clips)
 
 
 @pytest.mark.parametrize(
@@ -126,13 +120,6 @@ def test_numbers_that_make_no_sense(choice, message):
 def test_a_root_without_a_corpus_is_refused(trees):
     with pytest.raises(TestSetError, match=r"--root goes with a known corpus or a manifest, not"):
         open_test_set("quick", root=[str(trees)])
-
-
-def test_names_are_suggested_from_all_sets():
-    with pytest.raises(TestSetError, match=r"did you mean musdb18-hq\?"):
-        open_test_set("musdb18")
-    with pytest.raises(TestSetError, match=r"did you mean dac-table3"):
-        open_test_set("dac-table")
 
 
 # ----------------------------------------------------------------------------- in words
@@ -173,3 +160,145 @@ def test_a_sample_that_cannot_be_read_is_said(trees):
     whole = open_test_set("daps", root=[str(trees)])
     (trees / "daps/clean/f10_script1_clean.wav").unlink()
     assert "1 clip cannot be read: " in with_sample_measured(whole).notes[-1]
+
+
+# ------------------------------------------------------------------------------- named sets
+
+
+def test_debian_speech_has_transcripts_and_speakers(record, tmp_path):
+    record("sense_01-austen-0870.wav")
+    record("sense_01-austen-0880.wav")
+    (tmp_path / "transcription").write_text(
+        "<s> and mister john dashwood </s> (sense_01-austen-0870)\nnot a transcript\n"
+    )
+    first, second = debian_speech(tmp_path).clips
+    assert first.id == "debian-speech/sense_01-austen-0870"
+    assert first.transcript == "and mister john dashwood"
+    assert second.transcript is None
+    assert first.cluster == second.cluster == "sense_01-austen"
+    assert (first.domain, first.lossy_source) == ("speech", True)
+
+
+def test_debian_music_keeps_loops_of_4_seconds_and_broken_files(record, tmp_path):
+    record("loop_long.flac", seconds=4.0)
+    record("loop_short.flac", seconds=3.9)
+    record("ambi_choir.flac", seconds=4.0)
+    (tmp_path / "bass_broken.flac").write_text("no")
+    found = debian_music(tmp_path)
+    assert [clip.id for clip in found.clips] == ["debian-music/loop_long"]
+    assert [clip.id for clip in found.broken] == ["debian-music/bass_broken"]
+    assert (found.clips[0].domain, found.clips[0].lossy_source) == ("music", False)
+
+
+@pytest.mark.parametrize(
+    ("build", "package"),
+    [(debian_speech, "pocketsphinx-testdata"), (debian_music, "sonic-pi-samples")],
+)
+def test_a_package_that_is_absent_is_named(tmp_path, build, package):
+    text = rf"is not on this machine \(.*none is missing\); run: apt-get install {package}"
+    with pytest.raises(TestSetError, match=text):
+        build(tmp_path / "none")
+
+
+def test_open_takes_a_name_a_folder_or_a_manifest(record, tmp_path):
+    record("set/a.wav")
+    (tmp_path / "set/list.csv").write_text("path\na.wav\n")
+    found = open_test_set("quick")
+    assert (found.name, found.broken) == ("quick", ())
+    assert {clip.domain for clip in found.clips} == {"speech", "music", "environment"}
+    for data in ("set", "set/list.csv"):
+        (clip,) = open_test_set(str(tmp_path / data), domain="music").clips
+        assert (clip.id, clip.domain) == ("set/a", "music")
+
+
+def test_open_refuses_a_single_file(record):
+    with pytest.raises(TestSetError, match=r"a.wav is a single file; expected a folder, a manif"):
+        open_test_set(str(record("set/a.wav")))
+
+
+def test_open_names_the_nearest_set():
+    for data, name in (
+        ("debian-musik", "debian-music"),
+        ("musdb18", "musdb18-hq"),
+        ("dac-table", "dac-table3"),
+    ):
+        with pytest.raises(TestSetError, match=rf"no such folder, .*; did you mean {name}"):
+            open_test_set(data)
+
+
+# ------------------------------------------------------------------------ the choice of clips
+
+CHOSEN_HZ = 8000
+
+
+def clip(number: int, domain: str = "speech", *, seconds: float = 10.0, start: int = 0) -> Clip:
+    n = round(seconds * CHOSEN_HZ)
+    name = f"set/{domain}-{number}"
+    return Clip(name, Path(f"/{name}.wav"), f"{number:064}", CHOSEN_HZ, 1, n, start, domain)
+
+
+def make(*clips: Clip, broken: tuple[BrokenClip, ...] = ()) -> TestSet:
+    return TestSet("set", clips, broken)
+
+
+SPEECH = make(*(clip(n) for n in range(20)))
+
+
+def test_a_segment_lies_inside_its_clip_and_is_named_by_its_place():
+    for whole, part in zip(SPEECH.clips, choose(SPEECH, segment_s=2.5).clips, strict=True):
+        assert part.num_samples == 2.5 * CHOSEN_HZ
+        assert 0 <= part.start <= whole.num_samples - part.num_samples
+        assert part.id == f"{whole.id}+{part.start / CHOSEN_HZ:.3f}s"
+
+
+def test_every_place_is_possible_the_last_one_too():
+    nearly = make(*(clip(n, seconds=1.0 + 1 / CHOSEN_HZ) for n in range(20)))
+    assert {part.start for part in choose(nearly, segment_s=1.0).clips} == {0, 1}
+
+
+def test_a_segment_of_a_segment_counts_from_the_start_of_the_file():
+    (plain,) = choose(make(clip(1)), segment_s=1.0).clips
+    (moved,) = choose(make(clip(1, start=500)), segment_s=1.0).clips
+    assert moved.start == plain.start + 500
+
+
+def test_segments_stay_when_files_are_added():
+    short = make(clip(1, seconds=1.0))
+    assert choose(short, segment_s=1.0) == short
+    few = choose(make(*SPEECH.clips[:5]), segment_s=1.0).clips
+    many = choose(SPEECH, segment_s=1.0).clips
+    assert many[:5] == few
+
+
+def test_the_limit_holds_per_domain():
+    mixed = make(*SPEECH.clips, *(clip(n, "music") for n in range(3)))
+    domains = [c.domain for c in choose(mixed, limit=4).clips]
+    assert (domains.count("speech"), domains.count("music")) == (4, 3)
+
+
+def test_a_smaller_limit_keeps_a_part_of_a_larger_one():
+    kept = [{c.id for c in choose(SPEECH, limit=limit).clips} for limit in (3, 6)]
+    assert kept[0] < kept[1]
+    assert kept[1] != {c.id for c in SPEECH.clips[:6]}
+
+
+@pytest.mark.parametrize("segment_s", [None, 1.0])
+def test_adding_a_file_displaces_one_clip_at_most(segment_s):
+    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
+    more = make(*SPEECH.clips, clip(99))
+    after = {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}
+    assert len(before - after) <= 1
+
+
+def test_broken_files_count_against_the_limit():
+    broken = tuple(BrokenClip(f"set/b{n}", Path("b"), "broken", "speech") for n in range(20))
+    chosen = choose(make(*SPEECH.clips, broken=broken), limit=10)
+    assert len(chosen.clips) + len(chosen.broken) == 10
+    assert chosen.broken
+
+
+def test_the_digest_tells_which_samples_a_set_consists_of():
+    reordered = replace(SPEECH, clips=SPEECH.clips[::-1])
+    assert reordered.sha256 == SPEECH.sha256
+    assert choose(SPEECH, segment_s=2.5).sha256 != SPEECH.sha256
+    assert choose(SPEECH, limit=3).sha256 != SPEECH.sha256

@@ -13,13 +13,11 @@ begin with a hyphen). An id has eleven characters. Sound from videos is always l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora._tree import Layout, child, files_in, locate
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child, locate, matching
 from snacbench.textfile import read_records
 
 _LAYOUT = Layout(
@@ -29,10 +27,7 @@ _LAYOUT = Layout(
     "eval_segments/--4gqARaEJE.wav",
 )
 _PLACES = (("eval_segments", "audio"), ("eval_segments",), ("audio", "eval"), ("eval",), ("audio",))
-_SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
-_ID = r"([\w-]{11})"
-_TIMES = r"(?:_\d+(?:\.\d+)?){0,2}"
-_NAMES = (re.compile(_ID + _TIMES), re.compile("Y" + _ID + _TIMES))
+_NAME = r"Y?([\w-]{11})(?:_\d+(?:\.\d+)?){0,2}\.(?:flac|mp3|ogg|opus|wav)"
 _SEGMENTS = "eval_segments.csv"
 _CLASSES = "class_labels_indices.csv"
 # First and last class of each family: the table is in the order of the ontology.
@@ -43,7 +38,7 @@ _SPEECH_AND_MUSIC = (
 )
 
 
-def _find(root: Path, *, environment: bool) -> Iterator[CorpusFile]:
+def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
     audio = locate(root, _LAYOUT, _audio_folder, any_child=False)
     paths = _paths(audio)
     labels = _labels(_beside(audio, root, _SEGMENTS))
@@ -56,56 +51,46 @@ def _find(root: Path, *, environment: bool) -> Iterator[CorpusFile]:
                 "take --data audioset, which leaves nothing out"
             )
         labels = {video: have for video, have in labels.items() if not have & unwanted}
-    if labels is not None:
-        paths = {video: path for video, path in paths.items() if video in labels}
-    if not paths:
-        raise _LAYOUT.not_in(root, f"none of the files in {audio} is listed in {_SEGMENTS}")
-    return (
+    found = [
         CorpusFile(
-            id=video,
-            path=path.relative_to(root).as_posix(),
+            video,
+            path.relative_to(root).as_posix(),
             domain="environment",
             cluster=video,
             lossy_source=True,
         )
         for video, path in sorted(paths.items())
-    )
+        if labels is None or video in labels
+    ]
+    if not found:
+        raise _LAYOUT.not_in(root, f"none of the files in {audio} is listed in {_SEGMENTS}")
+    return found
 
 
 def _audio_folder(folder: Path) -> Path | None:
     """The folder that holds the files, which the tools put at various depths."""
-    nested = (child(folder, *names) for names in _PLACES)
-    for place in (*nested, folder):
-        if place is not None and place.is_dir() and _paths(place):
-            return place
-    return None
+    places = [child(folder, *names) for names in _PLACES] + [folder]
+    return next((p for p in places if p is not None and p.is_dir() and _paths(p)), None)
 
 
 def _paths(folder: Path) -> dict[str, Path]:
     """File of each video; of one in several formats or spellings the first in order of names."""
     found: dict[str, Path] = {}
-    for name in files_in(folder, _SUFFIXES):
-        if video := _video(Path(name).stem):
-            found.setdefault(video, folder / name)
+    for path, _ in matching(folder, _NAME):
+        # An id may itself begin with a Y, and digits may belong to it: the plain reading first.
+        match = re.fullmatch(_NAME.removeprefix("Y?"), path.name, re.IGNORECASE)
+        match = match or re.fullmatch(_NAME, path.name, re.IGNORECASE)
+        if match:
+            found.setdefault(match[1], path)
     return found
 
 
-def _video(stem: str) -> str | None:
-    for pattern in _NAMES:
-        if match := pattern.fullmatch(stem):
-            return match[1]
-    return None
-
-
 def _beside(audio: Path, root: Path, name: str) -> Path | None:
-    for folder in (audio, audio.parent, audio.parent.parent, root, root.parent):
-        table = folder / name
-        if table.is_file():
-            return table
-    return None
+    folders = (audio, audio.parent, audio.parent.parent, root, root.parent)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def _labels(table: Path | None) -> Mapping[str, set[str]] | None:
+def _labels(table: Path | None) -> dict[str, set[str]] | None:
     """Classes of each video of the evaluation part; None without the table."""
     if table is None:
         return None

@@ -11,8 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora._tree import Layout, child, folders_in, locate, names_in
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Layout,
+    child,
+    entries_in,
+    locate,
+    matching,
+)
 from snacbench.textfile import read_records
 
 _LAYOUT = Layout(
@@ -25,45 +32,40 @@ _COLUMNS = ("client_id", "path", "sentence")
 _SPEAKER_DIGITS = 16
 
 
-def find(root: Path) -> Iterator[CorpusFile]:
-    """Every clip that a test.tsv lists and that is on the disk.
-
-    Raises
-    ------
-    TestSetError
-        If the root is not Common Voice, holds several releases, or no clip of a table is there.
-    """
-    languages = locate(root, _LAYOUT, _languages)
-    found = [file for language in languages for file in _of_language(root, language)]
+def _find(root: Path) -> list[CorpusFile]:
+    found: list[CorpusFile] = []
+    for table in locate(root, _LAYOUT, _tables):
+        clips = child(table.parent, "clips")
+        here = (
+            {e.name for e in entries_in(clips)} if clips is not None and clips.is_dir() else set()
+        )
+        language = table.parent.resolve().name
+        for client, listed, sentence in _rows(table):
+            # The first releases list names without a suffix.
+            name = listed if listed in here else f"{listed}.mp3"
+            if clips is None or name not in here:
+                continue
+            # The terms forbid to trace people: not even their id enters our files.
+            pseudonym = hashlib.sha256(f"common-voice {client}".encode()).hexdigest()
+            found.append(
+                CorpusFile(
+                    f"{language}/{Path(name).stem}",
+                    (clips / name).relative_to(root).as_posix(),
+                    domain="speech",
+                    cluster=pseudonym[:_SPEAKER_DIGITS],
+                    transcript=sentence.strip() or None,
+                    lossy_source=True,
+                )
+            )
     if not found:
         raise _LAYOUT.not_in(root, "the tables are there, but none of the clips they list")
-    return iter(sorted(found, key=lambda file: file.id))
+    return sorted(found, key=lambda file: file.id)
 
 
-def _languages(folder: Path) -> list[Path] | None:
+def _tables(folder: Path) -> list[Path] | None:
     if (folder / "test.tsv").is_file():
-        return [folder]
-    return [each for each in folders_in(folder) if (each / "test.tsv").is_file()] or None
-
-
-def _of_language(root: Path, folder: Path) -> Iterator[CorpusFile]:
-    clips = child(folder, "clips")
-    if clips is None or not clips.is_dir():
-        return
-    here = set(names_in(clips))
-    language = folder.resolve().name
-    for client, path, sentence in _rows(folder / "test.tsv"):
-        # The first releases list names without a suffix.
-        name = path if path in here else f"{path}.mp3"
-        if name in here:
-            yield CorpusFile(
-                id=f"{language}/{Path(name).stem}",
-                path=(clips / name).relative_to(root).as_posix(),
-                domain="speech",
-                cluster=_pseudonym(client),
-                transcript=sentence.strip() or None,
-                lossy_source=True,
-            )
+        return [folder / "test.tsv"]
+    return [path for path, _ in matching(folder, ".+", r"test\.tsv")] or None
 
 
 def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
@@ -84,16 +86,11 @@ def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
             yield client, path, sentence
 
 
-def _pseudonym(client: str) -> str:
-    """A speaker's name in our files: the terms forbid to trace people, so not even their id."""
-    return hashlib.sha256(f"common-voice {client}".encode()).hexdigest()[:_SPEAKER_DIGITS]
-
-
 CORPUS = Corpus(
     name="common-voice",
     title="Common Voice, test part",
     summary="speech, MP3 at 32 or 48 kHz, many languages, with transcripts",
-    find=find,
+    find=_find,
     licence="CC0-1.0",
     citation="R. Ardila et al., Common Voice: A Massively-Multilingual Speech Corpus, LREC 2020",
     where="https://commonvoice.mozilla.org/datasets, which asks to accept its terms for each "

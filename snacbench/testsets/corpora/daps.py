@@ -12,75 +12,51 @@ the Vocos demonstration uses. A recording lasts minutes and its folder holds no 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora._tree import Layout, child, files_in, folders_in, locate
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, find_files
 
 _TEST_SPEAKERS = {"F10", "M10"}  # scripts/organize_daps.py of DAC
-_SCRIPTS = 5
-_VERSIONS = 15  # 3 professional and 12 device versions: description of the dataset
-_NAME = re.compile(r"([fm]\d+)_script(\d+)_(\w+)\.wav", re.IGNORECASE)
+_NAME = r"([fm]\d+)_script(\d+)_(\w+)\.wav"
 
 
-def _find(root: Path, version: str | None) -> Iterator[CorpusFile]:
-    shown = version or "clean"
+def _find(root: Path, version: str | None) -> list[CorpusFile]:
+    shown, folder = version or "clean", version or "<version>"
     layout = Layout(
         "DAPS" + (f" ({version})" if version else ""),
         ("daps",),
-        f"{version or '<version>'}/<speaker>_script<n>_{version or '<version>'}.wav of F10 and M10",
+        f"{folder}/<speaker>_script<n>_{folder}.wav of F10 and M10",
         f"daps/{shown}/f10_script1_{shown}.wav",
     )
-    found = locate(root, layout, partial(_recordings, root, version))
-    return iter(sorted(found, key=lambda file: file.id))
 
+    def make(_: Path, folder: str, speaker: str, script: str, kind: str) -> CorpusFile | None:
+        if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
+            return None
+        prefix = "" if version else f"{folder.lower()}/"
+        return CorpusFile(
+            f"{prefix}{speaker.upper()}/script{script}",
+            domain="speech",
+            cluster=speaker.upper(),
+            lossy_source=False,
+        )
 
-def _recordings(root: Path, version: str | None, folder: Path) -> list[CorpusFile] | None:
-    if version is None:
-        versions = folders_in(folder)
-    else:
-        only = child(folder, version)
-        versions = [only] if only is not None and only.is_dir() else []
-    found = [
-        file for place in versions for file in _of_version(root, place, prefix=version is None)
-    ]
-    return found or None
-
-
-def _of_version(root: Path, place: Path, *, prefix: bool) -> Iterator[CorpusFile]:
-    version = place.name.lower()
-    for name in files_in(place, (".wav",)):
-        match = _NAME.fullmatch(name)
-        if match is None or match[3].lower() != version:
-            continue
-        speaker = match[1].upper()
-        if speaker in _TEST_SPEAKERS:
-            yield CorpusFile(
-                id=(f"{version}/" if prefix else "") + f"{speaker}/script{match[2]}",
-                path=(place / name).relative_to(root).as_posix(),
-                domain="speech",
-                cluster=speaker,
-                lossy_source=False,
-            )
+    return find_files(root, layout, make, f"({version or '.+'})", _NAME)
 
 
 def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> Corpus:
-    find: Callable[[Path], Iterator[CorpusFile]] = partial(_find, version=version)
     return Corpus(
         name=name,
         title=f"DAPS (Device and Produced Speech), speakers F10 and M10, {what}",
         summary=f"speech, 44.1 kHz, two speakers, {what}",
-        find=find,
+        find=partial(_find, version=version),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
         citation="G. J. Mysore, Can We Automatically Transform Speech Recorded on Common Consumer "
         "Devices in Real-World Environments into Professional Production Quality Speech?, "
         "IEEE Signal Processing Letters 22(8), 2015",
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
         # Two speakers times five scripts, in each version.
-        expected_files=len(_TEST_SPEAKERS) * _SCRIPTS * versions,
+        expected_files=len(_TEST_SPEAKERS) * 5 * versions,
         expected_clusters=len(_TEST_SPEAKERS),
         downloads=(
             # Size and md5 as Zenodo states them for daps.tar.gz.
@@ -96,5 +72,6 @@ def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> 
 CORPORA = (
     _corpus("daps", "clean", "edited studio recordings"),
     _corpus("daps-cleanraw", "cleanraw", "studio recordings as recorded"),
-    _corpus("daps-all", None, "all 15 versions, studio and devices", versions=_VERSIONS),
+    # 3 professional and 12 device versions: description of the dataset.
+    _corpus("daps-all", None, "all 15 versions, studio and devices", versions=15),
 )

@@ -7,14 +7,18 @@ lossy although the files are not. The fold is the first number of an id; all fiv
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import partial
+from functools import cache
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora._tree import Layout, child, files_in, locate
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
+    Layout,
+    child,
+    find_files,
+)
 from snacbench.textfile import read_table
 
 _LAYOUT = Layout(
@@ -24,45 +28,26 @@ _LAYOUT = Layout(
     "ESC-50-master/audio/1-100032-A-0.wav",
 )
 # The second number is the recording on freesound.org that the clip was cut from (README).
-_NAME = re.compile(r"(\d-(\d+)-([A-Z])-\d+)\.wav", re.IGNORECASE)
+_NAME = r"(\d-(\d+)-[A-Z]-\d+)\.wav"
 _COLUMNS = ("filename", "esc10")
 _LICENCE = "CC-BY-NC-3.0"
 _LICENCE_ESC10 = "CC-BY-3.0"  # the subset that the column esc10 marks (README, LICENSE)
 
 
-def find(root: Path) -> Iterator[CorpusFile]:
-    """Every clip, clustered by the recording that it was cut from.
+def _find(root: Path) -> list[CorpusFile]:
+    licences_in = cache(_licences)
 
-    Raises
-    ------
-    TestSetError
-        If the root is not ESC-50, or its table cannot be read.
-    """
-    return iter(locate(root, _LAYOUT, partial(_clips, root)))
-
-
-def _clips(root: Path, folder: Path) -> list[CorpusFile] | None:
-    audio = child(folder, "audio")
-    if audio is None or not audio.is_dir():
-        return None
-    matches = [
-        (name, match) for name in files_in(audio, (".wav",)) if (match := _NAME.fullmatch(name))
-    ]
-    if not matches:
-        return None
-    licences = _licences(child(folder, "meta", "esc50.csv"))
-    found = [
-        CorpusFile(
-            id=match[1].upper(),
-            path=(audio / name).relative_to(root).as_posix(),
+    def make(path: Path, clip: str, source: str) -> CorpusFile:
+        licences = licences_in(child(path.parent.parent, "meta", "esc50.csv"))
+        return CorpusFile(
+            clip.upper(),
             domain="environment",
-            cluster=match[2],
-            licence=licences.get(name.lower(), _LICENCE),
+            cluster=source,
+            licence=licences.get(path.name.lower(), _LICENCE),
             lossy_source=True,
         )
-        for name, match in matches
-    ]
-    return sorted(found, key=lambda file: file.id)
+
+    return find_files(root, _LAYOUT, make, "audio", _NAME)
 
 
 def _licences(table: Path | None) -> dict[str, str]:
@@ -85,7 +70,7 @@ CORPUS = Corpus(
     name="esc50",
     title="ESC-50",
     summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
-    find=find,
+    find=_find,
     licence=_LICENCE,
     citation="K. J. Piczak, ESC: Dataset for Environmental Sound Classification, "
     "ACM Multimedia 2015",

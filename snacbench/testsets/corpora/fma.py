@@ -8,23 +8,20 @@ state; where those were wrong, little or nothing was left. The full edition hold
 from __future__ import annotations
 
 import csv
-import re
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora._tree import (
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
     Layout,
     child,
-    files_in,
-    folders_in,
-    is_called,
-    locate,
+    find_files,
 )
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
 
-_NAME = re.compile(r"(\d{6})\.mp3", re.IGNORECASE)
 _SPLIT, _LICENCE = ("set", "split"), ("track", "license")
 _CELL_LIMIT = 1 << 20  # biographies of artists are longer than Python's default
 
@@ -38,57 +35,35 @@ _SHORT_IN_MEDIUM = (
 )
 
 
-def _find(root: Path, edition: str) -> Iterator[CorpusFile]:
+def _find(root: Path, edition: str) -> list[CorpusFile]:
     layout = Layout(
         f"FMA ({edition})",
         (edition,),
         f"{edition}/<nnn>/<track>.mp3 and fma_metadata/tracks.csv",
         f"{edition}/000/000002.mp3",
     )
-    audio, names = locate(root, layout, partial(_tracks, edition))
-    table = _table(root, audio)
+
+    def make(_: Path, track: str) -> CorpusFile:
+        return CorpusFile(track, domain="music", cluster=track, lossy_source=True)
+
+    levels = (r"\d+", r"(\d{6})\.mp3")
+    found = find_files(root, layout, make, *levels, inside=(edition,))
+    audio = (root / found[0].path).parents[1]
+    tables = (
+        child(folder, *names)
+        for folder in (audio, audio.parent, root, root.parent)
+        for names in (("tracks.csv",), ("fma_metadata", "tracks.csv"))
+    )
+    table = next((path for path in tables if path is not None and path.is_file()), None)
     if table is None:
         raise layout.not_in(
             root, "tracks.csv of fma_metadata.zip, which says what the test part is, is not there"
         )
     licences = _test_part(table)
-    found = [
-        CorpusFile(
-            id=track,
-            path=(audio / name).relative_to(root).as_posix(),
-            domain="music",
-            cluster=track,
-            licence=licences[track] or None,
-            lossy_source=True,
-        )
-        for track, name in sorted(names.items())
-        if track in licences
-    ]
-    if not found:
+    kept = [replace(f, licence=licences[f.id] or None) for f in found if f.id in licences]
+    if not kept:
         raise layout.not_in(root, f"no file there is of the test part that {table} lists")
-    return iter(found)
-
-
-def _tracks(edition: str, folder: Path) -> tuple[Path, dict[str, str]] | None:
-    audio = folder if is_called(folder, (edition,)) else child(folder, edition)
-    if audio is None or not audio.is_dir():
-        return None
-    names = {
-        match[1]: f"{shelf.name}/{name}"
-        for shelf in folders_in(audio)
-        if shelf.name.isdigit()
-        for name in files_in(shelf, (".mp3",))
-        if (match := _NAME.fullmatch(name))
-    }
-    return (audio, names) if names else None
-
-
-def _table(root: Path, audio: Path) -> Path | None:
-    for folder in (audio, audio.parent, root, root.parent):
-        for names in (("tracks.csv",), ("fma_metadata", "tracks.csv")):
-            if (table := child(folder, *names)) is not None and table.is_file():
-                return table
-    return None
+    return kept
 
 
 def _test_part(table: Path) -> dict[str, str]:

@@ -7,75 +7,36 @@ repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZA
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora._tree import Layout, child, files_in, folders_in, locate
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, find_files
 
-_GENRES = (
-    "blues",
-    "classical",
-    "country",
-    "disco",
-    "hiphop",
-    "jazz",
-    "metal",
-    "pop",
-    "reggae",
-    "rock",
-)
 _LAYOUT = Layout(
     "GTZAN",
     ("GTZAN", "Data", "genres", "genres_original"),
     "<genre>/<genre>.<n>.wav (or .au) in genres/ or genres_original/",
     "genres_original/blues/blues.00000.wav",
 )
-_NAME = re.compile(rf"((?:{'|'.join(_GENRES)})\.\d{{5}})\.(?:wav|au)", re.IGNORECASE)
+_GENRES = "blues|classical|country|disco|hiphop|jazz|metal|pop|reggae|rock"
+_NAME = rf"((?:{_GENRES})\.\d{{5}})\.(?:wav|au)"
 
 
-def find(root: Path) -> Iterator[CorpusFile]:
-    """Every excerpt of the ten genres.
+def _find(root: Path) -> list[CorpusFile]:
+    def make(path: Path, excerpt: str) -> CorpusFile | None:
+        if path.suffix.lower() == ".au" and path.with_suffix(".wav").exists():
+            return None  # a copy that holds both formats
+        return CorpusFile(excerpt.lower(), domain="music", cluster=excerpt.lower())
 
-    Raises
-    ------
-    TestSetError
-        If the root is not GTZAN.
-    """
-    return iter(locate(root, _LAYOUT, partial(_excerpts, root)))
-
-
-def _excerpts(root: Path, folder: Path) -> list[CorpusFile] | None:
-    places = (folder, child(folder, "genres_original"), child(folder, "genres"))
-    paths: dict[str, Path] = {}
-    for genre in (g for place in places if place and place.is_dir() for g in _genres(place)):
-        for name in files_in(genre, (".wav", ".au")):
-            if match := _NAME.fullmatch(name):
-                # Copies that hold both formats: the later name, which is the WAV file.
-                paths[match[1].lower()] = genre / name
-    found = [
-        CorpusFile(
-            id=excerpt,
-            path=path.relative_to(root).as_posix(),
-            domain="music",
-            cluster=excerpt,
-        )
-        for excerpt, path in sorted(paths.items())
-    ]
-    return found or None
-
-
-def _genres(place: Path) -> Iterator[Path]:
-    return (genre for genre in folders_in(place) if genre.name.lower() in _GENRES)
+    return find_files(
+        root, _LAYOUT, make, _GENRES, _NAME, inside=("genres_original", "genres", ".")
+    )
 
 
 CORPUS = Corpus(
     name="gtzan",
     title="GTZAN Genre Collection",
     summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
-    find=find,
+    find=_find,
     licence="none stated; excerpts of commercial recordings",
     citation="G. Tzanetakis, P. Cook, Musical Genre Classification of Audio Signals, "
     "IEEE Transactions on Speech and Audio Processing 10(5), 2002",

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
-from snacbench.testsets.corpora._libri import utterances
-from snacbench.testsets.corpora._tree import Layout, files_in, locate, text_of
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
+    Layout,
+    find_files,
+    matching,
+    text_of,
+)
 
-_UTTERANCE = re.compile(r"(\d+-\d+-\d+)\.flac", re.IGNORECASE)
 _EXAMPLES = {"test-clean": ("61", "70968"), "test-other": ("367", "130732")}
 
 
-def _find(root: Path, part: str) -> Iterator[CorpusFile]:
+def _find(root: Path, part: str) -> list[CorpusFile]:
     speaker, chapter = _EXAMPLES[part]
     layout = Layout(
         f"LibriSpeech {part}",
@@ -23,22 +26,24 @@ def _find(root: Path, part: str) -> Iterator[CorpusFile]:
         f"{part}/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac",
         f"LibriSpeech/{part}/{speaker}/{chapter}/{speaker}-{chapter}-0000.flac",
     )
-    return iter(locate(root, layout, lambda folder: utterances(root, folder, part, _chapter)))
 
+    @cache
+    def texts(chapter: Path) -> dict[str, str]:
+        files = [text_of(path) or "" for path, _ in matching(chapter, r".+\.trans\.txt")]
+        lines = [line.partition(" ") for text in files for line in text.splitlines()]
+        return {utterance: text for utterance, _, text in lines}
 
-def _chapter(folder: Path) -> Iterator[tuple[str, str, str | None]]:
-    names = files_in(folder, (".flac", ".trans.txt"))
-    texts = {
-        utterance: text
-        for name in names
-        if name.lower().endswith(".trans.txt")
-        for utterance, _, text in (
-            line.partition(" ") for line in text_of(folder / name).splitlines()
+    def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+        return CorpusFile(
+            utterance,
+            domain="speech",
+            cluster=speaker,
+            transcript=texts(path.parent).get(utterance) or None,
+            lossy_source=True,  # cut from the MP3 files of LibriVox
         )
-    }
-    for name in names:
-        if match := _UTTERANCE.fullmatch(name):
-            yield match[1], name, texts.get(match[1]) or None
+
+    levels = (r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac")
+    return find_files(root, layout, make, *levels, inside=(part,))
 
 
 def _corpus(part: str, hours: str, files: int, speakers: int, download: Download) -> Corpus:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora._tree import (
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
     Layout,
-    child,
-    files_in,
-    folders_in,
-    is_called,
-    locate,
-    stable,
+    find_files,
+    matching,
 )
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
 
 _LAYOUT = Layout(
     "MUSDB18-HQ",
@@ -29,53 +25,23 @@ _LOSSY_EDITION = (
 )
 
 
-def find(root: Path) -> Iterator[CorpusFile]:
-    """The mixture of every test track.
+def _find(root: Path) -> list[CorpusFile]:
+    stems = r".*\.stem\.mp4"
+    levels = ((stems,), (".+", stems), (".+", "test", stems))
+    lossy = root.is_dir() and any(any(matching(root, *each)) for each in levels)
 
-    Raises
-    ------
-    TestSetError
-        If the root is not MUSDB18-HQ; the lossy edition is recognised and told apart.
-    """
-    advice = _LOSSY_EDITION if _has_stem_files(root) else ""
-    return iter(locate(root, _LAYOUT, partial(_mixtures, root), advice=advice))
+    def make(_: Path, track: str) -> CorpusFile:
+        return CorpusFile(track, domain="music", cluster=track, lossy_source=False)
 
-
-def _mixtures(root: Path, folder: Path) -> list[CorpusFile] | None:
-    part = folder if is_called(folder, ("test",)) else child(folder, "test")
-    if part is None or not part.is_dir():
-        return None
-    found = [
-        CorpusFile(
-            id=stable(track.name),
-            path=(track / name).relative_to(root).as_posix(),
-            domain="music",
-            cluster=stable(track.name),
-            lossy_source=False,
-        )
-        for track in folders_in(part)
-        for name in files_in(track, (".wav",))
-        if name.lower() == "mixture.wav"
-    ]
-    return sorted(found, key=lambda file: file.id) or None
-
-
-def _has_stem_files(root: Path) -> bool:
-    if not root.is_dir():
-        return False
-    return any(
-        files_in(part, (".stem.mp4",))
-        for folder in (root, *folders_in(root))
-        for part in (folder, child(folder, "test"))
-        if part is not None and part.is_dir()
-    )
+    advice = _LOSSY_EDITION if lossy else ""
+    return find_files(root, _LAYOUT, make, "(.+)", r"mixture\.wav", inside=("test",), advice=advice)
 
 
 CORPUS = Corpus(
     name="musdb18-hq",
     title="MUSDB18-HQ, test tracks",
     summary="music, 44.1 kHz stereo, 50 full tracks",
-    find=find,
+    find=_find,
     # Zenodo record 3338373: for educational purposes; most tracks under CC BY-NC-SA of MedleyDB.
     licence="non-commercial use only; licences per track, see the Zenodo record",
     citation="Z. Rafii et al., MUSDB18-HQ - an uncompressed version of MUSDB18, 2019, "

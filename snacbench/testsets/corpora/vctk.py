@@ -7,13 +7,18 @@ the second lacks p280 and p315. The texts of p315 were lost, so its clips have n
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora._tree import Layout, child, files_in, folders_in, locate, text_of
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
+    Layout,
+    child,
+    entries_in,
+    find_files,
+    text_of,
+)
 
 _AUDIO = "wav48_silence_trimmed"
 _LAYOUT = Layout(
@@ -26,62 +31,33 @@ _OLD_EDITION = (
     "wav48/<speaker>/<speaker>_<n>.wav is VCTK 0.80, which keeps long silences and one microphone; "
     "get version 0.92"
 )
-_NAME = re.compile(r"((?:p|s)\d+_\d+)_mic1\.(?:flac|wav)", re.IGNORECASE)
+_NAME = r"((?:p|s)\d+_\d+)_mic1\.(?:flac|wav)"
 
 
-def find(root: Path) -> Iterator[CorpusFile]:
-    """Every utterance of every speaker, from the first microphone.
+def _find(root: Path) -> list[CorpusFile]:
+    folders = (
+        [root, *(root / e.name for e in entries_in(root) if e.is_dir())] if root.is_dir() else []
+    )
 
-    Raises
-    ------
-    TestSetError
-        If the root is not VCTK 0.92; the older edition is recognised and told apart.
-    """
-    advice = _OLD_EDITION if _has_old_edition(root) else ""
-    return iter(locate(root, _LAYOUT, partial(_utterances, root), advice=advice))
-
-
-def _utterances(root: Path, folder: Path) -> list[CorpusFile] | None:
-    audio = child(folder, _AUDIO)
-    if audio is None or not audio.is_dir():
-        return None
-    texts = child(folder, "txt")
-    found = [
-        CorpusFile(
-            id=utterance,
-            path=(speaker / name).relative_to(root).as_posix(),
+    def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+        texts = child(path.parents[2], "txt", path.parent.name)
+        return CorpusFile(
+            utterance.lower(),
             domain="speech",
-            cluster=speaker.name.lower(),
-            transcript=transcript,
+            cluster=speaker.lower(),
+            transcript=text_of(child(texts, f"{utterance}.txt")) if texts else None,
             lossy_source=False,
         )
-        for speaker in folders_in(audio)
-        for utterance, name, transcript in _of_speaker(speaker, texts)
-    ]
-    return sorted(found, key=lambda file: file.id) or None
 
-
-def _of_speaker(speaker: Path, texts: Path | None) -> Iterator[tuple[str, str, str | None]]:
-    place = child(texts, speaker.name) if texts is not None else None
-    written = {} if place is None else {name.lower(): name for name in files_in(place, (".txt",))}
-    for name in files_in(speaker, (".flac", ".wav")):
-        match = _NAME.fullmatch(name)
-        if match is None:
-            continue
-        utterance = match[1].lower()
-        text = written.get(f"{utterance}.txt")
-        yield utterance, name, text_of(place / text) or None if place and text else None
-
-
-def _has_old_edition(root: Path) -> bool:
-    return root.is_dir() and any(child(f, "wav48") for f in (root, *folders_in(root)))
+    advice = _OLD_EDITION if any(child(folder, "wav48") for folder in folders) else ""
+    return find_files(root, _LAYOUT, make, _AUDIO, "(.+)", _NAME, advice=advice)
 
 
 CORPUS = Corpus(
     name="vctk",
     title="CSTR VCTK Corpus 0.92, microphone 1, all speakers",
     summary="speech, 48 kHz, 110 speakers, with transcripts",
-    find=find,
+    find=_find,
     licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
     citation="J. Yamagishi, C. Veaux, K. MacDonald, CSTR VCTK Corpus: English Multi-speaker "
     "Corpus for CSTR Voice Cloning Toolkit (version 0.92), 2019, doi:10.7488/ds/2645",

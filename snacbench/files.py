@@ -1,0 +1,117 @@
+"""Files that appear whole or not at all, locks that processes take turns at, and digests.
+
+What is being written has the name ``.NAME.PID.partial`` beside its target, so that a process that
+is killed leaves nothing under the target's name and whoever cleans up knows what to remove.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A path to write a file or a folder to; it takes the target's name when the block ends.
+
+    If the block raises, what was written is removed and the target stays as it was. A folder takes
+    the place of an older one. The folders above the target are made.
+
+    Parameters
+    ----------
+    path : Path
+        The target.
+    sync : bool
+        Wait until a file is on the disk before it is renamed, so that it outlives a loss of power.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written or renamed.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        if sync and partial.is_file():
+            with partial.open("rb") as stream:
+                os.fsync(stream.fileno())
+        if partial.is_dir() and path.is_dir():
+            shutil.rmtree(path)
+        partial.replace(path)
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        with suppress(OSError):  # nothing to remove where the folder could not even be made
+            partial.unlink()
+
+
+def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write a file, whole or not at all; see `atomic`."""
+    with atomic(path, sync=sync) as partial:
+        partial.write_bytes(data)
+
+
+def write_text(path: Path, text: str, *, sync: bool = False) -> None:
+    """Write a file of UTF-8, whole or not at all, with the ends of lines as they are."""
+    write_bytes(path, text.encode(), sync=sync)
+
+
+@contextmanager
+def lock(
+    path: Path, *, wait: bool = True, on_wait: Callable[[], None] | None = None
+) -> Iterator[BinaryIO]:
+    """Hold a file against other processes for as long as the block lasts.
+
+    The file is made if it is not there, and is not removed. It may be what the block renames or
+    removes: whoever waited then takes the new one.
+
+    Parameters
+    ----------
+    path : Path
+    wait : bool
+        Wait for another process that holds it; else raise.
+    on_wait : callable, optional
+        Called once before waiting.
+
+    Yields
+    ------
+    stream
+        The file, open for appending.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it and `wait` is False.
+    OSError
+        If it cannot be opened.
+    """
+    while True:
+        with path.open("ab") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    raise
+                if on_wait:
+                    on_wait()
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                still_there = os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+            except FileNotFoundError:
+                still_there = False
+            if still_there:
+                yield stream
+                return
+
+
+def sha256_of_file(path: Path) -> str:
+    """Hexadecimal sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

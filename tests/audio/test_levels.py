@@ -1,0 +1,188 @@
+"""Loudness by the signals of EBU Tech 3341; peaks; clipped samples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from snacbench.audio.io import read
+from snacbench.audio.levels import clipped_samples, loudness_lufs, peak_dbfs
+from snacbench.types import Audio
+from tests.conftest import broadband
+
+RATE_HZ = 48_000
+TOLERANCE_LU = 0.1
+Parts = list[tuple[float, float]]
+
+
+def tones(parts: Parts, rate_hz: int, *, channels: int = 2) -> Audio:
+    """A tone of 1 kHz in all channels: peak levels in dBFS and durations in s."""
+    amplitude = np.concatenate(
+        [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
+    )
+    tone = amplitude * np.sin(2 * np.pi * 1_000 * np.arange(len(amplitude)) / rate_hz)
+    return Audio(np.tile(tone, (channels, 1)).astype(np.float32), rate_hz)
+
+
+EBU: dict[int, tuple[float, Parts]] = {
+    1: (-23, [(-23, 20)]),
+    2: (-33, [(-33, 20)]),
+    3: (-23, [(-36, 10), (-23, 60), (-36, 10)]),
+    4: (-23, [(-72, 10), (-36, 10), (-23, 60), (-36, 10), (-72, 10)]),
+    5: (-23, [(-26, 20), (-20, 20.1), (-26, 20)]),
+}
+
+
+@pytest.mark.parametrize("case", EBU)
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000])
+def test_ebu_tech_3341(case: int, rate_hz: int) -> None:
+    expected, parts = EBU[case]
+    assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
+
+
+def test_ebu_tech_3341_with_five_channels() -> None:
+    levels_dbfs = (-28, -28, -24, -30, -30)
+    channels = [tones([(dbfs, 20)], 48_000, channels=1).samples for dbfs in levels_dbfs]
+    audio = Audio(np.concatenate(channels), 48_000)
+    assert loudness_lufs(audio) == pytest.approx(-23, abs=TOLERANCE_LU)
+
+
+def test_mono_counts_as_one_channel() -> None:
+    mono = loudness_lufs(tones([(-23, 5)], 48_000, channels=1))
+    stereo = loudness_lufs(tones([(-23, 5)], 48_000))
+    assert mono is not None
+    assert stereo == pytest.approx(mono + 3.01, abs=0.01)
+
+
+@given(st.floats(-30, 10), st.integers(1, 2), st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_gain_shifts_loudness_and_peak(gain_db: float, channels: int, seed: int) -> None:
+    audio = broadband(1.0, 16_000, channels=channels, seed=seed)
+    louder = Audio(audio.samples * np.float32(10 ** (gain_db / 20)), audio.rate_hz)
+    before, peak = loudness_lufs(audio), peak_dbfs(audio)
+    assert before is not None
+    assert peak is not None
+    assert loudness_lufs(louder) == pytest.approx(before + gain_db, abs=1e-3)
+    assert peak_dbfs(louder) == pytest.approx(peak + gain_db, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
+def test_one_block_is_enough_and_less_is_not(rate_hz: int) -> None:
+    block = -(-4 * rate_hz // 10)
+    samples = broadband(0.5, rate_hz).samples
+    assert loudness_lufs(Audio(np.array(samples[:, :block]), rate_hz)) is not None
+    assert loudness_lufs(Audio(np.array(samples[:, : block - 1]), rate_hz)) is None
+
+
+def test_an_incomplete_last_block_does_not_count() -> None:
+    whole = tones([(-23, 2.0)], 48_000)
+    longer = tones([(-23, 2.08)], 48_000)
+    assert loudness_lufs(longer) == pytest.approx(loudness_lufs(whole), abs=1e-9)
+
+
+def test_under_the_absolute_gate_there_is_none() -> None:
+    assert loudness_lufs(tones([(-75, 2)], 48_000)) is None
+
+
+def test_six_channels_have_none() -> None:
+    assert loudness_lufs(broadband(1.0, 16_000, channels=6)) is None
+
+
+def test_peak_is_of_any_channel_and_polarity() -> None:
+    samples = np.zeros((2, 9), np.float32)
+    samples[1, 3] = -0.5
+    assert peak_dbfs(Audio(samples, 8_000)) == pytest.approx(-6.02, abs=0.01)
+    assert peak_dbfs(Audio(np.zeros((1, 9), np.float32), 8_000)) is None
+
+
+# ----------------------------------------------------------------------------------- clipping
+
+
+def count(samples: NDArray[np.float64]) -> int:
+    audio = Audio(np.atleast_2d(samples).astype(np.float32), RATE_HZ)
+    return int(clipped_samples(audio).sum())
+
+
+def tone(frequency_hz: float, seconds: float = 1.0) -> NDArray[np.float64]:
+    at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    return np.asarray(np.sin(2 * np.pi * frequency_hz * at))
+
+
+def in_16_bit(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.clip(np.rint(samples * 32_768), -32_768, 32_767) / 32_768)
+
+
+@pytest.mark.parametrize("frequency_hz", [10, 20, 50, 997, 8_000, 12_000, 16_000])
+@pytest.mark.parametrize("level", [1.0, 0.9, 0.3])
+def test_tones_are_not_clipped(frequency_hz: float, level: float) -> None:
+    assert count(level * tone(frequency_hz)) == 0
+    assert count(in_16_bit(level * tone(frequency_hz))) == 0
+
+
+@pytest.mark.parametrize("level", [1.0, 0.5, 0.2])
+@pytest.mark.parametrize("finish", [np.asarray, in_16_bit], ids=["float", "16 bit"])
+def test_what_was_cut_off_is_counted(level: float, finish) -> None:
+    loud = 2 * broadband(2.0, RATE_HZ).samples[0].astype(np.float64)
+    cut = np.abs(loud) > 0.5
+    runs = np.convolve(cut, np.ones(3), mode="valid") == 3
+    in_runs = np.convolve(runs, np.ones(3)) > 0
+    found = count(finish(level * np.clip(loud, -0.5, 0.5) / 0.5))
+    assert in_runs.sum() > 100
+    # Runs of opposite sign that touch are two runs, and rounding can lengthen one.
+    assert found == pytest.approx(int(in_runs.sum()), rel=0.05)
+
+
+def test_dither_after_clipping_does_not_hide_it() -> None:
+    rng = np.random.default_rng(0)
+    flat = 0.7 * np.clip(1.5 * tone(300), -1, 1)
+    noise = (rng.random(flat.size) - rng.random(flat.size)) / 32_768
+    assert count(in_16_bit(flat + noise)) > 0.4 * flat.size
+
+
+def test_a_normalised_file_is_not_clipped() -> None:
+    samples = broadband(2.0, RATE_HZ).samples
+    assert count(samples / np.abs(samples).max()) == 0
+
+
+def test_runs_of_two_are_not_counted_and_runs_of_three_are() -> None:
+    samples = 0.1 * tone(440)
+    samples[1_000:1_002] = 1.0
+    assert count(samples) == 0
+    samples[1_000:1_003] = 1.0
+    assert count(samples) == 3
+
+
+def test_a_run_at_either_end_of_the_clip_is_counted() -> None:
+    samples = 0.1 * tone(440)
+    samples[:4] = samples[-5:] = -0.8
+    assert count(samples) == 9
+
+
+def test_coarse_steps_are_not_clipping() -> None:
+    eight_bit = np.rint(100 * 0.9 * broadband(2.0, RATE_HZ).samples) / 128
+    assert count(eight_bit) == 0
+
+
+@pytest.mark.parametrize("samples", [np.zeros(100), np.full(100, 0.7), np.ones(1)])
+def test_constants_are_not_clipped(samples: NDArray[np.float64]) -> None:
+    assert count(samples) == 0
+
+
+@pytest.mark.parametrize(("gain", "sign"), [(0.25, -1.0), (0.7, 1.0), (1.0, -1.0)])
+def test_gain_and_polarity_do_not_matter(gain: float, sign: float) -> None:
+    flat = np.clip(1.5 * tone(300, 0.2), -1, 1)
+    assert count(sign * gain * flat) == count(flat)
+
+
+@pytest.mark.parametrize(
+    ("name", "percent"), [("loop_amen_full", 0.76), ("orchestra", 0.004), ("loop_garzul", 0.0)]
+)
+def test_real_clips(shared: Path, name: str, percent: float) -> None:
+    audio = read(shared / f"audio/eval/music/{name}.flac")
+    found = 100 * float(clipped_samples(audio).mean())
+    assert found == pytest.approx(percent, rel=0.1)
