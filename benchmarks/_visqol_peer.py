@@ -22,7 +22,7 @@ from snacbench.audio.io import read_clip
 from snacbench.audio.resample import resample
 from snacbench.codecs import opus
 from snacbench.metrics import visqol
-from snacbench.metrics._visqol_align import upper_envelope
+from snacbench.metrics._visqol_compare import upper_envelope
 from snacbench.testsets.named import quick
 from snacbench.types import Audio, Domain, Metric
 

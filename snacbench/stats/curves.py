@@ -28,7 +28,7 @@ from snacbench.stats.clusters import (
     labels_of,
     score_table,
 )
-from snacbench.stats.intervals import DRAWS, check_level, resample_means
+from snacbench.stats.intervals import DRAWS, bootstrap_interval, check_level, resample_means
 
 Better = Literal["higher", "lower"]
 INTERPOLATION = "monotone piecewise cubic (pchip) on log rate"
@@ -225,15 +225,16 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     result = replace(result, value=float(compute(means)))
     if n < 2:
         return replace(result, reason="one clip: no interval")
-    resampled = resample_means(values, clustering, level=level, draws=draws, seed=seed)
-    drawn = compute(resampled.draws)
+    resampled, left_out, z = resample_means(values, clustering, level=level, draws=draws, seed=seed)
+    drawn = compute(resampled)
     result = replace(result, undefined_share=float(np.isnan(drawn).mean()))
     if result.undefined_share > MOST_UNDEFINED_DRAWS:
         share = 100 * result.undefined_share
         why = f"no interval: undefined in {share:.0f} % of the bootstrap draws"
         return replace(result, reason=why)
-    left = compute(resampled.leave_one_out)
-    low, high, how = resampled.interval(float(compute(means)), drawn, left)
+    low, high, how = bootstrap_interval(
+        float(compute(means)), drawn, compute(left_out), z, clustering
+    )
     return replace(result, low=low, high=high, interval_method=how)
 
 

@@ -391,41 +391,23 @@ def bootstrap_interval(
     return float(low[0]), float(high[0]), method
 
 
-@dataclass(frozen=True, eq=False)
-class Resampled:
-    """Resampled means of columns that share their clips, for statistics that combine columns.
-
-    Attributes
-    ----------
-    means : array, shape (columns,)
-    draws : array, shape (draws, columns)
-    leave_one_out : array, shape (units, columns)
-    z : float
-        Half-width of an interval in the draws' standard errors.
-    clustering : Clustering
-    """
-
-    means: Floats
-    draws: Floats
-    leave_one_out: Floats
-    z: float
-    clustering: Clustering
-
-    def interval(
-        self, estimate: float, draws: Floats, leave_one_out: Floats
-    ) -> tuple[float, float, str]:
-        """`bootstrap_interval` of a statistic's values on `draws` and on `leave_one_out`."""
-        return bootstrap_interval(estimate, draws, leave_one_out, self.z, self.clustering)
-
-
 def resample_means(
     values: Floats, clustering: Clustering, *, level: float, draws: int, seed: int
-) -> Resampled:
+) -> tuple[Floats, Floats, float]:
     """Resample the means of columns without gaps, shape (clips, columns), two clips or more.
 
     Below 5 clusters each clip is a unit, scattered about the mean as it is about its own cluster's
     mean: pooled residuals, which serve clusters of a single clip too, are stretched to make up for
     the degrees of freedom that the clusters' means took.
+
+    Returns
+    -------
+    array, shape (draws, columns)
+        Means of the bootstrap's draws, for statistics that combine columns.
+    array, shape (units, columns)
+        Means with one unit left out.
+    float
+        Half-width of an interval in the draws' standard errors, for `bootstrap_interval`.
     """
     m = moments_of(values, clustering)
     if clustering.few:
@@ -437,8 +419,7 @@ def resample_means(
     else:
         # The widest column's: a statistic of several columns is no more certain than each.
         z = float(widened_z(m, level).max())
-    drawn = draw_means(m, draws=draws, seed=seed)
-    return Resampled(m.mean, drawn, leave_one_out_means(m), z, clustering)
+    return draw_means(m, draws=draws, seed=seed), leave_one_out_means(m), z
 
 
 def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval

@@ -10,7 +10,14 @@ import numpy as np
 
 from snacbench.stats.clusters import Clusters, Floats
 from snacbench.stats.curves import Better, RateCurve, check_better, pchip_slopes, shared_scores
-from snacbench.stats.intervals import DRAWS, Interval, check_level, resample_means, sample_size
+from snacbench.stats.intervals import (
+    DRAWS,
+    Interval,
+    bootstrap_interval,
+    check_level,
+    resample_means,
+    sample_size,
+)
 
 Status = Literal["reached", "below", "not reached", "undefined"]
 _BISECTIONS = 60
@@ -204,9 +211,9 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         result = replace(result, status="reached", kbps=math.exp(reached))
     if result.n < 2:
         return replace(result, reason="one clip: no interval")
-    resampled = resample_means(values, clustering, level=level, draws=draws, seed=seed)
-    drawn, left = log_rate(resampled.draws), log_rate(resampled.leave_one_out)
-    low, high, how = resampled.interval(float(log_rate(resampled.means)), drawn, left)
+    resampled, left_out, z = resample_means(values, clustering, level=level, draws=draws, seed=seed)
+    drawn, left = log_rate(resampled), log_rate(left_out)
+    low, high, how = bootstrap_interval(reached, drawn, left, z, clustering)
     result = replace(
         result,
         low_kbps=-math.inf if low == -math.inf else math.exp(low),
@@ -220,9 +227,8 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         where = f"{result.target_kbps:.3g} kbps is outside {curve.kbps[0]:.3g} to "
         reason = f"no difference at equal rate: {where}{curve.kbps[-1]:.3g} kbps"
         return replace(result, reason=reason)
-    gap = float(difference(resampled.means))
-    drawn, left = difference(resampled.draws), difference(resampled.leave_one_out)
-    low, high, how = resampled.interval(gap, drawn, left)
+    gap, drawn, left = float(difference(means)), difference(resampled), difference(left_out)
+    low, high, how = bootstrap_interval(gap, drawn, left, z, clustering)
     facts = (level, result.n, result.clusters, how, result.independence_assumed, clustering.few)
     return replace(result, difference=Interval(gap, low, high, *facts))
 

@@ -13,6 +13,7 @@ from snacbench.stats.intervals import (
     acceleration_of,
     bca_ends,
     bootstrap_counts,
+    bootstrap_interval,
     draw_means,
     jackknife_interval,
     leave_one_out_means,
@@ -438,36 +439,29 @@ def test_tails_are_widened_as_for_t_with_equal_clusters():
 def test_resampled_means_keep_the_columns_paired():
     values, clustering = clustered(columns=1)
     both = np.concatenate([values, values + 1], axis=1)
-    found = resample_means(both, clustering, level=0.95, draws=200, seed=0)
-    assert found.draws[:, 1] - found.draws[:, 0] == pytest.approx(np.ones(200))
+    drawn, _, _ = resample_means(both, clustering, level=0.95, draws=200, seed=0)
+    assert drawn[:, 1] - drawn[:, 0] == pytest.approx(np.ones(200))
 
 
 def test_below_five_clusters_clips_are_resampled_within_them():
     values = np.array([0.0, 1, 2, 100, 101, 102])[:, None]
     clustering = cluster_clips(list("aaabbb"), clips=6)
-    found = resample_means(values, clustering, level=0.95, draws=4000, seed=0)
-    assert found.draws.std() == pytest.approx(np.sqrt(4 / 4 / 6), rel=0.05)  # pooled, n - 2
-    assert found.z == pytest.approx(stats.t.ppf(0.975, 4))
+    drawn, _, z = resample_means(values, clustering, level=0.95, draws=4000, seed=0)
+    assert drawn.std() == pytest.approx(np.sqrt(4 / 4 / 6), rel=0.05)  # pooled, n - 2
+    assert z == pytest.approx(stats.t.ppf(0.975, 4))
 
 
-def test_undefined_draws_are_left_out_of_an_interval():
+def test_undefined_draws_are_left_out_and_an_infinite_one_makes_it_a_percentile_interval():
     values, clustering = clustered(columns=1)
-    found = resample_means(values, clustering, level=0.95, draws=500, seed=0)
-    drawn = found.draws[:, 0].copy()
+    drawn, left, z = resample_means(values, clustering, level=0.95, draws=500, seed=0)
+    mean, drawn = values.mean(), drawn[:, 0]
     drawn[::2] = np.nan
-    low, high, method = found.interval(float(found.means[0]), drawn, found.leave_one_out[:, 0])
-    assert low < found.means[0] < high
+    low, high, method = bootstrap_interval(mean, drawn, left[:, 0], z, clustering)
+    assert low < mean < high
     assert method == "BCa bootstrap over clusters"
-
-
-def test_an_infinite_draw_makes_it_a_percentile_interval():
-    values, clustering = clustered(columns=1)
-    found = resample_means(values, clustering, level=0.95, draws=500, seed=0)
-    drawn = found.draws[:, 0].copy()
     drawn[:100] = np.inf
-    _, high, method = found.interval(float(found.means[0]), drawn, found.leave_one_out[:, 0])
-    assert high == np.inf
-    assert method == "percentile bootstrap over clusters"
+    _, high, method = bootstrap_interval(mean, drawn, left[:, 0], z, clustering)
+    assert (high, method) == (np.inf, "percentile bootstrap over clusters")
 
 
 # -------------------------------------------------------------------------------- the jackknife
