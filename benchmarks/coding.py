@@ -19,9 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from snacbench.rate.coding.coder import shapes_of
-from snacbench.rate.coding.coders import ENTROPY_CODERS, entropy_coder
-from snacbench.rate.coding.training import TrainingCodes, train_tables
+from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named, shapes_of
+from snacbench.rate.coding.tables import KeptClip, train_tables
 from snacbench.runner.entropy import kept_clips, kept_codecs
 from snacbench.selectors import select
 from snacbench.store.folder import RunFolder
@@ -34,7 +33,7 @@ PUBLISHED = (
 SECONDS, TRAINED_CLIPS = 10.0, 8
 _EXPONENT = 0.7  # of Zipf's law: about 0.5 to 1 bit below even codes
 
-Corpus = tuple[str, tuple[int, ...], float, list[TrainingCodes]]
+Corpus = tuple[str, tuple[int, ...], float, list[KeptClip]]
 
 
 def drawn(streams: Sequence[Stream], seed: int) -> tuple[Codes, ...]:
@@ -57,7 +56,7 @@ def published(selectors: str) -> Iterator[Corpus]:
         _, spec = select(selector)[0]
         sizes = tuple(stream.codebook_size for stream in spec.streams)
         clips = [
-            TrainingCodes(drawn(spec.streams, seed), f"cluster {seed}", f"clip {seed}")
+            KeptClip(f"clip {seed}", f"cluster {seed}", (drawn(spec.streams, seed),))
             for seed in range(TRAINED_CLIPS)
         ]
         yield spec.name, sizes, SECONDS, clips
@@ -69,8 +68,7 @@ def kept(path: Path) -> Iterator[Corpus]:
     for codec in kept_codecs(folder):
         clips = kept_clips(folder, codec)
         seconds = sum(row.duration_s or 0.0 for row in codec.rows) / len(codec.rows)
-        parts = [TrainingCodes(part, one.cluster, one.clip) for one in clips for part in one.parts]
-        yield codec.spec.name, codec.codebook_sizes, seconds, parts
+        yield codec.spec.name, codec.codebook_sizes, seconds, clips
 
 
 def measure(corpus: Corpus, coded_clips: int) -> None:
@@ -79,23 +77,27 @@ def measure(corpus: Corpus, coded_clips: int) -> None:
     start = time.process_time()
     tables = train_tables(name, clips, sizes)
     training_s = time.process_time() - start
-    tokens = sum(array.size for one in clips for array in one.codes) / len(clips) / seconds
+    tokens = (
+        sum(array.size for one in clips for part in one.parts for array in part)
+        / len(clips)
+        / seconds
+    )
     print(
         f"{name}: {tokens:.0f} codes/s of {min(sizes)} to {max(sizes)} entries; training "
         f"{seconds * len(clips) / training_s:.0f} x real time"
     )
-    chosen = clips[:coded_clips]
+    chosen = [part for one in clips[:coded_clips] for part in one.parts]
     for coder_name in ENTROPY_CODERS:
-        coder = entropy_coder(coder_name, tables)
+        coder = coder_named(coder_name, tables)
         start = time.process_time()
-        data = [coder.encode(one.codes, sizes) for one in chosen]
+        data = [coder.encode(one, sizes) for one in chosen]
         encode_s = time.process_time() - start
-        shapes = [shapes_of(one.codes, sizes) for one in chosen]
+        shapes = [shapes_of(one, sizes) for one in chosen]
         start = time.process_time()
         for coded, shape in zip(data, shapes, strict=True):
             coder.decode(coded, shape)
         decode_s = time.process_time() - start
-        duration_s = seconds * len(chosen)
+        duration_s = seconds * min(coded_clips, len(clips))
         print(
             f"  {coder_name:<9} encode {duration_s / encode_s:8.0f} x   "
             f"decode {duration_s / decode_s:8.0f} x"

@@ -18,13 +18,15 @@ Entropy is that of single tokens. All N of a sample are beginnings of one sequen
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import digamma
 
-from snacbench.rate.estimators import DEFAULT, ESTIMATORS
+from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
 
 SIZES = (1024, 4096)
 SUCCESSORS, JUMPS, REPEATS = 8, 0.02, 0.3
@@ -32,6 +34,72 @@ SAMPLES, MOST_TOKENS = 40, 1_000_000
 PROMISES = ((3, 2.0), (10, 1.0))  # tokens per entry, percent
 
 Draw = Callable[[np.random.Generator, int, int], NDArray[np.intp]]
+
+
+def miller_madow_entropy_bits(counts: NDArray[np.integer]) -> float:
+    """Entropy in bits per token with the first-order bias correction.
+
+    Adds ``(used - 1) / (2 N ln 2)`` to the plug-in estimate (Miller 1955, "Note on the bias of
+    information estimates"; Paninski 2003, eq. 4). Low where many codes are rare.
+
+    Parameters
+    ----------
+    counts : array, shape (codebook_size,)
+    """
+    nats = plug_in_entropy_bits(counts) * math.log(2)
+    used = int(np.count_nonzero(counts))
+    return _bits(nats + (used - 1) / (2 * int(counts.sum())), counts)
+
+
+def grassberger_entropy_bits(counts: NDArray[np.integer]) -> float:
+    """Entropy in bits per token after Grassberger, "Entropy estimates from insufficient samplings".
+
+    ``ln N - sum n_k G(n_k) / N`` with ``G(n) = psi(n) + (-1)^n (psi((n + 1) / 2) - psi(n / 2)) /
+    2`` (2003, arXiv physics/0307138, eqs. 27 and 35).
+
+    Parameters
+    ----------
+    counts : array, shape (codebook_size,)
+    """
+    total, n = int(counts.sum()), counts[counts > 0].astype(float)
+    sign = np.where(n % 2, -1.0, 1.0)
+    g = digamma(n) + sign * (digamma((n + 1) / 2) - digamma(n / 2)) / 2
+    return _bits(math.log(total) - float((n * g).sum()) / total, counts)
+
+
+def chao_shen_entropy_bits(counts: NDArray[np.integer]) -> float:
+    """Entropy in bits per token from coverage and the chance that a code was seen at all.
+
+    ``-sum c ln c / (1 - (1 - c)^N)`` with ``c = C n_k / N`` and Good and Turing's coverage ``C = 1
+    - f1 / N`` (Chao and Shen, "Nonparametric estimation of Shannon's index of diversity when there
+    are unseen species in sample", 2003, eq. 7). Where every token is its own code, f1 is taken as
+    N - 1.
+
+    Parameters
+    ----------
+    counts : array, shape (codebook_size,)
+    """
+    total, n = int(counts.sum()), counts[counts > 0].astype(float)
+    singles = min(int((n == 1).sum()), total - 1)
+    c = (1 - singles / total) * n / total
+    with np.errstate(divide="ignore", invalid="ignore"):
+        missed = np.exp(total * np.log1p(-c))
+        terms = np.where(c > 0, c * np.log(c) / (1 - missed), 0.0)
+    return _bits(-float(terms.sum()), counts)
+
+
+def _bits(nats: float, counts: NDArray[np.integer]) -> float:
+    return min(max(0.0, nats / math.log(2)), math.log2(len(counts)))
+
+
+DEFAULT = "Chao-Wang-Jost"
+ESTIMATORS: dict[str, Callable[[NDArray[np.integer]], float]] = {
+    "plug-in": plug_in_entropy_bits,
+    "Miller-Madow": miller_madow_entropy_bits,
+    "Grassberger": grassberger_entropy_bits,
+    "Chao-Shen": chao_shen_entropy_bits,
+    DEFAULT: corrected_entropy_bits,
+}
 
 
 @dataclass(frozen=True)

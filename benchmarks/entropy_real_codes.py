@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
-from snacbench.rate.estimators import plug_in_entropy_bits
+from snacbench.rate.entropy import CodebookEntropy, codebook_entropy, plug_in_entropy_bits
 
 CLIPS = (3, 5, 10, 15, 20, 25, 30)
 PER_ENTRY = (0.3, 0.5, 0.9, 1, 3, 5, 10, 20)

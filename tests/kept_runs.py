@@ -7,9 +7,8 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from snacbench.bitstream.container import write
-from snacbench.bitstream.file import Bitstream, Header
-from snacbench.rate.coding.packed import PACKED
+from snacbench.bitstream.container import Bitstream, Header, write
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import Bits, Coded
 from snacbench.store.folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream

@@ -6,27 +6,105 @@ are 375 bytes, and a header in words would double them.
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from snacbench.bitstream import wire
-from snacbench.bitstream.file import Bitstream, Header
-from snacbench.bitstream.header import header_bytes, read_header
-from snacbench.bitstream.parts import MAX_PARTS, MAX_STREAMS, StoredPart, part_bytes, read_part
-from snacbench.errors import BitstreamError, UserError
-from snacbench.rate.coding.coder import Coder
+from snacbench.errors import BitstreamError, StoreError, UserError
+from snacbench.rate.coding.coders import Coder, StreamShape, shapes_of
+from snacbench.rows import Bits
 from snacbench.types import Encoded
+from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
 
+SUFFIX = ".sncb"
 MAGIC = b"SNCB"
 VERSION = 1
+# How the source's channels went to the codec. New ways are added at the end.
+CHANNEL_MODES = ("mono", "stereo", "all channels", "mono in both channels", "each channel alone")
+MAX_CHANNELS = 64
+MAX_PARTS = MAX_CHANNELS
+MAX_RATE_HZ = 10_000_000
+MAX_STREAMS = 1024
 MAX_CODEBOOK_SIZE = 1 << 16  # entropy coders keep a table of so many entries
+MAX_WEIGHTS_FILES = 64
+# Entropy-coded streams may hold many codes per byte, but a short file must not fill the memory:
+# this is two minutes of the densest codec here as digital silence, and more where bytes are.
+FREE_CODES = 1 << 18
+CODES_PER_BYTE = 1024
 _MAX_CONTENT_BYTES = 1 << 40
 _CHECKSUM_BYTES = 4
+_DIGEST_BYTES = 32
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Header:
+    """All that a decoder must know beside the codes.
+
+    Attributes
+    ----------
+    codec : str
+        Name of the operating point: ``dac-44khz@2.58kbps``.
+    weights_sha256 : mapping of str to str
+        File name -> digest of the weights that encoded; empty for codecs without any.
+    codec_rate_hz, rate_hz : int
+        The codec's rate, at which the decoder answers; the source's.
+    channels, num_samples : int
+        Of the source, at its own rate.
+    channel_mode : str
+        How the source's channels were given to the codec, as `Coded.channel_mode` has it.
+    seed : int
+        Of the decoder's random numbers, for part 0; part i takes seed + i.
+    coder : str
+        How the codes are written: name of a `Coder`.
+    tables_sha256 : str
+        Digest of the coder's trained tables.
+    """
+
+    codec: str
+    weights_sha256: Mapping[str, str]
+    codec_rate_hz: int
+    rate_hz: int
+    channels: int
+    num_samples: int
+    channel_mode: str
+    seed: int
+    coder: str = "packed"
+    tables_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Bitstream:
+    """A coded signal: its header, and one part per signal that went through the codec."""
+
+    header: Header
+    codebook_sizes: tuple[int, ...]
+    parts: tuple[Encoded, ...]
+
 
 # The coder of a file, for its header names it and its tables; None where there is no such coder.
 Coders = Callable[[Header], Coder | None]
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A coded signal whose streams are still bytes."""
+
+    num_samples: int
+    channels: int
+    side_info: bytes
+    packets: tuple[bytes, ...]
+    payload_bits: int | None
+    shapes: tuple[StreamShape, ...]
+    streams: tuple[bytes, ...]
+    table_bytes: int
 
 
 @dataclass(frozen=True)
@@ -88,12 +166,12 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
         raise BitstreamError(f"parts at {found} Hz, expected all at the codec's {rate_hz} Hz")
     header = replace(bitstream.header, coder=coder.name, tables_sha256=coder.tables_sha256)
     sizes = bitstream.codebook_sizes
-    told = header_bytes(header) + wire.number(len(sizes)) + wire.runs([(k,) for k in sizes])
+    told = _header_bytes(header) + wire.number(len(sizes)) + wire.runs([(k,) for k in sizes])
     body = b"".join(
         (
             wire.number(len(told)) + told,
             wire.number(len(bitstream.parts)),
-            *(part_bytes(part, sizes, coder) for part in bitstream.parts),
+            *(_part_bytes(part, sizes, coder) for part in bitstream.parts),
         )
     )
     unsigned = MAGIC + bytes([VERSION]) + wire.number(len(body)) + body
@@ -124,29 +202,31 @@ def read(data: bytes, coders: Coders) -> Bitstream:
             "the file with the snacbench that wrote it"
         )
     if coder.tables_sha256 != header.tables_sha256:
-        raise BitstreamError(
-            f"the coder {header.coder} wrote the codes with tables of sha256 "
-            f"{_shown(header.tables_sha256)} and has {_shown(coder.tables_sha256)} here; give the "
-            "tables that the file was written with"
+        theirs, ours = (
+            f"{digest[:_SHOWN_DIGITS]}..." if digest else "none"
+            for digest in (header.tables_sha256, coder.tables_sha256)
         )
-    parts = tuple(_decoded(part, coder, header.codec_rate_hz) for part in stored.parts)
+        raise BitstreamError(
+            f"the coder {header.coder} wrote the codes with tables of sha256 {theirs} and has "
+            f"{ours} here; give the tables that the file was written with"
+        )
+    try:
+        codes = [tuple(coder.decode(part.streams, part.shapes)) for part in stored.parts]
+    except UserError as error:  # tables of other streams
+        raise BitstreamError(str(error)) from error
+    parts = tuple(
+        Encoded(
+            num_samples=part.num_samples,
+            channels=part.channels,
+            rate_hz=header.codec_rate_hz,
+            codes=of_part,
+            side_info=part.side_info,
+            packets=part.packets,
+            payload_bits=part.payload_bits,
+        )
+        for part, of_part in zip(stored.parts, codes, strict=True)
+    )
     return Bitstream(header, stored.codebook_sizes, parts)
-
-
-def costs(data: bytes) -> Costs:
-    """What the bytes of a file are for; raises as `parse`."""
-    return costs_of(parse(data))
-
-
-def costs_of(stored: Stored) -> Costs:
-    """What the bytes of a parsed file are for."""
-    by_part = [[len(stream) for stream in part.streams] for part in stored.parts]
-    streams = tuple(map(sum, zip(*by_part, strict=True)))
-    side_info = sum(len(part.side_info) for part in stored.parts)
-    packets = sum(len(packet) for part in stored.parts for packet in part.packets)
-    container = sum(part.table_bytes for part in stored.parts)
-    header = stored.size - sum(streams) - side_info - packets - container
-    return Costs(header, streams, side_info, packets, container)
 
 
 def parse(data: bytes) -> Stored:
@@ -159,13 +239,13 @@ def parse(data: bytes) -> Stored:
     """
     cursor = wire.Cursor(_body(data))
     told = wire.Cursor(cursor.take(cursor.length("the length of the header"), "the header"))
-    header = read_header(told)
+    header = _read_header(told)
     count = told.number("the number of streams", most=MAX_STREAMS)
     sizes = told.runs("codebook sizes", least=(2,), most=(MAX_CODEBOOK_SIZE,), rows=count)
     told.end("the header")
     codebook_sizes = tuple(size for (size,) in sizes)
     parts = tuple(
-        read_part(cursor, codebook_sizes)
+        _read_part(cursor, codebook_sizes)
         for _ in range(cursor.number("the number of parts", least=1, most=MAX_PARTS))
     )
     cursor.end("the last part")
@@ -217,21 +297,226 @@ def _checksum(data: bytes | memoryview) -> bytes:
     return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _decoded(part: StoredPart, coder: Coder, rate_hz: int) -> Encoded:
-    try:
-        codes = tuple(coder.decode(part.streams, part.shapes))
-    except UserError as error:  # tables of other streams
-        raise BitstreamError(str(error)) from error
-    return Encoded(
-        num_samples=part.num_samples,
-        channels=part.channels,
-        rate_hz=rate_hz,
-        codes=codes,
-        side_info=part.side_info,
-        packets=part.packets,
-        payload_bits=part.payload_bits,
+def _header_bytes(header: Header) -> bytes:
+    """All fields, without a length before them; BitstreamError where one has no form."""
+    if header.channel_mode not in CHANNEL_MODES:
+        raise BitstreamError(
+            f"no way of handling channels is called {header.channel_mode!r}; a .sncb file knows "
+            f"{', '.join(CHANNEL_MODES)}"
+        )
+    weights = sorted(header.weights_sha256.items())
+    tables = [header.tables_sha256] if header.tables_sha256 else []
+    return b"".join(
+        (
+            wire.text(header.codec),
+            wire.number(len(weights)),
+            *(wire.text(name) + _digest(digest) for name, digest in weights),
+            wire.number(header.codec_rate_hz),
+            wire.number(header.rate_hz),
+            wire.number(header.channels),
+            wire.number(header.num_samples),
+            wire.number(CHANNEL_MODES.index(header.channel_mode)),
+            wire.number(header.seed),
+            wire.text(header.coder),
+            wire.number(len(tables)),
+            *map(_digest, tables),
+        )
     )
 
 
-def _shown(digest: str) -> str:
-    return f"{digest[:_SHOWN_DIGITS]}..." if digest else "none"
+def _read_header(cursor: wire.Cursor) -> Header:
+    codec, weights = cursor.text("the codec's name"), dict[str, str]()
+    for _ in range(cursor.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
+        name = cursor.text("the name of a weights file")
+        if weights and name <= max(weights):
+            raise wire.impossible("the weights files are not in order")
+        weights[name] = _read_digest(cursor)
+    return Header(
+        codec=codec,
+        weights_sha256=weights,
+        codec_rate_hz=cursor.number("the codec's rate", least=1, most=MAX_RATE_HZ),
+        rate_hz=cursor.number("the source's rate", least=1, most=MAX_RATE_HZ),
+        channels=cursor.number("the source's channels", least=1, most=MAX_CHANNELS),
+        num_samples=cursor.number("the source's length", least=1),
+        channel_mode=CHANNEL_MODES[cursor.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
+        seed=cursor.number("the seed"),
+        coder=cursor.text("the coder's name"),
+        tables_sha256=_read_digest(cursor)
+        if cursor.number("whether there are tables", most=1)
+        else "",
+    )
+
+
+def _digest(sha256: str) -> bytes:
+    if not _DIGEST.fullmatch(sha256):
+        raise BitstreamError(
+            f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
+        )
+    return bytes.fromhex(sha256)
+
+
+def _read_digest(cursor: wire.Cursor) -> str:
+    return bytes(cursor.take(_DIGEST_BYTES, "a digest")).hex()
+
+
+def _part_bytes(encoded: Encoded, codebook_sizes: Sequence[int], coder: Coder) -> bytes:
+    """A signal as it is stored, its codes written by a coder: lengths, then what they measure."""
+    shapes = shapes_of(encoded.codes, codebook_sizes)
+    streams = coder.encode(encoded.codes, codebook_sizes)
+    counted = 0 if encoded.payload_bits is None else encoded.payload_bits + 1
+    table = (
+        wire.numbers((encoded.num_samples, encoded.channels, counted, len(encoded.side_info))),
+        wire.numbers((len(encoded.packets), *map(len, encoded.packets))),
+        wire.runs([(shape.channels, shape.frames) for shape in shapes]) if shapes else b"",
+        wire.runs([(len(stream),) for stream in streams]) if shapes else b"",
+    )
+    return b"".join((*table, encoded.side_info, *encoded.packets, *streams))
+
+
+def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int]) -> StoredPart:
+    """The inverse, but for the coder's work; BitstreamError where it is impossible."""
+    began = cursor.place
+    num_samples = cursor.number("the length of a part", least=1)
+    channels = cursor.number("the channels of a part", least=1, most=MAX_CHANNELS)
+    counted = cursor.number("the bits of the packets that count")
+    side_info = cursor.length("the length of the side information")
+    packets = [
+        cursor.length("the length of a packet")
+        for _ in range(cursor.length("the number of packets"))
+    ]
+    shapes: tuple[StreamShape, ...] = ()
+    lengths: tuple[wire.Row, ...] = ()
+    if count := len(codebook_sizes):
+        most = (MAX_CHANNELS, wire.MOST)
+        what = "the channels and frames of streams"
+        rows = cursor.runs(what, least=(1, 0), most=most, rows=count)
+        shapes = tuple(StreamShape(k, *row) for k, row in zip(codebook_sizes, rows, strict=True))
+        left = (cursor.left,)
+        lengths = cursor.runs("the lengths of streams", least=(0,), most=left, rows=count)
+    table_bytes = cursor.place - began
+    part = StoredPart(
+        num_samples,
+        channels,
+        side_info=bytes(cursor.take(side_info, "the side information")),
+        packets=tuple(bytes(cursor.take(size, "a packet")) for size in packets),
+        payload_bits=counted - 1 if counted else None,
+        shapes=shapes,
+        streams=tuple(bytes(cursor.take(size, "a stream")) for (size,) in lengths),
+        table_bytes=table_bytes,
+    )
+    codes = sum(shape.channels * shape.frames for shape in shapes)
+    held = sum(map(len, part.streams))
+    if codes > (allowed := FREE_CODES + CODES_PER_BYTE * held):
+        raise wire.impossible(
+            f"{codes} codes in {held} bytes, where there may be {allowed}; the coder packed takes "
+            "any codes"
+        )
+    return part
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A file's figures; rates in kbps over the duration of the source, lower is cheaper.
+
+    Attributes
+    ----------
+    bits : Bits
+        What a run reports: codes at whole bits per index, side information, payload.
+    costs : Costs
+        The bytes of the file.
+    """
+
+    header: Header
+    codebook_sizes: tuple[int, ...]
+    frames: tuple[tuple[int, ...], ...]
+    bits: Bits
+    costs: Costs
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the source in seconds."""
+        return self.header.num_samples / self.header.rate_hz
+
+    @property
+    def actual_kbps(self) -> float:
+        """Rate of codes at whole bits per index, side information and payload, in kbps."""
+        return kbps(self.bits.total, self.duration_s)
+
+    def kbps_of(self, num_bytes: int) -> float:
+        """Rate of so many bytes of the file, in kbps."""
+        return kbps(num_bytes * BITS_PER_BYTE, self.duration_s)
+
+
+def summary_of(stored: Stored) -> Summary:
+    """The figures of a parsed file."""
+    bits = Bits()
+    for part in stored.parts:
+        held = sum(map(len, part.packets)) * BITS_PER_BYTE
+        codes = sum(
+            shape.channels * shape.frames * bits_per_code(shape.codebook_size)
+            for shape in part.shapes
+        )
+        payload = held if part.payload_bits is None else part.payload_bits
+        bits += Bits(codes, len(part.side_info) * BITS_PER_BYTE, payload)
+    return Summary(
+        header=stored.header,
+        codebook_sizes=stored.codebook_sizes,
+        frames=tuple(tuple(shape.frames for shape in part.shapes) for part in stored.parts),
+        bits=bits,
+        costs=costs_of(stored),
+    )
+
+
+def costs(data: bytes) -> Costs:
+    """What the bytes of a file are for; raises as `parse`."""
+    return costs_of(parse(data))
+
+
+def costs_of(stored: Stored) -> Costs:
+    """What the bytes of a parsed file are for."""
+    by_part = [[len(stream) for stream in part.streams] for part in stored.parts]
+    streams = tuple(map(sum, zip(*by_part, strict=True)))
+    side_info = sum(len(part.side_info) for part in stored.parts)
+    packets = sum(len(packet) for part in stored.parts for packet in part.packets)
+    container = sum(part.table_bytes for part in stored.parts)
+    header = stored.size - sum(streams) - side_info - packets - container
+    return Costs(header, streams, side_info, packets, container)
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write a file; it appears under its name once it is complete.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # nothing to remove where the folder could not even be made
+            partial.unlink()
+        if error.errno == errno.ENOSPC:
+            raise StoreError(
+                f"the disk is full while writing {path}; free some space and go on"
+            ) from error
+        raise StoreError(
+            f"cannot write {path} ({error.strerror}); check the folder and its permissions"
+        ) from error
+
+
+def load(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises
+    ------
+    BitstreamError
+        If it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BitstreamError(f"{path} cannot be read: {error.strerror}") from error

@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from snacbench.audio.io import write_flac, write_wav
-from snacbench.bitstream.container import parse, read
-from snacbench.bitstream.disk import load
+from snacbench.bitstream.container import load, parse, read
 from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
 from snacbench.cli.sncb import coder_of, in_words, naming
 from snacbench.cli.terminal import out

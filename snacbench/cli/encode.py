@@ -8,9 +8,7 @@ from typing import cast
 import click
 
 from snacbench.audio.io import read
-from snacbench.bitstream.container import parse, write
-from snacbench.bitstream.disk import save
-from snacbench.bitstream.summary import summary_of
+from snacbench.bitstream.container import parse, save, summary_of, write
 from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
 from snacbench.cli.info import show_summary
 from snacbench.cli.sncb import chosen_coder

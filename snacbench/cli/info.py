@@ -9,9 +9,7 @@ from pathlib import Path
 
 import click
 
-from snacbench.bitstream.container import parse
-from snacbench.bitstream.disk import load
-from snacbench.bitstream.summary import Summary, summary_of
+from snacbench.bitstream.container import Summary, load, parse, summary_of
 from snacbench.cli.sncb import in_words, naming
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.runner.single import spec_of

@@ -14,7 +14,6 @@ from snacbench.errors import UserError
 from snacbench.plugins import select_metrics
 from snacbench.runner.execute import score as score_run
 from snacbench.runner.pool import default_jobs
-from snacbench.runner.ready import choose_recogniser
 from snacbench.store.folder import RunFolder
 
 
@@ -35,13 +34,13 @@ def score(run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: in
     Scores that failed for a reason that has passed are tried again with --retry-failed.
     """
     folder = RunFolder.open(run)
-    choose_recogniser(asr)
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     if not names and not retry_failed:
         raise UserError(
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
-    chosen = select_metrics(names or [spec.name for spec in folder.run.metrics])
+    named = select_metrics(names or [spec.name for spec in folder.run.metrics])
+    chosen = tuple(metric.with_asr(asr) for metric in named)
     by_name = bool(names or folder.run.recipe.get("metrics"))
     with ProgressBar() as bar:
         outcome = score_run(

@@ -17,7 +17,6 @@ from snacbench.rows import Coded
 from snacbench.runner.execute import score as score_run
 from snacbench.runner.outside import OutsideRequest, import_decodes
 from snacbench.runner.pool import default_jobs
-from snacbench.runner.ready import choose_recogniser
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv
 from snacbench.tables.notes import late_warnings
@@ -59,8 +58,7 @@ def score_files(
     references.
     """
     names = tuple(part.strip() for part in metrics.split(",") if part.strip())
-    chosen = select_metrics(names)
-    choose_recogniser(asr)
+    chosen = tuple(metric.with_asr(asr) for metric in select_metrics(names))
     request = OutsideRequest(
         reference, degraded, name or degraded.stem, kbps, cast(Domain, domain), names, align
     )

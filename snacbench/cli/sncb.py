@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from snacbench.bitstream.file import Header
+from snacbench.bitstream.container import Header
 from snacbench.errors import BitstreamError, CodecError
-from snacbench.rate.coding.coder import Coder
-from snacbench.rate.coding.coders import CODERS, coder_named
+from snacbench.rate.coding.coders import CODERS, Coder, coder_named
 from snacbench.rate.coding.tables import read_tables
 
 

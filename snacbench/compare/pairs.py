@@ -11,8 +11,7 @@ import numpy as np
 from snacbench.compare.verdict import Verdict, fails, verdict_of
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import Clusters
-from snacbench.stats.multiple import holm
-from snacbench.stats.pairs import PairedDifference, paired_differences
+from snacbench.stats.pairs import PairedDifference, holm, paired_differences
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.run import RunRows, clusters_of, scores_of
 from snacbench.types import MetricSpec
@@ -197,7 +196,7 @@ def _comparisons(baseline: RunRows, candidate: RunRows, question: Question) -> l
     ]
     found = [replace(c, repeats=_repeated(c, found)) for c in found]
     family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
-    adjusted = holm([c.paired.p_value for c in family if c.paired.p_value is not None])
+    adjusted = holm([c.paired.p_value for c in family])
     corrected = {_key(c): p for c, p in zip(family, adjusted, strict=True)}
     return [_judged(c, corrected.get(_key(c)), question) for c in found]
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
-from snacbench.stats.bjontegaard import BjontegaardDelta, bd_quality, bd_rate
 from snacbench.stats.clusters import FEW_CLUSTERS
-from snacbench.stats.curves import RateCurve, RatePoint
+from snacbench.stats.curves import BjontegaardDelta, RateCurve, RatePoint, bd_quality, bd_rate
 from snacbench.stats.intervals import sample_size
 from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.columns import ALL_DOMAINS

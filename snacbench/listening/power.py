@@ -19,7 +19,7 @@ from scipy import stats
 from snacbench.errors import UserError
 from snacbench.listening.analysis.cells import listener_means
 from snacbench.listening.spread import Spread
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 STUDIES = 10_000
 MOST_LISTENERS = 2_000

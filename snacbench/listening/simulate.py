@@ -24,7 +24,7 @@ from snacbench.listening.simulated_listener import (
 )
 from snacbench.listening.study import Choice, Listener, Rating, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, ListeningTest, System
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 SIMULATED_AS = "simulated_as"
 """Answer of every simulated listener's questionnaire: their manner."""

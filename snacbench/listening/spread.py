@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from snacbench.errors import UserError
 from snacbench.listening.study import Study
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 
 @dataclass(frozen=True)

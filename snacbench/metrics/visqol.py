@@ -4,11 +4,9 @@ Chinen et al.: "ViSQOL v3: An Open Source Production Ready Objective Speech and 
 QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-5; how they are
 computed is another matter:
 
-- `_visqol_filters`, `_visqol_bands`: the spectrogram, without running a filter;
-- `_visqol_patches`, `_visqol_search`: pieces of the reference, and where they are found again;
-- `_visqol_align`: delays, by the correlation of envelopes;
-- `_visqol_nsim`: how alike two patches are;
-- `_visqol_compare`: all of this in order, and what is kept of a reference;
+- `_visqol_spectrogram`: the spectrogram, without running a filter;
+- `_visqol_similarity`: how alike two patches are, and where patches are found again;
+- `_visqol_compare`: delays, pieces of signals, and all of this in order;
 - `_visqol_map`: from similarities to a score, by Google's models.
 """
 
@@ -93,7 +91,12 @@ def prepare(reference: Audio, mode: Mode) -> PreparedMetric:
     _guards.min_duration(reference, min_duration_s, which=_guards.REFERENCE)
     _guards.not_silent(reference, which=_guards.REFERENCE)
     prepared = Reference(_mono(reference), reference.rate_hz, speech=mode != "audio")
-    _above_floor(prepared)
+    # Below the floor everywhere, any two signals would look the same and get the full score.
+    if prepared.loudest_band <= FLOOR_AMPLITUDE:
+        raise Undefined(
+            f"the reference is too quiet: its loudest band is at {prepared.loudest_band:.1e} of "
+            f"full scale, more than {FLOOR_AMPLITUDE:.1e} is needed"
+        )
     quality = mapper(mode)
 
     def score(*, degraded: Audio) -> float:
@@ -110,15 +113,6 @@ def prepare(reference: Audio, mode: Mode) -> PreparedMetric:
 
 def _mono(audio: Audio) -> NDArray[np.float64]:
     return audio.samples.mean(axis=0, dtype=np.float64)
-
-
-def _above_floor(reference: Reference) -> None:
-    """Below the floor everywhere, any two signals would look the same and get the full score."""
-    if reference.loudest_band <= FLOOR_AMPLITUDE:
-        raise Undefined(
-            f"the reference is too quiet: its loudest band is at {reference.loudest_band:.1e} of "
-            f"full scale, more than {FLOOR_AMPLITUDE:.1e} is needed"
-        )
 
 
 def _prepare_guarded(reference: Audio, spec: MetricSpec, mode: Mode) -> PreparedMetric:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -54,60 +54,6 @@ WER = MetricSpec(
 CER = replace(WER, name="cer", citation=WER.citation.replace("words", "characters"))
 
 
-def _prepare(reference: Audio, spec: MetricSpec) -> PreparedMetric:
-    _accept(reference, spec)
-    raise Undefined(
-        f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
-    )
-
-
-def _prepare_spoken(
-    reference: Audio, transcript: str, spec: MetricSpec, unit: Unit, of: Of
-) -> PreparedMetric:
-    _accept(reference, spec)
-    if not any(character.isalnum() for character in normalised(transcript)):
-        raise Undefined(
-            f"nothing is left of the transcript {transcript!r} once it is normalised; a "
-            "transcript with words is needed"
-        )
-    heard = _asr.heard_in(reference)
-    _understood(transcript, heard)
-    of_reference = error_rate(transcript, heard, unit)
-
-    def score(*, degraded: Audio) -> float:
-        """Error rate as a share of the transcript, or a difference of two; lower is better."""
-        _guards.accept_degraded(degraded, reference, spec)
-        if of == "reference":
-            return of_reference
-        of_degraded = error_rate(transcript, _asr.heard_in(degraded), unit)
-        return of_degraded - of_reference if of == "delta" else of_degraded
-
-    return score
-
-
-def _understood(transcript: str, heard: str) -> None:
-    """Check that the recogniser understands the untouched reference at all.
-
-    A clip in another language, or with the transcript of another clip, would otherwise count
-    several times as much as a clip that a codec made unintelligible.
-
-    Raises
-    ------
-    Undefined
-        If it hears no fewer errors than there are words.
-    """
-    rate = error_rate(transcript, heard, "words")
-    if rate >= 1:
-        raise Undefined(
-            f"the recogniser understands nothing of the untouched reference (word error rate "
-            f"{rate:.2f}); English speech and its own transcript are needed"
-        )
-
-
-def _accept(reference: Audio, spec: MetricSpec) -> None:
-    _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
-
-
 def error_rate(spoken: str, heard: str, unit: Unit) -> float:
     """Errors in `heard` as a share of the length of `spoken`; lower is better, can exceed 1.
 
@@ -139,28 +85,56 @@ def _normaliser() -> Callable[[str], str]:
     return found
 
 
-def _versions() -> Mapping[str, str]:
-    return {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts()}
-
-
-def _ready() -> None:
-    _asr.recogniser()
-
-
-def _metric(base: MetricSpec, unit: Unit, of: Of) -> Metric:
-    spec = base
-    if of != "degraded":
-        spec = replace(base, name=f"{base.name}_{of}")
+def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
+    spec = base if of == "degraded" else replace(base, name=f"{base.name}_{of}")
     if of == "delta":
         spec = replace(spec, range=(-math.inf, math.inf))
+
+    def prepare(reference: Audio) -> PreparedMetric:
+        _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
+        raise Undefined(
+            f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
+        )
+
+    def prepare_spoken(reference: Audio, transcript: str) -> PreparedMetric:
+        _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
+        if not any(character.isalnum() for character in normalised(transcript)):
+            raise Undefined(
+                f"nothing is left of the transcript {transcript!r} once it is normalised; a "
+                "transcript with words is needed"
+            )
+        heard = _asr.heard_in(reference, asr)
+        rate = error_rate(transcript, heard, "words")
+        # A clip in another language, or with the transcript of another clip, would otherwise count
+        # several times as much as a clip that a codec made unintelligible.
+        if rate >= 1:
+            raise Undefined(
+                f"the recogniser understands nothing of the untouched reference (word error rate "
+                f"{rate:.2f}); English speech and its own transcript are needed"
+            )
+        of_reference = error_rate(transcript, heard, unit)
+
+        def score(*, degraded: Audio) -> float:
+            """Error rate as a share of the transcript, or a difference of two; lower is better."""
+            _guards.accept_degraded(degraded, reference, spec)
+            if of == "reference":
+                return of_reference
+            of_degraded = error_rate(transcript, _asr.heard_in(degraded, asr), unit)
+            return of_degraded - of_reference if of == "delta" else of_degraded
+
+        return score
+
+    def ready() -> None:
+        _asr.recogniser(asr)
+
     return Metric(
         spec,
-        prepare=lambda reference: _prepare(reference, spec),
-        prepare_spoken=lambda reference, transcript: _prepare_spoken(
-            reference, transcript, spec, unit, of
-        ),
-        versions=_versions,
-        ready=_ready,
+        prepare,
+        versions=lambda: {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts(asr)},
+        prepare_spoken=prepare_spoken,
+        ready=ready,
+        asr=asr,
+        choose_asr=lambda selector: _metric(base, unit, of, selector),
     )
 
 

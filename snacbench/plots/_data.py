@@ -8,10 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from snacbench.errors import UserError, did_you_mean
-from snacbench.stats.clusters import labels_of
+from snacbench.stats.clusters import labels_of, score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.stats.scores import score_table
 from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.entries import entries_of
 from snacbench.tables.ladder import Ladder, ladder_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from snacbench.audio.resample import num_samples_at
-from snacbench.bitstream.file import Bitstream, Header
+from snacbench.bitstream.container import Bitstream, Header
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.signals import coded_channels, decoded_signal

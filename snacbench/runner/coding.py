@@ -10,12 +10,11 @@ from pathlib import Path
 
 from snacbench.audio.io import read_clip, sha256_of_file, write_flac
 from snacbench.audio.silence import missing_sound
-from snacbench.bitstream.container import write
-from snacbench.bitstream.disk import save
+from snacbench.bitstream.container import save, write
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
 from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.histogram import histograms_of
 from snacbench.rows import Bits, Coded, CodeHistogram
 from snacbench.runner.bitstreams import bitstream_of, check_contract

@@ -18,7 +18,7 @@ from snacbench.audio.channels import downmix
 from snacbench.bitstream.container import read, write
 from snacbench.errors import CodecError, UserError
 from snacbench.rate.bits import bits_of
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits
 from snacbench.runner.loading import BatchCodec, CodecHandle, load

@@ -7,13 +7,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from snacbench.bitstream.container import read
-from snacbench.bitstream.disk import load
-from snacbench.bitstream.file import Bitstream, Header
+from snacbench.bitstream.container import Bitstream, Header, load, read
 from snacbench.errors import StoreError, UserError
-from snacbench.rate.coding.coder import Coder
-from snacbench.rate.coding.heldout import KeptClip
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED, Coder
+from snacbench.rate.coding.tables import KeptClip
 from snacbench.rows import Coded, CodedBytes
 from snacbench.store.folder import RunFolder
 from snacbench.types import Clip, CodecSpec

@@ -178,6 +178,7 @@ def execute(
         reference=request.reference,
         seed=request.seed,
         asked_by_name=bool(request.metrics),
+        asr=_asr_of(plan.metrics),
         keep_codes=request.keep_codes,
     )
     clips = {clip.id: clip for clip in plan.test_set.clips}
@@ -238,7 +239,9 @@ def score(  # noqa: PLR0913 - keyword-only options of one verb
     check_versions(folder.run, codecs={}, metrics=same, place=str(folder.path))
     run = replace(run, metric_versions={**folder.run.metric_versions, **versions})
     recipe = run.recipe
-    rules = Rules(recipe["channels"], recipe["reference"], asked_by_name=by_name)
+    rules = Rules(
+        recipe["channels"], recipe["reference"], asked_by_name=by_name, asr=_asr_of(chosen)
+    )
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
@@ -249,6 +252,11 @@ def score(  # noqa: PLR0913 - keyword-only options of one verb
         schedule = Schedule(ledger, clips, run.codecs, rules)
         _carry_out(schedule, ledger, workers, progress or Silent())
     return outcome_of(folder, retried)
+
+
+def _asr_of(metrics: Iterable[Metric]) -> str:
+    """The recogniser that was named for metrics of words, for the workers; empty: none."""
+    return next((metric.asr for metric in metrics if metric.asr), "")
 
 
 def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progress) -> None:

@@ -17,7 +17,7 @@ from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
 from snacbench.plugins import refused, select_metrics
 from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
-from snacbench.runner.ready import choose_recogniser, make_ready
+from snacbench.runner.ready import make_ready
 from snacbench.runner.signals import Channels, ReferenceRule
 from snacbench.selectors import family_models, select, with_absolute_paths
 from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
@@ -100,8 +100,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request.codecs, request.weights)
-    metrics = select_metrics(request.metrics)
-    choose_recogniser(request.asr)
+    metrics = tuple(m.with_asr(request.asr) for m in select_metrics(request.metrics))
     check_packages(codecs, metrics)
     choice = _choice(request)
     _check_device(request.device)

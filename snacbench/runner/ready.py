@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from snacbench.errors import StoreError, UserError
 from snacbench.rows import Run
-from snacbench.settings import ASR_VARIABLE
 from snacbench.types import Metric
 
 ASR_FACT = "asr"
 
 Answer = TypeVar("Answer")
-
-
-def choose_recogniser(selector: str | None) -> None:
-    """Let this process and its workers use a recogniser; None: whichever the user has set."""
-    if selector:
-        os.environ[ASR_VARIABLE] = selector
 
 
 def make_ready(metrics: Iterable[Metric]) -> None:

@@ -65,6 +65,7 @@ class Rules:
     reference: ReferenceRule
     seed: int = 0
     asked_by_name: bool = False
+    asr: str = ""
     keep_codes: bool = False
 
 

@@ -158,5 +158,6 @@ class Schedule:
             reference=self._rules.reference,
             run_folder=self._ledger.folder.path,
             asked_by_name=self._rules.asked_by_name,
+            asr=self._rules.asr,
             measure=self._clips[clip].measures is None and not self._ledger.is_measured(clip),
         )

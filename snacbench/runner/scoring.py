@@ -52,7 +52,7 @@ class ScoringJob:
 
     `asked_by_name` says that the user named the metrics: then one for speech alone is also
     computed on clips whose domain nobody knows. `measure` asks for the clip's own measures, if
-    its test set does not state them.
+    its test set does not state them. `asr` names the recogniser under metrics of words.
     """
 
     clip: Clip
@@ -62,6 +62,7 @@ class ScoringJob:
     run_folder: Path
     asked_by_name: bool
     measure: bool = False
+    asr: str = ""
 
 
 def score_clip(job: ScoringJob) -> list[object]:
@@ -133,7 +134,9 @@ def _score_decode(
     job: ScoringJob, decode: DecodeToScore, references: _References
 ) -> Iterator[Delay | Score]:
     reasons = {name: _not_meant_for(job, all_metrics()[name]) for name in decode.metrics}
-    applicable = [all_metrics()[name] for name, reason in reasons.items() if not reason]
+    applicable = [
+        all_metrics()[name].with_asr(job.asr) for name, reason in reasons.items() if not reason
+    ]
     try:
         degraded = _read_decoded(job.run_folder, decode.coded)
         reference = references.audio_for(decode.spec, job.reference)

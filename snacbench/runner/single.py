@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from snacbench.bitstream.file import Header
+from snacbench.bitstream.container import Header
 from snacbench.errors import BitstreamError, UnknownName, UnknownPoint, UserError
 from snacbench.plugins import codec_models
 from snacbench.runner.bitstreams import check_weights

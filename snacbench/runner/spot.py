@@ -18,7 +18,7 @@ import numpy as np
 
 from snacbench.bitstream.container import read, write
 from snacbench.errors import BitstreamError, UserError
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, decode_bitstream
 from snacbench.runner.coding import CodingJob, Source, source_of

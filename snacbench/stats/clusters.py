@@ -1,21 +1,42 @@
-"""Which clips belong together: a speaker's, a track's."""
+"""Clips in clusters (a speaker's, a track's): the mean over clips, its error over clusters.
+
+With N clips in G clusters, cluster g having n_g of them, weight w_g = n_g / N and residual sum u_g
+= sum of (value - mean) over its clips:
+
+- plug-in variance of the mean: sum u_g^2 / N^2. The bootstrap over clusters has this variance.
+- bias-reduced variance ("CR2"): sum u_g^2 / (1 - w_g) / N^2. For clusters of one size this is
+  the variance of the cluster means over G, as in the classic t interval.
+- Satterthwaite's degrees of freedom of the latter, which fall below G - 1 where a few large
+  clusters carry the mean: (trace B)^2 / trace(B B), B being the covariance of the scaled u_g if
+  clusters have random effects. Bell and McCaffrey, "Bias reduction in standard errors for linear
+  regression with multi-stage samples", Survey Methodology 28(2), 2002; with random effects in the
+  model after Imbens and Kolesar, "Robust standard errors in small samples: some practical advice",
+  Review of Economics and Statistics 98(4), 2016. Overview: Cameron and Miller, "A practitioner's
+  guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, section VI.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Scores = Mapping[str, float]
+"""Clip -> value; a clip on which a codec or metric failed is simply not there."""
+Clusters = Mapping[str, str | None]
+"""Clip -> speaker or track; None, or no entry, where it is not known."""
 
 # From this many clusters on, the bootstrap over clusters is used; below, a t distribution, whose
 # assumption (normal cluster means) then errs less than resampling a handful of clusters does.
 MANY_CLUSTERS = 20
 # Below this many, nothing can be said about clusters that were not measured.
 FEW_CLUSTERS = 5
-
-Clusters = Mapping[str, str | None]
-"""Clip -> speaker or track; None, or no entry, where it is not known."""
+_ROUNDING = 1e-13
+_TINY = 1e-100  # squares of smaller deviations vanish
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +66,11 @@ class Clustering:
     def one_clip_each(self) -> bool:
         """Whether no two clips share a cluster."""
         return self.count == len(self.index)
+
+    @property
+    def few(self) -> bool:
+        """Whether an interval can speak of these clusters only."""
+        return self.count < FEW_CLUSTERS and not self.one_clip_each
 
 
 def cluster_clips(labels: Sequence[str | None] | None, *, clips: int) -> Clustering:
@@ -79,3 +105,170 @@ def cluster_clips(labels: Sequence[str | None] | None, *, clips: int) -> Cluster
 def labels_of(clips: Sequence[str], clusters: Clusters | None) -> list[str | None] | None:
     """The cluster of each clip, None where it is not known; None altogether without clusters."""
     return None if clusters is None else [clusters.get(clip) for clip in clips]
+
+
+def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
+    """Clips of any column, in order of first appearance, and their values.
+
+    Parameters
+    ----------
+    scores : mapping of str to mapping of str to float
+        Column (codec, operating point) -> clip -> value.
+
+    Returns
+    -------
+    list of str, length (clips,)
+    array, shape (clips, columns)
+        NaN where a column lacks a clip.
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite: what is undefined must be left out.
+    """
+    clips = list(dict.fromkeys(chain.from_iterable(scores.values())))
+    table = np.full((len(clips), len(scores)), np.nan)
+    row = {clip: i for i, clip in enumerate(clips)}
+    for j, (name, column) in enumerate(scores.items()):
+        values = np.fromiter(column.values(), float, len(column))
+        check_finite(name, list(column), values)
+        table[np.fromiter(map(row.__getitem__, column), np.intp, len(column)), j] = values
+    return clips, table
+
+
+def check_finite(name: str, clips: Sequence[str], values: Floats) -> None:
+    """Refuse a codec's values where one is not finite.
+
+    Raises
+    ------
+    ValueError
+        It names the clip.
+    """
+    wrong = np.flatnonzero(~np.isfinite(values))
+    if wrong.size:
+        raise ValueError(
+            f"{name}: the value of clip {clips[int(wrong[0])]!r} is {values[wrong[0]]}; leave out "
+            "clips without a value"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums per cluster of the columns (operating points, pairs) of a table with gaps.
+
+    Attributes
+    ----------
+    mean : array, shape (columns,)
+        Over the clips that have a value; NaN where none has.
+    counts, residual_sums : array, shape (clusters, columns)
+        Clips with a value, and the sum of their deviations from the mean.
+    within : array, shape (columns,)
+        Sum of squared deviations of the values from their cluster's mean.
+    constant, independence_assumed : array of bool, shape (columns,)
+        All values are equal, up to rounding; the cluster of some clip with a value is not known.
+    """
+
+    mean: Floats
+    counts: Floats
+    residual_sums: Floats
+    within: Floats
+    constant: NDArray[np.bool_]
+    independence_assumed: NDArray[np.bool_]
+
+    @property
+    def n(self) -> Floats:
+        """Clips with a value, shape (columns,)."""
+        return np.asarray(self.counts.sum(axis=0))
+
+    @property
+    def clusters(self) -> Floats:
+        """Clusters with a value, shape (columns,)."""
+        return np.asarray((self.counts > 0).sum(axis=0).astype(float))
+
+    @property
+    def few(self) -> NDArray[np.bool_]:
+        """Columns whose interval can speak of these clusters only."""
+        return np.asarray((self.clusters < FEW_CLUSTERS) & (self.n > self.clusters))
+
+    @property
+    def cluster_means(self) -> Floats:
+        """Mean per cluster, shape (clusters, columns); NaN where a cluster has no value."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.mean + self.residual_sums / self.counts)
+
+    @property
+    def plug_in_error(self) -> Floats:
+        """Standard error that the bootstrap over clusters estimates, shape (columns,)."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.sqrt((self.residual_sums**2).sum(axis=0)) / self.n)
+
+    @property
+    def robust_error(self) -> Floats:
+        """Standard error over clusters, bias-reduced (CR2); NaN below two clusters."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scaled = self.residual_sums**2 / (1 - self.counts / self.n)
+            return np.asarray(np.sqrt(scaled.sum(axis=0)) / self.n)
+
+    @property
+    def within_error(self) -> Floats:
+        """Standard error over clips of the clusters at hand: their spread inside them, pooled."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(np.sqrt(self.within / (self.n - self.clusters) / self.n))
+
+    @property
+    def degrees_of_freedom(self) -> Floats:
+        """Satterthwaite's, of `robust_error`; ``clusters - 1`` for clusters of one size."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            w = self.counts / self.n
+            p = w**2 / (1 - w)
+            v = self._variance_of_cluster_means()
+            # B_gh = sqrt(p_g p_h) (v_g [g = h] + c - r_g - r_h); its traces, without building it.
+            r, c = w * v, (w**2 * v).sum(axis=0)
+            d = c - 2 * r
+            trace = (p * (v + d)).sum(axis=0)
+            s0, s1, s2 = p.sum(axis=0), (p * r).sum(axis=0), (p * r**2).sum(axis=0)
+            off_diagonal_too = c**2 * s0**2 - 4 * c * s1 * s0 + 2 * s2 * s0 + 2 * s1**2
+            trace_of_square = (p**2 * ((v + d) ** 2 - d**2)).sum(axis=0) + off_diagonal_too
+            return np.asarray(trace**2 / trace_of_square)
+
+    def _variance_of_cluster_means(self) -> Floats:
+        """Up to a factor: random cluster effects, estimated by analysis of variance."""
+        clusters, n = self.clusters, self.n
+        within = np.where(n > clusters, self.within / np.maximum(n - clusters, 1), 0.0)
+        between = np.nansum(self.residual_sums**2 / self.counts, axis=0) / (clusters - 1)
+        typical_size = (n - (self.counts**2).sum(axis=0) / n) / (clusters - 1)
+        effect = np.maximum(0.0, (between - within) / typical_size)
+        variance = np.where(self.counts > 0, effect + within / np.maximum(self.counts, 1), 0.0)
+        # Values without any spread have no variance to share out; any equal shares give G - 1.
+        return np.asarray(np.where(effect + within > 0, variance, (self.counts > 0).astype(float)))
+
+    def error_and_freedom(self) -> tuple[Floats, Floats]:
+        """What a t interval or test rests on: within the clusters where they are few."""
+        few = self.few
+        error = np.where(few, self.within_error, self.robust_error)
+        return error, np.where(few, self.n - self.clusters, self.degrees_of_freedom)
+
+
+def moments_of(values: Floats, clustering: Clustering) -> Moments:
+    """Sums per cluster of a table, shape (clips, columns), NaN where there is no value."""
+    present = np.isfinite(values)
+    filled = np.where(present, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=0) / present.sum(axis=0)
+        residuals = np.where(present, values - mean, 0.0)
+        counts = _per_cluster(present.astype(float), clustering)
+        sums = _per_cluster(residuals, clustering)
+        inside = np.where(present, residuals - (sums / counts)[clustering.index], 0.0)
+    largest = np.abs(filled).max(axis=0, initial=0.0)
+    apart = np.abs(residuals).max(axis=0, initial=0.0)
+    assumed = np.asarray((present & clustering.unknown[:, None]).any(axis=0))
+    constant = apart <= np.maximum(_ROUNDING * largest, _TINY)
+    return Moments(mean, counts, sums, (inside**2).sum(axis=0), constant, assumed)
+
+
+def _per_cluster(table: Floats, clustering: Clustering) -> Floats:
+    if not clustering.count:
+        return np.zeros((0, table.shape[1]))
+    order = np.argsort(clustering.index, kind="stable")
+    starts = np.searchsorted(clustering.index[order], np.arange(clustering.count))
+    return np.asarray(np.add.reduceat(table[order], starts, axis=0))

@@ -8,20 +8,19 @@ from typing import Literal
 
 import numpy as np
 
-from snacbench.stats.clusters import Clusters
-from snacbench.stats.curves import (
-    Better,
-    RateCurve,
-    SharedScores,
-    check_better,
-    shared_scores,
+from snacbench.stats.clusters import Clusters, Floats
+from snacbench.stats.curves import Better, RateCurve, check_better, pchip_slopes, shared_scores
+from snacbench.stats.intervals import (
+    DRAWS,
+    Interval,
+    bootstrap_interval,
+    check_level,
+    resample_means,
+    sample_size,
 )
-from snacbench.stats.interpolate import first_reach, isotonic, slopes, value_at
-from snacbench.stats.intervals import Interval, check_level, sample_size
-from snacbench.stats.moments import Floats
-from snacbench.stats.resample import DRAWS, Resampled, resample_means
 
 Status = Literal["reached", "below", "not reached", "undefined"]
+_BISECTIONS = 60
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,15 @@ class MatchedRate:
     target, curve : str
         The codec with one rate, and the one whose rate is sought.
     target_kbps : float
+    lowest_kbps, highest_kbps : float
+        The curve's range of rates. Nothing is extrapolated beyond it.
+    level : float
+    n, clusters : int
+        Clips shared by all points, and their clusters.
+    lost : tuple of str
+        Clips left out because some point lacks them.
+    independence_assumed, these_clusters_only : bool
+        As in `intervals.Interval`.
     status : {"reached", "below", "not reached", "undefined"}
         Whether the curve reaches the target's score inside its own range of rates, lies above it
         from its lowest rate on, or stays under it up to its highest.
@@ -41,8 +49,6 @@ class MatchedRate:
     low_kbps, high_kbps : float or None
         Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest;
         None without an interval.
-    lowest_kbps, highest_kbps : float
-        The curve's range of rates. Nothing is extrapolated beyond it.
     below_share, not_reached_share : float
         Shares of the bootstrap draws, 0 to 1, with these outcomes.
     difference : Interval or None
@@ -52,15 +58,8 @@ class MatchedRate:
         Rates of the curve whose mean scores fell with rate and were replaced by their mean.
     reason : str
         Why there is no value, no interval or no difference.
-    level : float
     method : str
         How the interval was made, for a footnote.
-    n, clusters : int
-        Clips shared by all points, and their clusters.
-    independence_assumed, these_clusters_only : bool
-        As in `intervals.Interval`.
-    lost : tuple of str
-        Clips left out because some point lacks them.
     """
 
     target: str
@@ -95,48 +94,36 @@ class MatchedRate:
         noun : str
             What a cluster is, in the singular: ``"speaker"``, ``"track"``.
         """
-        goal = f"the {metric} of {self.target} at {_kbps(self.target_kbps)} kbps"
+        goal = f"the {metric} of {self.target} at {self.target_kbps:.3g} kbps"
         size = sample_size(self.n, self.clusters, noun, self.independence_assumed)
         if self.these_clusters_only:
             size += f"; these {noun}s only"
         if self.status == "undefined":
             return f"{self.curve} cannot be compared with {goal}: {self.reason} ({size})"
-        if self.status == "reached" and self.kbps is not None:
-            need = f"{_estimated_kbps(self.kbps)} kbps{self._brackets}"
-            return f"{self.curve} needs {need} to reach {goal} ({size})"
-        if self.status == "below":
-            where = f"below {_kbps(self.lowest_kbps)} kbps, its lowest rate"
-            return f"{self.curve} reaches {goal} {where}{self._share(self.below_share)} ({size})"
-        where = f"up to {_kbps(self.highest_kbps)} kbps, its highest rate"
-        share = self._share(self.not_reached_share)
-        return f"{self.curve} does not reach {goal} {where}{share} ({size})"
+        if self.kbps is not None:
+            ends = ""
+            if self.low_kbps is not None and self.high_kbps is not None:
+                ends = f" [{self._end(self.low_kbps)}, {self._end(self.high_kbps)}]"
+            return f"{self.curve} needs {self._end(self.kbps)} kbps{ends} to reach {goal} ({size})"
+        below = self.status == "below"
+        reaches, where, edge, share = (
+            ("reaches", "below", f"{self.lowest_kbps:.3g} kbps, its lowest", self.below_share)
+            if below
+            else (
+                "does not reach",
+                "up to",
+                f"{self.highest_kbps:.3g} kbps, its highest",
+                self.not_reached_share,
+            )
+        )
+        draws = f", in {100 * share:.0f} % of bootstrap draws" if self.low_kbps is not None else ""
+        return f"{self.curve} {reaches} {goal} {where} {edge} rate{draws} ({size})"
 
-    @property
-    def _brackets(self) -> str:
-        if self.low_kbps is None or self.high_kbps is None:
-            return ""
-        ends = []
-        for end in (self.low_kbps, self.high_kbps):
-            if math.isinf(end):
-                below = end < 0
-                edge = self.lowest_kbps if below else self.highest_kbps
-                ends.append(f"{'<' if below else '>'} {_kbps(edge)}")
-            else:
-                ends.append(_estimated_kbps(end))
-        return f" [{', '.join(ends)}]"
-
-    def _share(self, share: float) -> str:
-        return f", in {100 * share:.0f} % of bootstrap draws" if self.low_kbps is not None else ""
-
-
-def _kbps(rate: float) -> str:
-    """A rate that was set: 0.98, 8, 24."""
-    return f"{rate:.3g}"
-
-
-def _estimated_kbps(rate: float) -> str:
-    """A rate that was estimated, to three figures: 0.982, 13.0, 104."""
-    return f"{rate:#.3g}".removesuffix(".")
+    def _end(self, kbps: float) -> str:
+        """An estimated rate, to three figures (13.0), or beyond which end of the curve it is."""
+        if math.isinf(kbps):
+            return f"< {self.lowest_kbps:.3g}" if kbps < 0 else f"> {self.highest_kbps:.3g}"
+        return f"{kbps:#.3g}".removesuffix(".")
 
 
 def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
@@ -186,7 +173,7 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
             f"{target.name}: the target of a matched rate has one point, found "
             f"{len(target.points)}; pass each point as a curve of its own"
         )
-    shared = shared_scores([target, curve], clusters)
+    values, clustering, lost = shared_scores([target, curve], clusters)
     result = MatchedRate(
         target=target.name,
         target_kbps=target.points[0].kbps,
@@ -194,109 +181,115 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         lowest_kbps=curve.points[0].kbps,
         highest_kbps=curve.points[-1].kbps,
         level=level,
-        n=len(shared.values),
-        clusters=shared.clustering.count,
-        lost=shared.lost,
-        independence_assumed=shared.clustering.independence_assumed,
+        n=len(values),
+        clusters=clustering.count,
+        lost=lost,
+        independence_assumed=clustering.independence_assumed,
     )
     if not result.n:
         return replace(result, reason="no clip is shared by all points")
     if len(curve.points) < 2:
         return replace(result, reason=f"{curve.name} has one rate, a curve needs two")
+    x, at = np.log(curve.kbps), math.log(result.target_kbps)
     sign = 1 if better == "higher" else -1
-    match = _Match(np.log(curve.kbps), math.log(result.target_kbps), sign)
-    result = _estimate(result, match, shared.values.mean(axis=0), curve)
+
+    def log_rate(means: Floats) -> Floats:
+        """Where the score is reached; infinite beyond either end."""
+        return first_reach(x, isotonic(sign * means[..., 1:]), sign * means[..., 0])
+
+    def difference(means: Floats) -> Floats:
+        """Target minus curve at the target's rate."""
+        return np.asarray(means[..., 0] - sign * value_at(x, isotonic(sign * means[..., 1:]), at))
+
+    means = values.mean(axis=0)
+    measured, reached = sign * means[1:], float(log_rate(means))
+    moved = ~np.isclose(isotonic(measured), measured, rtol=1e-9, atol=0)
+    result = replace(result, pooled_kbps=tuple(curve.kbps[moved].tolist()))
+    if math.isinf(reached):
+        result = replace(result, status="below" if reached < 0 else "not reached")
+    else:
+        result = replace(result, status="reached", kbps=math.exp(reached))
     if result.n < 2:
         return replace(result, reason="one clip: no interval")
-    return _with_intervals(result, match, shared, draws, seed)
-
-
-@dataclass(frozen=True, eq=False)
-class _Match:
-    """Geometry of target and curve; means have the target first, shape (..., 1 + points)."""
-
-    log_kbps: Floats
-    log_target: float
-    sign: int
-
-    @property
-    def covers_target(self) -> bool:
-        return bool(self.log_kbps[0] <= self.log_target <= self.log_kbps[-1])
-
-    def log_rate(self, means: Floats) -> Floats:
-        """Log of the rate at which the score is reached; infinite beyond either end."""
-        rising, slope = self._curve(means)
-        return first_reach(self.log_kbps, rising, slope, self.sign * means[..., 0])
-
-    def difference(self, means: Floats) -> Floats:
-        """Target minus curve at the target's rate."""
-        rising, slope = self._curve(means)
-        at_target = value_at(self.log_kbps, rising, slope, self.log_target)
-        return np.asarray(means[..., 0] - self.sign * at_target)
-
-    def _curve(self, means: Floats) -> tuple[Floats, Floats]:
-        rising = isotonic(self.sign * means[..., 1:])
-        return rising, slopes(self.log_kbps, rising, "pchip")
-
-
-def _estimate(result: MatchedRate, match: _Match, means: Floats, curve: RateCurve) -> MatchedRate:
-    measured = match.sign * means[1:]
-    moved = ~np.isclose(isotonic(measured), measured, rtol=1e-9, atol=0)
-    log_rate = float(match.log_rate(means))
-    status: Status = "reached"
-    if math.isinf(log_rate):
-        status = "below" if log_rate < 0 else "not reached"
-    return replace(
-        result,
-        status=status,
-        kbps=math.exp(log_rate) if status == "reached" else None,
-        pooled_kbps=tuple(float(rate) for rate in curve.kbps[moved]),
-    )
-
-
-def _with_intervals(
-    result: MatchedRate, match: _Match, shared: SharedScores, draws: int, seed: int
-) -> MatchedRate:
-    resampled = resample_means(
-        shared.values, shared.clustering, level=result.level, draws=draws, seed=seed
-    )
-    drawn = match.log_rate(resampled.draws)
-    low, high, how = resampled.interval(
-        float(match.log_rate(resampled.means)), drawn, match.log_rate(resampled.leave_one_out)
-    )
+    resampled, left_out, z = resample_means(values, clustering, level=level, draws=draws, seed=seed)
+    drawn, left = log_rate(resampled), log_rate(left_out)
+    low, high, how = bootstrap_interval(reached, drawn, left, z, clustering)
     result = replace(
         result,
-        low_kbps=_rate(low),
-        high_kbps=_rate(high),
+        low_kbps=-math.inf if low == -math.inf else math.exp(low),
+        high_kbps=-math.inf if high == -math.inf else math.exp(high),
         below_share=float((drawn == -np.inf).mean()),
         not_reached_share=float((drawn == np.inf).mean()),
         method=how,
-        these_clusters_only=resampled.these_clusters_only,
+        these_clusters_only=clustering.few,
     )
-    if not match.covers_target:
-        low_edge, high_edge = _kbps(result.lowest_kbps), _kbps(result.highest_kbps)
-        why = f"no difference at equal rate: {_kbps(result.target_kbps)} kbps is outside "
-        return replace(result, reason=f"{why}{low_edge} to {high_edge} kbps")
-    return replace(result, difference=_difference(result, match, resampled))
+    if not x[0] <= at <= x[-1]:
+        where = f"{result.target_kbps:.3g} kbps is outside {curve.kbps[0]:.3g} to "
+        reason = f"no difference at equal rate: {where}{curve.kbps[-1]:.3g} kbps"
+        return replace(result, reason=reason)
+    gap, drawn, left = float(difference(means)), difference(resampled), difference(left_out)
+    low, high, how = bootstrap_interval(gap, drawn, left, z, clustering)
+    facts = (level, result.n, result.clusters, how, result.independence_assumed, clustering.few)
+    return replace(result, difference=Interval(gap, low, high, *facts))
 
 
-def _difference(result: MatchedRate, match: _Match, resampled: Resampled) -> Interval:
-    estimate = float(match.difference(resampled.means))
-    low, high, how = resampled.interval(
-        estimate, match.difference(resampled.draws), match.difference(resampled.leave_one_out)
+def isotonic(y: Floats) -> Floats:
+    """The closest rising sequence in least squares, shape (..., points).
+
+    ``max over j <= i of min over k >= i of mean(y_j .. y_k)``: neighbours that fall are replaced by
+    their mean. Barlow, Bartholomew, Bremner and Brunk, "Statistical Inference under Order
+    Restrictions", 1972, chapter 1.
+    """
+    points = y.shape[-1]
+    sums = np.concatenate([np.zeros((*y.shape[:-1], 1)), np.cumsum(y, axis=-1)], axis=-1)
+    best = np.full(y.shape, -np.inf)
+    for j in range(points):
+        means = (sums[..., j + 1 :] - sums[..., j : j + 1]) / np.arange(1, points - j + 1)
+        means[..., 0] = y[..., j]  # exactly: a point that stays must not move by rounding
+        least = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+        best[..., j:] = np.maximum(best[..., j:], least)
+    return best
+
+
+def value_at(x: Floats, y: Floats, at: float) -> Floats:
+    """The pchip curves' values, shape (...), at one place inside their common x."""
+    d = pchip_slopes(x, y)
+    i = int(np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2))
+    h = x[i + 1] - x[i]
+    return _segment(y[..., i], y[..., i + 1], h * d[..., i], h * d[..., i + 1], (at - x[i]) / h)
+
+
+def first_reach(x: Floats, y: Floats, level: Floats) -> Floats:
+    """Smallest x at which rising pchip curves reach a level, shape (...).
+
+    Minus infinity where the first point already lies above it, infinity where the last stays below.
+
+    Parameters
+    ----------
+    x : array, shape (points,)
+    y : array, shape (..., points)
+        Not falling.
+    level : array, shape (...)
+    """
+    i = (y < level[..., None]).sum(axis=-1)
+    right = np.clip(i, 1, len(x) - 1)
+    y0, y1, d0, d1 = (
+        np.take_along_axis(table, index[..., None], axis=-1)[..., 0]
+        for table in (y, pchip_slopes(x, y))
+        for index in (right - 1, right)
     )
-    return Interval(
-        mean=estimate,
-        low=low,
-        high=high,
-        level=result.level,
-        n=result.n,
-        clusters=result.clusters,
-        method=how,
-        independence_assumed=result.independence_assumed,
-        these_clusters_only=result.these_clusters_only,
-    )
+    h = x[right] - x[right - 1]
+    low, high = np.zeros_like(level), np.ones_like(level)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        above = _segment(y0, y1, h * d0, h * d1, middle) >= level
+        low, high = np.where(above, low, middle), np.where(above, middle, high)
+    found = x[right - 1] + high * h
+    found = np.where(i == 0, np.where(y[..., 0] == level, x[0], -np.inf), found)
+    return np.where(i == len(x), np.inf, found)
 
 
-def _rate(log_rate: float) -> float:
-    return -math.inf if log_rate == -math.inf else math.exp(log_rate)
+def _segment(y0: Floats, y1: Floats, d0: Floats, d1: Floats, t: Floats | float) -> Floats:
+    """Cubic between two points, t from 0 to 1; slopes per unit of t."""
+    rise = t * t * (3 - 2 * t)
+    return np.asarray(y0 * (1 - rise) + y1 * rise + d0 * t * (1 - t) ** 2 - d1 * t * t * (1 - t))

@@ -1,23 +1,65 @@
-"""Codec against codec, on the clips that both have."""
+"""Codec against codec, on the clips that both have: interval, test, Holm's correction, effect size.
+
+Tests take whole clusters as their units, as the intervals do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr
 
 from snacbench.errors import did_you_mean
-from snacbench.stats.clusters import Clusters, cluster_clips, labels_of
-from snacbench.stats.effect import EffectSize, effect_sizes
-from snacbench.stats.intervals import Interval, mean_intervals
-from snacbench.stats.moments import moments_of
-from snacbench.stats.multiple import holm
-from snacbench.stats.resample import DRAWS
-from snacbench.stats.scores import Scores, score_table
-from snacbench.stats.significance import FLIPS, Method, Test, zero_mean_tests
+from snacbench.stats.clusters import (
+    FEW_CLUSTERS,
+    MANY_CLUSTERS,
+    Clusters,
+    Floats,
+    Moments,
+    Scores,
+    cluster_clips,
+    labels_of,
+    moments_of,
+    score_table,
+)
+from snacbench.stats.intervals import DRAWS, Interval, in_small_products, mean_intervals
+
+Method = Literal["auto", "t", "sign-flip"]
+
+FLIPS = 9_999
+SIGN_FLIP = "sign-flip permutation of whole clusters"
+T_ON_CLUSTERS = "t test on cluster means weighted by their clips"
+WITHIN = "these clusters only: t test over the clips within them"
+_CHUNK_BYTES = 16 * 2**20
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class EffectSize:
+    """Size of a paired difference, higher where the first codec's values are higher.
+
+    Attributes
+    ----------
+    d_z : float or None
+        Standardised: mean over standard deviation of the cluster means of the differences
+        (Cohen, "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5, with clusters as the
+        units; every cluster counts the same). None below 5 clusters, or without any spread.
+    superiority : float
+        Share of the clips, 0 to 1, on which the first codec's value is higher, ties counting half;
+        0.5 is no difference (Grissom and Kim, "Effect Sizes for Research", 2nd edition, 2012,
+        chapter 5, the paired form).
+    """
+
+    d_z: float | None
+    superiority: float
+
+    D_Z = "d_z = mean / standard deviation of the cluster means of the paired differences"
+    SUPERIORITY = "share of clips on which the first is higher, ties half"
 
 
 @dataclass(frozen=True)
@@ -56,50 +98,9 @@ class PairedDifference:
         return len(self.lost_by_first) + len(self.lost_by_second)
 
 
-def all_pairs(  # noqa: PLR0913 - keyword-only options of one analysis
-    scores: Mapping[str, Scores],
-    clusters: Clusters | None = None,
-    *,
-    level: float = 0.95,
-    method: Method = "auto",
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> list[PairedDifference]:
-    """Every codec against every later one, with Holm's correction over all these pairs.
-
-    Parameters
-    ----------
-    scores : mapping of str to mapping of str to float
-        Codec -> clip -> value, of one metric in one domain. A clip that failed is not there.
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track.
-    level, method, draws, seed
-        As in `paired_differences`.
-
-    Returns
-    -------
-    list of PairedDifference
-        In the codecs' order: first with second, first with third, and so on.
-
-    Raises
-    ------
-    ValueError
-        As `paired_differences`.
-    """
-    return paired_differences(
-        scores,
-        list(combinations(scores, 2)),
-        clusters,
-        level=level,
-        method=method,
-        draws=draws,
-        seed=seed,
-    )
-
-
 def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     scores: Mapping[str, Scores],
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[str, str]] | None = None,
     clusters: Clusters | None = None,
     *,
     level: float = 0.95,
@@ -108,17 +109,18 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     seed: int = 0,
     family: int = 0,
 ) -> list[PairedDifference]:
-    """Chosen pairs of codecs, with Holm's correction over the pairs given.
+    """Pairs of codecs, with Holm's correction over the pairs given.
 
-    Mean difference over the shared clips with an interval as `intervals.mean_intervals` makes it,
-    a test as `significance.zero_mean_tests` chooses it, and the effect size.
+    Mean difference over the shared clips with an interval as `mean_intervals` makes it, a test as
+    `zero_mean_tests` chooses it, and the effect size.
 
     Parameters
     ----------
     scores : mapping of str to mapping of str to float
         Codec -> clip -> value, of one metric in one domain. A clip that failed is not there.
-    pairs : sequence of (str, str)
-        The family of comparisons; choose it before looking at the values.
+    pairs : sequence of (str, str), or None
+        The family of comparisons; choose it before looking at the values. None: every codec
+        against every later one.
     clusters : mapping of str to str or None, or None
         Clip -> speaker or track; where not known, a clip is taken as independent.
     level : float
@@ -133,42 +135,198 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     ValueError
         If a pair names a codec that has no scores, or a value is not finite.
     """
+    pairs = list(combinations(scores, 2)) if pairs is None else pairs
     for name in (name for pair in pairs for name in pair):
         if name not in scores:
             raise ValueError(f"no scores of {name!r}; {did_you_mean(name, scores)}")
     clips, table = score_table(scores)
     column = {name: i for i, name in enumerate(scores)}
-    left, right = ([column[pair[side]] for pair in pairs] for side in (0, 1))
-    differences = table[:, left] - table[:, right]
+    left, right = (table[:, [column[pair[side]] for pair in pairs]] for side in (0, 1))
+    differences = left - right
     labels = labels_of(clips, clusters)
     intervals = mean_intervals(differences, labels, level=level, draws=draws, seed=seed)
     m = moments_of(differences, cluster_clips(labels, clips=len(clips)))
     # Enough flips that a pair can pass the correction for all the others.
     flips = max(FLIPS, 40 * max(len(pairs), family))
     tests = zero_mean_tests(m, method=method, flips=flips, seed=seed)
+    adjusted = holm([p for p, _ in tests])
     effects = effect_sizes(differences, m)
-    adjusted = _holm_of(tests)
-    has_left, has_right = np.isfinite(table[:, left]), np.isfinite(table[:, right])
+
+    def named(chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(clip for clip, wanted in zip(clips, chosen, strict=True) if wanted)
+
+    has_left, has_right = np.isfinite(left), np.isfinite(right)
     return [
         PairedDifference(
             first=first,
             second=second,
             difference=intervals[i],
-            p_value=tests[i].p_value,
+            p_value=tests[i][0],
             p_holm=adjusted[i],
-            test=tests[i].method,
+            test=tests[i][1],
             effect=effects[i],
-            lost_by_first=_named(clips, has_right[:, i] & ~has_left[:, i]),
-            lost_by_second=_named(clips, has_left[:, i] & ~has_right[:, i]),
+            lost_by_first=named(has_right[:, i] & ~has_left[:, i]),
+            lost_by_second=named(has_left[:, i] & ~has_right[:, i]),
         )
         for i, (first, second) in enumerate(pairs)
     ]
 
 
-def _holm_of(tests: Sequence[Test]) -> list[float | None]:
-    adjusted = iter(holm([test.p_value for test in tests if test.p_value is not None]))
-    return [None if test.p_value is None else next(adjusted) for test in tests]
+def zero_mean_tests(
+    m: Moments, *, method: Method = "auto", flips: int = FLIPS, seed: int = 0
+) -> list[tuple[float | None, str]]:
+    """Two-sided tests of each column's mean (of paired differences) against zero.
+
+    ``auto`` goes by the number of clusters, as the intervals do: from 20 on sign flips; from 5 to
+    19 a t test on cluster means, since 2^G sign patterns of G clusters cannot yield p values small
+    enough to survive a correction for many pairs; below 5 a t test over the clips within them.
+
+    Parameters
+    ----------
+    m : Moments
+    method : {"auto", "t", "sign-flip"}
+        What to do with 5 clusters or more.
+    flips, seed
+        See `sign_flip_p_values`.
+
+    Returns
+    -------
+    list of (float or None, str)
+        p value, None where the data cannot be tested; and the test's name, or why there is none.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    """
+    if method not in ("auto", "t", "sign-flip"):
+        raise ValueError(f"method must be 'auto', 't' or 'sign-flip', found {method!r}")
+    from_clusters = {"auto": MANY_CLUSTERS, "sign-flip": 1, "t": np.inf}[method]
+    flipped = ~m.few & (m.clusters >= from_clusters)
+    error, freedom = m.error_and_freedom()
+    # Differences that are equal but for rounding have no spread to test against.
+    spread = np.where(error > _ROUNDING * np.abs(m.mean), error, np.nan)
+    p = np.asarray(2 * stdtr(freedom, -np.abs(m.mean) / spread))  # scipy.stats loads slowly
+    if flipped.any():
+        sums = m.residual_sums + m.counts * m.mean
+        p[flipped] = sign_flip_p_values(sums[:, flipped], flips=flips, seed=seed)
+    found: list[tuple[float | None, str]] = []
+    for i, value in enumerate(p.tolist()):
+        singles = m.n[i] == m.clusters[i]
+        if m.constant[i] and m.mean[i] == 0:
+            found.append((1.0, "not tested: all differences are zero"))
+        elif m.n[i] <= 1:
+            which = "one clip" if m.n[i] else "no clip"
+            found.append((None, f"not tested: {which} has both values"))
+        elif np.isnan(value):
+            found.append((None, "not tested: the differences do not vary"))
+        elif m.few[i]:
+            found.append((value, WITHIN))
+        elif flipped[i]:
+            units = SIGN_FLIP.replace("whole clusters", "clips") if singles else SIGN_FLIP
+            found.append((value, units))
+        else:
+            found.append((value, "t test over clips" if singles else T_ON_CLUSTERS))
+    return found
 
 
-def _named(clips: Sequence[str], chosen: NDArray[np.bool_]) -> tuple[str, ...]:
-    return tuple(clip for clip, wanted in zip(clips, chosen, strict=True) if wanted)
+def sign_flip_p_values(sums: Floats, *, flips: int = FLIPS, seed: int = 0) -> Floats:
+    """Two-sided p values of mean differences under random signs of whole clusters.
+
+    If two codecs were interchangeable, all differences of a cluster could as well have the other
+    sign. p is the share of sign patterns whose sum is at least as far from zero: over all patterns
+    where ``flips`` suffice for them; else over ``flips`` random ones, as ``(1 + hits) / (1 +
+    flips)`` (Phipson and Smyth, "Permutation p-values should never be zero", Statistical
+    Applications in Genetics and Molecular Biology 9(1), 2010). Fisher, "The Design of
+    Experiments", 1935, section 21; a relative with regressors is the wild cluster bootstrap,
+    Cameron and Miller 2015, section VI.C.
+
+    Parameters
+    ----------
+    sums : array, shape (clusters, columns)
+        Sum of the differences per cluster, so that clusters weigh by their clips.
+    flips : int
+        Random sign patterns, shared by all columns.
+    seed : int
+
+    Returns
+    -------
+    array, shape (columns,)
+    """
+    clusters = len(sums)
+    # Patterns that tie with the observed one must count, however their sums are rounded.
+    bar = np.abs(sums.sum(axis=0)) - 1e-10 * np.abs(sums).sum(axis=0)
+    exact = 2 ** (clusters - 1) <= flips
+
+    def patterns() -> Iterator[Floats]:
+        if exact:  # the first sign up: the others mirror these
+            numbers = np.arange(2 ** (clusters - 1))[:, None]
+            yield np.where(numbers >> np.arange(clusters)[::-1] & 1, -1.0, 1.0)
+            return
+        rng = np.random.default_rng(seed)
+        chunk = max(1, _CHUNK_BYTES // (8 * clusters))
+        for start in range(0, flips, chunk):
+            shape = (min(chunk, flips - start), clusters)
+            yield np.where(rng.integers(0, 2, shape, dtype=np.int8), -1.0, 1.0)
+
+    hits, tried = np.zeros(sums.shape[1]), 0
+    for signs in patterns():
+        for some in in_small_products(signs, sums.shape[1]):
+            hits += (np.abs(some @ sums) >= bar).sum(axis=0)
+        tried += len(signs)
+    return np.asarray(hits / tried if exact else (1 + hits) / (1 + tried))
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p values, 0 to 1: reject those up to 0.05, and one false alarm in 20 families.
+
+    The k-th smallest of m becomes ``max over j <= k of (m - j + 1) p_j``, at most 1. It holds the
+    family-wise error whatever the dependence between the tests. Holm, "A simple sequentially
+    rejective multiple test procedure", Scandinavian Journal of Statistics 6(2), 1979.
+
+    Parameters
+    ----------
+    p_values : sequence of float or None
+        Of one family: all pairs of codecs for one metric in one domain. None: it could not be
+        tested, is no part of the family, and stays None.
+
+    Raises
+    ------
+    ValueError
+        If a p value is not between 0 and 1.
+    """
+    tested = [p for p in p_values if p is not None]
+    p = np.asarray(tested, float)
+    wrong = p[~((p >= 0) & (p <= 1))]
+    if wrong.size:
+        raise ValueError(f"p values must lie between 0 and 1, found {wrong[0]}")
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+    values = iter(adjusted.tolist())
+    return [None if p is None else next(values) for p in p_values]
+
+
+def effect_sizes(differences: Floats, m: Moments) -> list[EffectSize | None]:
+    """Effect size of each column of paired differences; None where there is none to measure.
+
+    Parameters
+    ----------
+    differences : array, shape (clips, pairs)
+        NaN where a side has no value.
+    m : Moments
+        Of the differences.
+    """
+    present = np.isfinite(m.cluster_means)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        superiority = ((differences > 0).sum(axis=0) + (differences == 0).sum(axis=0) / 2) / m.n
+        mean = np.where(present, m.cluster_means, 0.0).sum(axis=0) / m.clusters
+        squares = np.where(present, m.cluster_means - mean, 0.0) ** 2
+        spread = np.sqrt(squares.sum(axis=0) / (m.clusters - 1))
+        # Differences that are equal but for rounding have no spread to standardise by.
+        enough = (m.clusters >= FEW_CLUSTERS) & (spread > _ROUNDING * np.abs(mean))
+        d_z = mean / spread
+    return [
+        EffectSize(float(d_z[i]) if enough[i] else None, float(superiority[i])) if m.n[i] else None
+        for i in range(len(m.n))
+    ]

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.entropy import CodebookEntropy
-from snacbench.rate.estimators import corrected_entropy_bits
-from snacbench.rate.heldout import HeldOut, held_out_order0
+from snacbench.rate.entropy import CodebookEntropy, HeldOut, corrected_entropy_bits, held_out_order0
 from snacbench.stats.clusters import cluster_clips
-from snacbench.stats.intervals import Interval
-from snacbench.stats.jackknife import jackknife_interval
+from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.columns import CodecColumns
 from snacbench.tables.run import RunRows
 from snacbench.tables.units import few_clusters

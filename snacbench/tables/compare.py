@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.stats.pairs import PairedDifference, all_pairs, paired_differences
+from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.means import Block
 from snacbench.tables.options import Options
 from snacbench.tables.table import SIGNIFICANT, Cell, Column
@@ -91,7 +91,7 @@ def _pairs(
     complete = [label for label in scores if len(scores[label]) == most]
     means = {label: block.cells[label, metric].value or 0.0 for label in complete}
     best = (max if column.better == "higher" else min)(means, key=means.__getitem__)
-    return all_pairs(scores, block.clusters), best
+    return paired_differences(scores, None, block.clusters), best
 
 
 def with_marks(cells: Mapping[str, Cell], label: str, compared: Compared) -> dict[str, Cell]:

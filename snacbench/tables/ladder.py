@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.heldout import HeldOut
+from snacbench.rate.entropy import HeldOut
 from snacbench.stats.intervals import Interval
 from snacbench.tables.code_entropy import Book, entropies_of
 from snacbench.tables.coders import Coder

@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
-from snacbench.stats.scores import score_table
 from snacbench.tables.entries import Entry
 from snacbench.tables.run import clusters_of
 from snacbench.tables.table import Cell

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snacbench.bitstream.container import write
-from snacbench.bitstream.file import Bitstream, Header
-from snacbench.rate.coding.coder import Coder
-from snacbench.rate.coding.coders import coder_named
-from snacbench.rate.coding.packed import PACKED
+from snacbench.bitstream.container import Bitstream, Header, write
+from snacbench.rate.coding.coders import PACKED, Coder, coder_named
 from snacbench.rate.coding.tables import StreamTable, Tables
 from snacbench.types import Codes, Encoded
 
@@ -92,7 +89,7 @@ def written_examples() -> list[tuple[bytes, Coder]]:
     for make in (snac_like, encodec_like):
         stream = make()
         tables = tables_for(stream.codebook_sizes)
-        for name in ("static", "adaptive", "previous", "coarser"):
+        for name in ("static", "adaptive", "context"):
             coder = coder_named(name, tables if name == "static" else None)
             files.append((write(stream, coder), coder))
     return files

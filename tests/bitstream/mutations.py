@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from snacbench.bitstream import wire
 from snacbench.bitstream.container import MAGIC, VERSION, costs, read, write
 from snacbench.errors import BitstreamError, CodecError
-from snacbench.rate.coding.coder import Coder
+from snacbench.rate.coding.coders import Coder
 from tests.bitstream.examples import written_examples
 
 _CHECKSUM_BYTES = 4

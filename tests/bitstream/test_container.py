@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snacbench.bitstream import container, parts, wire
-from snacbench.bitstream.container import costs, parse, read, write
-from snacbench.bitstream.file import Bitstream, Header
-from snacbench.bitstream.header import CHANNEL_MODES
-from snacbench.bitstream.summary import summary_of
-from snacbench.errors import BitstreamError, CodecError
-from snacbench.rate.coding.coders import CODERS, coder_named
-from snacbench.rate.coding.packed import PACKED
+from snacbench.bitstream import container, wire
+from snacbench.bitstream.container import (
+    CHANNEL_MODES,
+    Bitstream,
+    Header,
+    costs,
+    load,
+    parse,
+    read,
+    save,
+    summary_of,
+    write,
+)
+from snacbench.errors import BitstreamError, CodecError, StoreError
+from snacbench.rate.coding.coders import CODERS, PACKED, coder_named
 from snacbench.types import CodecSpec, Encoded
 from tests.bitstream.examples import (
     EXAMPLES,
@@ -299,7 +310,56 @@ def test_every_way_of_handling_channels_has_a_number() -> None:
 
 
 def test_limits_are_those_of_the_documentation() -> None:
-    assert (parts.FREE_CODES, parts.CODES_PER_BYTE, parts.MAX_STREAMS, parts.MAX_PARTS) == (
-        262_144, 1_024, 1_024, 64,
-    )  # fmt: skip
+    assert (container.FREE_CODES, container.CODES_PER_BYTE) == (262_144, 1_024)
+    assert (container.MAX_STREAMS, container.MAX_PARTS) == (1_024, 64)
     assert container.MAX_CODEBOOK_SIZE == 65_536
+
+
+# --------------------------------------------------------------------- the documentation's example
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "bitstreams.md"
+
+
+def test_the_example_is_a_file() -> None:
+    (block,) = re.findall(r"```\n(53 4e.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    data = bytes.fromhex("".join(line[:44] for line in block.splitlines()))
+    stream = read(data, lambda header: PACKED)
+    assert stream.header == Header("toy@1kbps", {}, 16_000, 48_000, 1, 1_920, "mono", 0)
+    assert stream.codebook_sizes == (1024, 1024)
+    (part,) = stream.parts
+    assert [codes.tolist() for codes in part.codes] == [[[5, 1000]], [[1, 2, 3, 4]]]
+    assert write(stream, PACKED) == data
+    assert (len(data), costs(data).codes) == (72, 8)
+
+
+def test_the_ways_of_handling_channels_are_listed() -> None:
+    listed = ", ".join(f"{index} {mode}" for index, mode in enumerate(CHANNEL_MODES))
+    assert listed in DOCUMENT.read_text("utf-8")
+
+
+# --------------------------------------------------------------------------------------- on disk
+
+
+def test_files_come_back(tmp_path: Path) -> None:
+    save(tmp_path / "deep" / "er" / "a.sncb", b"abc")
+    assert load(tmp_path / "deep" / "er" / "a.sncb") == b"abc"
+    assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["a.sncb"]
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, data: bytes) -> None:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreError, match=r"the disk is full while writing .*a\.sncb"):
+        save(tmp_path / "a.sncb", b"abc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_written_or_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write .*a\.sncb \(.*\); check the folder"):
+        save(tmp_path / "file" / "a.sncb", b"abc")
+    with pytest.raises(BitstreamError, match=r"a\.sncb cannot be read: No such file"):
+        load(tmp_path / "a.sncb")

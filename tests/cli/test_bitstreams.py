@@ -18,10 +18,9 @@ import soundfile
 
 pytest.importorskip("torch")
 
-from snacbench.bitstream.container import read, write
-from snacbench.bitstream.disk import load, save
+from snacbench.bitstream.container import load, read, save, write
 from snacbench.errors import BitstreamError, CodecError, UserError
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
 from snacbench.store.folder import RunFolder
@@ -199,7 +198,7 @@ def test_the_seed_is_the_decoder_s(wav: Path) -> None:
     assert not np.array_equal(decoded[0], decoded[2])
 
 
-@pytest.mark.parametrize("coder", ["static", "adaptive", "previous", "coarser"])
+@pytest.mark.parametrize("coder", ["static", "adaptive", "context"])
 def test_entropy_coders_give_the_same_samples(wav: Path, coder: str, tmp_path: Path) -> None:
     tables = tmp_path / "tables.npz"
     streams = tuple(StreamTable(np.arange(1, 1025), 4096, 64) for _ in range(3))

@@ -37,24 +37,24 @@ def test_every_coder_is_weighed_and_its_rows_are_kept(run: RunFolder) -> None:
         (f"tiny/00{n}", name) for n in range(8) for name in ENTROPY_CODERS
     }
     assert not any(row.shuffled for row in rows)
-    previous = line_of(shown, "toy@1kbps", "previous")
-    assert previous[2] == "0.375"
+    context = line_of(shown, "toy@1kbps", "context")
+    assert context[2] == "0.375"
     # 8 clips of 4 s with 9 parts of 300 codes at 5 bit and 4 bytes of side information.
-    assert previous[3] == f"{9 * (1500 + 32) / 32 / 1000:.3f}"
-    written = sum(sum(row.stream_bytes) for row in rows if row.coder == "previous") * 8
-    assert previous[4] == f"{(written + 9 * 32) / 32 / 1000:.3f}"
-    assert float(previous[7].rstrip("%")) > 5
+    assert context[3] == f"{9 * (1500 + 32) / 32 / 1000:.3f}"
+    written = sum(sum(row.stream_bytes) for row in rows if row.coder == "context") * 8
+    assert context[4] == f"{(written + 9 * 32) / 32 / 1000:.3f}"
+    assert float(context[7].rstrip("%")) > 5
     assert line_of(shown, "toy@1kbps", "static")[-1] == "8"
 
 
 def test_the_control(run: RunFolder) -> None:
-    shown = call("entropy", run.path, "--shuffled", "--coders", "adaptive, coarser").output
+    shown = call("entropy", run.path, "--shuffled", "--coders", "adaptive, context").output
     rows = list(run.read(CodedBytes))
     assert {(row.coder, row.shuffled) for row in rows} == {
-        (name, control) for name in ("adaptive", "coarser") for control in (False, True)
+        (name, control) for name in ("adaptive", "context") for control in (False, True)
     }
-    assert float(line_of(shown, "toy@1kbps", "coarser")[7].rstrip("%")) > 5
-    control = line_of(shown, "toy@1kbps", "coarser (shuffled)")
+    assert float(line_of(shown, "toy@1kbps", "context")[7].rstrip("%")) > 5
+    control = line_of(shown, "toy@1kbps", "context (shuffled)")
     assert -3 < float(control[7].rstrip("%")) < 0.5
 
 
@@ -122,7 +122,7 @@ def test_merged_runs_keep_what_was_written(tmp_path: Path) -> None:
     one = kept_run(tmp_path / "1", codecs=("a@1kbps", "both@1kbps"), count=4)
     other = kept_run(tmp_path / "2", codecs=("both@1kbps", "b@1kbps"), count=4)
     for folder in (one, other):
-        call("entropy", folder.path, "--coders", "static,previous", "--shuffled")
+        call("entropy", folder.path, "--coders", "static,context", "--shuffled")
     rows = list(merge([one, other], tmp_path / "new").folder.read(CodedBytes))
     assert len(rows) == 3 * 4 * 2 * 2
     assert len({(r.clip, r.codec, r.coder, r.shuffled) for r in rows}) == len(rows)

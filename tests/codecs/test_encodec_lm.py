@@ -13,7 +13,7 @@ import pytest
 
 from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.models import CodecModel, LocatedWeights
-from snacbench.rate.coding.coder import shapes_of
+from snacbench.rate.coding.coders import shapes_of
 from snacbench.rate.coding.language import LanguageCoder
 from snacbench.types import Codes, WeightsInfo
 from snacbench.weights.locate import locate

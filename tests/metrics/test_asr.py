@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavailable
-from snacbench.metrics import _asr, _asr_transformers
+from snacbench.metrics import _asr
 from snacbench.types import Audio
 from tests.conftest import clip_at
 from tests.hosts import Host, Reply, serve, silent_address
@@ -152,8 +152,8 @@ def small_wav2vec2(folder: Path) -> Path:
 
 
 def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monkeypatch, tmp_path):
-    published = _asr_transformers.Published("someone/wav2vec2", COMMIT)
-    monkeypatch.setitem(_asr_transformers.PUBLISHED, "wav2vec2", published)
+    published = _asr.Published("someone/wav2vec2", COMMIT)
+    monkeypatch.setitem(_asr.PUBLISHED, "wav2vec2", published)
     publish(hub, published.repository, small_wav2vec2(tmp_path / "made"))
     found = _asr.open_recogniser("wav2vec2")
     text = found.transcribe(breath())
@@ -169,13 +169,13 @@ def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monk
 @pytest.mark.parametrize("kind", ["whisper-large-v3", "wav2vec2"])
 def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch, kind):
     monkeypatch.setenv("HF_ENDPOINT", silent_address())
-    commit = _asr_transformers.PUBLISHED[kind].commit
+    commit = _asr.PUBLISHED[kind].commit
     with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {commit}"):
         _asr.open_recogniser(kind)
 
 
 def test_revisions_are_commits():
-    for published in _asr_transformers.PUBLISHED.values():
+    for published in _asr.PUBLISHED.values():
         assert len(published.commit) == 40
         assert int(published.commit, 16)
 
@@ -223,8 +223,8 @@ def small_whisper(folder: Path) -> Path:
 
 
 def test_whisper_from_the_hub(hub, monkeypatch, tmp_path):
-    published = _asr_transformers.Published("someone/whisper", COMMIT)
-    monkeypatch.setitem(_asr_transformers.PUBLISHED, "whisper-large-v3", published)
+    published = _asr.Published("someone/whisper", COMMIT)
+    monkeypatch.setitem(_asr.PUBLISHED, "whisper-large-v3", published)
     publish(hub, published.repository, small_whisper(tmp_path / "made"))
     found = _asr.open_recogniser("whisper-large-v3")
     text = found.transcribe(breath())

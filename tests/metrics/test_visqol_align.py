@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from visqol.signal_utils import find_best_lag
 
-from snacbench.metrics import _visqol_align
-from snacbench.metrics._visqol_align import Envelope, lags_of, upper_envelope
+from snacbench.metrics import _visqol_compare
+from snacbench.metrics._visqol_compare import Envelope, lags_of, upper_envelope
 
 rng = np.random.default_rng(0)
 
@@ -65,9 +65,9 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
     y = x + 1e-6 * rng.standard_normal(6_000)
     expected = lag_of_package(x, y)
     assert lag_of(x, y) == expected
-    monkeypatch.setattr(_visqol_align, "MANY_LAGS", 0)
+    monkeypatch.setattr(_visqol_compare, "MANY_LAGS", 0)
     assert lag_of(x, y) == expected
-    monkeypatch.setattr(_visqol_align, "SINGLE_PRECISION", 1.0)  # every lag is in question
+    monkeypatch.setattr(_visqol_compare, "SINGLE_PRECISION", 1.0)  # every lag is in question
     assert lag_of(x, y) == expected
 
 
@@ -110,4 +110,4 @@ def test_single_precision_errs_less_than_assumed():
             envelope.transform(2 * size) * np.fft.rfft(y.astype(np.float32), 2 * size).conj()
         )
         assert single.dtype == np.float32
-        assert np.abs(single - double).max() < _visqol_align.SINGLE_PRECISION * norms
+        assert np.abs(single - double).max() < _visqol_compare.SINGLE_PRECISION * norms

@@ -8,8 +8,13 @@ from visqol.analysis_window import AnalysisWindow
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder, make_erb_filters
 
-from snacbench.metrics._visqol_bands import AUDIO_BANDS, LOWEST_HZ, SPEECH_BANDS, bands_of
-from snacbench.metrics._visqol_filters import gammatones
+from snacbench.metrics._visqol_spectrogram import (
+    AUDIO_BANDS,
+    LOWEST_HZ,
+    SPEECH_BANDS,
+    bands_of,
+    gammatones,
+)
 
 MODES = pytest.mark.parametrize(("rate_hz", "speech"), [(48_000, False), (16_000, True)])
 

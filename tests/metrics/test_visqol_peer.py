@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import _visqol_peer
 from snacbench.audio.resample import resample
-from snacbench.metrics._visqol_align import upper_envelope
+from snacbench.metrics._visqol_compare import upper_envelope
 from snacbench.metrics.visqol import moslqo
 from snacbench.selectors import select
 from snacbench.types import Audio, Codec

@@ -12,16 +12,22 @@ from visqol.audio_utils import AudioSignal
 from visqol.nsim import measure_patch_similarity
 from visqol.patch_creator import ImagePatchCreator, VadPatchCreator
 
-from snacbench.metrics._visqol_align import Envelope, lags_of, upper_envelope
-from snacbench.metrics._visqol_nsim import compare
-from snacbench.metrics._visqol_patches import (
+from snacbench.metrics._visqol_compare import (
+    Envelope,
     Piece,
     aligned,
+    lags_of,
     patch_starts,
     piece,
+    upper_envelope,
     voiced_patch_starts,
 )
-from snacbench.metrics._visqol_search import best_positions, matching_positions, similarities
+from snacbench.metrics._visqol_similarity import (
+    best_positions,
+    compare,
+    matching_positions,
+    similarities,
+)
 
 FRAMES, BANDS = 20, 21
 seeds = st.integers(0, 2**32 - 1)

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -35,9 +32,7 @@ class Parrot:
 def parrot(monkeypatch) -> Parrot:
     """A recogniser named parrot, chosen as a user would choose it."""
     bird = Parrot()
-    module = SimpleNamespace(make=lambda kind, detail, device: bird)
-    monkeypatch.setitem(sys.modules, "tests.parrot", module)
-    monkeypatch.setitem(_asr._MODULES, "parrot", "tests.parrot")
+    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device: bird)
     monkeypatch.setenv("SNACBENCH_ASR", "parrot")
     _asr.open_recogniser.cache_clear()
     _asr._heard.cache_clear()
@@ -123,6 +118,17 @@ def test_guards(parrot):
             metric(reference=silence, degraded=Y, transcript=SPOKEN)
         with pytest.raises(Undefined, match="degraded signal is at 8000 Hz"):
             metric(reference=X, degraded=Audio(Y.samples, 8000), transcript=SPOKEN)
+
+
+def test_a_recogniser_of_a_metric_of_its_own_leaves_the_others_alone(parrot, monkeypatch):
+    magpie = Parrot()
+    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device: magpie)
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    magpie.says = {0.1: SPOKEN, 0.2: "it was"}
+    other = WER.with_asr("magpie")
+    assert (other.asr, other.spec, WER.asr) == ("magpie", WER.spec, "")
+    assert values(WER, other) == [0.0, pytest.approx(10 / 12)]
+    assert WER.with_asr(None) is WER.with_asr("") is WER
 
 
 def test_the_record_names_recogniser_and_normaliser(parrot):

@@ -4,11 +4,17 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from snacbench.errors import CodecError
 from snacbench.rate.bits import bits_of
+from snacbench.rate.histogram import histograms_of, pooled_counts
 from snacbench.rows import Bits
 from snacbench.types import CodecSpec, Encoded, Stream
+
+CODES = arrays(np.int32, st.tuples(st.just(1), st.integers(0, 30)), elements=st.integers(0, 15))
 
 
 def spec(*sizes: int) -> CodecSpec:
@@ -20,43 +26,58 @@ def encoded(*codes, **others) -> Encoded:
     return Encoded(num_samples=1, channels=1, rate_hz=8000, codes=arrays, **others)
 
 
-def test_codes_count_whole_bits_over_all_channels_and_streams():
-    bits = bits_of(encoded(np.zeros((2, 10)), np.zeros((2, 20))), spec(1024, 1000))
-    assert bits == Bits(codes=2 * 10 * 10 + 2 * 20 * 10)
+@pytest.mark.parametrize(
+    ("given_codes", "sizes", "bits"),
+    [
+        # Whole bits over all channels and streams, whole bytes of everything else.
+        (encoded(np.zeros((2, 10)), np.zeros((2, 20))), (1024, 1000), Bits(codes=200 + 400)),
+        (encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), (), Bits(0, 24, 48)),
+        # Of packets that wrap a bitstream only its bits count.
+        (encoded(packets=(b"header and all",), payload_bits=29), (), Bits(payload=29)),
+        (encoded(np.zeros((1, 0))), (16,), Bits()),
+    ],
+)
+def test_bits_by_hand(given_codes, sizes, bits):
+    assert bits_of(given_codes, spec(*sizes)) == bits
+    assert (Bits(1, 2, 3) + Bits(10, 20, 30)).total == 66
 
 
-def test_side_information_and_packets_count_whole_bytes():
-    bits = bits_of(encoded(side_info=b"abc", packets=(b"12345", b"", b"6")), spec())
-    assert bits == Bits(side_info=24, payload=48)
-    assert bits.total == 72
+@pytest.mark.parametrize(
+    ("given_codes", "sizes", "message"),
+    [
+        (encoded(packets=(b"ab",), payload_bits=-1), (), "counts -1 bits in packets of 16 bits"),
+        (encoded(packets=(b"ab",), payload_bits=17), (), "counts 17 bits in packets of 16 bits"),
+        (encoded([[0]]), (16, 16), "returned 1 code arrays for 2 streams"),
+        (encoded([[15]], [[0, 16]]), (16, 16), "1 holds codes from 0 to 16, outside its codebook"),
+        (encoded([[15]], [[-1, 3]]), (16, 16), "1 holds codes from -1 to 3, outside its codebook"),
+    ],
+)
+def test_what_no_codec_may_return(given_codes, sizes, message):
+    with pytest.raises(CodecError, match=f"x@1 .*{message}"):
+        bits_of(given_codes, spec(*sizes))
 
 
-def test_of_packets_that_wrap_a_bitstream_only_its_bits_count():
-    wrapped = encoded(packets=(b"header and all",), payload_bits=29)
-    assert bits_of(wrapped, spec()) == Bits(payload=29)
+def histogram(*parts):
+    return histograms_of([encoded(p) for p in parts], clip="c", spec=spec(16))[0]
 
 
-@pytest.mark.parametrize("counted", [-1, 17])
-def test_no_more_bits_count_than_there_are(counted):
-    with pytest.raises(CodecError, match=f"x@1 counts {counted} bits in packets of 16 bits"):
-        bits_of(encoded(packets=(b"ab",), payload_bits=counted), spec())
+def test_only_codes_that_occur_are_kept_in_ascending_order():
+    row = histogram(np.array([[3, 1, 3, 15]], np.int32))
+    assert (row.codes.tolist(), row.counts.tolist()) == ([1, 3, 15], [1, 2, 1])
+    assert (row.clip, row.codec, row.stream, row.codebook_size) == ("c", "x@1", 0, 16)
+    assert (row.codes.dtype, row.counts.dtype) == (np.int32, np.int64)
 
 
-def test_a_stream_without_codes_costs_nothing():
-    assert bits_of(encoded(np.zeros((1, 0))), spec(16)).total == 0
+def test_streams_of_unequal_length_are_counted_apart():
+    part = encoded(np.zeros((1, 2), np.int32), np.full((1, 4), 7, np.int32))
+    first, second = histograms_of([part], clip="c", spec=spec(4, 8))
+    assert (first.stream, first.codes.tolist(), first.counts.tolist()) == (0, [0], [2])
+    assert (second.stream, second.codes.tolist(), second.counts.tolist()) == (1, [7], [4])
 
 
-def test_bits_add_up_part_by_part():
-    assert Bits(1, 2, 3) + Bits(10, 20, 30) == Bits(11, 22, 33)
-
-
-def test_as_many_code_arrays_as_streams():
-    with pytest.raises(CodecError, match="x@1 returned 1 code arrays for 2 streams"):
-        bits_of(encoded([[0]]), spec(16, 16))
-
-
-@pytest.mark.parametrize(("codes", "found"), [([[0, 16]], "0 to 16"), ([[-1, 3]], "-1 to 3")])
-def test_codes_lie_inside_their_codebook(codes, found):
-    text = f"x@1 stream 1 holds codes from {found}, outside its codebook of 16"
-    with pytest.raises(CodecError, match=text):
-        bits_of(encoded([[15]], codes), spec(16, 16))
+@given(st.lists(CODES, min_size=1, max_size=5))
+def test_merged_histograms_are_the_histogram_of_the_merged_codes(parts):
+    merged = np.bincount(np.concatenate(parts, axis=1).ravel(), minlength=16)
+    assert np.array_equal(pooled_counts([histogram(p) for p in parts], 16), merged)
+    assert np.array_equal(pooled_counts([histogram(*parts)], 16), merged)
+    assert pooled_counts([], 16).tolist() == [0] * 16

@@ -14,10 +14,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from snacbench.bitstream.container import read, write
-from snacbench.bitstream.file import Bitstream, Header
+from snacbench.bitstream.container import Bitstream, Header, read, write
 from snacbench.errors import BitstreamError, CodecError, MissingPackage, SnacbenchError, StoreError
-from snacbench.rate.coding.packed import PACKED
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import Coded
 from snacbench.runner import coding
 from snacbench.runner.bitstreams import bitstream_of, decode_bitstream

@@ -67,8 +67,7 @@ def test_files_that_the_run_did_not_write_are_refused(tmp_path: Path) -> None:
 
 def test_codes_that_are_not_packed_are_not_a_runs(tmp_path: Path) -> None:
     from snacbench.bitstream.container import read, write
-    from snacbench.rate.coding.coders import coder_named
-    from snacbench.rate.coding.packed import PACKED
+    from snacbench.rate.coding.coders import PACKED, coder_named
 
     folder = kept_run(tmp_path / "run", count=2)
     (codec,) = kept_codecs(folder)

@@ -7,9 +7,138 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats import intervals
-from snacbench.stats.intervals import Interval, mean_interval, mean_intervals
+from snacbench.stats.clusters import cluster_clips, labels_of, moments_of
+from snacbench.stats.intervals import (
+    Interval,
+    acceleration_of,
+    bca_ends,
+    bootstrap_counts,
+    bootstrap_interval,
+    draw_means,
+    jackknife_interval,
+    leave_one_out_means,
+    mean_interval,
+    mean_intervals,
+    resample_means,
+    t_quantile,
+    widened_z,
+)
 
 NAN = np.nan
+SIZES = (1, 4, 2, 9, 3, 3, 1, 6)
+
+
+# ------------------------------------------------------------------------- clusters and errors
+
+
+def test_clips_are_numbered_by_cluster_and_unknown_ones_stand_alone():
+    found = cluster_clips(["b", None, "b", "c", None], clips=5)
+    assert found.index.tolist() == [0, 1, 0, 2, 3]
+    assert (found.count, found.independence_assumed, found.one_clip_each) == (4, True, False)
+    assert found.unknown.tolist() == [False, True, False, False, True]
+    assert not cluster_clips(["b", "a", "b"], clips=3).independence_assumed
+    alone = cluster_clips(None, clips=3)
+    assert alone.index.tolist() == [0, 1, 2]
+    assert alone.independence_assumed
+    assert alone.one_clip_each
+    assert labels_of(["x", "y"], {"y": "a"}) == [None, "a"]
+    assert labels_of(["x", "y"], None) is None
+    with pytest.raises(ValueError, match="found 1 cluster labels for 2 clips; give one per clip"):
+        cluster_clips(["a"], clips=2)
+
+
+def moments(values, labels):
+    column = np.asarray(values, float)
+    table = column[:, None] if column.ndim == 1 else column
+    return moments_of(table, cluster_clips(labels, clips=len(table)))
+
+
+def unequal(seed: int = 0):
+    rng = np.random.default_rng(seed)
+    labels = [f"s{g}" for g, size in enumerate(SIZES) for _ in range(size)]
+    effects = np.repeat(rng.standard_normal(len(SIZES)), SIZES)
+    return effects + rng.standard_normal(len(labels)), labels
+
+
+def by_matrices(values, labels, variance: float, effect: float):
+    """CR2 error and Satterthwaite's degrees of freedom the long way, from n x n matrices."""
+    n = len(values)
+    groups = [np.flatnonzero(np.array(labels) == name) for name in dict.fromkeys(labels)]
+    residual_maker = np.eye(n) - np.ones((n, n)) / n
+    omega = variance * np.eye(n)
+    for rows in groups:
+        omega[np.ix_(rows, rows)] += effect
+    columns = []
+    for rows in groups:
+        size, vectors = np.linalg.eigh(residual_maker[np.ix_(rows, rows)])
+        root = vectors @ np.diag(size**-0.5) @ vectors.T
+        columns.append(residual_maker[:, rows] @ root @ np.ones(len(rows)) / n)
+    g = np.stack(columns, axis=1)
+    b = g.T @ omega @ g
+    error = np.sqrt(((g.T @ np.asarray(values)) ** 2).sum())
+    return error, np.trace(b) ** 2 / np.trace(b @ b)
+
+
+def test_sums_and_errors_by_hand():
+    m = moments([[1, 1], [2, NAN], [6, 5]], ["a", "b", "a"])
+    assert m.mean.tolist() == [3, 3]
+    assert m.counts.tolist() == [[2, 2], [1, 0]]
+    assert m.residual_sums.tolist() == [[1, 0], [-1, 0]]
+    assert m.within.tolist() == [12.5, 8]
+    assert (m.n.tolist(), m.clusters.tolist()) == ([3, 2], [2, 1])
+    np.testing.assert_equal(m.cluster_means, [[3.5, 3], [2, NAN]])
+    m = moments([1, 3, 4, 6], ["a", "a", "b", "b"])
+    assert m.plug_in_error[0] == pytest.approx(np.sqrt(2 * 3**2) / 4)
+    assert m.robust_error[0] == pytest.approx(1.5)  # cluster means 2 and 5: sd 2.12 over root 2
+    assert m.within_error[0] == pytest.approx(np.sqrt(4 / 2 / 4))
+    values = np.array([1.0, 2, 4, 8, 16])
+    alone = moments(values, None)
+    assert alone.robust_error[0] == pytest.approx(values.std(ddof=1) / np.sqrt(5))
+    assert alone.degrees_of_freedom[0] == pytest.approx(4)
+    none = moments_of(np.zeros((0, 2)), cluster_clips([], clips=0))
+    assert none.n.tolist() == [0, 0]
+    assert np.isnan(none.mean).all()
+
+
+def test_clusters_of_one_size_have_one_degree_of_freedom_less_than_clusters():
+    rng = np.random.default_rng(0)
+    m = moments(rng.standard_normal(60), [str(i % 12) for i in range(60)])
+    assert m.degrees_of_freedom[0] == pytest.approx(11)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_error_and_degrees_of_freedom_agree_with_the_matrix_formulas(seed):
+    values, labels = unequal(seed)
+    m = moments(values, labels)
+    within = m.within[0] / (m.n[0] - m.clusters[0])
+    sizes, n = np.array(SIZES), m.n[0]
+    spread = (sizes * (m.cluster_means[:, 0] - m.mean[0]) ** 2).sum() / (len(sizes) - 1)
+    effect = max(0.0, (spread - within) / ((n - (sizes**2).sum() / n) / (len(sizes) - 1)))
+    error, freedom = by_matrices(values, labels, within, effect)
+    assert m.robust_error[0] == pytest.approx(error)
+    assert m.degrees_of_freedom[0] == pytest.approx(freedom)
+    assert freedom < len(SIZES) - 1
+
+
+def test_a_column_with_gaps_equals_the_column_without_these_clips():
+    values, labels = unequal()
+    gaps = values.copy()
+    gaps[[0, 3, 7]] = NAN  # the first is its cluster's only clip
+    kept = np.isfinite(gaps)
+    m = moments(np.stack([gaps, values], axis=1), labels)
+    alone = moments(values[kept], [label for label, k in zip(labels, kept, strict=True) if k])
+    for measure in ("robust_error", "plug_in_error", "within_error", "degrees_of_freedom"):
+        assert getattr(m, measure)[0] == pytest.approx(getattr(alone, measure)[0])
+
+
+def test_values_without_spread_still_have_degrees_of_freedom():
+    m = moments([2.0] * 6, list("aabbcc"))
+    assert m.constant[0]
+    assert m.robust_error[0] == 0
+    assert m.degrees_of_freedom[0] == pytest.approx(2)
+
+
+# ------------------------------------------------------------------------- intervals of a mean
 
 
 def speakers(count: int, clips: int, seed: int = 0):
@@ -72,6 +201,7 @@ def test_few_independent_clips_get_the_textbook_interval(clips):
 
 
 def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca():
+    assert "t interval" in mean_interval(*speakers(19, 190)).method
     values, labels = speakers(20, 200)
     found = mean_interval(values, labels)
     assert found.method == "BCa bootstrap over clusters"
@@ -86,10 +216,6 @@ def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca():
     assert found.high - found.low == pytest.approx(
         width * np.sqrt(20 / 19) * stats.t.ppf(0.975, 19) / 1.96, rel=0.03
     )
-
-
-def test_nineteen_clusters_do_not():
-    assert "t interval" in mean_interval(*speakers(19, 190)).method
 
 
 def test_clustered_clips_get_a_wider_interval_than_independent_ones():
@@ -171,10 +297,6 @@ def test_the_same_seed_gives_the_same_interval():
     assert mean_interval(values, labels, seed=1) != mean_interval(values, labels, seed=2)
 
 
-def test_no_clips_no_intervals():
-    assert mean_intervals(np.zeros((0, 2))) == [None, None]
-
-
 @given(
     st.lists(st.tuples(st.floats(-100, 100), st.integers(0, 30)), min_size=2, max_size=80),
     st.floats(-50, 50),
@@ -191,27 +313,210 @@ def test_the_interval_holds_the_mean_and_moves_with_the_values(pairs, shift):
     assert found.n == len(pairs)
 
 
-def test_a_mean_needs_a_value():
-    with pytest.raises(ValueError, match="a mean needs a value, found none among 2 clips"):
-        mean_interval([NAN, NAN])
+@pytest.mark.parametrize(
+    ("of", "values", "options", "message"),
+    [
+        (mean_interval, [NAN, NAN], {}, "a mean needs a value, found none among 2 clips"),
+        (mean_interval, [[1.0, 2.0]], {}, r"must have shape \(clips,\), found \(1, 2\)"),
+        (mean_intervals, [1.0, 2.0], {}, r"must have shape \(clips, columns\), found \(2,"),
+        (mean_interval, [1.0, np.inf], {}, "1 values are infinite; leave out"),
+        (mean_interval, [1.0, 2], {"level": 0}, r"must lie between 0 and 1, such as 0\.95"),
+        (mean_interval, [1.0, 2], {"level": 1}, r"must lie between 0 and 1, such as 0\.95"),
+    ],
+)
+def test_what_has_no_interval(of, values, options, message):
+    with pytest.raises(ValueError, match=message):
+        of(values, **options)
+    assert mean_intervals(np.zeros((0, 2))) == [None, None]
 
 
-def test_one_column_has_one_dimension():
-    with pytest.raises(ValueError, match=r"values must have shape \(clips,\), found \(1, 2\)"):
-        mean_interval([[1.0, 2.0]])
+# -------------------------------------------------------------------------------- the bootstrap
 
 
-def test_a_table_has_two():
-    with pytest.raises(ValueError, match=r"values must have shape \(clips, columns\), found \(2,"):
-        mean_intervals([1.0, 2.0])
+def test_t_quantiles_are_those_of_scipy_to_the_last_bit():
+    freedom = np.array([np.nan, -1.0, 0.0, 0.5, 1.0, 4.3, 39.0, 2_999.0, np.inf])
+    for share in (0.025, 0.5, 0.975, 0.999):
+        np.testing.assert_array_equal(t_quantile(share, freedom), stats.t.ppf(share, freedom))
 
 
-def test_infinite_values_are_refused():
-    with pytest.raises(ValueError, match="1 values are infinite; leave out"):
-        mean_interval([1.0, np.inf])
+def clustered(clusters: int = 25, seed: int = 0, columns: int = 3):
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 9, clusters)
+    labels = [f"s{g}" for g, size in enumerate(sizes) for _ in range(size)]
+    effects = np.repeat(rng.exponential(1, (clusters, columns)), sizes, axis=0)
+    values = effects + rng.exponential(1, (len(labels), columns))
+    return values, cluster_clips(labels, clips=len(labels))
 
 
-@pytest.mark.parametrize("level", [0, 1, 95])
-def test_a_level_is_a_probability(level):
-    with pytest.raises(ValueError, match=r"the level must lie between 0 and 1, such as 0\.95"):
-        mean_interval([1.0, 2.0], level=level)
+class Drawn:
+    """What scipy.stats.bootstrap looks at in an earlier result."""
+
+    def __init__(self, distribution) -> None:
+        self.bootstrap_distribution = distribution
+
+
+def test_each_draw_takes_as_many_units_as_there_are():
+    times = np.concatenate(list(bootstrap_counts(7, draws=50, seed=3)))
+    assert times.shape == (50, 7)
+    assert (times.sum(axis=1) == 7).all()
+
+
+def test_draws_depend_on_the_seed_alone(monkeypatch):
+    first = np.concatenate(list(bootstrap_counts(9, draws=40, seed=1)))
+    other = np.concatenate(list(bootstrap_counts(9, draws=40, seed=2)))
+    assert not np.array_equal(first, other)
+    monkeypatch.setattr(intervals, "_KEPT_BYTES", 0)
+    again = np.concatenate(list(bootstrap_counts(9, draws=40, seed=1)))
+    assert np.array_equal(first, again)
+
+
+def test_a_draw_is_the_mean_over_the_clips_of_the_clusters_drawn():
+    values, clustering = clustered(clusters=4)
+    times = np.concatenate(list(bootstrap_counts(4, draws=20, seed=0)))
+    drawn = draw_means(moments_of(values, clustering), draws=20, seed=0)
+    for row, means in zip(times, drawn, strict=True):
+        clips = [i for i, c in enumerate(clustering.index) for _ in range(row[c])]
+        assert means == pytest.approx(values[clips].mean(axis=0))
+
+
+def test_leaving_out_one_cluster_by_hand():
+    m = moments_of(np.array([[1.0], [3], [8]]), cluster_clips(list("aab"), clips=3))
+    assert leave_one_out_means(m)[:, 0].tolist() == [8, 2]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_bca_ends_equal_scipys_on_the_same_draws(level):
+    values, clustering = clustered()
+    m = moments_of(values, clustering)
+    draws = draw_means(m, draws=2000, seed=1)
+    z = np.full(3, stats.norm.ppf((1 + level) / 2))
+    low, high, corrected = bca_ends(draws, m.mean, acceleration_of(leave_one_out_means(m)), z)
+    assert corrected.all()
+    for i in range(3):
+        theirs = stats.bootstrap(
+            (m.residual_sums[:, i] + m.counts[:, i] * m.mean[i], m.counts[:, i]),
+            lambda sums, counts, axis=-1: sums.sum(axis=axis) / counts.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            confidence_level=level,
+            n_resamples=0,
+            bootstrap_result=Drawn(draws[:, i]),
+        ).confidence_interval
+        assert low[i] == pytest.approx(theirs.low, rel=1e-12)
+        assert high[i] == pytest.approx(theirs.high, rel=1e-12)
+
+
+def test_bca_falls_back_to_percentiles_where_it_degenerates():
+    draws = np.stack([np.linspace(0, 1, 101)] * 4, axis=1)
+    estimate = np.array([2.0, 0.5, 0.5, 0.5])  # beyond all draws; fine; undefined; turns round
+    acceleration = np.array([0.0, 0.0, np.nan, 0.6])
+    low, high, corrected = bca_ends(draws, estimate, acceleration, np.full(4, 1.959964))
+    assert corrected.tolist() == [False, True, False, False]
+    assert low == pytest.approx(np.full(4, 0.025), abs=1e-6)
+    assert high == pytest.approx(np.full(4, 0.975), abs=1e-6)
+
+
+def test_acceleration_is_zero_for_symmetric_data_and_undefined_without_spread():
+    assert acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]]))[0] == 0
+    assert np.isnan(acceleration_of(np.ones((3, 1)))[0])
+
+
+def test_percentiles_take_infinite_draws():
+    draws = np.array([-np.inf] * 5 + [1.0, 2, 3, 4, 5] + [np.inf])[:, None]
+    none = np.array([np.nan])
+    low, high, _ = bca_ends(draws, none, none, np.array([1.959964]))
+    assert (low[0], high[0]) == (-np.inf, np.inf)
+    assert bca_ends(draws, none, none, np.array([0.0]))[0][0] == 1.0
+
+
+def test_tails_are_widened_as_for_t_with_equal_clusters():
+    rng = np.random.default_rng(0)
+    labels = [str(i % 20) for i in range(100)]
+    m = moments_of(rng.standard_normal((100, 1)), cluster_clips(labels, clips=100))
+    assert widened_z(m, 0.95)[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
+
+
+def test_resampled_means_keep_the_columns_paired():
+    values, clustering = clustered(columns=1)
+    both = np.concatenate([values, values + 1], axis=1)
+    drawn, _, _ = resample_means(both, clustering, level=0.95, draws=200, seed=0)
+    assert drawn[:, 1] - drawn[:, 0] == pytest.approx(np.ones(200))
+
+
+def test_below_five_clusters_clips_are_resampled_within_them():
+    values = np.array([0.0, 1, 2, 100, 101, 102])[:, None]
+    clustering = cluster_clips(list("aaabbb"), clips=6)
+    drawn, _, z = resample_means(values, clustering, level=0.95, draws=4000, seed=0)
+    assert drawn.std() == pytest.approx(np.sqrt(4 / 4 / 6), rel=0.05)  # pooled, n - 2
+    assert z == pytest.approx(stats.t.ppf(0.975, 4))
+
+
+def test_undefined_draws_are_left_out_and_an_infinite_one_makes_it_a_percentile_interval():
+    values, clustering = clustered(columns=1)
+    drawn, left, z = resample_means(values, clustering, level=0.95, draws=500, seed=0)
+    mean, drawn = values.mean(), drawn[:, 0]
+    drawn[::2] = np.nan
+    low, high, method = bootstrap_interval(mean, drawn, left[:, 0], z, clustering)
+    assert low < mean < high
+    assert method == "BCa bootstrap over clusters"
+    drawn[:100] = np.inf
+    _, high, method = bootstrap_interval(mean, drawn, left[:, 0], z, clustering)
+    assert (high, method) == (np.inf, "percentile bootstrap over clusters")
+
+
+# -------------------------------------------------------------------------------- the jackknife
+
+
+def of_mean(values: np.ndarray, weights: np.ndarray):
+    """The jackknife of a weighted mean."""
+    whole = np.average(values, weights=weights)
+    left = [
+        np.average(np.delete(values, i), weights=np.delete(weights, i)) for i in range(len(values))
+    ]
+    return jackknife_interval(whole, left, weights, n=len(values), clusters=len(values))
+
+
+def test_for_a_mean_it_is_the_t_interval():
+    values = np.random.default_rng(0).normal(5, 2, 9)
+    found, expected = of_mean(values, np.ones(9)), mean_interval(values)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.mean, found.clusters, found.method) == (expected.mean, 9, "jackknife over clips")
+
+
+def test_it_covers_where_units_differ_in_size():
+    rng, hits = np.random.default_rng(1), 0
+    for _ in range(400):
+        weights = rng.uniform(1, 6, 25)
+        found = of_mean(rng.normal(0, 1, 25), weights)
+        hits += found.low < 0 < found.high
+    assert 0.92 < hits / 400 < 0.98
+
+
+def test_it_ends_at_the_largest_value_there_can_be():
+    found = jackknife_interval(9.9, [9.0, 10.0, 10.7], [1, 1, 1], n=3, clusters=3, most=10.0)
+    assert found.high == 10.0
+    assert found.low < 9.9
+    alone = jackknife_interval(3.0, [], [], n=4, clusters=1)
+    assert (alone.mean, alone.low, alone.high) == (3.0, None, None)
+    assert alone.method == "one cluster, no interval"
+
+
+@pytest.mark.parametrize(
+    ("facts", "method"),
+    [
+        ({"n": 9, "clusters": 3}, "jackknife over clusters"),
+        ({"n": 9, "clusters": 6}, "jackknife over 3 groups of clusters"),
+        (
+            {"n": 3, "clusters": 2, "these_clusters_only": True},
+            "these clusters only: jackknife over the clips within them",
+        ),
+    ],
+)
+def test_the_method_says_what_was_left_out(facts, method):
+    assert jackknife_interval(1.0, [0.9, 1.0, 1.1], [1, 1, 1], **facts).method == method
+
+
+@pytest.mark.parametrize("weights", [[1, 1], [1, 0, 1], [[1, 1, 1]]])
+def test_every_unit_needs_a_weight(weights):
+    with pytest.raises(ValueError, match="give one weight above 0 per unit"):
+        jackknife_interval(1.0, [1, 2, 3], weights, n=3, clusters=3)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snacbench.rate.estimators import corrected_entropy_bits, plug_in_entropy_bits
+from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
 from snacbench.rows import Bits, CodedBytes, CodeHistogram
 from snacbench.store.folder import RunFolder
 from snacbench.tables.ladder import ladder_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from scipy import stats
 
 from snacbench.listening.analysis.cells import Ends, estimate
-from snacbench.listening.analysis.pairs import holm_of
 from snacbench.listening.analysis.preference import share_table
 from snacbench.listening.study import Choice, Study
+from snacbench.stats.pairs import holm
 
 CHANCE = 0.5
 
@@ -70,7 +70,7 @@ def identifications(study: Study, *, level: float = 0.95) -> tuple[Identificatio
     """Every system that was asked for, in the study's order."""
     by_system = {name: [c for c in study.choices if name in (c.a, c.b)] for name in study.systems}
     found = [_identify(name, asked, level) for name, asked in by_system.items() if asked]
-    adjusted = holm_of([one.p_value for one in found])
+    adjusted = holm([one.p_value for one in found])
     return tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))
 
 
@@ -109,5 +109,5 @@ def _by_listener(
         ListenerResult(name, system, sum(r), len(r), guessing_p(sum(r), len(r)))
         for name, r in results.items()
     ]
-    adjusted = holm_of([one.p_value for one in found])
+    adjusted = holm([one.p_value for one in found])
     return tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))

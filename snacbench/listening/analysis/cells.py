@@ -15,7 +15,7 @@ from scipy import stats
 
 from snacbench.listening.study import Study
 from snacbench.listening.test import RESERVED
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 LEAST_ITEMS = 5
 """Below this many items, nothing is said about items that were not in the test."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snacbench.listening.analysis.cells import Ratings, systems_of
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 _LEAST_CELLS = 3
 

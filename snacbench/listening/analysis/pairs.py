@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,10 +10,8 @@ from scipy import stats
 
 from snacbench.listening.analysis.cells import Ends, Ratings, estimate, listener_means, systems_of
 from snacbench.listening.analysis.signed_rank import signed_rank_p
-from snacbench.stats.clusters import cluster_clips
-from snacbench.stats.effect import EffectSize, effect_sizes
-from snacbench.stats.moments import Floats, moments_of
-from snacbench.stats.multiple import holm
+from snacbench.stats.clusters import Floats, cluster_clips, moments_of
+from snacbench.stats.pairs import EffectSize, effect_sizes, holm
 
 _LEAST_LISTENERS = 2
 
@@ -109,7 +106,7 @@ def pairs_of(ratings: Ratings, *, level: float = 0.95) -> tuple[Pair, ...]:
     ends = e.within(level, -np.inf, np.inf)
     means = listener_means(differences)
     p_values = [_wilcoxon(means[:, k]) for k in range(len(names))]
-    adjusted = holm_of(p_values)
+    adjusted = holm(p_values)
     effects = _effects(differences)
     return tuple(
         Pair(
@@ -124,12 +121,6 @@ def pairs_of(ratings: Ratings, *, level: float = 0.95) -> tuple[Pair, ...]:
         for k in range(len(names))
         if e.n[k]
     )
-
-
-def holm_of(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's correction over those that could be tested."""
-    adjusted = iter(holm([p for p in p_values if p is not None]))
-    return [None if p is None else next(adjusted) for p in p_values]
 
 
 def _wilcoxon(means: Floats) -> float | None:

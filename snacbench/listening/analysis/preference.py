@@ -11,9 +11,9 @@ import numpy as np
 from scipy import stats
 
 from snacbench.listening.analysis.cells import Ends, estimate
-from snacbench.listening.analysis.pairs import holm_of
 from snacbench.listening.study import Choice, Study
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
+from snacbench.stats.pairs import holm
 
 _ROUNDS = 10_000
 _CONVERGED = 1e-10
@@ -76,7 +76,7 @@ def preferences(study: Study, *, level: float = 0.95) -> tuple[Preference, ...]:
     answers = {pair: [c for c in study.choices if {c.a, c.b} == set(pair)] for pair in pairs}
     asked = [pair for pair in pairs if answers[pair]]
     found = [_preference(*pair, answers[pair], level) for pair in asked]
-    adjusted = holm_of([one.p_value for one in found])
+    adjusted = holm([one.p_value for one in found])
     return tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))
 
 

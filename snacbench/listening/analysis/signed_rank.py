@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from snacbench.stats.moments import Floats
+from snacbench.stats.clusters import Floats
 
 _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as good
 

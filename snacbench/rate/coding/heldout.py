@@ -12,29 +12,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from snacbench.errors import CodecError, UserError
-from snacbench.rate.coding.coder import shapes_of
-from snacbench.rate.coding.coders import entropy_coder
-from snacbench.rate.coding.tables import Tables
-from snacbench.rate.coding.training import TrainingCodes, train_tables
-from snacbench.rate.coding.written import MeasuredCoder
+from snacbench.rate.coding.coders import Coder, coder_named, shapes_of
+from snacbench.rate.coding.tables import KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
 from snacbench.types import Codes
 
 _DECIMALS = 2  # of ideal bits: rows are text
-
-
-@dataclass(frozen=True, eq=False)
-class KeptClip:
-    """A clip's codes as they were kept: one tuple of streams per signal through the codec."""
-
-    clip: str
-    cluster: str
-    parts: tuple[tuple[Codes, ...], ...]
 
 
 def halves(clips: Sequence[KeptClip]) -> tuple[list[KeptClip], list[KeptClip]]:
@@ -45,7 +33,10 @@ def halves(clips: Sequence[KeptClip]) -> tuple[list[KeptClip], list[KeptClip]]:
     UserError
         If all clips are of one cluster.
     """
-    clusters = sorted({one.cluster for one in clips}, key=_digest)
+    clusters = sorted(
+        {one.cluster for one in clips},
+        key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest(),
+    )
     if len(clusters) < 2:
         raise UserError(
             f"held-out coding needs clips of 2 speakers or tracks or more, found {len(clusters)}: "
@@ -64,12 +55,7 @@ def cross_fitted(
     """Tables of each half, with the clips of the other."""
     first, second = halves(clips)
     for trained, coded in ((first, second), (second, first)):
-        yield train_tables(codec, training_codes(trained), codebook_sizes), coded
-
-
-def training_codes(clips: Sequence[KeptClip]) -> list[TrainingCodes]:
-    """What `train_tables` takes."""
-    return [TrainingCodes(part, one.cluster, one.clip) for one in clips for part in one.parts]
+        yield train_tables(codec, trained, codebook_sizes), coded
 
 
 def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
@@ -90,7 +76,7 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
     clips : sequence of KeptClip
     codebook_sizes : sequence of int
     coders : sequence of str
-        Names for `entropy_coder`.
+        Some of `ENTROPY_CODERS`.
     shuffled : bool
         Code permuted tokens instead.
     seed : int
@@ -107,7 +93,7 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
         clips = shuffled_clips(clips, seed)
     for tables, coded in cross_fitted(codec, clips, codebook_sizes):
         for name in coders:
-            coder = entropy_coder(name, tables)
+            coder = coder_named(name, tables)
             rows = coded_rows(codec, coded, codebook_sizes, coder, shuffled=shuffled)
             yield from (replace(row, trained_on_clips=tables.clips) for row in rows)
 
@@ -116,7 +102,7 @@ def coded_rows(
     codec: str,
     clips: Sequence[KeptClip],
     codebook_sizes: Sequence[int],
-    coder: MeasuredCoder,
+    coder: Coder,
     *,
     shuffled: bool = False,
 ) -> Iterator[CodedBytes]:
@@ -137,7 +123,7 @@ def coded_rows(
 def coded_sizes(
     parts: Sequence[tuple[Codes, ...]],
     codebook_sizes: Sequence[int],
-    coder: MeasuredCoder,
+    coder: Coder,
     *,
     clip: str,
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -177,7 +163,3 @@ def shuffled_clips(clips: Sequence[KeptClip], seed: int) -> list[KeptClip]:
         KeptClip(one.clip, one.cluster, tuple(tuple(part) for part in of_clip))
         for one, of_clip in zip(clips, parts, strict=True)
     ]
-
-
-def _digest(cluster: str) -> str:
-    return hashlib.sha256(cluster.encode()).hexdigest()

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.errors import CodecError, UserError
-from snacbench.rate.coding.coder import StreamShape, shapes_of
+from snacbench.rate.coding.coders import Coder, StreamShape, Written
 from snacbench.rate.coding.range_coder import SHARES, Reader, Shares, Writer, divisible
-from snacbench.rate.coding.written import Written, check_codes, check_streams
 from snacbench.types import Codes
 
 LANGUAGE_CODER = "language-model"
@@ -47,7 +46,7 @@ class FramePredictor(Protocol):
         """A walk through frames: from a frame's codes to the next one's probabilities."""
 
 
-class LanguageCoder:
+class LanguageCoder(Coder):
     """Codes frame by frame, every stream into bytes of its own."""
 
     name = LANGUAGE_CODER
@@ -56,10 +55,8 @@ class LanguageCoder:
         self.tables_sha256 = predictor.sha256
         self._predictor = predictor
 
-    def write(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[Written, ...]:
-        """Every stream as bytes, and its ideal code length."""
-        check_codes(codes, codebook_sizes)
-        shape = self._shape_of(shapes_of(codes, codebook_sizes))
+    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> tuple[Written, ...]:
+        shape = self._shape_of(shapes)
         writers = [Writer() for _ in codes]
         frames = np.stack(codes, axis=-1).astype(np.int64) if shape else np.zeros((0, 0, 0))
         for row in frames:
@@ -71,13 +68,7 @@ class LanguageCoder:
                     writer.put(int(symbol), shares_of(chances))
         return tuple(Written(writer.finish(), writer.bits) for writer in writers)
 
-    def encode(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[bytes, ...]:
-        """One string of bytes per stream."""
-        return tuple(one.data for one in self.write(codes, codebook_sizes))
-
-    def decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
-        """The very codes; CodecError where the bytes cannot have come from such codes."""
-        check_streams(data, shapes)
+    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
         shape = self._shape_of(shapes)
         if shape is None:
             return ()

@@ -2,6 +2,16 @@
 
 A coder with tables needs them for decoding: they are part of the decoder, not of the bytes that
 are counted, and their digest travels with every file that was written by them.
+
+Contexts are earlier tokens of the same clip. ``coarser`` is the token of the next coarser stream
+whose frame covers a token's time; for SNAC, whose levels nest, that is its parent in the hierarchy.
+``previous`` is the token before it in its stream.
+
+Four numbers per stream say how far counts are to be believed: what is added to each of them, how
+many tokens they are worth against those of a clip, and, per context, how many tokens the model
+without it is worth against it. Each is the power of two that would have coded the training clips in
+the fewest bits, every clip by the counts of the *other* clusters and its own tokens so far, as it
+will be in use. Where a context tells nothing, it so does no harm.
 """
 
 from __future__ import annotations
@@ -22,12 +32,31 @@ from numpy.typing import NDArray
 
 from snacbench.errors import UserError
 from snacbench.rate.coding.range_coder import Shares, divided
+from snacbench.types import Codes
 
-CONTEXTS = ("previous", "coarser")
+CONTEXTS = ("coarser", "previous")
+"""Each falls back on the one before it, the first on order 0."""
+NO_CONTEXT = -1
 UNIT = 4096  # weights are counted in 4096ths of a token
 _FORMAT = "snacbench tables 1"
 _META = "meta"
 _ARRAYS = ("contexts", "symbols", "counts")
+_SMOOTHINGS = [2**power for power in range(4, 17)]  # 1/256 to 16 tokens, in units
+_STRENGTHS = [2**power for power in range(21)]  # tokens
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class KeptClip:
+    """A clip's codes as they were kept, and its cluster (speaker, track).
+
+    `parts` has one tuple of streams per signal that went through the codec.
+    """
+
+    clip: str
+    cluster: str
+    parts: tuple[tuple[Codes, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +68,16 @@ class Pairs:
     contexts, symbols, counts : array, shape (pairs,), int64
         Sorted by context, then by symbol; every pair that occurred, once.
     strength : int
-        Tokens that the stream's order-0 model is worth against the counts of a context: the
-        larger, the less is a context believed.
+        Tokens that the model without this context is worth against its counts: the larger, the
+        less is the context believed.
     """
 
-    contexts: NDArray[np.int64]
-    symbols: NDArray[np.int64]
-    counts: NDArray[np.int64]
+    contexts: Ints
+    symbols: Ints
+    counts: Ints
     strength: int
 
-    def after(self, context: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def after(self, context: int) -> tuple[Ints, Ints]:
         """Symbols that followed a context, and how often."""
         first, last = np.searchsorted(self.contexts, (context, context + 1))
         return self.symbols[first:last], self.counts[first:last]
@@ -69,7 +98,7 @@ class StreamTable:
         By the name of the context.
     """
 
-    counts: NDArray[np.int64]
+    counts: Ints
     smoothing: int
     strength: int
     pairs: Mapping[str, Pairs] = field(default_factory=lambda: MappingProxyType({}))
@@ -162,16 +191,16 @@ def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:
         If number or sizes of the codebooks differ.
     """
     if tables.codebook_sizes != tuple(codebook_sizes):
+        listed = [
+            f"{len(sizes)} x {sizes[0]}"
+            if len(set(sizes)) == 1
+            else ", ".join(map(str, sizes)) or "no"
+            for sizes in (tables.codebook_sizes, codebook_sizes)
+        ]
         raise UserError(
-            f"the tables are those of {tables.codec}, with codebooks of "
-            f"{_listed(tables.codebook_sizes)} entries, and do not fit codes from codebooks of "
-            f"{_listed(codebook_sizes)}; train tables for this operating point"
+            f"the tables are those of {tables.codec}, with codebooks of {listed[0]} entries, and "
+            f"do not fit codes from codebooks of {listed[1]}; train tables for this operating point"
         )
-
-
-def _listed(sizes: Sequence[int]) -> str:
-    same = len(set(sizes)) == 1
-    return f"{len(sizes)} x {sizes[0]}" if same else ", ".join(map(str, sizes)) or "no"
 
 
 def _meta(tables: Tables) -> dict[str, Any]:
@@ -190,7 +219,7 @@ def _meta(tables: Tables) -> dict[str, Any]:
     }
 
 
-def _arrays(tables: Tables) -> Iterator[tuple[str, NDArray[np.int64]]]:
+def _arrays(tables: Tables) -> Iterator[tuple[str, Ints]]:
     for index, stream in enumerate(tables.streams):
         yield f"{index}", stream.counts
         for context, pairs in stream.pairs.items():
@@ -198,7 +227,7 @@ def _arrays(tables: Tables) -> Iterator[tuple[str, NDArray[np.int64]]]:
                 yield f"{index}/{context}/{name}", getattr(pairs, name)
 
 
-def _tables_of(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[np.int64]]) -> Tables:
+def _tables_of(meta: Mapping[str, Any], arrays: Mapping[str, Ints]) -> Tables:
     if meta["format"] != _FORMAT:
         raise ValueError(f"format {meta['format']!r}, expected {_FORMAT!r}")
     streams = []
@@ -231,3 +260,94 @@ def _check_stream(stream: StreamTable) -> None:
             raise ValueError("pairs that are in no codebook or out of order")
     if any(not isinstance(number, int) or number < 1 for number in numbers):
         raise ValueError(f"strengths {numbers}, expected whole numbers of 1 or more")
+
+
+def coarser_context(frames: int, channels: int, coarser: Codes | None) -> Ints:
+    """Contexts of a stream from its coarser one, shape (channels, frames); -1 without any.
+
+    That is the coarser stream's frame at the middle of every frame, both over the same time.
+    """
+    if coarser is None or not coarser.size or len(coarser) != channels:
+        return np.full((channels, frames), NO_CONTEXT)
+    middles = 2 * np.arange(frames, dtype=np.int64) + 1
+    return coarser[:, middles * coarser.shape[1] // max(1, 2 * frames)].astype(np.int64)
+
+
+def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequence[int]) -> Tables:
+    """Counts of every stream over a corpus, and how far to believe them.
+
+    Raises
+    ------
+    ValueError
+        If there are no codes to train on.
+    """
+    if not corpus:
+        raise ValueError(f"no codes of {codec} to train tables on")
+    streams = (_stream_table(corpus, index, size) for index, size in enumerate(codebook_sizes))
+    return Tables(codec, tuple(streams), len({one.clip for one in corpus}))
+
+
+def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTable:
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(c.cluster for c in corpus))}
+    columns: list[list[Ints]] = [[] for _ in range(5)]
+    parts = ((one.cluster, codes) for one in corpus for codes in one.parts)
+    for number, (cluster, streams) in enumerate(parts):
+        codes = streams[index].astype(np.int64)
+        before = np.full(codes.shape, NO_CONTEXT, np.int64)
+        before[:, 1:] = codes[:, :-1]
+        channels, frames = codes.shape
+        coarser = coarser_context(frames, channels, streams[index - 1] if index else None)
+        whence = np.full(codes.size, number), np.full(codes.size, numbers[cluster])
+        for column, values in zip(columns, (codes, *whence, coarser, before), strict=True):
+            column.append(values.ravel())
+    tokens, part, cluster_of, *contexts = (np.concatenate(column) for column in columns)
+
+    def counted(keys: Ints, bound: int, chosen: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+        """How often each token's key occurred in other clusters, and earlier in its own part."""
+        own = _occurrences(cluster_of[chosen] * bound + keys)
+        return _occurrences(keys) - own, _earlier(part[chosen] * bound + keys)
+
+    every = np.ones(len(tokens), bool)
+    elsewhere, before_it = counted(tokens, size, every)
+    all_elsewhere, all_before = counted(np.zeros_like(tokens), 1, every)
+    added = [size * smoothing / UNIT for smoothing in _SMOOTHINGS]
+    least, static = _cheapest(added, elsewhere, all_elsewhere, np.full(len(tokens), 1 / size))
+    strength, likely = _cheapest(_STRENGTHS, before_it, all_before, static)
+    pairs = {}
+    for name, context in zip(CONTEXTS, contexts, strict=True):
+        has = context != NO_CONTEXT
+        after = context[has]
+        keys = after * size + tokens[has]  # contexts may come from a larger codebook than `size`
+        of_pair = np.add(*counted(keys, int(keys.max(initial=0)) + 1, has))
+        of_context = np.add(*counted(after, int(after.max(initial=0)) + 1, has))
+        trust, likely[has] = _cheapest(_STRENGTHS, of_pair, of_context, likely[has])
+        found, counts = np.unique(keys, return_counts=True)
+        pairs[name] = Pairs(found // size, found % size, counts.astype(np.int64), _STRENGTHS[trust])
+    counts = np.bincount(tokens, minlength=size).astype(np.int64)
+    return StreamTable(counts, _SMOOTHINGS[least], _STRENGTHS[strength], pairs)
+
+
+def _occurrences(keys: Ints) -> Ints:
+    """For every element, how many are equal to it, itself included."""
+    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    return counts[which].astype(np.int64)
+
+
+def _earlier(keys: Ints) -> Ints:
+    """For every element, how many before it are equal to it."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(keys)]
+    lengths = np.diff(np.r_[begins, len(keys)])
+    earlier = np.empty(len(keys), np.int64)
+    earlier[order] = np.arange(len(keys)) - np.repeat(begins, lengths)
+    return earlier
+
+
+def _cheapest(
+    strengths: Sequence[float], count: Ints, total: Ints, fallback: Floats
+) -> tuple[int, Floats]:
+    """Which strength of the fallback takes the tokens the fewest bits, and their probabilities."""
+    likely = [(count + a * fallback) / (total + a) for a in strengths]
+    best = int(np.argmin([-np.log2(one).sum() for one in likely]))
+    return best, likely[best]

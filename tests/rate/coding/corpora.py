@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from snacbench.rate.coding.heldout import KeptClip
-from snacbench.rate.coding.training import TrainingCodes
+from snacbench.rate.coding.tables import KeptClip
 from snacbench.types import Codes
 
 SIZE = 32
+SIZES = (SIZE, SIZE)
 _TRANSITIONS = np.random.default_rng(5).dirichlet(np.full(SIZE, 0.05), SIZE)
 
 
@@ -31,11 +31,3 @@ def levels(frames: int, seed: int) -> tuple[Codes, ...]:
 def clips(count: int = 12, frames: int = 150) -> list[KeptClip]:
     """Clips of `levels`, two of each speaker."""
     return [KeptClip(f"c{n}", f"speaker {n // 2}", (levels(frames, n),)) for n in range(count)]
-
-
-def corpus(count: int = 8, frames: int = 150) -> list[TrainingCodes]:
-    """The same, to train on."""
-    return [TrainingCodes(levels(frames, n), f"speaker {n // 2}", f"c{n}") for n in range(count)]
-
-
-SIZES = (SIZE, SIZE)

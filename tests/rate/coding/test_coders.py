@@ -1,22 +1,44 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import CodecError, UnknownName, UserError
-from snacbench.rate.coding.coder import shapes_of
-from snacbench.rate.coding.coders import CODERS, ENTROPY_CODERS, coder_named, entropy_coder
-from snacbench.rate.coding.range_coder import SHARES
-from snacbench.rate.coding.tables import Tables
-from snacbench.rate.coding.training import TrainingCodes, train_tables
+from snacbench.rate.coding import coders
+from snacbench.rate.coding.coders import (
+    CODERS,
+    ENTROPY_CODERS,
+    PACKED,
+    LearningModel,
+    StreamShape,
+    coder_named,
+    packed_bytes,
+    shapes_of,
+)
+from snacbench.rate.coding.range_coder import SHARES, divisible
+from snacbench.rate.coding.tables import (
+    UNIT,
+    KeptClip,
+    Pairs,
+    StreamTable,
+    train_tables,
+    untrained,
+)
 from snacbench.types import Codes
-from tests.rate.coding.corpora import SIZES, corpus, levels
+from snacbench.units import bits_per_code
+from tests.rate.coding.corpora import SIZES, clips, levels
 
-TABLES = train_tables("toy@1kbps", corpus(), SIZES)
-LEARNING = ("adaptive", "previous", "coarser")
-BOTH = [(name, True) for name in ENTROPY_CODERS] + [(name, False) for name in LEARNING]
+TABLES = train_tables("toy@1kbps", clips(8), SIZES)
+LEARNING = ("adaptive", "context")
+BOTH = pytest.mark.parametrize(
+    ("name", "tables"),
+    [(name, TABLES) for name in ENTROPY_CODERS] + [(name, None) for name in LEARNING],
+    ids=lambda value: value if isinstance(value, str) else "trained" if value else "untrained",
+)
 
 
 @st.composite
@@ -33,43 +55,29 @@ def codes(draw: st.DrawFn) -> tuple[tuple[Codes, ...], tuple[int, ...]]:
     return tuple(arrays), tuple(sizes)
 
 
-def there_and_back(
-    name: str, given_codes: tuple[Codes, ...], sizes: tuple[int, ...], tables: Tables | None
+@given(codes(), st.sampled_from(CODERS), st.booleans(), st.integers(0, 100))
+def test_codes_come_back(
+    made: tuple[tuple[Codes, ...], tuple[int, ...]], name: str, trained: bool, seed: int
 ) -> None:
+    """Without tables, and with some of other codes too."""
+    arrays, sizes = made
+    random = np.random.default_rng(seed)
+    others = tuple(random.integers(0, size, (1, 30)).astype(np.int32) for size in sizes)
+    corpus = [KeptClip("a", "a", (others,)), KeptClip("b", "b", (arrays,))]
+    tables = train_tables("x", corpus, sizes) if trained or name == "static" else None
     coder = coder_named(name, tables)
-    data = coder.encode(given_codes, sizes)
-    decoded = coder.decode(data, shapes_of(given_codes, sizes))
-    assert len(decoded) == len(given_codes) == len(data)
-    for one, other in zip(decoded, given_codes, strict=True):
+    data = coder.encode(arrays, sizes)
+    decoded = coder.decode(data, shapes_of(arrays, sizes))
+    assert len(decoded) == len(arrays) == len(data)
+    for one, other in zip(decoded, arrays, strict=True):
         assert one.dtype == np.int32
         assert np.array_equal(one, other)
 
 
-@given(codes(), st.sampled_from(LEARNING))
-def test_codes_come_back_without_tables(
-    made: tuple[tuple[Codes, ...], tuple[int, ...]], name: str
-) -> None:
-    there_and_back(name, *made, None)
-
-
-@given(codes(), st.sampled_from(ENTROPY_CODERS), st.integers(0, 100))
-def test_codes_come_back_with_tables_of_other_codes(
-    made: tuple[tuple[Codes, ...], tuple[int, ...]], name: str, seed: int
-) -> None:
-    arrays, sizes = made
-    random = np.random.default_rng(seed)
-    others = tuple(
-        random.integers(0, size, (1, 30)).astype(np.int32)
-        for size, array in zip(sizes, arrays, strict=True)
-    )
-    tables = train_tables("x", [TrainingCodes(others, "a"), TrainingCodes(arrays, "b")], sizes)
-    there_and_back(name, arrays, sizes, tables)
-
-
-@pytest.mark.parametrize(("name", "trained"), BOTH)
-def test_bytes_are_the_models_code_length_rounded_up(name: str, trained: bool) -> None:
-    coder = entropy_coder(name, TABLES if trained else None)
-    assert coder.tables_sha256 == (TABLES.sha256 if trained else "")
+@BOTH
+def test_bytes_are_the_models_code_length_rounded_up(name, tables) -> None:
+    coder = coder_named(name, tables)
+    assert coder.tables_sha256 == (TABLES.sha256 if tables else "")
     made = levels(400, seed=99)
     written = coder.write(made, SIZES)
     assert coder.encode(made, SIZES) == tuple(one.data for one in written)
@@ -81,26 +89,20 @@ def test_bytes_are_the_models_code_length_rounded_up(name: str, trained: bool) -
 def test_models_that_know_more_write_less() -> None:
     made = levels(400, seed=99)
     size = {
-        name: [len(one) for one in entropy_coder(name, TABLES).encode(made, SIZES)]
+        name: [len(one) for one in coder_named(name, TABLES).encode(made, SIZES)]
         for name in ENTROPY_CODERS
     }
-    assert size["previous"][0] < 0.7 * size["static"][0]  # the Markov stream
-    assert size["coarser"][1] < 0.6 * size["static"][1]  # its child
-    assert abs(size["coarser"][0] - size["adaptive"][0]) <= 1  # has no coarser one
-    untrained = entropy_coder("adaptive").encode(made, SIZES)
-    assert size["adaptive"][0] < len(untrained[0])
-
-
-def test_the_ideal_length_is_that_of_the_shares() -> None:
-    made = levels(50, seed=3)
-    (first, _) = entropy_coder("static", TABLES).write(made, SIZES)
+    assert size["context"][0] < 0.7 * size["static"][0]  # the Markov stream, by its previous code
+    assert size["context"][1] < 0.6 * size["static"][1]  # its child, by its parent
+    assert size["adaptive"][0] < len(coder_named("adaptive").encode(made, SIZES)[0])
+    (first, _) = coder_named("static", TABLES).write(made, SIZES)
     shares = TABLES.streams[0].shares[made[0][0]]
     assert first.ideal_bits == pytest.approx(-np.log2((shares + 1) / SHARES).sum())
 
 
-@pytest.mark.parametrize(("name", "trained"), BOTH)
-def test_bytes_of_another_stream_or_length_are_refused(name: str, trained: bool) -> None:
-    coder = entropy_coder(name, TABLES if trained else None)
+@BOTH
+def test_bytes_of_another_stream_or_length_are_refused(name, tables) -> None:
+    coder = coder_named(name, tables)
     made = levels(100, seed=5)
     shapes = shapes_of(made, SIZES)
     first, second = coder.encode(made, SIZES)
@@ -112,10 +114,10 @@ def test_bytes_of_another_stream_or_length_are_refused(name: str, trained: bool)
         coder.decode((first, second), shorter)
 
 
-@pytest.mark.parametrize(("name", "trained"), BOTH)
-def test_changed_bytes_never_give_the_codes(name: str, trained: bool) -> None:
+@BOTH
+def test_changed_bytes_never_give_the_codes(name, tables) -> None:
     """Without redundancy they may be the bytes of other codes: a checksum has to tell."""
-    coder = entropy_coder(name, TABLES if trained else None)
+    coder = coder_named(name, tables)
     made = levels(60, seed=6)
     data, shapes = coder.encode(made, SIZES), shapes_of(made, SIZES)
     for place in range(len(data[0])):
@@ -128,35 +130,157 @@ def test_changed_bytes_never_give_the_codes(name: str, trained: bool) -> None:
         assert not np.array_equal(decoded[0], made[0])
 
 
-@pytest.mark.parametrize(("name", "trained"), BOTH)
-def test_codes_in_no_codebook_are_refused(name: str, trained: bool) -> None:
-    coder = entropy_coder(name, TABLES if trained else None)
+@pytest.mark.parametrize("name", CODERS)
+def test_codes_in_no_codebook_and_other_tables_are_refused(name: str) -> None:
+    coder = coder_named(name, TABLES)
     made = levels(10, seed=5)
-    with pytest.raises(
-        CodecError, match=r"stream 1 holds codes from .* outside its codebook of 32"
-    ):
+    with pytest.raises(CodecError, match=r"stream 1 holds codes from .* its codebook of 32"):
         coder.encode((made[0], made[1] + 32), SIZES)
     with pytest.raises(CodecError, match="found 1 streams of codes for 2 codebooks"):
         coder.encode(made[:1], SIZES)
     with pytest.raises(CodecError, match="found bytes of 1 streams for 2 streams"):
         coder.decode([b""], shapes_of(made, SIZES))
-
-
-@pytest.mark.parametrize("name", ENTROPY_CODERS)
-def test_tables_of_another_operating_point_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
-        entropy_coder(name, TABLES).encode(levels(10, seed=1)[:1], SIZES[:1])
-    with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
-        entropy_coder(name, TABLES).decode([b""], shapes_of(levels(10, seed=1)[:1], SIZES[:1]))
+    if name != "packed":
+        with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
+            coder.encode(made[:1], SIZES[:1])
+        with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
+            coder.decode([b""], shapes_of(made[:1], SIZES[:1]))
 
 
 def test_names() -> None:
-    assert CODERS == ("packed", "static", "adaptive", "previous", "coarser")
+    assert CODERS == ("packed", "static", "adaptive", "context")
     assert [coder_named(name, TABLES).name for name in CODERS] == list(CODERS)
-    assert coder_named("packed").tables_sha256 == ""
+    assert coder_named("packed", TABLES).tables_sha256 == ""
     with pytest.raises(UnknownName, match="no coder 'adaptiv'; did you mean adaptive"):
         coder_named("adaptiv")
-    with pytest.raises(UnknownName, match="no entropy coder 'packed'; there are: static"):
-        entropy_coder("packed")
     with pytest.raises(UserError, match="the coder static needs tables that were trained on other"):
         coder_named("static")
+
+
+# ------------------------------------------------------------------------------------- packed
+
+
+def array(*rows: list[int]) -> Codes:
+    return np.array(rows, np.int32).reshape(len(rows), -1)
+
+
+def test_packed_bits_by_hand() -> None:
+    # 3 bits each: 101 011 000 111, and four zeros to fill up.
+    assert PACKED.encode([array([5, 3, 0, 7])], [8]) == (bytes([0b10101100, 0b01110000]),)
+    # Channel after channel: 0001 0010 | 0011 0100.
+    assert PACKED.encode([array([1, 2], [3, 4])], [16]) == (bytes([0x12, 0x34]),)
+    # A codebook of 1000 entries takes 10 bits, one of 2 a single one.
+    assert PACKED.encode([array([999]), array([1, 0, 1])], [1000, 2]) == (b"\xf9\xc0", b"\xa0")
+
+
+@given(
+    size=st.one_of(st.integers(2, 1 << 16), st.integers(2, 1 << 31)),
+    channels=st.integers(1, 3),
+    frames=st.integers(0, 70),
+    seed=st.integers(0, 1000),
+)
+def test_codes_of_every_size_come_back(size: int, channels: int, frames: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made = [rng.integers(0, size, (channels, frames)).astype(np.int32)]
+    if frames:
+        made[0][0, 0], made[0][-1, -1] = size - 1, 0
+    (shape,) = shapes_of(made, [size])
+    data = PACKED.encode(made, [size])
+    assert len(data[0]) == packed_bytes(shape) == -(-channels * frames * bits_per_code(size) // 8)
+    (again,) = PACKED.decode(data, [shape])
+    assert again.dtype == np.int32
+    assert np.array_equal(again, made[0])
+
+
+def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [np.random.default_rng(0).integers(0, 1000, (1, 100)).astype(np.int32)]
+    whole = PACKED.encode(made, [1000])
+    monkeypatch.setattr(coders, "_BLOCK", 8)
+    assert PACKED.encode(made, [1000]) == whole
+    assert np.array_equal(PACKED.decode(whole, shapes_of(made, [1000]))[0], made[0])
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "message"),
+    [
+        (b"\xe0", StreamShape(5, 1, 1), "stream 0 holds codes from 7 to 7, outside its .* of 5"),
+        (bytes(4), StreamShape(1024, 1, 4), "0 has 4 bytes, expected 5 for 1 x 4 indices"),
+        (bytes(3), StreamShape(1024, 1, 10**12), "has 3 bytes, expected 1250000000000 for"),
+        (b"\xa1", StreamShape(8, 1, 1), "stream 0 goes on after its last index"),
+    ],
+)
+def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message) -> None:
+    with pytest.raises(CodecError, match=message):
+        PACKED.decode([data], [shape])
+
+
+def test_an_hour_of_codes_takes_a_moment() -> None:
+    """Far more than 100 times real time: EnCodec's densest point has 2,400 codes a second."""
+    made = [np.zeros((1, 3600 * 75), np.int32) for _ in range(32)]
+    began = time.process_time()
+    data = PACKED.encode(made, [1024] * 32)
+    PACKED.decode(data, shapes_of(made, [1024] * 32))
+    assert time.process_time() - began < 36
+
+
+# ------------------------- shares against the formulas that the module's docstring states
+
+COUNTS = np.array([5, 0, 3, 0, 0, 1, 0, 91])
+COARSER = Pairs(np.array([2, 2, 4]), np.array([1, 7, 3]), np.array([3, 1, 2]), strength=4)
+PREVIOUS = Pairs(np.array([1]), np.array([6]), np.array([5]), strength=8)
+TABLE = StreamTable(COUNTS, UNIT // 2, 16, {"coarser": COARSER, "previous": PREVIOUS})
+STATIC = (COUNTS + 0.5) / (100 + 0.5 * 8)
+
+
+def probabilities(shares: np.ndarray) -> object:
+    assert shares.sum() == divisible(8)
+    assert shares.min() >= 0
+    # 2^24 shares, of which each code has one, and weights in 4096ths.
+    return pytest.approx((shares + 1) / SHARES, abs=5e-5)
+
+
+def order_zero(learnt: list[int]) -> np.ndarray:
+    return (np.bincount(learnt, minlength=8) + 16 * STATIC) / (len(learnt) + 16)
+
+
+@pytest.mark.parametrize("learnt", [[], [1], [1, 1, 6, 7, 1]])
+def test_order_zero_learns_the_clip(learnt: list[int]) -> None:
+    assert probabilities(TABLE.shares) == STATIC
+    model = LearningModel(TABLE)
+    for symbol in learnt:
+        model.learn(symbol)
+    assert probabilities(model.shares()) == order_zero(learnt)
+
+
+def test_untrained_order_zero_is_krichevsky_and_trofimovs() -> None:
+    model = LearningModel(untrained(8))
+    assert probabilities(model.shares()) == np.full(8, 1 / 8)
+    for symbol in (3, 3, 4):
+        model.learn(symbol)
+    expected = (np.array([0, 0, 0, 2, 1, 0, 0, 0]) + 0.5) / (3 + 8 / 2)
+    assert probabilities(model.shares()) == expected
+
+
+def test_a_context_adds_what_followed_it_in_training_and_in_the_clip() -> None:
+    model = LearningModel(TABLE, ("coarser", "previous"))
+    for symbol, contexts in ((1, (2, -1)), (6, (2, 1)), (1, (2, 6)), (5, (4, 1)), (0, (-1, 5))):
+        model.learn(symbol, contexts)
+    fallback = order_zero([1, 6, 1, 5, 0])
+    coarser = (np.array([0, 3 + 2, 0, 0, 0, 0, 1, 1]) + 4 * fallback) / (7 + 4)
+    assert probabilities(model.shares((2, -1))) == coarser
+    both = (np.array([0, 0, 0, 0, 0, 1, 5 + 1, 0]) + 8 * coarser) / (7 + 8)
+    assert probabilities(model.shares((2, 1))) == both
+    assert probabilities(model.shares((-1, -1))) == fallback
+    assert probabilities(model.shares((6, 7))) == fallback  # contexts that never were
+    only_clip = LearningModel(untrained(8), ("coarser",))
+    only_clip.learn(5, (3,))
+    plain = (np.eye(8)[5] + 0.5) / 5
+    assert probabilities(only_clip.shares((3,))) == (np.eye(8)[5] + 4 * plain) / (1 + 4)  # K / 2
+
+
+def test_a_model_that_is_sure_of_something_else_can_still_write_every_code() -> None:
+    model = LearningModel(StreamTable(np.array([10**9, 0]), 1, 1), ("coarser",))
+    for _ in range(1000):
+        model.learn(0, (0,))
+    assert model.shares((0,))[1] >= 0
+    assert model.shares((0,)).sum() == divisible(2)
