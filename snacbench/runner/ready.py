@@ -17,10 +17,12 @@ ASR_FACT = "asr"
 Answer = TypeVar("Answer")
 
 
-def choose_recogniser(selector: str | None) -> None:
+def choose_recogniser(selector: str | None, *, offline: bool = False) -> None:
     """Let this process and its workers use a recogniser; None: whichever the user has set."""
     if selector:
         os.environ[ASR_VARIABLE] = selector
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"  # which recognisers of the hub are asked by
 
 
 def make_ready(metrics: Iterable[Metric]) -> None:

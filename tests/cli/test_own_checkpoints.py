@@ -20,7 +20,7 @@ pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips, and three checkpoints of one architecture as DAC saves them."""
-    from tests.codecs.own_models import tiny_dac
+    from tests.support.codec_models import tiny_dac
 
     folder = tmp_path_factory.mktemp("ablation")
     write_wav(folder / "clips" / "speech" / "a.wav", 0.6, 16_000, seed=1)
@@ -91,7 +91,7 @@ def test_a_run_resumes_from_another_folder(cli: Run, finished: Path, tmp_path: P
 
 
 def test_a_changed_checkpoint_is_not_resumed(place: Path, finished: Path, tmp_path: Path) -> None:
-    from tests.codecs.own_models import tiny_dac
+    from tests.support.codec_models import tiny_dac
 
     copy = unfinished(finished, tmp_path / "copy")
     path = place / "long.pth"

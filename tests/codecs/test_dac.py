@@ -16,8 +16,8 @@ from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.types import Codec, WeightsInfo
 from snacbench.weights import embedded
-from tests.codecs.conftest import filled
 from tests.conftest import broadband
+from tests.support.codec_models import filled
 
 torch = pytest.importorskip("torch")
 

@@ -17,8 +17,8 @@ from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Codec
 from snacbench.weights import embedded
-from tests.codecs.conftest import filled
 from tests.conftest import broadband
+from tests.support.codec_models import filled
 
 torch = pytest.importorskip("torch")
 

@@ -11,7 +11,7 @@ import pytest
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import load_strictly, load_tensors
 from snacbench.errors import CodecError, UserError, WeightsMismatch
-from tests.codecs.conftest import filled, narrow_snac
+from tests.support.codec_models import filled, narrow_snac
 
 torch = pytest.importorskip("torch")
 

@@ -20,8 +20,8 @@ from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Codec, WeightsInfo
-from tests.codecs.conftest import filled, narrow_snac
 from tests.conftest import broadband
+from tests.support.codec_models import filled, narrow_snac
 
 torch = pytest.importorskip("torch")
 

@@ -19,14 +19,12 @@ from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
-from snacbench.weights.hosts import is_commit
 from snacbench.weights.locate import locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from tests.codecs.conftest import SNAC_SHAPES
 from tests.conftest import broadband
-from tests.contract.test_published_sizes import DAC_SHAPES, write_published
 from tests.hosts import Host, Reply, redirect, serve
+from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, write_published
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.published
@@ -65,8 +63,8 @@ def _write(name: str, folder: Path) -> None:
         write_published(name, folder)
         return
     pytest.importorskip("transformers")
-    from tests.codecs.test_transformers import PUBLISHED as ARGUMENTS
-    from tests.codecs.test_transformers import network
+    from tests.support.transformers_models import PUBLISHED as ARGUMENTS
+    from tests.support.transformers_models import network
 
     network(name, ARGUMENTS[name]).save_pretrained(folder)
 
@@ -125,7 +123,7 @@ def test_from_the_host_to_a_loaded_model(
         file: "package" if file in pinned else "first use" for file in written
     }
     assert {n: e.sha256 for n, e in locked_files(name).items()} == located.info.sha256
-    assert is_commit(located.info.revision) == (model.source.host == "hub")
+    assert (len(located.info.revision) == 40) == (model.source.host == "hub")
 
     codec = model.load(spec, located, "cpu")
     audio = broadband(0.3, spec.rate_hz or 0, channels=max(spec.channels))

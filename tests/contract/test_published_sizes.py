@@ -6,67 +6,22 @@ equality with the packages can. Gigabytes and minutes: run with ``-m published``
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
-from tests.codecs.conftest import SNAC_SHAPES, filled
 from tests.conftest import broadband
+from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, write_published
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.published
-
-DAC_SHAPES: dict[str, dict[str, Any]] = {
-    "dac-44khz": {"n_codebooks": 9, "sample_rate": 44_100},
-    "dac-44khz-16kbps": {"n_codebooks": 18, "sample_rate": 44_100, "latent_dim": 128},
-    "dac-24khz": {
-        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
-        "n_codebooks": 32, "sample_rate": 24_000,
-    },
-    "dac-16khz": {
-        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
-        "n_codebooks": 12, "sample_rate": 16_000,
-    },
-}  # fmt: skip
-
-
-def write_published(name: str, folder: Path) -> Any:
-    """Write a random model in its published format and return the package's own object."""
-    torch.manual_seed(0)
-    source = codec_models()[name].source
-    assert source is not None
-    if name in SNAC_SHAPES:
-        from snac import SNAC
-
-        model = filled(SNAC(**SNAC_SHAPES[name]))
-        (folder / "config.json").write_text(json.dumps(SNAC_SHAPES[name]))
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    elif name in DAC_SHAPES:
-        from dac import DAC
-
-        model = filled(DAC(**DAC_SHAPES[name]))
-        saved = {"state_dict": model.state_dict(), "metadata": {"kwargs": DAC_SHAPES[name]}}
-        torch.save(saved, folder / source.files[0].aliases[0])
-    else:
-        from encodec import EncodecModel
-
-        make = {
-            "encodec-24khz": EncodecModel.encodec_model_24khz,
-            "encodec-48khz": EncodecModel.encodec_model_48khz,
-        }[name]
-        model = filled(make(pretrained=False))
-        torch.save(model.state_dict(), folder / source.files[0].name)
-    return model
 
 
 @pytest.fixture(
