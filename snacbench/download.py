@@ -253,7 +253,7 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
     Raises
     ------
     DownloadError
-        If the file cannot be fetched; what came is kept for another try.
+        If the file cannot be fetched; what came is kept for another try if a digest is known.
     CannotKeep
         If there is no room for it, or no permission to write.
     DigestMismatch
@@ -271,7 +271,12 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
                 return part.checked(target)
             refuse_offline(url, offline)
             part.size = os.fstat(stream.fileno()).st_size
-            return _completed(part, headers or {}, retries or RETRIES)
+            try:
+                return _completed(part, headers or {}, retries or RETRIES)
+            except BaseException:
+                if not known:  # no later fetch could go on from this
+                    part.empty()
+                raise
     except OSError as error:
         reason = error.strerror or str(error)
         where = f"{target.name} in {target.parent} ({reason})"

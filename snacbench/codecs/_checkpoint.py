@@ -308,7 +308,7 @@ def check_arguments(
     UserError
         Says which configuration is expected, and where.
     """
-    origin = files.get(CONFIG, weights_of(files).with_name(CONFIG))
+    origin = files.get(CONFIG) or weights_of(files).with_name(CONFIG)
     expected = f"expected a JSON object of {', '.join(known)}"
     if unknown := sorted(told.keys() - set(known)):
         raise UserError(
