@@ -347,7 +347,9 @@ def _receive(part: _Part, headers: Mapping[str, str], retries: RetryPolicy) -> N
                 if again.wait_s:
                     text += f"; the server asks to wait {again.wait_s:.0f} s"
                 if part.size and part.digests:
-                    text += f"; {part.size / 1e6:.1f} MB are kept, and another fetch goes on there"
+                    text += (
+                        f"; {part.size / 1e6:.1f} MB are kept, and another fetch goes on from there"
+                    )
                 raise DownloadError(text, status=again.status) from again
             wait_s = max(waits_s[tries], again.wait_s)
             tries += 1

@@ -19,33 +19,13 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from snacbench.errors import CodecError, UnknownPoint
-from snacbench.models import CodecModel
+from snacbench.errors import CodecError
+from snacbench.models import CodecModel, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
 
 RATE_HZ = 48_000
 _LAYOUTS = {1: "mono", 2: "stereo"}
 _INT16_FULL_SCALE = 32_768
-
-
-def _any_rate(name: str, text: str, lowest: float, highest: float) -> float:
-    """A rate in kbps that a codec takes, as it is written after the @.
-
-    Raises
-    ------
-    UnknownPoint
-        If it is none, or out of range.
-    """
-    try:
-        kbps = float(text.removesuffix("kbps"))
-    except ValueError:
-        kbps = 0.0
-    if not lowest <= kbps <= highest:
-        raise UnknownPoint(
-            f"{name} does not operate at {text!r}; it takes any rate from {lowest:g} to "
-            f"{highest:g} kbps"
-        )
-    return kbps
 
 
 # ------------------------------------------------------------------------------ FFmpeg's contexts
@@ -382,7 +362,7 @@ _AAC_MODEL = replace(
     name="aac",
     points=tuple(_point(_AAC, kbps) for kbps in _AAC.listed_kbps),
     default=("aac@64kbps", "aac@128kbps"),
-    free_point=lambda text: _point(_AAC, _any_rate("aac", text, _AAC_MIN_KBPS, _AAC_MAX_KBPS)),
+    free_point=lambda text: _point(_AAC, any_rate("aac", text, _AAC_MIN_KBPS, _AAC_MAX_KBPS)),
 )
 _OPUS_MODEL = CodecModel(
     name="opus",
@@ -390,7 +370,7 @@ _OPUS_MODEL = CodecModel(
     points=tuple(_opus_point(kbps) for kbps in _OPUS_KBPS),
     default=tuple(f"opus@{kbps}kbps" for kbps in _OPUS_DEFAULT_KBPS),
     load=lambda spec, weights, device: OpusCodec(spec),
-    free_point=lambda text: _opus_point(_any_rate("opus", text, _OPUS_MIN_KBPS, _OPUS_MAX_KBPS)),
+    free_point=lambda text: _opus_point(any_rate("opus", text, _OPUS_MIN_KBPS, _OPUS_MAX_KBPS)),
     requires=("av",),
     versions=_opus_versions,
 )

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from snacbench.errors import CodecError, MissingPackage, UnknownPoint, UserError
-from snacbench.models import CodecModel, LocatedWeights
+from snacbench.errors import CodecError, MissingPackage, UserError
+from snacbench.models import CodecModel, LocatedWeights, any_rate
 from snacbench.types import Audio, CodecSpec, Encoded
 from snacbench.units import BITS_PER_BYTE
 
@@ -35,8 +35,6 @@ _NAME = re.compile(r"[\w.+-]+")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _GIVEN = {"input", "coded", "output", "kbps", "bit_per_s", "rate_hz", "channels", "num_samples"}
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
-_FLUSHED_AT_MOST = 48_000
-_SHOWN_DIGITS = 16
 
 
 # ---------------------------------------------------------------------------- which bits count
@@ -82,8 +80,7 @@ def ogg_packet_sizes(data: bytes) -> list[int]:
     CodecError
         If the data is no complete Ogg file, or interleaves several streams.
     """
-    # Capture pattern, version, kind, granule position, serial, page number, checksum, number of
-    # lacing values (RFC 3533, section 6).
+    # Up to the serial number, the page's number, checksum, number of lacing values (RFC 3533, 6).
     page = struct.Struct("<4sBBqIIIB")
     sizes: list[int] = []
     begun, position, streams = 0, 0, set()
@@ -238,15 +235,7 @@ class CommandCodec:
 
     def _free_point(self, text: str) -> CodecSpec:
         lowest, highest = self.any_kbps or (0.0, 0.0)
-        try:
-            kbps = float(text.removesuffix("kbps"))
-        except ValueError:
-            kbps = 0.0
-        if not lowest <= kbps <= highest:
-            raise UnknownPoint(
-                f"{self.name} does not operate at {text!r}; it takes any rate from {lowest:g} to "
-                f"{highest:g} kbps"
-            )
+        kbps = any_rate(self.name, text, lowest, highest)
         return self._spec(Point(kbps))
 
     def _load(self, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LoadedCommand:
@@ -256,7 +245,7 @@ class CommandCodec:
             f"{_FOLDER}*"
         ):  # of workers that were killed
             owner = re.match(rf"{_FOLDER}(\d+)-", folder.name)
-            if owner and not _runs(int(owner[1])):
+            if owner and not Path("/proc", owner[1]).exists():
                 shutil.rmtree(folder, ignore_errors=True)
         return codec
 
@@ -298,10 +287,7 @@ class LoadedCommand:
         with work_folder() as folder:
             values = self.values(folder, audio.channels, audio.num_samples)
             sent = self._sent(audio.num_samples)
-            try:
-                Path(str(values["input"])).write_bytes(_written(audio, sent, self.file.input))
-            except OSError as error:
-                raise _cannot_write(folder, error) from error
+            _write(values["input"], _samples_file(audio, sent, self.file.input))
             self.run(self.file.encode, values)
             coded = self._result("coded", values).read_bytes()
         bits = self.file.bits(coded, self.spec.settings)
@@ -310,13 +296,8 @@ class LoadedCommand:
                 f"{self.spec.model}: {bits} bits were weighed in a coded file of {len(coded)} "
                 "bytes; check the function given as bits"
             )
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=audio.channels,
-            rate_hz=audio.rate_hz,
-            packets=(coded,),
-            payload_bits=bits,
-        )
+        size = (audio.num_samples, audio.channels, audio.rate_hz)
+        return Encoded(*size, packets=(coded,), payload_bits=bits)
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
@@ -324,16 +305,13 @@ class LoadedCommand:
 
         with work_folder() as folder:
             values = self.values(folder, encoded.channels, encoded.num_samples, seed=seed)
-            try:
-                Path(str(values["coded"])).write_bytes(encoded.packets[0])
-            except OSError as error:
-                raise _cannot_write(folder, error) from error
+            _write(values["coded"], encoded.packets[0])
             self.run(self.file.decode, values)
             samples = self._read(self._result("output", values), encoded)
         delay, num_samples = self.number("delay_samples"), encoded.num_samples
         came, expected = samples.shape[1], delay + num_samples
         # Decoders may flush what they hold; at twice the rate most clips would be longer than this.
-        most = 1.5 * self._sent(num_samples) + _FLUSHED_AT_MOST
+        most = 1.5 * self._sent(num_samples) + 48_000
         if came < expected - self.number("may_lack_samples") or came > most:
             raise CodecError(
                 f"{self.spec.model}: the decoder wrote {came} samples, expected {expected} "
@@ -348,11 +326,10 @@ class LoadedCommand:
         import soundfile
 
         container, sample_format = self.file.output.split()
-        raw = {
-            "samplerate": encoded.rate_hz, "channels": encoded.channels, "format": "RAW",
-            "subtype": _SUBTYPES[sample_format], "endian": "LITTLE",
-        }  # fmt: skip
-        options = raw if container == "raw" else {}
+        options: dict[str, Any] = {}
+        if container == "raw":
+            options = {"samplerate": encoded.rate_hz, "channels": encoded.channels, "format": "RAW"}
+            options |= {"subtype": _SUBTYPES[sample_format], "endian": "LITTLE"}
         try:
             read, found_hz = soundfile.read(str(path), dtype="float32", always_2d=True, **options)
         except soundfile.LibsndfileError as error:
@@ -511,7 +488,14 @@ def _cannot_write(folder: Path, error: OSError) -> UserError:
     )
 
 
-def _written(audio: Audio, num_samples: int, form: str) -> bytes:
+def _write(path: Value, data: bytes) -> None:
+    try:
+        Path(str(path)).write_bytes(data)
+    except OSError as error:
+        raise _cannot_write(Path(str(path)).parent, error) from error
+
+
+def _samples_file(audio: Audio, num_samples: int, form: str) -> bytes:
     """A clip, extended by zeros, as a file that a program reads; integers rounded and limited."""
     import numpy as np
     import soundfile
@@ -539,20 +523,10 @@ def _written(audio: Audio, num_samples: int, form: str) -> bytes:
     return held.getvalue()
 
 
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # someone else's
-    return True
-
-
 def _digest_of(path: Path) -> str:
     from snacbench.audio.io import sha256_of_file
 
-    return f"sha256 {sha256_of_file(path)[:_SHOWN_DIGITS]}"
+    return f"sha256 {sha256_of_file(path)[:16]}"
 
 
 # ------------------------------------------------------------------------------- two that ship
