@@ -65,7 +65,7 @@ def test_the_run_says_which_files_they_were(finished: Path, place: Path) -> None
     assert weights["source"] == "own"
     assert weights["origin"] == str(place / "runs/base/latest/dac/weights.pth")
     assert len(weights["sha256"]["weights.pth"]) == 64
-    assert "as in package.pth" in specs["A@3kbps"]["settings"]["notes"][0]
+    assert "quantizer_dropout unknown" in specs["A@3kbps"]["settings"]["notes"][0]
     assert specs["C@1.5kbps"]["truncated"]
     assert run["recipe"]["codecs"].startswith(f"A=dac:{place}/runs/base,")
 
@@ -110,7 +110,7 @@ def test_show_and_list(place: Path) -> None:
     shown = run_in(place, "show", "codec", "dac:runs/base@full")
     assert shown.returncode == 0, shown.stderr
     assert "FutureWarning" not in shown.stderr
-    for text in ("dac-base@3kbps", "24000 Hz", "248.0 ms", "quantizer_dropout 1 as in package.pth",
+    for text in ("dac-base@3kbps", "24000 Hz", "248.0 ms", "quantizer_dropout unknown",
                  "0.75, 1.5, 2.25, 3 kbps", "latest/dac/weights.pth", "unknown"):  # fmt: skip
         assert text in shown.stdout
     listed = run_in(place, "list", "codecs").stdout
@@ -121,5 +121,5 @@ def test_show_and_list(place: Path) -> None:
 def test_mistakes_end_before_the_run(place: Path) -> None:
     done = run_in(place, "run", "--codecs", "snac:long.pth", "--data", "clips", "--plan")
     assert done.returncode == 2, done.stderr
-    assert "looks like a DAC file; write dac:" in " ".join(done.stderr.split())
+    assert "config.json is missing: the weights do not tell how" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
