@@ -10,7 +10,7 @@ from pathlib import Path
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.resample import fit_length, resample
-from snacbench.codecs import opus
+from snacbench.codecs import classic
 from snacbench.rows import Coded
 from snacbench.store.folder import RunFolder
 from snacbench.testsets.opening import open_test_set
@@ -92,8 +92,8 @@ def _repeated(decoded: Sequence[Audio], count: int) -> tuple[Audio, ...]:
 
 def _through_opus(clip: Clip, decodes: int) -> Item:
     source = downmix(read_clip(clip))
-    at_opus = resample(source, opus.RATE_HZ)
-    (model,) = opus.MODELS
+    at_opus = resample(source, classic.RATE_HZ)
+    model = classic.MODELS[0]
     decoded = []
     for point in model.points[:decodes]:
         codec = model.load(point, None, "cpu")

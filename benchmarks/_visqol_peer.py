@@ -20,7 +20,7 @@ import numpy as np
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read_clip
 from snacbench.audio.resample import resample
-from snacbench.codecs import opus
+from snacbench.codecs import classic
 from snacbench.metrics import visqol
 from snacbench.testsets.opening import quick
 from snacbench.metrics._visqol_compare import upper_envelope
@@ -80,12 +80,12 @@ def _program(mode: visqol.Mode) -> Any:
 def items(rate_hz: int, domain: Domain, count: int = CLIPS) -> list[Item]:
     """Clips of the embedded set through Opus at eight rates, at the rate of a metric."""
     clips = [clip for clip in quick().clips if clip.domain == domain][:count]
-    sources = [resample(downmix(read_clip(clip)), opus.RATE_HZ) for clip in clips]
+    sources = [resample(downmix(read_clip(clip)), classic.RATE_HZ) for clip in clips]
     return [_through_opus(source, rate_hz) for source in sources]
 
 
 def _through_opus(source: Audio, rate_hz: int) -> Item:
-    (model,) = opus.MODELS
+    model = classic.MODELS[0]
     decoded = []
     for kbps in RATES_KBPS:
         codec = model.load(next(p for p in model.points if p.nominal_kbps == kbps), None, "cpu")

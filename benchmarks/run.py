@@ -65,7 +65,7 @@ def main() -> None:
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
     """Print the wall time of a run over that of bare inference."""
-    from tests.contract.test_published_sizes import write_published
+    from tests.support.codec_models import write_published
 
     weights = folder / "weights"
     weights.mkdir()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from snacbench.errors import UnknownPoint
 from snacbench.types import Codec, CodecSpec, WeightsInfo
 
 
@@ -110,3 +111,23 @@ class CodecOpener:
     prefix: str
     open: Callable[[Path, str], CodecModel]
     summary: str
+
+
+def any_rate(name: str, text: str, lowest: float, highest: float) -> float:
+    """A rate in kbps that a codec takes within a range, as it is written after the @.
+
+    Raises
+    ------
+    UnknownPoint
+        If it is none, or out of range.
+    """
+    try:
+        kbps = float(text.removesuffix("kbps"))
+    except ValueError:
+        kbps = 0.0
+    if not lowest <= kbps <= highest:
+        raise UnknownPoint(
+            f"{name} does not operate at {text!r}; it takes any rate from {lowest:g} to "
+            f"{highest:g} kbps"
+        )
+    return kbps

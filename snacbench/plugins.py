@@ -1,34 +1,50 @@
-"""Finding codecs and metrics by name: modules of this package, and entry points of others.
+"""Finding codecs and metrics by name: modules of this package, entry points and files of others.
 
 A codec module declares ``MODELS`` (and ``FAMILY``, ``OPENER``), a metric module ``METRICS``.
 Another package adds its own through the entry-point groups ``snacbench.codecs`` and
 ``snacbench.metrics``, whose values name such modules: plug-ins. One that cannot be imported, or a
-name that is taken already, is left out and said (`refused`); everything else works. `selectors`
-turns what a user writes into models and operating points.
+name that is taken already, is left out and said (`refused`); everything else works. A Python file
+of one's own declares ``MODELS`` too (`models_in_file`) and needs no package around it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 from snacbench import __version__
-from snacbench.errors import UnknownName, did_you_mean
-from snacbench.models import CodecFamily, CodecModel, CodecOpener
-from snacbench.types import CodecSpec, Metric
+from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.models import (
+    CodecFamily,
+    CodecModel,
+    CodecOpener,
+    HostedFile,
+    LocatedWeights,
+    WeightsSource,
+)
+from snacbench.types import Codec, CodecSpec, Metric
 
 Kind = Literal["codecs", "metrics"]
 KINDS: tuple[Kind, ...] = ("codecs", "metrics")
 _REASON_CHARACTERS = 200
 _NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
+# What modules of a kind declare, and of which type; ``MODELS`` and ``METRICS`` hold several.
+_DECLARATIONS: dict[Kind, dict[str, type]] = {
+    "codecs": {"MODELS": CodecModel, "FAMILY": CodecFamily, "OPENER": CodecOpener},
+    "metrics": {"METRICS": Metric},
+}
+_SEVERAL = ("MODELS", "METRICS")
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,28 @@ class Refused:
         return f"plug-in {self.entry} ({self.kind}) of {self.origin}: {self.reason}"
 
 
+@dataclass
+class Discovered:
+    """All of a kind: what is declared, by name, who brings it, and what is left out."""
+
+    items: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+
+    def take(self, item: Any, origin: Origin) -> str:
+        """Enter what a module declares; why not, if it cannot be, or nothing."""
+        try:
+            name, wrong = _name_of(item), _wrong(item)
+        except Exception as error:  # noqa: BLE001 - what a plug-in declares may be anything
+            return f"it declares what cannot be used ({type(error).__name__}: {error})"
+        if wrong:
+            return f"{name} is left out: {wrong}"
+        if self.items.setdefault(name, item) is not item:
+            return f"{name} is left out: that name belongs to {self.origins[name]}"
+        self.origins.setdefault(name, origin)
+        return ""
+
+
 def codec_models() -> dict[str, CodecModel]:
     """Every discovered codec model by name, in alphabetical order."""
     return dict(sorted(_declared("codecs", CodecModel)))
@@ -79,6 +117,11 @@ def codec_openers() -> dict[str, CodecOpener]:
 def metrics() -> dict[str, Metric]:
     """Every discovered metric by name, in alphabetical order."""
     return dict(sorted(_declared("metrics", Metric)))
+
+
+def _declared(kind: Kind, type_: type[Any]) -> Iterator[tuple[str, Any]]:
+    items = discovered(kind).items.items()
+    return ((name, item) for name, item in items if isinstance(item, type_))
 
 
 def refused(*kinds: Kind) -> list[Refused]:
@@ -119,28 +162,6 @@ def left_out(kind: Kind) -> str:
     return "".join(f"; left out: {refusal}" for refusal in refused(kind))
 
 
-@dataclass
-class Discovered:
-    """All of a kind: what is declared, by name, who brings it, and what is left out."""
-
-    items: dict[str, Any] = field(default_factory=dict)
-    origins: dict[str, Origin] = field(default_factory=dict)
-    refused: list[Refused] = field(default_factory=list)
-
-    def take(self, item: Any, origin: Origin) -> str:
-        """Enter what a module declares; why not, if it cannot be, or nothing."""
-        try:
-            name, wrong = _name_of(item), _wrong(item)
-        except Exception as error:  # noqa: BLE001 - what a plug-in declares may be anything
-            return f"it declares what cannot be used ({type(error).__name__}: {error})"
-        if wrong:
-            return f"{name} is left out: {wrong}"
-        if self.items.setdefault(name, item) is not item:
-            return f"{name} is left out: that name belongs to {self.origins[name]}"
-        self.origins.setdefault(name, origin)
-        return ""
-
-
 @cache
 def discovered(kind: Kind) -> Discovered:
     """Modules of this package, then plug-ins by name; who comes first keeps a name."""
@@ -151,43 +172,29 @@ def discovered(kind: Kind) -> Discovered:
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             for item in _declarations(module, kind):
                 found.take(item, OWN)
-    entries = [(entry, _origin(entry)) for entry in entry_points(group=f"snacbench.{kind}")]
-    for entry, origin in sorted(entries, key=lambda e: (e[0].name, str(e[1]))):
-        found.refused += (
-            Refused(kind, entry.name, origin, reason)
-            for reason in _plugged_in(found, kind, entry, origin)
-        )
+    entries = []
+    for entry in entry_points(group=f"snacbench.{kind}"):
+        dist = entry.dist
+        brings = Origin(dist.name, dist.version) if dist else Origin("an unknown package", "")
+        entries.append((entry.name, str(brings), brings, entry))
+    for name, _, origin, entry in sorted(entries, key=lambda e: e[:2]):
+        try:
+            module = entry.load()
+            items = list(_declarations(module, kind))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever its code does at import, even exit
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            reasons = [f"it cannot be used: {text[:_REASON_CHARACTERS]}"]
+        else:
+            file = getattr(module, "__file__", None)
+            known = replace(origin, module=Path(file) if file else None)
+            reasons = [found.take(item, known) for item in items]
+            if not items:
+                declares = " or ".join(_DECLARATIONS[kind])
+                reasons = [f"it brings nothing: its module declares no {declares}"]
+        found.refused += (Refused(kind, name, origin, reason) for reason in reasons if reason)
     return found
-
-
-def _plugged_in(found: Discovered, kind: Kind, entry: EntryPoint, origin: Origin) -> Iterator[str]:
-    """Enter what a plug-in declares; what is wrong with it, in words."""
-    try:
-        module = entry.load()
-        items = list(_declarations(module, kind))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever its code does at import, even exit
-        text = " ".join(f"{type(error).__name__}: {error}".split())
-        yield f"it cannot be used: {text[:_REASON_CHARACTERS]}"
-        return
-    if not items:
-        names = " or ".join(name for name, _, _ in _DECLARATIONS[kind])
-        yield f"it brings nothing: its module declares no {names}"
-    file = getattr(module, "__file__", None)
-    known = Origin(origin.package, origin.version, Path(file) if file else None)
-    yield from filter(None, (found.take(item, known) for item in items))
-
-
-# What modules of a kind declare: attribute, type, and what makes a tuple of its value.
-_DECLARATIONS: dict[Kind, tuple[tuple[str, type, Callable[[Any], tuple[Any, ...]]], ...]] = {
-    "codecs": (
-        ("MODELS", CodecModel, tuple),
-        ("FAMILY", CodecFamily, lambda family: (family,)),
-        ("OPENER", CodecOpener, lambda opener: (opener,)),
-    ),
-    "metrics": (("METRICS", Metric, tuple),),
-}
 
 
 def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
@@ -198,19 +205,15 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
     TypeError
         If it declares something else.
     """
-    for attribute, expected, as_tuple in _DECLARATIONS[kind]:
+    for attribute, expected in _DECLARATIONS[kind].items():
         value = getattr(module, attribute, None)
-        for item in () if value is None else as_tuple(value):
+        several = attribute in _SEVERAL and not isinstance(value, expected)
+        for item in () if value is None else tuple(value) if several else (value,):
             if not isinstance(item, expected):
                 raise TypeError(
                     f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"
                 )
             yield item
-
-
-def _declared(kind: Kind, type_: type[Any]) -> Iterator[tuple[str, Any]]:
-    items = discovered(kind).items.items()
-    return ((name, item) for name, item in items if isinstance(item, type_))
 
 
 def _name_of(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
@@ -241,6 +244,53 @@ def wrong_point(model: CodecModel, spec: CodecSpec) -> str:
     return f"it has the operating point {spec.name} of model {spec.model}"
 
 
-def _origin(entry: EntryPoint) -> Origin:
-    dist = entry.dist
-    return Origin(str(dist.name), str(dist.version)) if dist else Origin("an unknown package", "")
+def models_in_file(path: Path) -> tuple[CodecModel, ...]:
+    """The codec models that a Python file of one's own declares; its code is run.
+
+    Raises
+    ------
+    UserError
+        If it fails, or declares none that can be used; the message names the file and the line.
+    """
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror})") from error
+    module = ModuleType(f"snacbench_file_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look for it
+    line: int | str | None = None
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+        models = [item for item in _declarations(module, "codecs") if isinstance(item, CodecModel)]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever its code does, even exit
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            line = error.lineno
+        else:
+            frames = traceback.extract_tb(error.__traceback__)
+            line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+        kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
+        where = f"{path}, line {line}" if line else str(path)
+        raise UserError(f"{where}: {kind}{error}") from error
+    if not models:
+        raise UserError(f"{path} declares no codec: expected MODELS = (CodecModel(...), ...)")
+    if wrong := next((f"{_name_of(m)}: {w}" for m in models if (w := _wrong(m))), ""):
+        raise UserError(f"{path}: {wrong}")
+    return tuple(_kept_to_its_file(model, path, source) for model in models)
+
+
+def _kept_to_its_file(model: CodecModel, path: Path, source: bytes) -> CodecModel:
+    """A model whose file is recorded as its weights are, so that no run mixes two versions."""
+    here = hashlib.sha256(source).hexdigest()
+
+    def load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Codec:
+        if weights and weights.info.sha256.get(path.name) != here:
+            raise UserError(f"{path} has changed since this run began; start a new run")
+        return model.load(spec, None, device)
+
+    if model.source is not None:
+        return model
+    hosted = (HostedFile(path.name, str(path)),)
+    return replace(model, load=load, source=WeightsSource("own", str(path), hosted, revision=""))

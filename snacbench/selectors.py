@@ -1,7 +1,8 @@
 """From what a user writes after ``--codecs`` to models and operating points.
 
 ``snac`` is a family, ``dac-44khz@2.67,5.33`` a model at some of its rates, ``NAME=dac:PATH`` a
-checkpoint of one's own, under the name that its author gives it.
+checkpoint of one's own under the name that its author gives it, ``my_codec.py@16`` a codec that a
+Python file declares.
 """
 
 from __future__ import annotations
@@ -16,13 +17,22 @@ from typing import Literal
 
 from snacbench.errors import UnknownName, UnknownPoint, UserError, did_you_mean
 from snacbench.models import CodecModel
-from snacbench.plugins import codec_families, codec_models, codec_openers, left_out, wrong_point
+from snacbench.plugins import (
+    codec_families,
+    codec_models,
+    codec_openers,
+    left_out,
+    models_in_file,
+    wrong_point,
+)
 from snacbench.types import CodecSpec
 
 RATE_TOLERANCE = 0.05
 _POINT_ITEM = re.compile(r"([\d.+-]+[a-z]*|full)$", re.IGNORECASE)
 _RATE_ITEM = re.compile(r"\d+(?:\.\d+)?(?:kbps)?", re.IGNORECASE)
-_OWN = re.compile(r"(?:(?P<name>[^=:/@]+)=)?(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)")
+_OWN = re.compile(  # NAME=PREFIX:PATH or NAME=FILE.py
+    r"(?:(?P<name>[^=:/@]+)=)?(?:(?P<prefix>[A-Za-z][\w-]*):(?P<path>.+)|(?P<file>[^:=]+\.py))"
+)
 _NAME = re.compile(r"[\w.+-]+")
 
 
@@ -56,24 +66,24 @@ def _split_point(selector: str) -> tuple[str, str | None]:
 
 def with_absolute_paths(text: str) -> str:
     """The same selectors, their paths absolute: a run is resumed from any folder."""
-    return ",".join(map(_with_absolute_path, split_selectors(text)))
-
-
-def _with_absolute_path(selector: str) -> str:
-    found = _OWN.fullmatch(selector)
-    if not found:
-        return selector
-    return f"{selector[: found.start('path')]}{Path(found['path']).expanduser().absolute()}"
+    selectors = []
+    for selector in split_selectors(text):
+        own = _split_point(selector)[0]
+        found = _OWN.fullmatch(own)
+        path = (found["path"] or found["file"]) if found else ""
+        absolute = f"{Path(path).expanduser().absolute()}" if found else ""
+        selectors.append(f"{own.removesuffix(path)}{absolute}{selector.removeprefix(own)}")
+    return ",".join(selectors)
 
 
 def model_named(selector: str) -> CodecModel:
     """The model that `CodecModel.selector` or a registered name stands for."""
-    return codec_models().get(selector) or _opened(selector)
+    return codec_models().get(selector) or _opened(selector)[0]
 
 
 @cache
-def _opened(selector: str) -> CodecModel:
-    """The model that lies at the path of ``[NAME=]PREFIX:PATH``.
+def _opened(selector: str) -> tuple[CodecModel, ...]:
+    """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``.
 
     Raises
     ------
@@ -85,28 +95,52 @@ def _opened(selector: str) -> CodecModel:
     found = _OWN.fullmatch(selector)
     assert found, selector
     name, prefix = found["name"] or "", found["prefix"]
-    if prefix not in codec_openers():
-        raise UnknownName(
-            f"{selector}: nothing opens {prefix}:PATH; {_openers()}{left_out('codecs')}"
-        )
-    path = Path(found["path"]).expanduser().absolute()
+    if prefix and prefix not in codec_openers():
+        opened = "; ".join(f"{o.prefix}:PATH opens {o.summary}" for o in codec_openers().values())
+        raise UnknownName(f"{selector}: nothing opens {prefix}:PATH; {opened}{left_out('codecs')}")
+    path = Path(found["path"] or found["file"]).expanduser().absolute()
     if not path.exists():
         raise UserError(f"{selector}: there is no file or folder {path}")
     if name and not _NAME.fullmatch(name):
         raise UserError(f"{selector}: {name!r} is no name; use letters, digits and . _ + -")
-    model = codec_openers()[prefix].open(path, name)
-    if model.name in codec_models() or model.name in codec_families():
-        raise UserError(
-            f"{selector}: {model.name} is the name of a codec that snacbench knows; give yours "
-            f"another one: NAME={prefix}:{path}"
-        )
-    # A worker opens the file that was found here, whatever a training run adds to its folder.
-    opened = model.source.repository if model.source and model.source.host == "own" else path
-    return replace(model, selector=f"{model.name}={prefix}:{opened}")
+    if prefix:
+        model = codec_openers()[prefix].open(path, name)
+        # A worker opens the file that was found here, whatever a training run adds to its folder.
+        own = model.source is not None and model.source.host == "own"
+        place = f"{prefix}:{model.source.repository if own and model.source else path}"
+        models = [model]
+    else:
+        place, models = str(path), list(models_in_file(path))
+        if name and len(models) > 1:
+            models = [model for model in models if model.name == name]
+        if not models:
+            names = ", ".join(model.name for model in models_in_file(path))
+            raise UserError(f"{selector}: {path} declares several codecs, of which one is {names}")
+        if name:
+            models = [_renamed(models[0], name)]
+    for model in models:
+        if model.name in codec_models() or model.name in codec_families():
+            raise UserError(
+                f"{selector}: {model.name} is the name of a codec that snacbench knows; give yours "
+                f"another one: NAME={f'{prefix}:' if prefix else ''}{path}"
+            )
+    return tuple(replace(model, selector=f"{model.name}={place}") for model in models)
 
 
-def _openers() -> str:
-    return "; ".join(f"{o.prefix}:PATH opens {o.summary}" for o in codec_openers().values())
+def _renamed(model: CodecModel, name: str) -> CodecModel:
+    """The same model under another name."""
+
+    def named(spec: CodecSpec) -> CodecSpec:
+        return replace(spec, name=f"{name}{spec.name.removeprefix(model.name)}", model=name)
+
+    free = model.free_point
+    return replace(
+        model,
+        name=name,
+        points=tuple(map(named, model.points)),
+        default=tuple(f"{name}{label.removeprefix(model.name)}" for label in model.default),
+        free_point=(lambda text: named(free(text))) if free else None,
+    )
 
 
 def select(
@@ -117,7 +151,8 @@ def select(
     A selector is a family (``dac``: its usual points, of published or embedded models), a model
     (``dac-44khz``), a model with a rate or number of codebooks (``dac-44khz@2.67``,
     ``dac-44khz@3q``, ``dac-44khz@full``), the beginning of model names (``snac-``), or a model of
-    one's own (``NAME=dac:PATH``, points as for any model). An exact name beats a prefix.
+    one's own (``NAME=dac:PATH``, ``my_codec.py``), with points as for any model. An exact name
+    beats a prefix.
 
     Raises
     ------
@@ -202,9 +237,10 @@ def _expand(
     selector: str, families: Literal["published", "embedded"]
 ) -> Iterator[tuple[CodecModel, CodecSpec]]:
     name, point = _split_point(selector)
-    model = _opened(name) if _OWN.fullmatch(name) else codec_models().get(name)
-    if model is not None:
+    known = codec_models().get(name)
+    for model in _opened(name) if _OWN.fullmatch(name) else [known] if known else []:
         yield from ((model, spec) for spec in _points(model, point))
+    if known or _OWN.fullmatch(name):
         return
     family = codec_families().get(name)
     if family is not None:
@@ -218,9 +254,9 @@ def _expand(
         return
     matches = [m for key, m in codec_models().items() if name and key.startswith(name)]
     if not matches:
-        known = [*codec_families(), *codec_models()]
+        names = [*codec_families(), *codec_models()]
         raise UnknownName(
-            f"no codec named {name!r}; {did_you_mean(name, known)}{left_out('codecs')}"
+            f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
         )
     for match in matches:
         yield from ((match, spec) for spec in _points(match, point))

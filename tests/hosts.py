@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from snacbench.download import Patience
+from snacbench.download import RetryPolicy
 
-IMPATIENT = Patience(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
+IMPATIENT = RetryPolicy(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
 
 
 @dataclass

@@ -114,3 +114,62 @@ def test_no_metric_named_means_the_default_set():
 def test_unknown_metric_names_the_nearest():
     with pytest.raises(UnknownName, match=r"no metric named 'si_sdd'; did you mean si_sdr"):
         select_metrics(["si_sdd"])
+
+
+# ----------------------------------------------------------------------- a Python file of one's own
+
+GOOD = """
+from dataclasses import dataclass
+from snacbench.models import CodecModel
+from snacbench.types import CodecSpec
+
+@dataclass(frozen=True)
+class Codec:
+    spec: CodecSpec
+
+def model(name):
+    spec = CodecSpec(f"{name}@2kbps", name, "mine", 8000, (1,), nominal_kbps=2.0)
+    return CodecModel(name, "mine", (spec,), (spec.name,), lambda spec, *_: Codec(spec))
+
+"""
+
+
+def test_a_python_file_may_declare_several_models(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(GOOD + "MODELS = (model('one'), model('two'))")
+    assert [spec.name for _, spec in select(f"{path}@2")] == ["one@2kbps", "two@2kbps"]
+    ((model, spec),) = select(f"two={path}")
+    assert (model.selector, model.load(spec, None, "cpu").spec) == (f"two={path}", spec)
+    with pytest.raises(UserError, match="declares several codecs, of which one is one, two"):
+        select(f"three={path}")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
+        ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
+        ("import no_such_package\n", "broken.py, line 1: ModuleNotFoundError: No module named"),
+        ("raise SystemExit(3)\n", "broken.py, line 1: SystemExit: 3"),
+        ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
+         "'{input}', '', [], len).model()", "broken.py, line 3: a b: name: 'a b' is no name"),
+        ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
+        ("MODELS = (3,)", "broken.py: TypeError: MODELS holds a int, expected CodecModel"),
+        (GOOD + "MODELS = model('a b')", "broken.py: a b: it is no name; use letters"),
+        (GOOD + "MODELS = model('opus')", "opus is the name of a codec that snacbench knows; .*=/"),
+        ("\0", "broken.py.*: (SyntaxError|ValueError): source code "),
+    ],
+)  # fmt: skip
+def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, message):
+    path = tmp_path / "broken.py"
+    path.write_text(code)
+    with pytest.raises(UserError, match=message):
+        select(f"{path}@16")
+
+
+def test_a_folder_or_nothing_in_place_of_a_file(tmp_path):
+    (tmp_path / "folder.py").mkdir()
+    with pytest.raises(UserError, match=r"cannot read .*folder.py \(Is a directory\)"):
+        select(f"{tmp_path}/folder.py")
+    with pytest.raises(UserError, match=r"there is no file or folder .*gone.py"):
+        select(f"{tmp_path}/gone.py@16")

@@ -37,6 +37,7 @@ def names(text: str, **options) -> list[str]:
         ("A=dac:a,B=dac:b/c@2q,full", ["A=dac:a", "B=dac:b/c@2q", "B=dac:b/c@full"]),
         ("dac:me@home/x.pth,3", ["dac:me@home/x.pth", "3"]),
         ("dac:me@home/x.pth@3,6", ["dac:me@home/x.pth@3", "dac:me@home/x.pth@6"]),
+        ("my_codec.py@16,24,a=b/c.py@fast", ["my_codec.py@16", "my_codec.py@24", "a=b/c.py@fast"]),
         (" , ,", []),
     ],
 )  # fmt: skip
@@ -190,8 +191,9 @@ class TestOwn:
         assert model_named(model.selector).name == "A"
 
     def test_paths_of_a_recipe_are_absolute(self, file, tmp_path):
-        text = with_absolute_paths("opus@14,A=toy:exp 1/net.bin@1q,toy:~/x")
-        assert text == f"opus@14,A=toy:{file}@1q,toy:{Path.home()}/x"
+        text = with_absolute_paths("opus@14,A=toy:exp 1/net.bin@1q,toy:~/x,m.py@8,B=~/m.py")
+        home = Path.home()
+        assert text == f"opus@14,A=toy:{file}@1q,toy:{home}/x,{tmp_path}/m.py@8,B={home}/m.py"
 
     def test_no_family_is_asked_for_weights_because_of_a_path(self, file):
         assert family_models("A=toy:exp 1/net.bin@1q") == ()

@@ -25,7 +25,12 @@ _WRITERS = {".wav": write_wav, ".flac": write_flac}
 @weights_option
 @offline_option
 def decode(
-    file: Path, target: Path, codec: str, tables: Path | None, weights: tuple[str, ...]
+    file: Path,
+    target: Path,
+    codec: str,
+    tables: Path | None,
+    weights: tuple[str, ...],
+    offline: bool,
 ) -> None:
     """Decode a .sncb file to 24-bit WAV or FLAC, at the codec's rate.
 
@@ -38,7 +43,7 @@ def decode(
     with naming(file):
         header = parse(data).header
         with DownloadBar() as bar:
-            loaded = codec_of(header, weights, bar, selector=codec)
+            loaded = codec_of(header, weights, bar, selector=codec, offline=offline)
         bitstream = read(data, lambda header: coder_of(header, tables))
         audio = decode_bitstream(bitstream, loaded)
     clipped = _WRITERS[target.suffix.lower()](target, audio)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -22,7 +21,6 @@ from rich.progress import (
 from snacbench.cli.terminal import err
 
 _SECONDS_BETWEEN_LINES = 15.0
-_ENVIRONMENT = {"SNACBENCH_OFFLINE": "1", "HF_HUB_OFFLINE": "1"}  # the second: for transformers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,19 +37,12 @@ def weights_option(command: Command) -> Command:
 
 
 def offline_option(command: Command) -> Command:
-    """Add ``--offline``: nothing is asked of the network, by this process and its workers."""
+    """Add ``--offline``: nothing is asked of the network."""
     return click.option(
         "--offline",
         is_flag=True,
-        expose_value=False,
-        callback=_go_offline,
         help="Ask nothing of the network; what is missing is an error at once.",
     )(command)
-
-
-def _go_offline(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
-    if wanted:
-        os.environ.update(_ENVIRONMENT)
 
 
 class DownloadBar:

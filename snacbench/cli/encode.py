@@ -55,6 +55,7 @@ def encode(
     channels: str,
     seed: int,
     weights: tuple[str, ...],
+    offline: bool,
 ) -> None:
     """Code an audio file with one codec, and write all that its decoder needs into one file.
 
@@ -64,7 +65,7 @@ def encode(
     writer = chosen_coder(coder, tables)
     audio = source_signal(read(source), cast(Channels, channels))
     with DownloadBar() as bar:
-        loaded = codec_meant(codec, weights, bar)
+        loaded = codec_meant(codec, weights, bar, offline=offline)
     spec = loaded.handle.spec
     inputs, mode = codec_inputs(audio, spec)
     with loaded.computing():

@@ -29,6 +29,7 @@ from snacbench.runner.entropy import (
 )
 from snacbench.selectors import among
 from snacbench.store.folder import RunFolder
+from snacbench.weights.policy import WeightsPolicy, parse_policy
 
 _CODERS = (*ENTROPY_CODERS, LANGUAGE_CODER)
 _COLUMNS = (
@@ -78,6 +79,7 @@ def entropy(
     seed: int,
     save_tables: Path | None,
     weights: tuple[str, ...],
+    offline: bool,
 ) -> None:
     """Write the codes that RUN kept with entropy coders, and weigh the bytes.
 
@@ -87,6 +89,7 @@ def entropy(
     """
     folder = RunFolder.open(run)
     chosen = _matching(kept_codecs(folder), codecs)
+    policy = parse_policy(weights, offline=offline)
     with folder.locked(), ProgressBar() as bar:
         for codec in chosen:
             clips = kept_clips(folder, codec)
@@ -95,7 +98,7 @@ def entropy(
             if save_tables:
                 _save_tables(save_tables, codec, clips)
             for control in (False, True) if shuffled else (False,):
-                folder.append(_stepped(bar, _rows(codec, clips, coders, control, seed, weights)))
+                folder.append(_stepped(bar, _rows(codec, clips, coders, control, seed, policy)))
     show_rows(_COLUMNS, [cells for codec in chosen for cells in _cells(folder, codec)])
     out.print(
         "\nkbps over the source's duration, side information included; 'saves' is against the "
@@ -117,26 +120,25 @@ def _rows(
     coders: Sequence[str],
     shuffled: bool,
     seed: int,
-    weights: Sequence[str],
+    policy: WeightsPolicy,
 ) -> Iterator[CodedBytes]:
     name, sizes = codec.spec.name, codec.codebook_sizes
     if trained := [coder for coder in coders if coder != LANGUAGE_CODER]:
         yield from held_out_rows(name, clips, sizes, coders=trained, shuffled=shuffled, seed=seed)
-    if LANGUAGE_CODER in coders and (coder := _language_coder(codec, weights)):
+    if LANGUAGE_CODER in coders and (coder := _language_coder(codec, policy)):
         given = shuffled_clips(clips, seed) if shuffled else clips
         yield from coded_rows(name, given, sizes, coder, shuffled=shuffled)
 
 
-def _language_coder(codec: KeptCodec, weights: Sequence[str]) -> LanguageCoder | None:
-    from snacbench.codecs._encodec_lm import LANGUAGE_MODELS, load_language_model
+def _language_coder(codec: KeptCodec, policy: WeightsPolicy) -> LanguageCoder | None:
+    from snacbench.codecs.encodec import LANGUAGE_MODELS, load_language_model
     from snacbench.weights.locate import locate
-    from snacbench.weights.policy import parse_policy
 
     if codec.spec.model not in LANGUAGE_MODELS:
         err.print(f"note: {codec.spec.model} has no language model", markup=False, soft_wrap=True)
         return None
     with DownloadBar() as bar:
-        located = locate(LANGUAGE_MODELS[codec.spec.model], parse_policy(weights), bar)
+        located = locate(LANGUAGE_MODELS[codec.spec.model], policy, bar)
     assert located is not None
     return LanguageCoder(load_language_model(codec.spec.model, located))
 

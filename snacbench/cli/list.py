@@ -37,6 +37,7 @@ def _codecs() -> None:
     for family in codec_families().values():
         click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
     click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
+    click.echo("  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)")
     for opener in codec_openers().values():
         click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
     show_refused(refused("codecs"))

@@ -68,7 +68,7 @@ def _with_recipe(found: NamedRecipe, told: dict[str, Any], given: Collection[str
     changed = {
         name: written.get(name)
         for name, value in told.items()
-        if name in given and value != written.get(name)
+        if name in given and name != "offline" and value != written.get(name)
     }
     record = {
         "name": found.name,

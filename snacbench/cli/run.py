@@ -151,7 +151,8 @@ def run(
         raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
     with ProgressBar() as bar:
         if resume:
-            plan = resumed_plan(resume, bar, recipe, retry_failed=retry_failed)
+            offline = options["offline"]
+            plan = resumed_plan(resume, bar, recipe, retry_failed=retry_failed, offline=offline)
         else:
             plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
     show_facts(planning.summary_of(plan), to=err)
@@ -208,6 +209,7 @@ def resumed_plan(
     recipe_given: str | None = None,
     *,
     retry_failed: bool = False,
+    offline: bool = False,
 ) -> planning.Plan:
     """The plan of an existing run, its weights decision kept.
 
@@ -233,7 +235,7 @@ def resumed_plan(
         )
     recipe["metrics"], recipe["weights"] = tuple(recipe["metrics"]), tuple(recipe["weights"])
     recipe["root"] = tuple(recipe.get("root", ()))
-    request = planning.Request(**recipe)
+    request = planning.Request(**recipe, offline=offline)
     plan = planning.make_plan(request, bar)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and not (retry_failed and readable_again(folder, plan.test_set)):

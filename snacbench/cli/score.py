@@ -28,7 +28,9 @@ from snacbench.store.folder import RunFolder
 @asr_option
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
 @offline_option
-def score(run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: int | None) -> int:
+def score(
+    run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: int | None, offline: bool
+) -> int:
     """Score the decoded files of RUN by metrics that it lacks; nothing is coded again.
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.

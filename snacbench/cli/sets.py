@@ -230,7 +230,7 @@ def export(name: str, target: Path, folder: Path | None, **options: Any) -> int:
 @click.option("--root", required=True, type=click.Path(path_type=Path), help="Where to put it.")
 @click.option("--keep-archives", is_flag=True, help="Keep what was unpacked.")
 @offline_option
-def fetch(name: str, root: Path, keep_archives: bool) -> int:
+def fetch(name: str, root: Path, keep_archives: bool, offline: bool) -> int:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped.
 
     Each corpus of a set of several gets a subfolder of its name; exit code 1: some of them have
@@ -249,7 +249,7 @@ def fetch(name: str, root: Path, keep_archives: bool) -> int:
         folder = root / corpus.name if several else root
         for item in downloads_of(corpus):
             with DownloadBar() as bar:
-                fetched = fetch_item(item, folder, progress=bar)
+                fetched = fetch_item(item, folder, progress=bar, offline=offline)
             with ProgressBar() as unpacking:
                 line = install(fetched, folder, keep_archive=keep_archives, progress=unpacking)
             _print_lines([line])

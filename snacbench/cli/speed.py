@@ -25,13 +25,13 @@ from snacbench.store.folder import RunFolder
     help="Seconds to measure each operating point.",
 )
 @offline_option
-def speed(run: Path, budget_s: float) -> int:
+def speed(run: Path, budget_s: float, offline: bool) -> int:
     """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
     with ProgressBar() as bar:
-        plan = resumed_plan(run, bar)
+        plan = resumed_plan(run, bar, offline=offline)
     with DownloadBar() as bar:
         plan = with_weights(plan, bar)
     folder = RunFolder.open(run)

@@ -14,11 +14,14 @@ from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.weights import inventory
-from snacbench.weights.caches import weights_folder
-from snacbench.weights.hosts import is_published
 from snacbench.weights.locate import locate
 from snacbench.weights.lock import lock_path
-from snacbench.weights.policy import WeightsPolicy, parse_policy
+from snacbench.weights.policy import (
+    WeightsPolicy,
+    is_published,
+    parse_policy,
+    weights_folder,
+)
 
 EXIT_WRONG = 1
 
@@ -56,7 +59,7 @@ def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
 @names_argument
 @click.option("--all", "everything", is_flag=True, help="Every published model.")
 @offline_option
-def fetch(models: tuple[str, ...], everything: bool) -> int:
+def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
 
     A fetch that was stopped goes on where it was. Exit code 1: some of --all could not be had.
@@ -67,11 +70,10 @@ def fetch(models: tuple[str, ...], everything: bool) -> int:
         )
     failed = 0
     for model in _named(models):
-        source = model.source
-        if everything and not (source and is_published(source)):
+        if everything and not is_published(model):
             continue
         try:
-            _fetch(model)
+            _fetch(model, offline=offline)
         except (WeightsUnavailable, WeightsMismatch) as error:
             if not everything:
                 raise
@@ -80,9 +82,9 @@ def fetch(models: tuple[str, ...], everything: bool) -> int:
     return EXIT_WRONG if failed else 0
 
 
-def _fetch(model: CodecModel) -> None:
+def _fetch(model: CodecModel, *, offline: bool) -> None:
     with DownloadBar() as bar:
-        located = locate(model, WeightsPolicy("published"), bar)
+        located = locate(model, WeightsPolicy("published", offline=offline), bar)
     if located is None:
         click.echo(f"{model.name}: has no weights")
         return

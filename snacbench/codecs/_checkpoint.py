@@ -1,46 +1,50 @@
-"""Weights files as people have them: read without running code, unwrapped, loaded strictly.
+"""Checkpoints: weights read without running code and loaded strictly, with their configuration.
 
-A trainer may put the weights under an entry of their own, beside its optimiser's state, and a
-wrapper may put a prefix before every name. Both are taken off where nothing is left to choose,
-and that is noted; then every key and every shape must fit.
+A checkpoint of one's own is opened in its package's format: tensors under the model's own names,
+or under ``state_dict``, and a configuration in the file (DAC's) or a ``config.json`` beside it.
+Nothing is guessed: every key and every shape must fit.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from snacbench.errors import WeightsMismatch
+from snacbench.codecs._neural import fuse_weight_norm, model_at_depths
+from snacbench.errors import UserError, WeightsMismatch
+from snacbench.models import CodecModel, HostedFile, Loader, LocatedWeights, WeightsSource
+from snacbench.types import CodecSpec
+from snacbench.weights import embedded
 
 if TYPE_CHECKING:
     import torch
 
-PACKAGES = {"snac": "SNAC", "dac": "DAC", "encodec": "EnCodec"}
+CONFIG = embedded.CONFIG_FILE
+LICENCE = "unknown"
 _SHOWN_KEYS = 4
-_NESTED_AT_MOST = 3
-_PART = re.compile(r"(?P<wrapper>(?:.*?\.)?)(?:encoder|quantizer|decoder)\.")
 _NORM_FORMS = (
     (".weight_g", ".parametrizations.weight.original0"),
     (".weight_v", ".parametrizations.weight.original1"),
 )
+_SUFFIXES = {".safetensors", ".bin", ".pth", ".pt", ".th", ".ckpt"}
+# In this order where a folder has several: as DAC's and SNAC's packages save them.
+_USUAL = ("weights.pth", "pytorch_model.bin", "model.safetensors")
+_NO_WEIGHTS = {"package", "optimizer", "scheduler", "tracker", "metadata", "training_args"}
+_SAYS_NOTHING = {"weights", "model", "pytorch_model", "latest", "best", "snac", "dac", "encodec"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weights file holds: tensors under the model's own names, and what lies beside them.
-
-    `notes` says what was taken off to get there.
-    """
+    """What a weights file holds: tensors under the model's own names, and DAC's metadata."""
 
     path: Path
     state: Mapping[str, torch.Tensor]
     metadata: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
 
     @property
     def params_m(self) -> float:
@@ -122,115 +126,35 @@ def _refuse_code(path: Path) -> None:
         )
 
 
-def read_checkpoint(path: Path, family: str) -> Checkpoint:
-    """The weights of a codec of a family, whatever wraps them.
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The weights of a codec: tensors by name, or such under ``state_dict``.
 
     Raises
     ------
     WeightsMismatch
-        If there are none, several sets of them, or those of another family.
+        If the file holds anything else.
     """
-    held = load_tensors(path)
-    label = PACKAGES[family]
-    if not isinstance(held, Mapping):
-        raise WeightsMismatch(
-            f"{path} is not in {label}'s format: expected tensors by name, found a "
-            f"{type(held).__name__}"
-        )
-    lightning = "pytorch-lightning_version" in held
-    kind = " (a checkpoint of PyTorch Lightning)" if lightning else ""
-    sets = dict(_weight_sets(held))
-    if not sets:
-        raise WeightsMismatch(
-            f"{path}{kind} is not in {label}'s format: no tensors of an encoder, a quantizer and "
-            f"a decoder in it; found {sorted(map(str, held))[:_SHOWN_KEYS]}"
-        )
-    if len(sets) > 1:
-        raise WeightsMismatch(
-            f"{path}{kind} holds {len(sets)} sets of weights ({', '.join(sets)}); save the one "
-            f"that you mean in a file of its own: torch.save(torch.load({path.name!r})"
-            f"{_index(next(reversed(sets)))}, 'weights.pth')"
-        )
-    ((place, found),) = sets.items()
-    state, wrapper = _without_wrapper(found, f"{path}{kind}")
-    _refuse_other_family(state, path, family)
-    metadata = held.get("metadata")
-    notes = [f"weights found under {place}"] if place not in ("", "state_dict") else []
-    if wrapper:
-        notes.append(f"{wrapper!r} taken off the beginning of all {len(state)} keys")
-    return Checkpoint(path, state, metadata if isinstance(metadata, Mapping) else {}, tuple(notes))
-
-
-def _weight_sets(
-    held: Mapping[Any, Any], place: str = "", depth: int = 0
-) -> Iterator[tuple[str, Mapping[str, torch.Tensor]]]:
-    """Mappings from name to tensor with parts of a codec in them, and where they lie."""
     import torch
 
-    tensors = {k: v for k, v in held.items() if isinstance(k, str) and isinstance(v, torch.Tensor)}
-    if any(_PART.match(key) for key in tensors):
-        yield place, tensors
-        return
-    for key, value in held.items():
-        if isinstance(key, str) and isinstance(value, Mapping) and depth < _NESTED_AT_MOST:
-            yield from _weight_sets(value, f"{place}.{key}" if place else key, depth + 1)
-
-
-def _index(place: str) -> str:
-    return "".join(f"[{key!r}]" for key in place.split("."))
-
-
-def _without_wrapper(
-    state: Mapping[str, torch.Tensor], origin: str
-) -> tuple[Mapping[str, torch.Tensor], str]:
-    """The state with the prefix that every key has, if any, taken off; and that prefix.
-
-    Raises
-    ------
-    WeightsMismatch
-        If some keys have the prefix and others do not: which are meant is not ours to guess.
-    """
-    groups: Counter[str] = Counter()
-    for key in state:
-        match = _PART.match(key)
-        groups[match["wrapper"] if match else key.partition(".")[0] + "."] += 1
-    if "" in groups:
-        return state, ""  # what else there may be is named as unexpected when it is loaded
-    if len(groups) > 1:
-        listed = ", ".join(f"{count} begin with {p!r}" for p, count in groups.most_common(6))
-        wanted = next(p for p in groups if any(_PART.match(k) and k.startswith(p) for k in state))
-        raise WeightsMismatch(
-            f"{origin} holds more than a codec: of {len(state)} keys {listed}; save the codec's "
-            f"own, for example: torch.save({{k.removeprefix({wanted!r}): v for k, v in "
-            f"state.items() if k.startswith({wanted!r})}}, 'weights.pth')"
+    held = load_tensors(path)
+    inner = held.get("state_dict") if isinstance(held, Mapping) else None
+    state = inner if isinstance(inner, Mapping) else held
+    if (
+        not isinstance(state, Mapping)
+        or not state
+        or not all(
+            isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
         )
-    (wrapper,) = groups
-    return {key.removeprefix(wrapper): tensor for key, tensor in state.items()}, wrapper
-
-
-def _refuse_other_family(state: Mapping[str, torch.Tensor], path: Path, family: str) -> None:
-    found = _family_of(state)
-    if found == "transformers":
+    ):
+        found = f"a {type(state).__name__}"
+        if isinstance(state, Mapping):
+            found = f"{sorted(map(str, state))[:_SHOWN_KEYS]}"
         raise WeightsMismatch(
-            f"{path} has keys as the transformers library names them (for example "
-            f"{next(iter(state))}); {family}: opens files of the {PACKAGES[family]} package"
+            f"{path}: expected tensors by name, alone or under 'state_dict', found {found}; save "
+            "the codec's own: torch.save(model.state_dict(), PATH)"
         )
-    if found not in ("", family):
-        raise WeightsMismatch(f"{path} looks like a {PACKAGES[found]} file; write {found}:{path}")
-
-
-def _family_of(state: Mapping[str, torch.Tensor]) -> str:
-    """The family whose own names these are; empty where they do not tell."""
-    keys = " ".join(state)
-    if "encoder.layers.0." in keys or ".res_unit1." in keys:
-        return "transformers"
-    if "encoder.model.0." in keys or "quantizer.vq.layers." in keys:
-        return "encodec"
-    if "quantizer.quantizers.0.codebook." not in keys:
-        return ""
-    # Both number their quantisers alike; only DAC has a Snake before its encoder's last layer.
-    with_snake = any(re.fullmatch(r"encoder\.block\.\d+\.alpha", key) for key in state)
-    return "dac" if with_snake else "snac"
+    metadata = held.get("metadata") if inner is not None else None
+    return Checkpoint(path, state, metadata if isinstance(metadata, Mapping) else {})
 
 
 def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path) -> None:
@@ -299,18 +223,154 @@ def _is_fused(own: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
     return bool(normed) and all(f"{name}.weight" in state for name in normed)
 
 
-def fuse_weight_norm(model: torch.nn.Module) -> None:
-    """Compute every normalised weight once instead of at each call.
+# ------------------------------------------------------------------------- checkpoints of one's own
 
-    Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
-    ``Module.to`` does not move.
+
+def find(path: Path, family: str) -> dict[str, Path]:
+    """The weights file at a path and the configuration beside it, by name.
+
+    In a folder, they may lie in the subfolders that DAC makes: ``TAG/dac``.
+
+    Raises
+    ------
+    UserError
+        If a folder holds no weights, or several of which one must be named.
     """
-    import torch
-    from torch.nn.utils import parametrize, remove_weight_norm
+    weights = path
+    if path.is_dir():
+        for pattern in ("*", f"{family}/*", f"*/{family}/*", "*/*"):
+            found = [
+                file
+                for file in sorted(path.glob(pattern))
+                if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
+            ]
+            if found:
+                break
+        else:
+            names = ", ".join(sorted(child.name for child in path.iterdir())[:6])
+            raise UserError(
+                f"no weights in {path}: expected a file that ends in "
+                f"{', '.join(sorted(_SUFFIXES))}, found {names or 'nothing'}"
+            )
+        usual = [file for name in _USUAL for file in found if file.name == name]
+        weights = (usual or found)[0]
+        if len(found) > 1 and (not usual or len({file.parent for file in found}) > 1):
+            listed = ", ".join(str(file.relative_to(path)) for file in found[:6])
+            raise UserError(
+                f"{path} holds several weights files ({listed}); name one of them: "
+                f"{family}:{weights}"
+            )
+    if weights.name == CONFIG:
+        raise UserError(f"{path} is the configuration; name the weights file, or their folder")
+    files = {weights.name: weights}
+    if (weights.parent / CONFIG).is_file():
+        files[CONFIG] = weights.parent / CONFIG
+    return files
 
-    with torch.enable_grad():
-        for module in model.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
-            elif hasattr(module, "weight_g"):
-                remove_weight_norm(module)
+
+def configuration(files: Mapping[str, Path], *, beside: Sequence[str] = ()) -> dict[str, Any]:
+    """What a ``config.json`` says of the network; empty without such a file.
+
+    It is the file itself, or its entry ``model`` with those named that stand `beside` it.
+
+    Raises
+    ------
+    UserError
+        If the file is no JSON object, or describes a model of the transformers library.
+    """
+    path = files.get(CONFIG)
+    if path is None:
+        return {}
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error})") from error
+    if not isinstance(read, dict):
+        raise UserError(f"{path}: expected an object of names and values, found {read!r:.40}")
+    if "model_type" in read:
+        raise UserError(
+            f"{path} describes a model of the transformers library ({read['model_type']}); "
+            "here the files of the codec's own package are read"
+        )
+    inner = read.get("model")
+    if not isinstance(inner, dict):
+        return read
+    return {**{name: read[name] for name in beside if name in read}, **inner}
+
+
+def check_arguments(
+    files: Mapping[str, Path], told: Mapping[str, Any], *, known: Collection[str], needed: str
+) -> None:
+    """Refuse a configuration that lacks what is needed, or has what nobody reads.
+
+    Raises
+    ------
+    UserError
+        Says which configuration is expected, and where.
+    """
+    origin = files.get(CONFIG) or weights_of(files).with_name(CONFIG)
+    expected = f"expected a JSON object of {', '.join(known)}"
+    if unknown := sorted(told.keys() - set(known)):
+        raise UserError(
+            f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
+        )
+    missing = [name for name in needed.split() if name not in told]
+    if missing:
+        is_there = CONFIG in files
+        raise UserError(
+            f"{origin} {'lacks ' + ', '.join(missing) if is_there else 'is missing'}: the weights "
+            f"do not tell how the model is built; {expected}"
+        )
+
+
+def weights_of(files: Mapping[str, Path]) -> Path:
+    """The weights among a model's files."""
+    return next(path for name, path in files.items() if name != CONFIG)
+
+
+def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Path]:
+    """A model's files; those of a checkpoint of one's own still as they were located.
+
+    Raises
+    ------
+    WeightsMismatch
+        If there are none, or a training run has written over them since.
+    """
+    from snacbench.audio.io import sha256_of_file
+
+    if weights is None:
+        raise WeightsMismatch(f"{spec.name} cannot run without weights")
+    if weights.info.source == "own":
+        for name, path in weights.files.items():
+            if sha256_of_file(path) != weights.info.sha256.get(name):
+                raise WeightsMismatch(
+                    f"{path} has changed since this run began; copy a checkpoint that a training "
+                    "run writes over, and evaluate the copy"
+                )
+    return weights.files
+
+
+def name_of(weights: Path, family: str, given: str) -> str:
+    """The name that the user gives, or the family with the part of the path that tells most."""
+    if given:
+        return given
+    parts = (weights.stem, *(parent.name for parent in weights.parents))
+    telling = next((part for part in parts if part and part.lower() not in _SAYS_NOTHING), "own")
+    telling = re.sub(r"[^\w.+-]+", "-", telling).strip("-") or "own"
+    return telling if telling.startswith(f"{family}-") else f"{family}-{telling}"
+
+
+def model_of(
+    points: Sequence[CodecSpec],
+    files: Mapping[str, Path],
+    load: Loader,
+    *,
+    package: str,
+    notes: Sequence[str] = (),
+) -> CodecModel:
+    """A model at a path: its bare name selects its full depth, and every point keeps the notes."""
+    if notes:
+        points = [replace(p, settings={**p.settings, "notes": list(notes)}) for p in points]
+    hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
+    source = WeightsSource("own", str(weights_of(files)), hosted, revision="")
+    return model_at_depths(points, load, source, package=package)

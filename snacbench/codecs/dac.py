@@ -8,21 +8,18 @@ The model's label is not its rate: "8kbps" at 24 kHz means 24 kbps at full depth
 from __future__ import annotations
 
 import inspect
-import pickletools
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
-from snacbench.codecs import _batch as batches
+from snacbench.codecs import _checkpoint as own
 from snacbench.codecs import _neural as neural
-from snacbench.codecs import _own as own
 from snacbench.codecs._checkpoint import Checkpoint, fitting, load_strictly, read_checkpoint
-from snacbench.codecs._lookahead import convolutions, look_ahead_samples
-from snacbench.errors import UserError, WeightsMismatch
+from snacbench.codecs._neural import convolutions, look_ahead_samples
+from snacbench.errors import WeightsMismatch
 from snacbench.models import (
     CodecFamily,
     CodecModel,
@@ -31,7 +28,7 @@ from snacbench.models import (
     LocatedWeights,
     WeightsSource,
 )
-from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.types import Audio, CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
 
 if TYPE_CHECKING:
@@ -49,7 +46,7 @@ class _Published:
     """Static facts of a published model.
 
     `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a frame (see `_lookahead`): the model is not causal.
+    within a frame (see `_neural`): the model is not causal.
     """
 
     name: str
@@ -88,40 +85,39 @@ _MINI_LATENCY_SAMPLES = 5_953
 
 
 def _points(
-    base: CodecSpec, stream: Stream, codebooks: int, *, dropout: bool = True
+    name: str,
+    rate_hz: int,
+    streams: Sequence[Stream],
+    latency_samples: int,
+    *,
+    dropout: bool = True,
+    **facts: Any,
 ) -> tuple[CodecSpec, ...]:
     """One operating point per number of codebooks; quantiser dropout trains all of them."""
-    points = []
-    for used in range(1, codebooks + 1):
-        streams = (stream,) * used
-        kbps = nominal_kbps_of(streams)
-        points.append(
-            replace(
-                base,
-                name=f"{base.model}@{kbps:.3g}kbps",
-                streams=streams,
-                nominal_kbps=kbps,
-                settings={"codebooks": used},
-                truncated=not dropout and used < codebooks,
-            )
-        )
-    return tuple(points)
+    base = CodecSpec(
+        name=name,
+        model=name,
+        family="dac",
+        rate_hz=rate_hz,
+        channels=(1,),
+        latency_s=latency_samples / rate_hz,
+        citation=_CITATION,
+        **facts,
+    )
+    trained_from = 1 if dropout else len(streams)
+    return neural.points_at_depths(base, streams, "codebooks", trained_from=trained_from)
 
 
 def _published_model(facts: _Published) -> CodecModel:
-    base = CodecSpec(
-        name=facts.name,
-        model=facts.name,
-        family="dac",
-        rate_hz=facts.rate_hz,
-        channels=(1,),
-        latency_s=facts.latency_samples / facts.rate_hz,
+    streams = (Stream(Fraction(facts.rate_hz, facts.hop), _CODEBOOK_SIZE),) * facts.codebooks
+    points = _points(
+        facts.name,
+        facts.rate_hz,
+        streams,
+        facts.latency_samples,
         params_m=facts.params_m,
         licence="MIT",
-        citation=_CITATION,
     )
-    stream = Stream(Fraction(facts.rate_hz, facts.hop), _CODEBOOK_SIZE)
-    points = _points(base, stream, facts.codebooks)
     release = f"descriptinc/descript-audio-codec/releases/download/{facts.tag}"
     source = WeightsSource(
         "github",
@@ -134,26 +130,22 @@ def _published_model(facts: _Published) -> CodecModel:
 
 def _mini() -> CodecModel:
     config = embedded.config("dac-mini")
-    model: Mapping[str, Any] = config["model"]
-    base = CodecSpec(
-        name="dac-mini",
-        model="dac-mini",
-        family="dac",
-        rate_hz=config["sample_rate"],
-        channels=(1,),
-        latency_s=_MINI_LATENCY_SAMPLES / config["sample_rate"],
+    rate_hz, model = config["sample_rate"], config["model"]
+    stream = Stream(Fraction(rate_hz, config["hop"]), model["codebook_size"])
+    points = _points(
+        "dac-mini",
+        rate_hz,
+        (stream,) * model["n_codebooks"],
+        _MINI_LATENCY_SAMPLES,
         params_m=embedded.params_m("dac-mini"),
         demonstration=True,
         licence=config["licence"],
-        citation=_CITATION,
     )
-    stream = Stream(Fraction(config["sample_rate"], config["hop"]), model["codebook_size"])
-    points = _points(base, stream, model["n_codebooks"])
     return neural.embedded_model(points, _load, package="dac")
 
 
 @dataclass(frozen=True)
-class DacCodec(batches.Batched):
+class DacCodec(neural.Batched):
     """A loaded DAC model at one number of codebooks."""
 
     spec: CodecSpec
@@ -175,19 +167,19 @@ class DacCodec(batches.Batched):
         import torch
 
         with torch.inference_mode():
-            samples = batches.stacked(signals, self.device)
+            samples = neural.stacked(signals, self.device)
             batch = self.model.preprocess(samples, signals[0].rate_hz)
             codes = self.model.encode(batch, self.spec.settings["codebooks"])[1]
-        return batches.encoded_of(signals, codes.unbind(dim=1))
+        return neural.encoded_of(signals, codes.unbind(dim=1))
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         """Decode; deterministic, so the seeds are not used."""
         import torch
 
-        codes = torch.stack(batches.codes_of(encoded, self.device), dim=1)
+        codes = torch.stack(neural.codes_of(encoded, self.device), dim=1)
         with torch.inference_mode():
             batch = self.model.decode(self.model.quantizer.from_codes(codes)[0])
-        return batches.decoded_of(batch, encoded)
+        return neural.decoded_of(batch, encoded)
 
 
 def _network() -> Any:
@@ -199,29 +191,18 @@ def _network() -> Any:
 
 
 def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> DacCodec:
-    found = _read(own.files_of(spec, weights))
-    path = found.checkpoint.path
-    model = neural.build(_network(), found.arguments, path)
+    arguments, checkpoint, _ = _read(own.files_of(spec, weights))
+    path = checkpoint.path
+    model = neural.build(_network(), arguments, path)
     _check_arguments(spec, model, str(path))
-    load_strictly(model, found.checkpoint.state, path)
+    load_strictly(model, checkpoint.state, path)
     return DacCodec(spec, neural.prepare_for_inference(model, device), neural.ready_device(device))
 
 
-@dataclass(frozen=True)
-class _Saved:
-    """What a model's files say: the constructor's arguments, the weights, and how they were found.
+def _read(files: Mapping[str, Path]) -> tuple[dict[str, Any], Checkpoint, list[str]]:
+    """The constructor's arguments, the weights, and notes on where the arguments come from.
 
-    `dropout` is the share of training items with quantiser dropout, None where nothing tells it.
-    """
-
-    arguments: Mapping[str, Any]
-    checkpoint: Checkpoint
-    dropout: float | None
-    notes: tuple[str, ...]
-
-
-def _read(files: Mapping[str, Path]) -> _Saved:
-    """A model in the package's save format, or weights with a ``config.json`` beside them.
+    They stand in the package's save format, in a ``config.json`` beside the weights, or in both.
 
     Raises
     ------
@@ -229,85 +210,44 @@ def _read(files: Mapping[str, Path]) -> _Saved:
         If nothing tells the architecture.
     """
     known = list(inspect.signature(_network()).parameters)
-    checkpoint = read_checkpoint(own.weights_of(files), "dac")
-    configured = own.configuration(files, known)
+    checkpoint, configured = read_checkpoint(own.weights_of(files)), own.configuration(files)
     kwargs = checkpoint.metadata.get("kwargs")
     saved: dict[str, Any] = dict(kwargs) if isinstance(kwargs, Mapping) else {}
-    arguments = {k: v for k, v in {**saved, **configured}.items() if k in known}
-    if "sample_rate" not in arguments:
-        raise UserError(
-            f"{checkpoint.path} does not tell how its model is built: expected metadata.kwargs, as "
-            "DAC.save(PATH, package=False) writes them, or a config.json beside it with the "
-            f"arguments of dac.DAC ({', '.join(known)})"
-        )
-    notes = [*checkpoint.notes]
+    arguments = {**{k: v for k, v in saved.items() if k in known}, **configured}
+    own.check_arguments(files, arguments, known=known, needed="sample_rate")
+    notes = []
     if configured and saved:
         notes.append(f"{', '.join(sorted(configured))} from {own.CONFIG}")
     if left_out := sorted(saved.keys() - set(known)):
         notes.append(f"arguments that dac.DAC does not take left out: {', '.join(left_out)}")
-    dropout, source = _dropout(arguments, checkpoint.path)
-    notes.append(f"quantizer_dropout {source}")
-    return _Saved(arguments, checkpoint, dropout, tuple(notes))
-
-
-def _dropout(arguments: Mapping[str, Any], weights: Path) -> tuple[float | None, str]:
-    """Quantiser dropout in training, and where that is written.
-
-    ``DAC.save`` looks arguments up among the model's attributes, where this one is not, and so
-    writes the constructor's default, False, whatever the model was trained with. The package
-    that it writes beside the weights holds the true value.
-    """
-    value = arguments.get("quantizer_dropout")
-    if isinstance(value, int | float) and value:
-        return float(value), f"{value:g}"
-    packaged = _dropout_in_package(weights.with_name("package.pth"))
-    if packaged is not None:
-        return packaged, f"{packaged:g} as in package.pth, which was read and not run"
-    return None, (
-        "unknown (DAC.save does not keep it), so lesser depths count as truncated; if it was "
-        f'used, write {{"quantizer_dropout": 1.0}} to {own.CONFIG} beside the weights'
-    )
-
-
-def _dropout_in_package(path: Path) -> float | None:
-    """The attribute in a ``torch.package``, read off its pickle without running it."""
-    try:
-        with ZipFile(path) as archive:
-            (inside,) = (n for n in archive.namelist() if n.endswith("/DAC/DAC.pth"))
-            pickled = archive.read(inside)
-        operations = ((code.name, value) for code, value, _ in pickletools.genops(pickled))
-        if any(value == "quantizer_dropout" for _, value in operations):
-            # Between a name and its value, the pickle only remembers the name.
-            name, value = next(o for o in operations if not o[0].endswith(("PUT", "MEMOIZE")))
-            return {"NEWTRUE": 1.0, "NEWFALSE": 0.0}.get(name) or float(value or 0)
-    except (OSError, BadZipFile, ValueError, TypeError, StopIteration):
-        pass  # not there, or not as the package writes it: then nothing is known
-    return None
+    if not arguments.get("quantizer_dropout"):  # DAC.save writes False, whatever it was
+        notes.append(
+            "quantizer_dropout unknown (DAC.save does not keep it), so lesser depths count as "
+            f'truncated; if it was used, write {{"quantizer_dropout": 1.0}} to {own.CONFIG} beside '
+            "the weights"
+        )
+    return arguments, checkpoint, notes
 
 
 def _open(path: Path, name: str) -> CodecModel:
     files = own.find(path, "dac")
-    found = _read(files)
-    weights = found.checkpoint.path
-    model = neural.outline(_network(), found.arguments, weights)
-    fitting(model, found.checkpoint.state, weights)
+    arguments, checkpoint, notes = _read(files)
+    weights = checkpoint.path
+    model = neural.outline(_network(), arguments, weights)
+    fitting(model, checkpoint.state, weights)
     name = own.name_of(weights, "dac", name)
     hop = int(model.hop_length)
-    layers = [*convolutions(model.encoder), *convolutions(model.decoder)]
-    base = CodecSpec(
-        name=name,
-        model=name,
-        family="dac",
-        rate_hz=int(model.sample_rate),
-        channels=(1,),
-        latency_s=look_ahead_samples(layers, hop) / model.sample_rate,
-        params_m=found.checkpoint.params_m,
-        licence=own.LICENCE,
-        citation=_CITATION,
-    )
     stream = Stream(Fraction(int(model.sample_rate), hop), int(model.codebook_size))
-    points = _points(base, stream, int(model.n_codebooks), dropout=bool(found.dropout))
-    return own.model_of(points, files, _load, package="dac", notes=found.notes)
+    points = _points(
+        name,
+        int(model.sample_rate),
+        (stream,) * int(model.n_codebooks),
+        look_ahead_samples([*convolutions(model.encoder), *convolutions(model.decoder)], hop),
+        dropout=bool(arguments.get("quantizer_dropout")),
+        params_m=checkpoint.params_m,
+        licence=own.LICENCE,
+    )
+    return own.model_of(points, files, _load, package="dac", notes=notes)
 
 
 def _check_arguments(spec: CodecSpec, model: Any, origin: str) -> None:

@@ -11,9 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from snacbench.audio.resample import fit_length
 from snacbench.errors import WeightsMismatch
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples, Stream, nominal_kbps_of
@@ -69,6 +66,8 @@ class LyraCodec:
 
     def encode(self, audio: Audio) -> Encoded:
         """Encode whole frames of 20 ms, the last one filled with zeros."""
+        import numpy as np
+
         frames = _frames(_as_int16_grid(audio.samples[0]))
         encoder, quantizer = self._interpreter(_ENCODER), self._quantizer("encode")
         count = np.array(self.spec.settings["quantizers"], np.int32)
@@ -87,6 +86,10 @@ class LyraCodec:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode; deterministic, so the seed is not used."""
+        import numpy as np
+
+        from snacbench.audio.resample import fit_length
+
         decoder, quantizer = self._interpreter(_DECODER), self._quantizer("decode")
         blocks = []
         for row in np.concatenate(encoded.codes).T:
@@ -117,13 +120,17 @@ class LyraCodec:
 
 def _as_int16_grid(samples: FloatSamples) -> FloatSamples:
     """Lyra reads 16-bit samples; values between its steps are rounded, peaks saturate."""
+    import numpy as np
+
     scaled = np.clip(np.rint(samples.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, 32_767)
     return (scaled / _FULL_SCALE).astype(np.float32)
 
 
 def _frames(samples: FloatSamples) -> FloatSamples:
+    from snacbench.audio.resample import fit_length
+
     count = -(-len(samples) // _HOP)
-    return fit_length(samples[np.newaxis], count * _HOP).reshape(count, _HOP)
+    return fit_length(samples[None], count * _HOP).reshape(count, _HOP)
 
 
 def _invoke(interpreter: Any, value: FloatSamples) -> FloatSamples:

@@ -16,12 +16,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from snacbench.codecs import _batch as batches
+from snacbench.codecs import _checkpoint as own
 from snacbench.codecs import _neural as neural
-from snacbench.codecs import _own as own
 from snacbench.codecs._checkpoint import fitting, load_strictly, read_checkpoint
-from snacbench.codecs._lookahead import blocks, convolutions, look_ahead_samples
-from snacbench.errors import UserError, WeightsMismatch
+from snacbench.codecs._neural import blocks, convolutions, look_ahead_samples
+from snacbench.errors import WeightsMismatch
 from snacbench.models import (
     CodecFamily,
     CodecModel,
@@ -30,7 +29,7 @@ from snacbench.models import (
     LocatedWeights,
     WeightsSource,
 )
-from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.types import Audio, CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ class _Published:
     """Static facts of a published model.
 
     `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a block (see `_lookahead`): the model is not causal.
+    within a block (see `_neural`): the model is not causal.
     """
 
     name: str
@@ -79,24 +78,22 @@ _PUBLISHED = (
 _MINI_LATENCY_SAMPLES = 5_161
 
 
-def _points(base: CodecSpec, streams: Sequence[Stream]) -> tuple[CodecSpec, ...]:
+def _points(
+    name: str, rate_hz: int, streams: Sequence[Stream], latency_samples: int, **facts: Any
+) -> tuple[CodecSpec, ...]:
     """The full depth under the model's own name, and every truncation under its rate."""
-    points = []
-    for levels in range(1, len(streams) + 1):
-        kept = tuple(streams[:levels])
-        kbps = nominal_kbps_of(kept)
-        full = levels == len(streams)
-        points.append(
-            replace(
-                base,
-                name=base.model if full else f"{base.model}@{kbps:.3g}kbps",
-                streams=kept,
-                nominal_kbps=kbps,
-                settings={"levels": levels},
-                truncated=not full,
-            )
-        )
-    return tuple(points)
+    base = CodecSpec(
+        name=name,
+        model=name,
+        family="snac",
+        rate_hz=rate_hz,
+        channels=(1,),
+        latency_s=latency_samples / rate_hz,
+        citation=_CITATION,
+        **facts,
+    )
+    *lesser, full = neural.points_at_depths(base, streams, "levels", trained_from=len(streams))
+    return (*lesser, replace(full, name=name))
 
 
 def _streams(rate_hz: int, hop: int, strides: Sequence[int], size: int) -> tuple[Stream, ...]:
@@ -104,48 +101,38 @@ def _streams(rate_hz: int, hop: int, strides: Sequence[int], size: int) -> tuple
 
 
 def _published_model(facts: _Published) -> CodecModel:
-    base = CodecSpec(
-        name=facts.name,
-        model=facts.name,
-        family="snac",
-        rate_hz=facts.rate_hz,
-        channels=(1,),
-        latency_s=facts.latency_samples / facts.rate_hz,
+    points = _points(
+        facts.name,
+        facts.rate_hz,
+        _streams(facts.rate_hz, facts.hop, facts.strides, 4096),
+        facts.latency_samples,
         params_m=facts.params_m,
         stochastic=True,
         licence="MIT",
-        citation=_CITATION,
     )
-    repository = "hubertsiuzdak/" + facts.name.replace("-", "_")
-    points = _points(base, _streams(facts.rate_hz, facts.hop, facts.strides, 4096))
     files = (HostedFile(_CONFIG, _CONFIG), HostedFile(_WEIGHTS, _WEIGHTS, facts.sha256))
-    source = WeightsSource("hub", repository, files)
+    source = WeightsSource("hub", "hubertsiuzdak/" + facts.name.replace("-", "_"), files)
     return neural.model_at_depths(points, _load, source, package="snac")
 
 
 def _mini() -> CodecModel:
     config = embedded.config("snac-mini")
-    model: Mapping[str, Any] = config["model"]
-    base = CodecSpec(
-        name="snac-mini",
-        model="snac-mini",
-        family="snac",
-        rate_hz=config["sample_rate"],
-        channels=(1,),
-        latency_s=_MINI_LATENCY_SAMPLES / config["sample_rate"],
+    rate_hz, model = config["sample_rate"], config["model"]
+    points = _points(
+        "snac-mini",
+        rate_hz,
+        _streams(rate_hz, config["hop"], model["vq_strides"], model["codebook_size"]),
+        _MINI_LATENCY_SAMPLES,
         params_m=embedded.params_m("snac-mini"),
         stochastic=bool(model.get("noise", True)),
         demonstration=True,
         licence=config["licence"],
-        citation=_CITATION,
     )
-    hop, strides, size = config["hop"], model["vq_strides"], model["codebook_size"]
-    streams = _streams(config["sample_rate"], hop, strides, size)
-    return neural.embedded_model(_points(base, streams), _load, package="snac")
+    return neural.embedded_model(points, _load, package="snac")
 
 
 @dataclass(frozen=True)
-class SnacCodec(batches.Batched):
+class SnacCodec(neural.Batched):
     """A loaded SNAC model at one depth."""
 
     spec: CodecSpec
@@ -168,8 +155,8 @@ class SnacCodec(batches.Batched):
         import torch
 
         with torch.inference_mode():
-            codes = self.model.encode(batches.stacked(signals, self.device))
-        return batches.encoded_of(signals, codes[: self.spec.settings["levels"]])
+            codes = self.model.encode(neural.stacked(signals, self.device))
+        return neural.encoded_of(signals, codes[: self.spec.settings["levels"]])
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         """Decode; the noise in each signal depends on its seed alone."""
@@ -180,12 +167,12 @@ class SnacCodec(batches.Batched):
             block.generators = generators
         with torch.inference_mode():
             batch = self.model.decoder(self._latent(encoded))
-        return batches.decoded_of(batch, encoded)
+        return neural.decoded_of(batch, encoded)
 
     def _latent(self, encoded: Sequence[Encoded]) -> torch.Tensor:
         """Sum of the levels at hand; at full depth what the package's ``from_codes`` returns."""
         latent: Any = 0.0
-        levels = batches.codes_of(encoded, self.device)
+        levels = neural.codes_of(encoded, self.device)
         for codes, quantizer in zip(levels, self.model.quantizer.quantizers, strict=False):
             level = quantizer.out_proj(quantizer.decode_code(codes))
             latent = latent + level.repeat_interleave(quantizer.stride, dim=-1)
@@ -225,10 +212,10 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> SnacC
     from snac import SNAC
 
     files = own.files_of(spec, weights)
-    origin = files[_CONFIG]
-    model = neural.build(SNAC, _arguments(files), origin)
+    arguments, origin = _arguments(files), files[_CONFIG]
+    model = neural.build(SNAC, arguments, origin)
     _check_config(spec, model, str(origin))
-    checkpoint = read_checkpoint(own.weights_of(files), "snac")
+    checkpoint = read_checkpoint(own.weights_of(files))
     load_strictly(model, checkpoint.state, checkpoint.path)
     ready = neural.prepare_for_inference(model, device)
     _use_seeded_noise(ready)
@@ -236,25 +223,11 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> SnacC
 
 
 def _arguments(files: Mapping[str, Path]) -> dict[str, Any]:
-    """The constructor's arguments, as the package keeps them beside its weights.
-
-    Raises
-    ------
-    UserError
-        If there is no configuration, or what no shape can tell is missing from it.
-    """
+    """The constructor's arguments, as the package keeps them beside its weights."""
     from snac import SNAC
 
-    known = list(inspect.signature(SNAC).parameters)
-    arguments = own.configuration(files, known)
-    missing = {"sampling_rate", "vq_strides"} - arguments.keys()
-    if missing:
-        origin = files.get(_CONFIG, own.weights_of(files).with_name(_CONFIG))
-        raise UserError(
-            f"{origin} {'lacks ' + ', '.join(sorted(missing)) if arguments else 'is missing'}: "
-            f"the weights do not tell rates; expected the arguments of snac.SNAC "
-            f"({', '.join(known)})"
-        )
+    arguments, known = own.configuration(files), list(inspect.signature(SNAC).parameters)
+    own.check_arguments(files, arguments, known=known, needed="sampling_rate vq_strides")
     return arguments
 
 
@@ -262,7 +235,7 @@ def _open(path: Path, name: str) -> CodecModel:
     from snac import SNAC
 
     files = own.find(path, "snac")
-    checkpoint = read_checkpoint(own.weights_of(files), "snac")
+    checkpoint = read_checkpoint(own.weights_of(files))
     arguments = _arguments(files)
     model = neural.outline(SNAC, arguments, files[_CONFIG])
     fitting(model, checkpoint.state, checkpoint.path)
@@ -270,21 +243,17 @@ def _open(path: Path, name: str) -> CodecModel:
     hop, coarsest = int(model.hop_length), max(model.vq_strides)
     layers = [*convolutions(model.encoder), blocks(coarsest), *convolutions(model.decoder)]
     block = hop * math.lcm(coarsest, model.attn_window_size or 1)
-    base = CodecSpec(
-        name=name,
-        model=name,
-        family="snac",
-        rate_hz=model.sampling_rate,
-        channels=(1,),
-        latency_s=look_ahead_samples(layers, block) / model.sampling_rate,
+    rate_hz = int(model.sampling_rate)
+    points = _points(
+        name,
+        rate_hz,
+        _streams(rate_hz, hop, model.vq_strides, model.codebook_size),
+        look_ahead_samples(layers, block),
         params_m=checkpoint.params_m,
         stochastic=any(type(m).__name__ == "NoiseBlock" for m in model.modules()),
         licence=own.LICENCE,
-        citation=_CITATION,
     )
-    streams = _streams(model.sampling_rate, hop, model.vq_strides, model.codebook_size)
-    points = _points(base, streams)
-    return own.model_of(points, files, _load, package="snac", notes=checkpoint.notes)
+    return own.model_of(points, files, _load, package="snac")
 
 
 def _check_config(spec: CodecSpec, model: Any, origin: str) -> None:

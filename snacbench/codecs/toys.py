@@ -10,9 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
-from snacbench.audio.filters import low_pass
 from snacbench.errors import UnknownPoint
 from snacbench.models import CodecFamily, CodecModel, LocatedWeights
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
@@ -53,6 +50,8 @@ class ToyCodec:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Unpack the samples and impair them."""
+        import numpy as np
+
         samples = np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
         impaired = self.impair(samples, self.spec, encoded.rate_hz, seed)
         return Audio(np.ascontiguousarray(impaired, dtype=np.float32), encoded.rate_hz)
@@ -64,6 +63,8 @@ def _unchanged(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) 
 
 def _low_passed(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
     """Windowed sinc (Kaiser), flat to the cut-off, 70 dB down 500 Hz above it, zero delay."""
+    from snacbench.audio.filters import low_pass
+
     cutoff_hz: float = spec.settings["cutoff_hz"]
     return low_pass(
         Audio(samples, rate_hz), cutoff_hz, transition_hz=_TRANSITION_HZ, stop_db=_STOP_BAND_DB
@@ -72,6 +73,8 @@ def _low_passed(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int)
 
 def _with_noise(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
     """White Gaussian noise at a fixed ratio to the clip's own mean power."""
+    import numpy as np
+
     power = float(np.mean(np.square(samples, dtype=np.float64)))
     deviation = np.sqrt(power / 10 ** (spec.settings["snr_db"] / 10))
     noise = np.random.default_rng(seed).standard_normal(samples.shape)

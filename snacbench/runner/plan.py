@@ -58,6 +58,7 @@ class Request:
     domain: Domain = "unknown"
     keep_codes: bool = False
     asr: str | None = None
+    offline: bool = False
     speed_budget_s: float = 4.0
     from_recipe: Mapping[str, Any] = field(default_factory=dict)
 
@@ -99,7 +100,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     UserError
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
-    codecs, policy, decision = plan_codecs(request.codecs, request.weights)
+    codecs, policy, decision = plan_codecs(request.codecs, request.weights, offline=request.offline)
     metrics = tuple(m.with_asr(request.asr) for m in select_metrics(request.metrics))
     check_packages(codecs, metrics)
     choice = _choice(request)
@@ -112,7 +113,7 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
 
 
 def plan_codecs(
-    selectors: str, weights: Sequence[str]
+    selectors: str, weights: Sequence[str], *, offline: bool = False
 ) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
     """The operating points that are meant, where their weights come from, and why from there.
 
@@ -121,7 +122,7 @@ def plan_codecs(
     UserError
         If a name, a rate or a folder is wrong.
     """
-    policy, decision = decide(parse_policy(weights), family_models(selectors))
+    policy, decision = decide(parse_policy(weights, offline=offline), family_models(selectors))
     families = "embedded" if policy.base == "embedded" else "published"
     chosen = select(selectors, families=families)  # type: ignore[arg-type]
     codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
@@ -291,6 +292,7 @@ def recipe_of(request: Request) -> dict[str, Any]:
     from dataclasses import asdict
 
     recipe = asdict(request)
+    del recipe["offline"]  # how this process asks for files is nothing that a run is
     recipe["codecs"] = with_absolute_paths(request.codecs)
     recipe["root"] = absolute_roots(request.root)
     data = Path(request.data).expanduser()

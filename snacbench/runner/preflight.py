@@ -16,13 +16,12 @@ from snacbench.selectors import select
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.opening import COMPOSITE_SETS
 from snacbench.testsets.roots import parse_roots, root_of
-from snacbench.weights.absent import absent
-from snacbench.weights.policy import parse_policy
+from snacbench.weights.policy import absent, parse_policy
 
 
 def missing(request: Request) -> list[str]:
     """Corpora, weights and packages that are not at hand, each with where to get it."""
-    policy = parse_policy(request.weights)
+    policy = parse_policy(request.weights, offline=request.offline)
     families = "embedded" if policy.base == "embedded" else "published"
     chosen = select(request.codecs, families=families)  # type: ignore[arg-type]
     models = list({model.name: model for model, _ in chosen}.values())

@@ -24,7 +24,11 @@ from snacbench.weights.policy import WeightsPolicy
 
 
 def codec_meant(
-    selector: str, weights: Sequence[str], progress: Progress | None = None
+    selector: str,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    offline: bool = False,
 ) -> LoadedCodec:
     """The codec of a selector that means one operating point, loaded.
 
@@ -33,7 +37,7 @@ def codec_meant(
     UserError
         If it means several, or none, or what it needs is not here.
     """
-    codecs, policy, _ = plan_codecs(selector, weights)
+    codecs, policy, _ = plan_codecs(selector, weights, offline=offline)
     if len(codecs) > 1:
         names = ", ".join(codec.spec.name for codec in codecs)
         raise UserError(
@@ -44,7 +48,12 @@ def codec_meant(
 
 
 def codec_of(
-    header: Header, weights: Sequence[str], progress: Progress | None = None, *, selector: str = ""
+    header: Header,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    selector: str = "",
+    offline: bool = False,
 ) -> LoadedCodec:
     """The codec that made a file, loaded, its weights those of the file.
 
@@ -58,7 +67,7 @@ def codec_of(
     UserError
         If what it needs is not here.
     """
-    codecs, policy, _ = plan_codecs(selector or _selector_of(header), weights)
+    codecs, policy, _ = plan_codecs(selector or _selector_of(header), weights, offline=offline)
     wanted = point_of(header.codec)
     codec = next(
         (PlannedCodec(c.model, s) for c in codecs for s in c.model.points if _is(s, wanted)),

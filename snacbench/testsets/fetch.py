@@ -53,7 +53,9 @@ def where(corpus: Corpus) -> str:
     return f"Where to get it: {corpus.where}"
 
 
-def fetch(item: Download, root: Path, *, progress: Progress | None = None) -> Fetched:
+def fetch(
+    item: Download, root: Path, *, progress: Progress | None = None, offline: bool = False
+) -> Fetched:
     """Fetch a file of a corpus unless it is there; what a killed fetch left is taken up again.
 
     Archives go to ``<root>/.snacbench``, other files into the root itself.
@@ -79,6 +81,7 @@ def fetch(item: Download, root: Path, *, progress: Progress | None = None) -> Fe
         md5=item.md5,
         size_bytes=item.size_bytes,
         progress=progress,
+        offline=offline,
     )
     if item.sha1:
         with path.open("rb") as stream:

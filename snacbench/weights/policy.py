@@ -1,34 +1,47 @@
-"""What ``--weights`` asks for, and the one decision that ``auto`` takes before a run."""
+"""What ``--weights`` asks for, where files may be, and the decision that ``auto`` takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from snacbench.download import offline
+from snacbench.download import offline as offline_here
 from snacbench.errors import UserError
-from snacbench.models import CodecModel
-from snacbench.weights.caches import at_hand
-from snacbench.weights.hosts import host_address, reachable
+from snacbench.models import CodecModel, HostedFile, WeightsSource
+from snacbench.settings import cache_folder
+from snacbench.weights.lock import SHA256_DIGITS
 
 Rule = Literal["auto", "published", "embedded"]
 Base = Rule | Path
 
 DECISION_SECONDS = 8.0  # leaves 2 s of the promised 10 for everything else
+# Each address can be pointed elsewhere (a mirror, a test server) by an environment variable.
+HOSTS = {
+    "hub": ("HF_ENDPOINT", "https://huggingface.co"),
+    "github": ("SNACBENCH_GITHUB_ENDPOINT", "https://github.com"),
+    "cdn": ("SNACBENCH_ENCODEC_ENDPOINT", "https://dl.fbaipublicfiles.com"),
+}
 
 
 @dataclass(frozen=True)
 class WeightsPolicy:
-    """Where weights come from: one rule for all models, and folders for single ones."""
+    """Where weights come from: one rule for all models, and folders for single ones.
+
+    If `offline`, nothing is asked of the network.
+    """
 
     base: Base = "auto"
     folders: Mapping[str, Path] = field(default_factory=dict)
+    offline: bool = False
 
 
-def parse_policy(values: Sequence[str]) -> WeightsPolicy:
+def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPolicy:
     """Understand ``--weights`` values: ``auto``, ``published``, ``embedded``, DIR or MODEL=DIR.
 
     Raises
@@ -39,29 +52,104 @@ def parse_policy(values: Sequence[str]) -> WeightsPolicy:
     bases: list[Base] = []
     folders: dict[str, Path] = {}
     for value in values:
-        model, equals, directory = value.partition("=")
         if value in get_args(Rule):
             bases.append(cast(Rule, value))
-        elif equals and "/" not in model:
-            folders[model] = _existing_folder(directory)
+            continue
+        model, equals, directory = value.partition("=")
+        one = bool(equals) and "/" not in model
+        text = directory if one else value
+        folder = Path(text).expanduser()
+        if not folder.is_dir():
+            raise UserError(
+                f"--weights {text}: no such folder; expected auto, published, embedded, a folder "
+                "of local copies, or MODEL=DIR"
+            )
+        if one:
+            folders[model] = folder
         else:
-            bases.append(_existing_folder(value))
+            bases.append(folder)
     if len(bases) > 1:
         raise UserError(
             f"--weights takes one of auto, published, embedded or DIR, found {len(bases)}: "
             f"{', '.join(map(str, bases))}; a folder for one model is written MODEL=DIR"
         )
-    return WeightsPolicy(bases[0] if bases else "auto", folders)
+    return WeightsPolicy(bases[0] if bases else "auto", folders, offline)
 
 
-def _existing_folder(text: str) -> Path:
-    folder = Path(text).expanduser()
-    if not folder.is_dir():
-        raise UserError(
-            f"--weights {text}: no such folder; expected auto, published, embedded, a folder of "
-            "local copies, or MODEL=DIR"
-        )
-    return folder
+@dataclass(frozen=True)
+class Copy:
+    """A file in a cache, unchecked; `sha256` is what the cache itself says it should be."""
+
+    path: Path
+    place: str
+    commit: str = ""
+    sha256: str = ""
+
+
+def weights_folder() -> Path:
+    """Where snacbench keeps what it fetches, one folder per model."""
+    return cache_folder() / "weights"
+
+
+def copies(model: CodecModel, file: HostedFile) -> list[Copy]:
+    """Every copy of a published file on this disk: ours first, then that of the model's package."""
+    source = source_of(model)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    found = [Copy(weights_folder() / model.name / file.name, "snacbench cache")]
+    if source.host == "hub":
+        from huggingface_hub import try_to_load_from_cache
+
+        # snapshots/<commit>/<file> is a link to blobs/<digest>
+        cached = try_to_load_from_cache(source.repository, file.url_path, revision=source.revision)
+        if isinstance(cached, str):
+            parts, blob = Path(cached).parts, Path(cached).resolve().name
+            commit = parts[parts.index("snapshots") + 1] if "snapshots" in parts else ""
+            digest = blob if len(blob) == SHA256_DIGITS else ""
+            found.append(Copy(Path(cached), "hub cache", commit, digest))
+    elif source.host == "github":  # DAC ignores XDG_CACHE_HOME
+        folder = Path("~/.cache/descript/dac").expanduser()
+        found.append(Copy(folder / file.name, "package cache"))
+    else:
+        folder = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
+        found.append(Copy(folder / file.name, "package cache"))
+    return [copy for copy in found if copy.path.is_file()]
+
+
+def source_of(model: CodecModel) -> WeightsSource:
+    """Where a model's weights are published, of one that has some."""
+    assert model.source is not None, model.name
+    return model.source
+
+
+def is_published(model: CodecModel) -> bool:
+    """Whether a model's weights lie on a host, rather than here or wherever the user says."""
+    return model.source is not None and model.source.host in HOSTS
+
+
+def host_address(source: WeightsSource) -> str:
+    """Base address of the host that publishes these weights."""
+    variable, default = HOSTS[source.host]
+    return (os.environ.get(variable) or default).rstrip("/")
+
+
+def folder_for(model: CodecModel, policy: WeightsPolicy) -> Path | None:
+    """The folder that the user names for a model, by option or environment; None if by neither."""
+    if model.name in policy.folders:
+        return policy.folders[model.name]
+    source = source_of(model)
+    named = os.environ.get(source.environment_variable) if source.environment_variable else None
+    if source.host == "folder" and named:
+        return Path(named).expanduser()
+    return policy.base if isinstance(policy.base, Path) else None
+
+
+def how_to_name_a_folder(model: CodecModel) -> str:
+    """What to do about a model that only the user has."""
+    source = source_of(model)
+    return (
+        f"{model.name} needs models that only you can name: {source.advice}; then set "
+        f"{source.environment_variable}=DIR or pass --weights {model.name}=DIR"
+    )
 
 
 def decide(
@@ -80,23 +168,72 @@ def decide(
     """
     if policy.base != "auto" or not published_models:
         return policy, ""
-    missing = [
-        m for m in published_models if m.source and m.name not in policy.folders and not at_hand(m)
-    ]
-    if not missing:
-        return _with(policy, "published"), "published weights, all in the local caches"
-    hosts = sorted({host_address(m.source) for m in missing if m.source})
-    answers = reachable(hosts, DECISION_SECONDS)
-    silent = [urlsplit(host).netloc for host in hosts if not answers[host]]
+    lacking = _lacking(published_models, policy)
+    if not lacking:
+        return replace(policy, base="published"), "published weights, all in the local caches"
+    silent = _silent_hosts(lacking.values(), offline=offline_here(policy.offline))
     if not silent:
-        names = ", ".join(m.name for m in missing)
-        return _with(policy, "published"), f"published weights; to be downloaded: {names}"
-    why = "offline, nobody is asked" if offline() else f"{', '.join(silent)} cannot be reached"
+        why = f"published weights; to be downloaded: {', '.join(lacking)}"
+        return replace(policy, base="published"), why
+    names = ", ".join(urlsplit(host).netloc for host in silent)
+    why = (
+        "offline, nobody is asked" if offline_here(policy.offline) else f"{names} cannot be reached"
+    )
     return (
-        _with(policy, "embedded"),
+        replace(policy, base="embedded"),
         f"embedded demonstration models, because published weights are not cached and {why}",
     )
 
 
-def _with(policy: WeightsPolicy, base: Base) -> WeightsPolicy:
-    return WeightsPolicy(base, policy.folders)
+def absent(models: Sequence[CodecModel], policy: WeightsPolicy) -> Iterator[str]:
+    """What cannot be had here and now, one sentence per folder that nobody named and silent host.
+
+    The hosts of weights that are not on this disk are asked, for 8 s at most.
+    """
+    for model in models:
+        if model.source and model.source.host == "folder" and not folder_for(model, policy):
+            yield how_to_name_a_folder(model)
+    lacking = _lacking(models, policy)
+    for host in _silent_hosts(lacking.values(), offline=offline_here(policy.offline)):
+        names = [name for name, where in lacking.items() if where == host]
+        why = "nobody is asked offline" if offline_here(policy.offline) else "it cannot be reached"
+        yield (
+            f"{', '.join(names)}: not on this disk, published at {urlsplit(host).netloc}, and "
+            f"{why}. Run snacbench weights fetch {' '.join(names)} where there is a network, or "
+            "name a folder by --weights DIR"
+        )
+
+
+def _lacking(models: Sequence[CodecModel], policy: WeightsPolicy) -> dict[str, str]:
+    """Published models that are in no folder and no cache, and the addresses of their hosts."""
+    return {
+        model.name: host_address(model.source)
+        for model in models
+        if model.source and is_published(model) and folder_for(model, policy) is None
+        if not all(copies(model, file) for file in model.source.files)
+    }
+
+
+def _silent_hosts(addresses: Iterable[str], *, offline: bool) -> list[str]:
+    """Those of some hosts that answer no request within 8 s, all asked at once."""
+    import requests
+
+    wanted = sorted(set(addresses))
+    answered: set[str] = set()
+
+    def ask(address: str) -> None:
+        try:
+            requests.head(address, timeout=DECISION_SECONDS, allow_redirects=False)
+        except (OSError, requests.RequestException):
+            return
+        answered.add(address)
+
+    if not offline:
+        # Daemon threads: a name lookup that hangs must delay neither the decision nor the exit.
+        threads = [threading.Thread(target=ask, args=(a,), daemon=True) for a in wanted]
+        deadline = time.monotonic() + DECISION_SECONDS
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    return [address for address in wanted if address not in answered]

@@ -213,7 +213,7 @@ def test_entropy_coders_give_the_same_samples(wav: Path, coder: str, tmp_path: P
 
 
 def test_a_checkpoint_of_one_s_own_is_named_again(wav: Path, tmp_path: Path) -> None:
-    from tests.codecs.own_models import tiny_dac
+    from tests.support.codec_models import tiny_dac
 
     tiny_dac(1).save(str(tmp_path / "one.pth"), package=False)
     tiny_dac(2).save(str(tmp_path / "two.pth"), package=False)

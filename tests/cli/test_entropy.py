@@ -137,11 +137,11 @@ def test_merged_runs_keep_what_was_written(tmp_path: Path) -> None:
 def test_encodecs_own_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a folder that the user names, with random weights of the right shape."""
     pytest.importorskip("torch")
-    from snacbench.codecs import _encodec_lm as lm
-    from tests.codecs.test_encodec_lm import TINY, write_weights
+    from snacbench.codecs import encodec as lm
+    from tests.support.language_models import TINY, write_weights
 
     facts = replace(TINY, codec="toy")
-    monkeypatch.setattr(lm, "_FACTS", (facts,))
+    monkeypatch.setattr(lm, "LANGUAGE_FACTS", (facts,))
     monkeypatch.setattr(lm, "LANGUAGE_MODELS", {"toy": lm.LANGUAGE_MODELS["encodec-48khz"]})
     write_weights(facts, tmp_path)
     run = kept_run(tmp_path / "run", count=2)

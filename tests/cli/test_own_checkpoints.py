@@ -20,7 +20,7 @@ pytest.importorskip("torch")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two clips, and three checkpoints of one architecture as DAC saves them."""
-    from tests.codecs.own_models import tiny_dac
+    from tests.support.codec_models import tiny_dac
 
     folder = tmp_path_factory.mktemp("ablation")
     write_wav(folder / "clips" / "speech" / "a.wav", 0.6, 16_000, seed=1)
@@ -65,7 +65,7 @@ def test_the_run_says_which_files_they_were(finished: Path, place: Path) -> None
     assert weights["source"] == "own"
     assert weights["origin"] == str(place / "runs/base/latest/dac/weights.pth")
     assert len(weights["sha256"]["weights.pth"]) == 64
-    assert "as in package.pth" in specs["A@3kbps"]["settings"]["notes"][0]
+    assert "quantizer_dropout unknown" in specs["A@3kbps"]["settings"]["notes"][0]
     assert specs["C@1.5kbps"]["truncated"]
     assert run["recipe"]["codecs"].startswith(f"A=dac:{place}/runs/base,")
 
@@ -91,7 +91,7 @@ def test_a_run_resumes_from_another_folder(cli: Run, finished: Path, tmp_path: P
 
 
 def test_a_changed_checkpoint_is_not_resumed(place: Path, finished: Path, tmp_path: Path) -> None:
-    from tests.codecs.own_models import tiny_dac
+    from tests.support.codec_models import tiny_dac
 
     copy = unfinished(finished, tmp_path / "copy")
     path = place / "long.pth"
@@ -110,7 +110,7 @@ def test_show_and_list(place: Path) -> None:
     shown = run_in(place, "show", "codec", "dac:runs/base@full")
     assert shown.returncode == 0, shown.stderr
     assert "FutureWarning" not in shown.stderr
-    for text in ("dac-base@3kbps", "24000 Hz", "248.0 ms", "quantizer_dropout 1 as in package.pth",
+    for text in ("dac-base@3kbps", "24000 Hz", "248.0 ms", "quantizer_dropout unknown",
                  "0.75, 1.5, 2.25, 3 kbps", "latest/dac/weights.pth", "unknown"):  # fmt: skip
         assert text in shown.stdout
     listed = run_in(place, "list", "codecs").stdout
@@ -121,5 +121,5 @@ def test_show_and_list(place: Path) -> None:
 def test_mistakes_end_before_the_run(place: Path) -> None:
     done = run_in(place, "run", "--codecs", "snac:long.pth", "--data", "clips", "--plan")
     assert done.returncode == 2, done.stderr
-    assert "looks like a DAC file; write dac:" in " ".join(done.stderr.split())
+    assert "config.json is missing: the weights do not tell how" in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr

@@ -32,7 +32,7 @@ def host() -> Iterator[Host]:
         large["X-Linked-Size"] = str(len(WEIGHTS))
         for revision in ("main", COMMIT):
             running.replies[f"{RESOLVE}/{revision}/config.json"] = Reply(SNAC, headers=facts)
-            found = redirect(f"{running.address}/storage")
+            found = redirect(f"{running.address}/storage".replace("127.0.0.1", "localhost"))
             found.headers.update(large)
             running.replies[f"{RESOLVE}/{revision}/pytorch_model.bin"] = found
         running.replies["/storage"] = Reply(WEIGHTS, ranges=True)
@@ -55,7 +55,7 @@ def environment(host: Host, tmp_path: Path) -> dict[str, str]:
         "XDG_STATE_HOME": "",
         "SNACBENCH_CACHE": str(tmp_path / "cache"),
         "SNACBENCH_STATE": str(tmp_path / "state"),
-        "NO_PROXY": "127.0.0.1",
+        "NO_PROXY": "127.0.0.1,localhost",
     }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.codecs._batch import Batched
+from snacbench.codecs._neural import Batched
 from snacbench.types import Audio, Codec
-from tests.codecs.conftest import filled
 from tests.conftest import broadband, si_sdr_db
+from tests.support.codec_models import filled
 
 MINIS = ["snac-mini", "dac-mini@9q", "encodec-mini@6"]
 

@@ -1,9 +1,11 @@
-"""Command-line codecs: what programs get, what comes back, and how they fail."""
+"""Command-line codecs: what programs get, what comes back, how they fail, and how bits count."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
+import struct
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,43 +15,43 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from snacbench.audio.io import sha256_of_file
-from snacbench.codecs import _command_run as running
-from snacbench.codecs.command import open_command
+from snacbench.codecs import command
+from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packet_sizes, ogg_packets
 from snacbench.errors import CodecError, MissingPackage, UnknownPoint, UserError
 from snacbench.models import LocatedWeights
+from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Audio, Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
-from tests.conftest import broadband
+from tests.conftest import broadband, clip_at, si_sdr_db
 
 RATE_HZ = 8_000
 COPY: dict[str, Any] = {
     "name": "copy",
     "rate_hz": RATE_HZ,
     "points": [128],
-    "input": {"container": "raw", "sample_format": "float32"},
-    "output": {"container": "raw", "sample_format": "float32"},
-    "encode": ["cp", "{input}", "{coded}"],
-    "decode": ["cp", "{coded}", "{output}"],
-    "bits": "file_size",
+    "input": "raw float32",
+    "output": "raw float32",
+    "encode": "cp {input} {coded}",
+    "decode": "cp {coded} {output}",
+    "bits": command.whole_file(),
 }
 
 
-def sh(script: str) -> list[str]:
+def sh(script: str) -> str:
     """A shell script that finds its files in $1 and $2."""
-    return ["sh", "-c", script, "sh"]
+    return f"sh -c {shlex.quote(script)} sh"
 
 
-def encoding(script: str) -> dict[str, Any]:
-    return {"encode": [*sh(script), "{input}", "{coded}"]}
+def encoding(script: str, more: str = "") -> dict[str, Any]:
+    return {"encode": f"{sh(script)} {{input}} {{coded}} {more}"}
 
 
-def decoding(script: str) -> dict[str, Any]:
-    return {"decode": [*sh(script), "{coded}", "{output}"]}
+def decoding(script: str, more: str = "") -> dict[str, Any]:
+    return {"decode": f"{sh(script)} {{coded}} {{output}} {more}"}
 
 
 @pytest.fixture(autouse=True)
@@ -61,18 +63,10 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def opened(tmp_path: Path) -> Callable[..., Codec]:
+def opened(**changed: Any) -> Codec:
     """``opened(timeout_s=1)``: the copying codec with some fields changed, ready to run."""
-
-    def load(**changed: Any) -> Codec:
-        path = tmp_path / "codec.yaml"
-        fields = {**COPY, **changed}
-        path.write_text(yaml.safe_dump({k: v for k, v in fields.items() if v is not None}))
-        model = open_command(path, "")
-        return model.load(model.points[0], locate(model, WeightsPolicy()), "cpu")
-
-    return load
+    model = CommandCodec(**{**COPY, **changed}).model()
+    return model.load(model.points[0], None, "cpu")
 
 
 def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
@@ -86,26 +80,24 @@ def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
 @pytest.mark.parametrize("container", ["wav", "raw"])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_samples_pass_as_finely_as_their_format(
-    opened: Callable[..., Codec], sample_format: str, bits: int, container: str, channels: int
+    sample_format: str, bits: int, container: str, channels: int
 ) -> None:
-    signal = {"container": container, "sample_format": sample_format}
+    signal = f"{container} {sample_format}"
     codec = opened(input=signal, output=signal, channels=[channels])
     audio = broadband(0.1, RATE_HZ, channels=channels)
     error = np.abs(there_and_back(codec, audio).samples - audio.samples).max()
     assert error == 0 if sample_format == "float32" else error <= 2.0**-bits * 1.01
 
 
-def test_full_scale_is_limited_and_does_not_wrap(opened: Callable[..., Codec]) -> None:
-    signal = {"container": "wav", "sample_format": "int16"}
+def test_full_scale_is_limited_and_does_not_wrap() -> None:
+    signal = "wav int16"
     loud = Audio(np.array([[1.5, -1.5, 1.0, -1.0]], np.float32), RATE_HZ)
     decoded = there_and_back(opened(input=signal, output=signal), loud)
     assert decoded.samples[0].tolist() == [32767 / 32768, -1.0, 32767 / 32768, -1.0]
 
 
 @pytest.mark.parametrize("samples", [1, 319, 320, 321, 1_000])
-def test_whole_frames_hold_signal_delay_and_tail(
-    opened: Callable[..., Codec], samples: int
-) -> None:
+def test_whole_frames_hold_signal_delay_and_tail(samples: int) -> None:
     late = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')  # 100 float samples
     codec = opened(frame_samples=320, delay_samples=100, tail_samples=7, **late)
     audio = broadband(samples / RATE_HZ, RATE_HZ)
@@ -116,43 +108,33 @@ def test_whole_frames_hold_signal_delay_and_tail(
     assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
 
 
-def test_delay_that_is_not_declared_stays(opened: Callable[..., Codec]) -> None:
+def test_delay_that_is_not_declared_stays() -> None:
     late = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')
     audio = broadband(0.1, RATE_HZ)
-    decoded = there_and_back(opened(delay_samples="none", **late), audio)
+    decoded = there_and_back(opened(**late), audio)
     assert np.array_equal(decoded.samples[:, 100:], audio.samples[:, :-100])
 
 
-def test_settings_of_a_point_reach_the_command_line(opened: Callable[..., Codec]) -> None:
-    point = {"name": "best", "kbps": 1.5, "settings": {"mode": "700C", "late": 3}}
-    command = 'test "$3 $4 $5 $6 $7" = "700C 1.5 1500 8000 1" && cp "$1" "$2"'
+def test_settings_of_a_point_reach_the_command_line() -> None:
+    script = 'test "$3 $4 $5 $6 $7" = "700C 1.5 1500 8000 1" && cp "$1" "$2"'
     codec = opened(
-        points=[point],
-        delay_samples="{late}",
-        encode=[*sh(command), "{input}", "{coded}", "{mode}", "{kbps}", "{bit_per_s}",
-                "{rate_hz}", "{channels}"],
-    )  # fmt: skip
+        points=[Point(1.5, "best", {"mode": "700C", "late": 3})],
+        delay_samples="late",
+        **encoding(script, "{mode} {kbps} {bit_per_s} {rate_hz} {channels}"),
+    )
     encoded = codec.encode(broadband(0.1, RATE_HZ))
     assert len(encoded.packets[0]) == 4 * (800 + 3)
 
 
-def test_words_pass_as_they_are_without_a_shell(opened: Callable[..., Codec]) -> None:
+def test_words_pass_as_they_are_without_a_shell() -> None:
     odd = "; touch x $(id) * \" '"
-    point = {"kbps": 8, "settings": {"odd": odd}}
     script = f'test "$3" = {shlex.quote(odd)} && cp "$1" "$2"'
-    there_and_back(opened(points=[point], encode=[*sh(script), "{input}", "{coded}", "{odd}"]))
+    there_and_back(opened(points=[Point(8, settings={"odd": odd})], **encoding(script, "{odd}")))
 
 
-def test_programs_beside_the_file_are_found(opened: Callable[..., Codec], tmp_path: Path) -> None:
-    program = tmp_path / "mycp"
-    program.write_text('#!/bin/sh\ncp "$1" "$2"\n')
-    program.chmod(0o755)
-    there_and_back(opened(encode='"{here}/mycp" {input} {coded}'))
-
-
-def test_a_seed_makes_the_decoder_stochastic(opened: Callable[..., Codec]) -> None:
+def test_a_seed_makes_the_decoder_stochastic() -> None:
     write = 'head -c 3000 /dev/zero > "$2"; printf %04d "$3" >> "$2"; head -c 9999 "$1" >> "$2"'
-    codec = opened(decode=[*sh(write), "{coded}", "{output}", "{seed}"])
+    codec = opened(**decoding(write, "{seed}"))
     encoded = codec.encode(broadband(0.25, RATE_HZ))
     one, two = (codec.decode(encoded, seed=seed).samples for seed in (1, 2))
     assert codec.spec.stochastic
@@ -160,7 +142,7 @@ def test_a_seed_makes_the_decoder_stochastic(opened: Callable[..., Codec]) -> No
     assert not opened().spec.stochastic
 
 
-def test_parallel_calls_do_not_meet(opened: Callable[..., Codec], temporary: Path) -> None:
+def test_parallel_calls_do_not_meet(temporary: Path) -> None:
     codec = opened(**encoding('sleep 0.05; cp "$1" "$2"'))
     clips = [broadband(0.1, RATE_HZ, seed=seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
@@ -174,9 +156,7 @@ def test_parallel_calls_do_not_meet(opened: Callable[..., Codec], temporary: Pat
 
 
 @pytest.mark.parametrize("where", ["encode", "decode"])
-def test_a_failing_program_is_quoted(
-    opened: Callable[..., Codec], temporary: Path, where: str
-) -> None:
+def test_a_failing_program_is_quoted(temporary: Path, where: str) -> None:
     script = "echo first >&2; echo no such mode >&2; exit 3"
     codec = opened(**(encoding(script) if where == "encode" else decoding(script)))
     text = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c 'echo first"
@@ -185,14 +165,12 @@ def test_a_failing_program_is_quoted(
     assert not list(temporary.iterdir())
 
 
-def test_a_crash_is_named(opened: Callable[..., Codec]) -> None:
+def test_a_crash_is_named() -> None:
     with pytest.raises(CodecError, match=r"was ended by signal 11 \(SIGSEGV\): no message"):
         there_and_back(opened(**encoding("kill -SEGV $$")))
 
 
-def test_a_program_that_hangs_is_ended_with_all_it_started(
-    opened: Callable[..., Codec], temporary: Path
-) -> None:
+def test_a_program_that_hangs_is_ended_with_all_it_started(temporary: Path) -> None:
     codec = opened(timeout_s=0.3, **encoding("sleep 30 & sleep 30; true"))
     started = time.monotonic()
     with pytest.raises(CodecError, match=r"copy: sh did not end within 0\.3 s \(timeout_s\)"):
@@ -202,39 +180,37 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(
 
 
 @pytest.mark.parametrize("script", ["true", ': > "$2"'])
-def test_success_without_a_file_is_a_failure(opened: Callable[..., Codec], script: str) -> None:
+def test_success_without_a_file_is_a_failure(script: str) -> None:
     with pytest.raises(CodecError, match=r"sh reported success and wrote nothing to \{coded\}"):
         there_and_back(opened(**encoding(script)))
     with pytest.raises(CodecError, match=r"sh reported success and wrote nothing to \{output\}"):
         there_and_back(opened(**decoding(script)))
 
 
-def test_a_missing_program_is_named_before_the_run(opened: Callable[..., Codec]) -> None:
+def test_a_missing_program_is_named_before_the_run() -> None:
     text = r"copy needs the program no-such-encoder, which is not installed; install it: apt get it"
     with pytest.raises(MissingPackage, match=text):
         opened(encode="no-such-encoder {input} {coded}", install="apt get it")
-    with pytest.raises(MissingPackage, match=r"no-such-counter, which is not installed$"):
-        opened(bits={"rule": "command", "command": "no-such-counter {coded}"})
+    with pytest.raises(MissingPackage, match=r"no-such-decoder, which is not installed$"):
+        opened(decode="no-such-decoder {coded} {output}")
 
 
-def test_a_relative_program_is_refused(opened: Callable[..., Codec]) -> None:
-    with pytest.raises(UserError, match=r"bin/enc is a relative path; write \{here\}/bin/enc"):
+def test_a_relative_program_is_refused() -> None:
+    with pytest.raises(UserError, match=r"bin/enc is a relative path; for a program beside"):
         opened(encode="bin/enc {input} {coded}")
 
 
-def test_a_file_that_is_no_program_cannot_be_run(
-    opened: Callable[..., Codec], tmp_path: Path
-) -> None:
+def test_a_file_that_is_no_program_cannot_be_run(tmp_path: Path) -> None:
     (tmp_path / "picture").write_bytes(bytes(100))
     (tmp_path / "picture").chmod(0o755)
     with pytest.raises(CodecError, match=r"picture cannot be run \(Exec format error\)"):
-        there_and_back(opened(encode="{here}/picture {input} {coded}"))
+        there_and_back(opened(encode=f"{tmp_path}/picture {{input}} {{coded}}"))
 
 
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
-        ({"output": {"container": "wav"}}, "the decoder's output is no wav file"),
+        ({"output": "wav int16"}, "the decoder's output is no wav file"),
         (decoding('head -c 3996 "$1" > "$2"'),
          r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
         (decoding('head -c 400000 /dev/zero > "$2"'), "the decoder wrote 100000 samples"),
@@ -242,27 +218,23 @@ def test_a_file_that_is_no_program_cannot_be_run(
          "the decoder wrote NaN or infinite samples"),
     ],
 )  # fmt: skip
-def test_output_that_is_not_the_clip_is_refused(
-    opened: Callable[..., Codec], changed: dict[str, Any], text: str
-) -> None:
+def test_output_that_is_not_the_clip_is_refused(changed: dict[str, Any], text: str) -> None:
     with pytest.raises(CodecError, match=text):
         there_and_back(opened(**changed))
 
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(16_000, 1), (8_000, 2)])
-def test_another_rate_or_channels_are_refused(
-    opened: Callable[..., Codec], tmp_path: Path, rate_hz: int, channels: int
-) -> None:
+def test_another_rate_or_channels_are_refused(tmp_path: Path, rate_hz: int, channels: int) -> None:
     import soundfile
 
     soundfile.write(str(tmp_path / "wrong.wav"), np.zeros((4_000, channels)), rate_hz)
-    decode = ["cp", "{here}/wrong.wav", "{output}", "--suffix={coded}"]
+    decode = f"cp {tmp_path}/wrong.wav {{output}} --suffix={{coded}}"
     text = f"the decoder wrote {rate_hz} Hz, {channels} channels; expected 8000 Hz, 1 channels"
     with pytest.raises(CodecError, match=text):
-        there_and_back(opened(decode=decode, output={"container": "wav"}))
+        there_and_back(opened(decode=decode, output="wav int16"))
 
 
-def test_a_few_missing_samples_may_be_allowed(opened: Callable[..., Codec]) -> None:
+def test_a_few_missing_samples_may_be_allowed() -> None:
     audio = broadband(0.25, RATE_HZ)
     codec = opened(may_lack_samples=8, **decoding('head -c 7968 "$1" > "$2"'))
     decoded = there_and_back(codec, audio)
@@ -271,7 +243,7 @@ def test_a_few_missing_samples_may_be_allowed(opened: Callable[..., Codec]) -> N
 
 
 def test_temporary_files_that_cannot_be_written_end_the_run(
-    opened: Callable[..., Codec], temporary: Path, monkeypatch: pytest.MonkeyPatch
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codec = opened()
     encoded = codec.encode(broadband(0.1, RATE_HZ))
@@ -293,9 +265,7 @@ def test_temporary_files_that_cannot_be_written_end_the_run(
         codec.encode(broadband(0.1, RATE_HZ))
 
 
-def test_folders_of_killed_workers_are_removed(
-    opened: Callable[..., Codec], temporary: Path
-) -> None:
+def test_folders_of_killed_workers_are_removed(temporary: Path) -> None:
     from subprocess import Popen
 
     gone = Popen(["true"])
@@ -311,42 +281,76 @@ def test_folders_of_killed_workers_are_removed(
 # ------------------------------------------------------------------------- models and their record
 
 
-def test_a_file_that_changed_since_is_refused(opened: Callable[..., Codec], tmp_path: Path) -> None:
-    opened()
-    model = open_command(tmp_path / "codec.yaml", "")
-    located = locate(model, WeightsPolicy())
-    assert isinstance(located, LocatedWeights)
-    assert located.info.source == "own"
-    assert located.info.sha256 == {"codec.yaml": sha256_of_file(tmp_path / "codec.yaml")}
-    opened(timeout_s=9)
-    with pytest.raises(UserError, match="has changed since this run began; start a new run"):
-        model.load(model.points[0], located, "cpu")
+def test_the_smallest_codec() -> None:
+    model = CommandCodec(**{**COPY, "name": "small", "points": [1.5]}).model()
+    (spec,) = model.points
+    assert (model.name, model.family, spec.name) == ("small", "command", "small@1.5kbps")
+    assert (spec.rate_hz, spec.channels, spec.nominal_kbps) == (8_000, (1,), 1.5)
+    assert (spec.latency_s, spec.stochastic, spec.licence) == (None, False, "not stated")
+    assert model.default == ("small@1.5kbps",)
 
 
-def test_selectors_name_files_points_and_models(
-    opened: Callable[..., Codec], tmp_path: Path
-) -> None:
-    opened(points=[8, 16, {"name": "32", "kbps": 32}], default=["16kbps"])
-    path = tmp_path / "codec.yaml"
-    assert [s.name for _, s in select(f"command:{path}")] == ["copy@16kbps"]
-    assert [s.name for _, s in select(f"mine=command:{path}@8,31.5")] == ["mine@8kbps", "mine@32"]
-    opened(any_kbps=[6, 64])
-    ((model, spec),) = select(f"free=command:{path}@9.5")
-    assert (spec.name, spec.nominal_kbps) == ("free@9.5kbps", 9.5)
-    for text in ("5", "65"):
-        with pytest.raises(UnknownPoint, match="any rate from 6 to 64 kbps"):
-            select(f"free=command:{path}@{text}")
+def test_points_are_rates_or_have_names_and_settings() -> None:
+    points = [16, Point(9.6), Point(None, "700", {"late": 40})]
+    model = CommandCodec(
+        **{**COPY, "points": points, "default": ["9.6kbps"], "any_kbps": (6, 64)}
+    ).model()
+    assert [p.name for p in model.points] == ["copy@16kbps", "copy@9.6kbps", "copy@700"]
+    assert [p.nominal_kbps for p in model.points] == [16, 9.6, None]
+    assert model.default == ("copy@9.6kbps",)
     assert model.free_point
-    with pytest.raises(UnknownPoint, match="free does not operate at 'x'"):
-        model.free_point("x")
+    assert model.free_point("9.5kbps").name == "copy@9.5kbps"
+    for text in ("5", "65", "x"):
+        with pytest.raises(UnknownPoint, match=f"not operate at '{text}'; it takes any rate from"):
+            model.free_point(text)
+    named = CommandCodec(**{**COPY, "points": points[2:], "latency_ms": "late"}).model()
+    assert named.points[0].latency_s == 0.04
 
 
-def test_versions_name_programs_and_what_they_say(
-    opened: Callable[..., Codec], tmp_path: Path
-) -> None:
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a -b 5 '{rate_hz}' \"my file\"", ["a", "-b", "5", "8000", "my file"]),
+        ("{kbps} --rate={rate_hz} {half}/{mode}", ["128", "--rate=8000", "0.5/700C"]),
+        ("'${{Package}} {{kbps}}' {} '{ x } {a b}'", ["${Package} {kbps}", "{}", "{ x } {a b}"]),
+    ],
+)
+def test_values_stand_where_their_names_were(line: str, words: list[str]) -> None:
+    codec: Any = opened(points=[Point(128.0, settings={"half": 0.5, "mode": "700C"})])
+    assert codec.words(line, codec.values(Path("/"), 1, 1)) == words
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
+        ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
+        ({"channels": ()}, r"timeout_s: expected numbers above 0, found 8000, \(\), 300"),
+        ({"timeout_s": 0}, r"expected numbers above 0, found 8000, \(1,\), 0"),
+        ({"points": []}, "points: expected one or more"),
+        ({"points": [-3]}, "points: each needs kbps above 0, or a name"),
+        ({"points": [Point()]}, "points: each needs kbps above 0, or a name"),
+        ({"points": [3, 3.0]}, "points: 3kbps occurs more than once; give it a name"),
+        ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
+        ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
+        ({"any_kbps": (9, 6)}, r"any_kbps: expected two rising rates, found \(9, 6\)"),
+        ({"encode": "enc {input}"}, r"encode: does not say where \{coded\} goes"),
+        ({"decode": "dec"}, r"decode: does not say where \{coded\} and \{output\} goes"),
+        ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
+        ({"input": "mp3 int16"}, "input: expected 'wav' or 'raw', .*found 'mp3 int16'"),
+        ({"delay_samples": -1}, "delay_samples: expected a whole number from 0, .*found -1"),
+        ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
+        ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_named_with_its_field(changed: dict[str, Any], text: str) -> None:
+    with pytest.raises(UserError, match=text):
+        CommandCodec(**{**COPY, **changed}).model()
+
+
+def test_versions_name_programs_and_what_they_say(tmp_path: Path) -> None:
     def facts(**changed: Any) -> dict[str, str]:
-        opened(**changed)
-        return dict(open_command(tmp_path / "codec.yaml", "").versions())
+        return dict(CommandCodec(**{**COPY, **changed}).model().versions())
 
     said = facts(version="cp --version")
     assert said["copy, version"].startswith("cp (GNU coreutils)")
@@ -354,18 +358,193 @@ def test_versions_name_programs_and_what_they_say(
     assert program
     assert said["copy, encode"] == f"cp, sha256 {sha256_of_file(Path(program))[:16]}"
     (tmp_path / "script.sh").write_text("cp $1 $2")
-    told = facts(encode=["sh", "{here}/script.sh", "{input}", "{coded}"])
+    told = facts(encode=f"sh {tmp_path}/script.sh {{input}} {{coded}}")
     assert told["copy, script.sh"] == f"sha256 {sha256_of_file(tmp_path / 'script.sh')[:16]}"
-    assert set(facts(**decoding("/" + "x" * 5000))) == {"copy, encode", "copy, decode"}
-    assert "copy, version" not in facts()
-    assert facts(version="no-such --version")["copy, version"].startswith("unknown (copy needs")
-    assert facts(version="false")["copy, version"].startswith("unknown (copy: false ended with")
+    assert facts(version="cp --no-such-option")["copy, version"].startswith("unknown (copy: cp")
     assert facts(version="true")["copy, version"] == "unknown"
 
 
-def test_a_process_of_someone_else_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(process: int, signal: int) -> None:
-        raise PermissionError
+# ------------------------------------------------------------------------------ a file of one's own
 
-    monkeypatch.setattr(running.os, "kill", forbidden)
-    assert running._runs(4_711)
+FILE = """
+from snacbench.codecs.command import CommandCodec
+
+def bits(coded, settings):
+    return 8 * len(coded) - 16
+
+MODELS = CommandCodec(
+    name="mine", rate_hz=8_000, points=[8, 16], any_kbps=(6, 64), input="raw int16",
+    output="raw int16", encode="cp {input} {coded}", decode="cp {coded} {output}", bits=bits,
+).model()
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "my_codec.py"
+    path.write_text(FILE)
+    return path
+
+
+def test_a_python_file_is_opened_by_its_name(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(file.parent)
+    assert [s.name for _, s in select("my_codec.py")] == ["mine@8kbps", "mine@16kbps"]
+    assert [s.name for _, s in select("a=my_codec.py@16,9.5")] == ["a@16kbps", "a@9.5kbps"]
+    ((model, spec),) = select(f"{file}@8")
+    assert model.selector == f"mine={file}"
+    located = locate(model, WeightsPolicy())
+    assert isinstance(located, LocatedWeights)
+    assert (located.info.source, located.info.sha256) == (
+        "own", {"my_codec.py": sha256_of_file(file)},
+    )  # fmt: skip
+    encoded = model.load(spec, located, "cpu").encode(broadband(0.1, RATE_HZ))
+    assert encoded.payload_bits == 8 * 1_600 - 16
+
+
+def test_a_file_that_changed_since_is_refused(file: Path) -> None:
+    from snacbench.plugins import models_in_file
+
+    located = locate(models_in_file(file)[0], WeightsPolicy())
+    file.write_text(FILE + "# changed\n")
+    (model,) = models_in_file(file)
+    with pytest.raises(UserError, match="has changed since this run began; start a new run"):
+        model.load(model.points[0], located, "cpu")
+
+
+# ----------------------------------------------------------------------------- which bits count
+
+
+def ogg(pages: list[list[bytes]], serials: list[int] | None = None) -> bytes:
+    """Pages of whole packets."""
+    out = b""
+    for number, packets in enumerate(pages):
+        lacing = b"".join(b"\xff" * (len(p) // 255) + bytes([len(p) % 255]) for p in packets)
+        serial = serials[number] if serials else 7
+        head = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, serial, number, 0, len(lacing))
+        out += head + lacing + b"".join(packets)
+    return out
+
+
+def spanning(packet: bytes) -> bytes:
+    """One packet that begins on one page and ends on the next."""
+    first = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, 7, 0, 0, 1) + b"\xff" + packet[:255]
+    return first + ogg([[packet[255:]]])
+
+
+@pytest.mark.parametrize(
+    ("data", "sizes"),
+    [
+        (ogg([[b"x" * 19], [b"y" * 60], [b"a" * 30, b"b" * 31]]), [19, 60, 30, 31]),
+        (ogg([[b"x" * 255, b"", b"y" * 510, b"z"]]), [255, 0, 510, 1]),
+        (spanning(b"x" * 300), [300]),
+        (spanning(b"x" * 255), [255]),
+    ],
+)
+def test_packet_sizes_follow_from_the_lacing_values(data: bytes, sizes: list[int]) -> None:
+    assert ogg_packet_sizes(data) == sizes
+    assert ogg_packets(header_packets=1)(data, {}) == 8 * sum(sizes[1:])
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"", "holds 0 streams, expected one"),
+        (b"RIFF" + bytes(100), "no Ogg stream: no page at byte 0"),
+        (ogg([[b"x"]]) + b"Ogg", r"no Ogg stream: no page at byte 29"),
+        (ogg([[b"x" * 50]])[:-1], "ends within a packet, after 77 bytes"),
+        (spanning(b"x" * 300)[:283], "ends within a packet, after 283 bytes"),
+        (ogg([[b"x"], [b"y"]], serials=[1, 2]), "holds 2 streams, expected one"),
+    ],
+)
+def test_what_is_no_single_whole_stream_is_refused(data: bytes, text: str) -> None:
+    with pytest.raises(CodecError, match=text):
+        ogg_packet_sizes(data)
+
+
+def test_bits_that_fill_frames_up_do_not_count() -> None:
+    data = b"\xff\xff\xff\xf0" * 3  # 28 bits of 32
+    assert frames(data, 4, 28) == 84
+    with pytest.raises(CodecError, match="frames of 4 bytes use more than the first 27 bits"):
+        frames(data, 4, 27)
+    for size in (5, 0):
+        with pytest.raises(CodecError, match=f"12 bytes, which are no whole frames of {size}"):
+            frames(data, size, 28)
+
+
+@pytest.mark.parametrize("header_bytes", [8_000, 9_000, -1])
+def test_a_weight_that_cannot_be_is_refused(header_bytes: int) -> None:
+    codec = opened(bits=command.whole_file(header_bytes))
+    with pytest.raises(CodecError, match=r"bits were weighed in a coded file of 8000 bytes; check"):
+        codec.encode(broadband(0.25, RATE_HZ))
+
+
+# ------------------------------------------------------------------------------- two that ship
+
+
+def shipped(selector: str) -> Codec:
+    """A shipped codec at one point, if its programs are installed."""
+    ((model, spec),) = select(selector)
+    try:
+        return model.load(spec, None, "cpu")
+    except MissingPackage as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("mode", "bits", "frame"),
+    [("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160)],
+)
+def test_codec2_weighs_what_its_modes_are_named_after(mode: str, bits: int, frame: int) -> None:
+    codec = shipped(f"codec2@{mode}")
+    seconds = 4.0
+    encoded = codec.encode(broadband(seconds, 8_000))
+    total = bits_of(encoded, codec.spec).total
+    assert total % bits == 0
+    kbps = total / seconds / 1000
+    assert codec.spec.nominal_kbps is not None
+    assert 0 <= kbps - codec.spec.nominal_kbps <= 2 * bits / seconds / 1000
+    assert bits / frame * 8 == pytest.approx(codec.spec.nominal_kbps)
+
+
+@pytest.mark.parametrize("kbps", [16, 64])
+def test_opus_tools_is_near_our_own_opus(
+    loaded: Callable[[str], Codec], shared: Path, kbps: int
+) -> None:
+    outside, inside = shipped(f"opus-tools@{kbps}"), loaded(f"opus@{kbps}")
+    audio = clip_at(shared / "audio/eval/speech/two_cities_a.flac", 48_000, seconds=5)
+    rates, scores = [], []
+    for codec in (outside, inside):
+        encoded = codec.encode(audio)
+        rates.append(bits_of(encoded, codec.spec).total / audio.duration_s / 1000)
+        scores.append(si_sdr_db(audio, codec.decode(encoded, seed=0)))
+    assert rates[0] == pytest.approx(rates[1], rel=0.03)
+    assert scores[0] == pytest.approx(scores[1], abs=0.5)
+
+
+def test_the_container_of_opus_is_not_counted() -> None:
+    codec = shipped("opus-tools@16")
+    encoded = codec.encode(broadband(1.0, 48_000))
+    bits = bits_of(encoded, codec.spec)
+    assert bits.total + 8_000 > 8 * len(encoded.packets[0]) > bits.total + 2_000
+
+
+def test_the_example_of_the_documentation_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "outside-codecs.md").read_text("utf-8")
+    (tmp_path / "my_codec.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
+    # Stand-ins for the two programs: a file of a header and two frames, and silence.
+    coded = struct.pack("<HH14x", 0xCC1C, 18) + b"".join(
+        struct.pack("<H", size) + bytes(size) for size in (40, 38)
+    )
+    (tmp_path / "coded").write_bytes(coded)
+    for name, script in {
+        "elc3": f'test "$2" = 16000 && cp {tmp_path}/coded "$4"',
+        "dlc3": f'head -c 32044 {tmp_path}/zeros > "$2"',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    ((model, spec),) = select(f"{tmp_path / 'my_codec.py'}@16")
+    encoded = model.load(spec, None, "cpu").encode(broadband(0.5, spec.rate_hz or 0))
+    assert (model.name, encoded.payload_bits) == ("lc3", 8 * (40 + 38))

@@ -16,8 +16,8 @@ from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.types import Codec, WeightsInfo
 from snacbench.weights import embedded
-from tests.codecs.conftest import filled
 from tests.conftest import broadband
+from tests.support.codec_models import filled
 
 torch = pytest.importorskip("torch")
 
@@ -96,42 +96,8 @@ def save(path: Path, **changes: Any) -> LocatedWeights:
     return LocatedWeights({path.name: path}, WeightsInfo("folder"))
 
 
-def test_loads_the_packages_own_save_format(tmp_path: Path) -> None:
-    model, spec = select("dac-44khz@3q")[0]
-    codec = model.load(spec, save(tmp_path / "weights.pth"), "cpu")
-    audio = broadband(0.6, 44_100)
-    encoded = codec.encode(audio)
-    assert len(encoded.codes) == 3
-    assert codec.decode(encoded, seed=0).num_samples == audio.num_samples
-
-
 def test_a_model_of_another_rate_is_refused(tmp_path: Path) -> None:
     model, spec = select("dac-44khz@3q")[0]
     weights = save(tmp_path / "weights.pth", sample_rate=24_000)
     with pytest.raises(WeightsMismatch, match=r"describes 24000 Hz.*which is not dac-44khz"):
         model.load(spec, weights, "cpu")
-
-
-def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "weights.pth"
-    torch.save({"model": {}}, path)
-    model, spec = select("dac-44khz@3q")[0]
-    with pytest.raises(WeightsMismatch, match=r"not in DAC's format.*found \['model'\]"):
-        model.load(spec, LocatedWeights({path.name: path}, WeightsInfo("folder")), "cpu")
-
-
-def test_loading_without_weights_is_refused() -> None:
-    model, spec = select("dac-44khz@3q")[0]
-    with pytest.raises(WeightsMismatch, match="cannot run without weights"):
-        model.load(spec, None, "cpu")
-
-
-def test_latency_of_the_embedded_model_is_its_look_ahead(loaded: Callable[[str], Codec]) -> None:
-    codec: Any = loaded("dac-mini@12q")
-    x = torch.zeros(1, 1, 320 * 60, requires_grad=True)
-    with torch.enable_grad():
-        out = codec.model.decode(codec.model.encode(x)[0])[0, 0]
-    place = 320 * 30 + 59  # the worst place in a frame, found by trying every one
-    (gradient,) = torch.autograd.grad(out[place], x)
-    ahead = int(gradient[0, 0].nonzero().max()) - place
-    assert ahead == round(codec.spec.latency_s * 24_000)

@@ -11,14 +11,13 @@ import pytest
 from snacbench.codecs import encodec as adapter
 from snacbench.codecs._checkpoint import load_tensors
 from snacbench.codecs._neural import prepare_for_inference, ready_device
-from snacbench.errors import WeightsMismatch
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Codec
 from snacbench.weights import embedded
-from tests.codecs.conftest import filled
 from tests.conftest import broadband
+from tests.support.codec_models import filled
 
 torch = pytest.importorskip("torch")
 
@@ -115,9 +114,3 @@ def test_equals_the_package(loaded: Callable[[str], Codec]) -> None:
     with torch.inference_mode():
         expected = package(torch.from_numpy(np.array(audio.samples))[None])[0].numpy()
     assert np.array_equal(codec.decode(codec.encode(audio), seed=0).samples, expected)
-
-
-def test_loading_without_weights_is_refused() -> None:
-    model, spec = select("encodec-24khz@6")[0]
-    with pytest.raises(WeightsMismatch, match="cannot run without weights"):
-        model.load(spec, None, "cpu")

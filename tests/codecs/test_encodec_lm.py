@@ -23,36 +23,31 @@ from tests.hosts import Host, Reply, serve
 
 torch = pytest.importorskip("torch")
 
-from snacbench.codecs import _encodec_lm as lm  # noqa: E402
-
-FULL = {facts.codec: facts for facts in lm._FACTS}
-TINY = replace(
-    FULL["encodec-48khz"], codebooks=4, codebook_size=32, dim=16, layers=2, segment_frames=9
-)
-
-
-def write_weights(facts: lm._Facts, folder: Path) -> Path:
-    """Random weights as the package's own module has them: what `torch.save` made of a state."""
-    torch.manual_seed(0)
-    path = folder / facts.file
-    torch.save(lm._network(facts, path).state_dict(), path)
-    return path
+from snacbench.codecs import encodec as lm  # noqa: E402
+from tests.support.language_models import FULL, TINY, write_weights  # noqa: E402
 
 
 def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def random_codes(facts: lm._Facts, frames: int, streams: int) -> tuple[Codes, ...]:
+def random_codes(facts: lm.LanguageFacts, frames: int, streams: int) -> tuple[Codes, ...]:
     random = np.random.default_rng(1)
     codes = random.integers(0, facts.codebook_size, (streams, 1, frames))
     return tuple(codes.astype(np.int32))
 
 
+def loaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> lm.LanguageModel:
+    monkeypatch.setattr(lm, "LANGUAGE_FACTS", (TINY,))
+    digests = {path.name: sha256_of(path)}
+    return lm.load_language_model(
+        TINY.codec, LocatedWeights({path.name: path}, WeightsInfo(sha256=digests))
+    )
+
+
 @pytest.fixture
-def tiny(tmp_path: Path) -> lm.LanguageModel:
-    path = write_weights(TINY, tmp_path)
-    return lm._loaded(TINY, path, sha256_of(path))
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> lm.LanguageModel:
+    return loaded(write_weights(TINY, tmp_path), monkeypatch)
 
 
 def test_codes_come_back(tiny: lm.LanguageModel) -> None:
@@ -74,22 +69,24 @@ def test_probabilities_are_those_of_the_package(tiny: lm.LanguageModel) -> None:
     assert np.allclose(expected.sum(axis=-1), 1, atol=1e-5)
 
 
-def test_global_random_numbers_are_left_alone(tmp_path: Path) -> None:
+def test_global_random_numbers_are_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write_weights(TINY, tmp_path)
     torch.manual_seed(7)
     state = torch.get_rng_state()
     with torch.random.fork_rng():
-        lm._loaded(TINY, path, "")
+        loaded(path, monkeypatch)
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_files_of_other_shapes_are_refused(tmp_path: Path) -> None:
+def test_files_of_other_shapes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_weights(replace(TINY, dim=24), tmp_path)
     with pytest.raises(WeightsMismatch, match="shape"):
-        lm._loaded(TINY, path, "")
+        loaded(path, monkeypatch)
     torch.save([1, 2], path)
     with pytest.raises(WeightsMismatch, match="holds a list, expected the weights of a language"):
-        lm._loaded(TINY, path, "")
+        loaded(path, monkeypatch)
 
 
 @pytest.mark.parametrize("codec", sorted(FULL))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from snacbench.codecs import _neural as neural
-from snacbench.codecs._checkpoint import load_strictly, load_tensors
-from snacbench.errors import CodecError, UserError, WeightsMismatch
-from tests.codecs.conftest import filled, narrow_snac
+from snacbench.errors import CodecError, UserError
+from tests.support.codec_models import filled, narrow_snac
 
 torch = pytest.importorskip("torch")
 
@@ -78,35 +75,6 @@ def test_inplace_snake_leaves_its_input_alone() -> None:
     assert torch.equal(x, kept)
 
 
-def test_missing_and_unexpected_keys_are_named() -> None:
-    model = torch.nn.Linear(2, 3)
-    with pytest.raises(WeightsMismatch, match=r"1 keys missing \(bias\), 1 keys unexpected"):
-        load_strictly(model, {"weight": model.weight, "extra": model.bias}, Path("x.bin"))
-    state = {"weight": torch.zeros(3, 3), "bias": model.bias}
-    with pytest.raises(WeightsMismatch, match=r"1 keys of another shape \(weight\)"):
-        load_strictly(model, state, Path("x.bin"))
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "model.bin", "model.th"])
-def test_damaged_weights_files_are_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"\x80\x04 this is no weights file" * 9)
-    with pytest.raises(WeightsMismatch, match="damaged or not a weights file"):
-        load_tensors(tmp_path / name)
-
-
-def test_pickles_that_run_code_are_refused(tmp_path: Path) -> None:
-    import pickle
-
-    class Evil:
-        def __reduce__(self) -> Any:
-            return (print, ("ran",))
-
-    path = tmp_path / "model.pth"
-    path.write_bytes(pickle.dumps(Evil()))
-    with pytest.raises(WeightsMismatch, match="damaged or not a weights file"):
-        load_tensors(path)
-
-
 def test_nan_from_a_decoder_is_an_error() -> None:
     with pytest.raises(CodecError, match="NaN or infinite"):
         neural.to_audio(torch.tensor([[[0.0, float("nan")]]]), 24_000, 2)
@@ -130,9 +98,3 @@ def test_reduced_precision_is_off() -> None:
     neural.ready_device("cpu")
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
-
-
-def test_codes_survive_the_way_through_numpy() -> None:
-    codes = torch.randint(0, 4096, (1, 50))
-    assert torch.equal(neural.from_codes(neural.to_codes(codes), torch.device("cpu")), codes)
-    assert neural.to_codes(codes).dtype == np.int32

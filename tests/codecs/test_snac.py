@@ -20,8 +20,8 @@ from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
 from snacbench.types import Codec, WeightsInfo
-from tests.codecs.conftest import filled, narrow_snac
 from tests.conftest import broadband
+from tests.support.codec_models import filled, narrow_snac
 
 torch = pytest.importorskip("torch")
 
@@ -123,20 +123,6 @@ def test_truncated_points_stay_out_of_defaults() -> None:
             assert not [p for p in model.points if p.truncated and p.name in model.default]
 
 
-def test_latency_of_the_embedded_model_is_its_look_ahead(loaded: Callable[[str], Codec]) -> None:
-    codec: Any = loaded("snac-mini")
-    block, model = 160 * 4, codec.model
-    for noise in adapter._noise_blocks(model):
-        noise.generators = [None]
-    x = torch.zeros(1, 1, 40 * block, requires_grad=True)
-    with torch.enable_grad():
-        out = model.decoder(model.quantizer(model.encoder(x))[0])[0, 0]
-    place = 20 * block + 283  # the worst place in a block, found by trying every one
-    (gradient,) = torch.autograd.grad(out[place], x)
-    ahead = int(gradient[0, 0].nonzero().max()) - place
-    assert ahead == round(codec.spec.latency_s * 24_000)
-
-
 def test_a_configuration_of_another_model_is_refused(tmp_path: Path) -> None:
     config = tmp_path / "config.json"
     config.write_text(json.dumps(narrow_snac("snac-32khz")))
@@ -144,9 +130,3 @@ def test_a_configuration_of_another_model_is_refused(tmp_path: Path) -> None:
     weights = LocatedWeights({"config.json": config}, WeightsInfo("folder"))
     with pytest.raises(WeightsMismatch, match=r"describes 32000 Hz.*which is not snac-24khz"):
         model.load(spec, weights, "cpu")
-
-
-def test_loading_without_weights_is_refused() -> None:
-    model, spec = select("snac-24khz")[0]
-    with pytest.raises(WeightsMismatch, match="cannot run without weights"):
-        model.load(spec, None, "cpu")

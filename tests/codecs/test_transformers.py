@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.codecs import _transformers as hub
+from snacbench.codecs import transformers_hub as hub
 from snacbench.errors import MissingPackage, WeightsMismatch
-from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.runner.plan import Request, make_plan
@@ -29,43 +28,7 @@ from tests.conftest import broadband
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-# As published: the configurations of facebook/encodec_32khz and kyutai/mimi, where they differ
-# from the library's defaults.
-PUBLISHED: dict[str, dict[str, Any]] = {
-    "encodec-32khz": {
-        "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
-        "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
-        "use_conv_shortcut": False,
-    },
-    "mimi": {},
-}  # fmt: skip
-# The same rates, strides, depths and numbers of codebooks at a fraction of the width.
-NARROW: dict[str, dict[str, Any]] = {
-    "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
-    "mimi": {
-        "num_filters": 4, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
-        "num_attention_heads": 2, "num_key_value_heads": 2, "codebook_dim": 16,
-        "vector_quantization_hidden_dimension": 16, "upsample_groups": 32,
-    },
-}  # fmt: skip
-CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
-NAMES = sorted(CLASSES)
-
-
-def network(name: str, arguments: dict[str, Any]) -> Any:
-    """The library's own object, with codebooks and layers that make codes differ."""
-    torch.manual_seed(0)
-    config = getattr(transformers, f"{CLASSES[name]}Config")(**arguments)
-    model = getattr(transformers, f"{CLASSES[name]}Model")(config)
-    generator = torch.Generator().manual_seed(1)
-    for key, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if key.endswith(("embed", "embed_sum")):
-            tensor.data = torch.randn(tensor.shape, generator=generator)
-        elif key.endswith("bias"):
-            tensor.data = 0.02 * torch.randn(tensor.shape, generator=generator)
-        elif key.endswith("original0"):
-            tensor.data = 2 * tensor.data
-    return model.eval()
+from tests.support.transformers_models import CLASSES, NAMES, NARROW, PUBLISHED, network  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -140,13 +103,6 @@ def test_sizes_are_those_of_the_published_models(name: str, megabytes: float) ->
     assert counted / 1e6 == pytest.approx(codec_models()[name].points[-1].params_m, abs=0.05)
     stored = sum(t.numel() * t.element_size() for t in model.state_dict().values())
     assert stored / 1e6 == pytest.approx(megabytes, abs=0.05)
-
-
-@pytest.mark.published
-def test_a_file_of_encodec_32khz_has_the_published_size(tmp_path: Path) -> None:
-    model = network("encodec-32khz", PUBLISHED["encodec-32khz"])
-    write(tmp_path, {}, as_first_released(model.state_dict()))
-    assert (tmp_path / hub.WEIGHTS).stat().st_size == 235_972_432
 
 
 @pytest.mark.published
@@ -353,10 +309,3 @@ def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch,
     text = rf"{name} needs the Python package 'transformers'.*pip install '\.\[transformers\]'"
     with pytest.raises(MissingPackage, match=text):
         make_plan(Request(name))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_loading_without_weights_is_refused(name: str) -> None:
-    model: CodecModel = codec_models()[name]
-    with pytest.raises(WeightsMismatch, match="cannot run without weights"):
-        model.load(model.points[0], None, "cpu")

@@ -104,23 +104,25 @@ open(output, "wb").write(shifted)
 """
 POINTS = {"in-time": 0, "one": 1, "frame": 400, "early": -320, "far": 8_000}
 CODEC = f"""
-name: toy
-rate_hz: 16000
-input: {{container: raw, sample_format: int16}}
-output: {{container: raw, sample_format: int16}}
-points: {[{"name": name, "settings": {"late": late}} for name, late in POINTS.items()]}
-encode: [cp, "{{input}}", "{{coded}}"]
-decode: [{sys.executable}, -S, "{{here}}/late.py", "{{coded}}", "{{output}}", "{{late}}"]
-bits: file_size
+from pathlib import Path
+from snacbench.codecs.command import CommandCodec, Point, whole_file
+LATE = Path(__file__).parent / "late.py"
+MODELS = CommandCodec(
+    name="toy", rate_hz=16_000, input="raw int16", output="raw int16",
+    points=[Point(None, name, {{"late": late}}) for name, late in {POINTS}.items()],
+    encode="cp {{input}} {{coded}}",
+    decode=f"{sys.executable} -S {{LATE}} {{{{coded}}}} {{{{output}}}} {{{{late}}}}",
+    bits=whole_file(),
+).model()
 """
 
 
 def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) -> None:
     (tmp_path / "late.py").write_text(LATE)
-    (tmp_path / "toy.yaml").write_text(CODEC)
+    (tmp_path / "toy.py").write_text(CODEC)
     write(tmp_path / "set" / "a.wav", broadband(SECONDS, 48_000, seed=4))
     done = run_in(
-        tmp_path, "run", "--codecs", "command:toy.yaml", "--data", "set", "-o", "run",
+        tmp_path, "run", "--codecs", "toy.py", "--data", "set", "-o", "run",
         "--metrics", "si_sdr,si_sdr_aligned", "--jobs", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -260,7 +260,7 @@ def test_no_mutated_file_crashes_a_codec_for_long(selector: str) -> None:
 
 def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
     """EnCodec as its 48 kHz model is built: two channels, segments that overlap, normalised."""
-    from tests.codecs.own_models import state_file, tiny_encodec
+    from tests.support.codec_models import state_file, tiny_encodec
 
     shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
     model = {"normalize": True, "segment": 0.5, "overlap": 0.02}

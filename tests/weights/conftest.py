@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench.download import http
+from snacbench import download
 from tests import hosts
 from tests.hosts import IMPATIENT, Host, serve
 
@@ -70,9 +70,9 @@ def _nothing_of_this_machine(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "home" / "token"))
-    monkeypatch.setattr(http, "PATIENCE", IMPATIENT)
+    monkeypatch.setattr(download, "RETRIES", IMPATIENT)
     for name in ENDPOINTS:
         monkeypatch.setenv(name, silent_address)

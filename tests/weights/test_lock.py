@@ -10,8 +10,7 @@ import pytest
 
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.models import HostedFile
-from snacbench.weights.digests import known_digest
-from snacbench.weights.lock import LockedFile, lock_path, locked_files, record, replace
+from snacbench.weights.lock import LockedFile, known_digest, lock_path, locked_files, record
 
 A, B = "aa" * 32, "bb" * 32
 
@@ -59,9 +58,9 @@ def test_two_processes_that_saw_different_files_do_not_both_win():
 
 def test_replacing_forgets_what_is_not_there_any_more():
     record("model", {"w.bin": entry(A), "config.json": entry(A)})
-    replace("model", {"w.bin": entry(B)})
+    record("model", {"w.bin": entry(B)}, anew=True)
     assert {name: file.sha256 for name, file in locked_files("model").items()} == {"w.bin": B}
-    replace("model", {})
+    record("model", {}, anew=True)
     assert locked_files("model") == {}
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from snacbench.errors import UserError
 from snacbench.models import CodecModel, HostedFile, WeightsSource
-from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
+from snacbench.weights.policy import WeightsPolicy, decide, host_address, parse_policy
 
 AUTO = WeightsPolicy()
 
@@ -118,14 +119,36 @@ def test_one_host_that_does_not_answer_makes_all_fall_back(monkeypatch, host, si
 
 
 @pytest.mark.usefixtures("cached")
-@pytest.mark.parametrize("variable", ["SNACBENCH_OFFLINE", "HF_HUB_OFFLINE"])
-def test_offline_is_respected_but_caches_are_used(monkeypatch, host, variable):
+@pytest.mark.parametrize("by", ["argument", "SNACBENCH_OFFLINE", "HF_HUB_OFFLINE"])
+def test_offline_is_respected_but_caches_are_used(monkeypatch, host, by):
     monkeypatch.setenv("HF_ENDPOINT", host.address)
-    monkeypatch.setenv(variable, "1")
-    assert decide(AUTO, [CDN])[0].base == "published"
+    auto = parse_policy(["auto"], offline=by == "argument")
+    if by != "argument":
+        monkeypatch.setenv(by, "1")
+    assert decide(auto, [CDN])[0].base == "published"
     started = time.monotonic()
-    policy, why = decide(AUTO, [CDN, HUB])
+    policy, why = decide(auto, [CDN, HUB])
     assert policy.base == "embedded"
     assert why.endswith("published weights are not cached and offline, nobody is asked")
     assert time.monotonic() - started < 1
     assert host.asked == []
+
+
+def test_asking_ends_in_time_even_if_a_host_hangs(monkeypatch, host):
+    import requests
+
+    monkeypatch.setenv("HF_ENDPOINT", host.address)
+    monkeypatch.setattr("snacbench.weights.policy.DECISION_SECONDS", 0.1)
+    monkeypatch.setattr(requests, "head", lambda *args, **kwargs: time.sleep(5))
+    started = time.monotonic()
+    assert decide(AUTO, [HUB])[0].base == "embedded"
+    assert time.monotonic() - started < 2
+
+
+def test_addresses_can_be_pointed_elsewhere(monkeypatch, host):
+    source = replace(HUB.source, host="github")
+    monkeypatch.setenv("SNACBENCH_GITHUB_ENDPOINT", "https://mirror.example/")
+    assert host_address(source) == "https://mirror.example"
+    for empty in (monkeypatch.delenv, lambda name: monkeypatch.setenv(name, "")):
+        empty("SNACBENCH_GITHUB_ENDPOINT")
+        assert host_address(source) == "https://github.com"

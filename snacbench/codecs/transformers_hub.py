@@ -1,15 +1,16 @@
-"""What the codecs of the transformers library share: strict loading from the hub's two files.
+"""EnCodec at 32 kHz and Mimi, which are published in the transformers library's format only.
 
-The library gets its configuration and its tensors as values that are already read, so it neither
-downloads nor unpickles anything. Its tensors changed their names between releases; it translates
-old names itself, and then nothing may be left over on either side.
+Both are loaded strictly from the hub's two files. The library gets its configuration and its
+tensors as values that are already read, so it neither downloads nor unpickles anything. Its tensors
+changed their names between releases; it translates old names itself, and then nothing may be left
+over on either side.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import load_tensors
 from snacbench.errors import WeightsMismatch
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
-from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.types import Audio, CodecSpec, Encoded, Stream
 
 if TYPE_CHECKING:
     import torch
@@ -31,27 +32,10 @@ Quantise = Callable[[Any, Any, int], Any]
 Synthesise = Callable[[Any, Any], Any]
 
 
-def hub_source(repository: str, sha256: str = "") -> WeightsSource:
+def _hub_source(repository: str, sha256: str = "") -> WeightsSource:
     """Where the hub keeps a model: its configuration and its weights, `sha256` being theirs."""
     files = (HostedFile(CONFIG, CONFIG), HostedFile(WEIGHTS, WEIGHTS, sha256))
     return WeightsSource("hub", repository, files)
-
-
-def points(
-    base: CodecSpec, stream: Stream, codebooks: int, *, trained_from: int
-) -> tuple[CodecSpec, ...]:
-    """One operating point per number of codebooks; those below `trained_from` are truncated."""
-    return tuple(
-        replace(
-            base,
-            name=f"{base.model}@{nominal_kbps_of((stream,) * used):.3g}kbps",
-            streams=(stream,) * used,
-            nominal_kbps=nominal_kbps_of((stream,) * used),
-            settings={"codebooks": used},
-            truncated=used < trained_from,
-        )
-        for used in range(1, codebooks + 1)
-    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +76,7 @@ class TransformersCodec:
         return neural.to_audio(batch, encoded.rate_hz, encoded.num_samples)
 
 
-def model_of(
+def _model_of(
     name: str,
     points: Sequence[CodecSpec],
     source: WeightsSource,
@@ -212,3 +196,112 @@ def _check_report(report: Mapping[str, Any], surplus: int, path: Path, name: str
 def _some(keys: Sequence[str]) -> str:
     shown = ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
     return f" ({shown})" if keys else ""
+
+
+# --------------------------------------------------------------------------------- EnCodec 32 kHz
+
+
+# MusicGen's music codec. Unlike the 24 kHz model it is not causal, and it was trained without
+# quantiser dropout (audiocraft's configuration ``encodec_large_nq4_s640``), so fewer than its 4
+# codebooks are truncated.
+
+_ENCODEC_RATE_HZ, _ENCODEC_FRAME, _ENCODEC_CODEBOOKS = 32_000, 640, 4
+_ENCODEC_BANDWIDTH_KBPS = 2.2
+# How far ahead an output sample depends on the input, at the worst place within a frame, found
+# by propagating gradients back through the model.
+_ENCODEC_LATENCY_SAMPLES = 5_427
+# As in the hub's commit 4966e19, which corrected the first upload.
+_ENCODEC_SHA256 = "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca"
+
+_ENCODEC_BASE = CodecSpec(
+    name="encodec-32khz",
+    model="encodec-32khz",
+    family="encodec",
+    rate_hz=_ENCODEC_RATE_HZ,
+    channels=(1,),
+    latency_s=_ENCODEC_LATENCY_SAMPLES / _ENCODEC_RATE_HZ,
+    params_m=57.9,
+    licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
+    citation=(
+        "Copet, Kreuk, Gat, Remez, Kant, Synnaeve, Adi, Défossez: Simple and Controllable Music "
+        "Generation, NeurIPS 2023, arXiv:2306.05284"
+    ),
+)
+_ENCODEC_POINTS = neural.points_at_depths(
+    _ENCODEC_BASE,
+    (Stream(Fraction(_ENCODEC_RATE_HZ, _ENCODEC_FRAME), 2_048),) * _ENCODEC_CODEBOOKS,
+    "codebooks",
+    trained_from=_ENCODEC_CODEBOOKS,
+)
+
+
+def _encodec_quantise(model: Any, batch: Any, codebooks: int) -> Any:
+    """The first codes of all: the model knows one bandwidth, and each codebook codes a rest."""
+    segments = model.encode(batch, bandwidth=_ENCODEC_BANDWIDTH_KBPS).audio_codes
+    return segments[0][:, :codebooks]
+
+
+def _encodec_synthesise(model: Any, codes: Any) -> Any:
+    return model.decode(codes[None], [None]).audio_values
+
+
+# ------------------------------------------------------------------------------------------- Mimi
+
+
+# A causal codec with transformers around its quantisers (Défossez et al. 2024). The first codebook
+# carries semantic tokens, distilled from WavLM; the others are a residual quantiser of their own,
+# so that any number of them may be left away from the end.
+
+_MIMI_RATE_HZ, _MIMI_FRAME, _MIMI_CODEBOOKS = 24_000, 1_920, 32
+# What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
+_MIMI_DEFAULT_CODEBOOKS = 8
+# Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32 codebooks only
+# (kyutai-labs/moshi, issues 122, 144 and 189), so fewer than 8 are nothing they stand by.
+_MIMI_FEWEST_CODEBOOKS = 8
+
+_MIMI_BASE = CodecSpec(
+    name="mimi",
+    model="mimi",
+    family="mimi",
+    rate_hz=_MIMI_RATE_HZ,
+    channels=(1,),
+    latency_s=_MIMI_FRAME
+    / _MIMI_RATE_HZ,  # causal: one frame of 80 ms, as the authors' README states
+    params_m=96.1,
+    licence="CC-BY-4.0",
+    citation=(
+        "Défossez, Mazaré, Orsini, Royer, Pérez, Jégou, Grave, Zeghidour: Moshi: a speech-text "
+        "foundation model for real-time dialogue, 2024, arXiv:2410.00037"
+    ),
+)
+_MIMI_POINTS = neural.points_at_depths(
+    _MIMI_BASE,
+    (Stream(Fraction(_MIMI_RATE_HZ, _MIMI_FRAME), 2_048),) * _MIMI_CODEBOOKS,
+    "codebooks",
+    trained_from=_MIMI_FEWEST_CODEBOOKS,
+)
+
+
+def _mimi_quantise(model: Any, batch: Any, codebooks: int) -> Any:
+    return model.encode(batch, num_quantizers=codebooks).audio_codes
+
+
+def _mimi_synthesise(model: Any, codes: Any) -> Any:
+    return model.decode(codes).audio_values
+
+
+MODELS = (
+    _model_of(
+        "Encodec",
+        _ENCODEC_POINTS,
+        _hub_source("facebook/encodec_32khz", _ENCODEC_SHA256),
+        (_encodec_quantise, _encodec_synthesise),
+    ),
+    _model_of(
+        "Mimi",
+        _MIMI_POINTS,
+        _hub_source("kyutai/mimi"),
+        (_mimi_quantise, _mimi_synthesise),
+        default=_MIMI_POINTS[_MIMI_DEFAULT_CODEBOOKS - 1],
+    ),
+)

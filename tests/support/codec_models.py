@@ -1,0 +1,172 @@
+"""Models of the packages' own classes with random weights: of published size, narrow and tiny."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from snacbench.plugins import codec_models
+from snacbench.selectors import select
+from snacbench.types import Audio, Codec, CodecSpec
+from snacbench.weights.locate import locate
+from snacbench.weights.policy import WeightsPolicy
+
+SNAC_SHAPES: dict[str, dict[str, Any]] = {
+    "snac-24khz": {
+        "sampling_rate": 24_000, "encoder_dim": 48, "encoder_rates": [2, 4, 8, 8],
+        "decoder_dim": 1024, "decoder_rates": [8, 8, 4, 2], "attn_window_size": None,
+        "codebook_size": 4096, "codebook_dim": 8, "vq_strides": [4, 2, 1],
+        "noise": True, "depthwise": True,
+    },
+    "snac-32khz": {
+        "sampling_rate": 32_000, "encoder_dim": 64, "encoder_rates": [2, 3, 8, 8],
+        "decoder_dim": 1536, "decoder_rates": [8, 8, 3, 2], "attn_window_size": 32,
+        "codebook_size": 4096, "codebook_dim": 8, "vq_strides": [8, 4, 2, 1],
+        "noise": True, "depthwise": True,
+    },
+}  # fmt: skip
+SNAC_SHAPES["snac-44khz"] = {**SNAC_SHAPES["snac-32khz"], "sampling_rate": 44_100}
+
+
+def narrow_snac(name: str) -> dict[str, Any]:
+    """The published model's rates and strides at an eighth of its width."""
+    # Attention heads are 64 wide, so the 32 and 44 kHz models cannot be narrower than this.
+    encoder_dim, decoder_dim = (6, 128) if name == "snac-24khz" else (8, 128)
+    return {**SNAC_SHAPES[name], "encoder_dim": encoder_dim, "decoder_dim": decoder_dim}
+
+
+def filled(model: Any, seed: int = 0) -> Any:
+    """Random weights that matter: no all-zero codebooks, biases or unit Snakes."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+        if name.endswith(("embed", "codebook.weight")):
+            tensor.data = torch.randn(tensor.shape, generator=generator)
+        elif name.endswith("inited"):
+            tensor.data = torch.ones_like(tensor)
+        elif name.endswith(("alpha", "bias")):
+            noise = torch.rand(tensor.shape, generator=generator)
+            tensor.data = (0.5 + noise) if name.endswith("alpha") else 0.02 * (noise - 0.5)
+    return model.eval()
+
+
+DAC_SHAPES: dict[str, dict[str, Any]] = {
+    "dac-44khz": {"n_codebooks": 9, "sample_rate": 44_100},
+    "dac-44khz-16kbps": {"n_codebooks": 18, "sample_rate": 44_100, "latent_dim": 128},
+    "dac-24khz": {
+        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
+        "n_codebooks": 32, "sample_rate": 24_000,
+    },
+    "dac-16khz": {
+        "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
+        "n_codebooks": 12, "sample_rate": 16_000,
+    },
+}  # fmt: skip
+
+
+def write_published(name: str, folder: Path) -> Any:
+    """Write a random model in its published format and return the package's own object."""
+    torch.manual_seed(0)
+    source = codec_models()[name].source
+    assert source is not None
+    if name in SNAC_SHAPES:
+        from snac import SNAC
+
+        model = filled(SNAC(**SNAC_SHAPES[name]))
+        (folder / "config.json").write_text(json.dumps(SNAC_SHAPES[name]))
+        torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    elif name in DAC_SHAPES:
+        from dac import DAC
+
+        model = filled(DAC(**DAC_SHAPES[name]))
+        saved = {"state_dict": model.state_dict(), "metadata": {"kwargs": DAC_SHAPES[name]}}
+        torch.save(saved, folder / source.files[0].aliases[0])
+    else:
+        from encodec import EncodecModel
+
+        make = {
+            "encodec-24khz": EncodecModel.encodec_model_24khz,
+            "encodec-48khz": EncodecModel.encodec_model_48khz,
+        }[name]
+        model = filled(make(pretrained=False))
+        torch.save(model.state_dict(), folder / source.files[0].name)
+    return model
+
+
+DAC_SHAPE: dict[str, Any] = {
+    "encoder_dim": 4, "encoder_rates": [2, 4, 5, 8], "decoder_dim": 32,
+    "decoder_rates": [8, 5, 4, 2], "n_codebooks": 4, "sample_rate": 24_000,
+}  # fmt: skip
+
+
+def tiny_dac(seed: int = 0, **changes: Any) -> Any:
+    from dac import DAC
+
+    torch.manual_seed(seed)
+    return filled(DAC(**{**DAC_SHAPE, **changes}), seed)
+
+
+def tiny_snac(seed: int = 0, **changes: Any) -> Any:
+    from snac import SNAC
+
+    torch.manual_seed(seed)
+    return filled(SNAC(**{**narrow_snac("snac-24khz"), **changes}), seed)
+
+
+def tiny_encodec(
+    seed: int = 0,
+    *,
+    channels: int = 1,
+    n_q: int = 4,
+    rate_hz: int = 24_000,
+    bandwidths: tuple[float, ...] = (1.5, 3.0),
+    decoder: dict[str, Any] | None = None,
+    model: dict[str, Any] | None = None,
+    **shape: Any,
+) -> Any:
+    from encodec import EncodecModel
+    from encodec.modules import SEANetDecoder, SEANetEncoder
+    from encodec.quantization import ResidualVectorQuantizer
+
+    torch.manual_seed(seed)
+    shape = {"dimension": 16, "n_filters": 4, "causal": True, **shape, "channels": channels}
+    return filled(
+        EncodecModel(
+            SEANetEncoder(**shape),
+            SEANetDecoder(**shape, **(decoder or {})),
+            ResidualVectorQuantizer(dimension=shape["dimension"], n_q=n_q, bins=64),
+            list(bandwidths),
+            rate_hz,
+            channels,
+            **(model or {}),
+        ),
+        seed,
+    )
+
+
+def spec_of(selector: str) -> CodecSpec:
+    ((_, spec),) = select(selector)
+    return spec
+
+
+def opened(selector: str) -> Codec:
+    """A model at a path, loaded as a run's worker loads it."""
+    ((model, spec),) = select(selector)
+    return model.load(spec, locate(model, WeightsPolicy("auto")), "cpu")
+
+
+def notes_of(spec: CodecSpec) -> str:
+    return "; ".join(spec.settings.get("notes", ()))
+
+
+def batch_of(audio: Audio) -> torch.Tensor:
+    return torch.from_numpy(np.array(audio.samples))[None]
+
+
+def state_file(path: Path, state: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, path)
+    return path
