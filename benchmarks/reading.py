@@ -156,13 +156,13 @@ def _run_measured(arguments: list[str]) -> None:
 def _write_report_data(run: Path, out: Path) -> None:
     """What ``snacbench report`` does, but for players and figures."""
     from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
-    from snacbench.report.build import Beside, Request, clips_to_play, write_page
-    from snacbench.report.preview import Preview
+    from snacbench.report.build import Beside, clips_to_play, write_page
+    from snacbench.report.players import Preview
     from snacbench.tables.run import RunRows
 
     folder = RunFolder.open(run)
     rows = RunRows.load(folder)
-    clips_to_play(folder, rows, Request(clips=0))
+    clips_to_play(folder, rows, 0)
     write_page(folder, rows, out, Beside([], [], Preview(False, float("inf")), []))
 
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import click
 
 from snacbench.cli.terminal import err
 from snacbench.errors import UserError
-from snacbench.plots.plot import Options, Plot, Rate, Width, plots, select_plots
+from snacbench.plots.drawing import (
+    FORMATS,
+    Options,
+    Rate,
+    Width,
+    plots,
+    select_plots,
+    to_draw,
+    write_plots,
+)
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows
-
-if TYPE_CHECKING:
-    from snacbench.plots._data import PlotData
-
-_FORMATS = ("svg", "pdf", "png")
 
 
 def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -25,6 +28,17 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
         for known in plots().values():
             click.echo(f"{known.name:<14}{known.description}")
         context.exit()
+
+
+def _several(_: click.Context, __: click.Parameter, text: str) -> list[str]:
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if wrong := ["".join(pair) for pair in pairs if not (pair[0] and pair[2])]:
+        raise UserError(f"--label takes NAME=TEXT, such as snac-24khz=SNAC; found {wrong[0]!r}")
+    return {name: text for name, _, text in pairs}
 
 
 @click.command(short_help="Draw figures from runs.")
@@ -41,10 +55,30 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.option(
     "--metrics",
     "--metric",
-    "metric",
+    "metrics",
     default="",
     metavar="M,...",
+    callback=_several,
     help="[default: every metric of the run]",
+)
+@click.option(
+    "--codecs",
+    default="",
+    metavar="C,...",
+    callback=_several,
+    help="Operating points, models or families of the run.  [default: all]",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME=TEXT",
+    callback=_labels,
+    help="Call a codec or a model TEXT; may be given several times.",
+)
+@click.option("--title", default="", metavar="TEXT", help="Above every figure.")
+@click.option(
+    "--no-caption", "caption", flag_value=False, default=True, help="Without small print."
 )
 @click.option(
     "--rate",
@@ -55,7 +89,14 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 )
 @click.option("--domain", default="all", show_default=True, help="speech, music, environment.")
 @click.option("--baseline", default="", metavar="CODEC", help="[default: the run's first codec]")
-@click.option("--format", "forms", default="svg", show_default=True, help="Any of svg,pdf,png.")
+@click.option(
+    "--format",
+    "forms",
+    default="svg",
+    show_default=True,
+    help="Any of svg,pdf,png.",
+    callback=_several,
+)
 @click.option(
     "--width",
     type=click.Choice(get_args(Width)),
@@ -71,60 +112,40 @@ def plot(
     runs: tuple[Path, ...],
     name: str,
     out: Path,
-    metric: str,
+    metrics: list[str],
+    codecs: list[str],
+    labels: dict[str, str],
+    title: str,
+    caption: bool,
     rate: Rate,
     domain: str,
     baseline: str,
-    forms: str,
+    forms: list[str],
     width: Width,
 ) -> None:
     """Draw plot NAME, or all of them, from one or more runs, and print the files written.
 
     Plots of a metric are drawn once for every metric. 'snacbench plot --list' names all plots.
     """
-    chosen, formats = select_plots(name), _formats(forms)
-    # What follows takes scipy and matplotlib along, which no other verb should wait for.
-    from snacbench.plots._data import PlotData
-    from snacbench.plots.batch import Share, draw_all, helpers_for
-    from snacbench.plots.save import each_metric
-
-    folders = [RunFolder.open(path) for path in runs]
-    with helpers_for(_about_how_many(folders, chosen, metric)) as helpers:
-        data = PlotData([RunRows.load(folder) for folder in folders])
-        data.check_domain(domain)
-        if baseline:
-            data.check_codec(baseline)
-        metrics = _metrics(data, metric) if any("metric" in p.uses for p in chosen) else []
-        if data.repeated:
-            names = ", ".join(data.repeated)
-            err.print(f"warning: drawn from the first run that has them: {names}")
-        options = Options(rate=rate, domain=domain, width=width, baseline=baseline)
-        wanted = [(drawn.name, of) for drawn, of in each_metric(chosen, options, metrics)]
-        for paths in draw_all(Share(data, wanted, formats, out), helpers):
-            for path in paths:
-                click.echo(path)
-
-
-def _about_how_many(folders: Sequence[RunFolder], chosen: Sequence[Plot], metric: str) -> int:
-    """Plots there will be, as far as can be said before the scores are read."""
-    metrics = _several(metric) or {m.name for folder in folders for m in folder.run.metrics}
-    return sum(len(metrics) if "metric" in plot.uses else 1 for plot in chosen)
-
-
-def _formats(text: str) -> list[str]:
-    names = _several(text)
-    if not names or not set(names) <= set(_FORMATS):
+    chosen = select_plots(name)
+    if missing := [run for run in runs[1:] if not run.exists()]:
         raise UserError(
-            f"--format takes {', '.join(_FORMATS)}, separated by commas; found {text!r}"
+            f"there is no run {missing[0]}; one plot name is expected after the runs: "
+            f"{', '.join(plots())}, or all"
         )
-    return names
+    if not forms or not set(forms) <= set(FORMATS):
+        known, found = ", ".join(FORMATS), ",".join(forms)
+        raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
+    from snacbench.plots._data import PlotData  # takes scipy along, which --list can do without
 
-
-def _metrics(data: PlotData, text: str) -> list[str]:
-    if text:
-        return [data.check_metric(name) for name in _several(text)]
-    return data.metrics or [data.check_metric("")]
-
-
-def _several(text: str) -> list[str]:
-    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    rows = [RunRows.load(RunFolder.open(path)) for path in runs]
+    data = PlotData(rows, codecs=codecs, labels=labels)
+    options = Options(
+        rate=rate, domain=domain, width=width, baseline=baseline, title=title, caption=caption
+    )
+    wanted = to_draw(data, chosen, options, metrics)
+    if data.repeated:
+        err.print(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
+    for paths in write_plots(data, wanted, forms, out):
+        for path in paths:
+            click.echo(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from snacbench.cli.terminal import ProgressBar, err, out
-from snacbench.report.build import DEFAULT_CLIPS, Request, build
+from snacbench.report.build import DEFAULT_CLIPS, build_report
 from snacbench.rows import ClipMeasures
 from snacbench.store.folder import RunFolder
 from snacbench.testsets.describe import warnings_of
@@ -38,12 +38,13 @@ def report(run: Path, target: Path | None, lossless: bool, clips: int) -> None:
     The folder can be opened from disk, sent, or put onto any web server as it is.
     """
     folder = RunFolder.open(run)
-    request = Request(lossless, clips, _about_sources(folder))
     with ProgressBar() as bar:
-        made = build(
+        made = build_report(
             folder,
             target or run / "report",
-            request,
+            lossless=lossless,
+            clips=clips,
+            about_sources=_about_sources(folder),
             begin=lambda count: bar.begin("players", count),
             step=lambda: bar.step("players"),
         )

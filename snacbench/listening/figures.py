@@ -21,13 +21,10 @@ def write_figures(
         If a file cannot be written.
     """
     from snacbench.plots._ratings import figures_of
-    from snacbench.plots.save import write_figure
-    from snacbench.plots.style import paper_style
+    from snacbench.plots.style import write_figure
 
-    with paper_style():
-        figures = figures_of(published.summary, published.scores)
-        return [
-            path
-            for name, figure in figures.items()
-            for path in write_figure(figure, folder / name, formats)
-        ]
+    return [
+        path
+        for name, figure in figures_of(published.summary, published.scores).items()
+        for path in write_figure(figure, folder / name, formats)
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +15,22 @@ from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
 from snacbench.tables.entries import entries_of
 from snacbench.tables.ladder import Ladder, ladder_of
 from snacbench.tables.run import RunRows, clusters_of, scores_of
-from snacbench.tables.summary import record_of
-from snacbench.tables.together import coded_together, scored_together
+from snacbench.tables.summary import RANGES, record_of
+from snacbench.tables.together import Together, coded_together, scored_together
 from snacbench.types import CodecSpec, MetricSpec
+
+Scores = dict[str, dict[str, float]]
 
 
 class PlotData:
     """One or more runs side by side.
+
+    Parameters
+    ----------
+    codecs : sequence of str
+        Names of operating points, models or families to draw; none: all.
+    labels : mapping
+        Name of an operating point or model -> what it is called on figures.
 
     Attributes
     ----------
@@ -31,19 +40,40 @@ class PlotData:
         Codecs that were left out of later runs.
     codecs : dict from name to CodecColumns, in the runs' order
     clusters : dict from clip to speaker or track
+
+    Raises
+    ------
+    UserError
+        If no run has a codec that `codecs` or `labels` name.
     """
 
-    def __init__(self, runs: Sequence[RunRows]) -> None:
-        self.runs, self.repeated = _each_codec_once(runs)
-        self.codecs: dict[str, CodecColumns] = {
-            codec.spec.name: codec for rows in self.runs for codec in rows.codecs
-        }
+    def __init__(
+        self,
+        runs: Sequence[RunRows],
+        *,
+        codecs: Sequence[str] = (),
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        self.labels = dict(labels or {})
+        specs = [codec.spec for rows in runs for codec in rows.codecs]
+        names = dict.fromkeys(n for s in specs for n in (s.name, s.model, s.family))
+        for name in (*codecs, *self.labels):
+            if name not in names:
+                raise UserError(f"no run has a codec {name!r}; {did_you_mean(name, names)}")
+        wanted = {s.name for s in specs if {s.name, s.model, s.family} & set(codecs) or not codecs}
+        self.codecs: dict[str, CodecColumns] = {}
+        repeated: dict[str, None] = {}
+        kept = []
+        for rows in runs:  # rates and timings of one run must not meet another's scores
+            chosen = {c.spec.name: c for c in rows.codecs if c.spec.name in wanted}
+            repeated |= dict.fromkeys(name for name in chosen if name in self.codecs)
+            fresh = {name: c for name, c in chosen.items() if name not in self.codecs}
+            self.codecs |= fresh
+            kept.append(replace(rows, codecs=tuple(fresh.values())))
+        self.runs, self.repeated = tuple(kept), tuple(repeated)
         self.clusters = clusters_of(self.runs)
         self._entries = entries_of(self.runs)
-        self._scores: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-        self._intervals: dict[tuple[str, str], dict[str, Interval]] = {}
-        self._facts: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._ladders: dict[tuple[str, str], Ladder] = {}
+        self._known: dict[tuple[str, ...], Any] = {}
 
     @property
     def specs(self) -> list[CodecSpec]:
@@ -61,73 +91,35 @@ class PlotData:
         named = (d for rows in self.runs for d in rows.domains if d != ALL_DOMAINS)
         return list(dict.fromkeys(named))
 
-    def check_metric(self, name: str) -> str:
-        """The name, if any run was scored with that metric.
-
-        Raises
-        ------
-        UserError
-            If none was.
-        """
-        if not self.metrics:
-            raise UserError("the run has no scores; add some with 'snacbench score RUN'")
-        if name not in self.metrics:
-            raise UserError(
-                f"the run was not scored with {name!r}; {did_you_mean(name, self.metrics)}"
-            )
-        return name
-
-    def check_domain(self, name: str) -> str:
-        """The name, if any run has clips of that domain.
-
-        Raises
-        ------
-        UserError
-            If none has.
-        """
-        known = [*self.domains, ALL_DOMAINS]
-        if name not in known:
-            raise UserError(f"the run has no clips of {name!r}; there are: {', '.join(known)}")
-        return name
-
-    def check_codec(self, name: str) -> str:
-        """The name, if any run has that codec.
-
-        Raises
-        ------
-        UserError
-            If none has.
-        """
-        if name not in self.codecs:
-            raise UserError(f"the run has no codec {name!r}; {did_you_mean(name, self.codecs)}")
-        return name
-
     def metric(self, name: str) -> MetricSpec | None:
         """What is declared of a metric; None if the runs do not say."""
         return next((m for rows in self.runs for m in rows.run.metrics if m.name == name), None)
 
-    def scores(self, metric: str, domain: str) -> dict[str, dict[str, float]]:
+    def scores(self, metric: str, domain: str) -> Scores:
         """Codec -> clip -> value, of the clips that all codecs have."""
-        key = (metric, domain)
-        if key not in self._scores:
-            self._scores[key] = scored_together(self._entries, metric, domain)[0]
-        return self._scores[key]
+        return self._together(metric, domain)[0]
 
     def lost(self, metric: str, domain: str) -> str:
         """Which codecs lack clips that others have, for a caption; empty where none does."""
-        found = scored_together(self._entries, metric, domain)[1]
-        return found.words("means").removesuffix(".")
+        return self._together(metric, domain)[1].words("means").removesuffix(".")
+
+    def _together(self, metric: str, domain: str) -> tuple[Scores, Together]:
+        found: tuple[Scores, Together] = self._once(
+            ("scores", metric, domain), lambda: scored_together(self._entries, metric, domain)
+        )
+        return found
 
     def intervals(self, metric: str, domain: str) -> dict[str, Interval]:
         """Mean with its 95 % interval, for codecs that have a value."""
-        key = (metric, domain)
-        if key not in self._intervals:
+
+        def make() -> dict[str, Interval]:
             scores = self.scores(metric, domain)
             clips, table = score_table(scores)
             means = mean_intervals(table, labels_of(clips, self.clusters)) if clips else []
-            pairs = zip(scores, means, strict=True)
-            self._intervals[key] = {name: mean for name, mean in pairs if mean is not None}
-        return self._intervals[key]
+            return {name: m for name, m in zip(scores, means, strict=True) if m is not None}
+
+        found: dict[str, Interval] = self._once(("intervals", metric, domain), make)
+        return found
 
     def differences(self, metric: str, domain: str, baseline: str) -> list[PairedDifference]:
         """Every other codec with a value minus the baseline, Holm's correction over these."""
@@ -140,34 +132,37 @@ class PlotData:
 
     def fact(self, codec: str, domain: str, column: str) -> float | None:
         """A figure of the summary table, such as ``actual_kbps``; None where it has none."""
-        key = (codec, domain)
-        if key not in self._facts:
+
+        def make() -> Mapping[str, Any]:
             (entry,) = (e for e in self._entries if e.label == codec)
             clips = coded_together(self._entries, domain).clips.get(codec, ())
-            self._facts[key] = record_of(entry, domain, clips)
-        value = self._facts[key].get(column)
+            return record_of(entry, domain, clips)
+
+        value = self._once(("facts", codec, domain), make).get(column)
         return None if value is None or math.isnan(value) else float(value)
+
+    def rate(self, codec: str, domain: str, rate: str) -> tuple[float, float, float] | None:
+        """A rate in kbps and the ends of its range; None: not known.
+
+        Where there are too few tokens for more than a range, its middle on a logarithmic scale.
+        """
+        ends = [self.fact(codec, domain, end) for end in RANGES.get(f"{rate}_kbps", ())]
+        known = [end for end in ends if end is not None]
+        if len(known) == 2:
+            return math.sqrt(known[0] * known[1]), known[0], known[1]
+        found = self.fact(codec, domain, f"{rate}_kbps")
+        return (found, found, found) if found else None
 
     def ladder(self, codec: str, domain: str) -> Ladder:
         """All rates of a codec, with the intervals of its entropy."""
-        key = (codec, domain)
-        if key not in self._ladders:
-            column = self.codecs[codec]
-            (rows,) = (rows for rows in self.runs if column in rows.codecs)
-            self._ladders[key] = ladder_of(rows, column, domain)
-        return self._ladders[key]
+        column = self.codecs[codec]
+        (rows,) = (rows for rows in self.runs if column in rows.codecs)
+        found: Ladder = self._once(
+            ("ladder", codec, domain), lambda: ladder_of(rows, column, domain)
+        )
+        return found
 
-
-def _each_codec_once(runs: Sequence[RunRows]) -> tuple[tuple[RunRows, ...], tuple[str, ...]]:
-    """Runs without the codecs that an earlier run has, and those codecs' names.
-
-    Rates and timings of one run must not meet another's scores.
-    """
-    seen: set[str] = set()
-    kept, repeated = [], []
-    for rows in runs:
-        fresh = tuple(codec for codec in rows.codecs if codec.spec.name not in seen)
-        repeated += [codec.spec.name for codec in rows.codecs if codec.spec.name in seen]
-        seen.update(codec.spec.name for codec in fresh)
-        kept.append(replace(rows, codecs=fresh))
-    return tuple(kept), tuple(dict.fromkeys(repeated))
+    def _once(self, key: tuple[str, ...], make: Callable[[], Any]) -> Any:
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]

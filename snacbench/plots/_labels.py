@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 
 from snacbench.plots._data import PlotData
+from snacbench.plots.drawing import Options
+from snacbench.plots.style import NAME_CHARACTERS
 from snacbench.stats.intervals import Interval
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.types import CodecSpec
@@ -32,7 +35,9 @@ _METRIC_NAMES = {
     "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
 }  # fmt: skip
 _NAMES_LISTED = 4
-_LABEL_CHARACTERS = 24
+RANGE = "bands across: fewer tokens than codebook entries, so the rate is a range, unreliable"
+_LABEL_CHARACTERS, _LINE_CHARACTERS = 24, 36
+_NONE: Mapping[str, str] = {}
 
 
 def metric_name(name: str) -> str:
@@ -40,47 +45,47 @@ def metric_name(name: str) -> str:
     return _METRIC_NAMES.get(name, name)
 
 
-def metric_label(data: PlotData, name: str) -> str:
-    """Label of a metric's axis: name, unit, and which way is better."""
-    return _with_arrow(data, name, metric_name(name) + unit_of(data, name))
+def metric_label(data: PlotData, name: str, before: str = "") -> str:
+    """Label of a metric's axis: name, unit, and which way is better.
 
-
-def difference_label(data: PlotData, name: str) -> str:
-    """Label of an axis of differences, codec minus baseline."""
-    return _with_arrow(data, name, f"difference in {metric_name(name)}{unit_of(data, name)}")
-
-
-def unit_of(data: PlotData, name: str) -> str:
-    """A metric's unit in brackets, empty for pure numbers."""
-    spec = data.metric(name)
-    return f" ({spec.unit})" if spec and spec.unit not in ("", "1") else ""
-
-
-def _with_arrow(data: PlotData, name: str, text: str) -> str:
-    """A label and which way is better, below it where both together are too long.
-
-    A label turned by 90 degrees takes its arrow with it.
+    The arrow stands below where both together are too long: a label that is turned by 90 degrees
+    takes it along.
     """
-    spec = data.metric(name)
+    spec, text = data.metric(name), before + metric_name(name)
     if spec is None:
         return text
+    text += f" ({spec.unit})" if spec.unit not in ("", "1") else ""
+    text = textwrap.fill(text, _LINE_CHARACTERS)
     arrow = "better →" if spec.better == "higher" else "← better"
     return text + ("\n" if len(text) > _LABEL_CHARACTERS else "  ") + arrow
 
 
-def model_label(spec: CodecSpec) -> str:
+def named(name: str, labels: Mapping[str, str]) -> str:
+    """A codec as the user calls it: by a label of its own, or its model's before the ``@``."""
+    model, at, point = name.partition("@")
+    return labels.get(name) or labels.get(model, model) + at + point
+
+
+def model_label(spec: CodecSpec, labels: Mapping[str, str] = _NONE) -> str:
     """A model's name, demonstration weights named as such."""
-    return spec.model + (" (demo)" if spec.demonstration else "")
+    return labels.get(spec.model, spec.model) + (" (demo)" if spec.demonstration else "")
 
 
-def codec_label(spec: CodecSpec, characters: int = 26) -> str:
+def codec_label(spec: CodecSpec, characters: int = 26, labels: Mapping[str, str] = _NONE) -> str:
     """An operating point's name in at most two lines, the middle left out if need be."""
-    name = spec.name + marks_of(spec)
+    name = named(spec.name, labels) + marks_of(spec)
     if len(name) <= characters:
         return name
     head, at, tail = name.partition("@")
     lines = [head, at + tail] if at else [name[:characters], name[characters:]]
     return "\n".join(shortened(line, characters) for line in lines)
+
+
+def row_names(
+    specs: Iterable[CodecSpec], options: Options, labels: Mapping[str, str] = _NONE
+) -> list[str]:
+    """Names of rows, as long as the figure's width allows."""
+    return [codec_label(spec, NAME_CHARACTERS[options.width], labels) for spec in specs]
 
 
 def marks_of(spec: CodecSpec) -> str:
@@ -99,69 +104,48 @@ def shortened(text: str, characters: int) -> str:
 
 def where(data: PlotData, domain: str) -> str:
     """The domain in words."""
-    if domain != ALL_DOMAINS:
-        return domain
-    return data.domains[0] if len(data.domains) == 1 else "all domains"
+    alone = domain == ALL_DOMAINS and len(data.domains) == 1
+    return data.domains[0] if alone else domain.replace(ALL_DOMAINS, "all domains")
 
 
-def sizes(intervals: Iterable[Interval]) -> str:
-    """How many clips, and how many speakers or tracks, the means rest on."""
+def sizes(where: str, intervals: Iterable[Interval], *, bars: bool = True) -> list[str]:
+    """How many clips, and how many speakers or tracks, means rest on; and what their bars are."""
     found = list(intervals)
     if not found:
-        return "no values"
-    plural = "" if all(i.n == 1 for i in found) else "s"
-    text = f"n = {_span(i.n for i in found)} clip{plural}"
+        return [f"{where}, no values"]
+    clips, clusters = (
+        " to ".join(map(str, dict.fromkeys((min(counts), max(counts)))))
+        for counts in ([i.n for i in found], [i.clusters for i in found])
+    )
+    text = f"{where}, n = {clips} clip{'' if clips == '1' else 's'}"
     if any(i.clusters < i.n for i in found):
-        text += f" in {_span(i.clusters for i in found)} clusters (speakers, tracks)"
+        text += f" in {clusters} clusters (speakers, tracks)"
     if any(i.independence_assumed for i in found):
         text += ", clips of unknown origin taken as independent"
-    return text
+    methods = dict.fromkeys(i.method for i in found if i.low is not None)
+    how = f"bars: {100 * found[0].level:g} % intervals ({'; '.join(methods)})"
+    return [text, how if methods else "no intervals: a single clip"][: 1 + bars]
 
 
-def interval_method(intervals: Iterable[Interval]) -> str:
-    """What the bars are: level and methods."""
-    intervals_of = list(intervals)
-    found = [i for i in intervals_of if i.low is not None]
-    if not found:
-        return "no intervals: a single clip" if intervals_of else ""
-    methods = dict.fromkeys(i.method for i in found)
-    return f"bars: {100 * found[0].level:g} % intervals ({'; '.join(methods)})"
-
-
-def remarks(specs: Iterable[CodecSpec], *, truncated: str = "hollow, not joined") -> list[str]:
+def remarks(specs: Sequence[CodecSpec], *, truncated: str = ": hollow, not joined") -> list[str]:
     """What a reader must know of the codecs drawn."""
-    chosen, found = list(specs), []
-    if any(spec.demonstration for spec in chosen):
-        found.append("demo: small demonstration models, not the published codecs")
-    if any(spec.truncated for spec in chosen):
-        marked = f": {truncated}" if truncated else ""
-        found.append(f"trunc.: cut below the depth that the model was trained for{marked}")
-    return found
+    demo = "demo: small demonstration models, not the published codecs"
+    cut = f"trunc.: cut below the depth that the model was trained for{truncated}"
+    return [
+        demo if any(spec.demonstration for spec in specs) else "",
+        cut if any(spec.truncated for spec in specs) else "",
+    ]
 
 
-def sets_differ(data: PlotData) -> list[str]:
-    """A warning where the runs are on different test sets."""
-    if len({rows.run.set_sha256 for rows in data.runs}) < 2:
-        return []
-    return ["CODECS WERE RUN ON DIFFERENT TEST SETS"]
+def beside(data: PlotData, metric: str, domain: str) -> list[str]:
+    """Warnings: who lacks clips that others have, and runs on different test sets."""
+    sets = len({rows.run.set_sha256 for rows in data.runs})
+    lost = data.lost(metric, domain) if metric else ""
+    return [lost, "CODECS WERE RUN ON DIFFERENT TEST SETS" if sets > 1 else ""]
 
 
-def left_out(names: Iterable[str], why: str) -> list[str]:
-    """Which codecs are not in the figure, and why."""
-    all_names = list(dict.fromkeys(names))
-    if not all_names:
-        return []
-    shown = ", ".join(all_names[:_NAMES_LISTED])
-    more = len(all_names) - _NAMES_LISTED
-    return [f"not shown ({why}): {shown}" + (f" and {more} more" if more > 0 else "")]
-
-
-def joined(*parts: str | list[str]) -> str:
-    """Parts of a caption as one text."""
-    flat = [p for part in parts for p in ([part] if isinstance(part, str) else part) if p]
-    return ". ".join(p[0].upper() + p[1:] for p in flat) + "."
-
-
-def _span(numbers: Iterable[int]) -> str:
-    low, high = min(found := list(numbers)), max(found)
-    return f"{low}" if low == high else f"{low} to {high}"
+def left_out(names: Iterable[str], why: str) -> str:
+    """Which codecs are not in the figure, and why; empty where all are."""
+    found = list(dict.fromkeys(names))
+    more = f" and {len(found) - _NAMES_LISTED} more" if len(found) > _NAMES_LISTED else ""
+    return f"not shown ({why}): {', '.join(found[:_NAMES_LISTED])}{more}" if found else ""

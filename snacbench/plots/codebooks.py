@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
 from snacbench.plots._data import PlotData
-from snacbench.plots.plot import Options, Plot
+from snacbench.plots.drawing import Options, Plot
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
-from snacbench.tables.code_entropy import Book
 from snacbench.tables.ladder import Ladder
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code
@@ -29,37 +27,37 @@ def draw(data: PlotData, options: Options) -> Figure:
     A model is shown at its deepest point, which holds the codebooks of the others. Where a codebook
     has fewer tokens than entries its entropy is a range, drawn as one.
     """
-    deepest = [(s, data.ladder(s.name, options.domain)) for s in _deepest(data)]
-    shown = [(spec, one) for spec, one in deepest if one.books]
+    deepest: dict[str, CodecSpec] = {}
+    for spec in data.specs:
+        if len(spec.streams) > (len(deepest[spec.model].streams) if spec.model in deepest else 0):
+            deepest[spec.model] = spec
+    ladders = [(spec, data.ladder(spec.name, options.domain)) for spec in deepest.values()]
+    shown = [(spec, one) for spec, one in ladders if one.books]
     few = len(shown) <= _FEW_PANELS
     columns, characters = _WIDE if options.width == "double" else _ONE if few else _NARROW
     columns = min(columns, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = new_figure(options.width, 0.75 + 1.55 * rows)
+    figure = new_figure(options, 0.3 + 1.55 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
-    colours = {model: look.colour for model, look in looks(data.specs).items()}
+    look = looks(data.specs)
     for axes, (spec, one) in zip(grid.flat, shown, strict=False):
-        _draw_panel(axes, one, colours[spec.model])
-        name = words.shortened(words.codec_label(spec, 99), characters)
+        _draw_panel(axes, one, look[spec.model].colour)
+        name = words.shortened(words.codec_label(spec, 99, data.labels), characters)
         axes.set_title(name, loc="left", fontsize=SMALL_PT, pad=19)
     for axes in list(grid.flat)[len(shown) :]:
-        axes.set_visible(bool(not shown))
-    if shown:
-        for row in grid:
-            row[0].set_ylabel("bits per token")
-        for axes in list(grid.flat)[: len(shown)][-columns:]:
-            axes.set_xlabel("codebook")
-    else:
+        axes.set_visible(not shown)
+    for row in grid if shown else ():
+        row[0].set_ylabel("bits per token")
+    for axes in list(grid.flat)[: len(shown)][-columns:]:
+        axes.set_xlabel("codebook")
+    if not shown:
         say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
-    caption(figure, options.width, _text(data, options, shown))
-    return figure
-
-
-def _text(data: PlotData, options: Options, shown: Sequence[tuple[CodecSpec, Ladder]]) -> str:
     books = [book.entropy for _, one in shown for book in one.books]
     ranges = any(book.range_only for book in books)
     small = any(not book.reliable and not book.range_only for book in books)
-    return words.joined(
+    caption(
+        figure,
+        options,
         words.where(data, options.domain),
         "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
         "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
@@ -68,16 +66,7 @@ def _text(data: PlotData, options: Options, shown: Sequence[tuple[CodecSpec, Lad
         "band: fewer tokens than entries, so only a range is known, unreliable" if ranges else "",
         words.remarks([spec for spec, _ in shown], truncated=""),
     )
-
-
-def _deepest(data: PlotData) -> list[CodecSpec]:
-    """Of every model with codebooks the point that has most of them."""
-    found: dict[str, CodecSpec] = {}
-    for spec in data.specs:
-        deepest = found.get(spec.model)
-        if len(spec.streams) > (len(deepest.streams) if deepest else 0):
-            found[spec.model] = spec
-    return list(found.values())
+    return figure
 
 
 def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
@@ -88,25 +77,10 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
     most = [bits_per_code(book.codebook_size) for book in books]
     axes.bar(places, most, 0.84, color="#E2E2E2", gid="most")
     bars = axes.bar(places, [b.lowest_bits for b in books], 0.84, color=colour, gid="entropy")
-    for bar, book in zip(bars, books, strict=True):
-        if not book.reliable:
-            bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
-    _draw_intervals(axes, one.books, colour)
-    lines = [_tokens([book.tokens for book in books]) + _share(one), _usage(one.books)]
-    axes.text(
-        0, 1.02, "\n".join(lines), transform=axes.transAxes, fontsize=CAPTION_PT, va="bottom",
-        color="#444444", linespacing=1.2, gid="tokens",
-    )  # fmt: skip
-    axes.set_xlim(0.4, max(4, len(books)) + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True))
-    axes.grid(visible=False, axis="x")
-
-
-def _draw_intervals(axes: Axes, books: Sequence[Book], colour: str) -> None:
-    """A line over each interval, a pale bar over each range."""
-    for place, book in enumerate(books, start=1):
+    for place, bar, book in zip(places, bars, one.books, strict=True):
         of, interval = book.entropy, book.interval
+        if not of.reliable:
+            bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
         if of.range_only:
             axes.bar(
                 place, of.highest_bits - of.lowest_bits, 0.84, bottom=of.lowest_bits,
@@ -117,25 +91,22 @@ def _draw_intervals(axes: Axes, books: Sequence[Book], colour: str) -> None:
                 [place, place], [interval.low, interval.high], color="#222222", linewidth=0.8,
                 solid_capstyle="butt", gid="interval",
             )  # fmt: skip
-
-
-def _share(one: Ladder) -> str:
-    low, high = (one.record.get(f"efficiency_{end}") for end in ("low", "high"))
-    if low is not None and high is not None:
-        return f"; efficiency {100 * low:.0f}–{100 * high:.0f} %"
-    share = one.record.get("efficiency")
-    return "" if share is None else f"; efficiency {100 * share:.0f} %"
-
-
-def _usage(books: Sequence[Book]) -> str:
-    used = sum(book.entropy.used for book in books)
-    entries = sum(book.entropy.codebook_size for book in books)
-    return f"used {100 * used / entries:.1f} %; dead codes: {entries - used:,}"
-
-
-def _tokens(counts: Sequence[int]) -> str:
-    low, high = min(counts), max(counts)
-    return f"N = {low:,}" if low == high else f"N = {low:,}–{high:,}"
+    ends = [one.record.get(f"efficiency_{end}") for end in ("low", "high")]
+    known = [f"{100 * end:.0f}" for end in (*ends, one.record.get("efficiency")) if end is not None]
+    efficiency = f"; efficiency {'–'.join(known)} %" if known else ""
+    used, entries = sum(b.used for b in books), sum(b.codebook_size for b in books)
+    tokens = dict.fromkeys(
+        f"{n:,}" for n in (min(b.tokens for b in books), max(b.tokens for b in books))
+    )
+    text = f"used {100 * used / entries:.1f} %; dead codes: {entries - used:,}"
+    axes.text(
+        0, 1.02, f"N = {'–'.join(tokens)}{efficiency}\n{text}", transform=axes.transAxes,
+        fontsize=CAPTION_PT, va="bottom", color="#444444", linespacing=1.2, gid="tokens",
+    )  # fmt: skip
+    axes.set_xlim(0.4, max(4, len(books)) + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True))
+    axes.grid(visible=False, axis="x")
 
 
 PLOT = Plot(

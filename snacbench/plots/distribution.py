@@ -9,33 +9,23 @@ from numpy.typing import NDArray
 
 from snacbench.plots import _labels as words
 from snacbench.plots._data import PlotData
-from snacbench.plots.plot import Options, Plot
-from snacbench.plots.style import (
-    Look,
-    caption,
-    looks,
-    name_rows,
-    new_figure,
-    row_height_in,
-    say_empty,
-)
+from snacbench.plots.drawing import Options, Plot
+from snacbench.plots.style import Look, caption, looks, name_rows, rows_figure, say_empty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_POINTS = 150  # of a codec; beyond them the outline says more
-_NAME_CHARACTERS = {"single": 26, "double": 40}
+BOX = "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean"
 
 
 def draw(data: PlotData, options: Options) -> Figure:
     """Every clip's score as a point, or their outline; a box of quartiles, and the mean."""
-    scores = data.scores(options.metric, options.domain)
+    scores, look = data.scores(options.metric, options.domain), looks(data.specs)
     specs = [spec for spec in data.specs if spec.name in scores]
-    names = [words.codec_label(s, _NAME_CHARACTERS[options.width]) for s in specs]
-    figure = new_figure(options.width, row_height_in(names, 0.24))
-    axes = figure.add_subplot()
-    look = looks(data.specs)
+    names = words.row_names(specs, options, data.labels)
+    figure, axes = rows_figure(options, names, 0.24)
     for row, spec in enumerate(specs):
         draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
     axes.set_xlabel(words.metric_label(data, options.metric))
@@ -44,16 +34,15 @@ def draw(data: PlotData, options: Options) -> Figure:
     else:
         say_empty(axes, f"no {words.metric_name(options.metric)} scores")
     intervals = data.intervals(options.metric, options.domain).values()
-    missing = [spec.name for spec in data.specs if spec.name not in scores]
-    text = words.joined(
-        f"{words.where(data, options.domain)}, {words.sizes(intervals)}",
-        "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean",
+    caption(
+        figure,
+        options,
+        words.sizes(words.where(data, options.domain), intervals, bars=False),
+        BOX,
         words.remarks(specs, truncated=""),
-        words.left_out(missing, "no score"),
-        data.lost(options.metric, options.domain),
-        words.sets_differ(data),
+        words.left_out([s.name for s in data.specs if s.name not in scores], "no score"),
+        words.beside(data, options.metric, options.domain),
     )
-    caption(figure, options.width, text)
     return figure
 
 

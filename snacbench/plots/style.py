@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, fonts, one colour per model, one marker per family.
+"""How every figure looks and is written: sizes, fonts, a colour per model, a marker per family.
 
 Colours are Okabe and Ito's ("Color universal design", 2008) without their yellow, which is too
 faint for lines on white. Colour is not the only cue: families differ by marker, and the models of
@@ -14,18 +14,27 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from snacbench.errors import StoreError
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from snacbench.plots.drawing import Options
 
 WIDTH_IN = {"single": 3.5, "double": 7.0}
 FONT_PT, SMALL_PT, CAPTION_PT = 8.0, 7.0, 6.0
 _PAGE_IN = 7.6  # what a page leaves for rows
 _CAPTION_CHARACTERS = {"single": 72, "double": 148}  # of 6 pt beside each other
+_TITLE_CHARACTERS = {"single": 46, "double": 94}
+NAME_CHARACTERS = {"single": 26, "double": 40}  # of a row's name, in a line
+# Dates would make two files of one run differ.
+_METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#767676"
@@ -97,11 +106,17 @@ class Look:
     @property
     def ink(self) -> str:
         """Its colour dark enough for text on white."""
-        return _darkened(self.colour)
+        from matplotlib.colors import to_hex, to_rgb
+
+        hue, light, saturation = colorsys.rgb_to_hls(*to_rgb(self.colour))
+        return to_hex(colorsys.hls_to_rgb(hue, min(light, 0.34), saturation))
 
     def mark(self, *, hollow: bool = False) -> dict[str, Any]:
         """How matplotlib draws its marks: filled by the line, as many stand without one."""
-        fill = _paler(self.colour) if self.line == "--" else self.colour
+        from matplotlib.colors import to_hex, to_rgb
+
+        red, green, blue = (0.45 * part + 0.55 for part in to_rgb(self.colour))
+        fill = to_hex((red, green, blue)) if self.line == "--" else self.colour
         return {
             "marker": self.marker, "color": self.colour, "markeredgewidth": 0.9,
             "markerfacecolor": "white" if hollow else fill, "markerfacecoloralt": "white",
@@ -117,11 +132,24 @@ def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     that fewest have. Anchors are grey.
     """
     models = {spec.model: spec for spec in specs}
-    markers = _markers(models.values())
+    others = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
+    markers = _FAMILY_MARKER | {
+        family: _OTHER_MARKERS[i % len(_OTHER_MARKERS)] for i, family in enumerate(others)
+    }
     pairs = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
-    for spec in _claimants([s for s in models.values() if s.model not in pairs and not s.anchor]):
-        relatives = {look for name, look in pairs.items() if models[name].family == spec.family}
-        pairs[spec.model] = _free_pair(spec.family, list(pairs.values()), relatives)
+    claiming = [s for _, s in sorted(models.items()) if s.model not in pairs and not s.anchor]
+    # One of each family first: its colour is not taken by another family.
+    first = {spec.family: spec for spec in reversed(claiming) if spec.family in _FAMILY_COLOUR}
+    for spec in sorted(claiming, key=lambda spec: spec is not first.get(spec.family)):
+        lines = {line for name, (_, line) in pairs.items() if models[name].family == spec.family}
+        uses = Counter(colour for colour, _ in pairs.values())
+        taken = list(pairs.values())
+        free: list[Pair] = [(c, line) for line in LINES for c in COLOURS if (c, line) not in taken]
+        claim: Pair = (_FAMILY_COLOUR.get(spec.family, ""), "-")
+        if claim not in free:
+            rank = [(line in lines, uses[colour]) for colour, line in free]
+            claim = free[rank.index(min(rank))] if free else (GREY, "-.")
+        pairs[spec.model] = claim
     anchor: Pair = (GREY, "")
     return {
         name: Look(*pairs.get(name, anchor), marker=markers[spec.family])
@@ -129,65 +157,86 @@ def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     }
 
 
-def _free_pair(family: str, taken: Sequence[Pair], relatives: Iterable[Pair]) -> Pair:
-    """Colour and line for one more model of a family, whose other models are `relatives`."""
-    claim: Pair = (_FAMILY_COLOUR.get(family, ""), "-")
-    free: list[Pair] = [(c, line) for line in LINES for c in COLOURS if (c, line) not in taken]
-    if claim in free or not free:
-        return claim if free else (GREY, "-.")
-    lines = {line for _, line in relatives}
-    uses = Counter(colour for colour, _ in taken)
-    return min(free, key=lambda pair: (pair[1] in lines, uses[pair[0]]))
-
-
-def _claimants(specs: Iterable[CodecSpec]) -> list[CodecSpec]:
-    """By name, but one of each family first: its colour is not taken by another family."""
-    by_name = sorted(specs, key=lambda spec: spec.model)
-    first = {spec.family: spec for spec in reversed(by_name) if spec.family in _FAMILY_COLOUR}
-    return sorted(by_name, key=lambda spec: spec is not first.get(spec.family))
-
-
-def _markers(specs: Iterable[CodecSpec]) -> dict[str, str]:
-    others = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
-    return _FAMILY_MARKER | {
-        family: _OTHER_MARKERS[i % len(_OTHER_MARKERS)] for i, family in enumerate(others)
-    }
-
-
-def new_figure(width: str, height_in: float) -> Figure:
-    """An empty figure of one or two columns; `settle` it when all is drawn."""
+def new_figure(options: Options, height_in: float) -> Figure:
+    """An empty figure of one or two columns under its title; `settle` it when all is drawn."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(WIDTH_IN[width], height_in), layout="constrained")
+    figure = Figure(figsize=(WIDTH_IN[options.width], height_in), layout="constrained")
+    if options.title:
+        lines = textwrap.wrap(options.title, _TITLE_CHARACTERS[options.width])
+        title: dict[str, Any] = {"ha": "left", "fontsize": FONT_PT, "fontweight": "bold"}
+        figure.suptitle("\n".join(lines), x=0.015, **title)
+        figure.set_figheight(height_in + _title_height_in(figure))
+    return figure
+
+
+def _title_height_in(figure: Figure) -> float:
+    text = figure.get_suptitle()
+    return 0.17 * (text.count("\n") + 1) + 0.05 if text else 0.0
+
+
+def legend_above(figure: Figure, handles: Sequence[Line2D], **options: Any) -> None:
+    """A legend over the whole width, in as many columns as its names allow; adds to the height."""
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    column_in = (longest * 0.62 * SMALL_PT + 30) / 72
+    most = max(1, min(len(handles), int((figure.get_figwidth() - 0.2) / column_in)))
+    rows = -(-len(handles) // most)
+    figure.set_figheight(figure.get_figheight() + 0.15 * rows)
+    if title_in := _title_height_in(figure):  # the layout itself would print one on the other
+        box = (0.0, 0.0, 1.0, 1.0 - title_in / figure.get_figheight())
+        engine: Any = figure.get_layout_engine()
+        engine.set(rect=box)
+        options["bbox_to_anchor"] = box
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=-(-len(handles) // rows),
+        borderaxespad=0.1, handletextpad=0.5, labelspacing=0.3, **options,
+    )  # fmt: skip
 
 
 def settle(figure: Figure) -> None:
     """Lay the figure out, once and for all: names and every format then agree where things are.
 
-    Left to itself, matplotlib would do so again at every drawing.
+    Left to itself, matplotlib would do so again at every drawing. It gives no room to labels that
+    are wider than their axes; those are moved back into the figure.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     engine = figure.get_layout_engine()
-    if engine is not None:
-        FigureCanvasAgg(figure)
-        engine.execute(figure)
-        figure.set_layout_engine(None)
+    if engine is None:
+        return
+    FigureCanvasAgg(figure)
+    engine.execute(figure)
+    figure.set_layout_engine(None)
+    margin = 0.03 * figure.dpi
+    for axes in figure.axes:
+        label, box = axes.xaxis.label, axes.xaxis.label.get_window_extent()
+        beyond = max(0.0, box.x1 + margin - figure.bbox.x1) or min(0.0, box.x0 - margin)
+        if beyond:
+            label.set_x(label.get_position()[0] - beyond / axes.bbox.width)
 
 
-def caption(figure: Figure, width: str, text: str) -> None:
-    """A small line under everything: n, intervals, what a reader must know."""
-    lines = textwrap.wrap(text, _CAPTION_CHARACTERS[width])
+def caption(figure: Figure, options: Options, *parts: str | Iterable[str]) -> None:
+    """A small line under everything: n, intervals, what a reader must know, sentence by sentence.
+
+    Empty parts are left out. The figure grows by what it takes.
+    """
+    if not options.caption:
+        return
+    flat = [p for part in parts for p in ([part] if isinstance(part, str) else part) if p]
+    text = ". ".join(p[0].upper() + p[1:] for p in flat) + "."
+    lines = textwrap.wrap(text, _CAPTION_CHARACTERS[options.width])
+    figure.set_figheight(figure.get_figheight() + 0.106 * len(lines))
     figure.supxlabel(
         "\n".join(lines), x=0.015, ha="left", fontsize=CAPTION_PT, color="#444444", linespacing=1.25
     )
 
 
-def say_empty(axes: Axes, text: str) -> None:
-    """In place of data: why there is none."""
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
+def say_empty(axes: Axes, text: str, *, ticks: bool = False) -> None:
+    """In place of data: why there is none; `ticks` stay where other panels share them."""
+    if not ticks:
+        axes.grid(visible=False)
+        axes.set_xticks([])
+        axes.set_yticks([])
     axes.text(
         0.5, 0.5, textwrap.fill(text, 34), transform=axes.transAxes, ha="center", va="center",
         fontsize=SMALL_PT, color="#444444", style="italic",
@@ -198,7 +247,13 @@ def row_height_in(names: Sequence[str], each: float) -> float:
     """Height of a figure with one row per name; many rows are drawn closer, to fit on a page."""
     if any("\n" in name for name in names):
         each += 0.11
-    return 0.95 + min(each * max(2, len(names)), max(_PAGE_IN, 0.13 * len(names)))
+    return 0.8 + min(each * max(2, len(names)), max(_PAGE_IN, 0.13 * len(names)))
+
+
+def rows_figure(options: Options, names: Sequence[str], each: float) -> tuple[Figure, Axes]:
+    """A figure of one panel with a row per name, each so many inches high."""
+    figure = new_figure(options, row_height_in(names, each))
+    return figure, figure.add_subplot()
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
@@ -209,13 +264,22 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _darkened(colour: str) -> str:
-    r, g, b = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    hue, light, saturation = colorsys.rgb_to_hls(r, g, b)
-    dark = colorsys.hls_to_rgb(hue, min(light, 0.34), saturation)
-    return "#" + "".join(f"{round(255 * part):02X}" for part in dark)
+def write_figure(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a settled figure in each format, in the style it was drawn in; the files' paths.
 
-
-def _paler(colour: str) -> str:
-    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(0.45 * part + 0.55 * 255):02X}" for part in parts)
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
+    """
+    written = []
+    for form in formats:
+        path = stem.with_name(f"{stem.name}.{form}")  # names hold dots: opus@8.5kbps
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with paper_style():
+                figure.savefig(path, format=form, metadata=_METADATA.get(form))
+        except OSError as error:
+            raise StoreError(f"cannot write {path} ({error}); choose another folder") from error
+        written.append(path)
+    return written

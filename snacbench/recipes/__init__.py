@@ -4,8 +4,12 @@
 docs/recipes.md explains the fields.
 """
 
-from snacbench.recipes.find import find_recipe, shipped_recipes
-from snacbench.recipes.read import NamedRecipe, read_recipe
-from snacbench.recipes.recipe import Recipe
+from snacbench.recipes.recipe import (
+    NamedRecipe,
+    Recipe,
+    find_recipe,
+    read_recipe,
+    shipped_recipes,
+)
 
 __all__ = ["NamedRecipe", "Recipe", "find_recipe", "read_recipe", "shipped_recipes"]

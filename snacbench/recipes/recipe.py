@@ -1,15 +1,22 @@
-"""What a recipe says: codecs, data, metrics, seed, rules, and the layout of its table.
+"""A recipe: a run written down, with codecs, data, metrics, seed, rules, and a table's layout.
 
 What belongs to a machine (device, workers, where corpora lie) is in no recipe.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
 
+from snacbench.errors import UnknownName, did_you_mean
 from snacbench.types import Domain
+from snacbench.yamlfile import read_yaml
+
+_SUFFIXES = (".yaml", ".yml")
 
 
 def _as_list(value: Any) -> Any:
@@ -68,11 +75,64 @@ class Recipe(BaseModel):
     asr: str | None = None
     table: Literal["default", "snac-paper", "dac-table3", "dac-table2"] = "default"
 
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe, the name that it goes by, and the digest of its file."""
+
+    name: str
+    path: Path
+    sha256: str
+    recipe: Recipe
+
     def options(self) -> dict[str, Any]:
         """What it asks of a run, by the options of ``snacbench run``; what it leaves open is out.
 
-        `codecs` is one text, as on the command line.
+        `codecs` is one text, as on the command line; paths of data start at the recipe's folder.
         """
-        told = self.model_dump(exclude={"summary", "source", "hint", "table"})
-        told["codecs"] = ",".join(self.codecs or ()) or None
+        told = self.recipe.model_dump(exclude={"summary", "source", "hint", "table"})
+        told["codecs"] = ",".join(self.recipe.codecs or ()) or None
+        if "/" in told["data"] or told["data"].endswith(".csv"):
+            told["data"] = str(self.path.parent / Path(told["data"]).expanduser())
         return {name: value for name, value in told.items() if value is not None}
+
+
+def read_recipe(path: Path) -> NamedRecipe:
+    """Read a recipe; it goes by the name of its file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read, is not YAML, or a field is missing, unknown or wrong; the message
+        begins with file and line.
+    """
+    file = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
+    return NamedRecipe(path.stem, path, file.sha256, file.content)
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with snacbench."""
+    folder = Path(str(files(__package__))) / "shipped"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(text: str) -> NamedRecipe:
+    """The recipe of a name, or in a YAML file of one's own.
+
+    Raises
+    ------
+    UnknownName
+        If there is none of that name.
+    UserError
+        If there is something wrong in it.
+    """
+    shipped = shipped_recipes()
+    if text in shipped:
+        return read_recipe(shipped[text])
+    path = Path(text).expanduser()
+    if path.suffix.lower() in _SUFFIXES:
+        return read_recipe(path)
+    raise UnknownName(
+        f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
+        f"{did_you_mean(text, shipped)}"
+    )

@@ -4,45 +4,58 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from snacbench import __version__
-from snacbench.errors import StoreError
-from snacbench.report.choose import chosen_clips
-from snacbench.report.figures import write_figures
-from snacbench.report.listening import listened
-from snacbench.report.media import FOLDER, Shelf, write_media
-from snacbench.report.notes import notes, provenance, troubles
-from snacbench.report.pack import script_json
-from snacbench.report.page import STATIC_FILES, html, write_static_files
-from snacbench.report.preview import Preview, longest_within
+from snacbench.errors import StoreError, UserError
+from snacbench.plots.drawing import Options, plots, to_draw, write_plots
+from snacbench.report import spectra
+from snacbench.report.listening import listening_sections
+from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
 from snacbench.report.scores import score_data
-from snacbench.report.signals import Sources, playable, sources
-from snacbench.report.summary import domain_tables
+from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
+from snacbench.tables.build import tables_of
 from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.formats import notes as table_notes
 from snacbench.tables.formats import to_csv
-from snacbench.tables.run import RunRows
+from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.options import Options as TableOptions
+from snacbench.tables.render.html import html_fragment
+from snacbench.tables.run import RunRows, actual_kbps_of, scores_of
+from snacbench.types import CodecSpec
 
 INDEX = "index.html"
+STATIC_FILES = ("report.css", "report.js", "player.js")
 DEFAULT_CLIPS = 30
+_FILES = "snacbench.report", "files"
 
 # A folder that can still be sent: of these 60 MB the pictures and scores take some 9.
 _MOST_PREVIEW_BYTES = 49e6
 _LEAST_PREVIEW_S = 5.0  # rather a larger folder than shorter previews
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a report is to hold: `clips` with players at most; warnings about the recordings."""
-
-    lossless: bool = False
-    clips: int = DEFAULT_CLIPS
-    about_sources: Sequence[str] = ()
+_SHARE_OF_WORST = 3  # at most one clip in so many is there for being a codec's worst
+_MOST_REASONS = 12
+_MOST_COLUMNS = 8  # metrics beside each other that a window of 1280 pixels shows
+_VISQOL_AUDIO = "visqol_audio"
+_VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.md
+_FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
+_ORDER = (
+    _FOR_EVERY_METRIC,
+    "domains",
+    "distribution",
+    "differences",
+    "codebooks",
+    "tokens",
+    "speed",
+)
 
 
 @dataclass(frozen=True)
@@ -55,11 +68,13 @@ class Report:
     problems: tuple[str, ...]
 
 
-def build(
+def build_report(  # noqa: PLR0913 - what can be chosen
     folder: RunFolder,
     target: Path,
-    request: Request,
     *,
+    lossless: bool = False,
+    clips: int = DEFAULT_CLIPS,
+    about_sources: Sequence[str] = (),
     begin: Callable[[int], None] = lambda _: None,
     step: Callable[[], None] = lambda: None,
 ) -> Report:
@@ -67,6 +82,12 @@ def build(
 
     Parameters
     ----------
+    lossless : bool
+        Players play FLAC in place of Opus at 130 kbps.
+    clips : int
+        Clips with players at most.
+    about_sources : sequence of str
+        Warnings about the recordings.
     begin, step : callable
         Told how many clips are to be done, and that another one is.
 
@@ -75,11 +96,32 @@ def build(
     StoreError
         If the folder holds something else, or cannot be written.
     """
-    _check_free(target)
+    if target.exists() and not target.is_dir():
+        raise StoreError(f"{target} is a file; choose a folder for the report with -o")
+    known = all((target / name).is_file() for name in (INDEX, *STATIC_FILES))
+    if target.exists() and any(target.iterdir()) and not known:
+        raise StoreError(
+            f"{target} is not empty and holds no report; choose a new or empty folder with -o"
+        )
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         (partial / FOLDER).mkdir(parents=True)
-        num_clips, problems = _write(folder, partial, request, begin, step)
+        rows = RunRows.load(folder)
+        found, chosen = clips_to_play(folder, rows, clips)
+        figures, problems = _write_figures(rows, partial)
+        preview = _preview(rows, [found[clip] for clip in chosen], lossless=lossless)
+        begin(len(chosen))
+
+        def write(number: int) -> dict[str, Any]:
+            codecs = [codec.spec.name for codec in rows.codecs]
+            written = write_players(folder, partial, codecs, preview, number, found[chosen[number]])
+            step()
+            return written
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # what takes long there is in C
+            media = list(threads.map(write, range(len(chosen))))
+        beside = Beside(chosen, media, preview, figures)
+        write_page(folder, rows, partial, beside, about_sources=about_sources)
         if target.exists():
             shutil.rmtree(target)
         partial.replace(target)
@@ -90,49 +132,67 @@ def build(
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    problems += dict.fromkeys(problem for one in media for problem in one["problems"])
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
-    return Report(target / INDEX, num_clips, size, tuple(problems))
+    return Report(target / INDEX, len(chosen), size, tuple(problems))
 
 
-def _check_free(target: Path) -> None:
-    """Only an older report may be replaced."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise StoreError(f"{target} is a file; choose a folder for the report with -o")
-    known = all((target / name).is_file() for name in (INDEX, *STATIC_FILES))
-    if any(target.iterdir()) and not known:
-        raise StoreError(
-            f"{target} is not empty and holds no report; choose a new or empty folder with -o"
-        )
-
-
-def _write(
-    folder: RunFolder,
-    target: Path,
-    request: Request,
-    begin: Callable[[int], None],
-    step: Callable[[], None],
-) -> tuple[int, list[str]]:
-    rows = RunRows.load(folder)
-    found, chosen = clips_to_play(folder, rows, request)
-    preview = _preview(rows, found, chosen, request)
-    shelf = Shelf(folder, target, tuple(c.spec.name for c in rows.codecs), preview)
-    figures, problems = write_figures(rows, target)
-    begin(len(chosen))
-    media = _write_all_media(shelf, [found[clip] for clip in chosen], step)
-    beside = Beside(chosen, media, preview, figures)
-    write_page(folder, rows, target, beside, about_sources=request.about_sources)
-    return len(chosen), [*problems, *_problems(media)]
+# ------------------------------------------------------------------- which clips get players
 
 
 def clips_to_play(
-    folder: RunFolder, rows: RunRows, request: Request
+    folder: RunFolder, rows: RunRows, number: int
 ) -> tuple[dict[str, Sources], list[str]]:
     """Where the signals of all clips are, and the ids of those that get players."""
     found = sources(folder) if folder.has_decoded else {}
-    candidates = [c.id for c in rows.clips if c.id in found and playable(folder, found[c.id])]
-    return found, chosen_clips(rows, candidates, request.clips)
+    candidates = [
+        clip.id
+        for clip in rows.clips
+        if clip.id in found
+        and any(
+            (folder.path / c.decoded).is_file() for c in found[clip.id].coded.values() if c.decoded
+        )
+    ]
+    return found, chosen_clips(rows, candidates, number)
+
+
+def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[str]:
+    """Ids of `number` clips in the run's order: the worst of each codec, then evenly by domain.
+
+    A codec's worst clip is that of the first metric of the run.
+    """
+    if len(playable) <= number:
+        return list(playable)
+    worst: dict[str, None] = {}
+    for metric in rows.metrics[:1]:
+        better = next((m.better for m in rows.run.metrics if m.name == metric), "higher")
+        for values in scores_of([rows], metric, ALL_DOMAINS).values():
+            known = {clip: value for clip, value in values.items() if clip in playable}
+            if known:
+                worst[(min if better == "higher" else max)(known, key=lambda clip: known[clip])] = (
+                    None
+                )
+    chosen = set(list(worst)[: number // _SHARE_OF_WORST])
+    domains: dict[str, list[str]] = {}
+    for clip in rows.clips:
+        if clip.id in playable and clip.id not in chosen:
+            domains.setdefault(clip.domain, []).append(clip.id)
+    by_size = sorted(domains.values(), key=len)
+    for index, clips in enumerate(by_size):
+        count = min(len(clips), (number - len(chosen)) // (len(by_size) - index))
+        chosen |= {clips[i] for i in np.linspace(0, len(clips) - 1, count).round().astype(int)}
+    return [clip.id for clip in rows.clips if clip.id in chosen]
+
+
+def _preview(rows: RunRows, chosen: Sequence[Sources], *, lossless: bool) -> Preview:
+    """Whole clips if they fit into a folder that can be sent, else as much of each as does."""
+    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
+    longest_s = max((found.clip.duration_s for found in chosen if found.clip), default=0)
+    whole = lossless or longest_s <= fits_s
+    return Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
+
+
+# ------------------------------------------------------------------------------------ the page
 
 
 @dataclass(frozen=True)
@@ -154,73 +214,55 @@ def write_page(
     about_sources: Sequence[str] = (),
 ) -> None:
     """Write the page and its data: everything but players' files and figures."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     data = score_data(rows, {clip: number for number, clip in enumerate(beside.clips)})
     data |= {"media": beside.media, "preview": beside.preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
     (target / "summary.csv").write_text(to_csv([rows]), "utf-8")
-    write_static_files(target)
-    content = _content(folder, rows, about_sources) | {
-        "clips": _clip_rows(rows, beside.clips, beside.media),
-        "preview": beside.preview,
-        "figures": beside.figures,
-        "listening": listened(folder, rows, target),
-    }
-    (target / INDEX).write_text(html(content), "utf-8")
-
-
-def _preview(
-    rows: RunRows, found: Mapping[str, Sources], chosen: Sequence[str], request: Request
-) -> Preview:
-    """Whole clips if they fit into a folder that can be sent, else as much of each as does."""
-    fits_s = longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
-    longest_s = max((c.clip.duration_s for c in map(found.get, chosen) if c and c.clip), default=0)
-    if request.lossless or longest_s <= fits_s:
-        return Preview(request.lossless, float("inf"))
-    return Preview(request.lossless, max(fits_s, _LEAST_PREVIEW_S))
-
-
-def _write_all_media(
-    shelf: Shelf, clips: Sequence[Sources], step: Callable[[], None]
-) -> list[dict[str, Any]]:
-    """The players' files of all clips, in threads: what takes long here is in C."""
-
-    def write(number: int, found: Sources) -> dict[str, Any]:
-        written = write_media(shelf, number, found)
-        step()
-        return written
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(write, range(len(clips)), clips))
-
-
-def _clip_rows(
-    rows: RunRows, chosen: Sequence[str], media: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    for name in STATIC_FILES:
+        text = resources.files(_FILES[0]).joinpath(_FILES[1], name).read_text("utf-8")
+        (target / name).write_text(text, "utf-8")
     domains = {clip.id: clip.domain for clip in rows.clips}
-    return [
-        {"number": number, "id": id_, "domain": domains[id_], **media[number]}
-        for number, id_ in enumerate(chosen)
-    ]
-
-
-def _content(folder: RunFolder, rows: RunRows, about_sources: Sequence[str]) -> dict[str, Any]:
-    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
-    coded = sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
-    return {
+    said = notes(rows, about_sources=about_sources)
+    content = {
         "run": rows.run,
         "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
-        "tiles": _tiles(rows, tried, coded),
-        "tables": domain_tables(rows),
-        "notes": notes(rows, about_sources=about_sources),
+        "tiles": _tiles(rows),
+        "tables": summary_tables(rows, said),
+        "notes": said,
         "troubles": troubles(folder),
         "provenance": provenance(rows.run),
-        "metrics": rows.metrics,
         "num_clips": len(rows.clips),
         "version": __version__,
+        "clips": [
+            {"number": number, "id": id_, "domain": domains[id_], **media}
+            for number, (id_, media) in enumerate(zip(beside.clips, beside.media, strict=True))
+        ],
+        "preview": beside.preview,
+        "figures": beside.figures,
+        "listening": listening_sections(folder, rows, target),
+        "level_gradient": spectra.gradient("magma"),
+        "change_gradient": spectra.gradient("RdBu_r"),
+        "range_db": f"{spectra.RANGE_DB:g}",
+        "change_db": f"{spectra.CHANGE_DB:g}",
+        "picture_size": (spectra.WIDTH, spectra.HEIGHT),
     }
+    environment = Environment(
+        loader=PackageLoader(*_FILES),
+        autoescape=True,
+        undefined=StrictUndefined,  # what the template names and `content` lacks is an error
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    page = environment.get_template("index.html").render(content)
+    (target / INDEX).write_text(page, "utf-8")
 
 
-def _tiles(rows: RunRows, tried: int, coded: int) -> list[tuple[str, str]]:
+def _tiles(rows: RunRows) -> list[tuple[str, str]]:
+    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
+    coded = sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
     durations = [codec.coded["duration_s"][codec.ok(ALL_DOMAINS)].sum() for codec in rows.codecs]
     minutes = max(map(float, durations), default=0.0) / 60
     return [
@@ -233,5 +275,148 @@ def _tiles(rows: RunRows, tried: int, coded: int) -> list[tuple[str, str]]:
     ]
 
 
-def _problems(media: Sequence[Mapping[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(problem for one in media for problem in one["problems"]))
+def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The run's tables as HTML, all domains together first: domain, and what stands there.
+
+    Rates and then metrics, as many beside each other as a window shows; footnotes that are `said`
+    elsewhere are left out.
+    """
+    demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
+    found = []
+    for table in tables_of([rows], LAYOUTS["default"], TableOptions(by="both", ci=True)):
+        domain = table.title.rpartition(", ")[2]
+        marked = [
+            replace(row, label=f"{row.label} (demo)") if row.label in demo else row
+            for row in table.rows
+        ]
+        metrics = [column for column in table.columns if column.key in rows.metrics]
+        parts = [[column for column in table.columns if column not in metrics]]
+        count = -(-len(metrics) // _MOST_COLUMNS)
+        parts += [list(part) for part in np.array_split(np.array(metrics, object), max(1, count))]
+        titles = ["Rates", *(["Quality"] * count)]
+        footnotes = tuple(note for note in table.footnotes if note not in said)
+        split = [
+            replace(
+                table, title=f"{title}, {domain}", columns=tuple(part), rows=tuple(marked),
+                footnotes=footnotes,
+            ).lettered()
+            for title, part in zip(titles, parts, strict=False)
+            if part
+        ]  # fmt: skip
+        found.append((domain, html_fragment(split)))
+    return sorted(found, key=lambda pair: pair[0] != "all clips")
+
+
+def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
+    """Draw the run's plots; one for which it holds too little is left out, and why is said."""
+    from snacbench.plots._data import PlotData
+
+    data, known = PlotData([rows]), plots()
+    drawn: list[dict[str, str]] = []
+    problems: list[str] = []
+    for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
+        metrics = rows.metrics if plot.name == _FOR_EVERY_METRIC else rows.metrics[:1]
+        try:
+            wanted = to_draw(data, [plot], Options(), metrics)
+        except UserError as error:
+            problems.append(f"no figure {plot.name}: {error}")
+            continue
+        title = plot.description[:1].upper() + plot.description[1:]
+        files = write_plots(data, wanted, ["svg"], target / "figures")
+        for (_, options), (path,) in zip(wanted, files, strict=True):
+            of = f": {options.metric}" if options.metric else ""
+            drawn.append({"file": f"figures/{path.name}", "title": title + of})
+    return drawn, problems
+
+
+# ------------------------------------------------------------------------ notes and provenance
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One kind of row without a number: how many, what, why, and the first clip concerned."""
+
+    count: int
+    status: str
+    what: str
+    reason: str
+    example: str
+
+
+def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
+    """Sentences on the numbers and, given `about_sources`, on the recordings."""
+    least = _VISQOL_AUDIO_LEAST_KBPS
+    below = [
+        codec.spec.name
+        for codec in rows.codecs
+        if _VISQOL_AUDIO in codec.scores and (actual_kbps_of(codec, ALL_DOMAINS) or least) < least
+    ]
+    outside = (
+        f"{_VISQOL_AUDIO} was trained on codecs at {least:g} kbps and more; outside of that domain "
+        f"here: {', '.join(below)}."
+    )
+    return [*table_notes([rows]), *([outside] if below else []), *about_sources]
+
+
+def troubles(folder: RunFolder) -> list[Trouble]:
+    """Failed codings and scores, and undefined scores, by reason, the most frequent first."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    examples: dict[tuple[str, str, str], str] = {}
+    for key, clip in _without_number(folder):
+        found[key] += 1
+        examples.setdefault(key, clip)
+    ordered = sorted(found.items(), key=lambda item: (item[0][0] != "failed", -item[1]))
+    return [Trouble(count, *key, examples[key]) for key, count in ordered[:_MOST_REASONS]]
+
+
+def _without_number(folder: RunFolder) -> Iterator[tuple[tuple[str, str, str], str]]:
+    for row in folder.read_not_ok(Coded):
+        if row.status != "ok":
+            yield (row.status, f"coding with {row.codec}", row.reason), row.clip
+    for score in folder.read_not_ok(Score):
+        if score.status in ("failed", "undefined"):
+            what = f"{score.metric} of {score.codec}"
+            yield (score.status, what, score.reason), score.clip
+
+
+def provenance(run: Run) -> dict[str, dict[str, str]]:
+    """How the run was made: group -> label -> text."""
+    return {
+        "Run": {
+            "id": run.id,
+            "started": run.started_utc,
+            "snacbench": run.snacbench_version,
+            "test set": run.test_set,
+            "sha256 of the set": run.set_sha256,
+            "seed": str(run.seed),
+            "device": run.device,
+        },
+        "Request": {
+            name: _words(value) for name, value in run.recipe.items() if value not in (None, [])
+        },
+        "Codecs": {spec.name: _weights(spec) for spec in run.codecs},
+        "Metrics": {
+            m.name: f"version {m.version}, {m.implementation}; {m.citation}" for m in run.metrics
+        },
+        "Facts": dict(run.facts),
+        "Packages": dict(run.packages),
+        "Machine": dict(run.machine),
+    }
+
+
+def _weights(spec: CodecSpec) -> str:
+    info = spec.weights
+    if info.source == "none":
+        return spec.citation
+    digests = ", ".join(f"{name} {digest[:12]}" for name, digest in info.sha256.items())
+    verified = {True: "verified", False: "differs from its pinned digest", None: ""}[info.verified]
+    parts = (f"{info.source} weights", info.origin, info.revision, digests, verified)
+    return "; ".join(part for part in parts if part)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)

@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from snacbench.report.summary import Cell, Heading
-from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
+from snacbench.plots._ratings import RESERVED, figures_of
+from snacbench.rows import ListenerScore, ListeningSummary
+from snacbench.stats.intervals import Interval
 from snacbench.store.folder import RunFolder
 from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.render.html import html_fragment
 from snacbench.tables.run import RunRows, clusters_of, scores_of
+from snacbench.tables.table import Cell, Column, Row, Table
 
-if TYPE_CHECKING:
-    from snacbench.stats.correlation import RankCorrelation
-
-FOLDER = "figures"
-_RESERVED = {
-    "reference": "hidden reference",
-    "anchor35": "anchor, 3.5 kHz",
-    "anchor70": "anchor, 7 kHz",
-}
 _TITLES = {
     "scores": "Mean scores with their intervals",
     "distribution": "Every rating",
@@ -34,128 +27,103 @@ _FORMS = {
     "ab": "AB",
     "abx": "ABX",
 }
+_AGREEMENT = (
+    "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
+    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by bootstrap "
+    "over the run's speakers and tracks, or clips where these are not known."
+)
 
 
 @dataclass(frozen=True)
-class Listened:
-    """One listening test as the page shows it: `rows` are a name and a cell per heading."""
+class Section:
+    """One listening test as the page shows it; `table` and `agreement` are HTML."""
 
     summary: ListeningSummary
     form: str
-    headings: tuple[Heading, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    table: str
     figures: tuple[Mapping[str, str], ...]
-    agreements: tuple[tuple[str, tuple[Cell, ...]], ...]
+    agreement: str
 
 
-def listened(folder: RunFolder, rows: RunRows, target: Path) -> list[Listened]:
+def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[Section]:
     """Every listening test whose results are in the run; draws their figures."""
     summaries = {row.test: row for row in folder.read(ListeningSummary)}
-    if not summaries:
-        return []
-    scores = list(folder.read(ListenerScore))
-    return [
-        _listened(summary, [s for s in scores if s.test == test], rows, target, number)
-        for number, (test, summary) in enumerate(summaries.items(), start=1)
-    ]
+    scores = list(folder.read(ListenerScore)) if summaries else []
+    found = []
+    for number, (test, summary) in enumerate(summaries.items(), start=1):
+        of_test = [score for score in scores if score.test == test]
+        form = _FORMS.get(summary.form, summary.form)
+        simulated = " (simulated)" if summary.simulated else ""
+        table = (_compared if summary.form in ("ab", "abx") else _rated)(summary, form + simulated)
+        figures = tuple(_figures(summary, of_test, rows, target, number))
+        agreement = _agreement(of_test, rows, simulated)
+        found.append(Section(summary, form, html_fragment([table]), figures, agreement))
+    return found
 
 
-def _listened(
-    summary: ListeningSummary,
-    scores: Sequence[ListenerScore],
-    rows: RunRows,
-    target: Path,
-    number: int,
-) -> Listened:
-    is_mushra = summary.form not in ("ab", "abx")
-    headings, table = _rated(summary) if is_mushra else _compared(summary)
-    return Listened(
-        summary,
-        _FORMS.get(summary.form, summary.form),
-        headings,
-        table,
-        tuple(_figures(summary, scores, rows, target, number)),
-        tuple(_agreements(scores, rows)),
-    )
+def _interval(mean: float, low: float | None, high: float | None, level: float) -> Interval:
+    return Interval(mean, low, high, level, 0, 0, "")
 
 
-def _rated(
-    summary: ListeningSummary,
-) -> tuple[tuple[Heading, ...], tuple[tuple[str, tuple[Cell, ...]], ...]]:
+def _intervals_note(summary: ListeningSummary) -> str:
+    level = f"{100 * summary.level:g} %"
+    return f"Intervals: {level}, over listeners, every item counting the same."
+
+
+def _rated(summary: ListeningSummary, title: str) -> Table:
+    """A row per condition: rate, mean score of all items and of each domain, spread."""
     domains = list(dict.fromkeys(c.domain for c in summary.conditions))
-    found = {(c.condition, c.domain): c for c in summary.conditions}
-    overall = [c for c in summary.conditions if c.domain == ALL_DOMAINS]
-    headings = (
-        Heading("kbps", "actual rate in kbps"),
+    columns = (
+        Column("kbps", "rate", "kbps"),
         *(
-            Heading("mean score" if d == ALL_DOMAINS else d, "0 bad to 100 excellent", "↑")
+            Column(f"mean {d}", "mean score" if d == ALL_DOMAINS else d, better="higher", digits=1)
             for d in domains
         ),
-        Heading("median", "of all ratings"),
-        Heading("IQR", "third quartile minus first, of all ratings"),
-        Heading("ratings", "after screening"),
+        Column("median", "median", digits=1),
+        Column("iqr", "IQR", digits=1),
+        Column("n", "ratings", digits=0),
     )
-    table = tuple(
-        (
-            _RESERVED.get(c.condition, c.condition),
-            (
-                Cell("–" if c.kbps is None else f"{c.kbps:.2f}"),
-                *(_mean(found.get((c.condition, domain))) for domain in domains),
-                Cell(f"{c.median:.1f}"),
-                Cell(f"{c.third_quartile - c.first_quartile:.1f}"),
-                Cell(f"{c.n:,}"),
-            ),
-        )
-        for c in overall
-    )
-    return headings, table
+    cells: dict[str, dict[str, Cell]] = {}
+    for c in summary.conditions:
+        row = cells.setdefault(c.condition, {})
+        row[f"mean {c.domain}"] = Cell(c.mean, _interval(c.mean, c.low, c.high, summary.level))
+        if c.domain == ALL_DOMAINS:
+            row |= {
+                "kbps": Cell(c.kbps),
+                "median": Cell(c.median),
+                "iqr": Cell(c.third_quartile - c.first_quartile),
+                "n": Cell(c.n),
+            }
+    rows = tuple(Row(RESERVED.get(name, name), row) for name, row in cells.items() if "n" in row)
+    spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
+    notes = (_intervals_note(summary), spread)
+    return Table(title, columns, rows, notes, label_heading="condition")
 
 
-def _mean(one: ConditionSummary | None) -> Cell:
-    if one is None:
-        return Cell("–")
-    ends = "" if one.low is None or one.high is None else f"{one.low:.1f} to {one.high:.1f}"
-    return Cell(f"{one.mean:.1f}", interval=ends)
-
-
-def _compared(
-    summary: ListeningSummary,
-) -> tuple[tuple[Heading, ...], tuple[tuple[str, tuple[Cell, ...]], ...]]:
+def _compared(summary: ListeningSummary, title: str) -> Table:
+    """A row per pair: share, answers, corrected p."""
     is_ab = summary.form == "ab"
-    headings = (
-        Heading("preference for the first %" if is_ab else "right answers %", "50 is even"),
-        Heading(
-            "answers", "for the first, neither, the second" if is_ab else "right and wrong answers"
-        ),
-        Heading("p (Holm)", "corrected for all of these comparisons"),
-        Heading("listeners", "after screening"),
+    columns = (
+        Column("share", "preference for the first" if is_ab else "right answers", "%", digits=0),
+        Column("answers", "answers"),
+        Column("p", "p (Holm)", digits=3),
+        Column("listeners", "listeners", digits=0),
     )
-    between = "over" if is_ab else "from"
-    table = tuple(
-        (
-            f"{c.first} {between} {_RESERVED.get(c.second, c.second)}",
-            (
-                _share(c),
-                Cell(" : ".join(map(str, c.answers))),
-                Cell(_p(c.p_holm)),
-                Cell(str(c.listeners)),
-            ),
-        )
-        for c in summary.comparisons
-    )
-    return headings, table
-
-
-def _share(one: ComparisonSummary) -> Cell:
-    missing = one.low is None or one.high is None
-    ends = "" if missing else f"{100 * (one.low or 0):.0f} to {100 * (one.high or 0):.0f}"
-    return Cell(f"{100 * one.value:.0f}", interval=ends)
-
-
-def _p(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    rows = []
+    for c in summary.comparisons:
+        low, high = (None if end is None else 100 * end for end in (c.low, c.high))
+        tiny = c.p_holm is not None and c.p_holm < 0.001
+        cells = {
+            "share": Cell(100 * c.value, _interval(100 * c.value, low, high, summary.level)),
+            "answers": Cell(text=" : ".join(map(str, c.answers))),
+            "p": Cell(text="< 0.001") if tiny else Cell(c.p_holm),
+            "listeners": Cell(c.listeners),
+        }
+        second = RESERVED.get(c.second, c.second)
+        rows.append(Row(f"{c.first} {'over' if is_ab else 'from'} {second}", cells))
+    answers = "for the first, neither, the second" if is_ab else "right and wrong"
+    notes = (_intervals_note(summary), f"Answers: {answers}; 50 % is even.")
+    return Table(title, columns, tuple(rows), notes, label_heading="pair")
 
 
 def _figures(
@@ -165,34 +133,24 @@ def _figures(
     target: Path,
     number: int,
 ) -> list[Mapping[str, str]]:
-    from snacbench.plots._ratings import figures_of
-    from snacbench.plots.save import write_figure
-    from snacbench.plots.style import WIDTH_IN, paper_style
+    from snacbench.plots.style import WIDTH_IN, write_figure
 
     drawn: list[Mapping[str, str]] = []
-    with paper_style():
-        figures = figures_of(summary, scores, [codec.spec for codec in rows.codecs])
-        for name, figure in figures.items():
-            # Numbered, not named: a test's name is anybody's, a file's is ours.
-            stem = target / FOLDER / f"listening-{number}-{name}"
-            (path,) = write_figure(figure, stem, ["svg"])
-            title = _TITLES.get(name, name) + (" (SIMULATED)" if summary.simulated else "")
-            wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
-            drawn.append({"file": f"{FOLDER}/{path.name}", "title": title, "wide": wide})
+    for name, figure in figures_of(summary, scores, [c.spec for c in rows.codecs]).items():
+        # Numbered, not named: a test's name is anybody's, a file's is ours.
+        stem = target / "figures" / f"listening-{number}-{name}"
+        (path,) = write_figure(figure, stem, ["svg"])
+        title = _TITLES.get(name, name) + (" (SIMULATED)" if summary.simulated else "")
+        wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
+        drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
     return drawn
 
 
-# ------------------------------------------------------------------------ metrics and listeners
-
-
-def _agreements(
-    scores: Sequence[ListenerScore], rows: RunRows
-) -> list[tuple[str, tuple[Cell, ...]]]:
+def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -> str:
     """Every metric: rank correlation with the mean ratings of the same codecs and clips."""
     from snacbench.stats.correlation import rank_correlation  # takes scipy along
 
-    rated = mean_ratings(scores)
-    found = []
+    rated, found = mean_ratings(scores), []
     for metric in rows.metrics:
         spec = next((m for m in rows.run.metrics if m.name == metric), None)
         sign = -1.0 if spec and spec.better == "lower" else 1.0
@@ -200,28 +158,27 @@ def _agreements(
             codec: {clip: sign * value for clip, value in of.items()}
             for codec, of in scores_of([rows], metric, ALL_DOMAINS).items()
         }
-        correlation = rank_correlation(values, rated, clusters_of([rows]))
-        if correlation.n:
-            found.append((metric, _correlation_cells(correlation)))
-    return found
+        one = rank_correlation(values, rated, clusters_of([rows]))
+        if one.n:
+            rho = Cell(text=f"– {one.reason}")
+            if one.value is not None:
+                rho = Cell(one.value, _interval(one.value, one.low, one.high, 0.95))
+            pairs = Cell(text=f"{one.n} of {one.clips} clips")
+            found.append(Row(metric, {"rho": rho, "pairs": pairs}))
+    if not found:
+        return ""
+    columns = (Column("rho", "Spearman's ρ"), Column("pairs", "pairs"))
+    title = f"Which metrics rank as the listeners did{simulated}"
+    return html_fragment([Table(title, columns, tuple(found), (_AGREEMENT,), "metric")])
 
 
 def mean_ratings(scores: Sequence[ListenerScore]) -> dict[str, dict[str, float]]:
     """Mean rating by codec and clip, over the listeners kept and all items of the clip."""
     sums: dict[str, dict[str, list[float]]] = {}
     for s in scores:
-        if s.kept and s.clip and s.condition not in _RESERVED:
+        if s.kept and s.clip and s.condition not in RESERVED:
             sums.setdefault(s.condition, {}).setdefault(s.clip, []).append(s.score)
     return {
         codec: {clip: sum(values) / len(values) for clip, values in of.items()}
         for codec, of in sums.items()
     }
-
-
-def _correlation_cells(found: RankCorrelation) -> tuple[Cell, ...]:
-    if found.value is None:
-        return Cell("–", note=found.reason), Cell(str(found.n))
-    missing = found.low is None or found.high is None
-    ends = "" if missing else f"{found.low:.2f} to {found.high:.2f}".replace("-", "−")
-    text = f"{found.value:.2f}".replace("-", "−")
-    return Cell(text, interval=ends), Cell(f"{found.n} of {found.clips} clips")

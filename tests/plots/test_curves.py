@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from snacbench.plots._curves import side_by_side
 from snacbench.plots._data import PlotData
-from tests.plots.conftest import Draw, caption_of, texts
-from tests.plots.synthetic import ANCHOR, CUT, DAC, OPUS, SEVERAL, SNAC, many, run_rows, spec
+from snacbench.plots._labels import RATE_LABELS
+from tests.plots.conftest import Draw
+from tests.support.plots import (
+    ANCHOR,
+    CUT,
+    DAC,
+    OPUS,
+    SEVERAL,
+    SNAC,
+    caption_of,
+    many,
+    run_rows,
+    spec,
+    texts,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def marks(axes: Axes) -> dict[tuple[float, float], tuple[float, float]]:
@@ -26,9 +42,13 @@ def marks(axes: Axes) -> dict[tuple[float, float], tuple[float, float]]:
     return found
 
 
-def lines(axes: Axes) -> dict[str, np.ndarray]:
-    curves = [line for line in axes.lines if str(line.get_gid()).startswith("line:")]
-    return {line.get_gid()[5:]: line.get_xdata() for line in curves}
+def bands(axes: Axes) -> list[list[float]]:
+    return [list(line.get_xdata()) for line in axes.lines if line.get_gid() == "range"]
+
+
+def entries(figure: Figure) -> list[str]:
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_every_point_is_its_mean_and_every_bar_its_interval(draw: Draw) -> None:
@@ -44,30 +64,26 @@ def test_every_point_is_its_mean_and_every_bar_its_interval(draw: Draw) -> None:
         assert ends == pytest.approx(expected[place])
 
 
-@pytest.mark.parametrize(("rate", "factor"), [("actual", 1.02), ("nominal", 1.0)])
-def test_the_rate_asked_for_is_the_axis(draw: Draw, rate: str, factor: float) -> None:
-    axes = draw("quality-rate", run_rows(OPUS), rate=rate).axes[0]
-    assert sorted(x for x, _ in marks(axes)) == pytest.approx(
-        [8 * factor, 14 * factor, 24 * factor]
-    )
-    assert axes.get_xscale() == "log"
-    assert axes.get_xlabel() == f"{rate} rate (kbps)"
+@pytest.mark.parametrize("rate", ["actual", "nominal", "coded", "conditional"])
+def test_the_rate_asked_for_is_the_axis(
+    draw: Draw, rate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PlotData, "fact", lambda *of: 1.5 if of[3] == f"{rate}_kbps" else None)
+    figure = draw("quality-rate", run_rows(DAC[:1]), rate=rate)
+    assert [x for x, _ in marks(figure.axes[0])] == [1.5]
+    assert figure.axes[0].get_xscale() == "log"
+    assert figure.axes[0].get_xlabel() == RATE_LABELS[rate]
+    assert "Not shown" not in caption_of(figure)
 
 
 def test_lines_never_pass_through_truncated_or_single_points(draw: Draw) -> None:
-    axes = draw("quality-rate", run_rows(), rate="nominal").axes[0]
-    found = lines(axes)
-    assert set(found) == {"opus", "dac-44khz"}
-    assert list(found["dac-44khz"]) == [1.78, 2.67, 7.75]
+    axes = draw("quality-rate", run_rows(), rate="nominal", metric="mel_dac7").axes[0]
+    curves = [line for line in axes.lines if str(line.get_gid()).startswith("line:")]
+    found = {line.get_gid()[5:]: list(line.get_xdata()) for line in curves}
+    assert found == {"opus": [8, 14, 24], "dac-44khz": [1.78, 2.67, 7.75]}
     hollow = [c.lines[0] for c in axes.containers if c.lines[0].get_markerfacecolor() == "white"]
     assert [list(line.get_xdata()) for line in hollow] == [[0.42]]
-
-
-def test_labels_say_unit_and_direction(draw: Draw) -> None:
-    rows = run_rows()
-    assert draw("quality-rate", rows).axes[0].get_ylabel() == "SI-SDR (dB)  better →"
-    lower = draw("quality-rate", rows, metric="mel_dac7").axes[0].get_ylabel()
-    assert lower == "mel distance (7 scales) (log10)\n← better"
+    assert axes.get_ylabel() == "mel distance (7 scales) (log10)\n← better"
 
 
 def test_caption_says_n_intervals_and_what_is_special(draw: Draw) -> None:
@@ -79,36 +95,18 @@ def test_caption_says_n_intervals_and_what_is_special(draw: Draw) -> None:
         "Demo: small demonstration models", "hollow, not joined",
     ):  # fmt: skip
         assert text in said
-    assert "dac-mini (demo)" in texts(figure)
+    assert "dac-mini (demo)" in entries(figure)
 
 
-def test_few_models_are_named_beside_their_curves_in_their_colour(draw: Draw) -> None:
-    figure = draw("quality-rate", run_rows())
-    names = {t.get_text(): t for t in figure.axes[0].texts if t.get_gid() == "name"}
-    assert set(names) == {"opus", "dac-44khz", "snac-24khz"}
-    assert not figure.legends
-    boxes = [t.get_window_extent() for t in names.values()]
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
-
-
-def test_many_models_get_a_legend(draw: Draw) -> None:
-    figure = draw("quality-rate", run_rows(many(14)))
-    (legend,) = figure.legends
-    assert len(legend.get_texts()) == 14
-    assert not [t for t in figure.axes[0].texts if t.get_gid() == "name"]
-
-
-def test_names_that_find_no_room_give_way_to_a_legend(draw: Draw) -> None:
-    crowd = [spec(f"codec-with-quite-a-long-name-{i}", 1 + i / 1000, "new") for i in range(9)]
-    figure = draw("quality-rate", run_rows(crowd))
-    assert len(figure.legends) == 1
-    assert not [t for t in figure.axes[0].texts if t.get_gid() == "name"]
-
-
-def test_long_names_are_shortened_and_keep_both_ends(draw: Draw) -> None:
-    long = [spec("a-model-with-a-name-that-never-wants-to-end-v2", 1.0, "new")]
-    assert "a-model-with-a…ver-wants-to-end-v2" not in texts(draw("speed", run_rows(long)))
-    assert "a-model-with-a-…" in texts(draw("speed", run_rows(long)))
+@pytest.mark.parametrize("width", ["single", "double"])
+def test_every_model_is_in_the_legend_within_the_figure(draw: Draw, width: str) -> None:
+    long = "a-model-with-a-name-that-never-wants-to-end-v2"
+    figure = draw("quality-rate", run_rows([*many(14), spec(long, 1.0, "new")]), width=width)
+    assert len(entries(figure)) == 15
+    assert entries(figure)[-1] == "a-model-with-a-…ants-to-end-v2"
+    assert figure.get_figwidth() == {"single": 3.5, "double": 7.0}[width]
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 <= box.x1 <= figure.bbox.x1
 
 
 def test_anchors_are_lines_across_or_named_where_they_lie_far_off(draw: Draw) -> None:
@@ -116,12 +114,12 @@ def test_anchors_are_lines_across_or_named_where_they_lie_far_off(draw: Draw) ->
     assert "lowpass@7kHz" in [t.get_text() for t in near.axes[0].texts]
     assert len(marks(near.axes[0])) == 8
     far = draw("quality-rate", run_rows([*SNAC, *ANCHOR]))
-    assert "anchors beyond the axis): lowpass@7kHz at" in caption_of(far)
+    assert "Not shown (anchors beyond the axis): lowpass@7kHz at" in caption_of(far)
 
 
 def test_codecs_without_that_rate_are_listed(draw: Draw) -> None:
     figure = draw("quality-rate", run_rows([*OPUS, *SNAC]), rate="entropy")
-    assert "no codec has SI-SDR scores and a rate" in texts(figure).replace("\n", " ")
+    assert "no codec has SI-SDR scores and a rate" in texts(figure)
     assert "Not shown (no entropy rate): opus@8kbps, opus@14kbps" in caption_of(figure)
 
 
@@ -142,8 +140,8 @@ def test_speed_is_encoding_and_decoding_over_duration(draw: Draw) -> None:
     )
     assert "median and range of repeats, on cpu" in caption_of(figure)
     assert "side by side" not in caption_of(figure)
-    spreads = [line.get_xdata() for line in figure.axes[0].lines if line.get_gid() == "spread"]
-    assert [0.05, 0.2] in [pytest.approx(ends) for ends in spreads]
+    assert [0.05, 0.2] in [pytest.approx(ends) for ends in bands(figure.axes[0])]
+    assert "line at" in [line.get_gid() for line in figure.axes[0].lines]  # real time is near
 
 
 def test_speeds_that_are_unstable_or_of_two_machines_are_said(draw: Draw) -> None:
@@ -160,14 +158,28 @@ def test_speeds_that_are_unstable_or_of_two_machines_are_said(draw: Draw) -> Non
     assert "Not shown (speed was not measured): opus@8kbps" in caption_of(draw("speed", rows))
 
 
+@pytest.mark.parametrize("width", ["single", "double"])
+@pytest.mark.parametrize(
+    "factors", [(1, 1.4), (0.004, 0.009, 0.05), (0.008, 0.01, 0.2), (1, 30), (0.0004, 40), (2000,)]
+)
+def test_numbers_of_a_logarithmic_axis_stand_clear_of_each_other(
+    draw: Draw, factors: tuple[float, ...], width: str
+) -> None:
+    rows = run_rows([spec(f"m{i}", rate, "new") for i, rate in enumerate(factors)])
+    figure = draw("quality-rate", rows, rate="nominal", width=width)
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert boxes
+    assert all(a.x1 + 2 < b.x0 for a, b in pairwise(boxes))
+
+
 def test_domains_have_a_panel_each_on_one_scale(draw: Draw) -> None:
     figure = draw("domains", run_rows())
     assert [a.get_title(loc="left") for a in figure.axes] == ["speech (n = 12)", "music (n = 12)"]
     first, second = figure.axes
     assert first.get_ylim() == second.get_ylim()
     assert marks(first) != marks(second)
-    (legend,) = figure.legends
-    assert len(legend.get_texts()) == 3
+    assert len(entries(figure)) == 3
 
 
 def test_colours_are_the_same_in_every_plot(draw: Draw) -> None:
@@ -182,16 +194,10 @@ def test_runs_on_different_sets_say_so(draw: Draw) -> None:
     assert "DIFFERENT TEST SETS" in caption_of(figure)
 
 
-def test_widths_are_those_of_a_paper(draw: Draw) -> None:
-    assert draw("speed", run_rows(OPUS), width="single").get_figwidth() == 3.5
-    assert draw("speed", run_rows(OPUS), width="double").get_figwidth() == 7.0
-
-
 def test_one_clip_has_no_bars(draw: Draw) -> None:
     figure = draw("quality-rate", run_rows(OPUS, clips=1, domains=("speech",)))
     assert all(low == high for low, high in marks(figure.axes[0]).values())
-    assert "No intervals: a single clip" in caption_of(figure)
-    assert caption_of(figure).startswith("Speech, n = 1 clip.")
+    assert caption_of(figure).startswith("Speech, n = 1 clip. No intervals: a single clip")
 
 
 @pytest.mark.parametrize("name", ["quality-rate", "domains"])
@@ -202,17 +208,29 @@ def test_a_rate_that_is_a_range_is_a_band_across(
     monkeypatch.setattr(PlotData, "fact", lambda _, __, ___, column: ends.get(column))
     figure = draw(name, run_rows(DAC[:1]), rate="entropy")
     for axes in figure.axes:
-        (band,) = (line for line in axes.lines if line.get_gid() == "range")
-        assert tuple(band.get_xdata()) == (1.6, 2.5)
+        assert bands(axes) == [[1.6, 2.5]]
         assert [x for x, _ in marks(axes)] == pytest.approx([2.0])
     assert "the rate is a range, unreliable" in caption_of(figure)
 
 
-@pytest.mark.parametrize("rate", ["coded", "conditional"])
-def test_rates_of_written_bytes(draw: Draw, rate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {f"{rate}_kbps": 1.5}
-    monkeypatch.setattr(PlotData, "fact", lambda _, __, ___, column: facts.get(column))
-    figure = draw("quality-rate", run_rows(DAC[:1]), rate=rate)
-    assert [x for x, _ in marks(figure.axes[0])] == [1.5]
-    assert "entropy-coded rate" in figure.axes[0].get_xlabel()
-    assert "Not shown" not in caption_of(figure)
+ENDS = [1.0, 100.0]  # two marks that span the axis
+
+
+@pytest.mark.parametrize(
+    ("x", "models", "steps"),
+    [
+        ([9.0, 9.0, 9.0], "abc", [-1, 0, 1]),
+        ([8.0, 9.0, 24.0], "abc", [0, 0, 0]),
+        ([9.0, 9.01], "aa", [0, 0]),
+        ([9.0, 9.0, 9.0], "aab", [-0.5, -0.5, 0.5]),
+        ([9.0] * 9, "abcdefghi", [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]),  # four in all
+    ],
+)
+def test_marks_of_several_models_at_one_place_stand_apart(
+    x: list[float], models: str, steps: list[float]
+) -> None:
+    step = 0.05 / 3.5 * np.log(100 * 1.35**2)
+    drawn = side_by_side([*x, *ENDS], [*models, "low", "high"], width_in=3.5)
+    assert drawn[-2:] == ENDS
+    assert np.log(np.array(drawn[:-2]) / x) / step == pytest.approx(steps)
+    assert side_by_side([], [], width_in=3.5) == []

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.report.conftest import EVIL
+from snacbench.report.build import Beside, write_page
+from snacbench.report.players import Preview
+from snacbench.store.folder import RunFolder
+from tests.support.plots import OPUS, SI_SDR, run_rows, spec
+from tests.support.reports import EVIL
 
 # What the player gives to the loudspeaker, as the browser's own engine computes it, sample by
 # sample and at any load of the machine; `switches` are pairs of a time in s and a signal.
@@ -34,42 +39,28 @@ async ([first, switches]) => {
 """
 
 
-# By the clock of the audio, when the clip began, give or take whole laps of it.
-BEGAN = """
-() => {
-  const { player } = snacbench.players;
-  for (;;) {
-    const now = player.context.currentTime, { position } = player;
-    if (player.context.currentTime === now) return (now - position) % player.length;
-  }
-}
-"""
-
-
-class Seen:
-    """What a page asked for and complained of."""
-
-    def __init__(self, page: Any) -> None:
-        self.requests: list[str] = []
-        self.errors: list[str] = []
-        page.on("request", lambda request: self.requests.append(request.url))
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("dialog", lambda dialog: self.errors.append(f"dialog {dialog.message}"))
-        page.on("console", lambda m: m.type in ("error", "warning") and self.errors.append(m.text))
+@pytest.fixture
+def requests() -> list[str]:
+    """What the page asked for."""
+    return []
 
 
 @pytest.fixture
-def browser_page(chromium: Any, page: Path) -> Iterator[tuple[Any, Seen]]:
+def opened(chromium: Any, page: Path, requests: list[str]) -> Iterator[Any]:
+    """The page; afterwards it has complained of nothing, and asked for nothing from outside."""
+    errors: list[str] = []
     opened = chromium.new_page()
-    seen = Seen(opened)
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("dialog", lambda dialog: errors.append(f"dialog {dialog.message}"))
+    opened.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
     opened.goto(page.as_uri())
     opened.wait_for_selector("[data-ready]")
-    yield opened, seen
+    yield opened
     opened.close()
-    assert not seen.errors
+    assert not errors
     folder = page.parent.as_uri()
-    outside = [url for url in seen.requests if not url.startswith((folder, "data:"))]
-    assert not outside
+    assert not [url for url in requests if not url.startswith((folder, "data:"))]
 
 
 def open_clip(opened: Any, name: str) -> None:
@@ -82,22 +73,20 @@ def column(opened: Any, index: int) -> list[str]:
     return list(cells.all_inner_texts())
 
 
-def test_a_name_that_is_a_script_is_shown_as_it_is(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_a_name_that_is_a_script_is_shown_as_it_is_and_loaded_when_opened(
+    opened: Any, requests: list[str]
+) -> None:
+    def scripts() -> int:
+        return len([url for url in requests if "/media/" in url and url.endswith(".js")])
+
     assert EVIL in opened.locator(".clip-name").all_inner_texts()
+    assert scripts() == 0
     open_clip(opened, EVIL)
     assert opened.locator(".transcript").inner_text() == "a <b>tone</b>"
+    assert scripts() == 1
 
 
-def test_nothing_is_loaded_before_a_clip_is_opened(browser_page: tuple[Any, Seen]) -> None:
-    opened, seen = browser_page
-    assert not [url for url in seen.requests if "/media/" in url and url.endswith(".js")]
-    open_clip(opened, "set/b")
-    assert len([url for url in seen.requests if "/media/" in url and url.endswith(".js")]) == 1
-
-
-def test_signals_are_sample_for_sample_in_step(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_signals_are_sample_for_sample_in_step(opened: Any) -> None:
     open_clip(opened, "set/b")
     lengths = opened.evaluate("snacbench.players.player.buffers.map((b) => b.length)")
     assert lengths == [96_000] * 4
@@ -110,32 +99,7 @@ def test_signals_are_sample_for_sample_in_step(browser_page: tuple[Any, Seen]) -
     assert largest_difference < 1e-6
 
 
-def test_all_sources_start_at_one_moment_and_go_on_through_switches(
-    browser_page: tuple[Any, Seen],
-) -> None:
-    opened, _ = browser_page
-    opened.evaluate(
-        """() => {
-          window.starts = [];
-          const { prototype } = AudioBufferSourceNode, start = prototype.start;
-          prototype.start = function (...when) { starts.push(when); start.apply(this, when); };
-        }"""
-    )
-    open_clip(opened, "set/b")
-    opened.keyboard.press("l")  # so that it plays on, however long the keys take
-    opened.keyboard.press("Space")
-    opened.wait_for_function("snacbench.players.player.position > 0.05")
-    began = opened.evaluate(BEGAN)
-    for key in "2310":
-        opened.keyboard.press(key)
-    assert opened.evaluate(BEGAN) == pytest.approx(began, abs=1e-6)
-    starts = opened.evaluate("starts")
-    assert len(starts) == 4
-    assert all(start == starts[0] for start in starts)
-
-
-def test_switching_between_equal_signals_cannot_be_heard(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_switching_between_equal_signals_cannot_be_heard(opened: Any) -> None:
     open_clip(opened, "set/b")
     switches = [[0.2, 1], [0.4, 0], [0.404, 1], [0.6, 0]]  # the third within a crossfade
     heard = np.array(opened.evaluate(RENDER, [0, switches]))
@@ -146,10 +110,7 @@ def test_switching_between_equal_signals_cannot_be_heard(browser_page: tuple[Any
     assert np.abs(playing[-480:]).max() == pytest.approx(0.4, rel=1e-3)
 
 
-def test_after_a_switch_the_other_signal_sounds_at_the_same_place(
-    browser_page: tuple[Any, Seen],
-) -> None:
-    opened, _ = browser_page
+def test_after_a_switch_the_other_signal_sounds_at_the_same_place(opened: Any) -> None:
     open_clip(opened, "set/b")
     heard = np.array(opened.evaluate(RENDER, [0, [[0.3, 2], [0.6, 3]]]))
     start = int(np.flatnonzero(heard)[0]) - 1  # a sine begins at zero
@@ -160,8 +121,7 @@ def test_after_a_switch_the_other_signal_sounds_at_the_same_place(
         assert np.abs(heard[inside] - expected).max() < 1e-3
 
 
-def test_keys_switch_seek_and_step(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_keys_switch_seek_and_step(opened: Any) -> None:
     open_clip(opened, "set/b")
     active = "snacbench.players.player.active"
     for key, expected in (("1", 1), ("0", 0), ("r", 1), ("ArrowDown", 3), ("ArrowUp", 1)):
@@ -175,15 +135,15 @@ def test_keys_switch_seek_and_step(browser_page: tuple[Any, Seen]) -> None:
     assert chosen.get_attribute("aria-label").startswith("same")
 
 
-def test_rates_of_a_model_are_a_ladder_from_low_to_high(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_rates_of_a_model_are_a_ladder_and_demonstrations_marked(opened: Any) -> None:
     open_clip(opened, "set/b")
-    ladder = opened.locator('.model[aria-label="ladder"] .signal b')
+    ladder = opened.locator('.model[aria-label="ladder (demo)"] .signal b')
     assert ladder.all_inner_texts() == ["1kbps", "2kbps"]
+    ladder.first.click()
+    assert opened.locator(".hearing").inner_text() == "Hearing: ladder@1kbps (demo)"
 
 
-def test_a_part_is_looped_by_dragging(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_a_part_is_looped_by_dragging(opened: Any) -> None:
     open_clip(opened, "set/b")
     plate = opened.locator(".plate").first
     plate.scroll_into_view_if_needed()
@@ -199,15 +159,7 @@ def test_a_part_is_looped_by_dragging(browser_page: tuple[Any, Seen]) -> None:
     assert 0.45 < opened.evaluate("snacbench.players.player.position") < 1.05
 
 
-def test_what_failed_has_no_player(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
-    open_clip(opened, "set/c")
-    assert opened.locator(".signal:disabled").count() == 1
-    opened.locator(".play").click()
-
-
-def test_scores_sort_both_ways_and_filter(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_scores_sort_both_ways_and_filter(opened: Any) -> None:
     assert opened.locator("#score-table tbody tr").count() == 9
     opened.locator('.sort[data-column="0"]').click()
     values = [float(text) for text in column(opened, 5) if text != "failed"]
@@ -225,8 +177,7 @@ def test_scores_sort_both_ways_and_filter(browser_page: tuple[Any, Seen]) -> Non
     assert opened.locator("#score-table thead th").count() == 5
 
 
-def test_best_and_worst_clips_lead_to_their_players(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_best_and_worst_clips_lead_to_their_players(opened: Any) -> None:
     row = opened.locator("#extremes-body tr", has_text="ladder@1kbps")
     assert row.locator("td").first.locator("b").all_inner_texts() == ["20.00", "21.00", "22.00"]
     opened.locator("#extremes-metric").select_option("1")
@@ -236,17 +187,34 @@ def test_best_and_worst_clips_lead_to_their_players(browser_page: tuple[Any, See
     assert opened.evaluate("snacbench.players.player.active") == 3
 
 
-def test_clips_are_found_by_name_and_domain(browser_page: tuple[Any, Seen]) -> None:
-    opened, _ = browser_page
+def test_clips_are_found_by_name_and_domain_and_what_failed_has_no_player(opened: Any) -> None:
     opened.locator("#clip-domain").select_option("music")
     assert opened.locator(".clip:visible").count() == 1
+    open_clip(opened, "set/c")
+    assert opened.locator(".signal:disabled").count() == 1
     opened.locator("#clip-search").fill("nothing like it")
     assert opened.locator("#no-clip").is_visible()
 
 
+def test_the_summary_fits_a_window_of_1280_pixels(chromium: Any, tmp_path: Path) -> None:
+    """Sixteen metrics, and intervals of five digits before the point."""
+    metrics = [replace(SI_SDR, name=f"visqol_audio_{i}", unit="MOS-LQO") for i in range(16)]
+    demo = spec("encodec-mini", 1.5, "encodec", demonstration=True)
+    rows = run_rows([demo, *OPUS], metrics=metrics)
+    folder = RunFolder.create(tmp_path / "run", rows.run, [])
+    write_page(folder, rows, tmp_path, Beside([], [], Preview(False, 9.0), []))
+    opened = chromium.new_page(viewport={"width": 1280, "height": 800})
+    opened.goto((tmp_path / "index.html").as_uri())
+    boxes = "[...document.querySelectorAll('#summary .scroll')]"
+    widths = f"{boxes}.map((e) => [e.scrollWidth, e.clientWidth])"
+    found = opened.evaluate(widths)
+    opened.close()
+    assert len(found) >= 3
+    assert all(scroll <= client for scroll, client in found)
+
+
 @pytest.mark.parametrize("width", [360, 1366])
-def test_the_page_never_scrolls_sideways(browser_page: tuple[Any, Seen], width: int) -> None:
-    opened, _ = browser_page
+def test_the_page_never_scrolls_sideways(opened: Any, width: int) -> None:
     opened.set_viewport_size({"width": width, "height": 800})
     open_clip(opened, "set/b")
     assert opened.evaluate("document.documentElement.scrollWidth") <= width

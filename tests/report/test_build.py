@@ -5,23 +5,22 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from snacbench.cli.main import cli
 from snacbench.errors import StoreError
-from snacbench.report.build import Request, build
-from snacbench.report.choose import chosen_clips
-from snacbench.report.notes import notes, troubles
+from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data
-from snacbench.report.summary import _rate_text, domain_tables
-from snacbench.stats.intervals import mean_interval
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows, clusters_of, scores_of
-from tests.report.conftest import EVIL, IDS, TONES_HZ
+from snacbench.tables.run import RunRows
+from tests.support.plots import MEL, OPUS, run_rows
+from tests.support.reports import EVIL, IDS, TONES_HZ
 
 
 def data_of(index: Path) -> Any:
@@ -62,8 +61,16 @@ def test_every_score_is_there(page: Path) -> None:
     assert data["media"][2]["audio"] == [True, False, True, True]
 
 
+def test_scores_keep_five_digits_and_are_json() -> None:
+    rows = run_rows(OPUS[:1], clips=6)
+    values = [123456.7, -0.000123456, 0.0, np.inf, np.nan, 1e-300]
+    rows.codecs[0].scores["si_sdr"]["value"] = values
+    data = json.loads(json.dumps(score_data(rows, {}), allow_nan=False))
+    assert data["rows"]["scores"][0] == [123460.0, -0.00012346, 0.0, None, None, 1e-300]
+
+
 def test_clips_without_players_keep_their_scores(run_folder: RunFolder, tmp_path: Path) -> None:
-    made = build(run_folder, tmp_path / "small", Request(clips=1))
+    made = build_report(run_folder, tmp_path / "small", clips=1)
     data = data_of(made.index)
     assert made.num_clips == 1
     assert sum(clip["media"] is not None for clip in data["clips"]) == 1
@@ -71,34 +78,27 @@ def test_clips_without_players_keep_their_scores(run_folder: RunFolder, tmp_path
     assert "1 of 3" in made.index.read_text("utf-8")
 
 
-def test_a_run_without_its_audio_has_a_report_without_players(
-    run_folder: RunFolder, tmp_path: Path
-) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(run_folder.path, copy, ignore=shutil.ignore_patterns("decoded"))
-    made = build(RunFolder.open(copy), tmp_path / "silent", Request())
-    assert made.num_clips == 0
-    assert "No players" in made.index.read_text("utf-8")
-
-
 def test_an_older_report_is_replaced_and_nothing_else(
     run_folder: RunFolder, tmp_path: Path
 ) -> None:
-    target = tmp_path / "report"
-    build(run_folder, target, Request(clips=3))
-    assert (target / "media" / "2.js").exists()
-    build(run_folder, target, Request(clips=1))
-    assert not (target / "media" / "2.js").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report"]
+    """The first has players; the second is of a copy without decoded audio and has none."""
+    target, copy = tmp_path / "report", tmp_path / "copy"
+    shutil.copytree(run_folder.path, copy, ignore=shutil.ignore_patterns("decoded"))
+    build_report(run_folder, target, clips=1)
+    assert (target / "media" / "0.js").exists()
+    assert build_report(RunFolder.open(copy), target).num_clips == 0
+    assert not (target / "media" / "0.js").exists()
+    assert "No players" in (target / "index.html").read_text("utf-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "report"]
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
     with pytest.raises(StoreError, match=r"other is not empty and holds no report; choose"):
-        build(run_folder, other, Request())
+        build_report(run_folder, other)
     with pytest.raises(StoreError, match=r"thesis.tex is a file; choose a folder"):
-        build(run_folder, other / "thesis.tex", Request())
+        build_report(run_folder, other / "thesis.tex")
     with pytest.raises(StoreError, match="cannot write the report to"):
-        build(run_folder, other / "thesis.tex" / "below", Request())
+        build_report(run_folder, other / "thesis.tex" / "below")
 
 
 def test_the_worst_clips_are_among_the_chosen_and_domains_share_the_rest(
@@ -110,34 +110,27 @@ def test_the_worst_clips_are_among_the_chosen_and_domains_share_the_rest(
     assert chosen_clips(rows, IDS, 0) == []
 
 
-def test_the_summary_marks_the_best_and_says_another_n(run_folder: RunFolder) -> None:
-    everything, *domains = domain_tables(RunRows.load(run_folder))
-    assert everything.domain == "all"
-    assert [table.domain for table in domains] == ["speech", "music"]
-    cells = {codec: cells for codec, _, cells in everything.rows}
-    headings = [heading.text for heading in everything.headings]
-    up, down = headings.index("up"), headings.index("down")
-    assert cells["ladder@1kbps"][up].best
-    assert not cells["ladder@2kbps"][up].best
-    assert (cells["same"][down].text, cells["same"][down].note) == ("–", "n = 0")  # it has 1 of 3
-    assert cells["ladder@1kbps"][up].note == ""  # over the 2 clips that the row rests on
-    assert everything.headings[down].arrow == "↓"
+def test_the_summary_marks_the_best_and_demonstration_models(run_folder: RunFolder) -> None:
+    found = dict(summary_tables(RunRows.load(run_folder)))
+    assert list(found) == ["all clips", "speech", "music"]
+    rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
+    assert "kbps" in rates
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', quality)
+    assert [re.sub("<.*", "", name) for name, _ in rows] == [
+        "same", "ladder@2kbps (demo)", "ladder@1kbps (demo)",
+    ]  # fmt: skip
+    up = [cells.split("</td>")[0] for _, cells in rows]
+    assert ["best" in cell for cell in up] == [False, False, True]
+    assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
+    assert "up ↑" in quality
+    assert "down ↓" in quality
 
 
-def test_the_summary_has_the_interval_of_every_mean(run_folder: RunFolder) -> None:
-    rows = RunRows.load(run_folder)
-    everything, *_ = domain_tables(rows)
-    up = [heading.text for heading in everything.headings].index("up")
-    found = {codec: cells[up].interval for codec, _, cells in everything.rows}
-    having = scores_of([rows], "up", "all")
-    scores = {c: v for c, v in having["ladder@1kbps"].items() if c in having["same"]}
-    shared = [clusters_of([rows])[clip] for clip in scores]
-    expected = mean_interval(list(scores.values()), shared)
-    assert expected.low is not None
-    assert expected.high is not None
-    ends = f"{expected.low:.3f} to {expected.high:.3f}".replace("-", "−")
-    assert found["ladder@1kbps"] == ends
-    assert any(expected.method in footnote for footnote in everything.footnotes)
+def test_many_metrics_are_tables_of_about_equal_width() -> None:
+    metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
+    ((_, html), *_) = summary_tables(run_rows(OPUS, metrics=metrics))
+    tables = re.findall(r"<thead>.*?</thead>", html)
+    assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]
 
 
 def test_rows_without_a_number_are_counted_by_reason(run_folder: RunFolder) -> None:
@@ -155,11 +148,6 @@ def test_notes_name_what_lies_outside_a_metrics_domain(run_folder: RunFolder) ->
     assert note.endswith("outside of that domain here: ladder@2kbps.")
 
 
-def test_no_number_is_null_in_the_data(run_folder: RunFolder) -> None:
-    data = score_data(RunRows.load(run_folder), {})
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-
-
 def test_the_verb_writes_beside_the_run(run_folder: RunFolder, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run_folder.path, copy)
@@ -167,14 +155,3 @@ def test_the_verb_writes_beside_the_run(run_folder: RunFolder, tmp_path: Path) -
     assert done.exit_code == 0, done.output
     assert (copy / "report" / "index.html").is_file()
     assert "1 clips with players" in done.output
-
-
-@pytest.mark.parametrize(
-    ("value", "ends", "text"),
-    [(2.5, (None, None), "2.50"), (None, (2.4, 2.6), "2.40 to 2.60"), (None, (None, None), "–")],
-)
-def test_a_rate_that_is_a_range_is_shown_as_one(
-    value: float | None, ends: tuple[float | None, float | None], text: str
-) -> None:
-    record = {"entropy_kbps": value, "entropy_low_kbps": ends[0], "entropy_high_kbps": ends[1]}
-    assert _rate_text(record, "entropy_kbps") == text

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.report.build import Request, build
-from snacbench.report.listening import mean_ratings
+from snacbench.report.build import build_report
+from snacbench.report.listening import Section, listening_sections, mean_ratings
 from snacbench.rows import (
     ComparisonSummary,
     ConditionSummary,
@@ -19,6 +19,7 @@ from snacbench.rows import (
     ListeningSummary,
 )
 from snacbench.store.folder import RunFolder
+from snacbench.tables.run import RunRows
 from tests.synthetic_runs import make_run
 
 EVIL = "<script>alert(1)</script>\"'&"
@@ -33,14 +34,7 @@ def condition(name: str, mean: float, domain: str = "all", **fields: Any) -> Con
 
 
 SUMMARY = ListeningSummary(
-    test="t1",
-    title=f"A test {EVIL}",
-    form="mushra",
-    simulated=False,
-    listeners_before=5,
-    listeners=4,
-    items=3,
-    level=0.95,
+    "t1", f"A test {EVIL}", "mushra", False, 5, 4, 3, 0.95,
     conditions=(
         *(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
         condition("reference", 99.0),
@@ -48,7 +42,7 @@ SUMMARY = ListeningSummary(
     ),
     text=f"In a MUSHRA listening test {EVIL}",
     notes=("4 listeners are few.",),
-)
+)  # fmt: skip
 PAIRS = ListeningSummary(
     "t2", "Preferences", "ab", True, 5, 5, 3, 0.95,
     comparisons=(ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10)),),
@@ -78,68 +72,54 @@ def run(tmp_path: Path) -> RunFolder:
     return make_run(tmp_path / "run", scores)
 
 
-def page_of(run: RunFolder, target: Path) -> str:
-    return build(run, target, Request(clips=0)).index.read_text("utf-8")
+def sections(run: RunFolder, target: Path) -> list[Section]:
+    return listening_sections(run, RunRows.load(run), target)
 
 
 def test_a_run_without_a_listening_test_has_no_such_section(run: RunFolder, tmp_path: Path) -> None:
-    assert "listening-test" not in page_of(run, tmp_path / "page")
+    assert sections(run, tmp_path) == []
 
 
-def test_the_section_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path) -> None:
-    run.append([*ratings(), SUMMARY])
-    page = page_of(run, tmp_path / "page")
+def test_the_page_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path) -> None:
+    """Of the last analysis, escaped; both metrics rank as the listeners, however they count."""
+    run.append([*ratings(EVIL), replace(SUMMARY, title="Before"), SUMMARY])
+    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
     assert "4 listeners (1 of 5 excluded) on 3 items" in page
     assert re.search(r">hidden reference</th><td>–</td><td>99.0", page)
-    assert re.search(r'>70.0<small class="interval">66.0 to 74.0', page)
+    assert re.search(r'>70.0 <span class="ends">\[66.0, 74.0\]', page)
     assert "In a MUSHRA listening test &lt;script&gt;" in page
+    assert "<script>alert" not in page
     assert "4 listeners are few." in page
+    assert "Before" not in page
+    assert "SIMULATED" not in page
     for name in ("scores", "distribution", "rate"):
         assert f"figures/listening-1-{name}.svg" in page
         assert (tmp_path / "page" / "figures" / f"listening-1-{name}.svg").is_file()
-    assert "SIMULATED" not in page
-
-
-def test_metrics_are_compared_with_what_listeners_said(run: RunFolder, tmp_path: Path) -> None:
-    """Both metrics rank as the listeners, whichever way they count."""
-    run.append([*ratings(), SUMMARY])
-    page = page_of(run, tmp_path / "page")
     for metric in ("up", "down"):
         assert re.search(rf">{metric}</th><td>1.00", page), metric
     assert "9 of 3 clips" in page
 
 
-def test_names_of_tests_are_escaped(run: RunFolder, tmp_path: Path) -> None:
-    run.append([*ratings(EVIL), SUMMARY])
-    assert "<script>alert" not in page_of(run, tmp_path / "page")
-
-
-def test_the_last_analysis_counts(run: RunFolder, tmp_path: Path) -> None:
-    run.append([SUMMARY, replace(SUMMARY, title="Anew")])
-    page = page_of(run, tmp_path / "page")
-    assert "<h3>Anew</h3>" in page
-    assert page.count("<h3>A") == 1
-
-
 def test_pairs_and_trials(run: RunFolder, tmp_path: Path) -> None:
     run.append([PAIRS, TRIALS])
-    page = page_of(run, tmp_path / "page")
-    assert "Listening tests</h2>" in page
+    pairs, trials = sections(run, tmp_path)
     assert re.search(
-        r"a@1kbps over b</th><td>25<small[^>]*>10 to 40</small></td><td>3 : 2 : 10<", page
+        r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<", pairs.table
     )
-    assert re.search(r"b from hidden reference</th><td>75", page)
-    assert "&lt; 0.001" in page
-    assert (tmp_path / "page" / "figures" / "listening-2-answers.svg").is_file()
+    assert re.search(r"b from hidden reference</th><td>75", trials.table)
+    assert "&lt; 0.001" in trials.table
+    assert (pairs.agreement, trials.form) == ("", "ABX")
+    assert (tmp_path / "figures" / "listening-2-answers.svg").is_file()
 
 
 def test_simulated_listeners_are_named_everywhere(run: RunFolder, tmp_path: Path) -> None:
     run.append([*ratings(), replace(SUMMARY, simulated=True)])
-    page = page_of(run, tmp_path / "page")
+    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
     assert "Nobody listened" in page
     assert "4 simulated listeners" in page
-    for path in (tmp_path / "page" / "figures").glob("listening-*.svg"):
-        assert "SIMULATED LISTENERS" in path.read_text("utf-8")
+    figures = list((tmp_path / "page" / "figures").glob("listening-*.svg"))
+    assert len(figures) == 3
+    assert all("SIMULATED LISTENERS" in path.read_text("utf-8") for path in figures)
 
 
 def test_only_kept_listeners_and_systems_are_in_the_mean_ratings() -> None:

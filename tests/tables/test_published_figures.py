@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from snacbench.recipes.find import find_recipe
+from snacbench.recipes import find_recipe
 from snacbench.selectors import select
 from snacbench.tables.build import tables_of
 from snacbench.tables.layouts import LAYOUTS

@@ -119,7 +119,8 @@ snacbench.players = (() => {
 
   // --------------------------------------------------------------------------- a clip's panel
 
-  const nameOf = (index) => index === 0 ? "Reference" : all.codecs[index - 1].name;
+  const nameOf = (index) => index === 0 ? "Reference"
+    : all.codecs[index - 1].name + (all.codecs[index - 1].demonstration ? " (demo)" : "");
   const scoreOf = (clip, codec, metric) => {
     const row = all.rowOf.get(clip * all.codecs.length + codec);
     return row === undefined || metric < 0 ? null : all.rows.scores[metric][row];
@@ -183,7 +184,8 @@ snacbench.players = (() => {
     player.order = [];
     for (const [model, signals] of models) {
       signals.sort((a, b) => a && b ? (all.codecs[a - 1].kbps || 0) - (all.codecs[b - 1].kbps || 0) : 0);
-      const steps = make("div", { class: "steps" }), title = model || "source";
+      const demo = signals[0] && all.codecs[signals[0] - 1].demonstration ? " (demo)" : "";
+      const steps = make("div", { class: "steps" }), title = model ? model + demo : "source";
       for (const index of signals) {
         steps.append(signalButton(number, model, index, player.order.length, metric));
         player.order.push(index);

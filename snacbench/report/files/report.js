@@ -38,9 +38,10 @@ snacbench.tables = (() => {
 
   // ---------------------------------------------------------------------- table of scores
 
+  const nameOf = (codec) => codec.name + (codec.demonstration ? " (demo)" : "");
   const textOf = {
     clip: (row) => all.clips[all.rows.clip[row]].id,
-    codec: (row) => all.codecs[all.rows.codec[row]].name,
+    codec: (row) => nameOf(all.codecs[all.rows.codec[row]]),
     domain: (row) => all.clips[all.rows.clip[row]].domain,
   };
   const LABELS = { clip: "clip", codec: "codec", domain: "domain", kbps: "kbps" };
@@ -118,7 +119,7 @@ snacbench.tables = (() => {
   function clipLink(clip, codec) {
     const { id, media } = all.clips[clip];
     if (media === null) return id;
-    const title = `Listen to ${all.codecs[codec].name} on this clip`;
+    const title = `Listen to ${nameOf(all.codecs[codec])} on this clip`;
     return make("button", { type: "button", class: "jump", title, onclick: () => snacbench.players.jump(clip, codec) }, id);
   }
 
@@ -134,7 +135,7 @@ snacbench.tables = (() => {
       const lists = [rows.slice(0, EXTREMES), rows.slice(-EXTREMES).reverse()].map((some) =>
         make("td", {}, make("ol", {}, ...some.map((row) =>
           make("li", {}, make("b", {}, shown(values[row])), clipLink(all.rows.clip[row], index))))));
-      return make("tr", {}, make("th", { scope: "row", class: "name" }, codec.name), ...lists);
+      return make("tr", {}, make("th", { scope: "row", class: "name" }, nameOf(codec)), ...lists);
     }));
   }
 
@@ -143,7 +144,7 @@ snacbench.tables = (() => {
   function fillFilters() {
     const metrics = all.metrics.map((metric, i) => [i, `${metric.name} ${arrow(metric)}`]);
     const domains = [...new Set(all.clips.map((clip) => clip.domain))].map((domain) => [domain, domain]);
-    const codecs = all.codecs.map((codec, i) => [i, codec.name]);
+    const codecs = all.codecs.map((codec, i) => [i, nameOf(codec)]);
     for (const id of ["#shown-metric", "#extremes-metric"]) options($(id), metrics);
     for (const id of ["#clip-domain", "#score-domain"]) options($(id), domains);
     options($("#score-codec"), codecs);

@@ -1,11 +1,11 @@
-"""Runs made of numbers: any codecs, clips and scores, without a folder or a codec."""
+"""Runs made of numbers: any codecs, clips and scores, without a folder or a codec; and figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,9 +14,13 @@ from snacbench.tables.columns import CodecColumns
 from snacbench.tables.run import ClipFacts, RunRows
 from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
+STATES = ("ok", "undefined", "skipped", "failed")
 
 
 def spec(model: str, kbps: float | None, family: str, **more: Any) -> CodecSpec:
@@ -77,7 +81,7 @@ def run_rows(
             column.take_coded(i, coded(i, one, domain))
         column.speed = speed(one)
         for metric in metrics:
-            cells = np.zeros(clips, [("ok", "?"), ("undefined", "?"), ("value", "f8")])
+            cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
             cells["ok"] = (one.name, metric.name) not in missing
             cells["undefined"] = ~cells["ok"]
             cells["value"] = np.where(cells["ok"], values, np.nan)
@@ -104,3 +108,15 @@ def speed(of: CodecSpec) -> Speed:
         of.name, "cpu", "fp32", "a machine", DURATION_S,
         tuple(factor * encode_s for factor in (2.0, 1.0, 0.5)), (0.6, 0.3, 0.15),
     )  # fmt: skip
+
+
+def texts(figure: Figure) -> str:
+    """All words of a figure, caption included."""
+    from matplotlib.text import Text
+
+    found = [t.get_text().replace("\n", " ") for t in figure.findobj(Text)]
+    return " | ".join(text for text in found if text)
+
+
+def caption_of(figure: Figure) -> str:
+    return figure.get_supxlabel().replace("\n", " ")

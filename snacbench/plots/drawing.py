@@ -1,0 +1,219 @@
+"""What a plot file declares in ``PLOT``, finding all of them, and drawing them.
+
+`plot` gives a figure; `write_plots` writes files, the same bytes for the same run.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from snacbench.errors import UnknownName, UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from snacbench.plots._data import PlotData
+    from snacbench.tables.run import RunRows
+
+Rate = Literal["actual", "nominal", "entropy", "coded", "conditional"]
+Width = Literal["single", "double"]
+Uses = Literal["metric", "rate", "domain", "baseline"]
+FORMATS = ("svg", "pdf", "png")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be chosen about a plot; each plot reads what it has a use for.
+
+    Attributes
+    ----------
+    metric : str
+    rate : {"actual", "nominal", "entropy", "coded", "conditional"}
+        Which rate runs along the axis; the last two are of bytes that entropy coders wrote.
+    domain : str
+        ``all`` for all clips together.
+    width : {"single", "double"}
+        One column of a paper (3.5 in) or two (7 in).
+    baseline : str
+        Codec to compare with; empty: the first of the run that is no anchor.
+    title : str
+        Above everything; empty: none.
+    caption : bool
+        The small text below, which says n, intervals, and what a reader must know.
+    """
+
+    metric: str = ""
+    rate: Rate = "actual"
+    domain: str = "all"
+    width: Width = "single"
+    baseline: str = ""
+    title: str = ""
+    caption: bool = True
+
+    def __post_init__(self) -> None:
+        for found, known in ((self.rate, get_args(Rate)), (self.width, get_args(Width))):
+            if found not in known:
+                raise UserError(f"{found!r} is none of: {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot: its name on the command line, what it shows, and the function that draws it.
+
+    `uses` are the options that it reads, which also name its files; a plot that does not use a
+    metric is drawn once and not for each of them.
+    """
+
+    name: str
+    description: str
+    draw: Callable[[PlotData, Options], Figure]
+    uses: frozenset[Uses] = frozenset({"metric", "domain"})
+
+    def stem(self, options: Options) -> str:
+        """Name of its files without extension; choices that are the default go unnamed."""
+        parts = {
+            "metric": options.metric,
+            "rate": options.rate.removeprefix("actual"),
+            "domain": options.domain if options.domain != "all" else "",
+            "baseline": options.baseline and f"vs-{options.baseline.replace('/', '-')}",
+        }
+        return "-".join([self.name, *(p for use, p in parts.items() if p and use in self.uses)])
+
+
+@cache
+def plots() -> dict[str, Plot]:
+    """Every plot by name, in alphabetical order: modules of this package with a ``PLOT``."""
+    package = importlib.import_module("snacbench.plots")
+    names = sorted(i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_")
+    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
+    found = (getattr(module, "PLOT", None) for module in modules)
+    return dict(sorted((plot.name, plot) for plot in found if isinstance(plot, Plot)))
+
+
+def select_plots(name: str) -> tuple[Plot, ...]:
+    """The plot of a name, or with ``all`` every one.
+
+    Raises
+    ------
+    UnknownName
+        If there is no plot of that name.
+    """
+    known = plots()
+    if name == "all":
+        return tuple(known.values())
+    if name not in known:
+        raise UnknownName(f"no plot named {name!r}; {did_you_mean(name, [*known, 'all'])}")
+    return (known[name],)
+
+
+def plot(
+    runs: RunRows | Sequence[RunRows],
+    name: str,
+    *,
+    codecs: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Figure:
+    """Draw a plot of one or more runs.
+
+    Parameters
+    ----------
+    name : str
+        One of `plots`.
+    codecs : sequence of str
+        Names of operating points, models or families to draw; none: all.
+    labels : mapping
+        Name of an operating point or model -> what it is called on the figure.
+    **options
+        Fields of `Options`; `metric` is the run's first where none is named.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Laid out; nothing is written and nothing printed.
+
+    Raises
+    ------
+    UserError
+        If a name is none of the runs' or of the plots'.
+    """
+    from snacbench.plots._data import PlotData
+    from snacbench.tables.run import RunRows
+
+    if name == "all":
+        raise UserError(f"one plot name is expected; there are: {', '.join(plots())}")
+    several = [runs] if isinstance(runs, RunRows) else list(runs)
+    data = PlotData(several, codecs=codecs, labels=labels)
+    chosen = Options(**options)
+    metrics = [chosen.metric] if chosen.metric else data.metrics[:1]
+    ((found, checked),) = to_draw(data, select_plots(name), chosen, metrics)
+    return drawn(data, found, checked)
+
+
+def to_draw(
+    data: PlotData, chosen: Sequence[Plot], options: Options, metrics: Sequence[str] = ()
+) -> list[tuple[Plot, Options]]:
+    """What is to be drawn: plots of a metric once for each metric, others once.
+
+    Parameters
+    ----------
+    metrics : sequence of str
+        None of them: all that any run has.
+
+    Raises
+    ------
+    UserError
+        If the runs were not scored with a metric, or lack the domain or the baseline.
+    """
+    if any("metric" in plot.uses for plot in chosen):
+        if not data.metrics:
+            raise UserError("the run has no scores; add some with 'snacbench score RUN'")
+        for name in metrics:
+            if name not in data.metrics:
+                near = did_you_mean(name, data.metrics)
+                raise UserError(f"the run was not scored with {name!r}; {near}")
+    domains = [*data.domains, "all"]
+    if options.domain not in domains:
+        known = ", ".join(domains)
+        raise UserError(f"the run has no clips of {options.domain!r}; there are: {known}")
+    if options.baseline and options.baseline not in data.codecs:
+        near = did_you_mean(options.baseline, data.codecs)
+        raise UserError(f"the run has no codec {options.baseline!r}; {near}")
+    return [
+        (plot, replace(options, metric=metric))
+        for plot in chosen
+        for metric in (metrics or data.metrics if "metric" in plot.uses else [""])
+    ]
+
+
+def drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
+    """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
+    from snacbench.plots.style import paper_style, settle
+
+    with paper_style():
+        figure = plot.draw(data, options)
+        settle(figure)
+    return figure
+
+
+def write_plots(
+    data: PlotData, wanted: Sequence[tuple[Plot, Options]], formats: Sequence[str], folder: Path
+) -> Iterator[list[Path]]:
+    """Draw plot after plot, write each in each format; the files of each.
+
+    Raises
+    ------
+    StoreError
+        If a file cannot be written.
+    """
+    from snacbench.plots.style import write_figure
+
+    for plot, options in wanted:
+        stem = folder / plot.stem(options)
+        yield write_figure(drawn(data, plot, options), stem, formats)

@@ -1,0 +1,205 @@
+"""The files behind a clip's players: one script with its audio, and small pictures.
+
+Browsers let a page from disk load scripts, images and style sheets, but not read any other file. So
+the audio of a clip comes as a script. Its bytes go into characters, 15 bits each, in a script in
+UTF-16: that takes a fifteenth more than the bytes themselves, where base64 takes a third more.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from snacbench.audio.channels import downmix
+from snacbench.audio.levels import limited
+from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.resample import fit_length, resample
+from snacbench.errors import AudioError
+from snacbench.report import spectra
+from snacbench.rows import Coded
+from snacbench.store.folder import RunFolder
+from snacbench.types import Audio, Clip
+
+FOLDER = "media"
+# One rate for all signals of a page, so that browsers resample none of them, and to the sample
+# the same length; it is also Opus' own rate.
+RATE_HZ = 48_000
+OPUS_KBPS = 130.0
+# libsndfile asks libopus, per channel, for 256 kbps at compression 0 and for 6 at 1.
+_MOST_KBPS, _LEAST_KBPS = 256.0, 6.0
+_PREVIEW_BYTES_PER_S = 17_000  # with Ogg's own
+
+_BITS = 15
+_FIRST = 0x3000  # from here 2**15 code points follow that are neither surrogates nor line ends
+_WEIGHTS = (1 << np.arange(_BITS - 1, -1, -1)).astype(np.uint16)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What players play: Opus previews or lossless FLAC, and at most how long, in seconds."""
+
+    lossless: bool
+    longest_s: float
+
+    @property
+    def label(self) -> str:
+        """What a listener hears, in words."""
+        if self.lossless:
+            return "Lossless: FLAC, 24 bit"
+        return f"Preview: Opus {OPUS_KBPS:.0f} kbps"
+
+    @staticmethod
+    def longest_within(num_bytes: float, num_signals: int) -> float:
+        """How long, in seconds, so many Opus previews may be to fit into so many bytes."""
+        return num_bytes / (_PREVIEW_BYTES_PER_S * max(1, num_signals))
+
+    def cut(self, audio: Audio) -> Audio:
+        """A signal at the rate of the page, cut to its first seconds."""
+        most = max(1, round(min(self.longest_s, audio.duration_s) * audio.rate_hz))
+        cut = np.ascontiguousarray(audio.samples[:, :most])
+        return resample(Audio(cut, audio.rate_hz), RATE_HZ)
+
+    def encoded(self, audio: Audio) -> bytes:
+        """A signal as a FLAC file, or as an Ogg file with Opus at 130 kbps (variable) in all."""
+        per_channel = OPUS_KBPS / audio.channels
+        how: dict[str, Any] = {"format": "FLAC", "subtype": "PCM_24"}
+        if not self.lossless:
+            level = (_MOST_KBPS - per_channel) / (_MOST_KBPS - _LEAST_KBPS)
+            how = {"format": "OGG", "subtype": "OPUS", "compression_level": level}
+        file = io.BytesIO()
+        soundfile.write(file, audio.samples.T, audio.rate_hz, **how)
+        return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the signals of a clip are: its recording, and codec -> row of the decoded audio."""
+
+    clip: Clip | None
+    coded: Mapping[str, Coded]
+
+
+def sources(folder: RunFolder) -> dict[str, Sources]:
+    """Clip id -> where its signals are; the last row of a clip and codec counts."""
+    clips = {clip.id: clip for clip in folder.read(Clip)}
+    coded: dict[str, dict[str, Coded]] = {}
+    for row in folder.read(Coded):
+        coded.setdefault(row.clip, {})[row.codec] = row
+    return {id_: Sources(clips.get(id_), rows) for id_, rows in coded.items()}
+
+
+def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for all clips
+    run: RunFolder,
+    target: Path,
+    names: Sequence[str],
+    preview: Preview,
+    number: int,
+    found: Sources,
+) -> dict[str, Any]:
+    """Write the files of one clip's players and return what the page must know of them.
+
+    Returns
+    -------
+    dict
+        ``audio`` and ``change`` tell of each signal, the reference first, whether there is audio
+        and whether there is a picture of what it changed.
+    """
+    signals, problems = signals_of(run, found, names, preview)
+    files = [None if signal is None else preview.encoded(signal) for signal in signals]
+    content = [None if file is None else [len(file), packed(file)] for file in files]
+    script = packed_script(f"snacbench.media({number})", content)
+    (target / FOLDER / f"{number}.js").write_bytes(script)
+
+    clip = found.clip  # the upper end of pictures: half of the recording's rate, 24 kHz at most
+    top_hz = min(RATE_HZ, clip.rate_hz if clip else RATE_HZ) / 2
+    pictures = target / FOLDER / str(number)
+    pictures.mkdir(parents=True)
+    levels = [None if s is None else spectra.levels_db(s, top_hz) for s in signals]
+    reference = levels[0]
+    top_db = next((float(np.max(picture)) for picture in levels if picture is not None), 0.0)
+    change = []
+    for index, picture in enumerate(levels):
+        change.append(index > 0 and picture is not None and reference is not None)
+        if picture is not None:
+            image = spectra.spectrogram_image(picture, top_db)
+            (pictures / f"{index}.webp").write_bytes(image)
+        if index and picture is not None and reference is not None:
+            image = spectra.change_image(reference=reference, degraded=picture, top_db=top_db)
+            (pictures / f"{index}-change.webp").write_bytes(image)
+    facts = [
+        f"{clip.rate_hz / 1000:g} kHz",
+        {1: "mono", 2: "stereo"}.get(clip.channels, f"{clip.channels} channels"),
+        "from a lossy file" if clip.lossy_source else "",
+        f"cluster {clip.cluster}" if clip.cluster else "",
+        clip.licence or "",
+    ] if clip else []  # fmt: skip
+    return {
+        "audio": [signal is not None for signal in signals],
+        "change": change,
+        "held_s": round(next((s.duration_s for s in signals if s is not None), 0.0), 4),
+        "full_s": round(clip.duration_s, 3) if clip else None,
+        "marks": spectra.marks(top_hz),
+        "transcript": clip.transcript if clip else None,
+        "facts": " · ".join(fact for fact in facts if fact),
+        "problems": problems,
+    }
+
+
+def signals_of(
+    folder: RunFolder, found: Sources, names: Sequence[str], preview: Preview
+) -> tuple[list[Audio | None], list[str]]:
+    """The reference and then each codec's output, None where there is none, and why.
+
+    All are at the page's rate and of one length.
+    """
+    problems: list[str] = []
+    signals: list[Audio | None] = [None]
+    clip = found.clip
+    try:
+        if clip is None:
+            problems.append("the run does not say where the recording is")
+        elif (audio := read_clip(clip)) and sha256_of_file(clip.path) != clip.sha256:
+            problems.append(f"{clip.path} is no longer the file that the run coded")
+        else:
+            mono = folder.run.recipe.get("channels", "mono") == "mono"
+            signals[0] = preview.cut(downmix(limited(audio)) if mono else limited(audio))
+    except (AudioError, OSError) as error:
+        problems.append(f"the recording is not at hand: {error}")
+    for row in map(found.coded.get, names):
+        signal = None
+        if row is not None and row.decoded is not None:
+            try:
+                signal = preview.cut(read(folder.path / row.decoded))
+            except AudioError as error:
+                problems.append(str(error))
+        signals.append(signal)
+    length = next((signal.num_samples for signal in signals if signal is not None), 0)
+    return [s and Audio(fit_length(s.samples, length), s.rate_hz) for s in signals], problems
+
+
+def packed(data: bytes) -> str:
+    """Bytes as characters of 15 bits each; the last one is filled up with zeros."""
+    bits = np.unpackbits(np.frombuffer(data, np.uint8))
+    groups = np.pad(bits, (0, -len(bits) % _BITS)).reshape(-1, _BITS)
+    return str((groups @ _WEIGHTS + _FIRST).astype("<u2").tobytes().decode("utf-16-le"))
+
+
+def packed_script(call: str, argument: Any) -> bytes:
+    """A script in UTF-16 that calls a function; its byte order mark tells any browser so."""
+    return codecs.BOM_UTF16_LE + f"{call}({script_json(argument)});\n".encode("utf-16-le")
+
+
+def script_json(value: Any) -> str:
+    """JSON that is also safe inside an HTML page and inside a script."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -1,0 +1,176 @@
+"""Plots by name, from Python: what can be chosen, what is refused, and the files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+
+from snacbench.errors import StoreError, UserError
+from snacbench.plots._data import PlotData
+from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
+from snacbench.tables.run import scores_of
+from tests.plots.conftest import Draw
+from tests.support.plots import DAC, OPUS, SEVERAL, SNAC, caption_of, run_rows, spec, texts
+
+
+def written(folder: Path, name: str, *formats: str, specs: Any = SEVERAL) -> list[bytes]:
+    data = PlotData([run_rows(specs)])
+    wanted = to_draw(data, select_plots(name), Options(), ["si_sdr"])
+    (paths,) = write_plots(data, wanted, formats, folder)
+    return [path.read_bytes() for path in paths]
+
+
+def test_every_plot_is_found_and_says_what_it_shows() -> None:
+    assert set(plots()) == {
+        "quality-rate", "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+        "rate-ladder",
+    }  # fmt: skip
+    assert all(one.description for one in plots().values())
+    assert list(select_plots("all")) == list(plots().values())
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "stem"),
+    [
+        ("quality-rate", Options("stoi"), "quality-rate-stoi"),
+        ("quality-rate", Options("stoi", "nominal", "music"), "quality-rate-stoi-nominal-music"),
+        ("speed", Options("stoi", "nominal"), "speed-stoi"),
+        ("codebooks", Options("stoi", domain="speech"), "codebooks-speech"),
+        ("domains", Options("stoi", domain="speech"), "domains-stoi"),
+        ("differences", Options("stoi", baseline="opus@8kbps"), "differences-stoi-vs-opus@8kbps"),
+    ],
+)
+def test_files_are_named_by_what_a_plot_uses(name: str, options: Options, stem: str) -> None:
+    assert plots()[name].stem(options) == stem
+
+
+def test_plots_of_a_metric_are_drawn_for_each_of_them() -> None:
+    data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
+    found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]
+    assert found == [("codebooks", ""), ("speed", "si_sdr"), ("speed", "mel_dac7")]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("sped", {}, "no plot named 'sped'; did you mean speed"),
+        ("all", {}, "one plot name is expected; there are: codebooks, "),
+        ("speed", {"metric": "si_sd"}, "was not scored with 'si_sd'; did you mean si_sdr"),
+        ("speed", {"domain": "environment"}, "no clips of 'environment'; there are: speech, mus"),
+        ("differences", {"baseline": "opus@9kbps"}, "no codec 'opus@9kbps'; did you mean opus@8k"),
+        ("speed", {"codecs": ["opsu"]}, "no run has a codec 'opsu'; did you mean opus"),
+        ("speed", {"labels": {"snac": "S", "dca": "D"}}, "no run has a codec 'dca'"),
+        ("speed", {"rate": "gross"}, "'gross' is none of: actual, nominal"),
+        ("speed", {"width": "triple"}, "'triple' is none of: single, double"),
+    ],
+)
+def test_mistakes_are_named(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        plot(run_rows(), name, **options)
+
+
+def test_a_run_without_scores_says_what_to_do() -> None:
+    with pytest.raises(UserError, match="no scores; add some with 'snacbench score RUN'"):
+        plot(run_rows(metrics=()), "speed")
+
+
+def test_a_figure_is_of_the_runs_first_metric_and_any_settings_of_the_caller() -> None:
+    with mpl.rc_context({"font.size": 23.0}):
+        figure = plot(run_rows(), "speed")
+        assert mpl.rcParams["font.size"] == 23.0
+    assert figure.axes[0].get_ylabel() == "SI-SDR (dB)  better →"
+    assert figure.axes[0].yaxis.label.get_size() == 8
+
+
+@pytest.mark.parametrize("name", ["quality-rate", "distribution", "differences", "rate-ladder"])
+def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(
+    draw: Draw, name: str
+) -> None:
+    demo = spec("dac-mini", 1.5, "dac", demonstration=True)
+    chosen = ["opus@8kbps", "dac-mini", "snac"]
+    labels = {"dac-mini": "Ours", "opus@8kbps": "Opus at 8"}
+    said = texts(draw(name, run_rows([*SEVERAL, demo]), codecs=chosen, labels=labels))
+    assert "Ours" in said
+    assert "(demo)" in said  # whatever it is called
+    assert "opus" in said if name == "quality-rate" else "Opus at 8" in said  # there, by model
+    assert "dac-44khz" not in said
+    assert "opus@14kbps" not in said
+
+
+@pytest.mark.parametrize("name", plots())
+def test_a_title_stands_above_everything_and_a_caption_can_be_left_out(
+    draw: Draw, name: str
+) -> None:
+    figure = draw(name, run_rows(), title="A title with $ signs $ " * 4, caption=False)
+    assert caption_of(figure) == ""
+    title = figure._suptitle.get_window_extent()  # matplotlib has no other way to it
+    assert title.x1 <= figure.bbox.x1
+    legends = [legend.get_window_extent() for legend in figure.legends]
+    boxes = [*legends, *(axes.get_tightbbox() for axes in figure.axes)]
+    assert all(box.y1 <= title.y0 + 1 for box in boxes)
+    assert all(box.y1 <= legend.y0 + 1 for legend in legends for box in boxes[len(legends) :])
+
+
+def test_a_codec_of_two_runs_is_taken_from_the_first() -> None:
+    first, second = run_rows([*OPUS, *SNAC]), run_rows([*OPUS, *DAC], clips=20)
+    data = PlotData([first, second])
+    assert data.repeated == tuple(s.name for s in OPUS)
+    assert len(scores_of(data.runs, "si_sdr", "all")["opus@8kbps"]) == 24
+    # Means beside each other are over the clips that all have.
+    assert {mean.n for mean in data.intervals("si_sdr", "all").values()} == {20}
+    assert data.lost("si_sdr", "all").startswith("means: over the 20 clips that all codecs have")
+
+
+def test_codecs_without_a_value_are_absent() -> None:
+    data = PlotData([run_rows(OPUS, without=[("opus@8kbps", "si_sdr")])])
+    assert set(data.intervals("si_sdr", "all")) == {"opus@14kbps", "opus@24kbps"}
+    assert data.differences("si_sdr", "all", "opus@8kbps") == []
+    assert data.fact("opus@8kbps", "all", "entropy_kbps") is None
+    assert data.fact("opus@8kbps", "all", "actual_kbps") == pytest.approx(8.16)
+
+
+@pytest.mark.parametrize(
+    ("name", "formats"),
+    [("quality-rate", ("svg", "pdf", "png")), ("distribution", ("svg",))],
+)
+def test_a_second_run_gives_the_same_bytes(
+    tmp_path: Path, name: str, formats: tuple[str, ...]
+) -> None:
+    first = written(tmp_path / "a", name, *formats)
+    assert first == written(tmp_path / "b", name, *formats)
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {f"{name}-si_sdr.{f}" for f in formats}
+
+
+def test_svg_keeps_text_and_pdf_embeds_whole_fonts(tmp_path: Path) -> None:
+    svg, pdf = written(tmp_path, "quality-rate", "svg", "pdf", specs=[*DAC, spec("a$b$", 1.0, "n")])
+    assert b">dac-44khz</text>" in svg
+    assert b">a$b$</text>" in svg  # no formula
+    assert b"<dc:date>" not in svg
+    assert b"/CIDFontType2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write .*speed-si_sdr.svg .*another folder"):
+        written(tmp_path / "file", "speed", "svg", specs=OPUS)
+
+
+def test_finding_and_drawing_load_neither_torch_nor_pyplot() -> None:
+    program = (
+        "import sys\n"
+        "from snacbench.plots.drawing import plot, plots\n"
+        "plots()\n"
+        "assert 'matplotlib' not in sys.modules\n"
+        "from tests.support.plots import run_rows\n"
+        "plot(run_rows(), 'quality-rate')\n"
+        "heavy = {'torch', 'matplotlib.pyplot', 'av'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
