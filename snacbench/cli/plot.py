@@ -12,7 +12,7 @@ from snacbench.cli.terminal import err
 from snacbench.errors import UserError
 from snacbench.plots.plot import Options, Plot, Rate, Width, plots, select_plots
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 
 if TYPE_CHECKING:
     from snacbench.plots._data import PlotData

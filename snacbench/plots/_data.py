@@ -12,12 +12,10 @@ from snacbench.stats.clusters import labels_of
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.stats.scores import score_table
-from snacbench.tables.columns import ALL_DOMAINS, CodecColumns
-from snacbench.tables.entries import entries_of
 from snacbench.tables.ladder import Ladder, ladder_of
-from snacbench.tables.run import RunRows, clusters_of, scores_of
-from snacbench.tables.summary import record_of
-from snacbench.tables.together import coded_together, scored_together
+from snacbench.tables.records import record_of
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, scores_of
+from snacbench.tables.side_by_side import coded_together, entries_of, scored_together
 from snacbench.types import CodecSpec, MetricSpec
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from snacbench.plots._data import PlotData
 from snacbench.stats.intervals import Interval
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import CodecSpec
 
 RATE_LABELS = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from snacbench.plots._curves import Gathered, log_axis
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options
-from snacbench.tables.summary import RANGES
+from snacbench.tables.records import RANGES
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

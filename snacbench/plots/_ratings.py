@@ -34,7 +34,7 @@ from snacbench.plots.style import (
 )
 from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from snacbench.plots import _labels as words
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
-from snacbench.tables.code_entropy import Book
-from snacbench.tables.ladder import Ladder
+from snacbench.tables.ladder import Book, Ladder
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code
 

@@ -20,7 +20,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots._rates import draw_ranges, rate_of
 from snacbench.plots.plot import Options, Plot
 from snacbench.plots.style import FONT_PT, WIDTH_IN, caption, new_figure, say_empty
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

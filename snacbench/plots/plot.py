@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,8 +23,8 @@ from snacbench.plots.style import (
     row_height_in,
     say_empty,
 )
-from snacbench.tables.coders import ADAPTIVE, STATIC
 from snacbench.tables.ladder import Coded, Ladder
+from snacbench.tables.run_rows import ADAPTIVE, STATIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, Plot
 from snacbench.plots.style import GREY
 from snacbench.rows import Speed
-from snacbench.tables.speeds import RealTimeFactor, real_time_factor
+from snacbench.tables.records import RealTimeFactor, real_time_factor
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

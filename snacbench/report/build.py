@@ -24,9 +24,8 @@ from snacbench.report.scores import score_data
 from snacbench.report.signals import Sources, playable, sources
 from snacbench.report.summary import domain_tables
 from snacbench.store.folder import RunFolder
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.formats import to_csv
-from snacbench.tables.run import RunRows
+from snacbench.tables.from_runs import summary_csv
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 
 INDEX = "index.html"
 DEFAULT_CLIPS = 30
@@ -157,7 +156,7 @@ def write_page(
     data = score_data(rows, {clip: number for number, clip in enumerate(beside.clips)})
     data |= {"media": beside.media, "preview": beside.preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
-    (target / "summary.csv").write_text(to_csv([rows]), "utf-8")
+    (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
     write_static_files(target)
     content = _content(folder, rows, about_sources) | {
         "clips": _clip_rows(rows, beside.clips, beside.media),

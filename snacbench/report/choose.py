@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.run import RunRows, scores_of
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, scores_of
 
 _SHARE_OF_WORST = 3  # at most one clip in so many is there for being a codec's worst
 

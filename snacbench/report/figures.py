@@ -7,7 +7,7 @@ from pathlib import Path
 
 from snacbench.errors import UserError
 from snacbench.plots.plot import Options, Plot, plots
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 
 FOLDER = "figures"
 _FOR_EVERY_METRIC = ("quality-rate",)  # the others are drawn for the run's first metric

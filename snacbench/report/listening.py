@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from snacbench.report.summary import Cell, Heading
 from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.store.folder import RunFolder
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.run import RunRows, clusters_of, scores_of
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
 
 if TYPE_CHECKING:
     from snacbench.stats.correlation import RankCorrelation

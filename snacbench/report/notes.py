@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.formats import notes as table_notes
-from snacbench.tables.run import RunRows, actual_kbps_of
+from snacbench.tables.footnotes import notes as table_notes
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of
 from snacbench.types import CodecSpec
 
 _MOST_REASONS = 12

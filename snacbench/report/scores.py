@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
-from snacbench.tables.run import RunRows, actual_kbps_of
+from snacbench.tables.run_rows import ALL_DOMAINS, Cells, CodecColumns, RunRows, actual_kbps_of
 
 _DIGITS = 5
 _POWERS = np.array([float(f"1e{power}") for power in range(23)])  # exact up to here

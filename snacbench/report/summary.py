@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from snacbench.stats.intervals import Interval
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.entries import entries_of
-from snacbench.tables.means import block_of
-from snacbench.tables.run import RunRows
-from snacbench.tables.summary import RANGES, SPREADS, summary
+from snacbench.tables.from_runs import summary
+from snacbench.tables.records import RANGES, SPREADS
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
+from snacbench.tables.side_by_side import block_of, entries_of
 
 _RATES = {
     "actual_kbps": ("kbps", "actual rate in kbps: all bits a decoder needs, over duration", 2),

@@ -11,7 +11,7 @@ import pytest
 from snacbench.plots._data import PlotData
 from snacbench.plots.plot import Options, plots
 from snacbench.plots.style import paper_style
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

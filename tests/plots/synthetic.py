@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from snacbench.rows import Bits, Coded, Run, Speed
-from snacbench.tables.columns import CodecColumns
-from snacbench.tables.run import ClipFacts, RunRows
+from snacbench.tables.run_rows import ClipFacts, CodecColumns, RunRows
 from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
 
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")

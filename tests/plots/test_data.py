@@ -7,7 +7,7 @@ import pytest
 from snacbench.errors import UserError
 from snacbench.plots._data import PlotData
 from snacbench.stats.intervals import mean_interval
-from snacbench.tables.run import scores_of
+from snacbench.tables.run_rows import scores_of
 from tests.plots.synthetic import DAC, OPUS, SNAC, run_rows
 
 

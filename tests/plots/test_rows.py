@@ -12,7 +12,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.differences import marks
 from snacbench.rows import CodedBytes, CodeHistogram
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 from tests.plots.conftest import Draw, caption_of, texts
 from tests.plots.synthetic import ANCHOR, CUT, DAC, OPUS, SEVERAL, coded, many, run_rows, spec
 

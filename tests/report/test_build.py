@@ -20,7 +20,7 @@ from snacbench.report.scores import score_data
 from snacbench.report.summary import _rate_text, domain_tables
 from snacbench.stats.intervals import mean_interval
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows, clusters_of, scores_of
+from snacbench.tables.run_rows import RunRows, clusters_of, scores_of
 from tests.report.conftest import EVIL, IDS, TONES_HZ
 
 

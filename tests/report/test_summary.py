@@ -8,8 +8,8 @@ from pathlib import Path
 from snacbench.report.summary import Cell, domain_tables
 from snacbench.rows import Bits
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
-from tests.tables.conftest import NEURAL, RUN, SPEED, coded
+from snacbench.tables.run_rows import RunRows
+from tests.support.written_runs import NEURAL, RUN, SPEED, coded
 
 
 def test_speeds_stand_with_their_range_and_say_where_they_are_unstable(tmp_path: Path) -> None:
