@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snacbench.compare.run_pair import KBPS, Answer, Question, compare_runs, pairs_of
+from snacbench.compare.run_pair import KBPS, Answer, Pair, Question, compare_runs
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
@@ -72,7 +72,7 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
             )
     texts = ",".join([codecs] if isinstance(codecs, str) else codecs)
     question = Question(
-        pairs=pairs_of(before, after, _selected(before.run.codecs, after.run.codecs, texts)),
+        pairs=pairs_of(before.run.codecs, after.run.codecs, texts),
         metrics=specs,
         tolerances=tolerances or {},
         clips=_same_clips(*folders) if shared_clips else None,
@@ -108,31 +108,50 @@ def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, M
     return {name: specs[name] for name in chosen}
 
 
-def _selected(before: Sequence[CodecSpec], after: Sequence[CodecSpec], texts: str) -> list[str]:
-    """Names, or ``A=B``, of the operating points that selectors stand for.
+def pairs_of(
+    baseline: Sequence[CodecSpec], candidate: Sequence[CodecSpec], texts: str = ""
+) -> tuple[Pair, ...]:
+    """Which operating points are compared with which.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of CodecSpec
+        Of each run.
+    texts : str
+        Selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs; empty:
+        every name that both have, or the only operating point of each.
 
     Raises
     ------
     UnknownName
         If a run has none of them.
     UserError
-        If the two sides of an equals sign are not as many.
+        If the two sides of an equals sign are not as many, or there is nothing to compare.
     """
-    chosen: list[str] = []
+    chosen: list[Pair] = []
     for selector in split_selectors(texts):
         left, equals, right = selector.partition("=")
-        ours = [spec.name for spec in among(before, left)]
-        theirs = [spec.name for spec in among(after, right if equals else left)]
+        ours = [spec.name for spec in among(baseline, left)]
+        theirs = [spec.name for spec in among(candidate, right if equals else left)]
         if equals and len(ours) != len(theirs):
             raise UserError(
                 f"--codecs {selector}: {left} is {', '.join(ours)}, {right} is "
                 f"{', '.join(theirs)}; name one of each, or as many"
             )
-        both = map("=".join, zip(ours, theirs, strict=True)) if equals else ()
-        chosen += both if equals else [name for name in ours if name in theirs]
+        names = zip(ours, theirs if equals else ours, strict=True)
+        chosen += [(one, other) for one, other in names if equals or one in theirs]
     if texts and not chosen:
         raise UnknownName(f"no codec that both runs have is named {texts}")
-    return chosen
+    before, after = ([spec.name for spec in specs] for specs in (baseline, candidate))
+    common = [(name, name) for name in before if name in after]
+    if not common and len(before) == len(after) == 1:
+        common = [(before[0], after[0])]
+    if not chosen and not common:
+        raise UserError(
+            f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
+            "say which to compare with --codecs A=B"
+        )
+    return tuple(chosen or common)
 
 
 def _same_clips(one: RunFolder, other: RunFolder) -> frozenset[str]:

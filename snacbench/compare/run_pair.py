@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import fsum
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import Clusters
 from snacbench.stats.intervals import Interval
 from snacbench.stats.multiple import holm
@@ -178,9 +176,12 @@ class Answer:
             Column("p_holm", "p (Holm)"),
             Column("verdict", "verdict", kind="text"),
         )
-        tables = [
-            Table("", columns, tuple(map(_row, self._in_order)), label_heading="metric"),
-        ]
+        pairs = list(dict.fromkeys(map(_names, self.comparisons)))
+        domains = list(dict.fromkeys(c.domain for c in self.comparisons))
+        found = sorted(  # together what stands under one heading
+            self.comparisons, key=lambda c: (pairs.index(_names(c)), domains.index(c.domain))
+        )
+        tables = [Table("", columns, tuple(map(_row, found)), label_heading="metric")]
         if self.rates:
             columns = (
                 Column("n", "n", digits=0),
@@ -207,14 +208,6 @@ class Answer:
         last = replace(tables[-1], footnotes=tuple(remarks(self)))
         return [*tables[:-1], last]
 
-    @property
-    def _in_order(self) -> list[Comparison]:
-        """Together what stands under one heading: codec by codec, domain by domain."""
-        groups = dict.fromkeys((*_names(c), c.domain) for c in self.comparisons)
-        pairs = list(dict.fromkeys(group[:2] for group in groups))
-        order = {group: (pairs.index(group[:2]), i) for i, group in enumerate(groups)}
-        return sorted(self.comparisons, key=lambda c: order[*_names(c), c.domain])
-
 
 def _names(found: Comparison | RateComparison) -> Pair:
     return found.baseline, found.candidate
@@ -240,45 +233,15 @@ def _row(found: Comparison) -> Row:
     return Row(label, cells, group=f"{_pair(found)}, {found.domain}")
 
 
-def pairs_of(baseline: RunRows, candidate: RunRows, texts: Sequence[str]) -> tuple[Pair, ...]:
-    """Which codec is compared with which: ``A=B``, or ``A`` for the same name in both runs.
-
-    Without texts: every name that both runs have, or the only codec of each.
-
-    Raises
-    ------
-    UnknownName
-        If a run has no codec of that name.
-    UserError
-        If there is nothing to compare.
-    """
-    before, after = ([codec.spec.name for codec in run.codecs] for run in (baseline, candidate))
-    asked = []
-    for text in texts:
-        left, equals, right = (part.strip() for part in text.partition("="))
-        asked.append((left, right if equals else left))
-        for name, known, which in ((left, before, "first"), (asked[-1][1], after, "second")):
-            if name not in known:
-                raise UnknownName(
-                    f"the {which} run has no codec {name!r}; {did_you_mean(name, known)}"
-                )
-    common = tuple((name, name) for name in before if name in after)
-    if not common and len(before) == len(after) == 1:
-        common = ((before[0], after[0]),)
-    if not asked and not common:
-        raise UserError(
-            f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
-            "say which to compare with --codecs A=B"
-        )
-    return tuple(asked) or common
-
-
 def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> Answer:
     """Compare two runs on the clips that both have, pair by pair."""
     domains = [d for d in baseline.domains if d in candidate.domains and d != ALL_DOMAINS]
     domains = [*domains, ALL_DOMAINS] if len(domains) != 1 else domains
     found = _comparisons(baseline, candidate, question, domains)
-    found = [replace(c, repeats=_repeated(c, found)) for c in found]
+    # All domains together may have the clips of one of them only: such a row repeats that one.
+    by_domain = [c for c in found if c.domain != ALL_DOMAINS]
+    repeated = [[d.domain for d in by_domain if replace(d, domain=ALL_DOMAINS) == c] for c in found]
+    found = [replace(c, repeats=(r or [""])[0]) for c, r in zip(found, repeated, strict=True)]
     # Only what differs is tested, so unchanged codecs change no number of the others.
     family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
     adjusted = holm([c.paired.p_value for c in family if c.paired.p_value is not None])
@@ -293,13 +256,6 @@ def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> A
 
 def _key(found: Comparison) -> tuple[str, ...]:
     return *_names(found), found.metric, found.repeats or found.domain
-
-
-def _repeated(one: Comparison, found: Sequence[Comparison]) -> str:
-    """The domain with all the clips that a comparison over all domains has; else empty."""
-    same = (c.domain for c in found if c.domain != one.domain == ALL_DOMAINS
-            and replace(c, domain=ALL_DOMAINS) == one)  # fmt: skip
-    return next(same, "")
 
 
 _ByCodec = Mapping[str, Mapping[str, float]]
@@ -346,7 +302,7 @@ def _of_metric(
     for (left, right), difference in zip(names, paired, strict=True):
         both = before.get(left, {}), after.get(right, {})
         shared = both[0].keys() & both[1].keys()
-        means = [float(np.mean([one[c] for c in shared])) if shared else None for one in both]
+        means = [fsum(one[c] for c in shared) / len(shared) if shared else None for one in both]
         yield Comparison(
             baseline=left,
             candidate=right,

@@ -27,6 +27,7 @@ LATE_S = 0.002
 OUTSIDE = "outside"  # the family of decodes that were made elsewhere
 _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
+_OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
 _TOLD_ONE_BY_ONE = 2  # unstable speeds, each in a sentence
 
 
@@ -36,20 +37,8 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
     metrics = dict.fromkeys(metric for rows in runs for metric in rows.metrics)
     beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
     beside["rates"] = coded_together(entries, ALL_DOMAINS)
-    each = (note for rows in runs for note in _notes_of(rows))
-    return [*each, *_lost_notes(beside), *speed_notes(runs)]
-
-
-def _notes_of(rows: RunRows) -> Iterator[str]:
-    yield provenance_note(rows)
-    yield from codec_notes(rows)
-    yield from delay_notes(rows)
-    yield from _entropy_notes(rows)
-    yield from _agreement_notes(rows)
-    yield from _undefined_notes(rows)
-    yield from _narrow_notes(rows)
-    yield from _skipped_notes(rows)
-    yield from _failure_notes(rows)
+    about = run_notes(runs, entries, entropy=True, metrics=metrics)
+    return [*about, *_lost_notes(beside), *speed_notes(runs)]
 
 
 def table_notes(
@@ -70,7 +59,7 @@ def table_notes(
     found = [
         _sample_note(block),
         *_lost_notes({**block.together, "rates": block.coded}),
-        *_set_notes(block),
+        _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
         _interval_note(block),
         compared,
         *_column_notes(parts, runs),
@@ -112,11 +101,6 @@ def _lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
             same.setdefault(words, []).append(what)
     for words, metrics in same.items():
         yield words.replace("{}", ", ".join(metrics), 1)
-
-
-def _set_notes(block: Block) -> Iterator[str]:
-    if len({entry.rows.run.set_sha256 for entry in block.entries}) > 1:
-        yield "Rows of different test sets are not ranked: no difference between them means much."
 
 
 def _interval_note(block: Block) -> str:
@@ -174,21 +158,33 @@ def run_notes(
         yield from codec_notes(rows)
         yield from delay_notes(rows)
         yield from _entropy_notes(rows) if entropy else ()
-        yield from _agreement_notes(rows)
-        yield from _failure_notes(rows)
+        for row in rows.agreements:
+            share = "no codes to compare"
+            share = share if row.share is None else f"{row.share:.2%} of the codes equal"
+            audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
+            yield f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
+        tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
+        if failed := tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs):
+            yield (
+                f"{failed} of {tried} codings (clips times codecs) failed; means are over clips "
+                "that all codecs have."
+            )
         yield from _undefined_notes(rows, metrics)
         yield from _skipped_notes(rows)
-        yield from _narrow_notes(rows) if _STFT in metrics else ()
-        yield provenance_note(rows)
-
-
-def provenance_note(rows: RunRows) -> str:
-    """Test set, seed, channels and version."""
-    run = rows.run
-    return (
-        f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
-        f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
-    )
+        rates = [clip.rate_hz for clip in rows.clips if clip.rate_hz]
+        narrow = [rate for rate in rates if rate <= _NARROW_HZ]
+        if narrow and _STFT in metrics and _STFT in rows.metrics:
+            listed = " or ".join(f"{rate / 1000:g}" for rate in sorted(set(narrow)))
+            yield (
+                f"{_STFT}: {len(narrow)} of {len(rates)} clips are at {listed} kHz and empty above "
+                "half of that, where most of its bins are; whatever a codec writes there, however "
+                f"faint, decides it. Within 8 kHz: snacbench score RUN --metrics {_STFT}_16k."
+            )
+        run = rows.run
+        yield (
+            f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
+            f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
+        )
 
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
@@ -298,23 +294,13 @@ def _entropy_notes(rows: RunRows) -> Iterator[str]:
         )
 
 
-def _agreement_notes(rows: RunRows) -> Iterator[str]:
-    """How far codes and audio in reduced precision are from the baseline's."""
-    for row in rows.agreements:
-        share = (
-            "no codes to compare" if row.share is None else f"{row.share:.2%} of the codes equal"
-        )
-        audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
-        yield f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
-
-
-def _undefined_notes(rows: RunRows, metrics: Collection[str] | None = None) -> Iterator[str]:
+def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
     every: dict[str, list[str]] = {}
     some: set[str] = set()
     for codec in rows.codecs:
         for metric, cells in codec.scores.items():
-            if not cells["undefined"].any() or (metrics is not None and metric not in metrics):
+            if metric not in metrics or not cells["undefined"].any():
                 continue
             if (cells["undefined"] | ~(cells["ok"] | cells["failed"])).all():
                 every.setdefault(metric, []).append(codec.spec.name)
@@ -357,30 +343,6 @@ def _skipped_notes(rows: RunRows) -> Iterator[str]:
         )
     if silent:
         yield f"Skipped on clips without a transcript: {', '.join(silent)}."
-
-
-def _narrow_notes(rows: RunRows) -> Iterator[str]:
-    """Sources without a band that fills most of a metric's bins."""
-    rates = [clip.rate_hz for clip in rows.clips if clip.rate_hz]
-    narrow = [rate for rate in rates if rate <= _NARROW_HZ]
-    if narrow and _STFT in rows.metrics:
-        listed = " or ".join(f"{rate / 1000:g}" for rate in sorted(set(narrow)))
-        yield (
-            f"{_STFT}: {len(narrow)} of {len(rates)} clips are at {listed} kHz and empty above "
-            "half of that, where most of its bins are; whatever a codec writes there, however "
-            f"faint, decides it. Within 8 kHz: snacbench score RUN --metrics {_STFT}_16k."
-        )
-
-
-def _failure_notes(rows: RunRows) -> Iterator[str]:
-    """How many codings failed."""
-    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
-    failed = tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
-    if failed:
-        yield (
-            f"{failed} of {tried} codings (clips times codecs) failed; means are over clips that "
-            "all codecs have."
-        )
 
 
 def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:

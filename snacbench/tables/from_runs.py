@@ -129,8 +129,13 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     rows, compared = _rows(block, parts), ""
     if options.significance:
         differing, compared = significance(block, metrics, options.baseline)
-        rows = [_with_stars(row, {metric for label, metric in differing if label == row.label})
-                for row in rows]  # fmt: skip
+        for at, row in enumerate(rows):
+            starred = {
+                key: replace(row.cells[key], marks=("significant",))
+                for label, key in differing
+                if label == row.label
+            }
+            rows[at] = replace(row, cells={**row.cells, **starred})
     if options.published and layout.published:
         codecs = [entry.columns.spec.name for entry in block.entries]
         rows = with_published(rows, codecs, layout.published, parts)
@@ -159,11 +164,6 @@ def _rows(block: Block, parts: Sequence[tuple[Part, Column]]) -> list[Row]:
         }
         rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
     return rows
-
-
-def _with_stars(row: Row, metrics: set[str]) -> Row:
-    starred = {key: replace(row.cells[key], marks=("significant",)) for key in metrics}
-    return replace(row, cells={**row.cells, **starred})
 
 
 def _presented(table: Table, options: Options) -> Table:
@@ -258,44 +258,17 @@ def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
     return pd.DataFrame.from_records(records, columns=columns)
 
 
-@dataclass(frozen=True)
-class Publication:
-    """A file of published figures.
+def publication(name: str) -> dict[str, Any]:
+    """A publication whose figures come with snacbench: docs/tables.md says what it holds.
 
-    Attributes
-    ----------
-    source, citation : str
-        The publication and the place there, in short and in full.
-    clips : str
-        What its means are over.
-    unverified : list of str
-        Columns of metrics whose variant the source does not settle.
-    known : str
-        What it settles, and where.
-    remarks : mapping of str to str
-        By codec: what a reader must know of its figures alone.
-    lines : list of mappings
-        Figures by column; None where the source has none. ``codec`` is the source's name, ``ours``
-        our operating point of the same codec and setting.
+    ``lines`` are its figures by column, None where the source has none.
     """
-
-    source: str
-    citation: str
-    clips: str
-    unverified: list[str]
-    known: str
-    remarks: Mapping[str, str]
-    lines: list[dict[str, Any]]
-
-
-def publication(name: str) -> Publication:
-    """A publication whose figures come with snacbench."""
     import yaml
 
     file = resources.files("snacbench.tables").joinpath("published", name)
-    told = yaml.safe_load(file.read_text("utf-8"))
-    columns, rows = told.pop("columns"), told.pop("rows")
-    return Publication(**told, lines=[dict(zip(columns, row, strict=True)) for row in rows])
+    told: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    lines = [dict(zip(told["columns"], row, strict=True)) for row in told["rows"]]
+    return {**told, "lines": lines}
 
 
 def with_published(
@@ -310,27 +283,27 @@ def with_published(
     unverified = [
         column.heading
         for part, column in parts
-        if not isinstance(part, Fact) and part.published in found.unverified
+        if not isinstance(part, Fact) and part.published in found["unverified"]
     ]
     variants = f"; variant unverified of {', '.join(unverified)}" if unverified else ""
     note = (
-        f"As printed in {found.citation}: nominal rate; clips other than ours ({found.clips})"
-        f"; {found.known}{variants}. Neither ranked nor compared."
+        f"As printed in {found['citation']}: nominal rate; clips other than ours ({found['clips']})"
+        f"; {found['known']}{variants}. Neither ranked nor compared."
     )
     quoted = {}
-    for line in found.lines:
+    for line in found["lines"]:
         figures = {
             column.key: line.get(
                 _PUBLISHED_FACTS.get(column.key, "") if isinstance(part, Fact) else part.published
             )
             for part, column in parts
         }
-        remark = found.remarks.get(line["codec"])
+        remark = found["remarks"].get(line["codec"])
         quoted[line["ours"]] = Row(
             label=line["codec"],
             cells={k: Cell(None if v is None else float(v)) for k, v in figures.items()},
             ranked=False,
-            source=found.source,
+            source=found["source"],
             notes=(note, remark) if remark else (note,),
         )
     together: list[Row] = []

@@ -53,13 +53,11 @@ class Book:
 class Coded:
     """What a coder wrote: kbps (1000 bit/s) with side information, and bits per token by stream.
 
-    `clips` were written; `plain_kbps` is what they cost in whole bits per index. Bits per token are
-    known where these are all of the codec's clips.
+    `clips` were written. Bits per token are known where these are all of the codec's clips.
     """
 
     coder: Coder
     kbps: float
-    plain_kbps: float
     bits_per_token: tuple[float, ...]
     clips: int
 
@@ -129,7 +127,6 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
             one = Coded(
                 coder=coder,
                 kbps=kbps(math.fsum([*streams, *cells["side_info_bits"]]), duration_s),
-                plain_kbps=kbps(math.fsum(cells["bits"]), duration_s),
                 bits_per_token=tuple((streams / tokens).tolist()) if tokens else (),
                 clips=len(written),
             )
@@ -168,7 +165,14 @@ def _entropies(
         """Streams weighted by their frame rates; how long a unit is does not matter."""
         return float(bits @ frame_rates_hz / (packed_bits @ frame_rates_hz))
 
-    left = _without_each(counts)
+    # Entropy in bits with one unit left out at a time, shape (units, streams); empty for one.
+    left = np.zeros((0, len(counts)))
+    if len(units) > 1:
+        each_left = [
+            [corrected_entropy_bits(of_stream.sum(axis=0) - unit) for unit in of_stream]
+            for of_stream in counts
+        ]
+        left = np.array(each_left).T
     estimates = np.array([book.corrected_bits for book in books])
     tops = np.log2([book.codebook_size for book in books])
     everything, each = np.ones(len(units), bool), np.eye(len(units), dtype=bool)
@@ -191,19 +195,6 @@ def _entropies(
         for i, (book, of_stream) in enumerate(zip(books, counts, strict=True))
     )
     return rate, share, found
-
-
-def _without_each(counts: Sequence[NDArray[np.int64]]) -> Floats:
-    """Entropy in bits with one unit left out at a time, shape (units, streams); empty for one."""
-    if len(counts[0]) < 2:
-        return np.zeros((0, len(counts)))
-    totals = [of_stream.sum(axis=0) for of_stream in counts]
-    return np.array(
-        [
-            [corrected_entropy_bits(total - unit) for unit in of_stream]
-            for total, of_stream in zip(totals, counts, strict=True)
-        ]
-    ).T
 
 
 def _interval(  # noqa: PLR0913, PLR0917 - the first four are the same for all of a codec
@@ -409,6 +400,9 @@ def _books(entry: Entry, one: Ladder) -> Table:
         few = () if of.reliable else (FEW_TOKENS,)
         return Cell(of.corrected_bits, interval=book.interval, notes=few)
 
+    def empty(_: Book) -> Cell:
+        return Cell()  # filled below: it depends on the codebook's place
+
     columns: Mapping[Column, Callable[[Book], Cell]] = {
         Column("entries", "entries", digits=0): lambda b: Cell(b.entropy.codebook_size),
         Column("packed_bits", "packed", "bit", digits=0): lambda b: Cell(
@@ -420,7 +414,7 @@ def _books(entry: Entry, one: Ladder) -> Table:
         Column("held_out_bits", "held out", "bit", digits=3): lambda b: Cell(
             None if b.held_out is None else b.held_out.bits_per_token
         ),
-        **{Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3): _nothing for c in coded},
+        **{Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3): empty for c in coded},
         Column("perplexity", "perplexity", digits=0): lambda b: Cell(
             None if b.entropy.range_only else b.entropy.perplexity
         ),
@@ -435,7 +429,3 @@ def _books(entry: Entry, one: Ladder) -> Table:
     note = "Bits per token. Perplexity: of the corrected entropy."
     title = f"Codebooks of {entry.label}"
     return Table(title, tuple(columns), tuple(rows), (note,), label_heading="codebook")
-
-
-def _nothing(_: Book) -> Cell:
-    return Cell()

@@ -7,6 +7,7 @@ files, the last counts.
 
 from __future__ import annotations
 
+import gc
 import math
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -403,13 +404,19 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
     }
     codes = {column: array("i") for column in known}
     values = array("d")
-    for block in folder.read_blocks(Score):
-        for column, texts in known.items():
-            found = map(attrgetter(column), block.rows)
-            codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
-        values.extend(
-            [r.value if r.status == "ok" and r.value is not None else np.nan for r in block.rows]
-        )
+    collects = gc.isenabled()
+    gc.disable()  # hundreds of thousands of rows refer to nothing: no cycles to look for
+    try:
+        for block in folder.read_blocks(Score):
+            for column, texts in known.items():
+                found = map(attrgetter(column), block.rows)
+                codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
+            values.extend(
+                [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
+            )
+    finally:
+        if collects:
+            gc.enable()
     columns: Mapping[str, Any] = {
         column: pd.Categorical.from_codes(
             np.array(codes[column], np.intc), pd.Index(texts, dtype=str)

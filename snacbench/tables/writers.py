@@ -208,17 +208,6 @@ sup { font-size: .7em; line-height: 0 }
 
 def to_html(tables: Sequence[Table]) -> str:
     """A page with all tables, styled in itself."""
-    title = tables[0].title if len(tables) == 1 else "snacbench"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
-        f"{html_fragment(tables)}\n</body>\n</html>\n"
-    )
-
-
-def html_fragment(tables: Sequence[Table]) -> str:
-    """The tables alone, for a page that brings its own style."""
     shared = shared_footnotes(tables)
     parts = []
     for table in tables:
@@ -246,7 +235,14 @@ def html_fragment(tables: Sequence[Table]) -> str:
         notes = [escape(note) for note in table.footnotes if note not in shared]
         notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
         parts += _html_notes(notes)
-    return "\n".join([*parts, *_html_notes([escape(note) for note in shared])])
+    body = "\n".join([*parts, *_html_notes([escape(note) for note in shared])])
+    title = tables[0].title if len(tables) == 1 else "snacbench"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
+        f"{body}\n</body>\n</html>\n"
+    )
 
 
 def _html_cell(table: Table, row: Row, column: Column) -> str:
@@ -462,7 +458,10 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
     label_width = max(
         min(label_width, width // 2), min(label_width, width - max(widths, default=0))
     )
-    for start, end in _fitting(widths, width - label_width):
+    room, start = width - label_width, 0
+    for end in range(1, max(len(widths), 1) + 1):
+        if end < len(widths) and sum(widths[start : end + 1]) <= room:
+            continue
         title = Text(table.title) if table.title and not start else None
         grid = Grid(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
         grid.pad_edge = False
@@ -478,17 +477,7 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
                 grid.add_row(Text(heading, "italic"))
             grid.add_row(Text(label, "italic" if row.source else ""), *line[start:end])
         yield grid
-
-
-def _fitting(widths: Sequence[int], width: int) -> Iterator[tuple[int, int]]:
-    """Ranges of columns, each of as many as fit into `width`, and of one at least."""
-    start = 0
-    for end in range(1, len(widths) + 1):
-        if end == len(widths) or sum(widths[start : end + 1]) > width:
-            yield start, end
-            start = end
-    if not widths:
-        yield 0, 0
+        start = end
 
 
 def _terminal_heading(column: Column) -> str:

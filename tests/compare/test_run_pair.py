@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from snacbench.compare.gate import compare
+from snacbench.compare.gate import compare, pairs_of
 from snacbench.compare.run_pair import (
     Answer,
     Question,
@@ -19,7 +19,6 @@ from snacbench.compare.run_pair import (
     comparison_json,
     comparison_markdown,
     fails,
-    pairs_of,
     remarks,
     verdict_of,
 )
@@ -27,7 +26,7 @@ from snacbench.errors import UnknownName, UserError
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.writers import to_terminal
-from tests.synthetic_runs import DOWN, UP, make_run
+from tests.synthetic_runs import DOWN, UP, codec, make_run
 
 N = 40
 RNG = np.random.default_rng(0)
@@ -120,21 +119,18 @@ def test_holm_runs_over_everything_that_is_compared(tmp_path: Path) -> None:
     assert all(c.p_corrected >= c.paired.p_value for c in tested)  # type: ignore[operator]
 
 
-def test_which_codec_is_compared_with_which(tmp_path: Path) -> None:
-    values = {"up": BASE}
-    one = RunRows.load(make_run(tmp_path / "1", {"a": values, "b": values}))
-    other = RunRows.load(make_run(tmp_path / "2", {"b": values, "x": values}))
-    alone = RunRows.load(make_run(tmp_path / "3", {"x": values}))
-    only = RunRows.load(make_run(tmp_path / "4", {"y": values}))
-    assert pairs_of(one, other, []) == (("b", "b"),)
-    assert pairs_of(one, other, ["a=x", "b"]) == (("a", "x"), ("b", "b"))
-    assert pairs_of(alone, only, []) == (("x", "y"),)
+def test_which_codec_is_compared_with_which() -> None:
+    one, other, alone, only = ([codec(n) for n in names] for names in ("ab", "bx", "x", "y"))
+    assert pairs_of(one, other) == (("b", "b"),)
+    assert pairs_of(one, other, "a=x,b") == (("a", "x"), ("b", "b"))
+    assert pairs_of(alone, only) == (("x", "y"),)
     with pytest.raises(UserError, match="no codec in common"):
-        pairs_of(one, alone, [])
-    with pytest.raises(UnknownName, match="second run has no codec 'a'"):
-        pairs_of(one, other, ["a"])
-    with pytest.raises(UnknownName, match="first run has no codec 'q'"):
-        pairs_of(one, other, ["q=b"])
+        pairs_of(one, alone)
+    with pytest.raises(UserError, match="name one of each, or as many"):
+        pairs_of([codec("b@1"), codec("b@2")], only, "b=y")
+    for text in ("q=b", "a=q", "q"):
+        with pytest.raises(UnknownName):
+            pairs_of(one, other, text)
 
 
 def test_all_formats_say_the_same_and_no_word_is_broken(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_a_run_without_peculiarities_has_two_notes(tmp_path):
 
 def test_an_entropy_of_few_tokens_is_unreliable(tmp_path):
     rows = [coded("a", "speech", 1.0, Bits(8)), *histograms("a", [6, 6], [8, 7])]
-    _, note, _ = notes([RunRows.load(of(tmp_path / "f", rows, codecs=(ORDINARY,)))])
+    note, _, _ = notes([RunRows.load(of(tmp_path / "f", rows, codecs=(ORDINARY,)))])
     unreliable = "Entropy of neural@0.1kbps is unreliable: some codebook has fewer tokens"
     assert note.startswith(unreliable)
 

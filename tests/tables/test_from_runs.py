@@ -17,6 +17,7 @@ from snacbench.errors import UnknownName
 from snacbench.recipes.find import find_recipe
 from snacbench.rows import Bits, Coded
 from snacbench.selectors import select
+from snacbench.tables import layouts
 from snacbench.tables.from_runs import (
     Options,
     publication,
@@ -182,6 +183,16 @@ def test_columns_of_the_papers(rows, layout, keys):
     )
 
 
+def test_a_new_layout_is_one_file(rows, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from snacbench.tables.layouts._parts import KBPS, SI_SDR, Layout\n"
+        "LAYOUT = Layout('mine', 'Mine', lambda _: (KBPS, SI_SDR), 'all')\n"
+    )
+    monkeypatch.setattr(layouts, "__path__", [*layouts.__path__, str(tmp_path)])
+    (table,) = tables_of([rows], layouts.find_layouts()["mine"])
+    assert [column.heading for column in table.columns] == ["rate", "SI-SDR"]
+
+
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
     first, second = competition(tmp_path / "a" / "run"), competition(tmp_path / "b" / "run")
     other = replace(second, run=replace(second.run, id="day"))
@@ -280,11 +291,11 @@ def test_published_figures_neither_win_nor_change_who_wins(tmp_path):
 
 def test_files_of_figures_name_operating_points_that_the_papers_recipe_runs():
     for name in {layout.published for layout in LAYOUTS.values()} - {""}:
-        ours = [line["ours"] for line in publication(name).lines]
+        ours = [line["ours"] for line in publication(name)["lines"]]
         assert len(set(ours)) == len(ours)
         assert [spec.name for _, spec in select(",".join(ours))] == ours
     chosen = select(find_recipe("dac-table3").options()["codecs"])
-    ours = [line["ours"] for line in publication("dac-table3.yaml").lines]
+    ours = [line["ours"] for line in publication("dac-table3.yaml")["lines"]]
     assert [spec.name for _, spec in chosen] == ours
 
 

@@ -8,12 +8,13 @@ from importlib import import_module
 from snacbench.tables.layouts._parts import Layout
 
 
-def _found() -> dict[str, Layout]:
+def find_layouts() -> dict[str, Layout]:
+    """Every file's layout, by name."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     modules = [import_module(f"{__name__}.{name}") for name in names if name[0] != "_"]
     layouts: list[Layout] = [module.LAYOUT for module in modules]
     return {layout.name: layout for layout in sorted(layouts, key=lambda one: one.name)}
 
 
-LAYOUTS = _found()
+LAYOUTS = find_layouts()
 """By name; the one with everything is ``default``."""

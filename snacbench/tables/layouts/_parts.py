@@ -111,10 +111,6 @@ def _speed(key: str) -> MakeCell:
     return cell
 
 
-def _why_unstable(_: Entry, record: Mapping[str, Any]) -> Cell:
-    return Cell(text=record.get("rtf_unstable", ""))
-
-
 def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most.
 
@@ -169,7 +165,10 @@ SPEEDS = (
         for part in ("encode", "decode")
     ),
     Fact(Column("rtf_batch", "batch", digits=0, show="filled"), of_record("rtf_batch")),
-    Fact(Column("rtf_unstable", "RTF unstable", kind="text", show="never"), _why_unstable),
+    Fact(
+        Column("rtf_unstable", "RTF unstable", kind="text", show="never"),
+        lambda _, record: Cell(text=record.get("rtf_unstable", "")),
+    ),
 )
 PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"), of_record("params_m"))
 MEL = Measure("mel distance", ("mel_dac7",), "mel")
