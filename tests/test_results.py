@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from snacbench.store.folder import RunFolder
-from snacbench.tables.formats import to_markdown
+from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.ladder import ladder_of
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 from tools import make_results
 
 RUNS = sorted(p.parent for p in make_results.RESULTS.glob("*/run.json"))
@@ -50,7 +50,7 @@ def test_a_table_is_drawn_where_torch_cannot_be_imported(run: Path) -> None:
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
 def test_histograms_alone_give_the_order_0_estimates_that_stand_in_the_summary(run: Path) -> None:
     rows = RunRows.load(RunFolder.open(run))
-    assert (run / "summary.md").read_text("utf-8") == to_markdown([rows])
+    assert (run / "summary.md").read_text("utf-8") == summary_markdown([rows])
     ladders = [ladder_of(rows, codec, "all") for codec in rows.codecs if codec.spec.streams]
     assert ladders
     for one in ladders:

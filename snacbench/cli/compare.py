@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
-from snacbench.cli.terminal import out, show_rows
-from snacbench.compare import formats
-from snacbench.compare.pairs import KBPS, Answer, Question, compare_runs, pairs_of
-from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
-from snacbench.plugins import metrics as known_metrics
-from snacbench.rows import Run
-from snacbench.selectors import among, split_selectors
-from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
-from snacbench.types import Clip, MetricSpec
+from snacbench.cli.terminal import out, show_tables
+from snacbench.compare.gate import compare as compare_folders
+from snacbench.compare.run_pair import KBPS, comparison_json, comparison_markdown
+from snacbench.errors import UserError
 
 EXIT_WORSE = 1
-_FAILED = "failed: the candidate is worse, or has lost clips"
+
+
+def _tolerances(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        name, _equals, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError as error:
+            raise UserError(
+                f"--tolerance {text}: expected METRIC=VALUE with a number of 0 or more, how much "
+                "worse the candidate may be in the metric's unit, for example si_sdr=0.1"
+            ) from error
+    return found
 
 
 @click.command(short_help="Compare two runs clip by clip; exit 1 if the second is worse.")
@@ -38,6 +42,7 @@ _FAILED = "failed: the candidate is worse, or has lost clips"
     "--tolerance",
     "tolerances",
     multiple=True,
+    callback=_tolerances,
     metavar="METRIC=VALUE",
     help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
 )
@@ -59,7 +64,7 @@ def compare(
     run_b: Path,
     codecs: tuple[str, ...],
     metrics: str,
-    tolerances: tuple[str, ...],
+    tolerances: dict[str, float],
     strict: bool,
     shared_clips: bool,
     form: str,
@@ -69,142 +74,22 @@ def compare(
     Exit code 1 if a metric is worse: beyond zero by its whole interval and after Holm's correction,
     or beyond its --tolerance. docs/comparing.md says what that means with few clips.
     """
-    folders = RunFolder.open(run_a), RunFolder.open(run_b)
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
-    check_agreement(*folders, why="cannot be compared", metrics=names, same_set=not shared_clips)
-    baseline, candidate = (RunRows.load(folder, histograms=False) for folder in folders)
-    specs = shared_metrics([baseline, candidate], names)
-    question = Question(
-        pairs=pairs_of(baseline, candidate, _selected(folders[0].run, folders[1].run, codecs)),
-        metrics=specs,
-        tolerances=_tolerances(tolerances, specs),
-        clips=_same_clips(*folders) if shared_clips else None,
+    answer = compare_folders(
+        run_a,
+        run_b,
+        codecs=codecs,
+        metrics=[name.strip() for name in metrics.split(",") if name.strip()],
+        tolerances=tolerances,
         strict=strict,
+        shared_clips=shared_clips,
     )
-    answer = compare_runs(baseline, candidate, question)
     if form == "terminal":
-        _show(answer)
+        show_tables(answer.tables)
+        failed = "failed: the candidate is worse, or has lost clips"
+        out.print("passed" if answer.passed else failed, style="bold")
+        for line in answer.failures:
+            out.print(f"  {line}", markup=False, soft_wrap=True)
     else:
-        shown = {"markdown": formats.comparison_markdown, "json": formats.comparison_json}
-        click.echo(shown[form](answer), nl=False)
+        shown = comparison_markdown if form == "markdown" else comparison_json
+        click.echo(shown(answer), nl=False)
     return 0 if answer.passed else EXIT_WORSE
-
-
-def _selected(baseline: Run, candidate: Run, texts: Sequence[str]) -> list[str]:
-    """Names, or ``A=B``, of the operating points that selectors stand for.
-
-    Raises
-    ------
-    UnknownName
-        If a run has none of them.
-    UserError
-        If the two sides of an equals sign are not as many.
-    """
-    chosen: list[str] = []
-    for selector in split_selectors(",".join(texts)):
-        left, equals, right = selector.partition("=")
-        before = [spec.name for spec in among(baseline.codecs, left)]
-        after = [spec.name for spec in among(candidate.codecs, right if equals else left)]
-        if equals and len(before) != len(after):
-            raise UserError(
-                f"--codecs {selector}: {left} is {', '.join(before)}, {right} is "
-                f"{', '.join(after)}; name one of each, or as many"
-            )
-        chosen += (
-            map("=".join, zip(before, after, strict=True))
-            if equals
-            else [name for name in before if name in after]
-        )
-    if texts and not chosen:
-        raise UnknownName(f"no codec that both runs have is named {', '.join(texts)}")
-    return chosen
-
-
-def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
-    """Specs of the metrics that all the runs have scores of, or of those that are named.
-
-    Raises
-    ------
-    UnknownName
-        If a run has no scores of a metric that is named.
-    UserError
-        If the runs have no metric in common.
-    """
-    common = [m for m in runs[0].metrics if all(m in run.metrics for run in runs)]
-    for name in names:
-        if name not in common:
-            raise UnknownName(
-                f"not every run has scores of {name!r}; {did_you_mean(name, common)}"
-                if common
-                else f"not every run has scores of {name!r}, nor of any other metric in common"
-            )
-    chosen = names or common
-    if not chosen:
-        raise UserError("the runs have scores of no metric in common; see snacbench score")
-    specs = {spec.name: spec for run in runs for spec in run.run.metrics}
-    # Metrics that were added to a run later are not in its plan.
-    later = (
-        {m.spec.name: m.spec for m in known_metrics().values()}
-        if set(chosen) - specs.keys()
-        else {}
-    )
-    return {name: {**later, **specs}[name] for name in chosen}
-
-
-def _tolerances(texts: Sequence[str], specs: Mapping[str, MetricSpec]) -> dict[str, float]:
-    found = {}
-    for text in texts:
-        name, _, number = text.partition("=")
-        if name not in (known := [*specs, KBPS]):
-            raise UnknownName(
-                f"--tolerance {text}: {name!r} is not compared; {did_you_mean(name, known)}"
-            )
-        try:
-            value = float(number)
-        except ValueError as error:
-            raise _bad_tolerance(text) from error
-        if not 0 <= value < float("inf"):
-            raise _bad_tolerance(text)
-        found[name] = value
-    return found
-
-
-def _bad_tolerance(text: str) -> UserError:
-    return UserError(
-        f"--tolerance {text}: expected METRIC=VALUE with a number of 0 or more, how much worse the "
-        "candidate may be in the metric's unit, for example si_sdr=0.1"
-    )
-
-
-def _same_clips(one: RunFolder, other: RunFolder) -> frozenset[str]:
-    """Clips with the same id, audio and segment in both runs.
-
-    Raises
-    ------
-    StoreError
-        If there is none.
-    """
-    first, second = (
-        {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
-        for folder in (one, other)
-    )
-    shared = first & second
-    if not shared:
-        raise StoreError(
-            f"{one.path} and {other.path} share no clip of the same id and audio; "
-            "run both on the same clips"
-        )
-    return frozenset(clip for clip, *_ in shared)
-
-
-def _show(answer: Answer) -> None:
-    show_rows(formats.HEADINGS, formats.comparison_rows(answer))
-    if answer.rates:
-        out.print()
-        show_rows(formats.RATE_HEADINGS, formats.rate_rows(answer))
-    out.print()
-    for text in formats.remarks(answer):
-        out.print(f"- {escape(text)}")
-    out.print("passed" if answer.passed else _FAILED, style="bold")
-    for line in formats.failures(answer):
-        out.print(f"  {escape(line)}", soft_wrap=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from snacbench.cli.terminal import out, show_summary
+from snacbench.cli.terminal import out, show_tables
 from snacbench.store.folder import RunFolder
 from snacbench.store.merge import merge as merge_runs
-from snacbench.tables.formats import to_csv, to_markdown
-from snacbench.tables.run import RunRows
+from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
+from snacbench.tables.run_rows import RunRows
 
 
 @click.command(short_help="Join runs of one test set into a new one.")
@@ -27,9 +27,9 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     """
     done = merge_runs([RunFolder.open(path) for path in runs], target)
     rows = [RunRows.load(done.folder)]
-    done.folder.write_text("summary.csv", to_csv(rows))
-    done.folder.write_text("summary.md", to_markdown(rows))
-    show_summary(rows)
+    done.folder.write_text("summary.csv", summary_csv(rows))
+    done.folder.write_text("summary.md", summary_markdown(rows))
+    show_tables(summary_tables(rows))
     audio = f"decoded files: {done.linked} linked, {done.copied} copied"
     if done.missing:
         audio += f", {done.missing} no longer there"

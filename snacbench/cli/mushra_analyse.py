@@ -15,7 +15,7 @@ from snacbench.listening.publish import Published, published, run_of, write_rows
 from snacbench.listening.read import Source, read_source
 from snacbench.listening.screening import Options
 from snacbench.listening.tables import tables_of
-from snacbench.tables.table import Table
+from snacbench.tables.table_model import Table
 
 _FOLDER = "analysis"
 
@@ -118,8 +118,8 @@ def _cells(table: Table) -> tuple[list[str], list[list[str]]]:
     headings = [table.label_heading, *(column.title for column in table.columns)]
     lines = []
     for row in table.rows:
-        cells = [(table.cell(row, column), column.digits) for column in table.columns]
-        texts = [f"{cell.number(digits)} {cell.ends(digits)}".strip() for cell, digits in cells]
+        cells = [(table.cell(row, column), column) for column in table.columns]
+        texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
         lines.append([row.label, *texts])
     return headings, lines
 

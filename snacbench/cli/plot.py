@@ -20,7 +20,7 @@ from snacbench.plots.drawing import (
     write_plots,
 )
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run import RunRows
+from snacbench.tables.run_rows import RunRows
 
 
 def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -7,20 +7,19 @@ from pathlib import Path
 
 import click
 
-from snacbench.cli.compare import shared_metrics
-from snacbench.cli.table import RENDERERS
-from snacbench.cli.terminal import out
-from snacbench.compare.formats import savings_json, savings_text
-from snacbench.compare.rates import savings
+from snacbench.cli.terminal import show_tables
+from snacbench.compare.gate import shared_metrics
+from snacbench.compare.savings import savings, savings_json, savings_text
 from snacbench.errors import UserError
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RunFolder
-from snacbench.tables.options import By
-from snacbench.tables.render.terminal import to_terminal
-from snacbench.tables.run import RunRows
+from snacbench.tables.ladder import ladder_tables
+from snacbench.tables.run_rows import RunRows
+from snacbench.tables.side_by_side import By
+from snacbench.tables.writers import WRITERS
 
 _OF_SAVINGS = ("text", "markdown", "json")
-_OF_LADDER = ("terminal", *RENDERERS)
+_OF_LADDER = ("terminal", *WRITERS)
 
 
 def _names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> list[str]:
@@ -88,18 +87,13 @@ def rates(
         against=against, metrics=metrics, domain=domains, why="is for comparing; add --of MODEL"
     )
     _check_format(form, _OF_LADDER, "without --of")
-    _show_ladder(folders, by or "all", codebooks, form or "terminal")
-
-
-def _show_ladder(folders: Sequence[RunFolder], by: By, codebooks: bool, form: str) -> None:
-    from snacbench.tables.ladder_tables import ladder_tables  # brings scipy, as in `table`
-
-    tables = ladder_tables([RunRows.load(f) for f in folders], by=by, codebooks=codebooks)
-    if form != "terminal":
-        click.echo(RENDERERS[form](tables), nl=False)
-        return
-    for part in to_terminal(tables):
-        out.print(part)
+    tables = ladder_tables(
+        [RunRows.load(folder) for folder in folders], by=by or "all", codebooks=codebooks
+    )
+    if form in (None, "terminal"):
+        show_tables(tables)
+    else:
+        click.echo(WRITERS[form](tables), nl=False)
 
 
 def _refuse(*, why: str, **options: object) -> None:

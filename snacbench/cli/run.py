@@ -17,7 +17,7 @@ from snacbench.cli.terminal import (
     out,
     show_facts,
     show_failures,
-    show_summary,
+    show_tables,
     show_warnings,
 )
 from snacbench.errors import StoreError, UserError
@@ -34,9 +34,9 @@ from snacbench.runner.versions import (
 )
 from snacbench.settings import cache_warning
 from snacbench.store.folder import RunFolder, new_folder
-from snacbench.tables.formats import to_csv, to_markdown
-from snacbench.tables.notes import late_warnings
-from snacbench.tables.run import RunRows
+from snacbench.tables.footnotes import late_warnings
+from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
+from snacbench.tables.run_rows import RunRows
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 
@@ -183,9 +183,9 @@ def run(
 def finish(folder: RunFolder, outcome: Outcome) -> int:
     """Write the summary into the run folder, show it, and say which rows failed."""
     rows = [RunRows.load(folder)]
-    folder.write_text("summary.csv", to_csv(rows))
-    folder.write_text("summary.md", to_markdown(rows))
-    show_summary(rows)
+    folder.write_text("summary.csv", summary_csv(rows))
+    folder.write_text("summary.md", summary_markdown(rows))
+    show_tables(summary_tables(rows))
     show_warnings([*source_warnings(folder), *late_warnings(rows[0])])
     show_failures(outcome)
     if outcome.retried:

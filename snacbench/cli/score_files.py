@@ -18,9 +18,9 @@ from snacbench.runner.execute import score as score_run
 from snacbench.runner.outside import OutsideRequest, import_decodes
 from snacbench.runner.pool import default_jobs
 from snacbench.store.folder import RunFolder, new_folder
-from snacbench.tables.formats import to_csv
-from snacbench.tables.notes import late_warnings
-from snacbench.tables.run import RunRows
+from snacbench.tables.footnotes import late_warnings
+from snacbench.tables.from_runs import summary_csv
+from snacbench.tables.run_rows import RunRows
 from snacbench.types import DOMAINS, Domain
 from snacbench.units import MS_PER_S
 
@@ -83,7 +83,7 @@ def score_files(
     if form == "terminal":
         return finish(run_folder, outcome)
     rows = RunRows.load(run_folder)
-    click.echo(to_csv([rows]), nl=False)
+    click.echo(summary_csv([rows]), nl=False)
     show_warnings(list(late_warnings(rows)))
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else 1

@@ -20,11 +20,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from snacbench.tables.formats import notes, to_terminal
-from snacbench.tables.run import RunRows
-
-if TYPE_CHECKING:  # takes scipy along, for which a table should not wait
+if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
     from snacbench.runner.execute import Outcome
+    from snacbench.tables.table_model import Table as Numbers
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
@@ -121,12 +119,12 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     out.print(table)
 
 
-def show_summary(runs: Sequence[RunRows]) -> None:
-    """The summary per domain and the notes under it."""
-    for table in to_terminal(runs, width=out.width):
-        out.print(table)
-    for note in notes(runs):
-        out.print(f"- {escape(note)}")
+def show_tables(tables: Sequence[Numbers]) -> None:
+    """Tables with their notes, as wide as the terminal."""
+    from snacbench.tables.writers import to_terminal
+
+    for part in to_terminal(tables, width=out.width):
+        out.print(part)
 
 
 def show_warnings(sentences: Sequence[str]) -> None:

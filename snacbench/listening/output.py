@@ -14,8 +14,7 @@ from snacbench.listening.figures import write_figures
 from snacbench.listening.publish import Published
 from snacbench.listening.tables import excluded_by, tables_of
 from snacbench.listening.tidy import safe_cell
-from snacbench.tables.render.latex import to_latex
-from snacbench.tables.render.markdown import escaped, to_markdown
+from snacbench.tables.writers import escaped, to_latex, to_markdown
 
 Records = Sequence[Mapping[str, object]]
 

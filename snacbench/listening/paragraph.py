@@ -12,7 +12,7 @@ from snacbench.listening.screening import Rule, Screening
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, RESERVED, ListeningTest
 from snacbench.listening.words import SIMULATED, count, listed, p_text, percent
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import DOMAINS
 
 _REASONS: dict[Rule, str] = {

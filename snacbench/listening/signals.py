@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.io import (read, read_clip)
+from snacbench.files import (sha256_of_file)
 from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError

@@ -12,8 +12,8 @@ from snacbench.listening.analysis.means import Mean
 from snacbench.listening.test import REFERENCE, RESERVED
 from snacbench.listening.words import SIMULATED, condition_name, count, p_text, percent
 from snacbench.stats.intervals import Interval
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.table import Cell, Column, Row, Table
+from snacbench.tables.run_rows import ALL_DOMAINS
+from snacbench.tables.table_model import Cell, Column, Row, Table
 
 OVER_LISTENERS = "interval over listeners like these, on these items"
 _P = (Column("p_value", "p"), Column("p_holm", "p (Holm)"))

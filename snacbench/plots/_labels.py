@@ -9,7 +9,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options
 from snacbench.plots.style import NAME_CHARACTERS
 from snacbench.stats.intervals import Interval
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import CodecSpec
 
 RATE_LABELS = {

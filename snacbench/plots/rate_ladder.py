@@ -8,7 +8,7 @@ from snacbench.plots import _labels as words
 from snacbench.plots import style
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
-from snacbench.tables.coders import ADAPTIVE, STATIC
+from snacbench.tables.run_rows import (ADAPTIVE, STATIC)
 from snacbench.tables.ladder import Ladder
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ import soundfile
 
 from snacbench.audio.channels import downmix
 from snacbench.audio.levels import limited
-from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.io import (read, read_clip)
+from snacbench.files import (sha256_of_file)
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
 from snacbench.report import spectra

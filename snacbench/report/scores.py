@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from snacbench.tables.columns import ALL_DOMAINS, Cells, CodecColumns
-from snacbench.tables.run import RunRows, actual_kbps_of
+from snacbench.tables.run_rows import ALL_DOMAINS, Cells, CodecColumns, RunRows, actual_kbps_of
 
 
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:

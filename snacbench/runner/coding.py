@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snacbench.audio.io import read_clip, sha256_of_file, write_flac
+from snacbench.audio.io import (read_clip, write_flac)
+from snacbench.files import (sha256_of_file)
 from snacbench.audio.silence import missing_sound
 from snacbench.bitstream.container import save, write
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError

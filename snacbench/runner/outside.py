@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import read, read_clip, sha256_of_file, write_flac
+from snacbench.audio.io import (read, read_clip, write_flac)
+from snacbench.files import (sha256_of_file)
 from snacbench.audio.levels import beyond_full_scale, limited
 from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.audio.silence import missing_sound

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.audio.align import advanced, common_part
-from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.io import (read, read_clip)
+from snacbench.files import (sha256_of_file)
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, SnacbenchError, Undefined
 from snacbench.packages import missing_package

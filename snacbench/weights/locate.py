@@ -11,7 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-from snacbench.audio.io import sha256_of_file
+from snacbench.files import (sha256_of_file)
 from snacbench.download import Progress, Silent, fetch_file, refuse_offline
 from snacbench.download import offline as offline_here
 from snacbench.errors import (

@@ -15,15 +15,8 @@ import pytest
 import soundfile
 
 from snacbench.audio import io
-from snacbench.audio.io import (
-    NOT_STATED,
-    Header,
-    probe,
-    read,
-    read_clip,
-    sha256_of_file,
-    write_flac,
-)
+from snacbench.audio.io import (NOT_STATED, Header, probe, read, read_clip, write_flac)
+from snacbench.files import (sha256_of_file)
 from snacbench.errors import AudioError, StoreError
 from snacbench.types import Audio, Clip
 from tests.containers import by_pyav

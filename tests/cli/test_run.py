@@ -58,7 +58,7 @@ def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("runs") / "r"
     done = run_in(path.parent, "run", "--codecs", CODECS, "--data", clips, "-o", path, *FAST)
     assert done.returncode == 0, done.stderr
-    assert "rates and speed" in done.stdout
+    assert "Rates and quality" in done.stdout
     assert str(path) in done.stdout
     assert "5 clips" in done.stderr
     return path
@@ -98,17 +98,20 @@ def test_noise_at_20_db_scores_20_db_on_full_band_clips(run: Path) -> None:
 def test_the_csv_is_tidy(run: Path) -> None:
     rows = list(csv.DictReader((run / "summary.csv").open()))
     assert list(rows[0]) == [
-        "codec", "domain", "n", "nominal_kbps", "actual_kbps", "entropy_kbps",
-        "entropy_low_kbps", "entropy_high_kbps", "efficiency", "efficiency_low", "efficiency_high",
-        "bitrate_efficiency", "tokens_per_s", "rtf_encode", "rtf_encode_low", "rtf_encode_high",
-        "rtf_decode", "rtf_decode_low", "rtf_decode_high", "rtf_batch", "rtf_unstable", "params_m",
-        "si_sdr", "n_si_sdr", "mel_dac7", "n_mel_dac7",
+        "schema", "table", "codec", "domain", "source", "beside",
+        "n", "nominal_kbps", "actual_kbps", "entropy_kbps", "entropy_kbps_low", "entropy_kbps_high",
+        "efficiency_percent", "efficiency_percent_low", "efficiency_percent_high",
+        "bitrate_efficiency_percent", "tokens_per_s", "rtf_encode", "rtf_encode_low",
+        "rtf_encode_high", "rtf_decode", "rtf_decode_low", "rtf_decode_high", "rtf_batch",
+        "rtf_unstable", "params_m", "si_sdr", "si_sdr_low", "si_sdr_high", "si_sdr_n",
+        "si_sdr_marks", "mel_dac7", "mel_dac7_low", "mel_dac7_high", "mel_dac7_n",
+        "mel_dac7_marks", "notes",
     ]  # fmt: skip
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [
         "speech", "music", "environment", "all",
     ]  # fmt: skip
     undefined = rows[0]
-    assert (undefined["si_sdr"], undefined["n_si_sdr"]) == ("", "0")
+    assert (undefined["si_sdr"], undefined["si_sdr_n"]) == ("", "0")
 
 
 def test_the_same_request_gives_the_same_rows_on_any_number_of_workers(
@@ -209,7 +212,7 @@ def test_new_metrics_on_old_decodes_equal_those_of_a_run_that_had_them(
 def test_table_prints_a_run_again(cli: Run, run: Path) -> None:
     assert cli("table", run, "--format", "csv").stdout == (run / "summary.csv").read_text()
     assert cli("table", run, "--format", "markdown").stdout == (run / "summary.md").read_text()
-    assert "rates and speed" in cli("table", run).stdout
+    assert "Rates and quality" in cli("table", run).stdout
 
 
 def test_stereo_runs_keep_two_channels(cli: Run, clips: Path, tmp_path: Path) -> None:
@@ -247,10 +250,13 @@ def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: P
     assert len({delays[name] for name in dac}) == 1
     assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}
     row = next(csv.DictReader((path / "summary.csv").open()))
-    assert (row["entropy_kbps"], row["efficiency"]) == ("", "")  # of so few tokens only a range
-    low, high = float(row["entropy_low_kbps"]), float(row["entropy_high_kbps"])
+    assert (row["entropy_kbps"], row["efficiency_percent"]) == (
+        "",
+        "",
+    )  # of so few tokens only a range
+    low, high = float(row["entropy_kbps_low"]), float(row["entropy_kbps_high"])
     assert 0 < low <= high <= float(row["actual_kbps"])
-    assert 0 < float(row["efficiency_low"]) <= float(row["efficiency_high"]) <= 1
+    assert 0 < float(row["efficiency_percent_low"]) <= float(row["efficiency_percent_high"]) <= 100
 
 
 def test_a_run_warns_of_what_it_measured_on_the_recordings(cli: Run, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from snacbench.cli.table import table
 from snacbench.errors import UserError
 from tests.cli.conftest import Run
 from tests.laws.made_runs import System, run_of
-from tests.tables.competition import make
+from tests.support.written_runs import competition
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    make(tmp_path / "run")
+    competition(tmp_path / "run")
     return tmp_path / "run"
 
 
@@ -52,7 +52,7 @@ def invoke(*arguments: object) -> Result:
     [
         ("terminal", "SI-SDR"),
         ("markdown", "| two"),
-        ("csv", "table,codec,actual_kbps"),
+        ("csv", "schema,table,codec,domain,source,beside,actual_kbps"),
         ("latex", r"\toprule"),
         ("html", "<table>"),
         ("json", '"tables"'),
@@ -95,6 +95,27 @@ def test_by_and_digits_and_baseline_are_passed_on(run: Path) -> None:
     assert "differs from one" in text
 
 
+def test_csv_has_one_schema_whatever_is_asked_for(run: Path) -> None:
+    plain, digits = (
+        invoke(run, "--format", "csv", *options).output for options in ((), ("--digits", "3"))
+    )
+    assert digits == plain
+    starred = invoke(run, "--format", "csv", "--significance", "--codecs", "one,two").output
+    assert starred.splitlines()[0] == plain.splitlines()[0]
+
+
+def test_codecs_labels_titles_and_captions(run: Path) -> None:
+    options = ("--codecs", "one,two", "--label", "two=Number 2", "--title", "Mine")
+    text = invoke(run, *options, "--format", "markdown").output
+    assert "### Mine, speech" in text
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line[:1] == "|"][2:] == [
+        "one", "Number 2",
+    ]  # fmt: skip
+    bare = invoke(run, "--no-caption", "--format", "latex").output
+    assert r"\caption" not in bare
+    assert "Test set" not in bare
+
+
 def test_published_figures_are_asked_for_by_name(run: Path) -> None:
     options = ("--layout", "dac-table3", "--with-published", "--format", "json")
     (found,) = json.loads(invoke(run, *options).output)["tables"]
@@ -112,6 +133,7 @@ def test_a_standalone_document_is_whole(run: Path) -> None:
     [
         (("--with-published",), "no published figures for the layout default; choose --layout dac"),
         (("--standalone",), "--standalone is for --format latex, found terminal"),
+        (("--label", "two"), "--label is NAME=TEXT, for example snac-24khz=SNAC; found two"),
         (("--baseline", "tow"), "no codec named 'tow' to compare with; did you mean two"),
     ],
 )
@@ -122,7 +144,7 @@ def test_mistakes_are_told(run: Path, options: tuple[str, ...], message: str) ->
 
 
 def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_path: Path) -> None:
-    make(tmp_path / "other")
+    competition(tmp_path / "other")
     file = tmp_path / "other" / "run.json"
     file.write_text(file.read_text().replace("ab" * 32, "cd" * 32))
     done = cli("table", run, tmp_path / "other", "--layout", "snac-paper")

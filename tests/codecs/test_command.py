@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.audio.io import sha256_of_file
+from snacbench.files import (sha256_of_file)
 from snacbench.codecs import command
 from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packet_sizes, ogg_packets
 from snacbench.errors import CodecError, MissingPackage, UnknownPoint, UserError

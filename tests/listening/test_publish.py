@@ -19,7 +19,7 @@ from snacbench.listening.study import Study
 from snacbench.listening.tables import tables_of, too_few_note
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.folder import RunFolder
-from snacbench.tables.render.markdown import to_markdown
+from snacbench.tables.writers import to_markdown
 from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
 from tests.synthetic_runs import make_run
 

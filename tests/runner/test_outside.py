@@ -11,10 +11,9 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
-from snacbench.tables.footnotes import run_notes
-from snacbench.tables.formats import to_markdown
-from snacbench.tables.notes import delay_notes, late_warnings
-from snacbench.tables.run import RunRows
+from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
+from snacbench.tables.from_runs import summary_markdown
+from snacbench.tables.run_rows import RunRows
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.outside_runs import score_files, values, write
@@ -108,7 +107,7 @@ def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
     assert "Alignment not found for evs (1 of 3 clips)" in told(folder)
     rows = RunRows.load(folder)
     assert late in " ".join(late_warnings(rows))
-    assert "Alignment not found for evs" in to_markdown([rows])
+    assert "Alignment not found for evs" in summary_markdown([rows])
     assert "Alignment not found for evs" in " ".join(run_notes([rows], [], entropy=False))
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from snacbench.audio.io import sha256_of_file, write_flac
+from snacbench.audio.io import (write_flac)
+from snacbench.files import (sha256_of_file)
 from snacbench.errors import StoreError, UserError
 from snacbench.rows import Coded, Run, Score
 from snacbench.runner import scoring

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
-from snacbench.audio.io import sha256_of_file, write_flac
+from snacbench.audio.io import (write_flac)
+from snacbench.files import (sha256_of_file)
 from snacbench.errors import Undefined
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring

@@ -21,7 +21,7 @@ from snacbench.rows import (
 )
 from snacbench.store.folder import ROW_FILES, RunFolder
 from snacbench.store.merge import merge
-from snacbench.tables.run import RunRows, scores_of
+from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
 from tests.synthetic_runs import RUN, make_run
 

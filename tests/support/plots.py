@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from snacbench.rows import Bits, Coded, Run, Speed
-from snacbench.tables.columns import CodecColumns
-from snacbench.tables.run import ClipFacts, RunRows
+from snacbench.tables.run_rows import ClipFacts, CodecColumns, RunRows
 from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from snacbench.listening.analysis.pairs import Friedman, Pair, friedman, pairs_o
 from snacbench.listening.analysis.preference import Preference, Strength, preferences, strengths
 from snacbench.listening.screening import Options, Screening, answers_of, screen
 from snacbench.listening.study import Study
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 
 _BY_THE_STANDARD = Options()
 

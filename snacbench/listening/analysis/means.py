@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from snacbench.listening.analysis.cells import Ends, Ratings, estimate
-from snacbench.tables.columns import ALL_DOMAINS
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import DOMAINS, Domain
 
 LOWEST, HIGHEST = 0.0, 100.0

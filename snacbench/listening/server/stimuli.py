@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 
-from snacbench.audio.io import sha256_of_file
+from snacbench.files import (sha256_of_file)
 from snacbench.errors import UserError
 from snacbench.listening.facts import Facts, ItemFacts, read_facts, stimulus_file
 from snacbench.listening.test import RATE_HZ, ListeningTest

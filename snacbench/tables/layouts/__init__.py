@@ -1,10 +1,20 @@
-"""Layouts: which columns a table has. One file each; `build.tables_of` makes the tables."""
+"""Layouts: which columns a table has. Each file here holds one, as ``LAYOUT``."""
 
 from __future__ import annotations
 
-from snacbench.tables.layouts import dac_table2, dac_table3, default, snac_paper
+import pkgutil
+from importlib import import_module
 
-LAYOUTS = {
-    layout.name: layout
-    for layout in (default.LAYOUT, snac_paper.LAYOUT, dac_table3.LAYOUT, dac_table2.LAYOUT)
-}
+from snacbench.tables.layouts._parts import Layout
+
+
+def find_layouts() -> dict[str, Layout]:
+    """Every file's layout, by name."""
+    names = [module.name for module in pkgutil.iter_modules(__path__)]
+    modules = [import_module(f"{__name__}.{name}") for name in names if name[0] != "_"]
+    layouts: list[Layout] = [module.LAYOUT for module in modules]
+    return {layout.name: layout for layout in sorted(layouts, key=lambda one: one.name)}
+
+
+LAYOUTS = find_layouts()
+"""By name; the one with everything is ``default``."""

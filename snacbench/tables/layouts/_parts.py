@@ -9,33 +9,32 @@ from typing import Any
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.stats.intervals import Interval
-from snacbench.tables.entries import Entry
-from snacbench.tables.options import By
-from snacbench.tables.run import RunRows
-from snacbench.tables.summary import RANGES
-from snacbench.tables.table import Cell, Column
+from snacbench.tables.records import RANGES, SPREADS
+from snacbench.tables.run_rows import RunRows
+from snacbench.tables.side_by_side import By, Entry
+from snacbench.tables.table_model import Cell, Column
 
 MEASURED_BANDWIDTH = "bandwidth_khz"
-UNRELIABLE = "unreliable"
-RANGE = (
-    "Fewer tokens than codebook entries: no interval but a range, from the plug-in estimate to "
-    "log2 of the codebook's size."
-)
 FEW_TOKENS = (
     f"Fewer than {RELIABLE_TOKENS_PER_ENTRY} tokens per codebook entry, or fewer than "
     f"{RELIABLE_CLIPS} clips: may read low by more than 2 %."
 )
+_RANGE = (
+    "Fewer tokens than codebook entries: no interval but a range, from the plug-in estimate to "
+    "log2 of the codebook's size."
+)
+MakeCell = Callable[[Entry, Mapping[str, Any]], Cell]
 
 
 @dataclass(frozen=True)
 class Fact:
     """A column of something that is no mean of scores: a rate, a number of tokens.
 
-    `cell` takes the codec and its record, see `summary.record_of`. `note` says what it is.
+    `cell` takes the codec and its record, see `records.record_of`. `note` says what it is.
     """
 
     column: Column
-    cell: Callable[[Entry, Mapping[str, Any]], Cell]
+    cell: MakeCell
     note: str = ""
 
 
@@ -43,7 +42,7 @@ class Fact:
 class Measure:
     """A column of means of a metric: of the first of `metrics` that the runs have.
 
-    `published` is the column's name in files of published figures (`published_figures`).
+    `published` is the column's name in files of published figures.
     """
 
     heading: str
@@ -79,25 +78,15 @@ class Layout:
     published: str = ""
 
 
-def of_record(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, Any]], Cell]:
-    """A cell with a number of the record, times a factor."""
+def of_record(key: str, factor: float = 1.0) -> MakeCell:
+    """A cell with a figure of the record, times a factor, or with the range in its place."""
 
     def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
+        low, high = (record.get(end) for end in RANGES.get(key, ("", "")))
         value = record.get(key)
+        if value is None and low is not None and high is not None:
+            return range_cell(factor * low, factor * high)
         return Cell(None if value is None else value * factor)
-
-    return cell
-
-
-def or_range(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, Any]], Cell]:
-    """A cell with a number of the record, or with the range that stands in its place."""
-
-    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
-        ends = [record.get(end) for end in RANGES[key]]
-        if record.get(key) is not None or None in ends:
-            return of_record(key, factor)(_, record)
-        low, high = (factor * end for end in ends if end is not None)
-        return range_cell(low, high)
 
     return cell
 
@@ -105,10 +94,24 @@ def or_range(key: str, factor: float = 1.0) -> Callable[[Entry, Mapping[str, Any
 def range_cell(low: float, high: float) -> Cell:
     """A cell that has a range only, because tokens are fewer than codebook entries."""
     ends = Interval((low + high) / 2, low, high, 1.0, 0, 0, "range")
-    return Cell(interval=ends, text=UNRELIABLE, notes=(RANGE,))
+    return Cell(interval=ends, text="unreliable", notes=(_RANGE,))
 
 
-def bandwidth_cell(entry: Entry, record: Mapping[str, Any]) -> Cell:
+def _speed(key: str) -> MakeCell:
+    """A real-time factor with its least and greatest repeat, marked where it is unstable."""
+
+    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
+        value = record.get(key)
+        if value is None:
+            return Cell()
+        low, high = (record[end] for end in SPREADS[key])
+        ends = Interval(value, low, high, 1.0, 0, 0, "least and greatest repeat")
+        return Cell(value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
+
+    return cell
+
+
+def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     """Bandwidth in kHz, measured on the decodes, or what the codec could keep at most.
 
     That is half the rate at which it works, or the cut-off of a low-pass. Codecs that keep the
@@ -123,22 +126,29 @@ def bandwidth_cell(entry: Entry, record: Mapping[str, Any]) -> Cell:
     return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
 
 
+N = Fact(Column("n", "n", digits=0), of_record("n"))
+NOMINAL = Fact(Column("nominal_kbps", "nominal", "kbps"), of_record("nominal_kbps"))
 KBPS = Fact(
     Column("actual_kbps", "rate", "kbps"),
     of_record("actual_kbps"),
     "Rate: bits actually spent, padding and side information included, over the clips' duration.",
 )
+ENTROPY = Fact(
+    Column("entropy_kbps", "entropy", "kbps", kind="estimate", show="filled"),
+    of_record("entropy_kbps"),
+    "Entropy: what an ideal coder with the codes' own statistics would spend.",
+)
 TOKENS = Fact(Column("tokens_per_s", "tokens/s", digits=1), of_record("tokens_per_s"))
 BANDWIDTH = Fact(
     Column("bandwidth_khz", "bandwidth", "kHz"),
-    bandwidth_cell,
+    _bandwidth,
     "Bandwidth: mean of what was measured on the decodes, which hold no more than their sources. "
     f"Where {MEASURED_BANDWIDTH} was not scored: half the codec's sampling rate, of which it may "
     f"keep less; measure with: snacbench score RUN --metrics {MEASURED_BANDWIDTH}.",
 )
 EFFICIENCY = Fact(
-    Column("efficiency_percent", "efficiency", "%", "higher", digits=1),
-    or_range("efficiency", 100.0),
+    Column("efficiency_percent", "efficiency", "%", "higher", digits=1, kind="estimate"),
+    of_record("efficiency", 100.0),
     "Efficiency: entropy of the codes over their bits, corrected for the number of tokens.",
 )
 PLUG_IN_EFFICIENCY = Fact(
@@ -146,6 +156,21 @@ PLUG_IN_EFFICIENCY = Fact(
     of_record("bitrate_efficiency", 100.0),
     "Bitrate efficiency: as Kumar et al. define it, of plug-in entropies, low with few tokens.",
 )
+SPEEDS = (
+    *(
+        Fact(
+            Column(f"rtf_{part}", f"RTF {part}", digits=3, kind="estimate", show="filled"),
+            _speed(f"rtf_{part}"),
+        )
+        for part in ("encode", "decode")
+    ),
+    Fact(Column("rtf_batch", "batch", digits=0, show="filled"), of_record("rtf_batch")),
+    Fact(
+        Column("rtf_unstable", "RTF unstable", kind="text", show="never"),
+        lambda _, record: Cell(text=record.get("rtf_unstable", "")),
+    ),
+)
+PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"), of_record("params_m"))
 MEL = Measure("mel distance", ("mel_dac7",), "mel")
 STFT = Measure("STFT distance", ("stft_dac",), "stft")
 VISQOL = Measure("ViSQOL", ("visqol_audio", "visqol_speech", "visqol_speech_exponential"), "visqol")

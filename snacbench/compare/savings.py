@@ -6,21 +6,22 @@ that a model was not trained for (`truncated`) are on no curve.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import FEW_CLUSTERS
 from snacbench.stats.curves import BjontegaardDelta, RateCurve, RatePoint, bd_quality, bd_rate
 from snacbench.stats.intervals import sample_size
 from snacbench.stats.matched_rate import MatchedRate, matched_rate
-from snacbench.tables.columns import ALL_DOMAINS
-from snacbench.tables.entries import Entry, entries_of
-from snacbench.tables.run import RunRows, clusters_of
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
+from snacbench.tables.side_by_side import Entry, domains_of, entries_of
+from snacbench.tables.table_model import Better
 from snacbench.types import MetricSpec
 
-NOUNS = {"speech": "speaker", "music": "track"}
+_NOUNS = {"speech": "speaker", "music": "track"}
 
 
 @dataclass(frozen=True)
@@ -34,70 +35,69 @@ class Saving:
     against: str
     metric: str
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     domain: str
     matched: MatchedRate | None = None
     rate: BjontegaardDelta | None = None
     quality: BjontegaardDelta | None = None
 
-    def sentences(self) -> Iterator[str]:
+    def sentences(self) -> list[str]:
         """In words that a paper can take over, without full stops."""
-        noun = NOUNS.get(self.domain, "cluster")
-        where = "" if self.domain == ALL_DOMAINS else f"{self.domain}: "
+        noun = _NOUNS.get(self.domain, "cluster")
+        found: list[str] = []
         if self.matched:
-            yield where + self.matched.sentence(self.metric, noun)
-            if self.matched.difference:
-                yield where + self._at_equal_rate(self.matched, noun)
+            found.append(self.matched.sentence(self.metric, noun))
+            if difference := self.matched.difference:
+                ends = _ends(difference.low, difference.high)
+                found.append(
+                    f"at {self.matched.target_kbps:.3g} kbps, {self.of} differs from "
+                    f"{self.against} by {difference.mean:+.3g}{ends} {self._in_metric}"
+                    f"{_size(self.matched.n, self.matched.clusters, noun)})"
+                )
         if self.rate and self.quality:
-            yield where + self._rate_in_words(self.rate, noun)
-            yield where + self._quality_in_words(self.quality, noun)
+            found += [self._rate_in_words(self.rate, noun), self._quality_in_words(noun)]
+        where = "" if self.domain == ALL_DOMAINS else f"{self.domain}: "
+        return [where + sentence for sentence in found]
 
     @property
-    def _unit(self) -> str:
-        return "" if self.unit == "1" else f"{self.unit} "
-
-    def _at_equal_rate(self, matched: MatchedRate, noun: str) -> str:
-        found = matched.difference
-        assert found is not None
-        ends = _ends(found.low, found.high)
-        return (
-            f"at {matched.target_kbps:.3g} kbps, {self.of} differs from {self.against} by "
-            f"{found.mean:+.3g}{ends} {self._unit}in {self.metric} ({self.better} is better; "
-            f"{_size(matched.n, matched.clusters, noun)})"
-        )
+    def _in_metric(self) -> str:
+        unit = "" if self.unit == "1" else f"{self.unit} "
+        return f"{unit}in {self.metric} ({self.better} is better; "
 
     def _rate_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
+        size = _size(delta.n, delta.clusters, noun)
         if delta.value is None:
             return (
                 f"by {self.metric}, no rate of {self.of} is comparable with {self.against} at "
-                f"equal quality: {delta.reason} ({_size(delta.n, delta.clusters, noun)})"
+                f"equal quality: {delta.reason} ({size})"
             )
         ends = _ends(delta.low, delta.high, " %")
         more = "less" if delta.value < 0 else "more"
         return (
             f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % {more} rate than "
             f"{self.against} for equal quality{ends and f', change{ends}'} (Bjontegaard delta, "
-            f"{delta.method}; {_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
+            f"{delta.method}; {_shared(delta)}; {size})"
         )
 
-    def _quality_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
+    def _quality_in_words(self, noun: str) -> str:
+        delta = self.quality
+        assert delta is not None
+        size = _size(delta.n, delta.clusters, noun)
         if delta.value is None:
             return (
                 f"by {self.metric}, {self.of} is not comparable with {self.against} at equal rate: "
-                f"{delta.reason} ({_size(delta.n, delta.clusters, noun)})"
+                f"{delta.reason} ({size})"
             )
-        ends = _ends(delta.low, delta.high)
         return (
-            f"at equal rate, {self.of} differs from {self.against} by {delta.value:+.3g}{ends} "
-            f"{self._unit}in {self.metric} ({self.better} is better; "
-            f"{_shared(delta)}; {_size(delta.n, delta.clusters, noun)})"
+            f"at equal rate, {self.of} differs from {self.against} by "
+            f"{delta.value:+.3g}{_ends(delta.low, delta.high)} {self._in_metric}"
+            f"{_shared(delta)}; {size})"
         )
 
 
 def _size(n: int, clusters: int, noun: str) -> str:
-    few = clusters < min(FEW_CLUSTERS, n)
-    size = sample_size(n, clusters, noun, independence_assumed=False)
-    return size + (f"; these {noun}s only" if few else "")
+    few = f"; these {noun}s only" if clusters < min(FEW_CLUSTERS, n) else ""
+    return sample_size(n, clusters, noun, independence_assumed=False) + few
 
 
 def _shared(delta: BjontegaardDelta) -> str:
@@ -108,9 +108,7 @@ def _shared(delta: BjontegaardDelta) -> str:
 
 
 def _ends(low: float | None, high: float | None, unit: str = "") -> str:
-    if low is None or high is None:
-        return ""
-    return f" [{low:+.3g}, {high:+.3g}]{unit}"
+    return "" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]{unit}"
 
 
 def savings(
@@ -133,7 +131,7 @@ def savings(
     against : sequence of str
         Models to compare them with; empty: all that have two rates or more.
     domains : sequence of str
-        Empty: all that the runs have.
+        Empty: all that the runs have, and all of them together where there are several.
 
     Raises
     ------
@@ -146,13 +144,14 @@ def savings(
     for name in (*of, *against):
         if name not in models:
             raise UnknownName(f"the runs have no model {name!r}; {did_you_mean(name, models)}")
-    chosen = domains or _domains(runs)
     found = [
         saving
         for metric in metrics
-        for domain in chosen
-        for saving in _savings(runs, metric, domain, (of, against or models))
-        if against or not _is_pointless(saving)
+        for domain in domains or domains_of(runs, "both")
+        for saving in _savings(runs, metric, domain, of, against or models)
+        # Of all against all, nobody asked for a curve of one point.
+        if against
+        or not (saving.matched and saving.matched.lowest_kbps == saving.matched.highest_kbps)
     ]
     if not found:
         raise UserError(
@@ -162,30 +161,28 @@ def savings(
     return found
 
 
-def _domains(runs: Sequence[RunRows]) -> list[str]:
-    """Domains of the runs; all of them together only where there are several."""
-    found = [d for d in dict.fromkeys(d for run in runs for d in run.domains) if d != ALL_DOMAINS]
-    return [*found, ALL_DOMAINS] if len(found) != 1 else found
-
-
-def _is_pointless(saving: Saving) -> bool:
-    """Of all against all, what nobody asked for: a curve of one point."""
-    return saving.matched is not None and saving.matched.lowest_kbps == saving.matched.highest_kbps
+_Points = Mapping[str, list[tuple[Entry, dict[str, float]]]]
 
 
 def _savings(
     runs: Sequence[RunRows],
     metric: MetricSpec,
     domain: str,
-    sides: tuple[Sequence[str], Sequence[str]],
+    of: Sequence[str],
+    against: Sequence[str],
 ) -> Iterator[Saving]:
-    points = _points(runs, metric.name, domain)
+    points: dict[str, list[tuple[Entry, dict[str, float]]]] = {}
+    for entry in entries_of(runs):
+        scores = entry.scores(metric.name, domain)
+        if scores and not entry.columns.spec.truncated:
+            points.setdefault(entry.columns.spec.model, []).append((entry, scores))
+    weighed = {model: p for model, p in points.items() if any(e.kbps(s) for e, s in p)}
     clusters = clusters_of(runs)
-    for name in sides[0]:
-        for other in sides[1]:
-            if name == other or name not in points or other not in points:
+    for name in of:
+        for other in against:
+            if name == other or name not in weighed or other not in weighed:
                 continue
-            one, anchor = _curves(points, name, other)
+            one, anchor = _curves(weighed, name, other)
             base = Saving(name, other, metric.name, metric.unit, metric.better, domain)
             if len(one.points) == 1:
                 matched = matched_rate(one, anchor, clusters, better=metric.better)
@@ -198,23 +195,10 @@ def _savings(
                 )
 
 
-_Points = dict[str, list[tuple[Entry, dict[str, float]]]]
-
-
-def _points(runs: Sequence[RunRows], metric: str, domain: str) -> _Points:
-    """Model -> its operating points with their scores."""
-    points: _Points = {}
-    for entry in entries_of(runs):
-        scores = entry.scores(metric, domain)
-        if scores and not entry.columns.spec.truncated:
-            points.setdefault(entry.columns.spec.model, []).append((entry, scores))
-    return {model: of for model, of in points.items() if any(e.kbps(s) for e, s in of)}
-
-
 def _curves(points: _Points, *models: str) -> list[RateCurve]:
     """Curves to be compared: rates, like scores, are of the clips that all points have."""
-    every = [scores.keys() for model in models for _, scores in points[model]]
-    shared = set.intersection(*map(set, every))
+    every = [set(scores) for model in models for _, scores in points[model]]
+    shared = set.intersection(*every)
     curves = []
     for model in models:
         at: dict[float, RatePoint] = {}
@@ -223,3 +207,24 @@ def _curves(points: _Points, *models: str) -> list[RateCurve]:
                 at[kbps] = RatePoint(kbps, scores)
         curves.append(RateCurve(model, tuple(at.values())))
     return curves
+
+
+def savings_text(found: Sequence[Saving], *, markdown: bool) -> str:
+    """Every sentence on a line of its own."""
+    lines = [text for saving in found for text in saving.sentences()]
+    return "".join(f"- {line}.\n" if markdown else f"{line}.\n" for line in lines)
+
+
+def savings_json(found: Sequence[Saving]) -> str:
+    """Figures and sentences for a machine; an infinite end of an interval is beyond the curve."""
+
+    def finite(value: Any) -> Any:
+        """Infinite ends as ``"inf"`` and ``"-inf"``, which JSON has no numbers for."""
+        if isinstance(value, dict):
+            return {key: finite(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(item) for item in value]
+        return str(value) if value in (float("inf"), float("-inf")) else value
+
+    described = [{**asdict(s), "sentences": s.sentences()} for s in found]
+    return json.dumps(finite(described), indent=1, ensure_ascii=False) + "\n"

@@ -1,15 +1,15 @@
-"""A table before it has a format: columns, rows of cells, footnotes.
+"""The one model of a table: columns, rows of cells, footnotes; `writers` has a function per format.
 
-Layouts build these from runs, renderers write them. A cell keeps its number at full precision; how
-many digits are shown is its column's, so that what is marked as best is best as shown.
+A cell keeps its number at full precision; how many digits are shown is its column's, so that what
+is marked as best is best as shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     from snacbench.stats.intervals import Interval
@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 NOTHING = "–"
 FEWER_DIGITS_FROM = 1000
 ARROWS = {"higher": "↑", "lower": "↓"}
+SIGNIFICANT, UNSTABLE = "*", "!"
 
-Mark = Literal["best", "second", "significant"]
-SIGNIFICANT = "*"
+Better = Literal["higher", "lower"]
+Mark = Literal["best", "second", "significant", "unstable"]
+Kind = Literal["value", "estimate", "mean", "text"]
+_BEHIND = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
 _PUBLISHED_ONLY = "published, not in these runs"
+_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -35,20 +39,33 @@ class Column:
         None: no order, so nothing in it is best.
     digits : int
         Digits after the point.
+    kind : {"value", "estimate", "mean", "text"}
+        What CSV says of it: an estimate has ends, a mean also its n and marks.
+    signed : bool
+        Whether positive numbers carry a plus.
+    show : {"always", "filled", "never"}
+        Whether readers see it, always or where it has anything to show; CSV and JSON have it.
     """
 
     key: str
     heading: str
     unit: str = ""
-    better: Literal["higher", "lower"] | None = None
+    better: Better | None = None
     digits: int = 2
+    kind: Kind = "value"
+    signed: bool = False
+    show: Literal["always", "filled", "never"] = "always"
+
+    @property
+    def arrow(self) -> str:
+        """Which way is better: ``↑``, ``↓`` or nothing."""
+        return ARROWS[self.better] if self.better else ""
 
     @property
     def title(self) -> str:
         """Heading with unit and arrow: ``SI-SDR (dB) ↑``."""
         unit = f" ({self.unit})" if self.unit else ""
-        arrow = f" {ARROWS[self.better]}" if self.better else ""
-        return f"{self.heading}{unit}{arrow}"
+        return f"{self.heading}{unit} {self.arrow}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Cell:
     n : int or None
         Clips that the value rests on.
     marks : tuple of str
-        ``best``, ``second``, ``significant``.
+        ``best``, ``second``, ``significant``, ``unstable``.
     text : str
         Shown where there is no value.
     notes : tuple of str
@@ -77,25 +94,36 @@ class Cell:
     text: str = ""
     notes: tuple[str, ...] = ()
 
-    def number(self, digits: int) -> str:
+    def number(self, column: Column) -> str:
         """The value as shown, without interval and marks."""
         if self.value is None or math.isnan(self.value):
             return self.text or NOTHING
-        return shown(self.value, digits)
+        return shown(self.value, column.digits, signed=column.signed)
 
-    def ends(self, digits: int) -> str:
+    def ends(self, column: Column) -> str:
         """The interval as shown, ``[3.80, 4.01]``; empty where there is none."""
         if self.interval is None or self.interval.low is None or self.interval.high is None:
             return ""
-        return f"[{shown(self.interval.low, digits)}, {shown(self.interval.high, digits)}]"
+        ends = (self.interval.low, self.interval.high)
+        return f"[{', '.join(shown(e, column.digits, signed=column.signed) for e in ends)}]"
+
+    @property
+    def place(self) -> str:
+        """``best``, ``second`` or nothing."""
+        return next((mark for mark in self.marks if mark not in _BEHIND), "")
+
+    @property
+    def behind(self) -> str:
+        """Signs that follow the number."""
+        return "".join(_BEHIND.get(mark, "") for mark in self.marks)
 
 
-def shown(value: float, digits: int) -> str:
+def shown(value: float, digits: int, *, signed: bool = False) -> str:
     """A number as text; from 1,000 on with one digit after the point at most."""
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    text = f"{value:.{_digits_for(value, digits)}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    text = f"{value:{'+' if signed else ''}.{_digits_for(value, digits)}f}"
+    return text.removeprefix("-") if float(text) == 0 and not signed else text
 
 
 def _digits_for(value: float, digits: int) -> int:
@@ -118,6 +146,8 @@ class Row:
         Label of the measured row of the same codec and setting, which it follows.
     notes : tuple of str
         What a footnote says of this row alone.
+    group : str
+        Stands once over rows that share it.
     """
 
     label: str
@@ -126,6 +156,7 @@ class Row:
     source: str = ""
     beside: str = ""
     notes: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def title(self) -> str:
@@ -135,12 +166,12 @@ class Row:
     @property
     def heading(self) -> str:
         """Over the rows of its kind; those of the runs and what stands beside them need none."""
-        return _PUBLISHED_ONLY if self.source and not self.beside else ""
+        return _PUBLISHED_ONLY if self.source and not self.beside else self.group
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table that any renderer can write.
+    """A table that any writer can write.
 
     Attributes
     ----------
@@ -149,6 +180,8 @@ class Table:
         Without the first one, the rows' labels.
     footnotes : tuple of str
         On the table as a whole; those of single rows and cells are in these.
+    domain : str
+        Of the clips that its numbers rest on; empty: of none.
     """
 
     title: str
@@ -157,10 +190,21 @@ class Table:
     footnotes: tuple[str, ...] = ()
     label_heading: str = "codec"
     letters: Mapping[str, str] = field(default_factory=dict)
+    domain: str = ""
 
     def cell(self, row: Row, column: Column) -> Cell:
         """The cell of a row in a column; an empty one where the row has none."""
         return row.cells.get(column.key, Cell())
+
+    @property
+    def shown_columns(self) -> list[Column]:
+        """Those that a reader sees."""
+        filled = {key for row in self.rows for key, cell in row.cells.items() if cell != Cell()}
+        return [
+            column
+            for column in self.columns
+            if column.show == "always" or (column.show == "filled" and column.key in filled)
+        ]
 
     def headed(self) -> Iterator[tuple[str, Row]]:
         """Every row, with the heading that is to stand over it, mostly none."""
@@ -181,6 +225,24 @@ class Table:
         notes = dict.fromkeys(note for one in noted for note in one.notes)
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
+    def ranked(self) -> Table:
+        """The same table with the best and the second best of each column marked, as shown."""
+        marks: dict[tuple[int, str], Mark] = {}
+        for column in self.columns:
+            cells = {i: self.cell(row, column) for i, row in enumerate(self.rows) if row.ranked}
+            found = places({i: (c.value, c.n or 0) for i, c in cells.items()}, column)
+            marks |= {(index, column.key): mark for index, mark in found.items()}
+        rows = []
+        for index, row in enumerate(self.rows):
+            cells_of_row = {
+                key: replace(cell, marks=(marks[index, key], *cell.marks))
+                if (index, key) in marks
+                else cell
+                for key, cell in row.cells.items()
+            }
+            rows.append(replace(row, cells=cells_of_row))
+        return replace(self, rows=tuple(rows))
+
 
 def _letter(index: int) -> str:
     """a, b, ... z, aa, ab, ..."""
@@ -188,43 +250,30 @@ def _letter(index: int) -> str:
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
 
 
-def ranked(table: Table) -> Table:
-    """The same table with the best and the second best of each column marked, as shown.
+def places(found: Mapping[_Key, tuple[float | None, int]], column: Column) -> dict[_Key, Mark]:
+    """Which of some values of a column are best and second best, as shown.
 
     Values that read the same are equally good: nobody could see why one of them is marked. A
     column with a single number has no best. A mean over fewer clips than the others' is out of
     the competition: who fails on the hard clips would win it.
+
+    Parameters
+    ----------
+    found : mapping to (float or None, int)
+        Values, each with the number of clips that it rests on.
     """
-    marks: dict[tuple[int, str], Mark] = {}
-    for column in table.columns:
-        marks.update({(row, column.key): mark for row, mark in _podium(table, column)})
-    rows = (
-        replace(row, cells={k: _marked(c, marks.get((i, k))) for k, c in row.cells.items()})
-        for i, row in enumerate(table.rows)
-    )
-    return replace(table, rows=tuple(rows))
-
-
-def _podium(table: Table, column: Column) -> Iterator[tuple[int, Mark]]:
-    if column.better is None:
-        return
-    cells = {i: table.cell(row, column) for i, row in enumerate(table.rows) if row.ranked}
-    most = max((cell.n or 0 for cell in cells.values()), default=0)
-    values: dict[int, float] = {}
-    for index, cell in cells.items():
-        value = cell.value
-        if value is not None and not math.isnan(value) and (cell.n or 0) == most:
-            values[index] = round(value, _digits_for(value, column.digits))
-    if len(values) < 2:
-        return
+    most = max((n for _, n in found.values()), default=0)
+    values = {
+        key: round(value, _digits_for(value, column.digits))
+        for key, (value, n) in found.items()
+        if value is not None and not math.isnan(value) and n == most
+    }
+    if column.better is None or len(values) < 2:
+        return {}
     order = sorted(set(values.values()), reverse=column.better == "higher")
-    places: tuple[Mark, Mark] = ("best", "second")
-    for value, mark in zip(order, places, strict=False):
-        yield from ((index, mark) for index, v in values.items() if v == value)
-
-
-def _marked(cell: Cell, mark: Mark | None) -> Cell:
-    return cell if mark is None else replace(cell, marks=(mark, *cell.marks))
+    marks: tuple[Mark, Mark] = ("best", "second")
+    of_value = dict(zip(order, marks, strict=False))
+    return {key: of_value[value] for key, value in values.items() if value in of_value}
 
 
 def shared_footnotes(tables: Iterable[Table]) -> list[str]:

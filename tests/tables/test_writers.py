@@ -1,3 +1,5 @@
+"""The model of a table, and every format that it is written in."""
+
 from __future__ import annotations
 
 import csv
@@ -14,40 +16,114 @@ import pytest
 from rich.console import Console
 
 from snacbench.stats.intervals import mean_interval
-from snacbench.tables.build import tables_of
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.layouts import LAYOUTS
-from snacbench.tables.options import Options
-from snacbench.tables.render.csv import to_csv
-from snacbench.tables.render.html import to_html
-from snacbench.tables.render.json import to_json
-from snacbench.tables.render.latex import to_latex
-from snacbench.tables.render.latex_text import escaped
-from snacbench.tables.render.markdown import to_markdown
-from snacbench.tables.render.terminal import to_terminal
-from snacbench.tables.table import Cell, Column, Row, Table
-from tests.tables.competition import make
+from snacbench.tables.table_model import Cell, Column, Row, Table, shared_footnotes, shown
+from snacbench.tables.writers import (
+    WRITERS,
+    latex_escaped,
+    to_csv,
+    to_html,
+    to_json,
+    to_latex,
+    to_markdown,
+    to_terminal,
+)
+from tests.support.written_runs import competition
 
+UP, DOWN, FREE = Column("u", "U", "dB", "higher"), Column("d", "D", "", "lower"), Column("f", "F")
 NASTY = r"""a\b{c}$d&e#f_g%h~i^j<k>l|m"n`o'p*q--r[s]"""
 INTERVAL = mean_interval([1.0, 2.0, 3.0])
 BOTH = ("few & bad", "as <x>")
 TABLE = Table(
     title=f"Title {NASTY}",
-    columns=(Column("up", "U_p", "dB", "higher"), Column("plain", "plain")),
+    columns=(
+        Column("up", "U_p", "dB", "higher", kind="mean"),
+        Column("plain", "plain"),
+        Column("why", "why", kind="text", show="never"),
+    ),
     rows=(
         Row(f"[{NASTY}", {"up": Cell(2.0, INTERVAL, 3, ("best",)), "plain": Cell(math.inf)}),
-        Row("*star", {"up": Cell(-1.5, None, 3, ("second", "significant"), notes=("few & bad",))}),
+        Row("*star", {"up": Cell(-1.5, None, 3, ("second", "significant"), notes=("few & bad",)),
+                      "why": Cell(text="for")}),
         Row("Müller 中文 ﬁ ŵ é", {"up": Cell(text="the clip's"), "plain": Cell(-math.inf)}),
         Row("p_per", {"up": Cell(9.0)}, source="t_1", beside="*star", notes=BOTH),
         Row("p_per", {"up": Cell(math.nan)}, source="t_1", notes=("as <x>",)),
         Row("p_per", {"up": Cell(8.0)}, source="t_1"),
     ),
     footnotes=("5 % of p ≤ 0.05 & more – done", "second"),
+    domain="speech",
 ).lettered()  # fmt: skip
-FORMATS = {"markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html}
 
 
-def read_csv(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+def marks(*values: float | None, column: Column = UP, out: tuple[int, ...] = ()) -> list[str]:
+    rows = [Row(f"{i}", {column.key: Cell(v)}, ranked=i not in out) for i, v in enumerate(values)]
+    found = Table("t", (column,), tuple(rows)).ranked()
+    return ["".join(found.cell(row, column).marks) for row in found.rows]
+
+
+@pytest.mark.parametrize(
+    ("values", "column", "expected"),
+    [
+        ((1, 3, 2), UP, ["", "best", "second"]),
+        ((1, 3, 2), DOWN, ["best", "", "second"]),
+        ((1, 3, 2), FREE, ["", "", ""]),
+        ((1.001, 1.004, 0.9), UP, ["best", "best", "second"]),
+        ((3, 1, 1.0), UP, ["best", "second", "second"]),
+        ((2, None), UP, ["", ""]),
+        ((2, math.nan, 1), UP, ["best", "", "second"]),
+        ((math.inf, 1), UP, ["best", "second"]),
+        ((1234.56, 1234.58, 1000), UP, ["best", "best", "second"]),
+    ],
+)
+def test_best_and_second_are_those_as_shown(values, column, expected):
+    assert marks(*values, column=column) == expected
+
+
+def test_rows_out_of_competition_and_means_of_fewer_clips_are_never_best():
+    assert marks(9, 1, 2, out=(0,)) == ["", "second", "best"]
+    rows = tuple(Row(f"{v}", {"u": Cell(v, n=n)}) for v, n in ((9.0, 2), (1.0, 3), (2.0, 3)))
+    found = Table("t", (UP,), rows).ranked()
+    assert [row.cells["u"].marks for row in found.rows] == [(), ("second",), ("best",)]
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1.005, 1, "1.0"),
+        (-0.001, 2, "0.00"),
+        (-0.006, 2, "-0.01"),
+        (12345.678, 3, "12345.7"),
+        (12345.678, 0, "12346"),
+        (math.inf, 2, "∞"),
+        (-math.inf, 2, "-∞"),
+    ],
+)
+def test_numbers_as_shown(value, digits, text):
+    assert shown(value, digits) == text
+
+
+def test_cells_and_headings_as_shown():
+    missing = [Cell(), Cell(math.nan), Cell(text="x")]
+    assert [cell.number(UP) for cell in missing] == ["–", "–", "x"]
+    assert Cell(2.0, INTERVAL).ends(UP) == "[-0.48, 4.48]"  # t(.975, 2) / sqrt(3) = 2.484
+    assert Cell(2.0, mean_interval([1.0])).ends(UP) == ""
+    assert Cell(2.0).number(replace(UP, signed=True)) == "+2.00"
+    assert [c.title for c in (UP, DOWN, FREE)] == ["U (dB) ↑", "D ↓", "F"]
+
+
+def test_letters_follow_reading_order_and_go_on_after_z():
+    cells = [Cell(1, notes=("x",)), Cell(1, notes=("y", "x")), Cell(1)]
+    made = Table("t", (UP,), tuple(Row(str(i), {"u": c}) for i, c in enumerate(cells))).lettered()
+    assert [made.letters_of(cell) for cell in cells] == ["a", "b,a", ""]
+    many = {f"{i}": Cell(1, notes=(f"n{i}",)) for i in range(28)}
+    made = Table("t", tuple(Column(k, k) for k in many), (Row("r", many),)).lettered()
+    assert [made.letters[f"n{i}"] for i in (25, 26, 27)] == ["z", "aa", "ab"]
+
+
+def test_shared_footnotes_are_those_of_all_tables():
+    one, two = (Table("t", (), (), notes) for notes in (("a", "b"), ("b", "c")))
+    assert (shared_footnotes([one, two]), shared_footnotes([one])) == (["b"], [])
 
 
 def test_markdown_marks_letters_and_escapes():
@@ -62,7 +138,7 @@ def test_markdown_marks_letters_and_escapes():
     assert any(r"| *p\_per*<sup>b</sup> " in line for line in lines)
     assert sum("| *published, not in these runs* " in line for line in lines) == 1
     counts = {len(re.findall(r"(?<!\\)\|", line)) for line in lines if line.startswith("|")}
-    assert counts == {4}
+    assert counts == {4}  # without the column that is never shown
 
 
 def test_markdown_says_shared_footnotes_once():
@@ -73,23 +149,22 @@ def test_markdown_says_shared_footnotes_once():
     assert "- own" in text
 
 
-def test_csv_holds_full_precision_ends_n_and_marks():
-    first, second, third, beside, paper, _ = read_csv(to_csv([TABLE]))
-    assert first["codec"] == f"[{NASTY}"
+def test_csv_has_a_column_for_all_that_a_kind_of_column_may_have():
+    reader = csv.DictReader(io.StringIO(to_csv([TABLE])))
+    first, second, third, beside, paper, _ = reader
+    assert reader.fieldnames == [
+        "schema", "table", "codec", "domain", "source", "beside",
+        "up", "up_low", "up_high", "up_n", "up_marks", "plain", "why", "notes",
+    ]  # fmt: skip
+    assert (first["schema"], first["codec"], first["domain"]) == ("2", f"[{NASTY}", "speech")
     assert (first["up"], first["up_n"], first["up_marks"]) == ("2.0", "3", "best")
     assert float(first["up_low"]) == INTERVAL.low
-    assert (second["up"], second["up_low"], second["up_marks"]) == (
-        "-1.5",
-        "",
-        "second significant",
-    )
-    assert (first["plain"], third["up"], paper["up"]) == ("inf", "the clip's", "")
-    assert "plain_n" not in first
-    assert (first["source"], first["beside"]) == ("", "")
+    assert (second["up_low"], second["up_marks"]) == ("", "second significant")
+    assert (second["why"], second["notes"]) == ("for", "up: few & bad")
+    assert (first["plain"], third["up"], paper["up"]) == ("inf", "", "")
+    assert third["notes"] == "up: the clip's"
     assert (beside["source"], beside["beside"]) == ("t_1", "*star")
-    assert (paper["codec"], paper["source"], paper["beside"]) == ("p_per", "t_1", "")
-    measured = replace(TABLE, rows=TABLE.rows[:3])
-    assert list(read_csv(to_csv([measured]))[0])[:3] == ["table", "codec", "up"]
+    assert beside["notes"] == "few & bad | as <x>"
 
 
 def test_json_has_no_nan_and_names_infinities():
@@ -146,15 +221,34 @@ def test_html_is_well_formed_escaped_and_self_contained():
     assert text.count(beside) == text.count(">published, not in these runs</th>") == 2
 
 
-def test_terminal_shows_marks_and_notes():
-    console = Console(file=io.StringIO(), width=120, color_system=None)
-    for part in to_terminal([TABLE]):
+def printed(table: Table, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    for part in to_terminal([table], width=width):
         console.print(part)
-    text = console.file.getvalue()
+    return console.file.getvalue()
+
+
+def test_terminal_shows_marks_and_notes():
+    text = printed(TABLE, 120)
     for piece in ("-1.50* (a)", "[-0.48, 4.48]", "- a: few & bad", f"[{NASTY}"):
         assert piece in text
     assert "↳ p_per, published (a,b) " in text
     assert text.count("published, not in these runs") == 1
+
+
+@pytest.mark.parametrize("width", [200, 80, 60, 40, 30])
+def test_terminal_cuts_neither_numbers_nor_words(width):
+    interval = replace(INTERVAL, mean=0.5, low=0.45, high=0.6)
+    numbers = [Column(f"m{i}", f"metric_number_{i}", "", "higher", 3) for i in range(8)]
+    columns = (*numbers, Column("rtf", "RTF encode", digits=3), Column("v", "verdict", kind="text"))
+    cells = {f"m{i}": Cell(1.5 + i) for i in range(8)}
+    cells |= {"rtf": Cell(0.5, interval), "v": Cell(text="no difference seen, clips lost")}
+    made = Table("wide", columns, (Row("a-codec-with-a-long-name@12.5kbps", cells),))
+    text = printed(made, width)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    words = {"0.500", "[0.450,", "0.600]", "difference", *(f"{1.5 + i:.3f}" for i in range(8))}
+    assert words <= set(text.split())
 
 
 @pytest.mark.parametrize(
@@ -172,7 +266,7 @@ def test_terminal_shows_marks_and_notes():
     ],
 )
 def test_text_becomes_latex(text, latex):
-    assert escaped(text) == latex
+    assert latex_escaped(text) == latex
 
 
 def test_latex_lines_up_numbers_and_what_is_said_of_them():
@@ -190,13 +284,9 @@ def compile_latex(folder, text: str) -> str:
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed: apt-get install texlive-latex-recommended")
     (folder / "t.tex").write_text(text, "utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
+        command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
     )
     assert done.returncode == 0, done.stdout[-2000:]
     assert (folder / "t.pdf").stat().st_size > 5000
@@ -204,7 +294,7 @@ def compile_latex(folder, text: str) -> str:
 
 
 def test_latex_compiles_with_every_special_character(tmp_path):
-    every = "".join(map(chr, range(32, 384))) + "–—−↑↓↳∞×±≤≥µμ…"
+    every = "".join(map(chr, range(32, 384))) + "–—−↑↓↳→∞×±≤≥µμ…"
     wild = replace(TABLE, title=every, rows=(*TABLE.rows, Row(every[:60], {})))
     log = compile_latex(tmp_path, to_latex([TABLE, wild], standalone=True))
     assert "Missing character" not in log
@@ -216,13 +306,13 @@ def test_a_snippet_compiles_in_a_document_that_has_its_packages(tmp_path):
 
 
 def test_a_whole_table_compiles(tmp_path):
-    rows = make(tmp_path / "run", lost=2)
+    rows = competition(tmp_path / "run", lost=2)
     options = Options(ci=True, significance=True, published=True)
     tables = tables_of([rows], LAYOUTS["dac-table3"], options)
     log = compile_latex(tmp_path, to_latex(tables, standalone=True))
     assert "Overfull" not in log
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WRITERS)
 def test_an_empty_list_of_tables_is_no_error(form):
-    assert isinstance(FORMATS[form]([]), str)
+    assert isinstance(WRITERS[form]([]), str)

@@ -1,0 +1,174 @@
+"""Two run folders compared: what is allowed, which codecs and metrics, and whether it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from snacbench.compare.run_pair import KBPS, Answer, Pair, Question, compare_runs
+from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
+from snacbench.plugins import metrics as known_metrics
+from snacbench.selectors import among, split_selectors
+from snacbench.store.agree import check_agreement
+from snacbench.store.folder import RunFolder
+from snacbench.tables.run_rows import RunRows
+from snacbench.types import Clip, CodecSpec, MetricSpec
+
+
+def compare(  # noqa: PLR0913 - keyword-only options of one comparison
+    baseline: Path,
+    candidate: Path,
+    *,
+    codecs: str | Sequence[str] = (),
+    metrics: Sequence[str] = (),
+    tolerances: Mapping[str, float] | None = None,
+    strict: bool = False,
+    shared_clips: bool = False,
+) -> Answer:
+    """Compare two run folders on the clips that both have; docs/comparing.md has the rules.
+
+    Parameters
+    ----------
+    baseline, candidate : Path
+    codecs : str or sequence of str
+        Selectors as for a run, or ``A=B`` where they are named otherwise in the candidate; empty:
+        all that both have.
+    metrics : sequence of str
+        Empty: all that both have.
+    tolerances : mapping of str to float, optional
+        Metric, or ``kbps`` (actual rate) -> how much worse the candidate may be, in its unit.
+    strict : bool
+        Whether what was not shown to be within its tolerance fails.
+    shared_clips : bool
+        Whether the runs may be on different test sets: the clips that are the same are compared.
+
+    Returns
+    -------
+    Answer
+        `passed`, `failures` (a line each), `frame` (a row per comparison) and `tables`.
+
+    Raises
+    ------
+    StoreError
+        If a folder holds no run, or the runs must not be compared.
+    UnknownName
+        If a codec or metric is in neither run, or a tolerance is for nothing that is compared.
+    UserError
+        If there is nothing to compare, or a tolerance is below 0.
+    """
+    folders = RunFolder.open(baseline), RunFolder.open(candidate)
+    check_agreement(
+        *folders, why="cannot be compared", metrics=list(metrics), same_set=not shared_clips
+    )
+    before, after = (RunRows.load(folder, histograms=False) for folder in folders)
+    specs = shared_metrics([before, after], metrics)
+    for name, value in (tolerances or {}).items():
+        if name not in (known := [*specs, KBPS]):
+            raise UnknownName(f"tolerance: {name!r} is not compared; {did_you_mean(name, known)}")
+        if not 0 <= value < float("inf"):
+            raise UserError(
+                f"the tolerance of {name} is {value}; expected a number of 0 or more, how much "
+                "worse the candidate may be in the metric's unit"
+            )
+    texts = ",".join([codecs] if isinstance(codecs, str) else codecs)
+    question = Question(
+        pairs=pairs_of(before.run.codecs, after.run.codecs, texts),
+        metrics=specs,
+        tolerances=tolerances or {},
+        clips=_same_clips(*folders) if shared_clips else None,
+        strict=strict,
+    )
+    return compare_runs(before, after, question)
+
+
+def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
+    """Specs of the metrics that all the runs have scores of, or of those that are named.
+
+    Raises
+    ------
+    UnknownName
+        If a run has no scores of a metric that is named.
+    UserError
+        If the runs have no metric in common.
+    """
+    common = [m for m in runs[0].metrics if all(m in run.metrics for run in runs)]
+    for name in names:
+        if name not in common:
+            raise UnknownName(
+                f"not every run has scores of {name!r}; {did_you_mean(name, common)}"
+                if common
+                else f"not every run has scores of {name!r}, nor of any other metric in common"
+            )
+    chosen = names or common
+    if not chosen:
+        raise UserError("the runs have scores of no metric in common; see snacbench score")
+    specs = {spec.name: spec for run in runs for spec in run.run.metrics}
+    if set(chosen) - specs.keys():  # added to a run later, so not in its plan
+        specs = {m.spec.name: m.spec for m in known_metrics().values()} | specs
+    return {name: specs[name] for name in chosen}
+
+
+def pairs_of(
+    baseline: Sequence[CodecSpec], candidate: Sequence[CodecSpec], texts: str = ""
+) -> tuple[Pair, ...]:
+    """Which operating points are compared with which.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of CodecSpec
+        Of each run.
+    texts : str
+        Selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs; empty:
+        every name that both have, or the only operating point of each.
+
+    Raises
+    ------
+    UnknownName
+        If a run has none of them.
+    UserError
+        If the two sides of an equals sign are not as many, or there is nothing to compare.
+    """
+    chosen: list[Pair] = []
+    for selector in split_selectors(texts):
+        left, equals, right = selector.partition("=")
+        ours = [spec.name for spec in among(baseline, left)]
+        theirs = [spec.name for spec in among(candidate, right if equals else left)]
+        if equals and len(ours) != len(theirs):
+            raise UserError(
+                f"--codecs {selector}: {left} is {', '.join(ours)}, {right} is "
+                f"{', '.join(theirs)}; name one of each, or as many"
+            )
+        names = zip(ours, theirs if equals else ours, strict=True)
+        chosen += [(one, other) for one, other in names if equals or one in theirs]
+    if texts and not chosen:
+        raise UnknownName(f"no codec that both runs have is named {texts}")
+    before, after = ([spec.name for spec in specs] for specs in (baseline, candidate))
+    common = [(name, name) for name in before if name in after]
+    if not common and len(before) == len(after) == 1:
+        common = [(before[0], after[0])]
+    if not chosen and not common:
+        raise UserError(
+            f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
+            "say which to compare with --codecs A=B"
+        )
+    return tuple(chosen or common)
+
+
+def _same_clips(one: RunFolder, other: RunFolder) -> frozenset[str]:
+    """Clips with the same id, audio and segment in both runs.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    first, second = (
+        {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
+        for folder in (one, other)
+    )
+    if not first & second:
+        raise StoreError(
+            f"{one.path} and {other.path} share no clip of the same id and audio; "
+            "run both on the same clips"
+        )
+    return frozenset(clip for clip, *_ in first & second)

@@ -1,1 +1,0 @@
-"""Renderers: one file per format, from the same tables."""

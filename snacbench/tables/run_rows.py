@@ -1,0 +1,467 @@
+"""A run as tables, plots and reports see it: clips, codecs, scores, and nothing that computes.
+
+`RunRows` holds a cell per clip and codec, some fifty bytes per row; `scores_frame` gives the same
+scores as a tidy frame. Where a row was written twice, by a process that was killed between two
+files, the last counts.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from snacbench.rate.entropy import CodebookEntropy, codebook_entropy
+from snacbench.rows import (
+    Agreement,
+    Coded,
+    CodedBytes,
+    CodeHistogram,
+    Delay,
+    Run,
+    Score,
+    Speed,
+    SpotCheck,
+)
+from snacbench.stats.clusters import FEW_CLUSTERS, cluster_clips
+from snacbench.store.folder import RunFolder
+from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
+from snacbench.units import BITS_PER_BYTE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ALL_DOMAINS = "all"
+STATIC, ADAPTIVE = "static", "adaptive"
+_NOT_CONDITIONAL = ("packed", STATIC, ADAPTIVE)  # know nothing of a token's neighbours
+MOST_UNITS = 40  # even, so that what is numbered round keeps its half
+
+_CODED = [
+    ("known", "?"), ("ok", "?"), ("domain", "u1"), ("unit", "u1"),
+    ("duration_s", "f8"), ("bits", "f8"), ("side_info_bits", "f8"),
+]  # fmt: skip
+_SCORE = [("ok", "?"), ("undefined", "?"), ("skipped", "?"), ("failed", "?"), ("value", "f8")]
+_DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")]
+
+Cells = NDArray[Any]
+Floats = NDArray[np.float64]
+Unit = tuple[int, int]
+"""A domain's number, and a unit's number in it, see `units_of`."""
+
+
+class Coder(NamedTuple):
+    """An entropy coder; `shuffled` is its control, in which no context can help."""
+
+    name: str
+    shuffled: bool = False
+
+    @property
+    def conditional(self) -> bool:
+        """Whether it is a context model: its code length is a conditional entropy's bound."""
+        return self.name not in _NOT_CONDITIONAL
+
+
+@dataclass(frozen=True)
+class ClipFacts:
+    """What statistics and captions need of a clip.
+
+    `cluster` is its speaker or track, `rate_hz` that of its file, None where it is not known.
+    """
+
+    id: str
+    domain: Domain
+    cluster: str | None = None
+    rate_hz: int | None = None
+
+
+class CodecColumns:
+    """Of one codec a cell per clip: how it was coded, and what each metric gave.
+
+    Clips are known by a number. What is not known of a coding is NaN.
+
+    Attributes
+    ----------
+    coded : structured array, shape (clips,)
+    delays : structured array, shape (clips,)
+        How late each decode comes.
+    scores : mapping from metric to structured array, shape (clips,)
+    written : mapping from Coder to mapping from clip to tuple of int
+        Bytes of each stream that entropy coders wrote, coders in the order of their first rows.
+    speed : Speed or None
+        None: not measured.
+    """
+
+    def __init__(self, spec: CodecSpec) -> None:
+        self.spec = spec
+        self.coded: Cells = np.zeros(0, _CODED)
+        self.delays: Cells = np.zeros(0, _DELAY)
+        self.scores: dict[str, Cells] = {}
+        self.written: dict[Coder, dict[int, tuple[int, ...]]] = {}
+        self.speed: Speed | None = None
+        self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
+        self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
+        self._folder: RunFolder | None = None
+
+    def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
+        """Enter how a clip was coded; `unit` is the one of `units_of` that it belongs to."""
+        self.coded = _with_room_for(clip, self.coded)
+        bits = row.bits
+        self.coded[clip] = (
+            True,
+            row.status == "ok",
+            DOMAINS.index(row.domain),
+            unit,
+            row.duration_s or 0.0,
+            *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
+        )
+
+    def take_delay(self, clip: int, row: Delay) -> None:
+        """Enter how late the decode of a clip comes."""
+        self.delays = _with_room_for(clip, self.delays)
+        own_lag_s = np.nan if row.own_lag_s is None else row.own_lag_s
+        self.delays[clip] = (True, row.found, row.inverted, own_lag_s)
+
+    def take_scores(self, metric: str, clips: Cells, statuses: Cells, values: Cells) -> None:
+        """Enter what a metric gave for some clips, each once."""
+        cells = np.zeros(int(clips.max()) + 1 if len(clips) else 0, _SCORE)
+        known = ~np.isnan(values)
+        cells["value"][clips] = values
+        for status in ("ok", "undefined", "skipped"):
+            cells[status][clips] = (statuses == status) & (known | (status != "ok"))
+        cells["failed"][clips] = ~(cells["ok"] | cells["undefined"] | cells["skipped"])[clips]
+        self.scores[metric] = cells
+
+    def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
+        """Add how often codes occurred in a clip, once: an earlier row of it is taken out again.
+
+        `place` is where the row begins in its file.
+        """
+        if clip >= len(self.coded) or not self.coded["ok"][clip]:
+            return
+        self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
+        unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
+        sizes = [stream.codebook_size for stream in self.spec.streams]
+        counts = self._counts.setdefault(unit, [np.zeros(size, np.int32) for size in sizes])
+        if before := int(self._counted_at[clip, row.stream]):
+            (earlier,) = folder.read_at(CodeHistogram, [before - 1])
+            counts[row.stream][earlier.codes] -= earlier.counts.astype(np.int32)
+        counts[row.stream][row.codes] += row.counts.astype(np.int32)
+        self._counted_at[clip, row.stream] = place + 1  # 0: never
+
+    def take_written(self, clip: int, row: CodedBytes) -> None:
+        """Enter what an entropy coder wrote for a clip."""
+        if clip < len(self.coded) and self.coded["ok"][clip]:
+            coder = Coder(row.coder, row.shuffled)
+            self.written.setdefault(coder, {})[clip] = row.stream_bytes
+
+    def tried(self, domain: str) -> Cells:
+        """Numbers of the clips of a domain that were coded, or failed to be."""
+        known = self.coded["known"]
+        if domain != ALL_DOMAINS:
+            known = known & (self.coded["domain"] == DOMAINS.index(domain))
+        return np.flatnonzero(known)
+
+    def ok(self, domain: str) -> Cells:
+        """Numbers of the clips of a domain that were coded."""
+        tried = self.tried(domain)
+        return np.asarray(tried[self.coded["ok"][tried]])
+
+    def scored(self, metric: str, domain: str) -> tuple[Cells, Cells]:
+        """Numbers of the clips of a domain that have an ``ok`` score, and the scores."""
+        cells = self.scores.get(metric, np.zeros(0, _SCORE))
+        clips = self.ok(domain)
+        clips = clips[clips < len(cells)]
+        clips = clips[cells["ok"][clips]]
+        return clips, cells["value"][clips]
+
+    def counted(self, domain: str) -> bool:
+        """Whether there are streams, and the codes of every coded clip of a domain were counted."""
+        clips = self.ok(domain)
+        counted = self._counted_at[clips[clips < len(self._counted_at)]]
+        return bool(self.spec.streams and len(counted) == len(clips) > 0 and np.all(counted))
+
+    def counts_by_unit(self, domain: str) -> tuple[list[Unit], list[NDArray[np.int64]]]:
+        """Units of a domain in order, and per stream their counts, (units, codebook_size)."""
+        units = sorted(u for u in self._counts if domain in (DOMAINS[u[0]], ALL_DOMAINS))
+        streams = zip(*(self._counts[unit] for unit in units), strict=True)
+        return units, [np.stack(of_stream).astype(np.int64) for of_stream in streams]
+
+    def entropies(self, domain: str, clips: Cells | None = None) -> tuple[CodebookEntropy, ...]:
+        """Entropy per codebook over the clips of a domain, or over some of them.
+
+        Empty for codecs without codebooks, and where the codes of a clip were not counted.
+        """
+        if not self.counted(domain):
+            return ()
+        counted = self.ok(domain)
+        pooled = [of_stream.sum(axis=0) for of_stream in self.counts_by_unit(domain)[1]]
+        left_out = () if clips is None else np.setdiff1d(counted, clips)
+        for clip in left_out:
+            for counts, place in zip(pooled, self._counted_at[clip].tolist(), strict=True):
+                assert self._folder
+                (row,) = self._folder.read_at(CodeHistogram, [place - 1])
+                counts[row.codes] -= row.counts
+        used = len(counted) - len(left_out)
+        return tuple(codebook_entropy(counts, clips=used) for counts in pooled)
+
+    def written_clips(self, coder: Coder, clips: Cells) -> Cells:
+        """Those among some clips that a coder wrote."""
+        written = self.written.get(coder, {})
+        return np.array([clip for clip in clips.tolist() if clip in written], np.intp)
+
+    def written_bits(self, coder: Coder, clips: Cells) -> Floats:
+        """Bits of each stream over clips that the coder wrote, shape (streams,)."""
+        written = [self.written[coder][clip] for clip in clips.tolist()]
+        return np.asarray(np.array(written, float).sum(axis=0) * BITS_PER_BYTE)
+
+
+def _with_room_for(clip: int, cells: Cells) -> Cells:
+    """The same cells, and as many again wherever there are too few."""
+    if clip < len(cells):
+        return cells
+    more = max(clip + 1 - len(cells), len(cells), 64)
+    return np.concatenate([cells, np.zeros((more, *cells.shape[1:]), cells.dtype)])
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """A run as columns of numbers, one set of them per codec, and its few other rows.
+
+    `clips` are in the order of the columns' cells; `name` is that of the run's folder.
+    """
+
+    run: Run
+    codecs: tuple[CodecColumns, ...]
+    clips: tuple[ClipFacts, ...] = ()
+    agreements: tuple[Agreement, ...] = ()
+    name: str = ""
+    spot_checks: tuple[SpotCheck, ...] = ()
+
+    @classmethod
+    def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
+        """Read a run; where a row was written twice, the last one counts.
+
+        Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
+        entropy coders wrote.
+
+        Raises
+        ------
+        StoreError
+            If a line other than an incomplete last one is no row.
+        """
+        run = folder.run
+        columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
+        numbers: dict[str, int] = {}
+        facts = {c.id: ClipFacts(c.id, c.domain, c.cluster, c.rate_hz) for c in folder.read(Clip)}
+        units = units_of(facts.values())
+        for coded in folder.read(Coded):
+            facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
+            number = numbers.setdefault(coded.clip, len(numbers))
+            unit = units.get(coded.clip, number % MOST_UNITS)  # unknown: a clip for itself
+            columns[coded.codec].take_coded(number, coded, unit)
+        for delay in folder.read(Delay):
+            columns[delay.codec].take_delay(numbers.setdefault(delay.clip, len(numbers)), delay)
+        scores = _score_rows(folder)
+        of_clip = [numbers.setdefault(c, len(numbers)) for c in scores["clip"].cat.categories]
+        scores["clip"] = np.array(of_clip, np.intp)[scores["clip"].cat.codes]
+        for (codec, metric), rows in scores.groupby(["codec", "metric"], sort=False, observed=True):
+            found = (rows[column].to_numpy() for column in ("clip", "status", "value"))
+            columns[str(codec)].take_scores(str(metric), *found)
+        for place, row in folder.read_placed(CodeHistogram) if histograms else ():
+            if row.clip in numbers:
+                columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
+        for written in folder.read(CodedBytes) if histograms else ():
+            if written.clip in numbers and written.codec in columns:
+                columns[written.codec].take_written(numbers[written.clip], written)
+        for speed in folder.read(Speed):
+            columns[speed.codec].speed = speed
+        return cls(
+            run,
+            tuple(columns.values()),
+            tuple(facts.get(clip, ClipFacts(clip, "unknown")) for clip in numbers),
+            agreements=tuple(folder.read(Agreement)),
+            name=folder.path.resolve().name,
+            spot_checks=tuple(folder.read(SpotCheck)),
+        )
+
+    def only(self, codecs: Collection[str]) -> RunRows:
+        """The same run as if it had some of its operating points only."""
+        specs = tuple(spec for spec in self.run.codecs if spec.name in codecs)
+        return replace(
+            self,
+            run=replace(self.run, codecs=specs),
+            codecs=tuple(codec for codec in self.codecs if codec.spec.name in codecs),
+            agreements=tuple(row for row in self.agreements if row.codec in codecs),
+            spot_checks=tuple(row for row in self.spot_checks if row.codec in codecs),
+        )
+
+    def codec(self, name: str) -> CodecColumns:
+        """The columns of an operating point that the run has."""
+        return next(codec for codec in self.codecs if codec.spec.name == name)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of the clips, in the order of the columns' cells."""
+        return [clip.id for clip in self.clips]
+
+    def numbers_of(self, clips: Collection[str]) -> list[int]:
+        """Numbers of some clips in the columns' cells; those that the run lacks are left out."""
+        wanted = frozenset(clips)
+        return [number for number, clip in enumerate(self.ids) if clip in wanted]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics that were scored, those the run was planned with first."""
+        planned = [metric.name for metric in self.run.metrics]
+        scored = {metric for codec in self.codecs for metric in codec.scores}
+        return [m for m in planned if m in scored] + sorted(scored - set(planned))
+
+    @property
+    def domains(self) -> list[str]:
+        """Domains of the clips, in a fixed order, then all of them together."""
+        present = [d for d in DOMAINS if any(len(codec.tried(d)) for codec in self.codecs)]
+        return [*present, ALL_DOMAINS]
+
+
+def units_of(clips: Iterable[ClipFacts]) -> dict[str, int]:
+    """Unit of every clip, from 0, counted in each domain anew.
+
+    Units are what intervals of code statistics leave out one at a time: a speaker or a track, or
+    several of them, as more than `MOST_UNITS` in a domain would only cost memory. Where a domain
+    has fewer clusters than can stand for others, its clips are the units, and an interval speaks
+    of these clusters only. Units with an even number are one half to train on, those with an odd
+    number the other: no cluster has clips in both.
+    """
+    by_domain: dict[str, list[ClipFacts]] = {}
+    for clip in clips:
+        by_domain.setdefault(clip.domain, []).append(clip)
+    found: dict[str, int] = {}
+    for members in by_domain.values():
+        labels = [clip.cluster for clip in members]
+        numbers = cluster_clips(labels, clips=len(labels)).index.tolist()
+        if few_clusters(labels):
+            seen = [0, 0]
+            for place, cluster in enumerate(numbers):  # a number for each clip, of its half
+                half = cluster % 2
+                numbers[place] = 2 * seen[half] + half
+                seen[half] += 1
+        found.update({c.id: n % MOST_UNITS for c, n in zip(members, numbers, strict=True)})
+    return found
+
+
+def few_clusters(labels: Sequence[str | None]) -> bool:
+    """Whether clips are of so few speakers or tracks that nothing can be said about others."""
+    clustering = cluster_clips(labels, clips=len(labels))
+    return clustering.count < FEW_CLUSTERS and not clustering.one_clip_each
+
+
+def scores_of(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, dict[str, float]]:
+    """The ``ok`` scores of a metric in a domain: codec -> clip id -> value.
+
+    A clip without a score is absent, which is how `snacbench.stats` knows that it was lost.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for rows in runs:
+        for codec in rows.codecs:
+            if metric in codec.scores:
+                clips, values = codec.scored(metric, domain)
+                named = zip((rows.ids[clip] for clip in clips), values.tolist(), strict=True)
+                found.setdefault(codec.spec.name, {}).update(named)
+    return found
+
+
+def clusters_of(runs: Sequence[RunRows]) -> dict[str, str | None]:
+    """Speaker or track of every clip, None where it is not known."""
+    return {clip.id: clip.cluster for rows in runs for clip in rows.clips}
+
+
+def actual_kbps_of(codec: CodecColumns, domain: str) -> float | None:
+    """Actual rate in kbps (1000 bit/s) over a domain's coded clips; None if nothing was weighed."""
+    return kbps_of(codec.coded[codec.ok(domain)])
+
+
+def kbps_of(coded: Cells) -> float | None:
+    """Actual rate in kbps (1000 bit/s) over some coded clips; None if nothing was weighed."""
+    duration_s, bits = float(np.sum(coded["duration_s"])), float(np.sum(coded["bits"]))
+    return bits / duration_s / 1000 if duration_s and not math.isnan(bits) else None
+
+
+def _score_rows(folder: RunFolder) -> pd.DataFrame:
+    """All scores, the last of each clip, codec and metric; texts stay one object each."""
+    import pandas as pd
+
+    known: dict[str, dict[str, int]] = {
+        column: {} for column in ("clip", "codec", "metric", "status", "reason")
+    }
+    codes = {column: array("i") for column in known}
+    values = array("d")
+    collects = gc.isenabled()
+    gc.disable()  # hundreds of thousands of rows refer to nothing: no cycles to look for
+    try:
+        for block in folder.read_blocks(Score):
+            for column, texts in known.items():
+                found = map(attrgetter(column), block.rows)
+                codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
+            values.extend(
+                [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
+            )
+    finally:
+        if collects:
+            gc.enable()
+    columns: Mapping[str, Any] = {
+        column: pd.Categorical.from_codes(
+            np.array(codes[column], np.intc), pd.Index(texts, dtype=str)
+        )
+        for column, texts in known.items()
+    }
+    frame = pd.DataFrame({**columns, "value": np.array(values, float)})
+    return frame.drop_duplicates(["clip", "codec", "metric"], keep="last")
+
+
+def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
+    """Every score of a run folder, one row each: a tidy frame.
+
+    Returns
+    -------
+    DataFrame
+        ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known), ``codec``
+        (operating point), ``model``, ``kbps`` (actual rate of this clip, 1000 bit/s),
+        ``tokens_per_s``, ``metric``, ``value`` (NaN unless ``status`` is ``ok``), ``status``
+        (``ok``, ``undefined``, ``failed``, ``skipped``) and ``reason``.
+
+    Raises
+    ------
+    StoreError
+        If the folder holds no run.
+    """
+    folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
+    frame = _score_rows(folder)
+    clips = {clip.id: clip for clip in folder.read(Clip)}
+    specs = {spec.name: spec for spec in folder.run.codecs}
+    domains: dict[str, str] = {clip.id: clip.domain for clip in clips.values()}
+    kbps: dict[tuple[str, str], float] = {}
+    for row in folder.read(Coded):
+        domains.setdefault(row.clip, row.domain)
+        weighed = row.bits is not None and row.duration_s
+        kbps[row.clip, row.codec] = row.bits.total / row.duration_s / 1000 if weighed else np.nan  # type: ignore[union-attr,operator]
+    clip, codec = frame["clip"].astype(object), frame["codec"].astype(object)
+    frame["domain"] = clip.map(domains).fillna("unknown").astype("category")
+    frame["cluster"] = clip.map({name: one.cluster for name, one in clips.items()})
+    frame["model"] = codec.map({name: spec.model for name, spec in specs.items()})
+    frame["tokens_per_s"] = codec.map({name: spec.tokens_per_s for name, spec in specs.items()})
+    frame["tokens_per_s"] = frame["tokens_per_s"].astype(float)
+    frame["kbps"] = [kbps.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
+    order = [
+        "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
+        "metric", "value", "status", "reason",
+    ]  # fmt: skip
+    return frame[order].reset_index(drop=True)

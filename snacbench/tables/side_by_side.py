@@ -1,0 +1,340 @@
+"""Codecs beside each other: their names, the clips that their figures rest on, means and tests.
+
+A mean over whatever survived would reward who fails on the hard clips. So the figures of a column,
+in one domain and on one test set, are all taken over the clips on which every codec has a value. A
+codec that lacks half of the clips that any of them has, or more, gets no figure and takes no clip
+from the others. Yardsticks take none either: what they lack is mostly where they are exact, and
+SI-SDR infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from snacbench.errors import UnknownName, did_you_mean
+from snacbench.stats.intervals import Interval, mean_intervals
+from snacbench.stats.pairs import PairedDifference, all_pairs, paired_differences
+from snacbench.stats.clusters import (score_table)
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
+from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
+from snacbench.types import DOMAINS, MetricSpec
+
+By = Literal["domain", "all", "both"]
+MUST_HAVE_MORE_THAN = 0.5  # of the clips that any codec has
+SIGNIFICANT_AT = 0.05
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A codec of a run: the codec's name, with the run's where several runs have that codec."""
+
+    label: str
+    rows: RunRows
+    columns: CodecColumns
+
+    @property
+    def anchor(self) -> bool:
+        """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
+        return self.columns.spec.anchor
+
+    def scores(self, metric: str, domain: str) -> dict[str, float]:
+        """Clip id -> value of the ``ok`` scores of a metric in a domain."""
+        clips, values = self.columns.scored(metric, domain)
+        return dict(zip((self.rows.ids[clip] for clip in clips), values.tolist(), strict=True))
+
+    def coded(self, domain: str) -> list[str]:
+        """Ids of the clips of a domain that were coded."""
+        return [self.rows.ids[clip] for clip in self.columns.ok(domain)]
+
+    def kbps(self, clips: Collection[str]) -> float | None:
+        """Actual rate in kbps (1000 bit/s) over some coded clips; None if they were not weighed."""
+        coded = self.columns.coded[self.rows.numbers_of(clips)]
+        return kbps_of(coded[coded["ok"]])
+
+
+def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
+    """All codecs of all runs, in their order.
+
+    A codec that several runs have is named with the run's folder, or its id where folders have one
+    name.
+    """
+    names = Counter(codec.spec.name for rows in runs for codec in rows.codecs)
+    folders = Counter(rows.name for rows in runs)
+    taken: Counter[str] = Counter()
+    entries = []
+    for rows in runs:
+        for codec in rows.codecs:
+            name = codec.spec.name
+            of_run = rows.name if rows.name and folders[rows.name] == 1 else rows.run.id
+            label = name if names[name] == 1 else f"{name} ({of_run})"
+            taken[label] += 1
+            label = label if taken[label] == 1 else f"{label} #{taken[label]}"
+            entries.append(Entry(label, rows, codec))
+    return entries
+
+
+def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
+    """Domains that get a table; all clips together only where that is another table."""
+    present: list[str] = [d for d in DOMAINS if any(d in rows.domains for rows in runs)]
+    if by == "all":
+        return [ALL_DOMAINS]
+    return [*present, ALL_DOMAINS] if by == "both" and len(present) > 1 else present
+
+
+def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:
+    """What is known of the metrics of several runs; the first run that knows one is believed."""
+    return {spec.name: spec for rows in reversed(runs) for spec in rows.run.metrics}
+
+
+@dataclass(frozen=True)
+class Together:
+    """What the figures of a column rest on, by label of the codec.
+
+    Attributes
+    ----------
+    clips : mapping of str to frozenset of str
+        The clips of each codec's figure; none where it has too few.
+    lost : mapping of str to int
+        Of those that compete: how many clips it lacks that another one has, where it lacks any.
+    left_out : tuple of str
+        Which of these lack too many.
+    """
+
+    clips: dict[str, frozenset[str]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def words(self, what: str) -> str:
+        """Who lost how many clips, in a sentence; empty where nobody did."""
+        if not self.lost:
+            return ""
+        kept = {len(self.clips[label]) for label in self.lost if label not in self.left_out}
+        listed = ", ".join(f"{label} lacks {count}" for label, count in self.lost.items())
+        if not kept:
+            return f"{what}: no figure where half of the clips are lacking, or more ({listed})."
+        n = " or ".join(map(str, sorted(kept)))
+        out = f"; no figure for {', '.join(self.left_out)}" if self.left_out else ""
+        return f"{what}: over the {n} clips that all codecs have ({listed}){out}."
+
+
+def together(entries: Sequence[Entry], own: Mapping[str, Collection[str]]) -> Together:
+    """The clips that figures beside each other rest on.
+
+    Parameters
+    ----------
+    own : mapping of str to collection of str
+        By label, the clips on which that entry has a value, none where it lost all; labels that are
+        absent never had any to lose.
+    """
+    found = Together()
+    left_out: list[str] = []
+    for test_set in dict.fromkeys(entry.rows.run.set_sha256 for entry in entries):
+        beside = [e for e in entries if e.rows.run.set_sha256 == test_set and e.label in own]
+        competing = [e for e in beside if not e.anchor] or beside
+        sets = {e.label: frozenset(own[e.label]) for e in beside}
+        of_any = frozenset[str]().union(*(sets[e.label] for e in competing))
+        enough = {k for k, clips in sets.items() if len(clips) > MUST_HAVE_MORE_THAN * len(of_any)}
+        kept = [sets[e.label] for e in competing if e.label in enough]
+        common = frozenset.intersection(*kept) if kept else frozenset[str]()
+        for label, clips in sets.items():
+            found.clips[label] = clips & common if label in enough else frozenset()
+        for entry in competing:
+            if lost := len(of_any - sets[entry.label]):
+                found.lost[entry.label] = lost
+                left_out += [entry.label] if entry.label not in enough else []
+    return Together(found.clips, found.lost, tuple(left_out))
+
+
+def coded_together(entries: Sequence[Entry], domain: str) -> Together:
+    """The clips of a domain that rates beside each other are taken over."""
+    return together(entries, {entry.label: entry.coded(domain) for entry in entries})
+
+
+Scores = dict[str, dict[str, float]]
+
+
+def scored_together(entries: Sequence[Entry], metric: str, domain: str) -> tuple[Scores, Together]:
+    """The scores that means beside each other are taken over: label -> clip -> value."""
+    own = {
+        entry.label: entry.scores(metric, domain)
+        for entry in entries
+        if metric in entry.columns.scores or not len(entry.columns.ok(domain))
+    }
+    found = together(entries, own)
+    kept = {
+        label: scores
+        if len(scores) == len(found.clips[label])
+        else {clip: value for clip, value in scores.items() if clip in found.clips[label]}
+        for label, scores in own.items()
+    }
+    return {label: scores for label, scores in kept.items() if scores}, found
+
+
+CellKey = tuple[str, str]
+"""Of a mean: the label of an entry, the name of a metric."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """The scores of some codecs and metrics in one domain, and the cells they become.
+
+    Attributes
+    ----------
+    scores : mapping of str to mapping of str to mapping of str to float
+        Metric -> label -> clip -> value, of the clips that means rest on (`together`); labels
+        without any are not in it.
+    together : mapping of str to Together
+        Metric -> which clips these are.
+    coded : Together
+        The clips that rates rest on.
+    clusters : mapping of str to str or None
+        Clip -> speaker or track.
+    """
+
+    domain: str
+    entries: Sequence[Entry]
+    scores: Mapping[str, Scores]
+    together: Mapping[str, Together]
+    coded: Together
+    clusters: Mapping[str, str | None]
+    cells: Mapping[CellKey, Cell]
+
+
+def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
+    """Means of metrics over the clips of a domain that all codecs have.
+
+    Parameters
+    ----------
+    ci : bool
+        Also 95 % intervals, all of them from one resampling of the clusters.
+    """
+    both = {metric: scored_together(entries, metric, domain) for metric in metrics}
+    scores = {metric: found for metric, (found, _) in both.items()}
+    clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
+    keys = [(label, metric) for metric in metrics for label in scores[metric]]
+    intervals: dict[CellKey, Interval | None] = {}
+    if ci and keys:
+        columns = {f"{i}": scores[metric][label] for i, (label, metric) in enumerate(keys)}
+        clips, table = score_table(columns)
+        found = mean_intervals(table, [clusters.get(clip) for clip in clips])
+        intervals = dict(zip(keys, found, strict=True))
+    cells = {}
+    for entry in entries:
+        for metric in metrics:
+            if metric in entry.columns.scores:
+                key = (entry.label, metric)
+                values = scores[metric].get(entry.label, {})
+                n, tried = len(values), len(entry.columns.tried(domain))
+                cells[key] = Cell(
+                    math.fsum(values.values()) / n if n else None,
+                    intervals.get(key),
+                    n,
+                    notes=(_why_fewer(entry, metric, domain, n),) if n < tried else (),
+                )
+    together_of = {metric: found for metric, (_, found) in both.items()}
+    coded = coded_together(entries, domain)
+    return Block(domain, entries, scores, together_of, coded, clusters, cells)
+
+
+def _why_fewer(entry: Entry, metric: str, domain: str, n: int) -> str:
+    """Why a mean rests on fewer clips than were tried."""
+    tried, ok = len(entry.columns.tried(domain)), entry.columns.ok(domain)
+    having = len(entry.columns.scored(metric, domain)[0])
+    cells = entry.columns.scores[metric]
+    cells = cells[ok[ok < len(cells)]]
+    undefined, skipped = int(cells["undefined"].sum()), int(cells["skipped"].sum())
+    reasons = [
+        (tried - len(ok), "not coded"),
+        (undefined, "undefined"),
+        (skipped, "not meant for the metric"),
+        (len(ok) - having - undefined - skipped, "without a score"),
+        (having - n, "not used, as another codec lacks them" if n else "too few for a mean"),
+    ]
+    listed = ", ".join(f"{count} {reason}" for count, reason in reasons if count)
+    return f"n = {n} of {tried} clips ({listed})"
+
+
+def significance(
+    block: Block, columns: Mapping[str, Column], baseline: str
+) -> tuple[set[CellKey], str]:
+    """Which means differ from the best, or from a baseline's, and a footnote on how they do.
+
+    Paired comparisons within one domain, corrected by Holm within each metric. Against the best,
+    the family is all pairs of codecs: which one is best was seen in the same scores. Against a
+    baseline that was named beforehand, it is the pairs with it.
+
+    Parameters
+    ----------
+    columns : mapping of str to Column
+        Of each metric, for the direction.
+    baseline : str
+        A label; empty: the best of each metric.
+
+    Raises
+    ------
+    UnknownName
+        If no codec has the baseline's name.
+    """
+    competing = [e.label for e in block.entries if not e.anchor or e.label == baseline]
+    if baseline and baseline not in competing:
+        raise UnknownName(
+            f"no codec named {baseline!r} to compare with; {did_you_mean(baseline, competing)}"
+        )
+    significant: set[CellKey] = set()
+    kept: list[PairedDifference] = []
+    family = 0
+    for metric, column in columns.items():
+        scores = {k: v for k, v in block.scores[metric].items() if k in competing}
+        against, pairs = baseline, list[PairedDifference]()
+        if baseline in scores:
+            chosen = [(label, baseline) for label in scores if label != baseline]
+            pairs = paired_differences(scores, chosen, block.clusters)
+        elif not baseline and len(scores) >= 2 and column.better is not None:
+            most = max(map(len, scores.values()))  # as in `table_model.places`
+            means = {
+                label: block.cells[label, metric].value or 0.0
+                for label in scores
+                if len(scores[label]) == most
+            }
+            against = (max if column.better == "higher" else min)(means, key=means.__getitem__)
+            pairs = all_pairs(scores, block.clusters)
+        family = max(family, len(pairs))
+        for pair in pairs:
+            if against in (pair.first, pair.second):
+                kept.append(pair)
+                if pair.p_holm is not None and pair.p_holm <= SIGNIFICANT_AT:
+                    other = pair.second if pair.first == against else pair.first
+                    significant.add((other, metric))
+    return significant, _significance_note(kept, family, baseline)
+
+
+def _significance_note(kept: Sequence[PairedDifference], family: int, baseline: str) -> str:
+    """Test, correction, n, clusters, and what was lost, in one footnote; empty without pairs."""
+    found = [pair.difference for pair in kept if pair.difference]
+    if not found:
+        return ""
+    most: dict[str, int] = {}
+    for pair in kept:
+        for label, lost in ((pair.first, pair.lost_by_first), (pair.second, pair.lost_by_second)):
+            if lost and pair.difference:
+                most[label] = max(most.get(label, 0), len(lost))
+    lacking = ", ".join(f"{label} lacks {count}" for label, count in most.items())
+    lost_words = f"clips lost to a pair, at most: {lacking}" if most else ""
+    return (
+        f"{SIGNIFICANT} differs from {baseline or 'the best of the column'} (paired, p ≤ "
+        f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(p.test for p in kept if p.difference))}; "
+        f"Holm's correction over {'its' if baseline else 'all'} pairs within one metric and domain "
+        f"({family} comparisons); n = {spanned([d.n for d in found])} shared clips, "
+        f"{spanned([d.clusters for d in found])} clusters; "
+        f"{lost_words or 'no clip lost on either side'}."
+    )
+
+
+def spanned(values: Sequence[int]) -> str:
+    """``12``, or ``10 to 12`` where they differ."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -1,0 +1,423 @@
+"""From rows written by hand to tables: figures, marks, layouts, published figures, the summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.special import digamma
+
+from snacbench.errors import UnknownName
+from snacbench.recipes.recipe import (find_recipe)
+from snacbench.rows import Bits, Coded
+from snacbench.selectors import select
+from snacbench.tables import layouts
+from snacbench.tables.from_runs import (
+    Options,
+    publication,
+    summary,
+    summary_csv,
+    summary_frame,
+    summary_markdown,
+    tables_of,
+)
+from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.run_rows import RunRows
+from snacbench.tables.table_model import Cell, Row, Table
+from tests.support.written_runs import (
+    NEURAL,
+    OFFSETS,
+    TURNS,
+    coded,
+    competition,
+    histograms,
+    of,
+    score,
+)
+
+PAPER, DEFAULT = LAYOUTS["dac-table3"], LAYOUTS["default"]
+PLAIN = Options()
+
+
+def one_table(rows: RunRows, options: Options = PLAIN, layout=PAPER) -> Table:
+    (found,) = tables_of([rows], layout, options)
+    return found
+
+
+def cell(table: Table, label: str, key: str) -> Cell:
+    (row,) = [row for row in table.rows if row.label == label]
+    return row.cells[key]
+
+
+def note(table: Table, start: str) -> str:
+    (found,) = [n for n in table.footnotes if n.startswith(start)]
+    return found
+
+
+def t_test(differences: list[float]) -> tuple[float, float]:
+    """Standard error over six equal clusters and its p value, from the textbook."""
+    means = np.mean(np.reshape(differences, (6, 2)), axis=1)
+    error = np.std(means, ddof=1) / np.sqrt(6)
+    return float(error), float(2 * stats.t.sf(abs(means.mean()) / error, 5))
+
+
+def test_means_rates_bandwidths_and_intervals(tmp_path):
+    table = one_table(competition(tmp_path / "r"), Options(ci=True))
+    assert cell(table, "one", "si_sdr").value == pytest.approx(14.5)
+    assert cell(table, "two", "actual_kbps").value == pytest.approx(0.76)
+    assert cell(table, "two", "bandwidth_khz").value == 12.0
+    assert cell(table, "low", "bandwidth_khz").value == 3.5
+    means = np.arange(12.0).reshape(6, 2).mean(axis=1)
+    half = stats.t.ppf(0.975, 5) * np.std(means, ddof=1) / np.sqrt(6)
+    found = cell(table, "two", "si_sdr")
+    assert (found.interval.low, found.interval.high) == pytest.approx((15.5 - half, 15.5 + half))
+    assert found.value == 15.5
+    assert note(table, "In brackets").startswith("In brackets 95 % intervals of the mean: t ")
+    assert "(6 clusters)" in note(table, "In brackets")
+    size = "n = 12 clips of 6 speakers or tracks, unless a letter says otherwise."
+    assert note(table, "n = ") == size
+    assert cell(one_table(competition(tmp_path / "s")), "two", "si_sdr").interval is None
+
+
+def test_yardsticks_compete_only_with_each_other(tmp_path):
+    rows = competition(tmp_path / "r")
+    table = one_table(rows)
+    found = [cell(table, row.label, "si_sdr").marks for row in table.rows]
+    assert found == [(), ("best",), ("second",), ()]
+    assert "Neither ranked nor compared, being yardsticks: low." in table.footnotes
+    assert one_table(rows.only({"low"})).rows[0].ranked
+
+
+def test_a_star_stands_where_holm_over_all_pairs_leaves_a_difference(tmp_path):
+    table = one_table(competition(tmp_path / "r"), Options(significance=True))
+    _, p_one = t_test([o - 1 for o in OFFSETS])
+    _, p_three = t_test([t - 0.25 for t in TURNS])
+    assert p_one * 3 <= 0.05 < p_three  # three pairs, yardsticks left out
+    assert cell(table, "one", "si_sdr").marks == ("significant",)
+    assert cell(table, "three_3%&", "si_sdr").marks == ("second",)
+    assert note(table, "*") == (
+        "* differs from the best of the column (paired, p ≤ 0.05): t test on cluster means "
+        "weighted by their clips; Holm's correction over all pairs within one metric and domain "
+        "(3 comparisons); n = 12 shared clips, 6 clusters; no clip lost on either side."
+    )
+
+
+def test_a_baseline_has_a_family_of_its_own_pairs(tmp_path):
+    rows, options = competition(tmp_path / "r"), Options(significance=True, baseline="one")
+    table = one_table(rows, options)
+    assert "significant" in cell(table, "two", "si_sdr").marks
+    assert "significant" not in cell(table, "one", "si_sdr").marks
+    assert "differs from one" in note(table, "*")
+    assert "(2 comparisons)" in note(table, "*")
+    with pytest.raises(
+        UnknownName, match=r"no codec named 'tow' to compare with; did you mean two"
+    ):
+        one_table(rows, replace(options, baseline="tow"))
+
+
+def test_lost_clips_are_counted_in_cells_and_in_pairs(tmp_path):
+    table = one_table(competition(tmp_path / "r", lost=3), Options(significance=True))
+    found = cell(table, "three_3%&", "si_sdr")
+    assert (found.n, found.notes) == (9, ("n = 9 of 12 clips (3 undefined)",))
+    # It has lost the three lowest clips, so they count for nobody.
+    other = cell(table, "two", "si_sdr")
+    assert other.n == 9
+    assert other.notes == ("n = 9 of 12 clips (3 not used, as another codec lacks them)",)
+    assert [table.letters_of(other), table.letters_of(found)] == ["a", "b"]
+    assert found.value < other.value
+    assert [found.marks, other.marks] == [("second",), ("best",)]
+    assert "si_sdr: over the 9 clips that all codecs have (three_3%& lacks 3)." in table.footnotes
+    assert "n = 9 shared clips, 5 clusters" in note(table, "*")
+
+
+def test_why_a_mean_rests_on_fewer_clips(folder, rows):
+    tables = tables_of([rows], DEFAULT)
+    assert [t.title.split(", ")[1] for t in tables] == ["speech", "music", "all clips"]
+    assert cell(tables[1], NEURAL.name, "up").notes == ("n = 1 of 2 clips (1 not coded)",)
+    undefined = "n = 0 of 2 clips (1 not coded, 1 undefined)"
+    assert cell(tables[1], NEURAL.name, "down").notes == (undefined,)
+    folder.append([Coded("z", NEURAL.name, "ok", "", "music", 1.0, Bits(codes=8))])
+    table = one_table(RunRows.load(folder), Options(by="all"), DEFAULT)
+    assert "1 without a score" in cell(table, NEURAL.name, "up").notes[0]
+
+
+def test_columns_say_what_they_hold_and_what_the_run_lacks(tmp_path):
+    rows = competition(tmp_path / "r", clusters=False)
+    table = one_table(rows, Options(ci=True, digits=4))
+    assert note(table, "n = 12").endswith("is not known: taken as independent of all others.")
+    assert "t interval over clips (12 clips)" in note(table, "In brackets")
+    assert cell(table, "two", "visqol_audio") == Cell()
+    assert note(table, "Not in this run") == (
+        "Not in this run: mel distance, STFT distance, ViSQOL; add with: "
+        "snacbench score RUN --metrics mel_dac7,stft_dac,visqol_audio"
+    )
+    assert "Metrics: SI-SDR is si_sdr." in table.footnotes
+    digits = {column.key: column.digits for column in table.columns}
+    assert (digits["si_sdr"], digits["actual_kbps"]) == (4, 2)
+    table = one_table(rows, layout=DEFAULT)
+    assert "stoi hears nothing above 5 kHz." in table.footnotes
+
+
+@pytest.mark.parametrize(
+    ("layout", "keys"),
+    [
+        ("snac-paper", "actual_kbps tokens_per_s visqol_audio si_sdr mel_dac7 stft_dac"),
+        ("dac-table3", "actual_kbps bandwidth_khz mel_dac7 stft_dac visqol_audio si_sdr"),
+        (
+            "dac-table2",
+            "mel_dac7 stft_dac visqol_audio si_sdr bitrate_efficiency_percent efficiency_percent",
+        ),
+    ],
+)
+def test_columns_of_the_papers(rows, layout, keys):
+    tables = tables_of([rows], LAYOUTS[layout])
+    assert {" ".join(column.key for column in table.columns) for table in tables} == {keys}
+    assert [table.domain for table in tables] == (
+        ["speech", "music"] if layout == "snac-paper" else ["all"]
+    )
+
+
+def test_a_new_layout_is_one_file(rows, tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "from snacbench.tables.layouts._parts import KBPS, SI_SDR, Layout\n"
+        "LAYOUT = Layout('mine', 'Mine', lambda _: (KBPS, SI_SDR), 'all')\n"
+    )
+    monkeypatch.setattr(layouts, "__path__", [*layouts.__path__, str(tmp_path)])
+    (table,) = tables_of([rows], layouts.find_layouts()["mine"])
+    assert [column.heading for column in table.columns] == ["rate", "SI-SDR"]
+
+
+def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
+    first, second = competition(tmp_path / "a" / "run"), competition(tmp_path / "b" / "run")
+    other = replace(second, run=replace(second.run, id="day"))
+    renamed = replace(second, name="again")
+    for runs, labels in (
+        ((first, other), ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
+        ((first, renamed), ["two (run)", "two (again)"]),
+        ((first, second), ["two (night)", "two (night) #2"]),
+    ):
+        (table,) = tables_of(runs, PAPER)
+        assert [row.label for row in table.rows if row.label.startswith("two")] == labels
+
+
+def test_a_run_without_any_score_still_has_a_table(tmp_path):
+    codecs = competition(tmp_path / "r").run.codecs
+    row = Coded("c", "one", "ok", "", "speech", 1.0, Bits(codes=760))
+    rows = RunRows.load(of(tmp_path / "e", [row], codecs=codecs))
+    table = one_table(rows, Options(ci=True, significance=True))
+    assert cell(table, "one", "si_sdr").value is None
+    assert not [n for n in table.footnotes if n.startswith(("*", "In brackets"))]
+
+
+def test_labels_titles_and_captions_are_as_asked(tmp_path):
+    rows = competition(tmp_path / "r", lost=1)
+    named = one_table(rows, Options(labels={"two": "Number 2"}, title="Mine"))
+    assert [row.label for row in named.rows] == ["one", "Number 2", "three_3%&", "low"]
+    assert named.title == "Mine, all clips"
+    called = one_table(rows, Options(labels={"three_3%&": "III"}))
+    assert "si_sdr: over the 11 clips that all codecs have (III lacks 1)." in called.footnotes
+    bare = one_table(rows, Options(caption=False))
+    assert (bare.title, bare.footnotes, bare.letters) == ("", (), {})
+    with pytest.raises(UnknownName, match="no codec named 'tow' to label; did you mean two"):
+        one_table(rows, Options(labels={"tow": "x"}))
+
+
+def renamed(rows: RunRows, **names: str) -> RunRows:
+    for codec in rows.codecs:
+        codec.spec = replace(codec.spec, name=names.get(codec.spec.name, codec.spec.name))
+    return rows
+
+
+def quoted(*runs: RunRows, **options: bool) -> Table:
+    (found,) = tables_of(runs, PAPER, Options(published=True, **options))
+    return found
+
+
+def published(found: Table) -> list[Row]:
+    return [row for row in found.rows if row.source]
+
+
+def test_a_published_row_follows_the_row_of_its_operating_point(tmp_path):
+    rows = renamed(competition(tmp_path / "r"), one="opus@14kbps", two="lyra-v2@9.2kbps")
+    found = quoted(rows)
+    assert [row.title for row in found.rows][:6] == [
+        "opus@14kbps", "↳ Opus, published", "lyra-v2@9.2kbps", "↳ Lyra, published",
+        "three_3%&", "low",
+    ]  # fmt: skip
+    opus = found.rows[1]
+    assert (opus.beside, opus.source) == ("opus@14kbps", "DAC paper, table 3")
+    assert [c.value for c in opus.cells.values()] == [14.0, 16.0, 1.23, 2.14, 4.02, 8.02]
+    rest = [row.title for row in found.rows[6:]]
+    assert rest == ["DAC"] * 4 + ["EnCodec"] * 5 + ["Opus", "Opus"]
+    headed = [(heading, row.label) for heading, row in found.headed() if heading]
+    assert headed == [("published, not in these runs", "DAC")]
+    letters = {row.label: found.letters_of(row) for row in published(found)}
+    assert letters == {"Opus": "a", "Lyra": "a,b", "DAC": "a", "EnCodec": "a"}
+    source, lyra = found.letters
+    assert source == (
+        "As printed in Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, NeurIPS "
+        "2023, table 3: nominal rate; clips other than ours (3,000 segments of 10 s, speech, music "
+        "and environment together); mel distance and its scales as in sections 3.5 and 4.4; "
+        "bandwidths nominal, not measured; variant unverified of STFT distance, ViSQOL, SI-SDR. "
+        "Neither ranked nor compared."
+    )
+    assert lyra == "Google's own models of Lyra V2 do not reproduce this SI-SDR."
+
+
+def test_partners_are_of_the_same_rate_and_of_the_first_run(tmp_path):
+    other_rate = quoted(renamed(competition(tmp_path / "r"), one="opus@12kbps"))
+    assert not [row for row in published(other_rate) if row.beside]
+    runs = [renamed(competition(tmp_path / name), one="opus@14kbps") for name in "ab"]
+    later = replace(runs[1], run=replace(runs[1].run, id="day"), name="")
+    found = quoted(runs[0], later)
+    assert [row.beside for row in published(found) if row.beside] == ["opus@14kbps (a)"]
+
+
+def test_published_figures_neither_win_nor_change_who_wins(tmp_path):
+    rows = renamed(competition(tmp_path / "r"), one="lyra-v2@9.2kbps", two="opus@24kbps")
+    together = quoted(rows, significance=True, ci=True)
+    alone = one_table(rows, Options(significance=True, ci=True))
+    assert [row for row in together.rows if not row.source] == list(alone.rows)
+    for row in published(together):
+        assert not row.ranked
+        assert not any(c.marks or c.interval or c.n for c in row.cells.values())
+
+
+def test_files_of_figures_name_operating_points_that_the_papers_recipe_runs():
+    for name in {layout.published for layout in LAYOUTS.values()} - {""}:
+        ours = [line["ours"] for line in publication(name)["lines"]]
+        assert len(set(ours)) == len(ours)
+        assert [spec.name for _, spec in select(",".join(ours))] == ours
+    chosen = select(find_recipe("dac-table3").options()["codecs"])
+    ours = [line["ours"] for line in publication("dac-table3.yaml")["lines"]]
+    assert [spec.name for _, spec in chosen] == ours
+
+
+HEADER = (
+    "schema,table,codec,domain,source,beside,n,nominal_kbps,actual_kbps,entropy_kbps,"
+    "entropy_kbps_low,entropy_kbps_high,efficiency_percent,efficiency_percent_low,"
+    "efficiency_percent_high,bitrate_efficiency_percent,tokens_per_s,rtf_encode,rtf_encode_low,"
+    "rtf_encode_high,rtf_decode,rtf_decode_low,rtf_decode_high,rtf_batch,rtf_unstable,params_m"
+)
+
+
+def of_metric(name: str) -> str:
+    return f",{name},{name}_low,{name}_high,{name}_n,{name}_marks"
+
+
+def line(*runs: RunRows, codec: str = NEURAL.name, domain: str = "all") -> dict[str, str]:
+    found = csv.DictReader(io.StringIO(summary_csv(runs)))
+    (one,) = [row for row in found if (row["codec"], row["domain"]) == (codec, domain)]
+    return one
+
+
+def test_the_summary_has_one_schema_and_a_row_per_codec_and_domain(rows, tmp_path):
+    lines = list(csv.reader(io.StringIO(summary_csv([rows]))))
+    assert ",".join(lines[0]) == f"{HEADER}{of_metric('up')}{of_metric('down')},notes"
+    assert [tuple(cells[2:4]) for cells in lines[1:]] == [
+        (NEURAL.name, "speech"), ("plain", "speech"), (NEURAL.name, "music"),
+        (NEURAL.name, "all"), ("plain", "all"),
+    ]  # fmt: skip
+    second = of(tmp_path / "f", [coded("a", "speech", 1.0, Bits(8)), score("a", "extra", 2.0)])
+    both = summary_csv([rows, RunRows.load(second)]).splitlines()
+    assert both[0] == f"{HEADER}{of_metric('up')}{of_metric('down')}{of_metric('extra')},notes"
+    alone = csv.DictReader(io.StringIO(summary_csv([RunRows.load(second)])))
+    assert [row["domain"] for row in alone] == ["speech", "all"]
+
+
+def test_figures_of_the_summary(rows):
+    found = line(rows)
+    # Rates are totals over totals. Stream 0: two codes in equal shares, 40 tokens; stream 1: one.
+    assert float(found["actual_kbps"]) == pytest.approx((108 + 180) / 4.0 / 1000)
+    bits = (digamma(40) - digamma(20)) / math.log(2)
+    assert float(found["entropy_kbps"]) == pytest.approx((bits * 40 + 8) / 4.0 / 1000)
+    assert float(found["efficiency_percent"]) == pytest.approx(1000 * bits / (10 * 2 + 20 * 4))
+    assert float(found["bitrate_efficiency_percent"]) == pytest.approx(100 * 10 / (10 * 2 + 20 * 4))
+    assert (found["entropy_kbps_low"], found["n"], found["params_m"]) == ("", "2", "1.5")
+    assert (found["nominal_kbps"], found["tokens_per_s"]) == ("0.1", "30.0")
+    assert (found["up"], found["up_n"], found["down"], found["down_n"]) == ("15.0", "2", "3.0", "1")
+    assert found["up_low"] != "" != found["up_high"]
+    assert found["notes"].split(" | ")[-1] == "down: n = 1 of 3 clips (1 not coded, 1 undefined)"
+    for domain in ("speech", "music", "all"):  # a speed is the codec's in every domain
+        speeds = [line(rows, domain=domain)[f"rtf_encode{end}"] for end in ("", "_low", "_high")]
+        assert speeds == ["0.5", "0.45", "0.6"]
+    plain = line(rows, codec="plain")
+    assert [plain[k] for k in ("nominal_kbps", "tokens_per_s", "entropy_kbps", "down")] == [""] * 4
+    assert line(rows, domain="music")["n"] == "1"  # what failed to code counts nowhere
+
+
+def test_the_frame_holds_the_numbers_of_the_csv(rows, folder):
+    frame = summary_frame([folder], by="both")
+    figures = f"{HEADER.partition('beside,')[2]}{of_metric('up')}{of_metric('down')}"
+    assert ",".join(frame.columns) == f"codec,domain,{figures},notes"
+    (found,) = frame[(frame["codec"] == NEURAL.name) & (frame["domain"] == "all")].to_dict(
+        "records"
+    )
+    assert found["entropy_kbps"] == float(line(rows)["entropy_kbps"])
+    assert found["up_low"] == float(line(rows)["up_low"])
+    by_domain = summary_frame([folder.path], ci=False)
+    assert list(dict.fromkeys(by_domain["domain"])) == ["speech", "music"]
+    assert by_domain["up_low"].isna().all()
+    assert summary([rows])["n_up"].tolist() == [1, 1, 1, 2, 0]
+
+
+def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
+    rows = [coded("a", "speech", 1.0, Bits(100, 8)), *histograms("a", [10, 10], [8, 7])]
+    run = RunRows.load(of(tmp_path / "few", rows))
+    found = line(run)
+    first = (digamma(20) - digamma(10)) / math.log(2)
+    second = -sum(n / 15 * math.log2(n / 15) for n in (8, 7))  # plug-in: a lower end
+    low, high = (float(found[f"entropy_kbps_{end}"]) for end in ("low", "high"))
+    assert (found["entropy_kbps"], found["efficiency_percent"]) == ("", "")
+    assert low == pytest.approx((20 * first + 15 * second + 8) / 1000)
+    assert high == pytest.approx((20 * first + 15 * 4 + 8) / 1000)
+    assert float(found["efficiency_percent_high"]) == pytest.approx(10 * first + 20 * 4)
+    assert "unreliable" in summary_markdown([run])
+
+
+@pytest.mark.parametrize("status", ["failed", "undefined", "skipped"])
+def test_a_score_that_is_not_ok_counts_nowhere_even_with_a_value(folder, status):
+    folder.append([replace(score("b", "up", 1e6), status=status)])
+    found = line(RunRows.load(folder))
+    assert (found["up"], found["up_n"]) == ("10.0", "1")
+
+
+def test_a_codec_that_failed_everywhere_has_a_row_without_numbers(tmp_path):
+    rows = [Coded("c", NEURAL.name, "failed", "why", "music", 1.0), score("c", "up", 1.0)]
+    found = line(RunRows.load(of(tmp_path / "f", rows)))
+    assert (found["n"], found["up_n"]) == ("0", "0")
+    assert {found[k] for k in ("up", "actual_kbps", "entropy_kbps", "rtf_encode")} == {""}
+
+
+def test_a_clip_without_bits_or_histograms_leaves_no_figure_rather_than_a_wrong_one(folder):
+    folder.append([coded("d", "music", 3.0, Bits(180))])
+    rows = RunRows.load(folder)
+    assert line(rows)["entropy_kbps"] == ""
+    assert float(line(rows, domain="speech")["entropy_kbps"]) > 0
+    folder.append([replace(coded("b", "music", 3.0, Bits()), bits=None)])
+    assert line(RunRows.load(folder))["actual_kbps"] == ""
+
+
+@pytest.mark.parametrize("order", ["abc", "acb", "cab"])
+def test_means_are_exact_in_whatever_order_the_rows_were_written(tmp_path, order):
+    values = {"a": 1e16, "b": 1.0, "c": -1e16}
+    rows = [coded(clip, "speech", 1.0, Bits(8)) for clip in order]
+    made = of(tmp_path / "f", [*rows, *(score(clip, "up", values[clip]) for clip in order)])
+    assert float(line(RunRows.load(made))["up"]) == 1 / 3
+
+
+def test_markdown_has_a_table_per_domain_and_says_what_all_share_once(rows, folder):
+    text = summary_markdown([rows])
+    titles = [text.split("### ")[i].split("\n")[0] for i in (1, 2, 3)]
+    assert titles == [f"Rates and quality, {where}" for where in ("speech", "music", "all clips")]
+    shared = [line for line in text.splitlines() if line.startswith("- Test set tiny (sha256 ")]
+    assert len(shared) == 1
+    cells = next(x for x in text.splitlines() if x.startswith("| plain")).split("|")
+    assert "0.500 \\[0.450, 0.600\\]" in [cell.strip() for cell in cells]
+    assert pd.notna(summary_frame([rows])["n"]).all()
