@@ -22,8 +22,8 @@ from snacbench.audio.io import read_clip
 from snacbench.audio.resample import resample
 from snacbench.codecs import classic
 from snacbench.metrics import visqol
-from snacbench.testsets.opening import quick
 from snacbench.metrics._visqol_compare import upper_envelope
+from snacbench.testsets.opening import quick
 from snacbench.types import Audio, Domain, Metric
 
 RATES_KBPS = (6, 8, 12, 16, 24, 32, 48, 64)

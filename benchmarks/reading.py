@@ -158,7 +158,7 @@ def _write_report_data(run: Path, out: Path) -> None:
     from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
     from snacbench.report.build import Beside, clips_to_play, write_page
     from snacbench.report.players import Preview
-    from snacbench.tables.run_rows import (RunRows)
+    from snacbench.tables.run_rows import RunRows
 
     folder = RunFolder.open(run)
     rows = RunRows.load(folder)

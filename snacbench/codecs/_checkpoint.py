@@ -336,7 +336,7 @@ def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Pa
     WeightsMismatch
         If there are none, or a training run has written over them since.
     """
-    from snacbench.files import (sha256_of_file)
+    from snacbench.files import sha256_of_file
 
     if weights is None:
         raise WeightsMismatch(f"{spec.name} cannot run without weights")

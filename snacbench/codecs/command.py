@@ -524,7 +524,7 @@ def _samples_file(audio: Audio, num_samples: int, form: str) -> bytes:
 
 
 def _digest_of(path: Path) -> str:
-    from snacbench.files import (sha256_of_file)
+    from snacbench.files import sha256_of_file
 
     return f"sha256 {sha256_of_file(path)[:16]}"
 

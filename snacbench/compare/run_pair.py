@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from snacbench.stats.clusters import Clusters
 from snacbench.stats.intervals import Interval
-from snacbench.stats.pairs import (holm)
-from snacbench.stats.pairs import PairedDifference, paired_differences
+from snacbench.stats.pairs import PairedDifference, holm, paired_differences
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
 from snacbench.tables.table_model import ARROWS, NOTHING, Better, Cell, Column, Row, Table, shown
 from snacbench.tables.writers import to_markdown

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import (read, read_clip)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import read, read_clip
 from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
+from snacbench.files import sha256_of_file
 from snacbench.listening.test import RATE_HZ
 from snacbench.rows import Calibration, Coded
 from snacbench.store.folder import RunFolder

@@ -15,7 +15,7 @@ from snacbench.plots import style
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options
 from snacbench.stats.intervals import Interval
-from snacbench.tables.run_rows import (ALL_DOMAINS)
+from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

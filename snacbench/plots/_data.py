@@ -11,12 +11,10 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.stats.clusters import labels_of, score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import (ALL_DOMAINS, CodecColumns)
-from snacbench.tables.side_by_side import (entries_of)
 from snacbench.tables.ladder import Ladder, ladder_of
-from snacbench.tables.run_rows import (RunRows, clusters_of, scores_of)
-from snacbench.tables.records import (RANGES, record_of)
-from snacbench.tables.side_by_side import (Together, coded_together, scored_together)
+from snacbench.tables.records import RANGES, record_of
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, scores_of
+from snacbench.tables.side_by_side import Together, coded_together, entries_of, scored_together
 from snacbench.types import CodecSpec, MetricSpec
 
 Scores = dict[str, dict[str, float]]

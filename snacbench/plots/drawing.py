@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from snacbench.plots._data import PlotData
-    from snacbench.tables.run_rows import (RunRows)
+    from snacbench.tables.run_rows import RunRows
 
 Rate = Literal["actual", "nominal", "entropy", "coded", "conditional"]
 Width = Literal["single", "double"]
@@ -144,7 +144,7 @@ def plot(
         If a name is none of the runs' or of the plots'.
     """
     from snacbench.plots._data import PlotData
-    from snacbench.tables.run_rows import (RunRows)
+    from snacbench.tables.run_rows import RunRows
 
     if name == "all":
         raise UserError(f"one plot name is expected; there are: {', '.join(plots())}")

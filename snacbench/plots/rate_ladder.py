@@ -8,8 +8,8 @@ from snacbench.plots import _labels as words
 from snacbench.plots import style
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
-from snacbench.tables.run_rows import (ADAPTIVE, STATIC)
 from snacbench.tables.ladder import Ladder
+from snacbench.tables.run_rows import ADAPTIVE, STATIC
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from snacbench.plots._curves import Across, Point, draw_against
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
-from snacbench.tables.records import (real_time_factor)
+from snacbench.tables.records import real_time_factor
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:

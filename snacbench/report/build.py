@@ -23,14 +23,12 @@ from snacbench.report.players import FOLDER, Preview, Sources, script_json, sour
 from snacbench.report.scores import score_data
 from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
-from snacbench.tables.from_runs import (tables_of)
-from snacbench.tables.run_rows import (ALL_DOMAINS)
-from snacbench.tables.footnotes import (notes as table_notes)
-from snacbench.tables.writers import (to_csv)
+from snacbench.tables.footnotes import notes as table_notes
+from snacbench.tables.from_runs import Options as TableOptions
+from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts import LAYOUTS
-from snacbench.tables.from_runs import (Options as TableOptions)
-from snacbench.tables.render.html import html_fragment
-from snacbench.tables.run_rows import (RunRows, actual_kbps_of, scores_of)
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
+from snacbench.tables.writers import html_fragment, to_csv
 from snacbench.types import CodecSpec
 
 INDEX = "index.html"

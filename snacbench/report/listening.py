@@ -10,10 +10,9 @@ from snacbench.plots._ratings import RESERVED, figures_of
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run_rows import (ALL_DOMAINS)
-from snacbench.tables.render.html import html_fragment
-from snacbench.tables.run_rows import (RunRows, clusters_of, scores_of)
-from snacbench.tables.table_model import (Cell, Column, Row, Table)
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
+from snacbench.tables.table_model import Cell, Column, Row, Table
+from snacbench.tables.writers import html_fragment
 
 _TITLES = {
     "scores": "Mean scores with their intervals",

@@ -19,11 +19,11 @@ import numpy as np
 import soundfile
 
 from snacbench.audio.channels import downmix
+from snacbench.audio.io import read, read_clip
 from snacbench.audio.levels import limited
-from snacbench.audio.io import (read, read_clip)
-from snacbench.files import (sha256_of_file)
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
+from snacbench.files import sha256_of_file
 from snacbench.report import spectra
 from snacbench.rows import Coded
 from snacbench.store.folder import RunFolder

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snacbench.audio.io import (read_clip, write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import read_clip, write_flac
 from snacbench.audio.silence import missing_sound
 from snacbench.bitstream.container import save, write
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import (read, read_clip, write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import read, read_clip, write_flac
 from snacbench.audio.levels import beyond_full_scale, limited
 from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.audio.silence import missing_sound
 from snacbench.errors import ClipError, CodecError, TestSetError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models
 from snacbench.rows import Calibration, Coded
 from snacbench.runner.calibrate import residual_delay

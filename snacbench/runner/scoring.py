@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.audio.align import advanced, common_part
-from snacbench.audio.io import (read, read_clip)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, SnacbenchError, Undefined
+from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 
-from snacbench.files import (sha256_of_file)
 from snacbench.errors import StoreError
+from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
 from snacbench.plugins import origin_of
 from snacbench.rows import Run, Versions

@@ -14,12 +14,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.entropy import CodebookEntropy
-from snacbench.rate.entropy import (corrected_entropy_bits)
-from snacbench.rate.entropy import (HeldOut, held_out_order0)
+from snacbench.rate.entropy import CodebookEntropy, HeldOut, corrected_entropy_bits, held_out_order0
 from snacbench.stats.clusters import cluster_clips
-from snacbench.stats.intervals import Interval
-from snacbench.stats.intervals import (jackknife_interval)
+from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts._parts import FEW_TOKENS, range_cell
 from snacbench.tables.records import RANGES, record_of

@@ -13,12 +13,13 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Literal
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
-from snacbench.stats.pairs import PairedDifference, all_pairs, paired_differences
-from snacbench.stats.clusters import (score_table)
+from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
@@ -301,7 +302,7 @@ def significance(
                 if len(scores[label]) == most
             }
             against = (max if column.better == "higher" else min)(means, key=means.__getitem__)
-            pairs = all_pairs(scores, block.clusters)
+            pairs = paired_differences(scores, list(combinations(scores, 2)), block.clusters)
         family = max(family, len(pairs))
         for pair in pairs:
             if against in (pair.first, pair.second):

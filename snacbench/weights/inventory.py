@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from snacbench.files import (sha256_of_file)
 from snacbench.errors import WeightsUnavailable
+from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
 from snacbench.weights.locate import find, find_in_folder, fixed_paths, locate, what_is_wrong
 from snacbench.weights.lock import Known, LockedFile, locked_files, record

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Literal
 
-from snacbench.files import (sha256_of_file)
 from snacbench.download import Progress, Silent, fetch_file, refuse_offline
 from snacbench.download import offline as offline_here
 from snacbench.errors import (
@@ -21,6 +20,7 @@ from snacbench.errors import (
     WeightsMismatch,
     WeightsUnavailable,
 )
+from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel, HostedFile, LocatedWeights
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded

@@ -15,9 +15,9 @@ import pytest
 import soundfile
 
 from snacbench.audio import io
-from snacbench.audio.io import (NOT_STATED, Header, probe, read, read_clip, write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import NOT_STATED, Header, probe, read, read_clip, write_flac
 from snacbench.errors import AudioError, StoreError
+from snacbench.files import sha256_of_file
 from snacbench.types import Audio, Clip
 from tests.containers import by_pyav
 

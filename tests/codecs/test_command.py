@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.files import (sha256_of_file)
 from snacbench.codecs import command
 from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packet_sizes, ogg_packets
 from snacbench.errors import CodecError, MissingPackage, UnknownPoint, UserError
+from snacbench.files import sha256_of_file
 from snacbench.models import LocatedWeights
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select

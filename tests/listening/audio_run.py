@@ -10,9 +10,9 @@ import numpy as np
 
 from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
-from snacbench.audio.io import (write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
+from snacbench.files import sha256_of_file
 from snacbench.rows import Bits, Calibration, Coded, Run
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Domain

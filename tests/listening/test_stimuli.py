@@ -10,9 +10,9 @@ import pytest
 import soundfile
 
 from snacbench.audio.align import advanced, cross_correlation
-from snacbench.audio.io import (read)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import read
 from snacbench.errors import AudioError, StoreError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.listening import stimuli as module
 from snacbench.listening.anchors import anchor
 from snacbench.listening.excerpt import cut

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from snacbench.plots.drawing import plot
-from snacbench.tables.run_rows import (RunRows)
+from snacbench.tables.run_rows import RunRows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

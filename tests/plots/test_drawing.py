@@ -13,7 +13,7 @@ import pytest
 from snacbench.errors import StoreError, UserError
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
-from snacbench.tables.run_rows import (scores_of)
+from snacbench.tables.run_rows import scores_of
 from tests.plots.conftest import Draw
 from tests.support.plots import DAC, OPUS, SEVERAL, SNAC, caption_of, run_rows, spec, texts
 

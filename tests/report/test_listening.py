@@ -19,7 +19,7 @@ from snacbench.rows import (
     ListeningSummary,
 )
 from snacbench.store.folder import RunFolder
-from snacbench.tables.run_rows import (RunRows)
+from snacbench.tables.run_rows import RunRows
 from tests.synthetic_runs import make_run
 
 EVIL = "<script>alert(1)</script>\"'&"

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from snacbench.audio.io import (write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import write_flac
 from snacbench.errors import StoreError, UserError
+from snacbench.files import sha256_of_file
 from snacbench.rows import Coded, Run, Score
 from snacbench.runner import scoring
 from snacbench.runner.ready import facts_of, make_ready, scored_too

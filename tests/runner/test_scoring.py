@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
-from snacbench.audio.io import (write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import write_flac
 from snacbench.errors import Undefined
+from snacbench.files import sha256_of_file
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, score_clip

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from snacbench.audio.io import (write_flac)
-from snacbench.files import (sha256_of_file)
+from snacbench.audio.io import write_flac
+from snacbench.files import sha256_of_file
 from snacbench.rows import Bits, Coded, Run, Score
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, MetricSpec

@@ -14,7 +14,7 @@ from scipy import stats
 from scipy.special import digamma
 
 from snacbench.errors import UnknownName
-from snacbench.recipes.recipe import (find_recipe)
+from snacbench.recipes.recipe import find_recipe
 from snacbench.rows import Bits, Coded
 from snacbench.selectors import select
 from snacbench.tables import layouts

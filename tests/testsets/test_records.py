@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.files import (sha256_of_file)
+from snacbench.files import sha256_of_file
 from snacbench.testsets import records
 from snacbench.testsets.records import FileIndex, JsonLines, Reading, in_threads, indexed_roots
 from tests.support.testsets import settle

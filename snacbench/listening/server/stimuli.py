@@ -9,8 +9,8 @@ from pathlib import Path
 
 import soundfile
 
-from snacbench.files import (sha256_of_file)
 from snacbench.errors import UserError
+from snacbench.files import sha256_of_file
 from snacbench.listening.facts import Facts, ItemFacts, read_facts, stimulus_file
 from snacbench.listening.test import RATE_HZ, ListeningTest
 
