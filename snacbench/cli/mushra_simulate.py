@@ -96,8 +96,8 @@ def _rehearse(
     at_once: int | None,
 ) -> None:
     from snacbench.listening.answers.study import read_study
-    from snacbench.listening.facts import read_facts
     from snacbench.listening.rehearse import check_nobody_else, rehearse
+    from snacbench.listening.stimuli import read_facts
 
     facts = read_facts(folder, test)
     if (folder / ANSWERS_FILE).is_file():

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from snacbench.audio.filters import low_pass
 from snacbench.errors import UnknownPoint
 from snacbench.models import CodecFamily, CodecModel, LocatedWeights
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
-
-_TRANSITION_HZ = 500.0
-_STOP_BAND_DB = 70.0
 
 _BASE = CodecSpec(
     name="identity",
@@ -62,18 +60,7 @@ def _unchanged(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) 
 
 
 def _low_passed(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
-    """Windowed sinc (Kaiser), flat to the cut-off, 70 dB down 500 Hz above it, zero delay."""
-    from scipy.signal import fftconvolve, firwin, kaiserord
-
-    cutoff_hz: float = spec.settings["cutoff_hz"]
-    if cutoff_hz + _TRANSITION_HZ >= rate_hz / 2:
-        return samples  # the band ends below the cut-off already
-    taps, beta = kaiserord(_STOP_BAND_DB, _TRANSITION_HZ / (rate_hz / 2))
-    taps |= 1  # an odd filter delays by whole samples, which mode="same" removes
-    window = ("kaiser", beta)
-    impulse = firwin(taps, cutoff_hz + _TRANSITION_HZ / 2, window=window, fs=rate_hz)
-    padded = np.pad(samples.astype(np.float64), [(0, 0), (taps // 2, taps // 2)])
-    return np.asarray(fftconvolve(padded, impulse[np.newaxis], mode="valid", axes=1))
+    return low_pass(Audio(samples, rate_hz), spec.settings["cutoff_hz"]).samples
 
 
 def _with_noise(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:

@@ -16,9 +16,9 @@ from typing import Any
 import requests
 
 from snacbench.errors import UserError
-from snacbench.listening.facts import Facts
 from snacbench.listening.simulate import manners_of, true_quality
 from snacbench.listening.simulated_listener import Model, SimulatedListener
+from snacbench.listening.stimuli import Facts
 from snacbench.listening.study import Study
 from snacbench.listening.test import ListeningTest, Question
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from snacbench.errors import UserError, did_you_mean
-from snacbench.listening.plan import Page, pages_of
+from snacbench.listening.design import Page, pages_of
 from snacbench.listening.simulated_listener import (
     CARELESS,
     Manner,
@@ -50,7 +50,7 @@ def default_mean(system: System) -> float:
 def simulate(test: ListeningTest, model: Model, listeners: int, seed: int = 0) -> Study:
     """Answers of simulated listeners to a test; the study is marked as simulated.
 
-    Listener n hears what `plan.pages_of` deals to number n. How they were made to behave is in
+    Listener n hears what `design.pages_of` deals to number n. How they were made to behave is in
     their answers under `SIMULATED_AS`.
 
     Raises

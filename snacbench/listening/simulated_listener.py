@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from snacbench.listening.spread import Spread
+from snacbench.listening.power import Spread
 from snacbench.listening.study import Answer
 from snacbench.listening.test import REFERENCE
 

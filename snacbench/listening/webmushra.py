@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from snacbench.errors import StoreError, UserError
-from snacbench.listening.facts import Facts
+from snacbench.listening.stimuli import Facts
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question
 
 FOLDER = "webmushra"

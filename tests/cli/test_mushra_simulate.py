@@ -10,7 +10,7 @@ from snacbench.errors import UserError
 from snacbench.listening.test import TEST_FILE, ListeningTest
 from snacbench.listening.tidy import read_tidy
 from tests.cli.in_process import call
-from tests.listening.test_plan import a_test
+from tests.listening.studies import numbered_test as a_test
 
 
 def write_test(folder: Path, test: ListeningTest) -> Path:

@@ -16,12 +16,12 @@ import uvicorn
 
 from snacbench.errors import UserError
 from snacbench.listening.answers.study import read_study
-from snacbench.listening.facts import FACTS_FILE, facts_text, read_facts, stimulus_file
-from snacbench.listening.plan import pages_of
+from snacbench.listening.design import pages_of
 from snacbench.listening.rehearse import MARK, check_nobody_else, rehearse
 from snacbench.listening.server.app import application
 from snacbench.listening.server.run import open_service
 from snacbench.listening.simulated_listener import Model
+from snacbench.listening.stimuli import FACTS_FILE, facts_text, read_facts, stimulus_file
 from snacbench.listening.study import Choice
 from snacbench.listening.test import REFERENCE, ListeningTest, read_test
 from tests.cli.in_process import call

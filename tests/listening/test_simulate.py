@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.listening.plan import pages_of
+from snacbench.listening.design import pages_of
+from snacbench.listening.power import Spread
 from snacbench.listening.simulate import (
     SIMULATED_AS,
     default_mean,
@@ -18,11 +19,10 @@ from snacbench.listening.simulate import (
     true_quality,
 )
 from snacbench.listening.simulated_listener import Model
-from snacbench.listening.spread import Spread
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANCHOR35, REFERENCE, Item, System
 from snacbench.listening.tidy import write_tidy
-from tests.listening.test_plan import a_test
+from tests.listening.studies import numbered_test as a_test
 
 MEANS = {"codec-0": 30.0, "codec-1": 60.0, "codec-2": 95.0}
 NO_SPREAD = Spread(0, 0, 0, 0, 0, 0)

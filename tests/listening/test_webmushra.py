@@ -19,8 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from snacbench.errors import StoreError, UserError
 from snacbench.listening import webmushra as module
-from snacbench.listening.facts import Facts
-from snacbench.listening.stimuli import make_stimuli
+from snacbench.listening.stimuli import Facts, make_stimuli
 from snacbench.listening.test import Item, ListeningTest, System
 from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import configuration, export_webmushra

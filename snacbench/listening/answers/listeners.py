@@ -12,7 +12,7 @@ from snacbench.listening.answers.open import Answers
 from snacbench.listening.answers.questions import checked_answers, missing_answers
 from snacbench.listening.answers.refusal import Refused
 from snacbench.listening.answers.tokens import digest, new_key, new_name, new_token, same_digest
-from snacbench.listening.plan import Page, pages_of
+from snacbench.listening.design import Page, pages_of
 from snacbench.listening.test import REFERENCE, ListeningTest
 
 # A number is given anew when whoever had it never rated a page and was not seen for so long.

@@ -11,7 +11,7 @@ import soundfile
 
 from snacbench.audio.io import sha256_of_file
 from snacbench.errors import UserError
-from snacbench.listening.facts import Facts, ItemFacts, read_facts, stimulus_file
+from snacbench.listening.stimuli import Facts, ItemFacts, read_facts, stimulus_file
 from snacbench.listening.test import RATE_HZ, ListeningTest
 
 MEDIA_TYPES = {"wav": "audio/wav", "flac": "audio/flac"}

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from snacbench.listening.write import write_test
 
-from snacbench.listening.facts import (
+from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
     ItemFacts,
@@ -19,7 +20,6 @@ from snacbench.listening.facts import (
     stimulus_file,
 )
 from snacbench.listening.test import Item, ListeningTest, Question, System
-from snacbench.listening.write import write_test
 
 SAMPLES = 24_000
 QUESTIONS = (

@@ -9,8 +9,8 @@ import pytest
 import soundfile
 
 from snacbench.errors import UserError
-from snacbench.listening.facts import FACTS_FILE, stimulus_file
 from snacbench.listening.server.stimuli import served_stimuli
+from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
 from snacbench.listening.test import ListeningTest
 from tests.listening.server.folders import SAMPLES, facts_of, make_folder, small_test
 

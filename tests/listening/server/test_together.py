@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from snacbench.listening.answers.study import read_study
-from snacbench.listening.plan import pages_of
+from snacbench.listening.design import pages_of
 from snacbench.listening.study import Rating
 from snacbench.listening.test import read_test
 from tests.listening.server.client import ANSWERS, ScriptedListener, answers_to
