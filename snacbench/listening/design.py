@@ -113,20 +113,6 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             "it out, so that everybody rates all of them"
         )
     begin(len(rated) + len(practice))
-    seen: Counter[str] = Counter()
-
-    def item_of(clip: Clip, kind: str) -> Item:
-        start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
-        seen[kind] += 1
-        step()
-        return Item(
-            id=f"{kind}-{seen[kind]}",
-            clip=clip.id,
-            domain=clip.domain,
-            start_s=start_s,
-            duration_s=duration_s,
-        )
-
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
     return ListeningTest(
@@ -138,8 +124,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         run_id=folder.run.id,
         set_sha256=folder.run.set_sha256,
         systems=tuple(System(name=c.name, kbps=actual_kbps(c.name, run.coded)) for c in codecs),
-        items=tuple(item_of(c, "item" if c.domain == "unknown" else c.domain) for c in rated),
-        training=tuple(item_of(clip, "training") for clip in practice),
+        items=_items(run, rated, excerpt_s, "", step),
+        training=_items(run, practice, excerpt_s, "training", step),
         pages_per_listener=pages_per_listener,
         level=Level(match_per_condition=match_per_condition),
         language=language,
@@ -148,6 +134,22 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         questionnaire=texts.questionnaire,
         made_by=f"snacbench {__version__}",
     )
+
+
+def _items(
+    run: RunSignals, clips: Sequence[Clip], wanted_s: float, name: str, step: Callable[[], None]
+) -> tuple[Item, ...]:
+    """Items named by `name`, or else their domain, and a number, such as ``speech-2``."""
+    seen: Counter[str] = Counter()
+    items = []
+    for clip in clips:
+        start_s, duration_s = choose_excerpt(run.source(clip.id), wanted_s)
+        kind = name or ("item" if clip.domain == "unknown" else clip.domain)
+        seen[kind] += 1
+        id_, excerpt = f"{kind}-{seen[kind]}", {"start_s": start_s, "duration_s": duration_s}
+        items.append(Item(id=id_, clip=clip.id, domain=clip.domain, **excerpt))
+        step()
+    return tuple(items)
 
 
 def check_free(target: Path) -> None:

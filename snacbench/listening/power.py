@@ -87,25 +87,21 @@ class Question:
     level: float = 0.05
 
     def __post_init__(self) -> None:
-        for right, text in (
-            (
-                0 < self.difference <= 100,
-                f"a difference of {self.difference:g} points; it must be more than 0",
+        points, level = self.difference, self.level
+        wrong = {
+            f"a difference of {points:g} points; it must be more than 0": not 0 < points <= 100,
+            f"{self.items} items; there must be 1 or more": self.items < 1,
+            f"{self.systems} systems; a comparison takes 2 or more": self.systems < 2,
+            f"{self.pages} pages per listener; there must be 1 to {self.items}": (
+                self.pages not in range(1, self.items + 1)
             ),
-            (self.items >= 1, f"{self.items} items; there must be 1 or more"),
-            (self.systems >= 2, f"{self.systems} systems; a comparison takes 2 or more"),
-            (
-                1 <= self.pages <= self.items,
-                f"{self.pages} pages per listener; there must be 1 to {self.items}",
+            f"a level of {level:g}; it must lie between 0 and 1": not 0 < level < 1,
+            f"a power of {self.power:g}; it must lie between {level:g} and 1": (
+                not level < self.power < 1
             ),
-            (0 < self.level < 1, f"a level of {self.level:g}; it must lie between 0 and 1"),
-            (
-                self.level < self.power < 1,
-                f"a power of {self.power:g}; it must lie between {self.level:g} and 1",
-            ),
-        ):
-            if not right:
-                raise UserError(f"cannot plan for {text}")
+        }
+        for text in (text for text, is_wrong in wrong.items() if is_wrong):
+            raise UserError(f"cannot plan for {text}")
 
     @property
     def pages(self) -> int:

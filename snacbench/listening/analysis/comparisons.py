@@ -102,46 +102,38 @@ class Friedman:
 
     Attributes
     ----------
-    statistic : float or None
+    statistic : float
         Chi square, corrected for ties (Friedman, "The use of ranks to avoid the assumption of
         normality", Journal of the American Statistical Association 32(200), 1937).
-    p_value : float or None
+    p_value : float
         From the chi square distribution with systems - 1 degrees of freedom.
-    w : float or None
+    w : float
         Kendall's coefficient of concordance, 0 to 1: ``statistic / (listeners (systems - 1))``.
     listeners, systems : int
         Blocks and treatments; a listener without all systems is no complete block and not there.
-    reason : str
-        Why there is no value.
     """
 
-    statistic: float | None
-    p_value: float | None
-    w: float | None
+    statistic: float
+    p_value: float
+    w: float
     listeners: int
     systems: int
-    reason: str = ""
 
 
-def friedman(ratings: Ratings) -> Friedman:
+def friedman(ratings: Ratings) -> Friedman | None:
     """Friedman's test over the systems under test, the listeners being its blocks.
 
-    A listener's means are over pages that have all systems, so that items cancel.
+    A listener's means are over pages that have all systems, so that items cancel. None for less
+    than three systems or two complete listeners, and where all systems were rated alike.
     """
     systems = len(ratings.systems)
     scores = ratings.scores[:, :, :systems]
     whole = np.isfinite(scores).all(axis=2, keepdims=True)
     means = listener_means(np.where(whole, scores, np.nan))
     blocks = means[np.isfinite(means).all(axis=1)]
-    count, reason = len(blocks), ""
-    if systems < 3:
-        reason = "it needs three systems"
-    elif count < _LEAST_LISTENERS:
-        reason = "it needs two complete listeners"
-    elif (np.ptp(blocks, axis=1) == 0).all():
-        reason = "all systems were rated alike"
-    if reason:
-        return Friedman(None, None, None, count, systems, reason)
+    count = len(blocks)
+    if systems < 3 or count < _LEAST_LISTENERS or (np.ptp(blocks, axis=1) == 0).all():
+        return None
     test = stats.friedmanchisquare(*blocks.T)
     w = float(test.statistic) / (count * (systems - 1))
     return Friedman(float(test.statistic), float(test.pvalue), w, count, systems)

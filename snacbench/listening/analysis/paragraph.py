@@ -157,8 +157,7 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
             "correction over listeners."
         )
     elif compared:
-        known = analysis.friedman and analysis.friedman.statistic is not None
-        first = "Friedman's test over listeners and by " if known else ""
+        first = "Friedman's test over listeners and by " if analysis.friedman else ""
         yield (
             f"systems were compared by {first}two-sided Wilcoxon signed-rank tests on each "
             f"listener's mean difference, with Holm's correction for {count(compared, 'pair')}."
@@ -178,8 +177,7 @@ def _scores(analysis: Analysis) -> Iterator[str]:
     others = [f"{aside[m.condition]} {m.mean:.1f}" for m in analysis.overall if m not in systems]
     if others:
         yield f"for comparison, {listed(others)}."
-    test = analysis.friedman
-    if test and test.p_value is not None:
+    if test := analysis.friedman:
         alike = "differed" if test.p_value <= 1 - analysis.level else "did not differ significantly"
         yield (
             f"systems {alike} (Friedman: chi-square({test.systems - 1}) = {test.statistic:.1f}, "

@@ -60,16 +60,16 @@ def test_friedman_takes_pages_that_have_all_systems() -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "reason"),
+    "columns",
     [
-        ({"a": [1.0, 2.0], "b": [2.0, 3.0]}, "it needs three systems"),
-        ({"a": [1.0], "b": [2.0], "c": [3.0]}, "it needs two complete listeners"),
-        ({"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]}, "all systems were rated alike"),
+        {"a": [1.0, 2.0], "b": [2.0, 3.0]},
+        {"a": [1.0], "b": [2.0], "c": [3.0]},
+        {"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]},
     ],
+    ids=["two systems", "one listener", "all alike"],
 )
-def test_friedman_says_why_it_has_no_value(columns: dict[str, list[float]], reason: str) -> None:
-    found = friedman(ratings_of(study_of(one_item(**columns))))
-    assert (found.statistic, found.reason) == (None, reason)
+def test_friedman_has_no_value(columns: dict[str, list[float]]) -> None:
+    assert friedman(ratings_of(study_of(one_item(**columns)))) is None
 
 
 def test_wilcoxon_by_hand() -> None:
