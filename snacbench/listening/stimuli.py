@@ -7,7 +7,6 @@ of one length, one gain and one size in bytes. ``stimuli.json`` says what was me
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -19,14 +18,13 @@ from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
-import soundfile
 
 from snacbench import __version__
 from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
 from snacbench.audio.clipping import limited
 from snacbench.audio.filters import energy_above_db, low_pass
-from snacbench.audio.io import read, read_clip, sha256_of_file
+from snacbench.audio.io import read, read_clip, sha256_of_file, write_flac, write_wav
 from snacbench.audio.loudness import loudness_lufs
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
@@ -56,7 +54,6 @@ Format = Literal["wav", "flac"]
 _OVERSAMPLING = 8
 _SILENCE_AROUND_S = 0.01  # what rings past the ends counts
 
-_BITS = 24
 _FLAC_HEADER_BYTES = 4  # of a metadata block: last-block flag and type, length (RFC 9639, 8.1)
 _PADDING, _LAST = 1, 0x80
 _MAX_BLOCK_BYTES = 2**24 - 1
@@ -336,15 +333,22 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 # ----------------------------------------------------------------------------------------- files
 
 
-def files_of(signals: Mapping[str, Audio], format_: Format) -> dict[str, bytes]:
-    """The signals of an item as 24-bit files of equal size: WAV, or FLAC filled up.
+def write_files(signals: Mapping[str, Audio], paths: Mapping[str, Path]) -> None:
+    """Write the signals of an item as 24-bit files of equal size: WAV, or FLAC filled up.
 
     Low-passed sound compresses better: by the size of its FLAC file alone, an anchor is known.
+
+    Parameters
+    ----------
+    paths : mapping from condition to Path
+        Of one format, which their endings say.
 
     Raises
     ------
     AudioError
         If the signals differ in length, rate or channels, so that sizes cannot be equal.
+    StoreError
+        If a file cannot be written.
     """
     shapes = {(*signal.samples.shape, signal.rate_hz) for signal in signals.values()}
     if len(shapes) != 1:
@@ -352,18 +356,13 @@ def files_of(signals: Mapping[str, Audio], format_: Format) -> dict[str, bytes]:
             "the conditions of an item must have one length, rate and number of channels, found "
             f"{sorted(shapes)}"
         )
-    full_scale, files = float(2 ** (_BITS - 1)), {}
-    for name, audio in signals.items():
-        rounded = np.rint(audio.samples.T.astype(np.float64) * full_scale)
-        pcm = np.clip(rounded, -full_scale, full_scale - 1).astype(np.int32) << (32 - _BITS)
-        stream = io.BytesIO()
-        soundfile.write(stream, pcm, audio.rate_hz, format=format_.upper(), subtype=f"PCM_{_BITS}")
-        files[name] = stream.getvalue()
-    if format_ == "wav":
-        return files
+    for name, signal in signals.items():
+        (write_flac if paths[name].suffix == ".flac" else write_wav)(paths[name], signal)
+    flacs = [paths[name] for name in signals if paths[name].suffix == ".flac"]
     # One block of padding in each, the largest file included: all are built alike.
-    size = max(map(len, files.values())) + _FLAC_HEADER_BYTES
-    return {name: _padded(content, size - len(content)) for name, content in files.items()}
+    size = max((path.stat().st_size for path in flacs), default=0) + _FLAC_HEADER_BYTES
+    for path in flacs:
+        path.write_bytes(_padded(path.read_bytes(), size - path.stat().st_size))
 
 
 def _padded(flac: bytes, num_bytes: int) -> bytes:
@@ -377,14 +376,6 @@ def _padded(flac: bytes, num_bytes: int) -> bytes:
     header = bytes([flag | _PADDING]) + length.to_bytes(3)
     opened = flac[:first] + bytes([flac[first] & ~_LAST & 0xFF]) + flac[first + 1 : end]
     return opened + header + bytes(length) + flac[end:]
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
 
 
 # ------------------------------------------------------------------------------------ making them
@@ -424,17 +415,17 @@ def make_stimuli(
             step()
         digest = design_sha256(test)
         facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, format_, found)
-        _write(kept, facts_text(facts).encode())
+        kept.write_text(facts_text(facts), "utf-8")
         # Whoever finds stimuli.json finds the stimuli that it tells of.
         (folder / FACTS_FILE).unlink(missing_ok=True)
         if (folder / STIMULI_FOLDER).exists():
             shutil.rmtree(folder / STIMULI_FOLDER)
         partial.replace(folder / STIMULI_FOLDER)
         kept.replace(folder / FACTS_FILE)
-    except OSError as error:
+    except (OSError, StoreError) as error:
         raise StoreError(
-            f"cannot write the stimuli of {test.id} ({error.strerror or error}); free some space "
-            "or check the folder's permissions, then try again"
+            f"cannot write the stimuli of {test.id} ({getattr(error, 'strerror', None) or error}); "
+            "free some space or check the folder's permissions, then try again"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -471,21 +462,22 @@ def _make_item(
     try:
         signals = excerpts(run, test, item, delays)
         gain_db, lowered_db = gains(signals, test.level)
+        signals = {name: scaled(signal, gain_db[name]) for name, signal in signals.items()}
+        files = {name: stimulus_file(item.id, name, format_) for name in signals}
+        places = {n: target / Path(f).relative_to(STIMULI_FOLDER) for n, f in files.items()}
+        write_files(signals, places)
     except ClipError as error:
         raise UserError(f"item {item.id} ({item.clip}): {error}") from error
-    signals = {name: scaled(signal, gain_db[name]) for name, signal in signals.items()}
     stimuli = {}
-    for name, content in files_of(signals, format_).items():
-        file = stimulus_file(item.id, name, format_)
-        _write(target / Path(file).relative_to(STIMULI_FOLDER), content)
-        loudness = loudness_lufs(signals[name])
+    for name, signal in signals.items():
+        loudness = loudness_lufs(signal)
         stimuli[name] = StimulusFacts(
-            file,
-            hashlib.sha256(content).hexdigest(),
-            len(content),
+            files[name],
+            sha256_of_file(places[name]),
+            places[name].stat().st_size,
             round(gain_db[name], 3),
             None if loudness is None else round(loudness, 3),
-            _finite(true_peak_dbtp(signals[name])),
+            _finite(true_peak_dbtp(signal)),
             *delays.get(name, ()),
         )
     reference = signals[REFERENCE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import math
 from dataclasses import replace
@@ -14,7 +13,7 @@ import soundfile
 
 from snacbench.audio.align import cross_correlation
 from snacbench.audio.filters import low_pass
-from snacbench.audio.io import read, sha256_of_file
+from snacbench.audio.io import read, sha256_of_file, write_wav
 from snacbench.audio.loudness import loudness_lufs
 from snacbench.audio.resample import resample
 from snacbench.errors import AudioError, StoreError, UserError
@@ -24,13 +23,13 @@ from snacbench.listening.stimuli import (
     RunSignals,
     cut,
     design_sha256,
-    files_of,
     gains,
     make_stimuli,
     read_facts,
     scaled,
     stimulus_file,
     true_peak_dbtp,
+    write_files,
 )
 from snacbench.listening.test import Item, Level, ListeningTest, System
 from snacbench.rows import Calibration
@@ -188,18 +187,22 @@ def test_flac_files_are_of_equal_size_and_of_the_same_samples(
             np.testing.assert_array_equal(samples, expected)
 
 
+def paths_in(folder: Path, ending: str) -> dict[str, Path]:
+    return {name: folder / f"{name}.{ending}" for name in "ab"}
+
+
 def test_padding_is_a_block_that_other_decoders_skip(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     loud, silent = broadband(1, 48_000), Audio(np.zeros((1, 48_000), np.float32), 48_000)
-    files = files_of({"a": loud, "b": silent}, "flac")
-    assert len(files["a"]) == len(files["b"])
-    for content in files.values():
+    paths = paths_in(tmp_path, "flac")
+    write_files({"a": loud, "b": silent}, paths)
+    contents = [path.read_bytes() for path in paths.values()]
+    assert len(contents[0]) == len(contents[1])
+    for content in contents:
         blocks = list(metadata_blocks(content))
         assert blocks[0][0] == 0
         assert 1 in [kind for kind, _ in blocks]
-    path = tmp_path / "b.flac"
-    path.write_bytes(files["b"])
-    with av.open(str(path)) as container:
+    with av.open(str(paths["b"])) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     assert sum(frame.shape[-1] for frame in frames) == 48_000
     assert not np.concatenate([frame.ravel() for frame in frames]).any()
@@ -218,13 +221,16 @@ def metadata_blocks(flac: bytes) -> list[tuple[int, int]]:
             return found
 
 
-def test_files_that_cannot_be_of_equal_size_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_of_equal_size_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = {"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}
     with pytest.raises(AudioError, match="must have one length, rate and number of channels"):
-        files_of({"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}, "wav")
+        write_files(signals, paths_in(tmp_path, "wav"))
     monkeypatch.setattr("snacbench.listening.stimuli._MAX_BLOCK_BYTES", 10)
-    signals = {"a": broadband(1, 48_000), "b": Audio(np.zeros((1, 48_000), np.float32), 48_000)}
+    signals["b"] = Audio(np.zeros((1, 48_000), np.float32), 48_000)
     with pytest.raises(AudioError, match="FLAC holds up to 10 bytes of padding, found"):
-        files_of(signals, "flac")
+        write_files(signals, paths_in(tmp_path, "flac"))
 
 
 def test_names_that_are_no_file_names_are_encoded() -> None:
@@ -319,15 +325,14 @@ def test_a_full_disk_leaves_the_old_stimuli(
     facts = make_stimuli(folder, TEST)
     written = []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, audio: Audio) -> int:
         written.append(path)
         if len(written) > 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+            raise StoreError(f"the disk is full while writing {path}")
+        return write_wav(path, audio)
 
-    monkeypatch.setattr(module, "_write", full)
-    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*No space left"):
+    monkeypatch.setattr(module, "write_wav", full)
+    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*the disk is full"):
         make_stimuli(folder, TEST)
     assert read_facts(folder, TEST) == facts
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from snacbench.listening.analysis.comparisons import POOLED_CAVEAT, Comparison
 from snacbench.listening.test import REFERENCE, RESERVED
 from snacbench.listening.tidy import safe_cell
 from snacbench.listening.words import SIMULATED, condition_name, count, p_text, percent
-from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
+from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.render.latex import to_latex
@@ -25,14 +25,22 @@ from snacbench.tables.table import Cell, Column, Row, Table
 FIGURE_FORMATS = ("svg", "pdf", "png")
 OVER_LISTENERS = "interval over listeners like these, on these items"
 _P = (Column("p_value", "p"), Column("p_holm", "p (Holm)"))
+_WITH_INTERVAL = ("mean", "difference", "share")
+
+Record = dict[str, Any]
 
 
 def tables_of(analysis: Analysis) -> list[Table]:
     """All tables of a study; those of simulated listeners say so."""
+    records = records_of(analysis)
     form = analysis.study.form
-    first = {"ab": _preferences, "abx": _identifications}.get(form, _scores)(analysis)
-    others = [_pairs(analysis), _items(analysis)] if analysis.means else []
-    tables = [table for table in (first, *others, _listeners(analysis)) if table.rows]
+    if form == "ab":
+        made = [_preferences(analysis, records["preferences"])]
+    elif form == "abx":
+        made = [_identifications(analysis, records["abx"])]
+    else:
+        made = [_scores(analysis), _pairs(analysis, records["pairs"]), _items(analysis)]
+    tables = [table for table in (*made, _listeners(analysis, records["listeners"])) if table.rows]
     if analysis.study.simulated:
         tables = [
             replace(t, title=f"{t.title} (SIMULATED)", footnotes=(SIMULATED, *t.footnotes))
@@ -41,49 +49,66 @@ def tables_of(analysis: Analysis) -> list[Table]:
     return tables
 
 
+def _rows(
+    analysis: Analysis, columns: Sequence[Column], records: Mapping[str, Record]
+) -> tuple[Row, ...]:
+    """Labelled records as rows."""
+    rows = []
+    for label, record in records.items():
+        cells = {column.key: _cell(analysis, column, record) for column in columns}
+        rows.append(Row(label, cells, ranked=record.get("condition") not in RESERVED))
+    return tuple(rows)
+
+
+def _cell(analysis: Analysis, column: Column, record: Record) -> Cell:
+    """What a record says under a column: shares in percent, p values as text."""
+    value, scale = record.get(column.key), 100 if column.unit == "%" else 1
+    if column in _P:
+        return Cell(text=p_text(value))
+    if isinstance(value, Cell):
+        return value
+    if value is None or isinstance(value, str):
+        return Cell(text=value or "")
+    if column.key not in _WITH_INTERVAL:
+        return Cell(float(value))
+    low, high = (None if record[end] is None else scale * record[end] for end in ("low", "high"))
+    n, listeners = record.get("n", 0), record["listeners"]
+    of = Interval(scale * value, low, high, analysis.level, n, listeners, OVER_LISTENERS)
+    return Cell(scale * value, of)
+
+
 def _scores(analysis: Analysis) -> Table:
     before = {m.condition: m.mean for m in analysis.means_before if m.domain == ALL_DOMAINS}
-    by_place = {(m.condition, m.domain): m for m in analysis.means}
-    domains = [m for m in dict.fromkeys(m.domain for m in analysis.means) if m != ALL_DOMAINS]
+    domains = [d for d in dict.fromkeys(m.domain for m in analysis.means) if d != ALL_DOMAINS]
+    mean = Column("mean", "mean score", better="higher", digits=1)
     columns = (
         Column("kbps", "rate", "kbps"),
-        Column("mean", "mean score", better="higher", digits=1),
+        mean,
         *(Column(f"mean_{domain}", domain, digits=1) for domain in domains),
         Column("median", "median", digits=1),
         Column("iqr", "IQR", digits=1),
         Column("before", "mean before screening", digits=1),
         Column("n", "ratings", digits=0),
     )
-
-    def mean_cell(m: ConditionSummary) -> Cell:
-        of = Interval(m.mean, m.low, m.high, analysis.level, m.n, m.listeners, OVER_LISTENERS)
-        return Cell(m.mean, of)
-
-    rows = []
-    for m in analysis.overall:
-        cells = {
-            "kbps": Cell(m.kbps),
-            "mean": mean_cell(m),
-            "median": Cell(m.median),
-            "iqr": Cell(m.third_quartile - m.first_quartile),
-            "before": Cell(before.get(m.condition)),
-            "n": Cell(float(m.n)),
-        }
-        for domain in domains:
-            if there := by_place.get((m.condition, domain)):
-                cells[f"mean_{domain}"] = mean_cell(there)
-        ranked = m.condition not in RESERVED
-        rows.append(Row(condition_name(m.condition), cells, ranked=ranked))
+    shown: dict[str, Record] = {}
+    for m in analysis.means:
+        row = shown.setdefault(condition_name(m.condition), {})
+        if m.domain == ALL_DOMAINS:
+            row |= vars(m)
+            row |= {"iqr": m.third_quartile - m.first_quartile, "before": before.get(m.condition)}
+        else:
+            row[f"mean_{m.domain}"] = _cell(analysis, mean, vars(m))
     notes = (
         f"mean in which every item counts the same, with its {percent(analysis.level)} "
         f"{OVER_LISTENERS}",
         f"{len(analysis.screening.kept)} of {len(analysis.screening.before)} listeners after "
         "screening",
     )
-    return Table(f"Scores: {analysis.study.name}", columns, tuple(rows), notes, "condition")
+    rows = _rows(analysis, columns, shown)
+    return Table(f"Scores: {analysis.study.name}", columns, rows, notes, "condition")
 
 
-def _pairs(analysis: Analysis) -> Table:
+def _pairs(analysis: Analysis, records: Sequence[Record]) -> Table:
     columns = (
         Column("difference", "difference", "points", digits=1),
         *_P,
@@ -91,55 +116,29 @@ def _pairs(analysis: Analysis) -> Table:
         Column("superiority", "rated higher"),
         Column("both", "over items too"),
     )
-    rows = []
-    for one in analysis.comparisons:
-        both = ""
-        if one.low_both is not None and one.high_both is not None:
-            both = f"[{one.low_both:.1f}, {one.high_both:.1f}]"
-        cells = {
-            "difference": _value(one, analysis, 1),
-            **_p_cells(one),
-            "d_z": Cell(one.d_z),
-            "superiority": Cell(one.superiority),
-            "both": Cell(text=both),
-        }
-        rows.append(Row(f"{one.first} − {one.second}", cells))
+    shown = {}
+    for r in records:
+        both = "" if r["low_both"] is None else f"[{r['low_both']:.1f}, {r['high_both']:.1f}]"
+        shown[f"{r['first']} − {r['second']}"] = {**r, "both": both}
     notes = (
         f"first minus second, with the {percent(analysis.level)} {OVER_LISTENERS}",
         "p: Wilcoxon's signed-rank test on each listener's mean difference, two-sided; Holm's "
-        f"correction over these {len(rows)} pairs",
+        f"correction over these {len(records)} pairs",
         "d_z: mean over standard deviation of the listeners' mean differences; rated higher: share "
         "of pages on which the first is above the second, ties half",
         "over items too: interval for other listeners and other items; none below 5 items",
-        *too_few_note(analysis, len(rows)),
+        *too_few_note(analysis, len(records)),
     )
-    return Table("Systems in pairs", columns, tuple(rows), notes, "pair")
-
-
-def _value(one: Comparison, analysis: Analysis, scale: float) -> Cell:
-    """What was compared, with its interval over listeners."""
-    value, low, high = (None if x is None else scale * x for x in (one.value, one.low, one.high))
-    n, listeners = sum(one.answers), one.listeners
-    of = Interval(scale * one.value, low, high, analysis.level, n, listeners, OVER_LISTENERS)
-    return Cell(value, of)
-
-
-def _p_cells(one: Comparison) -> dict[str, Cell]:
-    return {"p_value": Cell(text=p_text(one.p_value)), "p_holm": Cell(text=p_text(one.p_holm))}
+    rows = _rows(analysis, columns, shown)
+    return Table("Systems in pairs", columns, rows, notes, "pair")
 
 
 def _items(analysis: Analysis) -> Table:
-    conditions = [m.condition for m in analysis.overall]
     columns = (
         Column("mean", "mean of systems", digits=1),
-        *(Column(c, condition_name(c), digits=1) for c in conditions),
-        Column("n", "listeners", digits=0),
+        *(Column(m.condition, condition_name(m.condition), digits=1) for m in analysis.overall),
+        Column("listeners", "listeners", digits=0),
     )
-    rows = []
-    for one in analysis.items:
-        of = Interval(one.mean, one.low, one.high, analysis.level, 0, one.listeners, OVER_LISTENERS)
-        cells = {"mean": Cell(one.mean, of), "n": Cell(float(one.listeners))}
-        rows.append(Row(one.item, cells | {c: Cell(v) for c, v in one.by_condition.items()}))
     notes = ["hardest first; means over listeners after screening"]
     if analysis.screening.transparent_items:
         names = ", ".join(analysis.screening.transparent_items)
@@ -147,72 +146,66 @@ def _items(analysis: Analysis) -> Table:
             f"over 25 % of the listeners rate the 7 kHz anchor above 90 on: {names}; it is not "
             "held against them"
         )
-    return Table("Items", columns, tuple(rows), tuple(notes), "item")
+    shown = {one.item: {**one.by_condition, **vars(one)} for one in analysis.items}
+    rows = _rows(analysis, columns, shown)
+    return Table("Items", columns, rows, tuple(notes), "item")
 
 
-def _listeners(analysis: Analysis) -> Table:
-    out = excluded_by(analysis)
-    agreements = {a.listener: a for a in analysis.agreements}
+def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
     columns = [Column("pages", "pages", digits=0), Column("excluded", "excluded")]
-    if agreements:
+    notes: tuple[str, ...] = ()
+    if analysis.agreements:
         columns[1:1] = [
             Column("reference", "reference < 90"),
             Column("anchor", "anchor > 90"),
-            Column("r", "r"),
+            Column("correlation", "r"),
             Column("offset", "offset", "points", digits=1),
         ]
-    rows = []
-    for c in analysis.screening.checks:
-        agreement = agreements.get(c.listener)
-        of = "" if c.pages_planned is None else f" of {c.pages_planned}"
-        low = f"{c.reference_low} of {c.reference_items}" if c.reference_items else ""
-        high = f"{c.anchor_high} of {c.anchor_items}" if c.anchor_items else ""
-        cells = {
-            "pages": Cell(text=f"{c.pages}{of}"),
-            "reference": Cell(text=low),
-            "anchor": Cell(text=high),
-            "r": Cell(agreement.correlation if agreement else None),
-            "offset": Cell(agreement.offset if agreement else None),
-            "excluded": Cell(text=out.get(c.listener, "")),
+        notes = (
+            "r: correlation with the mean of the other listeners over systems and items; offset: "
+            "how much higher than they the listener rates",
+        )
+
+    def part(of: int, whole: int | None) -> str:
+        return f"{of} of {whole}" if whole else ""
+
+    shown = {
+        r["listener"]: {
+            **r,
+            "pages": part(r["pages"], r["pages_planned"]) or str(r["pages"]),
+            "reference": part(r["reference_low"], r["reference_items"]),
+            "anchor": part(r["anchor_high"], r["anchor_items"]),
         }
-        rows.append(Row(c.listener, cells))
-    note = (
-        "r: correlation with the mean of the other listeners over systems and items; offset: how "
-        "much higher than they the listener rates"
-    )
-    notes = (note,) if agreements else ()
-    return Table("Listeners", tuple(columns), tuple(rows), notes, "listener")
+        for r in records
+    }
+    rows = _rows(analysis, columns, shown)
+    return Table("Listeners", tuple(columns), rows, notes, "listener")
 
 
-def _preferences(analysis: Analysis) -> Table:
+def _preferences(analysis: Analysis, records: Sequence[Record]) -> Table:
     columns = (
         Column("share", "preference for the first", "%", digits=1),
         Column("wins", "first", digits=0),
         Column("ties", "neither", digits=0),
         Column("losses", "second", digits=0),
-        Column("listeners", "listeners for first : second"),
+        Column("votes", "listeners for first : second"),
         *_P,
     )
-    rows = []
-    for one in analysis.comparisons:
-        numbers = zip(("wins", "ties", "losses"), one.answers, strict=True)
-        cells = {
-            "share": _value(one, analysis, 100),
-            **{name: Cell(float(number)) for name, number in numbers},
-            "listeners": Cell(text=f"{one.for_first} : {one.for_second}"),
-            **_p_cells(one),
-        }
-        rows.append(Row(f"{one.first} over {one.second}", cells))
     notes = (
         f"ties count half; every item counts the same; {percent(analysis.level)} {OVER_LISTENERS}",
         "p: exact sign test, two-sided, each listener counting once, by what most of their answers "
-        f"say; Holm's correction over these {len(rows)} pairs",
-        *too_few_note(analysis, len(rows)),
+        f"say; Holm's correction over these {len(records)} pairs",
+        *too_few_note(analysis, len(records)),
     )
-    return Table(f"Preferences: {analysis.study.name}", columns, tuple(rows), notes, "pair")
+    shown = {
+        f"{r['first']} over {r['second']}": {**r, "votes": f"{r['for_first']} : {r['for_second']}"}
+        for r in records
+    }
+    rows = _rows(analysis, columns, shown)
+    return Table(f"Preferences: {analysis.study.name}", columns, rows, notes, "pair")
 
 
-def _identifications(analysis: Analysis) -> Table:
+def _identifications(analysis: Analysis, records: Sequence[Record]) -> Table:
     columns = (
         Column("share", "right answers", "%", digits=1),
         Column("correct", "right", digits=0),
@@ -220,22 +213,17 @@ def _identifications(analysis: Analysis) -> Table:
         *_P,
         Column("hearing", "listeners above chance"),
     )
-    rows = []
-    for one in analysis.comparisons:
-        cells = {
-            "share": _value(one, analysis, 100),
-            "correct": Cell(float(one.answers[0])),
-            "trials": Cell(float(sum(one.answers))),
-            **_p_cells(one),
-            "hearing": Cell(text=f"{above_chance(one, analysis.level)} of {one.listeners}"),
-        }
-        rows.append(Row(f"{one.first} from the {REFERENCE}", cells))
     notes = (
         f"50 % is guessing; every item counts the same; {percent(analysis.level)} {OVER_LISTENERS}",
         f"{POOLED_CAVEAT}; Holm's correction over the systems",
         "listeners above chance: exact binomial test of each, Holm's correction over listeners",
     )
-    return Table(f"ABX: {analysis.study.name}", columns, tuple(rows), notes, "system")
+    shown = {}
+    for one, r in zip(analysis.comparisons, records, strict=True):
+        hearing = f"{above_chance(one, analysis.level)} of {one.listeners}"
+        shown[f"{one.first} from the {REFERENCE}"] = {**r, "hearing": hearing}
+    rows = _rows(analysis, columns, shown)
+    return Table(f"ABX: {analysis.study.name}", columns, rows, notes, "system")
 
 
 def above_chance(one: Comparison, level: float) -> int:
@@ -296,7 +284,7 @@ def write_all(
         "summary.md": "\n\n".join(filter(None, parts)) + "\n",
         "paragraph.txt": summary.text + "\n",
         "tables.tex": to_latex(tables),
-        **{f"{name}.csv": csv_text(records) for name, records in records_of(analysis) if records},
+        **{f"{k}.csv": csv_text(records) for k, records in records_of(analysis).items() if records},
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -313,9 +301,6 @@ def write_all(
     return paths
 
 
-Record = dict[str, Any]
-
-
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
     columns = dict.fromkeys(key for record in records for key in record)
@@ -328,38 +313,9 @@ def csv_text(records: Sequence[Record]) -> str:
     return out.getvalue()
 
 
-def records_of(analysis: Analysis) -> Iterator[tuple[str, list[Record]]]:
-    """Every table of numbers, with the name of its file; those of simulated listeners say so."""
-    means = {"after": analysis.means, "before": analysis.means_before}
-    found: dict[str, list[Record]] = {
-        "scores": [{"screening": when, **vars(m)} for when, of in means.items() for m in of],
-        **_comparison_records(analysis),
-        "items": [
-            {k: v for k, v in vars(one).items() if k != "by_condition"}
-            | {f"mean_{c}": value for c, value in one.by_condition.items()}
-            for one in analysis.items
-        ],
-    }
-    out, listeners = excluded_by(analysis), list[Record]()
-    agreements = {one.listener: one for one in analysis.agreements}
-    for check in analysis.screening.checks:
-        agreement = agreements.get(check.listener)
-        listeners.append(
-            {
-                **vars(check),
-                "correlation": agreement.correlation if agreement else None,
-                "offset": agreement.offset if agreement else None,
-                "kept": "no" if check.listener in out else "yes",
-                "excluded": out.get(check.listener, ""),
-            }
-        )
-    mark: Record = {"simulated": "yes"} if analysis.study.simulated else {}
-    for name, records in {**found, "listeners": listeners}.items():
-        yield name, [{**record, **mark} for record in records]
-
-
-def _comparison_records(analysis: Analysis) -> dict[str, list[Record]]:
-    form, records = analysis.study.form, list[Record]()
+def records_of(analysis: Analysis) -> dict[str, list[Record]]:
+    """Every table of numbers by the name of its file; those of simulated listeners say so."""
+    form, compared = analysis.study.form, list[Record]()
     for one in analysis.comparisons:
         own: Record = {"first": one.first, "second": one.second}
         if form == "ab":
@@ -371,7 +327,26 @@ def _comparison_records(analysis: Analysis) -> dict[str, list[Record]]:
         else:
             own |= {"difference": one.value, "d_z": one.d_z, "superiority": one.superiority}
         ends = ("low", "high", "low_both", "high_both", "p_value", "p_holm", "listeners")
-        records.append(own | {name: getattr(one, name) for name in ends})
-    by_listener = [vars(result) for one in analysis.comparisons for result in one.by_listener]
-    name = {"ab": "preferences", "abx": "abx"}.get(form, "pairs")
-    return {name: records, "abx-listeners": by_listener}
+        compared.append(own | {name: getattr(one, name) for name in ends})
+    out, listeners = excluded_by(analysis), list[Record]()
+    agreements = {one.listener: one for one in analysis.agreements}
+    for check in analysis.screening.checks:
+        one_of = agreements.get(check.listener)
+        agreed = {name: getattr(one_of, name, None) for name in ("correlation", "offset")}
+        kept = {"kept": "no" if check.listener in out else "yes"}
+        excluded = {"excluded": out.get(check.listener, "")}
+        listeners.append({**vars(check), **agreed, **kept, **excluded})
+    means = {"after": analysis.means, "before": analysis.means_before}
+    found: dict[str, list[Record]] = {
+        "scores": [{"screening": when, **vars(m)} for when, of in means.items() for m in of],
+        {"ab": "preferences", "abx": "abx"}.get(form, "pairs"): compared,
+        "abx-listeners": [vars(result) for c in analysis.comparisons for result in c.by_listener],
+        "items": [
+            {k: v for k, v in vars(one).items() if k != "by_condition"}
+            | {f"mean_{c}": value for c, value in one.by_condition.items()}
+            for one in analysis.items
+        ],
+        "listeners": listeners,
+    }
+    mark: Record = {"simulated": "yes"} if analysis.study.simulated else {}
+    return {name: [{**r, **mark} for r in records] for name, records in found.items()}

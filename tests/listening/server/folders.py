@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from snacbench.listening.write import write_test
 
+from snacbench.listening.design import write_test
 from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
