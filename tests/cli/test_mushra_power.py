@@ -4,8 +4,8 @@ import pytest
 
 from snacbench.errors import UserError
 from tests.cli.in_process import call
-from tests.cli.test_mushra_simulate import write_test
 from tests.listening.test_plan import a_test
+from tests.support.listening_server import write_folder as write_test
 
 FAST = ("--studies", 500)
 

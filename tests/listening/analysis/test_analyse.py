@@ -7,8 +7,7 @@ import pytest
 
 from snacbench.listening.analysis.analyse import analyse
 from snacbench.listening.screening import Options
-from snacbench.listening.simulate import expected_means, simulate
-from snacbench.listening.simulated_listener import Model
+from snacbench.listening.simulate import Model, expected_means, simulate
 from tests.listening.studies import (
     a_test,
     ab,
