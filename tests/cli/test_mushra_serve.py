@@ -111,9 +111,13 @@ def test_names_that_are_accepted(host, url, hosts, accepted) -> None:
     assert set(_accepted(host, url, hosts)) == accepted
 
 
-def test_an_address_that_is_none(folder: Path) -> None:
+def test_mistakes_are_named(folder: Path) -> None:
     with pytest.raises(UserError, match=r"--url listen.example.org: expected an address such as"):
         call("mushra", "serve", folder, "--url", "listen.example.org")
+    with pytest.raises(UserError, match="--certificate and --key go together"):
+        call("mushra", "serve", folder, "--certificate", "cert.pem")
+    with pytest.raises(UserError, match="cannot read the listening test"):
+        call("mushra", "serve", folder.parent)
 
 
 def test_a_port_in_use(folder: Path) -> None:
@@ -138,11 +142,6 @@ def test_addresses_that_cannot_be_listened_at(monkeypatch: pytest.MonkeyPatch) -
         listen("127.0.0.1", 80)
 
 
-def test_half_of_https(folder: Path) -> None:
-    with pytest.raises(UserError, match="--certificate and --key go together"):
-        call("mushra", "serve", folder, "--certificate", "cert.pem")
-
-
 def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("nothing")
     cert = tmp_path / "cert.pem"
@@ -151,11 +150,6 @@ def test_a_certificate_that_is_none(tmp_path: Path) -> None:
         pytest.raises(UserError, match="cannot use certificate and key"),
     ):
         run(lambda *_: None, listening, certificate=cert, key=cert)
-
-
-def test_no_test_in_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot read the listening test"):
-        call("mushra", "serve", tmp_path)
 
 
 def test_export_and_delete(folder: Path, tmp_path: Path, program: Program) -> None:

@@ -8,7 +8,6 @@ order.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import sqlite3
 import threading
@@ -199,11 +198,6 @@ def plan_sha256(test: ListeningTest) -> str:
 def token_digest(token: str) -> str:
     """What is kept of a token; no salt and no slow hash, which 256 random bits do not need."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def same_digest(one: str, other: str) -> bool:
-    """Whether two digests are equal, in a time that does not depend on where they differ."""
-    return hmac.compare_digest(one, other)
 
 
 def utc_text(seconds_ago: float = 0.0) -> str:

@@ -105,12 +105,7 @@ def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
 def checks_of(study: Study, listener: str) -> dict[str, Any]:
     """Signs of one listener's care so far; who is left out is decided in the analysis.
 
-    Returns
-    -------
-    dict
-        ``reference_below_90_share`` and ``anchor70_above_90_share`` of their pages (lower is
-        better), ``median_page_s`` in seconds, and ``flags``: what deserves a look, of
-        ``reference``, ``anchor70``, ``fast`` and ``identical`` answers.
+    Shares of pages are better if lower, times are in seconds, and flags tell what deserves a look.
     """
     ratings = [rating for rating in study.ratings if rating.listener == listener]
     choices = [choice for choice in study.choices if choice.listener == listener]

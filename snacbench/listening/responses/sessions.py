@@ -1,4 +1,7 @@
-"""A listener's session: how they begin, are known again, answer their pages, and go."""
+"""A listener's session: how they begin, are known again, answer their pages, and go.
+
+Whatever a listener cannot be granted is a `Refused` with the status of the HTTP answer.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
 
-from snacbench.listening.plan import Page, pages_of
+from snacbench.listening.plan import pages_of
 from snacbench.listening.responses.database import (
     Refused,
     Responses,
     one_line,
-    same_digest,
     token_digest,
     utc_text,
 )
@@ -66,6 +69,11 @@ class Submission(Body):
     def scores(self) -> dict[str, int]:
         """Scores by the keys of their stimuli."""
         return {rated.stimulus: rated.score for rated in self.ratings}
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """By what a submission is the same as another."""
+        return self.scores, self.answer, self.comment
 
 
 class AssignedPage(Body):
@@ -118,48 +126,45 @@ def begin(
     invite: str | None = None,
     max_unfinished: int = MAX_UNFINISHED,
 ) -> tuple[str, str]:
-    """Take in a new listener and write down all their pages.
+    """Take in a new listener and write down all their pages; their random name, and their token.
 
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
     number that nobody has is given out: those of deleted listeners, of whoever did not consent
     within an hour, and of whoever rated nothing and stayed away for a day come back this way.
-
-    Returns
-    -------
-    str, str
-        The listener's random name, and their token, of which only the digest is kept.
-
-    Raises
-    ------
-    Refused
-        If the invitation is missing, unknown or used, or too many listeners are under way.
+    Refused if the invitation is missing, unknown or used, or too many listeners are under way.
     """
     token, now = new_token(), utc_text()
-    recent = (utc_text(WITHOUT_CONSENT_S), utc_text(WITHOUT_RATING_S))
     with responses.transaction() as sql:
         sql.execute(
             "DELETE FROM listeners WHERE consented_utc IS NULL AND last_utc < ?",
             (utc_text(FORGOTTEN_S),),
         )
         code = _invitation(sql, invite)
-        under_way = sql.execute(
-            "SELECT count(*) FROM listeners WHERE finished_utc IS NULL AND (last_utc >= ?"
-            " OR consented_utc IS NOT NULL AND last_utc >= ?)",
-            recent,
-        ).fetchone()[0]
-        if under_way >= max_unfinished:
+        others = sql.execute(
+            "SELECT name, number, rated, finished_utc, last_utc >= ?"
+            " OR (consented_utc IS NOT NULL AND last_utc >= ?) AS recent FROM listeners",
+            (utc_text(WITHOUT_CONSENT_S), utc_text(WITHOUT_RATING_S)),
+        ).fetchall()
+        if sum(row["recent"] and not row["finished_utc"] for row in others) >= max_unfinished:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, retry_after_s=3_600)
-        taken = sql.execute(
-            "SELECT name, number, last_utc >= ? OR (consented_utc IS NOT NULL AND last_utc >= ?)"
-            " OR rated AS keeps FROM listeners",
-            recent,
-        ).fetchall()
-        numbers = {row["number"] for row in taken if row["keeps"]}
+        numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
-        names = {row["name"] for row in taken}
-        name = next(n for n in iter(_new_name, "") if n not in names)
-        pages = [_assigned(page) for page in pages_of(test, number)]
+        names = {row["name"] for row in others}
+        letters = ("".join(secrets.choice(_LETTERS) for _ in range(8)) for _ in itertools.count())
+        name = next(n for each in letters if (n := f"{each[:4]}-{each[4:]}") not in names)
+        pages = [
+            AssignedPage(
+                key=new_key(),
+                number=page.number,
+                kind=page.kind,
+                item=page.item,
+                training=page.training,
+                stimuli={new_key(): condition for condition in page.conditions},
+                reference=new_key() if page.kind == "mushra" else None,
+            )
+            for page in pages_of(test, number)
+        ]
         planned = sum(not page.training for page in pages)
         listener = sql.execute(
             "INSERT INTO listeners (name, token_sha256, number, started_utc, last_utc, planned,"
@@ -172,11 +177,6 @@ def begin(
                 (listener, code),
             )
     return name, token
-
-
-def _new_name() -> str:
-    letters = "".join(secrets.choice(_LETTERS) for _ in range(8))
-    return f"{letters[:4]}-{letters[4:]}"
 
 
 def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
@@ -192,7 +192,7 @@ def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
     found = sql.execute(
         "SELECT code_sha256, used, listener FROM invitations WHERE code_sha256 = ?", (code,)
     ).fetchone()
-    if found is None or not same_digest(found["code_sha256"], code):
+    if found is None or not compare_digest(found["code_sha256"], code):
         raise Refused(403, "invite", "This invitation is not known; ask for a new link")
     if found["used"]:
         removed = sql.execute(
@@ -201,18 +201,6 @@ def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
         if not removed.rowcount:
             raise Refused(403, "invite-used", "This invitation has been used already")
     return code
-
-
-def _assigned(page: Page) -> AssignedPage:
-    return AssignedPage(
-        key=new_key(),
-        number=page.number,
-        kind=page.kind,
-        item=page.item,
-        training=page.training,
-        stimuli={new_key(): condition for condition in page.conditions},
-        reference=new_key() if page.kind == "mushra" else None,
-    )
 
 
 def _json(pages: list[AssignedPage]) -> str:
@@ -229,7 +217,7 @@ def known_by(responses: Responses, token: str) -> Known:
             " FROM listeners WHERE token_sha256 = ?",
             (wanted,),
         ).fetchone()
-    if row is None or not same_digest(row["token_sha256"], wanted):
+    if row is None or not compare_digest(row["token_sha256"], wanted):
         raise Refused(401, "token", "This session is not known; open the test anew")
     states = (bool(row[name]) for name in ("consented", "answered", "finished"))
     return Known(row["id"], row["name"], row["number"], *states)
@@ -249,13 +237,7 @@ def consent(responses: Responses, listener: Known) -> None:
 def answer_questionnaire(
     responses: Responses, test: ListeningTest, listener: Known, given: Mapping[str, str]
 ) -> None:
-    """Keep answers to the questionnaire, in place of earlier ones.
-
-    Raises
-    ------
-    Refused
-        If the listener has not consented, or an answer is missing or cannot be.
-    """
+    """Keep answers to the questionnaire, in place of earlier ones, if they fit the questions."""
     _check_consent(listener)
     questions = {question.id: question for question in test.questionnaire}
     if unknown := given.keys() - questions.keys():
@@ -322,21 +304,12 @@ def stimulus_under(responses: Responses, listener: Known, key: str) -> tuple[str
 def submit(
     responses: Responses, test: ListeningTest, listener: Known, key: str, given: Submission
 ) -> tuple[str | None, bool]:
-    """Keep the responses of a page, once.
+    """Keep the responses of a page, once; the key of the next one, and whether it was kept before.
 
     Scores, answer and comment make a submission what it is: sent again with the same ones it is
-    taken for a retry whose first answer got lost, whatever its times and counts.
-
-    Returns
-    -------
-    str or None, bool
-        Key of the next page; whether this page was kept already, with the same responses.
-
-    Raises
-    ------
-    Refused
-        If the listener has not consented, the page is not theirs or not the next one, its
-        responses are incomplete, or others were submitted before.
+    taken for a retry whose first answer got lost, whatever its times and counts. Refused if the
+    listener has not consented, the page is not theirs or not the next one, its responses are
+    incomplete, or others were submitted before.
     """
     _check_consent(listener)
     given = given.model_copy(update={"comment": one_line(given.comment, MAX_COMMENT)})
@@ -350,9 +323,7 @@ def submit(
         page = pages[at]
         _check_complete(page, given, allow_tie=test.allow_tie)
         if kept := page.response:
-            if (kept.scores, kept.answer, kept.comment) != (
-                given.scores, given.answer, given.comment,
-            ):  # fmt: skip
+            if kept.said != given.said:
                 raise Refused(409, "submitted", "This page has been submitted with other answers")
             return next(iter(waiting), None), True
         if waiting[0] != key:
@@ -397,13 +368,7 @@ def finish(responses: Responses, test: ListeningTest, listener: Known) -> None:
 
 
 def delete_listener(responses: Responses, name: str) -> None:
-    """Delete a listener and all they said, beyond recovery from the file.
-
-    Raises
-    ------
-    Refused
-        If there is nobody of that name.
-    """
+    """Delete a listener and all they said, beyond recovery from the file; `Refused` if unknown."""
     with responses.transaction() as sql:
         gone = sql.execute("DELETE FROM listeners WHERE name = ?", (name,)).rowcount
     if not gone:

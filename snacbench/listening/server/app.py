@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from hmac import compare_digest
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -24,7 +25,6 @@ from snacbench.listening.responses import sessions
 from snacbench.listening.responses.database import (
     Refused,
     Responses,
-    same_digest,
     token_digest,
 )
 from snacbench.listening.responses.overview import progress, read_study
@@ -154,7 +154,7 @@ class _Endpoints:
 
     async def _check_admin(self, request: Request) -> None:
         token, expected = _bearer_of(request), await self._do(Responses.fact, ADMIN_FACT)
-        if token is None or expected is None or not same_digest(token_digest(token), expected):
+        if token is None or expected is None or not compare_digest(token_digest(token), expected):
             self._of.limits.admin_failures.take(address_of(request.client))
             raise Refused(401, "admin", "This is not the admin's token")
 
@@ -189,39 +189,30 @@ class _Endpoints:
 
     async def session(self, request: Request) -> Response:
         known = await self._listener(request)
-        pages = await self._do(sessions.pages_for, known)
-        return JSONResponse(
-            {
-                "listener": known.name,
-                "consented": known.consented,
-                "answered": known.answered,
-                "finished": known.finished,
-                "allow_tie": self._test.allow_tie,
-                "pages": [
-                    {
-                        "key": page.key,
-                        "number": page.number,
-                        "kind": page.kind,
-                        "training": page.training,
-                        "submitted": page.submitted_utc is not None,
-                        "duration_s": self._of.stimuli[page.item, REFERENCE].duration_s,
-                        "reference": page.reference,
-                        "stimuli": list(page.stimuli),
-                    }
-                    for page in pages
-                ],
+        pages = [
+            page.model_dump(include={"key", "number", "kind", "training", "reference"})
+            | {
+                "submitted": page.submitted_utc is not None,
+                "duration_s": self._of.stimuli[page.item, REFERENCE].duration_s,
+                "stimuli": list(page.stimuli),
             }
-        )
+            for page in await self._do(sessions.pages_for, known)
+        ]
+        states = {name: getattr(known, name) for name in ("consented", "answered", "finished")}
+        told = {"listener": known.name, "allow_tie": self._test.allow_tie, "pages": pages}
+        return JSONResponse(states | told)
+
+    async def _told(self, request: Request, kind: type[Body]) -> tuple[Known, Any]:
+        """Who sent the request, and its body."""
+        return await self._listener(request), await read_body(request, kind)
 
     async def consent(self, request: Request) -> Response:
-        known = await self._listener(request)
-        await read_body(request, _Consent)
+        known, _ = await self._told(request, _Consent)
         await self._do(sessions.consent, known)
         return Response(status_code=204)
 
     async def questionnaire(self, request: Request) -> Response:
-        known = await self._listener(request)
-        body = await read_body(request, _Questionnaire)
+        known, body = await self._told(request, _Questionnaire)
         await self._do(sessions.answer_questionnaire, self._test, known, body.answers)
         return Response(status_code=204)
 
@@ -234,21 +225,18 @@ class _Endpoints:
         return StreamingResponse(served.blocks(), media_type=served.media_type, headers=length)
 
     async def submit(self, request: Request) -> Response:
-        known = await self._listener(request)
-        body = await read_body(request, sessions.Submission)
+        known, body = await self._told(request, sessions.Submission)
         key = request.path_params["key"]
         following, again = await self._do(sessions.submit, self._test, known, key, body)
         return JSONResponse({"next": following}, status_code=200 if again else 201)
 
     async def finish(self, request: Request) -> Response:
-        known = await self._listener(request)
-        await read_body(request, Body)
+        known, _ = await self._told(request, Body)
         await self._do(sessions.finish, self._test, known)
         return Response(status_code=204)
 
     async def delete(self, request: Request) -> Response:
-        known = await self._listener(request)
-        await read_body(request, Body)
+        known, _ = await self._told(request, Body)
         await self._do(sessions.delete_listener, known.name)
         return Response(status_code=204)
 
