@@ -107,29 +107,23 @@ def run_of(source: Source, chosen: Path | None) -> RunFolder | None:
     UserError
         If the chosen run is of other clips than the test, or has none of its codecs.
     """
-    if chosen is not None:
-        folder = RunFolder.open(chosen)
-        _check_fits(source, folder)
-        return folder
-    if source.test is None or source.folder is None or source.study.simulated:
-        return None
-    path = (source.folder / source.test.run).resolve()
-    if not (path / RUN_FILE).is_file():
-        return None
-    folder = RunFolder.open(path)
-    return folder if folder.run.id == source.test.run_id else None
-
-
-def _check_fits(source: Source, folder: RunFolder) -> None:
-    run = folder.run
-    if source.test and source.test.set_sha256 != run.set_sha256:
+    if chosen is None:
+        if source.test is None or source.folder is None or source.study.simulated:
+            return None
+        path = (source.folder / source.test.run).resolve()
+        if not (path / RUN_FILE).is_file():
+            return None
+        folder = RunFolder.open(path)
+        return folder if folder.run.id == source.test.run_id else None
+    folder = RunFolder.open(chosen)
+    if source.test and source.test.set_sha256 != folder.run.set_sha256:
         raise UserError(
-            f"--run {folder.path}: the run is of another test set ({run.test_set}) than the "
+            f"--run {folder.path}: the run is of another test set ({folder.run.test_set}) than the "
             "listening test; give the run that the test was designed from"
         )
-    names = {spec.name for spec in run.codecs}
-    if not names & set(source.study.systems):
+    if not {spec.name for spec in folder.run.codecs} & set(source.study.systems):
         raise UserError(
             f"--run {folder.path}: the run has none of the systems that were listened to "
             f"({', '.join(source.study.systems)})"
         )
+    return folder

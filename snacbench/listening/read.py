@@ -7,16 +7,15 @@ from pathlib import Path
 
 from snacbench.errors import UserError, did_you_mean
 from snacbench.listening.design import num_trials
-from snacbench.listening.foreign import (
-    DIALECTS,
-    Placed,
-    dialect_of,
-    read_foreign,
-    without_repetitions,
-)
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.tidy import CHOICE_COLUMNS, RATING_COLUMNS, read_tidy
+from snacbench.listening.webmushra_csv import (
+    DIALECTS,
+    dialect_of,
+    read_webmushra,
+    without_repetitions,
+)
 from snacbench.textfile import read_heading
 
 
@@ -62,10 +61,10 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     columns = read_heading(path, noun="answers")
     dialect = dialect_of(columns)
     if dialect:
-        study, notes = read_foreign(path, dialect)
+        study, notes = read_webmushra(path, dialect)
     elif {"listener", "item"} <= {column.lower() for column in columns}:
         study, said = read_tidy(path)
-        placed = [Placed(rating, number) for number, rating in enumerate(study.ratings, start=1)]
+        placed = list(enumerate(study.ratings, start=1))
         ratings, notes = without_repetitions(path, placed, noun="rating")
         study, notes = replace(study, ratings=ratings), (*said, *notes)
     else:
@@ -91,19 +90,15 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
 
 
 def _from_folder(folder: Path) -> Source:
-    from snacbench.listening.answers.study import read_study
-    from snacbench.listening.rehearse import MARK
+    from snacbench.listening.responses.overview import read_study
 
-    test = read_test(folder)
-    answers = folder / ANSWERS_FILE
+    test, answers = read_test(folder), folder / ANSWERS_FILE
     if not answers.is_file():
         raise UserError(
             f"{folder} has no answers yet ({ANSWERS_FILE}); collect some with 'snacbench mushra "
             f"serve {folder}', or give a CSV file and --test {folder}"
         )
-    study = read_study(test, answers)
-    comments = {r.comment for r in study.ratings} | {c.comment for c in study.choices}
-    return Source(replace(study, simulated=MARK in comments), test, folder)
+    return Source(read_study(test, answers), test, folder)
 
 
 def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -234,20 +233,15 @@ def test_a_test_that_nobody_has_answered(tmp_path: Path) -> None:
         read_source(folder_of(tmp_path))
 
 
-@pytest.mark.parametrize("comment", ["", "simulated"])
-def test_a_folder_with_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comment: str
-) -> None:
-    """Answers that the server was rehearsed with are simulated, and known by their comments."""
+def test_a_folder_with_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = folder_of(tmp_path)
     (folder / "answers.sqlite").touch()
     study = answers_on(["music-1"], ["b"])
-    study = replace(study, ratings=tuple(replace(r, comment=comment) for r in study.ratings))
-    name = "snacbench.listening.answers.study.read_study"
+    name = "snacbench.listening.responses.overview.read_study"
     monkeypatch.setattr(name, lambda test, path: study)
     source = read_source(folder)
     assert (source.folder, source.test and source.test.id) == (folder, "t1")
-    assert source.study.simulated == bool(comment)
+    assert source.study == study
 
 
 def many(comments: Sequence[str], *, reference: str = "reference") -> str:

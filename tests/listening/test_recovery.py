@@ -16,8 +16,7 @@ import pytest
 from snacbench.listening.analysis.analyse import Analysis, analyse
 from snacbench.listening.power import Question, Spread, listeners_needed
 from snacbench.listening.screening import Options
-from snacbench.listening.simulate import SIMULATED_AS, expected_means, simulate
-from snacbench.listening.simulated_listener import Model
+from snacbench.listening.simulate import SIMULATED_AS, Model, expected_means, simulate
 from snacbench.listening.study import Study
 from snacbench.listening.test import Form, ListeningTest
 from tests.listening.studies import numbered_test as a_test

@@ -6,8 +6,7 @@ import pytest
 
 from snacbench.listening.analysis.analyse import agreements, analyse
 from snacbench.listening.analysis.ratings import ratings_of
-from snacbench.listening.simulate import expected_means, simulate
-from snacbench.listening.simulated_listener import Model
+from snacbench.listening.simulate import Model, expected_means, simulate
 from snacbench.listening.study import Study
 from tests.listening.studies import a_test, ab, abx, choice_study, items_of, listener_with, study_of
 
