@@ -9,7 +9,7 @@ from snacbench.cli.verbs import Verbs
 # In the order of a study.
 _VERBS = {
     "design": "mushra_design:design",
-    "stimuli": "mushra_stimuli:stimuli",
+    "stimuli": "mushra_design:stimuli",
     "power": "mushra_power:power",
     "simulate": "mushra_simulate:simulate_",
     "serve": "mushra_serve:serve",

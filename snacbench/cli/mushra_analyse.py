@@ -9,13 +9,11 @@ from rich.markup import escape
 
 from snacbench.cli.terminal import err, out, show_rows
 from snacbench.errors import UserError
-from snacbench.listening.analysis.analyse import Analysis, analyse
-from snacbench.listening.output import write_all
-from snacbench.listening.publish import Published, published, run_of, write_rows
-from snacbench.listening.read import Source, read_source
+from snacbench.listening.analysis.analyse import analyse
+from snacbench.listening.analysis.tables import tables_of, write_all
+from snacbench.listening.publish import published, run_of, write_rows
+from snacbench.listening.read import read_source
 from snacbench.listening.screening import Options
-from snacbench.listening.tables import tables_of
-from snacbench.tables.table_model import Table
 
 _FOLDER = "analysis"
 
@@ -81,55 +79,38 @@ def analyse_(
         raise UserError(f"{source}: nobody has answered a page yet")
     found = analyse(answers.study, Options(not no_screening, least_share), level=level)
     rows = published(answers, found)
-    folder = target or (
-        source / _FOLDER if source.is_dir() else source.with_name(f"{source.stem}-{_FOLDER}")
-    )
-    goes_to = run_of(answers, run)
-    paths = write_all(found, rows, folder)
+    beside = source / _FOLDER if source.is_dir() else source.with_name(f"{source.stem}-{_FOLDER}")
+    folder, goes_to = target or beside, run_of(answers, run)
+    paths = write_all(found, rows.summary, rows.scores, folder)
     if goes_to:
         write_rows(rows, goes_to)
-    _show(found, rows)
-    err.print(f"wrote {len(paths)} files to {escape(str(folder))}", soft_wrap=True)
-    if goes_to:
-        path = escape(str(goes_to.path))
-        err.print(f"results are in {path}; see snacbench report {path}", soft_wrap=True)
-    else:
-        err.print(_why_no_run(answers), soft_wrap=True)
-
-
-def _show(found: Analysis, rows: Published) -> None:
     for exclusion in found.screening.exclusions:
-        err.print(
-            f"excluded {escape(exclusion.listener)}: {escape(exclusion.reason)}", soft_wrap=True
-        )
+        why = f"excluded {exclusion.listener}: {exclusion.reason}"
+        err.print(escape(why), soft_wrap=True)
     for table in tables_of(found)[:2]:
         out.print(escape(table.title), style="bold")
-        show_rows(*_cells(table))
+        lines = []
+        for row in table.rows:
+            cells = [(table.cell(row, column), column.digits) for column in table.columns]
+            texts = [f"{cell.number(digits)} {cell.ends(digits)}".strip() for cell, digits in cells]
+            lines.append([row.label, *texts])
+        show_rows([table.label_heading, *(column.title for column in table.columns)], lines)
         for note in table.footnotes:
             out.print(f"- {escape(note)}", soft_wrap=True)
         out.print()
     for note in rows.summary.notes:
         err.print(f"note: {escape(note)}", soft_wrap=True)
     out.print(escape(rows.summary.text), soft_wrap=True)
-
-
-def _cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """A table as rows of text."""
-    headings = [table.label_heading, *(column.title for column in table.columns)]
-    lines = []
-    for row in table.rows:
-        cells = [(table.cell(row, column), column) for column in table.columns]
-        texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
-        lines.append([row.label, *texts])
-    return headings, lines
-
-
-def _why_no_run(source: Source) -> str:
-    if source.test is None:
-        return "the results went into no run: give --run, and --test, to see them in its report"
-    if source.study.simulated:
-        return "simulated answers go into no run unless it is given with --run"
-    return (
-        f"the results went into no run: {escape(source.test.run)} is not the run that the test "
-        "was made from; give it with --run to see them in its report"
-    )
+    err.print(f"wrote {len(paths)} files to {escape(str(folder))}", soft_wrap=True)
+    if goes_to:
+        where = f"results are in {goes_to.path}; see snacbench report {goes_to.path}"
+    elif answers.test is None:
+        where = "the results went into no run: give --run, and --test, to see them in its report"
+    elif answers.study.simulated:
+        where = "simulated answers go into no run unless it is given with --run"
+    else:
+        where = (
+            f"the results went into no run: {answers.test.run} is not the run that the test was "
+            "made from; give it with --run to see them in its report"
+        )
+    err.print(escape(where), soft_wrap=True)

@@ -16,13 +16,13 @@ def delete(test: Path, listener: str) -> None:
     Name, answers, ratings and comments are overwritten in the file, not only marked as deleted.
     CSV files that were exported before still have them. The server may go on running.
     """
-    from snacbench.listening.answers.listeners import delete as delete_listener
-    from snacbench.listening.answers.open import open_answers
+    from snacbench.listening.responses.database import open_responses
+    from snacbench.listening.responses.sessions import delete_listener
     from snacbench.listening.test import read_test
 
-    answers = open_answers(test, read_test(test), create=False)
+    responses = open_responses(test, read_test(test), create=False)
     try:
-        delete_listener(answers, listener)
+        delete_listener(responses, listener)
     finally:
-        answers.close()
+        responses.close()
     click.echo(f"{listener} is deleted; delete them from earlier exports too")

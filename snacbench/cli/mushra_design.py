@@ -1,38 +1,44 @@
-"""``snacbench mushra design``: a listening test from a run."""
+"""``snacbench mushra design`` and ``stimuli``: a listening test from a run."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 
 from snacbench.cli.terminal import ProgressBar, err, out, show_rows
-from snacbench.errors import StoreError
-from snacbench.listening.design import Wish
+from snacbench.errors import UserError
+from snacbench.listening.design import DEFAULT_EXCERPT_S, check_free, make_test
 from snacbench.listening.design import design as designed
-from snacbench.listening.excerpt import DEFAULT_EXCERPT_S
-from snacbench.listening.facts import Facts
-from snacbench.listening.stimuli import make_stimuli
-from snacbench.listening.test import TEST_FILE, Form, ListeningTest
+from snacbench.listening.stimuli import (
+    FACTS_FILE,
+    Facts,
+    Format,
+    design_sha256,
+    facts_at_hand,
+    make_stimuli,
+)
+from snacbench.listening.test import (
+    ANSWERS_FILE,
+    REFERENCE,
+    STIMULI_FOLDER,
+    TEST_FILE,
+    Form,
+    ListeningTest,
+    read_test,
+)
+from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
 from snacbench.listening.webmushra import export_webmushra
-from snacbench.listening.write import write_test
 from snacbench.selectors import split_selectors
 from snacbench.store.folder import RunFolder
 
+_PATH: Any = click.Path(path_type=Path)
+
 
 @click.command(short_help="Make a listening test from a run.")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "-o",
-    "--out",
-    "target",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="New folder for the test.",
-)
+@click.argument("run", type=_PATH)
+@click.option("-o", "--out", "target", required=True, type=_PATH, help="New folder for the test.")
 @click.option("--systems", help="Codecs of the run, 9 at most: opus@14,lyra.  [default: all]")
 @click.option(
     "--items",
@@ -89,80 +95,79 @@ def design(
     **wishes: Any,
 ) -> None:
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
-    wish = Wish(systems=tuple(split_selectors(systems or "")), **wishes)
-    folder = RunFolder.open(run)
-    _check_free(target)
+    folder, selectors = RunFolder.open(run), split_selectors(systems or "")
+    check_free(target)
     with ProgressBar() as bar:
         test = designed(
             folder,
             target,
-            wish,
+            systems=selectors,
+            **wishes,
             begin=lambda count: bar.begin("excerpts", count),
             step=lambda: bar.step("excerpts"),
         )
-        facts = _write(target, test, bar, flac=flac, webmushra=export == "webmushra")
-    show_items(test, facts)
+        facts = make_test(
+            target,
+            test,
+            format_="flac" if flac else "wav",
+            webmushra=export == "webmushra",
+            begin=lambda count: bar.begin("stimuli", count),
+            step=lambda: bar.step("stimuli"),
+        )
+    _show_items(test, facts)
     err.print("Edit the texts, above all consent and contact, then: snacbench mushra serve", end="")
     err.print(f" {target}", soft_wrap=True, markup=False)
     out.print(str(target / TEST_FILE), soft_wrap=True, markup=False)
 
 
-def _write(
-    target: Path, test: ListeningTest, bar: ProgressBar, *, flac: bool, webmushra: bool
-) -> Facts:
-    """The test's folder, whole or not at all."""
-    # Beside its place: the run is found from there by the same relative path.
-    partial = target.absolute().with_name(f".{target.absolute().name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        write_test(partial, test)
+@click.command(short_help="Make the stimuli again, after test.yaml was edited.")
+@click.argument("test", type=_PATH)
+@click.option(
+    "--flac/--wav",
+    default=None,
+    help="FLAC of equal sizes, or WAV.  [default: as they were]",
+)
+@click.option(
+    "--export",
+    type=click.Choice(["webmushra"]),
+    help="Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
+)
+def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
+    """Make the stimuli of TEST again, as its test.yaml now says."""
+    told, old = read_test(test), facts_at_hand(test)
+    heard = (test / ANSWERS_FILE).exists()
+    if heard and (old is None or old.design_sha256 != design_sha256(told)):
+        raise UserError(
+            f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
+            "'snacbench mushra design', or remove the file if these answers were only a try"
+        )
+    format_: Format = old.format if old else "wav"
+    if flac is not None:
+        format_ = "flac" if flac else "wav"
+    with ProgressBar() as bar:
         facts = make_stimuli(
-            partial,
             test,
-            format_="flac" if flac else "wav",
+            told,
+            format_=format_,
             begin=lambda count: bar.begin("stimuli", count),
             step=lambda: bar.step("stimuli"),
         )
-        if webmushra:
-            export_webmushra(partial, test, facts)
-        partial.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the test to {target} ({error.strerror or error}); choose another folder "
-            "with -o, or free some space"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return facts
+    if export == "webmushra" or (test / WEBMUSHRA).exists():
+        export_webmushra(test, told, facts)
+    _show_items(told, facts)
+    out.print(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}", soft_wrap=True, markup=False)
 
 
-def _check_free(target: Path) -> None:
-    if (target / TEST_FILE).exists():
-        raise StoreError(
-            f"{target} already holds a test; choose another folder with -o, or edit its "
-            f"{TEST_FILE} and make its stimuli again: snacbench mushra stimuli {target}"
-        )
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
-
-
-def show_items(test: ListeningTest, facts: Facts) -> None:
+def _show_items(test: ListeningTest, facts: Facts) -> None:
     """What listeners will hear, and what to know of it."""
     rows = []
     for item in (*test.items, *test.training):
-        found = facts.items[item.id]
-        loud = found.conditions["reference"].loudness_lufs
-        peaks = [x.true_peak_dbtp for x in found.conditions.values() if x.true_peak_dbtp]
-        rows.append(
-            [
-                item.id,
-                item.clip,
-                f"{item.duration_s:.2f}",
-                "-" if loud is None else f"{loud:.1f}",
-                f"{max(peaks):.1f}" if peaks else "-",
-            ]
-        )
+        found = facts.items[item.id].conditions
+        loud = found[REFERENCE].loudness_lufs
+        peak = max((x.true_peak_dbtp for x in found.values() if x.true_peak_dbtp), default=None)
+        measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
+        rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
     show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
-    for name, found in facts.items.items():
-        for warning in found.warnings:
+    for name, known in facts.items.items():
+        for warning in known.warnings:
             err.print(f"warning: {name}: {warning}", style="yellow", soft_wrap=True, markup=False)

@@ -26,10 +26,10 @@ def export(test: Path, form: str, out: Path | None) -> None:
 
     The server may go on running. Training pages are left out.
     """
-    from snacbench.listening.answers.study import read_study
-    from snacbench.listening.answers.webmushra import write_webmushra
+    from snacbench.listening.responses.overview import read_study
     from snacbench.listening.test import read_test
     from snacbench.listening.tidy import write_tidy
+    from snacbench.listening.webmushra_csv import write_webmushra
 
     read = read_test(test)
     study = read_study(read, test)
@@ -38,18 +38,16 @@ def export(test: Path, form: str, out: Path | None) -> None:
         write_webmushra(read, study, stream)
     else:
         write_tidy(study, stream)
-    _put(stream.getvalue(), out)
+    if out is None:
+        click.echo(stream.getvalue(), nl=False)
+    else:
+        partial = out.with_name(f".{out.name}.partial")
+        try:
+            partial.write_text(stream.getvalue(), "utf-8", newline="")
+            partial.replace(out)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {out} ({error}); check the folder's permissions"
+            ) from error
     answers = len(study.ratings) + len(study.choices)
     click.echo(f"{answers} answers of {len(study.listeners)} listeners", err=True)
-
-
-def _put(text: str, out: Path | None) -> None:
-    if out is None:
-        click.echo(text, nl=False)
-        return
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        partial.write_text(text, "utf-8", newline="")
-        partial.replace(out)
-    except OSError as error:
-        raise StoreError(f"cannot write {out} ({error}); check the folder's permissions") from error

@@ -10,12 +10,10 @@ import click
 
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.errors import UserError
-from snacbench.listening.power import STUDIES, Need, Question, listeners_needed
-from snacbench.listening.read import read_source
-from snacbench.listening.spread import Spread, spread_of
+from snacbench.listening.power import STUDIES, Question, Spread, listeners_needed
 from snacbench.listening.test import read_test
 
-_HEADINGS = ("difference", "listeners who count", "simulation error", "to recruit", "power")
+_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
 
 
 @click.command(short_help="How many listeners a difference needs.")
@@ -41,11 +39,6 @@ _HEADINGS = ("difference", "listeners who count", "simulation error", "to recrui
     show_default=True,
     help="Share of listeners whom the screening will take out.",
 )
-@click.option(
-    "--pilot",
-    type=click.Path(path_type=Path),
-    help="A test of the same kind with answers, or a CSV of them, to take the spread from.",
-)
 @click.option("--sd-listener", type=click.FloatRange(0), help="SD of opinions on one system.")
 @click.option("--sd-item", type=click.FloatRange(0), help="SD of one system over items.")
 @click.option("--sd-residual", type=click.FloatRange(0), help="SD of a rating given twice.")
@@ -60,7 +53,6 @@ def power(
     power: float,
     level: float,
     excluded: float,
-    pilot: Path | None,
     sd_listener: float | None,
     sd_item: float | None,
     sd_residual: float | None,
@@ -75,71 +67,39 @@ def power(
 
     Found means: significant in a paired Wilcoxon test on the listeners' means, after Holm's
     correction over all pairs of systems. The spread of ratings is what others measured on neural
-    codecs, unless a pilot study or the --sd options say otherwise.
+    codecs, unless the --sd options say otherwise.
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
-    items, systems, pages = _size(test, items, systems, pages_per_listener)
-    spread = spread_of(read_source(pilot).study) if pilot else Spread()
-    given = {"listener_system": sd_listener, "item_system": sd_item, "residual": sd_residual}
-    spread = dataclasses.replace(spread, **{k: v for k, v in given.items() if v is not None})
-    needs = [
-        listeners_needed(
-            Question(d, items, systems, spread, pages, power, level), studies=studies, seed=seed
-        )
-        for d in differences
-    ]
-    show_rows(_HEADINGS, [_row(need, excluded) for need in needs])
-    out.print()
-    show_facts(_assumptions(needs[0].question, pilot, excluded, studies))
-
-
-def _size(
-    test: Path | None, items: int | None, systems: int | None, pages: int | None
-) -> tuple[int, int, int | None]:
-    """Items, systems and pages per listener: of the test, where an option does not say otherwise.
-
-    Raises
-    ------
-    UserError
-        If nothing says how many, or the test has no ratings to plan for.
-    """
     if test is not None:
         plan = read_test(test)
-        if plan.form not in ("mushra", "mushra-no-anchors"):
+        if not plan.form.startswith("mushra"):
             raise UserError(
                 f"{test}: power is counted in points of the MUSHRA scale; a test of form "
                 f"{plan.form} has none"
             )
-        items = items or len(plan.items)
-        systems = systems or len(plan.systems)
-        pages = min(plan.pages_per_listener or items, items) if pages is None else pages
+        items, systems = items or len(plan.items), systems or len(plan.systems)
+        pages_per_listener = pages_per_listener or min(plan.pages_per_listener or items, items)
     if items is None or systems is None:
         raise UserError("how large is the test? Name a TEST, or give --items and --systems")
-    return items, systems, pages
-
-
-def _row(need: Need, excluded: float) -> tuple[str, ...]:
-    return (
-        f"{need.question.difference:g} points",
-        str(need.listeners),
-        f"{need.low} - {need.high}",
-        str(math.ceil(need.listeners / (1 - excluded))),
-        f"{100 * need.power.value:.1f} +- {100 * need.power.error:.1f} %",
-    )
-
-
-def _assumptions(
-    question: Question, pilot: Path | None, excluded: float, studies: int
-) -> dict[str, str]:
-    s = question.spread
-    source = str(pilot) if pilot else "neural codecs on speech, Stahl et al. 2024, if not given"
-    return {
-        "design": f"{question.items} items, {question.systems} systems, {question.pages} pages per "
-        "listener; differences are those on these items",
-        "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, "
-        f"family-wise error {question.level:g}; power {question.power:g}",
+    given = {"listener_system": sd_listener, "item_system": sd_item, "residual": sd_residual}
+    s = dataclasses.replace(Spread(), **{k: v for k, v in given.items() if v is not None})
+    rows = []
+    for difference in differences:
+        question = Question(difference, items, systems, s, pages_per_listener, power, level)
+        need = listeners_needed(question, studies=studies, seed=seed)
+        recruited = math.ceil(need.listeners / (1 - excluded))
+        found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
+        rows.append((f"{difference:g} points", str(need.listeners), str(recruited), found))
+    show_rows(_HEADINGS, rows)
+    out.print()
+    facts = {
+        "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
+        "differences are those on these items",
+        "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, family-wise "
+        f"error {level:g}; power {power:g}",
         "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
-        f"{s.item_system:.3g}, residual {s.residual:.3g} points ({source})",
+        f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, Stahl et "
+        "al. 2024, if not given)",
         "to recruit": f"if the screening takes out {100 * excluded:g} %",
-        "simulated": f"{studies} studies per number tried: +- is one standard error of the power, "
-        "the range of listeners holds with 95 %",
+        "simulated": f"{studies} studies per number tried: +- is one standard error of the power",
     }
+    show_facts(facts)

@@ -12,7 +12,7 @@ import click
 from snacbench.errors import UserError
 
 if TYPE_CHECKING:
-    from snacbench.listening.server.service import Service
+    from snacbench.listening.server.serve import Service
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -59,8 +59,8 @@ def serve(
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
     from snacbench.listening.server.app import application
-    from snacbench.listening.server.run import Transport, listen, open_service
-    from snacbench.listening.server.run import serve as run
+    from snacbench.listening.server.serve import listen, open_service
+    from snacbench.listening.server.serve import serve as run
 
     if (certificate is None) != (key is None):
         raise UserError("--certificate and --key go together: HTTPS needs both")
@@ -68,14 +68,18 @@ def serve(
     service = open_service(test, max_unfinished=max_unfinished)
     try:
         listening = listen(host, port)
-        address = url or _address(listening, host, secure=certificate is not None)
-        _tell(service, address.rstrip("/"), invite, new_admin_token=new_admin_token)
+        if url is None:
+            name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+            name = f"[{name}]" if ":" in name else name
+            scheme = "http" if certificate is None else "https"
+            url = f"{scheme}://{name}:{listening.getsockname()[1]}"
+        _tell(service, url.rstrip("/"), invite, new_token=new_admin_token)
         app = application(service, hosts=accepted, log=lambda line: click.echo(line, err=True))
-        run(app, listening, Transport(certificate, key, proxy))
+        run(app, listening, certificate=certificate, key=key, proxy=proxy)
     except KeyboardInterrupt:
         click.echo("stopped; all answers are kept", err=True)
     finally:
-        service.answers.close()
+        service.responses.close()
 
 
 def _accepted(host: str, url: str | None, hosts: tuple[str, ...]) -> tuple[str, ...]:
@@ -90,27 +94,20 @@ def _accepted(host: str, url: str | None, hosts: tuple[str, ...]) -> tuple[str, 
     return hosts or ("*",)
 
 
-def _address(listening: socket.socket, host: str, *, secure: bool) -> str:
-    port = listening.getsockname()[1]
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
-    return f"http{'s' if secure else ''}://{f'[{name}]' if ':' in name else name}:{port}"
+def _tell(service: Service, address: str, invite: int | None, *, new_token: bool) -> None:
+    from snacbench.listening.responses.sessions import by_invitation, make_invitations
+    from snacbench.listening.server.app import ADMIN_FACT, new_admin_token
 
-
-def _tell(service: Service, address: str, invite: int | None, *, new_admin_token: bool) -> None:
-    from snacbench.listening.answers.listeners import by_invitation
-    from snacbench.listening.answers.listeners import invite as make_invitations
-    from snacbench.listening.server.service import has_admin
-    from snacbench.listening.server.service import new_admin_token as make_token
-
+    responses = service.responses
     if invite:
         click.echo(f"{invite} invitations, each for one listener, shown only now:")
-        for code in make_invitations(service.answers, invite):
+        for code in make_invitations(responses, invite):
             click.echo(f"  {address}/?invite={code}")
-    if new_admin_token or not has_admin(service.answers):
+    if new_token or responses.fact(ADMIN_FACT) is None:
         click.echo("Your own page, shown only now; --new-admin-token makes another:")
-        click.echo(f"  {address}/admin#token={make_token(service.answers)}")
+        click.echo(f"  {address}/admin#token={new_admin_token(responses)}")
     else:
         click.echo(f"Your own page: {address}/admin with the token of the first start")
-    who = "by invitation" if by_invitation(service.answers) else "open to all"
+    who = "by invitation" if by_invitation(responses) else "open to all"
     click.echo(f"{service.test.title} ({who}): {address}/")
     click.echo("Ctrl-C stops the server; no answer gets lost.", err=True)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from snacbench.errors import UserError
-from snacbench.listening.analysis.abx import POOLED_CAVEAT
 from snacbench.listening.analysis.analyse import Analysis
-from snacbench.listening.paragraph import paragraph
+from snacbench.listening.analysis.comparisons import POOLED_CAVEAT
+from snacbench.listening.analysis.paragraph import paragraph
 from snacbench.listening.read import Source
-from snacbench.listening.test import REFERENCE
 from snacbench.listening.words import SIMULATED
-from snacbench.rows import ComparisonSummary, ConditionSummary, ListenerScore, ListeningSummary
+from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.folder import RUN_FILE, RunFolder
 
 
@@ -46,47 +45,12 @@ def published(source: Source, analysis: Analysis) -> Published:
         listeners=len(kept),
         items=len(items),
         level=analysis.level,
-        conditions=tuple(_conditions(analysis)),
-        comparisons=tuple(_comparisons(analysis)),
+        conditions=analysis.means,
+        comparisons=tuple(one.row for one in analysis.comparisons),
         text=paragraph(source, analysis),
         notes=tuple(notes_of(source, analysis)),
     )
     return Published(summary, scores)
-
-
-def _conditions(analysis: Analysis) -> Iterator[ConditionSummary]:
-    for m in analysis.means:
-        yield ConditionSummary(
-            condition=m.condition,
-            domain=m.domain,
-            mean=m.mean,
-            **vars(m.ends),
-            median=m.median,
-            first_quartile=m.first_quartile,
-            third_quartile=m.third_quartile,
-            n=m.n,
-            listeners=m.listeners,
-            items=m.items,
-            kbps=analysis.study.kbps.get(m.condition),
-        )
-
-
-def _comparisons(analysis: Analysis) -> Iterator[ComparisonSummary]:
-    for pair in analysis.pairs:
-        yield ComparisonSummary(
-            pair.first, pair.second, pair.difference, pair.ends.low, pair.ends.high, pair.p_value,
-            pair.p_holm, pair.listeners,
-        )  # fmt: skip
-    for one in analysis.preferences:
-        yield ComparisonSummary(
-            one.first, one.second, one.share, one.ends.low, one.ends.high, one.p_value, one.p_holm,
-            one.listeners, (one.wins, one.ties, one.losses),
-        )  # fmt: skip
-    for found in analysis.identifications:
-        yield ComparisonSummary(
-            found.system, REFERENCE, found.share, found.ends.low, found.ends.high, found.p_value,
-            found.p_holm, found.listeners, (found.correct, found.trials - found.correct),
-        )  # fmt: skip
 
 
 def notes_of(source: Source, analysis: Analysis) -> Iterator[str]:
@@ -143,29 +107,23 @@ def run_of(source: Source, chosen: Path | None) -> RunFolder | None:
     UserError
         If the chosen run is of other clips than the test, or has none of its codecs.
     """
-    if chosen is not None:
-        folder = RunFolder.open(chosen)
-        _check_fits(source, folder)
-        return folder
-    if source.test is None or source.folder is None or source.study.simulated:
-        return None
-    path = (source.folder / source.test.run).resolve()
-    if not (path / RUN_FILE).is_file():
-        return None
-    folder = RunFolder.open(path)
-    return folder if folder.run.id == source.test.run_id else None
-
-
-def _check_fits(source: Source, folder: RunFolder) -> None:
-    run = folder.run
-    if source.test and source.test.set_sha256 != run.set_sha256:
+    if chosen is None:
+        if source.test is None or source.folder is None or source.study.simulated:
+            return None
+        path = (source.folder / source.test.run).resolve()
+        if not (path / RUN_FILE).is_file():
+            return None
+        folder = RunFolder.open(path)
+        return folder if folder.run.id == source.test.run_id else None
+    folder = RunFolder.open(chosen)
+    if source.test and source.test.set_sha256 != folder.run.set_sha256:
         raise UserError(
-            f"--run {folder.path}: the run is of another test set ({run.test_set}) than the "
+            f"--run {folder.path}: the run is of another test set ({folder.run.test_set}) than the "
             "listening test; give the run that the test was designed from"
         )
-    names = {spec.name for spec in run.codecs}
-    if not names & set(source.study.systems):
+    if not {spec.name for spec in folder.run.codecs} & set(source.study.systems):
         raise UserError(
             f"--run {folder.path}: the run has none of the systems that were listened to "
             f"({', '.join(source.study.systems)})"
         )
+    return folder

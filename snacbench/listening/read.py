@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snacbench.errors import UserError, did_you_mean
-from snacbench.listening.foreign import (
-    DIALECTS,
-    Placed,
-    dialect_of,
-    read_foreign,
-    without_repetitions,
-)
-from snacbench.listening.plan import num_trials
+from snacbench.listening.design import num_trials
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.tidy import CHOICE_COLUMNS, RATING_COLUMNS, read_tidy
+from snacbench.listening.webmushra_csv import (
+    DIALECTS,
+    dialect_of,
+    read_webmushra,
+    without_repetitions,
+)
 from snacbench.textfile import read_heading
 
 
@@ -59,81 +58,68 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
         return _from_folder(path)
     if not path.is_file():
         raise UserError(f"{path} is neither a listening test's folder nor a CSV file")
-    study, notes = _from_csv(path)
+    columns = read_heading(path, noun="answers")
+    dialect = dialect_of(columns)
+    if dialect:
+        study, notes = read_webmushra(path, dialect)
+    elif {"listener", "item"} <= {column.lower() for column in columns}:
+        study, said = read_tidy(path)
+        placed = list(enumerate(study.ratings, start=1))
+        ratings, notes = without_repetitions(path, placed, noun="rating")
+        study, notes = replace(study, ratings=ratings), (*said, *notes)
+    else:
+        kinds = {"snacbench's ratings": RATING_COLUMNS, "snacbench's pairs": CHOICE_COLUMNS}
+        kinds |= {dialect.name: dialect.needed for dialect in DIALECTS}
+        known = "; or ".join(f"{', '.join(needed)} ({name})" for name, needed in kinds.items())
+        raise UserError(
+            f"{path}, line 1: columns of no known file: {', '.join(columns) or 'none':.200}; "
+            f"expected {known}"
+        )
     if test_folder is None and (path.parent / TEST_FILE).is_file():
         test_folder = path.parent
     if test_folder is None:
         return Source(study, notes=notes)
     test = read_test(test_folder)
-    study, more = fitted(study, test)
-    if (
-        dialect_of(read_heading(path, noun="answers")) is None
-    ):  # other tools store answers when all are given
-        study = _with_plan(study, test)
+    study, more = _fitted(study, test)
+    if not dialect:  # other tools store answers when all are given
+        trials = num_trials(test)
+        planned = min(test.pages_per_listener or trials, trials)
+        listeners = tuple(replace(one, pages_planned=planned) for one in study.listeners)
+        study = replace(study, listeners=listeners)
     return Source(study, test, test_folder, (*notes, *more))
 
 
 def _from_folder(folder: Path) -> Source:
-    from snacbench.listening.answers.study import read_study
-    from snacbench.listening.rehearse import MARK
+    from snacbench.listening.responses.overview import read_study
 
-    test = read_test(folder)
-    answers = folder / ANSWERS_FILE
+    test, answers = read_test(folder), folder / ANSWERS_FILE
     if not answers.is_file():
         raise UserError(
             f"{folder} has no answers yet ({ANSWERS_FILE}); collect some with 'snacbench mushra "
             f"serve {folder}', or give a CSV file and --test {folder}"
         )
-    study = read_study(test, answers)
-    comments = {r.comment for r in study.ratings} | {c.comment for c in study.choices}
-    return Source(replace(study, simulated=MARK in comments), test, folder)
+    return Source(read_study(test, answers), test, folder)
 
 
-def _from_csv(path: Path) -> tuple[Study, tuple[str, ...]]:
-    columns = read_heading(path, noun="answers")
-    dialect = dialect_of(columns)
-    if dialect:
-        return read_foreign(path, dialect)
-    if not {"listener", "item"} <= {column.lower() for column in columns}:
-        known = [
-            f"{', '.join(columns)} ({name})"
-            for name, columns in (
-                ("snacbench's ratings", RATING_COLUMNS),
-                ("snacbench's pairs", CHOICE_COLUMNS),
-                *((d.name, d.needed) for d in DIALECTS),
-            )
-        ]
-        raise UserError(
-            f"{path}, line 1: columns of no known file: {', '.join(columns) or 'none':.200}; "
-            f"expected {'; or '.join(known)}"
-        )
-    study, said = read_tidy(path)
-    placed = [Placed(rating, number) for number, rating in enumerate(study.ratings, start=1)]
-    ratings, notes = without_repetitions(path, placed, noun="rating")
-    return replace(study, ratings=ratings), (*said, *notes)
-
-
-def fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
+def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
     """A study from a CSV with all that its test says of items and systems; practice left out.
 
-    Returns
-    -------
-    Study
-    tuple of str
-        What was left out, in sentences.
-
-    Raises
-    ------
-    UserError
-        If it has items or conditions that the test does not have.
+    Also what was left out, in sentences.
     """
     rated, practice = ({item.id for item in items} for items in (test.items, test.training))
     items = [r.item for r in study.ratings] + [c.item for c in study.choices]
-    _check_known("item", set(items) - practice, rated)
     names = {r.condition for r in study.ratings} | {n for c in study.choices for n in (c.a, c.b)}
-    _check_known("condition", names, set(test.conditions))
+    for noun, found, known in (
+        ("item", set(items) - practice, rated),
+        ("condition", names, set(test.conditions)),
+    ):
+        for name in sorted(found - known):
+            raise UserError(
+                f"the answers are on {noun} {name!r}, which {TEST_FILE} does not have; "
+                f"{did_you_mean(name, sorted(known))}"
+            )
     left_out = sum(item in practice - rated for item in items)
-    found = replace(
+    fitted = replace(
         study,
         name=test.id,
         form=test.form,
@@ -144,20 +130,4 @@ def fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
         clips={item.id: item.clip for item in test.items},
         kbps={system.name: system.kbps for system in test.systems},
     )
-    return found, ((f"{left_out} answers on training pages left out",) if left_out else ())
-
-
-def _with_plan(study: Study, test: ListeningTest) -> Study:
-    """The study, its listeners knowing how many pages the test had for them."""
-    trials = num_trials(test)
-    planned = min(test.pages_per_listener or trials, trials)
-    listeners = tuple(replace(one, pages_planned=planned) for one in study.listeners)
-    return replace(study, listeners=listeners)
-
-
-def _check_known(noun: str, found: set[str], known: set[str]) -> None:
-    for name in sorted(found - known):
-        raise UserError(
-            f"the answers are on {noun} {name!r}, which {TEST_FILE} does not have; "
-            f"{did_you_mean(name, sorted(known))}"
-        )
+    return fitted, ((f"{left_out} answers on training pages left out",) if left_out else ())

@@ -16,12 +16,13 @@ withdrawn, and `least_share` keeps those who rated so much of their pages.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from snacbench.listening.study import Listener, Rating, Study
 from snacbench.listening.test import ANCHOR70, REFERENCE
+from snacbench.listening.words import count
 
 REFERENCE_AT_LEAST = 90.0
 ANCHOR_AT_MOST = 90.0
@@ -41,17 +42,10 @@ class Options:
 
 @dataclass(frozen=True)
 class ListenerCheck:
-    """What the rules saw of one listener.
+    """What the rules saw of one listener: complete pages answered, and of how many planned.
 
-    Attributes
-    ----------
-    pages : int
-        Complete pages answered.
-    pages_planned : int or None
-    reference_low, reference_items : int
-        Items with the hidden reference below 90, of those on which it was rated.
-    anchor_high, anchor_items : int
-        Items with the 7 kHz anchor above 90, of those that count for this rule.
+    `reference_low` items have the hidden reference below 90, of the `reference_items` on which it
+    was rated; `anchor_high` have the 7 kHz anchor above 90, of the `anchor_items` that count.
     """
 
     listener: str
@@ -126,23 +120,41 @@ def screen(study: Study, options: Options) -> tuple[Study, Screening]:
     Screening
     """
     whole, broken = _complete_pages(study)
-    answered = Counter(_pages(whole))
+    answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
+    answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
-    unfinished = [e for e in map(_Unfinished(answered, options), present) if e]
+    unfinished = [
+        Exclusion(one.id, "unfinished", reason)
+        for one in present
+        if (reason := _why_unfinished(one, answered[one.id], options.least_share))
+    ]
     early = {exclusion.listener for exclusion in unfinished}
-    judged = [r for r in whole.ratings if r.listener not in early]
-    transparent = _transparent_items(judged)
+
+    anchors = [r for r in whole.ratings if r.condition == ANCHOR70 and r.listener not in early]
+    heard = Counter(r.item for r in anchors)
+    high = Counter(r.item for r in anchors if r.score > ANCHOR_AT_MOST)
+    transparent = tuple(i for i in heard if _over(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
+
     checks = tuple(_check(one, whole.ratings, answered[one.id], transparent) for one in present)
-    rules = [e for c in checks if c.listener not in early for e in _broken_rules(c)]
-    found = Screening(
+    rules: list[Exclusion] = []
+    for check in checks if options.rules else ():
+        if check.listener not in early:
+            counts = check.reference_low, check.reference_items
+            if _over(MOST_PERCENT_OF_ITEMS, *counts):
+                reason = f"hidden reference below 90 on {_share(*counts)}"
+                rules.append(Exclusion(check.listener, "reference", reason))
+            counts = check.anchor_high, check.anchor_items
+            if _over(MOST_PERCENT_OF_ITEMS, *counts):
+                reason = f"7 kHz anchor above 90 on {_share(*counts)}"
+                rules.append(Exclusion(check.listener, "anchor", reason))
+    return whole, Screening(
         options=options,
         checks=checks,
-        exclusions=(*unfinished, *(rules if options.rules else ())),
+        exclusions=(*unfinished, *rules),
         transparent_items=transparent,
         broken_pages=broken,
         silent=tuple(one.id for one in whole.listeners if not answered[one.id]),
     )
-    return whole, found
 
 
 def answers_of(study: Study, listeners: Collection[str]) -> Study:
@@ -153,12 +165,6 @@ def answers_of(study: Study, listeners: Collection[str]) -> Study:
         ratings=tuple(one for one in study.ratings if one.listener in listeners),
         choices=tuple(one for one in study.choices if one.listener in listeners),
     )
-
-
-def _pages(study: Study) -> Iterator[str]:
-    """The listener of every page that was answered, once per page."""
-    yield from (listener for listener, _ in {(r.listener, r.item): None for r in study.ratings})
-    yield from (choice.listener for choice in study.choices)
 
 
 def _complete_pages(study: Study) -> tuple[Study, tuple[BrokenPage, ...]]:
@@ -173,42 +179,20 @@ def _complete_pages(study: Study) -> tuple[Study, tuple[BrokenPage, ...]]:
         for page, conditions in found.items()
         if len(conditions) < len(expected[page[1]])
     }
-    if not broken:
-        return study, ()
     kept = tuple(r for r in study.ratings if (r.listener, r.item) not in broken)
     return replace(study, ratings=kept), tuple(broken.values())
 
 
-@dataclass(frozen=True)
-class _Unfinished:
-    """Judges whether a listener answered enough pages; None where they did."""
-
-    answered: Mapping[str, int]
-    options: Options
-
-    def __call__(self, one: Listener) -> Exclusion | None:
-        pages, planned = self.answered[one.id], one.pages_planned
-        if planned is None:
-            if one.finished or self.options.least_share <= 0:
-                return None
-            return Exclusion(one.id, "unfinished", f"left early, after {_count(pages, 'page')}")
-        if pages >= self.options.least_share * planned - 1e-9:
-            return None
-        least = (
-            ""
-            if self.options.least_share >= 1
-            else f" (least: {100 * self.options.least_share:g} %)"
-        )
-        reason = f"answered {pages} of {_count(planned, 'page')}{least}"
-        return Exclusion(one.id, "unfinished", reason)
-
-
-def _transparent_items(ratings: Sequence[Rating]) -> tuple[str, ...]:
-    """Items on which more than 25 % of the listeners rate the 7 kHz anchor above 90."""
-    anchors = [r for r in ratings if r.condition == ANCHOR70]
-    heard = Counter(r.item for r in anchors)
-    high = Counter(r.item for r in anchors if r.score > ANCHOR_AT_MOST)
-    return tuple(i for i in heard if _more_than(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
+def _why_unfinished(one: Listener, pages: int, least_share: float) -> str:
+    """Why a listener answered too few pages; empty where they did not."""
+    planned = one.pages_planned
+    if planned is None:
+        early = not one.finished and least_share > 0
+        return f"left early, after {count(pages, 'page')}" if early else ""
+    if pages >= least_share * planned - 1e-9:
+        return ""
+    least = "" if least_share >= 1 else f" (least: {100 * least_share:g} %)"
+    return f"answered {pages} of {count(planned, 'page')}{least}"
 
 
 def _check(
@@ -228,25 +212,10 @@ def _check(
     )
 
 
-def _broken_rules(check: ListenerCheck) -> Iterator[Exclusion]:
-    low, heard = check.reference_low, check.reference_items
-    if _more_than(MOST_PERCENT_OF_ITEMS, low, heard):
-        reason = f"hidden reference below 90 on {_share(low, heard)}"
-        yield Exclusion(check.listener, "reference", reason)
-    high, heard = check.anchor_high, check.anchor_items
-    if _more_than(MOST_PERCENT_OF_ITEMS, high, heard):
-        reason = f"7 kHz anchor above 90 on {_share(high, heard)}"
-        yield Exclusion(check.listener, "anchor", reason)
-
-
-def _more_than(percent: int, part: int, whole: int) -> bool:
+def _over(percent: int, part: int, whole: int) -> bool:
     """Whether a part is more than so many percent, in whole numbers: 3 of 20 is not over 15 %."""
     return 100 * part > percent * whole
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part} of {_count(whole, 'item')} ({100 * part / whole:.0f} %)"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{part} of {count(whole, 'item')} ({100 * part / whole:.0f} %)"

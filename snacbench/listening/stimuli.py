@@ -1,44 +1,384 @@
-"""The stimuli of a test: every condition of every item as a file, made whole or not at all."""
+"""The stimuli of a test: every condition of every item as a file, made whole or not at all.
+
+All conditions of an item are at 48 kHz, in time with the reference to a sample of the decoded file,
+of one length, one gain and one size in bytes. ``stimuli.json`` says what was measured on each.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+from urllib.parse import quote
+
+import numpy as np
 
 from snacbench import __version__
-from snacbench.audio.levels import loudness_lufs
+from snacbench.audio.align import advanced
+from snacbench.audio.channels import downmix
+from snacbench.audio.filters import energy_above_db, low_pass
+from snacbench.audio.io import read, read_clip, write_flac, write_wav
+from snacbench.audio.levels import limited, loudness_lufs
+from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
-from snacbench.listening.anchors import NEARLY_TRANSPARENT_DB, anchor, energy_above_db
-from snacbench.listening.excerpt import cut
-from snacbench.listening.facts import (
-    FACTS_FILE,
-    Facts,
-    Format,
-    ItemFacts,
-    StimulusFacts,
-    design_sha256,
-    facts_text,
-    finite,
-    stimulus_file,
-)
-from snacbench.listening.levels import gains, scaled, true_peak_dbtp
-from snacbench.listening.signals import Delay, RunSignals, decoded, open_signals, reference_of
+from snacbench.files import sha256_of_file
 from snacbench.listening.test import (
     ANCHOR_CUTOFFS_HZ,
+    FADE_S,
     RATE_HZ,
     REFERENCE,
     STIMULI_FOLDER,
     Item,
+    Level,
     ListeningTest,
 )
-from snacbench.listening.wave import files_of
+from snacbench.rows import Calibration, Coded
 from snacbench.store.folder import RunFolder
-from snacbench.types import Audio
+from snacbench.store.rows import from_json, to_jsonable
+from snacbench.types import Audio, Clip
 
-_NAMES = {"anchor35": "3.5 kHz", "anchor70": "7 kHz"}
+FACTS_FILE = "stimuli.json"
+NEARLY_TRANSPARENT_DB = -40.0
+"""An anchor that takes away less than this share of the reference's energy may pass for it."""
+
+Format = Literal["wav", "flac"]
+
+# ITU-R BS.1770-4, annex 2, asks for 4 times or more at 48 kHz. At 4 times, the peak of a sine at
+# half the sampling rate may be read 0.7 dB too low; at 8 times, 0.2 dB.
+_OVERSAMPLING = 8
+_SILENCE_AROUND_S = 0.01  # what rings past the ends counts
+
+_FLAC_HEADER_BYTES = 4  # of a metadata block: last-block flag and type, length (RFC 9639, 8.1)
+_PADDING, _LAST = 1, 0x80
+_MAX_BLOCK_BYTES = 2**24 - 1
+
+
+# ---------------------------------------------------------------------- what is known of stimuli
+
+
+@dataclass(frozen=True)
+class StimulusFacts:
+    """One file, as seen from the test's folder, and what was measured on it after its gain.
+
+    `delay_samples` at `delay_rate_hz` is the codec's residual delay that was taken away; positive:
+    it was late.
+    """
+
+    file: str
+    sha256: str
+    num_bytes: int
+    gain_db: float
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    delay_samples: int = 0
+    delay_rate_hz: int = RATE_HZ
+
+
+@dataclass(frozen=True)
+class ItemFacts:
+    """All files of one item: of one length, and of one size in bytes.
+
+    `lowered_db` is by how much the item stays below the loudness asked for, so that no condition
+    clips; `above_7khz_db` the reference's energy above 7 kHz relative to all of it, None if none.
+    """
+
+    clip: str
+    num_samples: int
+    channels: int
+    lowered_db: float
+    above_7khz_db: float | None
+    warnings: tuple[str, ...]
+    conditions: Mapping[str, StimulusFacts]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The stimuli of a test; `design_sha256` says of which design."""
+
+    snacbench_version: str
+    design_sha256: str
+    run_id: str
+    set_sha256: str
+    rate_hz: int
+    format: Format
+    items: Mapping[str, ItemFacts]
+
+
+def stimulus_file(item: str, condition: str, format_: Format = "wav") -> str:
+    """Where a stimulus lies, as seen from the test's folder.
+
+    Names of operating points are file names as they are; other characters are percent-encoded.
+    """
+    return f"{STIMULI_FOLDER}/{item}/{quote(condition, safe='@+=')}.{format_}"
+
+
+def design_sha256(test: ListeningTest) -> str:
+    """Digest of all that a test's stimuli depend on: not of texts, order or numbers of pages."""
+    pages = (*test.items, *test.training)
+    told = {
+        "run_id": test.run_id,
+        "set_sha256": test.set_sha256,
+        "conditions": sorted(test.conditions),
+        "items": sorted((item.id, item.clip, item.start_s, item.duration_s) for item in pages),
+        "level": test.level.model_dump(),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def facts_text(facts: Facts) -> str:
+    """The content of ``stimuli.json``."""
+    return json.dumps(to_jsonable(facts), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_facts(folder: Path, test: ListeningTest) -> Facts:
+    """The facts of a test's stimuli, if they are those of its design.
+
+    Raises
+    ------
+    UserError
+        If there are none, or ``test.yaml`` has been changed since they were made.
+    """
+    path = folder / FACTS_FILE
+    again = f"make them with 'snacbench mushra stimuli {folder}'"
+    if not path.is_file():
+        raise UserError(f"{folder} has no stimuli yet: there is no {FACTS_FILE}; {again}")
+    try:
+        facts = from_json(path.read_bytes(), Facts, origin=str(path))
+    except StoreError as error:
+        raise UserError(f"{error}; {again}") from error
+    if facts.design_sha256 != design_sha256(test):
+        raise UserError(
+            f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
+            f"were made; {again}"
+        )
+    for item in facts.items.values():
+        for stimulus in item.conditions.values():
+            file = folder / stimulus.file
+            if not file.is_file() or file.stat().st_size != stimulus.num_bytes:
+                raise UserError(f"{file} is missing or was changed; {again}")
+    return facts
+
+
+def facts_at_hand(folder: Path) -> Facts | None:
+    """The facts in a folder, whatever design they are of; None where there are none to read."""
+    path = folder / FACTS_FILE
+    try:
+        return from_json(path.read_bytes(), Facts, origin=str(path))
+    except (OSError, StoreError):
+        return None
+
+
+# -------------------------------------------------------------------------- the signals of a run
+
+
+@dataclass(frozen=True)
+class RunSignals:
+    """A run's clips, decoded files and delays; of rows that are there twice the last counts."""
+
+    folder: RunFolder
+    mono: bool
+    clips: Mapping[str, Clip]
+    coded: Mapping[tuple[str, str], Coded]
+    calibrations: Mapping[str, Calibration]
+
+    @classmethod
+    def of(cls, folder: RunFolder) -> RunSignals:
+        """The signals of a run."""
+        return cls(
+            folder,
+            folder.run.recipe.get("channels", "mono") == "mono",
+            {clip.id: clip for clip in folder.read(Clip)},
+            {(row.clip, row.codec): row for row in folder.read(Coded)},
+            {row.codec: row for row in folder.read(Calibration)},
+        )
+
+    def why_unheard(self, clip: str, codecs: Sequence[str]) -> str:
+        """Why a clip cannot be heard through all codecs; empty if it can."""
+        for codec in codecs:
+            row = self.coded.get((clip, codec))
+            if row is None:
+                return f"{codec} has not coded it"
+            if row.status != "ok":
+                return f"{codec} failed on it: {row.reason}"
+            if row.decoded is None or not (self.folder.path / row.decoded).is_file():
+                return f"the decoded audio of {codec} is not in the run folder"
+        return ""
+
+    def source(self, clip_id: str) -> Audio:
+        """The whole clip as the run saw it, at its own rate.
+
+        Raises
+        ------
+        AudioError
+            If the recording is not at hand, or not the one that was coded.
+        """
+        clip = self.clips.get(clip_id)
+        if clip is None:
+            raise AudioError(f"the run in {self.folder.path} has no clip {clip_id}")
+        audio = read_clip(clip)
+        if sha256_of_file(clip.path) != clip.sha256:
+            raise AudioError(
+                f"{clip.path} is no longer the file that the run coded: its sha256 has changed"
+            )
+        audio = limited(audio)
+        return downmix(audio) if self.mono else audio
+
+    def decoded(self, clip_id: str, codec: str, num_samples: int) -> tuple[Audio, int, int]:
+        """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
+
+        The calibrated residual delay is taken away in whole samples at the codec's rate, where it
+        was measured: at 48 kHz that may be half a sample or a third.
+
+        Returns
+        -------
+        Audio
+            `num_samples` long.
+        int, int
+            The delay in samples, positive if late, and the rate in Hz at which it counts.
+
+        Raises
+        ------
+        AudioError
+            If the decoded file is missing, or not the one that was decoded.
+        """
+        if why := self.why_unheard(clip_id, (codec,)):
+            raise AudioError(f"{clip_id}: {why}; run the codecs again")
+        row, calibration = self.coded[clip_id, codec], self.calibrations.get(codec)
+        path = self.folder.path / str(row.decoded)
+        audio = read(path)
+        if sha256_of_file(path) != row.decoded_sha256:
+            raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
+        found = calibration is not None and calibration.found
+        delay = round(calibration.delay_s * audio.rate_hz) if calibration and found else 0
+        at_rate = resample(advanced(audio, delay), RATE_HZ)
+        return Audio(fit_length(at_rate.samples, num_samples), RATE_HZ), delay, audio.rate_hz
+
+
+# ------------------------------------------------------------------------------- cuts and levels
+
+
+def cut(audio: Audio, start_s: float, duration_s: float) -> Audio:
+    """The excerpt with raised-cosine fades of 5 ms at both ends; shorter where the clip ends."""
+    start = round(start_s * audio.rate_hz)
+    samples = audio.samples[:, start : start + round(duration_s * audio.rate_hz)]
+    length = min(round(FADE_S * audio.rate_hz), samples.shape[1] // 2)
+    envelope = np.ones(samples.shape[1])
+    envelope[:length] = 0.5 - 0.5 * np.cos(np.pi * np.arange(length) / max(length, 1))
+    envelope[samples.shape[1] - length :] = envelope[:length][::-1]
+    return Audio((samples * envelope).astype(np.float32), audio.rate_hz)
+
+
+def true_peak_dbtp(audio: Audio) -> float:
+    """True peak, dB relative to full scale (ITU-R BS.1770-4, annex 2); lower is safer.
+
+    The largest of all channels after oversampling; minus infinity for digital silence.
+    """
+    around = round(_SILENCE_AROUND_S * audio.rate_hz)
+    padded = Audio(np.pad(audio.samples, [(0, 0), (around, around)]), audio.rate_hz)
+    peak = float(np.abs(resample(padded, _OVERSAMPLING * audio.rate_hz).samples).max())
+    return 20 * math.log10(peak) if peak > 0 else -math.inf
+
+
+def scaled(audio: Audio, gain_db: float) -> Audio:
+    """A signal times a gain in dB."""
+    factor = 10 ** (gain_db / 20)
+    return Audio((audio.samples.astype(np.float64) * factor).astype(np.float32), audio.rate_hz)
+
+
+def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float], float]:
+    """Gains in dB that bring an item to the level asked for: one for all conditions.
+
+    A gain per condition would hide a codec's own errors of level. The reference goes to the
+    loudness asked for; where that would bring any condition above the true peak asked for, all are
+    lowered together (castanets have peaks 31 dB above their RMS).
+
+    Parameters
+    ----------
+    signals : mapping from condition to Audio
+        The excerpts as they will be heard, the reference among them.
+
+    Returns
+    -------
+    dict from condition to float
+        The same for all, unless `match_per_condition`.
+    float
+        By how much all stay below the loudness asked for, in dB; 0 or more.
+
+    Raises
+    ------
+    AudioError
+        If the reference, or with `match_per_condition` any condition, has no loudness.
+    """
+    wanted: dict[str, float] = {}
+    for name in signals if level.match_per_condition else (REFERENCE,):
+        loudness = loudness_lufs(signals[name])
+        if loudness is None:
+            raise AudioError(
+                f"{name} has no loudness: the excerpt is silent (under -70 LUFS) or shorter than "
+                "0.4 s; choose another excerpt or clip"
+            )
+        wanted[name] = level.loudness_lufs - loudness
+    wanted = {name: wanted.get(name, wanted[REFERENCE]) for name in signals}
+    highest = max(true_peak_dbtp(signal) + wanted[name] for name, signal in signals.items())
+    lowered = max(0.0, highest - level.true_peak_dbtp)
+    return {name: gain - lowered for name, gain in wanted.items()}, lowered
+
+
+# ----------------------------------------------------------------------------------------- files
+
+
+def write_files(signals: Mapping[str, Audio], paths: Mapping[str, Path]) -> None:
+    """Write the signals of an item as 24-bit files of equal size: WAV, or FLAC filled up.
+
+    Low-passed sound compresses better: by the size of its FLAC file alone, an anchor is known.
+
+    Parameters
+    ----------
+    paths : mapping from condition to Path
+        Of one format, which their endings say.
+
+    Raises
+    ------
+    AudioError
+        If the signals differ in length, rate or channels, so that sizes cannot be equal.
+    StoreError
+        If a file cannot be written.
+    """
+    shapes = {(*signal.samples.shape, signal.rate_hz) for signal in signals.values()}
+    if len(shapes) != 1:
+        raise AudioError(
+            "the conditions of an item must have one length, rate and number of channels, found "
+            f"{sorted(shapes)}"
+        )
+    for name, signal in signals.items():
+        (write_flac if paths[name].suffix == ".flac" else write_wav)(paths[name], signal)
+    flacs = [paths[name] for name in signals if paths[name].suffix == ".flac"]
+    # One block of padding in each, the largest file included: all are built alike.
+    size = max((path.stat().st_size for path in flacs), default=0) + _FLAC_HEADER_BYTES
+    for path in flacs:
+        path.write_bytes(_padded(path.read_bytes(), size - path.stat().st_size))
+
+
+def _padded(flac: bytes, num_bytes: int) -> bytes:
+    """A FLAC file with a block of padding, of so many bytes in all, after its first block."""
+    length = num_bytes - _FLAC_HEADER_BYTES
+    if not 0 <= length <= _MAX_BLOCK_BYTES:
+        raise AudioError(f"FLAC holds up to {_MAX_BLOCK_BYTES} bytes of padding, found {length}")
+    first = 4  # after the marker "fLaC"
+    flag = flac[first] & _LAST
+    end = first + _FLAC_HEADER_BYTES + int.from_bytes(flac[first + 1 : first + _FLAC_HEADER_BYTES])
+    header = bytes([flag | _PADDING]) + length.to_bytes(3)
+    opened = flac[:first] + bytes([flac[first] & ~_LAST & 0xFF]) + flac[first + 1 : end]
+    return opened + header + bytes(length) + flac[end:]
+
+
+# ------------------------------------------------------------------------------------ making them
 
 
 def make_stimuli(
@@ -63,37 +403,38 @@ def make_stimuli(
     StoreError
         If the folder cannot be written or the disk is full.
     """
-    run = open_signals(run_of(folder, test))
+    run = RunSignals.of(_run_of(folder, test))
     partial = folder / f".{STIMULI_FOLDER}.{os.getpid()}.partial"
+    kept = folder / f".{FACTS_FILE}.{os.getpid()}.partial"
     items = (*test.items, *test.training)
     begin(len(items))
     try:
-        facts = {}
+        found = {}
         for item in items:
-            facts[item.id] = _make_item(run, test, item, partial, format_)
+            found[item.id] = _make_item(run, test, item, partial, format_)
             step()
-        told = Facts(
-            __version__, design_sha256(test), test.run_id, test.set_sha256, RATE_HZ, format_, facts
-        )
-        _put_in_place(folder, partial, facts_text(told))
-    except OSError as error:
+        digest = design_sha256(test)
+        facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, format_, found)
+        kept.write_text(facts_text(facts), "utf-8")
+        # Whoever finds stimuli.json finds the stimuli that it tells of.
+        (folder / FACTS_FILE).unlink(missing_ok=True)
+        if (folder / STIMULI_FOLDER).exists():
+            shutil.rmtree(folder / STIMULI_FOLDER)
+        partial.replace(folder / STIMULI_FOLDER)
+        kept.replace(folder / FACTS_FILE)
+    except (OSError, StoreError) as error:
         raise StoreError(
-            f"cannot write the stimuli of {test.id} ({error.strerror or error}); free some space "
-            "or check the folder's permissions, then try again"
+            f"cannot write the stimuli of {test.id} ({getattr(error, 'strerror', None) or error}); "
+            "free some space or check the folder's permissions, then try again"
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return told
+        kept.unlink(missing_ok=True)
+    return facts
 
 
-def run_of(folder: Path, test: ListeningTest) -> RunFolder:
-    """The run that a test was made from.
-
-    Raises
-    ------
-    UserError
-        If it is not where the test says, or is another run or test set.
-    """
+def _run_of(folder: Path, test: ListeningTest) -> RunFolder:
+    """The run that a test was made from, and no other."""
     path = Path(os.path.normpath(folder.absolute() / test.run))
     try:
         run = RunFolder.open(path)
@@ -117,100 +458,82 @@ def run_of(folder: Path, test: ListeningTest) -> RunFolder:
 def _make_item(
     run: RunSignals, test: ListeningTest, item: Item, target: Path, format_: Format
 ) -> ItemFacts:
+    delays: dict[str, tuple[int, int]] = {}
     try:
-        signals, delays = excerpts(run, test, item)
-        gain = gains(signals, test.level)
+        signals = excerpts(run, test, item, delays)
+        gain_db, lowered_db = gains(signals, test.level)
+        signals = {name: scaled(signal, gain_db[name]) for name, signal in signals.items()}
+        files = {name: stimulus_file(item.id, name, format_) for name in signals}
+        places = {n: target / Path(f).relative_to(STIMULI_FOLDER) for n, f in files.items()}
+        write_files(signals, places)
     except ClipError as error:
         raise UserError(f"item {item.id} ({item.clip}): {error}") from error
-    levelled = {name: scaled(signal, gain.gain_db[name]) for name, signal in signals.items()}
-    contents = files_of(levelled, format_)
-    reference = levelled[REFERENCE]
     stimuli = {}
-    for name, content in contents.items():
-        file = stimulus_file(item.id, name, format_)
-        _write(target / Path(file).relative_to(STIMULI_FOLDER), content)
-        delay = delays.get(name, Delay())
+    for name, signal in signals.items():
+        loudness = loudness_lufs(signal)
         stimuli[name] = StimulusFacts(
-            file,
-            hashlib.sha256(content).hexdigest(),
-            len(content),
-            round(gain.gain_db[name], 3),
-            finite(loudness_lufs(levelled[name]) or float("-inf")),
-            finite(true_peak_dbtp(levelled[name])),
-            delay.samples,
-            delay.rate_hz,
+            files[name],
+            sha256_of_file(places[name]),
+            places[name].stat().st_size,
+            round(gain_db[name], 3),
+            None if loudness is None else round(loudness, 3),
+            _finite(true_peak_dbtp(signal)),
+            *delays.get(name, ()),
         )
+    reference = signals[REFERENCE]
+    warnings = []
+    for name in ANCHOR_CUTOFFS_HZ.keys() & test.conditions:
+        above_db = energy_above_db(reference, ANCHOR_CUTOFFS_HZ[name])
+        if above_db < NEARLY_TRANSPARENT_DB:
+            warnings.append(
+                f"the {ANCHOR_CUTOFFS_HZ[name] / 1000:g} kHz anchor is nearly transparent: "
+                f"{above_db:.0f} dB of the energy lie above it"
+            )
+    if lowered_db > 0:
+        loudness_asked = f"{test.level.loudness_lufs:g} LUFS"
+        warnings.append(f"{lowered_db:.1f} dB below {loudness_asked}, for the sake of peaks")
     return ItemFacts(
         item.clip,
         reference.num_samples,
         reference.channels,
-        round(gain.lowered_db, 3),
-        finite(energy_above_db(reference, 7_000)),
-        _warnings(test, reference, gain.lowered_db),
+        round(lowered_db, 3),
+        _finite(energy_above_db(reference, 7_000)),
+        tuple(sorted(warnings)),
         stimuli,
     )
 
 
 def excerpts(
-    run: RunSignals, test: ListeningTest, item: Item
-) -> tuple[dict[str, Audio], Mapping[str, Delay]]:
-    """Every condition of an item as it will be heard, but for its level; and delays taken away.
+    run: RunSignals, test: ListeningTest, item: Item, delays: dict[str, tuple[int, int]]
+) -> dict[str, Audio]:
+    """Every condition of an item as it will be heard, but for its level.
 
-    Filters and delays work on the whole clip, so that an excerpt has no edges of its own.
+    Filters and delays work on the whole clip, so that an excerpt has no edges of its own. What was
+    taken away of each system's delay goes into `delays`: samples, and the rate in Hz.
 
     Raises
     ------
     AudioError
         If a signal is not at hand, or the excerpt lies beyond the clip's end.
     """
-    reference = reference_of(run, item.clip)
-    if item.start_s + item.duration_s > reference.duration_s + 0.5 / RATE_HZ:
+    reference = resample(run.source(item.clip), RATE_HZ)
+    end_s = item.start_s + item.duration_s
+    if end_s > reference.duration_s + 0.5 / RATE_HZ:
         raise AudioError(
-            f"the excerpt ends at {item.start_s + item.duration_s:g} s, the clip at "
-            f"{reference.duration_s:g} s; change start_s or duration_s"
+            f"the excerpt ends at {end_s:g} s, the clip at {reference.duration_s:g} s; change "
+            "start_s or duration_s"
         )
-    whole, delays = {REFERENCE: reference}, {}
+    found = {}
     for name in test.conditions:
+        whole = reference
         if name in ANCHOR_CUTOFFS_HZ:
-            whole[name] = anchor(reference, ANCHOR_CUTOFFS_HZ[name])
+            whole = low_pass(reference, ANCHOR_CUTOFFS_HZ[name])
         elif name != REFERENCE:
-            whole[name], delays[name] = decoded(run, item.clip, name, reference)
-    return {name: cut(x, item.start_s, item.duration_s) for name, x in whole.items()}, delays
+            whole, *delay = run.decoded(item.clip, name, reference.num_samples)
+            delays[name] = (delay[0], delay[1])
+        found[name] = cut(whole, item.start_s, item.duration_s)
+    return found
 
 
-def _warnings(test: ListeningTest, reference: Audio, lowered_db: float) -> tuple[str, ...]:
-    found = []
-    for name in ANCHOR_CUTOFFS_HZ.keys() & test.conditions:
-        above_db = energy_above_db(reference, ANCHOR_CUTOFFS_HZ[name])
-        if above_db < NEARLY_TRANSPARENT_DB:
-            found.append(
-                f"the {_NAMES[name]} anchor is nearly transparent: {above_db:.0f} dB of the "
-                "energy lie above it"
-            )
-    if lowered_db > 0:
-        found.append(
-            f"{lowered_db:.1f} dB below {test.level.loudness_lufs:g} LUFS, for the sake of peaks"
-        )
-    return tuple(sorted(found))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _put_in_place(folder: Path, partial: Path, facts: str) -> None:
-    """Whoever finds ``stimuli.json`` finds the stimuli that it tells of."""
-    target = folder / STIMULI_FOLDER
-    draft = partial / FACTS_FILE
-    _write(draft, facts.encode())
-    (folder / FACTS_FILE).unlink(missing_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
-    kept = folder / f".{FACTS_FILE}.{os.getpid()}.partial"
-    draft.replace(kept)
-    partial.replace(target)
-    kept.replace(folder / FACTS_FILE)
+def _finite(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
-from snacbench.listening.test import Form
+from snacbench.listening.test import Form, ListeningTest
 from snacbench.types import Domain
 
 Answer = Literal["a", "b", "tie"]
@@ -89,3 +89,27 @@ class Study:
     clips: Mapping[str, str] = field(default_factory=dict)
     kbps: Mapping[str, float | None] = field(default_factory=dict)
     simulated: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        test: ListeningTest,
+        listeners: tuple[Listener, ...],
+        ratings: tuple[Rating, ...] = (),
+        choices: tuple[Choice, ...] = (),
+        *,
+        simulated: bool = False,
+    ) -> Self:
+        """Answers to a test, with all that the test says of its items and systems."""
+        return cls(
+            name=test.id,
+            form=test.form,
+            listeners=listeners,
+            systems=tuple(system.name for system in test.systems),
+            ratings=ratings,
+            choices=choices,
+            domains={item.id: item.domain for item in test.items},
+            clips={item.id: item.clip for item in test.items},
+            kbps={system.name: system.kbps for system in test.systems},
+            simulated=simulated,
+        )

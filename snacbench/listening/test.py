@@ -46,11 +46,13 @@ systems is preferred; ``abx`` asks which of reference and system X is."""
 Count = Annotated[StrictInt, Field(ge=1)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """A part of a file: these fields and no others."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Item(_Part):
+class Item(Part):
     """An excerpt of a clip: what the listener hears on one page.
 
     Attributes
@@ -70,7 +72,7 @@ class Item(_Part):
     duration_s: Annotated[float, Field(gt=0, le=MAX_EXCERPT_S)]
 
 
-class System(_Part):
+class System(Part):
     """A codec under test; `kbps` is its actual rate over the run, None where not weighed."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -84,7 +86,7 @@ class System(_Part):
         return name
 
 
-class Question(_Part):
+class Question(Part):
     """A question of the questionnaire; `choices` empty: free text, or a number."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -105,7 +107,7 @@ class Question(_Part):
         return self
 
 
-class Level(_Part):
+class Level(Part):
     """Levels of the stimuli: one gain per item, for all its conditions.
 
     `match_per_condition` sets each condition to `loudness_lufs` on its own, which hides a codec's
@@ -117,7 +119,7 @@ class Level(_Part):
     match_per_condition: bool = False
 
 
-class ListeningTest(_Part):
+class ListeningTest(Part):
     """A listening test as its file has it.
 
     Attributes

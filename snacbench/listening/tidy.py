@@ -10,13 +10,13 @@ import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, TypeVar, get_args
+from typing import Any, TextIO, TypeVar, get_args
 
 from snacbench.errors import UserError
 from snacbench.listening.study import Answer, Choice, Listener, Rating, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, RESERVED, Form
 from snacbench.textfile import read_table
-from snacbench.types import DOMAINS, Domain
+from snacbench.types import DOMAINS
 
 RATING_COLUMNS = (
     "listener", "item", "domain", "clip", "condition", "kbps", "score", "page", "place", "time_s",
@@ -26,6 +26,7 @@ CHOICE_COLUMNS = (
     "listener", "item", "a", "b", "x", "answer", "correct", "page", "time_s", "comment",
 )  # fmt: skip
 SIMULATED = "simulated"  # a last column, only where the listeners were: it must not get lost
+_MAY_LACK = ("domain", "clip", "kbps", "correct", "comment")
 
 # What spreadsheets take for the beginning of a formula, full-width forms included.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -52,52 +53,20 @@ def condition_of(name: str) -> str:
 
 def write_tidy(study: Study, stream: TextIO) -> None:
     """Write all answers of a study; scores from 0 (bad) to 100 (excellent), times in seconds."""
-    is_mushra = study.form in ("mushra", "mushra-no-anchors")
-    columns = RATING_COLUMNS if is_mushra else CHOICE_COLUMNS
-    lines = (
-        (_rating_line(study, rating) for rating in study.ratings)
-        if is_mushra
-        else map(_choice_line, study.choices)
-    )
+    pairs = study.form in ("ab", "abx")
+    columns = CHOICE_COLUMNS if pairs else RATING_COLUMNS
     writer = csv.writer(stream)  # lines end as RFC 4180 has it; else a lone CR would go unquoted
     writer.writerow((*columns, SIMULATED) if study.simulated else columns)
-    for line in lines:
-        cells = [_cell(value) for value in line]
+    for answer in study.choices if pairs else study.ratings:
+        told: dict[str, Any] = dict(vars(answer))
+        if isinstance(answer, Rating):
+            told["domain"] = study.domains.get(answer.item)
+            told["clip"] = study.clips.get(answer.item)
+            told["kbps"] = study.kbps.get(answer.condition)
+        elif answer.x is not None:
+            told["correct"] = int({"a": answer.a, "b": answer.b}.get(answer.answer) == answer.x)
+        cells = [_cell(told.get(column)) for column in columns]
         writer.writerow((*cells, "yes") if study.simulated else cells)
-
-
-def _rating_line(study: Study, rating: Rating) -> Iterable[object]:
-    return (
-        rating.listener,
-        rating.item,
-        study.domains.get(rating.item),
-        study.clips.get(rating.item),
-        rating.condition,
-        study.kbps.get(rating.condition),
-        rating.score,
-        rating.page,
-        rating.place,
-        rating.time_s,
-        rating.comment,
-    )
-
-
-def _choice_line(choice: Choice) -> Iterable[object]:
-    correct = None
-    if choice.x is not None:
-        correct = int({"a": choice.a, "b": choice.b}.get(choice.answer) == choice.x)
-    return (
-        choice.listener,
-        choice.item,
-        choice.a,
-        choice.b,
-        choice.x,
-        choice.answer,
-        correct,
-        choice.page,
-        choice.time_s,
-        choice.comment,
-    )
 
 
 def _cell(value: object) -> str:
@@ -108,33 +77,41 @@ def _cell(value: object) -> str:
     return safe_cell(value) if isinstance(value, str) else str(value)
 
 
-# ------------------------------------------------------------------------------------- reading
-
-
 @dataclass(frozen=True)
-class _Line:
-    """One line of the file, which knows where it is."""
+class Line:
+    """One line of a file of responses, which knows where it is."""
 
     path: Path
     number: int
     cells: Mapping[str, str]
 
     def text(self, column: str) -> str:
-        found = plain_text(self.cells.get(column) or "")
+        """A name that must be there."""
+        found = plain_text((self.cells.get(column) or "").strip())
         if not found:
             raise self.wrong(column, "expected a name")
         return found
 
-    def maybe(self, column: str, convert: Callable[[str], Value]) -> Value | None:
-        return self.number_of(column, convert) if self.cells.get(column) else None
-
-    def number_of(self, column: str, convert: Callable[[str], Value]) -> Value:
+    def number_in(self, column: str, convert: Callable[[str], Value]) -> Value | None:
+        """A number, None where the cell is empty or not there."""
+        text = self.cells.get(column) or ""
         try:
-            return convert(self.cells.get(column) or "")
+            return convert(text) if text else None
         except ValueError as error:
             raise self.wrong(column, "expected a number") from error
 
+    def score(self, column: str) -> float:
+        """A rating, 0 (bad) to 100 (excellent)."""
+        try:
+            score = float(self.cells.get(column) or "")
+        except ValueError as error:
+            raise self.wrong(column, "expected a number from 0 to 100") from error
+        if not 0 <= score <= 100:
+            raise self.wrong(column, "expected 0 to 100")
+        return score
+
     def wrong(self, column: str, expected: str) -> UserError:
+        """The error of a cell that cannot be."""
         found = self.cells.get(column) or ""
         return UserError(f"{self.path}, line {self.number}: {column}: {expected}, found {found!r}")
 
@@ -150,98 +127,81 @@ def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
     UserError
         If the file cannot be read, has other columns, no answers, or a value that cannot be.
     """
-    known = (*RATING_COLUMNS, *CHOICE_COLUMNS, SIMULATED)
-    table = read_table(path, known, noun="answers")
-    lines = [_Line(path, number, cells) for number, cells in table.rows]
-    return _study_of(path, table.columns, lines), table.notes
-
-
-def _study_of(path: Path, columns: tuple[str, ...], lines: list[_Line]) -> Study:
-    form, simulated = _form_of(path, columns, lines), any(li.cells.get(SIMULATED) for li in lines)
-    listeners = tuple(Listener(id_) for id_ in dict.fromkeys(li.text("listener") for li in lines))
-    if form in ("ab", "abx"):
-        choices = tuple(map(_choice_of, lines))
-        systems = dict.fromkeys(name for choice in choices for name in (choice.a, choice.b))
-        return Study(
-            path.stem, form, listeners, _under_test(systems), choices=choices, simulated=simulated
-        )
-    ratings = tuple(map(_rating_of, lines))
-    return Study(
-        name=path.stem,
-        form=form,
-        listeners=listeners,
-        systems=_under_test(rating.condition for rating in ratings),
-        ratings=ratings,
-        domains={li.text("item"): _domain_of(li) for li in lines},
-        clips={li.text("item"): li.text("clip") for li in lines if li.cells.get("clip")},
-        kbps={condition_of(li.text("condition")): li.maybe("kbps", float) for li in lines},
-        simulated=simulated,
-    )
-
-
-def _form_of(path: Path, columns: tuple[str, ...], lines: list[_Line]) -> Form:
-    wanted = CHOICE_COLUMNS if "answer" in columns else RATING_COLUMNS
-    needed = [c for c in wanted if c not in ("domain", "clip", "kbps", "correct", "comment")]
-    missing = [column for column in needed if column not in columns]
+    table = read_table(path, (*RATING_COLUMNS, *CHOICE_COLUMNS, SIMULATED), noun="answers")
+    lines = [Line(path, number, cells) for number, cells in table.rows]
+    wanted = CHOICE_COLUMNS if "answer" in table.columns else RATING_COLUMNS
+    missing = [c for c in wanted if c not in table.columns and c not in _MAY_LACK]
     if missing:
         raise UserError(
             f"{path}: no column {', '.join(missing)}; expected {','.join(wanted)}, "
-            f"found {','.join(columns)!r:.200}"
+            f"found {','.join(table.columns)!r:.200}"
         )
     if not lines:
         raise UserError(f"{path}: no answers under the headings; export the test once it has some")
+    names = dict.fromkeys(line.text("listener") for line in lines)
+    listeners = tuple(Listener(name) for name in names)
+    simulated = any(line.cells.get(SIMULATED) for line in lines)
     if wanted is CHOICE_COLUMNS:
-        return "abx" if any(line.cells.get("x") for line in lines) else "ab"
-    anchors = {ANCHOR35, ANCHOR70}
-    return (
-        "mushra"
-        if any(condition_of(li.cells["condition"]) in anchors for li in lines)
-        else "mushra-no-anchors"
+        choices = tuple(map(_choice_of, lines))
+        form: Form = "abx" if any(choice.x for choice in choices) else "ab"
+        systems = systems_among(name for choice in choices for name in (choice.a, choice.b))
+        study = Study(path.stem, form, listeners, systems, choices=choices, simulated=simulated)
+        return study, table.notes
+    ratings = tuple(map(_rating_of, lines))
+    study = Study(
+        name=path.stem,
+        form=form_of(ratings),
+        listeners=listeners,
+        systems=systems_among(rating.condition for rating in ratings),
+        ratings=ratings,
+        domains={line.text("item"): _one_of(line, "domain", DOMAINS, "unknown") for line in lines},
+        clips={line.text("item"): line.text("clip") for line in lines if line.cells.get("clip")},
+        kbps={condition_of(li.text("condition")): li.number_in("kbps", float) for li in lines},
+        simulated=simulated,
     )
+    return study, table.notes
 
 
-def _rating_of(line: _Line) -> Rating:
-    score = line.number_of("score", float)
-    if not 0 <= score <= 100:
-        raise line.wrong("score", "expected 0 to 100")
+def form_of(ratings: Iterable[Rating]) -> Form:
+    """The form of a test with such ratings."""
+    anchors = {ANCHOR35, ANCHOR70} & {rating.condition for rating in ratings}
+    return "mushra" if anchors else "mushra-no-anchors"
+
+
+def systems_among(conditions: Iterable[str]) -> tuple[str, ...]:
+    """Systems in the order in which they come first; where the file has it, that of the test."""
+    return tuple(name for name in dict.fromkeys(conditions) if name not in RESERVED)
+
+
+def _rating_of(line: Line) -> Rating:
     return Rating(
         listener=line.text("listener"),
         item=line.text("item"),
         condition=condition_of(line.text("condition")),
-        score=score,
-        page=line.maybe("page", int),
-        place=line.maybe("place", int),
-        time_s=line.maybe("time_s", float),
+        score=line.score("score"),
+        page=line.number_in("page", int),
+        place=line.number_in("place", int),
+        time_s=line.number_in("time_s", float),
         comment=plain_text(line.cells.get("comment") or ""),
     )
 
 
-def _choice_of(line: _Line) -> Choice:
-    answers: dict[str, Answer] = {answer: answer for answer in get_args(Answer)}
-    answer = answers.get(line.cells["answer"])
-    if answer is None:
-        raise line.wrong("answer", "expected a, b or tie")
+def _choice_of(line: Line) -> Choice:
     return Choice(
         listener=line.text("listener"),
         item=line.text("item"),
         a=condition_of(line.text("a")),
         b=condition_of(line.text("b")),
-        answer=answer,
+        answer=_one_of(line, "answer", get_args(Answer)),
         x=condition_of(line.text("x")) if line.cells.get("x") else None,
-        page=line.maybe("page", int),
-        time_s=line.maybe("time_s", float),
+        page=line.number_in("page", int),
+        time_s=line.number_in("time_s", float),
         comment=plain_text(line.cells.get("comment") or ""),
     )
 
 
-def _domain_of(line: _Line) -> Domain:
-    known: dict[str, Domain] = {domain: domain for domain in DOMAINS}
-    found = known.get(line.cells.get("domain") or "unknown")
-    if found is None:
-        raise line.wrong("domain", f"expected {', '.join(known)}")
+def _one_of(line: Line, column: str, known: Iterable[str], usual: str = "") -> Any:
+    found = line.cells.get(column) or usual
+    if found not in known:
+        raise line.wrong(column, f"expected {', '.join(known)}")
     return found
-
-
-def _under_test(conditions: Iterable[str]) -> tuple[str, ...]:
-    """Systems in the order in which they come first; where the file has it, that of the test."""
-    return tuple(name for name in dict.fromkeys(conditions) if name not in RESERVED)

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from snacbench.errors import UserError
-from snacbench.listening.simulate import simulate
-from snacbench.listening.simulated_listener import Model
+from snacbench.listening.simulate import Model, simulate
 from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
 from snacbench.store.folder import RunFolder

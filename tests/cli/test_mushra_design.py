@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
-from snacbench.listening.facts import read_facts
+from snacbench.listening.stimuli import read_facts
 from snacbench.listening.test import read_test
 from tests.cli.in_process import call
 from tests.listening.audio_run import make_audio_run

@@ -14,15 +14,19 @@ import pytest
 
 from snacbench.cli.mushra_serve import _accepted
 from snacbench.errors import StoreError, UserError
-from snacbench.listening.answers.refusal import Refused
-from snacbench.listening.server.run import Transport, listen
-from snacbench.listening.server.run import serve as run
+from snacbench.listening.responses.database import Refused
+from snacbench.listening.server.serve import listen
+from snacbench.listening.server.serve import serve as run
 from snacbench.listening.tidy import RATING_COLUMNS
 from tests.cli.conftest import run_in, snacbench_command
 from tests.cli.in_process import call
-from tests.listening.server.client import ScriptedListener
-from tests.listening.server.conftest import Program
-from tests.listening.server.folders import make_folder, small_test
+from tests.support.listening_server import (
+    Program,
+    ScriptedListener,
+    make_folder,
+    program_for,
+    small_test,
+)
 
 
 @pytest.fixture
@@ -32,10 +36,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def program(folder: Path) -> Iterator[Program]:
-    running = Program(folder)
-    yield running
-    if running.process and running.process.poll() is None:
-        running.kill()
+    with program_for(folder) as program:
+        yield program
 
 
 def test_first_start_second_start_and_a_new_token(program: Program) -> None:
@@ -109,9 +111,13 @@ def test_names_that_are_accepted(host, url, hosts, accepted) -> None:
     assert set(_accepted(host, url, hosts)) == accepted
 
 
-def test_an_address_that_is_none(folder: Path) -> None:
+def test_mistakes_are_named(folder: Path) -> None:
     with pytest.raises(UserError, match=r"--url listen.example.org: expected an address such as"):
         call("mushra", "serve", folder, "--url", "listen.example.org")
+    with pytest.raises(UserError, match="--certificate and --key go together"):
+        call("mushra", "serve", folder, "--certificate", "cert.pem")
+    with pytest.raises(UserError, match="cannot read the listening test"):
+        call("mushra", "serve", folder.parent)
 
 
 def test_a_port_in_use(folder: Path) -> None:
@@ -136,24 +142,14 @@ def test_addresses_that_cannot_be_listened_at(monkeypatch: pytest.MonkeyPatch) -
         listen("127.0.0.1", 80)
 
 
-def test_half_of_https(folder: Path) -> None:
-    with pytest.raises(UserError, match="--certificate and --key go together"):
-        call("mushra", "serve", folder, "--certificate", "cert.pem")
-
-
 def test_a_certificate_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_text("nothing")
-    transport = Transport(tmp_path / "cert.pem", tmp_path / "cert.pem")
+    cert = tmp_path / "cert.pem"
     with (
         listen("127.0.0.1", 0) as listening,
         pytest.raises(UserError, match="cannot use certificate and key"),
     ):
-        run(lambda *_: None, listening, transport)  # type: ignore[arg-type, return-value]
-
-
-def test_no_test_in_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot read the listening test"):
-        call("mushra", "serve", tmp_path)
+        run(lambda *_: None, listening, certificate=cert, key=cert)
 
 
 def test_export_and_delete(folder: Path, tmp_path: Path, program: Program) -> None:

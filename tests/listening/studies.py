@@ -1,11 +1,9 @@
-"""Studies whose every number is known, and a small generator of random ones."""
+"""Studies whose every number is known, and tests to plan for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from snacbench.listening.study import Choice, Listener, Rating, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, Item, ListeningTest, System
@@ -57,32 +55,6 @@ def listener_with(
     }
 
 
-def random_study(
-    rng: np.random.Generator,
-    *,
-    means: Mapping[str, float],
-    listeners: int,
-    item_effects: Sequence[float],
-    pages: int | None = None,
-    bias: float = 8.0,
-    taste: float = 5.0,
-    noise: float = 8.0,
-) -> Study:
-    """Additive: system, item, listener's bias, listener's taste in systems, noise; no clipping."""
-    count = len(item_effects)
-    scores: dict[tuple[str, str], dict[str, float]] = {}
-    for number in range(listeners):
-        own = rng.normal(0, bias)
-        likes = {name: rng.normal(0, taste) for name in means}
-        heard = rng.permutation(count)[: pages or count]
-        for i in heard:
-            scores[f"l{number}", f"i{i}"] = {
-                name: mean + item_effects[i] + own + likes[name] + rng.normal(0, noise)
-                for name, mean in means.items()
-            }
-    return study_of(scores)
-
-
 def a_test(**fields: Any) -> ListeningTest:
     given: dict[str, Any] = {
         "id": "t1",
@@ -100,6 +72,19 @@ def a_test(**fields: Any) -> ListeningTest:
         **fields,
     }  # fmt: skip
     return ListeningTest(**given)
+
+
+def numbered_test(
+    items: int = 6, form: str = "mushra", systems: int = 3, **fields: Any
+) -> ListeningTest:
+    """``codec-0`` and so on, heard on ``item-0`` and so on."""
+    return a_test(
+        id="t",
+        form=form,
+        systems=tuple(System(name=f"codec-{i}", kbps=float(i)) for i in range(systems)),
+        items=tuple(Item(id=f"item-{i}", clip=f"set/{i}", duration_s=8) for i in range(items)),
+        **{"training": (), **fields},
+    )
 
 
 def ab(

@@ -1,5 +1,9 @@
+"""From a run to a test: systems, items, excerpts, the file, and who hears what."""
+
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,18 +13,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snacbench.errors import UnknownName, UserError
-from snacbench.listening.design import Wish, design
-from snacbench.listening.systems import chosen_systems, with_rates
-from snacbench.listening.test import ListeningTest, Question, System, read_test
+from snacbench.errors import AudioError, UnknownName, UserError
+from snacbench.listening.design import (
+    actual_kbps,
+    choose_excerpt,
+    chosen_systems,
+    design,
+    in_order_of_choice,
+    num_trials,
+    pages_of,
+    write_test,
+)
+from snacbench.listening.design import test_text as text_of
+from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System, read_test
 from snacbench.listening.texts import texts_of
-from snacbench.listening.write import test_text as text_of
-from snacbench.listening.write import write_test
 from snacbench.rows import Bits, ClipMeasures, Coded
 from snacbench.store.folder import RunFolder
-from snacbench.types import Audio, CodecSpec, Measures
+from snacbench.types import Audio, Clip, Domain, Measures
 from tests.conftest import broadband
 from tests.listening.audio_run import CODECS, make_audio_run, spec
+from tests.listening.studies import numbered_test
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +41,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 
 
 def made(run: RunFolder, **wishes: Any) -> ListeningTest:
-    options = {"num_items": 3, **wishes}
-    return design(run, run.path.parent / "my test", Wish(**options))
+    return design(run, run.path.parent / "my test", **{"num_items": 3, **wishes})
 
 
 def refused(run: RunFolder, message: str, **wishes: Any) -> None:
@@ -44,16 +55,12 @@ def test_a_test_of_three_domains(run: RunFolder) -> None:
     assert (test.run, test.run_id, test.set_sha256) == ("../run", "run1", "ab" * 32)
     assert [item.id for item in test.items] == ["speech-1", "music-1", "environment-1"]
     assert [item.domain for item in test.items] == ["speech", "music", "environment"]
-    assert len(test.training) == 1
-    assert test.training[0].id == "training-1"
+    assert [item.id for item in test.training] == ["training-1"]
     assert test.training[0].clip not in {item.clip for item in test.items}
     assert [system.name for system in test.systems] == [codec.name for codec in CODECS]
     assert test.systems[0].kbps == pytest.approx(7.2, abs=0.01)  # 0.9 of its nominal rate
     assert made(run, seed=4) == test
     assert test.made_by.startswith("snacbench ")
-
-
-def test_seeds_choose_other_clips(run: RunFolder) -> None:
     assert len({tuple(i.clip for i in made(run, seed=s).items) for s in range(6)}) > 1
 
 
@@ -81,30 +88,34 @@ def test_clips_that_a_system_lost_are_left_out(tmp_path: Path) -> None:
         items=("a",),
     )
     assert len(made(run, num_items=4, training=0, systems=("quiet",)).items) == 4
+    (tmp_path / "b.flac").unlink()
+    with pytest.raises(AudioError, match=r"b.flac does not exist"):
+        made(run, items=("b",), num_items=1)
 
 
 def test_silent_and_very_short_clips_are_not_chosen(tmp_path: Path) -> None:
     run = make_audio_run(tmp_path, signals={"set/a": broadband(0.8, 24_000)})
-    silence = Measures(None, None, None, 0)
-    run.append([ClipMeasures("set/b", silence)])
+    run.append([ClipMeasures("set/b", Measures(None, None, None, 0))])
     refused(run, "only 3 clips", num_items=4)
     assert "set/a" in {item.clip for item in made(run, items=("a",), num_items=2).items}
 
 
-def test_what_cannot_be_asked_for(run: RunFolder) -> None:
-    refused(run, "--excerpt-s 13: excerpts are 2 to 12 s long", excerpt_s=13.0)
-    refused(run, "--items 1, but 2 are named with --item", items=("a", "b"), num_items=1)
-    refused(run, "3 training pages were asked for, and 2 clips are left", training=3)
-    refused(run, "--pages-per-listener 4, but there are 3 items", pages_per_listener=4)
-    refused(run, "form ab compares systems .* found one: quiet@4", form="ab", systems=("quiet",))
-
-
-def test_pairs_may_be_more_than_items(run: RunFolder) -> None:
-    assert made(run, form="ab", pages_per_listener=6).pages_per_listener == 6
-
-
-def test_by_default_there_are_half_as_many_items_again_as_systems(run: RunFolder) -> None:
-    refused(run, "6 items were asked for", num_items=None)
+@pytest.mark.parametrize(
+    ("message", "wishes"),
+    [
+        ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
+        ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
+        ("3 training pages were asked for, and 2 clips are left", {"training": 3}),
+        ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
+        ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
+        ("6 items were asked for", {"num_items": None}),  # half as many again as systems, or 6
+        ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
+        ("set/a is named twice", {"items": ("a", "set/a")}),
+    ],
+)
+def test_what_cannot_be_asked_for(run: RunFolder, message: str, wishes: dict[str, Any]) -> None:
+    refused(run, message, **wishes)
+    assert made(run, form="ab", pages_per_listener=6).pages_per_listener == 6  # pairs
 
 
 def test_long_clips_are_cut(tmp_path: Path) -> None:
@@ -165,7 +176,6 @@ def test_numbers_of_systems() -> None:
 
 
 def test_a_system_that_was_not_weighed_has_no_rate() -> None:
-    codecs: list[CodecSpec] = [spec("a@1kbps"), spec("b@1kbps"), spec("c@1kbps")]
     weighed = Coded("x", "a@1kbps", "ok", "", "speech", 2.0, Bits(codes=3_000))
     coded = {
         ("x", "a@1kbps"): weighed,
@@ -173,10 +183,88 @@ def test_a_system_that_was_not_weighed_has_no_rate() -> None:
         ("z", "a@1kbps"): replace(weighed, status="failed", bits=None),
         ("x", "b@1kbps"): replace(weighed, codec="b@1kbps", bits=None),
     }
-    assert [system.kbps for system in with_rates(codecs, coded)] == [1.2, None, None]
+    assert [actual_kbps(f"{name}@1kbps", coded) for name in "abc"] == [1.2, None, None]
 
 
-# ------------------------------------------------------------------------------------ writing
+# -------------------------------------------------------------------------- clips and excerpts
+
+
+def clip(id_: str, domain: Domain, cluster: str | None = None) -> Clip:
+    return Clip(id_, Path("x"), "0", 8_000, 1, 8_000, domain=domain, cluster=cluster)
+
+
+CLIPS = [
+    *(clip(f"s/speech/{i}", "speech", f"speaker {i % 3}") for i in range(9)),
+    *(clip(f"s/music/{i}", "music") for i in range(4)),
+    *(clip(f"s/environment/{i}", "environment") for i in range(2)),
+]
+
+
+def test_domains_take_turns_until_they_run_out() -> None:
+    order = [c.domain for c in in_order_of_choice(CLIPS, 0)]
+    assert order[:6] == ["speech", "music", "environment"] * 2
+    assert order[6:10] == ["speech", "music"] * 2
+    assert set(order[10:]) == {"speech"}
+
+
+def test_the_choice_follows_from_seed_and_ids_alone() -> None:
+    order = in_order_of_choice(CLIPS, 5)
+    assert in_order_of_choice(CLIPS[::-1], 5) == order != in_order_of_choice(CLIPS, 6)
+    more = in_order_of_choice([*CLIPS, clip("s/music/new", "music")], 5)
+    speech = [[c for c in of if c.domain == "speech"] for of in (order, more)]
+    assert speech[0] == speech[1]
+
+
+def test_speakers_are_not_heard_again_before_all_were() -> None:
+    for seed in range(5):
+        speech = [c.cluster for c in in_order_of_choice(CLIPS, seed) if c.domain == "speech"]
+        assert len(set(speech[:3])) == len(set(speech[3:6])) == 3
+
+
+def phrases(*spoken: tuple[float, float], seconds: float) -> Audio:
+    """Noise where something is said, next to nothing elsewhere."""
+    rng = np.random.default_rng(0)
+    samples = rng.standard_normal(round(seconds * 8_000)) * 1e-4
+    for start_s, stop_s in spoken:
+        part = slice(round(start_s * 8_000), round(stop_s * 8_000))
+        samples[part] += 0.1 * rng.standard_normal(len(samples[part]))
+    return Audio(samples.astype(np.float32)[None], 8_000)
+
+
+def test_cuts_lie_in_pauses() -> None:
+    audio = phrases((0, 3.9), (4.3, 8.0), (8.3, 14.2), (14.6, 20), (20.3, 30), seconds=30)
+    start_s, duration_s = choose_excerpt(audio)
+    pauses = [(0, 0.0), (3.9, 4.3), (8.0, 8.3), (14.2, 14.6), (20.0, 20.3), (29.99, 30.0)]
+    for at_s in (start_s, start_s + duration_s):
+        assert any(low <= at_s <= high for low, high in pauses), at_s
+    assert 8.5 <= duration_s <= 11.5
+
+
+def test_the_excerpt_holds_sound_not_silence() -> None:
+    start_s, duration_s = choose_excerpt(phrases((20.0, 26.0), seconds=40))
+    assert start_s <= 20.0
+    assert start_s + duration_s >= 26.0
+
+
+@given(
+    seconds=st.floats(0.05, 60), wanted_s=st.floats(2, 12), level=st.sampled_from([0.0, 1e-6, 1.0])
+)
+@settings(max_examples=40, deadline=None)
+def test_excerpts_lie_within_the_clip_and_are_not_too_long(
+    seconds: float, wanted_s: float, level: float
+) -> None:
+    audio = Audio(broadband(seconds, 2_000).samples * np.float32(level), 2_000)
+    start_s, duration_s = choose_excerpt(audio, wanted_s)
+    assert start_s >= 0
+    assert 0 < duration_s <= min(12.0, wanted_s * 1.15) + 1e-6
+    assert start_s + duration_s <= audio.duration_s + 1e-6
+    if audio.duration_s <= min(12.0, wanted_s * 1.15):  # about as long: taken whole
+        assert (start_s, duration_s) == (0.0, pytest.approx(audio.duration_s))
+    else:
+        assert duration_s >= wanted_s * 0.85 - 0.01
+
+
+# ------------------------------------------------------------------------------------ test.yaml
 
 
 def test_test_yaml_is_readable_and_reads_the_same(run: RunFolder, tmp_path: Path) -> None:
@@ -199,18 +287,16 @@ words = st.text(max_size=60) | st.text(
 )
 
 
-@given(
-    title=words, welcome=words, consent=words, contact=words, choice=words, kbps=st.floats(0, 99)
-)
+@given(title=words, welcome=words, contact=words, choice=words, kbps=st.floats(0, 99))
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_written_reads_the_same(
-    title: str, welcome: str, consent: str, contact: str, choice: str, kbps: float,
+    title: str, welcome: str, contact: str, choice: str, kbps: float,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("yaml")
     test = ListeningTest(
         id="t", title=title, run="..", run_id="1e3", set_sha256="0" * 64, welcome=welcome,
-        consent=consent, contact=contact, systems=(System(name="on", kbps=kbps),),
+        contact=contact, systems=(System(name="on", kbps=kbps),),
         items=({"id": "1e5", "clip": "no", "duration_s": 1},),
         questionnaire=(Question(id="q", text=title, choices=(choice, f"{choice}!")),),
     )  # fmt: skip
@@ -218,10 +304,70 @@ def test_whatever_is_written_reads_the_same(
     assert read_test(folder) == test
 
 
-def test_an_unheard_run_cannot_be_designed_from(tmp_path: Path) -> None:
-    run = make_audio_run(
-        tmp_path, signals={"set/b": Audio(np.ones((1, 48_000), np.float32), 48_000)}
-    )
-    (tmp_path / "b.flac").unlink()
-    with pytest.raises(Exception, match=r"b.flac does not exist"):
-        made(run, items=("b",), num_items=1)
+# ------------------------------------------------------------------------------ who hears what
+
+PRACTICE = (Item(id="practice", clip="set/p", duration_s=5),)
+
+
+@given(items=st.integers(1, 9), listener=st.integers(0, 100))
+def test_everybody_hears_every_item_once(items: int, listener: int) -> None:
+    test = numbered_test(items)
+    pages = pages_of(test, listener)
+    assert sorted(page.item for page in pages) == [f"item-{i}" for i in range(items)]
+    assert {tuple(sorted(page.conditions)) for page in pages} == {tuple(sorted(test.conditions))}
+
+
+@pytest.mark.parametrize("items", [4, 6])
+def test_full_orders_balance_places_and_successions(items: int) -> None:
+    orders = [[page.item for page in pages_of(numbered_test(items), n)] for n in range(items)]
+    places = Counter((i, item) for order in orders for i, item in enumerate(order))
+    assert set(places.values()) == {1}
+    following = Counter(pair for order in orders for pair in itertools.pairwise(order))
+    assert set(following.values()) == {1}
+    assert len(following) == items * (items - 1)
+
+
+@given(items=st.integers(2, 12), take=st.integers(1, 11), rounds=st.integers(1, 2))
+def test_subsets_balance_items_and_places(items: int, take: int, rounds: int) -> None:
+    take = min(take, items - 1)
+    test = numbered_test(items, pages_per_listener=take)
+    orders = [[page.item for page in pages_of(test, n)] for n in range(items * rounds)]
+    assert all(len(set(order)) == take for order in orders)
+    places = Counter((i, item) for order in orders for i, item in enumerate(order))
+    assert set(places.values()) == {rounds}
+    heard = Counter(item for order in orders[: items // 2 + 1] for item in order)
+    counts = [heard[f"item-{i}"] for i in range(items)]
+    assert max(counts) - min(counts) <= 2  # also where a round is left half-way
+
+
+def test_the_plan_depends_on_seed_and_listener() -> None:
+    test = numbered_test()
+    assert pages_of(test, 3) == pages_of(test, 3) != pages_of(test, 4)
+    assert pages_of(test, 3) != pages_of(numbered_test(seed=1), 3)
+
+
+@pytest.mark.parametrize(("form", "rated"), [("mushra", 2), ("ab", 6)])
+def test_training_comes_first_one_page_per_item(form: str, rated: int) -> None:
+    pages = pages_of(numbered_test(2, form, training=PRACTICE), 0)
+    assert [page.training for page in pages] == [True, *[False] * rated]
+    assert pages[0].item == "practice"
+    assert [page.number for page in pages] == list(range(1 + rated))
+
+
+def test_ab_asks_every_pair_on_both_sides() -> None:
+    test = numbered_test(2, "ab", 3, repeats=2)
+    assert num_trials(test) == 2 * 3 * 2
+    sides = Counter(page.conditions for n in range(40) for page in pages_of(test, n))
+    assert len(sides) == 6
+    first, second = sides["codec-0", "codec-1"], sides["codec-1", "codec-0"]
+    assert 0.35 < first / (first + second) < 0.65
+
+
+def test_abx_hides_one_of_the_two() -> None:
+    test = numbered_test(3, "abx", 2)
+    pages = [page for n in range(60) for page in pages_of(test, n)]
+    for a, b, x in (page.conditions for page in pages):
+        assert REFERENCE in (a, b)
+        assert x in (a, b)
+    hidden = Counter(page.conditions[2] == REFERENCE for page in pages)
+    assert 0.4 < hidden[True] / len(pages) < 0.6

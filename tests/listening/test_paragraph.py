@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from snacbench.listening.analysis.analyse import analyse
-from snacbench.listening.paragraph import paragraph
+from snacbench.listening.analysis.paragraph import paragraph
 from snacbench.listening.read import Source
 from snacbench.listening.screening import Options
 from snacbench.listening.study import Study
@@ -55,14 +57,22 @@ def test_levels_and_training_come_from_the_test() -> None:
     assert "of at most 8 s" in text
 
 
-def test_actual_rates_where_they_are_known() -> None:
-    text = said(study_of(eight(), kbps={"a": 2.648}))
-    assert "rated 2 systems (a at 2.65 kbps, b)," in text
-
-
-def test_levels_matched_per_condition_are_told_with_what_that_hides() -> None:
-    text = said(study_of(eight()), level=Level(match_per_condition=True))
-    assert "Every condition was set to −23 LUFS on its own, which hides errors of level" in text
+@pytest.mark.parametrize(
+    ("study", "options", "test", "sentence"),
+    [
+        ({"kbps": {"a": 2.648}}, {}, {}, "rated 2 systems (a at 2.65 kbps, b),"),
+        ({}, {}, {"level": Level(match_per_condition=True)},
+         "Every condition was set to −23 LUFS on its own, which hides errors of level"),
+        ({}, {"rules": False}, {}, "The post-screening of BS.1534-3 was not applied."),
+        ({}, {"least_share": 0.5}, {},
+         "Who left early counted if they had answered 50 % of their pages or more."),
+        ({"simulated": True}, {}, {}, "8 simulated listeners took part"),
+    ],
+)  # fmt: skip
+def test_what_is_known_is_said(study: Any, options: Any, test: Any, sentence: str) -> None:
+    text = said(study_of(eight(), **study), options=Options(**options), **test)
+    assert sentence in text
+    assert text.startswith("SIMULATED LISTENERS: nobody") == bool(study.get("simulated"))
 
 
 def test_exclusions_are_counted_by_reason() -> None:
@@ -81,16 +91,6 @@ def test_exclusions_are_counted_by_reason() -> None:
         "on more than 15 % of their items and 1 rated the 7 kHz anchor above 90 on more than 15 % "
         "of their items, 1 of them both), which leaves 8."
     ) in text
-
-
-def test_without_screening_it_says_so() -> None:
-    text = said(study_of(eight()), options=Options(rules=False))
-    assert "The post-screening of BS.1534-3 was not applied." in text
-
-
-def test_who_left_early() -> None:
-    text = said(study_of(eight()), options=Options(least_share=0.5))
-    assert "Who left early counted if they had answered 50 % of their pages or more." in text
 
 
 def test_without_anchors() -> None:
@@ -118,12 +118,6 @@ def test_no_difference_is_not_equality() -> None:
     assert "Systems did not differ significantly (Friedman: chi-square(2) =" in text
     assert "After correction, no pair differed at a family-wise level of 0.05." in text
     assert "There was no hidden reference to screen listeners by." in text
-
-
-def test_simulated_studies_say_so_first() -> None:
-    text = said(replace(study_of(eight()), simulated=True))
-    assert text.startswith("SIMULATED LISTENERS: nobody listened")
-    assert "8 simulated listeners took part" in text
 
 
 def test_ab() -> None:

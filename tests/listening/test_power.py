@@ -1,21 +1,13 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from snacbench.errors import UserError
-from snacbench.listening.power import (
-    Question,
-    critical_rank_sum,
-    listeners_needed,
-    power_of,
-    smaller_rank_sum,
-)
-from snacbench.listening.spread import Spread
+from snacbench.listening.power import Question, Spread, listeners_needed, power_of
 
 
 def closed_form_power(question: Question, listeners: int) -> float:
@@ -27,8 +19,7 @@ def closed_form_power(question: Question, listeners: int) -> float:
     return float(stats.nct.sf(at, listeners - 1, shift) + stats.nct.cdf(-at, listeners - 1, shift))
 
 
-@pytest.mark.parametrize("systems", [2, 8])
-@pytest.mark.parametrize("difference", [3.0, 5.0, 9.0])
+@pytest.mark.parametrize(("systems", "difference"), [(2, 3.0), (2, 9.0), (8, 5.0)])
 def test_listeners_agree_with_the_closed_form_of_the_t_test(systems, difference) -> None:
     question = Question(difference, 10, systems, Spread())
     need = listeners_needed(question, studies=4000)
@@ -36,38 +27,27 @@ def test_listeners_agree_with_the_closed_form_of_the_t_test(systems, difference)
     # On normal differences Wilcoxon's test takes up to pi / 3 times as many listeners as t
     # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.
     assert 0.97 * t_test - 2 <= need.listeners <= 1.08 * t_test + 2
-    assert need.low <= need.listeners <= need.high
+    assert need.power >= 0.8
+    assert need.power_error == pytest.approx(0.006, abs=0.001)
 
 
 def test_power_is_that_of_the_t_test_less_a_little() -> None:
     question = Question(5, 10, 4, Spread())
     found = power_of(question, 60, studies=20_000)
-    assert found.value == pytest.approx(closed_form_power(question, 60) - 0.03, abs=0.02)
-    assert found.error == pytest.approx(0.003, abs=0.001)
+    assert found == pytest.approx(closed_form_power(question, 60) - 0.03, abs=0.02)
 
 
 def test_false_alarms_stay_below_the_level_also_where_listeners_rate_some_items() -> None:
     for pages in (None, 3):
         question = Question(1e-9, 8, 2, Spread(), pages)
-        assert power_of(question, 25, studies=8000).value <= 0.05 + 3 * 0.0025
-
-
-@pytest.mark.parametrize("listeners", [6, 12, 30, 50, 60])
-@pytest.mark.parametrize("level", [0.05, 0.002])
-def test_the_vectorised_test_decides_as_scipy_does(listeners, level) -> None:
-    rng = np.random.default_rng(0)
-    differences = rng.normal(0.4, 1, (300, listeners))
-    ours = smaller_rank_sum(differences.T) <= critical_rank_sum(listeners, level)
-    scipys = [stats.wilcoxon(row).pvalue <= level for row in differences]
-    assert list(ours) == scipys
+        assert power_of(question, 25, studies=8000) <= 0.05 + 3 * 0.0025
 
 
 def test_too_few_listeners_can_never_find_anything() -> None:
     question = Question(50, 10, 8, Spread())
     assert question.least_listeners == 11
-    assert power_of(question, 10, studies=200).value == 0
-    assert power_of(question, 11, studies=200).value > 0.9
-    assert critical_rank_sum(5, 0.05) == -1
+    assert power_of(question, 10, studies=200) == 0
+    assert power_of(question, 11, studies=200) > 0.9
     assert listeners_needed(Question(90, 10, 8, Spread()), studies=500).listeners == 11
 
 
@@ -83,12 +63,6 @@ def test_more_items_and_larger_differences_take_fewer_listeners() -> None:
 def test_what_cancels_does_not_matter() -> None:
     one, other = (Question(5, 8, 3, Spread(listener=s, item=s, listener_item=s)) for s in (0, 30))
     assert power_of(one, 20, studies=500) == power_of(other, 20, studies=500)
-
-
-def test_a_usual_question_takes_seconds() -> None:
-    start = time.process_time()
-    listeners_needed(Question(5, 10, 8, Spread()))
-    assert time.process_time() - start < 20
 
 
 def test_a_hopeless_question_says_so() -> None:

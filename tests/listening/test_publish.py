@@ -12,11 +12,10 @@ import pytest
 
 from snacbench.errors import StoreError, UserError
 from snacbench.listening.analysis.analyse import Analysis, analyse
-from snacbench.listening.output import write_all
+from snacbench.listening.analysis.tables import tables_of, too_few_note, write_all
 from snacbench.listening.publish import Published, published, run_of, write_rows
 from snacbench.listening.read import Source
 from snacbench.listening.study import Study
-from snacbench.listening.tables import tables_of, too_few_note
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.folder import RunFolder
 from snacbench.tables.writers import to_markdown
@@ -110,18 +109,19 @@ def test_simulated_answers_go_only_where_they_are_sent(tmp_path: Path) -> None:
     assert run_of(source, run.path)
 
 
-def test_a_run_of_other_clips_is_refused(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
-    source = Source(a_study(), a_test(set_sha256="cd" * 32))
-    with pytest.raises(UserError, match=r"the run is of another test set \(tiny\)"):
-        run_of(source, run.path)
-
-
-def test_a_run_without_the_systems_is_refused(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
-    source = Source(a_study(systems=("x", "y")))
-    with pytest.raises(UserError, match=r"none of the systems that were listened to \(x, y\)"):
-        run_of(source, run.path)
+@pytest.mark.parametrize(
+    ("test", "systems", "message"),
+    [
+        ({"set_sha256": "cd" * 32}, ("a", "b"), r"the run is of another test set \(tiny\)"),
+        (None, ("x", "y"), r"none of the systems that were listened to \(x, y\)"),
+    ],
+)
+def test_a_run_that_does_not_fit_is_refused(
+    tmp_path: Path, test: dict[str, Any] | None, systems: tuple[str, ...], message: str
+) -> None:
+    source = Source(a_study(systems=systems), a_test(**test) if test else None)
+    with pytest.raises(UserError, match=message):
+        run_of(source, a_run(tmp_path / "run").path)
 
 
 # -------------------------------------------------------------------------------- files, figures
@@ -129,7 +129,7 @@ def test_a_run_without_the_systems_is_refused(tmp_path: Path) -> None:
 
 def files_of(study: Study, folder: Path) -> dict[str, Path]:
     analysis, rows = made(study)
-    return {path.name: path for path in write_all(analysis, rows, folder)}
+    return {path.name: path for path in write_all(analysis, rows.summary, rows.scores, folder)}
 
 
 def test_files_of_a_mushra_test(tmp_path: Path) -> None:
@@ -174,11 +174,15 @@ def test_a_listener_named_like_a_formula_is_no_formula(tmp_path: Path) -> None:
     assert "\n'=1+1," in text
 
 
-def test_files_of_pairs_and_of_abx(tmp_path: Path) -> None:
-    found = files_of(choice_study(ab("x", "abt"), "ab"), tmp_path / "ab")
-    assert {"preferences.csv", "answers.svg", "listeners.csv"} <= set(found)
-    found = files_of(choice_study(abx("x", 3, 4), "abx", ("a",)), tmp_path / "abx")
-    assert {"abx.csv", "abx-listeners.csv", "answers.svg"} <= set(found)
+@pytest.mark.parametrize(
+    ("form", "choices", "names"),
+    [
+        ("ab", ab("x", "abt"), {"preferences.csv", "answers.svg", "listeners.csv"}),
+        ("abx", abx("x", 3, 4), {"abx.csv", "abx-listeners.csv", "answers.svg"}),
+    ],
+)
+def test_files_of_choices(tmp_path: Path, form: str, choices: Any, names: set[str]) -> None:
+    assert names <= set(files_of(choice_study(choices, form, ("a", "b")), tmp_path))
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

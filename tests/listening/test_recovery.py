@@ -14,14 +14,12 @@ import numpy as np
 import pytest
 
 from snacbench.listening.analysis.analyse import Analysis, analyse
-from snacbench.listening.power import Question, listeners_needed
+from snacbench.listening.power import Question, Spread, listeners_needed
 from snacbench.listening.screening import Options
-from snacbench.listening.simulate import SIMULATED_AS, expected_means, simulate
-from snacbench.listening.simulated_listener import Model
-from snacbench.listening.spread import Spread
+from snacbench.listening.simulate import SIMULATED_AS, Model, expected_means, simulate
 from snacbench.listening.study import Study
 from snacbench.listening.test import Form, ListeningTest
-from tests.listening.test_plan import a_test
+from tests.listening.studies import numbered_test as a_test
 
 MEANS = {"codec-0": 30.0, "codec-1": 45.0, "codec-2": 60.0, "codec-3": 75.0, "codec-4": 92.0}
 EQUAL = dict.fromkeys(MEANS, 60.0)
@@ -80,11 +78,9 @@ def recover(design: Design, model: Model, count: int) -> Recovery:
         true = expected_means(test, model)
         of_systems = [mean for mean in found.overall if mean.condition in MEANS]
         errors.append([mean.mean - true[mean.condition] for mean in of_systems])
-        held.append(
-            [mean.ends.low <= true[mean.condition] <= mean.ends.high for mean in of_systems]
-        )
+        held.append([mean.low <= true[mean.condition] <= mean.high for mean in of_systems])
         held_pairs.append(
-            [p.ends.low <= true[p.first] - true[p.second] <= p.ends.high for p in found.pairs]
+            [p.low <= true[p.first] - true[p.second] <= p.high for p in found.comparisons]
         )
     return Recovery(np.array(errors), np.array(held), np.array(held_pairs))
 
@@ -93,9 +89,8 @@ def family_wise_error(design: Design, model: Model, count: int) -> float:
     """Share of studies with any pair, or system, significant after Holm's correction."""
     alarms = 0
     for _, _, found in design.studies(model, count):
-        tested = (*found.pairs, *found.preferences, *found.identifications)
-        assert tested
-        alarms += any(one.p_holm is not None and one.p_holm <= 0.05 for one in tested)
+        assert found.comparisons
+        alarms += any(one.p_holm is not None and one.p_holm <= 0.05 for one in found.comparisons)
     return alarms / count
 
 
@@ -174,9 +169,9 @@ def test_intervals_over_items_hold_the_mean_of_all_items_there_could_be(
         study = simulate(design.test(seed), Model(means=middle, scale_use=0), 20, seed)
         for mean in analyse(study).overall:
             if mean.condition in MEANS:
-                assert mean.ends.low_both is not None
-                held.append(mean.ends.low_both <= 50 <= mean.ends.high_both)
-                of_listeners_only.append(mean.ends.low <= 50 <= mean.ends.high)
+                assert mean.low_both is not None
+                held.append(mean.low_both <= 50 <= mean.high_both)
+                of_listeners_only.append(mean.low <= 50 <= mean.high)
     record_property("coverage over listeners and items", float(np.mean(held)))
     record_property("coverage of the interval over listeners", float(np.mean(of_listeners_only)))
     assert np.mean(held) > 0.93
@@ -228,7 +223,9 @@ def test_power_is_what_was_promised(pages, record_property) -> None:
     )
     design, found = Design(need.listeners, 12, pages), 0
     for _, _, analysis in design.studies(model, STUDIES):
-        pair = next(p for p in analysis.pairs if (p.first, p.second) == ("codec-0", "codec-1"))
+        pair = next(
+            p for p in analysis.comparisons if (p.first, p.second) == ("codec-0", "codec-1")
+        )
         found += pair.p_holm is not None and pair.p_holm <= 0.05
     record_property("listeners", need.listeners)
     record_property("power found", found / STUDIES)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter, defaultdict
 from dataclasses import replace
 
@@ -9,23 +7,31 @@ import numpy as np
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.listening.plan import pages_of
+from snacbench.listening.design import pages_of
+from snacbench.listening.power import Spread
 from snacbench.listening.simulate import (
     SIMULATED_AS,
+    Model,
     default_mean,
     expected_means,
     simulate,
     true_quality,
 )
-from snacbench.listening.simulated_listener import Model
-from snacbench.listening.spread import Spread
 from snacbench.listening.study import Study
-from snacbench.listening.test import ANCHOR35, REFERENCE, Item, System
-from snacbench.listening.tidy import write_tidy
-from tests.listening.test_plan import a_test
+from snacbench.listening.test import ANCHOR35, REFERENCE, Form, Item, ListeningTest, System
+from tests.support.listening_server import small_test
 
 MEANS = {"codec-0": 30.0, "codec-1": 60.0, "codec-2": 95.0}
 NO_SPREAD = Spread(0, 0, 0, 0, 0, 0)
+
+
+def a_test(items: int = 6, form: Form = "mushra", **fields: object) -> ListeningTest:
+    return small_test(
+        form=form,
+        systems=tuple(System(name=f"codec-{i}", kbps=float(i)) for i in range(3)),
+        items=tuple(Item(id=f"item-{i}", clip=f"set/{i}", duration_s=8) for i in range(items)),
+        **{"training": (), **fields},
+    )
 
 
 def means_of(study: Study) -> dict[str, float]:
@@ -89,25 +95,14 @@ def test_everybody_rates_just_what_the_plan_deals_them() -> None:
         assert listener.pages_planned == 4
 
 
-def test_a_seed_is_a_study() -> None:
+def test_a_seed_is_a_study_and_says_that_it_is_simulated() -> None:
     test, model = a_test(), Model()
-    assert simulate(test, model, 3, seed=1) == simulate(test, model, 3, seed=1)
-    assert simulate(test, model, 3, seed=1).ratings != simulate(test, model, 3, seed=2).ratings
-    more = simulate(test, model, 5, seed=1)
-    assert more.ratings[: len(simulate(test, model, 3, seed=1).ratings)] == (
-        simulate(test, model, 3, seed=1).ratings
-    )
-
-
-def test_a_simulated_study_says_so_wherever_it_goes() -> None:
-    study = simulate(a_test(), Model(), 2)
+    study = simulate(test, model, 3, seed=1)
+    assert simulate(test, model, 3, seed=1) == study
+    assert simulate(test, model, 3, seed=2).ratings != study.ratings
+    assert simulate(test, model, 5, seed=1).ratings[: len(study.ratings)] == study.ratings
     assert study.simulated
     assert all(listener.id.startswith("simulated-") for listener in study.listeners)
-    stream = io.StringIO()
-    write_tidy(study, stream)
-    lines = list(csv.DictReader(io.StringIO(stream.getvalue())))
-    assert len(lines) == len(study.ratings)
-    assert {line["simulated"] for line in lines} == {"yes"}
 
 
 def test_careless_listeners_are_careless_each_in_their_way() -> None:
@@ -148,11 +143,6 @@ def test_references_are_missed_as_often_as_asked() -> None:
     assert np.mean(np.array(scores) == 100) == pytest.approx(0.35, abs=0.04)
 
 
-def test_without_anchors_none_is_rated() -> None:
-    study = simulate(a_test(form="mushra-no-anchors"), Model(), 2)
-    assert {r.condition for r in study.ratings} == {REFERENCE, "codec-0", "codec-1", "codec-2"}
-
-
 def test_preferences_follow_the_scale() -> None:
     study = simulate(a_test(8, "ab"), Model(means=MEANS), 40)
     wins = Counter()
@@ -174,8 +164,8 @@ def right_share(study: Study, system: str) -> float:
 
 
 def test_abx_is_a_guess_where_nothing_is_heard() -> None:
-    still = Spread(0, 0, 0, 0, 0, 0)
-    model = Model(means={"codec-0": 30, "codec-1": 90, "codec-2": 100}, spread=still, scale_use=0)
+    means = {"codec-0": 30, "codec-1": 90, "codec-2": 100}
+    model = Model(means=means, spread=NO_SPREAD, scale_use=0)
     study = simulate(a_test(8, "abx"), model, 60)
     assert right_share(study, "codec-0") > 0.99
     # 10 points away with 10 points of detection: 63 % hear it, half of the others guess right.

@@ -1,7 +1,9 @@
+"""Stimuli: levels, files, and what may be wrong with a run."""
+
 from __future__ import annotations
 
-import errno
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,25 +11,35 @@ import numpy as np
 import pytest
 import soundfile
 
-from snacbench.audio.align import advanced, cross_correlation
-from snacbench.audio.io import read
+from snacbench.audio.align import cross_correlation
+from snacbench.audio.filters import low_pass
+from snacbench.audio.io import read, write_wav
+from snacbench.audio.levels import loudness_lufs
+from snacbench.audio.resample import resample
 from snacbench.errors import AudioError, StoreError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.listening import stimuli as module
-from snacbench.listening.anchors import anchor
-from snacbench.listening.excerpt import cut
-from snacbench.listening.facts import Facts, design_sha256, read_facts, stimulus_file
-from snacbench.listening.levels import true_peak_dbtp
-from snacbench.listening.signals import decoded, open_signals, reference_of, source
-from snacbench.listening.stimuli import make_stimuli
+from snacbench.listening.stimuli import (
+    Facts,
+    RunSignals,
+    cut,
+    design_sha256,
+    gains,
+    make_stimuli,
+    read_facts,
+    scaled,
+    stimulus_file,
+    true_peak_dbtp,
+    write_files,
+)
 from snacbench.listening.test import Item, Level, ListeningTest, System
-from snacbench.listening.wave import files_of
 from snacbench.rows import Calibration
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.listening.audio_run import CODECS, make_audio_run
 
+RATE_HZ = 48_000
 SYSTEMS = tuple(System(name=spec.name) for spec in CODECS)
 
 
@@ -114,12 +126,11 @@ def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
     made: tuple[Path, Facts],
 ) -> None:
     folder, facts = made
-    run = open_signals(RunFolder.open(folder.parent / "run"))
-    whole = reference_of(run, "set/d")
+    run = RunSignals.of(RunFolder.open(folder.parent / "run"))
+    whole = resample(run.source("set/d"), RATE_HZ)
     assert whole.channels == 1
     gain = 10 ** (facts.items["two"].conditions["reference"].gain_db / 20)
-    expected = {"reference": whole, "anchor35": anchor(whole, 3_500)}
-    for name, signal in expected.items():
+    for name, signal in {"reference": whole, "anchor35": low_pass(whole, 3_500)}.items():
         np.testing.assert_allclose(
             heard(folder, "two", name).samples, cut(signal, 0.25, 1.5).samples * gain, atol=1e-4
         )
@@ -177,18 +188,22 @@ def test_flac_files_are_of_equal_size_and_of_the_same_samples(
             np.testing.assert_array_equal(samples, expected)
 
 
+def paths_in(folder: Path, ending: str) -> dict[str, Path]:
+    return {name: folder / f"{name}.{ending}" for name in "ab"}
+
+
 def test_padding_is_a_block_that_other_decoders_skip(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
     loud, silent = broadband(1, 48_000), Audio(np.zeros((1, 48_000), np.float32), 48_000)
-    files = files_of({"a": loud, "b": silent}, "flac")
-    assert len(files["a"]) == len(files["b"])
-    for content in files.values():
+    paths = paths_in(tmp_path, "flac")
+    write_files({"a": loud, "b": silent}, paths)
+    contents = [path.read_bytes() for path in paths.values()]
+    assert len(contents[0]) == len(contents[1])
+    for content in contents:
         blocks = list(metadata_blocks(content))
         assert blocks[0][0] == 0
         assert 1 in [kind for kind, _ in blocks]
-    path = tmp_path / "b.flac"
-    path.write_bytes(files["b"])
-    with av.open(str(path)) as container:
+    with av.open(str(paths["b"])) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     assert sum(frame.shape[-1] for frame in frames) == 48_000
     assert not np.concatenate([frame.ravel() for frame in frames]).any()
@@ -207,16 +222,16 @@ def metadata_blocks(flac: bytes) -> list[tuple[int, int]]:
             return found
 
 
-def test_conditions_of_unequal_shape_are_refused() -> None:
+def test_files_that_cannot_be_of_equal_size_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = {"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}
     with pytest.raises(AudioError, match="must have one length, rate and number of channels"):
-        files_of({"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}, "wav")
-
-
-def test_padding_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snacbench.listening.wave._MAX_BLOCK_BYTES", 10)
-    signals = {"a": broadband(1, 48_000), "b": Audio(np.zeros((1, 48_000), np.float32), 48_000)}
+        write_files(signals, paths_in(tmp_path, "wav"))
+    monkeypatch.setattr("snacbench.listening.stimuli._MAX_BLOCK_BYTES", 10)
+    signals["b"] = Audio(np.zeros((1, 48_000), np.float32), 48_000)
     with pytest.raises(AudioError, match="FLAC holds up to 10 bytes of padding, found"):
-        files_of(signals, "flac")
+        write_files(signals, paths_in(tmp_path, "flac"))
 
 
 def test_names_that_are_no_file_names_are_encoded() -> None:
@@ -253,27 +268,28 @@ def test_what_to_know_of_an_item_is_said(tmp_path: Path) -> None:
 
 
 def wrong(place: tuple[RunFolder, Path], message: str, **changed: object) -> None:
-    run, folder = place
+    _, folder = place
     with pytest.raises(UserError, match=message):
         make_stimuli(folder, TEST.model_copy(update=changed))
     assert not list(folder.iterdir())
-    assert run.path.is_dir()
 
 
-def test_the_run_must_be_the_one_it_was_made_from(place: tuple[RunFolder, Path]) -> None:
-    wrong(place, r"the run of this test is not found: .*holds no run", run="../gone")
-    wrong(place, "its id is run1, test.yaml says other; make a new test", run_id="other")
-    wrong(place, "its set_sha256 is abab.*, test.yaml says cdcd", set_sha256="cd" * 32)
-
-
-def test_an_excerpt_beyond_the_end_is_refused(place: tuple[RunFolder, Path]) -> None:
-    late = (item("one", "set/b", 2.0, 1.5),)
-    wrong(place, r"item one \(set/b\): the excerpt ends at 3.5 s, the clip at 2.5 s", items=late)
-
-
-def test_a_clip_or_system_that_the_run_lacks_is_refused(place: tuple[RunFolder, Path]) -> None:
-    wrong(place, "has no clip set/z", items=(item("one", "set/z"),))
-    wrong(place, "set/b: opus@1kbps has not coded it", systems=(System(name="opus@1kbps"),))
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"run": "../gone"}, r"the run of this test is not found: .*holds no run"),
+        ({"run_id": "other"}, "its id is run1, test.yaml says other; make a new test"),
+        ({"set_sha256": "cd" * 32}, "its set_sha256 is abab.*, test.yaml says cdcd"),
+        ({"items": (item("one", "set/b", 2.0, 1.5),)},
+         r"item one \(set/b\): the excerpt ends at 3.5 s, the clip at 2.5 s"),
+        ({"items": (item("one", "set/z"),)}, "has no clip set/z"),
+        ({"systems": (System(name="opus@1kbps"),)}, "set/b: opus@1kbps has not coded it"),
+    ],
+)  # fmt: skip
+def test_what_the_run_does_not_have_is_refused(
+    place: tuple[RunFolder, Path], changed: dict[str, object], message: str
+) -> None:
+    wrong(place, message, **changed)
 
 
 def test_files_that_are_missing_or_changed_are_refused(place: tuple[RunFolder, Path]) -> None:
@@ -286,15 +302,12 @@ def test_files_that_are_missing_or_changed_are_refused(place: tuple[RunFolder, P
     wrong(place, "the decoded audio of late@8kbps is not in the run folder; run the codecs again")
     path.write_bytes(content)
     recording = run.path.parent / "b.flac"
+    original = recording.read_bytes()
     recording.write_bytes((run.path.parent / "d.flac").read_bytes())
     wrong(place, r"b.flac (is no longer the file that the run coded|ends after)")
-
-
-def test_failed_codings_are_refused(place: tuple[RunFolder, Path]) -> None:
-    run, _ = place
-    signals = open_signals(run)
-    row = replace(signals.coded["set/b", "late@8kbps"], status="failed", reason="boom")
-    run.append([row])
+    row = RunSignals.of(run).coded["set/b", "late@8kbps"]
+    recording.write_bytes(original)
+    run.append([replace(row, status="failed", reason="boom")])
     wrong(place, r"item one \(set/b\): set/b: late@8kbps failed on it: boom")
 
 
@@ -313,15 +326,14 @@ def test_a_full_disk_leaves_the_old_stimuli(
     facts = make_stimuli(folder, TEST)
     written = []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, audio: Audio) -> int:
         written.append(path)
         if len(written) > 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+            raise StoreError(f"the disk is full while writing {path}")
+        return write_wav(path, audio)
 
-    monkeypatch.setattr(module, "_write", full)
-    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*No space left"):
+    monkeypatch.setattr(module, "write_wav", full)
+    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*the disk is full"):
         make_stimuli(folder, TEST)
     assert read_facts(folder, TEST) == facts
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
@@ -330,21 +342,99 @@ def test_a_full_disk_leaves_the_old_stimuli(
 def test_a_delay_counts_at_the_rate_of_the_decoded_file(place: tuple[RunFolder, Path]) -> None:
     run, _ = place
     run.append([Calibration("late@8kbps", 14 / 48_000, 0.9, 1.0, True)])
-    signals = open_signals(run)
-    reference = reference_of(signals, "set/b")
-    _, delay = decoded(signals, "set/b", "late@8kbps", reference)
-    assert (delay.samples, delay.rate_hz) == (7, 24_000)
+    assert RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)[1:] == (7, 24_000)
     run.append([Calibration("late@8kbps", 14 / 48_000, 0.1, 0.1, False)])
-    _, delay = decoded(open_signals(run), "set/b", "late@8kbps", reference)
-    assert delay.samples == 0
-    assert source(signals, "set/c").rate_hz == 44_100
+    audio, delay, _ = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
+    assert (delay, audio.num_samples) == (0, 120_000)
+    assert RunSignals.of(run).source("set/c").rate_hz == 44_100
 
 
-@pytest.mark.parametrize("samples", [-3, 0, 3])
-def test_advancing_keeps_the_length(samples: int) -> None:
-    audio = Audio(np.arange(1, 9, dtype=np.float32)[None] / 10, 8_000)
-    out = advanced(audio, samples).samples[0]
-    assert len(out) == 8
-    kept = audio.samples[0, max(samples, 0) : 8 + min(samples, 0)]
-    np.testing.assert_array_equal(out[max(-samples, 0) : 8 - max(samples, 0)], kept)
-    assert np.count_nonzero(out) == 8 - abs(samples)
+# ------------------------------------------------------------------------------- cuts and levels
+
+
+def test_cuts_have_raised_cosine_fades_of_5_ms() -> None:
+    ones = Audio(np.ones((2, RATE_HZ), np.float32), RATE_HZ)
+    out = cut(ones, 0.25, 0.5).samples
+    assert out.shape == (2, 24_000)
+    expected = 0.5 - 0.5 * np.cos(np.pi * np.arange(240) / 240)
+    np.testing.assert_allclose(out[0, :240], expected, atol=1e-6)
+    np.testing.assert_allclose(out[1, -240:], expected[::-1], atol=1e-6)
+    assert (out[:, 240:-240] == 1).all()
+    assert cut(ones, 0, 1 / RATE_HZ).samples.tolist() == [[1.0], [1.0]]
+    ramp = Audio(np.linspace(-1, 1, RATE_HZ, dtype=np.float32)[None], RATE_HZ)
+    part = cut(ramp, 0.25, 0.5).samples[0, 240:-240]
+    np.testing.assert_array_equal(part, ramp.samples[0, 12_240:35_760])
+
+
+def sine(hertz: float, amplitude: float, phase_deg: float) -> Audio:
+    phase = 2 * np.pi * hertz * np.arange(RATE_HZ) / RATE_HZ + np.deg2rad(phase_deg)
+    return cut(Audio((amplitude * np.sin(phase)).astype(np.float32)[None], RATE_HZ), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("hertz", "amplitude", "phase_deg", "expected_dbtp"),
+    [  # EBU Tech 3341, table 1, cases 15 to 19: tolerance +0.2, -0.4 dB
+        (RATE_HZ / 4, 0.50, 0.0, -6.0),
+        (RATE_HZ / 4, 0.50, 45.0, -6.0),
+        (RATE_HZ / 6, 0.50, 60.0, -6.0),
+        (RATE_HZ / 8, 0.50, 67.5, -6.0),
+        (RATE_HZ / 4, 1.41, 45.0, 3.0),
+    ],
+)
+def test_true_peak_of_the_ebu_cases(
+    hertz: float, amplitude: float, phase_deg: float, expected_dbtp: float
+) -> None:
+    found = true_peak_dbtp(sine(hertz, amplitude, phase_deg))
+    assert expected_dbtp - 0.4 <= found <= expected_dbtp + 0.2
+
+
+@pytest.mark.parametrize("offset", range(4))
+def test_a_peak_between_samples_is_found_wherever_it_lies(offset: int) -> None:
+    # As in the EBU's cases 20 to 23: one burst, sampled at four offsets of a quarter sample.
+    time = (np.arange(-2_000, 2_000) - offset / 4) / RATE_HZ
+    envelope = np.where(np.abs(time) < 0.01, np.cos(np.pi * time / 0.02) ** 2, 0)
+    burst = np.cos(2 * np.pi * RATE_HZ / 6 * time) * envelope
+    audio = Audio(burst.astype(np.float32)[None], RATE_HZ)
+    assert true_peak_dbtp(audio) == pytest.approx(0.0, abs=0.1)
+
+
+def test_true_peak_is_that_of_the_loudest_channel_and_silence_has_none() -> None:
+    loud, soft = sine(1_000, 0.5, 0), sine(1_000, 0.25, 0)
+    both = Audio(np.concatenate([soft.samples, loud.samples]), RATE_HZ)
+    assert true_peak_dbtp(both) == pytest.approx(true_peak_dbtp(loud), abs=1e-6)
+    assert true_peak_dbtp(Audio(np.zeros((1, 4_800), np.float32), RATE_HZ)) == -math.inf
+
+
+def test_the_reference_goes_to_the_loudness_and_all_follow() -> None:
+    reference = sine(1_000, 0.02, 0)
+    signals = {"reference": reference, "quiet@1kbps": scaled(reference, -9.0)}
+    gain_db, lowered_db = gains(signals, Level())
+    assert lowered_db == 0
+    assert len(set(gain_db.values())) == 1
+    levelled = scaled(reference, gain_db["reference"])
+    assert loudness_lufs(levelled) == pytest.approx(-23.0, abs=0.02)
+    gain_db, _ = gains(signals, Level(match_per_condition=True))
+    assert gain_db["quiet@1kbps"] - gain_db["reference"] == pytest.approx(9.0, abs=0.01)
+
+
+def test_all_are_lowered_together_until_none_exceeds_the_true_peak() -> None:
+    rng = np.random.default_rng(3)  # castanets
+    clicks = np.zeros(4 * RATE_HZ)
+    clicks[:: RATE_HZ // 4] = 1.0
+    decay = rng.standard_normal(300) * np.exp(-np.arange(300) / 30)
+    hits = np.convolve(clicks, decay)[: len(clicks)]
+    reference = Audio((0.5 * hits / np.abs(hits).max()).astype(np.float32)[None], RATE_HZ)
+    signals = {"reference": reference, "loud@1kbps": scaled(reference, 4.0)}
+    gain_db, lowered_db = gains(signals, Level())
+    assert lowered_db > 3
+    assert len(set(gain_db.values())) == 1
+    peaks = {name: true_peak_dbtp(scaled(x, gain_db[name])) for name, x in signals.items()}
+    assert peaks["loud@1kbps"] == pytest.approx(-1.0, abs=0.001)
+    assert peaks["reference"] == pytest.approx(-5.0, abs=0.001)
+
+
+@pytest.mark.parametrize(("seconds", "gain_db"), [(2.0, -200.0), (0.3, 0.0)])
+def test_what_has_no_loudness_is_refused(seconds: float, gain_db: float) -> None:
+    audio = scaled(broadband(seconds, RATE_HZ), gain_db)
+    with pytest.raises(AudioError, match=r"reference has no loudness: .*silent .*or shorter"):
+        gains({"reference": audio}, Level())

@@ -8,6 +8,7 @@ import pytest
 
 from snacbench.errors import UserError
 from snacbench.listening.test import read_test
+from snacbench.listening.texts import texts_of
 
 GOOD = """\
 id: mine
@@ -47,14 +48,11 @@ def test_a_test_file(tmp_path: Path) -> None:
         "reference", "anchor35", "anchor70", "opus@8kbps", "lyra-v2@9.2kbps",
     )  # fmt: skip
     assert test.pages_per_listener is None
+    for form in ("mushra-no-anchors", "ab", "abx"):
+        other = read_test(written(tmp_path, GOOD.replace("form: mushra", f"form: {form}")))
+        assert other.conditions == ("reference", "opus@8kbps", "lyra-v2@9.2kbps")
     with pytest.raises(KeyError):
         test.item("speech-9")
-
-
-def test_other_forms_have_no_anchors(tmp_path: Path) -> None:
-    for form in ("mushra-no-anchors", "ab", "abx"):
-        test = read_test(written(tmp_path, GOOD.replace("form: mushra", f"form: {form}")))
-        assert test.conditions == ("reference", "opus@8kbps", "lyra-v2@9.2kbps")
 
 
 @pytest.mark.parametrize(
@@ -97,12 +95,17 @@ def test_mistakes_are_named_with_line_and_field(
         read_test(written(tmp_path, GOOD.replace(old, new)))
 
 
-def test_form_ab_compares_systems(tmp_path: Path) -> None:
+def test_form_ab_compares_systems_and_there_must_be_a_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read the listening test .*test.yaml"):
+        read_test(tmp_path)
     text = GOOD.replace("form: mushra", "form: ab").replace("  - name: lyra-v2@9.2kbps\n", "")
     with pytest.raises(UserError, match="line 7: systems: form ab compares systems with each"):
         read_test(written(tmp_path, text))
 
 
-def test_there_must_be_a_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read the listening test .*test.yaml"):
-        read_test(tmp_path)
+def test_texts_of_a_new_test() -> None:
+    english, german = texts_of("en"), texts_of("de-AT")
+    assert (english.title, german.title) == ("Listening test", "Hörtest")
+    assert texts_of("fi") == english
+    assert [q.id for q in english.questionnaire] == [q.id for q in german.questionnaire]
+    assert english.webmushra.keys() == german.webmushra.keys()

@@ -10,101 +10,47 @@ import errno
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pytest
 import soundfile
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from snacbench.errors import StoreError, UserError
 from snacbench.listening import webmushra as module
-from snacbench.listening.facts import Facts
-from snacbench.listening.stimuli import make_stimuli
+from snacbench.listening.stimuli import Facts, make_stimuli
 from snacbench.listening.test import Item, ListeningTest, System
 from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import configuration, export_webmushra
 from tests.listening.audio_run import CODECS, make_audio_run
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Generic(_Strict):
-    type: Literal["generic"]
-    id: str
-    name: str
-    content: str
-
-
-class Volume(_Strict):
-    type: Literal["volume"]
-    id: str
-    name: str
-    content: str
-    stimulus: str
-    defaultVolume: Annotated[float, Field(ge=0, le=1)]  # noqa: N815 - its name
-
-
-class Mushra(_Strict):
-    type: Literal["mushra"]
-    id: str
-    name: str
-    content: str
-    showWaveform: bool  # noqa: N815
-    enableLooping: bool  # noqa: N815
-    strict: bool
-    randomize: bool
-    showConditionNames: bool  # noqa: N815
-    reference: str
-    createAnchor35: bool  # noqa: N815
-    createAnchor70: bool  # noqa: N815
-    stimuli: dict[str, str]
+FIELDS: dict[str, dict[str, type]] = {
+    "": {
+        "testname": str, "testId": str, "language": str, "bufferSize": int, "stopOnErrors": bool,
+        "showButtonPreviousPage": bool, "remoteService": str, "pages": list,
+    },
+    "generic": {"id": str, "name": str, "content": str},
+    "volume": {"id": str, "name": str, "content": str, "stimulus": str, "defaultVolume": float},
+    "mushra": {
+        "id": str, "name": str, "content": str, "showWaveform": bool, "enableLooping": bool,
+        "strict": bool, "randomize": bool, "showConditionNames": bool, "reference": str,
+        "createAnchor35": bool, "createAnchor70": bool, "stimuli": dict,
+    },
+    "finish": {
+        "name": str, "content": str, "popupContent": str, "showResults": bool, "writeResults": bool,
+        "questionnaire": list,
+    },
+    "likert": {"name": str, "label": str, "response": list},
+    "text": {"name": str, "label": str},
+}  # fmt: skip
 
 
-class Response(_Strict):
-    value: str
-    label: str
-
-
-class Likert(_Strict):
-    type: Literal["likert"]
-    name: str
-    label: str
-    response: Annotated[list[Response], Field(min_length=2)]
-    optional: bool = False
-
-
-class Text(_Strict):
-    type: Literal["text"]
-    name: str
-    label: str
-    optional: bool = False
-
-
-class Finish(_Strict):
-    type: Literal["finish"]
-    name: str
-    content: str
-    popupContent: str  # noqa: N815
-    showResults: bool  # noqa: N815
-    writeResults: bool  # noqa: N815
-    questionnaire: list[Likert | Text]
-
-
-Page = Annotated[Generic | Volume | Mushra | Finish, Field(discriminator="type")]
-
-
-class Configuration(_Strict):
-    testname: str
-    testId: str  # noqa: N815
-    language: Literal["en", "de"] = "en"
-    bufferSize: Literal[256, 512, 1024, 2048, 4096, 8192, 16384]  # noqa: N815
-    stopOnErrors: bool  # noqa: N815
-    showButtonPreviousPage: bool  # noqa: N815
-    remoteService: str  # noqa: N815
-    pages: list[Page | list[Literal["random"] | Page]]
+def check_fields(part: Mapping[str, Any]) -> str:
+    """Just the fields that webMUSHRA reads of such a part, each of its type; the part's type."""
+    kind = part.get("type", "")
+    found = {name: type(value) for name, value in part.items() if name not in ("type", "optional")}
+    assert found == FIELDS[kind], kind
+    return str(kind)
 
 
 def item(id_: str, clip: str) -> Item:
@@ -145,14 +91,21 @@ def mushra_pages(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_configuration_follows_the_schema(made: tuple[Path, Facts]) -> None:
     config = told(made[0])
-    checked = TypeAdapter(Configuration).validate_python(config)
-    assert checked.testId == "t"
-    kinds = [page[0] if isinstance(page, list) else page.type for page in checked.pages]
-    assert kinds == ["generic", "generic", "volume", "mushra", "random", "finish"]
-    assert isinstance(checked.pages[4], list)
-    assert len(checked.pages[4]) == 3
-    ids = [page["id"] for page in mushra_pages(config)]
-    assert ids == ["t-1", "one", "two"]
+    check_fields(config)
+    assert (config["testId"], config["language"], config["bufferSize"]) == ("t", "en", 2048)
+    before, (order, *random), (finish,) = (
+        config["pages"][:4],
+        config["pages"][4],
+        config["pages"][5:],
+    )
+    assert [check_fields(page) for page in before] == ["generic", "generic", "volume", "mushra"]
+    assert order == "random"
+    assert [check_fields(page) for page in (*random, finish)] == ["mushra", "mushra", "finish"]
+    assert [page["id"] for page in mushra_pages(config)] == ["t-1", "one", "two"]
+    for question in finish["questionnaire"]:
+        if check_fields(question) == "likert":
+            assert len(question["response"]) >= 2
+            assert all(answer.keys() == {"value", "label"} for answer in question["response"])
 
 
 def test_anchors_are_files_under_the_reserved_names(made: tuple[Path, Facts]) -> None:
@@ -174,18 +127,14 @@ def test_sounds_are_there_and_alike(made: tuple[Path, Facts]) -> None:
     paths = []
     for page in mushra_pages(config):
         files = [page["reference"], *page["stimuli"].values()]
-        found = {(i.samplerate, i.frames, i.channels) for i in map(soundfile.info, paths_in(root,
-                 files))}  # fmt: skip
+        sounds = [soundfile.info(root / file) for file in files]
+        found = {(sound.samplerate, sound.frames, sound.channels) for sound in sounds}
         assert found == {(48_000, 72_000, 1)}
         paths += files
     assert len(set(paths)) == len(paths) == 18
     assert config["pages"][2]["stimulus"] in paths
     assert {str(p.relative_to(root)) for p in root.rglob("*.wav")} == set(paths)
     assert not any(name in path for path in paths for name in ("opus", "late", "anchor", "ref"))
-
-
-def paths_in(root: Path, files: list[str]) -> list[Path]:
-    return [root / file for file in files]
 
 
 def test_texts_are_paragraphs_of_html_that_nothing_breaks(made: tuple[Path, Facts]) -> None:
@@ -204,9 +153,9 @@ def test_the_questionnaire_is_on_the_last_page(made: tuple[Path, Facts]) -> None
     assert config["pages"][-1]["questionnaire"][0]["optional"] is True
 
 
-@pytest.mark.parametrize(("language", "expected"), [("de", "de"), ("en-GB", "en"), ("fi", None)])
+@pytest.mark.parametrize(("language", "expected"), [("de", "de"), ("en-GB", "en"), ("fi", "en")])
 def test_its_buttons_speak_two_languages(
-    made: tuple[Path, Facts], language: str, expected: str | None
+    made: tuple[Path, Facts], language: str, expected: str
 ) -> None:
     config = configuration(TEST.model_copy(update={"language": language}), made[1])
     assert config.get("language") == expected

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from snacbench.listening.answers.study import read_study
+from snacbench.listening.responses.overview import read_study
 from snacbench.listening.test import Item, ListeningTest, System
 from tests.listening.page.conftest import Complaints, next_page, rate_all
-from tests.listening.server.conftest import Program
-from tests.listening.server.folders import make_folder, small_test
+from tests.support.listening_server import Program, make_folder, program_for, small_test
 
 NAMES = ("opus@8kbps", "opus@14kbps", "snac", "dac", "encodec")
 ITEMS = 6
@@ -77,10 +76,8 @@ def whole_test() -> ListeningTest:
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Program]:
-    program = Program(make_folder(tmp_path / "test", whole_test())).start()
-    yield program
-    if program.process and program.process.poll() is None:
-        program.kill()
+    with program_for(make_folder(tmp_path / "test", whole_test())) as program:
+        yield program.start()
 
 
 @pytest.fixture

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from snacbench.listening.analysis.abx import Identification, identifications
-from snacbench.listening.analysis.cells import Ratings, ratings_of
-from snacbench.listening.analysis.consistency import (
-    Agreement,
-    IntraclassCorrelation,
-    agreements,
-    intraclass_correlation,
+import numpy as np
+
+from snacbench.listening.analysis.comparisons import (
+    Comparison,
+    Friedman,
+    friedman,
+    identifications,
+    pairs_of,
+    preferences,
 )
-from snacbench.listening.analysis.items import ItemEffect, item_effects
-from snacbench.listening.analysis.means import Mean, means_of
-from snacbench.listening.analysis.pairs import Friedman, Pair, friedman, pairs_of
-from snacbench.listening.analysis.preference import Preference, Strength, preferences, strengths
+from snacbench.listening.analysis.ratings import (
+    ItemEffect,
+    Ratings,
+    item_effects,
+    means_of,
+    ratings_of,
+)
 from snacbench.listening.screening import Options, Screening, answers_of, screen
 from snacbench.listening.study import Study
+from snacbench.rows import ConditionSummary
 from snacbench.tables.run_rows import ALL_DOMAINS
 
 _BY_THE_STANDARD = Options()
+_LEAST_CELLS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +38,12 @@ class Analysis:
     ----------
     study : Study
         Answers of the listeners kept.
-    screening : Screening
     ratings : Ratings
         The same as an array.
-    means, means_before : tuple of Mean
+    means, means_before : tuple of ConditionSummary
         After screening, and over everybody.
+    comparisons : tuple of Comparison
+        Pairs of systems; in ABX systems and reference.
     agreements : tuple of Agreement
         Of everybody, each against all others.
     """
@@ -44,21 +52,15 @@ class Analysis:
     screening: Screening
     level: float
     ratings: Ratings
-    means: tuple[Mean, ...] = ()
-    means_before: tuple[Mean, ...] = ()
+    means: tuple[ConditionSummary, ...] = ()
+    means_before: tuple[ConditionSummary, ...] = ()
     friedman: Friedman | None = None
-    pairs: tuple[Pair, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     agreements: tuple[Agreement, ...] = ()
-    icc: IntraclassCorrelation | None = None
     items: tuple[ItemEffect, ...] = ()
-    preferences: tuple[Preference, ...] = ()
-    preferences_before: tuple[Preference, ...] = ()
-    strengths: tuple[Strength, ...] = ()
-    identifications: tuple[Identification, ...] = ()
-    identifications_before: tuple[Identification, ...] = ()
 
     @property
-    def overall(self) -> tuple[Mean, ...]:
+    def overall(self) -> tuple[ConditionSummary, ...]:
         """Means over all domains."""
         return tuple(mean for mean in self.means if mean.domain == ALL_DOMAINS)
 
@@ -73,40 +75,64 @@ def analyse(study: Study, options: Options = _BY_THE_STANDARD, *, level: float =
     """
     whole, screening = screen(study, options)
     kept = answers_of(whole, screening.kept)
-    if study.form == "ab":
-        return Analysis(
-            kept,
-            screening,
-            level,
-            ratings_of(kept),
-            preferences=preferences(kept, level=level),
-            preferences_before=preferences(whole, level=level),
-            strengths=strengths(kept),
-        )
-    if study.form == "abx":
-        return Analysis(
-            kept,
-            screening,
-            level,
-            ratings_of(kept),
-            identifications=identifications(kept, level=level),
-            identifications_before=identifications(whole, level=level),
-        )
-    return _of_ratings(whole, kept, screening, level)
-
-
-def _of_ratings(whole: Study, kept: Study, screening: Screening, level: float) -> Analysis:
-    before, ratings = ratings_of(whole), ratings_of(kept)
+    ratings = ratings_of(kept)
+    if study.form in ("ab", "abx"):
+        compare = preferences if study.form == "ab" else identifications
+        return Analysis(kept, screening, level, ratings, comparisons=compare(kept, level=level))
     return Analysis(
         kept,
         screening,
         level,
         ratings,
-        means=means_of(ratings, kept.domains, level=level),
-        means_before=means_of(before, whole.domains, level=level),
+        means=means_of(kept, level=level),
+        means_before=means_of(whole, level=level),
         friedman=friedman(ratings),
-        pairs=pairs_of(ratings, level=level),
-        agreements=agreements(before),
-        icc=intraclass_correlation(ratings),
-        items=item_effects(ratings, kept.domains, level=level),
+        comparisons=pairs_of(ratings, level=level),
+        agreements=agreements(ratings_of(whole)),
+        items=item_effects(kept, level=level),
     )
+
+
+# -------------------------------------------------------------------------------- consistency
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One listener against the mean of all others, on the systems under test.
+
+    Attributes
+    ----------
+    correlation : float or None
+        Pearson's, -1 to 1, over the pairs of item and system that the listener rated; None where
+        there are fewer than three, or no spread.
+    offset : float or None
+        By how many points the listener rates higher than the others.
+    cells : int
+        Pairs of item and system that it rests on.
+    """
+
+    listener: str
+    correlation: float | None
+    offset: float | None
+    cells: int
+
+
+def agreements(ratings: Ratings) -> tuple[Agreement, ...]:
+    """Every listener against the mean of the others.
+
+    Reference and anchors are left out: whoever finds these agrees with everybody.
+    """
+    scores = ratings.scores[:, :, : len(ratings.systems)]
+    table = scores.reshape(len(scores), scores.shape[1] * scores.shape[2])
+    there = np.isfinite(table)
+    sums, counts = np.where(there, table, 0.0).sum(axis=0), there.sum(axis=0)
+    found = []
+    for row, listener in enumerate(ratings.listeners):
+        shared = there[row] & (counts > 1)
+        own = table[row, shared]
+        others = (sums[shared] - own) / (counts[shared] - 1)
+        varied = len(own) >= _LEAST_CELLS and np.ptp(own) > 0 and np.ptp(others) > 0
+        correlation = float(np.corrcoef(own, others)[0, 1]) if varied else None
+        offset = float((own - others).mean()) if len(own) else None
+        found.append(Agreement(listener, correlation, offset, len(own)))
+    return tuple(found)

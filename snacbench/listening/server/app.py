@@ -1,24 +1,68 @@
-"""The application: routes, errors, limits, put together."""
+"""The application: what the page of a listener, and that of the admin, ask for."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import io
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from hmac import compare_digest
 from http import HTTPStatus
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import Field
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from snacbench.listening.answers.refusal import Refused
-from snacbench.listening.server import admin, api
-from snacbench.listening.server.bodies import MAX_BODY_BYTES
-from snacbench.listening.server.guard import Guard, Log, refusal_response
-from snacbench.listening.server.service import Service
+from snacbench.errors import UserError
+from snacbench.listening.responses import sessions
+from snacbench.listening.responses.database import (
+    Refused,
+    Responses,
+    token_digest,
+)
+from snacbench.listening.responses.overview import progress, read_study
+from snacbench.listening.responses.sessions import Body, Key, Known, Typed
+from snacbench.listening.server.limits import (
+    MAX_BODY_BYTES,
+    Guard,
+    Log,
+    address_of,
+    read_body,
+    refusal,
+)
+from snacbench.listening.server.serve import Service
+from snacbench.listening.test import FADE_S, MIN_LOOP_S, RATE_HZ, REFERENCE
+from snacbench.listening.tidy import write_tidy
+from snacbench.listening.webmushra_csv import write_webmushra
+
+ADMIN_FACT = "admin_sha256"
+Value = TypeVar("Value")
+
+
+class _Start(Body):
+    invite: Annotated[str, Field(max_length=100)] | None = None
+
+
+class _Consent(Body):
+    agreed: Literal[True]
+
+
+class _Questionnaire(Body):
+    answers: Annotated[dict[Key, Typed], Field(max_length=100)]
+
+
+def new_admin_token(responses: Responses) -> str:
+    """A new token for the admin, in place of any older one; only its digest is kept."""
+    token = sessions.new_token()
+    responses.set_fact(ADMIN_FACT, token_digest(token))
+    return token
 
 
 def application(
@@ -37,40 +81,192 @@ def application(
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        service.answers.close()
+        service.responses.close()
 
+    pages = _Endpoints(service)
     app = Starlette(
-        routes=[*api.ROUTES, *admin.ROUTES],
+        routes=[
+            Route("/", pages.page_file, methods=["GET"]),
+            Route("/admin", pages.page_file, methods=["GET"]),
+            Route("/page/{name:path}", pages.page_file, methods=["GET"]),
+            Route("/api/test", pages.facts, methods=["GET"]),
+            Route("/api/start", pages.start, methods=["POST"]),
+            Route("/api/session", pages.session, methods=["GET"]),
+            Route("/api/consent", pages.consent, methods=["POST"]),
+            Route("/api/questionnaire", pages.questionnaire, methods=["POST"]),
+            Route("/api/stimuli/{key}", pages.stimulus, methods=["GET"]),
+            Route("/api/pages/{key}", pages.submit, methods=["POST"]),
+            Route("/api/finish", pages.finish, methods=["POST"]),
+            Route("/api/delete", pages.delete, methods=["POST"]),
+            Route("/api/admin/progress", pages.admin_progress, methods=["GET"]),
+            Route("/api/admin/export/{form}.csv", pages.admin_export, methods=["GET"]),
+            Route("/api/admin/listeners/{name}", pages.admin_delete, methods=["DELETE"]),
+        ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
         ],
-        exception_handlers={Refused: _refused, HTTPException: _http_error, Exception: _our_error},
+        exception_handlers={Refused: _refused, HTTPException: _refused, Exception: _refused},
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
     )
     app.router.redirect_slashes = False
-    app.state.service = service
     return Guard(app, limiter=service.limits.address, log=log)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return refusal_response(error)
+    if isinstance(error, Refused):
+        return refusal(error)
+    if isinstance(error, HTTPException):  # no such path, no such method, a body that is too long
+        phrase = HTTPStatus(error.status_code).phrase
+        response = refusal(Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase))
+        response.headers.update(error.headers or {})
+        return response
+    # Anything else is ours; the trace goes to the server's terminal, not to the listener.
+    sentence = "Something went wrong on the server; nothing was lost, try again"
+    return refusal(Refused(500, "server", sentence))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
-    """Errors of the router: no such path, no such method there, a body that is too long."""
-    assert isinstance(error, HTTPException)
-    phrase = HTTPStatus(error.status_code).phrase
-    response = refusal_response(
-        Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-    )
-    response.headers.update(error.headers or {})
-    return response
+class _Endpoints:
+    """Requests as questions to the responses: everything that touches a file runs in a thread."""
+
+    def __init__(self, service: Service) -> None:
+        self._of, self._test = service, service.test
+
+    async def _do(self, what: Callable[..., Value], *given: Any, **more: Any) -> Value:
+        return await run_in_threadpool(what, self._of.responses, *given, **more)
+
+    async def _listener(self, request: Request) -> Known:
+        """Whoever the request's token belongs to.
+
+        A right token is let in however many wrong ones came from its address: guessing 256 bits
+        is hopeless, and one guest must not be able to lock out a whole class.
+        """
+        token = _bearer_of(request)
+        try:
+            if token is None:
+                raise Refused(401, "token", "This request needs a token")
+            known = await self._do(sessions.known_by, token)
+        except Refused:
+            self._of.limits.failures.take(address_of(request.client))
+            raise
+        self._of.limits.listener.take(str(known.id))
+        return known
+
+    async def _check_admin(self, request: Request) -> None:
+        token, expected = _bearer_of(request), await self._do(Responses.fact, ADMIN_FACT)
+        if token is None or expected is None or not compare_digest(token_digest(token), expected):
+            self._of.limits.admin_failures.take(address_of(request.client))
+            raise Refused(401, "admin", "This is not the admin's token")
+
+    async def page_file(self, request: Request) -> Response:
+        usual = {"/": "index.html", "/admin": "admin.html"}.get(request.url.path, "")
+        found = self._of.files.get(request.path_params.get("name", usual))
+        if found is None:
+            raise Refused(404, "file", "There is no such file")
+        content, media_type = found
+        return Response(content, media_type=media_type, headers={"Cache-Control": "no-cache"})
+
+    async def facts(self, request: Request) -> Response:
+        """What the page needs to know of the test; nothing of its items or systems."""
+        told = self._test.model_dump(
+            mode="json",
+            include={"id", "title", "form", "language", "welcome", "consent", "questionnaire",
+                     "contact"},
+        )  # fmt: skip
+        invite_required = await self._do(sessions.by_invitation)
+        constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
+        texts = {"texts": self._of.texts, "invite_required": invite_required}
+        return JSONResponse(told | constants | texts)
+
+    async def start(self, request: Request) -> Response:
+        self._of.limits.starts.take(address_of(request.client))
+        body = await read_body(request, _Start)
+        most = self._of.max_unfinished
+        name, token = await self._do(
+            sessions.begin, self._test, invite=body.invite, max_unfinished=most
+        )
+        return JSONResponse({"token": token, "listener": name}, status_code=201)
+
+    async def session(self, request: Request) -> Response:
+        known = await self._listener(request)
+        pages = [
+            page.model_dump(include={"key", "number", "kind", "training", "reference"})
+            | {
+                "submitted": page.submitted_utc is not None,
+                "duration_s": self._of.stimuli[page.item, REFERENCE].duration_s,
+                "stimuli": list(page.stimuli),
+            }
+            for page in await self._do(sessions.pages_for, known)
+        ]
+        states = {name: getattr(known, name) for name in ("consented", "answered", "finished")}
+        told = {"listener": known.name, "allow_tie": self._test.allow_tie, "pages": pages}
+        return JSONResponse(states | told)
+
+    async def _told(self, request: Request, kind: type[Body]) -> tuple[Known, Any]:
+        """Who sent the request, and its body."""
+        return await self._listener(request), await read_body(request, kind)
+
+    async def consent(self, request: Request) -> Response:
+        known, _ = await self._told(request, _Consent)
+        await self._do(sessions.consent, known)
+        return Response(status_code=204)
+
+    async def questionnaire(self, request: Request) -> Response:
+        known, body = await self._told(request, _Questionnaire)
+        await self._do(sessions.answer_questionnaire, self._test, known, body.answers)
+        return Response(status_code=204)
+
+    async def stimulus(self, request: Request) -> Response:
+        """The sound behind a key: the same headers whatever it is."""
+        known = await self._listener(request)
+        of = await self._do(sessions.stimulus_under, known, request.path_params["key"])
+        served = self._of.stimuli[of]
+        length = {"Content-Length": str(served.num_bytes)}
+        return StreamingResponse(served.blocks(), media_type=served.media_type, headers=length)
+
+    async def submit(self, request: Request) -> Response:
+        known, body = await self._told(request, sessions.Submission)
+        key = request.path_params["key"]
+        following, again = await self._do(sessions.submit, self._test, known, key, body)
+        return JSONResponse({"next": following}, status_code=200 if again else 201)
+
+    async def finish(self, request: Request) -> Response:
+        known, _ = await self._told(request, Body)
+        await self._do(sessions.finish, self._test, known)
+        return Response(status_code=204)
+
+    async def delete(self, request: Request) -> Response:
+        known, _ = await self._told(request, Body)
+        await self._do(sessions.delete_listener, known.name)
+        return Response(status_code=204)
+
+    async def admin_progress(self, request: Request) -> Response:
+        await self._check_admin(request)
+        return JSONResponse(await self._do(progress, self._test))
+
+    async def admin_export(self, request: Request) -> Response:
+        await self._check_admin(request)
+        form, stream = request.path_params["form"], io.StringIO()
+        if form not in ("tidy", "webmushra"):
+            raise Refused(404, "form", "There are the forms tidy and webmushra")
+        study = await run_in_threadpool(read_study, self._test, self._of.responses.path)
+        try:
+            if form == "tidy":
+                await run_in_threadpool(write_tidy, study, stream)
+            else:
+                await run_in_threadpool(write_webmushra, self._test, study, stream)
+        except UserError as error:
+            raise Refused(409, "form", str(error)) from error
+        name = f'attachment; filename="{self._test.id}-{form}.csv"'
+        text, media_type = stream.getvalue(), "text/csv; charset=utf-8"
+        return Response(text, media_type=media_type, headers={"Content-Disposition": name})
+
+    async def admin_delete(self, request: Request) -> Response:
+        await self._check_admin(request)
+        await self._do(sessions.delete_listener, request.path_params["name"])
+        return Response(status_code=204)
 
 
-async def _our_error(_: Request, error: Exception) -> Response:
-    """Anything else is ours; the trace goes to the server's terminal, not to the listener."""
-    return refusal_response(
-        Refused(500, "server", "Something went wrong on the server; nothing was lost, try again")
-    )
+def _bearer_of(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None

@@ -1,92 +1,172 @@
-"""How often somebody may ask: buckets that fill up again, kept in memory alone.
+"""What holds for every request before the test looks at it: methods, rates, headers, bodies.
 
-Sizes are such that a class of 30 who begin at the same moment behind one address meets no limit,
-and that guessing a token of 256 bits stays as hopeless as it is.
+Rates are token buckets, kept in memory alone. Sizes are such that a class of 30 who begin at the
+same moment behind one address meets no limit, and that guessing a token stays hopeless.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import TypeVar
 
-from snacbench.listening.answers.refusal import Refused
+from pydantic import ValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from snacbench.listening.responses.database import Refused
+from snacbench.listening.responses.sessions import Body
+
+METHODS = ("GET", "POST", "DELETE")
+MAX_BODY_BYTES = 64 * 1024
+BODY_WAIT_S = 20.0
 _MOST_BUCKETS = 20_000
 
+# Nothing but the page's own files, no inline code, no frames, no address passed on.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; media-src 'self' blob:; worker-src 'self' blob:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_KEYED = re.compile(r"^(/api/(?:stimuli|pages|admin/listeners)/).*")
+_UNPRINTABLE = dict.fromkeys((*range(32), 127), "?")
 
-@dataclass(frozen=True)
-class Rate:
-    """So many at once, and so many per second from then on."""
-
-    burst: int
-    per_s: float
-
-
-@dataclass(frozen=True)
-class Rates:
-    """The limits of a server: per address, and per listener's token."""
-
-    address: Rate = Rate(4_000, 400.0)
-    starts: Rate = Rate(90, 0.5)
-    failures: Rate = Rate(90, 0.5)  # tokens that are nobody's
-    admin_failures: Rate = Rate(5, 0.1)
-    listener: Rate = Rate(600, 20.0)
+Log = Callable[[str], None]
+Sent = TypeVar("Sent", bound=Body)
 
 
 class Limiter:
-    """Token buckets by any key; buckets that are full again are forgotten."""
+    """So many requests at once for each key, and so many per second from then on."""
 
-    def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = rate
-        self._clock = clock
+    def __init__(
+        self, burst: float, per_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._burst, self._per_s, self._clock = burst, per_s, clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def check(self, key: str) -> None:
-        """Refuse if nothing is left in the bucket of that key; takes nothing out.
-
-        Raises
-        ------
-        Refused
-            With the time after which it makes sense to ask again.
-        """
+    def take(self, key: str) -> None:
+        """Count one request, or refuse with the time after which it makes sense to ask again."""
         level = self._level(key)
         if level < 1:
-            wait_s = math.ceil((1 - level) / self._rate.per_s)
+            wait_s = math.ceil((1 - level) / self._per_s)
             raise Refused(
                 429, "limit", f"Too many requests; try again in {wait_s} s", retry_after_s=wait_s
             )
-
-    def spend(self, key: str) -> None:
-        """Take one out of the bucket."""
-        if len(self._buckets) >= _MOST_BUCKETS:
-            self._drop_full()
-        self._buckets[key] = (max(0.0, self._level(key) - 1), self._clock())
-
-    def take(self, key: str) -> None:
-        """Take one out of the bucket, or refuse as `check` does."""
-        self.check(key)
-        self.spend(key)
+        if len(self._buckets) >= _MOST_BUCKETS:  # full ones are forgotten, then the oldest
+            kept = [item for item in self._buckets.items() if self._level(item[0]) < self._burst]
+            self._buckets = dict(kept[-_MOST_BUCKETS // 2 :])
+        self._buckets[key] = (level - 1, self._clock())
 
     def _level(self, key: str) -> float:
-        level, at = self._buckets.get(key, (float(self._rate.burst), self._clock()))
-        return min(self._rate.burst, level + (self._clock() - at) * self._rate.per_s)
-
-    def _drop_full(self) -> None:
-        kept = {k: v for k, v in self._buckets.items() if self._level(k) < self._rate.burst}
-        # Under an attack from more addresses than that, the oldest are let go.
-        self._buckets = dict(list(kept.items())[-_MOST_BUCKETS // 2 :])
+        level, at = self._buckets.get(key, (self._burst, self._clock()))
+        return min(self._burst, level + (self._clock() - at) * self._per_s)
 
 
-def network_of(host: str) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits, which one customer has whole."""
+class Limits:
+    """The limits of a server: per address, and per listener's token."""
+
+    def __init__(self, **limits: Limiter) -> None:
+        self.address = limits.get("address") or Limiter(4_000, 400.0)
+        self.starts = limits.get("starts") or Limiter(90, 0.5)
+        self.failures = limits.get("failures") or Limiter(90, 0.5)  # tokens that are nobody's
+        self.admin_failures = limits.get("admin_failures") or Limiter(5, 0.1)
+        self.listener = limits.get("listener") or Limiter(600, 20.0)
+
+
+def address_of(client: tuple[str, int] | None) -> str:
+    """Where a request comes from: for limits in memory only, never written down.
+
+    Of IPv6 the network of 64 bits, which one customer has whole.
+    """
+    if not client:
+        return "local"
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(client[0])
     except ValueError:
-        return host
+        return client[0]
     if isinstance(address, ipaddress.IPv6Address):
         mapped = address.ipv4_mapped
-        return str(mapped) if mapped else str(ipaddress.ip_network((address, 64), strict=False))
+        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
     return str(address)
+
+
+async def read_body(request: Request, kind: type[Sent]) -> Sent:
+    """The JSON body of a request; `Refused` if it is anything else, or comes too slowly."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Refused(415, "content-type", "Expected a body of type application/json")
+    try:
+        async with asyncio.timeout(BODY_WAIT_S):
+            content = await request.body()
+        return kind.model_validate_json(content)
+    except TimeoutError as error:
+        raise Refused(408, "slow", "The request took too long to arrive") from error
+    except ClientDisconnect as error:
+        raise Refused(400, "incomplete", "The request ended early") from error
+    except ValidationError as error:
+        # Names the field only: what was sent is not sent back.
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refused(422, "body", f"The request cannot be understood: {where:.60}") from error
+
+
+def refusal(error: Refused) -> JSONResponse:
+    """A refusal as the page reads it."""
+    wait = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    told = {"error": str(error), "code": error.code}
+    return JSONResponse(told, status_code=error.status, headers=wait)
+
+
+class Guard:
+    """ASGI middleware around everything: methods, rate per address, headers, a line of log."""
+
+    def __init__(self, app: ASGIApp, *, limiter: Limiter, log: Log) -> None:
+        self._app, self._limiter, self._log = app, limiter, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the ASGI interface."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_s, status = time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        answer: ASGIApp = self._app
+        try:
+            if scope["method"] not in METHODS:
+                answer = refusal(Refused(405, "method", "This method is not used here"))
+                answer.headers["Allow"] = ", ".join(METHODS)
+            else:
+                self._limiter.take(address_of(scope.get("client")))
+        except Refused as error:
+            answer = refusal(error)
+        try:
+            await answer(scope, receive, send_with_headers)
+        finally:
+            took_ms = 1000 * (time.perf_counter() - began_s)
+            # Neither query, which may hold an invitation, nor headers, keys or an address; and
+            # nothing by which a path could forge a line.
+            shown = scope["path"].encode("ascii", "backslashreplace").decode()
+            shown = _KEYED.sub(r"\1*", shown.translate(_UNPRINTABLE)[:200])
+            self._log(f"{scope['method']} {shown} {status} {took_ms:.0f} ms")

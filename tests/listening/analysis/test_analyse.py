@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from snacbench.listening.analysis.analyse import analyse
-from snacbench.listening.screening import Options
-from snacbench.listening.simulate import expected_means, simulate
-from snacbench.listening.simulated_listener import Model
-from tests.listening.studies import (
-    a_test,
-    ab,
-    abx,
-    choice_study,
-    items_of,
-    listener_with,
-    random_study,
-    study_of,
-)
+from snacbench.listening.analysis.analyse import agreements, analyse
+from snacbench.listening.analysis.ratings import ratings_of
+from snacbench.listening.simulate import Model, expected_means, simulate
+from snacbench.listening.study import Study
+from tests.listening.studies import a_test, ab, abx, choice_study, items_of, listener_with, study_of
 
 
 def test_means_by_hand_before_and_after_screening() -> None:
@@ -70,31 +60,20 @@ def test_items_may_have_different_systems() -> None:
     }
     found = analyse(study_of(scores))
     assert {m.condition: m.mean for m in found.overall} == {"a": 20, "b": 40}
-    assert found.pairs[0].difference == pytest.approx(-25)
+    assert found.comparisons[0].value == pytest.approx(-25)
 
 
 def test_nobody_left_is_no_error() -> None:
     found = analyse(study_of(listener_with("x", 4, low_references=4)))
-    assert (found.screening.kept, found.means, found.pairs, found.items) == ((), (), (), ())
+    assert (found.screening.kept, found.means, found.comparisons) == ((), (), ())
+    assert (found.items, found.agreements[0].offset) == ((), None)
 
 
 def test_forms_get_what_they_have() -> None:
     pairs = analyse(choice_study(ab("x", "ab"), "ab"))
-    assert pairs.preferences
-    assert not pairs.means
+    assert (len(pairs.comparisons), pairs.means, pairs.agreements) == (1, (), ())
     trials = analyse(choice_study(abx("x", 3, 4), "abx", ("a",)))
-    assert trials.identifications
-    assert not trials.preferences
-
-
-def test_the_unit_is_told_for_subsets_of_items() -> None:
-    rng = np.random.default_rng(0)
-    study = random_study(
-        rng, means={"a": 50, "b": 60}, listeners=12, item_effects=rng.normal(0, 9, 8), pages=4
-    )
-    found = analyse(study)
-    assert not found.ratings.complete
-    assert all(m.ends.low is not None for m in found.overall)
+    assert trials.comparisons[0].second == "reference"
 
 
 def test_effects_and_careless_listeners_of_a_simulated_study_are_found() -> None:
@@ -107,22 +86,38 @@ def test_effects_and_careless_listeners_of_a_simulated_study_are_found() -> None
     truth = expected_means(test, model)
     for mean in found.overall:
         assert mean.mean == pytest.approx(truth[mean.condition], abs=6)
-    assert all(p.p_holm is not None and p.p_holm < 0.05 for p in found.pairs)
+    assert all(p.p_holm is not None and p.p_holm < 0.05 for p in found.comparisons)
 
 
-@pytest.mark.slow
-def test_simulated_effects_are_recovered_without_bias_and_with_the_coverage_claimed() -> None:
-    test = a_test()
-    model = Model(means={"a@2kbps": 40, "a@4kbps": 55, "b": 65})
-    truth = expected_means(test, model)
-    systems = [s.name for s in test.systems]
-    means, hits = [], []
-    for seed in range(300):
-        study = simulate(test, model, 20, seed=seed)
-        overall = {m.condition: m for m in analyse(study, Options(rules=False)).overall}
-        means.append([overall[name].mean for name in systems])
-        hits.append(
-            [(overall[n].ends.low or 0) <= truth[n] <= (overall[n].ends.high or 0) for n in systems]
-        )
-    assert np.mean(means, axis=0) == pytest.approx([truth[n] for n in systems], abs=0.6)
-    assert 0.92 <= np.mean(hits) <= 0.98
+# ------------------------------------------------------------------------------------ agreement
+
+
+def study_of_table(*listeners: list[float]) -> Study:
+    """Items with one system."""
+    return study_of(
+        {(f"l{j}", f"i{i}"): {"a": v} for j, row in enumerate(listeners) for i, v in enumerate(row)}
+    )
+
+
+def test_each_listener_against_the_mean_of_the_others() -> None:
+    """The first rates 10 higher than two who agree; correlation 1, offset 10."""
+    study = study_of_table([20, 40, 60, 90], [10, 30, 50, 80], [10, 30, 50, 80])
+    first, second, _ = agreements(ratings_of(study))
+    assert (first.correlation, first.offset, first.cells) == (
+        pytest.approx(1),
+        pytest.approx(10),
+        4,
+    )
+    assert second.offset == pytest.approx(-5)
+
+
+def test_a_listener_who_does_not_listen_has_no_correlation() -> None:
+    study = study_of_table([50, 50, 50], [10, 30, 50], [20, 30, 40])
+    assert agreements(ratings_of(study))[0].correlation is None
+    (only,) = agreements(ratings_of(study_of_table([1, 2, 3])))  # nobody to compare with
+    assert (only.correlation, only.offset, only.cells) == (None, None, 0)
+
+
+def test_the_reference_does_not_make_anybody_agree() -> None:
+    scores = {(n, f"i{k}"): {"a": float(k), "reference": 100.0} for n in "xy" for k in range(3)}
+    assert agreements(ratings_of(study_of(scores)))[0].cells == 3

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from snacbench.listening.server.app import application
-from snacbench.listening.server.limits import Rates
-from snacbench.listening.server.run import open_service
-from snacbench.listening.server.service import Limits, Service, new_admin_token
-from snacbench.listening.test import ListeningTest
-from tests.cli.conftest import snacbench_command
-from tests.listening.server.client import ScriptedListener
-from tests.listening.server.folders import make_folder, small_test
+from snacbench.listening.server.app import application, new_admin_token
+from snacbench.listening.server.limits import Limiter, Limits
+from snacbench.listening.server.serve import Service, open_service
+from tests.support.listening_server import (
+    Program,
+    ScriptedListener,
+    make_folder,
+    program_for,
+    small_test,
+)
 
 
 @dataclass
@@ -31,7 +28,6 @@ class Site:
     """A test that is served in this process."""
 
     folder: Path
-    test: ListeningTest
     service: Service
     client: TestClient
     admin: dict[str, str]
@@ -39,6 +35,13 @@ class Site:
 
     def listener(self) -> ScriptedListener:
         return ScriptedListener(self.client)
+
+    def call(self, method: str, path: str, **headers: str) -> Any:
+        body = {"json": {}} if method == "POST" else {}
+        return self.client.request(method, path, headers=headers, **body)
+
+    def as_admin(self, path: str, method: str = "GET") -> Any:
+        return self.client.request(method, f"/api/admin/{path}", headers=self.admin)
 
 
 Serve = Callable[..., Site]
@@ -50,22 +53,21 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def begin(
-            *, rates: Rates | None = None, hosts: tuple[str, ...] = ("*",), most: int = 500,
+            *,
+            limits: dict[str, Limiter] | None = None,
+            hosts: tuple[str, ...] = ("*",),
+            most: int = 500,
             **fields: Any,
-        ) -> Site:  # fmt: skip
-            test = small_test(**fields)
-            folder = make_folder(tmp_path / "test", test)
+        ) -> Site:
+            folder = make_folder(tmp_path / "test", small_test(**fields))
             opened = open_service(folder, max_unfinished=most)
-            service = Service(
-                test, opened.answers, opened.stimuli, opened.files, opened.texts, most,
-                Limits(rates),
-            )  # fmt: skip
+            service = replace(opened, limits=Limits(**(limits or {})))
             log: list[str] = []
             app = application(service, hosts=hosts, log=log.append)
             client = TestClient(app, raise_server_exceptions=False, follow_redirects=False)
             stack.enter_context(client)
-            admin = {"Authorization": f"Bearer {new_admin_token(service.answers)}"}
-            return Site(folder, test, service, client, admin, log)
+            admin = {"Authorization": f"Bearer {new_admin_token(service.responses)}"}
+            return Site(folder, service, client, admin, log)
 
         yield begin
 
@@ -75,76 +77,15 @@ def site(serve: Serve) -> Site:
     return serve()
 
 
-# ----------------------------------------------------------------------- a program of its own
-
-
-@dataclass
-class Program:
-    """``snacbench mushra serve`` as users start it."""
-
-    folder: Path
-    arguments: tuple[str, ...] = ()
-    process: subprocess.Popen[str] | None = None
-    address: str = ""
-    printed: list[str] = field(default_factory=list)
-
-    def start(self) -> Program:
-        port = self.address.rpartition(":")[2] or "0"
-        self.process = subprocess.Popen(
-            snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments),
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "log.txt").open("a"),
-            text=True,
-        )
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.printed.append(line.rstrip())
-            found = re.search(r"\): (http\S+)/$", line)
-            if found:
-                self.address = found.group(1)
-                break
-        assert self.address, (self.folder / "log.txt").read_text()
-        self._wait()
-        return self
-
-    def _wait(self) -> None:
-        for _ in range(200):
-            try:
-                httpx2.get(f"{self.address}/api/test")
-                return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise AssertionError((self.folder / "log.txt").read_text())
-
-    def stop(self, with_signal: int = signal.SIGINT) -> int:
-        assert self.process
-        self.process.send_signal(with_signal)
-        code = self.process.wait(timeout=20)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return code
-
-    def kill(self) -> None:
-        self.stop(signal.SIGKILL)
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.address, timeout=30)
-
-
-def _running(folder: Path) -> Iterator[Program]:
-    running = Program(make_folder(folder, small_test())).start()
-    yield running
-    if running.process and running.process.poll() is None:
-        running.kill()
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     """A running server of the small test, to do with as one likes."""
-    yield from _running(tmp_path / "test")
+    with program_for(make_folder(tmp_path / "test", small_test())) as program:
+        yield program.start()
 
 
 @pytest.fixture(scope="module")
 def shared_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """One for all tests of a file that only talk to it."""
-    yield from _running(tmp_path_factory.mktemp("served"))
+    with program_for(make_folder(tmp_path_factory.mktemp("served"), small_test())) as program:
+        yield program.start()

@@ -1,20 +1,28 @@
-"""What an attacker or a curious listener might try with tokens, keys, and sheer number."""
+"""What an attacker or a curious listener might try; each with what it comes to."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-from dataclasses import replace
+import re
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 
-from snacbench.listening.answers.listeners import invite
-from snacbench.listening.answers.tokens import digest, new_key, new_token
-from snacbench.listening.server.limits import Rate, Rates
-from snacbench.listening.server.service import new_admin_token
-from tests.listening.server.client import answers_to
+from snacbench.listening.responses.database import token_digest
+from snacbench.listening.responses.sessions import make_invitations, new_key, new_token
+from snacbench.listening.server.app import new_admin_token
+from snacbench.listening.server.limits import HEADERS, MAX_BODY_BYTES, Limiter
 from tests.listening.server.conftest import Serve, Site
-
-LOOSE = Rates()
+from tests.support.listening_server import (
+    Program,
+    ScriptedListener,
+    answers_to,
+    conditions_by_key,
+    told,
+)
 
 API = [
     ("GET", "/api/session"),
@@ -33,11 +41,6 @@ ADMIN = [
 ]
 
 
-def call(site: Site, method: str, path: str, **headers: str):
-    body = {"json": {}} if method == "POST" else {}
-    return site.client.request(method, path, headers=headers, **body)
-
-
 # ------------------------------------------------------------------------------------- tokens
 
 
@@ -47,123 +50,88 @@ def test_tokens_have_256_bits_and_keys_128() -> None:
     assert len({new_token() for _ in range(1000)}) == 1000
 
 
-@pytest.mark.parametrize(("method", "path"), API)
-def test_no_token(site: Site, method: str, path: str) -> None:
-    answer = call(site, method, path)
-    assert (answer.status_code, answer.json()["code"]) == (401, "token")
-    assert "needs a token" in answer.json()["error"]
+def test_no_token(site: Site) -> None:
+    for method, path in API:
+        found = told(site.call(method, path))
+        assert found == (401, "token", "This request needs a token"), path
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer ", "Basic YTpi", "Bearer \xff", "x"])
 def test_wrong_token(site: Site, header: str) -> None:
     answer = site.client.get("/api/session", headers={b"Authorization": header.encode("latin-1")})
-    assert (answer.status_code, answer.json()["code"]) == (401, "token")
+    assert told(answer)[:2] == (401, "token")
 
 
-def test_a_session_that_is_not_known(site: Site) -> None:
-    answer = call(site, "GET", "/api/session", Authorization=f"Bearer {new_token()}")
-    assert "This session is not known" in answer.json()["error"]
-
-
-@pytest.mark.parametrize("place", ["?token={}", "?access_token={}", "?authorization=Bearer%20{}"])
-def test_token_in_the_address_is_no_token(site: Site, place: str) -> None:
+def test_only_the_token_itself_in_its_header_is_a_token(site: Site) -> None:
     token = site.listener().begin().token
-    assert site.client.get("/api/session" + place.format(token)).status_code == 401
-
-
-def test_token_in_a_cookie_is_no_token_and_none_is_set(site: Site) -> None:
-    listener = site.listener().begin()
-    answer = call(site, "GET", "/api/session", Cookie=f"token={listener.token}")
-    assert answer.status_code == 401
+    for query in ("?token={}", "?access_token={}", "?authorization=Bearer%20{}"):
+        assert site.call("GET", "/api/session" + query.format(token)).status_code == 401
+    assert site.call("GET", "/api/session", Cookie=f"token={token}").status_code == 401
+    for wrong in (token_digest(token), new_token()):
+        answer = site.call("GET", "/api/session", Authorization=f"Bearer {wrong}")
+        assert "This session is not known" in told(answer)[2]
     for path in ("/", "/admin", "/api/test"):
         assert "set-cookie" not in site.client.get(path).headers
-
-
-def test_digest_of_a_token_is_no_token(site: Site) -> None:
-    token = site.listener().begin().token
-    stolen = {"Authorization": f"Bearer {digest(token)}"}
-    assert site.client.get("/api/session", headers=stolen).status_code == 401
 
 
 def test_tokens_are_kept_as_digests(site: Site) -> None:
     token = site.listener().begin().token
     admin = site.admin["Authorization"].removeprefix("Bearer ")
+    (code,) = make_invitations(site.service.responses, 1)
     kept = b"".join(path.read_bytes() for path in site.folder.glob("answers.sqlite*"))
-    assert digest(token).encode() in kept
-    assert token.encode() not in kept
-    assert admin.encode() not in kept
+    for secret in (token, admin, code):
+        assert secret.encode() not in kept
+        assert token_digest(secret).encode() in kept
 
 
-@pytest.mark.parametrize(("method", "path"), ADMIN)
-def test_admin_needs_the_admins_token(site: Site, method: str, path: str) -> None:
+def test_the_admins_pages_need_the_admins_token(site: Site) -> None:
     listener = site.listener().begin()
-    for token in ("", "wrong", listener.token):
-        answer = call(site, method, path, Authorization=f"Bearer {token}")
-        assert (answer.status_code, answer.json()["code"]) == (401, "admin")
-        assert "not the admin's token" in answer.json()["error"]
-        site.service.limits.admin_failures._buckets.clear()
-
-
-def test_admins_token_is_no_listeners_token(site: Site) -> None:
+    for method, path in ADMIN:
+        for token in ("", "wrong", listener.token):
+            own = path.replace("/x", f"/{listener.name}")
+            answer = site.call(method, own, Authorization=f"Bearer {token}")
+            assert told(answer) == (401, "admin", "This is not the admin's token")
+            site.service.limits.admin_failures._buckets.clear()
     assert site.client.get("/api/session", headers=site.admin).status_code == 401
-
-
-def test_an_older_admin_token_is_useless(site: Site) -> None:
-    new_admin_token(site.service.answers)
-    assert site.client.get("/api/admin/progress", headers=site.admin).status_code == 401
-
-
-def test_no_deleting_without_being_admin(site: Site) -> None:
-    victim, other = site.listener().begin(), site.listener().begin()
-    answer = site.client.delete(f"/api/admin/listeners/{victim.name}", headers=other.headers)
-    assert answer.status_code == 401
-    assert victim.get("/api/session").status_code == 200
+    assert listener.get("/api/session").status_code == 200
+    new_admin_token(site.service.responses)
+    assert site.as_admin("progress").status_code == 401
 
 
 # ------------------------------------------------------------------------ of other listeners
 
 
-def test_no_stimulus_of_another_listener(site: Site) -> None:
-    one, other = site.listener().begin(), site.listener().begin()
-    key = one.pages()[1]["stimuli"][0]
-    assert one.get(f"/api/stimuli/{key}").status_code == 200
-    refused = other.get(f"/api/stimuli/{key}")
-    assert (refused.status_code, refused.json()["code"]) == (404, "stimulus")
-    assert "no such stimulus in this session" in refused.json()["error"]
-
-
-def test_no_page_of_another_listener(site: Site) -> None:
+def test_nothing_of_another_listener(site: Site) -> None:
     one, other = site.listener().begin().agree(), site.listener().begin().agree()
     page = one.pages()[0]
-    refused = other.submit(page)
-    assert (refused.status_code, refused.json()["code"]) == (404, "page")
-    assert "no such page in this session" in refused.json()["error"]
+    key = page["stimuli"][0]
+    assert one.get(f"/api/stimuli/{key}").status_code == 200
+    refused = other.get(f"/api/stimuli/{key}")
+    assert told(refused) == (404, "stimulus", "There is no such stimulus in this session")
+    assert told(other.submit(page)) == (404, "page", "There is no such page in this session")
+    assert told(other.submit(other.pages()[0], answers_to(page)))[:2] == (422, "unrated")
     assert not one.pages()[0]["submitted"]
-
-
-def test_keys_of_another_listener_do_not_rate(site: Site) -> None:
-    one, other = site.listener().begin().agree(), site.listener().begin().agree()
-    refused = other.submit(other.pages()[0], answers_to(one.pages()[0]))
-    assert (refused.status_code, refused.json()["code"]) == (422, "unrated")
 
 
 # ------------------------------------------------------------------- what conditions give away
 
 
 def names_of(site: Site) -> list[str]:
-    parts = [name.partition("@")[0] for name in site.test.conditions]
-    ids = [item.id for item in (*site.test.items, *site.test.training)]
-    return [*site.test.conditions, *parts, *ids, "anchor"]
+    test = site.service.test
+    parts = [name.partition("@")[0] for name in test.conditions]
+    ids = [item.id for item in (*test.items, *test.training)]
+    return [*test.conditions, *parts, *ids, "anchor"]
 
 
-def test_json_names_no_condition_and_no_item(site: Site) -> None:
-    listener = site.listener().begin()
-    session = json.dumps(listener.get("/api/session").json()).replace('"reference":', "")
+def test_texts_name_no_condition_and_no_item(site: Site) -> None:
+    listener = site.listener().begin().agree()
     facts = site.client.get("/api/test").json()
     facts.pop("texts")  # the same in every test
-    for name in names_of(site):
-        assert name not in session
-        assert name not in json.dumps(facts)
+    page = listener.pages()[0]
+    texts = [json.dumps(listener.session()).replace('"reference":', ""), json.dumps(facts)]
+    for body in ({"ratings": []}, {"answer": "a"}, {"ratings": answers_to(page)["ratings"][1:]}):
+        texts.append(listener.submit(page, body).text)
+    assert not [(name, text) for name in names_of(site) for text in texts if name in text]
 
 
 def test_headers_of_stimuli_are_all_the_same(site: Site) -> None:
@@ -178,62 +146,39 @@ def test_headers_of_stimuli_are_all_the_same(site: Site) -> None:
         assert not any(name in str(headers) for name in names_of(site))
 
 
-def test_keys_and_orders_differ_between_listeners(site: Site) -> None:
-    one, other = site.listener().begin().pages(), site.listener().begin().pages()
-    keys = [key for page in (*one, *other) for key in (page["key"], *page["stimuli"])]
+def test_keys_and_orders_differ(site: Site) -> None:
+    """Keys are listed as the plan shuffled them, which differs from page to page."""
+    pages = [page for _ in range(2) for page in site.listener().begin().pages()]
+    keys = [key for page in pages for key in (page["key"], *page["stimuli"])]
     assert len(set(keys)) == len(keys)
-
-
-def test_order_of_keys_tells_nothing_of_when_they_were_made(site: Site) -> None:
-    """Keys are listed as the plan shuffled them, and the plan differs from page to page."""
-    listener = site.listener().begin()
-    rows = dict(
-        site.service.answers._connection.execute("SELECT key, condition FROM stimuli").fetchall()
-    )
-    orders = {tuple(rows[key] for key in page["stimuli"]) for page in listener.pages()}
-    assert len(orders) > 1
-
-
-def test_errors_name_no_condition(site: Site) -> None:
-    listener = site.listener().begin().agree()
-    page = listener.pages()[0]
-    for body in ({"ratings": []}, {"answer": "a"}, {"ratings": answers_to(page)["ratings"][1:]}):
-        text = listener.submit(page, body).text
-        assert not any(name in text for name in names_of(site))
-
-
-def test_listeners_see_nothing_of_the_admin(site: Site) -> None:
-    listener = site.listener().begin()
-    assert listener.get("/api/admin/progress").status_code == 401
+    of = conditions_by_key(site.service.responses)
+    assert len({tuple(of[key][1] for key in page["stimuli"]) for page in pages[:4]}) > 1
 
 
 # ---------------------------------------------------------------------------------- invitations
 
 
 def test_without_an_invitation(site: Site) -> None:
-    (code,) = invite(site.service.answers, 1)
+    (code,) = make_invitations(site.service.responses, 1)
     assert site.client.get("/api/test").json()["invite_required"]
     for body, text in (
         ({}, "by invitation"),
         ({"invite": ""}, "by invitation"),
         ({"invite": "x"}, "not known"),
-        ({"invite": digest(code)}, "not known"),
+        ({"invite": token_digest(code)}, "not known"),
     ):
-        answer = site.client.post("/api/start", json=body)
-        assert (answer.status_code, answer.json()["code"]) == (403, "invite")
-        assert text in answer.json()["error"]
-    kept = b"".join(path.read_bytes() for path in site.folder.glob("answers.sqlite*"))
-    assert code.encode() not in kept
+        status, found, sentence = told(site.client.post("/api/start", json=body))
+        assert (status, found) == (403, "invite")
+        assert text in sentence
 
 
 def test_an_invitation_is_for_one(site: Site) -> None:
-    (code,) = invite(site.service.answers, 1)
+    (code,) = make_invitations(site.service.responses, 1)
     lost = site.listener().begin(invite=code)
     again = site.listener().begin(invite=code).agree()  # the first answer got lost on its way
     assert lost.get("/api/session").status_code == 401
-    answer = site.client.post("/api/start", json={"invite": code})
-    assert (answer.status_code, answer.json()["code"]) == (403, "invite-used")
-    assert "has been used already" in answer.json()["error"]
+    used = (403, "invite-used", "This invitation has been used already")
+    assert told(site.client.post("/api/start", json={"invite": code})) == used
     again.post("/api/delete")
     assert site.client.post("/api/start", json={"invite": code}).status_code == 403
 
@@ -243,42 +188,31 @@ def test_an_invitation_is_for_one(site: Site) -> None:
 
 def limited(answer) -> bool:
     wait_s = answer.headers.get("retry-after", "")
-    return answer.status_code == 429 and int(wait_s) >= 1 and answer.json()["code"] == "limit"
+    return answer.status_code == 429 and int(wait_s) >= 1 and told(answer)[1] == "limit"
 
 
 def test_guessing_tokens_is_slowed_down_but_locks_nobody_out(serve: Serve) -> None:
-    site = serve(rates=replace(LOOSE, failures=Rate(5, 0.01)))
+    site = serve(limits={"failures": Limiter(5, 0.01)})
     listener = site.listener().begin()
-    guesses = [call(site, "GET", "/api/session", Authorization="Bearer x") for _ in range(8)]
-    assert [answer.status_code for answer in guesses] == [401] * 5 + [429] * 3
-    assert limited(guesses[-1])
-    assert "Too many requests" in guesses[-1].json()["error"]
-    assert listener.get("/api/session").status_code == 200
+    for path, owner in (("/api/session", listener.headers), ("/api/admin/progress", site.admin)):
+        guesses = [site.call("GET", path, Authorization="Bearer x") for _ in range(8)]
+        assert [answer.status_code for answer in guesses] == [401] * 5 + [429] * 3
+        assert limited(guesses[-1])
+        assert "Too many requests" in told(guesses[-1])[2]
+        assert site.client.get(path, headers=owner).status_code == 200
 
 
-def test_guessing_the_admins_token_is_slowed_down(site: Site) -> None:
-    guesses = [call(site, "GET", "/api/admin/progress", Authorization="Bearer x") for _ in range(7)]
-    assert [answer.status_code for answer in guesses] == [401] * 5 + [429] * 2
-    assert limited(guesses[-1])
-    assert site.client.get("/api/admin/progress", headers=site.admin).status_code == 200
-
-
-def test_one_listener_cannot_flood(serve: Serve) -> None:
-    site = serve(rates=replace(LOOSE, listener=Rate(10, 0.01)))
+def test_nobody_can_flood(serve: Serve) -> None:
+    site = serve(
+        limits={
+            "listener": Limiter(10, 0.01), "starts": Limiter(3, 0.01), "address": Limiter(30, 0.01)
+        }
+    )  # fmt: skip
     busy, calm = site.listener().begin(), site.listener().begin()
     assert limited([busy.get("/api/session") for _ in range(11)][-1])
     assert calm.get("/api/session").status_code == 200
-
-
-def test_one_address_cannot_begin_without_end(serve: Serve) -> None:
-    site = serve(rates=replace(LOOSE, starts=Rate(3, 0.01)))
-    answers = [site.client.post("/api/start", json={}) for _ in range(4)]
-    assert limited(answers[-1])
-
-
-def test_one_address_cannot_flood(serve: Serve) -> None:
-    site = serve(rates=replace(LOOSE, address=Rate(20, 0.01)))
-    assert limited([site.client.get("/") for _ in range(21)][-1])
+    assert limited([site.client.post("/api/start", json={}) for _ in range(2)][-1])
+    assert limited([site.client.get("/") for _ in range(15)][-1])
 
 
 def test_a_class_of_thirty_behind_one_address_meets_no_limit(site: Site) -> None:
@@ -287,3 +221,280 @@ def test_a_class_of_thirty_behind_one_address_meets_no_limit(site: Site) -> None
             for key in (*page["stimuli"], page["reference"]):
                 assert listener.get(f"/api/stimuli/{key}").status_code == 200
         listener.finish()
+
+
+# -------------------------------------------------------------------------- paths and methods
+
+
+TRAVERSALS = [
+    "/page/../../test.yaml",
+    "/page/..%2f..%2ftest.yaml",
+    "/page/%2e%2e/%2e%2e/test.yaml",
+    "/page/..\\..\\test.yaml",
+    "/page//etc/passwd",
+    "/page/%2fetc%2fpasswd",
+    "/page/admin.js%00.html",
+    "/page/../server/app.py",
+    "/api/stimuli/../../test.yaml",
+    "/api/stimuli/..%2f..%2fanswers.sqlite",
+    "/api/stimuli/stimuli%2fitem-0%2freference.wav",
+    "/stimuli/item-0/reference.wav",
+    "/answers.sqlite",
+    "/test.yaml",
+    "/stimuli.json",
+    "/api/admin/export/..%2ftidy.csv",
+]
+
+
+def exchange(address: str, sent: bytes, *, wait_s: float = 10) -> bytes:
+    """What the server says to bytes that no client has tidied up."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=wait_s) as connection:
+        connection.sendall(sent)
+        try:
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+        except TimeoutError:
+            return b""
+
+
+def test_no_path_leaves_the_tables(shared_program: Program) -> None:
+    with shared_program.client() as client:
+        token = ScriptedListener(client).begin().token
+    for path in TRAVERSALS:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        sent = f"{head}Authorization: Bearer {token}\r\n\r\n"
+        answer = exchange(shared_program.address, sent.encode())
+        assert re.match(rb"HTTP/1.1 40[0-5] ", answer), (path, answer[:200])
+        assert not re.search(rb"root:|run_id|RIFF|Traceback", answer)
+
+
+def test_no_folder_is_listed_and_no_slash_redirects(site: Site) -> None:
+    for path in ("/page/", "/page", "/stimuli/", "/api/", "/api/stimuli/", "/x", "/api/test/"):
+        answer = site.client.get(path, headers={"Host": "evil.example"})
+        assert answer.status_code in (401, 404)
+        assert answer.headers["content-type"] == "application/json"
+        assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "PATCH", "TRACE", "CONNECT", "BREW"])
+def test_other_methods(site: Site, method: str) -> None:
+    for path in ("/", "/api/session", "/api/start", "/api/admin/progress", "/x"):
+        answer = site.client.request(method, path, headers=site.admin)
+        assert answer.status_code == 405, path
+        assert "GET" in answer.headers["allow"], path
+        assert method == "HEAD" or "This method is not used here" in told(answer)[2], path
+
+
+def test_wrong_method_of_a_known_path(site: Site) -> None:
+    known = [("POST", "/"), ("GET", "/api/start"), ("DELETE", "/api/session")]
+    for method, path in (*known, ("POST", "/api/admin/progress"), ("GET", ADMIN[-1][1])):
+        assert site.call(method, path).status_code == 405
+
+
+# ----------------------------------------------------------------------------- other websites
+
+
+def test_no_cors_and_no_other_host(serve: Serve) -> None:
+    site = serve(hosts=("test.example",))
+    assert site.client.get("/api/test", headers={"Host": "evil.example"}).status_code == 400
+    origin = {"Origin": "https://evil.example", "Host": "test.example:8000"}
+    asked = {"Access-Control-Request-Method": "POST", **origin}
+    assert site.client.options("/api/start", headers=asked).status_code == 405
+    answer = site.client.get("/api/test", headers=origin)
+    assert answer.status_code == 200
+    assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "",
+     "text/plain; application/json"],
+)  # fmt: skip
+def test_what_a_form_of_another_site_can_send_is_refused(site: Site, content_type: str) -> None:
+    listener = site.listener().begin()
+    for path in ("/api/start", "/api/consent", "/api/delete", "/api/pages/x"):
+        found = told(listener.post_text(path, b'{"agreed": true}', content_type))
+        assert found == (415, "content-type", "Expected a body of type application/json")
+
+
+def test_security_headers_on_every_kind_of_answer(site: Site) -> None:
+    listener = site.listener().begin()
+    key = listener.pages()[0]["stimuli"][0]
+    answers = [
+        site.client.get("/"),
+        site.client.get("/page/admin.js"),
+        site.client.get("/nothing"),
+        site.client.put("/"),
+        listener.get(f"/api/stimuli/{key}"),
+        listener.get("/api/session"),
+        listener.post("/api/consent", {"agreed": True}),
+        site.as_admin("export/tidy.csv"),
+    ]
+    for answer in answers:
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+        assert answer.headers["cache-control"] in ("no-store", "no-cache")
+        assert not {"server", "x-powered-by"} & answer.headers.keys()
+    policy = answers[0].headers["content-security-policy"]
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in policy
+    for name in ("/", "/admin"):
+        text = site.client.get(name).text
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style|https?://", text)
+
+
+# -------------------------------------------------------------------------------------- bodies
+
+
+def test_bodies_have_a_limit(shared_program: Program) -> None:
+    with shared_program.client() as client:
+        listener = ScriptedListener(client).begin().agree()
+        page = listener.pages()[0]
+        whole = listener.submit(page, {**answers_to(page), "comment": "x" * MAX_BODY_BYTES})
+        chunks = (b" " * 8_192 for _ in range(16))
+        for answer in (whole, listener.post_text(f"/api/pages/{page['key']}", chunks)):
+            assert answer.status_code == 413
+        assert not listener.pages()[0]["submitted"]
+        listener.finish()
+
+
+def test_a_length_that_lies_is_no_way_around(shared_program: Program) -> None:
+    head = b"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    for extra in (b"Content-Length: 9999999999\r\n\r\n{", b"Content-Length: -1\r\n\r\n{}",
+                  b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}"):  # fmt: skip
+        answer = exchange(shared_program.address, head + b"Connection: close\r\n" + extra)
+        assert re.match(rb"HTTP/1.1 4(00|13) ", answer), extra
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'"x"', b"{}", b"\xff\xfe", b'{"agreed": "true"}',
+     b'{"agreed": true, "x": 1}', b'{"agreed": NaN}', b"[" * 30_000, b'{"a":' * 10_000],
+)  # fmt: skip
+def test_bodies_that_are_something_else(site: Site, content: bytes) -> None:
+    listener = site.listener().begin()
+    status, code, text = told(listener.post_text("/api/consent", content))
+    assert (status, code) == (422, "body")
+    assert "The request cannot be understood" in text
+    assert not listener.session()["consented"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("time_s", text) for text in ("NaN", "Infinity", "-1", "1e12", '"5"x')),
+        *(
+            ("playback", json.dumps(counts))
+            for counts in (
+                {"a": {"b": 1}}, {"a": [1]}, {"k" * 65: 1}, {"a": "x" * 201},
+                {str(i): 1 for i in range(65)},
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_times_and_counts_that_cannot_be(site: Site, field: str, value: str) -> None:
+    listener = site.listener().begin().agree()
+    page = listener.pages()[0]
+    text = json.dumps({**answers_to(page), field: None})
+    text = text.replace(f'"{field}": null', f'"{field}": {value}')
+    assert listener.post_text(f"/api/pages/{page['key']}", text).status_code == 422
+
+
+# ----------------------------------------------------------------------------------- injection
+
+
+INJECTIONS = [
+    "'; DROP TABLE listeners; --",
+    '" OR 1=1 --',
+    "x' UNION SELECT token_sha256 --",
+    "%00",
+]
+
+
+def exported(site: Site, form: str) -> list[dict[str, str]]:
+    answer = site.as_admin(f"export/{form}.csv")
+    assert answer.status_code == 200
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def comment_and_note(site: Site, text: str) -> None:
+    """A listener who says this wherever they can."""
+    listener = site.listener().begin().agree()
+    answers = {"age": "3", "phones": "yes", "note": text}
+    assert listener.post("/api/questionnaire", {"answers": answers}).status_code == 204
+    training, page, *_ = listener.pages()
+    listener.submit(training)
+    assert listener.submit(page, answers_to(page, text)).status_code == 201
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+def test_sql_in_keys_names_and_texts_is_text(site: Site, text: str) -> None:
+    listener = site.listener().begin().agree()
+    page = listener.pages()[1]
+    assert listener.get(f"/api/stimuli/{text}").status_code == 404
+    assert listener.post(f"/api/pages/{text}", answers_to(page)).status_code == 404
+    assert site.call("GET", "/api/session", Authorization=f"Bearer {text}").status_code == 401
+    status, _, sentence = told(site.as_admin(f"listeners/{text}", "DELETE"))
+    assert status == 404
+    assert "There is no listener" in sentence
+    comment_and_note(site, text)
+    assert {row["comment"] for row in exported(site, "tidy")} == {text}
+
+
+@pytest.mark.parametrize("text", ["=cmd|'/c calc'!A1", "+1+1", "-2", "@SUM(A1)", "\t=1", "\uff1d1"])
+def test_no_formula_in_exports(site: Site, text: str) -> None:
+    comment_and_note(site, text)
+    assert {row["comment"][0] for row in exported(site, "tidy")} == {"'"}
+    rows = exported(site, "webmushra")
+    assert {row["rating_comment"][0] + row["note"][0] for row in rows} == {"''"}
+
+
+def test_comments_lose_control_characters_and_length_and_are_shown_nowhere(site: Site) -> None:
+    nasty = "a\x00b\x1b[31mc\r\nd\u202ee\u0085f<img src=x onerror=alert(1)>" + "x" * 5_000
+    comment_and_note(site, nasty)
+    kept = exported(site, "tidy")[0]["comment"]
+    assert kept.startswith("ab[31mc de f<img src=x")
+    assert len(kept) == 2_000
+    assert "<img" not in site.as_admin("progress").text
+    assert "innerHTML" not in site.client.get("/page/admin.js").text
+
+
+def test_the_log_can_neither_be_forged_nor_does_it_name_anybody(site: Site) -> None:
+    listener = site.listener().begin()
+    key = listener.pages()[0]["stimuli"][0]
+    listener.get(f"/api/stimuli/{key}")
+    site.as_admin(f"listeners/{listener.name}", "DELETE")
+    site.client.get(f"/?invite={listener.token}&token={listener.token}")
+    site.client.get("/x%0AGET /forged 200%1b[31m", headers=listener.headers)
+    text = "\n".join(site.log)
+    for secret in (listener.token, key, listener.name, "testclient"):
+        assert secret not in text
+    assert "GET /api/stimuli/* 200" in text
+    assert all(re.fullmatch(r"[ -~]+ \d{3} \d+ ms", line) for line in site.log)
+
+
+# --------------------------------------------------------------------------------------- faults
+
+
+def test_our_own_faults_show_no_trace(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("snacbench.listening.responses.sessions.pages_for", broken)
+    answer = site.listener().begin().get("/api/session")
+    assert told(answer)[:2] == (500, "server")
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert answer.headers["content-security-policy"]
+
+
+def test_broken_requests_do_not_stop_the_server(shared_program: Program) -> None:
+    for junk in (
+        b"\x16\x03\x01\x02\x00",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ):
+        assert b"Traceback" not in exchange(shared_program.address, junk, wait_s=2)
+    with shared_program.client() as client:
+        ScriptedListener(client).begin().agree().finish()

@@ -1,0 +1,230 @@
+"""Serving a test: all that it takes, checked before the first listener comes, until it is stopped.
+
+Stimuli and the page's own files stand in tables, so that no request names a path.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import soundfile
+import uvicorn
+from starlette.types import ASGIApp
+
+from snacbench.errors import UserError
+from snacbench.files import sha256_of_file
+from snacbench.listening.responses.database import Responses, open_responses
+from snacbench.listening.responses.sessions import MAX_UNFINISHED
+from snacbench.listening.server.limits import Limits
+from snacbench.listening.stimuli import read_facts, stimulus_file
+from snacbench.listening.test import RATE_HZ, ListeningTest, read_test
+
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "json": "application/json",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "woff2": "font/woff2",
+}
+_BLOCK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Served:
+    """A stimulus as it is sent; `duration_s` is that of its item, in seconds."""
+
+    path: Path
+    num_bytes: int
+    media_type: str
+    duration_s: float
+
+    def blocks(self) -> Iterator[bytes]:
+        """The file's bytes, a little at a time: 30 listeners who load at once fill no memory.
+
+        Raises
+        ------
+        UserError
+            If the file was changed since the server started.
+        """
+        with self.path.open("rb") as stream:
+            if os.fstat(stream.fileno()).st_size != self.num_bytes:
+                raise UserError(f"{self.path} was changed while it is served; restart the server")
+            while block := stream.read(_BLOCK_BYTES):
+                yield block
+
+
+@dataclass(frozen=True)
+class Service:
+    """A test that is being served.
+
+    Attributes
+    ----------
+    stimuli : mapping of (item, condition) to Served
+    files : mapping of str to (bytes, str)
+        Files of the page by their name under it, with their media types.
+    texts : mapping
+        The page's texts in the test's language.
+    """
+
+    test: ListeningTest
+    responses: Responses
+    stimuli: Mapping[tuple[str, str], Served]
+    files: Mapping[str, tuple[bytes, str]]
+    texts: Mapping[str, Any]
+    max_unfinished: int = MAX_UNFINISHED
+    limits: Limits = field(default_factory=Limits)
+
+
+def open_service(folder: Path, *, max_unfinished: int = MAX_UNFINISHED) -> Service:
+    """Read and check all that a test needs to be served.
+
+    Raises
+    ------
+    UserError
+        If the test, its stimuli, its responses or the page's texts are missing or wrong.
+    """
+    test = read_test(folder)
+    stimuli = served_stimuli(folder, test)
+    with_page = Path(str(files("snacbench.listening") / "page"))
+    found = {
+        path.relative_to(with_page).as_posix(): (path.read_bytes(), _MEDIA_TYPES[path.suffix[1:]])
+        for path in sorted(with_page.rglob("*"))
+        if path.suffix[1:] in _MEDIA_TYPES
+    }
+    texts = found.get(f"texts/{test.language}.json")
+    if texts is None:
+        known = [name[6:-5] for name in found if name.startswith("texts/")]
+        raise UserError(
+            f"the page has no texts in {test.language!r}; there are: {', '.join(known)}; "
+            "change the field language of test.yaml"
+        )
+    words = json.loads(texts[0])
+    return Service(test, open_responses(folder, test), stimuli, found, words, max_unfinished)
+
+
+def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], Served]:
+    """Every stimulus of a test by item and condition, after all of them were checked.
+
+    Raises
+    ------
+    UserError
+        If there are none, they are of another design, one is missing or was changed, or those of
+        an item differ in size, rate, channels or number of samples, which would tell them apart.
+    """
+    facts = read_facts(folder, test)
+    again = f"make them with 'snacbench mushra stimuli {folder}'"
+    table: dict[tuple[str, str], Served] = {}
+    for item in (*test.items, *test.training):
+        known = facts.items.get(item.id)
+        if known is None or set(test.conditions) - known.conditions.keys():
+            raise UserError(
+                f"the stimuli in {folder} lack {item.id} or one of its conditions; {again}"
+            )
+        expected = (RATE_HZ, known.num_samples, known.channels)
+        for condition in test.conditions:
+            # The path follows from the names, not from what stimuli.json says it is.
+            path = folder / stimulus_file(item.id, condition, facts.format)
+            try:
+                header = soundfile.info(path)
+                digest = sha256_of_file(path)
+            except (OSError, soundfile.LibsndfileError) as error:
+                raise UserError(f"cannot read the stimulus {path} ({error})") from error
+            if digest != known.conditions[condition].sha256:
+                raise UserError(
+                    f"{path} is not the stimulus that was made: its sha256 has changed; {again}"
+                )
+            if (header.samplerate, header.frames, header.channels) != expected:
+                raise UserError(
+                    f"{path} has {header.frames} samples of {header.channels} channels at "
+                    f"{header.samplerate} Hz; its item has {known.num_samples} of "
+                    f"{known.channels} at {RATE_HZ} Hz"
+                )
+            media_type = f"audio/{facts.format}"
+            duration_s = known.num_samples / RATE_HZ
+            served = Served(path, path.stat().st_size, media_type, duration_s)
+            table[item.id, condition] = served
+        sizes = {table[item.id, condition].num_bytes for condition in test.conditions}
+        if len(sizes) > 1:
+            raise UserError(
+                f"the stimuli of {item.id} have sizes from {min(sizes)} to {max(sizes)} bytes, by "
+                f"which a listener could tell them apart; {again}"
+            )
+    return table
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that accepts connections.
+
+    Raises
+    ------
+    UserError
+        If the port is in use or not allowed, or the host is none of this machine's addresses.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, _, _, _, address = found[0]
+        return socket.create_server(address[:2], family=family, backlog=512)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"port {port} is in use; stop what listens there, or choose another with --port"
+        elif error.errno == errno.EACCES:
+            text = f"port {port} needs more rights; choose one above 1023 with --port"
+        else:
+            text = f"cannot listen at {host} port {port} ({error}); check --host"
+        raise UserError(text) from error
+
+
+def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    proxy: str | None = None,
+) -> None:
+    """Answer requests until interrupted; requests under way are finished first.
+
+    Parameters
+    ----------
+    certificate, key : path or None
+        For HTTPS.
+    proxy : str or None
+        Address of a reverse proxy whose word on the listener's address is believed.
+
+    Raises
+    ------
+    UserError
+        If certificate and key cannot be used.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",  # the same parser everywhere, whatever else is installed
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # ours has no addresses and no queries
+        server_header=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
+        limit_concurrency=1_000,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=5,
+        h11_max_incomplete_event_size=16 * 1024,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError is one
+        raise UserError(f"cannot use certificate and key ({error})") from error
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,314 @@
+"""The file of responses: how it is opened, what it keeps of a listener, and what is gone."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snacbench.errors import StoreError
+from snacbench.listening.responses import sessions
+from snacbench.listening.responses.database import (
+    Refused,
+    Responses,
+    one_line,
+    open_responses,
+    utc_text,
+)
+from snacbench.listening.responses.overview import checks_of, read_study
+from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.test import ANSWERS_FILE
+from tests.support.listening_server import small_test
+
+HOUR_S = 3_600.0
+TEST = small_test()
+
+
+@pytest.fixture
+def responses(tmp_path: Path) -> Responses:
+    return open_responses(tmp_path, TEST)
+
+
+def begin(responses: Responses) -> sessions.Known:
+    _, token = sessions.begin(responses, TEST)
+    return sessions.known_by(responses, token)
+
+
+def numbers(responses: Responses, count: int) -> list[int]:
+    return [begin(responses).number for _ in range(count)]
+
+
+def agree(responses: Responses, known: sessions.Known) -> sessions.Known:
+    sessions.consent(responses, known)
+    return sessions.Known(known.id, known.name, known.number, True, False, False)
+
+
+def rate_pages(
+    responses: Responses, agreed: sessions.Known, count: int, comment: str = ""
+) -> list[str]:
+    pages = sessions.pages_for(responses, agreed)
+    for page in pages[:count]:
+        rated = [sessions.Rated(stimulus=key, score=50, plays=1) for key in page.stimuli]
+        given = sessions.Submission(ratings=tuple(rated), comment=comment, time_s=20)
+        sessions.submit(responses, TEST, agreed, page.key, given)
+    return [page.key for page in pages]
+
+
+def last_seen(responses: Responses, known: sessions.Known, seconds_ago: float) -> None:
+    with responses.transaction() as sql:
+        told = (utc_text(seconds_ago), known.id)
+        sql.execute("UPDATE listeners SET last_utc = ? WHERE id = ?", told)
+
+
+def is_known(responses: Responses, known: sessions.Known) -> bool:
+    with responses.transaction() as sql:
+        row = sql.execute("SELECT 1 FROM listeners WHERE id = ?", (known.id,)).fetchone()
+    return row is not None
+
+
+# ---------------------------------------------------------------------------------- the file
+
+
+def test_settings_of_the_file(tmp_path: Path) -> None:
+    responses = open_responses(tmp_path, TEST)
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1,
+              "user_version": 2}  # fmt: skip
+    found = {n: responses._connection.execute(f"PRAGMA {n}").fetchone()[0] for n in wanted}
+    assert found == wanted
+    begin(responses)
+    responses.close()
+    assert [path.name for path in tmp_path.iterdir()] == [ANSWERS_FILE]
+
+
+def test_what_fails_leaves_nothing(responses: Responses) -> None:
+    with pytest.raises(sqlite3.IntegrityError), responses.transaction() as sql:
+        sql.executemany("INSERT INTO facts VALUES (?, 'y')", [("x",), ("x",)])
+    assert responses.fact("x") is None
+
+
+def test_texts_may_change_between_starts_and_a_design_until_somebody_began(tmp_path: Path) -> None:
+    open_responses(tmp_path, small_test(seed=1)).close()
+    responses = open_responses(tmp_path, TEST)
+    begin(responses)
+    responses.close()
+    open_responses(tmp_path, small_test(welcome="Welcome again", contact="me")).close()
+    with pytest.raises(StoreError, match=r"answers to another design than test.yaml now has"):
+        open_responses(tmp_path, small_test(seed=1))
+
+
+def test_another_version(tmp_path: Path) -> None:
+    open_responses(tmp_path, TEST).close()
+    with sqlite3.connect(tmp_path / ANSWERS_FILE) as sql:
+        sql.execute("PRAGMA user_version = 7")
+    with pytest.raises(StoreError, match="has version 7, and this snacbench reads version 2"):
+        open_responses(tmp_path, TEST)
+    with pytest.raises(StoreError, match="of another version than 2"):
+        read_study(TEST, tmp_path)
+
+
+def test_no_file_or_one_that_is_something_else(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no answers at .*; they begin with: snacbench mushra"):
+        open_responses(tmp_path, TEST, create=False)
+    with pytest.raises(StoreError, match=r"no answers at .*; serve the test to collect some"):
+        read_study(TEST, tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / ANSWERS_FILE).write_text("no database at all, but long enough to be read " * 30)
+    with pytest.raises(StoreError, match="cannot open the answers"):
+        open_responses(tmp_path, TEST)
+    with pytest.raises(StoreError, match="cannot read the answers"):
+        read_study(TEST, tmp_path)
+
+
+def test_a_reader_does_not_hold_up_a_writer(tmp_path: Path) -> None:
+    responses = open_responses(tmp_path, TEST)
+    begin(responses)
+    with sqlite3.connect(tmp_path / ANSWERS_FILE) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM listeners").fetchall()
+        writer = threading.Thread(target=begin, args=(responses,))
+        writer.start()
+        writer.join(timeout=5)
+        assert not writer.is_alive()
+
+
+# ------------------------------------------------------------------------------- who is who
+
+
+def test_numbers_are_consecutive_and_those_of_the_deleted_come_again(responses: Responses) -> None:
+    came = [begin(responses) for _ in range(3)]
+    assert [known.number for known in came] == [0, 1, 2]
+    sessions.delete_listener(responses, came[2].name)
+    assert numbers(responses, 2) == [2, 3]
+    with responses.transaction() as sql:
+        ids = [row[0] for row in sql.execute("SELECT id FROM listeners ORDER BY id")]
+    assert ids == [1, 2, 4, 5]  # no id twice
+
+
+def test_the_number_of_whoever_never_agreed_is_given_again_after_an_hour(
+    responses: Responses,
+) -> None:
+    stranger, busy = begin(responses), begin(responses)
+    agree(responses, busy)
+    for one in (stranger, busy):
+        last_seen(responses, one, 1.1 * HOUR_S)
+    assert numbers(responses, 2) == [0, 2]
+
+
+def test_the_number_of_whoever_rated_nothing_is_given_again_after_a_day(
+    responses: Responses,
+) -> None:
+    idle, trained, rated = begin(responses), begin(responses), begin(responses)
+    for one, count in ((idle, 0), (trained, 1), (rated, 2)):
+        rate_pages(responses, agree(responses, one), count)
+        last_seen(responses, one, 25 * HOUR_S)
+    assert numbers(responses, 3) == [0, 1, 3]
+    assert is_known(responses, idle)  # and may still come back
+
+
+def test_whoever_never_agreed_is_forgotten_after_a_week(responses: Responses) -> None:
+    stranger, agreed = begin(responses), begin(responses)
+    agree(responses, agreed)
+    for one in (stranger, agreed):
+        last_seen(responses, one, 8 * 24 * HOUR_S)
+    begin(responses)
+    assert (is_known(responses, agreed), is_known(responses, stranger)) == (True, False)
+
+
+def test_idle_listeners_make_room(responses: Responses) -> None:
+    first = begin(responses)
+    with pytest.raises(Refused, match="Too many listeners are under way"):
+        sessions.begin(responses, TEST, max_unfinished=1)
+    last_seen(responses, first, 1.1 * HOUR_S)
+    sessions.begin(responses, TEST, max_unfinished=1)
+
+
+def test_items_stay_balanced_though_some_leave(tmp_path: Path) -> None:
+    test = small_test(pages_per_listener=1)
+    responses = open_responses(tmp_path, test)
+    for turn in range(8):
+        name, token = sessions.begin(responses, test)
+        assert re.fullmatch(r"[2-9a-hjkmnp-z]{4}-[2-9a-hjkmnp-z]{4}", name)  # easy to say
+        if turn % 4 == 1:
+            sessions.delete_listener(responses, name)
+        else:
+            rate_pages(responses, agree(responses, sessions.known_by(responses, token)), 2)
+    heard = Counter(rating.item for rating in read_study(test, tmp_path).ratings)
+    assert (len(heard), set(heard.values())) == (3, {10})
+
+
+def test_agreeing_twice_keeps_the_first_time(responses: Responses) -> None:
+    one = begin(responses)
+    agree(responses, one)
+    with responses.transaction() as sql:
+        sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
+    agree(responses, one)
+    with responses.transaction() as sql:
+        row = sql.execute("SELECT consented_utc FROM listeners").fetchone()
+    assert row[0] == "2020-01-01T00:00:00Z"
+
+
+def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
+    def content() -> bytes:
+        return b"".join(path.read_bytes() for path in tmp_path.iterdir())
+
+    serving, other = open_responses(tmp_path, TEST), open_responses(tmp_path, TEST)
+    kept, gone = begin(serving), begin(serving)
+    keys = []
+    for one, comment in ((kept, "staying put"), (gone, "unmistakable words")):
+        agreed = agree(serving, one)
+        told = {"age": "44", "phones": "yes", "note": f"a note with {comment}"}
+        sessions.answer_questionnaire(serving, TEST, agreed, told)
+        keys = rate_pages(serving, agreed, 3, comment)
+    assert b"unmistakable words" in content()
+    sessions.delete_listener(other, gone.name)  # while another process serves
+    other.close()
+    for trace in (gone.name, "unmistakable words", *keys):
+        assert trace.encode() not in content()
+    assert b"staying put" in content()
+    assert [one.id for one in read_study(TEST, tmp_path).listeners] == [kept.name]
+    with pytest.raises(Refused, match="There is no such page in this session"):
+        sessions.submit(serving, TEST, agreed, keys[3], sessions.Submission())
+    with pytest.raises(Refused, match="There is no listener 'k7m3-p2vd' in this test"):
+        sessions.delete_listener(serving, "k7m3-p2vd")
+
+
+# ------------------------------------------------------------------------------- their care
+
+
+GOOD = {"reference": 100.0, "anchor70": 40.0, "snac": 70.0}
+
+
+def checks(*pages: dict[str, float], of: str = "ann", time_s: float | None = 60.0) -> list[object]:
+    ratings = tuple(
+        Rating("ann", f"item-{number}", condition, score, number, place, time_s)
+        for number, page in enumerate(pages)
+        for place, (condition, score) in enumerate(page.items())
+    )
+    study = Study("t", "mushra", (Listener("ann"),), ("snac",), ratings)
+    return list(checks_of(study, of).values())
+
+
+def test_figures_of_care() -> None:
+    assert checks(*[GOOD] * 4) == [0.0, 0.0, 60.0, []]
+    assert checks() == checks(GOOD, of="bob") == [None, None, None, []]
+
+
+@pytest.mark.parametrize(
+    ("bad", "of", "flags"),
+    [
+        ({**GOOD, "reference": 89.0}, 6, ["reference"]),
+        ({**GOOD, "reference": 89.0}, 7, []),  # 1 of 7 is 14.3 %
+        ({**GOOD, "reference": 90.0}, 1, []),
+        ({**GOOD, "anchor70": 91.0}, 6, ["anchor70"]),
+        ({**GOOD, "anchor70": 90.0}, 1, []),
+        (dict.fromkeys(GOOD, 95.0), 9, ["identical"]),
+    ],
+)
+def test_flags(bad: dict[str, float], of: int, flags: list[str]) -> None:
+    assert checks(bad, *[GOOD] * (of - 1))[-1] == flags
+
+
+def test_two_seconds_a_signal_are_too_fast() -> None:
+    assert checks(GOOD, time_s=5.9)[-1] == ["fast"]
+    assert checks(GOOD, time_s=6.0)[-1] == []
+    assert checks(GOOD, time_s=None)[2] is None
+
+
+def test_pairs_answered_all_alike() -> None:
+    choices = tuple(Choice("ann", "i", "a1", "b1", "a", None, n, 30.0) for n in range(6))
+    for count, flags in ((6, ["identical"]), (5, [])):
+        study = Study("t", "ab", (Listener("ann"),), ("a1", "b1"), choices=choices[:count])
+        assert list(checks_of(study, "ann").values()) == [None, None, 30.0, flags]
+
+
+# --------------------------------------------------------------------------- what they type
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("  two\nlines\tand  spaces ", "two lines and spaces"),
+        ("bell\x07 escape\x1b[2J", "bell escape[2J"),
+        ("left\u202eright\u2066", "leftright"),
+        ("half\ud800", "half"),
+        ("Stra\u00dfe \u65e5\u672c \U0001f469\u200d\U0001f3a4 =1+1",) * 2,
+    ],
+)
+def test_what_is_kept(typed: str, kept: str) -> None:
+    assert one_line(typed, 100) == kept
+
+
+@given(st.text(st.characters(codec=None)), st.integers(1, 20))
+def test_one_line_without_control_characters(typed: str, limit: int) -> None:
+    kept = one_line(typed, limit)
+    assert len(kept) <= limit
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in kept)
+    assert len(kept.splitlines()) <= 1
+    assert one_line(kept, limit) == kept

@@ -1,0 +1,308 @@
+"""Stimuli that may be served, requests that come slowly or too often, and servers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+import soundfile
+from starlette.requests import Request
+
+from snacbench.errors import UserError
+from snacbench.listening.design import pages_of
+from snacbench.listening.responses.database import Refused
+from snacbench.listening.responses.overview import read_study
+from snacbench.listening.responses.sessions import Body
+from snacbench.listening.server import limits
+from snacbench.listening.server.limits import Limiter, address_of, read_body
+from snacbench.listening.server.serve import open_service, served_stimuli
+from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
+from snacbench.listening.study import Rating
+from snacbench.listening.test import read_test
+from tests.support.listening_server import (
+    ANSWERS,
+    SAMPLES,
+    Program,
+    ScriptedListener,
+    answers_to,
+    facts_of,
+    make_folder,
+    small_test,
+)
+
+SNAC = stimulus_file("item-1", "snac")
+LISTENERS = 30
+
+
+def whole_session(program: Program, together: threading.Barrier) -> tuple[str, Counter[int]]:
+    """One listener from start to end; returns their scores as sent."""
+    sent: Counter[int] = Counter()
+    with program.client() as client:
+        together.wait()
+        listener = ScriptedListener(client).begin().agree()
+        for page in listener.pages():
+            for key in (*page["stimuli"], page["reference"]):
+                assert listener.get(f"/api/stimuli/{key}").status_code == 200
+            body = answers_to(page)
+            assert listener.submit(page, body).status_code == 201
+            assert listener.submit(page, body).status_code == 200  # the retry of a lost answer
+            if not page["training"]:
+                sent.update(rated["score"] for rated in body["ratings"])
+        assert listener.post("/api/finish").status_code == 204
+    return listener.name, sent
+
+
+def test_thirty_at_once_are_stored_each_rating_once_by_thirty_plans(program: Program) -> None:
+    together = threading.Barrier(LISTENERS)
+    with ThreadPoolExecutor(LISTENERS) as pool:
+        done = dict(pool.map(lambda _: whole_session(program, together), range(LISTENERS)))
+    test = read_test(program.folder)
+    study = read_study(test, program.folder)
+    assert len(done) == LISTENERS
+    assert all(listener.finished for listener in study.listeners)
+    assert len(study.ratings) == LISTENERS * len(test.items) * len(test.conditions)
+    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
+    assert set(once.values()) == {1}
+    for name, sent in done.items():
+        assert Counter(int(r.score) for r in study.ratings if r.listener == name) == sent
+    heard = Counter(_order(study.ratings, name) for name in done)
+    planned = Counter(
+        tuple((p.item, p.conditions) for p in pages_of(test, number) if not p.training)
+        for number in range(LISTENERS)
+    )
+    assert heard == planned
+    program.stop()
+    written = b"".join(p.read_bytes() for p in program.folder.glob("*") if p.is_file())
+    assert b"127.0.0.1" not in written  # no address of a listener is kept
+
+
+def _order(ratings: tuple[Rating, ...], listener: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    pages: dict[int | None, tuple[str, tuple[str, ...]]] = {}
+    for rating in ratings:
+        if rating.listener == listener:
+            before = pages.get(rating.page, ("", ()))[1]
+            pages[rating.page] = (rating.item, (*before, rating.condition))
+    return tuple(pages.values())
+
+
+def stubborn(listener: ScriptedListener, path: str, body: Any) -> httpx2.Response:
+    """What the page does: try until the server has said that it has it."""
+    for _ in range(300):
+        try:
+            return listener.post(path, body)
+        except httpx2.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("the server did not come back")
+
+
+def submit_all(listener: ScriptedListener, pages: list[dict[str, Any]]) -> None:
+    for page in pages:
+        answer = stubborn(listener, f"/api/pages/{page['key']}", answers_to(page))
+        assert answer.status_code in (200, 201), answer.text
+        time.sleep(0.1)
+    assert stubborn(listener, "/api/finish", {}).status_code == 204
+
+
+def test_killed_again_and_again_while_six_submit(program: Program) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(6) as pool:
+        clients = [stack.enter_context(program.client()) for _ in range(6)]
+        listeners = [ScriptedListener(client).begin().agree() for client in clients]
+        under_way = [pool.submit(submit_all, one, one.pages()) for one in listeners]
+        for wait_s in (0.05, 0.15, 0.1):
+            time.sleep(wait_s)
+            program.kill()
+            program.start()
+        for one in under_way:
+            one.result()
+    test = read_test(program.folder)
+    study = read_study(test, program.folder)
+    assert [listener.finished for listener in study.listeners] == [True] * 6
+    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
+    assert set(once.values()) == {1}
+    assert len(once) == 6 * len(test.items) * len(test.conditions)
+    assert program.stop() == 0
+
+
+def test_what_was_acknowledged_before_a_kill_is_there_after_it(program: Program) -> None:
+    with program.client() as client:
+        listener = ScriptedListener(client).begin().agree()
+        training, page, *_ = listener.pages()
+        listener.submit(training)
+        body = answers_to(page, "kept")
+        assert listener.submit(page, body).status_code == 201
+    program.kill()
+    study = read_study(read_test(program.folder), program.folder)
+    assert sorted(int(r.score) for r in study.ratings) == sorted(
+        rated["score"] for rated in body["ratings"]
+    )
+    assert study.listeners[0].answers == ANSWERS
+    program.start()
+    with program.client() as client:
+        listener.client = client
+        assert listener.submit(page, body).status_code == 200
+        assert [p["submitted"] for p in listener.pages()] == [True, True, False, False]
+        listener.finish()
+
+
+# ------------------------------------------------------------------------------------- stimuli
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_folder(tmp_path, small_test())
+
+
+def facts_changed(folder: Path, **changes: Any) -> None:
+    """Change what stimuli.json says of one stimulus; None takes it out."""
+    facts = json.loads((folder / FACTS_FILE).read_text())
+    conditions = facts["items"]["item-1"]["conditions"]
+    conditions["snac"] |= changes
+    if not changes:
+        del conditions["snac"]
+    (folder / FACTS_FILE).write_text(json.dumps(facts))
+
+
+def written(folder: Path, samples: int, *, subtype: str = "PCM_24", rate_hz: int = 48_000) -> None:
+    """Replace one stimulus, and what stimuli.json says of its bytes."""
+    noise = np.random.default_rng(9).uniform(-0.1, 0.1, samples)
+    soundfile.write(folder / SNAC, noise, rate_hz, subtype=subtype)
+    now = facts_of(folder, SNAC)
+    facts_changed(folder, sha256=now.sha256, num_bytes=now.num_bytes)
+
+
+def test_every_condition_of_every_item_is_served(folder: Path) -> None:
+    table = served_stimuli(folder, small_test())
+    assert len(table) == 4 * 5
+    served = table["item-1", "snac"]
+    assert b"".join(served.blocks()) == (folder / SNAC).read_bytes()
+    assert (served.media_type, served.duration_s) == ("audio/wav", 0.5)
+    shorter = replace(served, num_bytes=served.num_bytes - 1)
+    with pytest.raises(UserError, match="was changed while it is served; restart the server"):
+        next(shorter.blocks())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda f: written(f, SAMPLES, subtype="PCM_16"),
+            "sizes .* by which a listener could tell",
+        ),
+        (
+            lambda f: written(f, SAMPLES + 1),
+            "24001 samples of 1 channels at 48000 Hz; its item has",
+        ),
+        (lambda f: written(f, SAMPLES, rate_hz=44_100), "24000 samples .* at 44100 Hz; its item"),
+        (
+            lambda f: (f / SNAC).write_bytes((f / SNAC).with_stem("anchor35").read_bytes()),
+            "not the stimulus that was made: its sha256 has changed",
+        ),
+        (
+            lambda f: (f / SNAC).write_bytes(bytes((f / SNAC).stat().st_size)),
+            "cannot read the stimulus",
+        ),
+        (lambda f: (f / SNAC).unlink(), "missing or was changed"),
+        (lambda f: (f / FACTS_FILE).unlink(), "no stimuli yet"),
+        (facts_changed, "lack item-1 or one of its conditions"),
+    ],
+)
+def test_stimuli_that_are_not_those_of_the_test(folder: Path, damage, message: str) -> None:
+    damage(folder)
+    with pytest.raises(UserError, match=message):
+        served_stimuli(folder, small_test())
+
+
+def test_another_design_or_language(folder: Path) -> None:
+    moved = small_test().items[0].model_copy(update={"start_s": 1.0})
+    with pytest.raises(UserError, match=r"not those of its test.yaml"):
+        served_stimuli(folder, small_test(items=(moved, *small_test().items[1:])))
+    with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
+        open_service(make_folder(folder / "other", small_test(language="xx")))
+
+
+# ------------------------------------------------------------------------------ slow and many
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["wait"], "The request took too long to arrive"),
+        ([b"{", "gone"], "The request ended early"),
+        ([b"{", b"}"], None),
+    ],
+)
+def test_bodies_that_come_in_parts(monkeypatch: pytest.MonkeyPatch, parts, message) -> None:
+    monkeypatch.setattr(limits, "BODY_WAIT_S", 0.05)
+    left = iter(parts)
+
+    async def receive() -> Any:
+        part = next(left)
+        if part == "wait":
+            await asyncio.sleep(10)
+        if part == "gone":
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": part, "more_body": part == b"{"}
+
+    headers = [(b"content-type", b"application/json; charset=utf-8")]
+    request = Request({"type": "http", "method": "POST", "path": "/", "headers": headers}, receive)
+    # In a thread of its own: the browser that other tests of this process drive has a loop here.
+    with ThreadPoolExecutor(1) as thread:
+        reading = thread.submit(asyncio.run, read_body(request, Body))
+        if message is None:
+            assert reading.result() == Body()
+        else:
+            with pytest.raises(Refused, match=message):
+                reading.result()
+
+
+def test_a_bucket_empties_and_fills() -> None:
+    now_s = [0.0]
+    limiter = Limiter(3, 0.5, lambda: now_s[0])
+    for _ in range(3):
+        limiter.take("a")
+    for _ in range(100):  # what is refused costs nothing
+        with pytest.raises(Refused, match="Too many requests; try again in 2 s") as refused:
+            limiter.take("a")
+    assert refused.value.retry_after_s == 2
+    limiter.take("b")
+    now_s[0] = 2.0
+    limiter.take("a")
+    with pytest.raises(Refused):
+        limiter.take("a")
+    now_s[0] = 100.0
+    for _ in range(3):
+        limiter.take("a")
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "_MOST_BUCKETS", 100)
+    now_s = [0.0]
+    limiter = Limiter(2, 1.0, lambda: now_s[0])
+    for number in range(1000):
+        now_s[0] += 0.001
+        limiter.take(str(number))
+        assert len(limiter._buckets) <= 100
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_what_counts_as_one_address(host: str, network: str) -> None:
+    assert address_of((host, 1)) == network

@@ -1,0 +1,226 @@
+"""A small listening test with stimuli, its server as a program, and listeners without a browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import soundfile
+
+from snacbench.listening.design import write_test
+from snacbench.listening.responses.database import Responses
+from snacbench.listening.responses.sessions import pages_in
+from snacbench.listening.stimuli import (
+    FACTS_FILE,
+    Facts,
+    ItemFacts,
+    StimulusFacts,
+    design_sha256,
+    facts_text,
+    stimulus_file,
+)
+from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
+from tests.cli.conftest import snacbench_command
+
+SAMPLES = 24_000
+ANSWERS = {"age": "33", "phones": "yes"}
+QUESTIONS = (
+    Question(id="age", text="Your age", kind="number"),
+    Question(id="phones", text="Headphones?", choices=("yes", "no")),
+    Question(id="note", text="Anything else?", kind="text", required=False),
+)
+
+
+def small_test(**fields: Any) -> ListeningTest:
+    given: dict[str, Any] = {
+        "id": "small",
+        "title": "A small test",
+        "run": "..",
+        "run_id": "r",
+        "set_sha256": "00",
+        "systems": tuple(System(name=n, kbps=k) for n, k in (("opus@8kbps", 8.2), ("snac", 0.98))),
+        "items": tuple(
+            Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5) for i in range(3)
+        ),
+        "training": (Item(id="training-1", clip="set/9", duration_s=0.5),),
+        "questionnaire": QUESTIONS,
+        "consent": "I agree.",
+    }
+    return ListeningTest(**{**given, **fields})
+
+
+def write_folder(folder: Path, test: ListeningTest) -> Path:
+    """The test's folder, without stimuli."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_test(folder, test)
+    return folder
+
+
+def make_folder(folder: Path, test: ListeningTest) -> Path:
+    """The test's folder as `snacbench mushra stimuli` leaves it, with stimuli of noise."""
+    write_folder(folder, test)
+    items = {}
+    for item in (*test.items, *test.training):
+        made = {}
+        for number, condition in enumerate(test.conditions):
+            file = stimulus_file(item.id, condition)
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            noise = np.random.default_rng(number).uniform(-0.1, 0.1, SAMPLES)
+            soundfile.write(folder / file, noise, 48_000, subtype="PCM_24")
+            made[condition] = facts_of(folder, file)
+        items[item.id] = ItemFacts(item.clip, SAMPLES, 1, 0.0, None, (), made)
+    facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
+    (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
+    return folder
+
+
+def facts_of(folder: Path, file: str) -> StimulusFacts:
+    content = (folder / file).read_bytes()
+    return StimulusFacts(file, hashlib.sha256(content).hexdigest(), len(content), 0.0, None, None)
+
+
+def conditions_by_key(responses: Responses) -> dict[str, tuple[str, str]]:
+    """Item and condition behind every key of every listener."""
+    with responses.transaction() as sql:
+        rows = sql.execute("SELECT pages FROM listeners").fetchall()
+    pages = [page for row in rows for page in pages_in(row["pages"])]
+    found = {key: (page.item, c) for page in pages for key, c in page.stimuli.items()}
+    return found | {page.reference: (page.item, REFERENCE) for page in pages if page.reference}
+
+
+@dataclass
+class ScriptedListener:
+    """Does what the page does, through any client of httpx's kind, the test client included."""
+
+    client: Any
+    token: str = ""
+    name: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def get(self, path: str) -> httpx2.Response:
+        return self.client.get(path, headers=self.headers)
+
+    def post(self, path: str, body: Any = None) -> httpx2.Response:
+        return self.client.post(path, json=body if body is not None else {}, headers=self.headers)
+
+    def post_text(self, path: str, content: Any, media_type: str = "application/json") -> Any:
+        headers = {**self.headers, "Content-Type": media_type}
+        return self.client.post(path, content=content, headers=headers)
+
+    def begin(self, **body: str) -> ScriptedListener:
+        answer = self.client.post("/api/start", json=body)
+        assert answer.status_code == 201, answer.text
+        self.token, self.name = answer.json()["token"], answer.json()["listener"]
+        return self
+
+    def agree(self) -> ScriptedListener:
+        assert self.post("/api/consent", {"agreed": True}).status_code == 204
+        assert self.post("/api/questionnaire", {"answers": ANSWERS}).status_code == 204
+        return self
+
+    def session(self) -> dict[str, Any]:
+        answer = self.get("/api/session")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def pages(self) -> list[dict[str, Any]]:
+        return self.session()["pages"]
+
+    def submit(self, page: dict[str, Any], body: dict[str, Any] | None = None) -> httpx2.Response:
+        return self.post(f"/api/pages/{page['key']}", body or answers_to(page))
+
+    def finish(self) -> ScriptedListener:
+        for page in self.pages():
+            if not page["submitted"]:
+                assert self.submit(page).status_code == 201
+        assert self.post("/api/finish").status_code == 204
+        return self
+
+
+def answers_to(page: dict[str, Any], comment: str = "") -> dict[str, Any]:
+    """Complete answers to a page, always the same for the same page."""
+    draw = random.Random(page["key"])
+    common = {"comment": comment, "time_s": 30.5, "playback": {"switches": 12}}
+    if page["kind"] == "mushra":
+        ratings = [
+            {"stimulus": key, "score": draw.randint(0, 100), "plays": 2} for key in page["stimuli"]
+        ]
+        return {"ratings": ratings, **common}
+    return {"answer": draw.choice("ab"), **common}
+
+
+def told(answer: Any) -> tuple[int, str, str]:
+    """Status, code and sentence of a refusal."""
+    found = json.loads(answer.text)
+    return answer.status_code, found["code"], found["error"]
+
+
+@dataclass
+class Program:
+    """``snacbench mushra serve`` as users start it."""
+
+    folder: Path
+    arguments: tuple[str, ...] = ()
+    process: subprocess.Popen[str] | None = None
+    address: str = ""
+    printed: list[str] = field(default_factory=list)
+
+    def start(self) -> Program:
+        port = self.address.rpartition(":")[2] or "0"
+        self.process = subprocess.Popen(
+            snacbench_command("mushra", "serve", self.folder, "--port", port, *self.arguments),
+            stdout=subprocess.PIPE,
+            stderr=(self.folder / "log.txt").open("a"),
+            text=True,
+        )
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.printed.append(line.rstrip())
+            if found := re.search(r"\): (http\S+)/$", line):
+                self.address = found.group(1)
+                break
+        for _ in range(200 if self.address else 0):
+            try:
+                httpx2.get(f"{self.address}/api/test")
+                return self
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise AssertionError((self.folder / "log.txt").read_text())
+
+    def stop(self, with_signal: int = signal.SIGINT) -> int:
+        assert self.process
+        assert self.process.stdout
+        self.process.send_signal(with_signal)
+        code = self.process.wait(timeout=20)
+        self.process.stdout.close()
+        return code
+
+    def kill(self) -> None:
+        self.stop(signal.SIGKILL)
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.address, timeout=30)
+
+
+@contextmanager
+def program_for(folder: Path) -> Iterator[Program]:
+    """The program of a folder, not yet started; killed at the end if it still runs."""
+    program = Program(folder)
+    yield program
+    if program.process and program.process.poll() is None:
+        program.kill()
