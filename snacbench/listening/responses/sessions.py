@@ -34,6 +34,7 @@ MAX_SIGNALS = 12  # ITU-R BS.1534-3: of one page
 WITHOUT_CONSENT_S = 3_600.0
 WITHOUT_RATING_S = 24 * 3_600.0
 FORGOTTEN_S = 7 * 24 * 3_600.0  # whoever never consented is deleted then
+_UNKNOWN = "This session is not known; open the test anew"
 _LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"  # none that is taken for another when read aloud
 
 Key = Annotated[str, Field(min_length=1, max_length=64)]
@@ -218,7 +219,7 @@ def known_by(responses: Responses, token: str) -> Known:
             (wanted,),
         ).fetchone()
     if row is None or not compare_digest(row["token_sha256"], wanted):
-        raise Refused(401, "token", "This session is not known; open the test anew")
+        raise Refused(401, "token", _UNKNOWN)
     states = (bool(row[name]) for name in ("consented", "answered", "finished"))
     return Known(row["id"], row["name"], row["number"], *states)
 
@@ -277,12 +278,17 @@ def pages_for(responses: Responses, listener: Known) -> list[AssignedPage]:
     """All pages of a listener in order; the listener counts as seen."""
     with responses.transaction() as sql:
         sql.execute("UPDATE listeners SET last_utc = ? WHERE id = ?", (utc_text(), listener.id))
-        return _pages(sql, listener)
+        return _kept(sql, listener)[0]
 
 
-def _pages(sql: sqlite3.Connection, listener: Known) -> list[AssignedPage]:
-    row = sql.execute("SELECT pages FROM listeners WHERE id = ?", (listener.id,)).fetchone()
-    return pages_in(row["pages"]) if row else []  # deleted since their token was looked at
+def _kept(sql: sqlite3.Connection, listener: Known) -> tuple[list[AssignedPage], dict[str, str]]:
+    """Pages and questionnaire of a listener, unless they were deleted a moment ago."""
+    row = sql.execute(
+        "SELECT pages, questionnaire FROM listeners WHERE id = ?", (listener.id,)
+    ).fetchone()
+    if row is None:
+        raise Refused(401, "token", _UNKNOWN)
+    return pages_in(row["pages"]), json.loads(row["questionnaire"])
 
 
 def pages_in(text: str) -> list[AssignedPage]:
@@ -293,7 +299,7 @@ def pages_in(text: str) -> list[AssignedPage]:
 def stimulus_under(responses: Responses, listener: Known, key: str) -> tuple[str, str]:
     """Item and condition that a key of this listener stands for; `Refused` if it is not theirs."""
     with responses.transaction() as sql:
-        for page in _pages(sql, listener):
+        for page in _kept(sql, listener)[0]:
             if key in page.stimuli:
                 return page.item, page.stimuli[key]
             if key == page.reference:
@@ -315,7 +321,7 @@ def submit(
     given = given.model_copy(update={"comment": one_line(given.comment, MAX_COMMENT)})
     now = utc_text()
     with responses.transaction() as sql:
-        pages = _pages(sql, listener)
+        pages, _ = _kept(sql, listener)
         waiting = [page.key for page in pages if page.submitted_utc is None]
         at = next((at for at, page in enumerate(pages) if page.key == key), None)
         if at is None:
@@ -353,11 +359,10 @@ def finish(responses: Responses, test: ListeningTest, listener: Known) -> None:
     """Note that the listener is through; `Refused` if a page or a required answer is missing."""
     now = utc_text()
     with responses.transaction() as sql:
-        left = sum(page.submitted_utc is None for page in _pages(sql, listener))
+        pages, answered = _kept(sql, listener)
+        left = sum(page.submitted_utc is None for page in pages)
         if left:
             raise Refused(409, "unfinished", f"{left} pages are still to be rated")
-        row = sql.execute("SELECT questionnaire FROM listeners WHERE id = ?", (listener.id,))
-        answered = json.loads(row.fetchone()["questionnaire"])
         if any(q.required and q.id not in answered for q in test.questionnaire):
             raise Refused(409, "questionnaire", "The questionnaire is still to be answered")
         sql.execute(

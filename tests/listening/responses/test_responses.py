@@ -233,7 +233,7 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
         assert trace.encode() not in content()
     assert b"staying put" in content()
     assert [one.id for one in read_study(TEST, tmp_path).listeners] == [kept.name]
-    with pytest.raises(Refused, match="There is no such page in this session"):
+    with pytest.raises(Refused, match="This session is not known; open the test anew"):
         sessions.submit(serving, TEST, agreed, keys[3], sessions.Submission())
     with pytest.raises(Refused, match="There is no listener 'k7m3-p2vd' in this test"):
         sessions.delete_listener(serving, "k7m3-p2vd")
