@@ -91,8 +91,8 @@ def analyse_(
         out.print(escape(table.title), style="bold")
         lines = []
         for row in table.rows:
-            cells = [(table.cell(row, column), column.digits) for column in table.columns]
-            texts = [f"{cell.number(digits)} {cell.ends(digits)}".strip() for cell, digits in cells]
+            cells = [(table.cell(row, column), column) for column in table.columns]
+            texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
             lines.append([row.label, *texts])
         show_rows([table.label_heading, *(column.title for column in table.columns)], lines)
         for note in table.footnotes:

@@ -25,10 +25,10 @@ from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
-from snacbench.tables.from_runs import tables_of
+from snacbench.tables.from_runs import summary_csv, tables_of
 from snacbench.tables.layouts import LAYOUTS
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
-from snacbench.tables.writers import html_fragment, to_csv
+from snacbench.tables.writers import html_fragment
 from snacbench.types import CodecSpec
 
 INDEX = "index.html"
@@ -217,7 +217,7 @@ def write_page(
     data = score_data(rows, {clip: number for number, clip in enumerate(beside.clips)})
     data |= {"media": beside.media, "preview": beside.preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
-    (target / "summary.csv").write_text(to_csv([rows]), "utf-8")
+    (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
     for name in STATIC_FILES:
         text = resources.files(_FILES[0]).joinpath(_FILES[1], name).read_text("utf-8")
         (target / name).write_text(text, "utf-8")
