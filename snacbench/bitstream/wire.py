@@ -21,13 +21,7 @@ Row = tuple[int, ...]
 
 
 def number(value: int) -> bytes:
-    """A number from 0 to 2**64 - 1: seven bits per byte, lowest first (LEB128).
-
-    Raises
-    ------
-    BitstreamError
-        If it is out of this range.
-    """
+    """A number from 0 to 2**64 - 1, else BitstreamError: seven bits per byte, lowest first."""
     if not 0 <= value <= MOST:
         raise BitstreamError(f"a .sncb file holds numbers from 0 to 2**64 - 1, found {value}")
     encoded = bytearray()
@@ -59,7 +53,11 @@ def runs(rows: Sequence[Row]) -> bytes:
 
 
 class Cursor:
-    """A place in bytes that are being read; nothing is read beyond their end."""
+    """A place in bytes that are being read; nothing is read beyond their end.
+
+    Every method raises `BitstreamError` where the bytes end too early, or are none that a writer
+    writes.
+    """
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
@@ -71,13 +69,7 @@ class Cursor:
         return len(self._data) - self.place
 
     def number(self, what: str, *, least: int = 0, most: int = MOST) -> int:
-        """A number within limits.
-
-        Raises
-        ------
-        BitstreamError
-            If it is out of them, longer than it need be, or the bytes end.
-        """
+        """A number within limits, in no more bytes than it takes."""
         value = shift = 0
         while True:
             byte = self.take(1, what)[0]
@@ -94,26 +86,14 @@ class Cursor:
         return value
 
     def length(self, what: str) -> int:
-        """A number of things that take a byte each at least.
-
-        Raises
-        ------
-        BitstreamError
-            If there are not so many bytes after it.
-        """
+        """A number of things that take a byte each at least, and are there."""
         length = self.number(what)
         if length > self.left:
             raise impossible(f"{what} is {length} and {self.left} bytes are left")
         return length
 
     def text(self, what: str) -> str:
-        """A text.
-
-        Raises
-        ------
-        BitstreamError
-            If it is too long, or no UTF-8.
-        """
+        """A text in UTF-8 of at most `MAX_TEXT_BYTES`."""
         encoded = self.take(self.number(f"the length of {what}", most=MAX_TEXT_BYTES), what)
         try:
             return bytes(encoded).decode()
@@ -121,13 +101,7 @@ class Cursor:
             raise impossible(f"{what} is no text") from error
 
     def runs(self, what: str, *, least: Row, most: Row, rows: int) -> tuple[Row, ...]:
-        """So many rows of numbers, each within its limits.
-
-        Raises
-        ------
-        BitstreamError
-            If the runs do not add up to the rows, or a run goes on in the next one.
-        """
+        """So many rows of numbers, each within its limits; no run goes on in the next one."""
         read: list[tuple[int, Row]] = []
         missing = rows
         for _ in range(self.number(f"the number of runs of {what}", most=rows)):
@@ -145,26 +119,14 @@ class Cursor:
         return tuple(chain.from_iterable(repeat(row, count) for count, row in read))
 
     def take(self, size: int, what: str) -> memoryview:
-        """The next bytes.
-
-        Raises
-        ------
-        BitstreamError
-            If there are not so many.
-        """
+        """The next bytes."""
         if size > self.left:
             raise impossible(f"{what} takes {size} bytes and {self.left} are left")
         self.place += size
         return self._data[self.place - size : self.place]
 
     def end(self, what: str) -> None:
-        """Nothing may follow.
-
-        Raises
-        ------
-        BitstreamError
-            If something does.
-        """
+        """Nothing may follow."""
         if self.left:
             raise impossible(f"{self.left} bytes follow {what}")
 
