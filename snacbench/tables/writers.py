@@ -208,6 +208,17 @@ sup { font-size: .7em; line-height: 0 }
 
 def to_html(tables: Sequence[Table]) -> str:
     """A page with all tables, styled in itself."""
+    title = tables[0].title if len(tables) == 1 else "snacbench"
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
+        f"{html_fragment(tables)}\n</body>\n</html>\n"
+    )
+
+
+def html_fragment(tables: Sequence[Table]) -> str:
+    """The tables alone, for a page that brings its own style."""
     shared = shared_footnotes(tables)
     parts = []
     for table in tables:
@@ -235,14 +246,7 @@ def to_html(tables: Sequence[Table]) -> str:
         notes = [escape(note) for note in table.footnotes if note not in shared]
         notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
         parts += _html_notes(notes)
-    body = "\n".join([*parts, *_html_notes([escape(note) for note in shared])])
-    title = tables[0].title if len(tables) == 1 else "snacbench"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
-        f"{body}\n</body>\n</html>\n"
-    )
+    return "\n".join([*parts, *_html_notes([escape(note) for note in shared])])
 
 
 def _html_cell(table: Table, row: Row, column: Column) -> str:
