@@ -17,8 +17,6 @@ import os
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import platformdirs
@@ -30,28 +28,20 @@ ASR_VARIABLE = "SNACBENCH_ASR"
 NUMBA_VARIABLE, MATPLOTLIB_VARIABLE = "NUMBA_CACHE_DIR", "MPLCONFIGDIR"
 
 
-class _File(BaseModel):
-    """The configuration file as it is written; an unknown key is a mistake, not a wish."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    roots: dict[str, Path] = {}
-    asr: str = ""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The user's settings.
+class Settings(BaseModel):
+    """The user's settings; an unknown key of the file is a mistake, not a wish.
 
     Attributes
     ----------
-    roots : mapping of str to Path
+    roots : dict of str to Path
         The folder of each corpus that is on this disk.
     asr : str
         Selector of the speech recogniser; empty: none is chosen.
     """
 
-    roots: Mapping[str, Path] = field(default_factory=dict)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    roots: dict[str, Path] = {}
     asr: str = ""
 
 
@@ -139,7 +129,7 @@ def settings() -> Settings:
     """
     path = config_file()
     try:
-        read = _File.model_validate(tomllib.loads(path.read_text("utf-8")))
+        read = Settings.model_validate(tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -151,7 +141,8 @@ def settings() -> Settings:
             f"{path}: {place}: {first['msg']}; expected a table [roots] of corpus = folder, and "
             'asr = "NAME"'
         ) from error
-    return Settings({name: root.expanduser() for name, root in read.roots.items()}, read.asr)
+    roots = {name: root.expanduser() for name, root in read.roots.items()}
+    return Settings(roots=roots, asr=read.asr)
 
 
 def asr_selector() -> str:

@@ -84,7 +84,12 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
             f"cannot read the {noun} {path} (line {text.count(chr(10), 0, place) + 1} holds a NUL "
             "byte, which no text does); expected UTF-8, or UTF-16 with a byte order mark"
         )
-    return Text(text.replace(_MARK, ""), _said(path, strange))  # files that were joined have more
+    note = ""
+    if strange:
+        more = ", ..." * (len(strange) > _LINES_NAMED)
+        named = ", ".join(map(str, strange[:_LINES_NAMED])) + more
+        note = f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
+    return Text(text.replace(_MARK, ""), note)  # files that were joined have more marks
 
 
 def _by_line(data: bytes) -> tuple[str, list[int]]:
@@ -99,22 +104,11 @@ def _by_line(data: bytes) -> tuple[str, list[int]]:
             lines.append(line.decode("utf-8"))
         except UnicodeDecodeError:
             strange.append(number)
-            lines.append(_single_bytes(line))
+            try:
+                lines.append(line.decode("cp1252"))
+            except UnicodeDecodeError:  # five bytes have no meaning there
+                lines.append(line.decode("latin-1"))
     return "\n".join(lines), strange
-
-
-def _single_bytes(line: bytes) -> str:
-    try:
-        return line.decode("cp1252")
-    except UnicodeDecodeError:  # five bytes have no meaning there
-        return line.decode("latin-1")
-
-
-def _said(path: Path, lines: Sequence[int]) -> str:
-    if not lines:
-        return ""
-    named = ", ".join(map(str, lines[:_LINES_NAMED])) + (", ..." * (len(lines) > _LINES_NAMED))
-    return f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
 
 
 def read_table(

@@ -96,7 +96,7 @@ def _what_is_wrong(
     # What is missing comes last: it may be there, misspelt.
     first = min(error.errors(), key=lambda e: (e["type"] == "missing", _line(node, e["loc"])))
     place = first["loc"]
-    field = ": ".join(_words(part) for part in place)
+    field = ": ".join(f"entry {p + 1}" if isinstance(p, int) else p for p in place)
     where = f"{path}, line {_line(node, place)}"
     if first["type"] == "extra_forbidden":
         known = _model_at(model, place[:-1]).model_fields
@@ -106,11 +106,6 @@ def _what_is_wrong(
     text = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r:.60}"
     return f"{where}: {field}: {text}{found}"
-
-
-def _words(part: int | str) -> str:
-    """A step towards a field: its name, or which entry of a list."""
-    return f"entry {part + 1}" if isinstance(part, int) else part
 
 
 def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:

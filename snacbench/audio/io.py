@@ -88,6 +88,7 @@ _FFMPEG_STATES = {
 }
 _TEXT_BYTES = 64
 _DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
+_JSON_TEXT = "JSON text, not audio; fetch the file again"
 _JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
 _NOT_AUDIO = (
     (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; run: git lfs pull"),
@@ -95,9 +96,6 @@ _NOT_AUDIO = (
     (b"<html", "a web page (HTML), not audio; fetch the file again"),
     (b"<?xml", "an XML document, not audio; fetch the file again"),
     (b"<error", "an XML document, not audio; fetch the file again"),
-    (b'{"', "JSON text, not audio; fetch the file again"),
-    (b"{}", "JSON text, not audio; fetch the file again"),
-    (b"[{", "JSON text, not audio; fetch the file again"),
     (b"%pdf", "a PDF document, not audio"),
     (b"pk\x03\x04", "a ZIP archive; unpack it"),
     (b"\x1f\x8b", "compressed by gzip; unpack it"),
@@ -219,7 +217,11 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
     try:
         size = _size_of_regular(path)
         with path.open("rb", buffering=0) as stream:
-            _check_kind(path, stream)
+            # What servers and tools leave in place of audio.
+            head = (stream.read(256) or b"").removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+            kind = next((kind for magic, kind in _NOT_AUDIO if head.startswith(magic)), "")
+            if kind or _JSON.match(head):
+                raise AudioError(f"{path} is {kind or _JSON_TEXT}")
             extent = extent_of(View(stream, size), thorough=thorough)
             _check_extent(path, extent)
             with _decoder(path, stream, size, extent) as file:
@@ -246,16 +248,6 @@ def _size_of_regular(path: Path) -> int:
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); fetch it again")
     return path.stat().st_size
-
-
-def _check_kind(path: Path, stream: FileIO) -> None:
-    """What servers and tools leave in place of audio."""
-    head = (stream.read(256) or b"").removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    for magic, kind in _NOT_AUDIO:
-        if head.startswith(magic):
-            raise AudioError(f"{path} is {kind}")
-    if _JSON.match(head):
-        raise AudioError(f"{path} is JSON text, not audio; fetch the file again")
 
 
 def _check_extent(path: Path, extent: Extent) -> None:

@@ -36,7 +36,7 @@ def missing_sound(*, reference: Audio, degraded: Audio, band_hz: float) -> str:
         Up to where the codec keeps the source; sound above it is not missed.
     """
     for channel, samples in enumerate(degraded.samples):
-        silent = _silent(samples, degraded.rate_hz)
+        silent = np.ptp(_frames(samples, degraded.rate_hz), axis=1) <= SILENT_SPAN
         if not silent.any():
             continue
         source = reference.samples[channel]
@@ -76,19 +76,14 @@ def _longest_hole(
         length_s = FRAME_S * (stop - start)
         at_edge = start == 0 or stop == count
         if at_edge and length_s <= LONGEST_DELAY_S + _DELAY_TOLERANCE_S:
-            late_s = _delay_s(reference, degraded) * (1 if start == 0 else -1)
-            if late_s >= length_s - _DELAY_TOLERANCE_S:
+            at_rate = resample(reference, degraded.rate_hz)
+            max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
+            curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
+            late_s = strongest(curve).lag / degraded.rate_hz  # whatever its polarity
+            if late_s * (1 if start == 0 else -1) >= length_s - _DELAY_TOLERANCE_S:
                 continue
         return FRAME_S * start, FRAME_S * stop, heard_s
     return None
-
-
-def _delay_s(reference: Audio, degraded: Audio) -> float:
-    """How late a decode comes, to half a second either way and whatever its polarity."""
-    max_lag = round(LONGEST_DELAY_S * degraded.rate_hz)
-    at_rate = resample(reference, degraded.rate_hz)
-    curve = cross_correlation(reference=at_rate, degraded=degraded, max_lag=max_lag)
-    return strongest(curve).lag / degraded.rate_hz
 
 
 def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:
@@ -98,11 +93,6 @@ def _frames(samples: FloatSamples, rate_hz: int) -> FloatSamples:
     starts = np.round(np.arange(count) * FRAME_S * rate_hz).astype(int)
     windows = np.lib.stride_tricks.sliding_window_view(samples, size)
     return np.asarray(windows[np.minimum(starts, len(samples) - size)])
-
-
-def _silent(samples: FloatSamples, rate_hz: int) -> NDArray[np.bool_]:
-    """Which frames hold no sound."""
-    return np.asarray(np.ptp(_frames(samples, rate_hz), axis=1) <= SILENT_SPAN)
 
 
 def _sounding(samples: FloatSamples, rate_hz: int, band_hz: float) -> NDArray[np.bool_]:

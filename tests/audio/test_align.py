@@ -57,12 +57,6 @@ def test_delay_of_a_pitched_signal_is_found(d):
 
 
 @pytest.mark.parametrize("d", DELAYS)
-def test_delay_is_found_after_a_low_pass(d):
-    sos = butter(6, 3500, fs=RATE_HZ, output="sos")
-    assert found(noise(), sosfiltfilt(sos, delayed(noise(), d)))[0] == d
-
-
-@pytest.mark.parametrize("d", DELAYS)
 def test_bands_that_the_decoder_fills_with_noise_do_not_hide_the_delay(d):
     falling = butter(2, 300, fs=RATE_HZ, output="sos")
     x, other = (sosfilt(falling, noise(24_000, seed)) for seed in (3, 4))
@@ -78,10 +72,6 @@ def test_a_hum_whose_phase_the_decoder_changed_does_not_decide(d):
     phase = 2 * np.pi * 100 * np.arange(24_000) / RATE_HZ
     x, y = np.sin(phase), np.sin(phase - 0.5)  # as if the hum came 19 samples late
     assert found(x + noise(24_000), y + delayed(noise(24_000), d))[0] == d
-
-
-def test_lengths_may_differ():
-    assert found(noise(), delayed(noise(), 5)[:9000])[0] == 5
 
 
 @pytest.mark.parametrize("in_front", [0, 3_000])
