@@ -155,10 +155,7 @@ def settings() -> Settings:
 
 
 def asr_selector() -> str:
-    """Which speech recogniser is to be used; empty if nobody has chosen one.
-
-    The environment comes first, because ``--asr`` reaches worker processes through it.
-    """
+    """Which speech recogniser the user has set; empty if none: the environment comes first."""
     return os.environ.get(ASR_VARIABLE) or settings().asr
 
 

@@ -362,7 +362,8 @@ class Metric:
 
     `ready` is called once before a run, in its main process, and raises `UserError` where the
     metric could not work: it may fetch what the workers will need. `versions` is called after it,
-    and tells what computes the metric.
+    and tells what computes the metric. `with_asr`, of metrics of words, takes the selector of a
+    speech recogniser and gives the metric that hears by it.
     """
 
     spec: MetricSpec
@@ -370,6 +371,11 @@ class Metric:
     versions: Callable[[], Mapping[str, str]] = dict
     prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
+    with_asr: Callable[[str], Metric] | None = None
+
+    def using(self, asr: str | None) -> Metric:
+        """The metric with words heard by a recogniser; as it is, where it needs none or None."""
+        return self.with_asr(asr) if asr and self.with_asr else self
 
     def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
         """The scorer for a reference; the transcript is used by metrics that need one."""

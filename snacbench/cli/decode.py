@@ -9,11 +9,10 @@ import click
 from snacbench.audio.io import write_flac, write_wav
 from snacbench.bitstream.container import parse, read
 from snacbench.bitstream.disk import load
-from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
+from snacbench.cli.downloads import offline_option, weights_option
 from snacbench.cli.sncb import coder_of, in_words, naming
-from snacbench.cli.terminal import out
-from snacbench.runner.bitstreams import decode_bitstream
-from snacbench.runner.single import codec_of
+from snacbench.cli.terminal import ProgressBar, out
+from snacbench.runner.bitstreams import codec_of, decode_bitstream
 
 _WRITERS = {".wav": write_wav, ".flac": write_flac}
 
@@ -38,7 +37,7 @@ def decode(
     data = load(file)
     with naming(file):
         header = parse(data).header
-        with DownloadBar() as bar:
+        with ProgressBar() as bar:
             loaded = codec_of(header, weights, bar, selector=codec)
         bitstream = read(data, lambda header: coder_of(header, tables))
         audio = decode_bitstream(bitstream, loaded)

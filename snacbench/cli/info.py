@@ -14,7 +14,7 @@ from snacbench.bitstream.disk import load
 from snacbench.bitstream.summary import Summary, summary_of
 from snacbench.cli.sncb import in_words, naming
 from snacbench.cli.terminal import out, show_facts, show_rows
-from snacbench.runner.single import spec_of
+from snacbench.runner.bitstreams import spec_of
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
 

@@ -10,11 +10,7 @@ from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import offline_option
 from snacbench.cli.run import finish
 from snacbench.cli.terminal import ProgressBar
-from snacbench.errors import UserError
-from snacbench.plugins import select_metrics
-from snacbench.runner.execute import score as score_run
-from snacbench.runner.pool import default_jobs
-from snacbench.runner.ready import choose_recogniser
+from snacbench.runner.engine import score_again
 from snacbench.store.folder import RunFolder
 
 
@@ -34,22 +30,9 @@ def score(run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: in
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.
     """
-    folder = RunFolder.open(run)
-    choose_recogniser(asr)
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    if not names and not retry_failed:
-        raise UserError(
-            "name metrics with --metrics, or try failed scores again with --retry-failed"
-        )
-    chosen = select_metrics(names or [spec.name for spec in folder.run.metrics])
-    by_name = bool(names or folder.run.recipe.get("metrics"))
     with ProgressBar() as bar:
-        outcome = score_run(
-            folder,
-            chosen,
-            workers=jobs or default_jobs(),
-            progress=bar,
-            by_name=by_name,
-            retry_failed=retry_failed,
+        folder = score_again(
+            RunFolder.open(run), names, asr=asr, retry_failed=retry_failed, jobs=jobs, progress=bar
         )
-    return finish(folder, outcome)
+    return finish(folder)

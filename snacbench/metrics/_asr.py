@@ -70,15 +70,15 @@ def open_recogniser(selector: str) -> Recogniser:
     return found
 
 
-def recogniser() -> Recogniser:
-    """The recogniser that was chosen.
+def recogniser(asr: str = "") -> Recogniser:
+    """The recogniser that was chosen: by its selector, else by the user's setting.
 
     Raises
     ------
     UserError
         If none was, or it cannot be had.
     """
-    selector = asr_selector()
+    selector = asr or asr_selector()
     if not selector:
         raise UserError(
             f"word and character error rates need a recogniser; name one with --asr: {CHOICES} "
@@ -87,20 +87,25 @@ def recogniser() -> Recogniser:
     return open_recogniser(selector)
 
 
-def facts() -> Mapping[str, str]:
+def check(asr: str = "") -> None:
+    """Refuse what `recogniser` does."""
+    recogniser(asr)
+
+
+def facts(asr: str = "") -> Mapping[str, str]:
     """The recogniser in words, for the record of a run."""
-    chosen = recogniser()
+    chosen = recogniser(asr)
     return {"asr": f"{chosen.name}, {chosen.revision}"}
 
 
-def heard_in(audio: Audio) -> str:
+def heard_in(audio: Audio, asr: str = "") -> str:
     """What the chosen recogniser hears in a mono signal at 16 kHz; nothing in silence.
 
     Recognisers make up words for digital silence, so that they are not asked about it.
     """
     if _guards.is_silent(audio):
         return ""
-    return _heard(_Signal(audio), asr_selector())
+    return _heard(_Signal(audio), asr or asr_selector())
 
 
 class _Signal:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import math
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -62,15 +62,16 @@ def _prepare(reference: Audio, spec: MetricSpec) -> PreparedMetric:
 
 
 def _prepare_spoken(
-    reference: Audio, transcript: str, spec: MetricSpec, unit: Unit, of: Of
+    reference: Audio, transcript: str, spec: MetricSpec, what: tuple[Unit, Of], asr: str
 ) -> PreparedMetric:
+    unit, of = what
     _accept(reference, spec)
     if not any(character.isalnum() for character in normalised(transcript)):
         raise Undefined(
             f"nothing is left of the transcript {transcript!r} once it is normalised; a "
             "transcript with words is needed"
         )
-    heard = _asr.heard_in(reference)
+    heard = _asr.heard_in(reference, asr)
     _understood(transcript, heard)
     of_reference = error_rate(transcript, heard, unit)
 
@@ -79,7 +80,7 @@ def _prepare_spoken(
         _guards.accept_degraded(degraded, reference, spec)
         if of == "reference":
             return of_reference
-        of_degraded = error_rate(transcript, _asr.heard_in(degraded), unit)
+        of_degraded = error_rate(transcript, _asr.heard_in(degraded, asr), unit)
         return of_degraded - of_reference if of == "delta" else of_degraded
 
     return score
@@ -139,15 +140,7 @@ def _normaliser() -> Callable[[str], str]:
     return found
 
 
-def _versions() -> Mapping[str, str]:
-    return {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts()}
-
-
-def _ready() -> None:
-    _asr.recogniser()
-
-
-def _metric(base: MetricSpec, unit: Unit, of: Of) -> Metric:
+def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
     spec = base
     if of != "degraded":
         spec = replace(base, name=f"{base.name}_{of}")
@@ -157,10 +150,11 @@ def _metric(base: MetricSpec, unit: Unit, of: Of) -> Metric:
         spec,
         prepare=lambda reference: _prepare(reference, spec),
         prepare_spoken=lambda reference, transcript: _prepare_spoken(
-            reference, transcript, spec, unit, of
+            reference, transcript, spec, (unit, of), asr
         ),
-        versions=_versions,
-        ready=_ready,
+        versions=lambda: {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts(asr)},
+        ready=lambda: _asr.check(asr),
+        with_asr=lambda asr: _metric(base, unit, of, asr),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
+from snacbench.store.rows import to_jsonable
 from snacbench.tables.columns import ALL_DOMAINS
 from snacbench.tables.formats import notes as table_notes
 from snacbench.tables.run import RunRows, actual_kbps_of
@@ -72,7 +73,8 @@ def _without_number(folder: RunFolder) -> Iterator[tuple[tuple[str, str, str], s
 
 def provenance(run: Run) -> dict[str, dict[str, str]]:
     """How the run was made: group -> label -> text."""
-    recipe = {name: _words(value) for name, value in run.recipe.items() if value not in (None, [])}
+    told: dict[str, object] = to_jsonable(run.request)
+    asked = {name: _words(value) for name, value in told.items() if value not in (None, [])}
     return {
         "Run": {
             "id": run.id,
@@ -83,7 +85,7 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
             "seed": str(run.seed),
             "device": run.device,
         },
-        "Request": recipe,
+        "Request": asked,
         "Codecs": {spec.name: _weights(spec) for spec in run.codecs},
         "Metrics": {
             m.name: f"version {m.version}, {m.implementation}; {m.citation}" for m in run.metrics

@@ -71,7 +71,7 @@ def _reference(
     except (AudioError, OSError) as error:
         problems.append(f"the recording is not at hand: {error}")
         return None
-    mono = folder.run.recipe.get("channels", "mono") == "mono"
+    mono = folder.run.request.channels == "mono"
     audio = limited(audio)
     return at_preview_rate(downmix(audio) if mono else audio, longest_s)
 

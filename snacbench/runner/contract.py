@@ -1,4 +1,7 @@
-"""What every codec promises, as checks that its author can run: ``snacbench check-codec NAME``."""
+"""What every codec promises, as checks that its author can run: ``snacbench check-codec NAME``.
+
+Each check raises `CodecError` where a promise is broken.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.packed import PACKED
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits
-from snacbench.runner.loading import BatchCodec, CodecHandle, load
+from snacbench.runner.loading import BatchCodec, load
+from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.spot import Point, SpotJob, VerifyJob, clips_to_check, encode_points, verify
 from snacbench.store.rows import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
@@ -46,7 +50,7 @@ class Finding:
     reason: str = ""
 
 
-def check_codec(handle: CodecHandle) -> Iterator[Finding]:
+def check_codec(planned: PlannedCodec) -> Iterator[Finding]:
     """Every check on an operating point whose weights are on disk.
 
     Raises
@@ -54,16 +58,16 @@ def check_codec(handle: CodecHandle) -> Iterator[Finding]:
     UserError
         If its weights are damaged or do not fit.
     """
-    name = handle.spec.name
+    name = planned.spec.name
     try:
-        codec = load(handle).codec
+        codec = load(planned).codec
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
         yield Finding(name, "loading", f"{type(error).__name__}: {error}")
         return
     checks: dict[str, Callable[[], None]] = {
-        "specification": partial(check_spec, handle.spec),
+        "specification": partial(check_spec, planned.spec),
         **{f"{n} samples": partial(check_length, codec, n) for n in LENGTHS},
         "decoding by codes and seed alone": partial(check_decoding, codec),
         "encoding the same again": partial(check_encoding, codec),
@@ -72,36 +76,29 @@ def check_codec(handle: CodecHandle) -> Iterator[Finding]:
         "written and read again": partial(check_written, codec),
         "delay removed": partial(check_delay, codec),
         "batches as alone": partial(check_batches, codec),
-        "another process": partial(check_elsewhere, handle),
+        "another process": partial(check_elsewhere, planned),
     }
     for what, check in checks.items():
+        reason = ""
         try:
             check()
         except CodecError as error:
-            yield Finding(name, what, str(error))
+            reason = str(error)
         except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-            yield Finding(name, what, f"{type(error).__name__}: {error}")
-        else:
-            yield Finding(name, what)
+            reason = f"{type(error).__name__}: {error}"
+        yield Finding(name, what, reason)
 
 
 def check_spec(spec: CodecSpec) -> None:
-    """A specification can be written down, is complete, and states the rate of its streams.
-
-    Raises
-    ------
-    CodecError
-        If not; so do all checks.
-    """
+    """A specification can be written down, is complete, and states the rate of its streams."""
     kept = from_json(json.dumps(to_jsonable(spec)), CodecSpec, origin=spec.name)
     _require(kept == spec, "it is not the same once written")
     for field in ("licence", "citation"):
         _require(bool(getattr(spec, field)), f"it states no {field}")
-    if spec.streams and spec.nominal_kbps is None:
-        raise CodecError("it has streams and states no nominal_kbps")
+    stated, expected = spec.nominal_kbps, nominal_kbps_of(spec.streams)
+    _require(not spec.streams or stated is not None, "it has streams and states no nominal_kbps")
     # EnCodec's authors state rates without the overlap of the 48 kHz model's segments.
-    if spec.streams and spec.nominal_kbps is not None and spec.family != "encodec":
-        stated, expected = spec.nominal_kbps, nominal_kbps_of(spec.streams)
+    if spec.streams and stated is not None and spec.family != "encodec":
         _require(
             math.isclose(stated, expected, rel_tol=1e-6),
             f"nominal_kbps is {stated:g} and its streams make {expected:g}",
@@ -184,17 +181,15 @@ def check_extremes(codec: Codec) -> None:
     for value in (0.0, 1.0, -1.0):
         audio = Audio(np.full((_channels(codec), rate_hz // 2), value, np.float32), rate_hz)
         decoded = codec.decode(codec.encode(audio), seed=0)
-        _require(
-            bool(np.isfinite(decoded.samples).all()), f"a signal of {value:g} gives no finite one"
-        )
+        finite = bool(np.isfinite(decoded.samples).all())
+        _require(finite, f"a signal of {value:g} gives no finite one")
 
 
 def check_written(codec: Codec) -> None:
     """What was encoded can be written as a .sncb file, and is decoded from it to the same."""
     audio, spec = signal_for(codec, 0.5), codec.spec
     encoded = codec.encode(audio)
-    modes = {1: "mono", 2: "stereo"}
-    mode = modes.get(audio.channels, "all channels")
+    mode = {1: "mono", 2: "stereo"}.get(audio.channels, "all channels")
     try:
         bitstream = bitstream_of(spec, audio, mode, [encoded], seed=3)
         kept = read(write(bitstream, PACKED), lambda header: PACKED)
@@ -245,10 +240,10 @@ def check_batches(codec: Codec) -> None:
         )
 
 
-def check_elsewhere(handle: CodecHandle) -> None:
+def check_elsewhere(planned: PlannedCodec) -> None:
     """The spot check of every run, on clips of the embedded set."""
-    clips = clips_to_check(NAMED_SETS["quick"].build().clips, handle.spec.name, seed=0)
-    job = SpotJob(((handle, clips),), "mono", 0)
+    clips = clips_to_check(NAMED_SETS["quick"].build().clips, planned.spec.name, seed=0)
+    job = SpotJob(((planned, clips),), "mono", 0)
     points = [point for point in encode_points(job) if isinstance(point, Point)]
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
         rows = other.submit(verify, VerifyJob(tuple(points))).result()

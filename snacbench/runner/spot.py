@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,13 +19,13 @@ import numpy as np
 from snacbench.bitstream.container import read, write
 from snacbench.errors import BitstreamError, UserError
 from snacbench.rate.coding.packed import PACKED
+from snacbench.request import Channels
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, decode_bitstream
-from snacbench.runner.coding import CodingJob, Source, source_of
-from snacbench.runner.loading import CUDA, CodecHandle, LoadedCodec, load, unload
-from snacbench.runner.memory import is_out_of_memory
-from snacbench.runner.seeds import row_seed
-from snacbench.runner.signals import Channels, decoded_signal
+from snacbench.runner.coding import CodingJob, Source, row_seed, source_of
+from snacbench.runner.loading import LoadedCodec, is_out_of_memory, load, unload
+from snacbench.runner.plan import CUDA, PlannedCodec
+from snacbench.runner.signals import decoded_signal
 from snacbench.types import Audio, Clip, Encoded
 
 CLIPS_CHECKED = 2
@@ -38,7 +38,7 @@ _CUDA_SNR_DB = 60.0  # sums on a GPU may be rounded in another order each time
 class SpotJob:
     """Operating points of one model that are to be checked, each on clips of its own."""
 
-    points: tuple[tuple[CodecHandle, tuple[Clip, ...]], ...]
+    points: tuple[tuple[PlannedCodec, tuple[Clip, ...]], ...]
     channels: Channels
     run_seed: int
 
@@ -57,7 +57,7 @@ class Excerpt:
 class Point:
     """An operating point on its way to the second process; `reason`: why it has failed before."""
 
-    codec: CodecHandle
+    codec: PlannedCodec
     excerpts: tuple[Excerpt, ...] = ()
     reason: str = ""
 
@@ -83,7 +83,68 @@ def encode_points(job: SpotJob) -> list[object]:
     UserError
         If weights are damaged or do not fit.
     """
-    return [_point(job, handle, clips) for handle, clips in job.points]
+    return [_point(job, codec, clips) for codec, clips in job.points]
+
+
+def _point(job: SpotJob, codec: PlannedCodec, clips: Sequence[Clip]) -> Point:
+    """A point's excerpts; none where its own code fails, as each clip's row will say."""
+    excerpts: list[Excerpt] = []
+    try:
+        loaded = load(codec)
+        for clip in clips:
+            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(job, loaded, clip)):
+                excerpts.append(found)
+        for excerpt in excerpts:
+            if reason := _differs_again(loaded, excerpt):
+                return Point(codec, tuple(excerpts), reason)
+    except BitstreamError as error:
+        return Point(codec, reason=f"what it encodes cannot be written down ({error})")
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+        if excerpts and not is_out_of_memory(error):
+            return Point(codec, reason=f"what it has decoded once it cannot again ({error})")
+        return Point(codec)
+    return Point(codec, tuple(excerpts))
+
+
+def _excerpt(job: SpotJob, loaded: LoadedCodec, clip: Clip) -> Excerpt | None:
+    """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
+    num_samples = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
+    start = clip.start + (clip.num_samples - num_samples) // 2
+    coding = CodingJob(loaded.planned, (clip,), job.channels, job.run_seed, Path())
+    seed = coding.seed_of(clip)
+    for part in (replace(clip, start=start, num_samples=num_samples), clip):
+        try:
+            source = source_of(coding, part)
+            parts = _encoded(loaded, source)
+            decoded = _decoded(loaded, source, parts, seed)
+        except UserError:
+            raise
+        except Exception:  # noqa: BLE001 - each clip's row will say what is wrong
+            continue
+        return Excerpt(source, seed, _written(loaded, source, parts, seed), decoded)
+    return None
+
+
+def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
+    """How decoding and encoding once more differs, in words; empty if it does not."""
+    source, seed = excerpt.source, excerpt.seed
+    kept = read(excerpt.data, lambda header: PACKED).parts
+    again = _decoded(loaded, source, kept, seed)
+    if found := difference(loaded.planned, excerpt.decoded, again):
+        return (
+            f"decoding the same codes twice gave {found}: randomness that does not follow from "
+            "the seed, or a state that is not in the codes"
+        )
+    if loaded.planned.device == CUDA:  # where rounding may turn a code
+        return ""
+    if _written(loaded, source, _encoded(loaded, source), seed) != excerpt.data:
+        return (
+            "encoding the same signal twice gave other bits: randomness, or a state that other "
+            "signals left behind"
+        )
+    return ""
 
 
 def verify(job: VerifyJob) -> list[object]:
@@ -110,67 +171,6 @@ def _row(point: Point, reason: str) -> SpotCheck:
     return SpotCheck(point.codec.spec.name, len(point.excerpts), not reason, said)
 
 
-def _point(job: SpotJob, handle: CodecHandle, clips: Sequence[Clip]) -> Point:
-    """A point's excerpts; none where its own code fails, as each clip's row will say."""
-    excerpts: list[Excerpt] = []
-    try:
-        loaded = load(handle)
-        for clip in clips:
-            if len(excerpts) < CLIPS_CHECKED:
-                excerpts += _excerpts(job, loaded, clip)
-        for excerpt in excerpts:
-            if reason := _differs_again(loaded, excerpt):
-                return Point(handle, tuple(excerpts), reason)
-    except BitstreamError as error:
-        return Point(handle, reason=f"what it encodes cannot be written down ({error})")
-    except UserError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        if excerpts and not is_out_of_memory(error):
-            return Point(handle, reason=f"what it has decoded once it cannot again ({error})")
-        return Point(handle)
-    return Point(handle, tuple(excerpts))
-
-
-def _excerpts(job: SpotJob, loaded: LoadedCodec, clip: Clip) -> Iterator[Excerpt]:
-    """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
-    num_samples = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
-    start = clip.start + (clip.num_samples - num_samples) // 2
-    coding = CodingJob(loaded.handle, (clip,), job.channels, job.run_seed, Path())
-    for part in (replace(clip, start=start, num_samples=num_samples), clip):
-        try:
-            source = source_of(coding, part)
-            parts = _encoded(loaded, source)
-            decoded = _decoded(loaded, source, parts, coding.seed_of(clip))
-        except UserError:
-            raise
-        except Exception:  # noqa: BLE001 - each clip's row will say what is wrong
-            continue
-        seed = coding.seed_of(clip)
-        yield Excerpt(source, seed, _written(loaded, source, parts, seed), decoded)
-        return
-
-
-def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
-    """How decoding and encoding once more differs, in words; empty if it does not."""
-    kept = read(excerpt.data, lambda header: PACKED).parts
-    again = _decoded(loaded, excerpt.source, kept, excerpt.seed)
-    if found := _difference(loaded.handle, excerpt.decoded, again):
-        return (
-            f"decoding the same codes twice gave {found}: randomness that does not follow from "
-            "the seed, or a state that is not in the codes"
-        )
-    if loaded.handle.device == CUDA:  # where rounding may turn a code
-        return ""
-    parts = _encoded(loaded, excerpt.source)
-    if _written(loaded, excerpt.source, parts, excerpt.seed) != excerpt.data:
-        return (
-            "encoding the same signal twice gave other bits: randomness, or a state that other "
-            "signals left behind"
-        )
-    return ""
-
-
 def _differs_here(point: Point) -> str:
     """How decoding in this process differs, in words; empty if it does not."""
     for excerpt in point.excerpts:
@@ -184,7 +184,7 @@ def _differs_here(point: Point) -> str:
                 f"another process cannot decode what was written ({error}): the decoder needs "
                 "more than was encoded"
             )
-        if found := _difference(point.codec, excerpt.decoded, decoded):
+        if found := difference(point.codec, excerpt.decoded, decoded):
             return (
                 f"another process decoded what was written to {found}: the decoder uses more than "
                 "was encoded, or randomness that is not declared"
@@ -192,15 +192,15 @@ def _differs_here(point: Point) -> str:
     return ""
 
 
-def _difference(handle: CodecHandle, first: Audio, second: Audio) -> str:
-    """How two decodes differ, bit for bit; on a GPU beyond the rounding of sums."""
+def difference(codec: PlannedCodec, first: Audio, second: Audio) -> str:
+    """How two decodes differ, bit for bit, in words; on a GPU beyond the rounding of sums."""
     if first.samples.shape != second.samples.shape:
         return f"{second.num_samples} samples in place of {first.num_samples}"
     if np.array_equal(first.samples, second.samples):
         return ""
     error = second.samples.astype(np.float64) - first.samples
     noise, power = (float(np.square(x, dtype=np.float64).sum()) for x in (error, first.samples))
-    if handle.device == CUDA and noise <= power * 10 ** (-_CUDA_SNR_DB / 10):
+    if codec.device == CUDA and noise <= power * 10 ** (-_CUDA_SNR_DB / 10):
         return ""
     return f"other audio (by up to {float(np.abs(error).max()):.2g} of full scale)"
 
@@ -214,19 +214,13 @@ def _decoded(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed
     with loaded.computing():
         decoded = [loaded.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
     for audio, output in zip(source.inputs, decoded, strict=True):
-        check_contract(loaded.handle.spec, audio, output)
+        check_contract(loaded.planned.spec, audio, output)
     return decoded_signal(decoded, source.audio.channels)
 
 
 def _written(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed: int) -> bytes:
-    """The bytes of a .sncb file.
-
-    Raises
-    ------
-    BitstreamError
-        If what was encoded is not what a codec may encode.
-    """
-    spec = loaded.handle.spec
+    """The bytes of a .sncb file; a BitstreamError if that is not what a codec may encode."""
+    spec = loaded.planned.spec
     try:
         coded = bitstream_of(spec, source.audio, source.channel_mode, parts, seed=seed)
         return write(coded, PACKED)

@@ -129,7 +129,7 @@ def provenance_note(rows: RunRows) -> str:
     run = rows.run
     return (
         f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
-        f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
+        f"{run.request.channels}, snacbench {run.snacbench_version}."
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from snacbench.audio.io import sha256_of_file, write_flac
 from snacbench.report.build import Request, build
+from snacbench.request import Request as RunRequest
 from snacbench.rows import Bits, Coded, Run, Score
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, MetricSpec
@@ -29,7 +30,7 @@ METRICS = (
 )
 FACTS = {"evil": "</script><img src=x onerror=alert(1)>"}
 RUN = Run(
-    "r1", "2026-01-02T03:04:05", "1.2", 1, {"channels": "mono"}, 7, "cpu", "tiny", "ab" * 32,
+    "r1", "2026-01-02T03:04:05", "1.2", 2, RunRequest(), 7, "cpu", "tiny", "ab" * 32,
     CODECS, METRICS, facts=FACTS,
 )  # fmt: skip
 

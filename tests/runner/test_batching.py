@@ -10,10 +10,9 @@ import pytest
 from snacbench.audio.io import read
 from snacbench.errors import StoreError
 from snacbench.rows import Coded
-from snacbench.runner import batching, coding
-from snacbench.runner.batching import code_in_batches
-from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner import coding
+from snacbench.runner.coding import CodingJob, code_clips, code_in_batches
+from snacbench.runner.plan import PlannedCodec
 from snacbench.types import Clip
 from tests.runner.toys import SPEC, BatchingToy, loaded_toy, make_clip
 
@@ -21,7 +20,7 @@ pytest.importorskip("torch")
 
 
 def job_of(clips: list[Clip], run: Path, batch: int | None) -> CodingJob:
-    return CodingJob(CodecHandle("toy", SPEC, None, "cpu"), tuple(clips), "mono", 0, run, batch)
+    return CodingJob(PlannedCodec("toy", SPEC, None, "cpu"), tuple(clips), "mono", 0, run, batch)
 
 
 def coded(
@@ -70,7 +69,7 @@ def test_only_the_clip_that_breaks_the_codec_fails(tmp_path: Path) -> None:
     clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]
     rows = coded(BatchingToy(), clips, tmp_path / "run")
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
-    assert rows["set/c3"].reason == "RuntimeError: poisoned"
+    assert rows["set/c3"].reason.startswith("RuntimeError: poisoned (toys.py:")
 
 
 def test_a_clip_that_cannot_be_read_fails_alone(tmp_path: Path) -> None:
@@ -122,7 +121,7 @@ def test_codecs_without_batches_go_one_by_one(
         spec, encode, decode = toy.spec, toy.encode, toy.decode
 
     monkeypatch.setattr(coding, "load", lambda handle: loaded_toy(Plain()))
-    monkeypatch.setattr(batching, "code_in_batches", lambda *_: pytest.fail("in a batch"))
+    monkeypatch.setattr(coding, "code_in_batches", lambda *_: pytest.fail("in a batch"))
     clips = [make_clip(tmp_path, f"c{i}", 3000) for i in range(3)]
     rows: list[Any] = code_clips(job_of(clips, tmp_path / "run", None))
     assert [row.batch for row, _ in rows] == [1, 1, 1]

@@ -20,11 +20,17 @@ from snacbench.errors import BitstreamError, CodecError, MissingPackage, Snacben
 from snacbench.rate.coding.packed import PACKED
 from snacbench.rows import Coded
 from snacbench.runner import coding
-from snacbench.runner.bitstreams import bitstream_of, decode_bitstream
+from snacbench.runner.bitstreams import (
+    bitstream_of,
+    codec_meant,
+    codec_of,
+    decode_bitstream,
+    spec_of,
+)
 from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.runner.loading import LoadedCodec
+from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.signals import codec_inputs
-from snacbench.runner.single import codec_meant, codec_of, spec_of
 from snacbench.types import Audio, CodecSpec
 from tests.bitstream.mutations import mutate
 from tests.conftest import broadband
@@ -35,9 +41,9 @@ EMBEDDED = ("embedded",)
 
 def coded(selector: str, source: Audio, *, seed: int = 0) -> tuple[Bitstream, LoadedCodec]:
     loaded = codec_meant(selector, EMBEDDED)
-    inputs, mode = codec_inputs(source, loaded.handle.spec)
+    inputs, mode = codec_inputs(source, loaded.planned.spec)
     parts = [loaded.codec.encode(signal) for signal in inputs]
-    return bitstream_of(loaded.handle.spec, source, mode, parts, seed=seed), loaded
+    return bitstream_of(loaded.planned.spec, source, mode, parts, seed=seed), loaded
 
 
 def through_bytes(stream: Bitstream) -> Bitstream:
@@ -56,7 +62,7 @@ def test_the_decoded_signal_is_that_of_the_codec(selector: str, channels: int) -
     expected = [loaded.codec.decode(p, seed=9 + i * alone) for i, p in enumerate(stream.parts)]
     assert np.array_equal(decoded.samples, np.concatenate([e.samples for e in expected]))
     assert decoded.channels == channels
-    assert stream.header.seed == (9 if loaded.handle.spec.stochastic else 0)
+    assert stream.header.seed == (9 if loaded.planned.spec.stochastic else 0)
 
 
 @pytest.mark.parametrize("selector", ["opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"])
@@ -65,20 +71,20 @@ def test_the_codec_is_found_by_the_file(selector: str) -> None:
         loaded = codec_meant(selector, EMBEDDED)
     except MissingPackage as error:
         pytest.skip(str(error))
-    header = header_for(loaded.handle.spec)
-    assert codec_of(header, EMBEDDED).handle == loaded.handle
+    header = header_for(loaded.planned.spec)
+    assert codec_of(header, EMBEDDED).planned == loaded.planned
     assert spec_of(header) is not None
 
 
 def header_for(spec: CodecSpec, **changes: object) -> Header:
-    digests = dict(codec_meant(spec.name, EMBEDDED).handle.spec.weights.sha256)
+    digests = dict(codec_meant(spec.name, EMBEDDED).planned.spec.weights.sha256)
     rate_hz = spec.rate_hz or 48_000
     fields = {"channel_mode": "mono", "seed": 0, "channels": 1, "num_samples": 480, **changes}
     return Header(spec.name, digests, rate_hz, rate_hz, **fields)  # type: ignore[arg-type]
 
 
 def test_a_local_copy_is_looked_for_under_its_published_name() -> None:
-    base = header_for(codec_meant("opus@24", ()).handle.spec)
+    base = header_for(codec_meant("opus@24", ()).planned.spec)
     found = spec_of(replace(base, codec="dac-44khz-local@2.58kbps"))
     assert found is not None
     assert found.name == "dac-44khz@2.58kbps"
@@ -89,14 +95,14 @@ def test_a_local_copy_is_looked_for_under_its_published_name() -> None:
     ["mine@3kbps", "dac", "snac-", "opus@14kbps,mp3@64kbps", "dac-mini@4kbps", "", "X=dac:/"],
 )
 def test_codecs_that_are_unknown_here(name: str) -> None:
-    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec=name)
+    header = replace(header_for(codec_meant("opus@24", ()).planned.spec), codec=name)
     assert spec_of(header) is None
     with pytest.raises(BitstreamError, match="a codec that is unknown here; a checkpoint or"):
         codec_of(header, EMBEDDED)
 
 
 def test_a_selector_must_have_the_point_of_the_file() -> None:
-    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec="A@77kbps")
+    header = replace(header_for(codec_meant("opus@24", ()).planned.spec), codec="A@77kbps")
     with pytest.raises(BitstreamError, match="made at A@77kbps, and dac-mini has no such"):
         codec_of(header, EMBEDDED, selector="dac-mini")
 
@@ -183,7 +189,7 @@ def kept(
     loaded = loaded_toy(BatchingToy(spec=spec))
     monkeypatch.setattr(coding, "load", lambda handle: loaded)
     clips = (make_clip(tmp_path, "c", 3000),)
-    handle = CodecHandle("toy", spec, None, "cpu")
+    handle = PlannedCodec("toy", spec, None, "cpu")
     job = CodingJob(handle, clips, "mono", 0, tmp_path / "run", batch=batch, keep_codes=keep_codes)
     ((row, _),) = code_clips(job)
     return row

@@ -9,7 +9,7 @@ from snacbench.audio.align import advanced
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration
 from snacbench.runner.calibrate import _material, calibrate, residual_delay
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner.plan import PlannedCodec
 from snacbench.selectors import select
 from snacbench.types import Audio
 from tests.conftest import broadband
@@ -24,9 +24,9 @@ def samples_at_48k(row: Calibration) -> int:
     return round(row.delay_s * 48_000)
 
 
-def handle(selector: str) -> CodecHandle:
+def handle(selector: str) -> PlannedCodec:
     ((model, spec),) = select(selector)
-    return CodecHandle(model.name, spec, None, "cpu")
+    return PlannedCodec(model.name, spec, None, "cpu")
 
 
 @pytest.mark.parametrize("selector", ["identity", "lowpass@3.5kHz", "noise@10dB", "opus@64"])

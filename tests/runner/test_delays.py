@@ -8,7 +8,7 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.resample import resample
 from snacbench.rows import Coded, Delay
-from snacbench.runner.delays import delay_of
+from snacbench.runner.scoring import delay_of
 from snacbench.types import Audio
 from tests.conftest import broadband
 

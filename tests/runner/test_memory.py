@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from snacbench.runner.memory import MAX_BATCH, BatchLimit, HostMemory, is_out_of_memory, memory_of
+from snacbench.runner.loading import (
+    MAX_BATCH,
+    BatchLimit,
+    CudaMemory,
+    DeviceMemory,
+    is_out_of_memory,
+)
 from tests.runner.toys import FakeMemory
 
 
@@ -45,8 +51,7 @@ def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked: int | None) ->
 
 
 def test_the_memory_of_the_computer_is_not_measured() -> None:
-    memory = memory_of("cpu")
-    assert isinstance(memory, HostMemory)
+    memory = DeviceMemory()
     memory.begin()
     memory.release()
     assert (memory.free_bytes(), memory.taken_bytes()) == (math.inf, 0.0)
@@ -70,7 +75,7 @@ def test_memory_of_a_gpu_is_what_is_left_and_what_pytorch_holds_in_reserve(
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: state["peak"])
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: state.update(peak=100))
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: state.update(released=1))
-    memory = memory_of("cuda")
+    memory = CudaMemory()
     assert memory.free_bytes() == 1200
     state["peak"] = 9999
     memory.begin()
@@ -86,7 +91,7 @@ def test_a_batch_that_takes_memory_is_seen_to_take_it() -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    memory = memory_of("cuda")
+    memory = CudaMemory()
     memory.begin()
     kept = torch.zeros(1 << 20, device="cuda")
     assert memory.taken_bytes() >= kept.numel() * 4

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.request import Request
 from snacbench.runner import plan as planning
-from snacbench.runner.plan import Request, make_plan, recipe_of, summary_of, with_weights
+from snacbench.runner.plan import make_plan, recorded, summary_of, with_weights
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 
@@ -28,9 +29,9 @@ def test_the_plan_says_what_will_be_done() -> None:
 
 
 def test_a_recipe_makes_the_same_request_again(tmp_path: Path) -> None:
-    assert Request(**recipe_of(TOYS)) == TOYS
+    assert recorded(TOYS) == TOYS
     request = replace(TOYS, data=str(tmp_path))
-    assert recipe_of(request)["data"] == str(tmp_path.resolve())
+    assert recorded(request).data == str(tmp_path.resolve())
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +119,6 @@ def test_a_cached_file_with_a_wrong_digest_is_refused(
 
 def test_too_little_space_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plan = make_plan(TOYS)
-    assert planning.free_space_warning(plan, tmp_path / "not" / "yet") == ""
+    assert list(planning.warnings_before(plan, tmp_path / "not" / "yet")) == []
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    assert "only 1e-06 GB are free" in planning.free_space_warning(plan, tmp_path / "r")
+    assert "only 1e-06 GB are free" in next(iter(planning.warnings_before(plan, tmp_path / "r")))

@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from snacbench.errors import UserError, WeightsMismatch
-from snacbench.runner.agreement import agreement, agreements
-from snacbench.runner.loading import CodecHandle, handle_of, load, unload
-from snacbench.runner.plan import Request, make_plan, summary_of, with_weights
-from snacbench.runner.precision import check_precision, computing
+from snacbench.request import Request
+from snacbench.runner.calibrate import agreement, agreements
+from snacbench.runner.loading import LoadedCodec, load, unload
+from snacbench.runner.plan import PlannedCodec, make_plan, plan_codecs, summary_of, with_weights
 from tests.conftest import broadband
 
 torch = pytest.importorskip("torch")
 
 
-def handle(name: str, **changes: object) -> CodecHandle:
+def handle(name: str, **changes: object) -> PlannedCodec:
     plan = with_weights(make_plan(Request(codecs=name, weights=("embedded",), limit=1)))
-    return replace(handle_of(plan.codecs[0], plan.request), **changes)  # type: ignore[arg-type]
+    return replace(plan.codecs[0], **changes)  # type: ignore[arg-type]
+
+
+def computing(precision: str) -> AbstractContextManager[None]:
+    planned = replace(handle("identity"), precision=precision)  # type: ignore[arg-type]
+    return LoadedCodec(None, planned, on_torch=True).computing()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp16"])
 def test_what_only_gpus_have_is_refused_on_the_cpu(precision: str) -> None:
     with pytest.raises(UserError, match=f"--precision {precision} is for GPUs; use --device cuda"):
-        check_precision(precision, "cpu")
-    with pytest.raises(UserError, match="is for GPUs"):
         make_plan(Request(codecs="identity", limit=1, precision=precision))  # type: ignore[arg-type]
-    check_precision(precision, "cuda")
 
 
 @pytest.mark.parametrize(("precision", "allowed"), [("fp32", False), ("tf32", True)])
 def test_tf32_is_off_unless_asked_for(precision: str, allowed: bool) -> None:
-    with computing("cpu", precision):  # type: ignore[arg-type]
+    with computing(precision):
         assert torch.backends.cuda.matmul.allow_tf32 is allowed
         assert torch.backends.cudnn.allow_tf32 is allowed
-    with computing("cpu", "fp32"):
+    with computing("fp32"):
         assert torch.backends.cudnn.allow_tf32 is False
 
 
 def test_bf16_computes_in_bf16_and_only_while_it_is_held() -> None:
     a = torch.ones(2, 2)
-    with computing("cpu", "bf16"):
+    with computing("bf16"):
         assert (a @ a).dtype == torch.bfloat16
     assert (a @ a).dtype == torch.float32
 
@@ -82,15 +85,12 @@ def test_the_plan_says_what_less_precision_means() -> None:
 
 
 def test_only_pytorch_codecs_take_device_precision_and_batch() -> None:
-    opus = handle_of(make_plan(Request(codecs="opus@24", limit=1)).codecs[0], Request("opus@24"))
-    assert (opus.device, opus.precision, opus.batch) == ("cpu", "fp32", 1)
-    gpu = Request("opus@24", device="cuda", precision="bf16", batch=4)
-    plan = make_plan(Request(codecs="opus@24,snac-mini", weights=("embedded",), limit=1))
-    opus, snac = (handle_of(codec, gpu) for codec in plan.codecs)
+    gpu = Request("opus@24,snac-mini", device="cuda", precision="bf16", batch=4)
+    opus, snac = plan_codecs(gpu)[0]
     assert (opus.device, opus.precision, opus.batch) == ("cpu", "fp32", 1)
     assert (snac.device, snac.precision, snac.batch) == ("cuda", "bf16", 4)
-    assert handle_of(plan.codecs[1], replace(gpu, batch=None)).batch is None
-    assert handle_of(plan.codecs[1], Request("snac-mini")).batch == 1
+    assert plan_codecs(replace(gpu, batch=None))[0][1].batch is None
+    assert plan_codecs(Request("snac-mini"))[0][0].batch == 1
 
 
 @pytest.mark.parametrize(

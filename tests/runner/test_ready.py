@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -11,8 +10,8 @@ from snacbench.audio.io import sha256_of_file, write_flac
 from snacbench.errors import StoreError, UserError
 from snacbench.rows import Coded, Run, Score
 from snacbench.runner import scoring
-from snacbench.runner.ready import choose_recogniser, facts_of, make_ready, scored_too
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, score_clip
+from snacbench.runner.versions import facts_of, make_ready, scored_too
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.runner.toys import SPEC
@@ -74,14 +73,6 @@ def test_a_metric_that_is_not_ready_ends_the_run_before_it_begins():
 
     with pytest.raises(UserError, match="not today"):
         make_ready([toy(ready=refuse)])
-
-
-def test_the_recogniser_reaches_workers_by_the_environment(monkeypatch):
-    monkeypatch.setenv("SNACBENCH_ASR", "from the user")
-    choose_recogniser(None)
-    assert os.environ["SNACBENCH_ASR"] == "from the user"
-    choose_recogniser("pocketsphinx")
-    assert os.environ["SNACBENCH_ASR"] == "pocketsphinx"
 
 
 def test_later_scores_enter_the_record_of_the_run(run_like):

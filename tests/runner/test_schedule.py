@@ -10,11 +10,23 @@ import pytest
 from snacbench.errors import WeightsMismatch
 from snacbench.plugins import metrics
 from snacbench.rows import Calibration, Coded, Score, SpotCheck
-from snacbench.runner import rounds
+from snacbench.runner import schedule as rounds
 from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle
-from snacbench.runner.rounds import AgreementJob, CalibrationJob, Job, Rows, Rules
-from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
+from snacbench.runner.plan import PlannedCodec
+from snacbench.runner.schedule import (
+    CALIBRATE,
+    CHECK,
+    CODE,
+    COMPARE,
+    SCORE,
+    SPOT,
+    AgreementJob,
+    CalibrationJob,
+    Job,
+    Rows,
+    Rules,
+    Schedule,
+)
 from snacbench.runner.scoring import ScoringJob
 from snacbench.runner.spot import Point, SpotJob, VerifyJob
 from snacbench.selectors import select
@@ -39,12 +51,12 @@ def folder(tmp_path: Path) -> RunFolder:
     return made
 
 
-def handles(**changes: object) -> list[CodecHandle]:
-    made = [CodecHandle(spec.name, spec, None, "cpu") for spec in SPECS]
+def handles(**changes: object) -> list[PlannedCodec]:
+    made = [PlannedCodec(spec.name, spec, None, "cpu") for spec in SPECS]
     return [replace(handle, **changes) for handle in made]  # type: ignore[arg-type]
 
 
-def schedule_of(folder: RunFolder, coding: list[CodecHandle]) -> tuple[Schedule, Ledger]:
+def schedule_of(folder: RunFolder, coding: list[PlannedCodec]) -> tuple[Schedule, Ledger]:
     ledger = Ledger(folder, SPECS, METRICS)
     return Schedule(ledger, CLIPS, SPECS, RULES, coding), ledger
 
@@ -278,7 +290,7 @@ def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
 def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken(handle: CodecHandle) -> Calibration:
+    def broken(handle: PlannedCodec) -> Calibration:
         raise ValueError("a bug of the codec's")
 
     monkeypatch.setattr(rounds, "calibrate", broken)
@@ -293,7 +305,7 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
 
 
 def test_a_mistake_of_the_users_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def mistaken(handle: CodecHandle) -> Calibration:
+    def mistaken(handle: PlannedCodec) -> Calibration:
         raise WeightsMismatch("damaged")
 
     monkeypatch.setattr(rounds, "calibrate", mistaken)
@@ -307,10 +319,10 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(
 ) -> None:
     specs = [spec for _, spec in select(chosen)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
-    coding = [CodecHandle(spec.model, spec, None, "cpu") for spec in specs]
+    coding = [PlannedCodec(spec.model, spec, None, "cpu") for spec in specs]
     ledger = Ledger(folder, specs, METRICS)
-    ((before, jobs),) = rounds.preparations(coding, [], ledger, RULES).jobs.items()
+    schedule = Schedule(ledger, {}, specs, RULES, coding)
+    jobs = [schedule.next("cpu") for _ in range(2)]
     (job,) = [job for job in jobs if isinstance(job, CalibrationJob)]
-    assert before == specs[0].name
     assert job.codec.spec.name == "dac-mini@9kbps"
     assert job.points == tuple(spec.name for spec in specs)

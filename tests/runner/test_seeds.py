@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snacbench.runner.seeds import row_seed
+from snacbench.runner.coding import row_seed
 
 
 @given(st.integers(), st.text(), st.text())

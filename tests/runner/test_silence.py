@@ -12,9 +12,8 @@ import pytest
 
 from snacbench.errors import Undefined
 from snacbench.runner import coding
-from snacbench.runner.batching import code_in_batches
-from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner.coding import CodingJob, code_clips, code_in_batches
+from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.signals import check_covers, kept_band_hz
 from snacbench.selectors import select
 from snacbench.types import Audio, Encoded
@@ -39,7 +38,7 @@ def test_a_silent_decode_is_a_failed_row(
     codec: Any = Mute()
     loaded = loaded_toy(codec, FakeMemory())
     clips = tuple(make_clip(tmp_path, f"{n}", n) for n in (15_000, 15_001))
-    job = CodingJob(CodecHandle("toy", SPEC, None, "cpu"), clips, "mono", 0, tmp_path, batch)
+    job = CodingJob(PlannedCodec("toy", SPEC, None, "cpu"), clips, "mono", 0, tmp_path, batch)
     monkeypatch.setattr(coding, "load", lambda handle: loaded)
     found = code_clips(job) if batch == 1 else code_in_batches(job, loaded, codec)
     rows = {row.clip: row for row, _ in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from snacbench.errors import CodecError, WeightsMismatch
 from snacbench.rows import SpotCheck
 from snacbench.runner import coding, spot
 from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.spot import Point, SpotJob, VerifyJob
 from snacbench.types import Audio, Clip, Encoded
 from tests.runner.toys import SPEC, loaded_toy, make_clip
@@ -72,13 +73,13 @@ def checked(
     monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...], make: Callable[[], Sender], **of: Any
 ) -> tuple[Point, SpotCheck]:
     """What the first process hands on, and the row that the second one makes of it."""
-    handle = CodecHandle("toy", make().spec, None, "cpu", **of)
+    handle = PlannedCodec("toy", make().spec, None, "cpu", **of)
     loaded = loaded_toy(make())
-    loaded.handle = handle
+    loaded.planned = handle
     monkeypatch.setattr(spot, "load", lambda handle: loaded)
     (point,) = spot.encode_points(SpotJob(((handle, clips),), "mono", 0))
     fresh = loaded_toy(make())
-    fresh.handle = handle
+    fresh.planned = handle
     monkeypatch.setattr(spot, "load", lambda handle: fresh)
     (row,) = spot.verify(VerifyJob((point,)))  # type: ignore[arg-type]
     return point, row  # type: ignore[return-value]
@@ -183,11 +184,11 @@ def test_codecs_that_fail_on_clips_are_left_to_their_rows(
     assert row == SpotCheck("toy", 0, passed=True)
     _, row = checked(monkeypatch, clips, lambda: Sender(tweak=lambda c, e, s: np.ones((1, 3))))
     assert row == SpotCheck("toy", 0, passed=True)
-    handle = CodecHandle("toy", SPEC, None, "cpu")
+    handle = PlannedCodec("toy", SPEC, None, "cpu")
     monkeypatch.setattr(spot, "load", fail)
     assert spot.encode_points(SpotJob(((handle, clips),), "mono", 0)) == [Point(handle)]
 
-    def mistaken(handle: CodecHandle) -> Any:
+    def mistaken(handle: PlannedCodec) -> Any:
         raise WeightsMismatch("damaged")
 
     monkeypatch.setattr(spot, "load", mistaken)
@@ -196,26 +197,27 @@ def test_codecs_that_fail_on_clips_are_left_to_their_rows(
 
 
 def test_on_a_gpu_the_rounding_of_sums_is_no_finding() -> None:
-    here = CodecHandle("toy", SPEC, None, "cpu")
+    here = PlannedCodec("toy", SPEC, None, "cpu")
     gpu = replace(here, device="cuda")
     first = Audio(np.full((1, 100), 0.5, np.float32), 16_000)
     near = Audio(first.samples * np.float32(1 + 1e-4), 16_000)
     far = Audio(first.samples * np.float32(1 + 1e-2), 16_000)
-    assert "other audio (by up to 5e-05" in spot._difference(here, first, near)
-    assert spot._difference(gpu, first, near) == ""
-    assert "other audio (by up to 0.005" in spot._difference(gpu, first, far)
+    assert "other audio (by up to 5e-05" in spot.difference(here, first, near)
+    assert spot.difference(gpu, first, near) == ""
+    assert "other audio (by up to 0.005" in spot.difference(gpu, first, far)
     longer = Audio(np.zeros((1, 101), np.float32), 16_000)
-    assert "101 samples in place of 100" in spot._difference(gpu, first, longer)
+    assert "101 samples in place of 100" in spot.difference(gpu, first, longer)
 
 
 def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fail(handle: CodecHandle) -> Any:
+    def fail(handle: PlannedCodec) -> Any:
         raise RuntimeError("a library is missing")
 
     monkeypatch.setattr(coding, "load", fail)
     clip = make_clip(tmp_path, "a", 1_000)
-    job = CodingJob(CodecHandle("toy", SPEC, None, "cpu"), (clip,), "mono", 0, tmp_path)
+    job = CodingJob(PlannedCodec("toy", SPEC, None, "cpu"), (clip,), "mono", 0, tmp_path)
     ((row, _),) = code_clips(job)
-    assert (row.status, row.reason) == ("failed", "RuntimeError: a library is missing")
+    assert row.status == "failed"
+    assert re.fullmatch(r"RuntimeError: a library is missing \(test_spot\.py:\d+\)", row.reason)

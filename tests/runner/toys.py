@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.runner.loading import LoadedCodec
+from snacbench.runner.plan import PlannedCodec
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 from tests.conftest import broadband
 
@@ -78,7 +79,7 @@ class FakeMemory:
 
 
 def loaded_toy(codec: Any, memory: Any = None) -> LoadedCodec:
-    loaded = LoadedCodec(codec, CodecHandle("toy", codec.spec, None, "cpu"))
+    loaded = LoadedCodec(codec, PlannedCodec("toy", codec.spec, None, "cpu"))
     if memory is not None:
         loaded.limit.memory = memory
     return loaded

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError
+from snacbench.request import Request
 from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.folder import RunFolder
 from tests.synthetic_runs import make_run
@@ -24,7 +25,7 @@ def check(first: RunFolder, second: RunFolder, **options: object) -> None:
 
 
 def test_runs_by_the_same_rules_agree(first: RunFolder, tmp_path: Path) -> None:
-    second = make_run(tmp_path / "second", VALUES, seed=8, recipe={"channels": "mono"})
+    second = make_run(tmp_path / "second", VALUES, seed=8, request=Request(channels="mono"))
     check(first, second)
     assert metric_versions(first) == {"up": {"1"}}
 
@@ -33,8 +34,11 @@ def test_runs_by_the_same_rules_agree(first: RunFolder, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"set_sha256": "cd" * 32}, r"cannot be compared: the test set is tiny \(abab.* \(cdcd"),
-        ({"recipe": {"channels": "stereo"}}, "--channels is mono in the first and stereo in the"),
-        ({"recipe": {"reference": "codec-input"}}, "--reference is source in the first"),
+        (
+            {"request": Request(channels="stereo")},
+            "--channels is mono in the first and stereo in the",
+        ),
+        ({"request": Request(reference="codec-input")}, "--reference is source in the first"),
         ({"version": "2"}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
     ],
 )

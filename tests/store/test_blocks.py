@@ -5,7 +5,7 @@ import pytest
 
 from snacbench.errors import StoreError
 from snacbench.rows import Coded, CodeHistogram, Score
-from snacbench.store import blocks
+from snacbench.store import rows as blocks
 from snacbench.store.folder import RunFolder
 from tests.store.test_rows import RUN
 

@@ -144,7 +144,9 @@ def test_a_folder_without_a_run_is_an_error(tmp_path, name):
 
 def test_another_schema_version_is_an_error(tmp_path):
     RunFolder.create(tmp_path, replace(RUN, schema_version=99), [])
-    with pytest.raises(StoreError, match="written with schema version 99, this snacbench reads 1"):
+    with pytest.raises(
+        StoreError, match="written with schema version 99, this snacbench reads 2 and"
+    ):
         RunFolder.open(tmp_path)
 
 

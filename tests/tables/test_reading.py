@@ -6,7 +6,7 @@ import pytest
 
 from snacbench.errors import StoreError
 from snacbench.rows import Bits
-from snacbench.store import blocks
+from snacbench.store import rows as blocks
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run import RunRows, scores_of
 from tests.tables.conftest import NEURAL, RUN, coded, score
