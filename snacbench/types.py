@@ -362,8 +362,10 @@ class Metric:
 
     `ready` is called once before a run, in its main process, and raises `UserError` where the
     metric could not work: it may fetch what the workers will need. `versions` is called after it,
-    and tells what computes the metric. `with_asr`, of metrics of words, takes the selector of a
-    speech recogniser and gives the metric that hears by it.
+    and tells what computes the metric.
+
+    A metric of what a speech recogniser hears has `choose_asr`, which gives it another one, by the
+    name that a user writes; `asr` is the name that was chosen, empty for the user's own setting.
     """
 
     spec: MetricSpec
@@ -371,11 +373,12 @@ class Metric:
     versions: Callable[[], Mapping[str, str]] = dict
     prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
-    with_asr: Callable[[str], Metric] | None = None
+    asr: str = ""
+    choose_asr: Callable[[str], Metric] | None = None
 
-    def using(self, asr: str | None) -> Metric:
-        """The metric with words heard by a recogniser; as it is, where it needs none or None."""
-        return self.with_asr(asr) if asr and self.with_asr else self
+    def with_asr(self, selector: str | None) -> Metric:
+        """Itself, with another recogniser where it has one and one is named."""
+        return self.choose_asr(selector) if self.choose_asr and selector else self
 
     def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
         """The scorer for a reference; the transcript is used by metrics that need one."""

@@ -22,9 +22,15 @@ from snacbench.cli.terminal import (
 )
 from snacbench.errors import UserError
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
-from snacbench.runner.engine import RUNS, execute, outcome_of, source_warnings, start
+from snacbench.runner.engine import (
+    RUNS,
+    execute,
+    outcome_of,
+    resumed_plan,
+    source_warnings,
+    start,
+)
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
-from snacbench.runner.resume import resumed_plan
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.formats import to_csv, to_markdown
 from snacbench.tables.notes import late_warnings

@@ -154,7 +154,8 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
         ),
         versions=lambda: {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts(asr)},
         ready=lambda: _asr.check(asr),
-        with_asr=lambda asr: _metric(base, unit, of, asr),
+        asr=asr,
+        choose_asr=lambda selector: _metric(base, unit, of, selector),
     )
 
 

@@ -175,7 +175,11 @@ def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
 
 
 def codec_meant(
-    selector: str, weights: Sequence[str], progress: Progress | None = None
+    selector: str,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    offline: bool = False,
 ) -> LoadedCodec:
     """The codec of a selector that means one operating point, loaded.
 
@@ -184,7 +188,7 @@ def codec_meant(
     UserError
         If it means several, or none, or what it needs is not here.
     """
-    codecs, policy, _ = plan_codecs(Request(codecs=selector, weights=tuple(weights)))
+    codecs, policy, _ = plan_codecs(Request(selector, weights=tuple(weights), offline=offline))
     if len(codecs) > 1:
         names = ", ".join(codec.spec.name for codec in codecs)
         raise UserError(
@@ -195,7 +199,12 @@ def codec_meant(
 
 
 def codec_of(
-    header: Header, weights: Sequence[str], progress: Progress | None = None, *, selector: str = ""
+    header: Header,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    selector: str = "",
+    offline: bool = False,
 ) -> LoadedCodec:
     """The codec that made a file, loaded, its weights those of the file.
 
@@ -209,8 +218,8 @@ def codec_of(
     UserError
         If what it needs is not here.
     """
-    meant = Request(codecs=selector or _selector_of(header), weights=tuple(weights))
-    codecs, policy, _ = plan_codecs(meant)
+    meant = selector or _selector_of(header)
+    codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
     wanted = point_of(header.codec)
     points = [PlannedCodec(c.selector, s) for c in codecs for s in c.model.points]
     codec = next((c for c in (*points, *codecs) if point_of(c.spec.name) == wanted), None)

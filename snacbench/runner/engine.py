@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
-from snacbench.errors import UserError
+from snacbench.errors import StoreError, UserError
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
-from snacbench.rows import ClipMeasures, Coded, Run, Score, Speed
-from snacbench.runner import resume as resuming
+from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
 from snacbench.runner.plan import (
     CPU,
     CUDA,
@@ -36,6 +35,7 @@ from snacbench.runner.scoring import unscored
 from snacbench.runner.speed import SpeedJob, measured
 from snacbench.runner.versions import (
     asked,
+    check_versions,
     facts_of,
     make_ready,
     scored_too,
@@ -46,6 +46,7 @@ from snacbench.store.folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.store.ledger import Ledger
 from snacbench.store.provenance import gpu, machine, package_versions
 from snacbench.testsets import TestSet
+from snacbench.testsets.testset import counted
 from snacbench.testsets.warnings import warnings_of
 from snacbench.types import Clip, CodecSpec, Metric
 
@@ -54,6 +55,7 @@ Row = TypeVar("Row", Coded, Score)
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
 _FAILURES_KEPT = 8
+_GONE = "gone"  # a file that can be read again and is cut to segments under other ids
 
 
 @dataclass
@@ -113,7 +115,7 @@ def resume(
         the run began with, or it cannot go on.
     """
     shown = progress or Silent()
-    plan = resuming.resumed_plan(folder, shown, retry_failed=retry_failed)
+    plan = resumed_plan(folder, shown, retry_failed=retry_failed)
     plan = replace(plan, request=replace(plan.request, jobs=jobs, offline=offline))
     execute(plan, folder, progress=shown, retry_failed=retry_failed)
     return folder
@@ -127,7 +129,7 @@ def measure_speed(
 ) -> RunFolder:
     """Time all operating points of a run again, for `budget_s` seconds each; raises as `resume`."""
     shown = progress or Silent()
-    plan = resuming.resumed_plan(folder, shown)
+    plan = resumed_plan(folder, shown)
     with folder.locked():
         _measure_speeds(plan, folder, shown, budget_s=budget_s)
     return folder
@@ -159,7 +161,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
         )
     run = folder.run
     names = list(metrics) or [spec.name for spec in run.metrics]
-    chosen = tuple(m.using(asr or run.request.asr) for m in select_metrics(names))
+    chosen = tuple(m.with_asr(asr or run.request.asr) for m in select_metrics(names))
     by_name = bool(metrics or run.request.metrics)
     score_decodes(
         folder,
@@ -183,7 +185,7 @@ def score_decodes(  # noqa: PLR0913 - keyword-only options of one step
     jobs: int | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """What `score_again` does, by metrics that were chosen; raises as that."""
+    """What `score_again` does, by metrics that were chosen already; raises as that."""
     shown = progress or Silent()
     make_ready(metrics)
     run = scored_too(folder.run, metrics, place=str(folder.path))
@@ -193,7 +195,7 @@ def score_decodes(  # noqa: PLR0913 - keyword-only options of one step
     with folder.locked():
         folder.rewrite_run(run)
         names = {metric.spec.name for metric in metrics}
-        retried = resuming.take_out_failed_scores(folder, names) if retry_failed else None
+        retried = take_out_failed_scores(folder, names) if retry_failed else None
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in metrics])
         _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, run.codecs, rules)
@@ -280,7 +282,7 @@ def execute(
     )
     clips = {clip.id: clip for clip in plan.test_set.clips}
     with folder.locked():
-        retried = resuming.take_out_failed(folder, plan.test_set) if retry_failed else None
+        retried = take_out_failed(folder, plan.test_set) if retry_failed else None
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
@@ -377,3 +379,130 @@ def source_warnings(folder: RunFolder) -> list[str]:
         for clip in folder.read(Clip)
     ]
     return warnings_of(clips, codec_rates_hz=[spec.rate_hz for spec in folder.run.codecs])
+
+
+# ------------------------------------------- going on with a run, and trying failed rows again
+
+
+def resumed_plan(
+    folder: RunFolder, progress: Progress | None = None, *, retry_failed: bool = False
+) -> Plan:
+    """The plan of an existing run, its weights on disk and those that it began with.
+
+    Raises
+    ------
+    StoreError
+        If the run was merged or made from files, or the test set, the weights or what computes
+        codecs and metrics are no longer those that it began with.
+    """
+    path, run = folder.path, folder.run
+    if run.request.merged or run.request.outside:
+        made = "merged" if run.request.merged else "made from files"
+        raise StoreError(
+            f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
+        )
+    plan = make_plan(run.request, progress)
+    same = plan.test_set.sha256 == run.set_sha256
+    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
+        raise StoreError(
+            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
+        )
+    plan = with_weights(plan, progress)
+    then = [(spec.name, spec.weights.sha256) for spec in run.codecs]
+    now = [(codec.spec.name, codec.spec.weights.sha256) for codec in plan.codecs]
+    if then != now:
+        raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
+    models = {codec.spec.model: codec.model for codec in plan.codecs}
+    check_versions(
+        run,
+        codecs=versions_of_codecs(models),
+        metrics=versions_of_metrics(plan.metrics),
+        place=str(path),
+    )
+    return replace(plan, decision="")
+
+
+def readable_again(folder: RunFolder, now: TestSet) -> bool:
+    """Whether a test set is the run's but for files that could not be read when the run began."""
+
+    def samples(clip: Clip) -> tuple[str, str, int, int]:
+        return clip.id, clip.sha256, clip.start, clip.num_samples
+
+    then = {samples(clip) for clip in folder.read(Clip)}
+    new = {clip.id for clip in now.clips if samples(clip) not in then}
+    unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+    # A segment's id is the file's with a place in it.
+    return then <= set(map(samples, now.clips)) and all(
+        unread & {clip, clip.rpartition("+")[0]} for clip in new
+    )
+
+
+@dataclass(frozen=True)
+class Retried:
+    """The codings (clip, codec) and scores (clip, codec, metric) that had failed."""
+
+    coded: frozenset[tuple[str, str]]
+    scores: frozenset[tuple[str, str, str]]
+
+    def in_words(self, folder: RunFolder) -> str:
+        """How many were tried again, how many are ok now, and how many have failed again."""
+        coded = {(r.clip, r.codec): r.status for r in folder.read(Coded)}
+        scores = {(r.clip, r.codec, r.metric): r.status for r in folder.read(Score)}
+        said = []
+        for what, statuses in (
+            ("coding", [coded.get(key, _GONE) for key in self.coded]),
+            ("score", [scores.get(key, _GONE) for key in self.scores]),
+        ):
+            if statuses:
+                failed = statuses.count("failed")
+                again = f", {failed} failed again" if failed else ""
+                ok = statuses.count("ok")
+                said.append(f"{counted(len(statuses), what)}, {ok} of them now ok{again}")
+        return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"
+
+
+def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
+    """Take every failed row out of a run that is locked, and what was found of codecs that failed.
+
+    Files of the test set that can be read again become clips of the run.
+
+    Raises
+    ------
+    StoreError
+        If the run cannot be written.
+    """
+    if folder.run.set_sha256 != test_set.sha256:
+        folder.replace(Clip, test_set.clips, of=lambda clip: True)
+        folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
+    # Codings last: a run that is stopped in between still has failed as a whole.
+    scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+    folder.take_out(SpotCheck, of=lambda row: not row.passed)
+    work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
+    folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
+    coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
+    return _retried(coded, scores)
+
+
+def take_out_failed_scores(folder: RunFolder, metrics: Collection[str]) -> Retried:
+    """Take failed scores by these metrics out of a run that is locked, where a decode is there.
+
+    Raises
+    ------
+    StoreError
+        If the run cannot be written.
+    """
+    lost = {(row.clip, row.codec) for row in folder.read_not_ok(Coded)}
+    scores = folder.take_out(
+        Score,
+        of=lambda row: (
+            row.status == "failed" and row.metric in metrics and (row.clip, row.codec) not in lost
+        ),
+    )
+    return _retried([], scores)
+
+
+def _retried(coded: Collection[Coded], scores: Collection[Score]) -> Retried:
+    return Retried(
+        frozenset((row.clip, row.codec) for row in coded),
+        frozenset((row.clip, row.codec, row.metric) for row in scores),
+    )

@@ -91,7 +91,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request)
-    metrics = tuple(metric.using(request.asr) for metric in select_metrics(request.metrics))
+    metrics = tuple(metric.with_asr(request.asr) for metric in select_metrics(request.metrics))
     check_packages(codecs, metrics)
     choice = Choice(
         segments=request.segments,
@@ -157,7 +157,8 @@ def locate_all(
     appear under the published name, so ``-local`` is added to it.
     """
     shown = FileProgress(progress or Silent())
-    weights = {name: locate(model_named(name), policy, shown) for name in _selectors(codecs)}
+    selectors = dict.fromkeys(codec.selector for codec in codecs)
+    weights = {name: locate(model_named(name), policy, shown) for name in selectors}
     located = []
     for planned in codecs:
         codec = planned
@@ -170,10 +171,6 @@ def locate_all(
             codec = replace(codec, spec=spec, weights=found)
         located.append(codec)
     return tuple(located)
-
-
-def _selectors(codecs: Sequence[PlannedCodec]) -> list[str]:
-    return list(dict.fromkeys(codec.selector for codec in codecs))
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
@@ -314,7 +311,7 @@ def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
 
 
 def recorded(request: Request) -> Request:
-    """The request as ``run.json`` keeps it: it can be taken up from any folder."""
+    """The request as ``run.json`` keeps it: not bound to a folder or a process."""
     data = Path(request.data).expanduser()
     return replace(
         request,
@@ -322,4 +319,6 @@ def recorded(request: Request) -> Request:
         root=tuple(absolute_roots(request.root)),
         data=str(data.resolve()) if data.exists() else request.data,
         out=None,
+        jobs=None,
+        offline=False,
     )

@@ -18,14 +18,21 @@ from snacbench.errors import UserError
 from snacbench.packages import missing_package
 from snacbench.request import Channels, ReferenceRule
 from snacbench.rows import Agreement, Calibration, Coded, SpotCheck
-from snacbench.runner import spot
 from snacbench.runner.calibrate import agreement, calibrate
 from snacbench.runner.coding import CodingJob, code_clips, lost
+from snacbench.runner.contract import (
+    Point,
+    SpotJob,
+    VerifyJob,
+    clips_to_check,
+    encode_points,
+    unverified,
+    verify,
+)
 from snacbench.runner.loading import MAX_BATCH
 from snacbench.runner.plan import CPU, PlannedCodec
 from snacbench.runner.pool import DIED_TWICE
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, score_clip, unscored
-from snacbench.runner.spot import Point, SpotJob, VerifyJob, clips_to_check, encode_points, verify
 from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.types import Clip, CodecSpec
@@ -232,7 +239,7 @@ class Schedule:
         if isinstance(job, CalibrationJob):
             return job.rows(None)
         if isinstance(job, VerifyJob):
-            return spot.lost(job, reason)
+            return unverified(job, reason)
         if isinstance(job, AgreementJob | SpotJob):
             return []
         if isinstance(job, ScoringJob):

@@ -144,7 +144,7 @@ def _score_decode(
 ) -> Iterator[Delay | Score]:
     coded = decode.coded
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
-    applicable = [all_metrics()[n].using(job.asr) for n, reason in reasons.items() if not reason]
+    applicable = [all_metrics()[n].with_asr(job.asr) for n, reason in reasons.items() if not reason]
     try:
         degraded = _read_decoded(job.run_folder, coded)
         reference = references.audio_for(decode.spec, job.reference)

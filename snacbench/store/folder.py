@@ -204,22 +204,19 @@ class RunFolder:
         places: list[int] = []
         remaining = iter(rows)
         while block := list(islice(remaining, _ROWS_AT_ONCE)):
-            places += self._append_block(block)
+            lines: dict[str, list[bytes]] = {}
+            for row in block:
+                lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
+            began: dict[str, Iterator[int]] = {}
+            with _explained(self.path):
+                for name, encoded in lines.items():  # in the order in which the rows came
+                    with (self.path / name).open("ab") as stream:
+                        began[name] = accumulate(map(len, encoded), initial=stream.tell())
+                        stream.write(b"".join(encoded))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+            places += [next(began[ROW_FILES[type(row)]]) for row in block]
         return places
-
-    def _append_block(self, rows: Sequence[object]) -> list[int]:
-        lines: dict[str, list[bytes]] = {}
-        for row in rows:
-            lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
-        began: dict[str, Iterator[int]] = {}
-        with _explained(self.path):
-            for name, encoded in lines.items():  # in the order in which the rows came
-                with (self.path / name).open("ab") as stream:
-                    began[name] = accumulate(map(len, encoded), initial=stream.tell())
-                    stream.write(b"".join(encoded))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-        return [next(began[ROW_FILES[type(row)]]) for row in rows]
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
         """Every complete row of a kind, in the order in which they were appended.
