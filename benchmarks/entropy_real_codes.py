@@ -79,16 +79,17 @@ def codes_of(
 ) -> Iterator[tuple[str, list[list[Tokens]]]]:
     """Name and, for every codebook, the tokens of each clip."""
     from snacbench.audio.io import read_clip
-    from snacbench.runner.loading import handle_of, load
-    from snacbench.runner.plan import Request, locate_all, plan_codecs
+    from snacbench.request import Request
+    from snacbench.runner.loading import load
+    from snacbench.runner.plan import locate_all, plan_codecs
     from snacbench.runner.signals import codec_inputs, source_signal
     from snacbench.testsets import open_test_set
     from snacbench.types import Audio
 
     clips = [clip for name in sets for clip in open_test_set(name).clips]
-    codecs, policy, _ = plan_codecs(selectors, (weights,))
+    codecs, policy, _ = plan_codecs(Request(codecs=selectors, weights=(weights,)))
     for codec in locate_all(codecs, policy):
-        loaded = load(handle_of(codec, Request(codecs=selectors)))
+        loaded = load(codec)
         books: list[list[Tokens]] = [[] for _ in codec.spec.streams]
         for clip in clips:
             whole = source_signal(read_clip(clip), "mono")

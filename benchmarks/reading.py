@@ -30,6 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snacbench.request import Request
 from snacbench.rows import CodeHistogram, Run
 from snacbench.store.folder import ROW_FILES, RunFolder
 from snacbench.store.rows import pack_histogram, to_jsonable
@@ -59,7 +60,7 @@ def generate(folder: Path, *, histograms: bool) -> None:
              domain=DOMAINS[i % 3], cluster=f"speaker {i % CLUSTERS}")
         for i in range(CLIPS)
     ]  # fmt: skip
-    run = Run("made", "now", "0", 1, {}, 0, "cpu", "made", "00" * 32, codecs, metrics)
+    run = Run("made", "now", "0", 2, Request(), 0, "cpu", "made", "00" * 32, codecs, metrics)
     made = RunFolder.create(folder, run, clips)
     rng = np.random.default_rng(0)
     with (folder / "coded.jsonl").open("w") as coded, (folder / "scores.jsonl").open("w") as scores:

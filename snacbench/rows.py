@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from snacbench.request import Request
 from snacbench.types import CodecSpec, Domain, Measures, MetricSpec
 
 CodedStatus = Literal["ok", "failed"]
@@ -404,7 +405,7 @@ class Run:
     started_utc: str
     snacbench_version: str
     schema_version: int
-    recipe: Mapping[str, Any]
+    request: Request
     seed: int
     device: str
     test_set: str

@@ -7,10 +7,10 @@ from pathlib import Path
 import soundfile
 
 from snacbench.plugins import select_metrics
+from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Score
-from snacbench.runner.outside import OutsideRequest, import_decodes
-from snacbench.runner.rounds import Rules, work
-from snacbench.runner.schedule import Schedule
+from snacbench.runner.outside import import_decodes
+from snacbench.runner.schedule import Rules, Schedule, work
 from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.types import Audio, Clip
@@ -32,7 +32,8 @@ def score_files(
 ) -> RunFolder:
     """Decodes of a codec named ``evs``, imported and scored."""
     chosen = select_metrics(metrics.split(","))
-    request = OutsideRequest(reference, degraded, "evs", None, "speech", align=align)
+    outside = OutsideFiles(degraded, "evs", align=align)
+    request = Request(data=str(reference), domain="speech", outside=outside)
     folder = import_decodes(request, chosen, target)
     specs, clips = folder.run.codecs, {clip.id: clip for clip in folder.read(Clip)}
     ledger = Ledger(folder, specs, [metric.spec for metric in chosen])

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from snacbench.request import Request
 from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Run, Score
 from snacbench.store.folder import RunFolder
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream
 
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", better="lower", unit="1")
-RUN = Run("r", "2026-01-01", "1.2", 1, {}, 7, "cpu", "tiny", "ab" * 32, (), (UP, DOWN))
+RUN = Run("r", "2026-01-01", "1.2", 2, Request(), 7, "cpu", "tiny", "ab" * 32, (), (UP, DOWN))
 
 
 def codec(name: str, **fields: Any) -> CodecSpec:
@@ -51,8 +52,8 @@ def make_run(
     count = max(len(values) for of in scores.values() for values in of.values())
     clips = [clip(number, speakers=speakers) for number in range(count)]
     specs = tuple(codec(name) for name in scores)
-    recipe = {"codecs": ",".join(scores), **run.pop("recipe", {})}
-    folder = RunFolder.create(path, replace(RUN, codecs=specs, recipe=recipe, **run), clips)
+    request = replace(run.pop("request", Request()), codecs=",".join(scores))
+    folder = RunFolder.create(path, replace(RUN, codecs=specs, request=request, **run), clips)
     for name, of in scores.items():
         lost = (failed or {}).get(name, ())
         bits = round(1000 * (kbps or {}).get(name, 8.0))

@@ -14,7 +14,7 @@ import snacbench
 
 PACKAGE = Path(snacbench.__file__).parent
 BASE = {"errors", "units", "types", "models", "rows", "settings", "yamlfile", "textfile"}
-BASE |= {"packages", "files"}
+BASE |= {"packages", "files", "progress", "request"}
 MAY_IMPORT: dict[str, set[str]] = {
     "audio": set(),
     "rate": set(),

@@ -15,9 +15,9 @@ from snacbench.cli.terminal import show_rows
 from snacbench.errors import TestSetError
 from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metrics, refused
-from snacbench.runner import plan as planning
-from snacbench.runner.agreement import agreements
-from snacbench.runner.precision import PRECISIONS
+from snacbench.request import PRECISIONS, Request
+from snacbench.runner.calibrate import agreements
+from snacbench.runner.plan import make_plan, with_weights
 from snacbench.settings import (
     MATPLOTLIB_VARIABLE,
     NUMBA_VARIABLE,
@@ -57,13 +57,13 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     computes them in 32-bit floats, on excerpts of the quick set.
     """
     if agreement:
-        _agreement(planning.Request(weights=weights, limit=1, **compared))
+        _agreement(Request(weights=weights, limit=1, **compared))
         return 0
     return _report(weights)
 
 
-def _agreement(request: planning.Request) -> None:
-    plan = planning.with_weights(planning.make_plan(request))
+def _agreement(request: Request) -> None:
+    plan = with_weights(make_plan(request))
     rows = [
         (
             row.codec,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
-from snacbench.cli.terminal import show_rows
+from snacbench.cli.downloads import offline_option, weights_option
+from snacbench.cli.terminal import ProgressBar, show_rows
+from snacbench.request import Request
 from snacbench.runner.contract import check_codec as check
-from snacbench.runner.loading import handle_of
-from snacbench.runner.plan import Request, check_packages, locate_all, plan_codecs
+from snacbench.runner.plan import check_packages, locate_all, plan_codecs
 
 EXIT_BROKEN = 1
 
@@ -17,18 +17,17 @@ EXIT_BROKEN = 1
 @click.argument("name")
 @weights_option
 @offline_option
-def check_codec(name: str, weights: tuple[str, ...], offline: bool) -> int:
+def check_codec(name: str, weights: tuple[str, ...]) -> int:
     """Check every operating point that NAME selects against what a codec promises.
 
     Lengths, channels and rates come back, decoding depends on codes and seed alone, in another
     process too, rates are those that are stated, silence is coded: docs/adding-a-codec.md.
     """
-    codecs, policy, _ = plan_codecs(name, weights, offline=offline)
+    codecs, policy, _ = plan_codecs(Request(codecs=name, weights=weights))
     check_packages(codecs)
-    with DownloadBar() as bar:
+    with ProgressBar() as bar:
         located = locate_all(codecs, policy, bar)
-    request = Request(codecs=name)
-    found = [finding for codec in located for finding in check(handle_of(codec, request))]
+    found = [finding for codec in located for finding in check(codec)]
     show_rows(
         ("codec", "check", "", "why"),
         [(f.codec, f.check, "failed" if f.reason else "ok", f.reason) for f in found],

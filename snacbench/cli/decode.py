@@ -8,11 +8,10 @@ import click
 
 from snacbench.audio.io import write_flac, write_wav
 from snacbench.bitstream.container import load, parse, read
-from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
+from snacbench.cli.downloads import offline_option, weights_option
 from snacbench.cli.sncb import coder_of, in_words, naming
-from snacbench.cli.terminal import out
-from snacbench.runner.bitstreams import decode_bitstream
-from snacbench.runner.single import codec_of
+from snacbench.cli.terminal import ProgressBar, out
+from snacbench.runner.bitstreams import codec_of, decode_bitstream
 
 _WRITERS = {".wav": write_wav, ".flac": write_flac}
 
@@ -25,12 +24,7 @@ _WRITERS = {".wav": write_wav, ".flac": write_flac}
 @weights_option
 @offline_option
 def decode(
-    file: Path,
-    target: Path,
-    codec: str,
-    tables: Path | None,
-    weights: tuple[str, ...],
-    offline: bool,
+    file: Path, target: Path, codec: str, tables: Path | None, weights: tuple[str, ...]
 ) -> None:
     """Decode a .sncb file to 24-bit WAV or FLAC, at the codec's rate.
 
@@ -42,8 +36,8 @@ def decode(
     data = load(file)
     with naming(file):
         header = parse(data).header
-        with DownloadBar() as bar:
-            loaded = codec_of(header, weights, bar, selector=codec, offline=offline)
+        with ProgressBar() as bar:
+            loaded = codec_of(header, weights, bar, selector=codec)
         bitstream = read(data, lambda header: coder_of(header, tables))
         audio = decode_bitstream(bitstream, loaded)
     clipped = _WRITERS[target.suffix.lower()](target, audio)

@@ -9,13 +9,14 @@ import click
 
 from snacbench.audio.io import read
 from snacbench.bitstream.container import parse, save, summary_of, write
-from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
+from snacbench.cli.downloads import offline_option, weights_option
 from snacbench.cli.info import show_summary
 from snacbench.cli.sncb import chosen_coder
+from snacbench.cli.terminal import ProgressBar
 from snacbench.rate.coding.coders import CODERS
-from snacbench.runner.bitstreams import bitstream_of
-from snacbench.runner.signals import Channels, codec_inputs, source_signal
-from snacbench.runner.single import codec_meant
+from snacbench.request import Channels
+from snacbench.runner.bitstreams import bitstream_of, codec_meant
+from snacbench.runner.signals import codec_inputs, source_signal
 
 
 @click.command(short_help="Code an audio file with one codec into a .sncb file.")
@@ -55,7 +56,6 @@ def encode(
     channels: str,
     seed: int,
     weights: tuple[str, ...],
-    offline: bool,
 ) -> None:
     """Code an audio file with one codec, and write all that its decoder needs into one file.
 
@@ -64,9 +64,9 @@ def encode(
     """
     writer = chosen_coder(coder, tables)
     audio = source_signal(read(source), cast(Channels, channels))
-    with DownloadBar() as bar:
-        loaded = codec_meant(codec, weights, bar, offline=offline)
-    spec = loaded.handle.spec
+    with ProgressBar() as bar:
+        loaded = codec_meant(codec, weights, bar)
+    spec = loaded.planned.spec
     inputs, mode = codec_inputs(audio, spec)
     with loaded.computing():
         parts = [loaded.codec.encode(signal) for signal in inputs]

@@ -12,7 +12,7 @@ import click
 from snacbench.bitstream.container import Summary, load, parse, summary_of
 from snacbench.cli.sncb import in_words, naming
 from snacbench.cli.terminal import out, show_facts, show_rows
-from snacbench.runner.single import spec_of
+from snacbench.runner.bitstreams import spec_of
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
 

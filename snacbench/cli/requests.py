@@ -7,8 +7,8 @@ from typing import Any
 
 from snacbench.errors import UserError
 from snacbench.recipes import NamedRecipe, find_recipe
-from snacbench.runner.plan import Request
-from snacbench.runner.preflight import missing
+from snacbench.request import FromRecipe, Request
+from snacbench.runner.plan import missing
 
 
 def request_of(recipe: str | None, options: Mapping[str, Any], given: Collection[str]) -> Request:
@@ -70,12 +70,7 @@ def _with_recipe(found: NamedRecipe, told: dict[str, Any], given: Collection[str
         for name, value in told.items()
         if name in given and name != "offline" and value != written.get(name)
     }
-    record = {
-        "name": found.name,
-        "sha256": found.sha256,
-        "table": found.recipe.table,
-        "overridden": changed,
-    }
+    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
     return Request(**{**told, **taken}, from_recipe=record)
 
 

@@ -9,39 +9,29 @@ from typing import Any
 import click
 
 from snacbench.cli.asr import asr_option
-from snacbench.cli.downloads import DownloadBar, offline_option, weights_option
+from snacbench.cli.downloads import offline_option, weights_option
+from snacbench.cli.info import show_summary
 from snacbench.cli.requests import request_of
-from snacbench.cli.terminal import (
-    ProgressBar,
-    err,
-    out,
-    show_facts,
-    show_failures,
-    show_tables,
-    show_warnings,
+from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_warnings
+from snacbench.errors import UserError
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
+from snacbench.runner.engine import (
+    RUNS,
+    execute,
+    outcome_of,
+    resumed_plan,
+    source_warnings,
+    start,
 )
-from snacbench.errors import StoreError, UserError
-from snacbench.runner import plan as planning
-from snacbench.runner.execute import Outcome, execute, source_warnings, start
-from snacbench.runner.pool import default_jobs
-from snacbench.runner.precision import PRECISIONS
-from snacbench.runner.retry import readable_again
-from snacbench.runner.speed import DEFAULT_BUDGET_S
-from snacbench.runner.versions import (
-    check_versions,
-    versions_of_codecs,
-    versions_of_metrics,
-)
-from snacbench.settings import cache_warning
+from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.footnotes import late_warnings
-from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.writers import to_csv, to_markdown
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
-RUNS = Path("runs")  # where runs go that name no folder
 
 
 def _batch_size(context: click.Context, option: click.Parameter, text: str) -> int | None:
@@ -119,7 +109,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
 @click.option(
     "--speed-budget-s",
     type=click.FloatRange(min=0),
-    default=DEFAULT_BUDGET_S,
+    default=DEFAULT_SPEED_BUDGET_S,
     show_default=True,
     help="Seconds to measure each operating point's speed, at the end; 0: not measured.",
 )
@@ -149,47 +139,46 @@ def run(
     """
     if retry_failed and not resume:
         raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
+    if resume and recipe:
+        raise UserError(
+            f"--resume takes up the request that {resume} was begun with; leave out {recipe}"
+        )
+    run_folder = RunFolder.open(resume) if resume else None
     with ProgressBar() as bar:
-        if resume:
-            offline = options["offline"]
-            plan = resumed_plan(resume, bar, recipe, retry_failed=retry_failed, offline=offline)
+        if run_folder:
+            plan = resumed_plan(run_folder, bar, retry_failed=retry_failed)
+            plan = replace(plan, request=replace(plan.request, jobs=jobs))
         else:
-            plan = planning.make_plan(request_of(recipe, options, _given(context)), bar)
-    show_facts(planning.summary_of(plan), to=err)
+            request = replace(request_of(recipe, options, _given(context)), jobs=jobs)
+            plan = make_plan(request, bar)
+    show_facts(summary_of(plan), to=err)
     if plan_only:
         return 0
-    for warning in (planning.free_space_warning(plan, resume or folder or RUNS), cache_warning()):
-        if warning:
-            err.print(f"warning: {warning}", style="bold yellow", soft_wrap=True)
-    with DownloadBar() as bar:
-        plan = planning.with_weights(plan, bar)
-    workers = jobs or default_jobs()
-    if resume:
-        run_folder = RunFolder.open(resume)
-    else:
-        run_folder = start(plan, folder or new_folder(RUNS), workers=workers)
+    with ProgressBar() as bar:
+        for warning in warnings_before(plan, resume or folder or RUNS):
+            bar.note(warning, warning=True)
+        if run_folder is None:
+            plan = with_weights(plan, bar)
+    run_folder = run_folder or start(plan, folder or new_folder(RUNS))
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     try:
         with ProgressBar() as bar:
-            outcome = execute(
-                plan, run_folder, workers=workers, progress=bar, retry_failed=retry_failed
-            )
+            execute(plan, run_folder, progress=bar, retry_failed=retry_failed)
     except KeyboardInterrupt:
         err.print(f"stopped; go on with: snacbench run --resume {run_folder.path}", soft_wrap=True)
         raise
-    return finish(run_folder, outcome)
+    return finish(run_folder)
 
 
-def finish(folder: RunFolder, outcome: Outcome) -> int:
+def finish(folder: RunFolder) -> int:
     """Write the summary into the run folder, show it, and say which rows failed."""
     rows = [RunRows.load(folder)]
-    folder.write_text("summary.csv", summary_csv(rows))
-    folder.write_text("summary.md", summary_markdown(rows))
-    show_tables(summary_tables(rows))
+    folder.write_text("summary.csv", to_csv(rows))
+    folder.write_text("summary.md", to_markdown(rows))
+    show_summary(rows)
     show_warnings([*source_warnings(folder), *late_warnings(rows[0])])
+    outcome = outcome_of(folder)
     show_failures(outcome)
-    if outcome.retried:
-        err.print(outcome.retried, soft_wrap=True)
     out.print(f"\n{folder.path}", soft_wrap=True)
     return 0 if outcome.all_ok else EXIT_FAILED_ROWS
 
@@ -201,56 +190,3 @@ def _given(context: click.Context) -> set[str]:
         for name in context.params
         if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
     }
-
-
-def resumed_plan(
-    path: Path,
-    bar: ProgressBar,
-    recipe_given: str | None = None,
-    *,
-    retry_failed: bool = False,
-    offline: bool = False,
-) -> planning.Plan:
-    """The plan of an existing run, its weights decision kept.
-
-    Raises
-    ------
-    UserError
-        If a recipe is given as well.
-    StoreError
-        If the run was not made by ``snacbench run``, or the test set, the weights or what computes
-        codecs and metrics are no longer those that it began with.
-    """
-    if recipe_given:
-        raise UserError(
-            f"--resume takes up the request that {path} was begun with; leave out {recipe_given}"
-        )
-    folder = RunFolder.open(path)
-    run = folder.run
-    recipe = dict(run.recipe)
-    if foreign := recipe.keys() - planning.Request.__dataclass_fields__.keys():
-        raise StoreError(
-            f"{path} cannot be gone on with: its run.json holds {', '.join(sorted(foreign))}, so "
-            "it was merged or made from files; go on with the runs that it was made of"
-        )
-    recipe["metrics"], recipe["weights"] = tuple(recipe["metrics"]), tuple(recipe["weights"])
-    recipe["root"] = tuple(recipe.get("root", ()))
-    request = planning.Request(**recipe, offline=offline)
-    plan = planning.make_plan(request, bar)
-    same = plan.test_set.sha256 == run.set_sha256
-    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
-        raise StoreError(
-            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
-        )
-    located = planning.with_weights(plan)
-    then = [(s.name, s.weights.sha256) for s in run.codecs]
-    now = [(c.spec.name, c.spec.weights.sha256) for c in located.codecs]
-    if then != now:
-        raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
-    check_versions(
-        run,
-        codecs=versions_of_codecs(located.codecs),
-        metrics=versions_of_metrics(plan.metrics),
-        place=str(path),
-    )
-    return replace(plan, decision="")

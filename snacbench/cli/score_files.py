@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
 import click
 
 from snacbench.cli.asr import asr_option
-from snacbench.cli.run import RUNS, finish
-from snacbench.cli.terminal import ProgressBar, err, show_facts, show_warnings
-from snacbench.errors import UserError
-from snacbench.plugins import select_metrics
-from snacbench.rows import Coded
-from snacbench.runner.execute import score as score_run
-from snacbench.runner.outside import OutsideRequest, import_decodes
-from snacbench.runner.pool import default_jobs
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.cli.run import finish
+from snacbench.cli.terminal import ProgressBar, err, show_warnings
+from snacbench.request import OutsideFiles, Request
+from snacbench.runner.engine import outcome_of
+from snacbench.runner.outside import score_files as score
 from snacbench.tables.footnotes import late_warnings
-from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.writers import to_csv
 from snacbench.types import DOMAINS, Domain
-from snacbench.units import MS_PER_S
-
-_ROUNDING_S = 0.0005  # of lengths at different sampling rates
 
 
 @click.command("score-files", short_help="Score decodes made by another program.")
@@ -58,44 +50,21 @@ def score_files(
     references.
     """
     names = tuple(part.strip() for part in metrics.split(",") if part.strip())
-    chosen = tuple(metric.with_asr(asr) for metric in select_metrics(names))
-    request = OutsideRequest(
-        reference, degraded, name or degraded.stem, kbps, cast(Domain, domain), names, align
+    request = Request(
+        data=str(reference),
+        domain=cast(Domain, domain),
+        metrics=names,
+        asr=asr,
+        outside=OutsideFiles(degraded, name or degraded.stem, kbps, align),
+        out=folder,
+        jobs=jobs,
     )
-    target = folder or new_folder(RUNS, "-files")
-    try:
-        run_folder = import_decodes(request, chosen, target)
-    except UserError:
-        with suppress(OSError):  # it holds something, or was never made
-            target.rmdir()
-        raise
-    facts = run_folder.run.facts
-    lines = {
-        "delay": facts["delay"],
-        "length": _fitted(run_folder),
-        "files": facts.get("test set", ""),
-    }
-    show_facts(lines, to=err)
     with ProgressBar() as bar:
-        outcome = score_run(
-            run_folder, chosen, workers=jobs or default_jobs(), progress=bar, by_name=bool(names)
-        )
+        run_folder = score(request, progress=bar)
     if form == "terminal":
-        return finish(run_folder, outcome)
+        return finish(run_folder)
     rows = RunRows.load(run_folder)
-    click.echo(summary_csv([rows]), nl=False)
+    click.echo(to_csv([rows]), nl=False)
     show_warnings(list(late_warnings(rows)))
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
-    return 0 if outcome.all_ok else 1
-
-
-def _fitted(folder: RunFolder) -> str:
-    """How many files were cut or filled up to the length of their reference."""
-    rows = [row for row in folder.read(Coded) if row.status == "ok"]
-    changed = [by for row in rows if (by := abs(row.fitted_s or 0.0)) >= _ROUNDING_S]
-    if not changed:
-        return "as the references"
-    return (
-        f"{len(changed)} of {len(rows)} files cut or filled up at the end, by up to "
-        f"{max(changed) * MS_PER_S:.1f} ms"
-    )
+    return 0 if outcome_of(run_folder).all_ok else 1

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import click
 
-from snacbench.cli.downloads import DownloadBar, offline_option
-from snacbench.cli.run import finish, resumed_plan
+from snacbench.cli.downloads import offline_option
+from snacbench.cli.run import finish
 from snacbench.cli.terminal import ProgressBar
-from snacbench.runner.execute import measure_again, outcome_of
-from snacbench.runner.plan import with_weights
-from snacbench.runner.speed import DEFAULT_BUDGET_S
+from snacbench.request import DEFAULT_SPEED_BUDGET_S
+from snacbench.runner.engine import measure_speed
 from snacbench.store.folder import RunFolder
 
 
@@ -20,21 +19,16 @@ from snacbench.store.folder import RunFolder
 @click.option(
     "--budget-s",
     type=click.FloatRange(min=0, min_open=True),
-    default=DEFAULT_BUDGET_S,
+    default=DEFAULT_SPEED_BUDGET_S,
     show_default=True,
     help="Seconds to measure each operating point.",
 )
 @offline_option
-def speed(run: Path, budget_s: float, offline: bool) -> int:
+def speed(run: Path, budget_s: float) -> int:
     """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
     with ProgressBar() as bar:
-        plan = resumed_plan(run, bar, offline=offline)
-    with DownloadBar() as bar:
-        plan = with_weights(plan, bar)
-    folder = RunFolder.open(run)
-    with ProgressBar() as bar:
-        measure_again(plan, folder, budget_s=budget_s, progress=bar)
-    return finish(folder, outcome_of(folder))
+        folder = measure_speed(RunFolder.open(run), budget_s=budget_s, progress=bar)
+    return finish(folder)

@@ -122,7 +122,7 @@ def table(
 
 def _layout_of_recipe(folders: Sequence[RunFolder]) -> str:
     """The layout that the runs' recipes name, if they name the same one."""
-    followed = (folder.run.recipe.get("from_recipe") or {} for folder in folders)
-    layouts = {recipe.get("table") for recipe in followed}
+    followed = (folder.run.request.from_recipe for folder in folders)
+    layouts = {recipe.table if recipe else None for recipe in followed}
     named = layouts.pop() if len(layouts) == 1 else None
     return named if named in LAYOUTS else "default"

@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -20,8 +19,10 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from snacbench.progress import Unit
+
 if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
-    from snacbench.runner.execute import Outcome
+    from snacbench.runner.engine import Outcome
     from snacbench.tables.table_model import Table as Numbers
 
 _PIPED_WIDTH = 200
@@ -34,9 +35,20 @@ err = Console(stderr=True, highlight=False)
 @dataclass
 class _Stage:
     task: TaskID
-    steps: int
+    steps: int | None
     done: int = 0
+    unit: Unit = ""
+    failed: int = 0
     began_s: float | None = None
+
+    @property
+    def count(self) -> str:
+        """How much is done, of how much, in words."""
+        if self.unit == "bytes":
+            of = f" of {self.steps / 1e6:.1f}" if self.steps is not None else ""
+            return f"{self.done / 1e6:.1f}{of} MB"
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.done} of {self.steps}{failed}"
 
 
 class ProgressBar:
@@ -49,7 +61,7 @@ class ProgressBar:
         self._bar = Progress(
             TextColumn("{task.description:<18}"),
             BarColumn(bar_width=30),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
             TextColumn("ETA"),
             TimeRemainingColumn(),
@@ -66,23 +78,38 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def begin(self, stage: str, steps: int) -> None:
-        """A stage of so many steps is to be done."""
+    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
+        """A stage of so many steps is to be done; of files, bytes."""
         self._stages.pop(stage, None)
-        self._stages[stage] = _Stage(self._bar.add_task(stage, total=steps, start=False), steps)
-        self._line(f"{stage}: {steps} to do")
+        task = self._bar.add_task(stage, total=steps, completed=done, start=False, count="")
+        self._stages[stage] = _Stage(task, steps, done, unit)
+        if unit == "bytes":
+            size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
+            whence = f", going on from {done / 1e6:.1f} MB" if done else ""
+            self._line(f"fetching {stage}: {size}{whence}")
+        else:
+            self._line(f"{stage}: {steps} to do")
 
-    def step(self, stage: str = "", steps: int = 1) -> None:
+    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
         """So many steps of a stage are done: of the one that was named last, if none is named."""
         found, now = self._stages[stage or next(reversed(self._stages))], time.monotonic()
         if found.began_s is None:
             found.began_s = now
             self._bar.start_task(found.task)
         found.done += steps
-        self._bar.advance(found.task, steps)
-        if found.done == found.steps or now - self._printed_s > _SECONDS_BETWEEN_LINES:
+        found.failed += failed
+        self._bar.update(found.task, advance=steps, count=found.count)
+        ended = found.done == found.steps and not found.unit
+        if ended or now - self._printed_s > _SECONDS_BETWEEN_LINES:
             self._printed_s = now
             self._line("; ".join(map(_state, self._stages.items())))
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """A sentence that a person should read, above the bars."""
+        if warning:
+            err.print(f"warning: {escape(text)}", style="bold yellow", soft_wrap=True)
+        else:
+            err.print(escape(text), soft_wrap=True)
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
@@ -92,8 +119,8 @@ class ProgressBar:
 def _state(named: tuple[str, _Stage]) -> str:
     """A stage in words, with the time it still takes at its own pace."""
     name, stage = named
-    text = f"{name}: {stage.done} of {stage.steps}"
-    if stage.began_s is None or stage.done in (0, stage.steps):
+    text = f"{name}: {stage.count}"
+    if stage.began_s is None or stage.steps is None or stage.done in (0, stage.steps):
         return text
     left_s = (time.monotonic() - stage.began_s) / stage.done * (stage.steps - stage.done)
     return f"{text}, ETA {left_s:.0f} s"

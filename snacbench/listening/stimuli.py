@@ -192,7 +192,7 @@ class RunSignals:
         """The signals of a run."""
         return cls(
             folder,
-            folder.run.recipe.get("channels", "mono") == "mono",
+            folder.run.request.channels == "mono",
             {clip.id: clip for clip in folder.read(Clip)},
             {(row.clip, row.codec): row for row in folder.read(Coded)},
             {row.codec: row for row in folder.read(Calibration)},

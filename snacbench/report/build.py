@@ -23,6 +23,7 @@ from snacbench.report.players import FOLDER, Preview, Sources, script_json, sour
 from snacbench.report.scores import score_data
 from snacbench.rows import Coded, Run, Score
 from snacbench.store.folder import RunFolder
+from snacbench.store.rows import to_jsonable
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import summary_csv, tables_of
@@ -379,6 +380,7 @@ def _without_number(folder: RunFolder) -> Iterator[tuple[tuple[str, str, str], s
 
 def provenance(run: Run) -> dict[str, dict[str, str]]:
     """How the run was made: group -> label -> text."""
+    told: dict[str, object] = to_jsonable(run.request)
     return {
         "Run": {
             "id": run.id,
@@ -389,9 +391,7 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
             "seed": str(run.seed),
             "device": run.device,
         },
-        "Request": {
-            name: _words(value) for name, value in run.recipe.items() if value not in (None, [])
-        },
+        "Request": {name: _words(value) for name, value in told.items() if value not in (None, [])},
         "Codecs": {spec.name: _weights(spec) for spec in run.codecs},
         "Metrics": {
             m.name: f"version {m.version}, {m.implementation}; {m.citation}" for m in run.metrics

@@ -170,7 +170,7 @@ def signals_of(
         elif (audio := read_clip(clip)) and sha256_of_file(clip.path) != clip.sha256:
             problems.append(f"{clip.path} is no longer the file that the run coded")
         else:
-            mono = folder.run.recipe.get("channels", "mono") == "mono"
+            mono = folder.run.request.channels == "mono"
             signals[0] = preview.cut(downmix(limited(audio)) if mono else limited(audio))
     except (AudioError, OSError) as error:
         problems.append(f"the recording is not at hand: {error}")

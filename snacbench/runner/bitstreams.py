@@ -1,4 +1,4 @@
-"""From what a codec encoded to a `Bitstream`, and from that to what the codec decodes.
+"""From what a codec encoded to a `.sncb` file, and from that to what the codec decodes.
 
 Whoever decodes follows the rules by which a run codes, so that a file holds the very samples that
 the run scored.
@@ -10,10 +10,23 @@ from collections.abc import Mapping, Sequence
 
 from snacbench.audio.resample import num_samples_at
 from snacbench.bitstream.container import Bitstream, Header
-from snacbench.errors import BitstreamError, CodecError, SnacbenchError
-from snacbench.runner.loading import LoadedCodec
+from snacbench.errors import (
+    BitstreamError,
+    CodecError,
+    SnacbenchError,
+    UnknownName,
+    UnknownPoint,
+    UserError,
+)
+from snacbench.plugins import codec_models
+from snacbench.progress import Progress
+from snacbench.request import Request
+from snacbench.runner.loading import LoadedCodec, load
+from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_all, plan_codecs
 from snacbench.runner.signals import coded_channels, decoded_signal
+from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded
+from snacbench.weights.policy import WeightsPolicy
 
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
 _SLACK_S = 10.0
@@ -62,7 +75,7 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     CodecError
         If the codec refuses it.
     """
-    spec, seed = loaded.handle.spec, bitstream.header.seed
+    spec, seed = loaded.planned.spec, bitstream.header.seed
     check_weights(bitstream.header, spec)
     check_fits(bitstream, spec)
     try:
@@ -107,11 +120,16 @@ def check_weights(header: Header, spec: CodecSpec) -> None:
     BitstreamError
         If the weights at hand are not those.
     """
+
+    def shown(digests: Mapping[str, str]) -> str:
+        texts = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
+        return ", ".join(texts) or "none"
+
     made, here = header.weights_sha256, spec.weights.sha256
     if sorted(made.values()) != sorted(here.values()):
         raise BitstreamError(
             f"the file was made with other weights of {header.codec} than those here: "
-            f"{_shown(made)}, found {_shown(here)}; name the right ones by --weights DIR or, for "
+            f"{shown(made)}, found {shown(here)}; name the right ones by --weights DIR or, for "
             "a checkpoint of your own, by --codec"
         )
 
@@ -124,46 +142,134 @@ def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
     BitstreamError
         Names the first difference.
     """
-    header = bitstream.header
+    header, parts = bitstream.header, bitstream.parts
     rate_hz = spec.rate_hz or header.rate_hz
     channels, mode = coded_channels(header.channels, spec)
     length = num_samples_at(header.num_samples, header.rate_hz, rate_hz)
-    facts = {
-        "the codec's rate": (header.codec_rate_hz, rate_hz),
-        "codebook sizes": (
-            list(bitstream.codebook_sizes),
-            [stream.codebook_size for stream in spec.streams],
-        ),
-        "the channel mode": (header.channel_mode, mode),
-        "the channels of the parts": ([p.channels for p in bitstream.parts], [*channels]),
-        "the lengths of the parts": (
-            [p.num_samples for p in bitstream.parts],
-            [length] * len(channels),
-        ),
-    }
-    for what, (found, expected) in facts.items():
+    sizes = [stream.codebook_size for stream in spec.streams]
+    for what, found, expected in (
+        ("the codec's rate", header.codec_rate_hz, rate_hz),
+        ("codebook sizes", list(bitstream.codebook_sizes), sizes),
+        ("the channel mode", header.channel_mode, mode),
+        ("the channels of the parts", [part.channels for part in parts], [*channels]),
+        ("the lengths of the parts", [p.num_samples for p in parts], [length] * len(channels)),
+    ):
         if found != expected:
             raise BitstreamError(
                 f"no file of {spec.name}: {what} {found}, expected {expected} for "
                 f"{header.num_samples} samples of {header.channels} channels at {header.rate_hz} Hz"
             )
-    for part in bitstream.parts:
-        _check_frames(part, spec)
+    for part in parts:  # a stream lasts about as long as its signal
+        duration_s = part.num_samples / part.rate_hz
+        for index, (codes, stream) in enumerate(zip(part.codes, spec.streams, strict=True)):
+            coded_s = float(codes.shape[-1] / stream.frame_rate_hz)
+            shorter, longer = sorted((duration_s, coded_s))
+            if longer > shorter * _SLACK_RATIO + _SLACK_S:
+                raise BitstreamError(
+                    f"no file of {spec.name}: stream {index} has {codes.shape[-1]} frames, "
+                    f"{coded_s:.1f} s, for a signal of {duration_s:.1f} s"
+                )
 
 
-def _check_frames(part: Encoded, spec: CodecSpec) -> None:
-    """A stream lasts about as long as its signal."""
-    duration_s = part.num_samples / part.rate_hz
-    for index, (codes, stream) in enumerate(zip(part.codes, spec.streams, strict=True)):
-        coded_s = float(codes.shape[-1] / stream.frame_rate_hz)
-        longer, shorter = max(duration_s, coded_s), min(duration_s, coded_s)
-        if longer > shorter * _SLACK_RATIO + _SLACK_S:
-            raise BitstreamError(
-                f"no file of {spec.name}: stream {index} has {codes.shape[-1]} frames, "
-                f"{coded_s:.1f} s, for a signal of {duration_s:.1f} s"
-            )
+# ------------------------------------------------------------- one codec for one file, and no run
 
 
-def _shown(digests: Mapping[str, str]) -> str:
-    shown = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
-    return ", ".join(shown) or "none"
+def codec_meant(
+    selector: str,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    offline: bool = False,
+) -> LoadedCodec:
+    """The codec of a selector that means one operating point, loaded.
+
+    Raises
+    ------
+    UserError
+        If it means several, or none, or what it needs is not here.
+    """
+    codecs, policy, _ = plan_codecs(Request(selector, weights=tuple(weights), offline=offline))
+    if len(codecs) > 1:
+        names = ", ".join(codec.spec.name for codec in codecs)
+        raise UserError(
+            f"{selector} means {len(codecs)} operating points, and a file is coded at one; write "
+            f"one of {names}"
+        )
+    return load(_located(codecs[0], policy, progress))
+
+
+def codec_of(
+    header: Header,
+    weights: Sequence[str],
+    progress: Progress | None = None,
+    *,
+    selector: str = "",
+    offline: bool = False,
+) -> LoadedCodec:
+    """The codec that made a file, loaded, its weights those of the file.
+
+    A checkpoint of one's own has a path that no file tells: `selector` names it, its point follows
+    from the file.
+
+    Raises
+    ------
+    BitstreamError
+        If the codec or its operating point is not known here, or its weights are others.
+    UserError
+        If what it needs is not here.
+    """
+    meant = selector or _selector_of(header)
+    codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
+    wanted = point_of(header.codec)
+    points = [PlannedCodec(c.selector, s) for c in codecs for s in c.model.points]
+    codec = next((c for c in (*points, *codecs) if point_of(c.spec.name) == wanted), None)
+    if codec is None:
+        raise BitstreamError(
+            f"the file was made at {header.codec}, and {selector or codecs[0].model.name} has no "
+            "such operating point"
+        )
+    located = _located(codec, policy, progress)
+    check_weights(header, located.spec)
+    return load(located)
+
+
+def _located(codec: PlannedCodec, policy: WeightsPolicy, progress: Progress | None) -> PlannedCodec:
+    check_packages([codec])
+    (located,) = locate_all([codec], policy, progress)
+    return located
+
+
+def spec_of(header: Header) -> CodecSpec | None:
+    """What is known here of the operating point that made a file; None if nothing is."""
+    try:
+        ((_, spec),) = select(_selector_of(header))
+    except UserError:
+        return None
+    return spec
+
+
+def point_of(name: str) -> str:
+    """The operating point in a codec's name; empty where the name is the model's alone."""
+    return name.partition("@")[2]
+
+
+def _selector_of(header: Header) -> str:
+    """The name in a file as a selector; what else a selector may be, a path, is no name.
+
+    Raises
+    ------
+    BitstreamError
+        If no codec here has this name.
+    """
+    model, at, point = header.codec.partition("@")
+    model = model.removesuffix(LOCAL)
+    selector = f"{model}{at}{point}"
+    try:
+        if model in codec_models() and [s.name for _, s in select(selector)] == [selector]:
+            return selector
+    except (UnknownName, UnknownPoint):
+        pass  # a point of another version of the codec
+    raise BitstreamError(
+        f"the file was made by {header.codec}, a codec that is unknown here; a checkpoint or "
+        "command file of your own is named by --codec, for example --codec dac:PATH"
+    )

@@ -1,19 +1,23 @@
-"""The residual delay of a codec, measured before a run.
+"""What is measured of a codec before a run: its residual delay, and what precision costs it.
 
 Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
 some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.
 It is measured on broadband material, over several excerpts, because the correlation of a single
 clip may lock onto the pitch of its voice. Each clip's own lag is then looked for close to it
-(`runner.delays`).
+(`runner.scoring`).
+
+A residual quantiser takes the nearest entry of a codebook: where two are almost equally near, the
+rounding of a sum decides, and every later stage codes what that choice left over. So codes owe
+something to the device and the number format that they were computed in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.audio.align import (
     MAX_DELAY_S,
@@ -27,10 +31,12 @@ from snacbench.audio.channels import downmix, upmix
 from snacbench.audio.io import read
 from snacbench.audio.levels import limited
 from snacbench.audio.resample import resample
-from snacbench.rows import Calibration
-from snacbench.runner.loading import CodecHandle, load
+from snacbench.errors import UserError
+from snacbench.rows import Agreement, Calibration
+from snacbench.runner.loading import load
+from snacbench.runner.plan import CPU, Plan, PlannedCodec
 from snacbench.testsets import NAMED_SETS
-from snacbench.types import Audio, CodecSpec
+from snacbench.types import Audio, CodecSpec, Encoded
 
 _EXCERPT_S = 1.0
 _EXCERPTS_PER_DOMAIN = 3
@@ -38,7 +44,7 @@ _BELIEVED_SHARE = 0.5
 _MATERIAL_RATE_HZ = 48_000
 
 
-def calibrate(handle: CodecHandle) -> Calibration:
+def calibrate(codec: PlannedCodec) -> Calibration:
     """Measure how late a codec's decoded audio comes.
 
     Raises
@@ -46,15 +52,20 @@ def calibrate(handle: CodecHandle) -> Calibration:
     UserError
         If its weights are damaged or do not fit.
     """
-    spec = handle.spec
-    loaded = load(handle)
-    pairs = []
-    for excerpt in excerpts_for(spec):
+    coded = _coded(codec)
+    pairs = [(downmix(excerpt), downmix(decoded)) for excerpt, _, decoded in coded]
+    return residual_delay(codec.spec.name, pairs)
+
+
+def _coded(codec: PlannedCodec) -> list[tuple[Audio, Encoded, Audio]]:
+    """Excerpts, what they are encoded to, and what that is decoded to."""
+    loaded, coded = load(codec), []
+    for excerpt in excerpts_for(codec.spec):
         with loaded.computing():
-            decoded = loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
-        pairs.append((downmix(excerpt), downmix(decoded)))
+            encoded = loaded.codec.encode(excerpt)
+            coded.append((excerpt, encoded, loaded.codec.decode(encoded, seed=0)))
     loaded.warm = True
-    return residual_delay(spec.name, pairs)
+    return coded
 
 
 def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
@@ -62,6 +73,19 @@ def excerpts_for(spec: CodecSpec) -> Iterator[Audio]:
     channels = 1 if 1 in (spec.channels or (1,)) else min(spec.channels)
     for excerpt in _material():
         yield upmix(resample(excerpt, spec.rate_hz or _MATERIAL_RATE_HZ), channels)
+
+
+@cache
+def _material() -> tuple[Audio, ...]:
+    """Excerpts of the embedded set, a few per domain, mono."""
+    clips, found = NAMED_SETS["quick"].build().clips, []
+    for domain in sorted({clip.domain for clip in clips}):
+        of_domain = [clip for clip in clips if clip.domain == domain]
+        for clip in sorted(of_domain, key=lambda c: -c.rate_hz)[:_EXCERPTS_PER_DOMAIN]:
+            length = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
+            start = (clip.num_samples - length) // 2
+            found.append(downmix(limited(read(clip.path, start=start, num_samples=length))))
+    return tuple(found)
 
 
 def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibration:
@@ -82,33 +106,61 @@ def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibrat
     weights = np.abs(heights)
     if not weights.sum():
         return Calibration(codec, 0.0, 0.0, 0.0, found=False)
-    delay_s = _weighted_median(lags_s, weights)
+    order = np.argsort(lags_s, kind="stable")
+    cumulated = np.cumsum(weights[order])
+    delay_s = lags_s[order[np.searchsorted(cumulated, cumulated[-1] / 2)]]
     close = np.abs(np.subtract(lags_s, delay_s)) <= WINDOW_S
-    correlation, agreement = float(weights.mean()), float(weights[close].sum() / weights.sum())
+    correlation, share = float(weights.mean()), float(weights[close].sum() / weights.sum())
     found = bool(weights[close & believed].sum() >= _BELIEVED_SHARE * weights.sum())
     inverted = found and float(np.sum(heights)) < 0
-    return Calibration(codec, delay_s if found else 0.0, correlation, agreement, found, inverted)
+    return Calibration(codec, delay_s if found else 0.0, correlation, share, found, inverted)
 
 
-def _weighted_median(values: Sequence[float], weights: NDArray[np.float64]) -> float:
-    """The value at which half of the weight lies on either side."""
-    order = np.argsort(values, kind="stable")
-    cumulated = np.cumsum(weights[order])
-    middle = int(np.searchsorted(cumulated, cumulated[-1] / 2))
-    return float(np.asarray(values)[order][middle])
+def agreement(codec: PlannedCodec, baseline: PlannedCodec | None = None) -> Agreement:
+    """Compare a codec with itself on another device or in another precision.
+
+    Without a baseline: on the same device in 32-bit floats. The excerpts are those on which
+    delay is calibrated; codes are compared one by one, audio by its signal-to-noise ratio.
+
+    Raises
+    ------
+    UserError
+        If its weights are damaged or do not fit.
+    """
+    other = baseline or replace(codec, precision="fp32")
+    # One after the other: two models may not fit into the device's memory.
+    expected, found = _coded(other), _coded(codec)
+    tokens = equal = 0
+    signal = noise = 0.0
+    for (_, ours, decoded), (_, theirs, wanted) in zip(found, expected, strict=True):
+        for a, b in zip(ours.codes, theirs.codes, strict=True):
+            tokens += b.size
+            equal += int(np.count_nonzero(a == b)) if a.shape == b.shape else 0
+        error = decoded.samples - wanted.samples
+        signal += float(np.square(wanted.samples, dtype=np.float64).sum())
+        noise += float(np.square(error, dtype=np.float64).sum())
+    return Agreement(
+        codec=codec.spec.name,
+        computed=f"{codec.device} {codec.precision}",
+        baseline=f"{other.device} {other.precision}",
+        tokens=tokens,
+        equal=equal,
+        snr_db=float(10 * np.log10(signal / noise)) if noise and signal else None,
+    )
 
 
-@cache
-def _material() -> tuple[Audio, ...]:
-    """Excerpts of the embedded set, one per domain, mono."""
-    return tuple(_excerpts())
+def agreements(plan: Plan) -> Iterator[Agreement]:
+    """Compare each codec of a plan, as it would run, with the CPU in 32-bit floats.
 
-
-def _excerpts() -> Iterator[Audio]:
-    clips = NAMED_SETS["quick"].build().clips
-    for domain in sorted({clip.domain for clip in clips}):
-        of_domain = [clip for clip in clips if clip.domain == domain]
-        for clip in sorted(of_domain, key=lambda c: -c.rate_hz)[:_EXCERPTS_PER_DOMAIN]:
-            length = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
-            start = (clip.num_samples - length) // 2
-            yield downmix(limited(read(clip.path, start=start, num_samples=length)))
+    Raises
+    ------
+    UserError
+        If that is how it would run, or its weights are damaged or do not fit.
+    """
+    if (plan.request.device, plan.request.precision) == (CPU, "fp32"):
+        raise UserError(
+            "what is compared runs on the CPU in fp32, as does what it is compared with; name "
+            "--device cuda or --precision bf16"
+        )
+    for codec in plan.codecs:
+        yield agreement(codec, replace(codec, device=CPU, precision="fp32"))

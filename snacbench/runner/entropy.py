@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from snacbench.bitstream.container import Bitstream, Header, load, read
+from snacbench.bitstream.container import load, read
 from snacbench.errors import StoreError, UserError
-from snacbench.rate.coding.coders import PACKED, Coder
+from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.coding.tables import KeptClip
 from snacbench.rows import Coded, CodedBytes
 from snacbench.store.folder import RunFolder
@@ -89,31 +89,20 @@ def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
     BitstreamError
         If a file cannot be read.
     """
-    clusters = {clip.id: clip.cluster for clip in folder.read(Clip)}
-    return [
-        KeptClip(
-            row.clip,
-            clusters.get(row.clip) or row.clip,
-            tuple(part.codes for part in _read(folder, row).parts),
-        )
-        for row in codec.rows
-    ]
-
-
-def _read(folder: RunFolder, row: Coded) -> Bitstream:
-    path = folder.path / str(row.codes)
-    data = load(path)
-    digest = hashlib.sha256(data).hexdigest()
-    if row.codes_sha256 and digest != row.codes_sha256:
-        raise StoreError(
-            f"{path} has sha256 {digest}, and the run wrote {row.codes_sha256}; make the run "
-            "again, or remove the clip's codes"
-        )
-    return read(data, _coder_of)
-
-
-def _coder_of(header: Header) -> Coder | None:
-    return PACKED if header.coder == PACKED.name else None
+    clusters, kept = {clip.id: clip.cluster for clip in folder.read(Clip)}, []
+    for row in codec.rows:
+        path = folder.path / str(row.codes)
+        data = load(path)
+        digest = hashlib.sha256(data).hexdigest()
+        if row.codes_sha256 and digest != row.codes_sha256:
+            raise StoreError(
+                f"{path} has sha256 {digest}, and the run wrote {row.codes_sha256}; make the run "
+                "again, or remove the clip's codes"
+            )
+        parts = read(data, lambda header: PACKED if header.coder == PACKED.name else None).parts
+        cluster = clusters.get(row.clip) or row.clip
+        kept.append(KeptClip(row.clip, cluster, tuple(part.codes for part in parts)))
+    return kept
 
 
 def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]:
@@ -123,26 +112,23 @@ def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]
     for row in rows:
         if row.clip in coded:
             by_coder.setdefault((row.shuffled, row.coder), {})[row.clip] = row
-    return [
-        _rate(name, shuffled, list(of_clips.values()), coded)
-        for (shuffled, name), of_clips in sorted(by_coder.items(), key=lambda item: item[0][0])
-    ]
-
-
-def _rate(
-    name: str, shuffled: bool, rows: Sequence[CodedBytes], coded: Mapping[str, Coded]
-) -> CoderRate:
-    clips = [coded[row.clip] for row in rows]
-    seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
-    bits = [clip.bits for clip in clips if clip.bits]
-    side_info = sum(one.side_info for one in bits)
-    written = sum(sum(row.stream_bytes) for row in rows) * BITS_PER_BYTE
-    ideal = math.fsum(math.fsum(row.ideal_bits) for row in rows)
-    return CoderRate(
-        name,
-        shuffled,
-        kbps(sum(one.total for one in bits), seconds),
-        kbps(written + side_info, seconds),
-        kbps(ideal + side_info, seconds),
-        len(rows),
-    )
+    rates = []
+    for (shuffled, name), of_clips in sorted(by_coder.items(), key=lambda item: item[0][0]):
+        clips = [coded[clip] for clip in of_clips]
+        seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
+        bits = [clip.bits for clip in clips if clip.bits]
+        side_info = sum(one.side_info for one in bits)
+        written = sum(sum(row.stream_bytes) for row in of_clips.values()) * BITS_PER_BYTE
+        ideal = math.fsum(math.fsum(row.ideal_bits) for row in of_clips.values())
+        actual = sum(one.total for one in bits)
+        rates.append(
+            CoderRate(
+                name,
+                shuffled,
+                kbps(actual, seconds),
+                kbps(written + side_info, seconds),
+                kbps(ideal + side_info, seconds),
+                len(clips),
+            )
+        )
+    return rates

@@ -1,49 +1,20 @@
-"""The one codec that a worker process holds."""
+"""The one codec that a worker process holds, how it computes, and how much of it fits at once."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from snacbench.models import LocatedWeights
-from snacbench.runner.memory import BatchLimit, memory_of
-from snacbench.runner.plan import PlannedCodec, Request
-from snacbench.runner.precision import Precision, computing
+from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
 from snacbench.selectors import model_named
 from snacbench.types import Audio, Codec, CodecSpec, Encoded
 
-TORCH = "torch"
-CPU, CUDA = "cpu", "cuda"
-
-
-@dataclass(frozen=True)
-class CodecHandle:
-    """All that a worker needs to load a codec; small enough to send with every job.
-
-    `batch` is how many signals go through it at once, None as many as fit.
-    """
-
-    selector: str
-    spec: CodecSpec
-    weights: LocatedWeights | None
-    device: str
-    precision: Precision = "fp32"
-    batch: int | None = 1
-
-
-def handle_of(codec: PlannedCodec, request: Request) -> CodecHandle:
-    """How a worker loads a codec; only PyTorch's take a device, a precision and batches."""
-    handle = CodecHandle(
-        codec.model.selector or codec.model.name, codec.spec, codec.weights, device=CPU
-    )
-    if TORCH not in codec.model.requires:
-        return handle
-    # Batches gain nothing on the CPU: there the default is one clip at a time.
-    batch = request.batch if request.device == CUDA else request.batch or 1
-    return replace(handle, device=request.device, precision=request.precision, batch=batch)
+MAX_BATCH = 32  # minutes of audio: enough to keep a GPU busy
+_SHARE_OF_FREE = 0.8  # the rest is for what the estimate misses, and for fragmentation
 
 
 @runtime_checkable
@@ -76,35 +47,138 @@ class AdjustableCodec(Protocol):
         """The codec at another operating point of its model."""
 
 
+class DeviceMemory:
+    """A device's memory; the computer's own is not measured, and taken as enough."""
+
+    def free_bytes(self) -> float:
+        """Bytes that a batch could take now."""
+        return math.inf
+
+    def begin(self) -> None:
+        """Watch from here for the most that is taken."""
+
+    def taken_bytes(self) -> float:
+        """The most that was taken since `begin`, beyond what was taken then."""
+        return 0.0
+
+    def release(self) -> None:
+        """Give back what is not in use."""
+
+
+class CudaMemory(DeviceMemory):
+    """The GPU's memory, as PyTorch's allocator keeps it."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self._cuda, self._at_begin = torch.cuda, 0
+
+    def free_bytes(self) -> float:
+        """What the GPU has left and what the allocator holds in reserve."""
+        free, _ = self._cuda.mem_get_info()
+        return float(free + self._cuda.memory_reserved() - self._cuda.memory_allocated())
+
+    def begin(self) -> None:
+        """Watch from here for the most that is taken."""
+        self._cuda.reset_peak_memory_stats()
+        self._at_begin = self._cuda.memory_allocated()
+
+    def taken_bytes(self) -> float:
+        """The most that was taken since `begin`, beyond what was taken then."""
+        return float(self._cuda.max_memory_allocated() - self._at_begin)
+
+    def release(self) -> None:
+        """Give back what is not in use."""
+        self._cuda.empty_cache()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a call failed for want of the device's memory.
+
+    By name, so that who never loaded PyTorch need not load it to be told no.
+    """
+    return type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in str(error)
+
+
+@dataclass
+class BatchLimit:
+    """Batch sizes for one codec, from the memory that its earlier calls took.
+
+    Memory is taken as proportional to the number of samples in a batch, padding included.
+    """
+
+    memory: DeviceMemory
+    bytes_per_sample: float | None = None
+    most_samples: float = math.inf
+
+    def size(self, padded_length: int, asked: int | None) -> int:
+        """Signals of a length in the next batch: `asked`, or as many as will probably fit.
+
+        One, as long as nothing is known; never as many as have failed before.
+        """
+        if asked is not None:
+            wanted = float(asked)
+        elif self.bytes_per_sample is None:
+            wanted = 1.0
+        else:
+            each_bytes = max(self.bytes_per_sample * padded_length, 1.0)
+            wanted = min(_SHARE_OF_FREE * self.memory.free_bytes() / each_bytes, MAX_BATCH)
+        return max(1, int(min(wanted, self.most_samples / padded_length)))
+
+    def learn(self, samples: int) -> None:
+        """A batch of so many samples has succeeded since `memory.begin`."""
+        self.bytes_per_sample = self.memory.taken_bytes() / samples
+
+    def failed(self, samples: int) -> None:
+        """A batch of so many samples did not fit: the next ones have half of them at most."""
+        self.most_samples = min(self.most_samples, samples / 2)
+        self.memory.release()
+
+
 @dataclass(eq=False)
 class LoadedCodec:
     """A codec in memory, how it computes, and what is known of the memory it takes."""
 
     codec: Codec
-    handle: CodecHandle
-    limit: BatchLimit = field(init=False)
+    planned: PlannedCodec
     on_torch: bool = False
     warm: bool = False
+    limit: BatchLimit = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limit = BatchLimit(memory_of(self.handle.device if self.on_torch else "cpu"))
+        self.limit = BatchLimit(CudaMemory() if self.on_gpu else DeviceMemory())
 
-    def computing(self) -> AbstractContextManager[Any]:
-        """Held while the codec encodes or decodes."""
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes on a GPU."""
+        return self.on_torch and self.planned.device == CUDA
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Held while the codec encodes or decodes: PyTorch computes in its precision."""
         if not self.on_torch:
-            return nullcontext()
-        return computing(self.handle.device, self.handle.precision)
+            yield
+            return
+        import torch
 
-    def adjust(self, wanted: CodecHandle) -> bool:
-        """Become the codec of another handle, if that takes no other network."""
-        if wanted == self.handle:
+        precision = self.planned.precision
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        reduced = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+        device = self.planned.device
+        with torch.autocast(device, dtype=reduced) if reduced else nullcontext():
+            yield
+
+    def adjust(self, wanted: PlannedCodec) -> bool:
+        """Become the codec of another plan, if that takes no other network."""
+        if wanted == self.planned:
             return True
-        same_model = wanted.spec.model == self.handle.spec.model
-        if not same_model or replace(self.handle, spec=wanted.spec) != wanted:
+        same_model = wanted.spec.model == self.planned.spec.model
+        if not same_model or replace(self.planned, spec=wanted.spec) != wanted:
             return False
         if not isinstance(self.codec, AdjustableCodec):
             return False
-        self.codec, self.handle = self.codec.at(wanted.spec), wanted
+        self.codec, self.planned = self.codec.at(wanted.spec), wanted
         return True
 
 
@@ -114,8 +188,8 @@ class _Held:
     loaded: LoadedCodec | None = None
 
 
-def load(handle: CodecHandle) -> LoadedCodec:
-    """The codec of a handle, kept until another one is asked for.
+def load(planned: PlannedCodec) -> LoadedCodec:
+    """A codec, kept until another one is asked for.
 
     A network that works at several operating points is loaded once for all of them.
 
@@ -125,26 +199,25 @@ def load(handle: CodecHandle) -> LoadedCodec:
         If its weights are damaged or do not fit.
     """
     held = _Held.loaded
-    if held is not None and held.adjust(handle):
+    if held is not None and held.adjust(planned):
         return held
     unload()
-    model = model_named(handle.selector)
+    model = model_named(planned.selector)
     on_torch = TORCH in model.requires
     if on_torch:
         import torch
 
         torch.set_num_threads(1)
-    codec = model.load(handle.spec, handle.weights, handle.device)
-    _Held.loaded = LoadedCodec(codec, handle, on_torch=on_torch)
+    codec = model.load(planned.spec, planned.weights, planned.device)
+    _Held.loaded = LoadedCodec(codec, planned, on_torch=on_torch)
     return _Held.loaded
 
 
 def unload() -> None:
     """Free the memory of the codec that is held, on its device too."""
     held, _Held.loaded = _Held.loaded, None
-    if held is None:
-        return
-    memory = held.limit.memory
-    del held
-    gc.collect()
-    memory.release()
+    if held is not None:
+        memory = held.limit.memory
+        del held
+        gc.collect()
+        memory.release()

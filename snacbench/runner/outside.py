@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,42 +17,76 @@ from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.audio.silence import missing_sound
 from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.files import sha256_of_file
-from snacbench.plugins import codec_families, codec_models
+from snacbench.plugins import codec_families, codec_models, select_metrics
+from snacbench.progress import Progress, Silent
+from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Calibration, Coded
 from snacbench.runner.calibrate import residual_delay
-from snacbench.runner.execute import describe_run
-from snacbench.runner.plan import Request
+from snacbench.runner.engine import RUNS, describe_run, score_decodes
 from snacbench.runner.signals import kept_band_hz, source_signal
-from snacbench.store.folder import RunFolder
+from snacbench.store.folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
 from snacbench.testsets.testset import counted, make_clip, make_set, some_of
-from snacbench.types import Audio, Clip, CodecSpec, Domain, Metric
-from snacbench.units import lateness
+from snacbench.types import Audio, Clip, CodecSpec, Metric
+from snacbench.units import MS_PER_S, lateness
 
 _PAIRS_FOR_DELAY = 24
 # Codecs that work in frames return whole ones: of 20 ms, of 40 or 60, and what they look ahead.
 _LENGTH_TOLERANCE_S = 0.1
 _LENGTH_TOLERANCE_PART = 0.25
+_ROUNDING_S = 0.0005  # of lengths at different sampling rates
 
 
-@dataclass(frozen=True)
-class OutsideRequest:
-    """Reference and degraded files, and what their maker says of the codec.
+def score_files(request: Request, *, progress: Progress | None = None) -> RunFolder:
+    """Score two files, or two folders matched by name, as the output of an outside codec.
 
-    `align` asks for the codec's delay to be taken away from every file before anything is scored.
+    `request.data` holds the references, `request.outside` the decodes. What was found of their
+    delay and length is told to `progress` as notes.
+
+    Raises
+    ------
+    UserError
+        As `import_decodes` and `engine.score_again`.
     """
+    shown = progress or Silent()
+    metrics = tuple(metric.with_asr(request.asr) for metric in select_metrics(request.metrics))
+    target = request.out or new_folder(RUNS, "-files")
+    try:
+        folder = import_decodes(request, metrics, target)
+    except UserError:
+        with suppress(OSError):  # it holds something, or was never made
+            target.rmdir()
+        raise
+    for label, text in facts_found(folder).items():
+        shown.note(f"{label}: {text}")
+    score_decodes(
+        folder,
+        metrics,
+        asr=request.asr,
+        by_name=bool(request.metrics),
+        jobs=request.jobs,
+        progress=shown,
+    )
+    return folder
 
-    reference: Path
-    degraded: Path
-    name: str
-    kbps: float | None
-    domain: Domain
-    metrics: tuple[str, ...] = ()
-    align: bool = False
+
+def facts_found(folder: RunFolder) -> Mapping[str, str]:
+    """What was found of the delay, the length and the names of files, label by label."""
+    facts = folder.run.facts
+    rows = [row for row in folder.read(Coded) if row.status == "ok"]
+    changed = [by for row in rows if (by := abs(row.fitted_s or 0.0)) >= _ROUNDING_S]
+    length = "as the references"
+    if changed:
+        length = (
+            f"{len(changed)} of {len(rows)} files cut or filled up at the end, by up to "
+            f"{max(changed) * MS_PER_S:.1f} ms"
+        )
+    found = {"delay": facts["delay"], "length": length, "files": facts.get("test set", "")}
+    return {label: text for label, text in found.items() if text}
 
 
-def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target: Path) -> RunFolder:
+def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) -> RunFolder:
     """Create a run whose decoded audio was made elsewhere; it remains to be scored.
 
     The rate is the one that the user states: nothing here can weigh an outside codec's bits.
@@ -65,25 +100,31 @@ def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target:
     TestSetError
         If the two sides cannot be matched.
     """
-    _check(request)
-    references, pairs = _matched(request)
+    outside = request.outside
+    assert outside is not None
+    if outside.name.partition("@")[0] in {*codec_models(), *codec_families()}:
+        raise UserError(
+            f"--name {outside.name} is the name of a codec that snacbench runs itself; choose "
+            "another, so that nobody takes one for the other"
+        )
+    if outside.kbps is not None and outside.kbps <= 0:
+        raise UserError(f"--kbps must be above 0, found {outside.kbps:g}")
+    references, pairs = _matched(request, outside)
     spec = CodecSpec(
-        name=request.name,
-        model=request.name,
+        name=outside.name,
+        model=outside.name,
         family="outside",
         rate_hz=None,
         channels=(),
-        nominal_kbps=request.kbps,
+        nominal_kbps=outside.kbps,
         citation="decoded outside snacbench; rate as stated by the user",
     )
-    outline = Request(codecs="", data=str(request.reference), metrics=request.metrics)
-    recipe = {**asdict(outline), "outside": {k: str(v) for k, v in asdict(request).items()}}
     found = residual_delay(spec.name, _signals(references, pairs))
-    removed_s = found.delay_s if request.align else 0.0
-    facts = {"delay": _in_words(found, aligned=request.align)}
+    removed_s = found.delay_s if outside.align else 0.0
+    facts = {"delay": _in_words(found, aligned=outside.align)}
     if references.notes:
         facts["test set"] = "; ".join(references.notes)
-    run = describe_run(recipe, references, (spec,), metrics, facts)
+    run = describe_run(replace(request, out=None), references, (spec,), metrics, facts)
     folder = RunFolder.create(target, run, references.clips)
     with folder.locked():
         folder.append(
@@ -96,43 +137,31 @@ def import_decodes(request: OutsideRequest, metrics: tuple[Metric, ...], target:
     return folder
 
 
-def _check(request: OutsideRequest) -> None:
-    taken = {*codec_models(), *codec_families()}
-    if request.name.partition("@")[0] in taken:
-        raise UserError(
-            f"--name {request.name} is the name of a codec that snacbench runs itself; choose "
-            "another, so that nobody takes one for the other"
-        )
-    if request.kbps is not None and request.kbps <= 0:
-        raise UserError(f"--kbps must be above 0, found {request.kbps:g}")
-
-
-def _matched(request: OutsideRequest) -> tuple[TestSet, dict[str, Path]]:
+def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str, Path]]:
     """References as a test set, and for each clip's id the degraded file of the same name."""
-    if not request.degraded.exists():
-        raise TestSetError(f"--degraded {request.degraded}: no such file or folder")
-    if request.reference.is_file() and request.reference.suffix.lower() != ".csv":
-        if not request.degraded.is_file():
+    reference, degraded = Path(request.data), outside.degraded
+    if not degraded.exists():
+        raise TestSetError(f"--degraded {degraded}: no such file or folder")
+    if reference.is_file() and reference.suffix.lower() != ".csv":
+        if not degraded.is_file():
             raise TestSetError(
-                f"--reference is a file and --degraded {request.degraded} is not; give two files "
+                f"--reference is a file and --degraded {degraded} is not; give two files "
                 "or two folders"
             )
-        clip_id = f"files/{request.reference.stem}"
-        clip = make_clip(clip_id, request.reference.resolve(), domain=request.domain)
-        only = make_set("files", [clip], origin=str(request.reference))
-        return only, {clip_id: request.degraded}
-    if not request.degraded.is_dir():
+        clip_id = f"files/{reference.stem}"
+        clip = make_clip(clip_id, reference.resolve(), domain=request.domain)
+        return make_set("files", [clip], origin=str(reference)), {clip_id: degraded}
+    if not degraded.is_dir():
         raise TestSetError(
-            f"--degraded {request.degraded} is a file and --reference is a set; give two files or "
+            f"--degraded {degraded} is a file and --reference is a set; give two files or "
             "two folders"
         )
-    references = open_test_set(str(request.reference), domain=request.domain)
-    if request.reference.is_dir():
-        root = request.reference.resolve()
+    references = open_test_set(str(reference), domain=request.domain)
+    if reference.is_dir():
         files = [c.path for c in references.clips] + [c.path for c in references.broken]
-        _by_name("--reference", root, sorted(files))
-    found = files_below(request.degraded)
-    names = _by_name("--degraded", request.degraded, found.audio)
+        _by_name("--reference", reference.resolve(), sorted(files))
+    found = files_below(degraded)
+    names = _by_name("--degraded", degraded, found.audio)
     pairs = {
         clip.id: names.pop(name)
         for clip in references.clips
@@ -142,7 +171,7 @@ def _matched(request: OutsideRequest) -> tuple[TestSet, dict[str, Path]]:
         names.pop(broken.id.partition("/")[2], None)
     if not pairs:
         raise TestSetError(
-            f"no file in {request.degraded} has the name of a reference in {request.reference}; "
+            f"no file in {degraded} has the name of a reference in {reference}; "
             "names must match but for the suffix"
         )
     notes = [f"--degraded: {line}" for line in (*found.unreadable, *found.notes)]
@@ -171,9 +200,9 @@ def _by_name(option: str, root: Path, paths: Sequence[Path]) -> dict[str, Path]:
 def _import(
     folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec, removed_s: float
 ) -> Coded:
+    row = Coded(clip.id, spec.name, "failed", "", clip.domain, clip.duration_s)
     if path is None:
-        reason = "no degraded file of that name"
-        return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
+        return replace(row, reason="no degraded file of that name")
     target = folder.decoded_path(clip.id, spec.name)
     try:
         source, given = source_signal(read_clip(clip), "mono"), read(path)
@@ -184,13 +213,10 @@ def _import(
         degraded, fitted_s = _fitted(read_as, clip, round(removed_s * read_as.rate_hz))
         clipped = beyond_full_scale(given) + write_flac(target, degraded)
     except ClipError as error:
-        return Coded(clip.id, spec.name, "failed", str(error), clip.domain, clip.duration_s)
-    return Coded(
-        clip=clip.id,
-        codec=spec.name,
+        return replace(row, reason=str(error))
+    return replace(
+        row,
         status="ok",
-        domain=clip.domain,
-        duration_s=clip.duration_s,
         decoded=target.relative_to(folder.path).as_posix(),
         decoded_sha256=sha256_of_file(target),
         decoded_rate_hz=degraded.rate_hz,
@@ -213,13 +239,10 @@ def _fitted(degraded: Audio, clip: Clip, removed: int) -> tuple[Audio, float]:
     difference = min(abs(now - length), abs(degraded.num_samples - length))
     if difference > tolerance_s * degraded.rate_hz:
         length = max(now, 1)
-    shifted = (
-        degraded.samples[:, removed:]
-        if removed > 0
-        else np.pad(degraded.samples, [(0, 0), (-removed, 0)])
-    )
-    samples = np.ascontiguousarray(fit_length(shifted, length))
-    return Audio(samples, degraded.rate_hz), (length - now) / degraded.rate_hz
+    samples = degraded.samples
+    shifted = samples[:, removed:] if removed > 0 else np.pad(samples, [(0, 0), (-removed, 0)])
+    fitted = np.ascontiguousarray(fit_length(shifted, length))
+    return Audio(fitted, degraded.rate_hz), (length - now) / degraded.rate_hz
 
 
 def _in_words(found: Calibration, *, aligned: bool) -> str:
@@ -237,7 +260,8 @@ def _signals(references: TestSet, pairs: dict[str, Path]) -> Iterator[tuple[Audi
 
     They are chosen by hash, so that another clip in the set changes one of them at most.
     """
-    for clip in sorted(references.clips, key=_hash)[:_PAIRS_FOR_DELAY]:
+    by_hash = sorted(references.clips, key=lambda c: hashlib.sha256(c.id.encode()).digest())
+    for clip in by_hash[:_PAIRS_FOR_DELAY]:
         if clip.id in pairs:
             try:
                 degraded = downmix(limited(read(pairs[clip.id])))
@@ -245,7 +269,3 @@ def _signals(references: TestSet, pairs: dict[str, Path]) -> Iterator[tuple[Audi
             except ClipError:
                 continue  # its row says so already
             yield resample(source, degraded.rate_hz), degraded
-
-
-def _hash(clip: Clip) -> bytes:
-    return hashlib.sha256(clip.id.encode()).digest()

@@ -7,75 +7,63 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from snacbench.errors import MissingPackage, UserError
+from snacbench.errors import MissingPackage, TestSetError, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
 from snacbench.plugins import refused, select_metrics
-from snacbench.runner.precision import DESCRIPTIONS, Precision, check_precision
-from snacbench.runner.ready import make_ready
-from snacbench.runner.signals import Channels, ReferenceRule
-from snacbench.selectors import family_models, select, with_absolute_paths
-from snacbench.testsets import Choice, SetProgress, TestSet, open_chosen
+from snacbench.progress import FileProgress, Progress, Silent
+from snacbench.request import Precision, Request
+from snacbench.runner.versions import make_ready
+from snacbench.selectors import family_models, model_named, select, with_absolute_paths
+from snacbench.settings import cache_warning
+from snacbench.testsets import Choice, TestSet, open_chosen
+from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import unreadable, warnings_of
-from snacbench.testsets.roots import absolute_roots
-from snacbench.types import CodecSpec, Domain, Metric
-from snacbench.weights import Progress
+from snacbench.testsets.opening import COMPOSITE_SETS
+from snacbench.testsets.roots import absolute_roots, parse_roots, root_of
+from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import locate, state_of
-from snacbench.weights.policy import WeightsPolicy, decide, parse_policy
+from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy
 
+TORCH, CPU, CUDA = "torch", "cpu", "cuda"
 LOCAL = "-local"
+PRECISION_TEXTS: Mapping[Precision, str] = {
+    "fp32": "float32, TF32 off",
+    "tf32": "float32, matrix products and convolutions in TF32",
+    "bf16": "bfloat16 where PyTorch's autocast allows it, else float32",
+    "fp16": "float16 where PyTorch's autocast allows it, else float32",
+}
 _DECODED_BYTES_PER_S = 44_100 * 3  # 24-bit FLAC at worst does not compress
 
 
 @dataclass(frozen=True)
-class Request:
-    """What was asked for, as it is kept in ``run.json`` and taken up again by ``--resume``.
+class PlannedCodec:
+    """An operating point and how it is computed; small enough to send to a worker with every job.
 
-    `from_recipe` tells which recipe it began as: ``name``, ``sha256`` of its file, layout of its
-    ``table``, and ``overridden``: what the recipe says where the command line said otherwise.
+    `selector` finds its model in another process, `weights` are there once they are on disk, and
+    `batch` is how many signals go through at once, None: as many as fit.
     """
 
-    codecs: str
-    data: str = "quick"
-    root: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ("auto",)
-    seed: int = 0
-    device: str = "cpu"
-    precision: Precision = "fp32"
-    batch: int | None = None
-    channels: Channels = "mono"
-    reference: ReferenceRule = "source"
-    segments: int | None = None
-    segment_s: float | None = None
-    min_lufs: float = Choice.min_lufs
-    limit: int | None = None
-    domain: Domain = "unknown"
-    keep_codes: bool = False
-    asr: str | None = None
-    offline: bool = False
-    speed_budget_s: float = 4.0
-    from_recipe: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PlannedCodec:
-    """An operating point, the model it belongs to, and its weights once they are on disk."""
-
-    model: CodecModel
+    selector: str
     spec: CodecSpec
     weights: LocatedWeights | None = None
-    weights_state: str = ""
+    device: str = CPU
+    precision: Precision = "fp32"
+    batch: int | None = 1
+
+    @property
+    def model(self) -> CodecModel:
+        """The model that it is a point of."""
+        return model_named(self.selector)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do."""
+    """What a run will do; `decision` says why weights come from where `policy` has them."""
 
     request: Request
     test_set: TestSet
@@ -90,7 +78,7 @@ class Plan:
         return (len(self.test_set.clips) + len(self.test_set.broken)) * len(self.codecs)
 
 
-def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
+def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     """Decide everything that can be decided before a run; nothing is downloaded yet.
 
     `progress` is shown while the files of a test set are read for the first time.
@@ -100,40 +88,54 @@ def make_plan(request: Request, progress: SetProgress | None = None) -> Plan:
     UserError
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
-    codecs, policy, decision = plan_codecs(request.codecs, request.weights, offline=request.offline)
-    metrics = tuple(m.with_asr(request.asr) for m in select_metrics(request.metrics))
+    codecs, policy, decision = plan_codecs(request)
+    metrics = tuple(metric.with_asr(request.asr) for metric in select_metrics(request.metrics))
     check_packages(codecs, metrics)
-    choice = _choice(request)
-    _check_device(request.device)
-    check_precision(request.precision, request.device)
+    choice = Choice(
+        segments=request.segments,
+        segment_s=request.segment_s,
+        seed=request.seed,
+        min_lufs=request.min_lufs,
+        limit=request.limit,
+    )
+    choice.check()
+    _check_device(request)
     test_set = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
     return Plan(request, test_set, codecs, metrics, policy, decision)
 
 
-def plan_codecs(
-    selectors: str, weights: Sequence[str], *, offline: bool = False
-) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
+def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
     """The operating points that are meant, where their weights come from, and why from there.
+
+    Only PyTorch's codecs take a device, a precision and batches; on the CPU, where batches gain
+    nothing, the default is one clip at a time.
 
     Raises
     ------
     UserError
         If a name, a rate or a folder is wrong.
     """
-    policy, decision = decide(parse_policy(weights, offline=offline), family_models(selectors))
-    families = "embedded" if policy.base == "embedded" else "published"
-    chosen = select(selectors, families=families)  # type: ignore[arg-type]
-    codecs = tuple(PlannedCodec(m, s, weights_state=state_of(m, policy)) for m, s in chosen)
-    return codecs, policy, decision
+    policy, decision = decide(
+        parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
+    )
+    batch = request.batch if request.device == CUDA else request.batch or 1
+    codecs = []
+    for model, spec in _selected(request, policy):
+        codec = PlannedCodec(model.selector or model.name, spec)
+        if TORCH in model.requires:
+            codec = replace(codec, device=request.device, precision=request.precision, batch=batch)
+        codecs.append(codec)
+    return tuple(codecs), policy, decision
+
+
+def _selected(request: Request, policy: WeightsPolicy) -> tuple[tuple[CodecModel, CodecSpec], ...]:
+    return select(request.codecs, families="embedded" if policy.base == "embedded" else "published")
 
 
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     """The plan with every model's weights on disk, downloaded if need be, and metrics ready.
-
-    A local file that differs from its pinned digest is some other model: its results must not
-    appear under the published name, so ``-local`` is added to it.
 
     Raises
     ------
@@ -149,20 +151,26 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
 def locate_all(
     codecs: Sequence[PlannedCodec], policy: WeightsPolicy, progress: Progress | None = None
 ) -> tuple[PlannedCodec, ...]:
-    """Codecs with their weights on disk, each model's fetched once; raises as `with_weights`."""
-    models = {codec.model.name: codec.model for codec in codecs}
-    located = {name: locate(model, policy, progress) for name, model in models.items()}
-    return tuple(_with_weights(codec, located[codec.model.name]) for codec in codecs)
+    """Codecs with their weights on disk, each model's fetched once; raises as `with_weights`.
 
-
-def _with_weights(codec: PlannedCodec, located: LocatedWeights | None) -> PlannedCodec:
-    if located is None:
-        return codec
-    spec = replace(codec.spec, weights=located.info)
-    if located.info.source == "folder" and located.info.verified is False:
-        model, at, point = spec.name.partition("@")
-        spec = replace(spec, name=f"{model}{LOCAL}{at}{point}", model=f"{spec.model}{LOCAL}")
-    return replace(codec, spec=spec, weights=located)
+    A local file that differs from its pinned digest is some other model: its results must not
+    appear under the published name, so ``-local`` is added to it.
+    """
+    shown = FileProgress(progress or Silent())
+    selectors = dict.fromkeys(codec.selector for codec in codecs)
+    weights = {name: locate(model_named(name), policy, shown) for name in selectors}
+    located = []
+    for planned in codecs:
+        codec = planned
+        if found := weights[codec.selector]:
+            spec = replace(codec.spec, weights=found.info)
+            if found.info.source == "folder" and found.info.verified is False:
+                model, at, point = spec.name.partition("@")
+                name = f"{model}{LOCAL}{at}{point}"
+                spec = replace(spec, name=name, model=f"{spec.model}{LOCAL}")
+            codec = replace(codec, spec=spec, weights=found)
+        located.append(codec)
+    return tuple(located)
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
@@ -189,62 +197,81 @@ def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = (
             )
 
 
-def _choice(request: Request) -> Choice:
-    choice = Choice(
-        segments=request.segments,
-        segment_s=request.segment_s,
-        seed=request.seed,
-        min_lufs=request.min_lufs,
-        limit=request.limit,
-    )
-    choice.check()
-    return choice
+def _check_device(request: Request) -> None:
+    if request.device == CPU and request.precision in ("tf32", "fp16"):
+        raise UserError(
+            f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
+            "the CPU"
+        )
+    if request.device == CUDA:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
 
 
-def _check_device(device: str) -> None:
-    if device != "cuda":
-        return
-    import torch
+def missing(request: Request) -> list[str]:
+    """Corpora, weights and packages that are not at hand, all of them, each with where to get it.
 
-    if not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+    A plan ends at the first thing that is missing; who starts a recipe on a new machine wants the
+    whole list.
+    """
+    policy, found = parse_policy(request.weights, offline=request.offline), list[str]()
+    models = {model.name: model for model, _ in _selected(request, policy)}.values()
+    composite = COMPOSITE_SETS.get(request.data)
+    for name in composite.parts if composite else (request.data,):
+        if name in corpora():
+            try:
+                root_of(corpora()[name], parse_roots(request.root), alone=composite is None)
+            except TestSetError as error:
+                found.append(f"data: {error}")
+    found += [f"weights: {text}" for text in absent(list(models), policy)]
+    found += [
+        f"package: {model.name} needs {package!r}; run pip install '.[{package}]' in snacbench's "
+        "checkout"
+        for model in models
+        for package in model.requires
+        if importlib.util.find_spec(package) is None
+    ]
+    return found
 
 
 def summary_of(plan: Plan) -> Mapping[str, str]:
     """The plan in words, label by label, as the terminal shows it before a run."""
     test_set, request = plan.test_set, plan.request
     domains = sorted({clip.domain for clip in test_set.clips})
-    weights = {c.model.name: c.weights_state for c in plan.codecs}
+    models = {codec.model.name: codec.model for codec in plan.codecs}
+    weights = (f"{name}: {state_of(model, plan.policy)}" for name, model in models.items())
+    rates_hz = [codec.spec.rate_hz for codec in plan.codecs]
+    truncated = ", ".join(codec.spec.name for codec in plan.codecs if codec.spec.truncated)
+    reduced = PRECISION_TEXTS[request.precision] if request.precision != "fp32" else ""
     lines = {
-        "recipe": _recipe_in_words(request.from_recipe),
+        "recipe": _recipe_in_words(request),
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
-        "codecs": ", ".join(c.spec.name for c in plan.codecs),
-        "weights": "; ".join(f"{name}: {state}" for name, state in weights.items()),
+        "codecs": ", ".join(codec.spec.name for codec in plan.codecs),
+        "weights": "; ".join(weights),
         "decision": plan.decision,
-        "metrics": ", ".join(m.spec.name for m in plan.metrics),
+        "metrics": ", ".join(metric.spec.name for metric in plan.metrics),
         "to do": f"{plan.pairs} clips to code, "
         f"{test_set.duration_s * len(plan.codecs) / 3600:.2f} h of audio",
         "channels": f"{request.channels}; reference: {request.reference}",
         "seed, device": f"{request.seed}, {request.device}",
-        "precision": _reduced(request.precision),
-    }
-    lines["speed"] = (
-        f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
+        "precision": reduced
+        and f"{request.precision}: {reduced}; codes are compared with fp32's first",
+        "speed": f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
         if request.speed_budget_s
-        else "not measured"
-    )
-    lines["left out"] = "\n".join(map(str, refused()))
-    lines["codes"] = "kept as .sncb files" if request.keep_codes else ""
-    lines["missing"] = "; ".join(test_set.missing)
-    lines["notes"] = "; ".join(test_set.notes)
-    rates_hz = [c.spec.rate_hz for c in plan.codecs]
-    lines["warnings"] = "; ".join(warnings_of(test_set.clips, codec_rates_hz=rates_hz))
-    lines["skipped"] = _skipped(plan)
-    lines["unreadable"] = unreadable(test_set)
-    if truncated := [c.spec.name for c in plan.codecs if c.spec.truncated]:
-        names = ", ".join(truncated)
-        lines["truncated"] = f"{names}: not known to be trained to be cut to this depth"
+        else "not measured",
+        "left out": "\n".join(map(str, refused())),
+        "codes": "kept as .sncb files" if request.keep_codes else "",
+        "decoded audio": "" if request.keep_decoded else "removed once it is scored",
+        "missing": "; ".join(test_set.missing),
+        "notes": "; ".join(test_set.notes),
+        "warnings": "; ".join(warnings_of(test_set.clips, codec_rates_hz=rates_hz)),
+        "skipped": _skipped(plan),
+        "unreadable": unreadable(test_set),
+        "truncated": truncated and f"{truncated}: not known to be trained to be cut to this depth",
+    }
     return {label: text for label, text in lines.items() if text}
 
 
@@ -261,41 +288,37 @@ def _skipped(plan: Plan) -> str:
     )
 
 
-def _recipe_in_words(record: Mapping[str, Any]) -> str:
-    if not record:
+def _recipe_in_words(request: Request) -> str:
+    if request.from_recipe is None:
         return ""
-    changed = ", ".join(f"--{name.replace('_', '-')}" for name in record["overridden"])
-    return f"{record['name']}" + (f", changed by {changed}" if changed else "")
+    changed = (f"--{name.replace('_', '-')}" for name in request.from_recipe.overridden)
+    told = ", ".join(changed)
+    return request.from_recipe.name + (f", changed by {told}" if told else "")
 
 
-def _reduced(precision: Precision) -> str:
-    if precision == "fp32":
-        return ""
-    return f"{precision}: {DESCRIPTIONS[precision]}; codes are compared with fp32's first"
-
-
-def free_space_warning(plan: Plan, folder: Path) -> str:
-    """A warning if the decoded audio may not fit on the disk; empty if it will."""
+def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
+    """What to know before a run that will lie in `folder`: too little space, no cache."""
     existing = next((p for p in (folder, *folder.parents) if p.exists()), Path("/"))
     free_bytes = shutil.disk_usage(existing).free
     needed_bytes = plan.test_set.duration_s * len(plan.codecs) * _DECODED_BYTES_PER_S
-    if needed_bytes <= free_bytes:
-        return ""
-    return (
-        f"decoded audio may take {needed_bytes / 1e9:.2g} GB and only {free_bytes / 1e9:.2g} GB "
-        f"are free at {existing}"
-    )
+    if needed_bytes > free_bytes and plan.request.keep_decoded:
+        yield (
+            f"decoded audio may take {needed_bytes / 1e9:.2g} GB and only {free_bytes / 1e9:.2g} "
+            f"GB are free at {existing}"
+        )
+    if text := cache_warning():
+        yield text
 
 
-def recipe_of(request: Request) -> dict[str, Any]:
-    """The request as plain values for ``run.json``."""
-    from dataclasses import asdict
-
-    recipe = asdict(request)
-    del recipe["offline"]  # how this process asks for files is nothing that a run is
-    recipe["codecs"] = with_absolute_paths(request.codecs)
-    recipe["root"] = absolute_roots(request.root)
+def recorded(request: Request) -> Request:
+    """The request as ``run.json`` keeps it: not bound to a folder or a process."""
     data = Path(request.data).expanduser()
-    if data.exists():
-        recipe["data"] = str(data.resolve())
-    return recipe
+    return replace(
+        request,
+        codecs=with_absolute_paths(request.codecs),
+        root=tuple(absolute_roots(request.root)),
+        data=str(data.resolve()) if data.exists() else request.data,
+        out=None,
+        jobs=None,
+        offline=False,
+    )

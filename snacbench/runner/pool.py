@@ -33,7 +33,7 @@ Result_co = TypeVar("Result_co", covariant=True)
 # depend on the machine and workers compete for cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-_DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
+DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
 class Source(Protocol[Job, Result_co]):
@@ -57,7 +57,26 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_jobs(
+@dataclass(frozen=True)
+class _Answer(Generic[Result]):
+    """What came of a job: its result, or the exception that it ended with."""
+
+    value: Result | None
+    error: Exception | None = None
+    trace: str = ""
+
+
+@dataclass(eq=False)
+class _Worker(Generic[Job]):
+    """A process of a lane, and the job that it is at."""
+
+    process: ForkServerProcess
+    pipe: Connection
+    lane: str
+    job: Job | None = None
+
+
+def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
     work: Callable[[Job], Result],
     source: Source[Job, Result],
     *,
@@ -71,139 +90,91 @@ def run_jobs(
     tried again, in its parts and when nothing else runs. An exception from `work` is raised here
     and ends everything. What libraries print in the workers goes to `log`.
     """
-    crew: _Crew[Job, Result] = _Crew(work, lanes, log)
-    suspects: deque[_Given[Job]] = deque()
-    trial: _Given[Job] | None = None
+    workers: list[_Worker[Job]] = []
+    retry_queue: deque[tuple[str, Job]] = deque()
+    retried: Job | None = None
+
+    def give(lane: str, job: Job) -> None:
+        free = (w for w in workers if w.lane == lane and w.job is None)
+        worker = next(free, None)
+        if worker is None:
+            workers.append(worker := _started(work, lane, log))
+        worker.job = job
+        with suppress(BrokenPipeError):  # it has died meanwhile, which is seen below
+            worker.pipe.send(job)
+
+    def occupy() -> None:
+        """Give every worker that is free, or could be started, a job that is ready."""
+        for lane, most in lanes.items():
+            while sum(w.lane == lane and w.job is not None for w in workers) < most:
+                if (job := source.next(lane)) is None:
+                    break
+                give(lane, job)
+
     try:
         while True:
-            if suspects and not crew.busy:
-                trial = suspects.popleft()
-                crew.give(trial)
-            elif not suspects:
-                crew.occupy(source)
-            if not crew.busy:
+            if not retry_queue:
+                occupy()
+            elif not any(worker.job is not None for worker in workers):
+                lane, retried = retry_queue.popleft()
+                give(lane, retried)
+            if not any(worker.job is not None for worker in workers):
                 return
-            for given, answer in crew.finished():
-                if answer is not None:
-                    if not suspects and given is not trial:
-                        crew.occupy(source)  # first: nobody waits while the result is written
-                    yield given.job, answer.result()
-                elif given is trial:
-                    yield given.job, source.lost(given.job, _DIED_TWICE)
-                else:
-                    suspects.extend(_Given(given.lane, part) for part in source.apart(given.job))
+            for worker in _ready(workers):
+                job, worker.job = worker.job, None
+                try:
+                    answer: _Answer[Result] = worker.pipe.recv()
+                except (EOFError, ConnectionResetError):
+                    workers.remove(worker)
+                    worker.process.join()
+                    worker.pipe.close()
+                    if job is retried and job is not None:
+                        yield job, source.lost(job, DIED_TWICE)
+                    elif job is not None:
+                        retry_queue.extend((worker.lane, part) for part in source.apart(job))
+                    continue
+                assert job is not None
+                if not retry_queue and job is not retried:
+                    occupy()  # first: nobody waits while the result is written
+                if answer.error is not None:
+                    answer.error.add_note(f"in a worker process:\n{answer.trace}")
+                    raise answer.error
+                yield job, answer.value  # type: ignore[misc]
     finally:
-        crew.stop()
-
-
-@dataclass(frozen=True, eq=False)
-class _Given(Generic[Job]):
-    """A job on its way through a lane."""
-
-    lane: str
-    job: Job
-
-
-@dataclass(frozen=True)
-class _Answer(Generic[Result]):
-    """What came of a job: its result, or the exception that it ended with."""
-
-    value: Result | None
-    error: Exception | None = None
-    trace: str = ""
-
-    def result(self) -> Result:
-        """The result; raises what the job raised, with the worker's traceback as a note."""
-        if self.error is not None:
-            self.error.add_note(f"in a worker process:\n{self.trace}")
-            raise self.error
-        return self.value  # type: ignore[return-value]
-
-
-@dataclass(eq=False)
-class _Worker(Generic[Job]):
-    process: ForkServerProcess
-    pipe: Connection
-    lane: str
-    given: _Given[Job] | None = None
-
-
-class _Crew(Generic[Job, Result]):
-    """The workers of all lanes, what each is at, and how to end them."""
-
-    def __init__(self, work: Callable[[Job], Result], lanes: Mapping[str, int], log: Path) -> None:
-        self._work, self._lanes, self._log = work, lanes, log
-        self._workers: list[_Worker[Job]] = []
-
-    @property
-    def busy(self) -> bool:
-        """Whether any worker has a job."""
-        return any(worker.given for worker in self._workers)
-
-    def occupy(self, source: Source[Job, Result]) -> None:
-        """Give every worker that is free, or could be started, a job that is ready."""
-        for lane, most in self._lanes.items():
-            while sum(w.lane == lane and w.given is not None for w in self._workers) < most:
-                job = source.next(lane)
-                if job is None:
-                    break
-                self.give(_Given(lane, job))
-
-    def give(self, given: _Given[Job]) -> None:
-        """Hand a job to a free worker of its lane, started if there is none."""
-        free = (w for w in self._workers if w.lane == given.lane and w.given is None)
-        worker = next(free, None) or self._start(given.lane)
-        worker.given = given
-        with suppress(BrokenPipeError):  # it has died meanwhile, which `finished` will see
-            worker.pipe.send(given.job)
-
-    def finished(self) -> Iterator[tuple[_Given[Job], _Answer[Result] | None]]:
-        """Wait for workers that are done with their jobs; without an answer if they have died."""
-        by_pipe = {worker.pipe: worker for worker in self._workers}
-        for pipe in wait(list(by_pipe)):
-            worker = by_pipe[pipe]  # type: ignore[index]
-            given, worker.given = worker.given, None
-            try:
-                answer: _Answer[Result] | None = worker.pipe.recv()
-            except (EOFError, ConnectionResetError):
-                answer = None
-                self._workers.remove(worker)
-                worker.process.join()
-                worker.pipe.close()
-            if given is not None:
-                yield given, answer
-
-    def stop(self) -> None:
-        """End the workers now: on Ctrl-C or an error nobody waits for the clip they are at."""
-        for worker in self._workers:
+        # On Ctrl-C or an error nobody waits for the clip that a worker is at.
+        for worker in workers:
             worker.process.terminate()
-        for worker in self._workers:
+        for worker in workers:
             worker.process.join()
             worker.pipe.close()
-        self._workers.clear()
 
-    def _start(self, lane: str) -> _Worker[Job]:
-        for name in _ONE_THREAD:
-            os.environ[name] = "1"
-        let_libraries_cache()
-        # Not forked from here: threads and CUDA do not survive it. The process that workers are
-        # forked from imports, and computes nothing.
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["snacbench.runner.preload"])
-        ours, theirs = context.Pipe()
-        # That process may have begun under another environment.
-        arguments = (self._work, theirs, self._log, dict(os.environ))
-        process = context.Process(target=_serve, args=arguments, daemon=True)
-        # Blocked here, the signal is blocked there until the worker has said that it ignores it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # so that the worker's death is the end of the pipe
-        worker: _Worker[Job] = _Worker(process, ours, lane)
-        self._workers.append(worker)
-        return worker
+
+def _ready(workers: Sequence[_Worker[Job]]) -> list[_Worker[Job]]:
+    """Workers that are done with their jobs, or have died, once there is one."""
+    found = wait([worker.pipe for worker in workers])
+    return [worker for worker in workers if worker.pipe in found]
+
+
+def _started(work: Callable[[Job], Result], lane: str, log: Path) -> _Worker[Job]:
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"
+    let_libraries_cache()
+    # Not forked from here: threads and CUDA do not survive it. The process that workers are
+    # forked from imports, and computes nothing.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["snacbench.runner.preload"])
+    ours, theirs = context.Pipe()
+    # That process may have begun under another environment.
+    arguments = (work, theirs, log, dict(os.environ))
+    process = context.Process(target=_serve, args=arguments, daemon=True)
+    # Blocked here, the signal is blocked there until the worker has said that it ignores it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    theirs.close()  # so that the worker's death is the end of the pipe
+    return _Worker(process, ours, lane)
 
 
 def _serve(
@@ -226,14 +197,9 @@ def _serve(
             answer = _Answer(work(job))
         except Exception as error:  # noqa: BLE001 - raised again in the parent
             told = missing_package(error) or error  # now: a traceback is not sent
-            answer = _Answer(None, _sendable(told), traceback.format_exc())
+            try:
+                pickle.loads(pickle.dumps(told))
+            except Exception:  # noqa: BLE001 - a class from outside may raise anything here
+                told = RuntimeError(f"{type(error).__name__}: {error}")
+            answer = _Answer(None, told, traceback.format_exc())
         pipe.send(answer)
-
-
-def _sendable(error: Exception) -> Exception:
-    """The exception itself, or what it says where it does not survive being sent."""
-    try:
-        sent: Exception = pickle.loads(pickle.dumps(error))
-    except Exception:  # noqa: BLE001 - a class from outside may raise anything here
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return sent

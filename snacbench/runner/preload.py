@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-import snacbench.runner.rounds  # noqa: F401 - imported for those who come after
+import snacbench.runner.schedule  # noqa: F401 - imported for those who come after
 
 with suppress(Exception):  # not installed or broken: a run that needs it has been told before
     import librosa.filters  # noqa: F401

@@ -1,4 +1,4 @@
-"""One clip, all its decodes, all metrics, in a worker process.
+"""One clip, all its decodes, all metrics, in a worker process; and how late each decode comes.
 
 Work goes clip by clip because preparing a reference costs more than scoring one decode of it,
 and a benchmark scores the same clip through many codecs.
@@ -7,22 +7,34 @@ and a benchmark scores the same clip through many codecs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from snacbench.audio.align import advanced, common_part
+import numpy as np
+
+from snacbench.audio.align import (
+    MAX_DELAY_S,
+    PLAINLY_ALIKE,
+    WINDOW_S,
+    Match,
+    advanced,
+    best_lag,
+    common_part,
+    cross_correlation,
+    strongest,
+)
+from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError, SnacbenchError, Undefined
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
+from snacbench.request import Channels, ReferenceRule
 from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus
-from snacbench.runner.delays import delay_of
 from snacbench.runner.signals import (
-    Channels,
-    ReferenceRule,
+    at_rate,
     check_covers,
     for_metric,
     match_length,
@@ -31,6 +43,10 @@ from snacbench.runner.signals import (
 )
 from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec, PreparedMetric
 from snacbench.units import lateness
+
+# The wide search needs neither higher frequencies nor finer lags, and other metrics use this rate.
+_SEARCH_RATE_HZ = 16_000
+_AS_GOOD = 0.8
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,7 @@ class ScoringJob:
 
     `asked_by_name` says that the user named the metrics: then one for speech alone is also
     computed on clips whose domain nobody knows. `measure` asks for the clip's own measures, if
-    its test set does not state them. `asr` names the recogniser under metrics of words.
+    its test set does not state them. `asr` names the recogniser of metrics of words.
     """
 
     clip: Clip
@@ -63,7 +79,7 @@ class ScoringJob:
     run_folder: Path
     asked_by_name: bool
     measure: bool = False
-    asr: str = ""
+    asr: str | None = None
 
 
 def score_clip(job: ScoringJob) -> list[object]:
@@ -77,7 +93,7 @@ def score_clip(job: ScoringJob) -> list[object]:
     references = _References(source, job.clip.transcript)
     for decode in job.decodes:
         rows += _score_decode(job, decode, references)
-    references.forget()
+    references.errors.clear()  # they hold the frames that they passed, which hold the audio
     return rows
 
 
@@ -91,17 +107,10 @@ class _References:
 
     def __init__(self, source: Audio, transcript: str | None) -> None:
         self.source, self.transcript = source, transcript
+        self.errors: dict[tuple[str, int], Exception] = {}
         self._prepared: dict[tuple[str, int], PreparedMetric] = {}
-        self._errors: dict[tuple[str, int], Exception] = {}
         self._audio: dict[int, Audio] = {}
         self._parts: dict[tuple[int, int, bool, int, int], Audio] = {}
-
-    def forget(self) -> None:
-        """Free the memory: errors kept here hold the frames that they passed, which hold this."""
-        self._prepared.clear()
-        self._errors.clear()
-        self._audio.clear()
-        self._parts.clear()
 
     def audio_for(self, spec: CodecSpec, rule: ReferenceRule) -> Audio:
         """The reference signal for a codec; the same object for codecs that share it."""
@@ -120,64 +129,53 @@ class _References:
     def prepared(self, metric: Metric, reference: Audio) -> PreparedMetric:
         """The metric's scorer for a reference; an error in preparing it is raised each time."""
         key = (metric.spec.name, id(reference))
-        if key not in self._prepared and key not in self._errors:
+        if key not in self._prepared and key not in self.errors:
             try:
-                at_rate = for_metric(reference, metric.spec)
-                self._prepared[key] = metric.prepared(at_rate, self.transcript)
+                at_its_rate = for_metric(reference, metric.spec)
+                self._prepared[key] = metric.prepared(at_its_rate, self.transcript)
             except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
-                self._errors[key] = error
-        if key in self._errors:
-            raise self._errors[key]
+                self.errors[key] = error
+        if key in self.errors:
+            raise self.errors[key]
         return self._prepared[key]
 
 
 def _score_decode(
     job: ScoringJob, decode: DecodeToScore, references: _References
 ) -> Iterator[Delay | Score]:
-    reasons = {name: _not_meant_for(job, all_metrics()[name]) for name in decode.metrics}
-    applicable = [
-        all_metrics()[name].with_asr(job.asr) for name, reason in reasons.items() if not reason
-    ]
+    coded = decode.coded
+    reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
+    applicable = [all_metrics()[n].with_asr(job.asr) for n, reason in reasons.items() if not reason]
     try:
-        degraded = _read_decoded(job.run_folder, decode.coded)
+        degraded = _read_decoded(job.run_folder, coded)
         reference = references.audio_for(decode.spec, job.reference)
     except SnacbenchError as error:
-        yield from unscored(decode.coded, [m.spec.name for m in applicable], str(error))
+        yield from unscored(coded, [m.spec.name for m in applicable], str(error))
     else:
-        yield from _scores(decode, applicable, reference, degraded, references)
+        lag = 0
+        if not decode.delay_known or any(metric.spec.aligned for metric in applicable):
+            delay = delay_of(
+                coded, reference=reference, degraded=degraded, codec_delay_s=decode.delay_s
+            )
+            lag = round(delay.lag_s * delay.rate_hz)
+            if not decode.delay_known:
+                yield delay  # before the scores: once these are on disk, the decode is done with
+        pair = _Pair(reference, degraded, advanced(degraded, lag), lag / degraded.rate_hz)
+        for metric in applicable:
+            yield _score(metric, coded, pair, references)
     for name, reason in reasons.items():
         if reason:
-            yield _row(decode.coded, name, "skipped", reason)
+            yield _row(coded, name, "skipped", reason)
 
 
-def _scores(
-    decode: DecodeToScore,
-    metrics: Sequence[Metric],
-    reference: Audio,
-    degraded: Audio,
-    references: _References,
-) -> Iterator[Delay | Score]:
-    lag = 0
-    if not decode.delay_known or any(metric.spec.aligned for metric in metrics):
-        delay = delay_of(
-            decode.coded, reference=reference, degraded=degraded, codec_delay_s=decode.delay_s
-        )
-        lag = round(delay.lag_s * delay.rate_hz)
-        if not decode.delay_known:
-            yield delay  # before the scores: once these are on disk, the decode is done with
-    pair = _Pair(reference, degraded, advanced(degraded, lag), lag / degraded.rate_hz)
-    for metric in metrics:
-        yield _score(metric, decode.coded, pair, references)
-
-
-def _not_meant_for(job: ScoringJob, metric: Metric) -> str:
+def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
     """Why a metric is not computed on a clip; empty if it is."""
-    name, spec, clip = metric.spec.name, metric.spec, job.clip
+    clip = job.clip
     unknown_but_asked = clip.domain == "unknown" and job.asked_by_name
     if clip.domain not in spec.domains and not unknown_but_asked:
-        return f"{name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
+        return f"{spec.name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
     if spec.needs_transcript and not clip.transcript:
-        return f"{name} compares words, the test set states no transcript of the clip"
+        return f"{spec.name} compares words, the test set states no transcript of the clip"
     return ""
 
 
@@ -257,3 +255,68 @@ def _cut(audio: Audio, start: int, stop: int) -> Audio:
 def _row(coded: Coded, metric: str, status: ScoreStatus, reason: str) -> Score:
     version = all_metrics()[metric].spec.version
     return Score(coded.clip, coded.codec, metric, version, status, None, reason)
+
+
+# -------------------------------------------------------------------------------------- delays
+
+
+def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: float) -> Delay:
+    """The lag that aligned metrics take away, and whether it can be believed.
+
+    It is the whole lag, in samples of the decoded file, that leaves the highest SI-SDR within
+    0.25 ms of the codec's delay. The half whitened correlation over 0.5 s either way tells whether
+    the clip matches there at all, and whether it does not match better elsewhere.
+    """
+    rate_hz = degraded.rate_hz
+    source = at_rate(reference, rate_hz)
+    if source.channels != degraded.channels:
+        source, degraded = downmix(source), downmix(degraded)
+    silent = [
+        name
+        for name, audio in (("source", reference), ("decode", degraded))
+        if np.all(audio.samples == audio.samples[:, :1])
+    ]
+
+    def match_around(lag_s: float) -> Match:
+        around, reach = round(lag_s * rate_hz), round(WINDOW_S * rate_hz)
+        return best_lag(reference=source, degraded=degraded, around=around, reach=reach)
+
+    match = match_around(codec_delay_s)
+    own_lag, inverted = match.lag, match.correlation < 0
+    reason = f"the {silent[0]} is silent" if silent else ""
+    if not reason:
+        search_hz = min(rate_hz, _SEARCH_RATE_HZ)
+        curve = cross_correlation(
+            reference=at_rate(source, search_hz),
+            degraded=at_rate(degraded, search_hz),
+            max_lag=round(MAX_DELAY_S * search_hz),
+        )
+        center = len(curve) // 2 + round(codec_delay_s * search_hz)
+        reach = round(WINDOW_S * search_hz) + 1
+        anywhere = strongest(curve)
+        near = strongest(curve[max(0, center - reach) : center + reach + 1])
+        if anywhere.stands_out:
+            inverted = near.correlation < 0
+            if abs(near.correlation) < _AS_GOOD * abs(anywhere.correlation):
+                own_lag = match_around(anywhere.lag / search_hz).lag
+                reason = (
+                    f"by itself the clip comes {lateness(own_lag / rate_hz)}, and is compared as "
+                    f"if {lateness(match.lag / rate_hz)}, close to its codec's delay"
+                )
+        elif abs(match.correlation) < PLAINLY_ALIKE:
+            reason = (
+                f"the decode resembles the source at no lag within {MAX_DELAY_S:g} s more than at "
+                f"others; close to its codec's delay the correlation is {match.correlation:.2f}"
+            )
+    lost = reason and own_lag == match.lag
+    return Delay(
+        coded.clip,
+        coded.codec,
+        lag_s=match.lag / rate_hz,
+        rate_hz=rate_hz,
+        correlation=match.correlation,
+        inverted=inverted and not reason,
+        found=not reason,
+        own_lag_s=None if lost else own_lag / rate_hz,
+        reason=reason,
+    )

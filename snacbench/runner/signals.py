@@ -12,7 +12,6 @@ by the same rules:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 
@@ -21,10 +20,8 @@ from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.audio.silence import LONGEST_HOLE_S
 from snacbench.errors import AudioError, Undefined
+from snacbench.request import Channels, ReferenceRule
 from snacbench.types import Audio, CodecSpec, MetricSpec
-
-Channels = Literal["mono", "stereo"]
-ReferenceRule = Literal["source", "codec-input"]
 
 _CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
 _UNSTATED_BAND_HZ = 3_400.0  # the narrowest band that codecs of speech and music fall back to
@@ -44,7 +41,9 @@ def source_signal(audio: Audio, channels: Channels) -> Audio:
     audio = limited(audio)
     if channels == "mono":
         mono = downmix(audio)
-        if _energy(mono) < _CANCELLED * _energy(audio):
+        # Mean squares over time and channels, without their constant part.
+        before, after = (np.var(a.samples, axis=1, dtype=np.float64).mean() for a in (audio, mono))
+        if after < _CANCELLED * before:
             raise AudioError(
                 f"its {audio.channels} channels cancel in the downmix to mono: of one recorded "
                 "sound, some have the opposite polarity; use --channels stereo, or one channel"
@@ -56,11 +55,6 @@ def source_signal(audio: Audio, channels: Channels) -> Audio:
             "--channels mono"
         )
     return audio
-
-
-def _energy(audio: Audio) -> float:
-    """Mean square over time and channels, without their constant part."""
-    return float(np.var(audio.samples, axis=1, dtype=np.float64).mean())
 
 
 def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:
@@ -140,6 +134,12 @@ def match_length(*, reference: Audio, degraded: Audio) -> Audio:
     return _fitted(degraded, reference.num_samples)
 
 
+@lru_cache(maxsize=_FITTED_KEPT)
+def _fitted(audio: Audio, num_samples: int) -> Audio:
+    """The very same object for all metrics, by which they find what they share."""
+    return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)
+
+
 def check_covers(*, reference: Audio, degraded: Audio) -> None:
     """Refuse a decode that ends early, also for metrics that take pairs of any length.
 
@@ -155,9 +155,3 @@ def check_covers(*, reference: Audio, degraded: Audio) -> None:
             f"the decode lasts {degraded.duration_s:.3f} s, the reference "
             f"{reference.duration_s:.3f} s; a decode must cover its reference"
         )
-
-
-@lru_cache(maxsize=_FITTED_KEPT)
-def _fitted(audio: Audio, num_samples: int) -> Audio:
-    """The very same object for all metrics, by which they find what they share."""
-    return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)

@@ -22,16 +22,17 @@ import numpy as np
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read
 from snacbench.audio.resample import resample
+from snacbench.request import Channels
 from snacbench.rows import Speed
 from snacbench.runner.coding import now
-from snacbench.runner.loading import CPU, CUDA, BatchCodec, CodecHandle, LoadedCodec, load
+from snacbench.runner.loading import BatchCodec, LoadedCodec, load
+from snacbench.runner.plan import CPU, CUDA, PlannedCodec
 from snacbench.runner.pool import run_jobs
-from snacbench.runner.signals import Channels, codec_inputs
+from snacbench.runner.signals import codec_inputs
 from snacbench.store.provenance import machine
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio
 
-DEFAULT_BUDGET_S = 4.0
 MATERIAL_S = 3.0  # one second of each domain
 SHORT_S = 1.0  # for codecs so slow that the budget would end before `_FEWEST_REPEATS` of these
 _MATERIAL_RATE_HZ = 48_000
@@ -49,16 +50,16 @@ _LOAD_TAKES_S = 0.1  # the kernel counts in hundredths of a second
 class SpeedJob:
     """An operating point to be timed, in `budget_s` seconds beyond what loading it takes."""
 
-    codec: CodecHandle
+    codec: PlannedCodec
     channels: Channels
     budget_s: float
 
     def row(self, **found: Any) -> Speed:
         """The row of this job, with what was found."""
-        handle, here = self.codec, machine()
+        codec, here = self.codec, machine()
         name = f"{here['processor']}, {here['cores']} cores"
-        row = Speed(handle.spec.name, handle.device, handle.precision, name)
-        return replace(row, starts_process=handle.spec.family == "command", **found)
+        row = Speed(codec.spec.name, codec.device, codec.precision, name)
+        return replace(row, starts_process=codec.spec.family == "command", **found)
 
 
 def measured(jobs: Sequence[SpeedJob], *, log: Path) -> Iterator[Speed]:
@@ -159,25 +160,23 @@ def _material() -> np.ndarray[Any, Any]:
 
 def why_unstable(row: Speed, *, processors: int) -> str:
     """Why the figures of a row are not to be relied on; empty where they are."""
-    return "; ".join(_signs(row, processors))
-
-
-def _signs(row: Speed, processors: int) -> Iterator[str]:
+    signs = []
     if (n := len(row.encode_s)) < _FEWEST_REPEATS:
-        yield f"{n} repeats within the budget, fewer than {_FEWEST_REPEATS}"
+        signs.append(f"{n} repeats within the budget, fewer than {_FEWEST_REPEATS}")
     for what, seconds in (("encoding", row.encode_s), ("decoding", row.decode_s)):
         if min(seconds) < _SHORTEST_S:
-            yield f"{what} takes less than {1000 * _SHORTEST_S:g} ms"
+            signs.append(f"{what} takes less than {1000 * _SHORTEST_S:g} ms")
             continue
         mean = statistics.fmean(seconds)
         deviation = statistics.stdev(seconds) / mean if n > 1 else 0.0
         extreme = max(abs(end - mean) for end in (min(seconds), max(seconds))) / mean
         if deviation >= _MOST_DEVIATION:
-            yield f"standard deviation of {what} {deviation:.0%} of its mean"
+            signs.append(f"standard deviation of {what} {deviation:.0%} of its mean")
         elif extreme >= _MOST_EXTREME:
-            yield f"a repeat of {what} {extreme:.0%} off its mean"
+            signs.append(f"a repeat of {what} {extreme:.0%} off its mean")
     if row.load is not None and processors - row.load < _LEAST_FREE_PROCESSORS:
-        yield f"other processes kept {row.load:.1f} of {processors} processors busy"
+        signs.append(f"other processes kept {row.load:.1f} of {processors} processors busy")
+    return "; ".join(signs)
 
 
 class OtherLoad:

@@ -1,51 +1,93 @@
-"""What computes each codec and each metric of a run: packages, versions, digests of plug-ins.
+"""What computes each codec and each metric of a run, asked and checked before it begins.
 
 A run that is gone on with, or scored again, is computed by the same throughout.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import packages_distributions, version
+from typing import TypeVar
 
-from snacbench.errors import StoreError
+from snacbench.errors import StoreError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
 from snacbench.plugins import origin_of
-from snacbench.rows import Run, Versions
-from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.ready import asked
+from snacbench.rows import Run
 from snacbench.store.agree import METRIC_VERSION, first_difference
 from snacbench.types import Metric
 
+ASR_FACT = "asr"
 _SHOWN_DIGITS = 16
 
+Answer = TypeVar("Answer")
+Versions = dict[str, dict[str, str]]
 
-def versions_of_codecs(codecs: Iterable[PlannedCodec]) -> dict[str, dict[str, str]]:
-    """What computes the models of these operating points, by model.
+
+def asked(question: Callable[[], Answer], name: str) -> Answer:
+    """What a codec or metric answers before a run; its code may be from anywhere.
 
     Raises
     ------
     UserError
-        If a codec cannot tell.
+        If it fails.
     """
-    models = {codec.spec.model: codec.model for codec in codecs}
+    try:
+        return question()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"{name} fails before the run ({type(error).__name__}: {error}); leave it out, or ask "
+            "who made it"
+        ) from error
+
+
+def make_ready(metrics: Iterable[Metric]) -> None:
+    """Let every metric look for what it needs, and fetch it; raises as `asked`."""
+    for metric in metrics:
+        asked(metric.ready, metric.spec.name)
+
+
+def facts_of(metrics: Iterable[Metric]) -> Mapping[str, str]:
+    """What computes the metrics, for the record of a run; raises as `asked`."""
+    return {
+        key: text
+        for metric in metrics
+        for key, text in asked(metric.versions, metric.spec.name).items()
+    }
+
+
+def versions_of_codecs(models: Mapping[str, CodecModel]) -> Versions:
+    """What computes models, by the names that they have in a run; raises as `asked`."""
     return {name: _versions(model, name, model.requires) for name, model in models.items()}
 
 
-def versions_of_metrics(metrics: Iterable[Metric]) -> dict[str, dict[str, str]]:
-    """What computes these metrics, by name.
-
-    Raises
-    ------
-    UserError
-        If a metric cannot tell.
-    """
+def versions_of_metrics(metrics: Iterable[Metric]) -> Versions:
+    """What computes these metrics, by name; raises as `asked`."""
     return {
         m.spec.name: {METRIC_VERSION: m.spec.version, **_versions(m, m.spec.name, m.spec.requires)}
         for m in metrics
     }
+
+
+def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> dict[str, str]:
+    origin = origin_of(item)
+    versions = {origin.package: origin.version}
+    if origin.module is not None:
+        digest = sha256_of_file(origin.module)[:_SHOWN_DIGITS]
+        versions[origin.module.name] = f"sha256 {digest}"
+    for module in modules:
+        versions |= {package: version(package) for package in _packages().get(module, ())}
+    return versions | dict(asked(item.versions, name))
+
+
+@cache
+def _packages() -> Mapping[str, list[str]]:
+    """Names of the packages that bring each module."""
+    return packages_distributions()
 
 
 def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str) -> None:
@@ -68,18 +110,32 @@ def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str)
         )
 
 
-def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> dict[str, str]:
-    origin = origin_of(item)
-    versions = {origin.package: origin.version}
-    if origin.module is not None:
-        digest = sha256_of_file(origin.module)[:_SHOWN_DIGITS]
-        versions[origin.module.name] = f"sha256 {digest}"
-    for module in modules:
-        versions |= {package: version(package) for package in _packages().get(module, ())}
-    return versions | dict(asked(item.versions, name))
+def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
+    """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 
-
-@cache
-def _packages() -> Mapping[str, list[str]]:
-    """Names of the packages that bring each module."""
-    return packages_distributions()
+    Raises
+    ------
+    StoreError
+        If words in the run were heard by another recogniser than is to hear them now, or a metric
+        of the same version is computed by another package.
+    """
+    added = tuple(metrics)
+    facts, versions = facts_of(added), versions_of_metrics(added)
+    before, now = run.facts.get(ASR_FACT), facts.get(ASR_FACT)
+    if before and now and before != now:
+        raise StoreError(
+            f"{place} was scored by the recogniser {before}, and this would be {now}; one run "
+            "holds one recogniser's error rates: name that one with --asr, or score a copy of "
+            "the run made before"
+        )
+    # A metric whose own version has changed scores everything anew, and mixes nothing.
+    then = {name: of.get(METRIC_VERSION) for name, of in run.metric_versions.items()}
+    same = {name: of for name, of in versions.items() if then.get(name) == of[METRIC_VERSION]}
+    check_versions(run, codecs={}, metrics=same, place=place)
+    kept = tuple(spec for spec in run.metrics if spec.name not in versions)
+    return replace(
+        run,
+        metrics=(*kept, *(metric.spec for metric in added)),
+        facts={**run.facts, **facts},
+        metric_versions={**run.metric_versions, **versions},
+    )

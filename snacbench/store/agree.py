@@ -14,7 +14,6 @@ METRIC_VERSION = "metric version"
 _SHOWN_DIGEST = 12
 _NONE = "none"
 _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kind of device
-_RULES = {"channels": "mono", "reference": "source"}  # and what runs did before they wrote it down
 
 
 def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
@@ -84,8 +83,8 @@ def _differences(
     if same_set and one.set_sha256 != other.set_sha256:
         then, now = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
         yield ("the test set", then, now, "run both on the same clips")
-    for rule, default in _RULES.items():
-        then, now = (str(run.recipe.get(rule, default)) for run in (one, other))
+    for rule in ("channels", "reference"):
+        then, now = (str(getattr(run.request, rule)) for run in (one, other))
         if then != now:
             yield (f"--{rule}", then, now, "run one of them again by the other's rule")
     if same_seed and one.seed != other.seed:

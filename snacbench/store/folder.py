@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError
+from snacbench.request import request_of_schema_1
 from snacbench.rows import (
     Agreement,
     Calibration,
@@ -36,11 +37,17 @@ from snacbench.rows import (
     Speed,
     SpotCheck,
 )
-from snacbench.store.blocks import Block, read_blocks, read_unless
-from snacbench.store.rows import from_json, pack_histogram, to_jsonable
+from snacbench.store.rows import (
+    Block,
+    from_json,
+    pack_histogram,
+    read_blocks,
+    read_unless,
+    to_jsonable,
+)
 from snacbench.types import Clip
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe
 RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
@@ -134,19 +141,34 @@ class RunFolder:
         folder = cls(path)
         if not (path / RUN_FILE).is_file():
             raise StoreError(f"{path} holds no run: there is no {RUN_FILE} in it")
-        found = folder.run.schema_version
-        if found != SCHEMA_VERSION:
-            raise StoreError(
-                f"{path} was written with schema version {found}, this snacbench reads "
-                f"{SCHEMA_VERSION}; use the version named in its {RUN_FILE}"
-            )
+        _ = folder.run
         return folder
 
     @property
     def run(self) -> Run:
-        """How the run was made."""
+        """How the run was made.
+
+        Raises
+        ------
+        StoreError
+            If that was written by a later version of snacbench, or is no such record.
+        """
         path = self.path / RUN_FILE
-        return from_json(path.read_bytes(), Run, origin=str(path))
+        try:
+            told = json.loads(path.read_bytes())
+            found = told["schema_version"]
+        except (ValueError, KeyError, TypeError):
+            found = told = None  # said below
+        if found is not None and found not in range(1, SCHEMA_VERSION + 1):
+            raise StoreError(
+                f"{path.parent} was written with schema version {found}, this snacbench reads "
+                f"{SCHEMA_VERSION} and below; use the version named in its {RUN_FILE}"
+            )
+        if told is not None and "recipe" in told:
+            told["request"] = request_of_schema_1(told.pop("recipe"))
+            told["schema_version"] = SCHEMA_VERSION
+        text = path.read_bytes() if told is None else json.dumps(told)
+        return from_json(text, Run, origin=str(path))
 
     def rewrite_run(self, run: Run) -> None:
         """Put another provenance in the place of the run's; old or new, never half of it."""
@@ -182,22 +204,19 @@ class RunFolder:
         places: list[int] = []
         remaining = iter(rows)
         while block := list(islice(remaining, _ROWS_AT_ONCE)):
-            places += self._append_block(block)
+            lines: dict[str, list[bytes]] = {}
+            for row in block:
+                lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
+            began: dict[str, Iterator[int]] = {}
+            with _explained(self.path):
+                for name, encoded in lines.items():  # in the order in which the rows came
+                    with (self.path / name).open("ab") as stream:
+                        began[name] = accumulate(map(len, encoded), initial=stream.tell())
+                        stream.write(b"".join(encoded))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+            places += [next(began[ROW_FILES[type(row)]]) for row in block]
         return places
-
-    def _append_block(self, rows: Sequence[object]) -> list[int]:
-        lines: dict[str, list[bytes]] = {}
-        for row in rows:
-            lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
-        began: dict[str, Iterator[int]] = {}
-        with _explained(self.path):
-            for name, encoded in lines.items():  # in the order in which the rows came
-                with (self.path / name).open("ab") as stream:
-                    began[name] = accumulate(map(len, encoded), initial=stream.tell())
-                    stream.write(b"".join(encoded))
-                    stream.flush()
-                    os.fsync(stream.fileno())
-        return [next(began[ROW_FILES[type(row)]]) for row in rows]
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
         """Every complete row of a kind, in the order in which they were appended.

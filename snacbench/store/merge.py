@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from snacbench.errors import StoreError
 from snacbench.rows import (
@@ -26,43 +27,43 @@ from snacbench.rows import (
     Delay,
     ListenerScore,
     ListeningSummary,
+    Run,
     Score,
     Speed,
     SpotCheck,
 )
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
-from snacbench.store.joined import joined_run
-from snacbench.types import Clip
+from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
 
 _VALUES_AGREE = 1e-9  # relative: sums in another order on another machine
 PARTS_FOLDER = "parts"
 
 # By what a row is known, and what of it two machines must agree on.
-_KEY: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    Calibration: lambda r: (r.codec,),
-    Agreement: lambda r: (r.codec, r.computed, r.baseline),
-    SpotCheck: lambda r: (r.codec,),
-    ClipMeasures: lambda r: (r.clip,),
-    Coded: lambda r: (r.clip, r.codec),
-    CodeHistogram: lambda r: (r.clip, r.codec, r.stream),
-    CodedBytes: lambda r: (r.clip, r.codec, r.coder, r.shuffled),
-    Speed: lambda r: (r.codec,),
-    Delay: lambda r: (r.clip, r.codec),
-    Score: lambda r: (r.clip, r.codec, r.metric, r.version),
+_Facts = Callable[[Any], tuple[Any, ...]]
+_KINDS: dict[type, tuple[_Facts, _Facts]] = {
+    Calibration: (lambda r: (r.codec,), lambda r: (r.delay_s, r.found)),
+    Agreement: (lambda r: (r.codec, r.computed, r.baseline), lambda r: (r.tokens, r.equal)),
+    SpotCheck: (lambda r: (r.codec,), lambda r: (r.passed,)),
+    ClipMeasures: (lambda r: (r.clip,), lambda r: ()),
+    Coded: (
+        lambda r: (r.clip, r.codec),
+        lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
+    ),
+    CodeHistogram: (
+        lambda r: (r.clip, r.codec, r.stream),
+        lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
+    ),
+    CodedBytes: (
+        lambda r: (r.clip, r.codec, r.coder, r.shuffled),
+        lambda r: (r.tables_sha256, r.stream_bytes),
+    ),
+    Speed: (lambda r: (r.codec,), lambda r: ()),
+    Delay: (lambda r: (r.clip, r.codec), lambda r: (r.lag_s, r.found, r.inverted)),
+    Score: (lambda r: (r.clip, r.codec, r.metric, r.version), lambda r: (r.status, r.value)),
 }
-_ESSENCE: dict[type, Callable[[Any], tuple[Any, ...]]] = {
-    Calibration: lambda r: (r.delay_s, r.found),
-    Agreement: lambda r: (r.tokens, r.equal),
-    SpotCheck: lambda r: (r.passed,),
-    ClipMeasures: lambda r: (),
-    Coded: lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
-    CodeHistogram: lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
-    CodedBytes: lambda r: (r.tables_sha256, r.stream_bytes),
-    Speed: lambda r: (),
-    Delay: lambda r: (r.lag_s, r.found, r.inverted),
-    Score: lambda r: (r.status, r.value),
-}
+
+Spec = TypeVar("Spec", CodecSpec, MetricSpec)
 
 
 @dataclass(frozen=True)
@@ -98,18 +99,27 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
         check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
-    run = joined_run([part.run for part in parts], [str(part.path) for part in parts])
-    common, repeated = _common_rows(parts)
+    run = _joined_run([part.run for part in parts], [str(part.path) for part in parts])
+    names = [spec.name for part in parts for spec in part.run.codecs]
+    shared = {name for name in names if names.count(name) > 1}
+    common, repeated = _common_rows(parts, shared)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         made = RunFolder.create(partial, run, list(parts[0].read(Clip)))
         made.append(common)
-        for part in parts:
-            made.append(_own_rows(part, _shared_codecs(parts)))
+        for part in parts:  # rows of the codecs that no other part has, as they are
+            for kind in _KINDS:
+                if kind is not ClipMeasures:
+                    rows: Iterator[Any] = part.read(kind)
+                    made.append(row for row in rows if row.codec not in shared)
         made.append(_listening_rows(parts))
-        _keep_provenance(parts, made)
+        provenance = RunFolder(made.path / PARTS_FOLDER)  # every part's own, as it was
+        provenance.path.mkdir()
+        for number, part in enumerate(parts, start=1):
+            text = (part.path / RUN_FILE).read_text("utf-8")
+            provenance.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
         linked, copied, missing = _take_files(parts, made)
         partial.rename(target)
     finally:
@@ -117,20 +127,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     return Merged(RunFolder.open(target), repeated, linked, copied, missing)
 
 
-def _shared_codecs(parts: Sequence[RunFolder]) -> set[str]:
-    names = [spec.name for part in parts for spec in part.run.codecs]
-    return {name for name in names if names.count(name) > 1}
-
-
-def _own_rows(part: RunFolder, shared: set[str]) -> Iterator[object]:
-    """Rows of the codecs that no other part has, as they are."""
-    for kind in _KEY:
-        if kind is not ClipMeasures:
-            rows: Iterator[Any] = part.read(kind)
-            yield from (row for row in rows if row.codec not in shared)
-
-
-def _common_rows(parts: Sequence[RunFolder]) -> tuple[list[object], int]:
+def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[object], int]:
     """Rows that several parts could have, each once, and how many were there more often.
 
     Raises
@@ -138,23 +135,34 @@ def _common_rows(parts: Sequence[RunFolder]) -> tuple[list[object], int]:
     StoreError
         If two parts have different ones.
     """
-    shared, found, repeated = _shared_codecs(parts), list[object](), 0
-    for kind, key in _KEY.items():
+    found, repeated = list[object](), 0
+    for kind, (key, essence) in _KINDS.items():
         rows: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
         for part in parts:
             read: Iterator[Any] = part.read(kind)
             if kind is not ClipMeasures:  # which belong to no codec
                 read = (row for row in read if row.codec in shared)
             # A row that a killed process wrote twice counts as it was written last.
-            own = {key(row): row for row in read}
-            for name, row in own.items():
-                if name in rows:
-                    repeated += 1
-                    _check_equal(kind, rows[name], (part, row))
-                else:
-                    rows[name] = (part, row)
+            for name, row in {key(row): row for row in read}.items():
+                first, known = rows.setdefault(name, (part, row))
+                if known is row:
+                    continue
+                repeated += 1
+                for one, other in zip(essence(known), essence(row), strict=True):
+                    if not _same(one, other):
+                        raise StoreError(
+                            f"{first.path} and {part.path} cannot be merged: they disagree on "
+                            f"{' '.join(map(str, name))} ({kind.__name__} row): {one!s:.80} and "
+                            f"{other!s:.80}; leave this codec out of one of them"
+                        )
         found += [row for _, row in rows.values()]
     return found, repeated
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_VALUES_AGREE)
+    return bool(one == other)
 
 
 def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
@@ -179,64 +187,97 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
         yield summary
 
 
-def _check_equal(kind: type, one: tuple[RunFolder, Any], other: tuple[RunFolder, Any]) -> None:
-    (first, row), (second, again) = one, other
-    pairs = zip(_ESSENCE[kind](row), _ESSENCE[kind](again), strict=True)
-    for found, expected in pairs:
-        if not _same(found, expected):
-            name = " ".join(map(str, _KEY[kind](row)))
-            raise StoreError(
-                f"{first.path} and {second.path} cannot be merged: they disagree on {name} "
-                f"({kind.__name__} row): {found!s:.80} and {expected!s:.80}; leave this codec out "
-                "of one of them"
-            )
-
-
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=_VALUES_AGREE)
-    return bool(one == other)
-
-
-def _keep_provenance(parts: Sequence[RunFolder], made: RunFolder) -> None:
-    """Every part's own ``run.json``, as it was."""
-    kept = RunFolder(made.path / PARTS_FOLDER)
-    kept.path.mkdir()
-    for number, part in enumerate(parts, start=1):
-        text = (part.path / RUN_FILE).read_text("utf-8")
-        kept.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
-
-
 def _take_files(parts: Sequence[RunFolder], made: RunFolder) -> tuple[int, int, int]:
-    """Decoded audio, and codes where they were kept."""
+    """Decoded audio, and codes where they were kept: files linked, copied and missing.
+
+    Raises
+    ------
+    StoreError
+        If one can be neither linked nor copied.
+    """
     linked = copied = missing = 0
     for row in made.read(Coded):
         for name in filter(None, (row.decoded, row.codes)):
             source = next((p for part in parts if (p := part.path / name).is_file()), None)
             if source is None:
                 missing += 1
-            elif _link(source, made.path / name):
+                continue
+            target = made.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
                 linked += 1
-            else:
+            except OSError:  # another disk, or one without hard links
+                try:
+                    shutil.copy2(source, target)
+                except OSError as error:
+                    raise StoreError(
+                        f"cannot copy {source} to {target}: {error.strerror}"
+                    ) from error
                 copied += 1
     return linked, copied, missing
 
 
-def _link(source: Path, target: Path) -> bool:
-    """Take a file over; True if it shares its disk space, False if it had to be copied.
+# --------------------------------------------------------------------- provenance of a merged run
+
+
+def _joined_run(runs: Sequence[Run], names: Sequence[str]) -> Run:
+    """How a run of several parts was made.
 
     Raises
     ------
     StoreError
-        If it can be neither linked nor copied.
+        If a codec or metric of one name is not the same one in all parts; `names` tell the parts.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without hard links
-        try:
-            shutil.copy2(source, target)
-        except OSError as error:
-            raise StoreError(f"cannot copy {source} to {target}: {error.strerror}") from error
-        return False
-    return True
+    request = replace(
+        runs[0].request,
+        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        merged=tuple(run.id for run in runs),
+    )
+    return replace(
+        runs[0],
+        id=uuid.uuid4().hex[:12],
+        started_utc=min(run.started_utc for run in runs),
+        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
+        request=request,
+        device=", ".join(dict.fromkeys(run.device for run in runs)),
+        codecs=_union([run.codecs for run in runs], names),
+        metrics=_union([run.metrics for run in runs], names),
+        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
+        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
+        packages=_by_part([run.packages for run in runs]),
+        facts=_by_part([run.facts for run in runs]),
+        machine=_by_part([run.machine for run in runs]),
+    )
+
+
+def _union(parts: Sequence[tuple[Spec, ...]], names: Sequence[str]) -> tuple[Spec, ...]:
+    """Every spec once, in the order of the parts."""
+
+    def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
+        if isinstance(spec, CodecSpec):  # its weights' content, not where they lay
+            return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}
+        return dict(vars(spec))
+
+    found: dict[str, tuple[Spec, str]] = {}
+    for part, name in zip(parts, names, strict=True):
+        for spec in part:
+            known, where = found.setdefault(spec.name, (spec, name))
+            first, second = essence(known), essence(spec)
+            if differing := [field for field in first if first[field] != second[field]]:
+                field = differing[0]
+                raise StoreError(
+                    f"{where} and {name} cannot be merged: {spec.name} is not the same in both "
+                    f"({field}: {first[field]!s:.80} and {second[field]!s:.80})"
+                )
+    return tuple(spec for spec, _ in found.values())
+
+
+def _by_part(parts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What all parts share as it is, what differs with the number of its part."""
+    joined: dict[str, str] = {}
+    for key in dict.fromkeys(key for part in parts for key in part):
+        values = [part.get(key) for part in parts]
+        told = (f"{v} (part {n})" for n, v in enumerate(values, start=1) if v is not None)
+        joined[key] = str(values[0]) if len(set(values)) == 1 else "; ".join(told)
+    return joined

@@ -183,7 +183,7 @@ def run_notes(
         run = rows.run
         yield (
             f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
-            f"{run.recipe.get('channels', 'mono')}, snacbench {run.snacbench_version}."
+            f"{run.request.channels}, snacbench {run.snacbench_version}."
         )
 
 

@@ -45,7 +45,7 @@ def test_batches_give_the_codes_of_clips_alone_and_say_so(
         assert done.returncode == 0, done.stderr
     assert codes_of(tmp_path / "together") == codes_of(tmp_path / "alone")
     run = RunFolder.open(tmp_path / "together")
-    assert run.run.recipe["batch"] == 3
+    assert run.run.request.batch == 3
     batches = {c.clip[-1]: c.batch for c in run.read(Coded) if c.codec == "snac-mini"}
     assert sorted(batches[clip] or 0 for clip in "0123") == [1, 3, 3, 3]
     assert {c.batch for c in run.read(Coded) if c.codec == "opus@24kbps"} == {1}
@@ -66,7 +66,7 @@ def test_reduced_precision_is_recorded_with_what_it_costs(
     (row,) = run.read(Agreement)
     assert 0 < row.equal < row.tokens
     provenance = json.loads((run.path / "run.json").read_text())
-    assert provenance["recipe"]["precision"] == "bf16"
+    assert provenance["request"]["precision"] == "bf16"
     assert provenance["facts"]["precision"].startswith("bfloat16")
     before = (run.path / "agreements.jsonl").read_bytes()
     assert cli("run", "--resume", run.path).returncode == 0

@@ -67,7 +67,7 @@ def test_the_run_says_which_files_they_were(finished: Path, place: Path) -> None
     assert len(weights["sha256"]["weights.pth"]) == 64
     assert "quantizer_dropout unknown" in specs["A@3kbps"]["settings"]["notes"][0]
     assert specs["C@1.5kbps"]["truncated"]
-    assert run["recipe"]["codecs"].startswith(f"A=dac:{place}/runs/base,")
+    assert run["request"]["codecs"].startswith(f"A=dac:{place}/runs/base,")
 
 
 def unfinished(finished: Path, copy: Path) -> Path:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from snacbench.errors import UserError
 from snacbench.recipes import shipped_recipes
-from snacbench.runner.plan import Request
-from snacbench.runner.preflight import missing
+from snacbench.request import Request
+from snacbench.runner.plan import missing
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import NO_SPEED, Run
 from tests.cli.in_process import call
@@ -43,14 +42,15 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
     made = RunFolder.open(run).run
     assert [spec.name for spec in made.codecs] == ["opus@24kbps"]
     assert made.seed == 5
-    record = made.recipe["from_recipe"]
-    assert record["name"] == "mine"
-    assert record["table"] == "snac-paper"
+    record = made.request.from_recipe
+    assert record
+    assert record.name == "mine"
+    assert record.table == "snac-paper"
     before = {"codecs": "opus@24,lowpass@3.5kHz", "limit": None, "speed_budget_s": None}
-    assert record["overridden"] == before
+    assert record.overridden == before
     again = cli("run", "--resume", run)
     assert again.returncode == 0, again.stderr
-    assert json.loads((run / "run.json").read_text())["recipe"]["from_recipe"] == record
+    assert RunFolder.open(run).run.request.from_recipe == record
     both = cli("run", recipe, "--resume", run)
     assert both.returncode == 2
     assert "takes up the request" in both.stderr

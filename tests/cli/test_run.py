@@ -71,7 +71,7 @@ def test_a_run_has_every_row_and_its_provenance(run: Path) -> None:
     assert {r.status for r in coded} == {"ok"}
     provenance = json.loads((run / "run.json").read_text())
     assert provenance["facts"]["libopus"].startswith("libopus")
-    assert provenance["recipe"]["codecs"] == CODECS
+    assert provenance["request"]["codecs"] == CODECS
     assert provenance["packages"]["numpy"]
     assert provenance["machine"]["cores"]
     assert len(provenance["set_sha256"]) == 64

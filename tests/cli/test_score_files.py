@@ -68,7 +68,7 @@ def test_align_takes_the_delay_away_before_every_metric(
         assert before is not None
         assert after is not None
         assert after > max(before + 0.1, 0.9)
-    assert aligned.run.recipe["outside"]["align"] == "True"
+    assert aligned.run.request.outside.align
     assert "taken away" in aligned.run.facts["delay"]
     coded = list(aligned.read(Coded))
     assert [row.removed_delay_s for row in coded] == pytest.approx([DELAY_S] * 3, abs=1e-4)

@@ -68,7 +68,7 @@ def test_the_whole_way_of_a_corpus(cli: Run, daps: Path, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     run = RunFolder.open(tmp_path / "r").run
     assert run.set_sha256 == digest
-    assert run.recipe["root"] == [str(tmp_path / "moved")]
+    assert run.request.root == (str(tmp_path / "moved"),)
     assert cli("run", "--resume", "r").returncode == 0
 
 

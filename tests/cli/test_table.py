@@ -154,7 +154,7 @@ def test_runs_on_different_sets_are_not_to_be_compared(cli: Run, run: Path, tmp_
 def test_the_layout_is_that_of_the_recipe(run: Path) -> None:
     path = run / "run.json"
     told = json.loads(path.read_text("utf-8"))
-    told["recipe"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
+    told["request"]["from_recipe"] = {"name": "dac-table3", "table": "dac-table3"}
     path.write_text(json.dumps(told), "utf-8")
     done = invoke(run, "--format", "json")
     assert done.exit_code == 0, done.output

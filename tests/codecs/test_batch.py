@@ -94,8 +94,9 @@ def test_codes_on_cpu_and_gpu(name: str, capsys: pytest.CaptureFixture[str]) -> 
     """Reports the agreement; rounding may turn a few codes, never most of them."""
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    from snacbench.runner.agreement import agreements
-    from snacbench.runner.plan import Request, make_plan, with_weights
+    from snacbench.request import Request
+    from snacbench.runner.calibrate import agreements
+    from snacbench.runner.plan import make_plan, with_weights
 
     request = Request(codecs=name, weights=("embedded",), limit=1, device="cuda")
     (row,) = agreements(with_weights(make_plan(request)))

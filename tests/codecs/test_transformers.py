@@ -18,7 +18,8 @@ from snacbench.codecs import transformers_hub as hub
 from snacbench.errors import MissingPackage, WeightsMismatch
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
-from snacbench.runner.plan import Request, make_plan
+from snacbench.request import Request
+from snacbench.runner.plan import make_plan
 from snacbench.selectors import select
 from snacbench.types import Audio, Stream
 from snacbench.weights.locate import locate

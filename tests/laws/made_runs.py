@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Score
 from snacbench.store.folder import RunFolder
 from snacbench.types import Clip, CodecSpec, Domain, MetricSpec
@@ -40,7 +41,7 @@ def run_of(
     specs = tuple(
         CodecSpec(name, system.model or name, "f", 8000, (1,)) for name, system in systems.items()
     )
-    run = Run("r", "now", "1", 1, {}, 0, "cpu", "tiny", set_id * 32, specs, METRICS)
+    run = Run("r", "now", "1", 2, Request(), 0, "cpu", "tiny", set_id * 32, specs, METRICS)
     folder = RunFolder.create(path, run, clips)
     for name, system in systems.items():
         rates = np.broadcast_to(np.asarray(system.kbps, float), len(clips))

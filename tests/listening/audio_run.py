@@ -13,6 +13,7 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
 from snacbench.files import sha256_of_file
+from snacbench.request import Request
 from snacbench.rows import Bits, Calibration, Coded, Run
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Domain
@@ -37,7 +38,7 @@ def spec(name: str) -> CodecSpec:
 
 
 CODECS = (spec("late@8kbps"), spec("early@2kbps"), spec("quiet@4kbps"))
-RUN = Run("run1", "2026-01-02", "1", 1, {"channels": "mono"}, 7, "cpu", "set", "ab" * 32, (), ())
+RUN = Run("run1", "2026-01-02", "1", 2, Request(), 7, "cpu", "set", "ab" * 32, (), ())
 
 Decode = Callable[[Audio], Audio]
 
@@ -64,7 +65,7 @@ def make_audio_run(
 ) -> RunFolder:
     """A run in `path`/run; `signals` are other recordings in place of a clip's own."""
     clips = [_clip(path, id_, (signals or {}).get(id_)) for id_ in CLIPS]
-    run = replace(RUN, codecs=CODECS, recipe={"channels": channels})
+    run = replace(RUN, codecs=CODECS, request=Request(channels=channels))
     folder = RunFolder.create(path / "run", run, [clip for clip, _ in clips])
     folder.append(
         [Calibration(name, DELAYS.get(name, 0) / 24_000, 0.9, 1.0, True) for name in DECODERS]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -15,28 +14,43 @@ import pytest
 pytest.importorskip("torch")
 
 from snacbench.bitstream.container import Bitstream, Header, read, write
-from snacbench.errors import BitstreamError, CodecError, MissingPackage, SnacbenchError, StoreError
-from snacbench.rate.coding.coders import PACKED
-from snacbench.rows import Coded
-from snacbench.runner import coding
-from snacbench.runner.bitstreams import bitstream_of, decode_bitstream
-from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.errors import (
+    BitstreamError,
+    CodecError,
+    MissingPackage,
+    SnacbenchError,
+    StoreError,
+    UserError,
+)
+from snacbench.rate.coding.coders import PACKED, coder_named
+from snacbench.rows import Coded, CodedBytes
+from snacbench.runner.bitstreams import (
+    bitstream_of,
+    codec_meant,
+    codec_of,
+    decode_bitstream,
+    spec_of,
+)
+from snacbench.runner.entropy import coder_rates, kept_clips, kept_codecs
+from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.signals import codec_inputs
-from snacbench.runner.single import codec_meant, codec_of, spec_of
+from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, CodecSpec
 from tests.bitstream.mutations import mutate
 from tests.conftest import broadband
-from tests.runner.toys import SPEC, BatchingToy, loaded_toy, make_clip
+from tests.kept_runs import keep, kept_run
+from tests.rate.coding.corpora import levels
+from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+from tests.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)
 
 
 def coded(selector: str, source: Audio, *, seed: int = 0) -> tuple[Bitstream, LoadedCodec]:
     loaded = codec_meant(selector, EMBEDDED)
-    inputs, mode = codec_inputs(source, loaded.handle.spec)
+    inputs, mode = codec_inputs(source, loaded.planned.spec)
     parts = [loaded.codec.encode(signal) for signal in inputs]
-    return bitstream_of(loaded.handle.spec, source, mode, parts, seed=seed), loaded
+    return bitstream_of(loaded.planned.spec, source, mode, parts, seed=seed), loaded
 
 
 def through_bytes(stream: Bitstream) -> Bitstream:
@@ -55,7 +69,7 @@ def test_the_decoded_signal_is_that_of_the_codec(selector: str, channels: int) -
     expected = [loaded.codec.decode(p, seed=9 + i * alone) for i, p in enumerate(stream.parts)]
     assert np.array_equal(decoded.samples, np.concatenate([e.samples for e in expected]))
     assert decoded.channels == channels
-    assert stream.header.seed == (9 if loaded.handle.spec.stochastic else 0)
+    assert stream.header.seed == (9 if loaded.planned.spec.stochastic else 0)
 
 
 @pytest.mark.parametrize("selector", ["opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"])
@@ -64,20 +78,20 @@ def test_the_codec_is_found_by_the_file(selector: str) -> None:
         loaded = codec_meant(selector, EMBEDDED)
     except MissingPackage as error:
         pytest.skip(str(error))
-    header = header_for(loaded.handle.spec)
-    assert codec_of(header, EMBEDDED).handle == loaded.handle
+    header = header_for(loaded.planned.spec)
+    assert codec_of(header, EMBEDDED).planned == loaded.planned
     assert spec_of(header) is not None
 
 
 def header_for(spec: CodecSpec, **changes: object) -> Header:
-    digests = dict(codec_meant(spec.name, EMBEDDED).handle.spec.weights.sha256)
+    digests = dict(codec_meant(spec.name, EMBEDDED).planned.spec.weights.sha256)
     rate_hz = spec.rate_hz or 48_000
     fields = {"channel_mode": "mono", "seed": 0, "channels": 1, "num_samples": 480, **changes}
     return Header(spec.name, digests, rate_hz, rate_hz, **fields)  # type: ignore[arg-type]
 
 
 def test_a_local_copy_is_looked_for_under_its_published_name() -> None:
-    base = header_for(codec_meant("opus@24", ()).handle.spec)
+    base = header_for(codec_meant("opus@24", ()).planned.spec)
     found = spec_of(replace(base, codec="dac-44khz-local@2.58kbps"))
     assert found is not None
     assert found.name == "dac-44khz@2.58kbps"
@@ -88,14 +102,14 @@ def test_a_local_copy_is_looked_for_under_its_published_name() -> None:
     ["mine@3kbps", "dac", "snac-", "opus@14kbps,mp3@64kbps", "dac-mini@4kbps", "", "X=dac:/"],
 )
 def test_codecs_that_are_unknown_here(name: str) -> None:
-    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec=name)
+    header = replace(header_for(codec_meant("opus@24", ()).planned.spec), codec=name)
     assert spec_of(header) is None
     with pytest.raises(BitstreamError, match="a codec that is unknown here; a checkpoint or"):
         codec_of(header, EMBEDDED)
 
 
 def test_a_selector_must_have_the_point_of_the_file() -> None:
-    header = replace(header_for(codec_meant("opus@24", ()).handle.spec), codec="A@77kbps")
+    header = replace(header_for(codec_meant("opus@24", ()).planned.spec), codec="A@77kbps")
     with pytest.raises(BitstreamError, match="made at A@77kbps, and dac-mini has no such"):
         codec_of(header, EMBEDDED, selector="dac-mini")
 
@@ -168,62 +182,6 @@ def test_a_codec_that_breaks_its_contract() -> None:
         decode_bitstream(with_part(stream, packets=packets), loaded_toy(toy))
 
 
-# --------------------------------------------------------------------------------- keeping codes
-
-
-def kept(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    *,
-    batch: int = 1,
-    spec: CodecSpec = SPEC,
-    keep_codes: bool = True,
-) -> Coded:
-    loaded = loaded_toy(BatchingToy(spec=spec))
-    monkeypatch.setattr(coding, "load", lambda handle: loaded)
-    clips = (make_clip(tmp_path, "c", 3000),)
-    handle = CodecHandle("toy", spec, None, "cpu")
-    job = CodingJob(handle, clips, "mono", 0, tmp_path / "run", batch=batch, keep_codes=keep_codes)
-    ((row, _),) = code_clips(job)
-    return row
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_kept_codes_lie_beside_what_was_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
-) -> None:
-    row = kept(tmp_path, monkeypatch, batch=batch, spec=replace(SPEC, stochastic=True))
-    assert row.codes == "codes/toy/set/c.sncb"
-    data = (tmp_path / "run" / row.codes).read_bytes()
-    assert row.codes_sha256 == hashlib.sha256(data).hexdigest()
-    stream = read(data, lambda header: PACKED)
-    assert stream.header.seed == row.seed
-    assert len(stream.parts[0].packets[0]) == 4 * 3000
-
-
-def test_codes_are_kept_only_if_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = kept(tmp_path, monkeypatch, keep_codes=False)
-    assert (row.status, row.codes, row.codes_sha256) == ("ok", None, None)
-    assert not (tmp_path / "run" / "codes").exists()
-
-
-def test_a_full_disk_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StoreError("the disk is full")
-
-    monkeypatch.setattr(coding, "save", full)
-    with pytest.raises(StoreError, match="the disk is full"):
-        kept(tmp_path, monkeypatch)
-
-
-def test_codes_that_no_file_can_hold_fail_their_clip(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = kept(tmp_path, monkeypatch, spec=replace(SPEC, name="x" * 2_000))
-    assert row.status == "failed"
-    assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
-
-
 # --------------------------------------------------------------------------------------- damage
 
 
@@ -278,3 +236,95 @@ def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
     for damaged in (b"abc", again.parts[0].side_info[:4]):
         with pytest.raises(CodecError, match=r"\d bytes of scales, expected 4 for each of 3"):
             decode_bitstream(with_part(again, side_info=damaged), loaded)
+
+
+# --------------------------------------------------------------- kept codes, for entropy coders
+
+
+def test_codes_come_back_with_their_clusters(tmp_path: Path) -> None:
+    folder = kept_run(tmp_path / "run")
+    (codec,) = kept_codecs(folder)
+    assert codec.codebook_sizes == (32, 32)
+    clips = kept_clips(folder, codec)
+    assert [one.cluster for one in clips] == [f"speaker {n % 4}" for n in range(8)]
+    assert [len(one.parts) for one in clips] == [2] + [1] * 7
+    for number, one in enumerate(clips):
+        assert all(map(np.array_equal, one.parts[0], levels(100, seed=number)))
+    alone = kept_run(tmp_path / "alone", speakers=0)
+    clips = kept_clips(alone, kept_codecs(alone)[0])
+    assert [one.cluster for one in clips] == [one.clip for one in clips]
+
+
+def test_of_two_rows_of_a_clip_the_last_one_counts(tmp_path: Path) -> None:
+    folder = kept_run(tmp_path / "run", count=2)
+    other = levels(100, seed=50)
+    folder.append([keep(folder, "tiny/000", "toy@1kbps", [other])])
+    (codec,) = kept_codecs(folder)
+    assert np.array_equal(kept_clips(folder, codec)[0].parts[0][0], other[0])
+    folder.append([Coded("tiny/000", "toy@1kbps", "failed", "broken")])
+    assert [row.clip for row in kept_codecs(folder)[0].rows] == ["tiny/001"]
+
+
+def test_a_run_that_kept_no_codes_is_refused(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", {"a": {"up": np.arange(3.0)}})
+    with pytest.raises(UserError, match="keeps no codes; make it again with 'snacbench run --keep"):
+        kept_codecs(folder)
+
+
+def test_files_that_the_run_did_not_write_are_refused(tmp_path: Path) -> None:
+    folder = kept_run(tmp_path / "run", count=2)
+    (codec,) = kept_codecs(folder)
+    path = folder.codes_path("tiny/001", "toy@1kbps")
+    whole = path.read_bytes()
+    path.write_bytes(folder.codes_path("tiny/000", "toy@1kbps").read_bytes())
+    with pytest.raises(StoreError, match=r"has sha256 \w+, and the run wrote \w+; make the run"):
+        kept_clips(folder, codec)
+    unchecked = replace(codec, rows=(replace(codec.rows[1], codes_sha256=None),))
+    path.write_bytes(whole[:-1])
+    with pytest.raises(BitstreamError, match="truncated"):
+        kept_clips(folder, unchecked)
+    path.unlink()
+    with pytest.raises(BitstreamError, match="cannot be read"):
+        kept_clips(folder, unchecked)
+
+
+def test_codes_that_are_not_packed_are_not_a_runs(tmp_path: Path) -> None:
+    folder = kept_run(tmp_path / "run", count=2)
+    (codec,) = kept_codecs(folder)
+    path = folder.codes_path("tiny/001", "toy@1kbps")
+    path.write_bytes(write(read(path.read_bytes(), lambda _: PACKED), coder_named("adaptive")))
+    rows = (replace(codec.rows[1], codes_sha256=None),)
+    with pytest.raises(BitstreamError, match="written by the coder 'adaptive'"):
+        kept_clips(folder, replace(codec, rows=rows))
+
+
+def coded_bytes(
+    folder: RunFolder, coder: str, size: int, *, shuffled: bool = False
+) -> list[CodedBytes]:
+    (codec,) = kept_codecs(folder)
+    return [
+        CodedBytes(row.clip, row.codec, coder, "", (size, size), (8.0 * size - 4,) * 2, shuffled)
+        for row in codec.rows
+    ]
+
+
+def test_rates_of_coders(tmp_path: Path) -> None:
+    folder = kept_run(tmp_path / "run", count=2)
+    (codec,) = kept_codecs(folder)
+    rows = [
+        *coded_bytes(folder, "adaptive", 60, shuffled=True),
+        *coded_bytes(folder, "adaptive", 1000),
+        *coded_bytes(folder, "previous", 40)[:1],
+        *coded_bytes(folder, "adaptive", 50),  # counts, being the last
+        CodedBytes("another", codec.spec.name, "adaptive", "", (1, 1), (1.0, 1.0)),
+    ]
+    plain, context, control = coder_rates(codec, rows)
+    # Two clips of 4 s; three parts of 100 + 200 codes of 5 bit with 4 bytes of side information.
+    assert plain.actual_kbps == pytest.approx(3 * (300 * 5 + 32) / 8 / 1000)
+    assert plain.coded_kbps == pytest.approx((4 * 50 * 8 + 3 * 32) / 8 / 1000)
+    assert plain.ideal_kbps == pytest.approx((4 * 50 * 8 - 16 + 3 * 32) / 8 / 1000)
+    assert (plain.coder, plain.shuffled, plain.clips) == ("adaptive", False, 2)
+    assert (context.coder, context.clips) == ("previous", 1)
+    assert (control.coder, control.shuffled) == ("adaptive", True)
+    assert plain.saves_over(2 * plain.coded_kbps) == pytest.approx(0.5)
+    assert plain.saves_over(plain.coded_kbps / 2) == pytest.approx(-1)

@@ -12,7 +12,7 @@ import pytest
 
 from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
 from snacbench.runner import contract
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner.plan import PlannedCodec
 from snacbench.types import Audio, Codec, CodecSpec, Encoded, Stream
 
 STREAM = Stream(Fraction(8_000), 256)
@@ -152,13 +152,13 @@ def test_batches_that_are_not_as_alone() -> None:
 
 
 def test_a_codec_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(handle: CodecHandle) -> Any:
+    def fail(handle: PlannedCodec) -> Any:
         raise ImportError("a library is missing")
 
-    def mistaken(handle: CodecHandle) -> Any:
+    def mistaken(handle: PlannedCodec) -> Any:
         raise WeightsMismatch("damaged")
 
-    handle = CodecHandle("eight", SPEC, None, "cpu")
+    handle = PlannedCodec("eight", SPEC, None, "cpu")
     monkeypatch.setattr(contract, "load", fail)
     (finding,) = contract.check_codec(handle)
     assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")

@@ -9,28 +9,53 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import (
+    MissingPackage,
+    StoreError,
+    UserError,
+    WeightsMismatch,
+    WeightsUnavailable,
+)
+from snacbench.request import Request
 from snacbench.runner import plan as planning
-from snacbench.runner.plan import Request, make_plan, recipe_of, summary_of, with_weights
+from snacbench.runner.plan import (
+    make_plan,
+    plan_codecs,
+    recorded,
+    summary_of,
+    warnings_before,
+    with_weights,
+)
+from snacbench.runner.versions import facts_of, make_ready, scored_too
+from snacbench.testsets.segments import MIN_LUFS
+from snacbench.types import Metric, MetricSpec
+from tests.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 
 
 def test_the_plan_says_what_will_be_done() -> None:
-    plan = make_plan(replace(TOYS, codecs="identity,snac-24khz@0.42", weights=("published",)))
-    text = summary_of(plan)
+    request = replace(TOYS, codecs="identity,snac-24khz@0.42", weights=("published",))
+    text = summary_of(make_plan(request))
     assert "3 clips" in text["test set"]
     assert "environment, music, speech" in text["test set"]
     assert text["codecs"] == "identity, snac-24khz@0.422kbps"
     assert "snac-24khz: published" in text["weights"]
     assert text["to do"].startswith("6 clips to code")
     assert "not known to be trained to be cut to this depth" in text["truncated"]
+    assert text.keys().isdisjoint({"codes", "precision", "decoded audio"})
+    other = replace(TOYS, keep_codes=True, precision="bf16", keep_decoded=False)
+    text = summary_of(make_plan(other))
+    assert text["codes"] == "kept as .sncb files"
+    assert "codes are compared with fp32's first" in text["precision"]
+    assert text["decoded audio"] == "removed once it is scored"
 
 
-def test_a_recipe_makes_the_same_request_again(tmp_path: Path) -> None:
-    assert Request(**recipe_of(TOYS)) == TOYS
-    request = replace(TOYS, data=str(tmp_path))
-    assert recipe_of(request)["data"] == str(tmp_path.resolve())
+def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path: Path) -> None:
+    assert recorded(TOYS) == TOYS
+    request = replace(TOYS, data=str(tmp_path), out=tmp_path)
+    assert recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
+    assert Request().min_lufs == MIN_LUFS
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,9 +63,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "av" else found(name)
     )
-    with pytest.raises(
-        MissingPackage, match=r"opus needs the Python package 'av'.*snacbench check"
-    ):
+    with pytest.raises(MissingPackage, match=r"opus needs the Python package 'av'.*snacbench chec"):
         make_plan(TOYS)
 
 
@@ -53,17 +76,16 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"limit": 0}, "--limit must be 1 or more"), ({"segment_s": 0.0}, "must be above 0")],
+    [
+        ({"limit": 0}, "--limit must be 1 or more"),
+        ({"segment_s": 0.0}, "must be above 0"),
+        ({"precision": "tf32"}, "--precision tf32 is for GPUs; use --device cuda"),
+        ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
+    ],
 )
-def test_numbers_out_of_range_are_refused(change: dict[str, float], message: str) -> None:
+def test_what_makes_no_sense_is_refused(change: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        make_plan(replace(TOYS, **change))
-
-
-def test_kept_codes_are_in_the_plan() -> None:
-    assert "codes" not in planning.summary_of(make_plan(TOYS))
-    kept = planning.summary_of(make_plan(replace(TOYS, keep_codes=True)))
-    assert kept["codes"] == "kept as .sncb files"
+        make_plan(replace(TOYS, **change))  # type: ignore[arg-type]
 
 
 def test_segments_and_limits_are_applied() -> None:
@@ -72,11 +94,13 @@ def test_segments_and_limits_are_applied() -> None:
     assert all(clip.duration_s == pytest.approx(2.0, abs=1e-3) for clip in plan.test_set.clips)
 
 
-def local_snac(folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "config.json").write_text("{}")
-    (folder / "pytorch_model.bin").write_bytes(b"weights of one's own")
-    return folder
+def test_only_pytorch_codecs_take_device_precision_and_batch() -> None:
+    gpu = Request("opus@24,snac-mini", device="cuda", precision="bf16", batch=4)
+    opus, snac = plan_codecs(gpu)[0]
+    assert (opus.device, opus.precision, opus.batch) == ("cpu", "fp32", 1)
+    assert (snac.device, snac.precision, snac.batch) == ("cuda", "bf16", 4)
+    assert plan_codecs(replace(gpu, batch=None))[0][1].batch is None
+    assert plan_codecs(Request("snac-mini"))[0][0].batch == 1
 
 
 @pytest.mark.parametrize(
@@ -90,8 +114,9 @@ def local_snac(folder: Path) -> Path:
 def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(
     tmp_path: Path, codec: str, name: str
 ) -> None:
-    folder = local_snac(tmp_path / "weights")
-    plan = make_plan(replace(TOYS, codecs=codec, weights=(str(folder),)))
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "pytorch_model.bin").write_bytes(b"weights of one's own")
+    plan = make_plan(replace(TOYS, codecs=codec, weights=(str(tmp_path),)))
     (planned,) = with_weights(plan).codecs
     assert planned.spec.name == name
     assert planned.spec.weights.source == "folder"
@@ -101,8 +126,8 @@ def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(
 def test_a_cached_file_with_a_wrong_digest_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path))
+    for variable, value in (("TORCH_HOME", tmp_path), ("SNACBENCH_CACHE", tmp_path)):
+        monkeypatch.setenv(variable, str(value))
     monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
     plan = make_plan(replace(TOYS, codecs="encodec-24khz@6", weights=("published",)))
     name = "encodec_24khz-d7cc33bc.th"
@@ -118,6 +143,45 @@ def test_a_cached_file_with_a_wrong_digest_is_refused(
 
 def test_too_little_space_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plan = make_plan(TOYS)
-    assert planning.free_space_warning(plan, tmp_path / "not" / "yet") == ""
+    assert list(warnings_before(plan, tmp_path / "not" / "yet")) == []
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    assert "only 1e-06 GB are free" in planning.free_space_warning(plan, tmp_path / "r")
+    (warning,) = warnings_before(plan, tmp_path / "r")
+    assert "only 1e-06 GB are free" in warning
+
+
+# -------------------------------------------------------------------- what metrics answer before
+
+
+WORDS = MetricSpec("words", "1", "higher", (0, 9), 16_000, "a toy", needs_transcript=True)
+
+
+def answering(facts: dict[str, str]) -> Metric:
+    return Metric(WORDS, prepare=lambda reference: 1 / 0, versions=lambda: facts)
+
+
+def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix() -> None:
+    run, metric = replace(RUN, facts={"torch": "2"}), answering({"asr": "parrot, 1", "jiwer": "4"})
+    after = scored_too(run, [metric], place="RUN")
+    assert after.metrics[-1] == WORDS
+    assert after.facts == {"torch": "2", "asr": "parrot, 1", "jiwer": "4"}
+    again = scored_too(after, [metric], place="RUN")
+    assert [spec.name for spec in again.metrics].count("words") == 1
+    with pytest.raises(StoreError, match="RUN was scored by the recogniser parrot, 1, and this"):
+        scored_too(after, [answering({"asr": "magpie, 1"})], place="RUN")
+    with pytest.raises(StoreError, match="words was computed by jiwer 4, and here that is 5"):
+        scored_too(after, [answering({"asr": "parrot, 1", "jiwer": "5"})], place="RUN")
+
+
+def test_what_fails_before_a_run_is_named() -> None:
+    def fail() -> None:
+        raise OSError("no such file")
+
+    def refuse() -> None:
+        raise UserError("not today")
+
+    with pytest.raises(UserError, match=r"words fails before the run \(OSError: no such file\)"):
+        make_ready([replace(answering({}), ready=fail)])
+    with pytest.raises(UserError, match="words fails before the run"):
+        facts_of([replace(answering({}), versions=fail)])  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="not today"):
+        make_ready([replace(answering({}), ready=refuse)])

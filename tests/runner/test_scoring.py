@@ -1,4 +1,4 @@
-"""What a clip's decodes are compared over, and what is left in a worker's memory afterwards."""
+"""What a clip's decodes are compared over, and how late each of them comes."""
 
 from __future__ import annotations
 
@@ -7,29 +7,60 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
+from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
 from snacbench.files import sha256_of_file
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
-from snacbench.runner.scoring import DecodeToScore, ScoringJob, score_clip
+from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of, score_clip
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.runner.toys import SPEC
 
 DECODES = 3
+SISDR = ("si_sdr", "si_sdr_aligned")
 
 
-class Features:
-    """Stands for what a metric keeps of a reference."""
+def job_of(
+    folder: Path,
+    source: Audio,
+    decodes: list[Audio],
+    names: tuple[str, ...] = SISDR,
+    delay_s: float = 0.0,
+    **clip: Any,
+) -> ScoringJob:
+    """Files of a clip and its decodes, to be scored."""
 
-    def __init__(self) -> None:
-        self.array = np.zeros(1000)
+    def coded_as(name: str, audio: Audio) -> Coded:
+        write_flac(folder / name, audio)
+        digest = sha256_of_file(folder / name)
+        return Coded("set/clip", name, "ok", decoded=name, decoded_sha256=digest)
+
+    digest = str(coded_as("clip.flac", source).decoded_sha256)
+    shape = (source.rate_hz, source.channels, source.num_samples)
+    made = Clip("set/clip", folder / "clip.flac", digest, *shape, **clip)
+    to_score = tuple(
+        DecodeToScore(coded_as(f"{n}.flac", audio), SPEC, names, delay_s)
+        for n, audio in enumerate(decodes)
+    )
+    return ScoringJob(made, to_score, "stereo", "source", folder, asked_by_name=True)
+
+
+def scores(rows: list[object], *metrics: str) -> list[Score]:
+    return [
+        row for row in rows if isinstance(row, Score) and row.metric in (metrics or {row.metric})
+    ]
+
+
+def toy(name: str) -> MetricSpec:
+    return MetricSpec(name, "1", "higher", (0, 9), 16_000, "a toy")
 
 
 @pytest.fixture
@@ -39,42 +70,28 @@ def _no_collector() -> Iterator[None]:
     gc.enable()
 
 
-def toy(name: str) -> MetricSpec:
-    return MetricSpec(name, "1", "higher", (0, 9), 16_000, "a toy")
-
-
-def job(folder: Path, names: tuple[str, ...]) -> ScoringJob:
-    audio = broadband(0.5, 16_000)
-    path = folder / "clip.flac"
-    write_flac(path, audio)
-    digest = sha256_of_file(path)
-    clip = Clip("set/clip", path, digest, 16_000, 1, audio.num_samples, domain="speech")
-    coded = Coded(
-        clip.id, SPEC.name, "ok", domain="speech", decoded="clip.flac", decoded_sha256=digest
-    )
-    decodes = (DecodeToScore(coded, SPEC, names, 0),) * DECODES
-    return ScoringJob(clip, decodes, "mono", "source", folder, asked_by_name=True)
-
-
 @pytest.mark.usefixtures("_no_collector")
 def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_path):
+    class Features:
+        """Stands for what a metric keeps of a reference."""
+
     kept: list[weakref.ref[Features]] = []
 
     def prepare(reference: Audio):
         features = Features()
         kept.append(weakref.ref(features))
-        return lambda *, degraded: float(features.array[0])
+        return lambda *, degraded: float(features is not None)
 
     def refuse(reference: Audio):
         features = Features()
         kept.append(weakref.ref(features))
-        raise Undefined(f"no score, but {len(features.array)} features")
+        raise Undefined(f"no score, but {features}")
 
     metrics = {"good": Metric(toy("good"), prepare), "bad": Metric(toy("bad"), refuse)}
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
-    rows = [row for row in score_clip(job(tmp_path, tuple(metrics))) if isinstance(row, Score)]
+    audio = broadband(0.5, 16_000)
+    rows = scores(score_clip(job_of(tmp_path, audio, [audio] * DECODES, tuple(metrics))))
     assert [row.status for row in rows] == ["ok", "undefined"] * DECODES
-    assert len(kept) == len(metrics)
     assert [features() for features in kept] == [None, None]
 
 
@@ -86,64 +103,69 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, mess
     odd = Metric(toy("odd"), lambda reference: lambda *, degraded: value)
     fine = Metric(toy("fine"), lambda reference: lambda *, degraded: np.float32(0.5))
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"odd": odd, "fine": fine})
-    rows = [row for row in score_clip(job(tmp_path, ("odd", "fine"))) if isinstance(row, Score)]
-    assert [row.status for row in rows] == ["failed", "ok"] * DECODES
-    assert message in rows[0].reason
-    assert type(rows[1].value) is float
+    audio = broadband(0.5, 16_000)
+    failed, ok = scores(score_clip(job_of(tmp_path, audio, [audio], ("odd", "fine"))))
+    assert (failed.status, ok.status, type(ok.value)) == ("failed", "ok", float)
+    assert message in failed.reason
 
 
-def aligned_job(folder: Path, source: Audio, decodes: list[Audio], delay_s: float) -> ScoringJob:
-    def coded_as(name: str, audio: Audio) -> Coded:
-        write_flac(folder / name, audio)
-        digest = sha256_of_file(folder / name)
-        return Coded("set/clip", name, "ok", decoded=name, decoded_sha256=digest)
+@pytest.mark.parametrize(
+    ("domain", "transcript", "expected"),
+    [
+        ("speech", "three words here", ("ok", 3.0, "")),
+        ("speech", None, ("skipped", None, "words compares words, the test set states no")),
+        ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
+    ],
+)
+def test_transcripts_and_recognisers_reach_the_metric(
+    monkeypatch, tmp_path, domain, transcript, expected
+):
+    def heard_by(asr: str) -> Metric:
+        assert asr == "parrot"
+        return replace(
+            words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
+        )
 
-    reference = coded_as("clip.flac", source)
-    clip = Clip(
-        "set/clip", folder / "clip.flac", str(reference.decoded_sha256), source.rate_hz,
-        source.channels, source.num_samples,
-    )  # fmt: skip
-    to_score = tuple(
-        DecodeToScore(coded_as(f"{n}.flac", audio), SPEC, ("si_sdr", "si_sdr_aligned"), delay_s)
-        for n, audio in enumerate(decodes)
-    )
-    return ScoringJob(clip, to_score, "stereo", "source", folder, asked_by_name=True)
+    spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
+    words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), choose_asr=heard_by)
+    monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
+    audio = broadband(1.0, 16_000)
+    job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
+    (row,) = scores(score_clip(replace(job, asr="parrot")))
+    assert (row.status, row.value) == expected[:2]
+    assert row.reason.startswith(expected[2])
 
 
-def noisy(audio: Audio) -> Audio:
-    rng = np.random.default_rng(0)
-    noise = 0.01 * rng.standard_normal(audio.samples.shape)
+def noisy(audio: Audio, gain: float = 0.01) -> Audio:
+    noise = gain * np.random.default_rng(0).standard_normal(audio.samples.shape)
     return Audio((audio.samples + noise).astype(np.float32), audio.rate_hz)
 
 
 def test_aligned_metrics_compare_the_same_part_for_every_lag(tmp_path):
     source = broadband(2.2, 24_000, channels=2)
     decode = noisy(source)
-    decodes = [decode, advanced(decode, -5), advanced(decode, 6)]
-    rows = score_clip(aligned_job(tmp_path, source, decodes, 0.0))
-    values = [row.value for row in rows if isinstance(row, Score) and row.version == "2"]
+    rows = score_clip(job_of(tmp_path, source, [decode, advanced(decode, -5), advanced(decode, 6)]))
+    values = [row.value for row in scores(rows, "si_sdr_aligned")]
     assert values == pytest.approx([values[0]] * 3, abs=0.01)
-    raw = [row.value for row in rows if isinstance(row, Score) and row.metric == "si_sdr"]
+    raw = [row.value for row in scores(rows, "si_sdr")]
     assert max(raw[1:]) < raw[0] - 10
     assert [r.lag_s * 24_000 for r in rows if isinstance(r, Delay)] == pytest.approx([0, 5, -6])
 
 
 def test_a_delay_is_entered_once_and_before_the_scores(tmp_path):
     source = broadband(1.0, 24_000)
-    job = aligned_job(tmp_path, source, [noisy(source)], 0.0)
+    job = job_of(tmp_path, source, [noisy(source)])
     rows = score_clip(job)
     assert [type(row) for row in rows] == [Delay, Score, Score]
-    (decode,) = job.decodes
-    again = score_clip(replace(job, decodes=(replace(decode, delay_known=True),)))
-    assert again == rows[1:]
+    known = replace(job.decodes[0], delay_known=True)
+    assert score_clip(replace(job, decodes=(known,))) == rows[1:]
 
 
 @pytest.mark.parametrize(("lag_s", "status"), [(0.2, "ok"), (-0.3, "ok"), (0.45, "undefined")])
 def test_a_clip_too_short_for_its_delay_has_no_aligned_score(tmp_path, lag_s, status):
     source = broadband(0.8, 24_000)
     late = advanced(noisy(source), -round(lag_s * 24_000))
-    rows = score_clip(aligned_job(tmp_path, source, [late], lag_s))
-    (row,) = (row for row in rows if isinstance(row, Score) and row.version == "2")
+    (row,) = scores(score_clip(job_of(tmp_path, source, [late], delay_s=lag_s)), SISDR[1])
     assert row.status == status
     if status == "undefined":
         assert "the decode comes 450.0 ms late and the clip lasts 0.800 s" in row.reason
@@ -152,8 +174,107 @@ def test_a_clip_too_short_for_its_delay_has_no_aligned_score(tmp_path, lag_s, st
 def test_another_length_is_undefined_in_seconds(tmp_path):
     source = broadband(1.0, 24_000)
     half = Audio(source.samples[:, :12_000], 24_000)
-    rows = score_clip(aligned_job(tmp_path, source, [half], 0.0))
-    raw, aligned = (row for row in rows if isinstance(row, Score))
+    raw, aligned = scores(score_clip(job_of(tmp_path, source, [half])))
     assert raw.status == aligned.status == "undefined"
     assert "lasts 0.500 s" in raw.reason
     assert "lasts 0.500 s, the clip 1.000 s" in aligned.reason
+
+
+def test_a_file_that_was_changed_or_removed_is_not_scored(tmp_path):
+    source = broadband(0.5, 24_000)
+    job = job_of(tmp_path, source, [source, source])
+    write_flac(tmp_path / "0.flac", noisy(source))
+    (tmp_path / "1.flac").unlink()
+    changed, _, gone, _ = scores(score_clip(job))
+    assert "is not the file that was decoded: its sha256 has changed" in changed.reason
+    assert (gone.status, "does not exist" in gone.reason) == ("failed", True)
+
+
+# -------------------------------------------------------------------------------------- delays
+
+
+def noise(seed: int, *, channels: int = 1, num_samples: int = 96_000) -> Audio:
+    samples = 0.1 * np.random.default_rng(seed).standard_normal((channels, num_samples))
+    return Audio(samples.astype(np.float32), 48_000)
+
+
+SOURCE = noise(1)
+
+
+def buried(audio: Audio, gain: float) -> Audio:
+    """With noise so many times as strong as the signal."""
+    other = noise(5, channels=audio.channels, num_samples=audio.num_samples).samples
+    return Audio((audio.samples + np.float32(gain) * other).astype(np.float32), audio.rate_hz)
+
+
+def found(degraded: Audio, codec_delay_s: float = 0.0, reference: Audio = SOURCE) -> Delay:
+    coded = Coded("clip", "codec", "ok")
+    return delay_of(coded, reference=reference, degraded=degraded, codec_delay_s=codec_delay_s)
+
+
+@pytest.mark.parametrize("gain", [0.0, 3.0])
+@pytest.mark.parametrize(("codec_delay_s", "lag"), [(0.0, 0), (0.0, -9), (0.1, 4_803)])
+def test_a_clip_has_a_lag_of_its_own_close_to_the_codecs(gain, codec_delay_s, lag):
+    row = found(buried(advanced(SOURCE, -lag), gain), codec_delay_s)
+    assert (row.clip, row.codec, row.rate_hz) == ("clip", "codec", 48_000)
+    assert row.lag_s == row.own_lag_s == lag / 48_000
+    assert (row.found, row.inverted, row.reason) == (True, False, "")
+    assert row.correlation == pytest.approx(1 / np.sqrt(1 + gain**2), abs=0.05)
+    upside_down = found(Audio(-buried(advanced(SOURCE, -lag), gain).samples, 48_000), codec_delay_s)
+    assert (upside_down.lag_s, upside_down.inverted, upside_down.found) == (row.lag_s, True, True)
+
+
+def test_the_lag_is_whole_samples_of_the_decodes_own_rate() -> None:
+    row = found(advanced(resample(SOURCE, 16_000), -3))
+    assert (row.lag_s, row.rate_hz) == (3 / 16_000, 16_000)
+
+
+RUMBLE = broadband(2.0, 48_000, seed=1)  # a second of it resembles the next
+
+
+@pytest.mark.parametrize(
+    ("source", "lag"),
+    [(SOURCE, 48), (SOURCE, 1_200), (SOURCE, -4_800), (SOURCE, 24_000), (RUMBLE, 1_200)],
+)
+def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> None:
+    row = found(advanced(source, -lag), reference=source)
+    assert (row.found, row.own_lag_s) == (False, lag / 48_000)
+    assert abs(row.lag_s) <= 0.00025
+    words = f"by itself the clip comes {abs(lag) / 48:.1f} ms {'late' if lag > 0 else 'early'}"
+    assert words in row.reason
+
+
+def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
+    for seed in (9, 10, 11):
+        row = found(noise(seed), 0.001)
+        assert (row.lag_s, row.found, row.own_lag_s, row.inverted) == (0.001, False, None, False)
+    assert "resembles the source at no lag within 0.5 s" in row.reason
+    for level in (0.0, 0.25):
+        constant = Audio(np.full_like(SOURCE.samples, level), 48_000)
+        assert found(constant).reason == "the decode is silent"
+        row = found(SOURCE, reference=constant)
+        assert (row.reason, row.found, row.correlation) == ("the source is silent", False, 0.0)
+
+
+@pytest.mark.parametrize("hz", [100.0, 1_000.0, 6_000.0])
+def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz: float) -> None:
+    time_s = np.arange(48_000) / 48_000
+    tone = Audio(np.sin(2 * np.pi * hz * time_s)[np.newaxis].astype(np.float32), 48_000)
+    row = found(tone, reference=tone)
+    assert (row.lag_s, row.found, row.inverted) == (0.0, True, False)
+
+
+@pytest.mark.parametrize("num_samples", [1, 2, 5, 100, 4_000])
+def test_short_clips(num_samples: int) -> None:
+    short = Audio(SOURCE.samples[:, :num_samples], 48_000)
+    assert found(short, reference=short).lag_s == 0.0
+
+
+def test_channels_share_a_lag_and_other_channels_are_downmixed() -> None:
+    stereo = noise(3, channels=2)
+    opposed = Audio(stereo.samples[:1] * np.float32([[1], [-1]]), 48_000)
+    for reference in (stereo, opposed):
+        row = found(buried(advanced(reference, -5), 1.5), reference=reference)
+        assert (row.lag_s, row.found, row.inverted) == (5 / 48_000, True, False)
+    mono = Audio(stereo.samples.mean(axis=0, keepdims=True), 48_000)
+    assert found(mono, reference=stereo).found

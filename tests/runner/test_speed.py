@@ -11,7 +11,7 @@ import pytest
 
 from snacbench.rows import Speed
 from snacbench.runner import speed
-from snacbench.runner.loading import CodecHandle
+from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.speed import OtherLoad, SpeedJob, measured, speed_of, why_unstable
 from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded
@@ -57,7 +57,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
         monkeypatch.setattr(speed, "load", lambda handle: loaded_toy(codec))
         monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
         monkeypatch.setattr(speed, "OtherLoad", Quiet)
-        handle = CodecHandle("toy", codec.spec, None, "cpu", batch=batch)
+        handle = PlannedCodec("toy", codec.spec, None, "cpu", batch=batch)
         return speed_of(SpeedJob(handle, "mono", budget_s))
 
     return of
@@ -93,7 +93,7 @@ def test_a_stereo_run_times_what_a_clip_of_two_channels_costs(
     monkeypatch: pytest.MonkeyPatch, timed: Callable[..., Speed]
 ) -> None:
     timed(codec := Slow())
-    stereo = speed_of(SpeedJob(CodecHandle("toy", SPEC, None, "cpu"), "stereo", 4.0))
+    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC, None, "cpu"), "stereo", 4.0))
     assert stereo.encode_s[-1] == pytest.approx(0.06)
     assert (stereo.duration_s, codec.lengths[-1]) == (3.0, 3.0)
 
@@ -149,7 +149,7 @@ def test_a_codec_that_fails_has_a_row_that_says_why(timed: Callable[..., Speed])
 
 def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
     specs: list[CodecSpec] = [spec for _, spec in select("identity,noise@20dB")]
-    handles = [CodecHandle(spec.model, spec, None, "cpu") for spec in specs]
+    handles = [PlannedCodec(spec.model, spec, None, "cpu") for spec in specs]
     jobs = [SpeedJob(handle, "mono", 0.5) for handle in handles]
     rows = list(measured(jobs, log=tmp_path / "log"))
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]

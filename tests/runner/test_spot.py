@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +13,10 @@ import pytest
 
 from snacbench.errors import CodecError, WeightsMismatch
 from snacbench.rows import SpotCheck
-from snacbench.runner import coding, spot
-from snacbench.runner.coding import CodingJob, code_clips
-from snacbench.runner.loading import CodecHandle
-from snacbench.runner.spot import Point, SpotJob, VerifyJob
+from snacbench.runner import contract as spot
+from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.types import Audio, Clip, Encoded
-from tests.runner.toys import SPEC, loaded_toy, make_clip
-
-
-@dataclass
-class Sender:
-    """Sends samples; `tweak` changes what is decoded, `sent` what is encoded."""
-
-    spec: Any = SPEC
-    sent: Callable[[Sender, Audio], Encoded] | None = None
-    tweak: Callable[[Sender, Encoded, int], Any] | None = None
-    memory: Any = None
-    calls: int = 0
-
-    def encode(self, audio: Audio) -> Encoded:
-        self.calls += 1
-        if self.sent:
-            return self.sent(self, audio)
-        data = audio.samples.tobytes()
-        return Encoded(audio.num_samples, audio.channels, audio.rate_hz, packets=(data,))
-
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        self.calls += 1
-        if self.tweak:
-            samples = self.tweak(self, encoded, seed)
-        else:
-            samples = np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
-        return Audio(np.array(samples, np.float32), encoded.rate_hz)
-
-
-def plain(encoded: Encoded) -> Any:
-    return np.frombuffer(encoded.packets[0], "<f4").reshape(1, -1)
-
-
-def empty(codec: Sender, audio: Audio) -> Encoded:
-    codec.memory = audio.samples
-    return Encoded(audio.num_samples, audio.channels, audio.rate_hz)
-
-
-def short(codec: Sender, audio: Audio) -> Encoded:
-    if audio.num_samples < 16_000:
-        raise CodecError("takes a second or more")
-    return Encoded(audio.num_samples, 1, audio.rate_hz, packets=(audio.samples.tobytes(),))
+from tests.runner.toys import SPEC, TOY, Sender, loaded_toy, make_clip, samples_of
 
 
 @pytest.fixture
@@ -68,36 +25,44 @@ def clips(tmp_path: Path) -> tuple[Clip, ...]:
     return (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
 
 
-def checked(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...], make: Callable[[], Sender], **of: Any
-) -> tuple[Point, SpotCheck]:
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...]) -> Any:
     """What the first process hands on, and the row that the second one makes of it."""
-    handle = CodecHandle("toy", make().spec, None, "cpu", **of)
-    loaded = loaded_toy(make())
-    loaded.handle = handle
-    monkeypatch.setattr(spot, "load", lambda handle: loaded)
-    (point,) = spot.encode_points(SpotJob(((handle, clips),), "mono", 0))
-    fresh = loaded_toy(make())
-    fresh.handle = handle
-    monkeypatch.setattr(spot, "load", lambda handle: fresh)
-    (row,) = spot.verify(VerifyJob((point,)))  # type: ignore[arg-type]
-    return point, row  # type: ignore[return-value]
+
+    def of(make: Callable[[], Sender], first: int = 4) -> tuple[Point, SpotCheck]:
+        planned = replace(TOY, spec=make().spec)
+        loaded = loaded_toy(make(), planned=planned)
+        monkeypatch.setattr(spot, "load", lambda planned: loaded)
+        (point,) = spot.encode_points(SpotJob(((planned, clips[:first]),), "mono", 0))
+        fresh = loaded_toy(make(), planned=planned)
+        monkeypatch.setattr(spot, "load", lambda planned: fresh)
+        (row,) = spot.verify(VerifyJob((point,)))  # type: ignore[arg-type]
+        return point, row  # type: ignore[return-value]
+
+    return of
 
 
-def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...]
-) -> None:
-    point, row = checked(monkeypatch, clips, Sender)
+def empty(codec: Sender, audio: Audio) -> Encoded:
+    codec.memory = audio.samples
+    return Encoded(audio.num_samples, audio.channels, audio.rate_hz)
+
+
+def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked: Any) -> None:
+    point, row = checked(Sender)
     assert row == SpotCheck("toy", 2, passed=True)
     assert [e.decoded.num_samples for e in point.excerpts] == [8_000, 8_000]
-    stochastic = replace(SPEC, stochastic=True)
 
     def noise(codec: Sender, encoded: Encoded, seed: int) -> Any:
         return np.random.default_rng(seed).normal(size=(1, encoded.num_samples))
 
-    _, row = checked(monkeypatch, clips, lambda: Sender(stochastic, tweak=noise))
-    assert row.passed
-    point, row = checked(monkeypatch, clips, lambda: Sender(sent=short))
+    assert checked(lambda: Sender(replace(SPEC, stochastic=True), tweak=noise))[1].passed
+
+    def short(codec: Sender, audio: Audio) -> Encoded:
+        if audio.num_samples < 16_000:
+            raise CodecError("takes a second or more")
+        return Encoded(audio.num_samples, 1, audio.rate_hz, packets=(audio.samples.tobytes(),))
+
+    point, row = checked(lambda: Sender(sent=short))
     assert row == SpotCheck("toy", 2, passed=True)
     assert {e.decoded.num_samples for e in point.excerpts} == {17_000, 17_001}
 
@@ -108,9 +73,9 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(
         (empty, lambda c, e, s: c.memory, "decoding the same codes twice gave other audio"),
         (empty, lambda c, e, s: np.zeros((1, e.num_samples)) if c.memory is None else
          np.ones((1, e.num_samples)), "another process decoded what was written to other audio"),
-        (None, lambda c, e, s: plain(e) + c.calls, "decoding the same codes twice gave other"),
+        (None, lambda c, e, s: samples_of(e) + c.calls, "decoding the same codes twice gave other"),
         (None, lambda c, e, s: np.random.default_rng().normal(size=(1, e.num_samples)), "twice"),
-        (None, lambda c, e, s: plain(e) * (s % 1000), "or randomness that is not declared"),
+        (None, lambda c, e, s: samples_of(e) * (s % 1000), "randomness that is not declared"),
         (
             lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, packets=(b"%d" % c.calls,)),
             lambda c, e, s: np.zeros((1, e.num_samples)),
@@ -121,41 +86,32 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(
             lambda c, e, s: np.zeros((1, e.num_samples)),
             "what it encodes cannot be written down",
         ),
+        (None, lambda c, e, s: samples_of(e) if c.calls < 5 else 1 / 0, "once it cannot again"),
     ],
 )  # fmt: skip
 def test_what_is_hidden_from_the_bits_is_found(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...], sent: Any, tweak: Any, message: str
+    checked: Any, sent: Any, tweak: Any, message: str
 ) -> None:
-    _, row = checked(monkeypatch, clips, lambda: Sender(sent=sent, tweak=tweak))
+    _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
     assert not row.passed
     assert row.reason.startswith("spot check: ")
     assert message in row.reason
 
 
-def test_a_decoder_that_fails_elsewhere_or_the_second_time(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...]
-) -> None:
-    def once(codec: Sender, encoded: Encoded, seed: int) -> Any:
-        if codec.calls > 4:
-            raise ValueError("worn out")
-        return plain(encoded)
-
-    _, row = checked(monkeypatch, clips, lambda: Sender(tweak=once))
-    assert "what it has decoded once it cannot again (worn out)" in row.reason
-
+def test_a_decoder_that_fails_elsewhere(checked: Any) -> None:
     made: list[Sender] = []
 
     def make() -> Sender:
-        made.append(Sender(tweak=lambda c, e, s: plain(e) if c is made[1] else 1 / 0))
+        made.append(Sender(tweak=lambda c, e, s: samples_of(e) if c is made[1] else 1 / 0))
         return made[-1]
 
-    _, row = checked(monkeypatch, clips, make)
+    _, row = checked(make)
     assert "another process cannot decode what was written" in row.reason
     assert "ZeroDivisionError" in row.reason
 
 
 def test_what_lies_in_a_temporary_folder_is_out_of_sight(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, checked: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
@@ -168,54 +124,38 @@ def test_what_lies_in_a_temporary_folder_is_out_of_sight(
         data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
         return np.frombuffer(data, "<f4").reshape(1, -1)
 
-    _, row = checked(monkeypatch, clips[:2], lambda: Sender(sent=hide, tweak=seek))
+    _, row = checked(lambda: Sender(sent=hide, tweak=seek), first=2)
     assert "another process cannot decode" in row.reason
     assert tempfile.gettempdir() == str(tmp_path)
 
 
 def test_codecs_that_fail_on_clips_are_left_to_their_rows(
-    monkeypatch: pytest.MonkeyPatch, clips: tuple[Clip, ...]
+    monkeypatch: pytest.MonkeyPatch, checked: Any, clips: tuple[Clip, ...]
 ) -> None:
     def fail(*_: Any) -> Any:
         raise RuntimeError("a bug of the codec's")
 
-    _, row = checked(monkeypatch, clips, lambda: Sender(sent=fail))
-    assert row == SpotCheck("toy", 0, passed=True)
-    _, row = checked(monkeypatch, clips, lambda: Sender(tweak=lambda c, e, s: np.ones((1, 3))))
-    assert row == SpotCheck("toy", 0, passed=True)
-    handle = CodecHandle("toy", SPEC, None, "cpu")
+    for broken in ({"sent": fail}, {"tweak": lambda c, e, s: np.ones((1, 3))}):
+        assert checked(lambda: Sender(**broken))[1] == SpotCheck("toy", 0, passed=True)  # noqa: B023
+    job = SpotJob(((TOY, clips),), "mono", 0)
     monkeypatch.setattr(spot, "load", fail)
-    assert spot.encode_points(SpotJob(((handle, clips),), "mono", 0)) == [Point(handle)]
+    assert spot.encode_points(job) == [Point(TOY)]
 
-    def mistaken(handle: CodecHandle) -> Any:
+    def mistaken(planned: object) -> Any:
         raise WeightsMismatch("damaged")
 
     monkeypatch.setattr(spot, "load", mistaken)
     with pytest.raises(WeightsMismatch, match="damaged"):
-        spot.encode_points(SpotJob(((handle, clips),), "mono", 0))
+        spot.encode_points(job)
 
 
 def test_on_a_gpu_the_rounding_of_sums_is_no_finding() -> None:
-    here = CodecHandle("toy", SPEC, None, "cpu")
-    gpu = replace(here, device="cuda")
+    gpu = replace(TOY, device="cuda")
     first = Audio(np.full((1, 100), 0.5, np.float32), 16_000)
     near = Audio(first.samples * np.float32(1 + 1e-4), 16_000)
     far = Audio(first.samples * np.float32(1 + 1e-2), 16_000)
-    assert "other audio (by up to 5e-05" in spot._difference(here, first, near)
-    assert spot._difference(gpu, first, near) == ""
-    assert "other audio (by up to 0.005" in spot._difference(gpu, first, far)
+    assert "other audio (by up to 5e-05" in spot.difference(TOY, first, near)
+    assert spot.difference(gpu, first, near) == ""
+    assert "other audio (by up to 0.005" in spot.difference(gpu, first, far)
     longer = Audio(np.zeros((1, 101), np.float32), 16_000)
-    assert "101 samples in place of 100" in spot._difference(gpu, first, longer)
-
-
-def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    def fail(handle: CodecHandle) -> Any:
-        raise RuntimeError("a library is missing")
-
-    monkeypatch.setattr(coding, "load", fail)
-    clip = make_clip(tmp_path, "a", 1_000)
-    job = CodingJob(CodecHandle("toy", SPEC, None, "cpu"), (clip,), "mono", 0, tmp_path)
-    ((row, _),) = code_clips(job)
-    assert (row.status, row.reason) == ("failed", "RuntimeError: a library is missing")
+    assert "101 samples in place of 100" in spot.difference(gpu, first, longer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from snacbench.runner.loading import CodecHandle, LoadedCodec
+from snacbench.runner.loading import DeviceMemory, LoadedCodec
+from snacbench.runner.plan import PlannedCodec
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 from tests.conftest import broadband
 
 SPEC = CodecSpec("toy", "toy", "toys", 16_000, (1,))
+TOY = PlannedCodec("toy", SPEC)
 HOP = 1000
 
 
@@ -57,7 +59,34 @@ class BatchingToy:
 
 
 @dataclass
-class FakeMemory:
+class Sender:
+    """Sends samples; `tweak` changes what is decoded, `sent` what is encoded."""
+
+    spec: Any = SPEC
+    sent: Callable[[Sender, Audio], Encoded] | None = None
+    tweak: Callable[[Sender, Encoded, int], Any] | None = None
+    memory: Any = None
+    calls: int = 0
+
+    def encode(self, audio: Audio) -> Encoded:
+        self.calls += 1
+        if self.sent:
+            return self.sent(self, audio)
+        data = audio.samples.tobytes()
+        return Encoded(audio.num_samples, audio.channels, audio.rate_hz, packets=(data,))
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        self.calls += 1
+        samples = self.tweak(self, encoded, seed) if self.tweak else samples_of(encoded)
+        return Audio(np.array(samples, np.float32), encoded.rate_hz)
+
+
+def samples_of(encoded: Encoded) -> Any:
+    return np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
+
+
+@dataclass
+class FakeMemory(DeviceMemory):
     """A device on which every sample of a batch takes 100 bytes."""
 
     free: float = 1e9
@@ -77,8 +106,8 @@ class FakeMemory:
         self.released += 1
 
 
-def loaded_toy(codec: Any, memory: Any = None) -> LoadedCodec:
-    loaded = LoadedCodec(codec, CodecHandle("toy", codec.spec, None, "cpu"))
+def loaded_toy(codec: Any, memory: Any = None, planned: PlannedCodec | None = None) -> LoadedCodec:
+    loaded = LoadedCodec(codec, planned or PlannedCodec("toy", codec.spec))
     if memory is not None:
         loaded.limit.memory = memory
     return loaded

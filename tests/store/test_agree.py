@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError
+from snacbench.request import Request
 from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.folder import RunFolder
 from tests.synthetic_runs import make_run
@@ -24,7 +25,7 @@ def check(first: RunFolder, second: RunFolder, **options: object) -> None:
 
 
 def test_runs_by_the_same_rules_agree(first: RunFolder, tmp_path: Path) -> None:
-    second = make_run(tmp_path / "second", VALUES, seed=8, recipe={"channels": "mono"})
+    second = make_run(tmp_path / "second", VALUES, seed=8, request=Request(channels="mono"))
     check(first, second)
     assert metric_versions(first) == {"up": {"1"}}
 
@@ -33,8 +34,11 @@ def test_runs_by_the_same_rules_agree(first: RunFolder, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"set_sha256": "cd" * 32}, r"cannot be compared: the test set is tiny \(abab.* \(cdcd"),
-        ({"recipe": {"channels": "stereo"}}, "--channels is mono in the first and stereo in the"),
-        ({"recipe": {"reference": "codec-input"}}, "--reference is source in the first"),
+        (
+            {"request": Request(channels="stereo")},
+            "--channels is mono in the first and stereo in the",
+        ),
+        ({"request": Request(reference="codec-input")}, "--reference is source in the first"),
         ({"version": "2"}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
     ],
 )
@@ -83,9 +87,7 @@ def test_versions_of_what_computes_count_where_rows_are_joined(
 def test_what_does_not_count_may_differ(first: RunFolder, tmp_path: Path) -> None:
     second = make_run(tmp_path / "second", VALUES, set_sha256="cd" * 32, version="2")
     check(first, second, same_set=False, metrics=["other"])
-
-
-def test_seeds_count_where_rows_are_joined(first: RunFolder, tmp_path: Path) -> None:
-    second = make_run(tmp_path / "second", VALUES, seed=8)
+    third = make_run(tmp_path / "third", VALUES, seed=8)
+    check(first, third)
     with pytest.raises(StoreError, match="the seed is 7 in the first and 8"):
-        check(first, second, same_seed=True)
+        check(first, third, same_seed=True)

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError
+from snacbench.request import FromRecipe, OutsideFiles, Request
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
 from snacbench.store import folder as store
+from snacbench.store import rows as row_lines
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.types import Clip
-from tests.store.test_rows import RUN
+from tests.synthetic_runs import RUN
 
 CLIP = Clip("set/a", Path("/tmp/a.wav"), "00", 8000, 1, 8000)
 SCORES = [Score("set/a", "x", f"m{i}", "1", "ok", i / 3) for i in range(3)]
@@ -50,31 +52,19 @@ def test_rows_of_every_kind_come_back_in_order(run):
     assert (histogram.codes.tolist(), histogram.counts.tolist()) == ([1, 3], [2, 5])
 
 
-def test_an_incomplete_last_line_is_skipped_and_the_next_writer_removes_it(run):
-    run.append(SCORES[:1])
+@pytest.mark.parametrize("rest", [b'{"clip": "set/a", "co', b"x" * 200_000])
+@pytest.mark.parametrize("whole", [0, 1, 3])
+def test_an_incomplete_last_line_is_skipped_and_the_next_writer_removes_it(run, rest, whole):
+    run.append(SCORES[:whole])
     scores = run.path / "scores.jsonl"
     with scores.open("ab") as stream:
-        stream.write(b'{"clip": "set/a", "co')
-    assert list(run.read(Score)) == SCORES[:1]
+        stream.write(rest)
+    assert list(run.read(Score)) == SCORES[:whole]
+    assert list(run.read_not_ok(Score)) == []
     with run.locked():
-        run.append(SCORES[1:])
+        assert scores.read_bytes().count(b"\n") == whole
+        run.append(SCORES[whole:])
     assert list(run.read(Score)) == SCORES
-
-
-def test_a_file_of_one_incomplete_line_is_emptied(run):
-    (run.path / "scores.jsonl").write_bytes(b'{"clip"')
-    with run.locked():
-        assert (run.path / "scores.jsonl").read_bytes() == b""
-
-
-def test_a_long_incomplete_line_is_removed(run):
-    run.append(SCORES)
-    scores = run.path / "scores.jsonl"
-    with scores.open("ab") as stream:
-        stream.write(b"x" * 200_000)
-    with run.locked():
-        assert list(run.read(Score)) == SCORES
-        assert scores.read_bytes().endswith(b"}\n")
 
 
 def test_rows_are_found_again_by_where_they_begin(run):
@@ -93,15 +83,6 @@ def test_more_rows_than_are_written_at_once_keep_their_order(run, monkeypatch):
     assert run.read_at(Score, run.append(iter(SCORES))) == SCORES
 
 
-def test_a_damaged_line_in_the_middle_is_an_error_with_its_number(run):
-    run.append(SCORES)
-    scores = run.path / "scores.jsonl"
-    lines = scores.read_bytes().splitlines(keepends=True)
-    scores.write_bytes(lines[0] + lines[1][:20] + b"\n" + lines[2])
-    with pytest.raises(StoreError, match=r"scores.jsonl, line 2 is not a Score row"):
-        list(run.read(Score))
-
-
 def test_half_written_audio_of_a_killed_process_is_removed(run):
     target = run.decoded_path("set/a", "x")
     target.parent.mkdir(parents=True)
@@ -114,44 +95,52 @@ def test_half_written_audio_of_a_killed_process_is_removed(run):
     assert not partial.exists()
 
 
-def test_two_runs_do_not_share_a_folder(run):
+def test_folders_that_hold_something_are_not_taken(run, tmp_path):
     with pytest.raises(StoreError, match=r"already holds a run; go on with it by --resume .*run,"):
         RunFolder.create(run.path, RUN, [CLIP])
-
-
-def test_a_folder_that_holds_something_is_not_taken(tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "thesis.tex").write_text("years of work")
     with pytest.raises(StoreError, match="is not empty; choose a new or empty folder with -o"):
-        RunFolder.create(tmp_path, RUN, [CLIP])
-    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+        RunFolder.create(tmp_path / "thesis", RUN, [CLIP])
+    assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
+    with pytest.raises(StoreError, match=r"cannot write to .*tex: (File exists|Not a directory)"):
+        RunFolder.create(tmp_path / "thesis" / "thesis.tex", RUN, [])
+    (tmp_path / "empty").mkdir()
+    assert RunFolder.create(tmp_path / "empty", RUN, []).run == RUN
 
 
-def test_an_empty_folder_is_taken(tmp_path):
-    assert RunFolder.create(tmp_path, RUN, []).run == RUN
-
-
-def test_a_file_in_place_of_the_folder_is_an_error(tmp_path):
-    (tmp_path / "run").write_text("")
-    with pytest.raises(StoreError, match=r"cannot write to .*run: File exists"):
-        RunFolder.create(tmp_path / "run", RUN, [])
-
-
-@pytest.mark.parametrize("name", ["none", "."])
-def test_a_folder_without_a_run_is_an_error(tmp_path, name):
-    with pytest.raises(StoreError, match=r"holds no run: there is no run.json in it"):
-        RunFolder.open(tmp_path / name)
-
-
-def test_another_schema_version_is_an_error(tmp_path):
-    RunFolder.create(tmp_path, replace(RUN, schema_version=99), [])
-    with pytest.raises(StoreError, match="written with schema version 99, this snacbench reads 1"):
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        (None, r"holds no run: there is no run.json in it"),
+        ({"epochs": 3}, r"run.json is not a Run row"),
+        ([], r"run.json is not a Run row"),
+        ({"schema_version": 99}, "written with schema version 99, this snacbench reads 2 and"),
+    ],
+)
+def test_a_folder_without_a_run_that_can_be_read_is_an_error(tmp_path, told, message):
+    if told is not None:
+        (tmp_path / "run.json").write_text(json.dumps(told))
+    with pytest.raises(StoreError, match=message):
         RunFolder.open(tmp_path)
 
 
-def test_a_foreign_run_json_is_an_error(tmp_path):
-    (tmp_path / "run.json").write_text(json.dumps({"epochs": 3}))
-    with pytest.raises(StoreError, match=r"run.json is not a Run row"):
-        RunFolder.open(tmp_path)
+def test_a_request_of_schema_1_is_read_and_its_missing_fields_have_defaults(run):
+    told = json.loads((run.path / "run.json").read_text())
+    del told["request"]
+    outside = {"degraded": "/d", "name": "evs", "kbps": "None", "align": "True", "metrics": "()"}
+    told |= {"schema_version": 1, "recipe": {"codecs": "x", "batch": 3, "from_recipe": {}}}
+    for recipe, expected in (
+        (told["recipe"], Request("x", batch=3)),
+        ({"outside": outside}, Request(outside=OutsideFiles(Path("/d"), "evs", align=True))),
+        ({"codecs": "x", "merged": ["a"]}, Request("x", merged=("a",))),
+        (
+            {"from_recipe": {"name": "r", "table": "t"}},
+            Request(from_recipe=FromRecipe("r", table="t")),
+        ),
+    ):
+        (run.path / "run.json").write_text(json.dumps({**told, "recipe": recipe}))
+        assert RunFolder.open(run.path).run.request == expected
 
 
 def test_a_second_process_waits_for_the_first_to_end(run):
@@ -242,15 +231,11 @@ def test_two_ids_never_share_a_file():
 
 
 def test_rows_are_replaced_by_what_they_are(run):
-    run.append(SCORES)
+    run.replace(Score, SCORES, of=lambda row: True)
+    assert list(run.read(Score)) == SCORES
     new = Score("set/a", "x", "m1", "2", "ok", 9.0)
     run.replace(Score, [new], of=lambda row: row.metric == "m1")
     assert list(run.read(Score)) == [SCORES[0], SCORES[2], new]
-
-
-def test_replacing_rows_of_a_kind_that_is_not_there_yet_adds_them(run):
-    run.replace(Score, SCORES, of=lambda row: True)
-    assert list(run.read(Score)) == SCORES
 
 
 def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path: Path) -> None:
@@ -276,3 +261,51 @@ def test_rows_are_taken_out_and_those_that_are_ok_are_not_looked_into(tmp_path: 
     assert taken == [failed[0], failed[2]]
     assert list(run.read(Score)) == [SCORES[0], failed[1], SCORES[1]]
     assert not list(run.path.glob(".*.partial"))
+
+
+# ------------------------------------------------------------------------------- many at once
+
+
+HISTOGRAM = CodeHistogram("c", "x", 0, 4, np.array([0, 2], np.int32), np.array([5, 1], np.int64))
+
+ROWS = [
+    Score("set/a", "x", "m", "1", "ok", 0.5),
+    Score("set/b", "x", "m", "1", "undefined", reason='says "status": "ok"'),
+    Score("set/c", "x", "m", "1", "failed", reason="broken"),
+]
+
+
+@pytest.mark.parametrize("lines_at_once", [1, 2, 500])
+def test_blocks_hold_all_rows_and_where_they_begin(run, monkeypatch, lines_at_once):
+    monkeypatch.setattr(row_lines, "_LINES_AT_ONCE", lines_at_once)
+    places = run.append(ROWS)
+    found = list(run.read_blocks(Score))
+    assert [row for block in found for row in block.rows] == ROWS
+    assert [place for block in found for place in block.places] == places
+    assert list(run.read_not_ok(Score)) == ROWS[1:]
+    assert max(len(block.rows) for block in found) == min(lines_at_once, len(ROWS))
+
+
+def test_a_file_that_is_not_there_has_no_blocks(run):
+    assert list(run.read_blocks(Coded)) == []
+    assert list(run.read_not_ok(Coded)) == []
+
+
+def test_a_bad_line_is_told_by_its_number_whichever_block_it_is_in(run, monkeypatch):
+    monkeypatch.setattr(row_lines, "_LINES_AT_ONCE", 2)
+    run.append(ROWS)
+    with (run.path / "scores.jsonl").open("a") as stream:
+        stream.write("{}\n")
+    with pytest.raises(StoreError, match=r"scores\.jsonl, line 4 is not a Score row"):
+        list(run.read(Score))
+    with pytest.raises(StoreError, match=r"scores\.jsonl, line 4 is not a Score row"):
+        list(run.read_not_ok(Score))
+
+
+def test_a_damaged_histogram_is_told_by_its_number(run):
+    run.append([HISTOGRAM, HISTOGRAM])
+    path = run.path / "histograms.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(f"{first}\n{second.replace('eJ', 'AA')}\n")
+    with pytest.raises(StoreError, match=r"histograms\.jsonl, line 2 is not a CodeHistogram row"):
+        list(run.read(CodeHistogram))

@@ -94,8 +94,8 @@ def test_audio_that_cannot_be_taken_over_is_named(
 def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
     done = merge(two(tmp_path), tmp_path / "new")
     run = done.folder.run
-    assert run.recipe["merged"] == ["one", "other"]
-    assert run.recipe["codecs"] == "a,both,both,b"
+    assert run.request.merged == ("one", "other")
+    assert run.request.codecs == "a,both,both,b"
     assert run.packages == {"numpy": "3 (part 2)"}
     parts = sorted((done.folder.path / "parts").iterdir())
     assert [p.name for p in parts] == ["1-one.run.json", "2-other.run.json"]

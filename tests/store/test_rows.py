@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
+from snacbench.request import FromRecipe, Request
 from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Delay, Run, Score, Speed
 from snacbench.store.rows import from_json, pack_histogram, to_jsonable
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
@@ -50,8 +51,10 @@ RUN = Run(
     id="r",
     started_utc="2024-01-01T00:00:00Z",
     snacbench_version="1",
-    schema_version=1,
-    recipe={"limit": None, "codecs": ["x@1"], "segment_s": 2.5},
+    schema_version=2,
+    request=Request(
+        "x@1", limit=None, segment_s=2.5, from_recipe=FromRecipe("r", overridden={"seed": 3})
+    ),
     seed=7,
     device="cpu",
     test_set="quick",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
 from snacbench.tables.run_rows import ClipFacts, CodecColumns, RunRows
 from snacbench.types import CodecSpec, Domain, MetricSpec, Stream
@@ -88,7 +89,7 @@ def run_rows(
         columns.append(column)
     facts = tuple(ClipFacts(f"c{i}", d, f"s{i // 2 % 50}") for i, d in enumerate(domain_of))
     run = Run(
-        "r", "now", "1", 1, {}, 7, "cpu", "set", set_sha256, tuple(specs), tuple(metrics)
+        "r", "now", "1", 2, Request(), 7, "cpu", "set", set_sha256, tuple(specs), tuple(metrics)
     )  # fmt: skip
     return RunRows(run, tuple(columns), facts)
 

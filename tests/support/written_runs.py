@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from snacbench.request import Request
 from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score, Speed
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run_rows import RunRows
@@ -30,7 +31,7 @@ NEURAL = CodecSpec(
 PLAIN = CodecSpec("plain", "plain", "f", None, (1,))
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", better="lower")
-RUN = Run("r", "now", "1.2", 1, {}, 7, "cpu", "tiny", "ab" * 32, (NEURAL, PLAIN), (UP, DOWN))
+RUN = Run("r", "now", "1.2", 2, Request(), 7, "cpu", "tiny", "ab" * 32, (NEURAL, PLAIN), (UP, DOWN))
 
 
 def coded(clip: str, domain: str, seconds: float, bits: Bits, *, codec: str = NEURAL.name) -> Coded:

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
+from snacbench.codecs._neural import blocks
 from snacbench.errors import StoreError
 from snacbench.rows import Bits
-from snacbench.store import blocks
 from snacbench.store.folder import RunFolder
 from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import (

@@ -1,0 +1,54 @@
+"""What is shown to whoever waits: one protocol for runs, test sets and downloads."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Unit = Literal["", "bytes"]
+
+
+class Progress(Protocol):
+    """Stages with their numbers of steps, which may overlap, and sentences in between."""
+
+    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
+        """A stage of so many steps begins, or begins again; None: nobody knows how many."""
+
+    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
+        """So many steps of a stage are done, `failed` of them in vain; of the last begun one."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """A sentence that a person should read."""
+
+
+class Silent:
+    """Progress for callers that show none."""
+
+    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
+        """Show nothing."""
+
+    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
+        """Show nothing."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Show nothing."""
+
+
+class FileProgress:
+    """Files that are fetched, as stages of a `Progress` whose steps are bytes."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown, self._name, self._done = shown, "", 0
+
+    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
+        """A file begins to come, or goes on from where an earlier try ended."""
+        self._name, self._done = name, done_bytes
+        self._shown.begin(name, size_bytes, done=done_bytes, unit="bytes")
+
+    def reached(self, done_bytes: int) -> None:
+        """So much of the file is on this disk."""
+        self._shown.step(self._name, done_bytes - self._done)
+        self._done = done_bytes
+
+    def note(self, text: str) -> None:
+        """Something that a person may want to know."""
+        self._shown.note(text)

@@ -1,0 +1,120 @@
+"""What a run was asked for: what ``run.json`` keeps, and what ``--resume`` takes up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from snacbench.types import Domain
+
+Channels = Literal["mono", "stereo"]
+ReferenceRule = Literal["source", "codec-input"]
+Precision = Literal["fp32", "tf32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+DEFAULT_SPEED_BUDGET_S = 4.0
+
+
+@dataclass(frozen=True)
+class FromRecipe:
+    """The recipe that a request began as.
+
+    `sha256` is that of its file, `table` the layout of its table, and `overridden` what the recipe
+    says where the request says otherwise.
+    """
+
+    name: str
+    sha256: str = ""
+    table: str = "default"
+    overridden: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OutsideFiles:
+    """Decodes that another program made of the clips of `Request.data`.
+
+    `name` is what to call the codec, `kbps` its rate as its maker states it; `align` asks for its
+    delay to be taken away from every file before anything is scored.
+    """
+
+    degraded: Path
+    name: str
+    kbps: float | None = None
+    align: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything that a run was asked for; numbers of seconds end in `_s`.
+
+    Attributes
+    ----------
+    codecs : str
+        Selectors, comma-separated: ``snac,dac-44khz@2.67,NAME=dac:PATH``.
+    data : str
+        Named set, corpus, manifest or folder.
+    root : tuple of str
+        Where corpora lie: ``DIR`` or ``CORPUS=DIR``.
+    metrics : tuple of str
+        Empty: the default set, each on the domains that it is meant for.
+    weights : tuple of str
+        ``auto``, ``published``, ``embedded``, ``DIR`` or ``MODEL=DIR``.
+    offline : bool
+        Nothing is asked of the network.
+    asr : str or None
+        Speech recogniser of the metrics of words; None: the user's setting.
+    segments, segment_s, min_lufs, limit, domain
+        Which clips are used; see `testsets.Choice`.
+    device, precision, batch
+        Where and how PyTorch codecs compute; `batch` None: as many signals as fit.
+    keep_codes, keep_decoded : bool
+        Whether codes stay as ``.sncb`` files; whether decoded audio stays once it is scored.
+    speed_budget_s : float
+        Seconds for the speed of each operating point; 0: not measured.
+    out : Path or None
+        The run folder; None: a new one below ``runs``.
+    jobs : int or None
+        Worker processes; None: one per core.
+    from_recipe : FromRecipe or None
+    outside : OutsideFiles or None
+        Decodes made elsewhere, in place of codecs.
+    merged : tuple of str
+        Ids of the runs that a run was merged of.
+    """
+
+    codecs: str = ""
+    data: str = "quick"
+    root: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ("auto",)
+    offline: bool = False
+    asr: str | None = None
+    seed: int = 0
+    segments: int | None = None
+    segment_s: float | None = None
+    min_lufs: float = -40.0
+    limit: int | None = None
+    domain: Domain = "unknown"
+    channels: Channels = "mono"
+    reference: ReferenceRule = "source"
+    device: str = "cpu"
+    precision: Precision = "fp32"
+    batch: int | None = None
+    keep_codes: bool = False
+    keep_decoded: bool = True
+    speed_budget_s: float = DEFAULT_SPEED_BUDGET_S
+    out: Path | None = None
+    jobs: int | None = None
+    from_recipe: FromRecipe | None = None
+    outside: OutsideFiles | None = None
+    merged: tuple[str, ...] = ()
+
+
+def request_of_schema_1(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a `Request` in what ``run.json`` kept as ``recipe`` before it was typed."""
+    told = {**recipe, "from_recipe": recipe.get("from_recipe") or None}
+    if isinstance(outside := recipe.get("outside"), Mapping):  # which held everything as text
+        kbps = outside.get("kbps")
+        told["outside"] = {**outside, "kbps": None if kbps == "None" else kbps}
+    return told

@@ -1,0 +1,508 @@
+"""Whole runs: begun, gone on with, scored and timed again; every finished row is on disk at once.
+
+`run`, `resume`, `score_again` and `measure_speed` do all of it from a `Request` or a run folder.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from snacbench import __version__
+from snacbench.audio.resample import RESAMPLER
+from snacbench.errors import StoreError, UserError
+from snacbench.plugins import select_metrics
+from snacbench.progress import Progress, Silent
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
+from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.runner.plan import (
+    CPU,
+    CUDA,
+    PRECISION_TEXTS,
+    Plan,
+    make_plan,
+    recorded,
+    warnings_before,
+    with_weights,
+)
+from snacbench.runner.pool import default_jobs, run_jobs
+from snacbench.runner.schedule import CHECK, STOPPED, Rules, Schedule, work
+from snacbench.runner.scoring import unscored
+from snacbench.runner.speed import SpeedJob, measured
+from snacbench.runner.versions import (
+    asked,
+    check_versions,
+    facts_of,
+    make_ready,
+    scored_too,
+    versions_of_codecs,
+    versions_of_metrics,
+)
+from snacbench.store.folder import SCHEMA_VERSION, RunFolder, new_folder
+from snacbench.store.ledger import Ledger
+from snacbench.store.provenance import gpu, machine, package_versions
+from snacbench.testsets import TestSet
+from snacbench.testsets.describe import warnings_of
+from snacbench.testsets.testset import counted
+from snacbench.types import Clip, CodecSpec, Metric
+
+Row = TypeVar("Row", Coded, Score)
+
+RUNS = Path("runs")  # where runs go that name no folder
+MEASURE_SPEED = "measure speed"
+_FAILURES_KEPT = 8
+_GONE = "gone"  # a file that can be read again and is cut to segments under other ids
+
+
+@dataclass
+class Tally(Generic[Row]):
+    """How many rows of a kind there are, how many failed, and the first of those."""
+
+    rows: int = 0
+    failed: int = 0
+    first_failed: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its codings and scores, and which of them failed."""
+
+    coded: Tally[Coded]
+    scores: Tally[Score]
+
+    @property
+    def all_ok(self) -> bool:
+        """Whether no row failed; undefined scores are not failures."""
+        return not self.coded.failed and not self.scores.failed
+
+
+def run(request: Request, *, progress: Progress | None = None) -> RunFolder:
+    """Code a test set through codecs and score what comes out; failures are rows.
+
+    Raises
+    ------
+    UserError
+        If the request is wrong, what it needs is not here, or the run cannot go on.
+    """
+    shown = progress or Silent()
+    plan = make_plan(request, shown)
+    for text in warnings_before(plan, request.out or RUNS):
+        shown.note(text, warning=True)
+    plan = with_weights(plan, shown)
+    folder = start(plan, request.out or new_folder(RUNS))
+    execute(plan, folder, progress=shown)
+    return folder
+
+
+def resume(
+    folder: RunFolder,
+    *,
+    retry_failed: bool = False,
+    jobs: int | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
+
+    Raises
+    ------
+    UserError
+        If the test set, the weights or what computes codecs and metrics are no longer those that
+        the run began with, or it cannot go on.
+    """
+    shown = progress or Silent()
+    plan = resumed_plan(folder, shown, retry_failed=retry_failed)
+    plan = replace(plan, request=replace(plan.request, jobs=jobs, offline=offline))
+    execute(plan, folder, progress=shown, retry_failed=retry_failed)
+    return folder
+
+
+def measure_speed(
+    folder: RunFolder,
+    *,
+    budget_s: float = DEFAULT_SPEED_BUDGET_S,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Time all operating points of a run again, for `budget_s` seconds each; raises as `resume`."""
+    shown = progress or Silent()
+    plan = resumed_plan(folder, shown)
+    with folder.locked():
+        _measure_speeds(plan, folder, shown, budget_s=budget_s)
+    return folder
+
+
+def score_again(  # noqa: PLR0913 - keyword-only options of one verb
+    folder: RunFolder,
+    metrics: Sequence[str] = (),
+    *,
+    asr: str | None = None,
+    retry_failed: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Score the decodes of a run by metrics that they lack, and enter these in it.
+
+    With `retry_failed`, scores by these metrics (none named: by all that the run has) that have
+    failed are made again.
+
+    Raises
+    ------
+    UserError
+        If no metric is named or known, one lacks what it needs, or words in the run were heard by
+        another recogniser.
+    """
+    if not metrics and not retry_failed:
+        raise UserError(
+            "name metrics with --metrics, or try failed scores again with --retry-failed"
+        )
+    run = folder.run
+    names = list(metrics) or [spec.name for spec in run.metrics]
+    chosen = tuple(m.with_asr(asr or run.request.asr) for m in select_metrics(names))
+    by_name = bool(metrics or run.request.metrics)
+    score_decodes(
+        folder,
+        chosen,
+        asr=asr or run.request.asr,
+        by_name=by_name,
+        retry_failed=retry_failed,
+        jobs=jobs,
+        progress=progress,
+    )
+    return folder
+
+
+def score_decodes(  # noqa: PLR0913 - keyword-only options of one step
+    folder: RunFolder,
+    metrics: Sequence[Metric],
+    *,
+    asr: str | None = None,
+    by_name: bool = True,
+    retry_failed: bool = False,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """What `score_again` does, by metrics that were chosen already; raises as that."""
+    shown = progress or Silent()
+    make_ready(metrics)
+    run = scored_too(folder.run, metrics, place=str(folder.path))
+    request = run.request
+    rules = Rules(request.channels, request.reference, asked_by_name=by_name, asr=asr)
+    clips = {clip.id: clip for clip in folder.read(Clip)}
+    with folder.locked():
+        folder.rewrite_run(run)
+        names = {metric.spec.name for metric in metrics}
+        retried = take_out_failed_scores(folder, names) if retry_failed else None
+        ledger = Ledger(folder, run.codecs, [metric.spec for metric in metrics])
+        _score_unreadable(ledger, clips)
+        schedule = Schedule(ledger, clips, run.codecs, rules)
+        _carry_out(schedule, ledger, jobs or default_jobs(), shown)
+    if retried:
+        shown.note(retried.in_words(folder))
+
+
+def start(plan: Plan, path: Path) -> RunFolder:
+    """Create the run folder of a plan whose weights are on disk.
+
+    Raises
+    ------
+    StoreError
+        If the folder is taken or cannot be written.
+    """
+    request = plan.request
+    on_gpu = request.device == CUDA
+    facts = {
+        "weights decision": plan.decision or "as asked for",
+        "precision": PRECISION_TEXTS[request.precision],
+        "workers": f"{request.jobs or default_jobs()}, one thread each"
+        + (", and one for the GPU" if on_gpu else ""),
+        "gpu": gpu() if on_gpu else "",
+        "missing from the test set": "; ".join(plan.test_set.missing),
+        "test set": "; ".join(plan.test_set.notes),
+    }
+    facts = {name: text for name, text in facts.items() if text}
+    models = {codec.spec.model: codec.model for codec in plan.codecs}
+    for model in models.values():
+        facts.update(asked(model.versions, model.name))
+    specs = tuple(planned.spec for planned in plan.codecs)
+    run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
+    run = replace(run, codec_versions=versions_of_codecs(models))
+    return RunFolder.create(path, run, plan.test_set.clips)
+
+
+def describe_run(
+    request: Request,
+    test_set: TestSet,
+    codecs: tuple[CodecSpec, ...],
+    metrics: Sequence[Metric],
+    facts: Mapping[str, str],
+) -> Run:
+    """The provenance of a run that begins now."""
+    return Run(
+        id=uuid.uuid4().hex[:12],
+        started_utc=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        snacbench_version=__version__,
+        schema_version=SCHEMA_VERSION,
+        request=request,
+        seed=request.seed,
+        device=request.device,
+        test_set=test_set.name,
+        set_sha256=test_set.sha256,
+        codecs=codecs,
+        metrics=tuple(metric.spec for metric in metrics),
+        packages=package_versions(),
+        metric_versions=versions_of_metrics(metrics),
+        facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
+        machine=machine(),
+    )
+
+
+def execute(
+    plan: Plan, folder: RunFolder, *, progress: Progress | None = None, retry_failed: bool = False
+) -> None:
+    """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
+
+    Raises
+    ------
+    UserError
+        If the run cannot go on: the disk is full, weights are damaged, the folder is in use.
+    """
+    request, shown = plan.request, progress or Silent()
+    rules = Rules(
+        channels=request.channels,
+        reference=request.reference,
+        seed=request.seed,
+        asked_by_name=bool(request.metrics),
+        keep_codes=request.keep_codes,
+        keep_decoded=request.keep_decoded,
+        asr=request.asr,
+    )
+    clips = {clip.id: clip for clip in plan.test_set.clips}
+    with folder.locked():
+        retried = take_out_failed(folder, plan.test_set) if retry_failed else None
+        specs = folder.run.codecs
+        ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
+        ledger.append(  # files of the test set that nobody can read count as coded, and failed
+            Coded(broken.id, codec.spec.name, "failed", broken.reason, broken.domain)
+            for broken in plan.test_set.broken
+            for codec in plan.codecs
+            if not ledger.is_coded(broken.id, codec.spec.name)
+        )
+        _score_unreadable(ledger, clips)
+        schedule = Schedule(ledger, clips, specs, rules, plan.codecs)
+        _carry_out(schedule, ledger, request.jobs or default_jobs(), shown)
+        done = {row.codec for row in folder.read(Speed)}
+        _measure_speeds(plan, folder, shown, budget_s=request.speed_budget_s, without=done)
+    if retried:
+        shown.note(retried.in_words(folder))
+
+
+def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progress) -> None:
+    """Run the jobs; what comes of each is on disk before the next is looked at."""
+    for stage, steps in schedule.steps.items():
+        if steps:
+            progress.begin(stage, steps)
+    # One worker owns the GPU: several would only share its memory.
+    lanes = {CPU: workers, CUDA: 1, CHECK: 1}
+    log = ledger.folder.path / "workers.log"
+    for job, rows in run_jobs(work, schedule, lanes=lanes, log=log):
+        ledger.append(schedule.rows_to_keep(job, rows))
+        stage, steps = schedule.done(job, rows)
+        failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
+        progress.step(stage, steps, failed=failed)
+        while schedule.said:
+            progress.note(schedule.said.pop(), warning=True)
+
+
+def _measure_speeds(
+    plan: Plan,
+    folder: RunFolder,
+    progress: Progress,
+    *,
+    budget_s: float,
+    without: Container[str] = (),
+) -> None:
+    """Time operating points one after another; every worker has ended before."""
+    jobs = [
+        SpeedJob(codec, plan.request.channels, budget_s)
+        for codec in plan.codecs
+        if budget_s and codec.spec.name not in without
+    ]
+    if jobs:
+        progress.begin(MEASURE_SPEED, len(jobs))
+    for row in measured(jobs, log=folder.path / "workers.log"):
+        folder.append([row])
+        progress.step(MEASURE_SPEED, failed=bool(row.reason))
+
+
+def _score_unreadable(ledger: Ledger, clips: Mapping[str, Clip]) -> None:
+    """Clips whose file could not be read have no reference: their scores fail at once."""
+    for clip in [clip for clip in ledger.clips() if clip not in clips]:
+        ledger.append(
+            score
+            for coded, metrics in ledger.unscored(clip)
+            for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
+        )
+
+
+def outcome_of(folder: RunFolder) -> Outcome:
+    """Which rows of a run failed; a coding that failed stands for its scores."""
+    coded, scores = Tally[Coded](), Tally[Score]()
+    lost: set[tuple[str, str]] = set()
+    stopped: set[str] = set()
+    for row in folder.read(Coded):
+        coded.rows += 1
+        if row.status == "failed":
+            lost.add((row.clip, row.codec))
+            coded.failed += 1
+            told = row.codec in stopped and row.reason.startswith(STOPPED)
+            if len(coded.first_failed) < _FAILURES_KEPT and not told:
+                coded.first_failed.append(row)
+            stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
+    for score in folder.read(Score):
+        scores.rows += 1
+        if score.status == "failed" and (score.clip, score.codec) not in lost:
+            scores.failed += 1
+            if len(scores.first_failed) < _FAILURES_KEPT:
+                scores.first_failed.append(score)
+    return Outcome(coded, scores)
+
+
+def source_warnings(folder: RunFolder) -> list[str]:
+    """What to know of a run's recordings, now that the run has measured those it had to."""
+    measured = {row.clip: row.measures for row in folder.read(ClipMeasures)}
+    clips = [
+        clip if clip.measures else replace(clip, measures=measured.get(clip.id))
+        for clip in folder.read(Clip)
+    ]
+    return warnings_of(clips, codec_rates_hz=[spec.rate_hz for spec in folder.run.codecs])
+
+
+# ------------------------------------------- going on with a run, and trying failed rows again
+
+
+def resumed_plan(
+    folder: RunFolder, progress: Progress | None = None, *, retry_failed: bool = False
+) -> Plan:
+    """The plan of an existing run, its weights on disk and those that it began with.
+
+    Raises
+    ------
+    StoreError
+        If the run was merged or made from files, or the test set, the weights or what computes
+        codecs and metrics are no longer those that it began with.
+    """
+    path, run = folder.path, folder.run
+    if run.request.merged or run.request.outside:
+        made = "merged" if run.request.merged else "made from files"
+        raise StoreError(
+            f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
+        )
+    plan = make_plan(run.request, progress)
+    same = plan.test_set.sha256 == run.set_sha256
+    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
+        raise StoreError(
+            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
+        )
+    plan = with_weights(plan, progress)
+    then = [(spec.name, spec.weights.sha256) for spec in run.codecs]
+    now = [(codec.spec.name, codec.spec.weights.sha256) for codec in plan.codecs]
+    if then != now:
+        raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
+    models = {codec.spec.model: codec.model for codec in plan.codecs}
+    check_versions(
+        run,
+        codecs=versions_of_codecs(models),
+        metrics=versions_of_metrics(plan.metrics),
+        place=str(path),
+    )
+    return replace(plan, decision="")
+
+
+def readable_again(folder: RunFolder, now: TestSet) -> bool:
+    """Whether a test set is the run's but for files that could not be read when the run began."""
+
+    def samples(clip: Clip) -> tuple[str, str, int, int]:
+        return clip.id, clip.sha256, clip.start, clip.num_samples
+
+    then = {samples(clip) for clip in folder.read(Clip)}
+    new = {clip.id for clip in now.clips if samples(clip) not in then}
+    unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+    # A segment's id is the file's with a place in it.
+    return then <= set(map(samples, now.clips)) and all(
+        unread & {clip, clip.rpartition("+")[0]} for clip in new
+    )
+
+
+@dataclass(frozen=True)
+class Retried:
+    """The codings (clip, codec) and scores (clip, codec, metric) that had failed."""
+
+    coded: frozenset[tuple[str, str]]
+    scores: frozenset[tuple[str, str, str]]
+
+    def in_words(self, folder: RunFolder) -> str:
+        """How many were tried again, how many are ok now, and how many have failed again."""
+        coded = {(r.clip, r.codec): r.status for r in folder.read(Coded)}
+        scores = {(r.clip, r.codec, r.metric): r.status for r in folder.read(Score)}
+        said = []
+        for what, statuses in (
+            ("coding", [coded.get(key, _GONE) for key in self.coded]),
+            ("score", [scores.get(key, _GONE) for key in self.scores]),
+        ):
+            if statuses:
+                failed = statuses.count("failed")
+                again = f", {failed} failed again" if failed else ""
+                ok = statuses.count("ok")
+                said.append(f"{counted(len(statuses), what)}, {ok} of them now ok{again}")
+        return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"
+
+
+def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
+    """Take every failed row out of a run that is locked, and what was found of codecs that failed.
+
+    Files of the test set that can be read again become clips of the run.
+
+    Raises
+    ------
+    StoreError
+        If the run cannot be written.
+    """
+    if folder.run.set_sha256 != test_set.sha256:
+        folder.replace(Clip, test_set.clips, of=lambda clip: True)
+        folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
+    # Codings last: a run that is stopped in between still has failed as a whole.
+    scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+    folder.take_out(SpotCheck, of=lambda row: not row.passed)
+    work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
+    folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
+    coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
+    return _retried(coded, scores)
+
+
+def take_out_failed_scores(folder: RunFolder, metrics: Collection[str]) -> Retried:
+    """Take failed scores by these metrics out of a run that is locked, where a decode is there.
+
+    Raises
+    ------
+    StoreError
+        If the run cannot be written.
+    """
+    lost = {(row.clip, row.codec) for row in folder.read_not_ok(Coded)}
+    scores = folder.take_out(
+        Score,
+        of=lambda row: (
+            row.status == "failed" and row.metric in metrics and (row.clip, row.codec) not in lost
+        ),
+    )
+    return _retried([], scores)
+
+
+def _retried(coded: Collection[Coded], scores: Collection[Score]) -> Retried:
+    return Retried(
+        frozenset((row.clip, row.codec) for row in coded),
+        frozenset((row.clip, row.codec, row.metric) for row in scores),
+    )
