@@ -10,7 +10,6 @@ import click
 
 from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import offline_option, weights_option
-from snacbench.cli.info import show_summary
 from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_warnings
 from snacbench.errors import UserError
@@ -26,8 +25,8 @@ from snacbench.runner.engine import (
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.tables.footnotes import late_warnings
+from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.writers import to_csv, to_markdown
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import DOMAINS
 
@@ -173,9 +172,9 @@ def run(
 def finish(folder: RunFolder) -> int:
     """Write the summary into the run folder, show it, and say which rows failed."""
     rows = [RunRows.load(folder)]
-    folder.write_text("summary.csv", to_csv(rows))
-    folder.write_text("summary.md", to_markdown(rows))
-    show_summary(rows)
+    folder.write_text("summary.csv", summary_csv(rows))
+    folder.write_text("summary.md", summary_markdown(rows))
+    show_tables(summary_tables(rows))
     show_warnings([*source_warnings(folder), *late_warnings(rows[0])])
     outcome = outcome_of(folder)
     show_failures(outcome)

@@ -14,8 +14,8 @@ from snacbench.request import OutsideFiles, Request
 from snacbench.runner.engine import outcome_of
 from snacbench.runner.outside import score_files as score
 from snacbench.tables.footnotes import late_warnings
+from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.writers import to_csv
 from snacbench.types import DOMAINS, Domain
 
 
@@ -64,7 +64,7 @@ def score_files(
     if form == "terminal":
         return finish(run_folder)
     rows = RunRows.load(run_folder)
-    click.echo(to_csv([rows]), nl=False)
+    click.echo(summary_csv([rows]), nl=False)
     show_warnings(list(late_warnings(rows)))
     err.print(f"run folder  {run_folder.path}", soft_wrap=True)
     return 0 if outcome_of(run_folder).all_ok else 1
