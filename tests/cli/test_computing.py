@@ -87,12 +87,13 @@ def test_scores_are_there_before_the_last_clip_is_coded_and_clips_are_measured(
 
 
 def workers_of(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [
-        int(child)
-        for child in children
-        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
+    """The processes that the server of a run has forked, first come first."""
+
+    def children(of: int) -> list[int]:
+        return list(map(int, Path(f"/proc/{of}/task/{of}/children").read_text().split()))
+
+    servers = [c for c in children(pid) if b"forkserver" in Path(f"/proc/{c}/cmdline").read_bytes()]
+    return [worker for server in servers for worker in children(server)]
 
 
 def test_a_worker_that_is_killed_costs_no_row(equal_clips: Path, tmp_path: Path) -> None:
