@@ -11,7 +11,15 @@ import click
 from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import offline_option, weights_option
 from snacbench.cli.requests import request_of
-from snacbench.cli.terminal import ProgressBar, err, out, show_facts, show_failures, show_warnings
+from snacbench.cli.terminal import (
+    ProgressBar,
+    err,
+    out,
+    show_facts,
+    show_failures,
+    show_tables,
+    show_warnings,
+)
 from snacbench.errors import UserError
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
 from snacbench.runner.engine import (

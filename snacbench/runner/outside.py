@@ -59,7 +59,7 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
             target.rmdir()
         raise
     for label, text in facts_found(folder).items():
-        shown.note(f"{label}: {text}")
+        shown.note(f"{label}  {text}")
     score_decodes(
         folder,
         metrics,

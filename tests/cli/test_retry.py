@@ -52,6 +52,9 @@ def test_what_failed_is_tried_again_and_replaced(
 ) -> None:
     path, environment = begun
     before = statuses(path)
+    log = (path / "workers.log").read_text()
+    assert "Traceback" in log
+    assert "FileNotFoundError" in log
     assert {key[1] for key, status in before.items() if status == "ok"} == {"noise@20dB"}
     (tmp_path / "disk").touch()
     assert run_in(tmp_path, "run", "--resume", path, env=environment).returncode == 1
