@@ -1,5 +1,61 @@
-"""snacbench: evaluation and benchmarking of neural audio codecs."""
+"""Evaluation and benchmarking of neural audio codecs."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.2.0"
+
+if TYPE_CHECKING:
+    from snacbench.api.run import Comparison, Run, compare, load, run
+    from snacbench.api.signals import OpenCodec, codec, decode, encode, metric, names, score
+    from snacbench.errors import SnacbenchError, Undefined, UserError
+    from snacbench.progress import Notes, Progress
+    from snacbench.request import Request
+    from snacbench.types import Audio, Encoded
+
+_HOMES = {
+    "api.run": ("Comparison", "Run", "compare", "load", "run"),
+    "api.signals": ("OpenCodec", "codec", "decode", "encode", "metric", "names", "score"),
+    "errors": ("SnacbenchError", "Undefined", "UserError"),
+    "progress": ("Notes", "Progress"),
+    "request": ("Request",),
+    "types": ("Audio", "Encoded"),
+}
+__all__ = [
+    "Audio",
+    "Comparison",
+    "Encoded",
+    "Notes",
+    "OpenCodec",
+    "Progress",
+    "Request",
+    "Run",
+    "SnacbenchError",
+    "Undefined",
+    "UserError",
+    "__version__",
+    "codec",
+    "compare",
+    "decode",
+    "encode",
+    "load",
+    "metric",
+    "names",
+    "run",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, its module imported now: the command line's help waits for none of them."""
+    from importlib import import_module
+
+    for module, public in _HOMES.items():
+        if name in public:
+            return getattr(import_module(f"snacbench.{module}"), name)
+    raise AttributeError(f"module 'snacbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -33,6 +33,22 @@ class Silent:
         """Show nothing."""
 
 
+class Notes(Silent):
+    """Keeps what a person should read, for callers that show no progress.
+
+    Attributes
+    ----------
+    texts : list of str
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Keep a sentence."""
+        self.texts.append(f"warning: {text}" if warning else text)
+
+
 class FileProgress:
     """Files that are fetched, as stages of a `Progress` whose steps are bytes."""
 

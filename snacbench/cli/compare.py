@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from snacbench.cli.terminal import out, show_tables
-from snacbench.compare.gate import compare as compare_folders
-from snacbench.compare.run_pair import KBPS, comparison_json, comparison_markdown
 from snacbench.errors import UserError
+from snacbench.tables.gate import compare as compare_folders
+from snacbench.tables.run_pair import KBPS, comparison_json, comparison_markdown
 
 EXIT_WORSE = 1
 

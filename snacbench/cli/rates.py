@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from snacbench.cli.terminal import show_tables
-from snacbench.compare.gate import shared_metrics
-from snacbench.compare.savings import savings, savings_json, savings_text
 from snacbench.errors import UserError
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RunFolder
+from snacbench.tables.gate import shared_metrics
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.savings import savings, savings_json, savings_text
 from snacbench.tables.side_by_side import By
 from snacbench.tables.writers import WRITERS
 

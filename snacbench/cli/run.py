@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
+from snacbench.api.requests import request_of
 from snacbench.cli.asr import asr_option
 from snacbench.cli.downloads import offline_option, weights_option
-from snacbench.cli.requests import request_of
 from snacbench.cli.terminal import (
     ProgressBar,
     err,
@@ -156,8 +156,8 @@ def run(
             plan = resumed_plan(run_folder, bar, retry_failed=retry_failed)
             plan = replace(plan, request=replace(plan.request, jobs=jobs))
         else:
-            request = replace(request_of(recipe, options, _given(context)), jobs=jobs)
-            plan = make_plan(request, bar)
+            given = {name: value for name, value in options.items() if name in _given(context)}
+            plan = make_plan(replace(request_of(recipe, given), jobs=jobs), bar)
     show_facts(summary_of(plan), to=err)
     if plan_only:
         return 0

@@ -21,7 +21,7 @@ from snacbench.errors import (
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
 from snacbench.request import Request
-from snacbench.runner.loading import LoadedCodec, load
+from snacbench.runner.loading import LoadedCodec, opened
 from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_all, plan_codecs
 from snacbench.runner.signals import coded_channels, decoded_signal
 from snacbench.selectors import select
@@ -195,7 +195,7 @@ def codec_meant(
             f"{selector} means {len(codecs)} operating points, and a file is coded at one; write "
             f"one of {names}"
         )
-    return load(_located(codecs[0], policy, progress))
+    return opened(_located(codecs[0], policy, progress))
 
 
 def codec_of(
@@ -230,7 +230,7 @@ def codec_of(
         )
     located = _located(codec, policy, progress)
     check_weights(header, located.spec)
-    return load(located)
+    return opened(located)
 
 
 def _located(codec: PlannedCodec, policy: WeightsPolicy, progress: Progress | None) -> PlannedCodec:

@@ -202,6 +202,12 @@ def load(planned: PlannedCodec) -> LoadedCodec:
     if held is not None and held.adjust(planned):
         return held
     unload()
+    _Held.loaded = opened(planned)
+    return _Held.loaded
+
+
+def opened(planned: PlannedCodec) -> LoadedCodec:
+    """A codec of the caller's own; raises as `load`."""
     model = model_named(planned.selector)
     on_torch = TORCH in model.requires
     if on_torch:
@@ -209,8 +215,7 @@ def load(planned: PlannedCodec) -> LoadedCodec:
 
         torch.set_num_threads(1)
     codec = model.load(planned.spec, planned.weights, planned.device)
-    _Held.loaded = LoadedCodec(codec, planned, on_torch=on_torch)
-    return _Held.loaded
+    return LoadedCodec(codec, planned, on_torch=on_torch)
 
 
 def unload() -> None:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from snacbench.compare.gate import compare, pairs_of
-from snacbench.compare.run_pair import (
+from snacbench.errors import UnknownName, UserError
+from snacbench.stats.intervals import Interval
+from snacbench.tables.gate import compare, pairs_of
+from snacbench.tables.run_pair import (
     Answer,
     Question,
     compare_runs,
@@ -22,8 +24,6 @@ from snacbench.compare.run_pair import (
     remarks,
     verdict_of,
 )
-from snacbench.errors import UnknownName, UserError
-from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.writers import to_terminal
 from tests.synthetic_runs import DOWN, UP, codec, make_run

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snacbench.compare.savings import savings, savings_json, savings_text
 from snacbench.errors import UnknownName, UserError
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.savings import savings, savings_json, savings_text
 from tests.synthetic_runs import UP, make_run
 
 NOISE = np.random.default_rng(1).normal(0, 0.2, 30)

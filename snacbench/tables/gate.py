@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from snacbench.compare.run_pair import KBPS, Answer, Pair, Question, compare_runs
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RunFolder
+from snacbench.tables.run_pair import KBPS, Answer, Pair, Question, compare_runs
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Clip, CodecSpec, MetricSpec
 

@@ -1,0 +1,1 @@
+"""What `import snacbench` offers; the command line calls the same functions."""

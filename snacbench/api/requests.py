@@ -1,0 +1,100 @@
+"""From what a person names, and a recipe, to a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from snacbench.errors import UserError, did_you_mean
+from snacbench.recipes import NamedRecipe, find_recipe
+from snacbench.request import FromRecipe, Request
+from snacbench.runner.plan import missing
+
+_LISTS = ("metrics", "weights", "root")
+_NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
+
+
+def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
+    """What is asked for: the recipe's fields, and over them those that were given.
+
+    Parameters
+    ----------
+    recipe : str or None
+        Name or path of a recipe; None: what was given alone.
+    given : mapping
+        Fields of a `Request` by name, as `normal` takes them.
+
+    Raises
+    ------
+    UserError
+        If there is no such field, no codecs are named, the recipe is wrong, or what it needs is
+        not on this machine.
+    """
+    told = normal(given)
+    if recipe is None:
+        if not told.get("codecs"):
+            raise UserError(
+                "name codecs with --codecs, for example --codecs snac,dac,encodec,opus, or a "
+                "recipe: snacbench run quick; 'snacbench list recipes' shows them"
+            )
+        return Request(**told)
+    found = find_recipe(recipe)
+    request = _with_recipe(found, told)
+    if absent := missing(request):
+        lines = "".join(f"\n  - {text}" for text in absent)
+        raise UserError(f"the recipe {found.name} needs what is not on this machine:{lines}")
+    return request
+
+
+def normal(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a `Request` from what a person may write for them: lists as text, paths as text.
+
+    Raises
+    ------
+    UserError
+        If there is no such field.
+    """
+    known = [field.name for field in fields(Request)]
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise UserError(f"a run cannot be asked for {name!r}; {did_you_mean(name, known)}")
+        if name in _LISTS:
+            parts = value.split(",") if isinstance(value, str) else map(str, value)
+            found[name] = tuple(part.strip() for part in parts if part.strip())
+        elif name == "codecs":
+            found[name] = value if isinstance(value, str) else ",".join(value)
+        else:
+            found[name] = {"data": str, "out": Path}.get(name, lambda same: same)(value)
+    return found
+
+
+def _with_recipe(found: NamedRecipe, told: Mapping[str, Any]) -> Request:
+    """The recipe's request with what was given in its place, and the record of both.
+
+    Raises
+    ------
+    UserError
+        If the recipe leaves its codecs to whoever runs it and none are named, or the weights that
+        were given could fall back.
+    """
+    written = found.options()
+    if "codecs" not in written and not told.get("codecs"):
+        raise UserError(
+            f"the recipe {found.name} takes its codecs from the command line, for example "
+            f"{found.recipe.hint or '--codecs snac,dac'}"
+        )
+    if "auto" in told.get("weights", ()):
+        raise UserError(
+            f"--weights auto: the recipe {found.name} never falls back to other weights; give "
+            "published, embedded, DIR or MODEL=DIR, or leave it out"
+        )
+    changed = {
+        name: written.get(name)
+        for name, value in told.items()
+        if name not in _NOT_OF_A_RECIPE and value != written.get(name)
+    }
+    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
+    return Request(**{**written, **told}, from_recipe=record)

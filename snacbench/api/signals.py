@@ -1,0 +1,355 @@
+"""Single signals: scored by metrics, sent through one codec, written as what a codec sends."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from snacbench.api.requests import normal
+from snacbench.audio.io import read, write_flac, write_wav
+from snacbench.bitstream.container import Header, parse, save, write
+from snacbench.bitstream.container import load as load_bytes
+from snacbench.bitstream.container import read as read_container
+from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError, did_you_mean
+from snacbench.plugins import select_metrics
+from snacbench.progress import Progress
+from snacbench.rate.coding.coders import CODERS, Coder, coder_named
+from snacbench.rate.coding.tables import read_tables
+from snacbench.request import Channels, OutsideFiles, Request
+from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
+from snacbench.runner.loading import LoadedCodec
+from snacbench.runner.outside import score_files
+from snacbench.runner.signals import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Signal = Audio | str | Path | ArrayLike
+_WRITERS = {".wav": write_wav, ".flac": write_flac}
+
+
+def audio_of(signal: Signal, rate_hz: int | None = None, *, called: str = "signal") -> Audio:
+    """A signal as `Audio`: read from a file, or an array of shape (time,) or (channels, time).
+
+    Raises
+    ------
+    UserError
+        If an array comes without its rate, or has another shape or type.
+    ClipError
+        If a file cannot be read.
+    """
+    if isinstance(signal, Audio):
+        return signal
+    if isinstance(signal, str | Path):
+        return read(Path(signal))
+    samples = np.asarray(signal)
+    if rate_hz is None:
+        raise UserError(f"the {called} is an array: say its sampling rate with rate_hz")
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise UserError(
+            f"the {called} is an array of {samples.dtype}; expected floating point from -1 to 1"
+        )
+    if samples.ndim not in (1, 2) or not samples.size:
+        raise UserError(
+            f"the {called} is an array of shape {samples.shape}; expected (time,) or "
+            "(channels, time)"
+        )
+    return Audio(np.ascontiguousarray(np.atleast_2d(samples), dtype=np.float32), int(rate_hz))
+
+
+def score(
+    reference: Signal,
+    degraded: Signal,
+    metrics: str | Sequence[str] = (),
+    *,
+    rate_hz: int | None = None,
+    **asked: Any,
+) -> pd.DataFrame:
+    """Score one signal, or every file of a folder, against its reference as a run would.
+
+    Parameters
+    ----------
+    reference, degraded : path, Audio or array
+        Two files, two folders whose files match by name, or arrays of shape (time,) or
+        (channels, time) at `rate_hz`, which may have different lengths.
+    metrics : str or sequence of str
+        Names; none: the default set.
+    **asked
+        Other fields of `Request`: ``domain``, ``asr``, ``jobs``.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `Run.scores`; ``reason`` says why a value is missing.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or the two do not belong together.
+    """
+    from snacbench.tables.run_rows import scores_frame
+
+    with tempfile.TemporaryDirectory() as place:
+        paths = [
+            _file(signal, rate_hz, Path(place) / f"{called}.wav", called)
+            for called, signal in (("reference", reference), ("degraded", degraded))
+        ]
+        request = Request(
+            data=str(paths[0]),
+            outside=OutsideFiles(paths[1], "degraded"),
+            out=Path(place) / "run",
+            **normal({"metrics": metrics, **asked}),
+        )
+        return scores_frame(score_files(request))
+
+
+def _file(signal: Signal, rate_hz: int | None, path: Path, called: str) -> Path:
+    if isinstance(signal, str | Path):
+        return Path(signal)
+    import soundfile
+
+    audio = audio_of(signal, rate_hz, called=called)
+    soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="FLOAT")
+    return path
+
+
+class OpenMetric:
+    """One metric; called with a pair of signals it gives a number.
+
+    Attributes
+    ----------
+    spec : MetricSpec
+        Unit, direction, range, rate, domains, citation.
+    """
+
+    def __init__(self, found: Metric) -> None:
+        self.spec: MetricSpec = found.spec
+        self._metric = found
+
+    def __call__(
+        self,
+        *,
+        reference: Signal,
+        degraded: Signal,
+        rate_hz: int | None = None,
+        transcript: str | None = None,
+    ) -> float:
+        """Score one pair, brought to the metric's rate and channels; see `spec` for the unit.
+
+        Neither a delay nor a difference in length is mended: `score` does both as a run does.
+
+        Raises
+        ------
+        Undefined
+            If the metric has no value there; the message says why.
+        UserError
+            If a signal is none.
+        """
+        x, y = (
+            for_metric(source_signal(audio_of(signal, rate_hz, called=called), "mono"), self.spec)
+            for called, signal in (("reference", reference), ("degraded", degraded))
+        )
+        return self._metric(reference=x, degraded=y, transcript=transcript)
+
+
+def metric(name: str) -> OpenMetric:
+    """A metric by name.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name, or what it needs is not installed.
+    """
+    (found,) = select_metrics([name])
+    found.ready()
+    return OpenMetric(found)
+
+
+class OpenCodec:
+    """A codec at one operating point, loaded.
+
+    Attributes
+    ----------
+    spec : CodecSpec
+        Rate, streams, nominal rate, latency, weights with their digests, licence.
+    """
+
+    def __init__(self, loaded: LoadedCodec) -> None:
+        self._loaded = loaded
+        self.spec: CodecSpec = loaded.planned.spec
+
+    def encode(self, signal: Signal, *, rate_hz: int | None = None) -> list[Encoded]:
+        """Code a signal, brought to the codec's rate; one part, or one for each channel."""
+        source = audio_of(signal, rate_hz)
+        inputs, _ = codec_inputs(source, self.spec)
+        with self._loaded.computing():
+            return [self._loaded.codec.encode(each) for each in inputs]
+
+    def decode(self, parts: Sequence[Encoded], *, seed: int = 0) -> Audio:
+        """Decode what `encode` gave, at the codec's rate; stochastic decoders draw by `seed`."""
+        with self._loaded.computing():
+            decoded = [
+                self._loaded.codec.decode(part, seed=seed + index)
+                for index, part in enumerate(parts)
+            ]
+        return decoded_signal(decoded, len(parts) if len(parts) > 1 else decoded[0].channels)
+
+    def roundtrip(self, signal: Signal, *, rate_hz: int | None = None, seed: int = 0) -> Audio:
+        """Code and decode a signal; the decode is at the codec's rate."""
+        return self.decode(self.encode(signal, rate_hz=rate_hz), seed=seed)
+
+
+def codec(
+    selector: str,
+    *,
+    weights: str | Sequence[str] = "auto",
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> OpenCodec:
+    """Load a codec at one operating point, for example ``"dac-44khz@2.67"``, on the CPU.
+
+    Raises
+    ------
+    UserError
+        If the selector means several points or none, or what it needs is not here.
+    """
+    rules = normal({"weights": weights})["weights"]
+    return OpenCodec(codec_meant(selector, rules, progress, offline=offline))
+
+
+def encode(
+    source: Signal,
+    target: str | Path,
+    codec: str,
+    *,
+    rate_hz: int | None = None,
+    coder: str = "packed",
+    tables: str | Path | None = None,
+    channels: Channels = "mono",
+    seed: int = 0,
+    weights: str | Sequence[str] = "auto",
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Code a signal into a ``.sncb`` file, which holds all that its decoder needs.
+
+    Parameters
+    ----------
+    coder : str
+        How codes become bits: ``packed`` (whole bits per index) or an entropy coder.
+    tables : path
+        Trained tables, for a coder that has some.
+    channels : {"mono", "stereo"}
+        Downmix, or keep two channels, as a run does.
+    seed : int
+        Of the decoder's random numbers, for decoders that draw any.
+
+    Raises
+    ------
+    UserError
+        If a name is unknown, or what the codec needs is not here.
+    """
+    writer = coder_of(coder, tables)
+    audio = source_signal(audio_of(source, rate_hz), channels)
+    rules = normal({"weights": weights})["weights"]
+    loaded = codec_meant(codec, rules, progress, offline=offline)
+    inputs, mode = codec_inputs(audio, loaded.planned.spec)
+    with loaded.computing():
+        parts = [loaded.codec.encode(signal) for signal in inputs]
+    data = write(bitstream_of(loaded.planned.spec, audio, mode, parts, seed=seed), writer)
+    save(Path(target), data)
+    return Path(target)
+
+
+def decode(
+    source: str | Path,
+    target: str | Path | None = None,
+    *,
+    codec: str = "",
+    tables: str | Path | None = None,
+    weights: str | Sequence[str] = "auto",
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> Audio:
+    """Decode a ``.sncb`` file, and write it to 24-bit WAV or FLAC if a `target` is named.
+
+    Decoded on the machine that coded it, these are the very samples that a run scores.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged, was made with other weights than those at hand, or `target` is no
+        ``.wav`` or ``.flac``.
+    """
+    path = Path(source)
+    if target is not None and Path(target).suffix.lower() not in _WRITERS:
+        raise UserError(f"expected a name that ends in .wav or .flac, found {target}")
+    data = load_bytes(path)
+    rules = normal({"weights": weights})["weights"]
+    try:
+        loaded = codec_of(parse(data).header, rules, progress, selector=codec, offline=offline)
+        bitstream = read_container(data, lambda header: coder_named_in(header, tables))
+        audio = decode_bitstream(bitstream, loaded)
+    except (BitstreamError, CodecError) as error:
+        raise type(error)(f"{path}: {error}") from error
+    if target is not None:
+        _WRITERS[Path(target).suffix.lower()](Path(target), audio)
+    return audio
+
+
+def coder_of(name: str, tables: str | Path | None) -> Coder:
+    """The coder of a name, with trained tables where there are some.
+
+    Raises
+    ------
+    UserError
+        If it needs tables and none are given, or they cannot be read.
+    """
+    return coder_named(name, read_tables(Path(tables)) if tables else None)
+
+
+def coder_named_in(header: Header, tables: str | Path | None) -> Coder | None:
+    """The coder that a file names, None if there is none here; see `container.Coders`."""
+    if header.coder not in CODERS:
+        return None
+    return coder_of(header.coder, tables if header.tables_sha256 else None)
+
+
+def names(kind: str) -> list[str]:
+    """Names of what there is.
+
+    Parameters
+    ----------
+    kind : {"codecs", "families", "metrics", "sets", "recipes", "layouts", "plots", "coders"}
+
+    Raises
+    ------
+    UnknownName
+        If it is none of these.
+    """
+    from snacbench import plugins
+    from snacbench.plots.drawing import plots
+    from snacbench.recipes import shipped_recipes
+    from snacbench.tables.layouts import LAYOUTS
+    from snacbench.testsets import NAMED_SETS
+    from snacbench.testsets.corpora import corpora
+
+    known = {
+        "codecs": plugins.codec_models,
+        "families": plugins.codec_families,
+        "metrics": plugins.metrics,
+        "sets": lambda: [*NAMED_SETS, *corpora()],
+        "recipes": shipped_recipes,
+        "layouts": lambda: LAYOUTS,
+        "plots": plots,
+        "coders": lambda: CODERS,
+    }
+    if kind not in known:
+        raise UnknownName(f"no kind of name {kind!r}; {did_you_mean(kind, known)}")
+    return list(known[kind]())

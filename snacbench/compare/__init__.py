@@ -1,1 +1,0 @@
-"""Run against run (`gate`, `run_pair`), and codec against codec over their rates (`savings`)."""

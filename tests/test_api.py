@@ -1,0 +1,188 @@
+"""What `import snacbench` offers: runs, scores of single signals, codecs and metrics."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import snacbench as sb
+from tests.conftest import broadband
+
+COLUMNS = [
+    "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
+    "metric", "value", "status", "reason",
+]  # fmt: skip
+X = broadband(1.0, 16_000, seed=1)
+Y = sb.Audio(X.samples + 0.01 * broadband(1.0, 16_000, seed=2).samples, 16_000)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> sb.Run:
+    return sb.run(
+        ["snac-mini", "opus@14"],
+        out=tmp_path_factory.mktemp("api") / "run",
+        metrics=["si_sdr", "mel_dac7"],
+        limit=1,
+        jobs=1,
+        speed_budget_s=0,
+        weights="embedded",
+    )
+
+
+def test_the_public_names_are_there_and_no_others() -> None:
+    assert dir(sb) == sb.__all__ == sorted(sb.__all__)
+    for name in sb.__all__:
+        assert getattr(sb, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = sb.nothing  # type: ignore[attr-defined]
+
+
+def test_importing_it_imports_next_to_nothing() -> None:
+    code = "import sys, snacbench; print([m for m in sys.modules if m in ('numpy', 'torch')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_run_has_frames(made: sb.Run) -> None:
+    assert made.ok
+    assert made.failed.empty
+    assert list(made.scores.columns) == COLUMNS
+    assert len(made.scores) == 3 * 2 * 2
+    summary = made.summary("all", ci=False)
+    assert summary["codec"].tolist() == ["snac-mini", "opus@14kbps"]
+    mean = made.scores.query("metric == 'si_sdr' and codec == 'snac-mini'")["value"].mean()
+    assert summary["si_sdr"][0] == pytest.approx(mean)
+    assert "2 operating points" in repr(made)
+    assert "<table" in made._repr_html_()
+
+
+def test_a_run_is_loaded_scored_and_resumed(made: sb.Run) -> None:
+    assert sb.load(made.path).scores.equals(made.scores)
+    more = made.score("stft_dac")
+    assert len(more.scores) == len(made.scores) + 6
+    again = sb.run(resume=made.path)
+    pd.testing.assert_frame_equal(again.scores, more.scores)
+    with pytest.raises(sb.UserError, match=r"leave out codecs, limit"):
+        sb.run("opus@6", resume=made.path, limit=3)
+    with pytest.raises(sb.UserError, match="name it by resume"):
+        sb.run("opus@6", retry_failed=True)
+
+
+def test_tables_plots_and_comparisons(made: sb.Run) -> None:
+    assert "snac-mini" in made.table(by="all")
+    assert "opus" not in made.table(by="all", codecs="snac-mini", caption=False)
+    assert made.plot("quality-rate", metric="mel_dac7").axes
+    assert sb.compare(made, made.path).passed
+    with pytest.raises(sb.UserError, match="no layout named 'snac'"):
+        made.table("snac")
+    with pytest.raises(sb.UserError, match="no format named 'word'"):
+        made.table(format="word")
+    with pytest.raises(sb.UserError, match="no published figures for the layout default"):
+        made.table(published=True)
+
+
+def test_a_misspelt_option_is_told() -> None:
+    with pytest.raises(sb.UserError, match=r"cannot be asked for 'metric'; did you mean metrics"):
+        sb.run("opus@14", metric="pesq")
+
+
+def test_two_runs_in_one_process_do_not_touch_each_other(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    options = {"limit": 1, "metrics": "si_sdr", "jobs": 1, "speed_budget_s": 0.0}
+    sb.run("identity", out=tmp_path / "a", offline=True, asr="pocketsphinx", **options)
+    other = sb.run("identity", out=tmp_path / "b", **options)
+    assert not other.request.offline
+    assert other.request.asr is None
+    assert dict(os.environ) == before
+
+
+def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    sb.run("identity", out=tmp_path / "a", limit=1, metrics="si_sdr", speed_budget_s=0, jobs=1)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import snacbench as sb\n"
+        "run = sb.run('identity', out='run', limit=1, metrics='si_sdr', speed_budget_s=0, jobs=1)\n"
+        "print(len(run.scores))\n"
+    )
+    command = [sys.executable, script.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
+
+
+@pytest.mark.parametrize("way", ["paths", "arrays", "audio"])
+def test_single_signals_are_scored_as_a_run_would(way: str, tmp_path: Path) -> None:
+    if way == "paths":
+        found = sb.score(_file(tmp_path / "a.wav", X), _file(tmp_path / "b.wav", Y), "si_sdr,stoi")
+    elif way == "arrays":
+        found = sb.score(X.samples[0], Y.samples[0], ["si_sdr", "stoi"], rate_hz=16_000)
+    else:
+        found = sb.score(X, Y, ["si_sdr", "stoi"])
+    assert list(found.columns) == COLUMNS
+    values = dict(zip(found["metric"], found["value"], strict=True))
+    assert values["si_sdr"] == pytest.approx(sb.metric("si_sdr")(reference=X, degraded=Y), abs=0.01)
+    assert values["stoi"] == pytest.approx(sb.metric("stoi")(reference=X, degraded=Y), abs=1e-3)
+
+
+def _file(path: Path, audio: sb.Audio) -> Path:
+    import soundfile
+
+    soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="FLOAT")
+    return path
+
+
+def test_what_is_no_signal_is_refused() -> None:
+    si_sdr = sb.metric("si_sdr")
+    x = X.samples[0]
+    with pytest.raises(sb.UserError, match="say its sampling rate with rate_hz"):
+        si_sdr(reference=x, degraded=x)
+    with pytest.raises(sb.UserError, match="array of int16; expected floating point"):
+        si_sdr(reference=x.astype(np.int16), degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.UserError, match=r"shape \(1, 1, 2\)"):
+        si_sdr(reference=np.zeros((1, 1, 2)), degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.Undefined):
+        si_sdr(reference=0 * x, degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.UserError, match="no metric named 'pesc'"):
+        sb.metric("pesc")
+
+
+def test_a_codec_codes_single_signals() -> None:
+    opus = sb.codec("opus@14")
+    decoded = opus.roundtrip(X.samples[0], rate_hz=16_000)
+    assert (decoded.rate_hz, decoded.num_samples) == (48_000, 48_000)
+    (part,) = opus.encode(X)
+    np.testing.assert_array_equal(opus.decode([part]).samples, decoded.samples)
+    with pytest.raises(sb.UserError, match="operating points"):
+        sb.codec("opus@6,14")
+
+
+def test_codecs_of_one_model_stay_apart() -> None:
+    one, other = sb.codec("dac-mini@1q"), sb.codec("dac-mini@2q")
+    assert (len(one.encode(X)[0].codes), len(other.encode(X)[0].codes)) == (1, 2)
+    assert one.spec.nominal_kbps < other.spec.nominal_kbps
+
+
+def test_a_file_is_coded_and_decoded(tmp_path: Path) -> None:
+    source = _file(tmp_path / "x.wav", X)
+    coded = sb.encode(source, tmp_path / "x.sncb", codec="opus@14")
+    decoded = sb.decode(coded, tmp_path / "y.wav")
+    np.testing.assert_array_equal(decoded.samples, sb.codec("opus@14").roundtrip(X).samples)
+    assert (tmp_path / "y.wav").is_file()
+
+
+def test_names_are_listed() -> None:
+    assert "snac" in sb.names("families")
+    assert "opus" in sb.names("codecs")
+    assert "quality-rate" in sb.names("plots")
+    assert {"quick"} <= set(sb.names("sets"))
+    with pytest.raises(sb.UserError, match="no kind of name 'codec'"):
+        sb.names("codec")
