@@ -11,7 +11,7 @@ RFC 9639 (FLAC), RFC 3533 (Ogg), ISO/IEC 14496-12 (MP4), RFC 8794 (EBML), ISO/IE
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import FileIO
 from typing import NamedTuple
@@ -131,65 +131,47 @@ def after_id3(view: View, place: int = 0) -> int:
 
 
 class _Chunk(NamedTuple):
-    name: bytes
     place: int
     size: int
 
 
-@dataclass(frozen=True)
-class _Layout:
-    """Name and size of a chunk, whether the size counts both, and to what chunks are aligned."""
-
-    head: str
-    counts_itself: bool = False
-    align: int = 2
-
-
-_RIFF, _IFF = _Layout("<4sI"), _Layout(">4sI")
-_W64, _CAF = _Layout("<16sQ", counts_itself=True, align=8), _Layout(">4sq", align=1)
+_RIFF, _IFF, _W64, _CAF = "<4sI", ">4sI", "<16sQ", ">4sq"  # name and size of a chunk
 _FIRST_CHUNKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b"fLaC", b"OggS")
 
 
-def _chunks(view: View, place: int, layout: _Layout) -> Iterator[_Chunk]:
-    """Chunks up to the end of the file, or to what is none."""
-    head_size, wide = struct.calcsize(layout.head), None
-    for _ in range(_MAX_CHUNKS):
-        head = view.at(place, head_size)
-        if len(head) < head_size or not head[:4].isascii() or not head[:4].decode().isprintable():
-            return
-        name, size = struct.unpack(layout.head, head)
-        if name == b"ds64":
-            wide = view.unpack("<Q", place + head_size + 8)[0]
-        if name == b"data" and size == 0xFFFF_FFFF and wide is not None:
-            size = wide
-        size -= head_size if layout.counts_itself else 0
-        yield _Chunk(name[:4], place + head_size, size)
-        if size < 0:
-            return
-        place += head_size + size + (-size % layout.align)
-
-
-@dataclass(frozen=True)
 class _Chunks:
     """The chunks of a file by their names, where the last one ends, and a problem, if any."""
 
-    named: Mapping[bytes, Sequence[_Chunk]]
-    end: int
-    problem: str
+    def __init__(self, view: View, place: int, layout: str) -> None:
+        self.named: dict[bytes, list[_Chunk]] = {}
+        self.end, self.problem = 0, ""
+        head_size, wide = struct.calcsize(layout), None
+        align = {_W64: 8, _CAF: 1}.get(layout, 2)
+        for _ in range(_MAX_CHUNKS):
+            head = view.at(place, head_size)
+            if len(head) < head_size or not _is_name(head[:4]):
+                return  # the end of the file, or what is no chunk
+            name, size = struct.unpack(layout, head)
+            if name == b"ds64":
+                wide = view.unpack("<Q", place + head_size + 8)[0]
+            if name == b"data" and size == 0xFFFF_FFFF and wide is not None:
+                size = wide
+            size -= head_size if layout == _W64 else 0  # which counts both
+            if name[:4] in _FIRST_CHUNKS:
+                self.problem = _JOINED
+                return
+            self.named.setdefault(name[:4], []).append(_Chunk(place + head_size, size))
+            self.end = place + head_size + size
+            if size < 0:
+                return
+            place = self.end + (-size % align)
 
     def first(self, name: bytes) -> _Chunk | None:
         return next(iter(self.named.get(name, ())), None)
 
 
-def _scan(view: View, place: int, layout: _Layout) -> _Chunks:
-    named: dict[bytes, list[_Chunk]] = {}
-    end = 0
-    for chunk in _chunks(view, place, layout):
-        if chunk.name in _FIRST_CHUNKS:
-            return _Chunks(named, end, _JOINED)
-        named.setdefault(chunk.name, []).append(chunk)
-        end = chunk.place + chunk.size
-    return _Chunks(named, end, "")
+def _is_name(name: bytes) -> bool:
+    return name.isascii() and name.decode().isprintable()
 
 
 def _is_open(size: int) -> bool:
@@ -201,16 +183,16 @@ def _joined(view: View, end: int) -> str:
     return _JOINED if view.at(end, 4).startswith((*_FIRST_CHUNKS, b".snd", b"NIST")) else ""
 
 
-def _wave(view: View, start: int, layout: _Layout) -> Extent:
+def _wave(view: View, start: int, layout: str) -> Extent:
     """WAV and its relatives: RIFF, RIFX, RF64, BW64."""
-    chunks = _scan(view, start + 12, layout)
+    chunks = _Chunks(view, start + 12, layout)
     found, fmt = chunks.named.get(b"data", ()), chunks.first(b"fmt ")
     if not found:
         return Extent(known=False, problem=chunks.problem)
     problem = chunks.problem
     if sum(chunk.size > 0 for chunk in found) > 1:
         problem = f"it holds {len(found)} data chunks; join them into one"
-    order, first = layout.head[0], found[0]
+    order, first = layout[0], found[0]
     tag, _, _, bytes_per_s = view.unpack(f"{order}HHII", fmt.place if fmt else view.size)
     held = max(0, view.size - first.place)
     # A header that was never completed states 0; a file that really holds nothing ends in chunks.
@@ -237,11 +219,11 @@ def _riff(view: View, start: int) -> Extent:
 
 def _form(view: View, start: int) -> Extent:
     """AIFF, AIFF-C, and 8SVX."""
-    chunks = _scan(view, start + 12, _IFF)
+    chunks = _Chunks(view, start + 12, _IFF)
     data = chunks.first(b"SSND") or chunks.first(b"BODY")
     if data is None:
         return Extent(known=False, problem=chunks.problem)
-    before = 8 if data.name == b"SSND" else 0  # offset and size of blocks
+    before = 8 if b"SSND" in chunks.named else 0  # offset and size of blocks
     held, stated = max(0, view.size - data.place - before), max(0, data.size - before)
     frames, per_s = 0, 0.0
     if common := chunks.first(b"COMM"):
@@ -260,7 +242,7 @@ def _form(view: View, start: int) -> Extent:
 
 
 def _wave64(view: View, start: int) -> Extent:
-    chunks = _scan(view, start + 40, _W64)
+    chunks = _Chunks(view, start + 40, _W64)
     data, fmt = chunks.first(b"data"), chunks.first(b"fmt ")
     if data is None:
         return Extent(known=False, problem=chunks.problem)
@@ -273,7 +255,7 @@ def _wave64(view: View, start: int) -> Extent:
 
 
 def _caf(view: View, start: int) -> Extent:
-    chunks = _scan(view, start + 8, _CAF)
+    chunks = _Chunks(view, start + 8, _CAF)
     data, description = chunks.first(b"data"), chunks.first(b"desc")
     if data is None:
         return Extent(known=False, problem=chunks.problem)
@@ -418,7 +400,7 @@ def _mp4(view: View, start: int) -> Extent:
             size = view.unpack(">Q", place + 8)[0]
         if size == 0:
             size = view.size - place
-        if size < 8 or not name.isascii() or not name.decode().isprintable():
+        if size < 8 or not _is_name(name):
             break
         if name == b"ftyp" and b"moov" in names:
             problem = _JOINED
@@ -514,8 +496,12 @@ def _mpeg(view: View, start: int) -> Extent:
     stated = _stated_frames(view, place)
     if stated is None:
         # Plain frames of two recordings are one stream; FFmpeg loses some at a tag between them.
-        joined = _JOINED if _tag_among_frames(view, place, first.like) else ""
-        return Extent(None, view.size, problem=joined, decode_to_end=True)
+        problem, tag = "", place
+        while (tag := view.search(b"ID3", tag + 1)) > 0:
+            behind = _frame(view, after_id3(view, tag))
+            if behind and behind.like == first.like:
+                problem = _JOINED
+        return Extent(None, view.size, problem=problem, decode_to_end=True)
     if not view.thorough:
         return Extent(stated, stated)
     count = _count_frames(view, place, first.like)
@@ -529,14 +515,6 @@ def _mpeg(view: View, start: int) -> Extent:
         )
     # Some programs count the frame that states the number, too.
     return Extent(stated, stated if count >= stated else count - 1, per_s, problem)
-
-
-def _tag_among_frames(view: View, place: int, like: int) -> bool:
-    while (place := view.search(b"ID3", place + 1)) > 0:
-        frame = _frame(view, after_id3(view, place))
-        if frame and frame.like == like:
-            return True
-    return False
 
 
 def _stated_frames(view: View, place: int) -> int | None:
