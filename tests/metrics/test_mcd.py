@@ -53,19 +53,6 @@ def test_level_makes_no_difference(make_voice):
     assert MCD(reference=x, degraded=louder) < 1e-4
 
 
-def test_equal_signals_are_at_distance_zero(make_voice):
-    x = make_voice(RATE_HZ)
-    assert MCD(reference=x, degraded=x) == 0.0
-
-
-def test_swapped_arguments_are_noticed(make_voice):
-    x = make_voice(RATE_HZ)
-    halved = x.samples.copy()
-    halved[:, RATE_HZ:] = 0
-    y = Audio(halved, RATE_HZ)  # the reference alone says which frames count
-    assert MCD(reference=x, degraded=y) > 2 * MCD(reference=y, degraded=x)
-
-
 def test_a_reference_under_the_floor(make_voice):
     x = make_voice(RATE_HZ)
     with pytest.raises(Undefined, match="all its mel bands are at the floor"):

@@ -20,16 +20,6 @@ def prepared(audio: Audio, *, speech: bool = True) -> Reference:
     return Reference(audio.samples[0].astype(float), audio.rate_hz, speech=speech)
 
 
-@pytest.mark.parametrize(
-    ("metric", "ceiling"), [(AUDIO, 4.732), (EXPONENTIAL, 5.0), (UNSCALED, 4.016)]
-)
-def test_equal_signals_reach_the_ceiling_of_the_mapping(metric, ceiling, make_voice):
-    x = make_voice(metric.spec.rate_hz)
-    value = metric(reference=x, degraded=x)
-    assert value == pytest.approx(ceiling, abs=1e-3)
-    assert value <= metric.spec.range[1]
-
-
 def test_equal_signals_have_no_fixed_score_under_the_lattice(make_voice):
     # The lattice also looks at the energies of the bands, so the clip decides what is best.
     voices = [make_voice(16_000, seed=seed) for seed in range(2)]
@@ -57,14 +47,6 @@ def test_channels_are_averaged(make_voice, add_noise):
     mono = moslqo(reference=x, degraded=y, mode="audio")
     stereo = moslqo(reference=stereo_x, degraded=stereo_y, mode="audio")
     assert stereo == pytest.approx(mono, abs=1e-6)
-
-
-def test_level_does_not_matter(make_voice, add_noise):
-    x = make_voice(16_000)
-    y = add_noise(x, 15)
-    half = Audio(y.samples * np.float32(0.5), 16_000)
-    score = SPEECH.prepare(x)
-    assert score(degraded=half) == pytest.approx(score(degraded=y), abs=1e-4)
 
 
 def test_a_delay_is_aligned_away(make_voice, add_noise):

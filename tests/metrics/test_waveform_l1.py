@@ -51,10 +51,6 @@ def test_stereo_equals_descript_audiotools_and_is_the_mean_of_its_channels():
     assert value == pytest.approx(sum(channels) / 2, rel=1e-6)
 
 
-def test_equal_signals_are_at_distance_zero():
-    assert METRIC(reference=noise(1), degraded=noise(1)) == 0
-
-
 def test_silence_is_as_far_as_the_reference_is_loud():
     x = noise(1)
     silence = audio(np.zeros_like(x.samples))
@@ -67,9 +63,3 @@ def test_a_gain_on_both_signals_scales_the_distance(seed, gain):
     x, y = noise(seed), noise(seed + 1)
     both = METRIC(reference=audio(gain * x.samples), degraded=audio(gain * y.samples))
     assert both == pytest.approx(abs(gain) * METRIC(reference=x, degraded=y), rel=1e-5)
-
-
-@given(seed=st.integers(0, 1000))
-def test_swapping_the_signals_changes_nothing(seed):
-    x, y = noise(seed), noise(seed + 1)
-    assert METRIC(reference=x, degraded=y) == METRIC(reference=y, degraded=x)
