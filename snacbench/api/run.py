@@ -25,7 +25,8 @@ from snacbench.tables.from_runs import (
     tables_of,
 )
 from snacbench.tables.gate import compare as compare_folders
-from snacbench.tables.layouts import LAYOUTS, Layout
+from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.layouts._parts import Layout
 from snacbench.tables.run_pair import Answer
 from snacbench.tables.run_rows import RunRows, scores_frame
 from snacbench.tables.side_by_side import By
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 Comparison = Answer
 
 
-def run(
+def run(  # noqa: PLR0913 - all but the first three are keywords
     codecs: str | Sequence[str] = "",
     data: str | Path | None = None,
     out: str | Path | None = None,
@@ -114,7 +115,7 @@ def load(path: str | Path) -> Run:
     return Run(RunFolder.open(Path(path)))
 
 
-def compare(
+def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     a: Run | str | Path,
     b: Run | str | Path,
     *,
@@ -223,7 +224,7 @@ class Run:
 
     @property
     def failed(self) -> pd.DataFrame:
-        """Rows that failed: ``clip``, ``codec``, ``metric`` (empty: it was not coded), ``reason``."""
+        """What failed: ``clip``, ``codec``, ``metric`` (empty: the coding itself), ``reason``."""
         import pandas as pd
 
         lost = [row for row in self.folder.read(Coded) if row.status == "failed"]

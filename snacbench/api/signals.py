@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +223,7 @@ def codec(
     return OpenCodec(codec_meant(selector, rules, progress, offline=offline))
 
 
-def encode(
+def encode(  # noqa: PLR0913 - keyword-only options of one verb
     source: Signal,
     target: str | Path,
     codec: str,
@@ -267,7 +267,7 @@ def encode(
     return Path(target)
 
 
-def decode(
+def decode(  # noqa: PLR0913 - keyword-only options of one verb
     source: str | Path,
     target: str | Path | None = None,
     *,
@@ -340,7 +340,7 @@ def names(kind: str) -> list[str]:
     from snacbench.testsets import NAMED_SETS
     from snacbench.testsets.corpora import corpora
 
-    known = {
+    known: dict[str, Callable[[], Iterable[str]]] = {
         "codecs": plugins.codec_models,
         "families": plugins.codec_families,
         "metrics": plugins.metrics,
