@@ -42,7 +42,7 @@ _FOR_ALL = {
 }
 
 
-@click.command(short_help="What is installed, which weights and test sets are at hand.")
+@click.command
 @click.option("--weights", multiple=True, default=("auto",), help="As for run.")
 @click.option("--agreement", is_flag=True, help="Compare codes with those of the CPU in fp32.")
 @click.option("--codecs", default=_DEMONSTRATION, show_default=True, help="Which to compare.")

@@ -13,7 +13,7 @@ from snacbench.runner.plan import check_packages, locate_all, plan_codecs
 EXIT_BROKEN = 1
 
 
-@click.command("check-codec", short_help="Check what a codec promises, for its author.")
+@click.command("check-codec")
 @click.argument("name")
 @weights_option
 @offline_option

@@ -28,7 +28,7 @@ def _tolerances(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -
     return found
 
 
-@click.command(short_help="Compare two runs clip by clip; exit 1 if the second is worse.")
+@click.command
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
 @click.option(

@@ -16,7 +16,7 @@ from snacbench.runner.bitstreams import codec_of, decode_bitstream
 _WRITERS = {".wav": write_wav, ".flac": write_flac}
 
 
-@click.command(short_help="Decode a .sncb file to WAV or FLAC.")
+@click.command
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--out", "target", required=True, type=click.Path(path_type=Path))
 @click.option("--codec", default="", help="A checkpoint or command file of your own: dac:PATH.")

@@ -19,7 +19,7 @@ from snacbench.runner.bitstreams import bitstream_of, codec_meant
 from snacbench.runner.signals import codec_inputs, source_signal
 
 
-@click.command(short_help="Code an audio file with one codec into a .sncb file.")
+@click.command
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--codec", required=True, help="One operating point: dac-44khz@2.67, NAME=dac:PATH.")
 @click.option("-o", "--out", "target", required=True, type=click.Path(path_type=Path))

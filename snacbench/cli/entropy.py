@@ -47,7 +47,7 @@ def _coders(_: click.Context, __: click.Parameter, text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-@click.command(short_help="Bytes that entropy coders make of the codes that a run kept.")
+@click.command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--coders",

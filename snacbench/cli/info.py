@@ -19,7 +19,7 @@ from snacbench.units import BITS_PER_BYTE
 _SHOWN_DIGITS = 12
 
 
-@click.command(short_help="Show what a .sncb file holds, and what each part of it costs.")
+@click.command
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="All of it, for programs.")
 def info(file: Path, as_json: bool) -> None:

@@ -20,7 +20,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.opening import COMPOSITE_SETS
 
 
-@click.command("list", short_help="List codecs, metrics, test sets or recipes.")
+@click.command("list")
 @click.argument("what", type=click.Choice(["codecs", "metrics", "sets", "recipes"]))
 def list_(what: str) -> None:
     """List the codecs, metrics, test sets or recipes there are."""

@@ -13,7 +13,7 @@ from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_ta
 from snacbench.tables.run_rows import RunRows
 
 
-@click.command(short_help="Join runs of one test set into a new one.")
+@click.command
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "-o", "--out", "target", required=True, type=click.Path(path_type=Path), help="New run folder."

@@ -8,18 +8,18 @@ from snacbench.cli.verbs import Verbs
 
 # In the order of a study.
 _VERBS = {
-    "design": "mushra_design:design",
-    "stimuli": "mushra_design:stimuli",
-    "power": "mushra_power:power",
-    "simulate": "mushra_simulate:simulate_",
-    "serve": "mushra_serve:serve",
-    "export": "mushra_export:export",
-    "analyse": "mushra_analyse:analyse_",
-    "delete": "mushra_delete:delete",
+    "design": ("mushra_design:design", "Make a listening test from a run."),
+    "stimuli": ("mushra_design:stimuli", "Make the stimuli again, after test.yaml was edited."),
+    "power": ("mushra_power:power", "How many listeners a difference needs."),
+    "simulate": ("mushra_simulate:simulate_", "Rehearse a test with simulated listeners."),
+    "serve": ("mushra_serve:serve", "Serve the page of a listening test, and keep its answers."),
+    "export": ("mushra_export:export", "Write the answers of a listening test as CSV."),
+    "analyse": ("mushra_analyse:analyse_", "Screening, statistics, figures and text of a test."),
+    "delete": ("mushra_delete:delete", "Delete a listener and all they said."),
 }
 
 
-@click.group(cls=Verbs, verbs=_VERBS, short_help="Make, serve and analyse a listening test.")
+@click.group(cls=Verbs, verbs=_VERBS)
 def mushra() -> None:
     """Make, serve and analyse a listening test (ITU-R BS.1534-3, AB, ABX).
 

@@ -18,7 +18,7 @@ from snacbench.listening.screening import Options
 _FOLDER = "analysis"
 
 
-@click.command("analyse", short_help="Screening, statistics, figures and text of a test.")
+@click.command("analyse")
 @click.argument("source", metavar="TEST|CSV", type=click.Path(path_type=Path))
 @click.option(
     "-o",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Delete a listener and all they said.")
+@click.command
 @click.argument("test", type=click.Path(path_type=Path))
 @click.argument("listener")
 def delete(test: Path, listener: str) -> None:

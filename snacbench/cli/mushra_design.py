@@ -36,7 +36,7 @@ from snacbench.store.folder import RunFolder
 _PATH: Any = click.Path(path_type=Path)
 
 
-@click.command(short_help="Make a listening test from a run.")
+@click.command
 @click.argument("run", type=_PATH)
 @click.option("-o", "--out", "target", required=True, type=_PATH, help="New folder for the test.")
 @click.option("--systems", help="Codecs of the run, 9 at most: opus@14,lyra.  [default: all]")
@@ -120,7 +120,7 @@ def design(
     out.print(str(target / TEST_FILE), soft_wrap=True, markup=False)
 
 
-@click.command(short_help="Make the stimuli again, after test.yaml was edited.")
+@click.command
 @click.argument("test", type=_PATH)
 @click.option(
     "--flac/--wav",

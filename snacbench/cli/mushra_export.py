@@ -10,7 +10,7 @@ import click
 from snacbench.errors import StoreError
 
 
-@click.command(short_help="Write the answers of a listening test as CSV.")
+@click.command
 @click.argument("test", type=click.Path(path_type=Path))
 @click.option(
     "--format",

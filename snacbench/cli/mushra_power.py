@@ -16,7 +16,7 @@ from snacbench.listening.test import read_test
 _HEADINGS = ("difference", "listeners who count", "to recruit", "power")
 
 
-@click.command(short_help="How many listeners a difference needs.")
+@click.command
 @click.argument("test", required=False, type=click.Path(path_type=Path))
 @click.option("--items", type=click.IntRange(1), help="Items of the test, where there is no TEST.")
 @click.option("--systems", type=click.IntRange(2), help="Systems, where there is no TEST.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-@click.command(short_help="Serve the page of a listening test, and keep its answers.")
+@click.command
 @click.argument("test", type=click.Path(path_type=Path))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; "
               "0.0.0.0 for all of this machine's.")  # fmt: skip

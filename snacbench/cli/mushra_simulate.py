@@ -15,7 +15,7 @@ from snacbench.listening.test import read_test
 from snacbench.listening.tidy import write_tidy
 
 
-@click.command("simulate", short_help="Rehearse a test with simulated listeners.")
+@click.command("simulate")
 @click.argument("test", type=click.Path(path_type=Path))
 @click.option("--listeners", type=click.IntRange(1, 10_000), default=30, show_default=True)
 @click.option(

@@ -41,7 +41,7 @@ def _labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> di
     return {name: text for name, _, text in pairs}
 
 
-@click.command(short_help="Draw figures from runs.")
+@click.command
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.argument("name", metavar="NAME|all")
 @click.option(

@@ -26,7 +26,7 @@ def _names(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> lis
     return [name.strip() for text in texts for name in text.split(",") if name.strip()]
 
 
-@click.command(short_help="What codecs really need: rates from nominal to entropy-coded.")
+@click.command
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--of", multiple=True, callback=_names, metavar="MODEL", help="Rate these save.")
 @click.option(

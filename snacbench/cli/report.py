@@ -15,7 +15,7 @@ from snacbench.testsets.describe import warnings_of
 from snacbench.types import Clip
 
 
-@click.command(short_help="Write a page to hear and see a run.")
+@click.command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "-o",

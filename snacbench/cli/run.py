@@ -49,7 +49,7 @@ def _batch_size(context: click.Context, option: click.Parameter, text: str) -> i
     return int(text)
 
 
-@click.command(short_help="Code a test set through codecs, score it, print the summary.")
+@click.command
 @click.argument("recipe", required=False)
 @click.option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
 @click.option("--data", default="quick", show_default=True, help="Set, corpus, manifest or folder.")

@@ -14,7 +14,7 @@ from snacbench.runner.engine import score_again
 from snacbench.store.folder import RunFolder
 
 
-@click.command(short_help="Score an existing run by more metrics.")
+@click.command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--metrics", default="", help="Names, comma-separated.")
 @click.option(

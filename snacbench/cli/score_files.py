@@ -19,7 +19,7 @@ from snacbench.tables.run_rows import RunRows
 from snacbench.types import DOMAINS, Domain
 
 
-@click.command("score-files", short_help="Score decodes made by another program.")
+@click.command("score-files")
 @click.option("--reference", required=True, type=click.Path(path_type=Path))
 @click.option("--degraded", required=True, type=click.Path(path_type=Path))
 @click.option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")

@@ -31,7 +31,7 @@ _LINES_SHOWN = 20
 Options = dict[str, Any]
 
 
-@click.group(short_help="Known corpora: index, list, show, verify, export, fetch.")
+@click.group
 def sets() -> None:
     """Known corpora and manifests: what is on this disk, whether it is whole, what to use of it."""
 

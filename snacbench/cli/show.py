@@ -16,7 +16,7 @@ from snacbench.types import CodecSpec
 _CONTEXT_TOKENS = 2048
 
 
-@click.group(short_help="Show what is known of a codec, or what a recipe runs.")
+@click.group
 def show() -> None:
     """Show what is known of a codec, or what a recipe runs."""
 

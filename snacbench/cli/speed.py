@@ -14,7 +14,7 @@ from snacbench.runner.engine import measure_speed
 from snacbench.store.folder import RunFolder
 
 
-@click.command(short_help="Measure the speed of a run's codecs again.")
+@click.command
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--budget-s",

@@ -27,7 +27,7 @@ def _labels(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> di
     return {name.strip(): label.strip() for name, _, label in pairs}
 
 
-@click.command(short_help="Print the tables of runs.")
+@click.command
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--format",

@@ -31,7 +31,7 @@ folders_option = click.option(
 )
 
 
-@click.group(short_help="Published weights: list, fetch, verify, path.")
+@click.group
 def weights() -> None:
     r"""Published weights: what is on this disk, fetch it, check it, where it lies.
 
