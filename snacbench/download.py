@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import email.utils
 import errno
-import fcntl
 import hashlib
 import logging
 import os
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from snacbench import __version__
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
+from snacbench.files import lock
 
 if TYPE_CHECKING:
     import requests
@@ -289,23 +289,17 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
 def _claimed(target: Path, shown: Progress) -> Iterator[BinaryIO]:
     """The partial file of a target, this process's alone for as long as it is open."""
     path = target.with_name(f".{target.name}.partial")
-    while True:
-        with path.open("ab") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                shown.note(f"waiting for another process that fetches {target.name}")
-                fcntl.flock(stream, fcntl.LOCK_EX)
-            # Whoever held it may have renamed or removed the file that this lock is on.
-            if not (path.exists() and os.path.samestat(path.stat(), os.fstat(stream.fileno()))):
-                continue
-            try:
-                yield stream
-            finally:  # a fetch that brought nothing leaves no trace
-                with suppress(OSError):
-                    if path.stat().st_size == 0:
-                        path.unlink()
-            return
+
+    def waits() -> None:
+        shown.note(f"waiting for another process that fetches {target.name}")
+
+    with lock(path, on_wait=waits) as stream:
+        try:
+            yield stream
+        finally:  # a fetch that brought nothing leaves no trace
+            with suppress(OSError):
+                if path.stat().st_size == 0:
+                    path.unlink()
 
 
 def _completed(part: _Part, headers: Mapping[str, str], retries: RetryPolicy) -> str:

@@ -26,7 +26,7 @@ import soundfile
 
 from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, StoreError
-from snacbench.files import atomic, sha256_of_file
+from snacbench.files import atomic
 from snacbench.types import Audio, Clip, FloatSamples
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
     "probe",
     "read",
     "read_clip",
-    "sha256_of_file",
     "write_flac",
     "write_wav",
 ]

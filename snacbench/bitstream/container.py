@@ -7,16 +7,15 @@ are 375 bytes, and a header in words would double them.
 from __future__ import annotations
 
 import errno
-import os
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snacbench.bitstream import wire
 from snacbench.errors import BitstreamError, StoreError, UserError
+from snacbench.files import write_bytes
 from snacbench.rate.coding.coders import Coder, StreamShape, shapes_of
 from snacbench.rows import Bits
 from snacbench.types import Encoded
@@ -491,14 +490,9 @@ def save(path: Path, data: bytes) -> None:
     StoreError
         If the folder cannot be written or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_bytes(path, data)
     except OSError as error:
-        with suppress(OSError):  # nothing to remove where the folder could not even be made
-            partial.unlink()
         if error.errno == errno.ENOSPC:
             raise StoreError(
                 f"the disk is full while writing {path}; free some space and go on"

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from snacbench.errors import StoreError
+from snacbench.files import write_text
 
 
 @click.command
@@ -41,10 +42,8 @@ def export(test: Path, form: str, out: Path | None) -> None:
     if out is None:
         click.echo(stream.getvalue(), nl=False)
     else:
-        partial = out.with_name(f".{out.name}.partial")
         try:
-            partial.write_text(stream.getvalue(), "utf-8", newline="")
-            partial.replace(out)
+            write_text(out, stream.getvalue())
         except OSError as error:
             raise StoreError(
                 f"cannot write {out} ({error}); check the folder's permissions"

@@ -7,7 +7,6 @@ import itertools
 import math
 import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
+from snacbench.files import atomic
 from snacbench.listening.stimuli import Facts, Format, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
@@ -195,21 +195,18 @@ def make_test(  # noqa: PLR0913 - keyword-only options of one folder
     """
     check_free(target)
     # Beside its place: the run is found from there by the same relative path.
-    partial = target.absolute().with_name(f".{target.absolute().name}.{os.getpid()}.partial")
     try:
-        partial.mkdir(parents=True)
-        write_test(partial, test)
-        facts = make_stimuli(partial, test, format_=format_, begin=begin, step=step)
-        if webmushra:
-            export_webmushra(partial, test, facts)
-        partial.replace(target)
+        with atomic(target.absolute()) as partial:
+            partial.mkdir()
+            write_test(partial, test)
+            facts = make_stimuli(partial, test, format_=format_, begin=begin, step=step)
+            if webmushra:
+                export_webmushra(partial, test, facts)
     except OSError as error:
         raise StoreError(
             f"cannot write the test to {target} ({error.strerror or error}); choose another folder "
             "with -o, or free some space"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return facts
 
 

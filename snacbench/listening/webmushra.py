@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import html
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import yaml
 
 from snacbench.errors import StoreError, UserError
+from snacbench.files import atomic
 from snacbench.listening.stimuli import Facts
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question
 from snacbench.listening.texts import texts_of
@@ -49,28 +49,23 @@ def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
             "mushra and mushra-no-anchors"
         )
     target = folder / FOLDER
-    partial = folder / f".{FOLDER}.{os.getpid()}.partial"
     name = f"{test.id}.yaml"
     try:
-        for item in (*test.items, *test.training):
-            for condition, stimulus in facts.items[item.id].conditions.items():
-                path = partial / sound_file(test, facts, item, condition)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(folder / stimulus.file, path)
-        text = yaml.safe_dump(
-            configuration(test, facts), sort_keys=False, allow_unicode=True, width=100
-        )
-        (partial / _CONFIGS / name).write_text(text, "utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        partial.replace(target)
+        with atomic(target) as partial:
+            for item in (*test.items, *test.training):
+                for condition, stimulus in facts.items[item.id].conditions.items():
+                    path = partial / sound_file(test, facts, item, condition)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(folder / stimulus.file, path)
+            text = yaml.safe_dump(
+                configuration(test, facts), sort_keys=False, allow_unicode=True, width=100
+            )
+            (partial / _CONFIGS / name).write_text(text, "utf-8")
     except OSError as error:
         raise StoreError(
             f"cannot write the export of {test.id} for webMUSHRA ({error.strerror or error}); free "
             "some space or check the folder's permissions, then try again"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return target / _CONFIGS / name
 
 

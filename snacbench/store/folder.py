@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError
+from snacbench.files import atomic, lock
 from snacbench.request import request_of_schema_1
 from snacbench.rows import (
     Agreement,
@@ -298,17 +298,9 @@ class RunFolder:
         self._write(name, [text.encode()])
 
     def _write(self, name: str, parts: Iterable[bytes]) -> None:
-        target = self.path / name
-        partial = target.with_name(f".{name}.{os.getpid()}.partial")
-        with _explained(self.path):
-            try:
-                with partial.open("wb") as stream:
-                    stream.writelines(parts)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+        whole = atomic(self.path / name, sync=True)
+        with _explained(self.path), whole as partial, partial.open("wb") as stream:
+            stream.writelines(parts)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -321,9 +313,8 @@ class RunFolder:
         """
         with ExitStack() as held:
             with _explained(self.path):
-                lock = held.enter_context((self.path / _LOCK_FILE).open("w"))
                 try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    held.enter_context(lock(self.path / _LOCK_FILE, wait=False))
                 except BlockingIOError as error:
                     raise StoreError(
                         f"another snacbench is writing to {self.path}; wait for it to end"

@@ -13,7 +13,6 @@ is JSON that a person can read, compare and commit; a group that works with the 
 from __future__ import annotations
 
 import datetime
-import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -24,6 +23,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from snacbench.errors import UserError, WeightsMismatch
+from snacbench.files import lock as locked
+from snacbench.files import write_text
 from snacbench.models import HostedFile
 from snacbench.settings import state_folder
 from snacbench.types import PinnedBy
@@ -85,12 +86,11 @@ def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not the file itself, which every writer replaces by another.
-        with path.with_name(f".{path.name}.busy").open("ab") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            lock = _read()
+        with locked(path.with_name(f".{path.name}.busy")):
+            found = _read()
             if anew:
-                lock.models.pop(model, None)
-            entries = lock.models.setdefault(model, {})
+                found.models.pop(model, None)
+            entries = found.models.setdefault(model, {})
             for name, file in files.items():
                 before = entries.setdefault(name, file)
                 if before.sha256 != file.sha256:
@@ -98,14 +98,9 @@ def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -
                         f"{name} of {model} has sha256 {file.sha256}, and another process has just "
                         f"recorded {before.sha256} in {path}; run 'snacbench weights verify'"
                     )
-            kept = {m: dict(sorted(e.items())) for m, e in sorted(lock.models.items()) if e}
+            kept = {m: dict(sorted(e.items())) for m, e in sorted(found.models.items()) if e}
             content = _Lock(models=kept).model_dump(mode="json")
-            partial = path.with_name(f".{path.name}.partial")
-            with partial.open("w", encoding="utf-8") as stream:
-                stream.write(json.dumps(content, indent=1) + "\n")
-                stream.flush()
-                os.fsync(stream.fileno())
-            partial.replace(path)
+            write_text(path, json.dumps(content, indent=1) + "\n", sync=True)
     except OSError as error:
         raise UserError(
             f"cannot record digests of weights in {path} ({error.strerror}); set "
