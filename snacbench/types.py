@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from snacbench.errors import AudioError
 from snacbench.units import BITS_PER_KILOBIT, bits_per_code
 
-FloatSamples = NDArray[np.float32]
-Codes = NDArray[np.int32]
+if TYPE_CHECKING:  # numpy takes a tenth of a second, for which a list of names should not wait
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatSamples = NDArray[np.float32]
+    Codes = NDArray[np.int32]
+else:
+    FloatSamples = Codes = Any
 
 Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
@@ -50,6 +53,8 @@ class Audio:
     rate_hz: int
 
     def __post_init__(self) -> None:
+        import numpy as np
+
         s = self.samples
         if s.ndim != 2 or s.dtype != np.float32:
             raise AudioError(

@@ -14,10 +14,6 @@ from snacbench.plugins import (
     metrics,
     refused,
 )
-from snacbench.recipes import find_recipe, shipped_recipes
-from snacbench.testsets import NAMED_SETS
-from snacbench.testsets.corpora import corpora
-from snacbench.testsets.opening import COMPOSITE_SETS
 
 
 @click.command("list")
@@ -60,6 +56,9 @@ def _metrics() -> None:
 
 
 def _sets() -> None:
+    from snacbench.testsets.corpora import corpora
+    from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
+
     rows = [(s.name, s.summary) for s in NAMED_SETS.values()]
     rows += [(s.name, s.summary) for s in COMPOSITE_SETS.values()]
     rows += [(c.name, c.summary) for c in corpora().values()]
@@ -69,6 +68,8 @@ def _sets() -> None:
 
 
 def _recipes() -> None:
+    from snacbench.recipes import find_recipe, shipped_recipes
+
     found = [find_recipe(name) for name in shipped_recipes()]
     show_rows(
         ("recipe", "data", "what it is"),
