@@ -224,8 +224,13 @@ def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
     model = {"normalize": True, "segment": 0.5, "overlap": 0.02}
     network = tiny_encodec(rate_hz=8_000, bandwidths=(12.0,), model=model, **shape)
     path = state_file(tmp_path / "mine.th", network.state_dict())
-    config = {"sample_rate": 8_000, "causal": False, "target_bandwidths": [12.0], **model}
-    config["encoder"] = {"norm": "time_group_norm"}
+    config = {
+        **model,
+        "sample_rate": 8_000,
+        "target_bandwidths": [12.0],
+        "encoder": {"dimension": 16, "n_filters": 4, **shape},
+        "quantizer": {"dimension": 16, "n_q": 4, "bins": 64},
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     stream, loaded = coded(f"X=encodec:{path}", broadband(1.3, 8_000, channels=2))
     assert len(stream.parts[0].side_info) == 4 * 3
