@@ -104,3 +104,10 @@ def check(kind: str, seeds: range, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
     check(kind, range(25), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
+    check(kind, range(25, 275), tmp_path)
