@@ -45,8 +45,10 @@ def to_jsonable(value: Any) -> Any:
 def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
     """Read one row; raises as `many_from_json`."""
     text = line.encode() if isinstance(line, str) else line
-    (row,) = many_from_json(b"[" + text + b"]", row_type, origin=origin)
-    return row
+    rows = many_from_json(b"[" + text + b"]", row_type, origin=origin)
+    if len(rows) != 1:
+        raise StoreError(_no_row(origin, row_type, f"{len(rows)} rows in a line, expected 1"))
+    return rows[0]
 
 
 def many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Row]:
@@ -65,11 +67,14 @@ def many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Ro
         rows: Any = _adapters[row_type].validate_json(array)
         return [unpack_histogram(row) for row in rows] if packed else rows  # type: ignore[misc]
     except (ValidationError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise StoreError(
-            f"{origin} is not a {row_type.__name__} row ({first}); the file was changed by hand "
-            "or written by another version of snacbench"
-        ) from error
+        raise StoreError(_no_row(origin, row_type, str(error).splitlines()[0])) from error
+
+
+def _no_row(origin: str, row_type: type[object], why: str) -> str:
+    return (
+        f"{origin} is not a {row_type.__name__} row ({why}); the file was changed by hand or "
+        "written by another version of snacbench"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
