@@ -370,7 +370,8 @@ class Metric:
     and tells what computes the metric.
 
     A metric of what a speech recogniser hears has `choose_asr`, which gives it another one, by the
-    name that a user writes; `asr` is the name that was chosen, empty for the user's own setting.
+    name that a user writes and whether it may be fetched; `asr` is the name that was chosen, empty
+    for the user's own setting.
     """
 
     spec: MetricSpec
@@ -379,11 +380,13 @@ class Metric:
     prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
     asr: str = ""
-    choose_asr: Callable[[str], Metric] | None = None
+    choose_asr: Callable[[str, bool], Metric] | None = None
 
-    def with_asr(self, selector: str | None) -> Metric:
-        """Itself, with another recogniser where it has one and one is named."""
-        return self.choose_asr(selector) if self.choose_asr and selector else self
+    def with_asr(self, selector: str | None, *, offline: bool = False) -> Metric:
+        """Itself, with another recogniser where it has one, which is not fetched if `offline`."""
+        if self.choose_asr is None or not (selector or offline):
+            return self
+        return self.choose_asr(selector or "", offline)
 
     def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
         """The scorer for a reference; the transcript is used by metrics that need one."""

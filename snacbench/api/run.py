@@ -319,6 +319,7 @@ class Run:
         asr: str | None = None,
         retry_failed: bool = False,
         jobs: int | None = None,
+        offline: bool = False,
         progress: Progress | None = None,
     ) -> Run:
         """Score the decodes by metrics that the run lacks; nothing is coded again.
@@ -330,7 +331,13 @@ class Run:
         """
         names = normal({"metrics": metrics})["metrics"]
         engine.score_again(
-            self.folder, names, asr=asr, retry_failed=retry_failed, jobs=jobs, progress=progress
+            self.folder,
+            names,
+            asr=asr,
+            retry_failed=retry_failed,
+            jobs=jobs,
+            offline=offline,
+            progress=progress,
         )
         return finished(RunFolder.open(self.path))
 

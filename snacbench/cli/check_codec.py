@@ -17,13 +17,13 @@ EXIT_BROKEN = 1
 @click.argument("name")
 @weights_option
 @offline_option
-def check_codec(name: str, weights: tuple[str, ...]) -> int:
+def check_codec(name: str, weights: tuple[str, ...], offline: bool) -> int:
     """Check every operating point that NAME selects against what a codec promises.
 
     Lengths, channels and rates come back, decoding depends on codes and seed alone, in another
     process too, rates are those that are stated, silence is coded: docs/adding-a-codec.md.
     """
-    codecs, policy, _ = plan_codecs(Request(codecs=name, weights=weights))
+    codecs, policy, _ = plan_codecs(Request(codecs=name, weights=weights, offline=offline))
     check_packages(codecs)
     with ProgressBar() as bar:
         located = locate_all(codecs, policy, bar)

@@ -7,16 +7,14 @@ from typing import cast
 
 import click
 
-from snacbench.audio.io import read
-from snacbench.bitstream.container import parse, save, summary_of, write
+from snacbench.api.signals import encode as encode_file
+from snacbench.bitstream.container import load, parse, summary_of
 from snacbench.cli.downloads import offline_option, weights_option
 from snacbench.cli.info import show_summary
-from snacbench.cli.sncb import chosen_coder
 from snacbench.cli.terminal import ProgressBar
 from snacbench.rate.coding.coders import CODERS
 from snacbench.request import Channels
-from snacbench.runner.bitstreams import bitstream_of, codec_meant
-from snacbench.runner.signals import codec_inputs, source_signal
+from snacbench.runner.bitstreams import spec_of
 
 
 @click.command
@@ -56,20 +54,25 @@ def encode(
     channels: str,
     seed: int,
     weights: tuple[str, ...],
+    offline: bool,
 ) -> None:
     """Code an audio file with one codec, and write all that its decoder needs into one file.
 
     The signal is treated as 'snacbench run' treats it; 'snacbench decode' gives it back. What is
     printed is what 'snacbench info' says of the file.
     """
-    writer = chosen_coder(coder, tables)
-    audio = source_signal(read(source), cast(Channels, channels))
     with ProgressBar() as bar:
-        loaded = codec_meant(codec, weights, bar)
-    spec = loaded.planned.spec
-    inputs, mode = codec_inputs(audio, spec)
-    with loaded.computing():
-        parts = [loaded.codec.encode(signal) for signal in inputs]
-    data = write(bitstream_of(spec, audio, mode, parts, seed=seed), writer)
-    save(target, data)
-    show_summary(target, summary_of(parse(data)), spec)
+        encode_file(
+            source,
+            target,
+            codec,
+            coder=coder,
+            tables=tables,
+            channels=cast(Channels, channels),
+            seed=seed,
+            weights=weights,
+            offline=offline,
+            progress=bar,
+        )
+    summary = summary_of(parse(load(target)))
+    show_summary(target, summary, spec_of(summary.header))

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from snacbench.bitstream.container import Summary, load, parse, summary_of
-from snacbench.cli.sncb import in_words, naming
 from snacbench.cli.terminal import out, show_facts, show_rows
+from snacbench.errors import BitstreamError
 from snacbench.runner.bitstreams import spec_of
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
@@ -28,13 +28,20 @@ def info(file: Path, as_json: bool) -> None:
     Needs neither the codec nor its weights.
     """
     data = load(file)
-    with naming(file):
+    try:
         summary = summary_of(parse(data))
+    except BitstreamError as error:
+        raise BitstreamError(f"{file}: {error}") from error
     spec = spec_of(summary.header)
     if as_json:
         click.echo(json.dumps(_as_json(summary, spec), indent=1, ensure_ascii=False))
     else:
         show_summary(file, summary, spec)
+
+
+def in_words(channels: int) -> str:
+    """``1 channel``, ``2 channels``."""
+    return f"{channels} channel" + "s" * (channels != 1)
 
 
 def show_summary(file: Path, summary: Summary, spec: CodecSpec | None) -> None:

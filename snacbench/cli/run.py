@@ -153,7 +153,9 @@ def run(
     run_folder = RunFolder.open(resume) if resume else None
     with ProgressBar() as bar:
         if run_folder:
-            plan = resumed_plan(run_folder, bar, retry_failed=retry_failed)
+            plan = resumed_plan(
+                run_folder, bar, retry_failed=retry_failed, offline=options["offline"]
+            )
             plan = replace(plan, request=replace(plan.request, jobs=jobs))
         else:
             given = {name: value for name, value in options.items() if name in _given(context)}

@@ -25,7 +25,9 @@ from snacbench.store.folder import RunFolder
 @asr_option
 @click.option("--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]")
 @offline_option
-def score(run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: int | None) -> int:
+def score(
+    run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: int | None, offline: bool
+) -> int:
     """Score the decoded files of RUN by metrics that it lacks; nothing is coded again.
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.
@@ -33,6 +35,12 @@ def score(run: Path, metrics: str, retry_failed: bool, asr: str | None, jobs: in
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     with ProgressBar() as bar:
         folder = score_again(
-            RunFolder.open(run), names, asr=asr, retry_failed=retry_failed, jobs=jobs, progress=bar
+            RunFolder.open(run),
+            names,
+            asr=asr,
+            retry_failed=retry_failed,
+            jobs=jobs,
+            offline=offline,
+            progress=bar,
         )
     return finish(folder)

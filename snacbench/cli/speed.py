@@ -24,11 +24,13 @@ from snacbench.store.folder import RunFolder
     help="Seconds to measure each operating point.",
 )
 @offline_option
-def speed(run: Path, budget_s: float) -> int:
+def speed(run: Path, budget_s: float, offline: bool) -> int:
     """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
     with ProgressBar() as bar:
-        folder = measure_speed(RunFolder.open(run), budget_s=budget_s, progress=bar)
+        folder = measure_speed(
+            RunFolder.open(run), budget_s=budget_s, offline=offline, progress=bar
+        )
     return finish(folder)

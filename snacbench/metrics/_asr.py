@@ -63,8 +63,10 @@ class Recogniser(Protocol):
 
 
 @functools.cache
-def open_recogniser(selector: str) -> Recogniser:
+def open_recogniser(selector: str, *, offline: bool = False) -> Recogniser:
     """The recogniser of a selector; published models are fetched, if they are not here.
+
+    If `offline`, nothing is asked of the network.
 
     Raises
     ------
@@ -78,11 +80,15 @@ def open_recogniser(selector: str) -> Recogniser:
             f"--asr {selector}: no such recogniser; {did_you_mean(kind, MAKERS)}, written as "
             f"one of {CHOICES}"
         )
+    if offline and kind in PUBLISHED:
+        return MAKERS[kind](kind, detail, device, offline=True)
     return MAKERS[kind](kind, detail, device)
 
 
-def recogniser(selector: str = "") -> Recogniser:
+def recogniser(selector: str = "", *, offline: bool = False) -> Recogniser:
     """The recogniser of a selector; of an empty one, whichever the user has set.
+
+    If `offline`, nothing is asked of the network.
 
     Raises
     ------
@@ -95,7 +101,7 @@ def recogniser(selector: str = "") -> Recogniser:
             f"word and character error rates need a recogniser; name one with --asr: {CHOICES} "
             f"(or set {ASR_VARIABLE})"
         )
-    return open_recogniser(chosen)
+    return open_recogniser(chosen, offline=offline)
 
 
 def facts(selector: str = "") -> Mapping[str, str]:
@@ -258,7 +264,7 @@ PUBLISHED = {
 }
 
 
-def _fetched(published: Published) -> Path:
+def _fetched(published: Published, *, offline: bool) -> Path:
     """The folder of a published model in the hub's own cache.
 
     Raises
@@ -268,13 +274,15 @@ def _fetched(published: Published) -> Path:
     """
     from huggingface_hub import snapshot_download
 
-    offline = bool(os.environ.get("SNACBENCH_OFFLINE") or os.environ.get("HF_HUB_OFFLINE"))
+    here_alone = offline or bool(
+        os.environ.get("SNACBENCH_OFFLINE") or os.environ.get("HF_HUB_OFFLINE")
+    )
     try:
         folder = snapshot_download(
             published.repository,
             revision=published.commit,
             allow_patterns=_FILES,
-            local_files_only=offline,
+            local_files_only=here_alone,
             endpoint=os.environ.get("HF_ENDPOINT"),
         )
     except Exception as error:  # of the network, the disk, the hub's answer: a dozen classes
@@ -293,7 +301,7 @@ class _OfTheHub:
     For publication: anyone can fetch the same weights by the same name and commit.
     """
 
-    def __init__(self, kind: str, detail: str, device: str) -> None:
+    def __init__(self, kind: str, detail: str, device: str, *, offline: bool = False) -> None:
         if detail or (device or "cpu") not in _DEVICES:
             raise UserError(
                 f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
@@ -301,7 +309,7 @@ class _OfTheHub:
             )
         _check_package("transformers", kind, "transformers")
         self.name, self._published = kind, PUBLISHED[kind]
-        self._folder, self._device = _fetched(self._published), device or "cpu"
+        self._folder, self._device = _fetched(self._published, offline=offline), device or "cpu"
 
     @property
     def revision(self) -> str:
@@ -392,7 +400,7 @@ class Wav2Vec2(_OfTheHub):
         return self._read("Wav2Vec2Processor")
 
 
-MAKERS: dict[str, Callable[[str, str, str], Recogniser]] = {
+MAKERS: dict[str, Callable[..., Recogniser]] = {
     "pocketsphinx": PocketSphinx,
     "faster-whisper": FasterWhisper,
     "whisper-large-v3": Whisper,

@@ -85,7 +85,9 @@ def _normaliser() -> Callable[[str], str]:
     return found
 
 
-def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
+def _metric(
+    base: MetricSpec, unit: Unit, of: Of, asr: str = "", *, offline: bool = False
+) -> Metric:
     spec = base if of == "degraded" else replace(base, name=f"{base.name}_{of}")
     if of == "delta":
         spec = replace(spec, range=(-math.inf, math.inf))
@@ -125,7 +127,7 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
         return score
 
     def ready() -> None:
-        _asr.recogniser(asr)
+        _asr.recogniser(asr, offline=offline)
 
     return Metric(
         spec,
@@ -134,7 +136,7 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, asr: str = "") -> Metric:
         prepare_spoken=prepare_spoken,
         ready=ready,
         asr=asr,
-        choose_asr=lambda selector: _metric(base, unit, of, selector),
+        choose_asr=lambda name, offline: _metric(base, unit, of, name, offline=offline),
     )
 
 

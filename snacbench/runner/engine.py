@@ -115,8 +115,8 @@ def resume(
         the run began with, or it cannot go on.
     """
     shown = progress or Silent()
-    plan = resumed_plan(folder, shown, retry_failed=retry_failed)
-    plan = replace(plan, request=replace(plan.request, jobs=jobs, offline=offline))
+    plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
+    plan = replace(plan, request=replace(plan.request, jobs=jobs))
     execute(plan, folder, progress=shown, retry_failed=retry_failed)
     return folder
 
@@ -125,11 +125,12 @@ def measure_speed(
     folder: RunFolder,
     *,
     budget_s: float = DEFAULT_SPEED_BUDGET_S,
+    offline: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Time all operating points of a run again, for `budget_s` seconds each; raises as `resume`."""
     shown = progress or Silent()
-    plan = resumed_plan(folder, shown)
+    plan = resumed_plan(folder, shown, offline=offline)
     with folder.locked():
         _measure_speeds(plan, folder, shown, budget_s=budget_s)
     return folder
@@ -142,6 +143,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     asr: str | None = None,
     retry_failed: bool = False,
     jobs: int | None = None,
+    offline: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Score the decodes of a run by metrics that they lack, and enter these in it.
@@ -161,7 +163,9 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
         )
     run = folder.run
     names = list(metrics) or [spec.name for spec in run.metrics]
-    chosen = tuple(m.with_asr(asr or run.request.asr) for m in select_metrics(names))
+    chosen = tuple(
+        m.with_asr(asr or run.request.asr, offline=offline) for m in select_metrics(names)
+    )
     by_name = bool(metrics or run.request.metrics)
     score_decodes(
         folder,
@@ -385,7 +389,11 @@ def source_warnings(folder: RunFolder) -> list[str]:
 
 
 def resumed_plan(
-    folder: RunFolder, progress: Progress | None = None, *, retry_failed: bool = False
+    folder: RunFolder,
+    progress: Progress | None = None,
+    *,
+    retry_failed: bool = False,
+    offline: bool = False,
 ) -> Plan:
     """The plan of an existing run, its weights on disk and those that it began with.
 
@@ -401,7 +409,7 @@ def resumed_plan(
         raise StoreError(
             f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
         )
-    plan = make_plan(run.request, progress)
+    plan = make_plan(replace(run.request, offline=offline), progress)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and not (retry_failed and readable_again(folder, plan.test_set)):
         raise StoreError(

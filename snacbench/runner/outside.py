@@ -50,7 +50,10 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
         As `import_decodes` and `engine.score_again`.
     """
     shown = progress or Silent()
-    metrics = tuple(metric.with_asr(request.asr) for metric in select_metrics(request.metrics))
+    metrics = tuple(
+        metric.with_asr(request.asr, offline=request.offline)
+        for metric in select_metrics(request.metrics)
+    )
     target = request.out or new_folder(RUNS, "-files")
     try:
         folder = import_decodes(request, metrics, target)

@@ -89,7 +89,10 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         If a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request)
-    metrics = tuple(metric.with_asr(request.asr) for metric in select_metrics(request.metrics))
+    metrics = tuple(
+        metric.with_asr(request.asr, offline=request.offline)
+        for metric in select_metrics(request.metrics)
+    )
     check_packages(codecs, metrics)
     choice = Choice(
         segments=request.segments,

@@ -94,9 +94,7 @@ def test_merge_joins_and_shows_and_cannot_be_resumed(
     )
     assert len(RunFolder.open(tmp_path / "new").run.codecs) == 2
     assert (tmp_path / "new" / "summary.md").is_file()
-    with pytest.raises(
-        StoreError, match="it was merged; go on with the runs"
-    ):
+    with pytest.raises(StoreError, match="it was merged; go on with the runs"):
         call("run", "--resume", tmp_path / "new")
 
 

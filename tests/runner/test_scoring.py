@@ -120,8 +120,8 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, mess
 def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch, tmp_path, domain, transcript, expected
 ):
-    def heard_by(asr: str) -> Metric:
-        assert asr == "parrot"
+    def heard_by(asr: str, offline: bool) -> Metric:
+        assert (asr, offline) == ("parrot", False)
         return replace(
             words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
         )
