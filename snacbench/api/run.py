@@ -312,7 +312,7 @@ class Run:
         )
         return made.index.parent
 
-    def score(
+    def score(  # noqa: PLR0913 - keyword-only options of one verb
         self,
         metrics: str | Sequence[str] = (),
         *,

@@ -267,4 +267,4 @@ def test_a_run_warns_of_what_it_measured_on_the_recordings(cli: Run, tmp_path: P
     assert done.returncode == 0, done.stderr
     (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
     assert "2 of 2 clips" in warning
-    assert "16 kHz" in warning
+    assert "end sharply at 7.8 kHz in files at 48 kHz" in warning
