@@ -92,7 +92,10 @@ def test_a_misspelt_option_is_told() -> None:
         sb.run("opus@14", metric="pesq")
 
 
-def test_two_runs_in_one_process_do_not_touch_each_other(tmp_path: Path) -> None:
+def test_two_runs_in_one_process_do_not_touch_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before = dict(os.environ)
     options = {"limit": 1, "metrics": "si_sdr", "jobs": 1, "speed_budget_s": 0.0}
     sb.run("identity", out=tmp_path / "a", offline=True, asr="pocketsphinx", **options)
@@ -112,11 +115,11 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
     script.write_text(
         "import snacbench as sb\n"
         "run = sb.run('identity', out='run', limit=1, metrics='si_sdr', speed_budget_s=0, jobs=1)\n"
-        "print(len(run.scores))\n"
+        "print(run.ok, len(run.scores))\n"
     )
     command = [sys.executable, script.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("3\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("True 3\n", 0), done.stderr
 
 
 @pytest.mark.parametrize("way", ["paths", "arrays", "audio"])

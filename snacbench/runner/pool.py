@@ -15,7 +15,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -156,25 +156,45 @@ def _ready(workers: Sequence[_Worker[Job]]) -> list[_Worker[Job]]:
 
 
 def _started(work: Callable[[Job], Result], lane: str, log: Path) -> _Worker[Job]:
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"
-    let_libraries_cache()
     # Not forked from here: threads and CUDA do not survive it. The process that workers are
     # forked from imports, and computes nothing.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["snacbench.runner.preload"])
     ours, theirs = context.Pipe()
-    # That process may have begun under another environment.
-    arguments = (work, theirs, log, dict(os.environ))
-    process = context.Process(target=_serve, args=arguments, daemon=True)
     # Blocked here, the signal is blocked there until the worker has said that it ignores it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process.start()
+        with _environment_of_workers():
+            # The process that it is forked from may have begun under another environment.
+            arguments = (work, theirs, log, dict(os.environ))
+            process = context.Process(target=_serve, args=arguments, daemon=True)
+            process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()  # so that the worker's death is the end of the pipe
     return _Worker(process, ours, lane)
+
+
+@contextmanager
+def _environment_of_workers() -> Iterator[None]:
+    """One numerical thread in what is started, and the caller's script not run there again.
+
+    Libraries read the number of threads and their cache's folder while they are imported. Python
+    would import the script that began the run in every worker, which needs nothing of it. Here all
+    stays as it was.
+    """
+    script, before = sys.modules["__main__"].__dict__, dict(os.environ)
+    hidden: dict[str, Any] = {n: script[n] for n in ("__file__", "__spec__") if n in script}
+    script["__spec__"] = None
+    script.pop("__file__", None)
+    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
+    let_libraries_cache()
+    try:
+        yield
+    finally:
+        script.update(hidden)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _serve(

@@ -81,7 +81,8 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
 
     First ``table``, ``codec`` (the row's label), ``domain``, ``source`` and ``beside`` (of
     published rows); then of each column its value and what its kind has (`Column.kind`); last
-    ``notes``. Numbers are numbers, at full precision; what is no number is in the notes.
+    ``notes``. Numbers are numbers, at full precision, ends of intervals at 12 digits; what is no
+    number is in the notes.
     """
     columns = {column.key: column for table in tables for column in table.columns}
     keys = ["table", "codec", "domain", "source", "beside"]
@@ -97,9 +98,9 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
             for column in table.columns:
                 cell, key = table.cell(row, column), column.key
                 known = cell.value is not None and not math.isnan(cell.value)
-                low, high = (
-                    (cell.interval.low, cell.interval.high) if cell.interval else (None,) * 2
-                )
+                ends = (cell.interval.low, cell.interval.high) if cell.interval else (None, None)
+                # Digits beyond these depend on the order of sums, and so on the other codecs.
+                low, high = (None if end is None else float(f"{end:.12g}") for end in ends)
                 said = (cell.text,) if cell.text and column.kind != "text" and not known else ()
                 notes += [f"{key}: {note}" for note in (*said, *cell.notes)]
                 number: float | None = float(cell.value or 0.0) if known else None
