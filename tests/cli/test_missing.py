@@ -82,7 +82,7 @@ def test_check_shows_what_does_not_load_and_lists_go_on(cli: Run, tmp_path: Path
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [
-        ("soundfile", ("list", "codecs")),
+        ("soundfile", ("list", "sets")),
         ("soundfile", ("check",)),
         ("scipy", ("run", "--codecs", "opus")),
         ("pydantic", ("list", "metrics")),

@@ -165,7 +165,7 @@ def test_export_and_delete(folder: Path, tmp_path: Path, program: Program) -> No
     call("mushra", "export", folder, "--format", "webmushra", "-o", target)
     assert target.read_text().startswith("session_test_id,age,phones,note,session_uuid,trial_id")
     with pytest.raises(StoreError, match=r"cannot write .*check the folder's permissions"):
-        call("mushra", "export", folder, "-o", tmp_path / "none" / "x.csv")
+        call("mushra", "export", folder, "-o", target / "x.csv")  # below a file
 
     assert f"{listener.name} is deleted" in call("mushra", "delete", folder, listener.name).stdout
     with pytest.raises(Refused, match="There is no listener"):
