@@ -10,7 +10,6 @@ from __future__ import annotations
 import email.utils
 import errno
 import hashlib
-import logging
 import os
 import shutil
 import time
@@ -19,11 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from snacbench import __version__
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.files import lock
+from snacbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
     import requests
@@ -32,33 +32,6 @@ OFFLINE_VARIABLES = ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE")
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _BLOCK_BYTES = 1 << 16  # small enough that a slow stream is seen to move
-
-
-class Progress(Protocol):
-    """Shown to whoever waits for a download."""
-
-    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
-        """A file begins to come, or goes on from where an earlier try ended."""
-
-    def reached(self, done_bytes: int) -> None:
-        """So much of the file is on this disk."""
-
-    def note(self, text: str) -> None:
-        """Something that a person may want to know: a wait, a copy that was passed over."""
-
-
-class Silent:
-    """Progress for callers that show none; what a person should know goes to the log."""
-
-    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
-        """Show nothing."""
-
-    def reached(self, done_bytes: int) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Log a warning."""
-        logging.getLogger(__name__).warning("%s", text)
 
 
 @dataclass(frozen=True)
@@ -134,7 +107,7 @@ class _Part:
         """Add what came."""
         self.stream.write(block)
         self.size += len(block)
-        self.shown.reached(self.size)
+        self.shown.step(self.name, len(block))
 
     def flush(self) -> None:
         """Let it outlive this process."""
@@ -177,7 +150,7 @@ class _Part:
         self._check_room()
         # Bytes as they are: an archive that a server calls encoded would lose length and digest.
         response.raw.headers.pop("Content-Encoding", None)
-        self.shown.begin(self.name, self.total, self.size)
+        self.shown.begin(self.name, self.total, done=self.size, unit="bytes")
 
     def _check_room(self) -> None:
         """Refuse at once what cannot end well."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wai
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
+_LINES_SHOWN = 20
 
 out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -59,7 +60,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
@@ -80,7 +81,8 @@ class ProgressBar:
 
     def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         """A stage of so many steps is to be done; of files, bytes."""
-        self._stages.pop(stage, None)
+        if before := self._stages.pop(stage, None):
+            self._bar.remove_task(before.task)
         task = self._bar.add_task(stage, total=steps, completed=done, start=False, count="")
         self._stages[stage] = _Stage(task, steps, done, unit)
         if unit == "bytes":
@@ -113,7 +115,7 @@ class ProgressBar:
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
-            err.print(text, soft_wrap=True)
+            err.print(text, soft_wrap=True, markup=False)
 
 
 def _state(named: tuple[str, _Stage]) -> str:
@@ -126,13 +128,38 @@ def _state(named: tuple[str, _Stage]) -> str:
     return f"{text}, ETA {left_s:.0f} s"
 
 
+def say(text: str, *, style: str | None = None) -> None:
+    """A line for a person, on standard error, as it is: no markup, no wrapping."""
+    err.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def show_line(text: str) -> None:
+    """A line on standard output, as it is."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def show_warnings(sentences: Sequence[str]) -> None:
+    """What to know before believing the numbers."""
+    for sentence in sentences:
+        say(f"warning: {sentence}", style="yellow")
+
+
+def show_first(lines: Sequence[str]) -> None:
+    """The first lines, and how many more there are."""
+    for line in lines[:_LINES_SHOWN]:
+        show_line(f"  {line}")
+    if len(lines) > _LINES_SHOWN:
+        show_line(f"  ... and {len(lines) - _LINES_SHOWN} more")
+
+
 def show_facts(facts: Mapping[str, str], *, to: Console = out) -> None:
-    """Labels and their texts, aligned."""
+    """Labels and their texts, aligned; labels without text are left out."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in facts.items():
-        grid.add_row(escape(label), escape(text))
+        if text:
+            grid.add_row(escape(label), escape(text))
     to.print(grid)
 
 
@@ -154,12 +181,6 @@ def show_tables(tables: Sequence[Numbers]) -> None:
         out.print(part)
 
 
-def show_warnings(sentences: Sequence[str]) -> None:
-    """What to know of the recordings before believing the numbers."""
-    for sentence in sentences:
-        err.print(f"warning: {escape(sentence)}", style="yellow", soft_wrap=True)
-
-
 def show_failures(outcome: Outcome) -> None:
     """Which rows failed and why, the first few of each kind."""
     coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.coded.first_failed]
@@ -175,6 +196,6 @@ def show_failures(outcome: Outcome) -> None:
             continue
         err.print(f"{count} {what}:", style="bold red")
         for line in shown:
-            err.print(f"  {escape(line)}")
+            say(f"  {line}")
         if count > len(shown):
-            err.print(f"  ... and {count - len(shown)} more, in the run's rows")
+            say(f"  ... and {count - len(shown)} more, in the run's rows")

@@ -98,14 +98,7 @@ class NamedRecipe:
 
 
 def read_recipe(path: Path) -> NamedRecipe:
-    """Read a recipe; it goes by the name of its file.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is not YAML, or a field is missing, unknown or wrong; the message
-        begins with file and line.
-    """
+    """Read a recipe; it goes by the name of its file."""
     file = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
     return NamedRecipe(path.stem, path, file.sha256, file.content)
 
@@ -117,15 +110,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def find_recipe(text: str) -> NamedRecipe:
-    """The recipe of a name, or in a YAML file of one's own.
-
-    Raises
-    ------
-    UnknownName
-        If there is none of that name.
-    UserError
-        If there is something wrong in it.
-    """
+    """The recipe of a name, or in a YAML file of one's own."""
     shipped = shipped_recipes()
     if text in shipped:
         return read_recipe(shipped[text])

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from snacbench.download import Progress, fetch_file
+from snacbench.download import fetch_file
 from snacbench.errors import TestSetError
 from snacbench.files import atomic
+from snacbench.progress import Progress
 from snacbench.testsets.corpora.corpus import Corpus, Download
-from snacbench.testsets.records import Progress as SetProgress
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
@@ -103,7 +103,7 @@ def file_name_of(url: str) -> str:
 
 
 def install(
-    fetched: Fetched, root: Path, *, keep_archive: bool = False, progress: SetProgress | None = None
+    fetched: Fetched, root: Path, *, keep_archive: bool = False, progress: Progress | None = None
 ) -> str:
     """Unpack what was fetched, if it is an archive, and say in a line what was done.
 
@@ -125,7 +125,7 @@ def install(
     return f"{line}, {count} files unpacked"
 
 
-def unpack(archive: Path, folder: Path, *, progress: SetProgress | None = None) -> int:
+def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> int:
     """Unpack a zip or tar archive into a folder, never beside it; how many files it holds.
 
     Files appear complete or not at all; one that is there with the right size stays as it is, so

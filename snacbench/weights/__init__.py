@@ -6,7 +6,3 @@
 - `inventory`: what is on this disk, and whether it still is what it was.
 - `embedded`: the demonstration models inside this package.
 """
-
-from snacbench.download import Progress
-
-__all__ = ["Progress"]

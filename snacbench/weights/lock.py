@@ -60,13 +60,7 @@ def lock_path() -> Path:
 
 
 def locked_files(model: str) -> Mapping[str, LockedFile]:
-    """What is recorded of a model's files; empty if nothing is.
-
-    Raises
-    ------
-    UserError
-        If the lock file cannot be read.
-    """
+    """What is recorded of a model's files; empty if nothing is."""
     return _read().models.get(model, {})
 
 
@@ -74,13 +68,6 @@ def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -
     """Add files that are seen for the first time; what is recorded already is not changed.
 
     If `anew`, what is recorded of the model is forgotten first.
-
-    Raises
-    ------
-    WeightsMismatch
-        If another process has just recorded something else.
-    UserError
-        If the lock file cannot be written.
     """
     path = lock_path()
     try:
@@ -177,13 +164,7 @@ class Known:
 
 
 def known_digest(model: str, file: HostedFile, entry: LockedFile | None) -> Known:
-    """What is known of a file.
-
-    Raises
-    ------
-    WeightsMismatch
-        If package and lock file contradict each other.
-    """
+    """What is known of a file."""
     pinned = file.sha256.lower()
     if entry and not entry.sha256.startswith(pinned):
         raise WeightsMismatch(

@@ -24,8 +24,7 @@ from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
 from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, run_in, write_wav
-from tests.cli.in_process import call
+from tests.support.command_line import FAST, call, run_in, write_wav
 
 CODECS = "snac-mini,encodec-mini@6,dac-mini@2q,opus@14,mp3@64,codec2@1.3,noise@20dB"
 EMBEDDED = ("--weights", "embedded")
@@ -65,7 +64,7 @@ def rows(run: Path) -> list[Coded]:
 def decode_in_a_fresh_process(run: Path, targets: dict[str, Path], *more: str) -> None:
     """Decode files of a run by one new interpreter."""
     program = (
-        "import json, sys; from tests.cli.in_process import call\n"
+        "import json, sys; from tests.support.command_line import call\n"
         "more, files = json.loads(sys.argv[1])\n"
         "for file, target in files: call('decode', file, '-o', target, *more)\n"
     )
@@ -260,11 +259,6 @@ def test_other_suffixes_are_refused_before_anything_is_done(wav: Path) -> None:
     done = run_in(wav.parent, "decode", "no.sncb", "-o", "out.mp3")
     assert done.returncode == 2
     assert "expected a name that ends in .wav or .flac, found out.mp3" in done.stderr
-
-
-def test_static_coding_needs_tables(wav: Path) -> None:
-    with pytest.raises(UserError, match="the coder static needs tables that were trained on"):
-        encoded(wav, "dac-mini@2q", "--coder", "static")
 
 
 def test_info_knows_files_of_unknown_codecs(wav: Path) -> None:
