@@ -45,11 +45,11 @@ _FOR_ALL = {
 
 
 @click.command
-@option("--weights", multiple=True, default=("auto",), help="As for run.")
-@option("--agreement", is_flag=True, help="Compare codes with those of the CPU in fp32.")
-@option("--codecs", default=_DEMONSTRATION, help="Which to compare.")
-@option("--device", type=click.Choice(["cpu", "cuda"]), default="cuda")
-@option("--precision", type=click.Choice(PRECISIONS), default="fp32")
+@option("--weights", ("auto",), "As for run.", multiple=True)
+@option("--agreement", bool, "Compare codes with those of the CPU in fp32.")
+@option("--codecs", _DEMONSTRATION, "Which to compare.")
+@option("--device", click.Choice(["cpu", "cuda"]), default="cuda")
+@option("--precision", click.Choice(PRECISIONS), default="fp32")
 def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     """Report what is installed, and which weights and test sets are at hand.
 

@@ -27,26 +27,26 @@ _SHOWN_DIGITS = 12
 
 @click.command
 @click.argument("source", type=PATH)
-@option("--codec", required=True, help="One operating point: dac-44khz@2.67, NAME=dac:PATH.")
-@option("-o", "--out", "target", required=True, type=PATH)
+@option("--codec", help="One operating point: dac-44khz@2.67, NAME=dac:PATH.", required=True)
+@option("-o --out target", PATH, required=True)
 @option(
     "--coder",
-    type=click.Choice(CODERS),
+    click.Choice(CODERS),
+    "How codes become bits: whole bits per index, or an entropy coder.",
     default="packed",
-    help="How codes become bits: whole bits per index, or an entropy coder.",
 )
-@option("--tables", type=PATH, help="Trained tables of the coder.")
+@option("--tables", PATH, "Trained tables of the coder.")
 @option(
     "--channels",
-    type=click.Choice(["mono", "stereo"]),
+    click.Choice(["mono", "stereo"]),
+    "Downmix, or keep stereo, as snacbench run does.",
     default="mono",
-    help="Downmix, or keep stereo, as snacbench run does.",
 )
 @option(
     "--seed",
-    type=click.IntRange(0, (1 << 63) - 1),
+    click.IntRange(0, (1 << 63) - 1),
+    "Of the decoder's random numbers, for decoders that draw any (SNAC's).",
     default=0,
-    help="Of the decoder's random numbers, for decoders that draw any (SNAC's).",
 )
 @weights_option
 @offline_option
@@ -63,9 +63,9 @@ def encode(source: Path, target: Path, codec: str, **options: Any) -> None:
 
 @click.command
 @click.argument("file", type=PATH)
-@option("-o", "--out", "target", required=True, type=PATH)
-@option("--codec", default="", help="A checkpoint or command file of your own: dac:PATH.")
-@option("--tables", type=PATH, help="The coder's trained tables.")
+@option("-o --out target", PATH, required=True)
+@option("--codec", "", "A checkpoint or command file of your own: dac:PATH.")
+@option("--tables", PATH, "The coder's trained tables.")
 @weights_option
 @offline_option
 def decode(file: Path, target: Path, **options: Any) -> None:
@@ -86,7 +86,7 @@ def decode(file: Path, target: Path, **options: Any) -> None:
 
 @click.command
 @click.argument("file", type=PATH)
-@option("--json", "as_json", is_flag=True, help="All of it, for programs.")
+@option("--json as_json", bool, "All of it, for programs.")
 def info(file: Path, as_json: bool) -> None:
     """Show what a .sncb file holds, and its rates over the duration of its source.
 

@@ -54,52 +54,46 @@ if TYPE_CHECKING:
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POWER_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
 _TEST = click.argument("test", type=PATH)
-_SEED = option("--seed", type=click.IntRange(0), default=0)
+_SEED = option("--seed", click.IntRange(0), default=0)
 
 
 @click.command
 @click.argument("run", type=PATH)
-@option("-o", "--out", "target", required=True, type=PATH, help="New folder for the test.")
+@option("-o --out target", PATH, "New folder for the test.", required=True)
 @option("--systems", help="Codecs of the run, 9 at most: opus@14,lyra.  [default: all]")
 @option(
-    "--items",
-    "num_items",
-    type=click.IntRange(1),
-    help="Rated pages.  [default: 1.5 times as many as systems, at least 6]",
+    "--items num_items",
+    click.IntRange(1),
+    "Rated pages.  [default: 1.5 times as many as systems, at least 6]",
 )
-@option("--item", "items", multiple=True, help="A clip that is to be an item; repeatable.")
-@option(
-    "--form", type=click.Choice(get_args(Form)), default="mushra", help="What listeners are asked."
-)
+@option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
+@option("--form", click.Choice(get_args(Form)), "What listeners are asked.", default="mushra")
 @option(
     "--pages-per-listener",
-    type=click.IntRange(1),
-    help="Everybody rates a balanced subset of so many pages.  [default: all]",
+    click.IntRange(1),
+    "Everybody rates a balanced subset of so many pages.  [default: all]",
 )
 @option(
-    "--training",
-    type=click.IntRange(0),
-    default=1,
-    help="Pages to practise on, of clips that are no items.",
+    "--training", click.IntRange(0), "Pages to practise on, of clips that are no items.", default=1
 )
-@option("--seed", default=0, help="Of the choice of clips, and of orders.")
-@option("--title", default="", help="What listeners read at the top of the page.")
-@option("--language", default="en", help="Of the page and its texts.")
+@option("--seed", 0, "Of the choice of clips, and of orders.")
+@option("--title", "", "What listeners read at the top of the page.")
+@option("--language", "en", "Of the page and its texts.")
 @option(
     "--excerpt-s",
-    default=DEFAULT_EXCERPT_S,
-    help="Length of excerpts in seconds, about; clips that are shorter are heard whole.",
+    DEFAULT_EXCERPT_S,
+    "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
 )
 @option(
     "--match-per-condition",
-    is_flag=True,
-    help="Bring each condition to one loudness on its own; hides codecs' errors of level.",
+    bool,
+    "Bring each condition to one loudness on its own; hides codecs' errors of level.",
 )
-@option("--flac", is_flag=True, help="Stimuli as FLAC of equal sizes, not as WAV.")
+@option("--flac", bool, "Stimuli as FLAC of equal sizes, not as WAV.")
 @option(
     "--export",
-    type=click.Choice(["webmushra"]),
-    help="Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
+    click.Choice(["webmushra"]),
+    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
 )
 def design(
     run: Path, target: Path, systems: str | None, flac: bool, export: str | None, **wishes: Any
@@ -123,11 +117,11 @@ def design(
 
 @click.command
 @_TEST
-@option("--flac/--wav", default=None, help="FLAC of equal sizes, or WAV.  [default: as they were]")
+@option("--flac/--wav", help="FLAC of equal sizes, or WAV.  [default: as they were]", default=None)
 @option(
     "--export",
-    type=click.Choice(["webmushra"]),
-    help="Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
+    click.Choice(["webmushra"]),
+    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
 )
 def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
     """Make the stimuli of TEST again, as its test.yaml now says."""
@@ -170,30 +164,29 @@ def _show_items(test: ListeningTest, facts: Facts) -> None:
 
 @click.command
 @click.argument("test", required=False, type=PATH)
-@option("--items", type=click.IntRange(1), help="Items of the test, where there is no TEST.")
-@option("--systems", type=click.IntRange(2), help="Systems, where there is no TEST.")
-@option("--pages-per-listener", type=click.IntRange(1), help="[default: TEST's, or all]")
+@option("--items", click.IntRange(1), "Items of the test, where there is no TEST.")
+@option("--systems", click.IntRange(2), "Systems, where there is no TEST.")
+@option("--pages-per-listener", click.IntRange(1), "[default: TEST's, or all]")
 @option(
-    "--difference",
-    "differences",
-    type=float,
+    "--difference differences",
+    float,
+    "Difference of two systems' means to be found, in points; may be repeated.",
     multiple=True,
     default=(5.0, 10.0, 15.0),
     show_default="5, 10, 15",
-    help="Difference of two systems' means to be found, in points; may be repeated.",
 )
-@option("--power", type=float, default=0.8, help="Probability to find it.")
-@option("--level", type=float, default=0.05, help="Family-wise error.")
+@option("--power", float, "Probability to find it.", default=0.8)
+@option("--level", float, "Family-wise error.", default=0.05)
 @option(
     "--excluded",
-    type=click.FloatRange(0, 1, max_open=True),
+    click.FloatRange(0, 1, max_open=True),
+    "Share of listeners whom the screening will take out.",
     default=0.1,
-    help="Share of listeners whom the screening will take out.",
 )
-@option("--sd-listener", type=click.FloatRange(0), help="SD of opinions on one system.")
-@option("--sd-item", type=click.FloatRange(0), help="SD of one system over items.")
-@option("--sd-residual", type=click.FloatRange(0), help="SD of a rating given twice.")
-@option("--studies", type=click.IntRange(100, 1_000_000), default=10_000)
+@option("--sd-listener", click.FloatRange(0), "SD of opinions on one system.")
+@option("--sd-item", click.FloatRange(0), "SD of one system over items.")
+@option("--sd-residual", click.FloatRange(0), "SD of a rating given twice.")
+@option("--studies", click.IntRange(100, 1_000_000), default=10_000)
 @_SEED
 def power(
     test: Path | None,
@@ -259,20 +252,19 @@ def power(
 
 @click.command
 @_TEST
-@option("--listeners", type=click.IntRange(1, 10_000), default=30)
+@option("--listeners", click.IntRange(1, 10_000), default=30)
 @option(
-    "--mean",
-    "means",
+    "--mean means",
+    help="True mean of a condition, such as opus@14kbps=70; may be repeated.  "
+    "[default: guessed from names and rates]",
     multiple=True,
     callback=numbers("opus@14kbps=70"),
     metavar="CONDITION=POINTS",
-    help="True mean of a condition, such as opus@14kbps=70; may be repeated.  "
-    "[default: guessed from names and rates]",
 )
-@option("--careless", type=click.IntRange(0), default=0, help="So many do not listen.")
-@option("--dropouts", type=click.IntRange(0), default=0, help="So many stop half-way.")
+@option("--careless", click.IntRange(0), "So many do not listen.", default=0)
+@option("--dropouts", click.IntRange(0), "So many stop half-way.", default=0)
 @_SEED
-@option("-o", "--output", type=PATH, help="CSV file to write.  [default: standard output]")
+@option("-o --output", PATH, "CSV file to write.  [default: standard output]")
 def simulate(test: Path, listeners: int, seed: int, output: Path | None, **told: Any) -> None:
     """Answer TEST with simulated listeners, whose true opinion is known.
 
@@ -320,41 +312,36 @@ def _write(target: Path | None, text: str, what: str) -> None:
 
 @click.command
 @_TEST
-@option(
-    "--host", default="127.0.0.1", help="Address to listen at; 0.0.0.0 for all of this machine's."
-)
-@option("--port", type=click.IntRange(0, 65_535), default=8000, help="0 takes any that is free.")
+@option("--host", "127.0.0.1", "Address to listen at; 0.0.0.0 for all of this machine's.")
+@option("--port", click.IntRange(0, 65_535), "0 takes any that is free.", default=8000)
 @option(
     "--invite",
-    type=click.IntRange(1, 10_000),
+    click.IntRange(1, 10_000),
+    "Print N more invitations; nobody takes part without one then.",
     metavar="N",
-    help="Print N more invitations; nobody takes part without one then.",
 )
 @option(
     "--url",
-    metavar="URL",
     help="How listeners reach the server, for the links that are printed; no other name of it is "
     "then accepted.",
+    metavar="URL",
 )
 @option(
-    "--allow-host",
-    "hosts",
-    multiple=True,
-    metavar="NAME",
+    "--allow-host hosts",
     help="A further name that is accepted.  [default: any, with the default --host those of this "
     "machine alone]",
+    multiple=True,
+    metavar="NAME",
 )
 @option(
     "--proxy",
-    metavar="ADDRESS",
     help="Believe the reverse proxy at this address whom it speaks for.",
+    metavar="ADDRESS",
 )
-@option("--certificate", type=PATH, help="For HTTPS, with --key.")
-@option("--key", type=PATH, help="For HTTPS, with --certificate.")
-@option(
-    "--max-unfinished", type=click.IntRange(1), default=500, help="Listeners under way at most."
-)
-@option("--new-admin-token", is_flag=True, help="Make the older one useless.")
+@option("--certificate", PATH, "For HTTPS, with --key.")
+@option("--key", PATH, "For HTTPS, with --certificate.")
+@option("--max-unfinished", click.IntRange(1), "Listeners under way at most.", default=500)
+@option("--new-admin-token", bool, "Make the older one useless.")
 def serve(
     test: Path,
     host: str,
@@ -432,13 +419,12 @@ def _tell(service: Service, address: str, invite: int | None, *, new_token: bool
 @click.command
 @_TEST
 @option(
-    "--format",
-    "form",
-    type=click.Choice(["tidy", "webmushra"]),
+    "--format form",
+    click.Choice(["tidy", "webmushra"]),
+    "One line per answer, or webMUSHRA's mushra.csv.",
     default="tidy",
-    help="One line per answer, or webMUSHRA's mushra.csv.",
 )
-@option("-o", "--out", type=PATH, help="File; else standard output.")
+@option("-o --out", PATH, "File; else standard output.")
 def export(test: Path, form: str, out: Path | None) -> None:
     """Write the answers that the folder TEST has so far, as CSV.
 
@@ -464,36 +450,31 @@ def export(test: Path, form: str, out: Path | None) -> None:
 @click.command
 @click.argument("source", metavar="TEST|CSV", type=PATH)
 @option(
-    "-o",
-    "--out",
-    "target",
-    type=PATH,
-    help="Folder for the files.  [default: TEST/analysis, or beside the CSV]",
+    "-o --out target", PATH, "Folder for the files.  [default: TEST/analysis, or beside the CSV]"
 )
 @option(
-    "--test",
-    "test_folder",
-    type=PATH,
-    help="The test whose answers a CSV holds: tells domains, rates, levels, training pages.  "
+    "--test test_folder",
+    PATH,
+    "The test whose answers a CSV holds: tells domains, rates, levels, training pages.  "
     "[default: the one beside it]",
 )
 @option(
     "--run",
-    type=PATH,
-    help="Run that the results go into, for its report.  [default: the test's own, if it is there]",
+    PATH,
+    "Run that the results go into, for its report.  [default: the test's own, if it is there]",
 )
-@option("--no-screening", is_flag=True, help="Do not apply the rules of BS.1534-3.")
+@option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
 @option(
     "--least-share",
-    type=click.FloatRange(0, 1),
+    click.FloatRange(0, 1),
+    "Keep listeners who left early if they answered this share of their pages.",
     default=1.0,
-    help="Keep listeners who left early if they answered this share of their pages.",
 )
 @option(
     "--level",
-    type=click.FloatRange(0.5, 0.999),
+    click.FloatRange(0.5, 0.999),
+    "Of all intervals; tests are at 1 minus this.",
     default=0.95,
-    help="Of all intervals; tests are at 1 minus this.",
 )
 def analyse(
     source: Path,

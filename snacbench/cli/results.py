@@ -40,28 +40,28 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 
 @click.command
 @_RUNS
-@option("--format", "form", type=click.Choice(["terminal", *WRITERS]), default="terminal")
+@option("--format form", click.Choice(["terminal", *WRITERS]), default="terminal")
 @option(
     "--layout",
-    type=click.Choice(list(LAYOUTS)),
-    help="Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
+    click.Choice(list(LAYOUTS)),
+    "Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
     "followed one, else everything]",
 )
-@option("--codecs", default="", metavar="PATTERNS", help="As for run: only these.  [default: all]")
+@option("--codecs", "", "As for run: only these.  [default: all]", metavar="PATTERNS")
 @option(
     "--by",
-    type=click.Choice(["domain", "all", "both"]),
-    help="One table per domain, one over all clips, or both.  [default: the layout's]",
+    click.Choice(["domain", "all", "both"]),
+    "One table per domain, one over all clips, or both.  [default: the layout's]",
 )
-@option("--ci", is_flag=True, help="95 % intervals of the means; CSV always has them.")
-@option("--significance", is_flag=True, help="Mark what differs from the best.")
-@option("--baseline", default="", metavar="CODEC", help="Compare with this one instead.")
-@option("--digits", type=click.IntRange(0, 12), help="Digits of the metrics.")
-@option("--with-published", "published", is_flag=True, help="The paper's own figures beside ours.")
+@option("--ci", bool, "95 % intervals of the means; CSV always has them.")
+@option("--significance", bool, "Mark what differs from the best.")
+@option("--baseline", "", "Compare with this one instead.", metavar="CODEC")
+@option("--digits", click.IntRange(0, 12), "Digits of the metrics.")
+@option("--with-published published", bool, "The paper's own figures beside ours.")
 @label_option
 @option("--title", help="In place of the layout's.")
-@option("--no-caption", "caption", flag_value=False, default=True, help="Without title and notes.")
-@option("--standalone", is_flag=True, help="LaTeX: a whole document, not a snippet.")
+@option("--no-caption caption", True, "Without title and notes.", flag_value=False)
+@option("--standalone", bool, "LaTeX: a whole document, not a snippet.")
 def table(
     runs: tuple[Path, ...],
     form: str,
@@ -98,48 +98,41 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.command
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.argument("name", metavar="NAME|all")
-@option("-o", "--out", type=PATH, default=Path("plots"), help="Folder for the files.")
+@option("-o --out", PATH, "Folder for the files.", default=Path("plots"))
 @option(
-    "--metrics",
-    "--metric",
-    "metrics",
-    default="",
+    "--metrics --metric metrics",
+    "",
+    "[default: every metric of the run]",
     metavar="M,...",
     callback=comma_separated,
-    help="[default: every metric of the run]",
 )
 @option(
     "--codecs",
-    default="",
+    "",
+    "Operating points, models or families of the run.  [default: all]",
     metavar="C,...",
     callback=comma_separated,
-    help="Operating points, models or families of the run.  [default: all]",
 )
 @label_option
-@option("--title", default="", metavar="TEXT", help="Above every figure.")
-@option("--no-caption", "caption", flag_value=False, default=True, help="Without small print.")
-@option(
-    "--rate",
-    type=click.Choice(get_args(Rate)),
-    default="actual",
-    help="Which rate runs along the axis.",
-)
-@option("--domain", default="all", help="speech, music, environment.")
-@option("--baseline", default="", metavar="CODEC", help="[default: the run's first codec]")
-@option("--format", "forms", default="svg", help="Any of svg,pdf,png.", callback=comma_separated)
+@option("--title", "", "Above every figure.", metavar="TEXT")
+@option("--no-caption caption", True, "Without small print.", flag_value=False)
+@option("--rate", click.Choice(get_args(Rate)), "Which rate runs along the axis.", default="actual")
+@option("--domain", "all", "speech, music, environment.")
+@option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
+@option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
 @option(
     "--width",
-    type=click.Choice(get_args(Width)),
+    click.Choice(get_args(Width)),
+    "One column of a paper (3.5 in) or two (7 in).",
     default="single",
-    help="One column of a paper (3.5 in) or two (7 in).",
 )
 @option(
     "--list",
-    is_flag=True,
+    bool,
+    "Say which plots there are.",
     is_eager=True,
     expose_value=False,
     callback=_list_plots,
-    help="Say which plots there are.",
 )
 def plot(
     runs: tuple[Path, ...],
@@ -177,13 +170,13 @@ def plot(
 
 @click.command
 @click.argument("run", type=PATH)
-@option("-o", "--out", type=PATH, help="New folder, or an older report.  [default: RUN/report]")
-@option("--lossless", is_flag=True, help="Players play FLAC in place of Opus at 130 kbps.")
+@option("-o --out", PATH, "New folder, or an older report.  [default: RUN/report]")
+@option("--lossless", bool, "Players play FLAC in place of Opus at 130 kbps.")
 @option(
     "--clips",
-    type=click.IntRange(0),
+    click.IntRange(0),
+    "Clips with players at most; the scores of all others are there too.",
     default=DEFAULT_CLIPS,
-    help="Clips with players at most; the scores of all others are there too.",
 )
 def report(run: Path, **options: Any) -> None:
     """Write a page to hear and see RUN: players, spectrograms, scores, plots.
@@ -200,31 +193,27 @@ def report(run: Path, **options: Any) -> None:
 @click.argument("run_b", type=PATH)
 @option(
     "--codecs",
+    help="Codecs as for run, of RUN_A and, if named otherwise, of RUN_B.  [default: in both]",
     multiple=True,
     metavar="A[=B]",
-    help="Codecs as for run, of RUN_A and, if named otherwise, of RUN_B.  [default: in both]",
 )
 @option(
-    "--metrics",
-    default="",
-    callback=comma_separated,
-    help="Names, comma-separated.  [default: all of both]",
+    "--metrics", "", "Names, comma-separated.  [default: all of both]", callback=comma_separated
 )
 @option(
-    "--tolerance",
-    "tolerances",
+    "--tolerance tolerances",
+    help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
     multiple=True,
     callback=numbers("si_sdr=0.1"),
     metavar="METRIC=VALUE",
-    help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
 )
-@option("--strict", is_flag=True, help="Fail what is not shown to be within its tolerance.")
+@option("--strict", bool, "Fail what is not shown to be within its tolerance.")
 @option(
     "--shared-clips",
-    is_flag=True,
-    help="Allow runs of different test sets: compare the clips that are the same in both.",
+    bool,
+    "Allow runs of different test sets: compare the clips that are the same in both.",
 )
-@option("--format", "form", type=click.Choice(["terminal", "markdown", "json"]), default="terminal")
+@option("--format form", click.Choice(["terminal", "markdown", "json"]), default="terminal")
 def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     """Compare RUN_B, the candidate, with RUN_A, the baseline, on the clips that both have.
 
@@ -246,35 +235,30 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
 
 @click.command
 @_RUNS
-@option("--of", multiple=True, callback=comma_separated, metavar="MODEL", help="Rate these save.")
+@option("--of", help="Rate these save.", multiple=True, callback=comma_separated, metavar="MODEL")
 @option(
     "--against",
+    help="With --of: models with two rates or more to compare them with.  [default: all]",
     multiple=True,
     callback=comma_separated,
     metavar="MODEL",
-    help="With --of: models with two rates or more to compare them with.  [default: all]",
 )
 @option(
-    "--metrics", multiple=True, callback=comma_separated, help="With --of: names.  [default: all]"
+    "--metrics", help="With --of: names.  [default: all]", multiple=True, callback=comma_separated
 )
 @option(
-    "--domain",
-    "domains",
-    multiple=True,
-    callback=comma_separated,
-    help="With --of.  [default: all]",
+    "--domain domains", help="With --of.  [default: all]", multiple=True, callback=comma_separated
 )
 @option(
     "--by",
-    type=click.Choice(["domain", "all", "both"]),
-    help="Without --of: tables per domain, over all clips, or both.  [default: all]",
+    click.Choice(["domain", "all", "both"]),
+    "Without --of: tables per domain, over all clips, or both.  [default: all]",
 )
-@option("--codebooks", is_flag=True, help="Without --of: every codebook too.")
+@option("--codebooks", bool, "Without --of: every codebook too.")
 @option(
-    "--format",
-    "form",
-    type=click.Choice(list(dict.fromkeys([*_OF_RATES, *_OF_SAVINGS]))),
-    help="text, markdown, json with --of; else any but text.  [default: text or terminal]",
+    "--format form",
+    click.Choice(list(dict.fromkeys([*_OF_RATES, *_OF_SAVINGS]))),
+    "text, markdown, json with --of; else any but text.  [default: text or terminal]",
 )
 def rates(
     runs: tuple[Path, ...],

@@ -60,51 +60,49 @@ def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
 @click.command
 @click.argument("recipe", required=False)
 @option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
-@option("--data", default="quick", help="Set, corpus, manifest or folder.")
-@option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
+@option("--data", "quick", "Set, corpus, manifest or folder.")
+@option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @weights_option
-@option("-o", "--out", "folder", type=PATH, help="New run folder.")
-@option("--resume", type=PATH, help="Go on with a run; repeats nothing.")
-@option("--retry-failed", is_flag=True, help="With --resume: try again what failed, and only that.")
+@option("-o --out folder", PATH, "New run folder.")
+@option("--resume", PATH, "Go on with a run; repeats nothing.")
+@option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
 @choice_options
 @jobs_option
-@option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+@option("--device", click.Choice(["cpu", "cuda"]), default="cpu")
 @option(
     "--precision",
-    type=click.Choice(PRECISIONS),
+    click.Choice(PRECISIONS),
+    "Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
     default="fp32",
-    help="Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
 )
 @option(
     "--batch",
+    "auto",
+    "Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
     callback=_batch_size,
-    default="auto",
-    help="Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
 )
 @option(
     "--channels",
-    type=click.Choice(["mono", "stereo"]),
+    click.Choice(["mono", "stereo"]),
+    "Downmix every clip, or keep stereo; the same for all codecs and the reference.",
     default="mono",
-    help="Downmix every clip, or keep stereo; the same for all codecs and the reference.",
 )
 @option(
     "--reference",
-    type=click.Choice(["source", "codec-input"]),
+    click.Choice(["source", "codec-input"]),
+    "Compare with the source, or with what the codec got after resampling.",
     default="source",
-    help="Compare with the source, or with what the codec got after resampling.",
 )
-@option(
-    "--keep-codes", is_flag=True, help="Keep what each clip was coded to, as .sncb files in codes/."
-)
+@option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
     "--speed-budget-s",
-    type=click.FloatRange(min=0),
+    click.FloatRange(min=0),
+    "Seconds to measure each operating point's speed, at the end; 0: not measured.",
     default=DEFAULT_SPEED_BUDGET_S,
-    help="Seconds to measure each operating point's speed, at the end; 0: not measured.",
 )
 @asr_option
 @offline_option
-@option("--plan", "plan_only", is_flag=True, help="Print the plan and stop.")
+@option("--plan plan_only", bool, "Print the plan and stop.")
 @click.pass_context
 def run(
     context: click.Context,
@@ -176,11 +174,9 @@ def _shown(made: Run) -> int:
 
 @click.command
 @click.argument("run", type=PATH)
-@option("--metrics", default="", help="Names, comma-separated.")
+@option("--metrics", "", "Names, comma-separated.")
 @option(
-    "--retry-failed",
-    is_flag=True,
-    help="Try failed scores again: by these metrics, or by all that the run has.",
+    "--retry-failed", bool, "Try failed scores again: by these metrics, or by all that the run has."
 )
 @asr_option
 @jobs_option
@@ -199,9 +195,9 @@ def score(run: Path, **options: Any) -> int:
 @click.argument("run", type=PATH)
 @option(
     "--budget-s",
-    type=click.FloatRange(min=0, min_open=True),
+    click.FloatRange(min=0, min_open=True),
+    "Seconds to measure each operating point.",
     default=DEFAULT_SPEED_BUDGET_S,
-    help="Seconds to measure each operating point.",
 )
 @offline_option
 def speed(run: Path, budget_s: float, offline: bool) -> int:
@@ -215,16 +211,16 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 
 
 @click.command("score-files")
-@option("--reference", required=True, type=PATH)
-@option("--degraded", required=True, type=PATH)
-@option("--metrics", default="", help="Names, comma-separated.  [default: the default set]")
+@option("--reference", PATH, required=True)
+@option("--degraded", PATH, required=True)
+@option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
-@option("--kbps", type=float, help="Its rate, as its maker states it.")
-@option("--domain", type=click.Choice(DOMAINS), default="unknown", help="If known.")
-@option("--align", is_flag=True, help="First take the delay found away from every file.")
+@option("--kbps", float, "Its rate, as its maker states it.")
+@option("--domain", click.Choice(DOMAINS), "If known.", default="unknown")
+@option("--align", bool, "First take the delay found away from every file.")
 @asr_option
-@option("--format", "form", type=click.Choice(["terminal", "csv"]), default="terminal")
-@option("-o", "--out", type=PATH, help="New run folder.")
+@option("--format form", click.Choice(["terminal", "csv"]), default="terminal")
+@option("-o --out", PATH, "New run folder.")
 @jobs_option
 def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> int:
     """Score two files, or two folders matched by name, as the output of an outside codec.
@@ -244,7 +240,7 @@ def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> i
 
 @click.command
 @click.argument("runs", nargs=-1, required=True, type=PATH)
-@option("-o", "--out", "target", required=True, type=PATH, help="New run folder.")
+@option("-o --out target", PATH, "New run folder.", required=True)
 def merge(runs: tuple[Path, ...], target: Path) -> None:
     """Join RUNS of one test set, made on different machines, into a new run.
 
@@ -264,26 +260,22 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
 @click.argument("run", type=PATH)
 @option(
     "--coders",
-    default=",".join(ENTROPY_CODERS),
+    ",".join(ENTROPY_CODERS),
+    f"Names; also {LANGUAGE_CODER}: EnCodec's own, which is fetched.",
     callback=comma_separated,
-    help=f"Names; also {LANGUAGE_CODER}: EnCodec's own, which is fetched.",
 )
+@option("--codecs", "", "Those of the run to code.  [default: all]", metavar="PATTERNS")
 @option(
-    "--codecs", default="", metavar="PATTERNS", help="Those of the run to code.  [default: all]"
+    "--shuffled", bool, "Also code permuted tokens: a control, in which context can save nothing."
 )
-@option(
-    "--shuffled",
-    is_flag=True,
-    help="Also code permuted tokens: a control, in which context can save nothing.",
-)
-@option("--seed", default=0, help="Of the permutation.")
+@option("--seed", 0, "Of the permutation.")
 @option(
     "--save-tables",
-    type=click.Path(path_type=Path, file_okay=False),
+    click.Path(path_type=Path, file_okay=False),
+    "Keep the trained tables, two per codec.",
     metavar="DIR",
-    help="Keep the trained tables, two per codec.",
 )
-@option("--weights", multiple=True, metavar="DIR", help="Of the language model, as for run.")
+@option("--weights", help="Of the language model, as for run.", multiple=True, metavar="DIR")
 @offline_option
 def entropy(run: Path, **options: Any) -> None:
     """Write the codes that RUN kept with entropy coders, and weigh the bytes.

@@ -33,9 +33,9 @@ def sets() -> None:
 
 _ROOT = option(
     "--root",
+    help="Where the corpus lies; CORPUS=DIR, repeated, for several.",
     multiple=True,
     metavar="DIR",
-    help="Where the corpus lies; CORPUS=DIR, repeated, for several.",
 )
 
 
@@ -64,7 +64,7 @@ def list_() -> None:
 @sets.command(short_help="Read every file once: digests, headers, counts.")
 @click.argument("name")
 @_ROOT
-@option("--fresh", is_flag=True, help="Read every file again.")
+@option("--fresh", bool, "Read every file again.")
 def index(name: str, root: tuple[str, ...], fresh: bool) -> int:
     """Index the corpus NAME, or the audio below the folder NAME: digests, headers, counts.
 
@@ -158,8 +158,8 @@ def verify(name: str, root: tuple[str, ...]) -> int:
 
 @sets.command(short_help="Write a manifest that gives the same clips elsewhere.")
 @click.argument("name")
-@option("-o", "--out", "target", required=True, type=PATH)
-@option("--copy", "folder", type=PATH, help="Copy the audio here too.")
+@option("-o --out target", PATH, required=True)
+@option("--copy folder", PATH, "Copy the audio here too.")
 @choice_options
 def export(name: str, target: Path, folder: Path | None, **options: Any) -> int:
     """Write the set NAME as a manifest: --data FILE --root DIR gives the same clips elsewhere.
@@ -185,8 +185,8 @@ def export(name: str, target: Path, folder: Path | None, **options: Any) -> int:
 
 @sets.command(short_help="Download a corpus whose terms allow it.")
 @click.argument("name")
-@option("--root", required=True, type=PATH, help="Where to put it.")
-@option("--keep-archives", is_flag=True, help="Keep what was unpacked.")
+@option("--root", PATH, "Where to put it.", required=True)
+@option("--keep-archives", bool, "Keep what was unpacked.")
 @offline_option
 def fetch(name: str, root: Path, keep_archives: bool, offline: bool) -> int:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped.

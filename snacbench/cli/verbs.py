@@ -116,11 +116,21 @@ def mushra() -> None:
 PATH: Any = click.Path(path_type=Path)
 
 
-def option(*names: str, **how: Any) -> Decorator:
-    """An option whose help shows its default, if that says anything."""
+def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
+    """An option by its names, separated by spaces, and what the help says of it.
+
+    `kind` is its type, ``bool`` for a flag, or else its default, which tells the type. The help
+    shows a default that says anything.
+    """
+    if kind is bool:
+        how["is_flag"] = True
+    elif isinstance(kind, type | click.ParamType):
+        how["type"] = kind
+    elif kind is not None:
+        how["default"] = kind
     if how.get("default") not in (None, "", True):
         how.setdefault("show_default", True)
-    return click.option(*names, **how)
+    return click.option(*names.split(), help=help, **how)
 
 
 def comma_separated(_: click.Context, __: click.Parameter, given: Any) -> list[str]:
@@ -163,32 +173,29 @@ def numbers(example: str) -> Callable[..., dict[str, float]]:
 
 weights_option: Decorator = option(
     "--weights",
+    ("auto",),
+    "auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
     multiple=True,
-    default=("auto",),
     show_default=True,
-    help="auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
 )
 offline_option: Decorator = option(
-    "--offline",
-    is_flag=True,
-    help="Ask nothing of the network; what is missing is an error at once.",
+    "--offline", bool, "Ask nothing of the network; what is missing is an error at once."
 )
 asr_option: Decorator = option(
     "--asr",
-    metavar="NAME",
     help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
     "whisper-large-v3[@cuda], wav2vec2[@cuda].",
+    metavar="NAME",
 )
 jobs_option: Decorator = option(
-    "--jobs", type=click.IntRange(1), help="Worker processes.  [default: one per core]"
+    "--jobs", click.IntRange(1), "Worker processes.  [default: one per core]"
 )
 label_option: Decorator = option(
-    "--label",
-    "labels",
+    "--label labels",
+    help="Call a codec or a model TEXT; may be repeated.",
     multiple=True,
     callback=labels,
     metavar="NAME=TEXT",
-    help="Call a codec or a model TEXT; may be repeated.",
 )
 
 
@@ -197,23 +204,19 @@ def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for one in reversed(
         (
             option(
-                "--root", multiple=True, metavar="DIR", help="Where a corpus lies, or CORPUS=DIR."
+                "--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR"
             ),
-            option("--seed", default=0, help="Seed of everything random."),
-            option("--segments", type=int, help="Draw this many segments per domain, by the seed."),
-            option("--segment-s", type=float, help="Cut clips longer than this to one segment."),
-            option(
-                "--min-lufs",
-                default=Request.min_lufs,
-                help="Segments no louder than this are not drawn.",
-            ),
-            option("--limit", type=int, help="At most this many clips per domain, chosen by hash."),
+            option("--seed", 0, "Seed of everything random."),
+            option("--segments", int, "Draw this many segments per domain, by the seed."),
+            option("--segment-s", float, "Cut clips longer than this to one segment."),
+            option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
+            option("--limit", int, "At most this many clips per domain, chosen by hash."),
             option(
                 "--domain",
-                type=click.Choice(DOMAINS),
+                click.Choice(DOMAINS),
+                "Domain of clips that do not tell theirs.",
                 default="unknown",
                 show_default=False,
-                help="Domain of clips that do not tell theirs.",
             ),
         )
     ):

@@ -20,7 +20,7 @@ from snacbench.weights.policy import WeightsPolicy, is_published, parse_policy, 
 
 EXIT_WRONG = 1
 _MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
-_FOLDERS = option("--weights", multiple=True, metavar="DIR", help="DIR or MODEL=DIR, as for run.")
+_FOLDERS = option("--weights", help="DIR or MODEL=DIR, as for run.", multiple=True, metavar="DIR")
 
 
 @click.group
@@ -48,7 +48,7 @@ def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
 
 @weights.command(short_help="Fetch published weights into snacbench's cache.")
 @_MODELS
-@option("--all", "everything", is_flag=True, help="Every published model.")
+@option("--all everything", bool, "Every published model.")
 @offline_option
 def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
@@ -85,9 +85,9 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
 @_FOLDERS
 @option(
     "--accept",
+    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
     multiple=True,
     metavar="MODEL",
-    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
 )
 def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str, ...]) -> int:
     """Read every file that is here again and compare its digest with what is pinned or recorded.

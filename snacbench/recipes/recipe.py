@@ -39,20 +39,10 @@ Count = Annotated[StrictInt, Field(ge=1)]
 class Recipe(BaseModel):
     """A recipe as its file has it; an unknown field is a mistake, not a wish.
 
-    Attributes
-    ----------
-    summary, source : str
-        What it is, in a line; whose comparison it repeats.
-    codecs : tuple of str or None
-        Selectors as ``--codecs`` takes them; None: whoever runs it must name them.
-    hint : str
-        What to name, where `codecs` is None.
-    data : str
-        A named set, a corpus, a manifest or a folder; paths start at the recipe's own folder.
-    table : str
-        Layout of its table.
-
-    The other fields are the options of ``snacbench run`` of the same names.
+    `summary` is what it is, in a line, `source` whose comparison it repeats. Where `codecs` is
+    None, whoever runs it must name them, and `hint` says what to name. Paths of `data` start at the
+    recipe's own folder; `table` is a layout. The other fields are the options of ``snacbench run``
+    of the same names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from snacbench.download import fetch_file, refuse_offline
 from snacbench.download import offline as offline_here
@@ -25,14 +25,7 @@ from snacbench.models import CodecModel, HostedFile, LocatedWeights
 from snacbench.progress import Progress, Silent
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
-from snacbench.weights.lock import (
-    Known,
-    LockedFile,
-    known_digest,
-    lock_path,
-    locked_files,
-    record,
-)
+from snacbench.weights.lock import Known, LockedFile, known_digest, lock_path, locked_files, record
 from snacbench.weights.policy import (
     Copy,
     WeightsPolicy,
@@ -315,8 +308,7 @@ def _fetch(  # noqa: PLR0913 - the file, what is known of it, and how to get it
     return Found(target, digest, url, commit)
 
 
-@dataclass(frozen=True)
-class _Told:
+class _Told(NamedTuple):
     """What the hub says of a file before it is fetched; `commit` is what a branch stood for."""
 
     location: str

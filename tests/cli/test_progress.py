@@ -33,9 +33,7 @@ def test_a_line_comes_once_enough_time_has_passed(
     assert capsys.readouterr().err.splitlines()[1:] == ["code: 2 of 9, ETA 0 s"]
 
 
-def test_many_failures_are_counted_and_the_first_shown(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_many_failures_are_counted_and_the_first_shown(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
     outcome = Outcome(Tally(10, 10, rows), Tally())
     assert not outcome.all_ok

@@ -178,9 +178,7 @@ def test_fetch_and_index(hosted: Path) -> None:
     assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", hosted))
 
 
-def test_fetch_of_several_says_what_is_left_to_do_by_hand(
-    hosted: Path,
-) -> None:
+def test_fetch_of_several_says_what_is_left_to_do_by_hand(hosted: Path) -> None:
     known = sets_module.corpora()
     known["musdb18-hq"] = replace(known["musdb18-hq"], downloads=known["daps"].downloads)
     result = sets("fetch", "dac-table3", "--root", hosted)
