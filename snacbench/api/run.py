@@ -10,22 +10,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snacbench.api.requests import normal, request_of
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.progress import Progress, Silent
 from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
-from snacbench.rate.coding.heldout import coded_rows, cross_fitted, held_out_rows, shuffled_clips
-from snacbench.rate.coding.language import LANGUAGE_CODER, LanguageCoder
-from snacbench.rate.coding.tables import write_tables
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
 from snacbench.rows import Coded, CodedBytes, Score
-from snacbench.runner import engine
-from snacbench.runner import outside as outside_files
-from snacbench.runner.entropy import CoderRate, KeptCodec, coder_rates, kept_clips, kept_codecs
 from snacbench.selectors import among
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RunFolder
-from snacbench.store.merge import merge as merge_folders
 from snacbench.tables.footnotes import late_warnings
 from snacbench.tables.from_runs import (
     Options,
@@ -44,12 +36,15 @@ from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
 from snacbench.tables.writers import WRITERS
-from snacbench.weights.locate import locate
-from snacbench.weights.policy import WeightsPolicy, parse_policy
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from snacbench.rate.coding.language import LanguageCoder
+    from snacbench.runner.engine import Outcome
+    from snacbench.runner.entropy import KeptCodec
+    from snacbench.weights.policy import WeightsPolicy
 
 Comparison = Answer
 
@@ -98,6 +93,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     UserError
         If the request is wrong, what it needs is not here, or the run cannot go on.
     """
+    from snacbench.api.requests import request_of
+    from snacbench.runner import engine
+
     given = {
         name: value
         for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
@@ -133,6 +131,8 @@ def merge(
     StoreError
         If the runs do not agree on what they must have in common; nothing is written then.
     """
+    from snacbench.store.merge import merge as merge_folders
+
     folders = [run.folder if isinstance(run, Run) else RunFolder.open(Path(run)) for run in runs]
     done = merge_folders(folders, Path(out))
     gone = f", {done.missing} no longer there" if done.missing else ""
@@ -172,6 +172,9 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
     UserError
         If the files do not belong together, or a name is unknown.
     """
+    from snacbench.api.requests import normal
+    from snacbench.runner.outside import score_files as score_outside
+
     given = {key: value for key, value in {**asked, "out": out}.items() if value is not None}
     called = name or Path(degraded).stem
     request = Request(
@@ -179,7 +182,7 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
         outside=OutsideFiles(Path(degraded), called, kbps, align),
         **normal(given),
     )
-    return finished(outside_files.score_files(request, progress=progress))
+    return finished(score_outside(request, progress=progress))
 
 
 def compare(  # noqa: PLR0913 - keyword-only options of one comparison
@@ -271,9 +274,11 @@ class Run:
         return self.rows if whole else RunRows.load(self.folder, histograms=False)
 
     @cached_property
-    def outcome(self) -> engine.Outcome:
+    def outcome(self) -> Outcome:
         """How many rows there are, how many failed, and the first of those."""
-        return engine.outcome_of(self.folder)
+        from snacbench.runner.engine import outcome_of
+
+        return outcome_of(self.folder)
 
     @property
     def ok(self) -> bool:
@@ -283,7 +288,9 @@ class Run:
     @property
     def warnings(self) -> list[str]:
         """What to know of the recordings and decodes before believing the numbers."""
-        return [*engine.source_warnings(self.folder), *late_warnings(self.rows)]
+        from snacbench.runner.engine import source_warnings
+
+        return [*source_warnings(self.folder), *late_warnings(self.rows)]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -402,6 +409,7 @@ class Run:
             If the folder holds something else, or cannot be written.
         """
         from snacbench.report.build import DEFAULT_CLIPS, build_report
+        from snacbench.runner.engine import source_warnings
 
         shown = progress or Silent()
         made = build_report(
@@ -409,7 +417,7 @@ class Run:
             Path(out) if out else self.path / "report",
             lossless=lossless,
             clips=DEFAULT_CLIPS if clips is None else clips,
-            about_sources=engine.source_warnings(self.folder),
+            about_sources=source_warnings(self.folder),
             begin=lambda count: shown.begin("players", count),
             step=lambda: shown.step("players"),
         )
@@ -429,6 +437,9 @@ class Run:
         progress: Progress | None = None,
     ) -> Run:
         """Score the decodes by metrics that the run lacks; nothing is coded again."""
+        from snacbench.api.requests import normal
+        from snacbench.runner import engine
+
         names = normal({"metrics": metrics})["metrics"]
         engine.score_again(
             self.folder,
@@ -449,6 +460,8 @@ class Run:
         progress: Progress | None = None,
     ) -> Run:
         """Time all operating points again on this machine, `budget_s` seconds each."""
+        from snacbench.runner import engine
+
         engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=progress)
         return finished(RunFolder.open(self.path))
 
@@ -484,6 +497,13 @@ class Run:
             ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
             ``saves_by_context`` (share of what ``adaptive`` needs).
         """
+        from snacbench.api.requests import normal
+        from snacbench.rate.coding import heldout
+        from snacbench.rate.coding.language import LANGUAGE_CODER
+        from snacbench.rate.coding.tables import write_tables
+        from snacbench.runner.entropy import kept_clips, kept_codecs
+        from snacbench.weights.policy import parse_policy
+
         known, shown = (*ENTROPY_CODERS, LANGUAGE_CODER), progress or Silent()
         for name in coders or ("",):
             if name not in known:
@@ -500,19 +520,21 @@ class Run:
                 shown.begin(name, len(clips) * len(coders) * (1 + shuffled))
                 if save_tables:
                     Path(save_tables).mkdir(parents=True, exist_ok=True)
-                    for number, (made, _) in enumerate(cross_fitted(name, clips, sizes), start=1):
+                    halves = heldout.cross_fitted(name, clips, sizes)
+                    for number, (made, _) in enumerate(halves, start=1):
                         write_tables(Path(save_tables) / f"{name}.half{number}.npz", made)
                 language = None
                 if LANGUAGE_CODER in coders:
                     language = _language_coder(codec.spec.model, policy, shown)
                 for control in (False, True) if shuffled else (False,):
                     how: dict[str, Any] = {"shuffled": control, "seed": seed}
-                    found = []
+                    found: list[Iterator[CodedBytes]] = []
                     if trained:
-                        found.append(held_out_rows(name, clips, sizes, coders=trained, **how))
+                        found += [heldout.held_out_rows(name, clips, sizes, coders=trained, **how)]
                     if language:
-                        given = shuffled_clips(clips, seed) if control else clips
-                        found.append(coded_rows(name, given, sizes, language, shuffled=control))
+                        given = heldout.shuffled_clips(clips, seed) if control else clips
+                        rows = heldout.coded_rows(name, given, sizes, language, shuffled=control)
+                        found.append(rows)
                     self.folder.append(_stepped(chain(*found), shown, name))
         return _coder_frame(self.folder, kept)
 
@@ -525,6 +547,8 @@ def _stepped(rows: Iterable[CodedBytes], shown: Progress, stage: str) -> Iterato
 
 def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> LanguageCoder | None:
     from snacbench.codecs.encodec import LANGUAGE_MODELS, load_language_model
+    from snacbench.rate.coding.language import LanguageCoder
+    from snacbench.weights.locate import locate
 
     if model not in LANGUAGE_MODELS:
         shown.note(f"{model} has no language model")
@@ -536,6 +560,8 @@ def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> Langu
 
 def _coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
     import pandas as pd
+
+    from snacbench.runner.entropy import CoderRate, coder_rates
 
     rows, found = list(folder.read(CodedBytes)), []
     for codec in codecs:

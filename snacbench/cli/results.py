@@ -23,7 +23,6 @@ from snacbench.plots.drawing import (
     to_draw,
     write_plots,
 )
-from snacbench.report.build import DEFAULT_CLIPS
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import LAYOUTS
@@ -176,7 +175,7 @@ def plot(
     "--clips",
     click.IntRange(0),
     "Clips with players at most; the scores of all others are there too.",
-    default=DEFAULT_CLIPS,
+    default=30,
 )
 def report(run: Path, **options: Any) -> None:
     """Write a page to hear and see RUN: players, spectrograms, scores, plots.

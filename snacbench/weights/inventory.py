@@ -109,10 +109,8 @@ def verify(model: CodecModel, policy: WeightsPolicy) -> Iterator[Verdict]:
 def accept(model: CodecModel) -> list[str]:
     """Record the files of a model that are here in place of those recorded before.
 
-    Returns
-    -------
-    list of str
-        Names of the files recorded; those that are not here are forgotten.
+    Returns names of the files recorded; those that are not here are forgotten. A digest that this
+    package pins cannot be accepted away: `WeightsMismatch`.
     """
     if not is_published(model):
         raise WeightsUnavailable(f"{model.name} has no published weights to accept")

@@ -2,12 +2,7 @@
 
 The lock file holds digests of published weights as they were first seen, enforced ever after. It
 is JSON that a person can read, compare and commit; a group that works with the same weights points
-``SNACBENCH_WEIGHTS_LOCK`` at a common one::
-
-    {"version": 1,
-     "models": {"snac-32khz": {"pytorch_model.bin": {
-         "sha256": "...", "size_bytes": 218000000, "origin": "https://huggingface.co/...",
-         "commit": "...", "first_seen_utc": "2025-03-01T12:00:00+00:00"}}}}
+``SNACBENCH_WEIGHTS_LOCK`` at a common one.
 """
 
 from __future__ import annotations

@@ -149,16 +149,11 @@ def how_to_name_a_folder(model: CodecModel) -> str:
 def decide(
     policy: WeightsPolicy, published_models: Sequence[CodecModel]
 ) -> tuple[WeightsPolicy, str]:
-    """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run.
+    """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run, and say why.
 
     Published weights are used if those of every model are on this disk, or their hosts answer
     within 8 s (offline, nobody is asked); else all families fall back together, so that no table
-    mixes published with demonstration models.
-
-    Returns
-    -------
-    tuple of (WeightsPolicy, str)
-        The decided policy and one sentence that says why; empty if there was nothing to decide.
+    mixes published with demonstration models. The sentence is empty if nothing was to decide.
     """
     if policy.base != "auto" or not published_models:
         return policy, ""
