@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -33,25 +33,6 @@ out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=F
 err = Console(stderr=True, highlight=False)
 
 
-@dataclass
-class _Stage:
-    task: TaskID
-    steps: int | None
-    done: int = 0
-    unit: Unit = ""
-    failed: int = 0
-    began_s: float | None = None
-
-    @property
-    def count(self) -> str:
-        """How much is done, of how much, in words."""
-        if self.unit == "bytes":
-            of = f" of {self.steps / 1e6:.1f}" if self.steps is not None else ""
-            return f"{self.done / 1e6:.1f}{of} MB"
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done} of {self.steps}{failed}"
-
-
 class ProgressBar:
     """A bar with ETA per stage; where there is no terminal, a line now and then.
 
@@ -69,7 +50,7 @@ class ProgressBar:
             console=err,
             disable=not err.is_terminal,
         )
-        self._stages: dict[str, _Stage] = {}
+        self._ids: dict[str, TaskID] = {}
         self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
@@ -81,10 +62,10 @@ class ProgressBar:
 
     def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         """A stage of so many steps is to be done; of files, bytes."""
-        if before := self._stages.pop(stage, None):
-            self._bar.remove_task(before.task)
-        task = self._bar.add_task(stage, total=steps, completed=done, start=False, count="")
-        self._stages[stage] = _Stage(task, steps, done, unit)
+        if stage in self._ids:
+            self._bar.remove_task(self._ids.pop(stage))
+        facts = {"count": "", "unit": unit, "failed": 0}
+        self._ids[stage] = self._bar.add_task(stage, False, steps, done, **facts)
         if unit == "bytes":
             size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
             whence = f", going on from {done / 1e6:.1f} MB" if done else ""
@@ -94,17 +75,17 @@ class ProgressBar:
 
     def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
         """So many steps of a stage are done: of the one that was named last, if none is named."""
-        found, now = self._stages[stage or next(reversed(self._stages))], time.monotonic()
-        if found.began_s is None:
-            found.began_s = now
-            self._bar.start_task(found.task)
-        found.done += steps
-        found.failed += failed
-        self._bar.update(found.task, advance=steps, count=found.count)
-        ended = found.done == found.steps and not found.unit
+        named, now = self._ids[stage or next(reversed(self._ids))], time.monotonic()
+        (task,) = (task for task in self._bar.tasks if task.id == named)
+        if not task.started:
+            self._bar.start_task(named)
+        task.fields["failed"] += failed
+        self._bar.update(named, advance=steps)
+        self._bar.update(named, count=_count(task))
+        ended = task.completed == task.total and not task.fields["unit"]
         if ended or now - self._printed_s > _SECONDS_BETWEEN_LINES:
             self._printed_s = now
-            self._line("; ".join(map(_state, self._stages.items())))
+            self._line("; ".join(map(_state, self._bar.tasks)))
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence that a person should read, above the bars."""
@@ -118,13 +99,22 @@ class ProgressBar:
             err.print(text, soft_wrap=True, markup=False)
 
 
-def _state(named: tuple[str, _Stage]) -> str:
+def _count(task: Task) -> str:
+    """How much of a stage is done, in words."""
+    done, total = int(task.completed), task.total
+    if task.fields["unit"] == "bytes":
+        of = f" of {total / 1e6:.1f}" if total is not None else ""
+        return f"{done / 1e6:.1f}{of} MB"
+    failed = f", {task.fields['failed']} failed" if task.fields["failed"] else ""
+    return f"{done} of {total:.0f}{failed}" if total is not None else f"{done}{failed}"
+
+
+def _state(task: Task) -> str:
     """A stage in words, with the time it still takes at its own pace."""
-    name, stage = named
-    text = f"{name}: {stage.count}"
-    if stage.began_s is None or stage.steps is None or stage.done in (0, stage.steps):
+    text = f"{task.description}: {_count(task)}"
+    if not task.elapsed or task.total is None or task.completed in (0, task.total):
         return text
-    left_s = (time.monotonic() - stage.began_s) / stage.done * (stage.steps - stage.done)
+    left_s = task.elapsed / task.completed * (task.total - task.completed)
     return f"{text}, ETA {left_s:.0f} s"
 
 
