@@ -122,39 +122,6 @@ def test_unreadable_files_fail_with_their_reasons(cli: Run, sick: Path, tmp_path
     assert "14 codings failed" in done.stderr
 
 
-def test_odd_but_readable_clips_get_rows_and_no_made_up_scores(cli: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "odd"
-    write_raw(folder / "silence.wav", np.zeros(16_000, np.float32), 16_000)
-    write_raw(folder / "ten_samples.wav", np.full(10, 0.25, np.float32), 16_000)
-    write_raw(folder / "one_sample.wav", np.full(1, 0.25, np.float32), 48_000)
-    write_raw(folder / "full_scale.wav", np.sign(np.sin(np.arange(24_000) / 9)), 24_000)
-    write_raw(folder / "over_scale.wav", 3 * np.sin(np.arange(24_000) / 9), 24_000)
-    write_wav(folder / "rate_8k.wav", 1.0, 8_000)
-    write_wav(folder / "rate_192k.wav", 0.5, 192_000)
-    write_wav(folder / "six_channels.wav", 0.5, 48_000, channels=6)
-    codecs = "identity,opus@24,dac-mini@3q"
-    options = ("--data", folder, "-o", tmp_path / "r", "--domain", "speech")
-    done = cli("run", "--codecs", codecs, *options, "--metrics", "si_sdr,mel_dac7,stoi,pesq_wb")
-    assert "Traceback" not in done.stderr + done.stdout
-    assert done.returncode == 0, done.stderr
-    run = RunFolder.open(tmp_path / "r")
-    coded = list(run.read(Coded))
-    assert all(r.status == "ok" for r in coded)
-    by_clip = {r.clip.partition("/")[2]: r for r in coded if r.codec == "identity"}
-    assert by_clip["over_scale"].clipped_samples == 0  # its source is limited already
-    assert "1 of 8 clips goes beyond full scale (peak +9.5 dBFS at most)" in " ".join(
-        (done.stdout + done.stderr).split()
-    )
-    assert by_clip["full_scale"].clipped_samples is not None
-    for score in run.read(Score):
-        if "silence" in score.clip:
-            assert score.status == "undefined"
-        if "sample" in score.clip and score.metric != "si_sdr":
-            assert score.status == "undefined"
-        assert (score.value is None) == (score.status != "ok")
-        assert score.reason or score.status == "ok"
-
-
 def test_damaged_weights_end_the_run_before_it_begins(cli: Run, tmp_path: Path) -> None:
     weights = tmp_path / "weights"
     weights.mkdir()

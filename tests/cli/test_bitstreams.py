@@ -109,15 +109,6 @@ def test_the_files_are_in_the_rows_and_weigh_what_the_rows_say(run: Path) -> Non
         assert told["actual_kbps"] == pytest.approx(row.bits.total / row.duration_s / 1000)
 
 
-@pytest.mark.lyra
-def test_lyra_decodes_the_very_samples_that_the_run_scored(
-    clips: Path, lyra_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(lyra_folder))
-    path = run_of(clips, tmp_path, "lyra-v2@3.2,9.2")
-    assert_decodes_to_what_was_scored(path, rows(path), tmp_path)
-
-
 def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "r"
     shutil.copytree(run, path)
@@ -133,15 +124,6 @@ def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Pa
     assert not list(path.glob("codes/**/.*.partial"))
     for row in rows(path):
         assert (path / str(row.codes)).read_bytes() == (run / str(row.codes)).read_bytes()
-
-
-def test_codes_are_merged_with_their_rows(run: Path, clips: Path, tmp_path: Path) -> None:
-    other = run_of(clips, tmp_path, "lowpass@3kHz", "--channels", "stereo")
-    merged = tmp_path / "merged"
-    assert call("merge", run, other, "-o", merged).exit_code == 0
-    for row in rows(merged):
-        data = (merged / str(row.codes)).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == row.codes_sha256
 
 
 # --------------------------------------------------------------------------- encode, decode, info
@@ -253,14 +235,3 @@ def test_other_suffixes_are_refused_before_anything_is_done(wav: Path) -> None:
     done = run_in(wav.parent, "decode", "no.sncb", "-o", "out.mp3")
     assert done.returncode == 2
     assert "expected a name that ends in .wav or .flac, found out.mp3" in done.stderr
-
-
-def test_info_knows_files_of_unknown_codecs(wav: Path) -> None:
-    file = encoded(wav, "opus@14")
-    stream = read(load(file), lambda header: PACKED)
-    header = replace(stream.header, codec="somebodys@1kbps")
-    save(file, write(replace(stream, header=header), PACKED))
-    assert json.loads(call("info", file, "--json").output)["nominal_kbps"] is None
-    told = call("info", file).output
-    assert "somebodys@1kbps" in told
-    assert "nominal" not in told

@@ -94,19 +94,6 @@ def test_export_for_webmushra_and_flac(home: Path) -> None:
     assert not list(target.rglob("*.flac"))
 
 
-def test_stimuli_again_after_an_edit(home: Path) -> None:
-    target = home / "t"
-    call("mushra", "design", home / "run", "-o", target, "--item", "b", "--training", 0)
-    path = target / "test.yaml"
-    path.write_text(path.read_text("utf-8").replace("id: speech-1", "id: other"), "utf-8")
-    with pytest.raises(UserError, match=r"not those of its test.yaml"):
-        read_facts(target, read_test(target))
-    done = call("mushra", "stimuli", target, "--export", "webmushra")
-    assert "other" in done.stdout
-    assert set(read_facts(target, read_test(target)).items) == {"other"}
-    assert (target / "webmushra").is_dir()
-
-
 def test_stimuli_that_were_heard_stay_as_they_are(home: Path) -> None:
     target = home / "t"
     call("mushra", "design", home / "run", "-o", target, "--item", "b", "--training", 0)

@@ -91,12 +91,6 @@ def test_everything_that_is_missing_is_said_at_once(
         assert text in str(found.value)
 
 
-def test_what_is_at_hand_is_not_missing(tmp_path: Path) -> None:
-    assert missing(Request("opus@8,snac-mini", weights=("embedded",))) == []
-    packages = missing(Request("mimi", weights=(str(tmp_path),)))
-    assert not [text for text in packages if not text.startswith("package: ")]
-
-
 def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

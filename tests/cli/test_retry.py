@@ -10,9 +10,8 @@ import pytest
 
 from snacbench.rows import Coded, Score
 from snacbench.store.folder import RunFolder
-from snacbench.types import Clip
 from tests.plugged import codec, install, metric
-from tests.support.command_line import FAST, Run, essence, run_in, write_wav
+from tests.support.command_line import FAST, Run, run_in
 from tests.synthetic_runs import make_run
 
 MOODY = codec(
@@ -77,29 +76,6 @@ def test_what_failed_is_tried_again_and_replaced(begun: tuple[Path, Path], tmp_p
     done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", plugged=plugged)
     assert done.returncode == 0
     assert "nothing had failed: nothing was retried" in done.stderr
-
-
-def test_a_file_that_could_not_be_read_when_the_run_began(cli: Run, tmp_path: Path) -> None:
-    (tmp_path / "away").mkdir()
-    write_wav(tmp_path / "away" / "b.wav", 0.5, 16_000, seed=2)
-    data = write_wav(tmp_path / "set" / "a.wav", 0.5, 16_000, seed=1).parent
-    (data / "b.wav").write_bytes(b"RIFF")
-    options = ("run", "--codecs", "noise@20dB", "--data", data, *FAST)
-    assert cli(*options, "-o", "r").returncode == 1
-    shutil.copy(tmp_path / "away" / "b.wav", data / "b.wav")
-    refused = cli("run", "--resume", "r")
-    assert refused.returncode == 2
-    assert "has changed since" in refused.stderr
-    done = cli("run", "--resume", "r", "--retry-failed")
-    assert done.returncode == 0, done.stderr
-    assert "retried: 1 coding, 1 of them now ok; 2 scores, 2 of them now ok" in done.stderr
-    assert cli(*options, "-o", "whole").returncode == 0
-    assert essence(tmp_path / "r") == essence(tmp_path / "whole")
-    one, other = (RunFolder.open(tmp_path / name) for name in ("r", "whole"))
-    assert one.run.set_sha256 == other.run.set_sha256
-    assert list(one.read(Clip)) == list(other.read(Clip))
-    write_wav(data / "c.wav", 0.5, 16_000)
-    assert cli("run", "--resume", "r", "--retry-failed").returncode == 2
 
 
 def test_where_no_run_or_no_metric_is_named(cli: Run, tmp_path: Path) -> None:

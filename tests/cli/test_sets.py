@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -104,21 +102,6 @@ def test_index_reports_what_is_missing_and_broken(daps: Path) -> None:
     assert "m10_script1_clean.wav is not audio" in text
 
 
-def test_index_reads_again_when_told_to(daps: Path) -> None:
-    sets("index", "daps", "--root", daps)
-    assert "reading files" not in sets("index", "daps", "--root", daps).stderr
-    assert "reading files: 10 to do" in sets("index", "daps", "--root", daps, "--fresh").stderr
-
-
-def test_a_folder_is_indexed_and_verified_too(daps: Path) -> None:
-    assert "daps: 10 files" in text_of(sets("index", daps))
-    assert sets("verify", daps).return_value == 0
-    (daps / "clean" / "m10_script2_clean.wav").unlink()
-    result = sets("verify", daps)
-    assert result.return_value == 1
-    assert "9 files hashed, 1 difference" in text_of(result)
-
-
 def test_show_counts_and_measures(daps: Path) -> None:
     result = sets("show", "daps", "--root", daps, "--segments", 6, "--segment-s", 1)
     text = text_of(result)
@@ -127,31 +110,6 @@ def test_show_counts_and_measures(daps: Path) -> None:
     whole = text_of(sets("show", "daps", "--root", daps))
     assert "clips 10" in whole
     assert "measured on 10 s of each of 10 clips" in whole
-
-
-def test_verify_finds_what_a_manifest_did_not_list(daps: Path, tmp_path: Path) -> None:
-    manifest = tmp_path / "set.csv"
-    sets("export", "daps", "--root", daps, "-o", manifest)
-    assert "10 files hashed, 0 differences" in text_of(sets("verify", manifest, "--root", daps))
-    settle(write_wav(daps / "clean" / "f10_script1_clean.wav", 3.0, 16_000, seed=99))
-    result = sets("verify", manifest, "--root", daps)
-    assert result.return_value == 1
-    assert "daps/F10/script1: " in text_of(result)
-
-
-def test_export_copies_the_segments(daps: Path, tmp_path: Path) -> None:
-    (daps / "clean" / "m10_script1_clean.wav").write_text("junk")
-    target = tmp_path / "cut" / "set.csv"
-    draw = ("--segments", 5, "--segment-s", 1)
-    result = sets("export", "daps", "--root", daps, *draw, "-o", target, "--copy", tmp_path / "cut")
-    assert "not drawn from 1 file that cannot be read" in text_of(result)
-    with target.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert len(rows) == 5
-    for row in rows:
-        copy = tmp_path / "cut" / row["path"]
-        assert hashlib.sha256(copy.read_bytes()).hexdigest() == row["sha256"]
-    assert sets("verify", target).return_value == 0
 
 
 @pytest.fixture
@@ -176,15 +134,6 @@ def test_fetch_and_index(hosted: Path) -> None:
     assert f"next: snacbench sets index daps --root {hosted}" in text
     assert sets("index", "daps", "--root", hosted).return_value == 0
     assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", hosted))
-
-
-def test_fetch_of_several_says_what_is_left_to_do_by_hand(hosted: Path) -> None:
-    known = sets_module.corpora()
-    known["musdb18-hq"] = replace(known["musdb18-hq"], downloads=known["daps"].downloads)
-    result = sets("fetch", "dac-table3", "--root", hosted)
-    assert result.return_value == 1
-    assert "audioset cannot be fetched by a program. Where to get it: " in text_of(result)
-    assert (hosted / "daps" / "daps" / "clean").is_dir()
 
 
 def test_what_cannot_be_fetched_is_an_error_that_says_where_it_is(tmp_path: Path) -> None:

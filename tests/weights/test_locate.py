@@ -12,7 +12,6 @@ from snacbench.plugins import codec_models
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.lock import LockedFile, record
 from snacbench.weights.policy import WeightsPolicy
-from tests.support.hosts import Reply
 
 BODY = b"\x80weights"
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -90,14 +89,6 @@ def test_a_local_file_is_verified_against_its_pinned_digest(folder, pinned, veri
     assert located.info.verified is verified
     assert located.info.sha256 == {"model.bin": DIGEST}
     assert located.info.pinned_by == ({"model.bin": "package"} if pinned else {})
-
-
-def test_published_weights_are_downloaded_and_then_cached(all_hosts):
-    all_hosts.replies["/model.bin"] = Reply(BODY)
-    assert state_of(MODEL, PUBLISHED) == "published, not cached"
-    info = locate(MODEL, PUBLISHED).info
-    assert (info.source, info.origin, info.verified) == ("published", "owner/their-name", True)
-    assert state_of(MODEL, PUBLISHED) == "published, in the snacbench cache"
 
 
 @pytest.mark.parametrize(("body", "verified"), [(BODY, True), (b"\x80mine", False)])

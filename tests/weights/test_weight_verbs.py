@@ -113,14 +113,6 @@ def test_verify_names_what_changed_and_accept_settles_it(weights, tmp_path):
     assert weights("verify")[0] == 0
 
 
-def test_a_family_stands_for_what_a_run_of_it_needs(weights):
-    code, out, _ = weights("list", "snac")
-    assert code == 0
-    assert {row.split()[0] for row in out.splitlines()[1:] if row.startswith("snac-")} == {
-        "snac-24khz", "snac-32khz", "snac-44khz",
-    }  # fmt: skip
-
-
 def test_all_fetches_what_it_can_and_names_the_rest(weights):
     code, out, err = weights("fetch", "--all")
     assert code == 1
