@@ -14,15 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from snacbench.api.run import load
-from snacbench.cli.terminal import (
-    ProgressBar,
-    out,
-    say,
-    show_facts,
-    show_line,
-    show_rows,
-    show_warnings,
-)
+from snacbench.cli import terminal
 from snacbench.cli.verbs import PATH, numbers, option
 from snacbench.errors import UserError
 from snacbench.files import write_text
@@ -101,7 +93,7 @@ def design(
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
     folder, selectors = load(run).folder, split_selectors(systems or "")
     check_free(target)
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         test = designed(folder, target, systems=selectors, **wishes, **_shown_on(bar, "excerpts"))
         facts = make_test(
             target,
@@ -111,8 +103,10 @@ def design(
             **_shown_on(bar, "stimuli"),
         )
     _show_items(test, facts)
-    say(f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}")
-    show_line(str(target / TEST_FILE))
+    terminal.say(
+        f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
+    )
+    terminal.show_line(str(target / TEST_FILE))
 
 
 @click.command
@@ -134,17 +128,17 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
         )
     if flac is None:
         flac = old is not None and old.format == "flac"
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         facts = make_stimuli(
             test, told, format_="flac" if flac else "wav", **_shown_on(bar, "stimuli")
         )
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)
     _show_items(told, facts)
-    show_line(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}")
+    terminal.show_line(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}")
 
 
-def _shown_on(bar: ProgressBar, stage: str) -> dict[str, Any]:
+def _shown_on(bar: terminal.ProgressBar, stage: str) -> dict[str, Any]:
     return {"begin": lambda count: bar.begin(stage, count), "step": lambda: bar.step(stage)}
 
 
@@ -157,9 +151,9 @@ def _show_items(test: ListeningTest, facts: Facts) -> None:
         loud = found[REFERENCE].loudness_lufs
         measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
         rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
-    show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
+    terminal.show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
     for name, known in facts.items.items():
-        show_warnings([f"{name}: {warning}" for warning in known.warnings])
+        terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
 
 
 @click.command
@@ -234,8 +228,8 @@ def power(
         recruited = math.ceil(need.listeners / (1 - excluded))
         found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
         rows.append((f"{difference:g} points", str(need.listeners), str(recruited), found))
-    show_rows(_POWER_HEADINGS, rows)
-    out.print()
+    terminal.show_rows(_POWER_HEADINGS, rows)
+    terminal.out.print()
     facts = {
         "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
         "differences are those on these items",
@@ -247,7 +241,7 @@ def power(
         "to recruit": f"if the screening takes out {100 * excluded:g} %",
         "simulated": f"{studies} studies per number tried: +- is one standard error of the power",
     }
-    show_facts(facts)
+    terminal.show_facts(facts)
 
 
 @click.command
@@ -285,15 +279,15 @@ def simulate(test: Path, listeners: int, seed: int, output: Path | None, **told:
     write_tidy(study, stream)
     _write(output, stream.getvalue(), f"{listeners} simulated listeners")
     if plan.form in ("mushra", "mushra-no-anchors"):
-        say("true means of honest listeners, on the scale from 0 to 100:")
+        terminal.say("true means of honest listeners, on the scale from 0 to 100:")
         for condition, mean in expected_means(plan, model).items():
-            say(f"  {condition}: {mean:.1f}")
+            terminal.say(f"  {condition}: {mean:.1f}")
     for listener in study.listeners:
         manner = listener.answers[SIMULATED_AS]
         if manner != "honest":
-            say(f"careless ({manner}): {listener.id}")
+            terminal.say(f"careless ({manner}): {listener.id}")
         if not listener.finished:
-            say(f"stopped half-way: {listener.id}")
+            terminal.say(f"stopped half-way: {listener.id}")
 
 
 def _write(target: Path | None, text: str, what: str) -> None:
@@ -307,7 +301,7 @@ def _write(target: Path | None, text: str, what: str) -> None:
         raise UserError(
             f"cannot write {target} ({error.strerror}); check the folder's permissions"
         ) from error
-    say(f"wrote {target}: {what}")
+    terminal.say(f"wrote {target}: {what}")
 
 
 @click.command
@@ -377,10 +371,10 @@ def serve(
             scheme = "http" if certificate is None else "https"
             url = f"{scheme}://{name}:{listening.getsockname()[1]}"
         _tell(service, url.rstrip("/"), invite, new_token=new_admin_token)
-        app = application(service, hosts=accepted, log=say)
+        app = application(service, hosts=accepted, log=terminal.say)
         server.serve(app, listening, certificate=certificate, key=key, proxy=proxy)
     except KeyboardInterrupt:
-        say("stopped; all answers are kept")
+        terminal.say("stopped; all answers are kept")
     finally:
         service.responses.close()
 
@@ -413,7 +407,7 @@ def _tell(service: Service, address: str, invite: int | None, *, new_token: bool
         click.echo(f"Your own page: {address}/admin with the token of the first start")
     who = "by invitation" if by_invitation(responses) else "open to all"
     click.echo(f"{service.test.title} ({who}): {address}/")
-    say("Ctrl-C stops the server; no answer gets lost.")
+    terminal.say("Ctrl-C stops the server; no answer gets lost.")
 
 
 @click.command
@@ -444,7 +438,7 @@ def export(test: Path, form: str, out: Path | None) -> None:
     told = f"{answers} answers of {len(study.listeners)} listeners"
     _write(out, stream.getvalue(), told)
     if out is None:
-        say(told)
+        terminal.say(told)
 
 
 @click.command
@@ -513,21 +507,23 @@ def analyse(
     if goes_to:
         write_rows(rows, goes_to)
     for exclusion in found.screening.exclusions:
-        say(f"excluded {exclusion.listener}: {exclusion.reason}")
+        terminal.say(f"excluded {exclusion.listener}: {exclusion.reason}")
     for table in tables_of(found)[:2]:
-        out.print(table.title, style="bold", markup=False)
+        terminal.out.print(table.title, style="bold", markup=False)
         lines = []
         for row in table.rows:
             cells = [(table.cell(row, column), column) for column in table.columns]
             texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
             lines.append([row.label, *texts])
-        show_rows([table.label_heading, *(column.title for column in table.columns)], lines)
+        terminal.show_rows(
+            [table.label_heading, *(column.title for column in table.columns)], lines
+        )
         for note in (*(f"- {note}" for note in table.footnotes), ""):
-            show_line(note)
+            terminal.show_line(note)
     for note in rows.summary.notes:
-        say(f"note: {note}")
-    show_line(rows.summary.text)
-    say(f"wrote {len(paths)} files to {folder}")
+        terminal.say(f"note: {note}")
+    terminal.show_line(rows.summary.text)
+    terminal.say(f"wrote {len(paths)} files to {folder}")
     if goes_to:
         where = f"results are in {goes_to.path}; see snacbench report {goes_to.path}"
     elif answers.test is None:
@@ -539,7 +535,7 @@ def analyse(
             f"the results went into no run: {answers.test.run} is not the run that the test was "
             "made from; give it with --run to see them in its report"
         )
-    say(where)
+    terminal.say(where)
 
 
 @click.command

@@ -13,18 +13,7 @@ from snacbench.api.requests import request_of
 from snacbench.api.run import Run, finished, load
 from snacbench.api.run import merge as merge_runs
 from snacbench.api.run import score_files as score_outside
-from snacbench.cli.terminal import (
-    ProgressBar,
-    err,
-    out,
-    say,
-    show_facts,
-    show_failures,
-    show_line,
-    show_rows,
-    show_tables,
-    show_warnings,
-)
+from snacbench.cli import terminal
 from snacbench.cli.verbs import (
     PATH,
     asr_option,
@@ -131,7 +120,7 @@ def run(
             f"--resume takes up the request that {resume} was begun with; leave out {recipe}"
         )
     run_folder = load(resume).folder if resume else None
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         if run_folder:
             plan = resumed_plan(
                 run_folder, bar, retry_failed=retry_failed, offline=options["offline"]
@@ -144,31 +133,31 @@ def run(
             }
             plan = make_plan(request_of(recipe, given), bar)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
-    show_facts(summary_of(plan), to=err)
+    terminal.show_facts(summary_of(plan), to=terminal.err)
     if plan_only:
         return 0
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         for warning in warnings_before(plan, resume or folder or RUNS):
             bar.note(warning, warning=True)
         if run_folder is None:
             plan = with_weights(plan, bar)
     run_folder = run_folder or start(plan, folder or new_folder(RUNS))
-    say(f"run folder  {run_folder.path}")
+    terminal.say(f"run folder  {run_folder.path}")
     try:
-        with ProgressBar() as bar:
+        with terminal.ProgressBar() as bar:
             execute(plan, run_folder, progress=bar, retry_failed=retry_failed)
     except KeyboardInterrupt:
-        say(f"stopped; go on with: snacbench run --resume {run_folder.path}")
+        terminal.say(f"stopped; go on with: snacbench run --resume {run_folder.path}")
         raise
     return _shown(finished(run_folder))
 
 
 def _shown(made: Run) -> int:
     """Show a run's summary, say which rows failed, and give the exit code."""
-    show_tables(summary_tables([made.rows]))
-    show_warnings(made.warnings)
-    show_failures(made.outcome)
-    show_line(f"\n{made.path}")
+    terminal.show_tables(summary_tables([made.rows]))
+    terminal.show_warnings(made.warnings)
+    terminal.show_failures(made.outcome)
+    terminal.show_line(f"\n{made.path}")
     return 0 if made.ok else EXIT_FAILED_ROWS
 
 
@@ -186,7 +175,7 @@ def score(run: Path, **options: Any) -> int:
 
     Scores that failed for a reason that has passed are tried again with --retry-failed.
     """
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         made = load(run).score(**options, progress=bar)
     return _shown(made)
 
@@ -205,7 +194,7 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 
     Each operating point by itself, in one process with one numerical thread, several times.
     """
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         made = load(run).measure_speed(budget_s, offline=offline, progress=bar)
     return _shown(made)
 
@@ -228,13 +217,13 @@ def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> i
     What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
     references.
     """
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         made = score_outside(reference, degraded, **options, progress=bar)
     if form == "terminal":
         return _shown(made)
     click.echo(summary_csv([made.rows]), nl=False)
-    show_warnings(made.warnings)
-    say(f"run folder  {made.path}")
+    terminal.show_warnings(made.warnings)
+    terminal.say(f"run folder  {made.path}")
     return 0 if made.ok else EXIT_FAILED_ROWS
 
 
@@ -250,10 +239,10 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     """
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
-    show_tables(summary_tables([made.rows]))
-    out.print()
+    terminal.show_tables(summary_tables([made.rows]))
+    terminal.out.print()
     for text in (*notes.texts, str(target)):
-        show_line(text)
+        terminal.show_line(text)
 
 
 @click.command
@@ -284,7 +273,7 @@ def entropy(run: Path, **options: Any) -> None:
     round, so that no clip is coded by tables that know it. All bytes are decoded again and
     compared. One row per clip and coder is added to the run, for its tables and plots.
     """
-    with ProgressBar() as bar:
+    with terminal.ProgressBar() as bar:
         found = load(run).entropy(**options, progress=bar)
     rows = []
     for row in found.to_dict("records"):
@@ -295,8 +284,8 @@ def entropy(run: Path, **options: Any) -> None:
         coder = f"{row['coder']} (shuffled)" if row["shuffled"] else row["coder"]
         rows.append((row["codec"], coder, *rates, *shares, str(row["clips"])))
     rates_shown = ("nominal", "actual", "coded", "ideal")
-    show_rows(("codec", "coder", *rates_shown, "saves", "by context", "clips"), rows)
-    show_line(
+    terminal.show_rows(("codec", "coder", *rates_shown, "saves", "by context", "clips"), rows)
+    terminal.show_line(
         "\nkbps over the source's duration, side information included; 'saves' is against the "
         "actual rate,\n'by context' against adaptive; negative: it costs more. Tables are part of "
         "the decoder and not counted."
