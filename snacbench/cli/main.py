@@ -12,7 +12,6 @@ import tempfile
 import traceback
 
 from snacbench.errors import SnacbenchError
-from snacbench.packages import missing_package
 
 EXIT_USER, EXIT_BUG, EXIT_INTERRUPTED = 2, 3, 130
 # Full, read-only, not ours: no mistake of a program.
@@ -33,6 +32,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)  # the reader of our output, for example head, has had enough
     except Exception as error:  # noqa: BLE001 - the last resort: say whose it is
+        from snacbench.packages import missing_package
+
         if missing := missing_package(error):
             _end(f"error: {missing}", EXIT_USER)
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
