@@ -64,8 +64,9 @@ class ProgressBar:
         """A stage of so many steps is to be done; of files, bytes."""
         if stage in self._ids:
             self._bar.remove_task(self._ids.pop(stage))
-        facts = {"count": "", "unit": unit, "failed": 0}
-        self._ids[stage] = self._bar.add_task(stage, False, steps, done, **facts)
+        self._ids[stage] = self._bar.add_task(
+            stage, start=False, total=steps, completed=done, count="", unit=unit, failed=0
+        )
         if unit == "bytes":
             size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
             whence = f", going on from {done / 1e6:.1f} MB" if done else ""
