@@ -19,7 +19,7 @@ from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError,
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, Coder, coder_named
-from snacbench.rate.coding.tables import read_tables
+from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, OutsideFiles, Request
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
 from snacbench.runner.loading import LoadedCodec

@@ -10,15 +10,19 @@ import click
 from snacbench.cli.downloads import DownloadBar, offline_option
 from snacbench.cli.terminal import ProgressBar, err, out, show_rows
 from snacbench.errors import UnknownName, UserError, did_you_mean
-from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
+from snacbench.rate.coding.coders import (
+    CONTEXT_CODERS,
+    ENTROPY_CODERS,
+    LANGUAGE_CODER,
+    LanguageCoder,
+)
 from snacbench.rate.coding.heldout import (
     coded_rows,
     cross_fitted,
     held_out_rows,
     shuffled_clips,
 )
-from snacbench.rate.coding.language import LANGUAGE_CODER, LanguageCoder
-from snacbench.rate.coding.tables import KeptClip, write_tables
+from snacbench.rate.coding.trained import KeptClip, write_tables
 from snacbench.rows import CodedBytes
 from snacbench.runner.entropy import (
     CoderRate,

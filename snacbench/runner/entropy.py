@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from snacbench.bitstream.container import load, read
 from snacbench.errors import StoreError, UserError
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.coding.tables import KeptClip
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.rows import Coded, CodedBytes
 from snacbench.store.folder import RunFolder
 from snacbench.types import Clip, CodecSpec

@@ -21,7 +21,7 @@ pytest.importorskip("torch")
 from snacbench.bitstream.container import load, read, save, write
 from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
+from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, run_in, write_wav

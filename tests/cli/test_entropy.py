@@ -9,13 +9,13 @@ import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.rate.coding.tables import read_tables
+from snacbench.rate.coding.trained import read_tables
 from snacbench.rows import CodedBytes
 from snacbench.store.folder import RunFolder
 from snacbench.store.merge import merge
 from tests.cli.in_process import call
 from tests.kept_runs import keep, kept_run
-from tests.rate.coding.corpora import levels
+from tests.support.code_corpora import levels
 
 
 @pytest.fixture

@@ -36,11 +36,11 @@ from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.signals import codec_inputs
 from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, CodecSpec
-from tests.bitstream.mutations import mutate
 from tests.conftest import broadband
 from tests.kept_runs import keep, kept_run
-from tests.rate.coding.corpora import levels
 from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+from tests.support.bitstream_mutations import mutate
+from tests.support.code_corpora import levels
 from tests.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)

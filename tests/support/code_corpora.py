@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from snacbench.rate.coding.tables import KeptClip
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.types import Codes
 
 SIZE = 32

@@ -20,7 +20,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,10 +49,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class KeptClip:
-    """A clip's codes as they were kept, and its cluster (speaker, track).
-
-    `parts` has one tuple of streams per signal that went through the codec.
-    """
+    """A clip's codes as they were kept, one tuple of streams per signal, and its cluster."""
 
     clip: str
     cluster: str
@@ -63,13 +60,9 @@ class KeptClip:
 class Pairs:
     """How often a symbol followed a context in one stream, and how much that is worth.
 
-    Attributes
-    ----------
-    contexts, symbols, counts : array, shape (pairs,), int64
-        Sorted by context, then by symbol; every pair that occurred, once.
-    strength : int
-        Tokens that the model without this context is worth against its counts: the larger, the
-        less is the context believed.
+    The arrays are int64, one element per pair that occurred, by context, then by symbol. `strength`
+    is how many tokens the model without this context is worth against its counts: the larger, the
+    less is the context believed.
     """
 
     contexts: Ints
@@ -87,26 +80,15 @@ class Pairs:
 class StreamTable:
     """What was learnt of one stream.
 
-    Attributes
-    ----------
-    counts : array, shape (codebook_size,), int64
-    smoothing : int
-        Added to every count, in 4096ths of a token, so that every code can be written.
-    strength : int
-        Tokens that these counts are worth against those of the clip that is being coded.
-    pairs : mapping of str to Pairs
-        By the name of the context.
+    `counts` has the shape (codebook_size,) and int64; `smoothing` is added to every count, in
+    4096ths of a token, so that every code can be written; `strength` is how many tokens the counts
+    are worth against those of the clip that is being coded; `pairs` are by the context's name.
     """
 
     counts: Ints
     smoothing: int
     strength: int
     pairs: Mapping[str, Pairs] = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def codebook_size(self) -> int:
-        """Entries of the codebook."""
-        return len(self.counts)
 
     @cached_property
     def shares(self) -> Shares:
@@ -133,40 +115,69 @@ class Tables:
     @property
     def codebook_sizes(self) -> tuple[int, ...]:
         """Entries of the codebooks, coarse to fine."""
-        return tuple(stream.codebook_size for stream in self.streams)
+        return tuple(len(stream.counts) for stream in self.streams)
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """All but the arrays."""
+        streams = [
+            {
+                "smoothing": stream.smoothing,
+                "strength": stream.strength,
+                "pairs": {name: pairs.strength for name, pairs in stream.pairs.items()},
+            }
+            for stream in self.streams
+        ]
+        return {"format": _FORMAT, "codec": self.codec, "clips": self.clips, "streams": streams}
+
+    @property
+    def arrays(self) -> dict[str, Ints]:
+        """Counts by the stream's number, and its pairs below it."""
+        held = {}
+        for index, stream in enumerate(self.streams):
+            held[f"{index}"] = stream.counts
+            for context, pairs in stream.pairs.items():
+                held |= {f"{index}/{context}/{name}": getattr(pairs, name) for name in _ARRAYS}
+        return held
 
     @cached_property
     def sha256(self) -> str:
         """Digest of everything that coding by these tables depends on."""
         digest = hashlib.sha256()
-        digest.update(json.dumps(_meta(self), sort_keys=True).encode())
-        for name, array in sorted(_arrays(self)):
+        digest.update(json.dumps(self.meta, sort_keys=True).encode())
+        for name, array in sorted(self.arrays.items()):
             digest.update(name.encode() + array.astype("<i8").tobytes())
         return digest.hexdigest()
 
 
 def write_tables(path: Path, tables: Tables) -> None:
     """Write tables as a compressed ``.npz`` file that holds numbers and nothing else."""
-    meta = json.dumps({**_meta(tables), "sha256": tables.sha256})
-    held: dict[str, Any] = {name: array.astype(np.uint32) for name, array in _arrays(tables)}
-    held[_META] = np.array(meta)
+    held: dict[str, Any] = {name: a.astype(np.uint32) for name, a in tables.arrays.items()}
+    held[_META] = np.array(json.dumps({**tables.meta, "sha256": tables.sha256}))
     with path.open("wb") as stream:
         np.savez_compressed(stream, **held)
 
 
 def read_tables(path: Path) -> Tables:
-    """Read what `write_tables` wrote.
-
-    Raises
-    ------
-    UserError
-        If the file holds no tables, or not those that it was written with.
-    """
+    """Read what `write_tables` wrote; `UserError` where the file holds no tables, or others."""
     try:
         with np.load(path, allow_pickle=False) as held:
             meta = json.loads(str(held[_META]))
             arrays = {name: held[name].astype(np.int64) for name in held.files if name != _META}
-        tables = _tables_of(meta, arrays)
+        if meta["format"] != _FORMAT:
+            raise ValueError(f"format {meta['format']!r}, expected {_FORMAT!r}")
+        streams = []
+        for index, stream in enumerate(meta["streams"]):
+            pairs = {
+                context: Pairs(
+                    **{name: arrays[f"{index}/{context}/{name}"] for name in _ARRAYS},
+                    strength=strength,
+                )
+                for context, strength in stream["pairs"].items()
+            }
+            numbers = (stream["smoothing"], stream["strength"])
+            streams.append(_checked(StreamTable(arrays[f"{index}"], *numbers, pairs)))
+        tables = Tables(meta["codec"], tuple(streams), meta["clips"])
     except OSError as error:
         raise UserError(f"cannot read tables from {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
@@ -182,14 +193,24 @@ def read_tables(path: Path) -> Tables:
     return tables
 
 
-def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:
-    """Refuse tables of other streams.
+def _checked(stream: StreamTable) -> StreamTable:
+    """Refuse what would fail in the middle of a clip only."""
+    if stream.counts.ndim != 1 or len(stream.counts) < 2:
+        raise ValueError(f"counts of shape {stream.counts.shape}, expected 2 entries or more")
+    for pairs in stream.pairs.values():
+        if len({len(getattr(pairs, name)) for name in _ARRAYS}) > 1:
+            raise ValueError("pairs of unequal length")
+        outside = pairs.symbols.max(initial=0) >= len(stream.counts)
+        if outside or np.any(np.diff(pairs.contexts) < 0):
+            raise ValueError("pairs that are in no codebook or out of order")
+    numbers = [stream.smoothing, stream.strength, *(p.strength for p in stream.pairs.values())]
+    if any(not isinstance(number, int) or number < 1 for number in numbers):
+        raise ValueError(f"strengths {numbers}, expected whole numbers of 1 or more")
+    return stream
 
-    Raises
-    ------
-    UserError
-        If number or sizes of the codebooks differ.
-    """
+
+def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:
+    """Refuse tables of other streams (`UserError`)."""
     if tables.codebook_sizes != tuple(codebook_sizes):
         listed = [
             f"{len(sizes)} x {sizes[0]}"
@@ -201,65 +222,6 @@ def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:
             f"the tables are those of {tables.codec}, with codebooks of {listed[0]} entries, and "
             f"do not fit codes from codebooks of {listed[1]}; train tables for this operating point"
         )
-
-
-def _meta(tables: Tables) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "codec": tables.codec,
-        "clips": tables.clips,
-        "streams": [
-            {
-                "smoothing": stream.smoothing,
-                "strength": stream.strength,
-                "pairs": {name: pairs.strength for name, pairs in stream.pairs.items()},
-            }
-            for stream in tables.streams
-        ],
-    }
-
-
-def _arrays(tables: Tables) -> Iterator[tuple[str, Ints]]:
-    for index, stream in enumerate(tables.streams):
-        yield f"{index}", stream.counts
-        for context, pairs in stream.pairs.items():
-            for name in _ARRAYS:
-                yield f"{index}/{context}/{name}", getattr(pairs, name)
-
-
-def _tables_of(meta: Mapping[str, Any], arrays: Mapping[str, Ints]) -> Tables:
-    if meta["format"] != _FORMAT:
-        raise ValueError(f"format {meta['format']!r}, expected {_FORMAT!r}")
-    streams = []
-    for index, stream in enumerate(meta["streams"]):
-        pairs = {
-            context: Pairs(
-                **{name: arrays[f"{index}/{context}/{name}"] for name in _ARRAYS},
-                strength=strength,
-            )
-            for context, strength in stream["pairs"].items()
-        }
-        counts = arrays[f"{index}"]
-        streams.append(StreamTable(counts, stream["smoothing"], stream["strength"], pairs))
-        _check_stream(streams[-1])
-    return Tables(meta["codec"], tuple(streams), meta["clips"])
-
-
-def _check_stream(stream: StreamTable) -> None:
-    """Refuse what would fail in the middle of a clip only."""
-    if stream.counts.ndim != 1 or stream.codebook_size < 2:
-        raise ValueError(f"counts of shape {stream.counts.shape}, expected 2 entries or more")
-    numbers = [stream.smoothing, stream.strength]
-    for pairs in stream.pairs.values():
-        numbers.append(pairs.strength)
-        if len({len(getattr(pairs, name)) for name in _ARRAYS}) > 1:
-            raise ValueError("pairs of unequal length")
-        if pairs.symbols.max(initial=0) >= stream.codebook_size or np.any(
-            np.diff(pairs.contexts) < 0
-        ):
-            raise ValueError("pairs that are in no codebook or out of order")
-    if any(not isinstance(number, int) or number < 1 for number in numbers):
-        raise ValueError(f"strengths {numbers}, expected whole numbers of 1 or more")
 
 
 def coarser_context(frames: int, channels: int, coarser: Codes | None) -> Ints:
@@ -274,13 +236,7 @@ def coarser_context(frames: int, channels: int, coarser: Codes | None) -> Ints:
 
 
 def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequence[int]) -> Tables:
-    """Counts of every stream over a corpus, and how far to believe them.
-
-    Raises
-    ------
-    ValueError
-        If there are no codes to train on.
-    """
+    """Counts of every stream over a corpus, and how far to believe them."""
     if not corpus:
         raise ValueError(f"no codes of {codec} to train tables on")
     streams = (_stream_table(corpus, index, size) for index, size in enumerate(codebook_sizes))

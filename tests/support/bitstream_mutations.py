@@ -16,7 +16,7 @@ from snacbench.bitstream import wire
 from snacbench.bitstream.container import MAGIC, VERSION, costs, read, write
 from snacbench.errors import BitstreamError, CodecError
 from snacbench.rate.coding.coders import Coder
-from tests.bitstream.examples import written_examples
+from tests.support.bitstream_examples import written_examples
 
 _CHECKSUM_BYTES = 4
 _INTERESTING = (

@@ -8,7 +8,7 @@ import numpy as np
 
 from snacbench.bitstream.container import Bitstream, Header, write
 from snacbench.rate.coding.coders import PACKED, Coder, coder_named
-from snacbench.rate.coding.tables import StreamTable, Tables
+from snacbench.rate.coding.trained import StreamTable, Tables
 from snacbench.types import Codes, Encoded
 
 HEADER = Header(

@@ -9,9 +9,8 @@ import pytest
 
 from snacbench.errors import UserError
 from snacbench.rate.coding.coders import coder_named
-from snacbench.rate.coding.range_coder import SHARES, divisible
-from snacbench.rate.coding.tables import (
-    UNIT,
+from snacbench.rate.coding.range_coder import divisible
+from snacbench.rate.coding.trained import (
     KeptClip,
     Pairs,
     StreamTable,
@@ -20,10 +19,9 @@ from snacbench.rate.coding.tables import (
     coarser_context,
     read_tables,
     train_tables,
-    untrained,
     write_tables,
 )
-from tests.rate.coding.corpora import SIZE, SIZES, clips, levels
+from tests.support.code_corpora import SIZE, SIZES, clips, levels
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +38,7 @@ def test_tables_come_back_from_their_file(tables: Tables, tmp_path: Path) -> Non
     for one, other in zip(again.streams, tables.streams, strict=True):
         assert np.array_equal(one.shares, other.shares)
         assert one.shares.min() >= 0  # every code can be written
-        assert one.shares.sum() == divisible(one.codebook_size)
+        assert one.shares.sum() == divisible(len(one.counts))
         assert one.pairs.keys() == other.pairs.keys() == {"previous", "coarser"}
     assert path.stat().st_size < 10_000
 
@@ -57,13 +55,6 @@ def test_the_digest_depends_on_everything_that_coding_does(tables: Tables) -> No
     ]
     digests = {replace(tables, streams=(one, *others)).sha256 for one in changed}
     assert len(digests | {tables.sha256}) == 6
-
-
-def test_an_untrained_table_is_even_and_starts_as_krichevsky_and_trofimov_do() -> None:
-    table = untrained(10)
-    assert np.ptp(table.shares[:-1]) == 0
-    assert table.shares.sum() == SHARES - 10
-    assert (table.strength, table.smoothing) == (5, UNIT)  # half a token each
 
 
 def test_tables_of_other_codebooks_are_refused(tables: Tables) -> None:
@@ -186,12 +177,6 @@ def test_contexts_that_tell_nothing_are_not_believed() -> None:
     assert useless.strength > 1000 * first.pairs["previous"].strength
     # The parent tells all that the code before does.
     assert second.pairs["previous"].strength > 1000 * second.pairs["coarser"].strength
-
-
-def test_codes_that_are_never_used_are_smoothed_less() -> None:
-    flat = train_tables("flat", even(4, 50, 1024), (1024,)).streams[0]
-    used = train_tables("used", even(4, 5000, 8), (1024,)).streams[0]
-    assert used.smoothing < flat.smoothing / 100
 
 
 def test_strength_is_chosen_by_what_other_clusters_know() -> None:
