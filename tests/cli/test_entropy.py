@@ -14,8 +14,8 @@ from snacbench.rows import CodedBytes
 from snacbench.store.folder import RunFolder
 from snacbench.store.merge import merge
 from tests.cli.in_process import call
-from tests.kept_runs import keep, kept_run
 from tests.rate.coding.corpora import levels
+from tests.support.kept_runs import keep, kept_run
 
 
 @pytest.fixture

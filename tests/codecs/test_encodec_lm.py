@@ -107,7 +107,7 @@ def test_facts_are_those_of_the_package(codec: str) -> None:
 
 
 def test_a_language_model_is_no_codec() -> None:
-    from tests.synthetic_runs import codec
+    from tests.support.synthetic_runs import codec
 
     with pytest.raises(UserError, match="is a language model of codes, and codes no audio"):
         lm.LANGUAGE_MODELS["encodec-24khz"].load(codec("x"), None, "cpu")

@@ -38,10 +38,10 @@ from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, CodecSpec
 from tests.bitstream.mutations import mutate
 from tests.conftest import broadband
-from tests.kept_runs import keep, kept_run
 from tests.rate.coding.corpora import levels
 from tests.runner.toys import SPEC, BatchingToy, loaded_toy
-from tests.synthetic_runs import make_run
+from tests.support.kept_runs import keep, kept_run
+from tests.support.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)
 

@@ -13,7 +13,7 @@ from snacbench.rows import Bits, Coded
 from snacbench.store.folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream
 from tests.rate.coding.corpora import SIZE, levels
-from tests.synthetic_runs import RUN, clip, codec
+from tests.support.synthetic_runs import RUN, clip, codec
 
 STREAMS = (Stream(Fraction(25), SIZE), Stream(Fraction(50), SIZE))
 SIDE_INFO = b"1234"
