@@ -11,7 +11,7 @@ import pytest
 from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.store.folder import RunFolder
 from tests.cli.in_process import call
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 BASE = np.random.default_rng(0).normal(10, 3, 30)
 

@@ -16,6 +16,8 @@ from snacbench.store.merge import merge
 from tests.cli.in_process import call
 from tests.kept_runs import keep, kept_run
 from tests.support.code_corpora import levels
+from tests.rate.coding.corpora import levels
+from tests.support.kept_runs import keep, kept_run
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from snacbench.rows import ListeningSummary
 from snacbench.store.folder import RunFolder
 from tests.cli.in_process import call
 from tests.listening.studies import a_test
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from snacbench.rows import (
 )
 from snacbench.store.folder import RunFolder
 from snacbench.tables.run_rows import RunRows
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 EVIL = "<script>alert(1)</script>\"'&"
 CODECS = {"a@1kbps": 30.0, "a@2kbps": 50.0, "b": 70.0}

@@ -42,6 +42,9 @@ from tests.runner.toys import SPEC, BatchingToy, loaded_toy
 from tests.support.bitstream_mutations import mutate
 from tests.support.code_corpora import levels
 from tests.synthetic_runs import make_run
+from tests.rate.coding.corpora import levels
+from tests.support.kept_runs import keep, kept_run
+from tests.support.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)
 

@@ -29,7 +29,7 @@ from snacbench.runner.plan import (
 from snacbench.runner.versions import facts_of, make_ready, scored_too
 from snacbench.testsets.segments import MIN_LUFS
 from snacbench.types import Metric, MetricSpec
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 

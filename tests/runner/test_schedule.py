@@ -36,7 +36,7 @@ from snacbench.selectors import select
 from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.types import Clip, Measures
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 SPECS = [spec for _, spec in select("identity,noise@20dB")]
 RULES = Rules("mono", "source")

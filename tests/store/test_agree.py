@@ -10,7 +10,7 @@ from snacbench.errors import StoreError
 from snacbench.request import Request
 from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.folder import RunFolder
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 VALUES = {"c": {"up": np.arange(3.0)}}
 

@@ -19,7 +19,7 @@ from snacbench.store import folder as store
 from snacbench.store import rows as row_lines
 from snacbench.store.folder import RunFolder, new_folder
 from snacbench.types import Clip
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 CLIP = Clip("set/a", Path("/tmp/a.wav"), "00", 8000, 1, 8000)
 SCORES = [Score("set/a", "x", f"m{i}", "1", "ok", i / 3) for i in range(3)]

@@ -8,7 +8,7 @@ from snacbench.rows import Agreement, ClipMeasures, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
 from snacbench.types import CodecSpec, Measures, MetricSpec
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")

@@ -23,7 +23,7 @@ from snacbench.store.folder import ROW_FILES, RunFolder
 from snacbench.store.merge import merge
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
-from tests.synthetic_runs import RUN, make_run
+from tests.support.synthetic_runs import RUN, make_run
 
 THREE = np.arange(3.0)
 

@@ -14,6 +14,8 @@ from snacbench.store.folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream
 from tests.support.code_corpora import SIZE, levels
 from tests.synthetic_runs import RUN, clip, codec
+from tests.rate.coding.corpora import SIZE, levels
+from tests.support.synthetic_runs import RUN, clip, codec
 
 STREAMS = (Stream(Fraction(25), SIZE), Stream(Fraction(50), SIZE))
 SIDE_INFO = b"1234"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import ALL_DOMAINS
+from snacbench.tables.side_by_side import Span
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ _SAME = 0.01  # logarithm of a factor: marks that are closer cover each other
 _STEP_IN = 0.05  # from mark to mark: bars are apart, marks overlap a little
 _MOST_STEPS = 4  # from the first to the last mark of a place
 
-Across = tuple[float, float, float]
-"""Where an operating point lies on the horizontal axis, and the ends of what is known of it."""
+Across = Callable[[CodecSpec, str], Span | None]
+"""Where an operating point lies on the axis in a domain, and the ends of what is known of it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Series:
 def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
     data: PlotData,
     options: Options,
-    across: Callable[[CodecSpec, str], Across | None],
+    across: Across,
     *,
     label: str,
     needed: str,
@@ -79,10 +80,8 @@ def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
 
     Parameters
     ----------
-    across : callable
-        Where an operating point lies in a domain, above 0; None where it has no place.
     label : str
-        Of the horizontal axis.
+        Of the horizontal axis, whose values are above 0.
     needed, lacking : str
         What a codec must have to be shown, ``a rate``, and why others are not, ``no actual rate``.
     line_at : float or None
@@ -127,16 +126,16 @@ def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
         means = data.intervals(options.metric, domain)
         anchors = {s.name: means[s.name].mean for s in data.specs if s.anchor and s.name in means}
         beyond += draw_levels(axes, anchors)
-    intervals = [point.y for point in drawn]
     known, scored = {p.spec.name for p in drawn}, data.scores(options.metric, options.domain)
     rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
     moved = any(moved for _, moved in panels)
+    where = "per panel" if several else words.where(data, options.domain)
     style.caption(
         figure,
         options,
-        words.sizes("per panel" if several else words.where(data, options.domain), intervals),
+        words.sizes(where, [point.y for point in drawn]),
         notes(drawn),
-        words.remarks([point.spec for point in drawn]),
+        words.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
         "marks of several models at one place are drawn side by side" if moved else "",
         words.left_out(beyond, "anchors beyond the axis"),
         words.left_out([name for name in rest if name in scored and lacking], lacking),
@@ -149,29 +148,21 @@ def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
 
 
 def _points(
-    data: PlotData,
-    metric: str,
-    domain: str,
-    across: Callable[[CodecSpec, str], Across | None],
-    width_in: float,
+    data: PlotData, metric: str, domain: str, across: Across, width_in: float
 ) -> tuple[list[Point], bool]:
     """What has a mean and a place on the axis, and whether some marks stand beside their place."""
     means = data.intervals(metric, domain)
-    found: list[Point] = []
-    for spec in data.specs:  # an anchor's rate is that of plain samples
-        if spec.name in means and not spec.anchor and (place := across(spec, domain)):
-            x, low, high = place
-            ends = (low, high) if low < high else None
-            found.append(Point(spec, x, means[spec.name], ends))
-    places = [point.x for point in found]
-    drawn_at = side_by_side(places, [point.spec.model for point in found], width_in=width_in)
-    return [_moved(point, x) for point, x in zip(found, drawn_at, strict=True)], drawn_at != places
-
-
-def _moved(point: Point, x: float) -> Point:
-    """Beside its place, a mark takes its band along."""
-    ends = point.across and (point.across[0] * x / point.x, point.across[1] * x / point.x)
-    return replace(point, x=x, across=ends)
+    # An anchor's rate is that of plain samples.
+    specs = [spec for spec in data.specs if spec.name in means and not spec.anchor]
+    found = [(spec, place) for spec in specs if (place := across(spec, domain))]
+    places = [place.value or 0.0 for _, place in found]
+    drawn_at = side_by_side(places, [spec.model for spec, _ in found], width_in=width_in)
+    points = []
+    for (spec, (_, low, high)), x, at in zip(found, places, drawn_at, strict=True):
+        # Beside its place, a mark takes its band along.
+        band = (low * at / x, high * at / x) if low < high else None
+        points.append(Point(spec, at, means[spec.name], band))
+    return points, drawn_at != places
 
 
 def series_of(
@@ -181,14 +172,12 @@ def series_of(
     by_model: dict[str, list[Point]] = {}
     for point in points:
         by_model.setdefault(point.spec.model, []).append(point)
-    return tuple(
-        Series(
-            words.shortened(words.model_label(of[0].spec, labels), _LONGEST_NAME),
-            look[model],
-            tuple(sorted(of, key=lambda p: (p.spec.nominal_kbps or 0.0, p.x))),
-        )
-        for model, of in by_model.items()
-    )
+    found = []
+    for model, of in by_model.items():
+        label = labels.get(model, model) + (" (demo)" if of[0].spec.demonstration else "")
+        in_order = sorted(of, key=lambda point: (point.spec.nominal_kbps or 0.0, point.x))
+        found.append(Series(words.shortened(label, _LONGEST_NAME), look[model], tuple(in_order)))
+    return tuple(found)
 
 
 def side_by_side(x: Sequence[float], models: Sequence[str], *, width_in: float) -> list[float]:
@@ -265,17 +254,18 @@ def draw_levels(axes: Axes, levels: Mapping[str, float]) -> list[str]:
     They do not stretch the axis: what the figure is about are the curves.
     """
     low, high = axes.get_ylim()
-    room = 0.35 * (high - low)
+    room, away = 0.35 * (high - low), []
     for name, mean in levels.items():
-        if low - room <= mean <= high + room:
-            axes.axhline(mean, color=style.GREY, linestyle=":", linewidth=0.8, zorder=1)
-            axes.annotate(
-                words.shortened(name, _LONGEST_NAME), (0.0, mean), va="bottom", xytext=(2, 1.5),
-                xycoords=("axes fraction", "data"), textcoords="offset points", gid="level",
-                fontsize=style.SMALL_PT - 1, color="#555555",
-            )  # fmt: skip
-    away = ((n, mean) for n, mean in levels.items() if not low - room <= mean <= high + room)
-    return [f"{name} at {mean:.3g}" for name, mean in away]
+        if not low - room <= mean <= high + room:
+            away.append(f"{name} at {mean:.3g}")
+            continue
+        axes.axhline(mean, color=style.GREY, linestyle=":", linewidth=0.8, zorder=1)
+        axes.annotate(
+            words.shortened(name, _LONGEST_NAME), (0.0, mean), va="bottom", xytext=(2, 1.5),
+            xycoords=("axes fraction", "data"), textcoords="offset points", gid="level",
+            fontsize=style.SMALL_PT - 1, color="#555555",
+        )  # fmt: skip
+    return away
 
 
 def log_axis(axes: Axes, values: Sequence[float], width_in: float) -> None:
