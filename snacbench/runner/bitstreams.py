@@ -39,18 +39,8 @@ def bitstream_of(
 ) -> Bitstream:
     """What a source became in a codec, with all that its decoder must know.
 
-    Parameters
-    ----------
-    spec : CodecSpec
-        With the record of its weights.
-    source : Audio
-        At its own rate, with the channels that the run keeps.
-    channel_mode : str
-        As `codec_inputs` names it.
-    parts : sequence of Encoded
-        One per signal that went through the codec.
-    seed : int
-        With which the first part is decoded; part i takes seed + i.
+    `source` is at its own rate, with the channels that the run keeps; `parts` has one `Encoded` per
+    signal that went through the codec, part i to be decoded with `seed` + i.
     """
     header = Header(
         codec=spec.name,
@@ -68,22 +58,14 @@ def bitstream_of(
 def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     """The decoded signal, at the codec's rate and with the source's channels.
 
-    Raises
-    ------
-    BitstreamError
-        If it was made with other weights, or cannot be this codec's.
-    CodecError
-        If the codec refuses it.
+    Raises BitstreamError if it was made with other weights, or cannot be this codec's. Raises
+    CodecError if the codec refuses it.
     """
-    spec, seed = loaded.planned.spec, bitstream.header.seed
+    spec = loaded.planned.spec
     check_weights(bitstream.header, spec)
     check_fits(bitstream, spec)
     try:
-        with loaded.computing():
-            decoded = [
-                loaded.codec.decode(part, seed=seed + index)
-                for index, part in enumerate(bitstream.parts)
-            ]
+        decoded = loaded.decode(bitstream.parts, seed=bitstream.header.seed)
     except SnacbenchError:
         raise
     except Exception as error:  # whatever a codec's own code raises
@@ -96,13 +78,7 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
 
 
 def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> None:
-    """A codec returns what it was given in shape: a wrong length would shift every score.
-
-    Raises
-    ------
-    CodecError
-        If it does not.
-    """
+    """A codec returns what it was given in shape: a wrong length would shift every score."""
     expected = (given.channels, given.num_samples, given.rate_hz)
     returned = (output.channels, output.num_samples, output.rate_hz)
     if expected != returned:
@@ -113,13 +89,7 @@ def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> No
 
 
 def check_weights(header: Header, spec: CodecSpec) -> None:
-    """Codes mean nothing to other weights than those that made them.
-
-    Raises
-    ------
-    BitstreamError
-        If the weights at hand are not those.
-    """
+    """Codes mean nothing to other weights than those that made them."""
 
     def shown(digests: Mapping[str, str]) -> str:
         texts = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
@@ -135,13 +105,7 @@ def check_weights(header: Header, spec: CodecSpec) -> None:
 
 
 def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
-    """Everything that a file says of its signals, against what follows from codec and source.
-
-    Raises
-    ------
-    BitstreamError
-        Names the first difference.
-    """
+    """Everything that a file says of its signals, against what follows from codec and source."""
     header, parts = bitstream.header, bitstream.parts
     rate_hz = spec.rate_hz or header.rate_hz
     channels, mode = coded_channels(header.channels, spec)
@@ -183,10 +147,7 @@ def codec_meant(
 ) -> LoadedCodec:
     """The codec of a selector that means one operating point, loaded.
 
-    Raises
-    ------
-    UserError
-        If it means several, or none, or what it needs is not here.
+    Raises UserError if it means several, or none, or what it needs is not here.
     """
     codecs, policy, _ = plan_codecs(Request(selector, weights=tuple(weights), offline=offline))
     if len(codecs) > 1:
@@ -211,18 +172,15 @@ def codec_of(
     A checkpoint of one's own has a path that no file tells: `selector` names it, its point follows
     from the file.
 
-    Raises
-    ------
-    BitstreamError
-        If the codec or its operating point is not known here, or its weights are others.
-    UserError
-        If what it needs is not here.
+    Raises BitstreamError if the codec or its operating point is not known here, or its weights are
+    others. Raises UserError if what it needs is not here.
     """
     meant = selector or _selector_of(header)
     codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
-    wanted = point_of(header.codec)
+    wanted = header.codec.partition("@")[2]  # empty where the name is the model's alone
     points = [PlannedCodec(c.selector, s) for c in codecs for s in c.model.points]
-    codec = next((c for c in (*points, *codecs) if point_of(c.spec.name) == wanted), None)
+    alike = (c for c in (*points, *codecs) if c.spec.name.partition("@")[2] == wanted)
+    codec = next(alike, None)
     if codec is None:
         raise BitstreamError(
             f"the file was made at {header.codec}, and {selector or codecs[0].model.name} has no "
@@ -248,19 +206,8 @@ def spec_of(header: Header) -> CodecSpec | None:
     return spec
 
 
-def point_of(name: str) -> str:
-    """The operating point in a codec's name; empty where the name is the model's alone."""
-    return name.partition("@")[2]
-
-
 def _selector_of(header: Header) -> str:
-    """The name in a file as a selector; what else a selector may be, a path, is no name.
-
-    Raises
-    ------
-    BitstreamError
-        If no codec here has this name.
-    """
+    """The name in a file as a selector; what else a selector may be, a path, is no name."""
     model, at, point = header.codec.partition("@")
     model = model.removesuffix(LOCAL)
     selector = f"{model}{at}{point}"

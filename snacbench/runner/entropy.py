@@ -34,13 +34,9 @@ class KeptCodec:
 class CoderRate:
     """What a coder spends on a codec's clips, in kbps (1000 bit/s); lower is better.
 
-    Attributes
-    ----------
-    actual_kbps, coded_kbps, ideal_kbps : float
-        Codes at whole bits per index; bytes written by the coder; its ideal code length. All with
-        the side information, which no coder touches.
-    clips : int
-        Over which these are.
+    `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that the coder
+    wrote, `ideal_kbps` its ideal code length; all with the side information, which no coder
+    touches, over `clips` clips.
     """
 
     coder: str
@@ -56,13 +52,7 @@ class CoderRate:
 
 
 def kept_codecs(folder: RunFolder) -> list[KeptCodec]:
-    """Codecs with codebooks whose codes a run kept, in the run's order.
-
-    Raises
-    ------
-    UserError
-        If there are none.
-    """
+    """Codecs with codebooks whose codes a run kept, in the run's order."""
     found: dict[str, dict[str, Coded]] = {}
     for row in folder.read(Coded):  # of two rows of a clip the last one counts
         found.setdefault(row.codec, {})[row.clip] = row
@@ -82,12 +72,8 @@ def kept_codecs(folder: RunFolder) -> list[KeptCodec]:
 def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
     """The codes of a codec's clips; a clip of no known speaker or track is a cluster of its own.
 
-    Raises
-    ------
-    StoreError
-        If a file is not the one that the run wrote.
-    BitstreamError
-        If a file cannot be read.
+    Raises StoreError if a file is not the one that the run wrote. Raises BitstreamError if a file
+    cannot be read.
     """
     clusters, kept = {clip.id: clip.cluster for clip in folder.read(Clip)}, []
     for row in codec.rows:
@@ -120,15 +106,7 @@ def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]
         side_info = sum(one.side_info for one in bits)
         written = sum(sum(row.stream_bytes) for row in of_clips.values()) * BITS_PER_BYTE
         ideal = math.fsum(math.fsum(row.ideal_bits) for row in of_clips.values())
-        actual = sum(one.total for one in bits)
-        rates.append(
-            CoderRate(
-                name,
-                shuffled,
-                kbps(actual, seconds),
-                kbps(written + side_info, seconds),
-                kbps(ideal + side_info, seconds),
-                len(clips),
-            )
-        )
+        spent = (sum(one.total for one in bits), written + side_info, ideal + side_info)
+        actual, coded_, ideal_ = (kbps(one, seconds) for one in spent)
+        rates.append(CoderRate(name, shuffled, actual, coded_, ideal_, len(clips)))
     return rates

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
 from snacbench.selectors import model_named
@@ -48,55 +49,42 @@ class AdjustableCodec(Protocol):
 
 
 class DeviceMemory:
-    """A device's memory; the computer's own is not measured, and taken as enough."""
+    """A GPU's memory as PyTorch's allocator keeps it; the computer's own is taken as enough."""
+
+    def __init__(self, *, on_gpu: bool = False) -> None:
+        self._cuda: Any = None
+        self._at_begin = 0
+        if on_gpu:
+            import torch
+
+            self._cuda = torch.cuda
 
     def free_bytes(self) -> float:
-        """Bytes that a batch could take now."""
-        return math.inf
-
-    def begin(self) -> None:
-        """Watch from here for the most that is taken."""
-
-    def taken_bytes(self) -> float:
-        """The most that was taken since `begin`, beyond what was taken then."""
-        return 0.0
-
-    def release(self) -> None:
-        """Give back what is not in use."""
-
-
-class CudaMemory(DeviceMemory):
-    """The GPU's memory, as PyTorch's allocator keeps it."""
-
-    def __init__(self) -> None:
-        import torch
-
-        self._cuda, self._at_begin = torch.cuda, 0
-
-    def free_bytes(self) -> float:
-        """What the GPU has left and what the allocator holds in reserve."""
+        """Bytes that a batch could take now: what is left, and what the allocator holds."""
+        if self._cuda is None:
+            return math.inf
         free, _ = self._cuda.mem_get_info()
         return float(free + self._cuda.memory_reserved() - self._cuda.memory_allocated())
 
     def begin(self) -> None:
         """Watch from here for the most that is taken."""
-        self._cuda.reset_peak_memory_stats()
-        self._at_begin = self._cuda.memory_allocated()
+        if self._cuda is not None:
+            self._cuda.reset_peak_memory_stats()
+            self._at_begin = self._cuda.memory_allocated()
 
     def taken_bytes(self) -> float:
         """The most that was taken since `begin`, beyond what was taken then."""
-        return float(self._cuda.max_memory_allocated() - self._at_begin)
+        most = 0 if self._cuda is None else self._cuda.max_memory_allocated()
+        return float(most - self._at_begin)
 
     def release(self) -> None:
         """Give back what is not in use."""
-        self._cuda.empty_cache()
+        if self._cuda is not None:
+            self._cuda.empty_cache()
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a call failed for want of the device's memory.
-
-    By name, so that who never loaded PyTorch need not load it to be told no.
-    """
+    """Whether a call failed for want of the device's memory; by name, without loading PyTorch."""
     return type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in str(error)
 
 
@@ -146,7 +134,7 @@ class LoadedCodec:
     limit: BatchLimit = field(init=False)
 
     def __post_init__(self) -> None:
-        self.limit = BatchLimit(CudaMemory() if self.on_gpu else DeviceMemory())
+        self.limit = BatchLimit(DeviceMemory(on_gpu=self.on_gpu))
 
     @property
     def on_gpu(self) -> bool:
@@ -169,6 +157,16 @@ class LoadedCodec:
         with torch.autocast(device, dtype=reduced) if reduced else nullcontext():
             yield
 
+    def encode(self, signals: Sequence[Audio]) -> list[Encoded]:
+        """What signals are encoded to, one after another."""
+        with self.computing():
+            return [self.codec.encode(signal) for signal in signals]
+
+    def decode(self, parts: Sequence[Encoded], *, seed: int) -> list[Audio]:
+        """What parts are decoded to, part i with `seed` + i."""
+        with self.computing():
+            return [self.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
+
     def adjust(self, wanted: PlannedCodec) -> bool:
         """Become the codec of another plan, if that takes no other network."""
         if wanted == self.planned:
@@ -182,28 +180,27 @@ class LoadedCodec:
         return True
 
 
-class _Held:
-    """Models go one after another to bound memory."""
+def now(loaded: LoadedCodec) -> float:
+    """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
+    if loaded.on_gpu:
+        import torch
 
-    loaded: LoadedCodec | None = None
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+_held: list[LoadedCodec] = []  # one at most: models go one after another to bound memory
 
 
 def load(planned: PlannedCodec) -> LoadedCodec:
     """A codec, kept until another one is asked for.
 
     A network that works at several operating points is loaded once for all of them.
-
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
     """
-    held = _Held.loaded
-    if held is not None and held.adjust(planned):
-        return held
-    unload()
-    _Held.loaded = opened(planned)
-    return _Held.loaded
+    if not (_held and _held[0].adjust(planned)):
+        unload()
+        _held.append(opened(planned))
+    return _held[0]
 
 
 def opened(planned: PlannedCodec) -> LoadedCodec:
@@ -220,9 +217,7 @@ def opened(planned: PlannedCodec) -> LoadedCodec:
 
 def unload() -> None:
     """Free the memory of the codec that is held, on its device too."""
-    held, _Held.loaded = _Held.loaded, None
-    if held is not None:
-        memory = held.limit.memory
-        del held
+    while _held:
+        memory = _held.pop().limit.memory
         gc.collect()
         memory.release()

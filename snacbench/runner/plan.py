@@ -83,10 +83,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
 
     `progress` is shown while the files of a test set are read for the first time.
 
-    Raises
-    ------
-    UserError
-        If a name, a rate, a folder or the test set is wrong, or a package is missing.
+    Raises UserError if a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request)
     metrics = tuple(
@@ -114,11 +111,6 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
 
     Only PyTorch's codecs take a device, a precision and batches; on the CPU, where batches gain
     nothing, the default is one clip at a time.
-
-    Raises
-    ------
-    UserError
-        If a name, a rate or a folder is wrong.
     """
     policy, decision = decide(
         parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
@@ -140,12 +132,8 @@ def _selected(request: Request, policy: WeightsPolicy) -> tuple[tuple[CodecModel
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     """The plan with every model's weights on disk, downloaded if need be, and metrics ready.
 
-    Raises
-    ------
-    WeightsUnavailable, WeightsMismatch
-        If weights cannot be had, or are not what they should be.
-    UserError
-        If a metric lacks what it needs.
+    Raises WeightsUnavailable, WeightsMismatch if weights cannot be had, or are not what they should
+    be. Raises UserError if a metric lacks what it needs.
     """
     make_ready(plan.metrics)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
@@ -177,13 +165,7 @@ def locate_all(
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
-    """Refuse what cannot be computed for want of a package.
-
-    Raises
-    ------
-    MissingPackage
-        Names the first one.
-    """
+    """Refuse what cannot be computed for want of a package."""
     needs: dict[str, str] = {}
     for codec in codecs:
         needs.update(dict.fromkeys(codec.model.requires, codec.model.name))

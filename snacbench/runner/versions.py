@@ -25,15 +25,11 @@ _SHOWN_DIGITS = 16
 Answer = TypeVar("Answer")
 Versions = dict[str, dict[str, str]]
 
+_packages = cache(packages_distributions)  # names of the packages that bring each module
+
 
 def asked(question: Callable[[], Answer], name: str) -> Answer:
-    """What a codec or metric answers before a run; its code may be from anywhere.
-
-    Raises
-    ------
-    UserError
-        If it fails.
-    """
+    """What a codec or metric answers before a run; its code may be from anywhere."""
     try:
         return question()
     except UserError:
@@ -53,11 +49,8 @@ def make_ready(metrics: Iterable[Metric]) -> None:
 
 def facts_of(metrics: Iterable[Metric]) -> Mapping[str, str]:
     """What computes the metrics, for the record of a run; raises as `asked`."""
-    return {
-        key: text
-        for metric in metrics
-        for key, text in asked(metric.versions, metric.spec.name).items()
-    }
+    answers = [asked(metric.versions, metric.spec.name) for metric in metrics]
+    return {key: text for answer in answers for key, text in answer.items()}
 
 
 def versions_of_codecs(models: Mapping[str, CodecModel]) -> Versions:
@@ -84,20 +77,8 @@ def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> d
     return versions | dict(asked(item.versions, name))
 
 
-@cache
-def _packages() -> Mapping[str, list[str]]:
-    """Names of the packages that bring each module."""
-    return packages_distributions()
-
-
 def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str) -> None:
-    """Refuse to go on with a run by other versions than it was begun with.
-
-    Raises
-    ------
-    StoreError
-        Names the codec or metric, both versions, and what to do.
-    """
+    """Refuse to go on with a run by other versions than it was begun with."""
     found = first_difference(run.codec_versions, codecs) or first_difference(
         run.metric_versions, metrics
     )
@@ -113,11 +94,8 @@ def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str)
 def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 
-    Raises
-    ------
-    StoreError
-        If words in the run were heard by another recogniser than is to hear them now, or a metric
-        of the same version is computed by another package.
+    Raises StoreError if words in the run were heard by another recogniser than is to hear them now,
+    or a metric of the same version is computed by another package.
     """
     added = tuple(metrics)
     facts, versions = facts_of(added), versions_of_metrics(added)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import chain
 
 from snacbench.errors import StoreError
 from snacbench.rows import Score, Versions
@@ -50,63 +49,51 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
-    Parameters
-    ----------
-    first, second : RunFolder
-    why : str
-        What they are wanted for, to begin the message with: ``"cannot be merged"``.
-    metrics : collection of str
-        Those that count; empty: all that both were scored by.
-    same_set, same_seed, same_versions : bool
-        Whether the test set's digest, the seed, and the versions of what computes the codecs and
-        metrics of both must be the same.
+    `why` says what they are wanted for: ``"cannot be merged"``. Of `metrics` those count that both
+    were scored by; empty: all of these. Channels and reference must always be the same; the test
+    set's digest, the seed, and the versions of what computes codecs and metrics where this is said.
 
-    Raises
-    ------
-    StoreError
-        Names the first thing in which they differ, and what to do about it.
+    Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
-    differing = [_differences(first, second, set(metrics), same_set, same_seed)]
-    differing += [_other_versions(first, second)] if same_versions else []
-    if found := next(chain(*differing), None):
-        what, one, other, advice = found
-        raise StoreError(
-            f"{first.path} and {second.path} {why}: {what} is {one} in the first and {other} in "
-            f"the second; {advice}"
-        )
-
-
-def _differences(
-    first: RunFolder, second: RunFolder, metrics: set[str], same_set: bool, same_seed: bool
-) -> Iterator[tuple[str, str, str, str]]:
-    one, other = first.run, second.run
-    if same_set and one.set_sha256 != other.set_sha256:
-        then, now = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
-        yield ("the test set", then, now, "run both on the same clips")
-    for rule in ("channels", "reference"):
-        then, now = (str(getattr(run.request, rule)) for run in (one, other))
-        if then != now:
-            yield (f"--{rule}", then, now, "run one of them again by the other's rule")
-    if same_seed and one.seed != other.seed:
-        yield ("the seed", str(one.seed), str(other.seed), "run one again with the other's --seed")
-    versions = [metric_versions(folder) for folder in (first, second)]
-    for metric in sorted(versions[0].keys() & versions[1].keys()):
-        then, now = (", ".join(sorted(found[metric])) for found in versions)
-        if then != now and (not metrics or metric in metrics):
-            yield (
-                f"the version of {metric}",
-                then,
-                now,
-                f"score the older run again: snacbench score RUN --metrics {metric}",
+    for what, one, other, advice in _compared(
+        first, second, metrics, same_set, same_seed, same_versions
+    ):
+        if one != other:
+            raise StoreError(
+                f"{first.path} and {second.path} {why}: {what} is {one} in the first and {other} "
+                f"in the second; {advice}"
             )
 
 
-def _other_versions(first: RunFolder, second: RunFolder) -> Iterator[tuple[str, str, str, str]]:
+def _compared(  # noqa: PLR0913, PLR0917 - as above
+    first: RunFolder,
+    second: RunFolder,
+    metrics: Collection[str],
+    same_set: bool,
+    same_seed: bool,
+    same_versions: bool,
+) -> Iterator[tuple[str, str, str, str]]:
+    """What is compared, in the order in which it is told; with what each run has, and advice."""
     one, other = first.run, second.run
-    for then, now in (
-        (one.codec_versions, other.codec_versions),
-        (one.metric_versions, other.metric_versions),
-    ):
-        if found := first_difference(then, now):
-            name, package, before, after = found
-            yield f"what computes {name}: {package}", before, after, "run both by one version"
+    if same_set and one.set_sha256 != other.set_sha256:
+        sets = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
+        yield "the test set", *sets, "run both on the same clips"
+    for rule in ("channels", "reference"):
+        said = (str(getattr(run.request, rule)) for run in (one, other))
+        yield f"--{rule}", *said, "run one of them again by the other's rule"
+    if same_seed:
+        yield "the seed", str(one.seed), str(other.seed), "run one again with the other's --seed"
+    versions = [metric_versions(folder) for folder in (first, second)]
+    for metric in sorted(versions[0].keys() & versions[1].keys()):
+        if not metrics or metric in metrics:
+            then, now = (", ".join(sorted(found[metric])) for found in versions)
+            advice = f"score the older run again: snacbench score RUN --metrics {metric}"
+            yield f"the version of {metric}", then, now, advice
+    if same_versions:
+        for then_, now_ in (
+            (one.codec_versions, other.codec_versions),
+            (one.metric_versions, other.metric_versions),
+        ):
+            if found := first_difference(then_, now_):
+                name, package, before, after = found
+                yield f"what computes {name}: {package}", before, after, "run both by one version"

@@ -7,16 +7,17 @@ first part's are kept; a speed names its machine.
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isclose
 from pathlib import Path
 from typing import Any, TypeVar
 
 from snacbench.errors import StoreError
+from snacbench.files import atomic
 from snacbench.rows import (
     Agreement,
     Calibration,
@@ -36,7 +37,7 @@ from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
 
-_VALUES_AGREE = 1e-9  # relative: sums in another order on another machine
+_TOLERANCE = 1e-9  # relative: sums in another order on another machine
 PARTS_FOLDER = "parts"
 
 # By what a row is known, and what of it two machines must agree on.
@@ -66,74 +67,60 @@ _KINDS: dict[type, tuple[_Facts, _Facts]] = {
 Spec = TypeVar("Spec", CodecSpec, MetricSpec)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Merged:
     """What came of a merge.
 
-    Attributes
-    ----------
-    folder : RunFolder
-    repeated : int
-        Rows that more than one part had, and that agreed.
-    linked, copied, missing : int
-        Files of decoded audio and of codes that share their disk space with a part's, that were
-        copied, and that no part has any more.
+    `repeated` counts rows that more than one part had, and that agreed. Of files of decoded audio
+    and of codes, `linked` share their disk space with a part's, and no part has those `missing`.
     """
 
     folder: RunFolder
     repeated: int
-    linked: int
-    copied: int
-    missing: int
+    linked: int = 0
+    copied: int = 0
+    missing: int = 0
 
 
 def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     """Join runs into a new folder; it appears whole or not at all.
 
-    Raises
-    ------
-    StoreError
-        If the parts disagree (the message names the first disagreement), or the folder is taken.
+    Raises StoreError if the parts disagree (the message names the first disagreement), or the
+    folder is taken.
     """
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
         check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
-    run = _joined_run([part.run for part in parts], [str(part.path) for part in parts])
+    run = _joined_run(parts)
     names = [spec.name for part in parts for spec in part.run.codecs]
     shared = {name for name in names if names.count(name) > 1}
     common, repeated = _common_rows(parts, shared)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        made = RunFolder.create(partial, run, list(parts[0].read(Clip)))
-        made.append(common)
+    with atomic(target) as partial:
+        done = Merged(RunFolder.create(partial, run, list(parts[0].read(Clip))), repeated)
+        done.folder.append(common)
         for part in parts:  # rows of the codecs that no other part has, as they are
             for kind in _KINDS:
                 if kind is not ClipMeasures:
                     rows: Iterator[Any] = part.read(kind)
-                    made.append(row for row in rows if row.codec not in shared)
-        made.append(_listening_rows(parts))
-        provenance = RunFolder(made.path / PARTS_FOLDER)  # every part's own, as it was
-        provenance.path.mkdir()
+                    done.folder.append(row for row in rows if row.codec not in shared)
+        done.folder.append(_listening_rows(parts))
+        kept = RunFolder(partial / PARTS_FOLDER)  # every part's own provenance, as it was
+        kept.path.mkdir()
         for number, part in enumerate(parts, start=1):
             text = (part.path / RUN_FILE).read_text("utf-8")
-            provenance.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
-        linked, copied, missing = _take_files(parts, made)
-        partial.rename(target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return Merged(RunFolder.open(target), repeated, linked, copied, missing)
+            kept.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
+        _take_files(parts, done)
+    done.folder = RunFolder.open(target)
+    return done
 
 
 def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[object], int]:
     """Rows that several parts could have, each once, and how many were there more often.
 
-    Raises
-    ------
-    StoreError
-        If two parts have different ones.
+    A StoreError tells two parts that have different ones.
     """
     found, repeated = list[object](), 0
     for kind, (key, essence) in _KINDS.items():
@@ -149,7 +136,8 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
                     continue
                 repeated += 1
                 for one, other in zip(essence(known), essence(row), strict=True):
-                    if not _same(one, other):
+                    numbers = isinstance(one, float) and isinstance(other, float)
+                    if one != other and not (numbers and isclose(one, other, rel_tol=_TOLERANCE)):
                         raise StoreError(
                             f"{first.path} and {part.path} cannot be merged: they disagree on "
                             f"{' '.join(map(str, name))} ({kind.__name__} row): {one!s:.80} and "
@@ -159,20 +147,8 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
     return found, repeated
 
 
-def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=_VALUES_AGREE)
-    return bool(one == other)
-
-
 def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
-    """Rows of every listening test once.
-
-    Raises
-    ------
-    StoreError
-        If two parts have different results of one test.
-    """
+    """Rows of every listening test once; a StoreError if two parts hold different results of it."""
     held: dict[str, tuple[RunFolder, ListeningSummary]] = {}
     for part in parts:
         for row in {row.test: row for row in part.read(ListeningSummary)}.values():
@@ -187,26 +163,19 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
         yield summary
 
 
-def _take_files(parts: Sequence[RunFolder], made: RunFolder) -> tuple[int, int, int]:
-    """Decoded audio, and codes where they were kept: files linked, copied and missing.
-
-    Raises
-    ------
-    StoreError
-        If one can be neither linked nor copied.
-    """
-    linked = copied = missing = 0
-    for row in made.read(Coded):
+def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
+    """Link or copy decoded audio, and codes where they were kept."""
+    for row in done.folder.read(Coded):
         for name in filter(None, (row.decoded, row.codes)):
             source = next((p for part in parts if (p := part.path / name).is_file()), None)
             if source is None:
-                missing += 1
+                done.missing += 1
                 continue
-            target = made.path / name
+            target = done.folder.path / name
             target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(source, target)
-                linked += 1
+                done.linked += 1
             except OSError:  # another disk, or one without hard links
                 try:
                     shutil.copy2(source, target)
@@ -214,21 +183,15 @@ def _take_files(parts: Sequence[RunFolder], made: RunFolder) -> tuple[int, int, 
                     raise StoreError(
                         f"cannot copy {source} to {target}: {error.strerror}"
                     ) from error
-                copied += 1
-    return linked, copied, missing
+                done.copied += 1
 
 
 # --------------------------------------------------------------------- provenance of a merged run
 
 
-def _joined_run(runs: Sequence[Run], names: Sequence[str]) -> Run:
-    """How a run of several parts was made.
-
-    Raises
-    ------
-    StoreError
-        If a codec or metric of one name is not the same one in all parts; `names` tell the parts.
-    """
+def _joined_run(parts: Sequence[RunFolder]) -> Run:
+    """How a run of several parts was made; codecs and metrics of one name must be the same."""
+    runs = [part.run for part in parts]
     request = replace(
         runs[0].request,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
@@ -241,8 +204,8 @@ def _joined_run(runs: Sequence[Run], names: Sequence[str]) -> Run:
         snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
         request=request,
         device=", ".join(dict.fromkeys(run.device for run in runs)),
-        codecs=_union([run.codecs for run in runs], names),
-        metrics=_union([run.metrics for run in runs], names),
+        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
+        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         packages=_by_part([run.packages for run in runs]),
@@ -251,7 +214,7 @@ def _joined_run(runs: Sequence[Run], names: Sequence[str]) -> Run:
     )
 
 
-def _union(parts: Sequence[tuple[Spec, ...]], names: Sequence[str]) -> tuple[Spec, ...]:
+def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
     """Every spec once, in the order of the parts."""
 
     def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
@@ -259,16 +222,15 @@ def _union(parts: Sequence[tuple[Spec, ...]], names: Sequence[str]) -> tuple[Spe
             return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}
         return dict(vars(spec))
 
-    found: dict[str, tuple[Spec, str]] = {}
-    for part, name in zip(parts, names, strict=True):
-        for spec in part:
-            known, where = found.setdefault(spec.name, (spec, name))
+    found: dict[str, tuple[Spec, RunFolder]] = {}
+    for part, specs in parts:
+        for spec in specs:
+            known, where = found.setdefault(spec.name, (spec, part))
             first, second = essence(known), essence(spec)
-            if differing := [field for field in first if first[field] != second[field]]:
-                field = differing[0]
+            for field in (field for field in first if first[field] != second[field]):
                 raise StoreError(
-                    f"{where} and {name} cannot be merged: {spec.name} is not the same in both "
-                    f"({field}: {first[field]!s:.80} and {second[field]!s:.80})"
+                    f"{where.path} and {part.path} cannot be merged: {spec.name} is not the same "
+                    f"in both ({field}: {first[field]!s:.80} and {second[field]!s:.80})"
                 )
     return tuple(spec for spec, _ in found.values())
 

@@ -28,12 +28,21 @@ def package_versions() -> dict[str, str]:
 
 def machine() -> dict[str, str]:
     """The machine: processor, cores, memory, operating system."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    try:
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        memory_bytes = 0
     return {
         "system": f"{platform.system()} {platform.release()}",
         "architecture": platform.machine(),
-        "processor": _processor(),
+        "processor": next(names, platform.processor() or "unknown"),
         "cores": str(os.cpu_count()),
-        "memory_gib": f"{_memory_bytes() / 2**30:.1f}",
+        "memory_gib": f"{memory_bytes / 2**30:.1f}",
     }
 
 
@@ -42,29 +51,10 @@ def gpu() -> str:
 
     PyTorch would take hundreds of megabytes of a GPU's memory to tell.
     """
-    command = [
-        "nvidia-smi",
-        "--query-gpu=name,driver_version,memory.total",
-        "--format=csv,noheader",
-    ]
+    fields = "--query-gpu=name,driver_version,memory.total"
+    command = ["nvidia-smi", fields, "--format=csv,noheader"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return "unknown: nvidia-smi does not tell"
     return "; ".join(done.stdout.split("\n")).strip("; ")
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown"
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown")
-
-
-def _memory_bytes() -> int:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (OSError, ValueError):
-        return 0

@@ -40,7 +40,7 @@ from tests.bitstream.mutations import mutate
 from tests.conftest import broadband
 from tests.kept_runs import keep, kept_run
 from tests.rate.coding.corpora import levels
-from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
 from tests.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)

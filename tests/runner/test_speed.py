@@ -12,10 +12,10 @@ import pytest
 from snacbench.rows import Speed
 from snacbench.runner import speed
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.speed import OtherLoad, SpeedJob, measured, speed_of, why_unstable
+from snacbench.runner.speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded
-from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
 
 ROW = Speed("toy", "cpu", "fp32", "a machine", 3.0, (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
 
@@ -40,15 +40,6 @@ class Slow(BatchingToy):
         return super().decode_batch(encoded, seeds=seeds)
 
 
-class Quiet:
-    """No other process does anything, or `load` processors are busy."""
-
-    load = 0.0
-
-    def __call__(self) -> float:
-        return self.load
-
-
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     """``timed(codec, budget_s)`` is the row of a codec under its own clock."""
@@ -56,7 +47,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     def of(codec: Slow, budget_s: float = 4.0, batch: int | None = None) -> Speed:
         monkeypatch.setattr(speed, "load", lambda handle: loaded_toy(codec))
         monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
-        monkeypatch.setattr(speed, "OtherLoad", Quiet)
+        monkeypatch.setattr(speed, "processor_seconds", lambda: (codec.clock_s, 0.0))
         handle = PlannedCodec("toy", codec.spec, None, "cpu", batch=batch)
         return speed_of(SpeedJob(handle, "mono", budget_s))
 
@@ -129,14 +120,10 @@ def test_a_drift_over_the_repeats_is_seen(timed: Callable[..., Speed]) -> None:
     assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable
 
 
-def test_load_is_that_of_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = iter([(10.0, 100.0), (12.0, 103.0), (10.0, 100.0), (10.01, 100.0), None, (1.0, 1.0)])
-    monkeypatch.setattr(speed, "_processor_seconds", lambda: next(seen))
-    assert [OtherLoad()() for _ in range(3)] == [1.5, None, None]
-
-
-def test_processor_seconds_are_the_kernels_without_our_own() -> None:
-    (then, others), (later, more) = speed._processor_seconds(), speed._processor_seconds()
+def test_load_is_that_of_other_processes() -> None:
+    assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
+    assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
+    (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()  # type: ignore[misc]
     assert later >= then
     assert more > others - 1
 
@@ -154,5 +141,6 @@ def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
     rows = list(measured(jobs, log=tmp_path / "log"))
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]
     assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)
-    lost = speed._Queue(jobs).lost(jobs[0], "why")
+    (lost,) = jobs[0].lost("why")
+    assert isinstance(lost, Speed)
     assert (lost.codec, lost.reason, lost.encode_s) == ("identity", "why", ())

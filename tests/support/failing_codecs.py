@@ -20,11 +20,37 @@ TOY = PlannedCodec("toy", SPEC)
 HOP = 1000
 
 
-@dataclass
-class BatchingToy:
-    """Sends samples; in batches of one padded length, up to `most` signals at once."""
+def samples_of(encoded: Encoded) -> Any:
+    return np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
 
-    spec: CodecSpec = SPEC
+
+@dataclass
+class Sender:
+    """Sends samples; `tweak` changes what is decoded, `sent` what is encoded."""
+
+    spec: Any = SPEC
+    sent: Callable[[Any, Audio], Encoded] | None = None
+    tweak: Callable[[Any, Encoded, int], Any] | None = None
+    memory: Any = None
+    calls: int = 0
+
+    def encode(self, audio: Audio) -> Encoded:
+        self.calls += 1
+        if self.sent:
+            return self.sent(self, audio)
+        data = audio.samples.tobytes()
+        return Encoded(audio.num_samples, audio.channels, audio.rate_hz, packets=(data,))
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        self.calls += 1
+        samples = self.tweak(self, encoded, seed) if self.tweak else samples_of(encoded)
+        return Audio(np.array(samples, np.float32), encoded.rate_hz)
+
+
+@dataclass
+class BatchingToy(Sender):
+    """In batches of one padded length, up to `most` signals at once."""
+
     most: int = 1000
     poison: float = -1.0  # a signal whose first sample is this breaks the codec
     batches: list[int] = field(default_factory=list)
@@ -42,14 +68,12 @@ class BatchingToy:
         if any(signal.samples[0, 0] == self.poison for signal in signals):
             raise RuntimeError("poisoned")
         self.batches.append(len(signals))
-        return [
-            Encoded(s.num_samples, 1, s.rate_hz, packets=(s.samples.tobytes(),)) for s in signals
-        ]
+        return [super(BatchingToy, self).encode(signal) for signal in signals]
 
     def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
         self.seeds += seeds
-        signals = (np.frombuffer(e.packets[0], "<f4").reshape(1, -1) for e in encoded)
-        return [Audio(s, e.rate_hz) for s, e in zip(signals, encoded, strict=True)]
+        pairs = zip(encoded, seeds, strict=True)
+        return [super(BatchingToy, self).decode(one, seed=seed) for one, seed in pairs]
 
     def encode(self, audio: Audio) -> Encoded:
         return self.encode_batch([audio])[0]
@@ -58,40 +82,10 @@ class BatchingToy:
         return self.decode_batch([encoded], seeds=[seed])[0]
 
 
-@dataclass
-class Sender:
-    """Sends samples; `tweak` changes what is decoded, `sent` what is encoded."""
-
-    spec: Any = SPEC
-    sent: Callable[[Sender, Audio], Encoded] | None = None
-    tweak: Callable[[Sender, Encoded, int], Any] | None = None
-    memory: Any = None
-    calls: int = 0
-
-    def encode(self, audio: Audio) -> Encoded:
-        self.calls += 1
-        if self.sent:
-            return self.sent(self, audio)
-        data = audio.samples.tobytes()
-        return Encoded(audio.num_samples, audio.channels, audio.rate_hz, packets=(data,))
-
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        self.calls += 1
-        samples = self.tweak(self, encoded, seed) if self.tweak else samples_of(encoded)
-        return Audio(np.array(samples, np.float32), encoded.rate_hz)
-
-
-def samples_of(encoded: Encoded) -> Any:
-    return np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
-
-
-@dataclass
 class FakeMemory(DeviceMemory):
-    """A device on which every sample of a batch takes 100 bytes."""
+    """A device on which a batch takes as much as is written here."""
 
-    free: float = 1e9
-    taken: float = 0.0
-    released: int = 0
+    free, taken, released = 1e9, 0.0, 0
 
     def free_bytes(self) -> float:
         return self.free
