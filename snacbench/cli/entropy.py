@@ -20,7 +20,7 @@ from snacbench.rate.coding.heldout import (
 from snacbench.rate.coding.language import LANGUAGE_CODER, LanguageCoder
 from snacbench.rate.coding.tables import KeptClip, write_tables
 from snacbench.rows import CodedBytes
-from snacbench.runner.entropy import (
+from snacbench.runner.bitstreams import (
     CoderRate,
     KeptCodec,
     coder_rates,

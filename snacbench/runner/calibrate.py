@@ -120,9 +120,9 @@ def _coded(codec: PlannedCodec) -> list[tuple[Audio, Encoded, Audio]]:
     """Excerpts, what they are encoded to, and what that is decoded to."""
     loaded, coded = load(codec), []
     for excerpt in excerpts_for(codec.spec):
-        encoded = loaded.encode([excerpt])
-        coded.append((excerpt, *encoded, *loaded.decode(encoded, seed=0)))
-    loaded.warm = True
+        (encoded,) = loaded.encode([excerpt])
+        (decoded,) = loaded.decode([encoded], seed=0)
+        coded.append((excerpt, encoded, decoded))
     return coded
 
 

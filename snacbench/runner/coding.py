@@ -42,7 +42,6 @@ from snacbench.store.folder import RunFolder
 from snacbench.types import Audio, Clip, Encoded
 
 _THREADS = 4
-_FIRST_S = 0.5
 
 # What a clip becomes: its row, and how often each code occurred.
 CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
@@ -247,7 +246,7 @@ def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> 
     with ThreadPoolExecutor(_THREADS) as threads:
         reading = {c.id: threads.submit(source_of, c, job.codec, job.rules) for c in in_order}
         for length, group in groupby(in_order, key=padded_length):
-            while clips := list(islice(group, loaded.limit.size(length, job.batch))):
+            while clips := list(islice(group, loaded.batch_size(length, job.batch))):
                 sources = []
                 for clip in clips:
                     try:
@@ -274,20 +273,9 @@ def _coded(
     if not sources:
         return
     samples = padded_length * sum(len(source.inputs) for source in sources)
-    limit, alone = loaded.limit, len(sources) == 1
+    alone = len(sources) == 1
     try:
-        if codec and not loaded.warm:  # what a codec takes once, with few samples
-            limit.memory.begin()
-            audio = sources[0].inputs[0]
-            first = Audio(
-                audio.samples[:, : max(1, round(_FIRST_S * audio.rate_hz))], audio.rate_hz
-            )
-            loaded.decode(loaded.encode([first]), seed=0)
-            loaded.warm = True
-            limit.learn(first.num_samples)
-        limit.memory.begin()
         timed = _timed(job, loaded, None if alone else codec, sources)
-        limit.learn(samples)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - becomes smaller batches or a failed row
@@ -298,7 +286,7 @@ def _coded(
         yield from zip(sources, timed, strict=True)
         return
     if full:
-        limit.failed(samples)
+        loaded.was_too_large(samples)
     if alone:
         yield sources[0], fault
         return

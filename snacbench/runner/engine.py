@@ -35,14 +35,16 @@ from snacbench.runner.versions import (
     asked,
     check_versions,
     facts_of,
+    gpu,
+    machine,
     make_ready,
+    package_versions,
     scored_too,
     versions_of_codecs,
     versions_of_metrics,
 )
 from snacbench.store.folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.store.ledger import Ledger
-from snacbench.store.provenance import gpu, machine, package_versions
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted

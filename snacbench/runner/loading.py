@@ -7,15 +7,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
 from snacbench.selectors import model_named
 from snacbench.types import Audio, Codec, CodecSpec, Encoded
 
 MAX_BATCH = 32  # minutes of audio: enough to keep a GPU busy
-_SHARE_OF_FREE = 0.8  # the rest is for what the estimate misses, and for fragmentation
 
 
 @runtime_checkable
@@ -48,93 +47,22 @@ class AdjustableCodec(Protocol):
         """The codec at another operating point of its model."""
 
 
-class DeviceMemory:
-    """A GPU's memory as PyTorch's allocator keeps it; the computer's own is taken as enough."""
-
-    def __init__(self, *, on_gpu: bool = False) -> None:
-        self._cuda: Any = None
-        self._at_begin = 0
-        if on_gpu:
-            import torch
-
-            self._cuda = torch.cuda
-
-    def free_bytes(self) -> float:
-        """Bytes that a batch could take now: what is left, and what the allocator holds."""
-        if self._cuda is None:
-            return math.inf
-        free, _ = self._cuda.mem_get_info()
-        return float(free + self._cuda.memory_reserved() - self._cuda.memory_allocated())
-
-    def begin(self) -> None:
-        """Watch from here for the most that is taken."""
-        if self._cuda is not None:
-            self._cuda.reset_peak_memory_stats()
-            self._at_begin = self._cuda.memory_allocated()
-
-    def taken_bytes(self) -> float:
-        """The most that was taken since `begin`, beyond what was taken then."""
-        most = 0 if self._cuda is None else self._cuda.max_memory_allocated()
-        return float(most - self._at_begin)
-
-    def release(self) -> None:
-        """Give back what is not in use."""
-        if self._cuda is not None:
-            self._cuda.empty_cache()
-
-
 def is_out_of_memory(error: Exception) -> bool:
     """Whether a call failed for want of the device's memory; by name, without loading PyTorch."""
     return type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in str(error)
 
 
-@dataclass
-class BatchLimit:
-    """Batch sizes for one codec, from the memory that its earlier calls took.
-
-    Memory is taken as proportional to the number of samples in a batch, padding included.
-    """
-
-    memory: DeviceMemory
-    bytes_per_sample: float | None = None
-    most_samples: float = math.inf
-
-    def size(self, padded_length: int, asked: int | None) -> int:
-        """Signals of a length in the next batch: `asked`, or as many as will probably fit.
-
-        One, as long as nothing is known; never as many as have failed before.
-        """
-        if asked is not None:
-            wanted = float(asked)
-        elif self.bytes_per_sample is None:
-            wanted = 1.0
-        else:
-            each_bytes = max(self.bytes_per_sample * padded_length, 1.0)
-            wanted = min(_SHARE_OF_FREE * self.memory.free_bytes() / each_bytes, MAX_BATCH)
-        return max(1, int(min(wanted, self.most_samples / padded_length)))
-
-    def learn(self, samples: int) -> None:
-        """A batch of so many samples has succeeded since `memory.begin`."""
-        self.bytes_per_sample = self.memory.taken_bytes() / samples
-
-    def failed(self, samples: int) -> None:
-        """A batch of so many samples did not fit: the next ones have half of them at most."""
-        self.most_samples = min(self.most_samples, samples / 2)
-        self.memory.release()
-
-
 @dataclass(eq=False)
 class LoadedCodec:
-    """A codec in memory, how it computes, and what is known of the memory it takes."""
+    """A codec in memory, how it computes, and how much fits into its device at once.
+
+    `most_samples` bounds a batch, padding included, once one was too large.
+    """
 
     codec: Codec
     planned: PlannedCodec
     on_torch: bool = False
-    warm: bool = False
-    limit: BatchLimit = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.limit = BatchLimit(DeviceMemory(on_gpu=self.on_gpu))
+    most_samples: float = math.inf
 
     @property
     def on_gpu(self) -> bool:
@@ -156,6 +84,23 @@ class LoadedCodec:
         device = self.planned.device
         with torch.autocast(device, dtype=reduced) if reduced else nullcontext():
             yield
+
+    def batch_size(self, padded_length: int, asked: int | None) -> int:
+        """Signals of a length in the next batch: as many as asked for, or as may fit."""
+        return max(1, int(min(asked or MAX_BATCH, self.most_samples / padded_length)))
+
+    def was_too_large(self, samples: int) -> None:
+        """A batch of so many samples did not fit: the next ones have half of them at most."""
+        self.most_samples = min(self.most_samples, samples / 2)
+        self.free()
+
+    def free(self) -> None:
+        """Give the device's memory back that is not in use."""
+        gc.collect()
+        if self.on_gpu:
+            import torch
+
+            torch.cuda.empty_cache()
 
     def encode(self, signals: Sequence[Audio]) -> list[Encoded]:
         """What signals are encoded to, one after another."""
@@ -218,6 +163,6 @@ def opened(planned: PlannedCodec) -> LoadedCodec:
 def unload() -> None:
     """Free the memory of the codec that is held, on its device too."""
     while _held:
-        memory = _held.pop().limit.memory
-        gc.collect()
-        memory.release()
+        held = _held.pop()
+        del held.codec
+        held.free()

@@ -20,7 +20,7 @@ from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models, select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
-from snacbench.rows import Calibration, Coded
+from snacbench.rows import Coded
 from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.signals import kept_band_hz, source_signal
@@ -58,14 +58,6 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
         with suppress(OSError):  # it holds something, or was never made
             target.rmdir()
         raise
-    for label, text in facts_found(folder).items():
-        shown.note(f"{label}  {text}")
-    return score_again(folder, None, jobs=request.jobs, offline=request.offline, progress=shown)
-
-
-def facts_found(folder: RunFolder) -> Mapping[str, str]:
-    """What was found of the delay, the length and the names of files, label by label."""
-    facts = folder.run.facts
     rows = [row for row in folder.read(Coded) if row.status == "ok"]
     changed = [by for row in rows if (by := abs(row.fitted_s or 0.0)) >= _ROUNDING_S]
     length = "as the references"
@@ -74,8 +66,12 @@ def facts_found(folder: RunFolder) -> Mapping[str, str]:
             f"{len(changed)} of {len(rows)} files cut or filled up at the end, by up to "
             f"{max(changed) * MS_PER_S:.1f} ms"
         )
+    facts = folder.run.facts
     found = {"delay": facts["delay"], "length": length, "files": facts.get("test set", "")}
-    return {label: text for label, text in found.items() if text}
+    for label, text in found.items():
+        if text:
+            shown.note(f"{label}  {text}")
+    return score_again(folder, None, jobs=request.jobs, offline=request.offline, progress=shown)
 
 
 def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) -> RunFolder:
@@ -109,7 +105,13 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
     )
     found = residual_delay(spec.name, _signals(references, pairs))
     removed_s = found.delay_s if outside.align else 0.0
-    facts = {"delay": _in_words(found, aligned=outside.align)}
+    said = "not found: the files do not agree on one within 0.5 s"
+    said += "; nothing was taken away" if outside.align else ""
+    if found.found:
+        said = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
+        said += ", with inverted polarity" if found.inverted else ""
+        said += "; taken away from all files" if removed_s else ""
+    facts = {"delay": said}
     if references.notes:
         facts["test set"] = "; ".join(references.notes)
     run = describe_run(replace(request, out=None), references, (spec,), metrics, facts)
@@ -226,16 +228,6 @@ def _import(
         removed_delay_s=removed_s or None,
         fitted_s=(length - now) / rate_hz or None,
     )
-
-
-def _in_words(found: Calibration, *, aligned: bool) -> str:
-    if not found.found:
-        left = "; nothing was taken away" if aligned else ""
-        return f"not found: the files do not agree on one within 0.5 s{left}"
-    text = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
-    if found.inverted:
-        text += ", with inverted polarity"
-    return text + ("; taken away from all files" if aligned and found.delay_s else "")
 
 
 def _signals(references: TestSet, pairs: Mapping[str, Path]) -> Iterator[tuple[Audio, Audio]]:

@@ -202,7 +202,7 @@ def _serve(pipe: Connection, log: Path, environment: Mapping[str, str]) -> None:
         except EOFError:
             return
         try:
-            answer = (job.run(), None, "")
+            answer: tuple[Rows | None, Exception | None, str] = (job.run(), None, "")
         except Exception as error:  # noqa: BLE001 - raised again in the parent
             told = missing_package(error) or error  # now: a traceback is not sent
             try:

@@ -107,7 +107,19 @@ class Schedule:
         if self._trials.get(lane):
             return self._trials[lane].popleft()
         if lane == CPU and self._ready and not self._uncalibrated:
-            return self._scoring_job(self._ready.popleft())
+            clip, ledger = self._clips[self._ready.popleft()], self._ledger
+            decodes = tuple(
+                DecodeToScore(
+                    row,
+                    self._specs[row.codec],
+                    metrics,
+                    self._delays.get(row.codec, 0.0),
+                    delay_known=ledger.knows_delay(clip.id, row.codec),
+                )
+                for row, metrics in ledger.unscored(clip.id)
+            )
+            measure = clip.measures is None and not ledger.is_measured(clip.id)
+            return ScoringJob(clip, decodes, self._rules, ledger.folder.path, measure)
         return next(self._coding.get(lane, iter(())), None)
 
     def done(self, job: Job, rows: Rows) -> tuple[str, int]:
@@ -225,23 +237,6 @@ class Schedule:
                     yield from before.get(waiting[-1].spec.name, ()) if start == 0 else ()
                 else:
                     yield None
-
-    def _scoring_job(self, clip: str) -> ScoringJob:
-        ledger = self._ledger
-        decodes = (
-            DecodeToScore(
-                row,
-                self._specs[row.codec],
-                metrics,
-                self._delays.get(row.codec, 0.0),
-                delay_known=ledger.knows_delay(clip, row.codec),
-            )
-            for row, metrics in ledger.unscored(clip)
-        )
-        measure = self._clips[clip].measures is None and not ledger.is_measured(clip)
-        return ScoringJob(
-            self._clips[clip], tuple(decodes), self._rules, ledger.folder.path, measure
-        )
 
 
 def _fault_of(reason: str) -> str:

@@ -126,19 +126,17 @@ def at_rate(audio: Audio, rate_hz: int, to_mono: bool = False) -> Audio:
     return resample(downmix(audio) if to_mono else audio, rate_hz)
 
 
+@lru_cache(maxsize=_FITTED_KEPT)
 def match_length(*, reference: Audio, degraded: Audio) -> Audio:
-    """`degraded` at the reference's length where they differ by resampling's rounding alone."""
+    """`degraded` at the reference's length where they differ by resampling's rounding alone.
+
+    The very same object for all metrics, by which they find what they share.
+    """
     difference = abs(reference.num_samples - degraded.num_samples)
     rounding = 1 + reference.rate_hz // min(reference.rate_hz, 8_000)
     if difference == 0 or difference > rounding:
         return degraded
-    return _fitted(degraded, reference.num_samples)
-
-
-@lru_cache(maxsize=_FITTED_KEPT)
-def _fitted(audio: Audio, num_samples: int) -> Audio:
-    """The very same object for all metrics, by which they find what they share."""
-    return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)
+    return Audio(fit_length(degraded.samples, reference.num_samples), degraded.rate_hz)
 
 
 def check_covers(*, reference: Audio, degraded: Audio) -> None:

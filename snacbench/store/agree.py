@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from snacbench.errors import StoreError
 from snacbench.rows import Score, Versions
@@ -55,45 +55,35 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
 
     Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
-    for what, one, other, advice in _compared(
-        first, second, metrics, same_set, same_seed, same_versions
-    ):
-        if one != other:
-            raise StoreError(
-                f"{first.path} and {second.path} {why}: {what} is {one} in the first and {other} "
-                f"in the second; {advice}"
-            )
-
-
-def _compared(  # noqa: PLR0913, PLR0917 - as above
-    first: RunFolder,
-    second: RunFolder,
-    metrics: Collection[str],
-    same_set: bool,
-    same_seed: bool,
-    same_versions: bool,
-) -> Iterator[tuple[str, str, str, str]]:
-    """What is compared, in the order in which it is told; with what each run has, and advice."""
     one, other = first.run, second.run
+    found: list[tuple[str, str, str, str]] = []  # what, in the first and the second, and advice
     if same_set and one.set_sha256 != other.set_sha256:
-        sets = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
-        yield "the test set", *sets, "run both on the same clips"
+        then, now = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
+        found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
-        said = (str(getattr(run.request, rule)) for run in (one, other))
-        yield f"--{rule}", *said, "run one of them again by the other's rule"
+        then, now = (str(getattr(run.request, rule)) for run in (one, other))
+        found.append((f"--{rule}", then, now, "run one of them again by the other's rule"))
     if same_seed:
-        yield "the seed", str(one.seed), str(other.seed), "run one again with the other's --seed"
+        advice = "run one again with the other's --seed"
+        found.append(("the seed", str(one.seed), str(other.seed), advice))
     versions = [metric_versions(folder) for folder in (first, second)]
     for metric in sorted(versions[0].keys() & versions[1].keys()):
         if not metrics or metric in metrics:
-            then, now = (", ".join(sorted(found[metric])) for found in versions)
+            then, now = (", ".join(sorted(of[metric])) for of in versions)
             advice = f"score the older run again: snacbench score RUN --metrics {metric}"
-            yield f"the version of {metric}", then, now, advice
+            found.append((f"the version of {metric}", then, now, advice))
     if same_versions:
-        for then_, now_ in (
-            (one.codec_versions, other.codec_versions),
-            (one.metric_versions, other.metric_versions),
+        for computed in (
+            first_difference(one.codec_versions, other.codec_versions),
+            first_difference(one.metric_versions, other.metric_versions),
         ):
-            if found := first_difference(then_, now_):
-                name, package, before, after = found
-                yield f"what computes {name}: {package}", before, after, "run both by one version"
+            if computed:
+                name, package, then, now = computed
+                advice = "run both by one version"
+                found.append((f"what computes {name}: {package}", then, now, advice))
+    for what, then, now, advice in found:
+        if then != now:
+            raise StoreError(
+                f"{first.path} and {second.path} {why}: {what} is {then} in the first and {now} in "
+                f"the second; {advice}"
+            )

@@ -19,24 +19,10 @@ from itertools import accumulate, count, islice
 from pathlib import Path
 from typing import TypeVar
 
+from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic, lock
 from snacbench.request import request_of_schema_1
-from snacbench.rows import (
-    Agreement,
-    Calibration,
-    ClipMeasures,
-    Coded,
-    CodedBytes,
-    CodeHistogram,
-    Delay,
-    ListenerScore,
-    ListeningSummary,
-    Run,
-    Score,
-    Speed,
-    SpotCheck,
-)
 from snacbench.store.rows import Block, from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
 
@@ -55,18 +41,18 @@ Row = TypeVar("Row")
 
 ROW_FILES: dict[type, str] = {
     Clip: "clips.jsonl",
-    Calibration: "calibrations.jsonl",
-    Agreement: "agreements.jsonl",
-    SpotCheck: "spot_checks.jsonl",
-    ClipMeasures: "measures.jsonl",
-    Coded: "coded.jsonl",
-    CodeHistogram: "histograms.jsonl",
-    CodedBytes: "coded_bytes.jsonl",
-    Speed: "speeds.jsonl",
-    Delay: "delays.jsonl",
-    Score: "scores.jsonl",
-    ListenerScore: "listening.jsonl",
-    ListeningSummary: "listening_summaries.jsonl",
+    rows.Calibration: "calibrations.jsonl",
+    rows.Agreement: "agreements.jsonl",
+    rows.SpotCheck: "spot_checks.jsonl",
+    rows.ClipMeasures: "measures.jsonl",
+    rows.Coded: "coded.jsonl",
+    rows.CodeHistogram: "histograms.jsonl",
+    rows.CodedBytes: "coded_bytes.jsonl",
+    rows.Speed: "speeds.jsonl",
+    rows.Delay: "delays.jsonl",
+    rows.Score: "scores.jsonl",
+    rows.ListenerScore: "listening.jsonl",
+    rows.ListeningSummary: "listening_summaries.jsonl",
 }
 
 
@@ -90,7 +76,7 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, run: Run, clips: Sequence[Clip]) -> RunFolder:
+    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> RunFolder:
         """Start a run in a new or empty folder: its provenance and its clips come first."""
         if (path / RUN_FILE).exists():
             raise StoreError(
@@ -117,7 +103,7 @@ class RunFolder:
         return folder
 
     @property
-    def run(self) -> Run:
+    def run(self) -> rows.Run:
         """How the run was made.
 
         Raises StoreError if that was written by a later version of snacbench, or is no such record.
@@ -137,9 +123,9 @@ class RunFolder:
             told["request"] = request_of_schema_1(told.pop("recipe"))
             told["schema_version"] = SCHEMA_VERSION
         text = path.read_bytes() if told is None else json.dumps(told)
-        return from_json(text, Run, origin=str(path))
+        return from_json(text, rows.Run, origin=str(path))
 
-    def rewrite_run(self, run: Run) -> None:
+    def rewrite_run(self, run: rows.Run) -> None:
         """Put another provenance in the place of the run's; old or new, never half of it."""
         text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
         self.write_text(RUN_FILE, text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from snacbench.rows import ClipMeasures, Coded, Delay, Score
 from snacbench.store.folder import RunFolder
@@ -48,9 +49,8 @@ class Ledger:
         self._clips: dict[str, _Clip] = {}
         for place, coded in folder.read_placed(Coded):
             self._enter(coded, place)
-        for kind in (Score, Delay, ClipMeasures):
-            for row in folder.read(kind):
-                self._enter(row, _NOWHERE)
+        for row in chain(folder.read(Score), folder.read(Delay), folder.read(ClipMeasures)):
+            self._enter(row, _NOWHERE)  # type: ignore[arg-type]
 
     def append(self, rows: Iterable[object]) -> None:
         """Append rows to the run's files, and enter them."""

@@ -7,32 +7,20 @@ first part's are kept; a speed names its machine.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isclose
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
+from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
-from snacbench.rows import (
-    Agreement,
-    Calibration,
-    ClipMeasures,
-    Coded,
-    CodedBytes,
-    CodeHistogram,
-    Delay,
-    ListenerScore,
-    ListeningSummary,
-    Run,
-    Score,
-    Speed,
-    SpotCheck,
-)
 from snacbench.store.agree import check_agreement
 from snacbench.store.folder import RUN_FILE, RunFolder
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
@@ -40,28 +28,18 @@ from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine
 PARTS_FOLDER = "parts"
 
-# By what a row is known, and what of it two machines must agree on.
-_Facts = Callable[[Any], tuple[Any, ...]]
-_KINDS: dict[type, tuple[_Facts, _Facts]] = {
-    Calibration: (lambda r: (r.codec,), lambda r: (r.delay_s, r.found)),
-    Agreement: (lambda r: (r.codec, r.computed, r.baseline), lambda r: (r.tokens, r.equal)),
-    SpotCheck: (lambda r: (r.codec,), lambda r: (r.passed,)),
-    ClipMeasures: (lambda r: (r.clip,), lambda r: ()),
-    Coded: (
-        lambda r: (r.clip, r.codec),
-        lambda r: (r.status, r.bits, r.seed, r.channel_mode, r.decoded_sha256),
-    ),
-    CodeHistogram: (
-        lambda r: (r.clip, r.codec, r.stream),
-        lambda r: (r.codebook_size, r.codes.tolist(), r.counts.tolist()),
-    ),
-    CodedBytes: (
-        lambda r: (r.clip, r.codec, r.coder, r.shuffled),
-        lambda r: (r.tables_sha256, r.stream_bytes),
-    ),
-    Speed: (lambda r: (r.codec,), lambda r: ()),
-    Delay: (lambda r: (r.clip, r.codec), lambda r: (r.lag_s, r.found, r.inverted)),
-    Score: (lambda r: (r.clip, r.codec, r.metric, r.version), lambda r: (r.status, r.value)),
+# By which fields a row is known, and on which of its others two machines must agree.
+_KINDS: dict[type[Any], tuple[str, str]] = {
+    rows.Calibration: ("codec", "delay_s found"),
+    rows.Agreement: ("codec computed baseline", "tokens equal"),
+    rows.SpotCheck: ("codec", "passed"),
+    rows.ClipMeasures: ("clip", ""),
+    rows.Coded: ("clip codec", "status bits seed channel_mode decoded_sha256"),
+    rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
+    rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
+    rows.Speed: ("codec", ""),
+    rows.Delay: ("clip codec", "lag_s found inverted"),
+    rows.Score: ("clip codec metric version", "status value"),
 }
 
 Spec = TypeVar("Spec", CodecSpec, MetricSpec)
@@ -103,9 +81,8 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         done.folder.append(common)
         for part in parts:  # rows of the codecs that no other part has, as they are
             for kind in _KINDS:
-                if kind is not ClipMeasures:
-                    rows: Iterator[Any] = part.read(kind)
-                    done.folder.append(row for row in rows if row.codec not in shared)
+                if kind is not rows.ClipMeasures:
+                    done.folder.append(r for r in part.read(kind) if r.codec not in shared)
         done.folder.append(_listening_rows(parts))
         kept = RunFolder(partial / PARTS_FOLDER)  # every part's own provenance, as it was
         kept.path.mkdir()
@@ -123,35 +100,40 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
     A StoreError tells two parts that have different ones.
     """
     found, repeated = list[object](), 0
-    for kind, (key, essence) in _KINDS.items():
-        rows: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
+    for kind, (key, agreed) in _KINDS.items():
+        met: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
         for part in parts:
-            read: Iterator[Any] = part.read(kind)
-            if kind is not ClipMeasures:  # which belong to no codec
-                read = (row for row in read if row.codec in shared)
             # A row that a killed process wrote twice counts as it was written last.
-            for name, row in {key(row): row for row in read}.items():
-                first, known = rows.setdefault(name, (part, row))
-                if known is row:
-                    continue
-                repeated += 1
-                for one, other in zip(essence(known), essence(row), strict=True):
-                    numbers = isinstance(one, float) and isinstance(other, float)
-                    if one != other and not (numbers and isclose(one, other, rel_tol=_TOLERANCE)):
+            by_name = {
+                tuple(getattr(row, field) for field in key.split()): row
+                for row in part.read(kind)
+                if kind is rows.ClipMeasures or row.codec in shared
+            }
+            for name, row in by_name.items():
+                first, known = met.setdefault(name, (part, row))
+                repeated += known is not row
+                for one, other in ((getattr(known, f), getattr(row, f)) for f in agreed.split()):
+                    if not _alike(one, other):
                         raise StoreError(
                             f"{first.path} and {part.path} cannot be merged: they disagree on "
                             f"{' '.join(map(str, name))} ({kind.__name__} row): {one!s:.80} and "
                             f"{other!s:.80}; leave this codec out of one of them"
                         )
-        found += [row for _, row in rows.values()]
+        found += [row for _, row in met.values()]
     return found, repeated
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_TOLERANCE)
+    return np.array_equal(one, other)
 
 
 def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
     """Rows of every listening test once; a StoreError if two parts hold different results of it."""
-    held: dict[str, tuple[RunFolder, ListeningSummary]] = {}
+    held: dict[str, tuple[RunFolder, rows.ListeningSummary]] = {}
     for part in parts:
-        for row in {row.test: row for row in part.read(ListeningSummary)}.values():
+        for row in {row.test: row for row in part.read(rows.ListeningSummary)}.values():
             first, known = held.setdefault(row.test, (part, row))
             if known != row:
                 raise StoreError(
@@ -159,13 +141,13 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
                     f"of the listening test {row.test!r}; analyse it again with --run for both"
                 )
     for test, (part, summary) in held.items():
-        yield from (row for row in part.read(ListenerScore) if row.test == test)
+        yield from (row for row in part.read(rows.ListenerScore) if row.test == test)
         yield summary
 
 
 def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
     """Link or copy decoded audio, and codes where they were kept."""
-    for row in done.folder.read(Coded):
+    for row in done.folder.read(rows.Coded):
         for name in filter(None, (row.decoded, row.codes)):
             source = next((p for part in parts if (p := part.path / name).is_file()), None)
             if source is None:
@@ -189,7 +171,7 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
 # --------------------------------------------------------------------- provenance of a merged run
 
 
-def _joined_run(parts: Sequence[RunFolder]) -> Run:
+def _joined_run(parts: Sequence[RunFolder]) -> rows.Run:
     """How a run of several parts was made; codecs and metrics of one name must be the same."""
     runs = [part.run for part in parts]
     request = replace(

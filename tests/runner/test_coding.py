@@ -18,14 +18,13 @@ from snacbench.errors import StoreError
 from snacbench.rate.coding.coders import PACKED
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
-from snacbench.runner.loading import MAX_BATCH, BatchLimit, DeviceMemory, is_out_of_memory
+from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
 from snacbench.runner.signals import Rules
 from snacbench.types import Clip, Encoded
 from tests.support.failing_codecs import (
     SPEC,
     TOY,
     BatchingToy,
-    FakeMemory,
     Sender,
     loaded_toy,
     make_clip,
@@ -39,8 +38,7 @@ def coded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """``coded(codec, clips)``: the rows by clip, once the codec is warm."""
 
     def of(codec: Any, clips: Sequence[Clip], batch: int | None = 8, **how: Any) -> dict[str, Any]:
-        loaded = loaded_toy(codec, FakeMemory())
-        loaded.warm = not how.pop("cold", False)
+        loaded = loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
         planned, rules = replace(TOY, spec=codec.spec), Rules("mono", **how)
         made = CodingJob(planned, tuple(clips), rules, tmp_path / "run", batch)
@@ -88,13 +86,13 @@ def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     assert toy.batches == batches
 
 
-def test_the_first_clip_warms_up_and_codecs_without_batches_go_one_by_one(
+def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(
     coded: Any, tmp_path: Path
 ) -> None:
-    toy, clips = BatchingToy(), clips_of(tmp_path, 3, 20_000)
-    coded(toy, clips, cold=True)
-    assert toy.batches == [1, 3]
-    assert [row.batch for row in coded(Sender(), clips, None).values()] == [1, 1, 1]
+    toy, clips = BatchingToy(most=20), clips_of(tmp_path, 40, 1_000)
+    assert {row.status for row in coded(toy, clips, None).values()} == {"ok"}
+    assert toy.batches == [16, 16, 8]
+    assert [row.batch for row in coded(Sender(), clips[:3], None).values()] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("batch", [1, 8])
@@ -177,67 +175,14 @@ def test_codes_lie_beside_what_was_decoded_if_they_are_kept(
     assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
 
 
-# -------------------------------------------------------------------------------------- memory
-
-
-def test_as_many_as_fit_into_four_fifths_of_what_is_free() -> None:
-    memory = FakeMemory()
-    memory.free = 10e6
-    limit = BatchLimit(memory)
-    assert limit.size(10_000, None) == 1  # as long as nothing is known
-    assert limit.size(10_000, 5) == 5
-    memory.taken = 1e6
-    limit.learn(10_000)  # 100 bytes per sample
-    assert [limit.size(n, None) for n in (10_000, 40_000, 1_000_000)] == [8, 2, 1]
-    memory.free = 1e12
-    assert limit.size(10_000, None) == MAX_BATCH
-
-
 @pytest.mark.parametrize("asked", [None, 32])
 def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked: int | None) -> None:
-    memory = FakeMemory()
-    limit = BatchLimit(memory)
-    limit.learn(1000)
-    limit.failed(32 * 1000)
-    assert (limit.size(1000, asked), limit.size(4000, asked)) == (16, 4)
-    limit.failed(4 * 4000)
-    assert (limit.size(1000, asked), limit.size(1_000_000, asked)) == (8, 1)
-    assert memory.released == 2
-
-
-def test_memory_of_a_gpu_is_what_is_left_and_what_pytorch_holds_in_reserve(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    state = {"allocated": 100, "reserved": 300, "peak": 9999, "released": 0}
-    for name, answer in {
-        "mem_get_info": lambda: (1000, 5000),
-        "memory_reserved": lambda: state["reserved"],
-        "memory_allocated": lambda: state["allocated"],
-        "max_memory_allocated": lambda: state["peak"],
-        "reset_peak_memory_stats": lambda: state.update(peak=100),
-        "empty_cache": lambda: state.update(released=1),
-    }.items():
-        monkeypatch.setattr(torch.cuda, name, answer)
-    memory = DeviceMemory(on_gpu=True)
-    assert memory.free_bytes() == 1200
-    memory.begin()
-    assert memory.taken_bytes() == 0
-    state["peak"] = 700
-    assert memory.taken_bytes() == 600
-    memory.release()
-    assert state["released"] == 1
-    assert DeviceMemory().free_bytes() == float("inf")
+    loaded = loaded_toy(BatchingToy())
+    assert loaded.batch_size(1000, asked) == MAX_BATCH
+    loaded.was_too_large(32 * 1000)
+    assert (loaded.batch_size(1000, asked), loaded.batch_size(4000, asked)) == (16, 4)
+    loaded.was_too_large(4 * 4000)
+    assert (loaded.batch_size(1000, asked), loaded.batch_size(1_000_000, asked)) == (8, 1)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("..."))
     assert is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
-
-
-@pytest.mark.gpu
-def test_a_batch_that_takes_memory_is_seen_to_take_it() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    memory = DeviceMemory(on_gpu=True)
-    memory.begin()
-    kept = torch.zeros(1 << 20, device="cuda")
-    assert memory.taken_bytes() >= kept.numel() * 4
-    assert memory.free_bytes() > 0

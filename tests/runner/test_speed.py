@@ -80,20 +80,17 @@ def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(
     assert codec.clock_s <= max(4.0, 0.5 + 2 * one_pass_s + 1e-9)
 
 
-def test_a_stereo_run_times_what_a_clip_of_two_channels_costs(
-    monkeypatch: pytest.MonkeyPatch, timed: Callable[..., Speed]
-) -> None:
+def test_what_goes_through_at_once_is_timed_as_one(timed: Callable[..., Speed]) -> None:
     timed(codec := Slow())
-    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC, None, "cpu"), "stereo", 4.0))
+    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC), "stereo", 4.0))
     assert stereo.encode_s[-1] == pytest.approx(0.06)
     assert (stereo.duration_s, codec.lengths[-1]) == (3.0, 3.0)
-
-
-def test_a_batch_is_timed_as_one(timed: Callable[..., Speed]) -> None:
-    codec = Slow()
-    row = timed(codec, batch=4)
+    row = timed(codec := Slow(), batch=4)
     assert (row.batch, row.duration_s, row.encode_s[0]) == (4, 3.0, pytest.approx(0.12))
     assert set(codec.batches) == {4}
+    assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable  # a drift
+    failed = timed(Slow(most=0))
+    assert (failed.encode_s, failed.reason) == ((), "OutOfMemoryError: CUDA out of memory")
 
 
 @pytest.mark.parametrize(
@@ -116,22 +113,12 @@ def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(
     assert bool(found) == bool(why)
 
 
-def test_a_drift_over_the_repeats_is_seen(timed: Callable[..., Speed]) -> None:
-    assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable
-
-
 def test_load_is_that_of_other_processes() -> None:
     assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
     assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
     (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()  # type: ignore[misc]
     assert later >= then
     assert more > others - 1
-
-
-def test_a_codec_that_fails_has_a_row_that_says_why(timed: Callable[..., Speed]) -> None:
-    row = timed(Slow(most=0))
-    assert row.encode_s == ()
-    assert row.reason == "OutOfMemoryError: CUDA out of memory"
 
 
 def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:

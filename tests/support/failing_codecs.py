@@ -1,4 +1,4 @@
-"""Codecs and memories for tests of the runner: small, and they fail on demand."""
+"""Codecs for tests of the runner: small, and they fail on demand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from snacbench.runner.loading import DeviceMemory, LoadedCodec
+from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.plan import PlannedCodec
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 from tests.conftest import broadband
@@ -82,29 +82,8 @@ class BatchingToy(Sender):
         return self.decode_batch([encoded], seeds=[seed])[0]
 
 
-class FakeMemory(DeviceMemory):
-    """A device on which a batch takes as much as is written here."""
-
-    free, taken, released = 1e9, 0.0, 0
-
-    def free_bytes(self) -> float:
-        return self.free
-
-    def begin(self) -> None:
-        self.taken = 0.0
-
-    def taken_bytes(self) -> float:
-        return self.taken
-
-    def release(self) -> None:
-        self.released += 1
-
-
-def loaded_toy(codec: Any, memory: Any = None, planned: PlannedCodec | None = None) -> LoadedCodec:
-    loaded = LoadedCodec(codec, planned or PlannedCodec("toy", codec.spec))
-    if memory is not None:
-        loaded.limit.memory = memory
-    return loaded
+def loaded_toy(codec: Any, planned: PlannedCodec | None = None) -> LoadedCodec:
+    return LoadedCodec(codec, planned or PlannedCodec("toy", codec.spec))
 
 
 def make_clip(folder: Path, name: str, num_samples: int, *, first: float | None = None) -> Clip:
