@@ -23,7 +23,7 @@ from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named, shapes_of
 from snacbench.rate.coding.tables import KeptClip, train_tables
 from snacbench.runner.bitstreams import kept_clips, kept_codecs
 from snacbench.selectors import select
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Codes, Stream
 
 PUBLISHED = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from snacbench.bitstream.container import Bitstream, Header, write
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rows import Bits, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream
 from tests.rate.coding.corpora import SIZE, levels
 from tests.synthetic_runs import RUN, clip, codec

@@ -11,9 +11,9 @@ from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Score
 from snacbench.runner.outside import import_decodes
 from snacbench.runner.schedule import Schedule
-from snacbench.runner.signals import Rules
-from snacbench.store.folder import RunFolder
+from snacbench.runner.signal_rules import Rules
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 

@@ -28,7 +28,7 @@ from snacbench.runner.bitstreams import (
     kept_codecs,
 )
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.weights.policy import WeightsPolicy, parse_policy
 
 _CODERS = (*ENTROPY_CODERS, LANGUAGE_CODER)

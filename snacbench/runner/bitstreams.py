@@ -30,9 +30,9 @@ from snacbench.request import Request
 from snacbench.rows import Coded, CodedBytes
 from snacbench.runner.loading import LoadedCodec, opened
 from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_all, plan_codecs
-from snacbench.runner.signals import coded_channels, decoded_signal
+from snacbench.runner.signal_rules import coded_channels, decoded_signal
 from snacbench.selectors import select
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 from snacbench.units import BITS_PER_BYTE, kbps
 from snacbench.weights.policy import WeightsPolicy

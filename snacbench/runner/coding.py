@@ -31,14 +31,14 @@ from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
 from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signals import (
+from snacbench.runner.signal_rules import (
     Rules,
     codec_inputs,
     decoded_signal,
     kept_band_hz,
     source_signal,
 )
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Encoded
 
 _THREADS = 4

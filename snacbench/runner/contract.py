@@ -35,8 +35,8 @@ from snacbench.runner.coding import Source, row_seed, source_of
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, unload
 from snacbench.runner.plan import CUDA, PlannedCodec
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signals import Rules, decoded_signal
-from snacbench.store.rows import from_json, to_jsonable
+from snacbench.runner.signal_rules import Rules, decoded_signal
+from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, nominal_kbps_of
 

@@ -16,6 +16,7 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
     CUDA,
@@ -29,8 +30,7 @@ from snacbench.runner.plan import (
 from snacbench.runner.pool import default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, STOPPED, Schedule
 from snacbench.runner.scoring import unscored
-from snacbench.runner.signals import Rules
-from snacbench.runner.speed import SpeedJob, measured
+from snacbench.runner.signal_rules import Rules
 from snacbench.runner.versions import (
     asked,
     check_versions,
@@ -43,8 +43,8 @@ from snacbench.runner.versions import (
     versions_of_codecs,
     versions_of_metrics,
 )
-from snacbench.store.folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted

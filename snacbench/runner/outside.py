@@ -23,8 +23,8 @@ from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Coded
 from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
-from snacbench.runner.signals import kept_band_hz, source_signal
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.runner.signal_rules import kept_band_hz, source_signal
+from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
 from snacbench.testsets.testset import counted, make_clip, make_set, some_of

@@ -21,10 +21,10 @@ from snacbench.runner.loading import MAX_BATCH
 from snacbench.runner.plan import CPU, PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.scoring import DecodeToScore, ScoringJob
-from snacbench.runner.signals import Rules
+from snacbench.runner.signal_rules import Rules
 from snacbench.selectors import model_named
-from snacbench.store.folder import ROW_FILES
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import ROW_FILES
 from snacbench.types import Clip, CodecSpec
 
 ROUND_CLIPS = 256

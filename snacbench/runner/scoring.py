@@ -36,7 +36,7 @@ from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signals import (
+from snacbench.runner.signal_rules import (
     Rules,
     at_rate,
     check_covers,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from snacbench.errors import StoreError
 from snacbench.rows import Score, Versions
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
 _SHOWN_DIGEST = 12

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from snacbench.rows import ClipMeasures, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
 _NOWHERE = -1

@@ -11,8 +11,8 @@ from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.rate.coding.tables import read_tables
 from snacbench.rows import CodedBytes
-from snacbench.store.folder import RunFolder
-from snacbench.store.merge import merge
+from snacbench.store.merging import merge
+from snacbench.store.run_folder import RunFolder
 from tests.cli.in_process import call
 from tests.kept_runs import keep, kept_run
 from tests.rate.coding.corpora import levels

@@ -19,7 +19,7 @@ import pytest
 
 import snacbench as sb
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import NO_SPEED, run_in, write_wav
 from tests.cli.test_run import kill_when
 from tests.plugged import codec

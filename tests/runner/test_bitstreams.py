@@ -35,8 +35,8 @@ from snacbench.runner.bitstreams import (
     spec_of,
 )
 from snacbench.runner.loading import LoadedCodec
-from snacbench.runner.signals import codec_inputs
-from snacbench.store.folder import RunFolder
+from snacbench.runner.signal_rules import codec_inputs
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.bitstream.mutations import mutate
 from tests.conftest import broadband

@@ -19,7 +19,7 @@ from snacbench.rate.coding.coders import PACKED
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
 from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
-from snacbench.runner.signals import Rules
+from snacbench.runner.signal_rules import Rules
 from snacbench.types import Clip, Encoded
 from tests.support.failing_codecs import (
     SPEC,

@@ -17,7 +17,7 @@ from snacbench.rows import SpotCheck
 from snacbench.runner import contract
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.signals import Rules
+from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of

@@ -10,7 +10,7 @@ import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows

@@ -20,10 +20,10 @@ from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
 from snacbench.runner.scoring import ScoringJob
-from snacbench.runner.signals import Rules
+from snacbench.runner.signal_rules import Rules
 from snacbench.selectors import select
-from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip, Measures
 from tests.synthetic_runs import RUN
 

@@ -19,7 +19,7 @@ from snacbench.files import sha256_of_file
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
-from snacbench.runner.signals import Rules
+from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC

@@ -7,7 +7,7 @@ import pytest
 
 from snacbench.errors import AudioError
 from snacbench.plugins import metrics
-from snacbench.runner import signals
+from snacbench.runner import signal_rules as signals
 from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec
 from tests.conftest import broadband

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Speed
-from snacbench.runner import speed
+from snacbench.runner import measured_speed as speed
+from snacbench.runner.measured_speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy

@@ -15,9 +15,9 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, OutsideFiles, Request
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
-from snacbench.store import folder as store
-from snacbench.store import rows as row_lines
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.store import jsonl as row_lines
+from snacbench.store import run_folder as store
+from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.types import Clip
 from tests.synthetic_runs import RUN
 
@@ -150,7 +150,7 @@ def test_a_request_of_schema_1_is_read_and_its_missing_fields_have_defaults(run)
 
 def test_a_second_process_waits_for_the_first_to_end(run):
     holder = (
-        "import sys; from pathlib import Path; from snacbench.store.folder import RunFolder\n"
+        "import sys; from pathlib import Path; from snacbench.store.run_folder import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", holder, str(run.path)]

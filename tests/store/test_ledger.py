@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from snacbench.rows import ClipMeasures, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, Measures, MetricSpec
 from tests.synthetic_runs import RUN
 

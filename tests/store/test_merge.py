@@ -19,8 +19,8 @@ from snacbench.rows import (
     Score,
     Speed,
 )
-from snacbench.store.folder import ROW_FILES, RunFolder
-from snacbench.store.merge import merge
+from snacbench.store.merging import merge
+from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
 from tests.synthetic_runs import RUN, make_run

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, Request
 from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Delay, Score, Speed
-from snacbench.store.rows import from_json, line_of
+from snacbench.store.jsonl import from_json, line_of
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 from tests.synthetic_runs import RUN
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from snacbench.rows import Bits, Speed
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
 from snacbench.tables.records import real_time_factor

@@ -23,7 +23,7 @@ from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic, lock
 from snacbench.request import request_of_schema_1
-from snacbench.store.rows import Block, from_json, line_of, read_blocks, to_jsonable
+from snacbench.store.jsonl import Block, from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
 
 SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe

@@ -22,7 +22,7 @@ from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
 from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RUN_FILE, RunFolder
+from snacbench.store.run_folder import RUN_FILE, RunFolder
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
 
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine

@@ -26,7 +26,7 @@ from snacbench.rows import Speed
 from snacbench.runner.loading import BatchCodec, LoadedCodec, load, now
 from snacbench.runner.plan import CPU, CUDA, PlannedCodec
 from snacbench.runner.pool import Job, Rows, run_jobs
-from snacbench.runner.signals import codec_inputs
+from snacbench.runner.signal_rules import codec_inputs
 from snacbench.runner.versions import machine
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio
