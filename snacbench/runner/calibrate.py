@@ -1,14 +1,9 @@
 """What is measured of a codec before its clips: its residual delay, and what precision costs it.
 
-Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
-some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.
-It is measured on broadband material, over several excerpts, because the correlation of a single
-clip may lock onto the pitch of its voice. Each clip's own lag is then looked for close to it
-(`runner.scoring`).
-
-A residual quantiser takes the nearest entry of a codebook: where two are almost equally near, the
-rounding of a sum decides, and every later stage codes what that choice left over. So codes owe
-something to the device and the number format that they were computed in.
+What delay is left once a codec's declared one is removed (8 samples in some of DAC's models, 3 to 5
+in Opus' SILK modes) ruins SI-SDR. It is measured over several broadband excerpts, because the
+correlation of one clip may lock onto the pitch of its voice. Codes owe something to the device and
+number format: where two codebook entries are almost equally near, the rounding of a sum decides.
 """
 
 from __future__ import annotations

@@ -2,11 +2,7 @@
 
 A decoder sees what was encoded and the seed, nothing else. In the spot check, of two clips an
 excerpt is encoded and decoded, twice, and once more from the written bytes in a process that never
-encoded anything: a codec that draws other random numbers, or hands something from its encoder to
-its decoder past the bits that are counted, does not decode alike.
-
-``snacbench check-codec NAME`` makes the other checks; each raises `CodecError` where a promise is
-broken.
+encoded anything. ``snacbench check-codec NAME`` makes the other checks; each raises `CodecError`.
 """
 
 from __future__ import annotations

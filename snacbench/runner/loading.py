@@ -92,15 +92,7 @@ class LoadedCodec:
     def was_too_large(self, samples: int) -> None:
         """A batch of so many samples did not fit: the next ones have half of them at most."""
         self.most_samples = min(self.most_samples, samples / 2)
-        self.free()
-
-    def free(self) -> None:
-        """Give the device's memory back that is not in use."""
-        gc.collect()
-        if self.on_gpu:
-            import torch
-
-            torch.cuda.empty_cache()
+        _free(on_gpu=self.on_gpu)
 
     def encode(self, signals: Sequence[Audio]) -> list[Encoded]:
         """What signals are encoded to, one after another."""
@@ -163,6 +155,14 @@ def opened(planned: PlannedCodec) -> LoadedCodec:
 def unload() -> None:
     """Free the memory of the codec that is held, on its device too."""
     while _held:
-        held = _held.pop()
-        del held.codec
-        held.free()
+        on_gpu = _held.pop().on_gpu
+        _free(on_gpu=on_gpu)
+
+
+def _free(*, on_gpu: bool) -> None:
+    """Give memory back that is not in use."""
+    gc.collect()
+    if on_gpu:
+        import torch
+
+        torch.cuda.empty_cache()

@@ -1,9 +1,8 @@
 """The speed of an operating point: measured apart from coding, by one process, nothing beside it.
 
-Always on the same embedded audio, so that neither the test set nor other codecs of the run matter.
-The first call of every length pays for memory and code that later ones find ready, so a length is
-gone through once before it is timed. A figure is called unstable by the criteria of pyperf's check
-(standard deviation, extremes, shortest value), and where other processes left no processor free.
+Always on the same embedded audio, each length gone through once before it is timed: the first call
+pays for memory and code that later ones find ready. A figure is called unstable by the criteria of
+pyperf's check, and where other processes left no processor free.
 """
 
 from __future__ import annotations

@@ -70,12 +70,11 @@ def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
 ) -> Iterator[tuple[Job, Rows]]:
     """Run jobs in worker processes and yield each with its result, in no fixed order.
 
-    `lanes` names the kinds of workers and how many there are of each; a worker starts when there
-    is a first job for it. `ready` gives a job for a worker of a lane, or None if there is none now;
-    when none is running and none is ready, the work is done. A job whose worker dies (out of
-    memory, a crash in native code) is tried again, in its parts and when nothing else runs. An
-    exception from a job is raised here and ends everything. What libraries print in the workers
-    goes to `log`.
+    `lanes` names the kinds of workers and how many there are of each. `ready` gives a job for a
+    lane, or None if there is none now; when none is running either, the work is done. A job whose
+    worker dies (out of memory, a crash in native code) is tried again in its parts, when nothing
+    else runs. An exception from a job is raised here and ends everything. What libraries print in
+    the workers goes to `log`.
     """
     workers: list[_Worker] = []
     retry_queue: deque[tuple[str, Job]] = deque()

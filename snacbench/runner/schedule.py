@@ -42,23 +42,11 @@ CODE, SCORE = "encode and decode", "score"
 
 
 class Schedule:
-    """The jobs of a run that are not done yet, as they become ready.
+    """The jobs of a run that are not done yet, as they become ready; their rows go to disk.
 
-    Parameters
-    ----------
-    ledger : Ledger
-        What is on disk; what comes of jobs is appended to it.
-    clips : mapping from id to Clip
-    specs : sequence of CodecSpec
-        The operating points of the run.
-    codecs : sequence of PlannedCodec
-        Those that are to code what they have not coded; empty: only what is coded is scored.
-
-    Attributes
-    ----------
-    steps : dict from stage to int
-    said : list of str
-        Sentences for whoever waits; to be taken out once they are shown.
+    `clips` are known by their ids, `specs` are the operating points of the run, and `codecs` those
+    that are to code what they have not coded; without any, only what is coded is scored. `steps`
+    counts what is to do by stage; `said` has sentences for whoever waits, to be taken out.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """Which signal goes where: the clip, what a codec gets, what a metric compares.
 
-The runner alone resamples and changes channels, by the same rules for every codec and metric:
-``mono`` runs downmix every clip first, for all codecs and for the reference alike; ``stereo`` runs
-keep two channels.
+The runner alone resamples and changes channels: ``mono`` runs downmix every clip first, for all
+codecs and for the reference alike; ``stereo`` runs keep two channels.
 """
 
 from __future__ import annotations

@@ -146,10 +146,7 @@ class RunFolder:
     def append(self, rows: Iterable[object]) -> list[int]:
         """Append rows to their files and wait until they are on disk.
 
-        Returns
-        -------
-        list of int
-            Where each row begins in its file, in bytes; `read_at` takes these.
+        Returns where each row begins in its file, in bytes, as `read_at` takes it.
         """
         places: list[int] = []
         remaining = iter(rows)

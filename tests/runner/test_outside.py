@@ -135,23 +135,14 @@ def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
     assert all(value is not None and value < -20 for value in values(folder, "si_sdr_aligned"))
 
 
-@pytest.mark.parametrize("seconds", [0.0005, 0.01, 0.3, 1.0])
+@pytest.mark.parametrize("seconds", [0.0005, 0.3])
 def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> None:
     folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
     assert {row.status for row in folder.read(Score)} == {"ok"}
     assert {row.lag_s for row in folder.read(Delay)} == {0.0}
 
 
-@pytest.mark.parametrize("level", [0.0, 0.1])
-def test_silent_files_have_neither_delay_nor_scores(tmp_path: Path, level: float) -> None:
-    folder = scored(tmp_path, lambda a: Audio(np.full_like(a.samples, level), a.rate_hz))
-    rows = list(folder.read(Coded))
-    assert {(row.status, "silent" in row.reason) for row in rows} == {("failed", True)}
-    assert not list(folder.read(Delay))
-    assert not any(row.found for row in folder.read(Calibration))
-
-
-@pytest.mark.parametrize("delay_s", [0.0, 0.0001, 0.1])
+@pytest.mark.parametrize("delay_s", [0.0001, 0.1])
 def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path: Path, delay_s: float) -> None:
     time_s = np.arange(3 * 48_000) / 48_000
     rng = np.random.default_rng(0)
