@@ -32,8 +32,8 @@ import numpy as np
 
 from snacbench.request import Request
 from snacbench.rows import CodeHistogram, Run
-from snacbench.store.folder import ROW_FILES, RunFolder
-from snacbench.store.rows import pack_histogram, to_jsonable
+from snacbench.store.jsonl import pack_histogram, to_jsonable
+from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.types import Clip, CodecSpec, Domain, MetricSpec, Stream, nominal_kbps_of
 
 CLIPS, CODECS, METRICS, CLUSTERS = 3_000, 20, 10, 40

@@ -15,7 +15,7 @@ from snacbench.request import DEFAULT_SPEED_BUDGET_S
 from snacbench.rows import Coded, Score
 from snacbench.runner import engine
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import late_warnings
 from snacbench.tables.from_runs import (
     Options,

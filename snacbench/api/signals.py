@@ -24,7 +24,7 @@ from snacbench.request import Channels, OutsideFiles, Request
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.outside import score_files
-from snacbench.runner.signals import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
 
 if TYPE_CHECKING:

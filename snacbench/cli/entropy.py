@@ -24,7 +24,7 @@ from snacbench.rate.coding.heldout import (
 )
 from snacbench.rate.coding.trained import KeptClip, write_tables
 from snacbench.rows import CodedBytes
-from snacbench.runner.entropy import (
+from snacbench.runner.bitstreams import (
     CoderRate,
     KeptCodec,
     coder_rates,
@@ -32,7 +32,7 @@ from snacbench.runner.entropy import (
     kept_codecs,
 )
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.weights.policy import WeightsPolicy, parse_policy
 
 _CODERS = (*ENTROPY_CODERS, LANGUAGE_CODER)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from snacbench.cli.terminal import out, show_tables
-from snacbench.store.folder import RunFolder
-from snacbench.store.merge import merge as merge_runs
+from snacbench.store.merging import merge as merge_runs
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
 from snacbench.tables.run_rows import RunRows
 

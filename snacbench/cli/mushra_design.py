@@ -31,7 +31,7 @@ from snacbench.listening.test import (
 from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.selectors import split_selectors
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 
 _PATH: Any = click.Path(path_type=Path)
 

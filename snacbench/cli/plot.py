@@ -19,7 +19,7 @@ from snacbench.plots.drawing import (
     to_draw,
     write_plots,
 )
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 
 

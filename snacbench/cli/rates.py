@@ -10,7 +10,7 @@ import click
 from snacbench.cli.terminal import show_tables
 from snacbench.errors import UserError
 from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.gate import shared_metrics
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.run_rows import RunRows

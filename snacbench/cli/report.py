@@ -10,7 +10,7 @@ import click
 from snacbench.cli.terminal import ProgressBar, err, out
 from snacbench.report.build import DEFAULT_CLIPS, build_report
 from snacbench.rows import ClipMeasures
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.describe import warnings_of
 from snacbench.types import Clip
 

@@ -31,7 +31,7 @@ from snacbench.runner.engine import (
     start,
 )
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.tables.footnotes import late_warnings
 from snacbench.tables.from_runs import summary_csv, summary_markdown, summary_tables
 from snacbench.tables.run_rows import RunRows

@@ -11,7 +11,7 @@ from snacbench.cli.downloads import offline_option
 from snacbench.cli.run import finish
 from snacbench.cli.terminal import ProgressBar
 from snacbench.runner.engine import score_again
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 
 
 @click.command

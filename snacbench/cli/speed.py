@@ -11,7 +11,7 @@ from snacbench.cli.run import finish
 from snacbench.cli.terminal import ProgressBar
 from snacbench.request import DEFAULT_SPEED_BUDGET_S
 from snacbench.runner.engine import measure_speed
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 
 
 @click.command

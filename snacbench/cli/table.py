@@ -11,7 +11,7 @@ import click
 from snacbench.cli.terminal import err, show_tables
 from snacbench.errors import UserError
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.layouts import LAYOUTS
 from snacbench.tables.run_rows import RunRows

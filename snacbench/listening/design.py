@@ -36,7 +36,7 @@ from snacbench.listening.test import (
 from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.rows import ClipMeasures, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Audio, Clip, CodecSpec
 from snacbench.units import kbps
 

@@ -22,8 +22,8 @@ from snacbench.report.listening import listening_sections
 from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
 from snacbench.report.scores import score_data
 from snacbench.rows import Coded, Run, Score
-from snacbench.store.folder import RunFolder
-from snacbench.store.rows import to_jsonable
+from snacbench.store.jsonl import to_jsonable
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import summary_csv, tables_of

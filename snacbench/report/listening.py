@@ -9,7 +9,7 @@ from pathlib import Path
 from snacbench.plots._ratings import RESERVED, figures_of
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import html_fragment

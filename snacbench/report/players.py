@@ -26,7 +26,7 @@ from snacbench.errors import AudioError
 from snacbench.files import sha256_of_file
 from snacbench.report import spectra
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 FOLDER = "media"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
 from snacbench.tables.layouts import LAYOUTS
 from snacbench.tables.layouts._parts import Fact, Layout, Measure, Part

@@ -9,7 +9,7 @@ from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
 from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_pair import KBPS, Answer, Pair, Question, compare_runs
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Clip, CodecSpec, MetricSpec

@@ -33,7 +33,7 @@ from snacbench.rows import (
     SpotCheck,
 )
 from snacbench.stats.clusters import FEW_CLUSTERS, cluster_clips
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
 from snacbench.units import BITS_PER_BYTE
 

@@ -298,7 +298,7 @@ def test_the_checksum_is_crc32() -> None:
 
 
 def test_every_way_of_handling_channels_has_a_number() -> None:
-    from snacbench.runner.signals import coded_channels
+    from snacbench.runner.signal_rules import coded_channels
 
     takes = [(), (1,), (2,), (1, 2)]
     modes = {

@@ -11,7 +11,7 @@ import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import FAST, Run, write_raw, write_wav
 from tests.cli.in_process import call
 

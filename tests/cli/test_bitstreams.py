@@ -23,7 +23,7 @@ from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import FAST, run_in, write_wav
 from tests.cli.in_process import call
 

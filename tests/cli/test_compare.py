@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.in_process import call
 from tests.support.synthetic_runs import make_run
 

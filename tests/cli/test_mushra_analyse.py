@@ -11,7 +11,7 @@ from snacbench.errors import UserError
 from snacbench.listening.simulate import Model, simulate
 from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.in_process import call
 from tests.listening.studies import a_test
 from tests.support.synthetic_runs import make_run

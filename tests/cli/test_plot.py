@@ -10,7 +10,7 @@ import pytest
 from snacbench.cli.plot import plot
 from snacbench.errors import UserError
 from snacbench.rows import Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import Run
 from tests.support.plots import DAC, OPUS, coded, run_rows
 

@@ -10,7 +10,7 @@ import pytest
 
 from snacbench.plugins import OWN
 from snacbench.rows import Coded, SpotCheck
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import FAST, Run, run_in
 from tests.plugged import codec, install, metric
 

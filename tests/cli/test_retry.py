@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
 from tests.cli.conftest import FAST, Run, run_in, write_wav
 from tests.cli.test_plugged_in import on_path

@@ -15,7 +15,7 @@ import pytest
 
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import (
     FAST,
     Run,

@@ -12,7 +12,7 @@ import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import Run
 from tests.conftest import broadband
 from tests.outside_runs import score_files, values, write

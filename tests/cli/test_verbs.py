@@ -13,7 +13,7 @@ import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Calibration, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import Run, write_wav
 from tests.cli.in_process import call
 

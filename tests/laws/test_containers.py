@@ -15,7 +15,7 @@ import soundfile
 from snacbench.audio.io import NOT_STATED, read
 from snacbench.errors import TestSetError
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
 from tests.cli.in_process import call
 from tests.containers import Case, by_pyav, corpus, sound

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Speed
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import Run, make_clips, run_in
 
 CLOCKED = """

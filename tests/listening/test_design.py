@@ -28,7 +28,7 @@ from snacbench.listening.design import test_text as text_of
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System, read_test
 from snacbench.listening.texts import texts_of
 from snacbench.rows import Bits, ClipMeasures, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Domain, Measures
 from tests.conftest import broadband
 from tests.listening.audio_run import CODECS, make_audio_run, spec

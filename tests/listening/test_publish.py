@@ -17,7 +17,7 @@ from snacbench.listening.publish import Published, published, run_of, write_rows
 from snacbench.listening.read import Source
 from snacbench.listening.study import Study
 from snacbench.rows import ListenerScore, ListeningSummary
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.writers import to_markdown
 from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
 from tests.support.synthetic_runs import make_run

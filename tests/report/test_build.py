@@ -17,7 +17,7 @@ from snacbench.cli.main import cli
 from snacbench.errors import StoreError
 from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.support.plots import MEL, OPUS, run_rows
 from tests.support.reports import EVIL, IDS, TONES_HZ

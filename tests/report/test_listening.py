@@ -18,7 +18,7 @@ from snacbench.rows import (
     ListenerScore,
     ListeningSummary,
 )
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.support.synthetic_runs import make_run
 

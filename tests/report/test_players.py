@@ -22,7 +22,7 @@ from snacbench.report.players import (
     signals_of,
     sources,
 )
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.reports import TONES_HZ, tone

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.support.written_runs import tiny
 

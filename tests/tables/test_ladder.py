@@ -9,7 +9,7 @@ import pytest
 
 from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
 from snacbench.rows import Bits, CodedBytes, CodeHistogram
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.ladder import ladder_of, ladder_tables
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.table_model import Cell, Column

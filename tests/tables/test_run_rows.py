@@ -8,7 +8,7 @@ import pytest
 
 from snacbench.errors import StoreError
 from snacbench.rows import Bits
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import (
     MOST_UNITS,
@@ -37,7 +37,7 @@ def empty(tmp_path) -> RunFolder:
 
 @pytest.mark.parametrize("lines_at_once", [1, 5_000])
 def test_blocks_give_what_single_rows_would(empty, monkeypatch, lines_at_once):
-    monkeypatch.setattr("snacbench.store.rows._LINES_AT_ONCE", lines_at_once)
+    monkeypatch.setattr("snacbench.store.jsonl._LINES_AT_ONCE", lines_at_once)
     empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
     (codec, _) = RunRows.load(empty).codecs
     assert codec.scores["up"]["undefined"].tolist() == [False, True]

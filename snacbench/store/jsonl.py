@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import zlib
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -42,30 +43,32 @@ def to_jsonable(value: Any) -> Any:
     return value
 
 
+def line_of(row: object) -> bytes:
+    """A row as a line of its file; a histogram's codes and counts packed."""
+    stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
+    return json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
 def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
-    """Read one row; raises as `many_from_json`."""
+    """Read one row.
+
+    Raises StoreError if it is no such row; `origin` says in the message where it stood.
+    """
     text = line.encode() if isinstance(line, str) else line
-    rows = many_from_json(b"[" + text + b"]", row_type, origin=origin)
+    rows = _many_from_json(b"[" + text + b"]", row_type, origin=origin)
     if len(rows) != 1:
         raise StoreError(_no_row(origin, row_type, f"{len(rows)} rows in a line, expected 1"))
     return rows[0]
 
 
-def many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Row]:
-    """Read a JSON array of rows.
-
-    Raises
-    ------
-    StoreError
-        If it is not an array of such rows.
-    """
+def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[Row]:
     packed = row_type is CodeHistogram
     if row_type not in _adapters:
         stored: Any = _PackedHistogram if packed else row_type
         _adapters[row_type] = TypeAdapter(list[stored])
     try:
         rows: Any = _adapters[row_type].validate_json(array)
-        return [unpack_histogram(row) for row in rows] if packed else rows  # type: ignore[misc]
+        return [_unpack_histogram(row) for row in rows] if packed else rows  # type: ignore[misc]
     except (ValidationError, ValueError) as error:
         raise StoreError(_no_row(origin, row_type, str(error).splitlines()[0])) from error
 
@@ -95,21 +98,14 @@ def pack_histogram(row: CodeHistogram) -> _PackedHistogram:
     return _PackedHistogram(row.clip, row.codec, row.stream, row.codebook_size, packed)
 
 
-def unpack_histogram(row: _PackedHistogram) -> CodeHistogram:
-    """The inverse of `pack_histogram`; raises ValueError for damaged content."""
+def _unpack_histogram(row: _PackedHistogram) -> CodeHistogram:
     try:
         table = np.frombuffer(zlib.decompress(base64.b64decode(row.packed)), "<u4")
     except zlib.error as error:
         raise ValueError(f"damaged histogram: {error}") from error
     codes, counts = table.reshape(2, -1)
-    return CodeHistogram(
-        row.clip,
-        row.codec,
-        row.stream,
-        row.codebook_size,
-        codes.astype(np.int32),
-        counts.astype(np.int64),
-    )
+    pair = codes.astype(np.int32), counts.astype(np.int64)
+    return CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,13 +117,7 @@ class Block(Generic[Row]):
 
 
 def read_blocks(path: Path, row_type: type[Row]) -> Iterator[Block[Row]]:
-    """All rows of a file, in blocks; an incomplete last line is left out.
-
-    Raises
-    ------
-    StoreError
-        If any other line is no such row.
-    """
+    """All rows of a file, in blocks; an incomplete last line is left out."""
     if not path.exists():
         return
     number, place = 1, 0
@@ -138,7 +128,7 @@ def read_blocks(path: Path, row_type: type[Row]) -> Iterator[Block[Row]]:
                 lines.pop()  # a process was killed while it wrote
                 places.pop()
             try:
-                rows = many_from_json(b"[" + b",".join(lines) + b"]", row_type, origin=str(path))
+                rows = _many_from_json(b"[" + b",".join(lines) + b"]", row_type, origin=str(path))
             except StoreError:
                 rows = []
             if len(rows) != len(lines):  # again one by one, to say which of them is wrong
@@ -146,19 +136,3 @@ def read_blocks(path: Path, row_type: type[Row]) -> Iterator[Block[Row]]:
                 rows = [from_json(x, row_type, origin=f"{path}, line {n}") for n, x in numbered]
             yield Block(rows, places)
             number, place = number + len(lines), end
-
-
-def read_unless(path: Path, row_type: type[Row], text: bytes) -> Iterator[Row]:
-    """Rows of a file whose lines do not contain a text; the others are not looked into.
-
-    Raises
-    ------
-    StoreError
-        If such a line, other than an incomplete last one, is no such row.
-    """
-    if not path.exists():
-        return
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            if text not in line and line.endswith(b"\n"):
-                yield from_json(line, row_type, origin=f"{path}, line {number}")

@@ -1,9 +1,8 @@
 """The speed of an operating point: measured apart from coding, by one process, nothing beside it.
 
-Always on the same embedded audio, so that neither the test set nor other codecs of the run matter.
-The first call of every length pays for memory and code that later ones find ready, so a length is
-gone through once before it is timed. A figure is called unstable by the criteria of pyperf's check
-(standard deviation, extremes, shortest value), and where other processes left no processor free.
+Always on the same embedded audio, each length gone through once before it is timed: the first call
+pays for memory and code that later ones find ready. A figure is called unstable by the criteria of
+pyperf's check, and where other processes left no processor free.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,12 +22,11 @@ from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.request import Channels
 from snacbench.rows import Speed
-from snacbench.runner.coding import now
-from snacbench.runner.loading import BatchCodec, LoadedCodec, load
+from snacbench.runner.loading import BatchCodec, LoadedCodec, load, now
 from snacbench.runner.plan import CPU, CUDA, PlannedCodec
-from snacbench.runner.pool import run_jobs
-from snacbench.runner.signals import codec_inputs
-from snacbench.store.provenance import machine
+from snacbench.runner.pool import Job, Rows, run_jobs
+from snacbench.runner.signal_rules import codec_inputs
+from snacbench.runner.versions import machine
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio
 
@@ -47,7 +44,7 @@ _LOAD_TAKES_S = 0.1  # the kernel counts in hundredths of a second
 
 
 @dataclass(frozen=True)
-class SpeedJob:
+class SpeedJob(Job):
     """An operating point to be timed, in `budget_s` seconds beyond what loading it takes."""
 
     codec: PlannedCodec
@@ -61,39 +58,31 @@ class SpeedJob:
         row = Speed(codec.spec.name, codec.device, codec.precision, name)
         return replace(row, starts_process=codec.spec.family == "command", **found)
 
+    def run(self) -> Rows:
+        """The row, timed."""
+        return [speed_of(self)]
+
+    def lost(self, reason: str) -> Rows:
+        """The row that says why there is nothing."""
+        return [self.row(reason=reason)]
+
 
 def measured(jobs: Sequence[SpeedJob], *, log: Path) -> Iterator[Speed]:
     """The row of each job, one after another in a process that does nothing else."""
-    for _, row in run_jobs(speed_of, _Queue(jobs), lanes={CPU: 1}, log=log):
-        yield row
-
-
-class _Queue:
-    """Jobs one by one, as `run_jobs` takes them."""
-
-    def __init__(self, jobs: Sequence[SpeedJob]) -> None:
-        self._left = deque(jobs)
-
-    def next(self, lane: str) -> SpeedJob | None:
-        del lane  # there is one
-        return self._left.popleft() if self._left else None
-
-    def apart(self, job: SpeedJob) -> Sequence[SpeedJob]:
-        return [job]
-
-    def lost(self, job: SpeedJob, reason: str) -> Speed:
-        return job.row(reason=reason)
+    left = list(jobs)
+    for _, rows in run_jobs(lambda lane: left.pop(0) if left else None, lanes={CPU: 1}, log=log):
+        yield from (row for row in rows if isinstance(row, Speed))
 
 
 def speed_of(job: SpeedJob) -> Speed:
     """Time an operating point; a codec that fails has a row that says why."""
     try:
         loaded = load(job.codec)
-        others = OtherLoad()
+        before = processor_seconds()
         row = _timed(job, loaded)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
         return job.row(reason=f"{type(error).__name__}: {error}")
-    row = replace(row, load=others())
+    row = replace(row, load=load_between(before, processor_seconds()))
     return replace(row, unstable=why_unstable(row, processors=os.cpu_count() or 1))
 
 
@@ -138,24 +127,22 @@ def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, 
 
 
 def _inputs(job: SpeedJob, seconds: float) -> list[Audio]:
-    """The beginning of the material as a codec of the run gets its clips."""
-    mono = _material()[: round(seconds * _MATERIAL_RATE_HZ)]
+    """The beginning of the material as a codec of the run gets its clips.
+
+    The material is a second from the middle of an embedded clip of each domain.
+    """
+    clips = NAMED_SETS["quick"].build().clips
+    firsts = {clip.domain: clip for clip in sorted(clips, key=lambda c: (c.rate_hz, c.id))}
+    parts = []
+    for domain in ("speech", "music", "environment"):
+        clip = firsts[domain]
+        start = clip.start + (clip.num_samples - clip.rate_hz) // 2
+        audio = downmix(read(clip.path, start=start, num_samples=clip.rate_hz))
+        parts.append(resample(audio, _MATERIAL_RATE_HZ).samples[0])
+    mono = np.concatenate(parts)[: round(seconds * _MATERIAL_RATE_HZ)]
     channels = [mono] if job.channels == "mono" else [mono, mono[::-1]]  # not alike
     source = Audio(np.stack(channels).astype(np.float32), _MATERIAL_RATE_HZ)
     return codec_inputs(source, job.codec.spec)[0]
-
-
-def _material() -> np.ndarray[Any, Any]:
-    """A second from the middle of an embedded clip of each domain, one after another, mono."""
-    clips = NAMED_SETS["quick"].build().clips
-    firsts = {clip.domain: clip for clip in sorted(clips, key=lambda c: (c.rate_hz, c.id))}
-    seconds = []
-    for domain in ("speech", "music", "environment"):
-        clip = firsts[domain]
-        start = (clip.num_samples - clip.rate_hz) // 2
-        audio = downmix(read(clip.path, start=clip.start + start, num_samples=clip.rate_hz))
-        seconds.append(resample(audio, _MATERIAL_RATE_HZ).samples[0])
-    return np.concatenate(seconds)
 
 
 def why_unstable(row: Speed, *, processors: int) -> str:
@@ -179,28 +166,22 @@ def why_unstable(row: Speed, *, processors: int) -> str:
     return "; ".join(signs)
 
 
-class OtherLoad:
-    """How many processors other processes keep busy, on average since it was made."""
-
-    def __init__(self) -> None:
-        self._began = _processor_seconds()
-
-    def __call__(self) -> float | None:
-        """Their number; None where the system does not tell, or the time was too short."""
-        ended = _processor_seconds()
-        if self._began is None or ended is None:
-            return None
-        passed_s, others_s = (b - a for a, b in zip(self._began, ended, strict=True))
-        return max(0.0, others_s / passed_s) if passed_s >= _LOAD_TAKES_S else None
+def load_between(
+    before: tuple[float, float] | None, after: tuple[float, float] | None
+) -> float | None:
+    """How many processors other processes kept busy between two times; None: it is not known."""
+    if before is None or after is None:
+        return None
+    passed_s, others_s = (then - now for now, then in zip(before, after, strict=True))
+    return max(0.0, others_s / passed_s) if passed_s >= _LOAD_TAKES_S else None
 
 
-def _processor_seconds() -> tuple[float, float] | None:
+def processor_seconds() -> tuple[float, float] | None:
     """The time, and seconds for which processors were busy with anything but this process."""
     try:
         counts = [int(n) for n in Path("/proc/stat").read_text("ascii").split("\n")[0].split()[1:]]
         # user, nice, system, idle, iowait, irq, softirq, steal: man 5 proc_stat
         busy = sum(counts[:3]) + sum(counts[5:8])
-        own_s = sum(os.times()[:4])
-        return time.monotonic(), busy / os.sysconf("SC_CLK_TCK") - own_s
+        return time.monotonic(), busy / os.sysconf("SC_CLK_TCK") - sum(os.times()[:4])
     except (OSError, ValueError):
         return None

@@ -13,38 +13,17 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate, count, islice
 from pathlib import Path
 from typing import TypeVar
 
+from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic, lock
 from snacbench.request import request_of_schema_1
-from snacbench.rows import (
-    Agreement,
-    Calibration,
-    ClipMeasures,
-    Coded,
-    CodedBytes,
-    CodeHistogram,
-    Delay,
-    ListenerScore,
-    ListeningSummary,
-    Run,
-    Score,
-    Speed,
-    SpotCheck,
-)
-from snacbench.store.rows import (
-    Block,
-    from_json,
-    pack_histogram,
-    read_blocks,
-    read_unless,
-    to_jsonable,
-)
+from snacbench.store.jsonl import Block, from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
 
 SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe
@@ -62,41 +41,32 @@ Row = TypeVar("Row")
 
 ROW_FILES: dict[type, str] = {
     Clip: "clips.jsonl",
-    Calibration: "calibrations.jsonl",
-    Agreement: "agreements.jsonl",
-    SpotCheck: "spot_checks.jsonl",
-    ClipMeasures: "measures.jsonl",
-    Coded: "coded.jsonl",
-    CodeHistogram: "histograms.jsonl",
-    CodedBytes: "coded_bytes.jsonl",
-    Speed: "speeds.jsonl",
-    Delay: "delays.jsonl",
-    Score: "scores.jsonl",
-    ListenerScore: "listening.jsonl",
-    ListeningSummary: "listening_summaries.jsonl",
+    rows.Calibration: "calibrations.jsonl",
+    rows.Agreement: "agreements.jsonl",
+    rows.SpotCheck: "spot_checks.jsonl",
+    rows.ClipMeasures: "measures.jsonl",
+    rows.Coded: "coded.jsonl",
+    rows.CodeHistogram: "histograms.jsonl",
+    rows.CodedBytes: "coded_bytes.jsonl",
+    rows.Speed: "speeds.jsonl",
+    rows.Delay: "delays.jsonl",
+    rows.Score: "scores.jsonl",
+    rows.ListenerScore: "listening.jsonl",
+    rows.ListeningSummary: "listening_summaries.jsonl",
 }
 
 
 def new_folder(parent: Path, suffix: str = "") -> Path:
-    """A new folder for a run that names none, called after the time: of this run alone.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be made.
-    """
+    """A new folder for a run that names none, called after the time: of this run alone."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S") + suffix
-    number = 1
     with _explained(parent):
         parent.mkdir(parents=True, exist_ok=True)
-        while True:  # several runs may start within one second
+        for number in count(1):  # several runs may start within one second
             folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
-            try:
+            with suppress(FileExistsError):
                 folder.mkdir()
-            except FileExistsError:
-                number += 1
-            else:
-                return folder
+                break
+    return folder
 
 
 @dataclass(frozen=True)
@@ -106,14 +76,8 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, path: Path, run: Run, clips: Sequence[Clip]) -> RunFolder:
-        """Start a run in a new or empty folder: its provenance and its clips come first.
-
-        Raises
-        ------
-        StoreError
-            If the folder holds something already, or cannot be written.
-        """
+    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> RunFolder:
+        """Start a run in a new or empty folder: its provenance and its clips come first."""
         if (path / RUN_FILE).exists():
             raise StoreError(
                 f"{path} already holds a run; go on with it by --resume {path}, or choose "
@@ -131,13 +95,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Open an existing run.
-
-        Raises
-        ------
-        StoreError
-            If the folder holds no run, or one of another schema version.
-        """
+        """Open an existing run."""
         folder = cls(path)
         if not (path / RUN_FILE).is_file():
             raise StoreError(f"{path} holds no run: there is no {RUN_FILE} in it")
@@ -145,13 +103,10 @@ class RunFolder:
         return folder
 
     @property
-    def run(self) -> Run:
+    def run(self) -> rows.Run:
         """How the run was made.
 
-        Raises
-        ------
-        StoreError
-            If that was written by a later version of snacbench, or is no such record.
+        Raises StoreError if that was written by a later version of snacbench, or is no such record.
         """
         path = self.path / RUN_FILE
         try:
@@ -168,9 +123,9 @@ class RunFolder:
             told["request"] = request_of_schema_1(told.pop("recipe"))
             told["schema_version"] = SCHEMA_VERSION
         text = path.read_bytes() if told is None else json.dumps(told)
-        return from_json(text, Run, origin=str(path))
+        return from_json(text, rows.Run, origin=str(path))
 
-    def rewrite_run(self, run: Run) -> None:
+    def rewrite_run(self, run: rows.Run) -> None:
         """Put another provenance in the place of the run's; old or new, never half of it."""
         text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
         self.write_text(RUN_FILE, text)
@@ -191,22 +146,14 @@ class RunFolder:
     def append(self, rows: Iterable[object]) -> list[int]:
         """Append rows to their files and wait until they are on disk.
 
-        Returns
-        -------
-        list of int
-            Where each row begins in its file, in bytes; `read_at` takes these.
-
-        Raises
-        ------
-        StoreError
-            If the disk is full or the folder cannot be written.
+        Returns where each row begins in its file, in bytes, as `read_at` takes it.
         """
         places: list[int] = []
         remaining = iter(rows)
         while block := list(islice(remaining, _ROWS_AT_ONCE)):
             lines: dict[str, list[bytes]] = {}
             for row in block:
-                lines.setdefault(ROW_FILES[type(row)], []).append(_line_of(row))
+                lines.setdefault(ROW_FILES[type(row)], []).append(line_of(row))
             began: dict[str, Iterator[int]] = {}
             with _explained(self.path):
                 for name, encoded in lines.items():  # in the order in which the rows came
@@ -219,13 +166,7 @@ class RunFolder:
         return places
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
-        """Every complete row of a kind, in the order in which they were appended.
-
-        Raises
-        ------
-        StoreError
-            If a line other than an incomplete last one is not such a row.
-        """
+        """Every complete row of a kind, in the order in which they were appended."""
         return (row for block in self.read_blocks(row_type) for row in block.rows)
 
     def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
@@ -242,7 +183,7 @@ class RunFolder:
 
         What `append` wrote as ``ok`` is passed over unread.
         """
-        return read_unless(self.path / ROW_FILES[row_type], row_type, _OK)
+        return (row for _, row in self._lines(row_type) if row is not None)
 
     def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
         """The rows that begin at these bytes of their file."""
@@ -257,41 +198,38 @@ class RunFolder:
     def replace(
         self, row_type: type[Row], rows: Iterable[Row], *, of: Callable[[Row], bool]
     ) -> None:
-        """Put rows in place of those of their kind that `of` tells, whole or not at all.
-
-        Raises
-        ------
-        StoreError
-            If the folder cannot be written.
-        """
+        """Put rows in place of those of their kind that `of` tells, whole or not at all."""
         kept = [row for row in self.read(row_type) if not of(row)]
-        self._write(ROW_FILES[row_type], (_line_of(row) for row in [*kept, *rows]))
+        self._write(ROW_FILES[row_type], (line_of(row) for row in [*kept, *rows]))
 
     def take_out(self, row_type: type[Row], *, of: Callable[[Row], bool]) -> list[Row]:
         """Remove the rows of a kind that `of` tells, whole or not at all; returns them.
 
         What `append` wrote as ``ok`` stays, unread. To be called by who holds the lock.
-
-        Raises
-        ------
-        StoreError
-            If the folder cannot be written.
         """
-        path, taken = self.path / ROW_FILES[row_type], list[Row]()
+        taken = list[Row]()
 
-        def kept(lines: Iterable[bytes]) -> Iterator[bytes]:
-            for number, line in enumerate(lines, start=1):
-                if _OK not in line:
-                    row = from_json(line, row_type, origin=f"{path}, line {number}")
-                    if of(row):
-                        taken.append(row)
-                        continue
-                yield line
+        def kept() -> Iterator[bytes]:
+            for line, row in self._lines(row_type):
+                if row is not None and of(row):
+                    taken.append(row)
+                else:
+                    yield line
 
+        if (self.path / ROW_FILES[row_type]).exists():
+            self._write(ROW_FILES[row_type], kept())
+        return taken
+
+    def _lines(self, row_type: type[Row]) -> Iterator[tuple[bytes, Row | None]]:
+        """Complete lines of a file, with their rows; None for those whose status is ``ok``."""
+        path = self.path / ROW_FILES[row_type]
         if path.exists():
             with path.open("rb") as stream:
-                self._write(path.name, kept(stream))
-        return taken
+                for number, line in enumerate(stream, start=1):
+                    if _OK in line:
+                        yield line, None
+                    elif line.endswith(b"\n"):
+                        yield line, from_json(line, row_type, origin=f"{path}, line {number}")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""
@@ -304,13 +242,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder against a second writer, and mend what a killed one left behind.
-
-        Raises
-        ------
-        StoreError
-            If another process is writing to the run.
-        """
+        """Hold the folder against a second writer, and mend what a killed one left behind."""
         with ExitStack() as held:
             with _explained(self.path):
                 try:
@@ -325,11 +257,6 @@ class RunFolder:
                     for partial in self.path.glob(f"{folder}/**/.*.partial"):
                         partial.unlink(missing_ok=True)
             yield  # outside `_explained`: errors of the work under the lock are not the folder's
-
-
-def _line_of(row: object) -> bytes:
-    stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
-    return json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def _drop_incomplete_line(path: Path) -> None:
@@ -354,15 +281,14 @@ def _file_name(name: str) -> str:
 
     A part that had to change ends in a digest of what it was, so that no two ids share a file.
     """
-    return "/".join(_path_part(part) for part in name.split("/"))
-
-
-def _path_part(part: str) -> str:
-    safe = re.sub(r"[^\w.@+=-]", "_", part)
-    if safe == part and part.strip(".") and len(part.encode()) <= _MAX_NAME_BYTES:
-        return part
-    kept = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
-    return f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+    parts = []
+    for part in name.split("/"):
+        safe = re.sub(r"[^\w.@+=-]", "_", part)
+        if safe != part or not part.strip(".") or len(part.encode()) > _MAX_NAME_BYTES:
+            kept = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+            safe = f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+        parts.append(safe)
+    return "/".join(parts)
 
 
 @contextmanager

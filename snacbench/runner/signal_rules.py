@@ -1,16 +1,12 @@
 """Which signal goes where: the clip, what a codec gets, what a metric compares.
 
-The runner alone resamples and changes channels, so that every codec and every metric is treated
-by the same rules:
-
-- ``mono`` runs downmix every clip first, for all codecs and for the reference alike; a codec
-  that only takes stereo gets the mono signal in both channels.
-- ``stereo`` runs keep the clip's channels: codecs that take them code them jointly, mono codecs
-  code each channel alone and pay for each.
+The runner alone resamples and changes channels: ``mono`` runs downmix every clip first, for all
+codecs and for the reference alike; ``stereo`` runs keep two channels.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -30,13 +26,28 @@ _SIGNALS_KEPT = 24  # a reference and a decode, each at every rate that is asked
 _FITTED_KEPT = 8  # a decode at all these rates
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every clip of a run.
+
+    `asked_by_name` says that the user named the metrics: then one for speech alone is also computed
+    on clips whose domain nobody knows. `asr` names the recogniser of metrics of words.
+    """
+
+    channels: Channels
+    reference: ReferenceRule = "source"
+    seed: int = 0
+    asked_by_name: bool = False
+    keep_codes: bool = False
+    keep_decoded: bool = True
+    asr: str | None = None
+
+
 def source_signal(audio: Audio, channels: Channels) -> Audio:
     """The clip as the whole run sees it: limited to full scale, downmixed or not.
 
-    Raises
-    ------
-    AudioError
-        If channels are to be kept and there are more than two, or cancel in the downmix.
+    Raises AudioError if channels are to be kept and there are more than two, or cancel in the
+    downmix.
     """
     audio = limited(audio)
     if channels == "mono":
@@ -58,10 +69,7 @@ def source_signal(audio: Audio, channels: Channels) -> Audio:
 
 
 def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:
-    """Signals to encode one after another, at the codec's rate, and the name of the rule.
-
-    One signal, or one per channel where a mono codec codes stereo.
-    """
+    """Signals to encode one after another, at the codec's rate, and the name of the rule."""
     resampled = resample(source, spec.rate_hz or source.rate_hz)
     channels, mode = coded_channels(source.channels, spec)
     if len(channels) > 1:
@@ -70,7 +78,11 @@ def codec_inputs(source: Audio, spec: CodecSpec) -> tuple[list[Audio], str]:
 
 
 def coded_channels(channels: int, spec: CodecSpec) -> tuple[tuple[int, ...], str]:
-    """Channels of each signal that a source becomes for a codec, and the name of the rule."""
+    """Channels of each signal that a source becomes for a codec, and the name of the rule.
+
+    Codecs that take all channels code them jointly; one that takes only stereo gets a mono signal
+    in both; mono codecs code each channel alone, and pay for each.
+    """
     takes = spec.channels or (channels,)
     if channels in takes:
         return (channels,), {1: "mono", 2: "stereo"}.get(channels, "all channels")
@@ -99,25 +111,13 @@ def kept_band_hz(spec: CodecSpec, rate_hz: int) -> float:
     return _KEPT_SHARE * half
 
 
-def reference_for(source: Audio, spec: CodecSpec, rule: ReferenceRule) -> Audio:
-    """The signal that a codec's output is compared with, before resampling for the metric."""
-    if rule == "source" or spec.rate_hz is None:
-        return source
-    return resample(source, spec.rate_hz)
-
-
 def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
     """A signal at a metric's rate and channels."""
-    return _at(audio, metric.rate_hz, metric.mono and audio.channels > 1)
-
-
-def at_rate(audio: Audio, rate_hz: int) -> Audio:
-    """A signal at a rate, all its channels."""
-    return _at(audio, rate_hz, False)
+    return at_rate(audio, metric.rate_hz, metric.mono and audio.channels > 1)
 
 
 @lru_cache(maxsize=_SIGNALS_KEPT)
-def _at(audio: Audio, rate_hz: int, to_mono: bool) -> Audio:
+def at_rate(audio: Audio, rate_hz: int, to_mono: bool = False) -> Audio:
     """Resample a signal once for all metrics of a rate, a reference once for all codecs.
 
     `Audio` is read-only and hashes by identity.
@@ -125,30 +125,23 @@ def _at(audio: Audio, rate_hz: int, to_mono: bool) -> Audio:
     return resample(downmix(audio) if to_mono else audio, rate_hz)
 
 
+@lru_cache(maxsize=_FITTED_KEPT)
 def match_length(*, reference: Audio, degraded: Audio) -> Audio:
-    """`degraded` at the reference's length where they differ by resampling's rounding alone."""
+    """`degraded` at the reference's length where they differ by resampling's rounding alone.
+
+    The very same object for all metrics, by which they find what they share.
+    """
     difference = abs(reference.num_samples - degraded.num_samples)
     rounding = 1 + reference.rate_hz // min(reference.rate_hz, 8_000)
     if difference == 0 or difference > rounding:
         return degraded
-    return _fitted(degraded, reference.num_samples)
-
-
-@lru_cache(maxsize=_FITTED_KEPT)
-def _fitted(audio: Audio, num_samples: int) -> Audio:
-    """The very same object for all metrics, by which they find what they share."""
-    return Audio(fit_length(audio.samples, num_samples), audio.rate_hz)
+    return Audio(fit_length(degraded.samples, reference.num_samples), degraded.rate_hz)
 
 
 def check_covers(*, reference: Audio, degraded: Audio) -> None:
     """Refuse a decode that ends early, also for metrics that take pairs of any length.
 
     They would leave out what it lacks, and a cut file would gain by what was cut.
-
-    Raises
-    ------
-    Undefined
-        If more than `LONGEST_HOLE_S` of the reference has no decode.
     """
     if reference.duration_s - degraded.duration_s > LONGEST_HOLE_S:
         raise Undefined(
