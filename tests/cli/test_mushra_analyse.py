@@ -13,7 +13,7 @@ from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
 from snacbench.store.folder import RunFolder
 from tests.cli.in_process import call
-from tests.listening.studies import a_test
+from tests.support.studies import a_test
 from tests.synthetic_runs import make_run
 
 
