@@ -124,12 +124,8 @@ class _Opened:
 def probe(path: Path) -> Header:
     """Rate in Hz, channels, samples per channel, and what to know of an audio file.
 
-    Files that do not state their length, and those that only FFmpeg reads, are decoded.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, not audio, not whole, or holds no samples.
+    Files that do not state their length, and those that only FFmpeg reads, are decoded. One that is
+    missing, unreadable, not audio, not whole, or holds no samples is an `AudioError`.
     """
     with _opened(path) as file:
         num_samples = file.num_samples
@@ -433,14 +429,8 @@ def _frames(
 def write_flac(path: Path, audio: Audio) -> int:
     """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
 
-    A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM.
-
-    Raises
-    ------
-    AudioError
-        If FLAC cannot hold the signal's rate or channel count.
-    StoreError
-        If the folder cannot be written or the disk is full.
+    A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. A rate or number
+    of channels that FLAC cannot hold is an `AudioError`; what cannot be written a `StoreError`.
     """
     if audio.channels > _MAX_FLAC_CHANNELS or audio.rate_hz > _MAX_FLAC_RATE_HZ:
         raise AudioError(

@@ -95,11 +95,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Need:
-    """How many listeners whose answers count; the power that so many have, and its error.
-
-    Both are shares of the simulated studies: of those that found the difference, and one standard
-    error of it.
-    """
+    """Listeners whose answers count; the share of studies that find it, and its standard error."""
 
     listeners: int
     power: float
@@ -109,10 +105,7 @@ class Need:
 def listeners_needed(question: Question, *, studies: int = STUDIES, seed: int = 0) -> Need:
     """Smallest number of listeners with which the difference is found often enough.
 
-    Raises
-    ------
-    UserError
-        If that is more than `MOST_LISTENERS`.
+    More than `MOST_LISTENERS` are a `UserError`.
     """
     low, high = question.least_listeners - 1, question.least_listeners
     while (found := power_of(question, high, studies=studies, seed=seed)) < question.power:

@@ -29,18 +29,9 @@ class Source:
 
 
 def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
-    """Read a test's folder, or a CSV file.
+    """Read a test's folder, or a CSV file, whose test by default lies beside it.
 
-    Parameters
-    ----------
-    path : Path
-    test_folder : Path or None
-        The test that a CSV file holds the answers of; by default the one that lies beside it.
-
-    Raises
-    ------
-    UserError
-        If there are no answers, or they cannot be read; file, line and column are named.
+    No answers, or some that cannot be read, are a `UserError` that names file, line and column.
     """
     if path.is_dir():
         from snacbench.listening.responses.overview import read_study

@@ -175,13 +175,8 @@ def simulate(test: ListeningTest, model: Model, listeners: int, seed: int = 0) -
     """Answers of simulated listeners to a test; the study is marked as simulated.
 
     Listener n hears what `design.pages_of` deals to number n. How they were made to behave is in
-    their answers under `SIMULATED_AS`.
-
-    Raises
-    ------
-    UserError
-        If `model` has a mean for a condition that the test does not have, or beyond the scale, or
-        there are fewer listeners than careless ones and drop-outs.
+    their answers under `SIMULATED_AS`. A `UserError` if the model has a mean for a condition that
+    the test does not have, or beyond the scale, or more careless ones and drop-outs than listeners.
     """
     quality = true_quality(test, model)
     odd = model.careless + model.dropouts
@@ -246,13 +241,7 @@ def expected_means(test: ListeningTest, model: Model) -> dict[str, float]:
 
 
 def true_quality(test: ListeningTest, model: Model) -> dict[tuple[str, str], float]:
-    """`Quality` of all but the reference, before clipping; of training items the plain means.
-
-    Raises
-    ------
-    UserError
-        As `simulate`.
-    """
+    """`Quality` of all but the reference, before clipping; of training items the plain means."""
     means = {c: mean for c, mean in _ANCHOR_MEANS.items() if c in test.conditions}
     means |= {system.name: default_mean(system) for system in test.systems}
     for condition, mean in model.means.items():

@@ -122,12 +122,8 @@ def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
     """Read what `write_tidy` wrote; notes name unknown columns, and what came twice.
 
     The study is named after the file. Whoever has a line in it counts as having finished; the
-    answers to the questionnaire are not in this form.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, has other columns, no answers, or a value that cannot be.
+    answers to the questionnaire are not in this form. Other columns, no answers, or a value that
+    cannot be are a `UserError`.
     """
     table = read_table(path, (*RATING_COLUMNS, *CHOICE_COLUMNS, SIMULATED), noun="answers")
     lines = [Line(path, number, cells) for number, cells in table.rows]
@@ -196,12 +192,8 @@ def each_once(
 ) -> tuple[tuple[Rating, ...], tuple[str, ...]]:
     """Each rating once, and what was dropped, in sentences.
 
-    A listener whose browser sent the results twice has all lines twice.
-
-    Raises
-    ------
-    UserError
-        If a listener gave two different scores to the same thing.
+    A listener whose browser sent the results twice has all lines twice. Two different scores for
+    the same thing are a `UserError`.
     """
     kept: dict[tuple[str, str, str], tuple[Line, Rating]] = {}
     repeated = 0

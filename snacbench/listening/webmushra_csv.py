@@ -123,12 +123,8 @@ def read_webmushra(path: Path, dialect: Dialect = WEBMUSHRA) -> tuple[Study, tup
 
     The study is named by the test's id in the file, or else after the file. Its systems are in the
     order of their names, since the lines' order is each listener's own. Everybody with a line has
-    finished: these tools store answers when all are given.
-
-    Raises
-    ------
-    UserError
-        If it holds no ratings, or one that cannot be, or those of several tests.
+    finished: these tools store answers when all are given. No ratings, one that cannot be, and
+    those of several tests are a `UserError`.
     """
     records, notes = read_records(path, noun="answers", quotes=dialect.quotes)
     lines, columns, at = list[Line](), tuple[str, ...](), 0
@@ -176,12 +172,7 @@ def write_webmushra(test: ListeningTest, study: Study, stream: TextIO) -> None:
     """Write one line per rating, with the listener's answers to the questionnaire.
 
     Scores run from 0 (bad) to 100 (excellent); ``rating_time`` is what the page took, in
-    milliseconds; ``trial_id`` is the item.
-
-    Raises
-    ------
-    UserError
-        If the test is no MUSHRA test: webMUSHRA has no such table of pairs.
+    milliseconds; ``trial_id`` is the item. For pairs webMUSHRA has no such table: a `UserError`.
     """
     if study.form not in ("mushra", "mushra-no-anchors"):
         raise UserError(

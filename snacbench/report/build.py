@@ -84,21 +84,9 @@ def build_report(  # noqa: PLR0913 - what can be chosen
 ) -> Report:
     """Write the report of a run into a new folder, or in place of an older report.
 
-    Parameters
-    ----------
-    lossless : bool
-        Players play FLAC in place of Opus at 130 kbps.
-    clips : int
-        Clips with players at most.
-    about_sources : sequence of str
-        Warnings about the recordings.
-    begin, step : callable
-        Told how many clips are to be done, and that another one is.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds something else, or cannot be written.
+    So many clips get players, which play FLAC if `lossless`, else Opus at 130 kbps. `about_sources`
+    are warnings about the recordings; `begin` is told how many clips are to be done, `step` that
+    another one is. A folder that holds something else, or cannot be written, is a `StoreError`.
     """
     if target.exists() and not target.is_dir():
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")

@@ -38,22 +38,15 @@ _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two conditions compared within each listener.
+    """Two conditions compared within each listener: the row of the run, and all that files say.
 
-    Attributes
-    ----------
-    row : ComparisonSummary
-        What goes into the run.
-    record : Record
-        All numbers, as files have them: also the interval over other listeners and other items;
-        in MUSHRA ``d_z``, mean over standard deviation of the listeners' mean differences (Cohen,
-        "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5; None below 5 listeners, or
-        without any spread), and ``superiority``, the share of pages, 0 to 1, on which the first is
-        rated higher, ties counting half; in AB how many listeners prefer either one by most of
-        their answers.
-    by_listener : sequence of Record
-        In ABX every listener's right answers, exact one-sided binomial p value, and that value
-        corrected over the listeners of this system.
+    The record also has the interval over other listeners and other items. In MUSHRA ``d_z`` is mean
+    over standard deviation of the listeners' mean differences (Cohen, "Statistical Power Analysis",
+    2nd edition, 1988, section 2.3.5; None below 5 listeners, or without any spread), and
+    ``superiority`` the share of pages, 0 to 1, on which the first is rated higher, ties counting
+    half. In AB ``for_first`` and ``for_second`` are listeners, by what most of their answers say.
+    In ABX `by_listener` has the right answers of each, and the exact one-sided binomial p value,
+    also corrected over the listeners of this system.
     """
 
     row: ComparisonSummary
@@ -164,11 +157,6 @@ def signed_rank_p(differences: Floats) -> float:
     Biometrics Bulletin 1(6), 1945; with ties as in Pratt and Gibbons, "Concepts of Nonparametric
     Theory", 1981, section 3.7). scipy counts out all patterns of signs where there are ties, and
     from 14 differences on takes the normal approximation.
-
-    Parameters
-    ----------
-    differences : array, shape (n,)
-        Finite.
     """
     known = differences[differences != 0]
     if not len(known):

@@ -34,12 +34,9 @@ LEAST_ITEMS = 5
 class Ratings:
     """Every rating of a study.
 
-    Attributes
-    ----------
-    conditions : tuple of str
-        Systems first, in the test's order, then the reference and the anchors.
-    scores : array, shape (listeners, items, conditions)
-        0 (bad) to 100 (excellent); NaN where a listener did not rate.
+    `scores`, shape (listeners, items, conditions), run from 0 (bad) to 100 (excellent) and are NaN
+    where a listener did not rate. Conditions are the systems in the test's order, then the
+    reference and the anchors.
     """
 
     listeners: tuple[str, ...]
@@ -110,12 +107,8 @@ def estimate(
     both, which errs on the wide side (Cameron, Gelbach and Miller, "Robust inference with multiway
     clustering", Journal of Business and Economic Statistics 29(2), 2011, subtract it).
 
-    Parameters
-    ----------
-    values : array, shape (listeners, items)
-        NaN: not rated; at least one value.
-    lowest, highest : float
-        Where the scale ends, and intervals with it.
+    `values`, shape (listeners, items), are NaN where not rated, and at least one is there; `lowest`
+    and `highest` are where the scale ends, and intervals with it.
     """
     there = np.isfinite(values)
     values = values[there.any(axis=1)][:, there.any(axis=0)]
@@ -145,16 +138,12 @@ def estimate(
 
 
 def listener_means(values: Floats) -> Floats:
-    """Mean of each listener over the items that they rated; NaN for one without a value.
+    """Mean over the items (axis 1) that each listener rated; NaN for one without a value.
 
     For what is compared within listeners, such as differences of two systems on a page: there,
     how hard an item is cancels, and which items a listener got is chance. Taking off item means as
     well gains little and, with few listeners an item, finds differences that are not there
     (simulated: 5 to 12 % of the time at a level of 5 %, where plain means keep to 3 to 5 %).
-
-    Parameters
-    ----------
-    values : array, shape (listeners, items, ...)
     """
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from snacbench.errors import StoreError
@@ -25,42 +24,26 @@ _P = (Column("p_value", "p"), Column("p_holm", "p (Holm)"))
 _WITH_INTERVAL = ("mean", "difference", "share")
 
 
+Records = Mapping[str, Sequence[Record]]
+_Parts = tuple[str, str, Sequence[Column], Mapping[str, Record], Sequence[str]]
+"""Of a table: title, heading of the labels, columns, records by their labels, notes."""
+
+
 def tables_of(analysis: Analysis) -> list[Table]:
     """All tables of a study; those of simulated listeners say so."""
-    records, form = records_of(analysis), analysis.study.form
-    if form == "ab":
-        made = [_preferences(analysis, records["preferences"])]
-    elif form == "abx":
-        made = [_identifications(analysis)]
-    else:
-        made = [_scores(analysis), _pairs(analysis, records["pairs"]), _items(analysis)]
-    tables = [table for table in (*made, _listeners(analysis, records["listeners"])) if table.rows]
-    if not analysis.study.simulated:
-        return tables
-    return [
-        replace(t, title=f"{t.title} (SIMULATED)", footnotes=(SIMULATED, *t.footnotes))
-        for t in tables
-    ]
-
-
-def _table(
-    analysis: Analysis,
-    title: str,
-    label_heading: str,
-    columns: Sequence[Column],
-    records: Mapping[str, Record],
-    *notes: str,
-) -> Table:
-    """Records by their labels, as a table."""
-    rows = [
-        Row(
-            label,
-            {column.key: _cell(analysis, column, record) for column in columns},
-            ranked=record.get("condition") not in RESERVED,
-        )
-        for label, record in records.items()
-    ]
-    return Table(title, tuple(columns), tuple(rows), notes, label_heading)
+    records, found = records_of(analysis), []
+    by_form = {"ab": [_preferences], "abx": [_identifications]}
+    for parts_of in (*by_form.get(analysis.study.form, [_scores, _pairs, _items]), _listeners):
+        title, label_heading, columns, shown, notes = parts_of(analysis, records)
+        rows = []
+        for label, record in shown.items():
+            cells = {column.key: _cell(analysis, column, record) for column in columns}
+            rows.append(Row(label, cells, ranked=record.get("condition") not in RESERVED))
+        if analysis.study.simulated:
+            title, notes = f"{title} (SIMULATED)", (SIMULATED, *notes)
+        if rows:
+            found.append(Table(title, tuple(columns), tuple(rows), tuple(notes), label_heading))
+    return found
 
 
 def _cell(analysis: Analysis, column: Column, record: Record) -> Cell:
@@ -80,7 +63,7 @@ def _cell(analysis: Analysis, column: Column, record: Record) -> Cell:
     return Cell(scale * value, of)
 
 
-def _scores(analysis: Analysis) -> Table:
+def _scores(analysis: Analysis, _: Records) -> _Parts:
     before = {m.condition: m.mean for m in analysis.means_before if m.domain == ALL_DOMAINS}
     domains = [d for d in dict.fromkeys(m.domain for m in analysis.means) if d != ALL_DOMAINS]
     mean = Column("mean", "mean score", better="higher", digits=1)
@@ -107,10 +90,10 @@ def _scores(analysis: Analysis) -> Table:
         f"{len(analysis.screening.kept)} of {len(analysis.screening.before)} listeners after "
         "screening",
     )
-    return _table(analysis, f"Scores: {analysis.study.name}", "condition", columns, shown, *notes)
+    return f"Scores: {analysis.study.name}", "condition", columns, shown, notes
 
 
-def _pairs(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _pairs(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("difference", "difference", "points", digits=1),
         *_P,
@@ -119,22 +102,22 @@ def _pairs(analysis: Analysis, records: Sequence[Record]) -> Table:
         Column("both", "over items too"),
     )
     shown = {}
-    for r in records:
+    for r in records["pairs"]:
         both = "" if r["low_both"] is None else f"[{r['low_both']:.1f}, {r['high_both']:.1f}]"
         shown[f"{r['first']} − {r['second']}"] = {**r, "both": both}
     notes = (
         f"first minus second, with the {percent(analysis.level)} {OVER_LISTENERS}",
         "p: Wilcoxon's signed-rank test on each listener's mean difference, two-sided; Holm's "
-        f"correction over these {len(records)} pairs",
+        f"correction over these {len(shown)} pairs",
         "d_z: mean over standard deviation of the listeners' mean differences; rated higher: share "
         "of pages on which the first is above the second, ties half",
         "over items too: interval for other listeners and other items; none below 5 items",
-        *too_few_note(analysis, len(records)),
+        *too_few_note(analysis, len(shown)),
     )
-    return _table(analysis, "Systems in pairs", "pair", columns, shown, *notes)
+    return "Systems in pairs", "pair", columns, shown, notes
 
 
-def _items(analysis: Analysis) -> Table:
+def _items(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("mean", "mean of systems", digits=1),
         *(
@@ -150,11 +133,11 @@ def _items(analysis: Analysis) -> Table:
             f"over 25 % of the listeners rate the 7 kHz anchor above 90 on: {names}; it is not "
             "held against them"
         )
-    shown = {one["item"]: one for one in analysis.items}
-    return _table(analysis, "Items", "item", columns, shown, *notes)
+    shown = {one["item"]: one for one in records["items"]}
+    return "Items", "item", columns, shown, notes
 
 
-def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _listeners(analysis: Analysis, records: Records) -> _Parts:
     columns = [Column("pages", "pages", digits=0), Column("excluded", "excluded")]
     notes = []
     if analysis.agreements:
@@ -179,12 +162,12 @@ def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
             "reference": part(r["reference_low"], r["reference_items"]),
             "anchor": part(r["anchor_high"], r["anchor_items"]),
         }
-        for r in records
+        for r in records["listeners"]
     }
-    return _table(analysis, "Listeners", "listener", columns, shown, *notes)
+    return "Listeners", "listener", columns, shown, notes
 
 
-def _preferences(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _preferences(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("share", "preference for the first", "%", digits=1),
         Column("wins", "first", digits=0),
@@ -195,18 +178,18 @@ def _preferences(analysis: Analysis, records: Sequence[Record]) -> Table:
     )
     shown = {
         f"{r['first']} over {r['second']}": {**r, "votes": f"{r['for_first']} : {r['for_second']}"}
-        for r in records
+        for r in records["preferences"]
     }
     notes = (
         f"ties count half; every item counts the same; {percent(analysis.level)} {OVER_LISTENERS}",
         "p: exact sign test, two-sided, each listener counting once, by what most of their answers "
-        f"say; Holm's correction over these {len(records)} pairs",
-        *too_few_note(analysis, len(records)),
+        f"say; Holm's correction over these {len(shown)} pairs",
+        *too_few_note(analysis, len(shown)),
     )
-    return _table(analysis, f"Preferences: {analysis.study.name}", "pair", columns, shown, *notes)
+    return f"Preferences: {analysis.study.name}", "pair", columns, shown, notes
 
 
-def _identifications(analysis: Analysis) -> Table:
+def _identifications(analysis: Analysis, _: Records) -> _Parts:
     columns = (
         Column("share", "right answers", "%", digits=1),
         Column("correct", "right", digits=0),
@@ -226,7 +209,7 @@ def _identifications(analysis: Analysis) -> Table:
         f"{POOLED_CAVEAT}; Holm's correction over the systems",
         "listeners above chance: exact binomial test of each, Holm's correction over listeners",
     )
-    return _table(analysis, f"ABX: {analysis.study.name}", "system", columns, shown, *notes)
+    return f"ABX: {analysis.study.name}", "system", columns, shown, notes
 
 
 def above_chance(one: Comparison, level: float) -> int:
@@ -256,13 +239,7 @@ def too_few_note(analysis: Analysis, pairs: int) -> list[str]:
 def write_all(
     analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
 ) -> list[Path]:
-    """Write everything into a folder, in place of what an earlier analysis left there.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
-    """
+    """Write everything into a folder, in place of what an earlier analysis left there."""
     from snacbench.plots._ratings import figures_of
     from snacbench.plots.style import paper_style, write_figure
 
