@@ -29,14 +29,15 @@ from snacbench.errors import AudioError, StoreError
 from snacbench.files import atomic
 from snacbench.types import Audio, Clip, FloatSamples
 
-# What libsndfile or FFmpeg reads, by the names that such files usually have. Not among them are
+# What is audio, read or refused, by the names that such files usually have. Not among them are
 # names of samples without a header (.raw, .pcm, .vox) and of what is seldom audio (.mat, .ts).
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
     for names in (
         "wav wave bwf rf64 w64 flac ogg oga ogv opus spx mp3 mp2 mp1 mpga aif aiff aifc au snd caf",
         "sph nist nis m4a m4b m4r mp4 mov 3gp 3g2 aac adts webm weba mka mkv wma asf avi flv ac3",
-        "eac3 dts amr awb ape wv tta tak mpc dsf dff ra rm qoa",
+        "eac3 dts amr awb ape wv tta tak mpc dsf dff ra rm voc avr ircam svx 8svx iff paf pvf",
+        "wve sds xi qoa",
     )
     for name in names.split()
 )

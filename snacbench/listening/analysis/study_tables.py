@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from snacbench.errors import StoreError
@@ -32,8 +32,9 @@ _Parts = tuple[str, str, Sequence[Column], Mapping[str, Record], Sequence[str]]
 def tables_of(analysis: Analysis) -> list[Table]:
     """All tables of a study; those of simulated listeners say so."""
     records, found = records_of(analysis), []
-    by_form = {"ab": [_preferences], "abx": [_identifications]}
-    for parts_of in (*by_form.get(analysis.study.form, [_scores, _pairs, _items]), _listeners):
+    of_form: dict[str, list[Callable[[Analysis, Records], _Parts]]]
+    of_form = {"ab": [_preferences], "abx": [_identifications]}
+    for parts_of in (*of_form.get(analysis.study.form, [_scores, _pairs, _items]), _listeners):
         title, label_heading, columns, shown, notes = parts_of(analysis, records)
         rows = []
         for label, record in shown.items():
