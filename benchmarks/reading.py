@@ -158,13 +158,12 @@ def _write_report_data(run: Path, out: Path) -> None:
     """What ``snacbench report`` does, but for players and figures."""
     from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
     from snacbench.report.build import Beside, clips_to_play, write_page
-    from snacbench.report.players import Preview
     from snacbench.tables.run_rows import RunRows
 
     folder = RunFolder.open(run)
     rows = RunRows.load(folder)
     clips_to_play(folder, rows, 0)
-    write_page(folder, rows, out, Beside([], [], Preview(False, float("inf")), []))
+    write_page(folder, rows, out, Beside())
 
 
 def report_figures(found: Mapping[str, Used]) -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from snacbench.cli.terminal import err, out, show_rows
 from snacbench.errors import UserError
 from snacbench.listening.analysis.analyse import analyse
-from snacbench.listening.analysis.tables import tables_of, write_all
+from snacbench.listening.analysis.study_tables import tables_of, write_all
 from snacbench.listening.publish import published, run_of, write_rows
 from snacbench.listening.read import read_source
 from snacbench.listening.screening import Options

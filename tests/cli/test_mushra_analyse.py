@@ -15,6 +15,8 @@ from snacbench.store.run_folder import RunFolder
 from tests.cli.in_process import call
 from tests.listening.studies import a_test
 from tests.support.synthetic_runs import make_run
+from tests.support.studies import a_test
+from tests.synthetic_runs import make_run
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Domain, Measures
 from tests.conftest import broadband
 from tests.listening.audio_run import CODECS, make_audio_run, spec
-from tests.listening.studies import numbered_test
+from tests.support.studies import numbered_test
 
 
 @pytest.fixture(scope="module")

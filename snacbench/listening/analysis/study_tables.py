@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from snacbench.errors import StoreError
 from snacbench.listening.analysis.analyse import Analysis
 from snacbench.listening.analysis.comparisons import POOLED_CAVEAT, Comparison
+from snacbench.listening.analysis.estimates import Record
 from snacbench.listening.test import REFERENCE, RESERVED
 from snacbench.listening.tidy import safe_cell
 from snacbench.listening.words import SIMULATED, condition_name, count, p_text, percent
@@ -26,37 +23,28 @@ OVER_LISTENERS = "interval over listeners like these, on these items"
 _P = (Column("p_value", "p"), Column("p_holm", "p (Holm)"))
 _WITH_INTERVAL = ("mean", "difference", "share")
 
-Record = dict[str, Any]
+
+Records = Mapping[str, Sequence[Record]]
+_Parts = tuple[str, str, Sequence[Column], Mapping[str, Record], Sequence[str]]
+"""Of a table: title, heading of the labels, columns, records by their labels, notes."""
 
 
 def tables_of(analysis: Analysis) -> list[Table]:
     """All tables of a study; those of simulated listeners say so."""
-    records = records_of(analysis)
-    form = analysis.study.form
-    if form == "ab":
-        made = [_preferences(analysis, records["preferences"])]
-    elif form == "abx":
-        made = [_identifications(analysis, records["abx"])]
-    else:
-        made = [_scores(analysis), _pairs(analysis, records["pairs"]), _items(analysis)]
-    tables = [table for table in (*made, _listeners(analysis, records["listeners"])) if table.rows]
-    if analysis.study.simulated:
-        tables = [
-            replace(t, title=f"{t.title} (SIMULATED)", footnotes=(SIMULATED, *t.footnotes))
-            for t in tables
-        ]
-    return tables
-
-
-def _rows(
-    analysis: Analysis, columns: Sequence[Column], records: Mapping[str, Record]
-) -> tuple[Row, ...]:
-    """Labelled records as rows."""
-    rows = []
-    for label, record in records.items():
-        cells = {column.key: _cell(analysis, column, record) for column in columns}
-        rows.append(Row(label, cells, ranked=record.get("condition") not in RESERVED))
-    return tuple(rows)
+    records, found = records_of(analysis), []
+    of_form: dict[str, list[Callable[[Analysis, Records], _Parts]]]
+    of_form = {"ab": [_preferences], "abx": [_identifications]}
+    for parts_of in (*of_form.get(analysis.study.form, [_scores, _pairs, _items]), _listeners):
+        title, label_heading, columns, shown, notes = parts_of(analysis, records)
+        rows = []
+        for label, record in shown.items():
+            cells = {column.key: _cell(analysis, column, record) for column in columns}
+            rows.append(Row(label, cells, ranked=record.get("condition") not in RESERVED))
+        if analysis.study.simulated:
+            title, notes = f"{title} (SIMULATED)", (SIMULATED, *notes)
+        if rows:
+            found.append(Table(title, tuple(columns), tuple(rows), tuple(notes), label_heading))
+    return found
 
 
 def _cell(analysis: Analysis, column: Column, record: Record) -> Cell:
@@ -76,7 +64,7 @@ def _cell(analysis: Analysis, column: Column, record: Record) -> Cell:
     return Cell(scale * value, of)
 
 
-def _scores(analysis: Analysis) -> Table:
+def _scores(analysis: Analysis, _: Records) -> _Parts:
     before = {m.condition: m.mean for m in analysis.means_before if m.domain == ALL_DOMAINS}
     domains = [d for d in dict.fromkeys(m.domain for m in analysis.means) if d != ALL_DOMAINS]
     mean = Column("mean", "mean score", better="higher", digits=1)
@@ -103,11 +91,10 @@ def _scores(analysis: Analysis) -> Table:
         f"{len(analysis.screening.kept)} of {len(analysis.screening.before)} listeners after "
         "screening",
     )
-    rows = _rows(analysis, columns, shown)
-    return Table(f"Scores: {analysis.study.name}", columns, rows, notes, "condition")
+    return f"Scores: {analysis.study.name}", "condition", columns, shown, notes
 
 
-def _pairs(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _pairs(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("difference", "difference", "points", digits=1),
         *_P,
@@ -116,26 +103,28 @@ def _pairs(analysis: Analysis, records: Sequence[Record]) -> Table:
         Column("both", "over items too"),
     )
     shown = {}
-    for r in records:
+    for r in records["pairs"]:
         both = "" if r["low_both"] is None else f"[{r['low_both']:.1f}, {r['high_both']:.1f}]"
         shown[f"{r['first']} − {r['second']}"] = {**r, "both": both}
     notes = (
         f"first minus second, with the {percent(analysis.level)} {OVER_LISTENERS}",
         "p: Wilcoxon's signed-rank test on each listener's mean difference, two-sided; Holm's "
-        f"correction over these {len(records)} pairs",
+        f"correction over these {len(shown)} pairs",
         "d_z: mean over standard deviation of the listeners' mean differences; rated higher: share "
         "of pages on which the first is above the second, ties half",
         "over items too: interval for other listeners and other items; none below 5 items",
-        *too_few_note(analysis, len(records)),
+        *too_few_note(analysis, len(shown)),
     )
-    rows = _rows(analysis, columns, shown)
-    return Table("Systems in pairs", columns, rows, notes, "pair")
+    return "Systems in pairs", "pair", columns, shown, notes
 
 
-def _items(analysis: Analysis) -> Table:
+def _items(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("mean", "mean of systems", digits=1),
-        *(Column(m.condition, condition_name(m.condition), digits=1) for m in analysis.overall),
+        *(
+            Column(f"mean_{m.condition}", condition_name(m.condition), digits=1)
+            for m in analysis.overall
+        ),
         Column("listeners", "listeners", digits=0),
     )
     notes = ["hardest first; means over listeners after screening"]
@@ -145,14 +134,13 @@ def _items(analysis: Analysis) -> Table:
             f"over 25 % of the listeners rate the 7 kHz anchor above 90 on: {names}; it is not "
             "held against them"
         )
-    shown = {one.item: {**one.by_condition, **vars(one)} for one in analysis.items}
-    rows = _rows(analysis, columns, shown)
-    return Table("Items", columns, rows, tuple(notes), "item")
+    shown = {one["item"]: one for one in records["items"]}
+    return "Items", "item", columns, shown, notes
 
 
-def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _listeners(analysis: Analysis, records: Records) -> _Parts:
     columns = [Column("pages", "pages", digits=0), Column("excluded", "excluded")]
-    notes: tuple[str, ...] = ()
+    notes = []
     if analysis.agreements:
         columns[1:1] = [
             Column("reference", "reference < 90"),
@@ -160,9 +148,9 @@ def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
             Column("correlation", "r"),
             Column("offset", "offset", "points", digits=1),
         ]
-        notes = (
+        notes.append(
             "r: correlation with the mean of the other listeners over systems and items; offset: "
-            "how much higher than they the listener rates",
+            "how much higher than they the listener rates"
         )
 
     def part(of: int, whole: int | None) -> str:
@@ -175,13 +163,12 @@ def _listeners(analysis: Analysis, records: Sequence[Record]) -> Table:
             "reference": part(r["reference_low"], r["reference_items"]),
             "anchor": part(r["anchor_high"], r["anchor_items"]),
         }
-        for r in records
+        for r in records["listeners"]
     }
-    rows = _rows(analysis, columns, shown)
-    return Table("Listeners", tuple(columns), rows, notes, "listener")
+    return "Listeners", "listener", columns, shown, notes
 
 
-def _preferences(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _preferences(analysis: Analysis, records: Records) -> _Parts:
     columns = (
         Column("share", "preference for the first", "%", digits=1),
         Column("wins", "first", digits=0),
@@ -190,21 +177,20 @@ def _preferences(analysis: Analysis, records: Sequence[Record]) -> Table:
         Column("votes", "listeners for first : second"),
         *_P,
     )
+    shown = {
+        f"{r['first']} over {r['second']}": {**r, "votes": f"{r['for_first']} : {r['for_second']}"}
+        for r in records["preferences"]
+    }
     notes = (
         f"ties count half; every item counts the same; {percent(analysis.level)} {OVER_LISTENERS}",
         "p: exact sign test, two-sided, each listener counting once, by what most of their answers "
-        f"say; Holm's correction over these {len(records)} pairs",
-        *too_few_note(analysis, len(records)),
+        f"say; Holm's correction over these {len(shown)} pairs",
+        *too_few_note(analysis, len(shown)),
     )
-    shown = {
-        f"{r['first']} over {r['second']}": {**r, "votes": f"{r['for_first']} : {r['for_second']}"}
-        for r in records
-    }
-    rows = _rows(analysis, columns, shown)
-    return Table(f"Preferences: {analysis.study.name}", columns, rows, notes, "pair")
+    return f"Preferences: {analysis.study.name}", "pair", columns, shown, notes
 
 
-def _identifications(analysis: Analysis, records: Sequence[Record]) -> Table:
+def _identifications(analysis: Analysis, _: Records) -> _Parts:
     columns = (
         Column("share", "right answers", "%", digits=1),
         Column("correct", "right", digits=0),
@@ -212,22 +198,24 @@ def _identifications(analysis: Analysis, records: Sequence[Record]) -> Table:
         *_P,
         Column("hearing", "listeners above chance"),
     )
+    shown = {
+        f"{one.row.first} from the {REFERENCE}": {
+            **one.record,
+            "hearing": f"{above_chance(one, analysis.level)} of {one.row.listeners}",
+        }
+        for one in analysis.comparisons
+    }
     notes = (
         f"50 % is guessing; every item counts the same; {percent(analysis.level)} {OVER_LISTENERS}",
         f"{POOLED_CAVEAT}; Holm's correction over the systems",
         "listeners above chance: exact binomial test of each, Holm's correction over listeners",
     )
-    shown = {}
-    for one, r in zip(analysis.comparisons, records, strict=True):
-        hearing = f"{above_chance(one, analysis.level)} of {one.listeners}"
-        shown[f"{one.first} from the {REFERENCE}"] = {**r, "hearing": hearing}
-    rows = _rows(analysis, columns, shown)
-    return Table(f"ABX: {analysis.study.name}", columns, rows, notes, "system")
+    return f"ABX: {analysis.study.name}", "system", columns, shown, notes
 
 
 def above_chance(one: Comparison, level: float) -> int:
     """How many listeners of an ABX test tell a system from the reference."""
-    return sum(r.p_holm is not None and r.p_holm <= 1 - level for r in one.by_listener)
+    return sum(result["p_holm"] <= 1 - level for result in one.by_listener)
 
 
 def too_few_note(analysis: Analysis, pairs: int) -> list[str]:
@@ -246,27 +234,13 @@ def too_few_note(analysis: Analysis, pairs: int) -> list[str]:
     ]
 
 
-def excluded_by(analysis: Analysis) -> Mapping[str, str]:
-    """Why each listener who does not count was left out."""
-    found: dict[str, str] = {}
-    for one in analysis.screening.exclusions:
-        found[one.listener] = "; ".join(filter(None, (found.get(one.listener), one.reason)))
-    return found
-
-
 # ------------------------------------------------------------------------------------------ files
 
 
 def write_all(
     analysis: Analysis, summary: ListeningSummary, scores: Sequence[ListenerScore], folder: Path
 ) -> list[Path]:
-    """Write everything into a folder, in place of what an earlier analysis left there.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
-    """
+    """Write everything into a folder, in place of what an earlier analysis left there."""
     from snacbench.plots._ratings import figures_of
     from snacbench.plots.style import paper_style, write_figure
 
@@ -301,50 +275,35 @@ def write_all(
 
 def csv_text(records: Sequence[Record]) -> str:
     """Records as CSV: numbers in full, what is not known empty, no cell a formula."""
-    columns = dict.fromkeys(key for record in records for key in record)
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(columns), restval="", lineterminator="\n")
-    writer.writeheader()
-    for record in records:
-        safe = {k: safe_cell(v) if isinstance(v, str) else v for k, v in record.items()}
-        writer.writerow(safe)
-    return out.getvalue()
+    from pandas import DataFrame
+
+    safe = [
+        {key: safe_cell(v) if isinstance(v, str) else v for key, v in record.items()}
+        for record in records
+    ]
+    return str(DataFrame(safe, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def records_of(analysis: Analysis) -> dict[str, list[Record]]:
     """Every table of numbers by the name of its file; those of simulated listeners say so."""
-    form, compared = analysis.study.form, list[Record]()
-    for one in analysis.comparisons:
-        own: Record = {"first": one.first, "second": one.second}
-        if form == "ab":
-            own |= dict(zip(("wins", "ties", "losses"), one.answers, strict=True))
-            own |= {"share": one.value, "for_first": one.for_first, "for_second": one.for_second}
-        elif form == "abx":
-            own = {"system": one.first, "correct": one.answers[0], "trials": sum(one.answers)}
-            own["share"] = one.value
-        else:
-            own |= {"difference": one.value, "d_z": one.d_z, "superiority": one.superiority}
-        ends = ("low", "high", "low_both", "high_both", "p_value", "p_holm", "listeners")
-        compared.append(own | {name: getattr(one, name) for name in ends})
-    out, listeners = excluded_by(analysis), list[Record]()
-    agreements = {one.listener: one for one in analysis.agreements}
-    for check in analysis.screening.checks:
-        one_of = agreements.get(check.listener)
-        agreed = {name: getattr(one_of, name, None) for name in ("correlation", "offset")}
-        kept = {"kept": "no" if check.listener in out else "yes"}
-        excluded = {"excluded": out.get(check.listener, "")}
-        listeners.append({**vars(check), **agreed, **kept, **excluded})
+    out = dict[str, str]()
+    for left in analysis.screening.exclusions:
+        out[left.listener] = "; ".join(filter(None, (out.get(left.listener), left.reason)))
+    nothing = {"correlation": None, "offset": None}
     means = {"after": analysis.means, "before": analysis.means_before}
+    pairs = {"ab": "preferences", "abx": "abx"}.get(analysis.study.form, "pairs")
     found: dict[str, list[Record]] = {
         "scores": [{"screening": when, **vars(m)} for when, of in means.items() for m in of],
-        {"ab": "preferences", "abx": "abx"}.get(form, "pairs"): compared,
-        "abx-listeners": [vars(result) for c in analysis.comparisons for result in c.by_listener],
-        "items": [
-            {k: v for k, v in vars(one).items() if k != "by_condition"}
-            | {f"mean_{c}": value for c, value in one.by_condition.items()}
-            for one in analysis.items
+        pairs: [one.record for one in analysis.comparisons],
+        "abx-listeners": [result for c in analysis.comparisons for result in c.by_listener],
+        "items": list(analysis.items),
+        "listeners": [
+            vars(check)
+            | analysis.agreements.get(check.listener, nothing)
+            | {"kept": "no" if check.listener in out else "yes"}
+            | {"excluded": out.get(check.listener, "")}
+            for check in analysis.screening.checks
         ],
-        "listeners": listeners,
     }
     mark: Record = {"simulated": "yes"} if analysis.study.simulated else {}
     return {name: [{**r, **mark} for r in records] for name, records in found.items()}

@@ -30,7 +30,7 @@ def levels_db(audio: Audio, top_hz: float) -> Picture:
     Returns
     -------
     array, shape (`HEIGHT`, `WIDTH`)
-        The highest frequency first.
+        The highest frequency first; rows in equal steps of mel.
     """
     mono = audio.samples.mean(axis=0)
     padded = np.pad(mono, (_WINDOW // 2, _WINDOW // 2 + _WINDOW))
@@ -38,14 +38,15 @@ def levels_db(audio: Audio, top_hz: float) -> Picture:
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[starts]
     spectrum = np.fft.rfft(frames * np.hanning(_WINDOW), axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).reshape(WIDTH, _FRAMES_PER_COLUMN, -1).mean(1)
-    rows = _band_means(power, edges_hz(top_hz) * _WINDOW / audio.rate_hz)
-    return np.asarray(10 * np.log10(rows.T[::-1] + _SILENCE))
-
-
-def edges_hz(top_hz: float) -> NDArray[np.float64]:
-    """Limits of the rows of a picture in Hz, equal steps of mel, shape (`HEIGHT` + 1,)."""
     top_mel = _MEL * np.log1p(top_hz / 700)
-    return np.asarray(700 * np.expm1(np.linspace(0, top_mel, HEIGHT + 1) / _MEL))
+    edges_hz = 700 * np.expm1(np.linspace(0, top_mel, HEIGHT + 1) / _MEL)
+    # Mean power between edges that are given in bins and may lie within one.
+    total = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
+    edges = np.clip(edges_hz * _WINDOW / audio.rate_hz + 0.5, 0, total.shape[1] - 1)
+    whole = np.minimum(edges.astype(np.intp), total.shape[1] - 2)
+    upto = total[:, whole] + (edges - whole) * (total[:, whole + 1] - total[:, whole])
+    rows = np.diff(upto, axis=1) / np.maximum(np.diff(edges), 1e-9)
+    return np.asarray(10 * np.log10(rows.T[::-1] + _SILENCE))
 
 
 def marks(top_hz: float) -> list[tuple[str, float]]:
@@ -57,15 +58,6 @@ def marks(top_hz: float) -> list[tuple[str, float]]:
         for hz, height in heights
         if height < 97
     ]
-
-
-def _band_means(power: Picture, edges: Picture) -> Picture:
-    """Mean power between band edges that are given in bins and may lie within one."""
-    total = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
-    edges = np.clip(edges + 0.5, 0, total.shape[1] - 1)
-    whole = np.minimum(edges.astype(np.intp), total.shape[1] - 2)
-    upto = total[:, whole] + (edges - whole) * (total[:, whole + 1] - total[:, whole])
-    return np.asarray(np.diff(upto, axis=1) / np.maximum(np.diff(edges), 1e-9))
 
 
 def spectrogram_image(levels: Picture, top_db: float) -> bytes:

@@ -8,8 +8,8 @@ listeners rated all items, everything here reduces to the t interval on listener
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ from snacbench.listening.study import Study
 from snacbench.listening.test import RESERVED
 from snacbench.rows import ConditionSummary
 from snacbench.tables.run_rows import ALL_DOMAINS
-from snacbench.types import DOMAINS, Domain
+from snacbench.types import DOMAINS
 
 Floats = NDArray[np.float64]
+Record = dict[str, Any]
+"""A line of a table, by the names of the columns that files have."""
 
-LOWEST, HIGHEST = 0.0, 100.0
+SCALE = {"lowest": 0.0, "highest": 100.0}
 LEAST_ITEMS = 5
 """Below this many items, nothing is said about items that were not in the test."""
 
@@ -32,12 +34,9 @@ LEAST_ITEMS = 5
 class Ratings:
     """Every rating of a study.
 
-    Attributes
-    ----------
-    conditions : tuple of str
-        Systems first, in the test's order, then the reference and the anchors.
-    scores : array, shape (listeners, items, conditions)
-        0 (bad) to 100 (excellent); NaN where a listener did not rate.
+    `scores`, shape (listeners, items, conditions), run from 0 (bad) to 100 (excellent) and are NaN
+    where a listener did not rate. Conditions are the systems in the test's order, then the
+    reference and the anchors.
     """
 
     listeners: tuple[str, ...]
@@ -59,12 +58,11 @@ class Ratings:
 def ratings_of(study: Study) -> Ratings:
     """The ratings of a study as one array."""
     rated, heard = {r.condition for r in study.ratings}, {r.item for r in study.ratings}
-    conditions = [name for name in (*study.systems, *RESERVED) if name in rated]
     items = dict.fromkeys([*study.domains, *(r.item for r in study.ratings)])
     names = (
         tuple(dict.fromkeys(r.listener for r in study.ratings)),
         tuple(item for item in items if item in heard),
-        tuple(conditions),
+        tuple(name for name in (*study.systems, *RESERVED) if name in rated),
     )
     scores = np.full(tuple(map(len, names)), np.nan)
     listener, item, condition = ({name: i for i, name in enumerate(of)} for of in names)
@@ -109,12 +107,8 @@ def estimate(
     both, which errs on the wide side (Cameron, Gelbach and Miller, "Robust inference with multiway
     clustering", Journal of Business and Economic Statistics 29(2), 2011, subtract it).
 
-    Parameters
-    ----------
-    values : array, shape (listeners, items)
-        NaN: not rated; at least one value.
-    lowest, highest : float
-        Where the scale ends, and intervals with it.
+    `values`, shape (listeners, items), are NaN where not rated, and at least one is there; `lowest`
+    and `highest` are where the scale ends, and intervals with it.
     """
     there = np.isfinite(values)
     values = values[there.any(axis=1)][:, there.any(axis=0)]
@@ -144,16 +138,12 @@ def estimate(
 
 
 def listener_means(values: Floats) -> Floats:
-    """Mean of each listener over the items that they rated; NaN for one without a value.
+    """Mean over the items (axis 1) that each listener rated; NaN for one without a value.
 
     For what is compared within listeners, such as differences of two systems on a page: there,
     how hard an item is cancels, and which items a listener got is chance. Taking off item means as
     well gains little and, with few listeners an item, finds differences that are not there
     (simulated: 5 to 12 % of the time at a level of 5 %, where plain means keep to 3 to 5 %).
-
-    Parameters
-    ----------
-    values : array, shape (listeners, items, ...)
     """
     there = np.isfinite(values)
     with np.errstate(invalid="ignore"):
@@ -161,68 +151,33 @@ def listener_means(values: Floats) -> Floats:
 
 
 def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ...]:
-    """Every condition over all items, then over those of each domain where there are several.
-
-    Parameters
-    ----------
-    level : float
-        Of the intervals, which end where the scale ends.
-    """
+    """Every condition over all items, then over those of each domain where there are several."""
     ratings, found = ratings_of(study), []
-    groups: dict[str, Sequence[str]] = {ALL_DOMAINS: ratings.items}
-    by_domain = {
-        domain: [item for item in ratings.items if study.domains.get(item, "unknown") == domain]
-        for domain in DOMAINS
-    }
-    present = {domain: items for domain, items in by_domain.items() if items}
-    for domain, items in (groups | (present if len(present) > 1 else {})).items():
-        table = ratings.scores[:, [ratings.items.index(item) for item in items]]
+    domains = [study.domains.get(item, "unknown") for item in ratings.items]
+    present = [domain for domain in DOMAINS if domain in domains]
+    for domain in (ALL_DOMAINS, *(present if len(present) > 1 else ())):
+        rows = [k for k, of in enumerate(domains) if domain in (ALL_DOMAINS, of)]
         for column, condition in enumerate(ratings.conditions):
-            scores = table[:, :, column]
-            if not np.isfinite(scores).any():
-                continue
-            e = estimate(scores, level, lowest=LOWEST, highest=HIGHEST)
-            first, median, third = np.nanpercentile(scores, [25, 50, 75])
-            found.append(
-                ConditionSummary(
-                    condition=condition,
-                    domain=domain,
-                    mean=e.mean,
-                    low=e.low,
-                    high=e.high,
-                    low_both=e.low_both,
-                    high_both=e.high_both,
-                    median=float(median),
-                    first_quartile=float(first),
-                    third_quartile=float(third),
-                    n=e.n,
-                    listeners=e.listeners,
-                    items=e.items,
-                    kbps=study.kbps.get(condition),
-                )
-            )
+            scores = ratings.scores[:, rows, column]
+            if np.isfinite(scores).any():
+                first, median, third = map(float, np.nanpercentile(scores, [25, 50, 75]))
+                spread: Record = {
+                    "median": median,
+                    "first_quartile": first,
+                    "third_quartile": third,
+                }
+                e = vars(estimate(scores, level, **SCALE))
+                kbps = study.kbps.get(condition)
+                found.append(ConditionSummary(condition, domain, **e, **spread, kbps=kbps))
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class ItemEffect:
-    """One item: how its systems were rated, 0 to 100, higher is better.
+def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
+    """Every item, hardest first: how it was rated, 0 to 100, higher is better.
 
-    `mean` is over systems and listeners, with its interval over listeners; `by_condition` has the
-    mean over listeners of each condition.
+    ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is the
+    mean of a condition over listeners.
     """
-
-    item: str
-    domain: Domain
-    mean: float
-    low: float | None
-    high: float | None
-    by_condition: Mapping[str, float]
-    listeners: int
-
-
-def item_effects(study: Study, *, level: float = 0.95) -> tuple[ItemEffect, ...]:
-    """Every item, hardest first."""
     ratings, found = ratings_of(study), []
     for row, item in enumerate(ratings.items):
         scores = ratings.scores[:, row]
@@ -233,9 +188,9 @@ def item_effects(study: Study, *, level: float = 0.95) -> tuple[ItemEffect, ...]
         }
         present = [k for k, name in enumerate(ratings.systems) if name in by_condition]
         over_systems = scores[:, present].mean(axis=1)[:, None]  # one value per listener
-        if not present or not np.isfinite(over_systems).any():
-            continue
-        e = estimate(over_systems, level, lowest=LOWEST, highest=HIGHEST)
-        domain = study.domains.get(item, "unknown")
-        found.append(ItemEffect(item, domain, e.mean, e.low, e.high, by_condition, e.listeners))
-    return tuple(sorted(found, key=lambda one: one.mean))
+        if present and np.isfinite(over_systems).any():
+            e = estimate(over_systems, level, **SCALE)
+            record: Record = {"item": item, "domain": study.domains.get(item, "unknown")}
+            record |= {name: getattr(e, name) for name in ("mean", "low", "high", "listeners")}
+            found.append(record | {f"mean_{name}": of for name, of in by_condition.items()})
+    return sorted(found, key=lambda one: one["mean"])

@@ -46,22 +46,34 @@ class Section:
 
 def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[Section]:
     """Every listening test whose results are in the run; draws their figures."""
+    from snacbench.plots.style import WIDTH_IN, write_figure
+
     summaries = {row.test: row for row in folder.read(ListeningSummary)}
     scores = list(folder.read(ListenerScore)) if summaries else []
     found = []
     for number, (test, summary) in enumerate(summaries.items(), start=1):
         of_test = [score for score in scores if score.test == test]
-        form = _FORMS.get(summary.form, summary.form)
         simulated = " (simulated)" if summary.simulated else ""
+        drawn: list[Mapping[str, str]] = []
+        for name, figure in figures_of(summary, of_test, [c.spec for c in rows.codecs]).items():
+            # Numbered, not named: a test's name is anybody's, a file's is ours.
+            stem = target / "figures" / f"listening-{number}-{name}"
+            (path,) = write_figure(figure, stem, ["svg"])
+            title = _TITLES.get(name, name) + simulated.upper()
+            wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
+            drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
+        form = _FORMS.get(summary.form, summary.form)
         table = (_compared if summary.form in ("ab", "abx") else _rated)(summary, form + simulated)
-        figures = tuple(_figures(summary, of_test, rows, target, number))
         agreement = _agreement(of_test, rows, simulated)
-        found.append(Section(summary, form, html_fragment([table]), figures, agreement))
+        found.append(Section(summary, form, html_fragment([table]), tuple(drawn), agreement))
     return found
 
 
-def _interval(mean: float, low: float | None, high: float | None, level: float) -> Interval:
-    return Interval(mean, low, high, level, 0, 0, "")
+def _cell(
+    value: float, low: float | None, high: float | None, level: float, scale: float = 1
+) -> Cell:
+    low, high = (None if end is None else scale * end for end in (low, high))
+    return Cell(scale * value, Interval(scale * value, low, high, level, 0, 0, ""))
 
 
 def _intervals_note(summary: ListeningSummary) -> str:
@@ -71,13 +83,11 @@ def _intervals_note(summary: ListeningSummary) -> str:
 
 def _rated(summary: ListeningSummary, title: str) -> Table:
     """A row per condition: rate, mean score of all items and of each domain, spread."""
-    domains = list(dict.fromkeys(c.domain for c in summary.conditions))
+    domains = dict.fromkeys(c.domain for c in summary.conditions)
+    headings = {d: "mean score" if d == ALL_DOMAINS else d for d in domains}
     columns = (
         Column("kbps", "rate", "kbps"),
-        *(
-            Column(f"mean {d}", "mean score" if d == ALL_DOMAINS else d, better="higher", digits=1)
-            for d in domains
-        ),
+        *(Column(f"mean {d}", of, better="higher", digits=1) for d, of in headings.items()),
         Column("median", "median", digits=1),
         Column("iqr", "IQR", digits=1),
         Column("n", "ratings", digits=0),
@@ -85,18 +95,13 @@ def _rated(summary: ListeningSummary, title: str) -> Table:
     cells: dict[str, dict[str, Cell]] = {}
     for c in summary.conditions:
         row = cells.setdefault(c.condition, {})
-        row[f"mean {c.domain}"] = Cell(c.mean, _interval(c.mean, c.low, c.high, summary.level))
+        row[f"mean {c.domain}"] = _cell(c.mean, c.low, c.high, summary.level)
         if c.domain == ALL_DOMAINS:
-            row |= {
-                "kbps": Cell(c.kbps),
-                "median": Cell(c.median),
-                "iqr": Cell(c.third_quartile - c.first_quartile),
-                "n": Cell(c.n),
-            }
+            row |= {"kbps": Cell(c.kbps), "median": Cell(c.median), "n": Cell(c.n)}
+            row["iqr"] = Cell(c.third_quartile - c.first_quartile)
     rows = tuple(Row(RESERVED.get(name, name), row) for name, row in cells.items() if "n" in row)
     spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
-    notes = (_intervals_note(summary), spread)
-    return Table(title, columns, rows, notes, label_heading="condition")
+    return Table(title, columns, rows, (_intervals_note(summary), spread), "condition")
 
 
 def _compared(summary: ListeningSummary, title: str) -> Table:
@@ -110,10 +115,9 @@ def _compared(summary: ListeningSummary, title: str) -> Table:
     )
     rows = []
     for c in summary.comparisons:
-        low, high = (None if end is None else 100 * end for end in (c.low, c.high))
         tiny = c.p_holm is not None and c.p_holm < 0.001
         cells = {
-            "share": Cell(100 * c.value, _interval(100 * c.value, low, high, summary.level)),
+            "share": _cell(c.value, c.low, c.high, summary.level, 100),
             "answers": Cell(text=" : ".join(map(str, c.answers))),
             "p": Cell(text="< 0.001") if tiny else Cell(c.p_holm),
             "listeners": Cell(c.listeners),
@@ -122,27 +126,7 @@ def _compared(summary: ListeningSummary, title: str) -> Table:
         rows.append(Row(f"{c.first} {'over' if is_ab else 'from'} {second}", cells))
     answers = "for the first, neither, the second" if is_ab else "right and wrong"
     notes = (_intervals_note(summary), f"Answers: {answers}; 50 % is even.")
-    return Table(title, columns, tuple(rows), notes, label_heading="pair")
-
-
-def _figures(
-    summary: ListeningSummary,
-    scores: Sequence[ListenerScore],
-    rows: RunRows,
-    target: Path,
-    number: int,
-) -> list[Mapping[str, str]]:
-    from snacbench.plots.style import WIDTH_IN, write_figure
-
-    drawn: list[Mapping[str, str]] = []
-    for name, figure in figures_of(summary, scores, [c.spec for c in rows.codecs]).items():
-        # Numbered, not named: a test's name is anybody's, a file's is ours.
-        stem = target / "figures" / f"listening-{number}-{name}"
-        (path,) = write_figure(figure, stem, ["svg"])
-        title = _TITLES.get(name, name) + (" (SIMULATED)" if summary.simulated else "")
-        wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
-        drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
-    return drawn
+    return Table(title, columns, tuple(rows), notes, "pair")
 
 
 def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -> str:
@@ -150,9 +134,9 @@ def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -
     from snacbench.stats.correlation import rank_correlation  # takes scipy along
 
     rated, found = mean_ratings(scores), []
+    lower = {metric.name for metric in rows.run.metrics if metric.better == "lower"}
     for metric in rows.metrics:
-        spec = next((m for m in rows.run.metrics if m.name == metric), None)
-        sign = -1.0 if spec and spec.better == "lower" else 1.0
+        sign = -1.0 if metric in lower else 1.0
         values = {
             codec: {clip: sign * value for clip, value in of.items()}
             for codec, of in scores_of([rows], metric, ALL_DOMAINS).items()
@@ -161,7 +145,7 @@ def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -
         if one.n:
             rho = Cell(text=f"– {one.reason}")
             if one.value is not None:
-                rho = Cell(one.value, _interval(one.value, one.low, one.high, 0.95))
+                rho = _cell(one.value, one.low, one.high, 0.95)
             pairs = Cell(text=f"{one.n} of {one.clips} clips")
             found.append(Row(metric, {"rho": rho, "pairs": pairs}))
     if not found:

@@ -10,6 +10,8 @@ from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, Item, Listen
 
 GOOD = {REFERENCE: 100.0, ANCHOR70: 50.0, ANCHOR35: 20.0}
 
+Scores = dict[tuple[str, str], dict[str, float]]
+
 
 def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: Any) -> Study:
     """A MUSHRA study of (listener, item) -> condition -> score."""
@@ -19,14 +21,14 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
         for condition, score in of.items()
     )
     names = dict.fromkeys(r.condition for r in ratings)
-    form = "mushra" if ANCHOR70 in names else "mushra-no-anchors"
-    listeners = tuple(Listener(name) for name in dict.fromkeys(r.listener for r in ratings))
-    systems = tuple(n for n in names if n not in (REFERENCE, ANCHOR35, ANCHOR70))
     made: dict[str, Any] = {
-        "name": "t", "form": form, "listeners": listeners, "systems": systems, "ratings": ratings,
-        **fields,
-    }  # fmt: skip
-    return Study(**made)
+        "name": "t",
+        "form": "mushra" if ANCHOR70 in names else "mushra-no-anchors",
+        "listeners": tuple(map(Listener, dict.fromkeys(r.listener for r in ratings))),
+        "systems": tuple(n for n in names if n not in (REFERENCE, ANCHOR35, ANCHOR70)),
+        "ratings": ratings,
+    }
+    return Study(**{**made, **fields})
 
 
 def items_of(count: int) -> list[str]:
@@ -34,13 +36,8 @@ def items_of(count: int) -> list[str]:
 
 
 def listener_with(
-    name: str,
-    items: int,
-    *,
-    low_references: int = 0,
-    high_anchors: int = 0,
-    **scores: float,
-) -> dict[tuple[str, str], dict[str, float]]:
+    name: str, items: int, *, low_references: int = 0, high_anchors: int = 0, **scores: float
+) -> Scores:
     """A listener who misses the reference on the first items, and takes the anchor for good."""
     return {
         (name, item): {
@@ -69,9 +66,8 @@ def a_test(**fields: Any) -> ListeningTest:
             for d in ("speech", "music") for k in (1, 2, 3)
         ),
         "training": (Item(id="practice", clip="set/p", duration_s=8.0),),
-        **fields,
     }  # fmt: skip
-    return ListeningTest(**given)
+    return ListeningTest(**{**given, **fields})
 
 
 def numbered_test(
@@ -107,11 +103,5 @@ def abx(listener: str, right: int, trials: int, *, system: str = "a") -> list[Ch
 def choice_study(
     choices: Sequence[Choice], form: str, systems: Sequence[str] = ("a", "b")
 ) -> Study:
-    names = dict.fromkeys(c.listener for c in choices)
-    return Study(
-        "t",
-        form,
-        tuple(Listener(n) for n in names),
-        tuple(systems),
-        choices=tuple(choices),  # type: ignore[arg-type]
-    )
+    listeners = tuple(map(Listener, dict.fromkeys(c.listener for c in choices)))
+    return Study("t", form, listeners, tuple(systems), choices=tuple(choices))  # type: ignore[arg-type]
