@@ -24,7 +24,6 @@ from snacbench.listening.design import (
     pages_of,
     write_test,
 )
-from snacbench.listening.design import test_text as text_of
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System, read_test
 from snacbench.listening.texts import texts_of
 from snacbench.rows import Bits, ClipMeasures, Coded
@@ -279,7 +278,7 @@ def test_test_yaml_is_readable_and_reads_the_same(run: RunFolder, tmp_path: Path
     assert "pages_per_listener: null" in text
     for field in ListeningTest.model_fields:
         assert f"\n{field}:" in text, f"{field} is not written"
-    assert text_of(read_test(tmp_path)) == text
+    assert write_test(tmp_path, read_test(tmp_path)).read_text("utf-8") == text
 
 
 words = st.text(max_size=60) | st.text(

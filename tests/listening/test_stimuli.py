@@ -342,9 +342,9 @@ def test_a_full_disk_leaves_the_old_stimuli(
 def test_a_delay_counts_at_the_rate_of_the_decoded_file(place: tuple[RunFolder, Path]) -> None:
     run, _ = place
     run.append([Calibration("late@8kbps", 14 / 48_000, 0.9, 1.0, True)])
-    assert RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)[1:] == (7, 24_000)
+    assert RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)[1] == (7, 24_000)
     run.append([Calibration("late@8kbps", 14 / 48_000, 0.1, 0.1, False)])
-    audio, delay, _ = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
+    audio, (delay, _) = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
     assert (delay, audio.num_samples) == (0, 120_000)
     assert RunSignals.of(run).source("set/c").rate_hz == 44_100
 
