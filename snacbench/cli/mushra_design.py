@@ -103,16 +103,14 @@ def design(
             target,
             systems=selectors,
             **wishes,
-            begin=lambda count: bar.begin("excerpts", count),
-            step=lambda: bar.step("excerpts"),
+            progress=bar,
         )
         facts = make_test(
             target,
             test,
             format_="flac" if flac else "wav",
             webmushra=export == "webmushra",
-            begin=lambda count: bar.begin("stimuli", count),
-            step=lambda: bar.step("stimuli"),
+            progress=bar,
         )
     _show_items(test, facts)
     err.print("Edit the texts, above all consent and contact, then: snacbench mushra serve", end="")
@@ -149,8 +147,7 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
             test,
             told,
             format_=format_,
-            begin=lambda count: bar.begin("stimuli", count),
-            step=lambda: bar.step("stimuli"),
+            progress=bar,
         )
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)

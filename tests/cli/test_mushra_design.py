@@ -9,7 +9,7 @@ from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.listening.stimuli import read_facts
 from snacbench.listening.test import read_test
 from tests.cli.in_process import call
-from tests.listening.audio_run import make_audio_run
+from tests.support.audio_run import make_audio_run
 
 
 @pytest.fixture(scope="module")
