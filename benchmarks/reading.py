@@ -145,7 +145,7 @@ def _run_measured(arguments: list[str]) -> None:
     if arguments[0] == "report data":
         _write_report_data(*map(Path, arguments[1:]))
     else:
-        from snacbench.cli.main import cli
+        from snacbench.cli.verbs import cli
 
         cli.main(arguments, standalone_mode=False)
     own, helpers = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -156,7 +156,7 @@ def _run_measured(arguments: list[str]) -> None:
 
 def _write_report_data(run: Path, out: Path) -> None:
     """What ``snacbench report`` does, but for players and figures."""
-    from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
+    from snacbench.cli import results  # noqa: F401 - takes as long to load as the verb does
     from snacbench.report.build import Beside, clips_to_play, write_page
     from snacbench.tables.run_rows import RunRows
 

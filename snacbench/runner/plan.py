@@ -15,7 +15,7 @@ from snacbench.errors import MissingPackage, TestSetError, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
 from snacbench.plugins import refused, select_metrics
-from snacbench.progress import FileProgress, Progress, Silent
+from snacbench.progress import Progress, Silent
 from snacbench.request import Precision, Request
 from snacbench.runner.versions import make_ready
 from snacbench.selectors import family_models, model_named, select, with_absolute_paths
@@ -151,7 +151,7 @@ def locate_all(
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
     """
-    shown = FileProgress(progress or Silent())
+    shown = progress or Silent()
     selectors = dict.fromkeys(codec.selector for codec in codecs)
     weights = {name: locate(model_named(name), policy, shown) for name in selectors}
     located = []

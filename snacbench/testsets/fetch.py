@@ -19,6 +19,8 @@ from snacbench import download
 from snacbench.errors import TestSetError
 from snacbench.files import atomic
 from snacbench.progress import Progress, Silent
+from snacbench.download import fetch_file
+from snacbench.progress import Progress
 from snacbench.testsets.corpora.corpus import Corpus, Download
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it

@@ -19,6 +19,10 @@ from tests.support.kept_runs import (kept_run)
 from tests.support.code_corpora import levels
 from tests.rate.coding.corpora import levels
 from tests.support.kept_runs import keep, kept_run
+from snacbench.store.folder import RunFolder
+from snacbench.store.merge import merge
+from tests.kept_runs import keep, kept_run
+from tests.support.command_line import call
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_some_codecs_of_a_run(tmp_path: Path) -> None:
 def test_what_is_refused(run: RunFolder, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no entropy coder 'statik'; did you mean static"):
         call("entropy", run.path, "--coders", "statik")
-    with pytest.raises(UserError, match="names no coder; there are static, adaptive"):
+    with pytest.raises(UnknownName, match="no entropy coder ''; there are: static, adaptive"):
         call("entropy", run.path, "--coders", ",")
     with pytest.raises(StoreError, match="holds no run"):
         call("entropy", tmp_path)

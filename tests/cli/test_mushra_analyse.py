@@ -16,6 +16,8 @@ from tests.cli.in_process import call
 from tests.listening.studies import a_test
 from tests.support.synthetic_runs import make_run
 from tests.support.studies import a_test
+from snacbench.store.folder import RunFolder
+from tests.support.command_line import call
 from tests.synthetic_runs import make_run
 
 
@@ -71,11 +73,6 @@ def test_options_reach_the_analysis(rehearsal: tuple[Path, Path, Path], tmp_path
     text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
     assert "16 simulated listeners took part; none was excluded." in text
     assert "90 % confidence intervals" in text
-
-
-def test_a_test_without_answers(rehearsal: tuple[Path, Path, Path]) -> None:
-    with pytest.raises(UserError, match="has no answers yet"):
-        call("mushra", "analyse", rehearsal[0])
 
 
 def test_only_training_pages_are_answered(rehearsal: tuple[Path, Path, Path]) -> None:

@@ -13,6 +13,8 @@ import pytest
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import FAST, Run, run_in, write_wav
+from snacbench.store.folder import RunFolder
+from tests.support.command_line import FAST, Run, run_in, write_wav
 
 pytest.importorskip("torch")
 
@@ -116,10 +118,3 @@ def test_show_and_list(place: Path) -> None:
     listed = run_in(place, "list", "codecs").stdout
     for prefix in ("snac", "dac", "encodec"):
         assert f"{prefix}:PATH opens" in listed
-
-
-def test_mistakes_end_before_the_run(place: Path) -> None:
-    done = run_in(place, "run", "--codecs", "snac:long.pth", "--data", "clips", "--plan")
-    assert done.returncode == 2, done.stderr
-    assert "config.json is missing: the weights do not tell how" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr

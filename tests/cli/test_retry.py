@@ -11,11 +11,10 @@ import pytest
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
-from tests.cli.conftest import FAST, Run, run_in, write_wav
-from tests.cli.test_plugged_in import on_path
-from tests.cli.test_run import essence
 from tests.plugged import codec, install, metric
 from tests.support.synthetic_runs import make_run
+from tests.support.command_line import FAST, Run, essence, run_in, write_wav
+from tests.synthetic_runs import make_run
 
 MOODY = codec(
     "moody",
@@ -26,16 +25,15 @@ DEAF = metric("ear", value="float(open({folder!r} + '/cache').read())")
 
 
 @pytest.fixture
-def begun(clips: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+def begun(clips: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A run during which a disk was away for a codec, and a cache for a metric."""
     folder = tmp_path / "path"
     install(folder, "moody", MOODY.replace("{folder!r}", repr(str(tmp_path))))
     install(folder, "ears", DEAF.replace("{folder!r}", repr(str(tmp_path))), kinds=("metrics",))
-    environment = on_path(folder)
     options = ("--data", clips, "--limit", "1", *FAST[2:], "--metrics", "si_sdr,ear", "-o", "r")
-    done = run_in(tmp_path, "run", "--codecs", "moody,noise@20dB", *options, env=environment)
+    done = run_in(tmp_path, "run", "--codecs", "moody,noise@20dB", *options, plugged=folder)
     assert done.returncode == 1, done.stderr
-    return tmp_path / "r", environment
+    return tmp_path / "r", folder
 
 
 def statuses(path: Path) -> dict[tuple[str, ...], str]:
@@ -47,20 +45,18 @@ def statuses(path: Path) -> dict[tuple[str, ...], str]:
     return coded | scores  # type: ignore[return-value]
 
 
-def test_what_failed_is_tried_again_and_replaced(
-    begun: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
-    path, environment = begun
+def test_what_failed_is_tried_again_and_replaced(begun: tuple[Path, Path], tmp_path: Path) -> None:
+    path, plugged = begun
     before = statuses(path)
     log = (path / "workers.log").read_text()
     assert "Traceback" in log
     assert "FileNotFoundError" in log
     assert {key[1] for key, status in before.items() if status == "ok"} == {"noise@20dB"}
     (tmp_path / "disk").touch()
-    assert run_in(tmp_path, "run", "--resume", path, env=environment).returncode == 1
+    assert run_in(tmp_path, "run", "--resume", path, plugged=plugged).returncode == 1
     assert statuses(path) == before
     kept = {(r.clip, r.metric): r.value for r in RunFolder.open(path).read(Score) if r.value}
-    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", plugged=plugged)
     assert done.returncode == 1, done.stderr
     assert (
         "retried: 3 codings, 3 of them now ok; 9 scores, 2 of them now ok, 6 failed again"
@@ -75,11 +71,11 @@ def test_what_failed_is_tried_again_and_replaced(
     (tmp_path / "cache").write_text("0.5")
     copy = shutil.copytree(path, tmp_path / "copy")
     for run, options in ((path, ("--metrics", "ear")), (copy, ())):
-        done = run_in(tmp_path, "score", run, *options, "--retry-failed", env=environment)
+        done = run_in(tmp_path, "score", run, *options, "--retry-failed", plugged=plugged)
         assert done.returncode == 0, done.stderr
         assert "retried: 6 scores, 6 of them now ok" in done.stderr
         assert set(statuses(run).values()) <= {"ok", "undefined"}
-    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", plugged=plugged)
     assert done.returncode == 0
     assert "nothing had failed: nothing was retried" in done.stderr
 

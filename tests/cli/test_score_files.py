@@ -14,8 +14,10 @@ from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay
 from snacbench.store.run_folder import RunFolder
 from tests.cli.conftest import Run
+from snacbench.store.folder import RunFolder
 from tests.conftest import broadband
-from tests.outside_runs import score_files, values, write
+from tests.support.command_line import Run
+from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = {"a": 16_000, "b": 44_100, "c": 48_000}
 DELAY_S = 0.025

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from snacbench.cli.table import table
+from snacbench.cli.results import table
 from snacbench.errors import UserError
-from tests.cli.conftest import Run
 from tests.laws.made_runs import System, run_of
+from tests.support.command_line import Run
 from tests.support.written_runs import competition
 
 
@@ -131,9 +131,9 @@ def test_a_standalone_document_is_whole(run: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--with-published",), "no published figures for the layout default; choose --layout dac"),
+        (("--with-published",), "no published figures for the layout default; choose dac"),
         (("--standalone",), "--standalone is for --format latex, found terminal"),
-        (("--label", "two"), "--label is NAME=TEXT, for example snac-24khz=SNAC; found two"),
+        (("--label", "two"), "--label takes NAME=TEXT, such as snac-24khz=SNAC; found 'two'"),
         (("--baseline", "tow"), "no codec named 'tow' to compare with; did you mean two"),
     ],
 )

@@ -19,7 +19,7 @@ from snacbench.types import Codes, WeightsInfo
 from snacbench.weights.locate import locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from tests.hosts import Host, Reply, serve
+from tests.support.hosts import Host, Reply, serve
 
 torch = pytest.importorskip("torch")
 

@@ -19,6 +19,8 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
 from tests.cli.in_process import call
 from tests.support.containers import Case, by_pyav, corpus, sound
+from tests.containers import Case, by_pyav, corpus, sound
+from tests.support.command_line import call
 
 _SUFFIX = ".wav"  # of all of them: a name tells nothing
 

@@ -15,7 +15,7 @@ from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavai
 from snacbench.metrics import _asr
 from snacbench.types import Audio
 from tests.conftest import clip_at
-from tests.hosts import Host, Reply, serve, silent_address
+from tests.support.hosts import Host, Reply, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

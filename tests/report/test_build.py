@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from snacbench.cli.main import cli
+from snacbench.cli.verbs import cli
 from snacbench.errors import StoreError
 from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data

@@ -16,7 +16,7 @@ from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.outside_runs import score_files, values, write
+from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = {"a": 8_000, "b": 16_000, "c": 24_000}
 SECONDS = 2.1

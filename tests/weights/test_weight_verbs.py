@@ -6,78 +6,46 @@ import hashlib
 import json
 import os
 import pickle
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
-from snacbench.cli.main import main
-from tests.hosts import Host, Reply, redirect, serve, silent_address
+from tests.support.command_line import run_in
+from tests.support.hosts import Host, Reply, redirect
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 SNAC, DAC = b'{"sampling_rate": 32000}', pickle.dumps({"state_dict": {}})
 WEIGHTS = b"\x80" + os.urandom(300_000)
 RESOLVE = "/hubertsiuzdak/snac_32khz/resolve"
 ASSET = "/descriptinc/descript-audio-codec/releases/download/0.0.5/weights_16khz.pth"
-SPENT = ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE", "SNACBENCH_LYRA_DIR", "SNACBENCH_WEIGHTS_LOCK")
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with serve() as running:
-        facts = {"X-Repo-Commit": COMMIT}
-        large = {**facts, "X-Linked-Etag": f'"{hashlib.sha256(WEIGHTS).hexdigest()}"'}
-        large["X-Linked-Size"] = str(len(WEIGHTS))
-        for revision in ("main", COMMIT):
-            running.replies[f"{RESOLVE}/{revision}/config.json"] = Reply(SNAC, headers=facts)
-            found = redirect(f"{running.address}/storage".replace("127.0.0.1", "localhost"))
-            found.headers.update(large)
-            running.replies[f"{RESOLVE}/{revision}/pytorch_model.bin"] = found
-        running.replies["/storage"] = Reply(WEIGHTS, ranges=True)
-        running.replies[ASSET] = redirect(f"{running.address}/assets/16?signature=1")
-        running.replies["/assets/16"] = Reply(DAC)
-        yield running
+def filled(all_hosts: Host, monkeypatch: pytest.MonkeyPatch, silent_address: str) -> Host:
+    """The hub has a model of SNAC's, GitHub one of DAC's; the CDN is silent."""
+    monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", silent_address)
+    facts = {"X-Repo-Commit": COMMIT}
+    large = {**facts, "X-Linked-Etag": f'"{hashlib.sha256(WEIGHTS).hexdigest()}"'}
+    large["X-Linked-Size"] = str(len(WEIGHTS))
+    for revision in ("main", COMMIT):
+        all_hosts.replies[f"{RESOLVE}/{revision}/config.json"] = Reply(SNAC, headers=facts)
+        found = redirect(f"{all_hosts.address}/storage".replace("127.0.0.1", "localhost"))
+        found.headers.update(large)
+        all_hosts.replies[f"{RESOLVE}/{revision}/pytorch_model.bin"] = found
+    all_hosts.replies["/storage"] = Reply(WEIGHTS, ranges=True)
+    all_hosts.replies[ASSET] = redirect(f"{all_hosts.address}/assets/16?signature=1")
+    all_hosts.replies["/assets/16"] = Reply(DAC)
+    return all_hosts
 
 
 @pytest.fixture
-def environment(host: Host, tmp_path: Path) -> dict[str, str]:
-    """A home of one's own, and every host here."""
-    return {
-        **dict.fromkeys(SPENT, ""),
-        **dict.fromkeys(("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT"), host.address),
-        "SNACBENCH_ENCODEC_ENDPOINT": silent_address(),
-        "HOME": str(tmp_path / "home"),
-        "HF_HOME": str(tmp_path / "hf"),
-        "TORCH_HOME": str(tmp_path / "torch"),
-        "XDG_CACHE_HOME": "",
-        "XDG_STATE_HOME": "",
-        "SNACBENCH_CACHE": str(tmp_path / "cache"),
-        "SNACBENCH_STATE": str(tmp_path / "state"),
-        "NO_PROXY": "127.0.0.1,localhost",
-    }
-
-
-@pytest.fixture
-def weights(
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-) -> Callable[..., tuple[int, str, str]]:
-    """``weights("list")``: exit code, standard output and standard error, in this process."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hf"))  # read when imported
+def weights(filled: Host, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """``weights("list")``: exit code, standard output and standard error."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["snacbench", "weights", *arguments])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        shown = capsys.readouterr()
-        assert isinstance(stopped.value.code, int)
-        return stopped.value.code, shown.out, shown.err
+        done = run_in(tmp_path, "weights", *arguments, env={"HF_HUB_OFFLINE": ""})
+        return done.returncode, done.stdout, done.stderr
 
     return run
 
@@ -88,7 +56,7 @@ def line(output: str, *words: str) -> str:
     return found
 
 
-def test_fetch_list_path_and_verify(weights, host, tmp_path):
+def test_fetch_list_path_and_verify(weights, filled, tmp_path):
     code, out, err = weights("fetch", "snac-32khz", "dac-16khz")
     assert code == 0, err
     folder = tmp_path / "cache" / "weights" / "snac-32khz"
@@ -121,9 +89,9 @@ def test_fetch_list_path_and_verify(weights, host, tmp_path):
     assert entry["commit"] == COMMIT
     assert entry["sha256"] == hashlib.sha256(WEIGHTS).hexdigest()
 
-    host.asked.clear()
+    filled.asked.clear()
     assert weights("fetch", "snac-32khz")[0] == 0
-    assert host.asked == []
+    assert filled.asked == []
 
 
 def test_verify_names_what_changed_and_accept_settles_it(weights, tmp_path):
@@ -143,12 +111,6 @@ def test_verify_names_what_changed_and_accept_settles_it(weights, tmp_path):
     assert code == 0
     assert "snac-32khz: recorded anew: config.json, pytorch_model.bin" in out
     assert weights("verify")[0] == 0
-
-
-def test_accept_of_what_is_not_here(weights):
-    code, out, _ = weights("verify", "--accept", "snac-32khz")
-    assert code == 0
-    assert "snac-32khz: recorded anew: nothing is here; the next fetch records" in out
 
 
 def test_a_family_stands_for_what_a_run_of_it_needs(weights):
@@ -185,12 +147,12 @@ def test_all_fetches_what_it_can_and_names_the_rest(weights):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_mistakes(weights, host, arguments, message):
+def test_mistakes(weights, filled, arguments, message):
     code, _, err = weights(*arguments)
     assert code == 2
     assert message in " ".join(err.split())
     if "--offline" in arguments:
-        assert host.asked == []
+        assert filled.asked == []
 
 
 def test_models_without_published_weights_say_so(weights):
@@ -200,15 +162,16 @@ def test_models_without_published_weights_say_so(weights):
     assert "weights/embedded/snac-mini/model.safetensors" in out
 
 
-def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(cli, environment, host, tmp_path):
+def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):
     run = ("run", "--codecs", "dac-16khz@3q", "--limit", "1", "-o", tmp_path / "r")
-    done = cli(*run, "--offline", env=environment)
+    online = {"HF_HUB_OFFLINE": ""}
+    done = run_in(tmp_path, *run, "--offline", env=online)
     assert done.returncode == 2
     assert "snacbench weights fetch dac-16khz" in done.stderr
-    assert host.asked == []
-    done = cli(*run, env=environment)  # fetched, but no model: the host's file is a stand-in
+    assert filled.asked == []
+    done = run_in(tmp_path, *run, env=online)  # fetched, but no model: the file is a stand-in
     assert "fetching dac-16khz/weights_16khz_8kbps_0.0.5.pth" in done.stderr
-    assert "GET /assets/16?signature=1" in host.asked
-    plan = cli("run", "--codecs", "snac,opus@14", "--plan", "--offline", env=environment)
+    assert "GET /assets/16?signature=1" in filled.asked
+    plan = run_in(tmp_path, "run", "--codecs", "snac,opus@14", "--plan", "--offline", env=online)
     assert plan.returncode == 0, plan.stderr
     assert "published weights are not cached and offline, nobody is asked" in plan.stderr

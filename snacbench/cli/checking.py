@@ -1,4 +1,4 @@
-"""``snacbench check``: what is installed, and which weights and test sets are at hand."""
+"""``snacbench check`` and ``check-codec``: what is here and works, and what a codec promises."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 
-from snacbench.cli.list import show_refused
-from snacbench.cli.terminal import show_rows
+from snacbench.api.signals import check_codec as codec_findings
+from snacbench.cli.catalog import show_refused
+from snacbench.cli.terminal import ProgressBar, show_line, show_rows
+from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.errors import TestSetError
 from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metrics, refused
@@ -30,7 +32,7 @@ from snacbench.testsets import NAMED_SETS
 from snacbench.weights.locate import state_of
 from snacbench.weights.policy import parse_policy
 
-EXIT_BROKEN = 2
+EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
 
 _DEMONSTRATION = "snac-mini,dac-mini,encodec-mini"
 _FOR_ALL = {
@@ -43,11 +45,11 @@ _FOR_ALL = {
 
 
 @click.command
-@click.option("--weights", multiple=True, default=("auto",), help="As for run.")
-@click.option("--agreement", is_flag=True, help="Compare codes with those of the CPU in fp32.")
-@click.option("--codecs", default=_DEMONSTRATION, show_default=True, help="Which to compare.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cuda", show_default=True)
-@click.option("--precision", type=click.Choice(PRECISIONS), default="fp32", show_default=True)
+@option("--weights", ("auto",), "As for run.", multiple=True)
+@option("--agreement", bool, "Compare codes with those of the CPU in fp32.")
+@option("--codecs", _DEMONSTRATION, "Which to compare.")
+@option("--device", click.Choice(["cpu", "cuda"]), default="cuda")
+@option("--precision", click.Choice(PRECISIONS), default="fp32")
 def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     """Report what is installed, and which weights and test sets are at hand.
 
@@ -57,32 +59,12 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     computes them in 32-bit floats, on excerpts of the quick set.
     """
     if agreement:
-        _agreement(Request(weights=weights, limit=1, **compared))
+        _show_agreement(Request(weights=weights, limit=1, **compared))
         return 0
-    return _report(weights)
-
-
-def _agreement(request: Request) -> None:
-    plan = with_weights(make_plan(request))
-    rows = [
-        (
-            row.codec,
-            row.computed,
-            row.baseline,
-            f"{row.equal} of {row.tokens}",
-            "-" if row.share is None else f"{row.share:.3%}",
-            "equal" if row.snr_db is None else f"{row.snr_db:.1f} dB",
-        )
-        for row in agreements(plan)
-    ]
-    show_rows(("codec", "computed on", "compared with", "codes equal", "share", "audio SNR"), rows)
-
-
-def _report(weights: tuple[str, ...]) -> int:
     policy = parse_policy(weights)
     show_rows(("package", "version"), list(package_versions().items()))
-    click.echo()
     models, specs = codec_models().values(), [metric.spec for metric in metrics().values()]
+    click.echo()
     rows = [(model.name, _state(model.requires), state_of(model, policy)) for model in models]
     show_rows(("codec", "packages", "weights"), rows)
     click.echo()
@@ -92,23 +74,37 @@ def _report(weights: tuple[str, ...]) -> int:
     click.echo()
     show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
     click.echo()
-    rows = [(use, str(folder), _place(folder)) for use, folder in _folders().items()]
-    show_rows(("folder", "path", "state"), rows)
+    show_rows(("folder", "path", "state"), _folders())
     show_refused(refused())
-    needs = [*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs)]
-    return _show_faults(dict.fromkeys(package for packages in needs for package in packages))
+    needs = (*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs))
+    packages = dict.fromkeys(package for packages in needs for package in packages)
+    wanted = (package for package in packages if package not in EXTRAS or is_installed(package))
+    faults = dict.fromkeys(str(fault) for package in wanted if (fault := fault_of(package)))
+    for sentence in faults:
+        click.echo(f"error: {sentence}", err=True)
+    return EXIT_BROKEN_PACKAGE if faults else 0
 
 
-def _folders() -> dict[str, Path]:
-    """Folders that are written beside those that the user names, by what they are for."""
-    kept = {"cache": cache_folder(), "records of weights": state_folder()}
+def _show_agreement(request: Request) -> None:
+    rows = []
+    for row in agreements(with_weights(make_plan(request))):
+        share = "-" if row.share is None else f"{row.share:.3%}"
+        snr = "equal" if row.snr_db is None else f"{row.snr_db:.1f} dB"
+        equal = f"{row.equal} of {row.tokens}"
+        rows.append((row.codec, row.computed, row.baseline, equal, share, snr))
+    show_rows(("codec", "computed on", "compared with", "codes equal", "share", "audio SNR"), rows)
+
+
+def _folders() -> list[tuple[str, str, str]]:
+    """Folders that are written beside those that the user names."""
+    folders = {"cache": cache_folder(), "records of weights": state_folder()}
     variables = {"numba's cache": NUMBA_VARIABLE, "matplotlib's files": MATPLOTLIB_VARIABLE}
     set_ = {use: Path(os.environ[name]) for use, name in variables.items() if name in os.environ}
-    return {**kept, **set_, "temporary files": Path(tempfile.gettempdir())}
-
-
-def _place(folder: Path) -> str:
-    return "writable" if is_writable(folder) else "may not be written"
+    folders = {**folders, **set_, "temporary files": Path(tempfile.gettempdir())}
+    return [
+        (use, str(folder), "writable" if is_writable(folder) else "may not be written")
+        for use, folder in folders.items()
+    ]
 
 
 def _state(packages: Iterable[str]) -> str:
@@ -120,18 +116,28 @@ def _state(packages: Iterable[str]) -> str:
     return "; ".join(told) or "ok"
 
 
-def _show_faults(packages: Iterable[str]) -> int:
-    """Say what is wrong with packages that should load; extras may be missing."""
-    wanted = (package for package in packages if package not in EXTRAS or is_installed(package))
-    sentences = dict.fromkeys(str(fault) for package in wanted if (fault := fault_of(package)))
-    for sentence in sentences:
-        click.echo(f"error: {sentence}", err=True)
-    return EXIT_BROKEN if sentences else 0
-
-
 def _set_state(name: str) -> str:
     try:
         test_set = NAMED_SETS[name].build()
     except TestSetError as error:
         return str(error)
     return f"{len(test_set.clips)} clips, {test_set.duration_s:.0f} s"
+
+
+@click.command("check-codec")
+@click.argument("name")
+@weights_option
+@offline_option
+def check_codec(name: str, **options: Any) -> int:
+    """Check every operating point that NAME selects against what a codec promises.
+
+    Lengths, channels and rates come back, decoding depends on codes and seed alone, in another
+    process too, rates are those that are stated, silence is coded: docs/adding-a-codec.md.
+    """
+    with ProgressBar() as bar:
+        found = codec_findings(name, **options, progress=bar)
+    rows = [(f.codec, f.check, "failed" if f.reason else "ok", f.reason) for f in found]
+    show_rows(("codec", "check", "", "why"), rows)
+    broken = sum(bool(finding.reason) for finding in found)
+    show_line(f"\n{broken} of {len(found)} checks failed" if broken else "\nall checks passed")
+    return EXIT_BROKEN_PROMISE if broken else 0

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 from rich.filesize import decimal
 
-from snacbench.cli.downloads import DownloadBar, offline_option
-from snacbench.cli.terminal import err, out, show_rows
+from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
+from snacbench.cli.verbs import offline_option, option
 from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
@@ -16,19 +16,11 @@ from snacbench.selectors import select
 from snacbench.weights import inventory
 from snacbench.weights.locate import locate
 from snacbench.weights.lock import lock_path
-from snacbench.weights.policy import (
-    WeightsPolicy,
-    is_published,
-    parse_policy,
-    weights_folder,
-)
+from snacbench.weights.policy import WeightsPolicy, is_published, parse_policy, weights_folder
 
 EXIT_WRONG = 1
-
-names_argument = click.argument("models", nargs=-1, metavar="[MODEL]...")
-folders_option = click.option(
-    "--weights", multiple=True, metavar="DIR", help="DIR or MODEL=DIR, as for run."
-)
+_MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
+_FOLDERS = option("--weights", help="DIR or MODEL=DIR, as for run.", multiple=True, metavar="DIR")
 
 
 @click.group
@@ -41,23 +33,22 @@ def weights() -> None:
 
 
 @weights.command("list", short_help="Which files are where, and by what their digests are known.")
-@names_argument
-@folders_option
+@_MODELS
+@_FOLDERS
 def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
     """List files of weights: size, place, and by what their digests are known."""
-    policy = parse_policy(weights)
-    rows = [
-        (item.model, item.file, _size(item.size_bytes), item.place, item.digest)
-        for model in _named(models)
-        for item in inventory.items(model, policy)
-    ]
+    policy, rows = parse_policy(weights), []
+    for model in _named(models):
+        for item in inventory.items(model, policy):
+            size = "" if item.size_bytes is None else decimal(item.size_bytes)
+            rows.append((item.model, item.file, size, item.place, item.digest))
     show_rows(("model", "file", "size", "where", "digest"), rows)
     click.echo(f"\nsnacbench cache: {weights_folder()}\nlock file: {lock_path()}")
 
 
 @weights.command(short_help="Fetch published weights into snacbench's cache.")
-@names_argument
-@click.option("--all", "everything", is_flag=True, help="Every published model.")
+@_MODELS
+@option("--all everything", bool, "Every published model.")
 @offline_option
 def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
@@ -73,33 +64,30 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
         if everything and not is_published(model):
             continue
         try:
-            _fetch(model, offline=offline)
+            with ProgressBar() as bar:
+                located = locate(model, WeightsPolicy("published", offline=offline), bar)
         except (WeightsUnavailable, WeightsMismatch) as error:
             if not everything:
                 raise
             failed += 1
-            err.print(f"{model.name}: {error}", style="bold red", markup=False, soft_wrap=True)
+            say(f"{model.name}: {error}", style="bold red")
+            continue
+        if located is None:
+            click.echo(f"{model.name}: has no weights")
+            continue
+        for name, path in located.files.items():
+            click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
     return EXIT_WRONG if failed else 0
 
 
-def _fetch(model: CodecModel, *, offline: bool) -> None:
-    with DownloadBar() as bar:
-        located = locate(model, WeightsPolicy("published", offline=offline), bar)
-    if located is None:
-        click.echo(f"{model.name}: has no weights")
-        return
-    for name, path in located.files.items():
-        click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
-
-
 @weights.command(short_help="Read weights again and compare their digests.")
-@names_argument
-@folders_option
-@click.option(
+@_MODELS
+@_FOLDERS
+@option(
     "--accept",
+    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
     multiple=True,
     metavar="MODEL",
-    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
 )
 def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str, ...]) -> int:
     """Read every file that is here again and compare its digest with what is pinned or recorded.
@@ -109,26 +97,20 @@ def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str,
     for model in _named(accept) if accept else ():
         recorded = ", ".join(inventory.accept(model)) or "nothing is here; the next fetch records"
         click.echo(f"{model.name}: recorded anew: {recorded}")
-    policy = parse_policy(weights)
-    verdicts = [
-        verdict
-        for model in _named((*models, *accept))
-        for verdict in inventory.verify(model, policy)
-    ]
-    show_rows(
-        ("model", "state", "file", ""),
-        [(v.model, v.state, str(v.path), "" if v.state == "wrong" else v.detail) for v in verdicts],
-    )
+    policy, named = parse_policy(weights), _named((*models, *accept))
+    verdicts = [verdict for model in named for verdict in inventory.verify(model, policy)]
     wrong = [verdict for verdict in verdicts if verdict.state == "wrong"]
-    out.print(f"\n{len(verdicts)} files read, {len(wrong)} wrong")
+    rows = [(v.model, v.state, str(v.path), "" if v in wrong else v.detail) for v in verdicts]
+    show_rows(("model", "state", "file", ""), rows)
+    show_line(f"\n{len(verdicts)} files read, {len(wrong)} wrong")
     for verdict in wrong:
-        err.print(f"wrong: {verdict.path} {verdict.detail}", markup=False, soft_wrap=True)
+        say(f"wrong: {verdict.path} {verdict.detail}")
     return EXIT_WRONG if wrong else 0
 
 
 @weights.command(short_help="Print where the files of a model are.")
 @click.argument("model")
-@folders_option
+@_FOLDERS
 def path(model: str, weights: tuple[str, ...]) -> None:
     """Print the paths of the files that a run would use, one per line; nothing is fetched."""
     policy = parse_policy(weights)
@@ -143,7 +125,3 @@ def _named(names: Sequence[str]) -> list[CodecModel]:
         return [m for m in codec_models().values() if m.source and m.source.host != "own"]
     models = (model for name in names for model, _ in select(name))
     return list({model.name: model for model in models}.values())
-
-
-def _size(size_bytes: int | None) -> str:
-    return "" if size_bytes is None else decimal(size_bytes)
