@@ -21,8 +21,6 @@ import numpy as np
 
 from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named, shapes_of
 from snacbench.rate.coding.trained import KeptClip, train_tables
-from snacbench.runner.bitstreams import (kept_clips, kept_codecs)
-from snacbench.rate.coding.trained import (KeptClip, train_tables)
 from snacbench.runner.bitstreams import kept_clips, kept_codecs
 from snacbench.selectors import select
 from snacbench.store.run_folder import RunFolder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -64,7 +64,7 @@ class ProgressBar:
         """A stage of so many steps is to be done; of files, bytes."""
         if stage in self._ids:
             self._bar.remove_task(self._ids.pop(stage))
-        facts = {"count": "", "unit": unit, "failed": 0}
+        facts: dict[str, Any] = {"count": "", "unit": unit, "failed": 0}
         self._ids[stage] = self._bar.add_task(stage, False, steps, done, **facts)
         if unit == "bytes":
             size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"

@@ -38,9 +38,8 @@ from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.progress import Progress, Silent
 from snacbench.rows import ClipMeasures, Coded
-from snacbench.store.run_folder import RunFolder
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Audio, Clip, CodecSpec
 from snacbench.units import kbps
 

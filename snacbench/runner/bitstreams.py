@@ -25,7 +25,7 @@ from snacbench.errors import (
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.coding.trained import (KeptClip)
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.request import Request
 from snacbench.rows import Coded, CodedBytes
 from snacbench.runner.loading import LoadedCodec, opened

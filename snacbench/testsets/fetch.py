@@ -19,8 +19,6 @@ from snacbench import download
 from snacbench.errors import TestSetError
 from snacbench.files import atomic
 from snacbench.progress import Progress, Silent
-from snacbench.download import fetch_file
-from snacbench.progress import Progress
 from snacbench.testsets.corpora.corpus import Corpus, Download
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
@@ -53,7 +51,7 @@ def where(corpus: Corpus) -> str:
 
 
 def fetch(
-    item: Download, root: Path, *, progress: download.Progress | None = None, offline: bool = False
+    item: Download, root: Path, *, progress: Progress | None = None, offline: bool = False
 ) -> Fetched:
     """Fetch a file of a corpus unless it is there; what a killed fetch left is taken up again.
 

@@ -11,9 +11,6 @@ import soundfile
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import FAST, Run, write_raw, write_wav
-from tests.cli.in_process import call
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import FAST, Run, call, write_raw, write_wav
 
 TOYS = ("run", "--codecs", "identity,opus@24", *FAST)

@@ -24,9 +24,6 @@ from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import FAST, run_in, write_wav
-from tests.cli.in_process import call
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import FAST, call, run_in, write_wav
 
 CODECS = "snac-mini,encodec-mini@6,opus@14,mp3@64"

@@ -16,9 +16,6 @@ import pytest
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Agreement, ClipMeasures, Coded, CodeHistogram, Score
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import FAST, NO_SPEED, Run, snacbench_command, write_wav
-from tests.cli.in_process import call
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import FAST, NO_SPEED, Run, call, snacbench_command, write_wav
 
 

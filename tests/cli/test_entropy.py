@@ -13,16 +13,9 @@ from snacbench.rate.coding.trained import read_tables
 from snacbench.rows import CodedBytes
 from snacbench.store.merging import merge
 from snacbench.store.run_folder import RunFolder
-from tests.cli.in_process import call
-from tests.kept_runs import (keep)
-from tests.support.kept_runs import (kept_run)
 from tests.support.code_corpora import levels
-from tests.rate.coding.corpora import levels
-from tests.support.kept_runs import keep, kept_run
-from snacbench.store.folder import RunFolder
-from snacbench.store.merge import merge
-from tests.kept_runs import keep, kept_run
 from tests.support.command_line import call
+from tests.support.kept_runs import keep, kept_run
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ import pytest
 
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import FAST, Run, run_in, write_wav
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import FAST, Run, run_in, write_wav
 
 pytest.importorskip("torch")

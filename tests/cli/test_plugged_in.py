@@ -10,8 +10,6 @@ import pytest
 from snacbench.plugins import OWN
 from snacbench.rows import Coded, SpotCheck
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import FAST, Run, run_in
-from snacbench.store.folder import RunFolder
 from tests.plugged import codec, install, metric
 from tests.support.command_line import FAST, Run, run_in
 

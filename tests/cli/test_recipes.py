@@ -11,9 +11,6 @@ from snacbench.recipes import shipped_recipes
 from snacbench.request import Request
 from snacbench.runner.plan import missing
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import NO_SPEED, Run
-from tests.cli.in_process import call
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import NO_SPEED, Run, call
 
 RECIPE = """\

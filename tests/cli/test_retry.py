@@ -12,9 +12,8 @@ from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
 from tests.plugged import codec, install, metric
-from tests.support.synthetic_runs import make_run
 from tests.support.command_line import FAST, Run, essence, run_in, write_wav
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 MOODY = codec(
     "moody",

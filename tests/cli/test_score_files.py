@@ -13,8 +13,6 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import Run
-from snacbench.store.folder import RunFolder
 from tests.conftest import broadband
 from tests.support.command_line import Run
 from tests.support.outside_runs import score_files, values, write

@@ -14,9 +14,6 @@ import soundfile
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Calibration, Coded
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import Run, write_wav
-from tests.cli.in_process import call
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import Run, call, write_wav
 
 

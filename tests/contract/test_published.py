@@ -26,9 +26,7 @@ from snacbench.weights.locate import locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband
-from tests.hosts import Host, Reply, redirect, serve
 from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, batch_of, write_published
-from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, write_published
 from tests.support.hosts import Host, Reply, redirect, serve
 
 torch = pytest.importorskip("torch")

@@ -20,10 +20,7 @@ import pytest
 import snacbench as sb
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import NO_SPEED, run_in, write_wav
-from tests.cli.test_run import kill_when
 from tests.plugged import codec
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import NO_SPEED, kill_when, run_in, write_wav
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")

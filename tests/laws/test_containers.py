@@ -17,10 +17,8 @@ from snacbench.errors import TestSetError
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
-from tests.cli.in_process import call
-from tests.support.containers import Case, by_pyav, corpus, sound
-from tests.containers import Case, by_pyav, corpus, sound
 from tests.support.command_line import call
+from tests.support.containers import Case, by_pyav, corpus, sound
 
 _SUFFIX = ".wav"  # of all of them: a name tells nothing
 

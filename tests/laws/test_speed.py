@@ -14,8 +14,6 @@ import pytest
 
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
-from tests.cli.conftest import Run, make_clips, run_in
-from snacbench.store.folder import RunFolder
 from tests.support.command_line import Run, make_clips, run_in
 
 CLOCKED = """

@@ -29,10 +29,8 @@ from snacbench.rows import Bits, ClipMeasures, Coded
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Domain, Measures
 from tests.conftest import broadband
-from tests.listening.audio_run import CODECS, make_audio_run, spec
-from tests.support.studies import numbered_test
-from tests.listening.studies import numbered_test
 from tests.support.audio_run import CODECS, make_audio_run, spec
+from tests.support.studies import numbered_test
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,8 @@ from snacbench.listening.study import Study
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.writers import to_markdown
-from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
-from tests.support.synthetic_runs import make_run
 from tests.support.studies import a_test, ab, abx, choice_study, listener_with, study_of
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 CLIPS = {"i0": "tiny/000", "i1": "tiny/001"}
 

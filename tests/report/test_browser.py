@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from snacbench.report.build import Beside, write_page
-from snacbench.report.players import Preview
 from snacbench.store.run_folder import RunFolder
-from snacbench.store.folder import RunFolder
 from tests.support.plots import OPUS, SI_SDR, run_rows, spec
 from tests.support.reports import EVIL
 

@@ -35,24 +35,13 @@ from snacbench.runner.bitstreams import (
     spec_of,
 )
 from snacbench.runner.loading import LoadedCodec
-from snacbench.runner.signal_rules import (codec_inputs)
-from snacbench.store.run_folder import (RunFolder)
-from snacbench.types import Audio, CodecSpec
-from tests.conftest import broadband
-from tests.kept_runs import (keep)
-from tests.support.kept_runs import (kept_run)
-from tests.runner.test_contract import (SPEC)
-from tests.support.failing_codecs import (BatchingToy, loaded_toy)
-from tests.support.bitstream_mutations import mutate
-from tests.support.code_corpora import levels
 from snacbench.runner.signal_rules import codec_inputs
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
-from tests.support.bitstream_mutations import (mutate)
-from tests.rate.coding.corpora import levels
+from tests.conftest import broadband
+from tests.support.bitstream_mutations import mutate
+from tests.support.code_corpora import levels
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
-from tests.support.synthetic_runs import (make_run)
-from tests.rate.coding.corpora import levels
 from tests.support.kept_runs import keep, kept_run
 from tests.support.synthetic_runs import make_run
 

@@ -21,8 +21,6 @@ from snacbench.runner.plan import (
     with_weights,
 )
 from snacbench.testsets.segments import MIN_LUFS
-from snacbench.types import Metric, MetricSpec
-from tests.support.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 

@@ -15,7 +15,7 @@ from snacbench.errors import StoreError, UserError
 from snacbench.runner import versions
 from snacbench.runner.versions import facts_of, machine, make_ready, package_versions, scored_too
 from snacbench.types import Metric, MetricSpec
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 
 def test_versions_are_those_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,7 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.request import Request
 from snacbench.store.agree import check_agreement, metric_versions
-from snacbench.store.run_folder import (RunFolder)
 from tests.support.synthetic_runs import make_run
-from tests.support.synthetic_runs import (make_run)
 
 VALUES = {"c": {"up": np.arange(3.0)}}
 CODEC = {"c": {"torch": "2.11.0+cu128", "c": "1"}}

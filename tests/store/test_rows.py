@@ -14,7 +14,7 @@ from snacbench.request import FromRecipe, Request
 from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Delay, Score, Speed
 from snacbench.store.jsonl import from_json, line_of
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 COUNTS = st.integers(0, 2**40)

@@ -13,9 +13,6 @@ from snacbench.rows import Bits, Coded
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream
 from tests.support.code_corpora import SIZE, levels
-from tests.synthetic_runs import RUN, clip, codec
-from tests.rate.coding.corpora import (levels)
-from tests.rate.test_entropy import (SIZE)
 from tests.support.synthetic_runs import RUN, clip, codec
 
 STREAMS = (Stream(Fraction(25), SIZE), Stream(Fraction(50), SIZE))

@@ -8,8 +8,6 @@ from dataclasses import replace
 import pytest
 
 from snacbench.rows import Bits
-from snacbench.store.run_folder import (RunFolder)
-from snacbench.rows import Bits, Speed
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
