@@ -34,12 +34,7 @@ class Silent:
 
 
 class Notes(Silent):
-    """Keeps what a person should read, for callers that show no progress.
-
-    Attributes
-    ----------
-    texts : list of str
-    """
+    """Keeps what a person should read in `texts`, for callers that show no progress."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []

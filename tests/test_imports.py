@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recipes": set(),
     "plots": {"store", "stats", "tables"},
     "report": {"audio", "store", "stats", "tables", "plots"},
-    "listening": {"audio", "store", "stats", "tables", "plots"},
+    "listening": {"audio", "store", "stats", "tables", "plots", "selectors"},
 }
 ALONE = {"codecs", "metrics"}  # plugins know nothing of each other
 

@@ -17,7 +17,7 @@ from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
 from snacbench.rows import Coded, CodedBytes, Score
 from snacbench.selectors import among
 from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import late_warnings
 from snacbench.tables.from_runs import (
     Options,
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from snacbench.rate.coding.language import LanguageCoder
+    from snacbench.rate.coding.coders import LanguageCoder
+    from snacbench.runner.bitstreams import KeptCodec
     from snacbench.runner.engine import Outcome
-    from snacbench.runner.entropy import KeptCodec
     from snacbench.weights.policy import WeightsPolicy
 
 Comparison = Answer
@@ -131,7 +131,7 @@ def merge(
     StoreError
         If the runs do not agree on what they must have in common; nothing is written then.
     """
-    from snacbench.store.merge import merge as merge_folders
+    from snacbench.store.merging import merge as merge_folders
 
     folders = [run.folder if isinstance(run, Run) else RunFolder.open(Path(run)) for run in runs]
     done = merge_folders(folders, Path(out))
@@ -499,9 +499,9 @@ class Run:
         """
         from snacbench.api.requests import normal
         from snacbench.rate.coding import heldout
-        from snacbench.rate.coding.language import LANGUAGE_CODER
-        from snacbench.rate.coding.tables import write_tables
-        from snacbench.runner.entropy import kept_clips, kept_codecs
+        from snacbench.rate.coding.coders import LANGUAGE_CODER
+        from snacbench.rate.coding.trained import write_tables
+        from snacbench.runner.bitstreams import kept_clips, kept_codecs
         from snacbench.weights.policy import parse_policy
 
         known, shown = (*ENTROPY_CODERS, LANGUAGE_CODER), progress or Silent()
@@ -547,7 +547,7 @@ def _stepped(rows: Iterable[CodedBytes], shown: Progress, stage: str) -> Iterato
 
 def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> LanguageCoder | None:
     from snacbench.codecs.encodec import LANGUAGE_MODELS, load_language_model
-    from snacbench.rate.coding.language import LanguageCoder
+    from snacbench.rate.coding.coders import LanguageCoder
     from snacbench.weights.locate import locate
 
     if model not in LANGUAGE_MODELS:
@@ -561,7 +561,7 @@ def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> Langu
 def _coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
     import pandas as pd
 
-    from snacbench.runner.entropy import CoderRate, coder_rates
+    from snacbench.runner.bitstreams import CoderRate, coder_rates
 
     rows, found = list(folder.read(CodedBytes)), []
     for codec in codecs:

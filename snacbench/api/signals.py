@@ -19,14 +19,14 @@ from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError,
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, Coder, coder_named
-from snacbench.rate.coding.tables import read_tables
+from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, Request
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
 from snacbench.runner.contract import Finding
 from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.plan import check_packages, locate_all, plan_codecs
-from snacbench.runner.signals import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
 
 if TYPE_CHECKING:

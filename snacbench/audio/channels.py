@@ -17,13 +17,7 @@ def downmix(audio: Audio) -> Audio:
 
 
 def upmix(audio: Audio, channels: int) -> Audio:
-    """Copy a mono signal into every one of `channels` channels.
-
-    Raises
-    ------
-    AudioError
-        If the signal is not mono.
-    """
+    """Copy a mono signal into every one of `channels` channels; another is an `AudioError`."""
     if audio.channels == channels:
         return audio
     if audio.channels != 1:

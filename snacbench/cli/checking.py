@@ -20,6 +20,7 @@ from snacbench.plugins import codec_models, metrics, refused
 from snacbench.request import PRECISIONS, Request
 from snacbench.runner.calibrate import agreements
 from snacbench.runner.plan import make_plan, with_weights
+from snacbench.runner.versions import package_versions
 from snacbench.settings import (
     MATPLOTLIB_VARIABLE,
     NUMBA_VARIABLE,
@@ -27,7 +28,6 @@ from snacbench.settings import (
     is_writable,
     state_folder,
 )
-from snacbench.store.provenance import package_versions
 from snacbench.testsets import NAMED_SETS
 from snacbench.weights.locate import state_of
 from snacbench.weights.policy import parse_policy

@@ -491,7 +491,7 @@ def analyse(
     beside the objective metrics. docs/listening-tests.md says how everything is computed.
     """  # noqa: D301
     from snacbench.listening.analysis.analyse import analyse as analysed
-    from snacbench.listening.analysis.tables import tables_of, write_all
+    from snacbench.listening.analysis.study_tables import tables_of, write_all
     from snacbench.listening.publish import published, run_of, write_rows
     from snacbench.listening.read import read_source
     from snacbench.listening.screening import Options

@@ -26,12 +26,11 @@ from snacbench.cli.verbs import (
 )
 from snacbench.errors import UserError
 from snacbench.progress import Notes
-from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.rate.coding.language import LANGUAGE_CODER
+from snacbench.rate.coding.coders import ENTROPY_CODERS, LANGUAGE_CODER
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
-from snacbench.store.folder import new_folder
+from snacbench.store.run_folder import new_folder
 from snacbench.tables.from_runs import summary_csv, summary_tables
 from snacbench.types import DOMAINS
 

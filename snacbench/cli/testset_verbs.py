@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from snacbench.errors import TestSetError, did_you_mean
 from snacbench.testsets import Choice, TestSet, open_chosen, open_test_set, set_names
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus
-from snacbench.testsets.folder import folder_set
-from snacbench.testsets.index import corpus_set
+from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 from snacbench.testsets.records import Reading, indexed_roots
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
@@ -121,12 +119,9 @@ def show(name: str, **options: Any) -> None:
 
     with ProgressBar() as bar:
         test_set = with_sample_measured(_opened(name, options, bar), progress=bar)
-    facts = [asdict(facts) for facts in facts_by_domain(test_set)]
-    rows = []
-    for key in (key for key in (facts[0] if facts else ()) if key != "domain"):
-        values = (entry[key] for entry in facts)
-        rows.append((key, *(f"{x:.2f}" if isinstance(x, float) else str(x) for x in values)))
-    show_rows(("", *(str(entry["domain"]) for entry in facts)), rows)
+    facts = facts_by_domain(test_set)
+    labels = next(iter(facts.values()), {})
+    show_rows(("", *facts), [(label, *(f[label] for f in facts.values())) for label in labels])
     show_line("")
     show_facts(facts_of(test_set))
 
@@ -139,7 +134,7 @@ def verify(name: str, root: tuple[str, ...]) -> int:
 
     Exit code 1: files have changed, are missing, or cannot be read.
     """
-    from snacbench.testsets.index import verified_manifest, verify_corpus, verify_folder
+    from snacbench.testsets.folder import verified_manifest, verify_corpus, verify_folder
 
     with ProgressBar() as bar:
         if name.lower().endswith(".csv"):

@@ -8,12 +8,13 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import yaml
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -35,8 +36,10 @@ from snacbench.listening.test import (
 )
 from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import export_webmushra
+from snacbench.progress import Progress, Silent
 from snacbench.rows import ClipMeasures, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.selectors import among
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Audio, Clip, CodecSpec
 from snacbench.units import kbps
 
@@ -47,9 +50,6 @@ _ITEMS_PER_SYSTEM = 1.5
 _FEWEST_ITEMS = 6  # rather than 5: two of each of three domains
 _SHORTEST_S = 1.0  # nobody can judge less; clips may still be named
 _SHORTEST_EXCERPT_S = 2.0
-
-_RATE_TOLERANCE = 0.05
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?)(?:kbps)?")
 
 _HOP_S = 0.01
 _AROUND_HOPS = 5  # what one hears around a cut
@@ -73,8 +73,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     language: str = "en",
     excerpt_s: float = DEFAULT_EXCERPT_S,
     match_per_condition: bool = False,
-    begin: Callable[[int], None] = lambda _: None,
-    step: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> ListeningTest:
     """The test that is to stand in a folder; nothing is written.
 
@@ -88,8 +87,6 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         Clips that are to be among the items, by id or by how it ends.
     training : int
         Pages to practise on.
-    begin, step : callable
-        Told how many excerpts are to be cut, and that another one is.
 
     Raises
     ------
@@ -104,7 +101,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     run, codecs = RunSignals.of(folder), chosen_systems(systems, folder.run.codecs)
     if form == "ab" and len(codecs) < 2:
         raise UserError(f"form ab compares systems with each other, found one: {codecs[0].name}")
-    rated, practice = _choose_clips(
+    rated, practice = choose_clips(
         run, codecs, items, num_items=num_items, training=training, seed=seed
     )
     if pages_per_listener and form.startswith("mushra") and pages_per_listener > len(rated):
@@ -112,7 +109,22 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items; leave "
             "it out, so that everybody rates all of them"
         )
-    begin(len(rated) + len(practice))
+    progress = progress or Silent()
+    progress.begin("excerpts", len(rated) + len(practice))
+    seen: Counter[str] = Counter()
+
+    def item(clip: Clip, kind: str) -> Item:
+        start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
+        progress.step("excerpts")
+        seen[kind] += 1
+        return Item(
+            id=f"{kind}-{seen[kind]}",
+            clip=clip.id,
+            domain=clip.domain,
+            start_s=start_s,
+            duration_s=duration_s,
+        )
+
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
     return ListeningTest(
@@ -124,8 +136,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         run_id=folder.run.id,
         set_sha256=folder.run.set_sha256,
         systems=tuple(System(name=c.name, kbps=actual_kbps(c.name, run.coded)) for c in codecs),
-        items=_items(run, rated, excerpt_s, "", step),
-        training=_items(run, practice, excerpt_s, "training", step),
+        items=tuple(item(c, "item" if c.domain == "unknown" else c.domain) for c in rated),
+        training=tuple(item(clip, "training") for clip in practice),
         pages_per_listener=pages_per_listener,
         level=Level(match_per_condition=match_per_condition),
         language=language,
@@ -136,29 +148,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     )
 
 
-def _items(
-    run: RunSignals, clips: Sequence[Clip], wanted_s: float, name: str, step: Callable[[], None]
-) -> tuple[Item, ...]:
-    """Items named by `name`, or else their domain, and a number, such as ``speech-2``."""
-    seen: Counter[str] = Counter()
-    items = []
-    for clip in clips:
-        start_s, duration_s = choose_excerpt(run.source(clip.id), wanted_s)
-        kind = name or ("item" if clip.domain == "unknown" else clip.domain)
-        seen[kind] += 1
-        id_, excerpt = f"{kind}-{seen[kind]}", {"start_s": start_s, "duration_s": duration_s}
-        items.append(Item(id=id_, clip=clip.id, domain=clip.domain, **excerpt))
-        step()
-    return tuple(items)
-
-
 def check_free(target: Path) -> None:
-    """Refuse a folder for a new test that holds anything.
-
-    Raises
-    ------
-    StoreError
-    """
+    """Refuse, with `StoreError`, a folder for a new test that holds anything."""
     if (target / TEST_FILE).exists():
         raise StoreError(
             f"{target} already holds a test; choose another folder with -o, or edit its "
@@ -168,23 +159,15 @@ def check_free(target: Path) -> None:
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
 
 
-def make_test(  # noqa: PLR0913 - keyword-only options of one folder
+def make_test(
     target: Path,
     test: ListeningTest,
     *,
     format_: Format = "wav",
     webmushra: bool = False,
-    begin: Callable[[int], None] = lambda _: None,
-    step: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> Facts:
-    """Write a test's folder: its file and its stimuli, whole or not at all.
-
-    Parameters
-    ----------
-    webmushra : bool
-        Also write what webMUSHRA needs.
-    begin, step : callable
-        As for `make_stimuli`.
+    """Write a test's folder, its file and its stimuli, whole or not at all.
 
     Raises
     ------
@@ -199,7 +182,7 @@ def make_test(  # noqa: PLR0913 - keyword-only options of one folder
         with atomic(target.absolute()) as partial:
             partial.mkdir()
             write_test(partial, test)
-            facts = make_stimuli(partial, test, format_=format_, begin=begin, step=step)
+            facts = make_stimuli(partial, test, format_=format_, progress=progress)
             if webmushra:
                 export_webmushra(partial, test, facts)
     except OSError as error:
@@ -210,31 +193,26 @@ def make_test(  # noqa: PLR0913 - keyword-only options of one folder
     return facts
 
 
-# ------------------------------------------------------------------------------------------ systems
+# ------------------------------------------------------------------------------ systems and clips
 
 
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for; all but anchors if none are.
 
-    A selector is a name (``opus@14kbps``), a model or family (``opus``: all its points in the
-    run), or either with a rate (``opus@14``: within 5 %), as for ``snacbench run --codecs``.
-
     Raises
     ------
-    UnknownName
-        If the run has no such codec.
     UserError
-        If there are more than nine, or none at all.
+        If the run has no such codec, or there are more than nine, or none at all.
     """
     chosen = {spec.name: spec for spec in codecs if not (selectors or spec.anchor)}
     for selector in selectors:
-        for field in ("name", "model", "family"):
-            found = [spec for spec in codecs if getattr(spec, field) == selector]
-            if found:
-                break
-        else:
-            found = [_at_rate(selector, codecs)]
-        chosen |= {spec.name: spec for spec in found}
+        try:
+            chosen |= {spec.name: spec for spec in among(codecs, selector)}
+        except UnknownName as error:
+            known = did_you_mean(selector, [spec.name for spec in codecs])
+            raise UnknownName(
+                f"--systems {selector}: the run has no such codec; {known}"
+            ) from error
     if not chosen:
         raise UserError("the run has no codecs besides anchors; name some with --systems")
     if len(chosen) > MAX_SYSTEMS:
@@ -246,26 +224,6 @@ def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tup
     return tuple(chosen.values())
 
 
-def _at_rate(selector: str, codecs: Sequence[CodecSpec]) -> CodecSpec:
-    """The operating point nearest to the rate of a selector, if one is within 5 % of it."""
-    head, _, point = selector.rpartition("@")
-    number = _NUMBER.fullmatch(point.lower())
-    wanted = float(number[1]) if head and number else math.nan
-    near = {
-        abs(spec.nominal_kbps - wanted): spec
-        for spec in codecs
-        if head in (spec.model, spec.family)
-        and spec.nominal_kbps is not None
-        and abs(spec.nominal_kbps - wanted) <= _RATE_TOLERANCE * wanted
-    }
-    if not near:
-        raise UnknownName(
-            f"--systems {selector}: the run has no such codec; "
-            f"{did_you_mean(selector, [spec.name for spec in codecs])}"
-        )
-    return near[min(near)]
-
-
 def actual_kbps(codec: str, coded: Mapping[tuple[str, str], Coded]) -> float | None:
     """All bits that a decoder needs, over all of the run; None where they were not weighed."""
     rows = [row for (_, name), row in coded.items() if name == codec and row.status == "ok"]
@@ -275,10 +233,7 @@ def actual_kbps(codec: str, coded: Mapping[tuple[str, str], Coded]) -> float | N
     return round(kbps(bits, math.fsum(row.duration_s or 0.0 for row in rows)), 3)
 
 
-# -------------------------------------------------------------------------------------------- items
-
-
-def _choose_clips(  # noqa: PLR0913 - all that the choice depends on
+def choose_clips(  # noqa: PLR0913 - all that the choice depends on
     run: RunSignals,
     codecs: Sequence[CodecSpec],
     names: Sequence[str],
@@ -287,38 +242,51 @@ def _choose_clips(  # noqa: PLR0913 - all that the choice depends on
     training: int,
     seed: int,
 ) -> tuple[list[Clip], list[Clip]]:
-    """Clips of the rated pages, named ones first, and of those to practise on."""
+    """Clips of the rated pages, named ones first, and of those to practise on; or `UserError`."""
     why = {id_: run.why_unheard(id_, [spec.name for spec in codecs]) for id_ in run.clips}
-    lost = {id_: reason for id_, reason in why.items() if reason}
-    heard = {id_: clip for id_, clip in run.clips.items() if id_ not in lost}
-    first = named(names, heard, lost)
+    first: dict[str, Clip] = {}
+    for name in names:
+        ids = [name] if name in why else [id_ for id_ in why if id_.endswith(f"/{name}")]
+        if not ids:
+            known = [*why, *(id_.rpartition("/")[2] for id_ in why)]
+            wrong = f"the run has no such clip; {did_you_mean(name, known)}"
+        elif len(ids) > 1:
+            wrong = f"more than one clip ends so: {', '.join(ids)}"
+        elif why[ids[0]]:
+            wrong = f"{ids[0]} cannot be heard: {why[ids[0]]}"
+        elif ids[0] in first:
+            wrong = f"{ids[0]} is named twice; name each clip once"
+        else:
+            first[ids[0]] = run.clips[ids[0]]
+            continue
+        raise UserError(f"--item {name}: {wrong}")
     if num_items is not None and num_items < len(first):
         raise UserError(f"--items {num_items}, but {len(first)} are named with --item")
     usual = len(first) or max(_FEWEST_ITEMS, math.ceil(_ITEMS_PER_SYSTEM * len(codecs)))
     number = usual if num_items is None else num_items
+
     measures = {row.clip: row.measures for row in run.folder.read(ClipMeasures)}
     fit = []  # long enough and, where that was measured, not silent
-    for clip in heard.values():
-        known = clip.measures or measures.get(clip.id)
-        if clip.duration_s >= _SHORTEST_S and not (known and known.loudness_lufs is None):
+    for clip in run.clips.values():
+        known_of = clip.measures or measures.get(clip.id)
+        silent = known_of is not None and known_of.loudness_lufs is None
+        if not why[clip.id] and not silent and clip.duration_s >= _SHORTEST_S:
             fit.append(clip)
-    rest = [clip for clip in in_order_of_choice(fit, seed) if clip not in first]
-    items, left = [*first, *rest[: number - len(first)]], rest[number - len(first) :]
-    if len(items) < number:
-        example = "".join(
-            f" ({len(lost)} cannot, for example {id_}: {reason})"
-            for id_, reason in list(lost.items())[:1]
-        )
+    rest = (clip for clip in in_order_of_choice(fit, seed) if clip.id not in first)
+    clips = [*first.values(), *rest]
+    if len(clips) < number:
+        lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
+        example = f" ({len(lost)} cannot, for example {lost[0]})" if lost else ""
         raise UserError(
-            f"{number} items were asked for, and only {len(items)} clips of the run can be heard "
+            f"{number} items were asked for, and only {len(clips)} clips of the run can be heard "
             f"through all {len(codecs)} systems{example}; ask for fewer with --items"
         )
-    if training > len(left):
+    if training > len(clips) - number:
         raise UserError(
-            f"{training} training pages were asked for, and {len(left)} clips are left beside "
-            f"the {number} items; ask for fewer with --items or --training"
+            f"{training} training pages were asked for, and {len(clips) - number} clips are left "
+            f"beside the {number} items; ask for fewer with --items or --training"
         )
-    return items, left[:training]
+    return clips[:number], clips[number : number + training]
 
 
 def in_order_of_choice(clips: Sequence[Clip], seed: int) -> list[Clip]:
@@ -329,63 +297,20 @@ def in_order_of_choice(clips: Sequence[Clip], seed: int) -> list[Clip]:
     is part of the larger one's, and clips that join the run change little.
     """
     by_hash = sorted(clips, key=lambda c: hashlib.sha256(f"{seed}\0{c.id}".encode()).hexdigest())
-    queues = []
-    for domain in DOMAINS:
-        heard: Counter[str] = Counter()
-        turns: list[tuple[int, int, Clip]] = []
-        for clip in (c for c in by_hash if c.domain == domain):
-            own = clip.cluster or f"\0{clip.id}"
-            turns.append((heard[own], len(turns), clip))
-            heard[own] += 1
-        queues.append([clip for *_, clip in sorted(turns, key=lambda turn: turn[:2])])
-    taken = itertools.chain.from_iterable(itertools.zip_longest(*queues))
-    return [clip for clip in taken if clip is not None]
-
-
-def named(
-    names: Sequence[str], clips: Mapping[str, Clip], refused: Mapping[str, str]
-) -> list[Clip]:
-    """The clips that a user names, by id or by how an id ends, in that order.
-
-    Parameters
-    ----------
-    clips : mapping from id to Clip
-        Those that can be heard.
-    refused : mapping from id to str
-        Why others cannot.
-
-    Raises
-    ------
-    UserError
-        If there is no such clip, more than one, one twice, or one that cannot be heard.
-    """
-    ids, found = [*clips, *refused], dict[str, Clip]()
-    for name in names:
-        matches = [name] if name in ids else [id_ for id_ in ids if id_.endswith(f"/{name}")]
-        if len(matches) > 1:
-            raise UserError(f"--item {name}: more than one clip ends so: {', '.join(matches)}")
-        if not matches:
-            known = [*ids, *(id_.rpartition("/")[2] for id_ in ids)]
-            raise UserError(f"--item {name}: the run has no such clip; {did_you_mean(name, known)}")
-        (id_,) = matches
-        if id_ in refused:
-            raise UserError(f"--item {name}: {id_} cannot be heard: {refused[id_]}")
-        if id_ in found:
-            raise UserError(f"--item {name}: {id_} is named twice; name each clip once")
-        found[id_] = clips[id_]
-    return list(found.values())
+    table = pd.DataFrame({"clip": by_hash})
+    table["domain"] = [DOMAINS.index(clip.domain) for clip in by_hash]
+    table["source"] = [clip.cluster or f"\0{clip.id}" for clip in by_hash]
+    table["heard"] = table.groupby(["domain", "source"]).cumcount()
+    table = table.sort_values("heard", kind="stable")
+    table["place"] = table.groupby("domain").cumcount()
+    return list(table.sort_values(["place", "domain"])["clip"])
 
 
 def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[float, float]:
-    """Start and duration, in seconds, of the excerpt of a clip.
+    """Start and duration of the excerpt of a clip, in whole hundredths of a second.
 
     A clip that is not much longer than `wanted_s` is taken whole. Of a longer one, an excerpt of
     about that length which is loud within and quiet at both ends; the first such one.
-
-    Returns
-    -------
-    tuple of float
-        Start and duration in whole hundredths of a second, or the whole clip.
     """
     longest_s = min(wanted_s * (1 + _TOLERANCE), MAX_EXCERPT_S)
     if audio.duration_s <= longest_s:
@@ -418,18 +343,10 @@ def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[f
 
 @dataclass(frozen=True)
 class Page:
-    """One page of one listener.
+    """One page of one listener; `number` counts all of them, training included.
 
-    Attributes
-    ----------
-    number : int
-        Place among all pages of the listener, training included.
-    training : bool
-        For practice: its answers count for nothing.
-    conditions : tuple of str
-        In the order in which they stand on the page. For ``ab`` the two sides; for ``abx`` three:
-        A, B, and what X is. For MUSHRA the hidden reference is one of them; the open reference
-        is not.
+    `conditions` are in the order of the page: for ``ab`` the two sides; for ``abx`` A, B, and what
+    X is; for MUSHRA with the hidden reference, without the open one.
     """
 
     number: int
@@ -565,8 +482,8 @@ def _as_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _as_text)
 
 
-def test_text(test: ListeningTest) -> str:
-    """The content of ``test.yaml``: every field, in a fixed order, with comments."""
+def write_test(folder: Path, test: ListeningTest) -> Path:
+    """Write ``test.yaml``: every field, in a fixed order, with comments; returns its path."""
     told: dict[str, Any] = test.model_dump(mode="json")
     for question in told["questionnaire"]:
         if not question["choices"]:
@@ -583,14 +500,6 @@ def test_text(test: ListeningTest) -> str:
             # None: what holds plain values alone stands in one line, such as an item or a system.
             default_flow_style=None if name in ("systems", "items", "training", "level") else False,
         )
-    return text
-
-
-test_text.__test__ = False  # type: ignore[attr-defined]  # keeps pytest from calling it a test
-
-
-def write_test(folder: Path, test: ListeningTest) -> Path:
-    """Write ``test.yaml`` into a folder and return its path."""
     path = folder / TEST_FILE
-    path.write_text(test_text(test), "utf-8")
+    path.write_text(text, "utf-8")
     return path

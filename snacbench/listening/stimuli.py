@@ -10,8 +10,7 @@ import hashlib
 import json
 import math
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ from snacbench.audio.io import read, read_clip, write_flac, write_wav
 from snacbench.audio.levels import limited, loudness_lufs
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
-from snacbench.files import sha256_of_file
+from snacbench.files import atomic, sha256_of_file
 from snacbench.listening.test import (
     ANCHOR_CUTOFFS_HZ,
     FADE_S,
@@ -38,9 +37,10 @@ from snacbench.listening.test import (
     Level,
     ListeningTest,
 )
+from snacbench.progress import Progress, Silent
 from snacbench.rows import Calibration, Coded
-from snacbench.store.folder import RunFolder
-from snacbench.store.rows import from_json, to_jsonable
+from snacbench.store.jsonl import from_json, to_jsonable
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 FACTS_FILE = "stimuli.json"
@@ -57,9 +57,6 @@ _SILENCE_AROUND_S = 0.01  # what rings past the ends counts
 _FLAC_HEADER_BYTES = 4  # of a metadata block: last-block flag and type, length (RFC 9639, 8.1)
 _PADDING, _LAST = 1, 0x80
 _MAX_BLOCK_BYTES = 2**24 - 1
-
-
-# ---------------------------------------------------------------------- what is known of stimuli
 
 
 @dataclass(frozen=True)
@@ -111,10 +108,7 @@ class Facts:
 
 
 def stimulus_file(item: str, condition: str, format_: Format = "wav") -> str:
-    """Where a stimulus lies, as seen from the test's folder.
-
-    Names of operating points are file names as they are; other characters are percent-encoded.
-    """
+    """Where a stimulus lies, as seen from the test's folder; odd characters percent-encoded."""
     return f"{STIMULI_FOLDER}/{item}/{quote(condition, safe='@+=')}.{format_}"
 
 
@@ -137,15 +131,8 @@ def facts_text(facts: Facts) -> str:
 
 
 def read_facts(folder: Path, test: ListeningTest) -> Facts:
-    """The facts of a test's stimuli, if they are those of its design.
-
-    Raises
-    ------
-    UserError
-        If there are none, or ``test.yaml`` has been changed since they were made.
-    """
-    path = folder / FACTS_FILE
-    again = f"make them with 'snacbench mushra stimuli {folder}'"
+    """The facts of a test's stimuli; `UserError` if there are none, or not those of its design."""
+    path, again = folder / FACTS_FILE, f"make them with 'snacbench mushra stimuli {folder}'"
     if not path.is_file():
         raise UserError(f"{folder} has no stimuli yet: there is no {FACTS_FILE}; {again}")
     try:
@@ -157,11 +144,10 @@ def read_facts(folder: Path, test: ListeningTest) -> Facts:
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
             f"were made; {again}"
         )
-    for item in facts.items.values():
-        for stimulus in item.conditions.values():
-            file = folder / stimulus.file
-            if not file.is_file() or file.stat().st_size != stimulus.num_bytes:
-                raise UserError(f"{file} is missing or was changed; {again}")
+    for stimulus in (one for item in facts.items.values() for one in item.conditions.values()):
+        file = folder / stimulus.file
+        if not file.is_file() or file.stat().st_size != stimulus.num_bytes:
+            raise UserError(f"{file} is missing or was changed; {again}")
     return facts
 
 
@@ -172,9 +158,6 @@ def facts_at_hand(folder: Path) -> Facts | None:
         return from_json(path.read_bytes(), Facts, origin=str(path))
     except (OSError, StoreError):
         return None
-
-
-# -------------------------------------------------------------------------- the signals of a run
 
 
 @dataclass(frozen=True)
@@ -197,6 +180,29 @@ class RunSignals:
             {(row.clip, row.codec): row for row in folder.read(Coded)},
             {row.codec: row for row in folder.read(Calibration)},
         )
+
+    @classmethod
+    def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:
+        """The signals of the run that the test in a folder was made from; else `UserError`."""
+        path = Path(os.path.normpath(folder.absolute() / test.run))
+        try:
+            run = RunFolder.open(path)
+        except StoreError as error:
+            raise UserError(
+                f"the run of this test is not found: {error}; write its folder, as seen from "
+                f"{folder}, into the field run of test.yaml"
+            ) from error
+        for name, found, expected in (
+            ("id", run.run.id, test.run_id),
+            ("set_sha256", run.run.set_sha256, test.set_sha256),
+        ):
+            if found != expected:
+                raise UserError(
+                    f"{path} is not the run that this test was made from: its {name} is {found}, "
+                    f"test.yaml says {expected}; make a new test from it with 'snacbench mushra "
+                    "design'"
+                )
+        return cls.of(run)
 
     def why_unheard(self, clip: str, codecs: Sequence[str]) -> str:
         """Why a clip cannot be heard through all codecs; empty if it can."""
@@ -229,7 +235,7 @@ class RunSignals:
         audio = limited(audio)
         return downmix(audio) if self.mono else audio
 
-    def decoded(self, clip_id: str, codec: str, num_samples: int) -> tuple[Audio, int, int]:
+    def decoded(self, clip_id: str, codec: str, num_samples: int) -> tuple[Audio, tuple[int, int]]:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
@@ -239,7 +245,7 @@ class RunSignals:
         -------
         Audio
             `num_samples` long.
-        int, int
+        tuple of int
             The delay in samples, positive if late, and the rate in Hz at which it counts.
 
         Raises
@@ -257,10 +263,10 @@ class RunSignals:
         found = calibration is not None and calibration.found
         delay = round(calibration.delay_s * audio.rate_hz) if calibration and found else 0
         at_rate = resample(advanced(audio, delay), RATE_HZ)
-        return Audio(fit_length(at_rate.samples, num_samples), RATE_HZ), delay, audio.rate_hz
+        return Audio(fit_length(at_rate.samples, num_samples), RATE_HZ), (delay, audio.rate_hz)
 
 
-# ------------------------------------------------------------------------------- cuts and levels
+# ------------------------------------------------------------------------- cuts, levels and files
 
 
 def cut(audio: Audio, start_s: float, duration_s: float) -> Audio:
@@ -298,11 +304,6 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
     loudness asked for; where that would bring any condition above the true peak asked for, all are
     lowered together (castanets have peaks 31 dB above their RMS).
 
-    Parameters
-    ----------
-    signals : mapping from condition to Audio
-        The excerpts as they will be heard, the reference among them.
-
     Returns
     -------
     dict from condition to float
@@ -330,25 +331,11 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
     return {name: gain - lowered for name, gain in wanted.items()}, lowered
 
 
-# ----------------------------------------------------------------------------------------- files
-
-
 def write_files(signals: Mapping[str, Audio], paths: Mapping[str, Path]) -> None:
     """Write the signals of an item as 24-bit files of equal size: WAV, or FLAC filled up.
 
     Low-passed sound compresses better: by the size of its FLAC file alone, an anchor is known.
-
-    Parameters
-    ----------
-    paths : mapping from condition to Path
-        Of one format, which their endings say.
-
-    Raises
-    ------
-    AudioError
-        If the signals differ in length, rate or channels, so that sizes cannot be equal.
-    StoreError
-        If a file cannot be written.
+    `AudioError` if the signals differ in length, rate or channels, so that sizes cannot be equal.
     """
     shapes = {(*signal.samples.shape, signal.rate_hz) for signal in signals.values()}
     if len(shapes) != 1:
@@ -362,20 +349,17 @@ def write_files(signals: Mapping[str, Audio], paths: Mapping[str, Path]) -> None
     # One block of padding in each, the largest file included: all are built alike.
     size = max((path.stat().st_size for path in flacs), default=0) + _FLAC_HEADER_BYTES
     for path in flacs:
-        path.write_bytes(_padded(path.read_bytes(), size - path.stat().st_size))
-
-
-def _padded(flac: bytes, num_bytes: int) -> bytes:
-    """A FLAC file with a block of padding, of so many bytes in all, after its first block."""
-    length = num_bytes - _FLAC_HEADER_BYTES
-    if not 0 <= length <= _MAX_BLOCK_BYTES:
-        raise AudioError(f"FLAC holds up to {_MAX_BLOCK_BYTES} bytes of padding, found {length}")
-    first = 4  # after the marker "fLaC"
-    flag = flac[first] & _LAST
-    end = first + _FLAC_HEADER_BYTES + int.from_bytes(flac[first + 1 : first + _FLAC_HEADER_BYTES])
-    header = bytes([flag | _PADDING]) + length.to_bytes(3)
-    opened = flac[:first] + bytes([flac[first] & ~_LAST & 0xFF]) + flac[first + 1 : end]
-    return opened + header + bytes(length) + flac[end:]
+        flac = path.read_bytes()
+        length = size - len(flac) - _FLAC_HEADER_BYTES
+        if length > _MAX_BLOCK_BYTES:
+            raise AudioError(
+                f"FLAC holds up to {_MAX_BLOCK_BYTES} bytes of padding, found {length}"
+            )
+        # After the marker "fLaC" and the first block, which may say that it is the last.
+        flag, end = flac[4] & _LAST, 4 + _FLAC_HEADER_BYTES + int.from_bytes(flac[5:8])
+        opened = flac[:4] + bytes([flac[4] & ~_LAST & 0xFF]) + flac[5:end]
+        padding = bytes([flag | _PADDING]) + length.to_bytes(3) + bytes(length)
+        path.write_bytes(opened + padding + flac[end:])
 
 
 # ------------------------------------------------------------------------------------ making them
@@ -386,15 +370,9 @@ def make_stimuli(
     test: ListeningTest,
     *,
     format_: Format = "wav",
-    begin: Callable[[int], None] = lambda _: None,
-    step: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
-
-    Parameters
-    ----------
-    begin, step : callable
-        Told how many items there are to do, and that another one is done.
 
     Raises
     ------
@@ -403,64 +381,54 @@ def make_stimuli(
     StoreError
         If the folder cannot be written or the disk is full.
     """
-    run = RunSignals.of(_run_of(folder, test))
-    partial = folder / f".{STIMULI_FOLDER}.{os.getpid()}.partial"
-    kept = folder / f".{FACTS_FILE}.{os.getpid()}.partial"
-    items = (*test.items, *test.training)
-    begin(len(items))
+    run, found = RunSignals.behind(folder, test), {}
+    items, progress = (*test.items, *test.training), progress or Silent()
+    progress.begin("stimuli", len(items))
     try:
-        found = {}
-        for item in items:
-            found[item.id] = _make_item(run, test, item, partial, format_)
-            step()
-        digest = design_sha256(test)
-        facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, format_, found)
-        kept.write_text(facts_text(facts), "utf-8")
-        # Whoever finds stimuli.json finds the stimuli that it tells of.
-        (folder / FACTS_FILE).unlink(missing_ok=True)
-        if (folder / STIMULI_FOLDER).exists():
-            shutil.rmtree(folder / STIMULI_FOLDER)
-        partial.replace(folder / STIMULI_FOLDER)
-        kept.replace(folder / FACTS_FILE)
+        with atomic(folder / FACTS_FILE) as kept, atomic(folder / STIMULI_FOLDER) as partial:
+            for item in items:
+                found[item.id] = make_item(run, test, item, partial, format_)
+                progress.step("stimuli")
+            digest = design_sha256(test)
+            facts = Facts(
+                __version__, digest, test.run_id, test.set_sha256, RATE_HZ, format_, found
+            )
+            kept.write_text(facts_text(facts), "utf-8")
+            # Whoever finds stimuli.json finds the stimuli that it tells of.
+            (folder / FACTS_FILE).unlink(missing_ok=True)
     except (OSError, StoreError) as error:
         raise StoreError(
             f"cannot write the stimuli of {test.id} ({getattr(error, 'strerror', None) or error}); "
             "free some space or check the folder's permissions, then try again"
         ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-        kept.unlink(missing_ok=True)
     return facts
 
 
-def _run_of(folder: Path, test: ListeningTest) -> RunFolder:
-    """The run that a test was made from, and no other."""
-    path = Path(os.path.normpath(folder.absolute() / test.run))
-    try:
-        run = RunFolder.open(path)
-    except StoreError as error:
-        raise UserError(
-            f"the run of this test is not found: {error}; write its folder, as seen from {folder}, "
-            "into the field run of test.yaml"
-        ) from error
-    for name, found, expected in (
-        ("id", run.run.id, test.run_id),
-        ("set_sha256", run.run.set_sha256, test.set_sha256),
-    ):
-        if found != expected:
-            raise UserError(
-                f"{path} is not the run that this test was made from: its {name} is {found}, "
-                f"test.yaml says {expected}; make a new test from it with 'snacbench mushra design'"
-            )
-    return run
-
-
-def _make_item(
+def make_item(
     run: RunSignals, test: ListeningTest, item: Item, target: Path, format_: Format
 ) -> ItemFacts:
+    """Write every condition of an item into the folder `target`, and measure it.
+
+    Filters and delays work on the whole clip, so that an excerpt has no edges of its own.
+    `UserError` if a signal is not at hand, silent, or ends before the excerpt does.
+    """
+    signals: dict[str, Audio] = {}
     delays: dict[str, tuple[int, int]] = {}
     try:
-        signals = excerpts(run, test, item, delays)
+        reference = resample(run.source(item.clip), RATE_HZ)
+        end_s = item.start_s + item.duration_s
+        if end_s > reference.duration_s + 0.5 / RATE_HZ:
+            raise AudioError(
+                f"the excerpt ends at {end_s:g} s, the clip at {reference.duration_s:g} s; change "
+                "start_s or duration_s"
+            )
+        for name in test.conditions:
+            whole = reference
+            if name in ANCHOR_CUTOFFS_HZ:
+                whole = low_pass(reference, ANCHOR_CUTOFFS_HZ[name])
+            elif name != REFERENCE:
+                whole, delays[name] = run.decoded(item.clip, name, reference.num_samples)
+            signals[name] = cut(whole, item.start_s, item.duration_s)
         gain_db, lowered_db = gains(signals, test.level)
         signals = {name: scaled(signal, gain_db[name]) for name, signal in signals.items()}
         files = {name: stimulus_file(item.id, name, format_) for name in signals}
@@ -468,18 +436,22 @@ def _make_item(
         write_files(signals, places)
     except ClipError as error:
         raise UserError(f"item {item.id} ({item.clip}): {error}") from error
-    stimuli = {}
-    for name, signal in signals.items():
-        loudness = loudness_lufs(signal)
-        stimuli[name] = StimulusFacts(
+
+    def rounded(value: float | None) -> float | None:
+        return None if value is None or not math.isfinite(value) else round(value, 3)
+
+    stimuli = {
+        name: StimulusFacts(
             files[name],
             sha256_of_file(places[name]),
             places[name].stat().st_size,
             round(gain_db[name], 3),
-            None if loudness is None else round(loudness, 3),
-            _finite(true_peak_dbtp(signal)),
+            rounded(loudness_lufs(signal)),
+            rounded(true_peak_dbtp(signal)),
             *delays.get(name, ()),
         )
+        for name, signal in signals.items()
+    }
     reference = signals[REFERENCE]
     warnings = []
     for name in ANCHOR_CUTOFFS_HZ.keys() & test.conditions:
@@ -490,50 +462,14 @@ def _make_item(
                 f"{above_db:.0f} dB of the energy lie above it"
             )
     if lowered_db > 0:
-        loudness_asked = f"{test.level.loudness_lufs:g} LUFS"
-        warnings.append(f"{lowered_db:.1f} dB below {loudness_asked}, for the sake of peaks")
+        asked = f"{test.level.loudness_lufs:g} LUFS"
+        warnings.append(f"{lowered_db:.1f} dB below {asked}, for the sake of peaks")
     return ItemFacts(
         item.clip,
         reference.num_samples,
         reference.channels,
         round(lowered_db, 3),
-        _finite(energy_above_db(reference, 7_000)),
+        rounded(energy_above_db(reference, 7_000)),
         tuple(sorted(warnings)),
         stimuli,
     )
-
-
-def excerpts(
-    run: RunSignals, test: ListeningTest, item: Item, delays: dict[str, tuple[int, int]]
-) -> dict[str, Audio]:
-    """Every condition of an item as it will be heard, but for its level.
-
-    Filters and delays work on the whole clip, so that an excerpt has no edges of its own. What was
-    taken away of each system's delay goes into `delays`: samples, and the rate in Hz.
-
-    Raises
-    ------
-    AudioError
-        If a signal is not at hand, or the excerpt lies beyond the clip's end.
-    """
-    reference = resample(run.source(item.clip), RATE_HZ)
-    end_s = item.start_s + item.duration_s
-    if end_s > reference.duration_s + 0.5 / RATE_HZ:
-        raise AudioError(
-            f"the excerpt ends at {end_s:g} s, the clip at {reference.duration_s:g} s; change "
-            "start_s or duration_s"
-        )
-    found = {}
-    for name in test.conditions:
-        whole = reference
-        if name in ANCHOR_CUTOFFS_HZ:
-            whole = low_pass(reference, ANCHOR_CUTOFFS_HZ[name])
-        elif name != REFERENCE:
-            whole, *delay = run.decoded(item.clip, name, reference.num_samples)
-            delays[name] = (delay[0], delay[1])
-        found[name] = cut(whole, item.start_s, item.duration_s)
-    return found
-
-
-def _finite(value: float) -> float | None:
-    return round(value, 3) if math.isfinite(value) else None

@@ -16,8 +16,8 @@ Answer = Literal["a", "b", "tie"]
 class Rating:
     """One slider that a listener set: 0 (bad) to 100 (excellent).
 
-    `page` counts the listener's rated pages from 0 in the order in which they came; `place` is
-    the condition's place on the page; `time_s` is what the page took. None where not recorded.
+    `page` counts the listener's rated pages from 0, `place` the conditions on the page; `time_s` is
+    what the page took. None where not recorded.
     """
 
     listener: str
@@ -52,10 +52,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener: a random name, answers to the questionnaire, and how far they came.
-
-    `pages_planned` is None where the source does not say; `finished` is then assumed.
-    """
+    """A random name, answers to the questionnaire, and how far they came, where that is known."""
 
     id: str
     answers: Mapping[str, str] = field(default_factory=dict)
@@ -69,14 +66,9 @@ class Listener:
 class Study:
     """All answers of a test, before any screening.
 
-    Attributes
-    ----------
-    domains, clips : mapping from item to domain, to clip id of the run
-        Empty where the source (a CSV) does not say.
-    kbps : mapping from condition to float or None
-        Actual rate of each system in kbps.
-    systems : tuple of str
-        Conditions under test, in the test's order: no reference, no anchors.
+    `systems` are the conditions under test in the test's order, without reference and anchors, and
+    `kbps` their actual rates; `domains` and `clips` (ids of the run) are by item. Mappings are
+    empty where the source, such as a CSV, does not say.
     """
 
     name: str

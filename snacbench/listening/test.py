@@ -6,9 +6,8 @@ by the name of its operating point, such as ``opus@14kbps``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -53,17 +52,7 @@ class Part(BaseModel):
 
 
 class Item(Part):
-    """An excerpt of a clip: what the listener hears on one page.
-
-    Attributes
-    ----------
-    id : str
-        Short, for file names and results: ``speech-1``.
-    clip : str
-        Id of the clip in the run.
-    start_s, duration_s : float
-        The excerpt within the clip, fades included.
-    """
+    """An excerpt of a clip of the run, fades included: what the listener hears on one page."""
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
     clip: str
@@ -120,26 +109,10 @@ class Level(Part):
 
 
 class ListeningTest(Part):
-    """A listening test as its file has it.
+    """A listening test as its file has it; `snacbench.listening.design` comments every field there.
 
-    Attributes
-    ----------
-    id : str
-        Names the test in results.
-    run : str
-        Folder of the run that it was made from, as seen from the test's own folder.
-    run_id, set_sha256 : str
-        Which run that was, so that results can go back into it.
-    items, training : tuple of Item
-        Rated pages; pages to practise on, whose ratings count for nothing.
-    pages_per_listener : int or None
-        Every listener rates a balanced random subset of this many pages; None: all.
-    allow_tie : bool
-        In form ``ab``: "no preference" is an answer.
-    repeats : int
-        In forms ``ab`` and ``abx``: how often each pair of an item is asked.
-    language : str
-        Of the page's texts: a file of that name in ``listening/page/texts/``.
+    `run` is the folder of the run that it was made from, as seen from the test's own folder;
+    `language` names a file in ``listening/page/texts/``.
     """
 
     version: Literal[1] = 1
@@ -164,26 +137,17 @@ class ListeningTest(Part):
     contact: str = ""
     made_by: str = ""
 
-    @field_validator("systems")
+    @field_validator("systems", "items", "training", "questionnaire")
     @classmethod
-    def _systems_to_compare(
-        cls, systems: tuple[System, ...], info: ValidationInfo
-    ) -> tuple[System, ...]:
-        _check_unique("name", [system.name for system in systems])
-        if info.data.get("form") == "ab" and len(systems) < 2:
+    def _each_by_its_own_name(cls, parts: tuple[Any, ...], info: ValidationInfo) -> tuple[Any, ...]:
+        key = "name" if info.field_name == "systems" else "id"
+        others = info.data.get("items", ()) if info.field_name == "training" else ()
+        names = [getattr(part, key) for part in (*others, *parts)]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"{key} {name} is there twice; every one needs its own")
+        if key == "name" and info.data.get("form") == "ab" and len(parts) < 2:
             raise ValueError("form ab compares systems with each other; name two or more")
-        return systems
-
-    @field_validator("training")
-    @classmethod
-    def _ids_of_items(cls, training: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
-        _check_unique("id", [item.id for item in (*info.data.get("items", ()), *training)])
-        return training
-
-    @field_validator("items", "questionnaire")
-    @classmethod
-    def _ids(cls, parts: tuple[Item | Question, ...]) -> tuple[Item | Question, ...]:
-        _check_unique("id", [part.id for part in parts])
         return parts
 
     @property
@@ -192,25 +156,7 @@ class ListeningTest(Part):
         anchors = (ANCHOR35, ANCHOR70) if self.form == "mushra" else ()
         return (REFERENCE, *anchors, *(system.name for system in self.systems))
 
-    def item(self, id_: str) -> Item:
-        """The rated or training item of that id; KeyError if there is none."""
-        return {item.id: item for item in (*self.items, *self.training)}[id_]
-
-
-def _check_unique(field: str, values: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"{field} {value} is there twice; every one needs its own")
-        seen.add(value)
-
 
 def read_test(folder: Path) -> ListeningTest:
-    """Read the test in a folder.
-
-    Raises
-    ------
-    UserError
-        If there is no ``test.yaml``, or a field of it is wrong: file, line and field are named.
-    """
+    """The test in a folder; `UserError` names file, line and field of what is wrong in it."""
     return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS).content

@@ -11,11 +11,7 @@ from snacbench.yamlfile import read_yaml
 
 
 class Texts(Part):
-    """Greeting, consent and questionnaire of a test, in one language.
-
-    `webmushra` has the words of the pages that webMUSHRA is given, in the languages of its own
-    buttons.
-    """
+    """Greeting, consent, questionnaire, and the words of webMUSHRA's pages, in one language."""
 
     language: str
     title: str

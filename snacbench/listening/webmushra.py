@@ -27,29 +27,16 @@ _CONFIGS = "configs"
 
 
 def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
-    """Write ``webmushra/`` into a test's folder, in place of an older one.
+    """Write ``webmushra/`` into a test's folder, in place of an older one; where its YAML file is.
 
-    Its content goes into webMUSHRA's own folder.
-
-    Returns
-    -------
-    Path
-        The configuration.
-
-    Raises
-    ------
-    UserError
-        If the form is none that webMUSHRA has.
-    StoreError
-        If the folder cannot be written.
+    `UserError` if the form is none that webMUSHRA has, or the folder cannot be written.
     """
     if test.form not in ("mushra", "mushra-no-anchors"):
         raise UserError(
             f"--export webmushra: form {test.form} stays on our own page; webMUSHRA gets forms "
             "mushra and mushra-no-anchors"
         )
-    target = folder / FOLDER
-    name = f"{test.id}.yaml"
+    target, name = folder / FOLDER, f"{test.id}.yaml"
     try:
         with atomic(target) as partial:
             for item in (*test.items, *test.training):
@@ -71,8 +58,10 @@ def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
 
 def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
     """What stands in its YAML file."""
-    texts = texts_of(test.language)
-    words = texts.webmushra
+    texts, words = texts_of(test.language), texts_of(test.language).webmushra
+
+    def sound(item: Item, condition: str) -> str:
+        return sound_file(test, facts, item, condition)
 
     def text_page(id_: str, name: str, text: str) -> dict[str, Any]:
         lines = (html.escape(line) for line in text.splitlines() if line.strip())
@@ -91,11 +80,23 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
             "strict": True,
             "randomize": True,
             "showConditionNames": False,
-            "reference": sound_file(test, facts, item, REFERENCE),
+            "reference": sound(item, REFERENCE),
             "createAnchor35": False,
             "createAnchor70": False,
-            "stimuli": {condition: sound_file(test, facts, item, condition) for condition in rated},
+            "stimuli": {condition: sound(item, condition) for condition in rated},
         }
+
+    def question(asked: Question) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "type": "text",
+            "name": asked.id,
+            "label": html.escape(asked.text),
+        }
+        if asked.kind == "choice":
+            choices = [html.escape(choice) for choice in asked.choices]
+            told["type"] = "likert"
+            told["response"] = [{"value": choice, "label": choice} for choice in choices]
+        return told if asked.required else {**told, "optional": True}
 
     return {
         "testname": test.title,
@@ -113,7 +114,7 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
                 "id": "volume",
                 "name": words["volume"],
                 "content": words["set volume"],
-                "stimulus": sound_file(test, facts, test.items[0], REFERENCE),
+                "stimulus": sound(test.items[0], REFERENCE),
                 "defaultVolume": 0.5,
             },
             *(rating_page(item, words["training"]) for item in test.training),
@@ -125,23 +126,10 @@ def configuration(test: ListeningTest, facts: Facts) -> dict[str, Any]:
                 "popupContent": words["thanks"],
                 "showResults": False,
                 "writeResults": True,
-                "questionnaire": [_question(question) for question in test.questionnaire],
+                "questionnaire": [question(asked) for asked in test.questionnaire],
             },
         ],
     }
-
-
-def _question(question: Question) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "type": "text",
-        "name": question.id,
-        "label": html.escape(question.text),
-    }
-    if question.kind == "choice":
-        choices = [html.escape(choice) for choice in question.choices]
-        told["type"] = "likert"
-        told["response"] = [{"value": choice, "label": choice} for choice in choices]
-    return told if question.required else {**told, "optional": True}
 
 
 def sound_file(test: ListeningTest, facts: Facts, item: Item, condition: str) -> str:

@@ -8,16 +8,15 @@ from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE
 
 SIMULATED = "SIMULATED LISTENERS: nobody listened; these figures say nothing about the codecs."
 
-_NAMES = {
-    REFERENCE: "hidden reference",
-    ANCHOR35: "anchor, 3.5 kHz",
-    ANCHOR70: "anchor, 7 kHz",
-}
-
 
 def condition_name(condition: str) -> str:
     """A condition in words; a system by its own name."""
-    return _NAMES.get(condition, condition)
+    own = {
+        REFERENCE: "hidden reference",
+        ANCHOR35: "anchor, 3.5 kHz",
+        ANCHOR70: "anchor, 7 kHz",
+    }
+    return own.get(condition, condition)
 
 
 def p_text(p: float | None, *, named: bool = False) -> str:

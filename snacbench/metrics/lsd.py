@@ -10,21 +10,22 @@ Gray, Markel: "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976,
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from snacbench.metrics import _guards
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, MetricSpec
 
 WINDOW = 2048
 HOP = 512
 # A sine of amplitude 1 has a power of 54 dB in its bin, the rounding to 16 bits one of -72 dB. With
 # a lower floor the distance would be that of silences which no file of 16 bits can hold.
 POWER_FLOOR = 1e-7
+HANN = np.hanning(WINDOW + 1)[:-1]  # periodic
 
 LSD = MetricSpec(
     name="lsd",
@@ -38,33 +39,22 @@ LSD = MetricSpec(
 )
 
 
-def _prepare(reference: Audio) -> PreparedMetric:
-    _guards.accept_reference(reference, LSD, min_duration_s=WINDOW / LSD.rate_hz)
+def _prepare(reference: Audio) -> Callable[[Audio], float]:
     of_reference = _power_db(reference)
 
-    def score(*, degraded: Audio) -> float:
-        """Log-spectral distance in dB; lower is better, 0 for equal signals."""
-        _guards.accept_degraded(degraded, reference, LSD)
+    def compare(degraded: Audio) -> float:
         difference = of_reference - _power_db(degraded)
-        per_frame = np.sqrt(np.mean(difference**2, axis=1))
-        return _guards.finite(float(per_frame.mean()), LSD)
+        return float(np.sqrt(np.mean(difference**2, axis=1)).mean())
 
-    return score
+    return compare
 
 
 def _power_db(audio: Audio) -> NDArray[np.float64]:
     """Power in dB of whole frames, shape (frames, 1025)."""
     frames = sliding_window_view(audio.samples[0], WINDOW)[::HOP]
-    spectra = np.fft.rfft(frames * _window())
+    spectra = np.fft.rfft(frames * HANN)
     power = spectra.real**2 + spectra.imag**2
-    power_db: NDArray[np.float64] = 10 * np.log10(np.maximum(power, POWER_FLOOR))
-    return power_db
+    return np.asarray(10 * np.log10(np.maximum(power, POWER_FLOOR)))
 
 
-@functools.cache
-def _window() -> NDArray[np.float64]:
-    """Hann's window, periodic."""
-    return np.hanning(WINDOW + 1)[:-1]
-
-
-METRICS = (Metric(LSD, _prepare),)
+METRICS = (guarded(LSD, _prepare, min_s=WINDOW / LSD.rate_hz, silence_has_score=True),)

@@ -102,13 +102,7 @@ def sample_size(n: int, clusters: int, noun: str, independence_assumed: bool) ->
 
 
 def check_level(level: float) -> None:
-    """Refuse a coverage that is none.
-
-    Raises
-    ------
-    ValueError
-        If it is not between 0 and 1.
-    """
+    """Refuse a coverage that is not between 0 and 1, with a `ValueError`."""
     if not 0 < level < 1:
         raise ValueError(f"the level must lie between 0 and 1, such as 0.95, found {level}")
 
@@ -121,12 +115,9 @@ def mean_interval(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Mean over clips, in the values' own unit, with its interval: a column of `mean_intervals`.
+    """Mean over clips, shape (clips,), with its interval: a column of `mean_intervals`.
 
-    Raises
-    ------
-    ValueError
-        If there is no value at all, or as in `mean_intervals`.
+    Raises `ValueError` if there is no value at all, or as that does.
     """
     column = np.asarray(values, float)
     if column.ndim != 1:
@@ -236,13 +227,13 @@ def bootstrap_counts(units: int, *, draws: int, seed: int) -> Iterator[NDArray[n
 
     The same for the same arguments, whatever it is used for.
     """
-    kept = draws * units <= _KEPT_BYTES
-    yield from _kept_counts(units, draws, seed) if kept else _counts(units, draws, seed)
+    counts = _kept_counts if draws * units <= _KEPT_BYTES else _counts
+    yield from counts(units, draws, seed)
 
 
 @lru_cache(maxsize=2)
 def _kept_counts(units: int, draws: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
-    """The same counts serve every metric of a run; making them costs as much as using them."""
+    """Kept: they serve every metric of a run, and to make them costs as much as to use them."""
     return tuple(_counts(units, draws, seed))
 
 
@@ -319,9 +310,8 @@ def bca_ends(
     ----------
     draws : array, shape (draws, columns)
         May be infinite, beyond what can be measured, where the acceleration is NaN.
-    estimate, acceleration : array, shape (columns,)
-    z : array, shape (columns,)
-        Half-width wanted in standard errors: 1.96 for 95 %.
+    estimate, acceleration, z : array, shape (columns,)
+        `z` is the half-width wanted in standard errors: 1.96 for 95 %.
 
     Returns
     -------
@@ -336,46 +326,40 @@ def bca_ends(
         high_tail = ndtr(bias + (bias + z) / shrink_high)
         corrected = np.isfinite(bias) & (shrink_low > 0) & (shrink_high > 0)
     in_order = np.sort(draws, axis=0)
-    low = _quantile(in_order, np.where(corrected, low_tail, ndtr(-z)))
-    return low, _quantile(in_order, np.where(corrected, high_tail, ndtr(z))), corrected
+    last, columns = len(in_order) - 1, np.arange(in_order.shape[1])
 
+    def quantile(share: Floats) -> Floats:
+        """One share per column; linear between order statistics unless one is infinite."""
+        position = np.clip(share, 0.0, 1.0) * last
+        below = np.minimum(np.floor(position).astype(int), last)
+        a, b = in_order[below, columns], in_order[np.minimum(below + 1, last), columns]
+        part = position - below
+        with np.errstate(invalid="ignore"):
+            between = a + part * (b - a)
+        finite = np.isfinite(a) & np.isfinite(b)
+        return np.asarray(np.where(finite, between, np.where(part < 0.5, a, b)))
 
-def _quantile(in_order: Floats, share: Floats) -> Floats:
-    """Quantiles, one share per column, linear between order statistics unless one is infinite."""
-    last = len(in_order) - 1
-    position = np.clip(share, 0.0, 1.0) * last
-    below = np.minimum(np.floor(position).astype(int), last)
-    columns = np.arange(in_order.shape[1])
-    a, b = in_order[below, columns], in_order[np.minimum(below + 1, last), columns]
-    part = position - below
-    with np.errstate(invalid="ignore"):
-        between = a + part * (b - a)
-    finite = np.isfinite(a) & np.isfinite(b)
-    return np.asarray(np.where(finite, between, np.where(part < 0.5, a, b)))
+    low = quantile(np.where(corrected, low_tail, ndtr(-z)))
+    return low, quantile(np.where(corrected, high_tail, ndtr(z))), corrected
 
 
 def bootstrap_interval(
     estimate: float, draws: Floats, leave_one_out: Floats | None, z: float, clustering: Clustering
 ) -> tuple[float, float, str]:
-    """Interval of any statistic from its values on bootstrap draws.
+    """Both ends of an interval of any statistic, and the method for a footnote.
 
     Parameters
     ----------
     estimate : float
     draws : array, shape (draws,)
-        NaN: the statistic is undefined there, and the draw is left out. Infinite: beyond what can
-        be measured.
+        Its values on bootstrap draws. NaN: it is undefined there, and the draw is left out.
+        Infinite: beyond what can be measured.
     leave_one_out : array, shape (units,), or None
         None: taken as symmetric.
     z : float
         Half-width of an interval in the draws' standard errors.
     clustering : Clustering
         BCa needs 20 clusters.
-
-    Returns
-    -------
-    float, float, str
-        Both ends, and the method for a footnote.
     """
     kept = draws[~np.isnan(draws)][:, None]
     acceleration = np.array([np.nan])
@@ -400,14 +384,9 @@ def resample_means(
     mean: pooled residuals, which serve clusters of a single clip too, are stretched to make up for
     the degrees of freedom that the clusters' means took.
 
-    Returns
-    -------
-    array, shape (draws, columns)
-        Means of the bootstrap's draws, for statistics that combine columns.
-    array, shape (units, columns)
-        Means with one unit left out.
-    float
-        Half-width of an interval in the draws' standard errors, for `bootstrap_interval`.
+    Returns what `bootstrap_interval` needs of statistics that combine columns: means of the
+    bootstrap's draws, shape (draws, columns), means with one unit left out, shape (units, columns),
+    and the half-width of an interval in the draws' standard errors.
     """
     m = moments_of(values, clustering)
     if clustering.few:
@@ -444,25 +423,10 @@ def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval
     9, 1999, eq. 3): ``1 / G sum (tau_j - mean)^2 / (h_j - 1)`` with ``h_j = sum of weights / w_j``
     and pseudo-values ``tau_j = h_j estimate - (h_j - 1) leave_one_out_j``.
 
-    Parameters
-    ----------
-    estimate : float
-        Over all units; the centre of the interval.
-    leave_one_out : array, shape (units,)
-    weights : array, shape (units,)
-        Sizes of the units, above 0: tokens, seconds.
-    n, clusters : int
-        Clips and clusters in all of them. Units may be clusters, groups of them, or clips.
-    level : float
-    most : float
-        The largest value there can be; the interval ends there.
-    independence_assumed, these_clusters_only : bool
-        As in `Interval`.
-
-    Returns
-    -------
-    Interval
-        Without ends where there are fewer than two units.
+    `estimate` is over all units and the centre of the interval; `weights`, one per unit and above
+    0, their sizes (tokens, seconds). Units may be clusters, groups of them, or clips; `n` and
+    `clusters` count the clips and clusters in all of them. The interval ends at `most`, the largest
+    value there can be, and has no ends where there are fewer than two units.
 
     Raises
     ------

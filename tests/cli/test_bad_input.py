@@ -10,7 +10,7 @@ import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, Run, call, write_raw, write_wav
 
 TOYS = ("run", "--codecs", "identity,opus@24", *FAST)

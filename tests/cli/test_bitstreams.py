@@ -21,9 +21,9 @@ pytest.importorskip("torch")
 from snacbench.bitstream.container import load, read, save, write
 from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
+from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, call, run_in, write_wav
 
 CODECS = "snac-mini,encodec-mini@6,opus@14,mp3@64"

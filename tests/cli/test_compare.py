@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import call
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 BASE = np.random.default_rng(0).normal(10, 3, 30)
 

@@ -15,7 +15,7 @@ import pytest
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Agreement, Coded, CodeHistogram, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, NO_SPEED, Run, call, snacbench_command, write_wav
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.rate.coding.coders import ENTROPY_CODERS
-from snacbench.rate.coding.tables import read_tables
+from snacbench.rate.coding.trained import read_tables
 from snacbench.rows import CodedBytes
-from snacbench.store.folder import RunFolder
-from tests.kept_runs import keep, kept_run
-from tests.rate.coding.corpora import levels
+from snacbench.store.run_folder import RunFolder
+from tests.support.code_corpora import levels
 from tests.support.command_line import call
+from tests.support.kept_runs import keep, kept_run
 
 
 @pytest.fixture

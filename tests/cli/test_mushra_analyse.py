@@ -11,10 +11,10 @@ from snacbench.errors import UserError
 from snacbench.listening.simulate import Model, simulate
 from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
-from snacbench.store.folder import RunFolder
-from tests.listening.studies import a_test
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import call
-from tests.synthetic_runs import make_run
+from tests.support.studies import a_test
+from tests.support.synthetic_runs import make_run
 
 
 @pytest.fixture

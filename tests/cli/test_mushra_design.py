@@ -8,7 +8,7 @@ import pytest
 from snacbench.errors import StoreError, UnknownName, UserError
 from snacbench.listening.stimuli import read_facts
 from snacbench.listening.test import read_test
-from tests.listening.audio_run import make_audio_run
+from tests.support.audio_run import make_audio_run
 from tests.support.command_line import call
 
 

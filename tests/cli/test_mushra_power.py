@@ -4,8 +4,8 @@ import pytest
 
 from snacbench.errors import UserError
 from snacbench.listening.design import write_test
-from tests.listening.studies import numbered_test as a_test
 from tests.support.command_line import call
+from tests.support.studies import numbered_test as a_test
 
 FAST = ("--studies", 500)
 

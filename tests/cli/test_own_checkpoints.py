@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, Run, run_in, write_wav
 
 pytest.importorskip("torch")

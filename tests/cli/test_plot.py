@@ -10,7 +10,7 @@ import pytest
 from snacbench.cli.results import plot
 from snacbench.errors import UserError
 from snacbench.rows import Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import Run
 from tests.support.plots import DAC, OPUS, coded, run_rows
 

@@ -9,7 +9,7 @@ import pytest
 
 from snacbench.plugins import OWN
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.plugged import codec, install, metric
 from tests.support.command_line import FAST, Run, run_in
 

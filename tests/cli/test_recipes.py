@@ -10,7 +10,7 @@ from snacbench.errors import UserError
 from snacbench.recipes import shipped_recipes
 from snacbench.request import Request
 from snacbench.runner.plan import missing
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import NO_SPEED, Run, call
 
 RECIPE = """\

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.plugged import codec, install, metric
 from tests.support.command_line import FAST, Run, run_in
-from tests.synthetic_runs import make_run
+from tests.support.synthetic_runs import make_run
 
 MOODY = codec(
     "moody",

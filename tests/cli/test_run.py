@@ -15,7 +15,7 @@ import pytest
 
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration, CodeHistogram
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 from tests.support.command_line import (
     FAST,

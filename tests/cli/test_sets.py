@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from snacbench.cli import testset_verbs as sets_module
 from snacbench.cli.verbs import cli as commands
 from snacbench.errors import SnacbenchError
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
 from tests.support.command_line import FAST, Run, write_wav

@@ -13,7 +13,7 @@ import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Calibration, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import Run, call, write_wav
 
 

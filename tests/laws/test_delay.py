@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from snacbench.audio.align import advanced
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration, Delay
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.command_line import run_in

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Speed
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import Run, make_clips, run_in
 
 CLOCKED = """

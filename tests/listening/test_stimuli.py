@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,13 +35,13 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import Item, Level, ListeningTest, System
 from snacbench.rows import Calibration
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.listening.audio_run import CODECS, make_audio_run
+from tests.support.audio_run import CODECS, make_audio_run
 
 RATE_HZ = 48_000
-SYSTEMS = tuple(System(name=spec.name) for spec in CODECS)
+DELAYS = {"late@8kbps": 7, "early@2kbps": -5, "quiet@4kbps": 0}
 
 
 def item(id_: str, clip: str, start_s: float = 0.25, duration_s: float = 1.5) -> Item:
@@ -48,27 +49,34 @@ def item(id_: str, clip: str, start_s: float = 0.25, duration_s: float = 1.5) ->
 
 
 TEST = ListeningTest(
-    id="t", title="T", run="../run", run_id="run1", set_sha256="ab" * 32, systems=SYSTEMS,
-    items=(item("one", "set/b"), item("two", "set/d")), training=(item("t-1", "set/a"),),
-)  # fmt: skip
+    id="t",
+    title="T",
+    run="../run",
+    run_id="run1",
+    set_sha256="ab" * 32,
+    systems=tuple(System(name=spec.name) for spec in CODECS),
+    items=(item("one", "set/b"), item("two", "set/d")),
+    training=(item("t-1", "set/a"),),
+)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
     path = tmp_path_factory.mktemp("stimuli")
     make_audio_run(path)
-    folder = path / "test"
-    folder.mkdir()
-    return folder, make_stimuli(folder, TEST)
+    return path / "test", make_stimuli(path / "test", TEST)
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> tuple[RunFolder, Path]:
-    """A run of one's own, and a folder for a test."""
-    run = make_audio_run(tmp_path)
-    folder = tmp_path / "test"
-    folder.mkdir()
-    return run, folder
+def run(tmp_path: Path) -> RunFolder:
+    """A run of one's own, to be spoilt."""
+    return make_audio_run(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a test of one's own goes."""
+    return tmp_path / "test"
 
 
 def heard(folder: Path, item_id: str, condition: str) -> Audio:
@@ -78,10 +86,9 @@ def heard(folder: Path, item_id: str, condition: str) -> Audio:
 def test_every_condition_of_every_item_has_its_file(made: tuple[Path, Facts]) -> None:
     folder, facts = made
     for it in (*TEST.items, *TEST.training):
-        found = sorted(p.name for p in (folder / "stimuli" / it.id).iterdir())
-        assert found == sorted(f"{name}.wav" for name in TEST.conditions)
-        sizes = {p.stat().st_size for p in (folder / "stimuli" / it.id).iterdir()}
-        assert len(sizes) == 1
+        paths = sorted((folder / "stimuli" / it.id).iterdir())
+        assert [p.name for p in paths] == sorted(f"{name}.wav" for name in TEST.conditions)
+        assert len({p.stat().st_size for p in paths}) == 1
         for name, stimulus in facts.items[it.id].conditions.items():
             info = soundfile.info(folder / stimulus.file)
             assert (info.samplerate, info.frames, info.channels) == (48_000, 72_000, 1)
@@ -89,20 +96,19 @@ def test_every_condition_of_every_item_has_its_file(made: tuple[Path, Facts]) ->
             assert stimulus.sha256 == sha256_of_file(folder / stimulus.file)
             assert stimulus.file == stimulus_file(it.id, name)
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+    assert stimulus_file("a", "../my/co dec", "flac") == "stimuli/a/..%2Fmy%2Fco%20dec.flac"
 
 
-@pytest.mark.parametrize("condition", ["late@8kbps", "early@2kbps", "quiet@4kbps"])
 @pytest.mark.parametrize("item_id", ["one", "two"])
-def test_conditions_are_in_time_with_the_reference(
-    made: tuple[Path, Facts], item_id: str, condition: str
-) -> None:
+def test_conditions_are_in_time_with_the_reference(made: tuple[Path, Facts], item_id: str) -> None:
     folder, facts = made
-    reference, degraded = heard(folder, item_id, "reference"), heard(folder, item_id, condition)
-    peak = cross_correlation(reference=reference, degraded=degraded, max_lag=60)
-    assert np.argmax(peak) == 60
-    wanted = {"late@8kbps": 7, "early@2kbps": -5, "quiet@4kbps": 0}[condition]
-    assert facts.items[item_id].conditions[condition].delay_samples == wanted
-    assert facts.items[item_id].conditions[condition].delay_rate_hz == 24_000
+    reference = heard(folder, item_id, "reference")
+    for condition, delay in DELAYS.items():
+        degraded = heard(folder, item_id, condition)
+        peak = cross_correlation(reference=reference, degraded=degraded, max_lag=60)
+        assert np.argmax(peak) == 60
+        told = facts.items[item_id].conditions[condition]
+        assert (told.delay_samples, told.delay_rate_hz) == (delay, 24_000)
 
 
 def test_one_gain_keeps_the_levels_of_conditions_apart(made: tuple[Path, Facts]) -> None:
@@ -113,8 +119,6 @@ def test_one_gain_keeps_the_levels_of_conditions_apart(made: tuple[Path, Facts])
         reference = found.conditions["reference"]
         assert reference.loudness_lufs == pytest.approx(-23 - found.lowered_db, abs=0.02)
         quiet, loud = found.conditions["quiet@4kbps"], found.conditions["late@8kbps"]
-        assert quiet.loudness_lufs is not None
-        assert loud.loudness_lufs is not None
         assert loud.loudness_lufs - quiet.loudness_lufs == pytest.approx(6.02, abs=0.05)
         for name, stimulus in found.conditions.items():
             peak = true_peak_dbtp(heard(folder, it.id, name))
@@ -131,52 +135,43 @@ def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
     assert whole.channels == 1
     gain = 10 ** (facts.items["two"].conditions["reference"].gain_db / 20)
     for name, signal in {"reference": whole, "anchor35": low_pass(whole, 3_500)}.items():
-        np.testing.assert_allclose(
-            heard(folder, "two", name).samples, cut(signal, 0.25, 1.5).samples * gain, atol=1e-4
-        )
+        expected = cut(signal, 0.25, 1.5).samples * gain
+        np.testing.assert_allclose(heard(folder, "two", name).samples, expected, atol=1e-4)
 
 
 def test_the_facts_are_read_with_their_design(made: tuple[Path, Facts]) -> None:
     folder, facts = made
-    assert read_facts(folder, TEST) == facts
-    other_texts = TEST.model_copy(update={"title": "Another", "seed": 9, "pages_per_listener": 1})
-    assert read_facts(folder, other_texts) == facts
+    other_texts = {"title": "Another", "seed": 9, "pages_per_listener": 1}
+    assert read_facts(folder, TEST.model_copy(update=other_texts)) == facts
     other = TEST.model_copy(update={"level": Level(loudness_lufs=-30)})
     with pytest.raises(UserError, match=r"not those of its test.yaml.*snacbench mushra stimuli"):
         read_facts(folder, other)
 
 
-def test_stimuli_that_are_missing_or_changed_are_noticed(place: tuple[RunFolder, Path]) -> None:
-    _, folder = place
+def test_stimuli_that_are_missing_or_changed_are_noticed_and_made_again(
+    run: RunFolder, folder: Path
+) -> None:
     with pytest.raises(UserError, match=r"has no stimuli yet: there is no stimuli.json"):
         read_facts(folder, TEST)
-    make_stimuli(folder, TEST)
+    facts = make_stimuli(folder, TEST)
     (folder / stimulus_file("one", "anchor35")).write_bytes(b"RIFF")
     with pytest.raises(UserError, match=r"anchor35.wav is missing or was changed; make them"):
         read_facts(folder, TEST)
     (folder / "stimuli.json").write_text("{}")
     with pytest.raises(UserError, match=r"stimuli.json is not a Facts row .*; make them with"):
         read_facts(folder, TEST)
-
-
-def test_they_are_made_again_after_the_file_was_edited(place: tuple[RunFolder, Path]) -> None:
-    _, folder = place
-    first = make_stimuli(folder, TEST)
-    again = make_stimuli(folder, TEST)
-    assert again == first
+    assert make_stimuli(folder, TEST) == read_facts(folder, TEST) == facts
     edited = TEST.model_copy(update={"items": (item("new", "set/c", 0.0, 1.0),), "training": ()})
-    facts = make_stimuli(folder, edited)
+    again = make_stimuli(folder, edited)
     assert [p.name for p in (folder / "stimuli").iterdir()] == ["new"]
-    assert facts.items["new"].num_samples == 48_000
-    assert facts.design_sha256 == design_sha256(edited) != first.design_sha256
-    assert json.loads((folder / "stimuli.json").read_text())["run_id"] == "run1"
+    assert again.items["new"].num_samples == 48_000
+    assert again.design_sha256 == design_sha256(edited) != facts.design_sha256
 
 
 def test_flac_files_are_of_equal_size_and_of_the_same_samples(
-    made: tuple[Path, Facts], place: tuple[RunFolder, Path]
+    made: tuple[Path, Facts], tmp_path: Path
 ) -> None:
-    folder, _ = made
-    _, other = place
+    folder, other = made[0], made[0].with_name("flac")
     facts = make_stimuli(other, TEST, format_="flac")
     for it in TEST.items:
         assert len({x.num_bytes for x in facts.items[it.id].conditions.values()}) == 1
@@ -199,27 +194,19 @@ def test_padding_is_a_block_that_other_decoders_skip(tmp_path: Path) -> None:
     write_files({"a": loud, "b": silent}, paths)
     contents = [path.read_bytes() for path in paths.values()]
     assert len(contents[0]) == len(contents[1])
-    for content in contents:
-        blocks = list(metadata_blocks(content))
-        assert blocks[0][0] == 0
-        assert 1 in [kind for kind, _ in blocks]
+    for flac in contents:
+        # Type and length of every metadata block (RFC 9639, section 8).
+        assert flac[:4] == b"fLaC"
+        at, kinds, last = 4, [], 0
+        while not last:
+            kinds.append(flac[at] & 0x7F)
+            last = flac[at] & 0x80
+            at += 4 + int.from_bytes(flac[at + 1 : at + 4])
+        assert kinds[:2] == [0, 1]
     with av.open(str(paths["b"])) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
     assert sum(frame.shape[-1] for frame in frames) == 48_000
     assert not np.concatenate([frame.ravel() for frame in frames]).any()
-
-
-def metadata_blocks(flac: bytes) -> list[tuple[int, int]]:
-    """Type and length of every metadata block (RFC 9639, section 8)."""
-    assert flac[:4] == b"fLaC"
-    at, found = 4, []
-    while True:
-        length = int.from_bytes(flac[at + 1 : at + 4])
-        found.append((flac[at] & 0x7F, length))
-        last = flac[at] & 0x80
-        at += 4 + length
-        if last:
-            return found
 
 
 def test_files_that_cannot_be_of_equal_size_are_refused(
@@ -228,103 +215,96 @@ def test_files_that_cannot_be_of_equal_size_are_refused(
     signals = {"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}
     with pytest.raises(AudioError, match="must have one length, rate and number of channels"):
         write_files(signals, paths_in(tmp_path, "wav"))
-    monkeypatch.setattr("snacbench.listening.stimuli._MAX_BLOCK_BYTES", 10)
+    monkeypatch.setattr(module, "_MAX_BLOCK_BYTES", 10)
     signals["b"] = Audio(np.zeros((1, 48_000), np.float32), 48_000)
     with pytest.raises(AudioError, match="FLAC holds up to 10 bytes of padding, found"):
         write_files(signals, paths_in(tmp_path, "flac"))
 
 
-def test_names_that_are_no_file_names_are_encoded() -> None:
-    assert stimulus_file("a", "opus@14kbps") == "stimuli/a/opus@14kbps.wav"
-    assert stimulus_file("a", "../my/co dec", "flac") == "stimuli/a/..%2Fmy%2Fco%20dec.flac"
-
-
-def test_a_stereo_run_keeps_two_channels(tmp_path: Path) -> None:
+def test_a_stereo_run_keeps_two_channels(tmp_path: Path, folder: Path) -> None:
     make_audio_run(tmp_path, channels="stereo")
-    folder = tmp_path / "test"
-    folder.mkdir()
     facts = make_stimuli(folder, TEST)
-    assert facts.items["one"].channels == 1
-    assert facts.items["two"].channels == 2
+    assert [facts.items[name].channels for name in ("one", "two")] == [1, 2]
     assert heard(folder, "two", "late@8kbps").channels == 2
 
 
-def test_what_to_know_of_an_item_is_said(tmp_path: Path) -> None:
+def test_what_to_know_of_an_item_is_said(tmp_path: Path, folder: Path) -> None:
     time_s = np.arange(2.5 * 48_000) / 48_000
     dull = Audio((0.1 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)[None], 48_000)
     peaky = np.array(dull.samples)
     peaky[:, ::12_000] = 0.9
-    signals = {"set/b": dull, "set/d": Audio(peaky, 48_000)}
-    make_audio_run(tmp_path, signals=signals)
-    folder = tmp_path / "test"
-    folder.mkdir()
+    make_audio_run(tmp_path, signals={"set/b": dull, "set/d": Audio(peaky, 48_000)})
     facts = make_stimuli(folder, TEST)
-    first, second = facts.items["one"].warnings, facts.items["two"].warnings
-    assert any("the 3.5 kHz anchor is nearly transparent: -" in text for text in first)
-    assert any("the 7 kHz anchor is nearly transparent: -" in text for text in first)
-    assert any("dB below -23 LUFS, for the sake of peaks" in text for text in second)
+    first, second = (" ".join(facts.items[name].warnings) for name in ("one", "two"))
+    assert "the 3.5 kHz anchor is nearly transparent: -" in first
+    assert "the 7 kHz anchor is nearly transparent: -" in first
+    assert "dB below -23 LUFS, for the sake of peaks" in second
     without = TEST.model_copy(update={"form": "mushra-no-anchors"})
     assert make_stimuli(folder, without).items["one"].warnings == ()
 
 
-def wrong(place: tuple[RunFolder, Path], message: str, **changed: object) -> None:
-    _, folder = place
-    with pytest.raises(UserError, match=message):
-        make_stimuli(folder, TEST.model_copy(update=changed))
-    assert not list(folder.iterdir())
+def changed(**fields: Any) -> Callable[[RunFolder], ListeningTest]:
+    return lambda _: TEST.model_copy(update=fields)
+
+
+def spoilt(of: Path | str, content: Path | str | None) -> Callable[[RunFolder], ListeningTest]:
+    """The test, after a file of its run was removed, or got the content of another."""
+
+    def spoil(run: RunFolder) -> ListeningTest:
+        (run.path / of).unlink()
+        if content:
+            (run.path / of).write_bytes((run.path / content).read_bytes())
+        return TEST
+
+    return spoil
+
+
+def failed(run: RunFolder) -> ListeningTest:
+    row = RunSignals.of(run).coded["set/b", "late@8kbps"]
+    run.append([replace(row, status="failed", reason="boom")])
+    return TEST
+
+
+LATE, QUIET = "decoded/late@8kbps/set/b.flac", "decoded/quiet@4kbps/set/b.flac"
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("spoil", "message"),
     [
-        ({"run": "../gone"}, r"the run of this test is not found: .*holds no run"),
-        ({"run_id": "other"}, "its id is run1, test.yaml says other; make a new test"),
-        ({"set_sha256": "cd" * 32}, "its set_sha256 is abab.*, test.yaml says cdcd"),
-        ({"items": (item("one", "set/b", 2.0, 1.5),)},
-         r"item one \(set/b\): the excerpt ends at 3.5 s, the clip at 2.5 s"),
-        ({"items": (item("one", "set/z"),)}, "has no clip set/z"),
-        ({"systems": (System(name="opus@1kbps"),)}, "set/b: opus@1kbps has not coded it"),
+        (changed(run="../gone"), r"the run of this test is not found: .*holds no run"),
+        (changed(run_id="other"), "its id is run1, test.yaml says other; make a new test"),
+        (changed(set_sha256="cd" * 32), "its set_sha256 is abab.*, test.yaml says cdcd"),
+        (
+            changed(items=(item("one", "set/b", 2.0, 1.5),)),
+            r"item one \(set/b\): the excerpt ends at 3.5 s, the clip at 2.5 s",
+        ),
+        (changed(items=(item("one", "set/z"),)), "has no clip set/z"),
+        (changed(systems=(System(name="opus@1kbps"),)), "set/b: opus@1kbps has not coded it"),
+        (spoilt(LATE, QUIET), "is not the file that was decoded: its sha256 has changed"),
+        (spoilt(LATE, None), "audio of late@8kbps is not in the run folder; run the codecs again"),
+        (spoilt("../b.flac", "../c.flac"), "b.flac is no longer the file that the run coded"),
+        (failed, r"item one \(set/b\): set/b: late@8kbps failed on it: boom"),
     ],
-)  # fmt: skip
+)
 def test_what_the_run_does_not_have_is_refused(
-    place: tuple[RunFolder, Path], changed: dict[str, object], message: str
+    run: RunFolder, folder: Path, spoil: Callable[[RunFolder], ListeningTest], message: str
 ) -> None:
-    wrong(place, message, **changed)
+    test = spoil(run)
+    with pytest.raises(UserError, match=message):
+        make_stimuli(folder, test)
+    assert not folder.exists() or not list(folder.iterdir())
 
 
-def test_files_that_are_missing_or_changed_are_refused(place: tuple[RunFolder, Path]) -> None:
-    run, _ = place
-    path = run.decoded_path("set/b", "late@8kbps")
-    content = path.read_bytes()
-    path.write_bytes(run.decoded_path("set/b", "quiet@4kbps").read_bytes())
-    wrong(place, "is not the file that was decoded: its sha256 has changed")
-    path.unlink()
-    wrong(place, "the decoded audio of late@8kbps is not in the run folder; run the codecs again")
-    path.write_bytes(content)
-    recording = run.path.parent / "b.flac"
-    original = recording.read_bytes()
-    recording.write_bytes((run.path.parent / "d.flac").read_bytes())
-    wrong(place, r"b.flac (is no longer the file that the run coded|ends after)")
-    row = RunSignals.of(run).coded["set/b", "late@8kbps"]
-    recording.write_bytes(original)
-    run.append([replace(row, status="failed", reason="boom")])
-    wrong(place, r"item one \(set/b\): set/b: late@8kbps failed on it: boom")
-
-
-def test_a_silent_clip_is_refused(tmp_path: Path) -> None:
-    silent = Audio(np.zeros((1, 120_000), np.float32), 48_000)
-    run = make_audio_run(tmp_path, signals={"set/b": silent})
-    folder = tmp_path / "test"
-    folder.mkdir()
-    wrong((run, folder), r"item one \(set/b\): reference has no loudness: the excerpt is silent")
+def test_a_silent_clip_is_refused(tmp_path: Path, folder: Path) -> None:
+    make_audio_run(tmp_path, signals={"set/b": Audio(np.zeros((1, 120_000), np.float32), 48_000)})
+    with pytest.raises(UserError, match=r"item one \(set/b\): reference has no loudness: the ex"):
+        make_stimuli(folder, TEST)
 
 
 def test_a_full_disk_leaves_the_old_stimuli(
-    place: tuple[RunFolder, Path], monkeypatch: pytest.MonkeyPatch
+    run: RunFolder, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, folder = place
-    facts = make_stimuli(folder, TEST)
-    written = []
+    facts, written = make_stimuli(folder, TEST), []
 
     def full(path: Path, audio: Audio) -> int:
         written.append(path)
@@ -339,13 +319,11 @@ def test_a_full_disk_leaves_the_old_stimuli(
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
 
 
-def test_a_delay_counts_at_the_rate_of_the_decoded_file(place: tuple[RunFolder, Path]) -> None:
-    run, _ = place
-    run.append([Calibration("late@8kbps", 14 / 48_000, 0.9, 1.0, True)])
-    assert RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)[1:] == (7, 24_000)
-    run.append([Calibration("late@8kbps", 14 / 48_000, 0.1, 0.1, False)])
-    audio, delay, _ = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
-    assert (delay, audio.num_samples) == (0, 120_000)
+def test_a_delay_counts_at_the_rate_of_the_decoded_file(run: RunFolder) -> None:
+    for quality, found, expected in ((0.9, True, 7), (0.1, False, 0)):
+        run.append([Calibration("late@8kbps", 14 / 48_000, quality, quality, found)])
+        audio, delay = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
+        assert (delay, audio.num_samples) == ((expected, 24_000), 120_000)
     assert RunSignals.of(run).source("set/c").rate_hz == 44_100
 
 
@@ -359,7 +337,6 @@ def test_cuts_have_raised_cosine_fades_of_5_ms() -> None:
     expected = 0.5 - 0.5 * np.cos(np.pi * np.arange(240) / 240)
     np.testing.assert_allclose(out[0, :240], expected, atol=1e-6)
     np.testing.assert_allclose(out[1, -240:], expected[::-1], atol=1e-6)
-    assert (out[:, 240:-240] == 1).all()
     assert cut(ones, 0, 1 / RATE_HZ).samples.tolist() == [[1.0], [1.0]]
     ramp = Audio(np.linspace(-1, 1, RATE_HZ, dtype=np.float32)[None], RATE_HZ)
     part = cut(ramp, 0.25, 0.5).samples[0, 240:-240]
@@ -433,8 +410,6 @@ def test_all_are_lowered_together_until_none_exceeds_the_true_peak() -> None:
     assert peaks["reference"] == pytest.approx(-5.0, abs=0.001)
 
 
-@pytest.mark.parametrize(("seconds", "gain_db"), [(2.0, -200.0), (0.3, 0.0)])
-def test_what_has_no_loudness_is_refused(seconds: float, gain_db: float) -> None:
-    audio = scaled(broadband(seconds, RATE_HZ), gain_db)
+def test_what_is_too_short_for_a_loudness_is_refused() -> None:
     with pytest.raises(AudioError, match=r"reference has no loudness: .*silent .*or shorter"):
-        gains({"reference": audio}, Level())
+        gains({"reference": broadband(0.3, RATE_HZ)}, Level())

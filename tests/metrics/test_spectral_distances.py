@@ -105,16 +105,16 @@ def test_metrics_with_equal_windows_share_their_spectra(make_voice, add_noise):
 
 def test_shared_spectra_are_read_only(make_voice):
     with pytest.raises(ValueError, match="read-only"):
-        _spectra.magnitude(make_voice(44_100), 512)[0][0, 0] = 1.0
+        _spectra.magnitude(make_voice(44_100), window=512)[0][0, 0] = 1.0
 
 
 @pytest.mark.parametrize("window", [32, 512, 2048])
 def test_spectra_are_the_same_in_pieces_of_any_size(monkeypatch, make_voice, window):
     x = make_voice(44_100, 1.0)
-    whole = np.hstack(_spectra.magnitude(x, window))
+    whole = np.hstack(_spectra.magnitude(x, window=window))
     monkeypatch.setattr(_spectra, "_BLOCK_SAMPLES", 8192)
     again = Audio(x.samples, x.rate_hz)
-    assert np.array_equal(np.hstack(_spectra.magnitude(again, window)), whole)
+    assert np.array_equal(np.hstack(_spectra.magnitude(again, window=window)), whole)
     assert whole.shape == (window // 2 + 1, 1 + x.num_samples // (window // 4))
 
 

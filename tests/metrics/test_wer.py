@@ -32,12 +32,12 @@ class Parrot:
 def parrot(monkeypatch) -> Parrot:
     """A recogniser named parrot, chosen as a user would choose it."""
     bird = Parrot()
-    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device: bird)
+    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, offline: bird)
     monkeypatch.setenv("SNACBENCH_ASR", "parrot")
-    _asr.open_recogniser.cache_clear()
+    _asr._opened.cache_clear()
     _asr._heard.cache_clear()
     yield bird
-    _asr.open_recogniser.cache_clear()
+    _asr._opened.cache_clear()
     _asr._heard.cache_clear()
 
 
@@ -122,7 +122,7 @@ def test_guards(parrot):
 
 def test_a_recogniser_of_a_metric_of_its_own_leaves_the_others_alone(parrot, monkeypatch):
     magpie = Parrot()
-    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device: magpie)
+    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device, offline: magpie)
     parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
     magpie.says = {0.1: SPOKEN, 0.2: "it was"}
     other = WER.with_asr("magpie")

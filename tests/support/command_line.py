@@ -23,7 +23,7 @@ from snacbench import plugins
 from snacbench.cli.main import main
 from snacbench.cli.verbs import cli
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,9 +10,10 @@ from snacbench.plugins import select_metrics
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Score
 from snacbench.runner.outside import import_decodes
-from snacbench.runner.schedule import Rules, Schedule, work
-from snacbench.store.folder import RunFolder
+from snacbench.runner.schedule import Schedule
+from snacbench.runner.signal_rules import Rules
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 
@@ -39,8 +40,7 @@ def score_files(
     ledger = Ledger(folder, specs, [metric.spec for metric in chosen])
     schedule = Schedule(ledger, clips, specs, Rules("mono", "source"))
     while (job := schedule.next("cpu")) is not None:
-        rows = work(job)
-        ledger.append(rows)
+        rows = job.run()
         schedule.done(job, rows)
     return folder
 

@@ -63,32 +63,22 @@ PRAGMA user_version = {VERSION};
 class Refused(UserError):
     """A request that the test cannot grant.
 
-    Attributes
-    ----------
-    status : int
-        Of the HTTP answer.
-    code : str
-        A word by which the page knows what happened, such as ``order``.
-    retry_after_s : int or None
-        When asking again may help, in seconds.
+    `status` is that of the HTTP answer, `code` a word by which the page knows what happened, such
+    as ``order``; after `retry_after_s`, asking again may help.
     """
 
     def __init__(
         self, status: int, code: str, sentence: str, *, retry_after_s: int | None = None
     ) -> None:
         super().__init__(sentence)
-        self.status = status
-        self.code = code
-        self.retry_after_s = retry_after_s
+        self.status, self.code, self.retry_after_s = status, code, retry_after_s
 
 
 class Responses:
     """The open file. One connection, one transaction at a time: requests take their turn."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self._connection = connection
-        self._turn = threading.Lock()
+        self.path, self._connection, self._turn = path, connection, threading.Lock()
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -128,11 +118,8 @@ class Responses:
 def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) -> Responses:
     """Open the responses to the test in a folder, or begin them.
 
-    Raises
-    ------
-    StoreError
-        If the file is no store of responses, of another version or design, cannot be opened, or is
-        not there and `create` is False.
+    `StoreError` if the file is no store of responses, of another version or design, cannot be
+    opened, or is not there and `create` is False.
     """
     path = folder / ANSWERS_FILE
     if not create and not path.exists():
@@ -141,9 +128,10 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
         sql = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
         sql.row_factory = sqlite3.Row
         # FULL: a commit has reached the disk, not only the log's buffer, when it returns.
-        for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON",
-                        "secure_delete = ON", "trusted_schema = OFF"):  # fmt: skip
-            sql.execute(f"PRAGMA {setting}")
+        sql.executescript(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
+        )
         responses = Responses(path, sql)
         version = sql.execute("PRAGMA user_version").fetchone()[0]
         if not version and not sql.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
@@ -169,13 +157,7 @@ def open_responses(folder: Path, test: ListeningTest, *, create: bool = True) ->
 
 @contextmanager
 def read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    """One unchanging view of the responses, also while a server writes on.
-
-    Raises
-    ------
-    StoreError
-        If there are none, or the file cannot be read.
-    """
+    """One unchanging view of the responses, also while a server writes on; or `StoreError`."""
     if not path.is_file():
         raise StoreError(f"no answers at {path}; serve the test to collect some")
     try:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
 from snacbench.listening.responses.database import Responses, read_only
-from snacbench.listening.responses.sessions import AssignedPage, pages_in
+from snacbench.listening.responses.sessions import pages_in
 from snacbench.listening.study import Choice, Listener, Rating, Study
 from snacbench.listening.test import ANCHOR70, ANSWERS_FILE, REFERENCE, ListeningTest
 
@@ -20,55 +19,36 @@ _MIN_CHOICES = 6  # all alike by chance in one listener of 32
 
 
 def read_study(test: ListeningTest, folder: Path) -> Study:
-    """All responses to a test that its listeners have given so far, also while it is served.
+    """All responses to a test so far, also while it is served; `StoreError` if there are none.
 
-    Training pages are left out; so are listeners who never consented.
-
-    Parameters
-    ----------
-    folder : path
-        Of the test; or the file ``answers.sqlite`` itself, wherever it is.
-
-    Raises
-    ------
-    StoreError
-        If there are no responses, or they cannot be read.
+    Training pages are left out; so are listeners who never consented. `folder` is the test's, or
+    the file ``answers.sqlite`` itself, wherever it is.
     """
     listeners: list[Listener] = []
-    given: list[Rating | Choice] = []
+    ratings: list[Rating] = []
+    choices: list[Choice] = []
     with read_only(folder / ANSWERS_FILE if folder.is_dir() else folder) as sql:
         rows = sql.execute("SELECT * FROM listeners WHERE consented_utc IS NOT NULL ORDER BY id")
         for row in rows:
+            name, ended = row["name"], row["finished_utc"] or ""
+            answers, all_rated = json.loads(row["questionnaire"]), row["rated"] == row["planned"]
             listeners.append(
-                Listener(
-                    id=row["name"],
-                    answers=json.loads(row["questionnaire"]),
-                    pages_planned=row["planned"],
-                    finished=row["rated"] == row["planned"],
-                    started_utc=row["started_utc"],
-                    finished_utc=row["finished_utc"] or "",
-                )
+                Listener(name, answers, row["planned"], all_rated, row["started_utc"], ended)
             )
             rated = [page for page in pages_in(row["pages"]) if not page.training]
             for number, page in enumerate(rated):
-                given += _answers_on(page, row["name"], number)
-    ratings = tuple(answer for answer in given if isinstance(answer, Rating))
-    choices = tuple(answer for answer in given if isinstance(answer, Choice))
-    return Study.of(test, tuple(listeners), ratings, choices)
-
-
-def _answers_on(page: AssignedPage, listener: str, number: int) -> Iterator[Rating | Choice]:
-    if (said := page.response) is None:
-        return
-    told = said.time_s, said.comment
-    if said.answer is not None:
-        a, b, *x = page.stimuli.values()
-        hidden = x[0] if x else None
-        yield Choice(listener, page.item, a, b, said.answer, hidden, number, *told)
-        return
-    for place, (key, condition) in enumerate(page.stimuli.items()):
-        score = float(said.scores[key])
-        yield Rating(listener, page.item, condition, score, number, place, *told)
+                if (said := page.response) is None:
+                    continue
+                if said.answer is not None:
+                    a, b, *x = page.stimuli.values()
+                    told = said.answer, x[0] if x else None, number, said.time_s, said.comment
+                    choices.append(Choice(name, page.item, a, b, *told))
+                    continue
+                for place, (key, condition) in enumerate(page.stimuli.items()):
+                    at = number, place, said.time_s, said.comment
+                    score = float(said.scores[key])
+                    ratings.append(Rating(name, page.item, condition, score, *at))
+    return Study.of(test, tuple(listeners), tuple(ratings), tuple(choices))
 
 
 def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
@@ -109,14 +89,18 @@ def checks_of(study: Study, listener: str) -> dict[str, Any]:
     """
     ratings = [rating for rating in study.ratings if rating.listener == listener]
     choices = [choice for choice in study.choices if choice.listener == listener]
-    reference = _share([r.score < 90 for r in ratings if r.condition == REFERENCE])
-    anchor = _share([r.score > 90 for r in ratings if r.condition == ANCHOR70])
-    answers: list[Rating | Choice] = [*ratings, *choices]
-    times_s = {a.page: a.time_s for a in answers if a.time_s is not None}
+
+    def share(found: list[bool]) -> float | None:
+        return sum(found) / len(found) if found else None
+
+    reference = share([r.score < 90 for r in ratings if r.condition == REFERENCE])
+    anchor = share([r.score > 90 for r in ratings if r.condition == ANCHOR70])
+    given: list[Rating | Choice] = [*ratings, *choices]
+    times_s = {one.page: one.time_s for one in given if one.time_s is not None}
     median_s = statistics.median(times_s.values()) if times_s else None
-    pages: dict[int | None, list[float]] = {}
+    pages: defaultdict[int | None, list[float]] = defaultdict(list)
     for rating in ratings:
-        pages.setdefault(rating.page, []).append(rating.score)
+        pages[rating.page].append(rating.score)
     signals = len(ratings) / len(pages) if pages else 2.0
     flags = {
         "reference": reference is not None and reference > MAX_SHARE,
@@ -131,7 +115,3 @@ def checks_of(study: Study, listener: str) -> dict[str, Any]:
         "median_page_s": median_s,
         "flags": [name for name, raised in flags.items() if raised],
     }
-
-
-def _share(found: Sequence[bool]) -> float | None:
-    return sum(found) / len(found) if found else None

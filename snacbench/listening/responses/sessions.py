@@ -71,11 +71,6 @@ class Submission(Body):
         """Scores by the keys of their stimuli."""
         return {rated.stimulus: rated.score for rated in self.ratings}
 
-    @property
-    def said(self) -> tuple[object, ...]:
-        """By what a submission is the same as another."""
-        return self.scores, self.answer, self.comment
-
 
 class AssignedPage(Body):
     """A page that a listener is to rate, and what they said.
@@ -123,7 +118,6 @@ def new_key() -> str:
 def begin(
     responses: Responses,
     test: ListeningTest,
-    *,
     invite: str | None = None,
     max_unfinished: int = MAX_UNFINISHED,
 ) -> tuple[str, str]:
@@ -132,7 +126,6 @@ def begin(
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
     number that nobody has is given out: those of deleted listeners, of whoever did not consent
     within an hour, and of whoever rated nothing and stayed away for a day come back this way.
-    Refused if the invitation is missing, unknown or used, or too many listeners are under way.
     """
     token, now = new_token(), utc_text()
     with responses.transaction() as sql:
@@ -151,9 +144,9 @@ def begin(
             raise Refused(503, "full", sentence, retry_after_s=3_600)
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
-        names = {row["name"] for row in others}
-        letters = ("".join(secrets.choice(_LETTERS) for _ in range(8)) for _ in itertools.count())
-        name = next(n for each in letters if (n := f"{each[:4]}-{each[4:]}") not in names)
+        names, name = {row["name"] for row in others}, ""
+        while not name or name in names:
+            name = "-".join("".join(secrets.choice(_LETTERS) for _ in range(4)) for _ in range(2))
         pages = [
             AssignedPage(
                 key=new_key(),
@@ -172,11 +165,9 @@ def begin(
             " pages) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (name, token_digest(token), number, now, now, planned, _json(pages)),
         ).lastrowid
-        if code:
-            sql.execute(
-                "UPDATE invitations SET used = 1, listener = ? WHERE code_sha256 = ?",
-                (listener, code),
-            )
+        sql.execute(
+            "UPDATE invitations SET used = 1, listener = ? WHERE code_sha256 = ?", (listener, code)
+        )
     return name, token
 
 
@@ -195,12 +186,9 @@ def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
     ).fetchone()
     if found is None or not compare_digest(found["code_sha256"], code):
         raise Refused(403, "invite", "This invitation is not known; ask for a new link")
-    if found["used"]:
-        removed = sql.execute(
-            "DELETE FROM listeners WHERE id = ? AND consented_utc IS NULL", (found["listener"],)
-        )
-        if not removed.rowcount:
-            raise Refused(403, "invite-used", "This invitation has been used already")
+    again = "DELETE FROM listeners WHERE id = ? AND consented_utc IS NULL"
+    if found["used"] and not sql.execute(again, (found["listener"],)).rowcount:
+        raise Refused(403, "invite-used", "This invitation has been used already")
     return code
 
 
@@ -213,26 +201,28 @@ def known_by(responses: Responses, token: str) -> Known:
     wanted = token_digest(token)
     with responses.transaction() as sql:
         row = sql.execute(
-            "SELECT id, name, number, token_sha256, consented_utc IS NOT NULL AS consented,"
-            " answered_utc IS NOT NULL AS answered, finished_utc IS NOT NULL AS finished"
+            "SELECT id, name, number, token_sha256, consented_utc, answered_utc, finished_utc"
             " FROM listeners WHERE token_sha256 = ?",
             (wanted,),
         ).fetchone()
     if row is None or not compare_digest(row["token_sha256"], wanted):
         raise Refused(401, "token", _UNKNOWN)
-    states = (bool(row[name]) for name in ("consented", "answered", "finished"))
+    states = (row[f"{name}_utc"] is not None for name in ("consented", "answered", "finished"))
     return Known(row["id"], row["name"], row["number"], *states)
+
+
+def _update(sql: sqlite3.Connection, listener: Known, change: str, *values: object) -> None:
+    """Set columns of a listener, who was seen just now."""
+    sql.execute(
+        f"UPDATE listeners SET {change} last_utc = ? WHERE id = ?",
+        (*values, utc_text(), listener.id),
+    )
 
 
 def consent(responses: Responses, listener: Known) -> None:
     """Note that the listener agreed; the first time counts."""
-    now = utc_text()
     with responses.transaction() as sql:
-        sql.execute(
-            "UPDATE listeners SET consented_utc = coalesce(consented_utc, ?), last_utc = ?"
-            " WHERE id = ?",
-            (now, now, listener.id),
-        )
+        _update(sql, listener, "consented_utc = coalesce(consented_utc, ?),", utc_text())
 
 
 def answer_questionnaire(
@@ -240,26 +230,20 @@ def answer_questionnaire(
 ) -> None:
     """Keep answers to the questionnaire, in place of earlier ones, if they fit the questions."""
     _check_consent(listener)
-    questions = {question.id: question for question in test.questionnaire}
-    if unknown := given.keys() - questions.keys():
+    if unknown := given.keys() - {question.id for question in test.questionnaire}:
         raise Refused(422, "answer", f"There is no question {min(unknown)!r:.40}")
-    texts = {id_: one_line(given.get(id_, ""), MAX_ANSWER) for id_ in questions}
-    kept = {id_: text for id_, text in texts.items() if text}
+    kept = {id_: line for id_, text in given.items() if (line := one_line(text, MAX_ANSWER))}
     for question in test.questionnaire:
         answer = kept.get(question.id)
-        if answer is None:
-            if question.required:
-                raise Refused(422, "answer", f"Please answer: {question.text}")
-        elif question.kind == "choice" and answer not in question.choices:
+        if answer is None and question.required:
+            raise Refused(422, "answer", f"Please answer: {question.text}")
+        if answer and question.kind == "choice" and answer not in question.choices:
             raise Refused(422, "answer", f"Please choose one of the answers to: {question.text}")
-        elif question.kind == "number" and not _is_number(answer):
+        if answer and question.kind == "number" and not _is_number(answer):
             raise Refused(422, "answer", f"Please enter a number: {question.text}")
-    now = utc_text()
     with responses.transaction() as sql:
-        sql.execute(
-            "UPDATE listeners SET questionnaire = ?, answered_utc = ?, last_utc = ? WHERE id = ?",
-            (json.dumps(kept), now, now, listener.id),
-        )
+        now = utc_text()
+        _update(sql, listener, "questionnaire = ?, answered_utc = ?,", json.dumps(kept), now)
 
 
 def _check_consent(listener: Known) -> None:
@@ -277,7 +261,7 @@ def _is_number(text: str) -> bool:
 def pages_for(responses: Responses, listener: Known) -> list[AssignedPage]:
     """All pages of a listener in order; the listener counts as seen."""
     with responses.transaction() as sql:
-        sql.execute("UPDATE listeners SET last_utc = ? WHERE id = ?", (utc_text(), listener.id))
+        _update(sql, listener, "")
         return _kept(sql, listener)[0]
 
 
@@ -313,13 +297,10 @@ def submit(
     """Keep the responses of a page, once; the key of the next one, and whether it was kept before.
 
     Scores, answer and comment make a submission what it is: sent again with the same ones it is
-    taken for a retry whose first answer got lost, whatever its times and counts. Refused if the
-    listener has not consented, the page is not theirs or not the next one, its responses are
-    incomplete, or others were submitted before.
+    taken for a retry whose first answer got lost, whatever its times and counts.
     """
     _check_consent(listener)
     given = given.model_copy(update={"comment": one_line(given.comment, MAX_COMMENT)})
-    now = utc_text()
     with responses.transaction() as sql:
         pages, _ = _kept(sql, listener)
         waiting = [page.key for page in pages if page.submitted_utc is None]
@@ -329,16 +310,14 @@ def submit(
         page = pages[at]
         _check_complete(page, given, allow_tie=test.allow_tie)
         if kept := page.response:
-            if kept.said != given.said:
+            said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
+            if said[0] != said[1]:
                 raise Refused(409, "submitted", "This page has been submitted with other answers")
             return next(iter(waiting), None), True
         if waiting[0] != key:
             raise Refused(409, "order", "An earlier page is to be rated first")
-        pages[at] = page.model_copy(update={"submitted_utc": now, "response": given})
-        sql.execute(
-            "UPDATE listeners SET pages = ?, rated = rated + ?, last_utc = ? WHERE id = ?",
-            (_json(pages), not page.training, now, listener.id),
-        )
+        pages[at] = page.model_copy(update={"submitted_utc": utc_text(), "response": given})
+        _update(sql, listener, "pages = ?, rated = rated + ?,", _json(pages), not page.training)
         return next(iter(waiting[1:]), None), False
 
 
@@ -357,19 +336,13 @@ def _check_complete(page: AssignedPage, given: Submission, *, allow_tie: bool) -
 
 def finish(responses: Responses, test: ListeningTest, listener: Known) -> None:
     """Note that the listener is through; `Refused` if a page or a required answer is missing."""
-    now = utc_text()
     with responses.transaction() as sql:
         pages, answered = _kept(sql, listener)
-        left = sum(page.submitted_utc is None for page in pages)
-        if left:
+        if left := sum(page.submitted_utc is None for page in pages):
             raise Refused(409, "unfinished", f"{left} pages are still to be rated")
         if any(q.required and q.id not in answered for q in test.questionnaire):
             raise Refused(409, "questionnaire", "The questionnaire is still to be answered")
-        sql.execute(
-            "UPDATE listeners SET finished_utc = coalesce(finished_utc, ?), last_utc = ?"
-            " WHERE id = ?",
-            (now, now, listener.id),
-        )
+        _update(sql, listener, "finished_utc = coalesce(finished_utc, ?),", utc_text())
 
 
 def delete_listener(responses: Responses, name: str) -> None:
@@ -384,11 +357,9 @@ def delete_listener(responses: Responses, name: str) -> None:
 def make_invitations(responses: Responses, count: int) -> list[str]:
     """Codes, each for one listener; from the first on, nobody comes without one."""
     codes = [new_key() for _ in range(count)]
+    digests = [(token_digest(code),) for code in codes]
     with responses.transaction() as sql:
-        sql.executemany(
-            "INSERT INTO invitations (code_sha256) VALUES (?)",
-            [(token_digest(code),) for code in codes],
-        )
+        sql.executemany("INSERT INTO invitations (code_sha256) VALUES (?)", digests)
     return codes
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hmac import compare_digest
 from http import HTTPStatus
@@ -22,11 +22,7 @@ from starlette.types import ASGIApp
 
 from snacbench.errors import UserError
 from snacbench.listening.responses import sessions
-from snacbench.listening.responses.database import (
-    Refused,
-    Responses,
-    token_digest,
-)
+from snacbench.listening.responses.database import Refused, Responses, token_digest
 from snacbench.listening.responses.overview import progress, read_study
 from snacbench.listening.responses.sessions import Body, Key, Known, Typed
 from snacbench.listening.server.limits import (
@@ -43,6 +39,7 @@ from snacbench.listening.tidy import write_tidy
 from snacbench.listening.webmushra_csv import write_webmushra
 
 ADMIN_FACT = "admin_sha256"
+_TOLD = {"id", "title", "form", "language", "welcome", "consent", "questionnaire", "contact"}
 Value = TypeVar("Value")
 
 
@@ -70,12 +67,8 @@ def application(
 ) -> ASGIApp:
     """The ASGI application of a test that is being served.
 
-    Parameters
-    ----------
-    hosts : sequence of str
-        Names that the Host header may have; ``*`` for any.
-    log : callable
-        Gets one line per request, without addresses, queries or tokens.
+    `hosts` are the names that the Host header may have, ``*`` for any; `log` gets one line per
+    request, without addresses, queries or tokens.
     """
 
     @asynccontextmanager
@@ -83,28 +76,26 @@ def application(
         yield
         service.responses.close()
 
-    pages = _Endpoints(service)
+    ask = _Endpoints(service)
     app = Starlette(
         routes=[
-            Route("/", pages.page_file, methods=["GET"]),
-            Route("/admin", pages.page_file, methods=["GET"]),
-            Route("/page/{name:path}", pages.page_file, methods=["GET"]),
-            Route("/api/test", pages.facts, methods=["GET"]),
-            Route("/api/start", pages.start, methods=["POST"]),
-            Route("/api/session", pages.session, methods=["GET"]),
-            Route("/api/consent", pages.consent, methods=["POST"]),
-            Route("/api/questionnaire", pages.questionnaire, methods=["POST"]),
-            Route("/api/stimuli/{key}", pages.stimulus, methods=["GET"]),
-            Route("/api/pages/{key}", pages.submit, methods=["POST"]),
-            Route("/api/finish", pages.finish, methods=["POST"]),
-            Route("/api/delete", pages.delete, methods=["POST"]),
-            Route("/api/admin/progress", pages.admin_progress, methods=["GET"]),
-            Route("/api/admin/export/{form}.csv", pages.admin_export, methods=["GET"]),
-            Route("/api/admin/listeners/{name}", pages.admin_delete, methods=["DELETE"]),
+            Route("/", ask.page_file, methods=["GET"]),
+            Route("/admin", ask.page_file, methods=["GET"]),
+            Route("/page/{name:path}", ask.page_file, methods=["GET"]),
+            Route("/api/test", ask.facts, methods=["GET"]),
+            Route("/api/start", ask.start, methods=["POST"]),
+            Route("/api/session", ask.session, methods=["GET"]),
+            Route("/api/consent", ask.consent, methods=["POST"]),
+            Route("/api/questionnaire", ask.questionnaire, methods=["POST"]),
+            Route("/api/stimuli/{key}", ask.stimulus, methods=["GET"]),
+            Route("/api/pages/{key}", ask.submit, methods=["POST"]),
+            Route("/api/finish", ask.finish, methods=["POST"]),
+            Route("/api/delete", ask.delete, methods=["POST"]),
+            Route("/api/admin/progress", ask.admin_progress, methods=["GET"]),
+            Route("/api/admin/export/{form}.csv", ask.admin_export, methods=["GET"]),
+            Route("/api/admin/listeners/{name}", ask.admin_delete, methods=["DELETE"]),
         ],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
-        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
         exception_handlers={Refused: _refused, HTTPException: _refused, Exception: _refused},
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
@@ -114,16 +105,18 @@ def application(
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    if isinstance(error, Refused):
-        return refusal(error)
+    headers: Mapping[str, str] = {}
     if isinstance(error, HTTPException):  # no such path, no such method, a body that is too long
-        phrase = HTTPStatus(error.status_code).phrase
-        response = refusal(Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase))
-        response.headers.update(error.headers or {})
-        return response
-    # Anything else is ours; the trace goes to the server's terminal, not to the listener.
-    sentence = "Something went wrong on the server; nothing was lost, try again"
-    return refusal(Refused(500, "server", sentence))
+        phrase, headers = HTTPStatus(error.status_code).phrase, error.headers or {}
+        error = Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    elif not isinstance(
+        error, Refused
+    ):  # ours: the trace goes to the terminal, not to the listener
+        sentence = "Something went wrong on the server; nothing was lost, try again"
+        error = Refused(500, "server", sentence)
+    response = refusal(error)
+    response.headers.update(headers)
+    return response
 
 
 class _Endpoints:
@@ -132,8 +125,8 @@ class _Endpoints:
     def __init__(self, service: Service) -> None:
         self._of, self._test = service, service.test
 
-    async def _do(self, what: Callable[..., Value], *given: Any, **more: Any) -> Value:
-        return await run_in_threadpool(what, self._of.responses, *given, **more)
+    async def _do(self, what: Callable[..., Value], *given: Any) -> Value:
+        return await run_in_threadpool(what, self._of.responses, *given)
 
     async def _listener(self, request: Request) -> Known:
         """Whoever the request's token belongs to.
@@ -168,11 +161,7 @@ class _Endpoints:
 
     async def facts(self, request: Request) -> Response:
         """What the page needs to know of the test; nothing of its items or systems."""
-        told = self._test.model_dump(
-            mode="json",
-            include={"id", "title", "form", "language", "welcome", "consent", "questionnaire",
-                     "contact"},
-        )  # fmt: skip
+        told = self._test.model_dump(mode="json", include=_TOLD)
         invite_required = await self._do(sessions.by_invitation)
         constants = {"min_loop_s": MIN_LOOP_S, "fade_s": FADE_S, "rate_hz": RATE_HZ}
         texts = {"texts": self._of.texts, "invite_required": invite_required}
@@ -182,9 +171,7 @@ class _Endpoints:
         self._of.limits.starts.take(address_of(request.client))
         body = await read_body(request, _Start)
         most = self._of.max_unfinished
-        name, token = await self._do(
-            sessions.begin, self._test, invite=body.invite, max_unfinished=most
-        )
+        name, token = await self._do(sessions.begin, self._test, body.invite, most)
         return JSONResponse({"token": token, "listener": name}, status_code=201)
 
     async def session(self, request: Request) -> Response:
@@ -198,9 +185,9 @@ class _Endpoints:
             }
             for page in await self._do(sessions.pages_for, known)
         ]
-        states = {name: getattr(known, name) for name in ("consented", "answered", "finished")}
-        told = {"listener": known.name, "allow_tie": self._test.allow_tie, "pages": pages}
-        return JSONResponse(states | told)
+        told = {name: getattr(known, name) for name in ("consented", "answered", "finished")}
+        told |= {"listener": known.name, "allow_tie": self._test.allow_tie, "pages": pages}
+        return JSONResponse(told)
 
     async def _told(self, request: Request, kind: type[Body]) -> tuple[Known, Any]:
         """Who sent the request, and its body."""
@@ -246,20 +233,24 @@ class _Endpoints:
 
     async def admin_export(self, request: Request) -> Response:
         await self._check_admin(request)
-        form, stream = request.path_params["form"], io.StringIO()
+        form = request.path_params["form"]
         if form not in ("tidy", "webmushra"):
             raise Refused(404, "form", "There are the forms tidy and webmushra")
-        study = await run_in_threadpool(read_study, self._test, self._of.responses.path)
-        try:
+
+        def exported(responses: Responses) -> str:
+            study, stream = read_study(self._test, responses.path), io.StringIO()
             if form == "tidy":
-                await run_in_threadpool(write_tidy, study, stream)
+                write_tidy(study, stream)
             else:
-                await run_in_threadpool(write_webmushra, self._test, study, stream)
+                write_webmushra(self._test, study, stream)
+            return stream.getvalue()
+
+        try:
+            text = await self._do(exported)
         except UserError as error:
             raise Refused(409, "form", str(error)) from error
-        name = f'attachment; filename="{self._test.id}-{form}.csv"'
-        text, media_type = stream.getvalue(), "text/csv; charset=utf-8"
-        return Response(text, media_type=media_type, headers={"Content-Disposition": name})
+        headers = {"Content-Disposition": f'attachment; filename="{self._test.id}-{form}.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def admin_delete(self, request: Request) -> Response:
         await self._check_admin(request)

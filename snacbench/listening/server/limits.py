@@ -12,6 +12,7 @@ import math
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -75,15 +76,15 @@ class Limiter:
         return min(self._burst, level + (self._clock() - at) * self._per_s)
 
 
+@dataclass(frozen=True)
 class Limits:
-    """The limits of a server: per address, and per listener's token."""
+    """The limits of a server: per address, and per listener."""
 
-    def __init__(self, **limits: Limiter) -> None:
-        self.address = limits.get("address") or Limiter(4_000, 400.0)
-        self.starts = limits.get("starts") or Limiter(90, 0.5)
-        self.failures = limits.get("failures") or Limiter(90, 0.5)  # tokens that are nobody's
-        self.admin_failures = limits.get("admin_failures") or Limiter(5, 0.1)
-        self.listener = limits.get("listener") or Limiter(600, 20.0)
+    address: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
+    starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
+    failures: Limiter = field(default_factory=lambda: Limiter(90, 0.5))  # tokens that are nobody's
+    admin_failures: Limiter = field(default_factory=lambda: Limiter(5, 0.1))
+    listener: Limiter = field(default_factory=lambda: Limiter(600, 20.0))
 
 
 def address_of(client: tuple[str, int] | None) -> str:
@@ -91,16 +92,12 @@ def address_of(client: tuple[str, int] | None) -> str:
 
     Of IPv6 the network of 64 bits, which one customer has whole.
     """
-    if not client:
-        return "local"
+    host = client[0] if client else "local"
     try:
-        address = ipaddress.ip_address(client[0])
+        address = ipaddress.IPv6Address(host)
     except ValueError:
-        return client[0]
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return str(mapped or ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+        return host
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
 
 
 async def read_body(request: Request, kind: type[Sent]) -> Sent:
@@ -154,13 +151,13 @@ class Guard:
 
         answer: ASGIApp = self._app
         try:
+            self._limiter.take(address_of(scope.get("client")))
             if scope["method"] not in METHODS:
-                answer = refusal(Refused(405, "method", "This method is not used here"))
-                answer.headers["Allow"] = ", ".join(METHODS)
-            else:
-                self._limiter.take(address_of(scope.get("client")))
+                raise Refused(405, "method", "This method is not used here")
         except Refused as error:
             answer = refusal(error)
+            if error.status == 405:
+                answer.headers["Allow"] = ", ".join(METHODS)
         try:
             await answer(scope, receive, send_with_headers)
         finally:

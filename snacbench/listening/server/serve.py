@@ -49,13 +49,7 @@ class Served:
     duration_s: float
 
     def blocks(self) -> Iterator[bytes]:
-        """The file's bytes, a little at a time: 30 listeners who load at once fill no memory.
-
-        Raises
-        ------
-        UserError
-            If the file was changed since the server started.
-        """
+        """The file's bytes, a little at a time: 30 listeners who load at once fill no memory."""
         with self.path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != self.num_bytes:
                 raise UserError(f"{self.path} was changed while it is served; restart the server")
@@ -67,13 +61,8 @@ class Served:
 class Service:
     """A test that is being served.
 
-    Attributes
-    ----------
-    stimuli : mapping of (item, condition) to Served
-    files : mapping of str to (bytes, str)
-        Files of the page by their name under it, with their media types.
-    texts : mapping
-        The page's texts in the test's language.
+    `stimuli` are by item and condition; `files` of the page by their name under it, with their
+    media types; `texts` are the page's, in the test's language.
     """
 
     test: ListeningTest
@@ -86,13 +75,7 @@ class Service:
 
 
 def open_service(folder: Path, *, max_unfinished: int = MAX_UNFINISHED) -> Service:
-    """Read and check all that a test needs to be served.
-
-    Raises
-    ------
-    UserError
-        If the test, its stimuli, its responses or the page's texts are missing or wrong.
-    """
+    """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
     stimuli = served_stimuli(folder, test)
     with_page = Path(str(files("snacbench.listening") / "page"))
@@ -115,17 +98,14 @@ def open_service(folder: Path, *, max_unfinished: int = MAX_UNFINISHED) -> Servi
 def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], Served]:
     """Every stimulus of a test by item and condition, after all of them were checked.
 
-    Raises
-    ------
-    UserError
-        If there are none, they are of another design, one is missing or was changed, or those of
-        an item differ in size, rate, channels or number of samples, which would tell them apart.
+    `UserError` if there are none, they are of another design, one is missing or was changed, or
+    those of an item differ in size, rate, channels or length, which would tell them apart.
     """
     facts = read_facts(folder, test)
     again = f"make them with 'snacbench mushra stimuli {folder}'"
     table: dict[tuple[str, str], Served] = {}
     for item in (*test.items, *test.training):
-        known = facts.items.get(item.id)
+        known, sizes = facts.items.get(item.id), set()
         if known is None or set(test.conditions) - known.conditions.keys():
             raise UserError(
                 f"the stimuli in {folder} lack {item.id} or one of its conditions; {again}"
@@ -149,11 +129,11 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], S
                     f"{header.samplerate} Hz; its item has {known.num_samples} of "
                     f"{known.channels} at {RATE_HZ} Hz"
                 )
-            media_type = f"audio/{facts.format}"
+            sizes.add(path.stat().st_size)
             duration_s = known.num_samples / RATE_HZ
-            served = Served(path, path.stat().st_size, media_type, duration_s)
-            table[item.id, condition] = served
-        sizes = {table[item.id, condition].num_bytes for condition in test.conditions}
+            table[item.id, condition] = Served(
+                path, path.stat().st_size, f"audio/{facts.format}", duration_s
+            )
         if len(sizes) > 1:
             raise UserError(
                 f"the stimuli of {item.id} have sizes from {min(sizes)} to {max(sizes)} bytes, by "
@@ -163,13 +143,7 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], S
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections.
-
-    Raises
-    ------
-    UserError
-        If the port is in use or not allowed, or the host is none of this machine's addresses.
-    """
+    """A socket that accepts connections; `UserError` if address or port cannot be had."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, address = found[0]
@@ -194,17 +168,8 @@ def serve(
 ) -> None:
     """Answer requests until interrupted; requests under way are finished first.
 
-    Parameters
-    ----------
-    certificate, key : path or None
-        For HTTPS.
-    proxy : str or None
-        Address of a reverse proxy whose word on the listener's address is believed.
-
-    Raises
-    ------
-    UserError
-        If certificate and key cannot be used.
+    With certificate and key over HTTPS, or `UserError` if they cannot be used. `proxy` is the
+    address of a reverse proxy whose word on the listener's address is believed.
     """
     config = uvicorn.Config(
         app,

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.listening.page.fake_server import Fake, enrol, make_fake, serve
+from tests.listening.server.conftest import serve
+from tests.support.fake_listening_server import Fake, enrol, make_fake
 
 
 class Complaints(list[str]):

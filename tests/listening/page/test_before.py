@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.listening.page.conftest import Visit, rate_all
-from tests.listening.page.fake_server import PAGE, RATE_HZ
+from tests.support.fake_listening_server import PAGE, RATE_HZ
 
 Begin = Callable[..., Visit]
 EVIL = "</title><img src=x onerror=alert(1)>"

@@ -1,0 +1,71 @@
+"""A small run with real sound in it: five clips of three domains, codecs with known faults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from snacbench.audio.align import advanced
+from snacbench.audio.channels import downmix
+from snacbench.audio.io import write_flac
+from snacbench.audio.resample import resample
+from snacbench.files import sha256_of_file
+from snacbench.request import Request
+from snacbench.rows import Bits, Calibration, Coded, Run
+from snacbench.store.run_folder import RunFolder
+from snacbench.types import Audio, Clip, CodecSpec, Domain
+from tests.conftest import broadband
+
+CLIPS: Mapping[str, tuple[Domain, float, int, int]] = {
+    "set/a": ("speech", 2.0, 24_000, 1),
+    "set/b": ("speech", 2.5, 48_000, 1),
+    "set/c": ("music", 3.0, 44_100, 2),
+    "set/d": ("music", 2.2, 48_000, 2),
+    "set/e": ("environment", 2.1, 32_000, 1),
+}
+# By so many samples at 24 kHz a codec comes late, as its calibration row says; and its gain.
+FAULTS = {"late@8kbps": (7, 1.0), "early@2kbps": (-5, 1.0), "quiet@4kbps": (0, 0.5)}
+
+
+def spec(name: str) -> CodecSpec:
+    model, _, point = name.partition("@")
+    kbps = float(point.removesuffix("kbps")) if point else None
+    return CodecSpec(name, model, model, 24_000, (1,), nominal_kbps=kbps)
+
+
+CODECS = tuple(map(spec, FAULTS))
+RUN = Run("run1", "2026-01-02", "1", 2, Request(), 7, "cpu", "set", "ab" * 32, CODECS, ())
+
+
+def make_audio_run(
+    path: Path, *, channels: str = "mono", signals: Mapping[str, Audio] | None = None
+) -> RunFolder:
+    """A run in `path`/run; `signals` are other recordings in place of a clip's own."""
+    clips, sources = [], []
+    for id_, (domain, seconds, rate_hz, count) in CLIPS.items():
+        own = broadband(seconds, rate_hz, channels=count, seed=ord(id_[-1]))
+        audio, file = (signals or {}).get(id_, own), path / f"{id_[-1]}.flac"
+        write_flac(file, audio)
+        shape = audio.rate_hz, audio.channels, audio.num_samples
+        clips.append(Clip(id_, file, sha256_of_file(file), *shape, domain=domain))
+        sources.append(downmix(audio) if channels == "mono" else audio)
+    run = RunFolder.create(path / "run", replace(RUN, request=Request(channels=channels)), clips)
+    run.append(
+        [Calibration(name, late / 24_000, 0.9, 1.0, True) for name, (late, _) in FAULTS.items()]
+    )
+    for clip, source in zip(clips, sources, strict=True):
+        for name, (late, gain) in FAULTS.items():
+            faulty = advanced(resample(source, 24_000), -late)
+            file = run.decoded_path(clip.id, name)
+            write_flac(file, Audio(faulty.samples * np.float32(gain), 24_000))
+            kbps = float(name.partition("@")[2].removesuffix("kbps"))
+            bits, place = (
+                Bits(codes=round(900 * kbps * clip.duration_s)),
+                file.relative_to(run.path),
+            )
+            what = clip.id, name, "ok", "", clip.domain, clip.duration_s
+            run.append([Coded(*what, bits, place.as_posix(), sha256_of_file(file), 24_000, "mono")])
+    return run
