@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
+from snacbench.later import np
 from snacbench.types import Audio, FloatSamples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_DELAY_S = 0.5
 """How late or early a codec may be for its delay to be looked for."""

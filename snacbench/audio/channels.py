@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from snacbench.errors import AudioError
+from snacbench.later import np
 from snacbench.types import Audio
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from snacbench.later import np
 from snacbench.types import Audio
 
 TRANSITION_HZ = 500.0

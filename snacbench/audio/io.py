@@ -21,12 +21,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
 from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, StoreError
 from snacbench.files import atomic
+from snacbench.later import np, soundfile
 from snacbench.types import Audio, Clip, FloatSamples
 
 # What is audio, read or refused, by the names that such files usually have. Not among them are

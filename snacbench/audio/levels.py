@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from snacbench.later import np
 from snacbench.types import Audio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK_S = 0.4
 _HOP_S = 0.1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import soxr
-
+from snacbench.later import np, soxr
 from snacbench.types import Audio
 
 RESAMPLER = f"soxr {soxr.__version__} VHQ"

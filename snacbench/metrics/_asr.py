@@ -17,8 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
-
 from snacbench.errors import (
     MissingPackage,
     Undefined,
@@ -26,6 +24,7 @@ from snacbench.errors import (
     WeightsUnavailable,
     did_you_mean,
 )
+from snacbench.later import np
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import Audio
 

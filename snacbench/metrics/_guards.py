@@ -10,9 +10,8 @@ import math
 from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
-
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
 
 REFERENCE = "reference"

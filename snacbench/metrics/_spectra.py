@@ -17,15 +17,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.types import Audio
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 CLAMP = 1e-5
@@ -38,7 +37,7 @@ _SPECTRA_KEPT = 4
 
 # A spectrum in pieces of some frames each, in order of channel and time; every piece an array of
 # shape (bins or bands, frames), float32.
-Pieces = tuple[NDArray[np.float32], ...]
+Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
 
 
 def distance(

@@ -17,11 +17,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.metrics._visqol_similarity import (
     Similarity,
     best_positions,
@@ -29,6 +28,9 @@ from snacbench.metrics._visqol_similarity import (
     similarities,
 )
 from snacbench.metrics._visqol_spectrogram import bands_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
@@ -51,8 +53,8 @@ DEPTH_DB = 45.0
 # Share of the patches, those least alike, that the lattice looks at apart.
 LOWEST_SHARE = 0.1
 
-Signal = NDArray[np.float64]
-Levels = NDArray[np.float64]
+Signal: TypeAlias = "NDArray[np.float64]"
+Levels: TypeAlias = "NDArray[np.float64]"
 
 
 def upper_envelope(signal: Signal) -> Signal:

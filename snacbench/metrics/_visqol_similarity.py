@@ -22,24 +22,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from snacbench.later import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 C1, C3 = 0.01**2, 0.03**2 / 2
 
 # The window, as Google's program has it: cells at a corner, at an edge, and in the middle.
 CORNER, EDGE, MIDDLE = 0.0113033910173052, 0.0838251475442633, 0.619485845753726
 # Weights of a cell and its neighbours: previous frame, this frame, next frame; three bands each.
-WEIGHTS = np.array([CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER])
+WEIGHTS = (CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER)
 # Which of the sixteen numbers of a frame enter which of the four inner products.
 COVARIANCE, MEANS, ENERGY, SPREAD = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
 
 # Frames of the reference compared at once. Intermediate results then stay in a core's cache.
 FRAMES_AT_ONCE = 128
 
-Cells = NDArray[np.float64]
-Single = NDArray[np.float32]
+Cells: TypeAlias = "NDArray[np.float64]"
+Single: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +177,7 @@ def _numbers(cells: Cells, *, of_reference: bool) -> Iterator[Single]:
         nine = np.empty((bands, 9, frames))
         for index, (frame, band) in enumerate(itertools.product(three, range(3))):
             nine[:, index] = padded[band : band + bands, frame]
-        means = WEIGHTS @ nine
+        means = np.array(WEIGHTS) @ nine
         nine -= means[:, np.newaxis]
         nine *= roots
         spread = np.sqrt(np.einsum("bnf,bnf->bf", nine, nine))

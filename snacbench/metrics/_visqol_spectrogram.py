@@ -26,13 +26,14 @@ zero of its own; together they have a gain of one at the centre frequency.
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.polynomial.polynomial import polyval
-from numpy.typing import NDArray
+from snacbench.later import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FRAME_S, HOPS_PER_FRAME = 0.08, 4
 LOWEST_HZ = 50.0
@@ -52,9 +53,9 @@ EAR_Q, MIN_BANDWIDTH_HZ = 9.26449, 24.7
 DECAY_PER_BANDWIDTH = 1.019
 ORDER = 4
 # Where the four zeros lie, as multiples of the sine beside the cosine of the centre frequency.
-ZEROS = tuple(sign * np.sqrt(3 + inner * 2**1.5) for inner in (1, -1) for sign in (1, -1))
+ZEROS = tuple(sign * math.sqrt(3 + inner * 2**1.5) for inner in (1, -1) for sign in (1, -1))
 
-Single = NDArray[np.float32]
+Single: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,17 @@ class Gammatone:
 
         def cascade(radians: NDArray[np.float64]) -> NDArray[np.complex128]:
             delay = np.exp(-1j * radians)
-            poles = polyval(delay, np.array([1.0, -2 * pole * cosine, pole**2]))
+            poles = np.polynomial.polynomial.polyval(
+                delay, np.array([1.0, -2 * pole * cosine, pole**2])
+            )
             response = np.ones_like(delay)
             for zero in ZEROS:
-                response *= polyval(delay, np.array([1.0, -pole * (cosine + zero * sine)])) / poles
+                response *= (
+                    np.polynomial.polynomial.polyval(
+                        delay, np.array([1.0, -pole * (cosine + zero * sine)])
+                    )
+                    / poles
+                )
             return response
 
         return cascade(radians) / abs(cascade(np.array(self.radians)))
@@ -164,7 +172,9 @@ class Bands:
 
         # A power of two loses nothing, and keeps very loud and very faint signals representable.
         scale = 2.0 ** -np.frexp(np.abs(signal).max())[1] if signal.any() else 1.0
-        frames = sliding_window_view((signal * scale).astype(np.float32), self.frame)[:: self.hop]
+        frames = np.lib.stride_tricks.sliding_window_view(
+            (signal * scale).astype(np.float32), self.frame
+        )[:: self.hop]
         padded = np.zeros((min(FRAMES_AT_ONCE, len(frames)), 2 * self.frame), np.float32)
         energies = []
         for start in range(0, len(frames), FRAMES_AT_ONCE):

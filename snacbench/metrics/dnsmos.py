@@ -17,8 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from snacbench.later import np
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.types import Audio, Metric, MetricSpec
 

@@ -18,20 +18,22 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
 STEP_S = 0.010
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
 _SIGNALS_KEPT = 4  # two metrics ask for the same two signals
 
-Pitch = NDArray[np.float64]
+Pitch: TypeAlias = "NDArray[np.float64]"
 
 F0_RMSE = MetricSpec(
     name="f0_rmse_cents",

@@ -12,20 +12,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-
+from snacbench.later import np
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WINDOW = 2048
 HOP = 512
 # A sine of amplitude 1 has a power of 54 dB in its bin, the rounding to 16 bits one of -72 dB. With
 # a lower floor the distance would be that of silences which no file of 16 bits can hold.
 POWER_FLOOR = 1e-7
-HANN = np.hanning(WINDOW + 1)[:-1]  # periodic
 
 LSD = MetricSpec(
     name="lsd",
@@ -51,8 +51,9 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
 
 def _power_db(audio: Audio) -> NDArray[np.float64]:
     """Power in dB of whole frames, shape (frames, 1025)."""
-    frames = sliding_window_view(audio.samples[0], WINDOW)[::HOP]
-    spectra = np.fft.rfft(frames * HANN)
+    frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0], WINDOW)[::HOP]
+    window = np.hanning(WINDOW + 1)[:-1]  # periodic
+    spectra = np.fft.rfft(frames * window)
     power = spectra.real**2 + spectra.imag**2
     return np.asarray(10 * np.log10(np.maximum(power, POWER_FLOOR)))
 

@@ -19,13 +19,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.types import Audio, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_HZ = 16_000
 WINDOW, HOP = 512, 128
@@ -33,7 +35,7 @@ BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
 SPEECH_RANGE_DB = 40.0
 
-Values = NDArray[np.float64]
+Values: TypeAlias = "NDArray[np.float64]"
 
 MCD = MetricSpec(
     name="mcd",

@@ -13,13 +13,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Float64 arithmetic leaves a residual near (1e-16)^2 of the energy between signals that differ
 # by a factor alone, and as little correlation between orthogonal ones. Ratios beyond this bound

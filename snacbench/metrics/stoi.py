@@ -18,16 +18,19 @@ reference.
 
 from __future__ import annotations
 
+import functools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_HZ = 10_000
 FRAME, HOP, TRANSFORM = 256, 128, 512
@@ -37,10 +40,9 @@ DYNAMIC_RANGE_DB = 40.0
 CLIP_DB = -15.0
 # pystoi leaves out the last frame, twice: once of the signal, once of what is left of it.
 MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
-HANN = np.hanning(FRAME + 2)[1:-1]  # without the zeros at its ends
-_EPS = float(np.finfo(np.float64).eps)
+_EPS = sys.float_info.epsilon
 
-Samples = NDArray[np.float64]
+Samples: TypeAlias = "NDArray[np.float64]"
 Comparison = Callable[[Samples], float]
 
 STOI = MetricSpec(
@@ -102,7 +104,9 @@ def _unit(values: Samples, axis: int) -> Samples:
 def _frames(signal: Samples) -> Samples:
     """Windowed frames, half overlapping, shape (frames, 256); a last whole one is left out."""
     count = -(-(len(signal) - FRAME) // HOP)
-    return np.asarray(sliding_window_view(signal, FRAME)[: count * HOP : HOP] * HANN)
+    window = np.hanning(FRAME + 2)[1:-1]  # without the zeros at its ends
+    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[: count * HOP : HOP]
+    return np.asarray(frames * window)
 
 
 def _runs(loud_frames: Samples) -> Samples:
@@ -111,10 +115,13 @@ def _runs(loud_frames: Samples) -> Samples:
     joined[:-HOP] += loud_frames[:, :HOP].ravel()
     joined[HOP:] += loud_frames[:, HOP:].ravel()
     spectra = np.fft.rfft(_frames(joined), n=TRANSFORM)
-    magnitudes = np.sqrt(_THIRD_OCTAVES @ (spectra.real**2 + spectra.imag**2).T)
-    return sliding_window_view(magnitudes, RUN_FRAMES, axis=1).transpose(1, 0, 2)
+    magnitudes = np.sqrt(_third_octaves() @ (spectra.real**2 + spectra.imag**2).T)
+    return np.lib.stride_tricks.sliding_window_view(magnitudes, RUN_FRAMES, axis=1).transpose(
+        1, 0, 2
+    )
 
 
+@functools.cache
 def _third_octaves() -> Samples:
     """Which bins belong to which band, shape (15, 257); edges at the nearest bins."""
     bins_hz = np.linspace(0, RATE_HZ / 2, TRANSFORM // 2 + 1)
@@ -122,9 +129,6 @@ def _third_octaves() -> Samples:
     first, end = np.abs(bins_hz - edges_hz[..., None]).argmin(axis=-1).T
     bins = np.arange(len(bins_hz))
     return ((bins >= first[:, None]) & (bins < end[:, None])).astype(np.float64)
-
-
-_THIRD_OCTAVES = _third_octaves()
 
 
 def _metric(spec: MetricSpec, compared_with: Callable[[Samples], Comparison]) -> Metric:

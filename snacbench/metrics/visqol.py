@@ -17,16 +17,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from snacbench.errors import MissingPackage, Undefined
+from snacbench.later import np
 from snacbench.metrics import _guards
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.metrics._visqol_compare import FLOOR_DB, Features, Reference
 from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Mode = Literal["audio", "speech", "speech_exponential", "speech_exponential_unscaled"]
 Mapper = Callable[[Features], float]

@@ -14,8 +14,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
+from snacbench.later import np
 from snacbench.metrics._guards import guarded
 from snacbench.types import Audio, MetricSpec
 

@@ -85,6 +85,7 @@ def test_check_shows_what_does_not_load_and_lists_go_on(cli: Run, tmp_path: Path
     ("package", "arguments"),
     [
         ("soundfile", ("check",)),
+        ("soundfile", ("run", "--codecs", "opus")),
         ("scipy", ("run", "--codecs", "opus")),
         ("pydantic", ("list", "metrics")),
         ("click", ("--help",)),
