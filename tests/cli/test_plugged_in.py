@@ -10,8 +10,8 @@ import pytest
 from snacbench.plugins import OWN
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
-from tests.plugged import codec, install, metric
 from tests.support.command_line import FAST, Run, run_in
+from tests.support.plugged import codec, install, metric
 
 BROKEN = {
     "ends": "raise SystemExit(3)",

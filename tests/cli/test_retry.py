@@ -10,8 +10,8 @@ import pytest
 
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
-from tests.plugged import codec, install, metric
 from tests.support.command_line import FAST, Run, run_in
+from tests.support.plugged import codec, install, metric
 from tests.support.synthetic_runs import make_run
 
 MOODY = codec(

@@ -20,8 +20,8 @@ import pytest
 import snacbench as sb
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.run_folder import RunFolder
-from tests.plugged import codec
 from tests.support.command_line import NO_SPEED, kill_when, run_in, write_wav
+from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
