@@ -98,11 +98,6 @@ class Envelope:
             self._transforms[size] = fft.rfft(_single_envelope(self.signal), size)
         return self._transforms[size]
 
-    @property
-    def nbytes(self) -> int:
-        """Memory that the transforms take."""
-        return sum(spectrum.nbytes for spectrum in self._transforms.values())
-
 
 def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[int]:
     """Lags in samples by which signals must be delayed to match their references.
@@ -308,12 +303,6 @@ class Reference:
             self.patches.append(_Patch(start, start_s, end_s, part, levels, envelope))
         self.power = float(np.mean(np.square(signal)))
         self.envelope = Envelope(signal)
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that the reference takes; transforms of envelopes are made when first needed."""
-        envelopes = [self.envelope, *(patch.envelope for patch in self.patches)]
-        return self.signal.nbytes + self.levels.nbytes + sum(e.nbytes for e in envelopes)
 
     def features(self, degraded: Signal) -> Features:
         """How alike a degraded signal is, band by band.
