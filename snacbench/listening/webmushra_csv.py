@@ -38,9 +38,8 @@ class Dialect:
     score: str
     time_ms: str
     comment: str
-    kind: str = ""
-    answer_prefix: str = ""
-    quotes: Quotes = "doubled"
+    kind: str
+    answer_prefix: str
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -85,30 +84,22 @@ class Dialect:
         )
 
 
-WEBMUSHRA = Dialect(
-    "webMUSHRA",
-    test="session_test_id",
-    listener="session_uuid",
-    item="trial_id",
-    condition="rating_stimulus",
-    score="rating_score",
-    time_ms="rating_time",
-    comment="rating_comment",
-    quotes="php",  # its server is PHP
-)
-PYMUSHRA = Dialect(
-    "pymushra",
-    test="wm_testId",
-    listener="questionaire_uuid",
-    item="wm_id",
-    condition="responses_stimulus",
-    score="responses_score",
-    time_ms="responses_time",
-    comment="responses_comment",
-    kind="wm_type",
-    answer_prefix="questionaire_",
-)
-DIALECTS = (WEBMUSHRA, PYMUSHRA)
+DIALECTS = WEBMUSHRA, PYMUSHRA = [
+    Dialect(*names)
+    for names in zip(
+        ("webMUSHRA", "pymushra"),
+        ("session_test_id", "wm_testId"),
+        ("session_uuid", "questionaire_uuid"),
+        ("trial_id", "wm_id"),
+        ("rating_stimulus", "responses_stimulus"),
+        ("rating_score", "responses_score"),
+        ("rating_time", "responses_time"),
+        ("rating_comment", "responses_comment"),
+        ("", "wm_type"),
+        ("", "questionaire_"),
+        strict=True,
+    )
+]
 
 
 def dialect_of(columns: Sequence[str]) -> Dialect | None:
@@ -126,7 +117,8 @@ def read_webmushra(path: Path, dialect: Dialect = WEBMUSHRA) -> tuple[Study, tup
     finished: these tools store answers when all are given. No ratings, one that cannot be, and
     those of several tests are a `UserError`.
     """
-    records, notes = read_records(path, noun="answers", quotes=dialect.quotes)
+    quotes: Quotes = "php" if dialect is WEBMUSHRA else "doubled"  # its server is PHP
+    records, notes = read_records(path, noun="answers", quotes=quotes)
     lines, columns, at = list[Line](), tuple[str, ...](), 0
     for record in records:
         names = plain_names(record.cells, dialect.columns)

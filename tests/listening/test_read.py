@@ -232,26 +232,12 @@ def test_quotes_after_backslashes_are_php_s(tmp_path: Path) -> None:
     assert comments == list(meant.values())
 
 
-@pytest.mark.parametrize(
-    "comments", [['"loud', "", ""], ["", '"loud', '"so, so"'], ['"loud', '"x"']]
-)
-def test_an_open_quote_is_an_error_with_its_line_and_loses_nobody(
-    tmp_path: Path, comments: list[str]
-) -> None:
-    line = 3 + 4 * comments.index('"loud')
-    with pytest.raises(UserError, match=rf"mushra\.csv, line {line}: the quote that opens here"):
-        read_source(written(tmp_path, many(comments)))
-    source = read_source(written(tmp_path, many(comments).replace('"loud', '"loud"')))
-    assert len(source.study.listeners) == len(comments)
-
-
-def test_bytes_of_another_encoding_late_in_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "mushra.csv"
-    path.write_bytes(many([*[""] * 99, "très bien"]).encode("cp1252"))
-    source = read_source(path)
-    assert len(source.study.listeners) == 100
-    assert source.study.ratings[-3].comment == "très bien"
-    assert source.notes == ("not UTF-8, read as Windows-1252: mushra.csv, line 399",)
+def test_an_open_quote_is_an_error_with_its_line_and_loses_nobody(tmp_path: Path) -> None:
+    text = many(["", '"loud', '"so, so"'])
+    with pytest.raises(UserError, match=r"mushra\.csv, line 7: the quote that opens here"):
+        read_source(written(tmp_path, text))
+    source = read_source(written(tmp_path, text.replace('"loud', '"loud"')))
+    assert len(source.study.listeners) == 3
 
 
 def test_reserved_conditions_and_columns_in_any_case(tmp_path: Path) -> None:
