@@ -100,11 +100,10 @@ class Line:
 
     def score(self, column: str) -> float:
         """A rating, 0 (bad) to 100 (excellent)."""
-        try:
-            score = float(self.cell(column))
-        except ValueError:
+        score = self.optional(column, float)
+        if score is None or not 0 <= score <= 100:
             self._refuse(column, "a number from 0 to 100")
-        return score if 0 <= score <= 100 else self._refuse(column, "0 to 100")
+        return score
 
     def one_of(self, column: str, known: Sequence[str], usual: str = "") -> Any:
         """One of the words that are known."""

@@ -1,14 +1,8 @@
 """Results as other tools have them: webMUSHRA's ``mushra.csv``, and pymushra's export.
 
-webMUSHRA writes a comma-separated line per rating: ``session_test_id``, the questionnaire's
-columns, ``session_uuid`` (not before version 1.4), ``trial_id``, ``rating_stimulus``,
-``rating_score``, ``rating_time`` in ms, ``rating_comment``. It appends to the file that is there
-without looking at its headings, and people join the files of several servers: headings may come
-again, and may change.
-
-pymushra separates by semicolons and names columns by where they came from, in any order:
-``wm_testId``, ``wm_id``, ``wm_type``, ``questionaire_uuid`` (so spelt) and further answers,
-``responses_stimulus``, ``responses_score``, ``responses_time``, ``responses_comment``.
+webMUSHRA, here of 1.4 and later, appends to the file that is there without looking at its headings,
+and people join the files of several servers: headings may come again, and may change. pymushra
+separates by semicolons and names columns by where they came from, in any order.
 """
 
 from __future__ import annotations
@@ -44,36 +38,25 @@ class Dialect:
     @property
     def needed(self) -> tuple[str, ...]:
         """Columns without which it cannot be this dialect."""
-        return (self.item, self.condition, self.score)
+        return (self.listener, self.item, self.condition, self.score)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is not an answer to the questionnaire."""
-        return (self.test, self.listener, *self.needed, self.time_ms, self.comment, self.kind)
+        return (self.test, *self.needed, self.time_ms, self.comment, self.kind)
 
     def rating(self, line: Line) -> tuple[Listener, Rating]:
-        """What a line says.
-
-        A listener is named by the session's id; in files of old versions, which have none, by all
-        that they answered.
-        """
+        """What a line says."""
         answers = {
             column.removeprefix(self.answer_prefix): text.strip()
             for column, text in line.cells.items()
             if column not in self.columns and column.startswith(self.answer_prefix)
         }
-        known = self.listener in line.cells
-        name = line.text(self.listener) if known else " ".join(answers.values())
-        if not name.strip():
-            raise UserError(
-                f"{line.path}, line {line.number}: nothing tells listeners apart: there is "
-                f"neither a column {self.listener} nor an answer to a questionnaire; add one of "
-                "them"
-            )
         try:
             time_s = float(line.cell(self.time_ms)) / 1000
         except ValueError:
             time_s = None  # it is for information only
+        name = line.text(self.listener)
         return Listener(name, answers), Rating(
             name,
             line.text(self.item),
