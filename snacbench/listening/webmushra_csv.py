@@ -67,7 +67,7 @@ class Dialect:
         )
 
 
-DIALECTS = WEBMUSHRA, PYMUSHRA = [
+DIALECTS = [
     Dialect(*names)
     for names in zip(
         ("webMUSHRA", "pymushra"),
@@ -83,6 +83,7 @@ DIALECTS = WEBMUSHRA, PYMUSHRA = [
         strict=True,
     )
 ]
+WEBMUSHRA = DIALECTS[0]
 
 
 def dialect_of(columns: Sequence[str]) -> Dialect | None:
