@@ -99,9 +99,7 @@ def run_all(schedule: Schedule, lanes: tuple[str, ...] = ("cpu",)) -> list[str]:
     return seen
 
 
-def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(folder, monkeypatch):
     monkeypatch.setattr(scheduling, "ROUND_CLIPS", 2)
     schedule = schedule_of(folder, codecs())
     assert schedule.steps == {SPOT: 0, CALIBRATE: 2, COMPARE: 0, CODE: 10, SCORE: 5}
@@ -113,9 +111,7 @@ def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(
     ]  # fmt: skip
 
 
-def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(
-    unchecked: RunFolder,
-) -> None:
+def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(unchecked):
     schedule = schedule_of(unchecked, codecs())
     assert schedule.steps[SPOT] == 2
     first = next_of(SpotJob, schedule)
@@ -141,7 +137,7 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(
     assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
 
 
-def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked: RunFolder) -> None:
+def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked):
     schedule = schedule_of(unchecked, codecs())
     first = next_of(SpotJob, schedule)
     assert first.lost("it died") == []
@@ -167,12 +163,8 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     ],
 )
 def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
-    folder: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-    reasons: list[str],
-    trial: str | None,
-    stopped: bool,
-) -> None:
+    folder, monkeypatch, reasons, trial, stopped
+):
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
     refused, trials, left = [], 0, iter(reasons)
@@ -200,7 +192,7 @@ def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
     assert said.startswith(f"identity is {reason}; once that is mended, go on with --resume")
 
 
-def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> None:
+def test_nothing_is_scored_before_every_delay_is_known(folder):
     schedule = schedule_of(folder, codecs())
     jobs: list[Job] = []
     while (job := schedule.next("cpu")) is not None:
@@ -216,9 +208,7 @@ def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> Non
 
 
 @pytest.mark.parametrize("steps", range(0, 17, 4))
-def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(
-    folder: RunFolder, steps: int
-) -> None:
+def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, steps):
     schedule = schedule_of(folder, codecs())
     done = []
     for _ in range(steps):
@@ -242,12 +232,8 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(
     ],
 )
 def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
-    folder: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-    how: dict[str, object],
-    limits: dict[str, float],
-    chunks: str,
-) -> None:
+    folder, monkeypatch, how, limits, chunks
+):
     for name, value in limits.items():
         monkeypatch.setattr(scheduling, name, value)
     own = [*codecs(**how)[:1], *codecs()[1:]]
@@ -257,7 +243,7 @@ def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
     assert "score a" in seen[:12]
 
 
-def test_reduced_precision_is_compared_before_anything_is_coded(folder: RunFolder) -> None:
+def test_reduced_precision_is_compared_before_anything_is_coded(folder):
     schedule = schedule_of(folder, codecs(precision="bf16"))
     assert schedule.steps[COMPARE] == 2
     seen = run_all(schedule)
@@ -265,7 +251,7 @@ def test_reduced_precision_is_compared_before_anything_is_coded(folder: RunFolde
     assert seen.index("AgreementJob noise") < seen.index("noise a")
 
 
-def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder: RunFolder) -> None:
+def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     ledger = Ledger(folder, SPECS, METRICS)
     ledger.append([Coded("b", "identity", "ok"), Coded("d", "identity", "failed", "why")])
     known = replace(CLIPS["b"], measures=Measures(8000.0, -20.0, -1.0, 0))
@@ -277,7 +263,7 @@ def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder: RunF
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder: RunFolder, keep: bool) -> None:
+def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder, keep):
     path = folder.decoded_path("a", "identity")
     path.parent.mkdir(parents=True)
     path.touch()
@@ -287,7 +273,7 @@ def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder: RunFolder, keep
     assert path.exists() is keep
 
 
-def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
+def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     calibration, coding = next_of(CalibrationJob, schedule), next_of(CodingJob, schedule)
     assert calibration.apart() == [calibration]
@@ -308,9 +294,7 @@ def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
     ]
 
 
-def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeypatch):
     def fail_by(error: Exception) -> None:
         def load(codec: PlannedCodec) -> None:
             raise error
@@ -330,9 +314,7 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
 
 
 @pytest.mark.parametrize("chosen", ["dac-mini@3q", "dac-mini@2q,dac-mini@3q", "dac-mini@9q"])
-def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(
-    tmp_path: Path, chosen: str
-) -> None:
+def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_path, chosen):
     specs = [spec for _, spec in select(chosen)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
     coding = [PlannedCodec(spec.model, spec) for spec in specs]

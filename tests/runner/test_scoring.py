@@ -212,7 +212,7 @@ RUMBLE = broadband(2.0, 48_000, seed=1)  # a second of it resembles the next
 @pytest.mark.parametrize(
     ("source", "lag"), [(SOURCE, 48), (SOURCE, -4_800), (SOURCE, 24_000), (RUMBLE, 1_200)]
 )
-def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> None:
+def test_a_clip_that_matches_elsewhere_says_where(source, lag):
     row = found(advanced(source, -lag), reference=source)
     assert (row.found, row.own_lag_s) == (False, lag / 48_000)
     assert abs(row.lag_s) <= 0.00025
@@ -220,7 +220,7 @@ def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> No
     assert words in row.reason
 
 
-def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
+def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned():
     row = found(noise(9), 0.001)
     assert (row.lag_s, row.found, row.own_lag_s, row.inverted) == (0.001, False, None, False)
     assert "resembles the source at no lag within 0.5 s" in row.reason
@@ -232,14 +232,14 @@ def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
 
 
 @pytest.mark.parametrize("hz", [100.0, 6_000.0])
-def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz: float) -> None:
+def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz):
     time_s = np.arange(48_000) / 48_000
     tone = Audio(np.sin(2 * np.pi * hz * time_s)[np.newaxis].astype(np.float32), 48_000)
     row = found(tone, reference=tone)
     assert (row.lag_s, row.found, row.inverted) == (0.0, True, False)
 
 
-def test_short_clips_and_decodes_of_another_rate_or_of_other_channels() -> None:
+def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
     for num_samples in (1, 2, 5, 4_000):
         short = Audio(SOURCE.samples[:, :num_samples], 48_000)
         assert found(short, reference=short).lag_s == 0.0
