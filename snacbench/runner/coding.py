@@ -26,13 +26,13 @@ from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.histogram import histograms_of
+from snacbench.request import Request
 from snacbench.rows import Bits, Coded
 from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
 from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
-    Rules,
     codec_inputs,
     decoded_signal,
     kept_band_hz,
@@ -59,14 +59,14 @@ class CodingJob(Job):
 
     codec: PlannedCodec
     clips: tuple[Clip, ...]
-    rules: Rules
+    request: Request
     run_folder: Path
     batch: int | None = 1
     refused: str = ""
 
     def seed_of(self, clip: Clip) -> int:
         """Seed of a clip's decode."""
-        return row_seed(self.rules.seed, codec=self.codec.spec.name, clip=clip.id)
+        return row_seed(self.request.seed, codec=self.codec.spec.name, clip=clip.id)
 
     def run(self) -> Rows:
         """Histograms first: a clip counts as coded only once everything about it is on disk."""
@@ -107,9 +107,9 @@ class Timed:
     batch: int = 1
 
 
-def source_of(clip: Clip, codec: PlannedCodec, rules: Rules) -> Source:
+def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
     """Read a clip and bring it to the codec's rate and channels."""
-    audio = source_signal(read_clip(clip), rules.channels)
+    audio = source_signal(read_clip(clip), request.channels)
     return Source(clip, audio, *codec_inputs(audio, codec.spec))
 
 
@@ -126,7 +126,7 @@ def code_clips(job: CodingJob) -> Rows:
     coded: Rows = []
     for clip in job.clips:
         try:
-            source = source_of(clip, job.codec, job.rules)
+            source = source_of(clip, job.codec, job.request)
         except Exception as error:  # noqa: BLE001 - becomes a failed row
             coded.append(_failed(job, clip, error))
             continue
@@ -195,7 +195,7 @@ def _written(job: CodingJob, source: Source, timed: Timed) -> Rows:
         raise CodecError(missing)
     clipped = write_flac(target, decoded)
     codes, data, seed = None, b"", job.seed_of(clip)
-    if job.rules.keep_codes:
+    if job.request.keep_codes:
         mode = source.channel_mode
         try:
             data = write(bitstream_of(spec, source.audio, mode, timed.encoded, seed=seed), PACKED)
@@ -239,7 +239,7 @@ def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> 
     writing: list[Future[Rows]] = []
     in_order = sorted(job.clips, key=padded_length)
     with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {c.id: threads.submit(source_of, c, job.codec, job.rules) for c in in_order}
+        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
         for length, group in groupby(in_order, key=padded_length):
             while clips := list(islice(group, loaded.batch_size(length, job.batch))):
                 sources = []

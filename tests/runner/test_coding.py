@@ -16,11 +16,11 @@ from snacbench.audio.io import read
 from snacbench.bitstream.container import read as read_codes
 from snacbench.errors import StoreError
 from snacbench.rate.coding.coders import PACKED
+from snacbench.request import Request
 from snacbench.rows import Coded
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
 from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Clip, Encoded
 from tests.support.failing_codecs import (
     SPEC,
@@ -41,8 +41,8 @@ def coded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def of(codec: Any, clips: Sequence[Clip], batch: int | None = 8, **how: Any) -> dict[str, Any]:
         loaded = loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
-        planned, rules = replace(TOY, spec=codec.spec), Rules("mono", **how)
-        made = CodingJob(planned, tuple(clips), rules, tmp_path / "run", batch)
+        planned, request = replace(TOY, spec=codec.spec), Request(**how)
+        made = CodingJob(planned, tuple(clips), request, tmp_path / "run", batch)
         return {row.clip: row for row in code_clips(made) if isinstance(row, Coded)}
 
     return of
@@ -117,7 +117,7 @@ def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path):
 
 def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(monkeypatch, tmp_path):
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), Rules("mono"), tmp_path)
+    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), Request(), tmp_path)
     (row,) = code_clips(job)
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
     (row,) = code_clips(replace(job, refused="why"))

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
+from snacbench.request import Request
 from snacbench.rows import SpotCheck
 from snacbench.runner import contract
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
@@ -157,7 +157,7 @@ def test_a_codec_that_cannot_be_loaded(monkeypatch):
     fail_to_load(monkeypatch, ImportError("a library is missing"))
     (finding,) = contract.check_codec(planned)
     assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")
-    spot = SpotJob(((TOY, ()),), Rules("mono"))
+    spot = SpotJob(((TOY, ()),), Request())
     assert spot.run() == [Point(TOY)]
     fail_to_load(monkeypatch, WeightsMismatch("damaged"))
     for failing in (lambda: list(contract.check_codec(planned)), spot.run):
@@ -180,7 +180,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: loaded)
-        (point,) = SpotJob(((planned, clips[:first]),), Rules("mono")).run()
+        (point,) = SpotJob(((planned, clips[:first]),), Request()).run()
         assert isinstance(point, Point)
         fresh = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: fresh)

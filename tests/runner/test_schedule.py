@@ -10,6 +10,7 @@ import pytest
 
 from snacbench.errors import WeightsMismatch
 from snacbench.plugins import metrics
+from snacbench.request import Request
 from snacbench.rows import Calibration, Coded, Score, SpotCheck
 from snacbench.runner import calibrate as measuring
 from snacbench.runner import schedule as scheduling
@@ -20,7 +21,6 @@ from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
 from snacbench.runner.scoring import ScoringJob
-from snacbench.runner.signal_rules import Rules
 from snacbench.selectors import select
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import RunFolder
@@ -28,7 +28,6 @@ from snacbench.types import Clip, Measures
 from tests.synthetic_runs import RUN
 
 SPECS = [spec for _, spec in select("identity,noise@20dB")]
-RULES = Rules("mono")
 METRICS = [metrics()["si_sdr"].spec, metrics()["mel_dac7"].spec]
 CLIPS = {
     name: Clip(name, Path(f"/{name}.wav"), "", 8000, 1, 8000 * (i + 1))
@@ -52,8 +51,8 @@ def codecs(**changes: object) -> list[PlannedCodec]:
     return [replace(PlannedCodec(s.name, s), **changes) for s in SPECS]  # type: ignore[arg-type]
 
 
-def schedule_of(folder: RunFolder, coding: list[PlannedCodec], rules: Rules = RULES) -> Schedule:
-    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, rules, coding)
+def schedule_of(folder: RunFolder, coding: list[PlannedCodec], **asked: bool) -> Schedule:
+    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, Request(**asked), coding)
 
 
 def next_of(kind: type[Kind], schedule: Schedule, lane: str = "cpu") -> Kind:
@@ -255,7 +254,7 @@ def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     ledger = Ledger(folder, SPECS, METRICS)
     ledger.append([Coded("b", "identity", "ok"), Coded("d", "identity", "failed", "why")])
     known = replace(CLIPS["b"], measures=Measures(8000.0, -20.0, -1.0, 0))
-    schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, RULES)
+    schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, Request())
     assert schedule.steps == {SPOT: 0, CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
     jobs = [next_of(ScoringJob, schedule) for _ in "bd"]
     assert [(job.clip.id, job.measure) for job in jobs] == [("b", False), ("d", True)]
@@ -268,7 +267,7 @@ def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder, keep):
     path.parent.mkdir(parents=True)
     path.touch()
     folder.append([Coded("a", "identity", "ok", decoded=str(path.relative_to(folder.path)))])
-    schedule = schedule_of(folder, [], replace(RULES, keep_decoded=keep))
+    schedule = schedule_of(folder, [], keep_decoded=keep)
     schedule.done(job := next_of(ScoringJob, schedule), rows_for(job))
     assert path.exists() is keep
 
@@ -318,7 +317,7 @@ def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_pat
     specs = [spec for _, spec in select(chosen)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
     coding = [PlannedCodec(spec.model, spec) for spec in specs]
-    schedule = Schedule(Ledger(folder, specs, METRICS), {}, specs, RULES, coding)
+    schedule = Schedule(Ledger(folder, specs, METRICS), {}, specs, Request(), coding)
     assert schedule.steps[CALIBRATE] == 1
     job = next_of(CalibrationJob, schedule)
     assert job.codec.spec.name == "dac-mini@9kbps"

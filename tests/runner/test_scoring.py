@@ -16,10 +16,10 @@ from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
 from snacbench.files import sha256_of_file
+from snacbench.request import Request
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
@@ -49,7 +49,7 @@ def job_of(
         DecodeToScore(coded_as(f"{n}.flac", audio), SPEC, names, delay_s)
         for n, audio in enumerate(decodes)
     )
-    return ScoringJob(made, to_score, Rules("stereo", asked_by_name=True), folder)
+    return ScoringJob(made, to_score, Request(channels="stereo", metrics=names), folder)
 
 
 def scores(job: ScoringJob) -> list[Score]:
@@ -124,7 +124,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
     job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
-    (row,) = scores(replace(job, rules=replace(job.rules, asr="parrot")))
+    (row,) = scores(replace(job, request=replace(job.request, asr="parrot")))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
 
