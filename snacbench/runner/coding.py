@@ -26,13 +26,13 @@ from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.histogram import histograms_of
-from snacbench.rows import Bits, Coded, CodeHistogram
+from snacbench.request import Request
+from snacbench.rows import Bits, Coded
 from snacbench.runner.bitstreams import bitstream_of, check_contract
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
 from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
-    Rules,
     codec_inputs,
     decoded_signal,
     kept_band_hz,
@@ -42,9 +42,6 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Encoded
 
 _THREADS = 4
-
-# What a clip becomes: its row, and how often each code occurred.
-CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
 
 
 def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
@@ -62,24 +59,21 @@ class CodingJob(Job):
 
     codec: PlannedCodec
     clips: tuple[Clip, ...]
-    rules: Rules
+    request: Request
     run_folder: Path
     batch: int | None = 1
     refused: str = ""
 
     def seed_of(self, clip: Clip) -> int:
         """Seed of a clip's decode."""
-        return row_seed(self.rules.seed, codec=self.codec.spec.name, clip=clip.id)
+        return row_seed(self.request.seed, codec=self.codec.spec.name, clip=clip.id)
 
     def run(self) -> Rows:
         """Histograms first: a clip counts as coded only once everything about it is on disk."""
-        coded = code_clips(self)
-        return [*(h for _, histograms in coded for h in histograms), *(row for row, _ in coded)]
+        return sorted(code_clips(self), key=lambda row: isinstance(row, Coded))
 
     def apart(self) -> list[CodingJob]:
         """A batch clip by clip: of those only one may be what the worker died of."""
-        if len(self.clips) == 1:
-            return [self]
         return [replace(self, clips=(clip,), batch=1) for clip in self.clips]
 
     def lost(self, reason: str) -> Rows:
@@ -113,30 +107,31 @@ class Timed:
     batch: int = 1
 
 
-def source_of(clip: Clip, codec: PlannedCodec, rules: Rules) -> Source:
+def source_of(clip: Clip, codec: PlannedCodec, request: Request) -> Source:
     """Read a clip and bring it to the codec's rate and channels."""
-    audio = source_signal(read_clip(clip), rules.channels)
+    audio = source_signal(read_clip(clip), request.channels)
     return Source(clip, audio, *codec_inputs(audio, codec.spec))
 
 
-def code_clips(job: CodingJob) -> list[CodedClip]:
+def code_clips(job: CodingJob) -> Rows:
     """Code clips and write what was decoded; a failure of a clip becomes a row."""
     if job.refused:
-        return [(job.failed(clip, job.refused), ()) for clip in job.clips]
+        return job.lost(job.refused)
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
         return [_failed(job, clip, error) for clip in job.clips]
     if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
         return _code_in_batches(job, loaded, loaded.codec)
-    coded = []
+    coded: Rows = []
     for clip in job.clips:
         try:
-            source = source_of(clip, job.codec, job.rules)
+            source = source_of(clip, job.codec, job.request)
         except Exception as error:  # noqa: BLE001 - becomes a failed row
             coded.append(_failed(job, clip, error))
             continue
-        coded += [_finished(job, s, came) for s, came in _coded(job, loaded, None, [source])]
+        for each, came in _coded(job, loaded, None, [source]):
+            coded += _finished(job, each, came)
     return coded
 
 
@@ -163,7 +158,7 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def _failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
+def _failed(job: CodingJob, clip: Clip, error: Exception) -> Coded:
     """The row of a clip that could not be coded; the traceback of a codec's own fault is logged."""
     reason = reason_of(error)
     if is_out_of_memory(error):
@@ -175,20 +170,20 @@ def _failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
         # A worker's standard error is the run's workers.log.
         sys.stderr.write(f"{job.codec.spec.name} on {clip.id}:\n")
         traceback.print_exception(error)
-    return job.failed(clip, reason), ()
+    return job.failed(clip, reason)
 
 
-def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> CodedClip:
+def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> Rows:
     """Write what was decoded of a clip, and weigh what was encoded; or say what it ended with."""
     try:
         if isinstance(came, Exception):
             raise came
         return _written(job, source, came)
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return _failed(job, source.clip, error)
+        return [_failed(job, source.clip, error)]
 
 
-def _written(job: CodingJob, source: Source, timed: Timed) -> CodedClip:
+def _written(job: CodingJob, source: Source, timed: Timed) -> Rows:
     spec, folder, clip = job.codec.spec, RunFolder(job.run_folder), source.clip
     for audio, output in zip(source.inputs, timed.decoded, strict=True):
         check_contract(spec, audio, output)
@@ -200,7 +195,7 @@ def _written(job: CodingJob, source: Source, timed: Timed) -> CodedClip:
         raise CodecError(missing)
     clipped = write_flac(target, decoded)
     codes, data, seed = None, b"", job.seed_of(clip)
-    if job.rules.keep_codes:
+    if job.request.keep_codes:
         mode = source.channel_mode
         try:
             data = write(bitstream_of(spec, source.audio, mode, timed.encoded, seed=seed), PACKED)
@@ -227,24 +222,24 @@ def _written(job: CodingJob, source: Source, timed: Timed) -> CodedClip:
         codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
         codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
     )
-    return row, histograms_of(timed.encoded, clip=clip.id, spec=spec)
+    return [row, *histograms_of(timed.encoded, clip=clip.id, spec=spec)]
 
 
 # ------------------------------------------------------------------------------------- batches
 
 
-def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> list[CodedClip]:
+def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> Rows:
     """Code clips, those of equal padded length together."""
 
     def padded_length(clip: Clip) -> int:
         rate_hz = codec.spec.rate_hz or clip.rate_hz
         return codec.padded_length(num_samples_at(clip.num_samples, clip.rate_hz, rate_hz))
 
-    done: list[CodedClip] = []
-    writing: list[Future[CodedClip]] = []
+    done: Rows = []
+    writing: list[Future[Rows]] = []
     in_order = sorted(job.clips, key=padded_length)
     with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {c.id: threads.submit(source_of, c, job.codec, job.rules) for c in in_order}
+        reading = {c.id: threads.submit(source_of, c, job.codec, job.request) for c in in_order}
         for length, group in groupby(in_order, key=padded_length):
             while clips := list(islice(group, loaded.batch_size(length, job.batch))):
                 sources = []
@@ -255,7 +250,7 @@ def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> 
                         done.append(_failed(job, clip, error))
                 for source, came in _coded(job, loaded, codec, sources, length):
                     writing.append(threads.submit(_finished, job, source, came))
-        return done + [future.result() for future in writing]
+        return done + [row for future in writing for row in future.result()]
 
 
 def _coded(

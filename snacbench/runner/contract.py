@@ -25,13 +25,14 @@ from snacbench.bitstream.container import read, write
 from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
+from snacbench.request import Request
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits, decode_bitstream
 from snacbench.runner.coding import Source, row_seed, source_of
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, unload
 from snacbench.runner.plan import CUDA, PlannedCodec
 from snacbench.runner.pool import Job, Rows
-from snacbench.runner.signal_rules import Rules, decoded_signal
+from snacbench.runner.signal_rules import decoded_signal
 from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, nominal_kbps_of
@@ -71,11 +72,11 @@ class SpotJob(Job):
     """Operating points of one model that are to be checked, each on clips of its own."""
 
     points: tuple[tuple[PlannedCodec, tuple[Clip, ...]], ...]
-    rules: Rules
+    request: Request
 
     def run(self) -> Rows:
         """Encode and decode the excerpts twice; what is left to verify: a `Point` each, no rows."""
-        return [_point(codec, clips, self.rules) for codec, clips in self.points]
+        return [_point(codec, clips, self.request) for codec, clips in self.points]
 
     def lost(self, reason: str) -> Rows:
         """Nothing: a codec that ends its worker will do so on clips."""
@@ -116,13 +117,13 @@ def clips_to_check(clips: Sequence[Clip], codec: str, seed: int) -> tuple[Clip, 
     return tuple(by_hash[:_CANDIDATES])
 
 
-def _point(codec: PlannedCodec, clips: Sequence[Clip], rules: Rules) -> Point:
+def _point(codec: PlannedCodec, clips: Sequence[Clip], request: Request) -> Point:
     """A point's excerpts; none where its own code fails, as each clip's row will say."""
     excerpts: list[Excerpt] = []
     try:
         loaded = load(codec)
         for clip in clips:
-            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(loaded, clip, rules)):
+            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(loaded, clip, request)):
                 excerpts.append(found)
         for excerpt in excerpts:
             if reason := _differs_again(loaded, excerpt):
@@ -138,14 +139,14 @@ def _point(codec: PlannedCodec, clips: Sequence[Clip], rules: Rules) -> Point:
     return Point(codec, tuple(excerpts))
 
 
-def _excerpt(loaded: LoadedCodec, clip: Clip, rules: Rules) -> Excerpt | None:
+def _excerpt(loaded: LoadedCodec, clip: Clip, request: Request) -> Excerpt | None:
     """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
     num_samples = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
     start = clip.start + (clip.num_samples - num_samples) // 2
-    seed = row_seed(rules.seed, codec=loaded.planned.spec.name, clip=clip.id)
+    seed = row_seed(request.seed, codec=loaded.planned.spec.name, clip=clip.id)
     for part in (replace(clip, start=start, num_samples=num_samples), clip):
         try:
-            source = source_of(part, loaded.planned, rules)
+            source = source_of(part, loaded.planned, request)
             encoded = loaded.encode(source.inputs)
             decoded = _decoded(loaded, source, encoded, seed)
         except UserError:
@@ -431,7 +432,7 @@ def check_batches(codec: Codec) -> None:
 def check_elsewhere(planned: PlannedCodec) -> None:
     """The spot check of every run, on clips of the embedded set."""
     clips = clips_to_check(NAMED_SETS["quick"].build().clips, planned.spec.name, seed=0)
-    point = _point(planned, clips, Rules("mono"))
+    point = _point(planned, clips, Request())
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
         (row,) = other.submit(VerifyJob((point,)).run).result()
     assert isinstance(row, SpotCheck)

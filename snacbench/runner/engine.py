@@ -30,7 +30,6 @@ from snacbench.runner.plan import (
 from snacbench.runner.pool import default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, STOPPED, Schedule
 from snacbench.runner.scoring import unscored
-from snacbench.runner.signal_rules import Rules
 from snacbench.runner.versions import (
     asked,
     check_versions,
@@ -132,8 +131,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     chosen = [metric.with_asr(asr, offline=offline) for metric in select_metrics(names)]
     make_ready(chosen)
     run = scored_too(run, chosen, place=str(folder.path))
-    by_name = bool(metrics or request.metrics)
-    rules = Rules(request.channels, request.reference, asked_by_name=by_name, asr=asr)
+    named = tuple(metrics or request.metrics)
+    request = replace(request, metrics=named, asr=asr, keep_decoded=True)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
@@ -145,7 +144,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
 
         retried = folder.take_out(Score, of=failed) if retry_failed else []
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
-        _carry_out(Schedule(ledger, clips, run.codecs, rules), ledger, clips, jobs, shown)
+        _carry_out(Schedule(ledger, clips, run.codecs, request), ledger, clips, jobs, shown)
     if retry_failed:
         shown.note(_retried_in_words(folder, retried))
     return folder
@@ -210,15 +209,6 @@ def execute(
     in use.
     """
     request, shown = plan.request, progress or Silent()
-    rules = Rules(
-        channels=request.channels,
-        reference=request.reference,
-        seed=request.seed,
-        asked_by_name=bool(request.metrics),
-        keep_codes=request.keep_codes,
-        keep_decoded=request.keep_decoded,
-        asr=request.asr,
-    )
     clips = {clip.id: clip for clip in plan.test_set.clips}
     with folder.locked():
         retried = _take_out_failed(folder, plan.test_set) if retry_failed else []
@@ -230,7 +220,7 @@ def execute(
             for codec in plan.codecs
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
-        schedule = Schedule(ledger, clips, specs, rules, plan.codecs)
+        schedule = Schedule(ledger, clips, specs, request, plan.codecs)
         _carry_out(schedule, ledger, clips, request.jobs, shown)
         done = {row.codec for row in folder.read(Speed)}
         _measure_speeds(plan, folder, shown, budget_s=request.speed_budget_s, without=done)

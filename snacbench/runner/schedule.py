@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from snacbench.request import Request
 from snacbench.rows import Agreement, Calibration, Coded, SpotCheck
 from snacbench.runner.calibrate import AgreementJob, CalibrationJob, TrialJob
 from snacbench.runner.coding import CodingJob
@@ -21,7 +22,6 @@ from snacbench.runner.loading import MAX_BATCH
 from snacbench.runner.plan import CPU, PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.scoring import DecodeToScore, ScoringJob
-from snacbench.runner.signal_rules import Rules
 from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES
@@ -54,10 +54,10 @@ class Schedule:
         ledger: Ledger,
         clips: Mapping[str, Clip],
         specs: Sequence[CodecSpec],
-        rules: Rules,
+        request: Request,
         codecs: Sequence[PlannedCodec] = (),
     ) -> None:
-        self._ledger, self._clips, self._rules = ledger, clips, rules
+        self._ledger, self._clips, self._request = ledger, clips, request
         self._specs = {spec.name: spec for spec in specs}
         self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
         # Of a codec: that its spot check found nothing (empty), or why it may not code.
@@ -107,7 +107,7 @@ class Schedule:
                 for row, metrics in ledger.unscored(clip.id)
             )
             measure = clip.measures is None and not ledger.is_measured(clip.id)
-            return ScoringJob(clip, decodes, self._rules, ledger.folder.path, measure)
+            return ScoringJob(clip, decodes, self._request, ledger.folder.path, measure)
         return next(self._coding.get(lane, iter(())), None)
 
     def done(self, job: Job, rows: Rows) -> tuple[str, int]:
@@ -129,7 +129,7 @@ class Schedule:
         if isinstance(job, CalibrationJob | AgreementJob):
             return (CALIBRATE if isinstance(job, CalibrationJob) else COMPARE), 1
         if isinstance(job, ScoringJob):
-            if not self._rules.keep_decoded:
+            if not self._request.keep_decoded:
                 for name in filter(None, (decode.coded.decoded for decode in job.decodes)):
                     (self._ledger.folder.path / name).unlink(missing_ok=True)
             return SCORE, 1
@@ -172,7 +172,7 @@ class Schedule:
         its like choose modes by the rate.
         """
         jobs: dict[str, list[Job]] = {}
-        clips, seed = list(self._clips.values()), self._rules.seed
+        clips, seed = list(self._clips.values()), self._request.seed
         by_model: dict[str, list[tuple[PlannedCodec, tuple[Clip, ...]]]] = {}
         alike: dict[str, list[PlannedCodec]] = {}
         for codec in codecs:
@@ -183,7 +183,7 @@ class Schedule:
                 shared = codec.selector if codec.spec.streams else codec.spec.name
                 alike.setdefault(shared, []).append(codec)
         for points in by_model.values():
-            jobs[points[0][0].spec.name] = [SpotJob(tuple(points), self._rules)]
+            jobs[points[0][0].spec.name] = [SpotJob(tuple(points), self._request)]
         for sharing in alike.values():
             codec, spec = sharing[0], sharing[0].spec
             names = tuple(each.spec.name for each in sharing)
@@ -219,7 +219,9 @@ class Schedule:
                     left = [clip for clip in in_round if not self._ledger.is_coded(clip.id, name)]
                     for chunk in _chunks(left, decided):
                         folder, refused = self._ledger.folder.path, self._verdicts[name]
-                        yield CodingJob(decided, chunk, self._rules, folder, decided.batch, refused)
+                        yield CodingJob(
+                            decided, chunk, self._request, folder, decided.batch, refused
+                        )
                 elif coming:
                     waiting.append(coming.popleft())
                     yield from before.get(waiting[-1].spec.name, ()) if start == 0 else ()

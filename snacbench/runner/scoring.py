@@ -34,10 +34,10 @@ from snacbench.errors import AudioError, SnacbenchError, Undefined
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
+from snacbench.request import Request
 from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
-    Rules,
     at_rate,
     check_covers,
     for_metric,
@@ -77,7 +77,7 @@ class ScoringJob(Job):
 
     clip: Clip
     decodes: tuple[DecodeToScore, ...]
-    rules: Rules
+    request: Request
     run_folder: Path
     measure: bool = False
 
@@ -85,7 +85,7 @@ class ScoringJob(Job):
         """Score every decode; whatever goes wrong becomes a row with its reason."""
         try:
             audio = read_clip(self.clip)
-            source = source_signal(audio, self.rules.channels)
+            source = source_signal(audio, self.request.channels)
         except SnacbenchError as error:
             return self.lost(str(error))
         rows: Rows = [ClipMeasures(self.clip.id, measure(audio))] if self.measure else []
@@ -127,9 +127,11 @@ def _scored(
     job: ScoringJob, decode: DecodeToScore, source: Audio, made: _Once
 ) -> Iterator[Delay | Score]:
     """Rows of one decode: its delay, and a score by every metric."""
-    coded, rate_hz, rules = decode.coded, decode.spec.rate_hz, job.rules
+    coded, rate_hz, request = decode.coded, decode.spec.rate_hz, job.request
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
-    metrics = [all_metrics()[n].with_asr(rules.asr) for n, reason in reasons.items() if not reason]
+    metrics = [
+        all_metrics()[n].with_asr(request.asr) for n, reason in reasons.items() if not reason
+    ]
     try:
         if coded.status != "ok" or coded.decoded is None:
             raise AudioError(f"not decoded: {coded.reason}")
@@ -138,7 +140,7 @@ def _scored(
         if sha256_of_file(path) != coded.decoded_sha256:
             raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
         reference = source
-        if rules.reference == "codec-input" and rate_hz is not None:
+        if request.reference == "codec-input" and rate_hz is not None:
             reference = made.of(lambda: resample(source, rate_hz), rate_hz)
     except SnacbenchError as error:
         yield from unscored(coded, [m.spec.name for m in metrics], str(error))
@@ -178,7 +180,7 @@ def _score(coded: Coded, metric: str, value_of: Callable[[], float]) -> Score:
 def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
     """Why a metric is not computed on a clip; empty if it is."""
     clip = job.clip
-    unknown_but_asked = clip.domain == "unknown" and job.rules.asked_by_name
+    unknown_but_asked = clip.domain == "unknown" and job.request.metrics  # by name
     if clip.domain not in spec.domains and not unknown_but_asked:
         return f"{spec.name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
     if spec.needs_transcript and not clip.transcript:

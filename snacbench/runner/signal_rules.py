@@ -6,7 +6,6 @@ codecs and for the reference alike; ``stereo`` runs keep two channels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +15,7 @@ from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.audio.silence import LONGEST_HOLE_S
 from snacbench.errors import AudioError, Undefined
-from snacbench.request import Channels, ReferenceRule
+from snacbench.request import Channels
 from snacbench.types import Audio, CodecSpec, MetricSpec
 
 _CANCELLED = 1e-6  # of the energy: 60 dB down, all that is left of it is rounding
@@ -24,23 +23,6 @@ _UNSTATED_BAND_HZ = 3_400.0  # the narrowest band that codecs of speech and musi
 _KEPT_SHARE = 0.9  # of half the rate, or of a cut-off: above it filters roll off
 _SIGNALS_KEPT = 24  # a reference and a decode, each at every rate that is asked for
 _FITTED_KEPT = 8  # a decode at all these rates
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What holds for every clip of a run.
-
-    `asked_by_name` says that the user named the metrics: then one for speech alone is also computed
-    on clips whose domain nobody knows. `asr` names the recogniser of metrics of words.
-    """
-
-    channels: Channels
-    reference: ReferenceRule = "source"
-    seed: int = 0
-    asked_by_name: bool = False
-    keep_codes: bool = False
-    keep_decoded: bool = True
-    asr: str | None = None
 
 
 def source_signal(audio: Audio, channels: Channels) -> Audio:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate, count, islice
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +33,6 @@ _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
 _CODES_FOLDER = "codes"
 _ROWS_AT_ONCE = 1000
-_BLOCK_BYTES = 1 << 16
 _OK = b'"status": "ok"'  # as `append` writes it; inside of a text, its quotes are escaped
 _MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
@@ -260,20 +260,12 @@ class RunFolder:
 
 
 def _drop_incomplete_line(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb+") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        complete = end
-        while complete > 0:  # from the end, block by block: the file may be large
-            start = max(0, complete - _BLOCK_BYTES)
-            stream.seek(start)
-            found = stream.read(complete - start).rfind(b"\n") + 1
-            complete = start + found
-            if found:
-                break
-        if complete < end:
-            stream.truncate(complete)
+    if path.exists() and path.stat().st_size:
+        with path.open("rb+") as stream:
+            with mmap(stream.fileno(), 0, access=ACCESS_READ) as content:
+                complete, size = content.rfind(b"\n") + 1, len(content)
+            if complete < size:
+                stream.truncate(complete)
 
 
 def _file_name(name: str) -> str:

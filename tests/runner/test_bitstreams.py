@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,7 +61,7 @@ def through_bytes(stream: Bitstream) -> Bitstream:
     ("selector", "channels"),
     [("snac-mini", 1), ("dac-mini@2q", 2), ("encodec-mini@6", 1), ("opus@14", 2)],
 )
-def test_the_decoded_signal_is_that_of_the_codec(selector: str, channels: int) -> None:
+def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
     source = broadband(0.4, 48_000, channels=channels)
     stream, loaded = coded(selector, source, seed=9)
     decoded = decode_bitstream(through_bytes(stream), loaded)
@@ -82,7 +80,7 @@ def header_of(loaded: LoadedCodec, name: str = "") -> Header:
 
 
 @pytest.mark.parametrize("selector", ["opus@9.5", "snac-mini@2q", "lowpass@3kHz", "codec2@1.3"])
-def test_the_codec_is_found_by_the_file(selector: str) -> None:
+def test_the_codec_is_found_by_the_file(selector):
     try:
         loaded = codec_meant(selector, EMBEDDED)
     except MissingPackage as error:
@@ -91,7 +89,7 @@ def test_the_codec_is_found_by_the_file(selector: str) -> None:
     assert spec_of(header_of(loaded)) is not None
 
 
-def test_codecs_that_are_unknown_here_and_names_that_mean_one_point() -> None:
+def test_codecs_that_are_unknown_here_and_names_that_mean_one_point():
     opus = codec_meant("opus@24", ())
     found = spec_of(header_of(opus, "dac-44khz-local@2.58kbps"))
     assert found is not None
@@ -107,7 +105,7 @@ def test_codecs_that_are_unknown_here_and_names_that_mean_one_point() -> None:
         codec_meant("opus", EMBEDDED)
 
 
-def test_other_weights_are_refused_before_they_are_loaded() -> None:
+def test_other_weights_are_refused_before_they_are_loaded():
     stream, loaded = coded("dac-mini@2q", broadband(0.2, 24_000))
     header = replace(stream.header, weights_sha256={"model.safetensors": "0" * 64})
     reason = "made with other weights of dac-mini.*: model.safetensors 000000000000, found config"
@@ -137,15 +135,13 @@ def with_part(stream: Bitstream, **changes: object) -> Bitstream:
         ),
     ],
 )
-def test_what_no_file_of_the_codec_says(
-    change: Callable[[Bitstream], Bitstream], reason: str
-) -> None:
+def test_what_no_file_of_the_codec_says(change, reason):
     stream, loaded = coded("dac-mini@2q", broadband(0.2, 48_000))
     with pytest.raises(BitstreamError, match=f"no file of dac-mini@1.5kbps: .*{reason}"):
         decode_bitstream(change(stream), loaded)
 
 
-def test_what_the_codec_cannot_decode_is_refused_in_words() -> None:
+def test_what_the_codec_cannot_decode_is_refused_in_words():
     stream, loaded = coded("dac-mini@2q", broadband(0.2, 48_000))
     short = (stream.parts[0].codes[0], stream.parts[0].codes[1][:, :-1])
     with pytest.raises(CodecError, match=r"cannot decode what the file holds .*Error"):
@@ -155,7 +151,7 @@ def test_what_the_codec_cannot_decode_is_refused_in_words() -> None:
         decode_bitstream(with_part(stream, packets=stream.parts[0].packets[:3]), loaded)
 
 
-def test_a_codec_that_breaks_its_contract() -> None:
+def test_a_codec_that_breaks_its_contract():
     toy = BatchingToy()
     stream = bitstream_of(
         SPEC, broadband(0.1, 16_000), "mono", toy.encode_batch([broadband(0.1, 16_000)]), seed=0
@@ -173,7 +169,7 @@ CODECS = ("snac-mini", "dac-mini@2q", "encodec-mini@6", "opus@14", "mp3@64", "aa
 
 @pytest.mark.parametrize("count", [60, pytest.param(3_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("selector", CODECS)
-def test_no_mutated_file_crashes_a_codec(selector: str, count: int) -> None:
+def test_no_mutated_file_crashes_a_codec(selector, count):
     source = broadband(0.25, 24_000, channels=2)
     stream, loaded = coded(selector, source)
     files = [(write(stream, PACKED), PACKED)] * 2  # their checksums are mended
@@ -189,7 +185,7 @@ def test_no_mutated_file_crashes_a_codec(selector: str, count: int) -> None:
     assert taken or count < 1_000
 
 
-def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
+def test_scales_of_segments_travel_as_side_information(tmp_path):
     """EnCodec as its 48 kHz model is built: two channels, segments that overlap, normalised."""
     from tests.support.codec_models import state_file, tiny_encodec
 
@@ -219,7 +215,7 @@ def test_scales_of_segments_travel_as_side_information(tmp_path: Path) -> None:
 # --------------------------------------------------------------- kept codes, for entropy coders
 
 
-def test_codes_come_back_with_their_clusters(tmp_path: Path) -> None:
+def test_codes_come_back_with_their_clusters(tmp_path):
     folder = kept_run(tmp_path / "run")
     (codec,) = kept_codecs(folder)
     assert codec.codebook_sizes == (32, 32)
@@ -233,7 +229,7 @@ def test_codes_come_back_with_their_clusters(tmp_path: Path) -> None:
     assert [one.cluster for one in clips] == [one.clip for one in clips]
 
 
-def test_of_two_rows_of_a_clip_the_last_one_counts(tmp_path: Path) -> None:
+def test_of_two_rows_of_a_clip_the_last_one_counts(tmp_path):
     folder = kept_run(tmp_path / "run", count=2)
     other = levels(100, seed=50)
     folder.append([keep(folder, "tiny/000", "toy@1kbps", [other])])
@@ -246,7 +242,7 @@ def test_of_two_rows_of_a_clip_the_last_one_counts(tmp_path: Path) -> None:
         kept_codecs(none)
 
 
-def test_files_that_the_run_did_not_write_are_refused(tmp_path: Path) -> None:
+def test_files_that_the_run_did_not_write_are_refused(tmp_path):
     folder = kept_run(tmp_path / "run", count=2)
     (codec,) = kept_codecs(folder)
     path = folder.codes_path("tiny/001", "toy@1kbps")
@@ -277,7 +273,7 @@ def coded_bytes(
     ]
 
 
-def test_rates_of_coders(tmp_path: Path) -> None:
+def test_rates_of_coders(tmp_path):
     folder = kept_run(tmp_path / "run", count=2)
     (codec,) = kept_codecs(folder)
     rows = [

@@ -56,11 +56,11 @@ def rolled(shift: int) -> Callable[[Audio], Audio]:
     return lambda e: Audio(np.roll(e.samples, shift, axis=1), 48_000)
 
 
-def test_material_covers_three_domains() -> None:
+def test_material_covers_three_domains():
     assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
 
 
-def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes() -> None:
+def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
     for selector in ("identity", "noise@10dB", "opus@64"):
         row = calibrate(planned(selector))
         assert (row.delay_s, row.found, row.inverted) == (0.0, True, False), selector
@@ -70,7 +70,7 @@ def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes() -> 
 
 
 @pytest.mark.parametrize("delay", [-8, 1200, 24_000])
-def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay: int) -> None:
+def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay):
     def change(excerpt: Audio) -> Audio:
         noise = 0.3 * excerpt.samples.std() * rng.standard_normal(excerpt.samples.shape)
         return Audio((advanced(excerpt, -delay).samples + noise).astype(np.float32), 48_000)
@@ -80,11 +80,11 @@ def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay: int)
     assert measured(lambda e: Audio(-change(e).samples, 48_000)) == (delay, True, True)
 
 
-def test_a_minority_that_locks_onto_a_pitch_does_not_decide() -> None:
+def test_a_minority_that_locks_onto_a_pitch_does_not_decide():
     assert measured(rolled(200), rolled(5), rolled(5)) == (5, True, False)
 
 
-def test_what_does_not_agree_or_is_unrelated_gives_no_delay() -> None:
+def test_what_does_not_agree_or_is_unrelated_gives_no_delay():
     assert measured(*(rolled(shift) for shift in range(0, 360, 40))) == (0, False, False)
     rng = np.random.default_rng(0)
     white = rng.standard_normal((1, 48_000)).astype(np.float32)
@@ -92,7 +92,7 @@ def test_what_does_not_agree_or_is_unrelated_gives_no_delay() -> None:
     assert residual_delay("test", []) == Calibration("test", 0.0, 0.0, 0.0, found=False)
 
 
-def test_files_of_different_rates_agree_on_a_delay_in_seconds() -> None:
+def test_files_of_different_rates_agree_on_a_delay_in_seconds():
     pairs = []
     for index, excerpt in enumerate(MATERIAL[::2]):
         rate_hz = (8_000, 44_100, 48_000)[index % 3]
@@ -103,7 +103,7 @@ def test_files_of_different_rates_agree_on_a_delay_in_seconds() -> None:
     assert row.delay_s == pytest.approx(0.03, abs=1e-9)
 
 
-def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay() -> None:
+def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay():
     source = resample(broadband(2.2, 48_000, seed=15), 8_000)
     noise = np.random.default_rng(0).standard_normal(source.samples.shape)
     noisy = source.samples + 0.6 * float(source.samples.std()) * noise
@@ -116,7 +116,7 @@ def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay() -
 # ------------------------------------------------------------------------ precision and loading
 
 
-def test_precision_is_what_was_asked_for_and_only_while_it_is_held() -> None:
+def test_precision_is_what_was_asked_for_and_only_while_it_is_held():
     torch = pytest.importorskip("torch")
 
     def computing(precision: Any) -> AbstractContextManager[None]:
@@ -134,7 +134,7 @@ def test_precision_is_what_was_asked_for_and_only_while_it_is_held() -> None:
 
 
 @pytest.mark.usefixtures("short")
-def test_bf16_changes_some_codes_and_the_same_precision_none() -> None:
+def test_bf16_changes_some_codes_and_the_same_precision_none():
     row = agreement(planned("encodec-mini@3", precision="bf16"))
     assert (row.computed, row.baseline) == ("cpu bf16", "cpu fp32")
     assert row.share is not None
@@ -153,7 +153,7 @@ def test_bf16_changes_some_codes_and_the_same_precision_none() -> None:
 @pytest.mark.parametrize(
     ("low", "high"), [("dac-mini@2q", "dac-mini@9q"), ("encodec-mini@1.5", "encodec-mini@6")]
 )
-def test_a_network_is_loaded_once_for_all_its_points(low: str, high: str) -> None:
+def test_a_network_is_loaded_once_for_all_its_points(low, high):
     audio = broadband(0.1, 24_000)
     first: Any = load(planned(low))
     network = first.codec.model
@@ -171,7 +171,7 @@ def test_a_network_is_loaded_once_for_all_its_points(low: str, high: str) -> Non
     unload()
 
 
-def test_a_worker_holds_one_codec() -> None:
+def test_a_worker_holds_one_codec():
     first = load(planned("identity"))
     assert load(planned("identity")) is first
     second = load(planned("noise@20dB"))

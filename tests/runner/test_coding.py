@@ -16,10 +16,11 @@ from snacbench.audio.io import read
 from snacbench.bitstream.container import read as read_codes
 from snacbench.errors import StoreError
 from snacbench.rate.coding.coders import PACKED
+from snacbench.request import Request
+from snacbench.rows import Coded
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
 from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Clip, Encoded
 from tests.support.failing_codecs import (
     SPEC,
@@ -40,9 +41,9 @@ def coded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def of(codec: Any, clips: Sequence[Clip], batch: int | None = 8, **how: Any) -> dict[str, Any]:
         loaded = loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
-        planned, rules = replace(TOY, spec=codec.spec), Rules("mono", **how)
-        made = CodingJob(planned, tuple(clips), rules, tmp_path / "run", batch)
-        return {row.clip: row for row, _ in code_clips(made)}
+        planned, request = replace(TOY, spec=codec.spec), Request(**how)
+        made = CodingJob(planned, tuple(clips), request, tmp_path / "run", batch)
+        return {row.clip: row for row in code_clips(made) if isinstance(row, Coded)}
 
     return of
 
@@ -51,7 +52,7 @@ def clips_of(folder: Path, count: int, num_samples: int = 3000) -> list[Clip]:
     return [make_clip(folder, f"c{i}", num_samples) for i in range(count)]
 
 
-def test_seeds_fit_63_bits_and_every_part_matters() -> None:
+def test_seeds_fit_63_bits_and_every_part_matters():
     parts = [(r, c, k) for r in (0, -1) for c in ("a", "ab") for k in ("b", "bc", "")]
     seeds = {row_seed(run, codec=codec, clip=clip) for run, codec, clip in parts}
     assert len(seeds) == 12
@@ -59,9 +60,7 @@ def test_seeds_fit_63_bits_and_every_part_matters() -> None:
     assert row_seed(0, codec="toy", clip="a") == 7661724623058227817
 
 
-def test_clips_of_one_padded_length_go_together_and_others_do_not(
-    coded: Any, tmp_path: Path
-) -> None:
+def test_clips_of_one_padded_length_go_together_and_others_do_not(coded, tmp_path):
     lengths = [4000, 3500, 9000, 3001, 2000, 8001]
     clips = [make_clip(tmp_path, f"c{i}", n) for i, n in enumerate(lengths)]
     toy = BatchingToy()
@@ -78,17 +77,15 @@ def test_clips_of_one_padded_length_go_together_and_others_do_not(
     [(7, 3, 99, [3, 3, 1]), (12, 8, 2, [2] * 6), (3, 1, 99, [1, 1, 1])],
 )
 def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
-    coded: Any, tmp_path: Path, count: int, batch: int, most: int, batches: list[int]
-) -> None:
+    coded, tmp_path, count, batch, most, batches
+):
     toy = BatchingToy(most=most)
     rows = coded(toy, clips_of(tmp_path, count), batch)
     assert {row.status for row in rows.values()} == {"ok"}
     assert toy.batches == batches
 
 
-def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(
-    coded: Any, tmp_path: Path
-) -> None:
+def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(coded, tmp_path):
     toy, clips = BatchingToy(most=20), clips_of(tmp_path, 40, 1_000)
     assert {row.status for row in coded(toy, clips, None).values()} == {"ok"}
     assert toy.batches == [16, 16, 8]
@@ -96,9 +93,7 @@ def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(
-    coded: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], batch: int
-) -> None:
+def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(coded, tmp_path, capsys, batch):
     clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]
     rows = coded(BatchingToy(), clips, batch)
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
@@ -108,7 +103,7 @@ def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(
     assert logged.endswith("RuntimeError: poisoned\n")
 
 
-def test_clips_that_cannot_be_coded_fail_with_their_reason(coded: Any, tmp_path: Path) -> None:
+def test_clips_that_cannot_be_coded_fail_with_their_reason(coded, tmp_path):
     clips = clips_of(tmp_path, 3)
     clips[1].path.unlink()
     rows = coded(BatchingToy(), clips)
@@ -120,21 +115,17 @@ def test_clips_that_cannot_be_coded_fail_with_their_reason(coded: Any, tmp_path:
     assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
 
 
-def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(monkeypatch, tmp_path):
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), Rules("mono"), tmp_path)
-    ((row, _),) = code_clips(job)
+    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), Request(), tmp_path)
+    (row,) = code_clips(job)
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
-    ((row, _),) = code_clips(replace(job, refused="why"))
+    (row,) = code_clips(replace(job, refused="why"))
     assert (row.status, row.reason) == ("failed", "why")
 
 
 @pytest.mark.parametrize(("batch", "what"), [(1, "save"), (8, "write_flac")])
-def test_a_full_disk_ends_the_job(
-    coded: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int, what: str
-) -> None:
+def test_a_full_disk_ends_the_job(coded, tmp_path, monkeypatch, batch, what):
     def full(*_: object) -> int:
         raise StoreError("the disk is full")
 
@@ -144,7 +135,7 @@ def test_a_full_disk_ends_the_job(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_silent_decode_is_a_failed_row(coded: Any, tmp_path: Path, batch: int) -> None:
+def test_a_silent_decode_is_a_failed_row(coded, tmp_path, batch):
     def mute(codec: object, encoded: Encoded, seed: int) -> Any:
         samples = np.frombuffer(encoded.packets[0], "<f4").reshape(1, -1)
         return samples * (1 - encoded.num_samples % 2)
@@ -156,9 +147,7 @@ def test_a_silent_decode_is_a_failed_row(coded: Any, tmp_path: Path, batch: int)
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_codes_lie_beside_what_was_decoded_if_they_are_kept(
-    coded: Any, tmp_path: Path, batch: int
-) -> None:
+def test_codes_lie_beside_what_was_decoded_if_they_are_kept(coded, tmp_path, batch):
     toy = BatchingToy(replace(SPEC, stochastic=True))
     row = coded(toy, clips_of(tmp_path, 1), batch, keep_codes=True)["set/c0"]
     assert row.codes == "codes/toy/set/c0.sncb"
@@ -176,7 +165,7 @@ def test_codes_lie_beside_what_was_decoded_if_they_are_kept(
 
 
 @pytest.mark.parametrize("asked", [None, 32])
-def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked: int | None) -> None:
+def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked):
     loaded = loaded_toy(BatchingToy())
     assert loaded.batch_size(1000, asked) == MAX_BATCH
     loaded.was_too_large(32 * 1000)

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
+from snacbench.request import Request
 from snacbench.rows import SpotCheck
 from snacbench.runner import contract
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
@@ -73,7 +73,7 @@ WRITTEN, EXTREMES, DELAY = contract.check_written, contract.check_extremes, cont
 NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
 
 
-def test_a_codec_that_keeps_its_promises() -> None:
+def test_a_codec_that_keeps_its_promises():
     for num_samples in contract.LENGTHS:
         contract.check_length(Eight(), num_samples)
     for check in (spec, DECODING, ENCODING, CODES, WRITTEN, EXTREMES, DELAY):
@@ -109,9 +109,7 @@ def test_a_codec_that_keeps_its_promises() -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
-def test_a_broken_promise_is_named(
-    check: Callable[[Codec], None], broken: dict[str, Any], message: str
-) -> None:
+def test_a_broken_promise_is_named(check, broken, message):
     with pytest.raises(SnacbenchError) as caught:
         check(Eight(**broken))
     assert message in str(caught.value)
@@ -135,7 +133,7 @@ class Batching(Eight):
         return first[::-1] if self.wrong_audio else first
 
 
-def test_batches_that_are_not_as_alone() -> None:
+def test_batches_that_are_not_as_alone():
     contract.check_batches(Eight())
     codec = Batching()
     contract.check_batches(codec)
@@ -154,12 +152,12 @@ def fail_to_load(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(contract, "load", load)
 
 
-def test_a_codec_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_codec_that_cannot_be_loaded(monkeypatch):
     planned = PlannedCodec("eight", SPEC)
     fail_to_load(monkeypatch, ImportError("a library is missing"))
     (finding,) = contract.check_codec(planned)
     assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")
-    spot = SpotJob(((TOY, ()),), Rules("mono"))
+    spot = SpotJob(((TOY, ()),), Request())
     assert spot.run() == [Point(TOY)]
     fail_to_load(monkeypatch, WeightsMismatch("damaged"))
     for failing in (lambda: list(contract.check_codec(planned)), spot.run):
@@ -182,7 +180,7 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: loaded)
-        (point,) = SpotJob(((planned, clips[:first]),), Rules("mono")).run()
+        (point,) = SpotJob(((planned, clips[:first]),), Request()).run()
         assert isinstance(point, Point)
         fresh = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: fresh)
@@ -201,7 +199,7 @@ def zeros(codec: Sender, encoded: Encoded, seed: int) -> Any:
     return np.zeros((1, encoded.num_samples))
 
 
-def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked: Any) -> None:
+def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked):
     point, row = checked(Sender)
     assert row == SpotCheck("toy", 2, passed=True)
     assert [e.decoded.num_samples for e in point.excerpts] == [8_000, 8_000]
@@ -238,16 +236,14 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked:
         (None, lambda c, e, s: samples_of(e) if c.calls < 5 else 1 / 0, "once it cannot again"),
     ],
 )  # fmt: skip
-def test_what_is_hidden_from_the_bits_is_found(
-    checked: Any, sent: Any, tweak: Any, message: str
-) -> None:
+def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
     assert not row.passed
     assert row.reason.startswith("spot check: ")
     assert message in row.reason
 
 
-def test_a_decoder_that_fails_elsewhere(checked: Any) -> None:
+def test_a_decoder_that_fails_elsewhere(checked):
     made: list[Sender] = []
 
     def make() -> Sender:
@@ -259,9 +255,7 @@ def test_a_decoder_that_fails_elsewhere(checked: Any) -> None:
     assert "ZeroDivisionError" in row.reason
 
 
-def test_what_lies_in_a_temporary_folder_is_out_of_sight(
-    monkeypatch: pytest.MonkeyPatch, checked: Any, tmp_path: Path
-) -> None:
+def test_what_lies_in_a_temporary_folder_is_out_of_sight(monkeypatch, checked, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
@@ -281,11 +275,11 @@ def test_what_lies_in_a_temporary_folder_is_out_of_sight(
 @pytest.mark.parametrize(
     "broken", [{"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}]
 )
-def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked: Any, broken: Any) -> None:
+def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked, broken):
     assert checked(lambda: Sender(**broken))[1] == SpotCheck("toy", 0, passed=True)
 
 
-def test_on_a_gpu_the_rounding_of_sums_is_no_finding() -> None:
+def test_on_a_gpu_the_rounding_of_sums_is_no_finding():
     gpu = replace(TOY, device="cuda")
     first = Audio(np.full((1, 100), 0.5, np.float32), 16_000)
     near = Audio(first.samples * np.float32(1 + 1e-4), 16_000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from unittest.mock import Mock, call
 
 import pytest
@@ -15,9 +14,7 @@ from snacbench.rows import Coded, Score, Speed
 from snacbench.runner.engine import measure_speed, outcome_of, resume, run, score_again
 
 
-def test_a_run_is_made_gone_on_with_scored_and_timed_from_python(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_is_made_gone_on_with_scored_and_timed_from_python(tmp_path, capfd):
     asked = Request(
         "identity,noise@20dB", limit=1, metrics=("si_sdr",), speed_budget_s=0, jobs=1,
         out=tmp_path / "run", seed=3, asr="nobody",

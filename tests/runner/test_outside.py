@@ -61,7 +61,7 @@ def told(folder: RunFolder) -> str:
 
 
 @pytest.mark.parametrize("difference_s", [-0.06, 0.02, 0.1])
-def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path: Path, difference_s: float) -> None:
+def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path, difference_s):
     folder = scored(tmp_path, longer_by(difference_s))
     rows = list(folder.read(Coded))
     assert [row.fitted_s for row in rows] == pytest.approx([-difference_s] * 3, abs=1e-4)
@@ -73,9 +73,7 @@ def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path: Path, difference_s: 
 @pytest.mark.parametrize(
     ("difference_s", "seconds"), [(0.12, SECONDS), (-1.0, SECONDS), (-0.06, 0.2)]
 )
-def test_beyond_that_scores_are_undefined_and_say_the_lengths(
-    tmp_path: Path, difference_s: float, seconds: float
-) -> None:
+def test_beyond_that_scores_are_undefined_and_say_the_lengths(tmp_path, difference_s, seconds):
     folder = scored(tmp_path, longer_by(difference_s), seconds=seconds)
     assert {row.fitted_s for row in folder.read(Coded)} == {None}
     scores = list(folder.read(Score))
@@ -85,7 +83,7 @@ def test_beyond_that_scores_are_undefined_and_say_the_lengths(
 
 
 @pytest.mark.parametrize("delay_s", [-0.5, 0.5])
-def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path: Path, delay_s: float) -> None:
+def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path, delay_s):
     folder = scored(tmp_path, late_by(delay_s), align=True)
     rows = list(folder.read(Coded))
     assert [row.fitted_s for row in rows] == pytest.approx([delay_s] * 3, abs=1e-4)
@@ -93,7 +91,7 @@ def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path: Path, delay_s
     assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
 
 
-def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path: Path) -> None:
+def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path):
     change = longer_by(0.3, in_front=True)
     assert values(scored(tmp_path, change), "si_sdr") == [None] * 3
     folder = scored(tmp_path, change, align=True)
@@ -101,7 +99,7 @@ def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path: Path)
     assert {round(row.removed_delay_s or 0.0, 4) for row in folder.read(Coded)} == {0.3}
 
 
-def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
+def test_a_clip_that_is_late_by_itself_is_named(tmp_path):
     folder = scored(tmp_path, late_by(0.1), only="b")
     row = next(row for row in folder.read(Delay) if row.clip.endswith("b"))
     assert (row.found, row.own_lag_s, row.lag_s) == (False, 0.1, pytest.approx(0.0, abs=0.00025))
@@ -114,7 +112,7 @@ def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
     assert "Alignment not found for evs" in " ".join(run_notes([rows], [], entropy=False))
 
 
-def test_inverted_polarity_is_named(tmp_path: Path) -> None:
+def test_inverted_polarity_is_named(tmp_path):
     folder = scored(tmp_path, lambda audio: Audio(-audio.samples, audio.rate_hz))
     assert "in time in 100% of the files looked at, with inverted polarity" in told(folder)
     assert "Inverted polarity: evs (3 of 3 clips)." in told(folder)
@@ -122,7 +120,7 @@ def test_inverted_polarity_is_named(tmp_path: Path) -> None:
     assert good(folder, "si_sdr_aligned")
 
 
-def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
+def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
     def unrelated(audio: Audio) -> Audio:
         noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
         return Audio(noise.astype(np.float32), audio.rate_hz)
@@ -136,14 +134,14 @@ def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.0005, 0.3])
-def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> None:
+def test_short_clips_have_scores_and_delays(tmp_path, seconds):
     folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
     assert {row.status for row in folder.read(Score)} == {"ok"}
     assert {row.lag_s for row in folder.read(Delay)} == {0.0}
 
 
 @pytest.mark.parametrize("delay_s", [0.0001, 0.1])
-def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path: Path, delay_s: float) -> None:
+def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path, delay_s):
     time_s = np.arange(3 * 48_000) / 48_000
     rng = np.random.default_rng(0)
     tone = np.sin(2 * np.pi * 440 * time_s)[np.newaxis]

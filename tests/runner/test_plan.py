@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import MissingPackage, UserError
 from snacbench.request import Request
 from snacbench.runner import plan as planning
 from snacbench.runner.plan import (
@@ -25,7 +24,7 @@ from snacbench.testsets.segments import MIN_LUFS
 TOYS = Request(codecs="identity,opus@24", limit=1)
 
 
-def test_the_plan_says_what_will_be_done() -> None:
+def test_the_plan_says_what_will_be_done():
     request = replace(TOYS, codecs="identity,snac-24khz@0.42", weights=("published",))
     text = summary_of(make_plan(request))
     assert "3 clips" in text["test set"]
@@ -42,14 +41,14 @@ def test_the_plan_says_what_will_be_done() -> None:
     assert text["decoded audio"] == "removed once it is scored"
 
 
-def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path: Path) -> None:
+def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path):
     assert recorded(TOYS) == TOYS
     request = replace(TOYS, data=str(tmp_path), out=tmp_path)
     assert recorded(request) == replace(TOYS, data=str(tmp_path.resolve()))
     assert Request().min_lufs == MIN_LUFS
 
 
-def test_what_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_here_is_named(monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="--device cuda: PyTorch finds no CUDA device"):
@@ -71,18 +70,12 @@ def test_what_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"precision": "fp16"}, "--precision fp16 is for GPUs; use --device cuda"),
     ],
 )
-def test_what_makes_no_sense_is_refused(change: dict[str, float], message: str) -> None:
+def test_what_makes_no_sense_is_refused(change, message):
     with pytest.raises(UserError, match=message):
         make_plan(replace(TOYS, **change))  # type: ignore[arg-type]
 
 
-def test_segments_and_limits_are_applied() -> None:
-    plan = make_plan(replace(TOYS, segment_s=2.0, limit=2))
-    assert len(plan.test_set.clips) == 6
-    assert all(clip.duration_s == pytest.approx(2.0, abs=1e-3) for clip in plan.test_set.clips)
-
-
-def test_only_pytorch_codecs_take_device_precision_and_batch() -> None:
+def test_only_pytorch_codecs_take_device_precision_and_batch():
     gpu = Request("opus@24,snac-mini", device="cuda", precision="bf16", batch=4)
     opus, snac = plan_codecs(gpu)[0]
     assert (opus.device, opus.precision, opus.batch) == ("cpu", "fp32", 1)
@@ -99,9 +92,7 @@ def test_only_pytorch_codecs_take_device_precision_and_batch() -> None:
         ("snac-32khz", "snac-32khz"),
     ],
 )
-def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(
-    tmp_path: Path, codec: str, name: str
-) -> None:
+def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(tmp_path, codec, name):
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "pytorch_model.bin").write_bytes(b"weights of one's own")
     plan = make_plan(replace(TOYS, codecs=codec, weights=(str(tmp_path),)))
@@ -111,25 +102,7 @@ def test_a_file_that_differs_from_its_pinned_digest_loses_the_published_name(
     assert set(planned.spec.weights.sha256) == {"config.json", "pytorch_model.bin"}
 
 
-def test_a_cached_file_with_a_wrong_digest_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for variable, value in (("TORCH_HOME", tmp_path), ("SNACBENCH_CACHE", tmp_path)):
-        monkeypatch.setenv(variable, str(value))
-    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    plan = make_plan(replace(TOYS, codecs="encodec-24khz@6", weights=("published",)))
-    name = "encodec_24khz-d7cc33bc.th"
-    for folder, error, text in (
-        ("hub/checkpoints", WeightsUnavailable, f"cannot get {name} of encodec .*offline"),
-        ("weights/encodec-24khz", WeightsMismatch, r"expected d7cc33bc\w+ \(pinned in this"),
-    ):
-        (tmp_path / folder).mkdir(parents=True)
-        (tmp_path / folder / name).write_bytes(b"cut off")
-        with pytest.raises(error, match=text):
-            with_weights(plan)
-
-
-def test_too_little_space_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_too_little_space_is_warned_of(monkeypatch, tmp_path):
     plan = make_plan(TOYS)
     assert list(warnings_before(plan, tmp_path / "not" / "yet")) == []
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))

@@ -95,29 +95,27 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "workers.log"
 
 
-def test_every_job_has_one_result_and_without_jobs_there_are_no_workers(log: Path) -> None:
+def test_every_job_has_one_result_and_without_jobs_there_are_no_workers(log):
     assert run(double, [], log) == []
     assert not log.exists()
     assert sorted(run(double, range(20), log, workers=2)) == [2 * n for n in range(20)]
     assert default_jobs() == len(os.sched_getaffinity(0))
 
 
-def test_what_libraries_print_goes_to_the_log(log: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_libraries_print_goes_to_the_log(log, capfd):
     assert run(noisy, [3], log) == [3]
     assert "a library talks" in log.read_text()
     assert "a library talks" not in capfd.readouterr().err
 
 
-def test_workers_have_one_thread_and_know_where_numba_may_write(
-    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_have_one_thread_and_know_where_numba_may_write(log, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
     found = run(environment, ["OMP_NUM_THREADS", "NUMBA_CACHE_DIR"], log)
     assert found == ["1", str(tmp_path / "cache" / "numba")]
 
 
-def test_an_exception_ends_everything_and_brings_the_workers_traceback(log: Path) -> None:
+def test_an_exception_ends_everything_and_brings_the_workers_traceback(log):
     with pytest.raises(StoreError, match="the disk is full") as caught:
         run(full_disk, range(5), log, workers=2)
     assert "in full_disk" in caught.value.__notes__[0]
@@ -125,14 +123,14 @@ def test_an_exception_ends_everything_and_brings_the_workers_traceback(log: Path
         run(raise_odd, [1], log)
 
 
-def test_a_job_that_kills_its_worker_fails_alone(log: Path, tmp_path: Path) -> None:
+def test_a_job_that_kills_its_worker_fails_alone(log, tmp_path):
     results = sorted(run(die_on_seven, range(12), log, workers=2))
     assert results == [-1, *(n for n in range(12) if n != 7)]
     assert sorted(run(die_on_seven, [(6, 7, 8), 9], log, workers=2)) == [-1, 6, 8, 9]
     assert run(die_once, [str(tmp_path / "mark")], log) == ["done"]  # by chance
 
 
-def test_abandoning_the_results_stops_the_workers(log: Path) -> None:
+def test_abandoning_the_results_stops_the_workers(log):
     started, left = time.monotonic(), [Do(wait_long_on_one, (0,)), Do(wait_long_on_one, (1,))]
     results = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": 1}, log=log)
     next(iter(results))
@@ -140,7 +138,7 @@ def test_abandoning_the_results_stops_the_workers(log: Path) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log: Path) -> None:
+def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log):
     left = [Do(pid_of, (1,), "a")]
 
     def ready(lane: str) -> Do | None:

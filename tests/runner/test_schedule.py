@@ -10,6 +10,7 @@ import pytest
 
 from snacbench.errors import WeightsMismatch
 from snacbench.plugins import metrics
+from snacbench.request import Request
 from snacbench.rows import Calibration, Coded, Score, SpotCheck
 from snacbench.runner import calibrate as measuring
 from snacbench.runner import schedule as scheduling
@@ -20,7 +21,6 @@ from snacbench.runner.plan import PlannedCodec
 from snacbench.runner.pool import DIED_TWICE, Job, Rows
 from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
 from snacbench.runner.scoring import ScoringJob
-from snacbench.runner.signal_rules import Rules
 from snacbench.selectors import select
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import RunFolder
@@ -28,7 +28,6 @@ from snacbench.types import Clip, Measures
 from tests.support.synthetic_runs import RUN
 
 SPECS = [spec for _, spec in select("identity,noise@20dB")]
-RULES = Rules("mono")
 METRICS = [metrics()["si_sdr"].spec, metrics()["mel_dac7"].spec]
 CLIPS = {
     name: Clip(name, Path(f"/{name}.wav"), "", 8000, 1, 8000 * (i + 1))
@@ -52,8 +51,8 @@ def codecs(**changes: object) -> list[PlannedCodec]:
     return [replace(PlannedCodec(s.name, s), **changes) for s in SPECS]  # type: ignore[arg-type]
 
 
-def schedule_of(folder: RunFolder, coding: list[PlannedCodec], rules: Rules = RULES) -> Schedule:
-    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, rules, coding)
+def schedule_of(folder: RunFolder, coding: list[PlannedCodec], **asked: bool) -> Schedule:
+    return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, Request(**asked), coding)
 
 
 def next_of(kind: type[Kind], schedule: Schedule, lane: str = "cpu") -> Kind:
@@ -99,9 +98,7 @@ def run_all(schedule: Schedule, lanes: tuple[str, ...] = ("cpu",)) -> list[str]:
     return seen
 
 
-def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(folder, monkeypatch):
     monkeypatch.setattr(scheduling, "ROUND_CLIPS", 2)
     schedule = schedule_of(folder, codecs())
     assert schedule.steps == {SPOT: 0, CALIBRATE: 2, COMPARE: 0, CODE: 10, SCORE: 5}
@@ -113,9 +110,7 @@ def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(
     ]  # fmt: skip
 
 
-def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(
-    unchecked: RunFolder,
-) -> None:
+def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(unchecked):
     schedule = schedule_of(unchecked, codecs())
     assert schedule.steps[SPOT] == 2
     first = next_of(SpotJob, schedule)
@@ -141,7 +136,7 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(
     assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
 
 
-def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked: RunFolder) -> None:
+def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked):
     schedule = schedule_of(unchecked, codecs())
     first = next_of(SpotJob, schedule)
     assert first.lost("it died") == []
@@ -167,12 +162,8 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     ],
 )
 def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
-    folder: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-    reasons: list[str],
-    trial: str | None,
-    stopped: bool,
-) -> None:
+    folder, monkeypatch, reasons, trial, stopped
+):
     monkeypatch.setattr(scheduling, "ALIKE", 3)
     schedule = schedule_of(folder, codecs())
     refused, trials, left = [], 0, iter(reasons)
@@ -200,7 +191,7 @@ def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
     assert said.startswith(f"identity is {reason}; once that is mended, go on with --resume")
 
 
-def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> None:
+def test_nothing_is_scored_before_every_delay_is_known(folder):
     schedule = schedule_of(folder, codecs())
     jobs: list[Job] = []
     while (job := schedule.next("cpu")) is not None:
@@ -216,9 +207,7 @@ def test_nothing_is_scored_before_every_delay_is_known(folder: RunFolder) -> Non
 
 
 @pytest.mark.parametrize("steps", range(0, 17, 4))
-def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(
-    folder: RunFolder, steps: int
-) -> None:
+def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, steps):
     schedule = schedule_of(folder, codecs())
     done = []
     for _ in range(steps):
@@ -242,12 +231,8 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(
     ],
 )
 def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
-    folder: RunFolder,
-    monkeypatch: pytest.MonkeyPatch,
-    how: dict[str, object],
-    limits: dict[str, float],
-    chunks: str,
-) -> None:
+    folder, monkeypatch, how, limits, chunks
+):
     for name, value in limits.items():
         monkeypatch.setattr(scheduling, name, value)
     own = [*codecs(**how)[:1], *codecs()[1:]]
@@ -257,7 +242,7 @@ def test_the_gpu_codes_in_chunks_of_like_length_while_the_cpu_scores(
     assert "score a" in seen[:12]
 
 
-def test_reduced_precision_is_compared_before_anything_is_coded(folder: RunFolder) -> None:
+def test_reduced_precision_is_compared_before_anything_is_coded(folder):
     schedule = schedule_of(folder, codecs(precision="bf16"))
     assert schedule.steps[COMPARE] == 2
     seen = run_all(schedule)
@@ -265,11 +250,11 @@ def test_reduced_precision_is_compared_before_anything_is_coded(folder: RunFolde
     assert seen.index("AgreementJob noise") < seen.index("noise a")
 
 
-def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder: RunFolder) -> None:
+def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     ledger = Ledger(folder, SPECS, METRICS)
     ledger.append([Coded("b", "identity", "ok"), Coded("d", "identity", "failed", "why")])
     known = replace(CLIPS["b"], measures=Measures(8000.0, -20.0, -1.0, 0))
-    schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, RULES)
+    schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, Request())
     assert schedule.steps == {SPOT: 0, CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
     jobs = [next_of(ScoringJob, schedule) for _ in "bd"]
     assert [(job.clip.id, job.measure) for job in jobs] == [("b", False), ("d", True)]
@@ -277,17 +262,17 @@ def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder: RunF
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder: RunFolder, keep: bool) -> None:
+def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder, keep):
     path = folder.decoded_path("a", "identity")
     path.parent.mkdir(parents=True)
     path.touch()
     folder.append([Coded("a", "identity", "ok", decoded=str(path.relative_to(folder.path)))])
-    schedule = schedule_of(folder, [], replace(RULES, keep_decoded=keep))
+    schedule = schedule_of(folder, [], keep_decoded=keep)
     schedule.done(job := next_of(ScoringJob, schedule), rows_for(job))
     assert path.exists() is keep
 
 
-def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
+def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     calibration, coding = next_of(CalibrationJob, schedule), next_of(CodingJob, schedule)
     assert calibration.apart() == [calibration]
@@ -308,9 +293,7 @@ def test_lost_jobs_leave_their_rows(folder: RunFolder) -> None:
     ]
 
 
-def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeypatch):
     def fail_by(error: Exception) -> None:
         def load(codec: PlannedCodec) -> None:
             raise error
@@ -330,13 +313,11 @@ def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(
 
 
 @pytest.mark.parametrize("chosen", ["dac-mini@3q", "dac-mini@2q,dac-mini@3q", "dac-mini@9q"])
-def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(
-    tmp_path: Path, chosen: str
-) -> None:
+def test_a_networks_delay_does_not_depend_on_which_of_its_points_are_run(tmp_path, chosen):
     specs = [spec for _, spec in select(chosen)]
     folder = RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(specs)), [])
     coding = [PlannedCodec(spec.model, spec) for spec in specs]
-    schedule = Schedule(Ledger(folder, specs, METRICS), {}, specs, RULES, coding)
+    schedule = Schedule(Ledger(folder, specs, METRICS), {}, specs, Request(), coding)
     assert schedule.steps[CALIBRATE] == 1
     job = next_of(CalibrationJob, schedule)
     assert job.codec.spec.name == "dac-mini@9kbps"

@@ -16,10 +16,10 @@ from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
 from snacbench.files import sha256_of_file
+from snacbench.request import Request
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
-from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
@@ -49,7 +49,7 @@ def job_of(
         DecodeToScore(coded_as(f"{n}.flac", audio), SPEC, names, delay_s)
         for n, audio in enumerate(decodes)
     )
-    return ScoringJob(made, to_score, Rules("stereo", asked_by_name=True), folder)
+    return ScoringJob(made, to_score, Request(channels="stereo", metrics=names), folder)
 
 
 def scores(job: ScoringJob) -> list[Score]:
@@ -124,7 +124,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
     job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
-    (row,) = scores(replace(job, rules=replace(job.rules, asr="parrot")))
+    (row,) = scores(replace(job, request=replace(job.request, asr="parrot")))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
 
@@ -212,7 +212,7 @@ RUMBLE = broadband(2.0, 48_000, seed=1)  # a second of it resembles the next
 @pytest.mark.parametrize(
     ("source", "lag"), [(SOURCE, 48), (SOURCE, -4_800), (SOURCE, 24_000), (RUMBLE, 1_200)]
 )
-def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> None:
+def test_a_clip_that_matches_elsewhere_says_where(source, lag):
     row = found(advanced(source, -lag), reference=source)
     assert (row.found, row.own_lag_s) == (False, lag / 48_000)
     assert abs(row.lag_s) <= 0.00025
@@ -220,7 +220,7 @@ def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> No
     assert words in row.reason
 
 
-def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
+def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned():
     row = found(noise(9), 0.001)
     assert (row.lag_s, row.found, row.own_lag_s, row.inverted) == (0.001, False, None, False)
     assert "resembles the source at no lag within 0.5 s" in row.reason
@@ -232,14 +232,14 @@ def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
 
 
 @pytest.mark.parametrize("hz", [100.0, 6_000.0])
-def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz: float) -> None:
+def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz):
     time_s = np.arange(48_000) / 48_000
     tone = Audio(np.sin(2 * np.pi * hz * time_s)[np.newaxis].astype(np.float32), 48_000)
     row = found(tone, reference=tone)
     assert (row.lag_s, row.found, row.inverted) == (0.0, True, False)
 
 
-def test_short_clips_and_decodes_of_another_rate_or_of_other_channels() -> None:
+def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
     for num_samples in (1, 2, 5, 4_000):
         short = Audio(SOURCE.samples[:, :num_samples], 48_000)
         assert found(short, reference=short).lag_s == 0.0

@@ -18,7 +18,7 @@ def spec_of(selector: str) -> CodecSpec:
     return spec
 
 
-def test_mono_runs_downmix_every_clip_and_stereo_runs_refuse_more_than_two() -> None:
+def test_mono_runs_downmix_every_clip_and_stereo_runs_refuse_more_than_two():
     six, stereo = (broadband(0.1, 48_000, channels=n) for n in (6, 2))
     mono = signals.source_signal(six, "mono")
     assert np.allclose(mono.samples[0], six.samples.mean(axis=0), atol=1e-7)
@@ -27,7 +27,7 @@ def test_mono_runs_downmix_every_clip_and_stereo_runs_refuse_more_than_two() -> 
         signals.source_signal(six, "stereo")
 
 
-def test_channels_that_cancel_are_named_and_stereo_keeps_them() -> None:
+def test_channels_that_cancel_are_named_and_stereo_keeps_them():
     left = broadband(0.1, 48_000).samples
     opposite = Audio(np.concatenate([left, -left]), 48_000)
     with pytest.raises(
@@ -42,7 +42,7 @@ def test_channels_that_cancel_are_named_and_stereo_keeps_them() -> None:
 
 
 @pytest.mark.parametrize("channels", ["mono", "stereo"])
-def test_a_source_ends_at_full_scale_as_its_decodes_do(channels: signals.Channels) -> None:
+def test_a_source_ends_at_full_scale_as_its_decodes_do(channels):
     samples = np.array([[3.0, 1.0, 0.5], [-3.0, 1.0, -0.5]], np.float32)
     source = signals.source_signal(Audio(samples + np.float32(0.25), 48_000), channels)
     top = np.float32(1 - 2**-23)
@@ -63,7 +63,7 @@ def test_a_source_ends_at_full_scale_as_its_decodes_do(channels: signals.Channel
         ("identity", 2, [2], "stereo"),
     ],
 )
-def test_what_a_codec_gets(codec: str, channels: int, parts: list[int], rule: str) -> None:
+def test_what_a_codec_gets(codec, channels, parts, rule):
     spec = spec_of(codec)
     inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)
     assert [audio.channels for audio in inputs] == parts
@@ -71,7 +71,7 @@ def test_what_a_codec_gets(codec: str, channels: int, parts: list[int], rule: st
     assert all(audio.rate_hz == (spec.rate_hz or 44_100) for audio in inputs)
 
 
-def test_decoded_parts_come_back_with_the_sources_channels() -> None:
+def test_decoded_parts_come_back_with_the_sources_channels():
     left, right = broadband(0.1, 24_000, seed=1), broadband(0.1, 24_000, seed=2)
     assert signals.decoded_signal([left, right], 2).channels == 2
     both = broadband(0.1, 48_000, channels=2)
@@ -80,9 +80,7 @@ def test_decoded_parts_come_back_with_the_sources_channels() -> None:
 
 @pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 192_000])
 @pytest.mark.parametrize("samples", [4_001, 7_777])
-def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(
-    rate_hz: int, samples: int
-) -> None:
+def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, samples):
     full = broadband(1.0, rate_hz)
     source = Audio(full.samples[:, :samples], rate_hz)
     for codec in ("dac-44khz@3q", "dac-16khz@3q", "snac-32khz"):
@@ -95,7 +93,7 @@ def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(
             assert degraded.num_samples == reference.num_samples
 
 
-def test_metrics_of_one_rate_get_the_very_same_object() -> None:
+def test_metrics_of_one_rate_get_the_very_same_object():
     mono = broadband(1.0, 24_000)
     every_channel, downmixed = metrics()["si_sdr"].spec, metrics()["lsd"].spec
     assert (every_channel.mono, downmixed.mono) == (False, True)

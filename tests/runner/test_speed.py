@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
@@ -54,9 +53,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     return of
 
 
-def test_every_repeat_is_warm_at_its_length_and_as_many_as_are_wanted(
-    timed: Callable[..., Speed],
-) -> None:
+def test_every_repeat_is_warm_at_its_length_and_as_many_as_are_wanted(timed):
     codec = Slow()
     row = timed(codec)
     assert row.encode_s == pytest.approx([0.03] * 10)
@@ -67,9 +64,7 @@ def test_every_repeat_is_warm_at_its_length_and_as_many_as_are_wanted(
 
 
 @pytest.mark.parametrize(("rtf", "repeats"), [(0.4, 7), (0.8, 3), (5.0, 1)])
-def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(
-    timed: Callable[..., Speed], rtf: float, repeats: int
-) -> None:
+def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(timed, rtf, repeats):
     codec = Slow(rtf=rtf)
     row = timed(codec)
     assert row.duration_s == 1.0
@@ -80,7 +75,7 @@ def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(
     assert codec.clock_s <= max(4.0, 0.5 + 2 * one_pass_s + 1e-9)
 
 
-def test_what_goes_through_at_once_is_timed_as_one(timed: Callable[..., Speed]) -> None:
+def test_what_goes_through_at_once_is_timed_as_one(timed):
     timed(codec := Slow())
     stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC), "stereo", 4.0))
     assert stereo.encode_s[-1] == pytest.approx(0.06)
@@ -105,15 +100,13 @@ def test_what_goes_through_at_once_is_timed_as_one(timed: Callable[..., Speed]) 
         ({"encode_s": (1.0,), "decode_s": (1.0,)}, 0.0, "1 repeats within the budget"),
     ],
 )
-def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(
-    changes: dict[str, tuple[float, ...]], load: float | None, why: str
-) -> None:
+def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(changes, load, why):
     found = why_unstable(replace(ROW, load=load, **changes), processors=2)  # type: ignore[arg-type]
     assert re.match(why, found)
     assert bool(found) == bool(why)
 
 
-def test_load_is_that_of_other_processes() -> None:
+def test_load_is_that_of_other_processes():
     assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
     assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
     (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()  # type: ignore[misc]
@@ -121,7 +114,7 @@ def test_load_is_that_of_other_processes() -> None:
     assert more > others - 1
 
 
-def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
+def test_one_process_times_one_point_after_another(tmp_path):
     specs: list[CodecSpec] = [spec for _, spec in select("identity,noise@20dB")]
     handles = [PlannedCodec(spec.model, spec, None, "cpu") for spec in specs]
     jobs = [SpeedJob(handle, "mono", 0.5) for handle in handles]

@@ -18,7 +18,7 @@ from snacbench.types import Metric, MetricSpec
 from tests.support.synthetic_runs import RUN
 
 
-def test_versions_are_those_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_are_those_of_what_runs(monkeypatch):
     found = package_versions()
     assert found["python"] == platform.python_version()
     assert (found["numpy"], found["snacbench"]) == (np.__version__, snacbench.__version__)
@@ -27,7 +27,7 @@ def test_versions_are_those_of_what_runs(monkeypatch: pytest.MonkeyPatch) -> Non
     assert package_versions()["no-such-package"] == "not installed"
 
 
-def test_the_machine_is_read_off_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_is_read_off_the_system(monkeypatch):
     def refuse(*_: object) -> Any:
         raise OSError
 
@@ -44,7 +44,7 @@ def test_the_machine_is_read_off_the_system(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine()["memory_gib"] == "0.0"
 
 
-def test_gpus_are_named_by_their_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_named_by_their_driver(tmp_path, monkeypatch):
     program = tmp_path / "nvidia-smi"
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert versions.gpu() == "unknown: nvidia-smi does not tell"
@@ -62,7 +62,7 @@ def answering(facts: dict[str, str]) -> Metric:
     return Metric(WORDS, prepare=lambda reference: 1 / 0, versions=lambda: facts)
 
 
-def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix() -> None:
+def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix():
     run, metric = replace(RUN, facts={"torch": "2"}), answering({"asr": "parrot, 1", "jiwer": "4"})
     after = scored_too(run, [metric], place="RUN")
     assert after.metrics[-1] == WORDS
@@ -75,7 +75,7 @@ def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix() -
         scored_too(after, [answering({"asr": "parrot, 1", "jiwer": "5"})], place="RUN")
 
 
-def test_what_fails_before_a_run_is_named() -> None:
+def test_what_fails_before_a_run_is_named():
     def fail(error: Exception) -> Any:
         raise error
 

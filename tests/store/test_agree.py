@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,8 +29,8 @@ METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
     ],
 )
 def test_the_first_disagreement_is_named_and_what_does_not_count_may_differ(
-    tmp_path: Path, second: dict[str, object], how: dict[str, object], message: str
-) -> None:
+    tmp_path, second, how, message
+):
     one = make_run(tmp_path / "first", VALUES)
     other = make_run(tmp_path / "second", VALUES, **second)  # type: ignore[arg-type]
     assert metric_versions(one) == {"up": {"1"}}
@@ -53,9 +52,7 @@ def test_the_first_disagreement_is_named_and_what_does_not_count_may_differ(
         ({}, {"up": {**METRIC["up"], "snacbench": "9"}}, ""),
     ],
 )
-def test_versions_of_what_computes_count_where_rows_are_joined(
-    tmp_path: Path, codecs: dict[str, object], metrics: dict[str, object], message: str
-) -> None:
+def test_versions_of_what_computes_count_where_rows_are_joined(tmp_path, codecs, metrics, message):
     one = make_run(tmp_path / "first", VALUES)
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
     versions = {"codec_versions": codecs, "metric_versions": metrics}

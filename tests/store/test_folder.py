@@ -107,7 +107,7 @@ def test_folders_that_hold_something_are_not_taken(run, tmp_path):
     assert RunFolder.create(tmp_path / "empty", RUN, []).run == RUN
 
 
-def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path: Path) -> None:
+def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda _: new_folder(tmp_path / "runs", "-files"), range(8)))
     assert len(set(found)) == 8

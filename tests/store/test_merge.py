@@ -41,7 +41,7 @@ def two(tmp_path: Path, **options: object) -> list[RunFolder]:
     return [one, other]
 
 
-def test_a_merged_run_holds_every_row_once(tmp_path: Path) -> None:
+def test_a_merged_run_holds_every_row_once(tmp_path):
     done = merge(two(tmp_path), tmp_path / "new")
     assert done.folder.path == tmp_path / "new"
     assert [spec.name for spec in done.folder.run.codecs] == ["a", "both", "b"]
@@ -54,9 +54,7 @@ def test_a_merged_run_holds_every_row_once(tmp_path: Path) -> None:
     assert list(scores["b"].values()) == [0, 2, 4]
 
 
-def test_decoded_audio_is_linked_or_else_copied(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
     def refuse(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
@@ -76,7 +74,7 @@ def test_decoded_audio_is_linked_or_else_copied(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "copied", "new"]
 
 
-def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
+def test_the_provenance_of_every_part_is_kept(tmp_path):
     done = merge(two(tmp_path), tmp_path / "new")
     run = done.folder.run
     assert run.request.merged == ("one", "other")
@@ -90,7 +88,7 @@ def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
 DELAY = Delay("tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001)
 
 
-def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path: Path) -> None:
+def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
     parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
@@ -116,7 +114,7 @@ def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_pa
         ),
     ],
 )
-def test_rows_that_differ_are_refused(tmp_path: Path, change: object, message: str) -> None:
+def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
     parts[0].append([DELAY])
@@ -126,7 +124,7 @@ def test_rows_that_differ_are_refused(tmp_path: Path, change: object, message: s
     assert not (tmp_path / "new").exists()
 
 
-def test_codecs_of_one_name_must_be_one_codec(tmp_path: Path) -> None:
+def test_codecs_of_one_name_must_be_one_codec(tmp_path):
     parts = two(tmp_path)
     described = json.loads((parts[1].path / "run.json").read_text())
     described["codecs"][0]["weights"]["sha256"] = {"model": "ff"}
@@ -135,7 +133,7 @@ def test_codecs_of_one_name_must_be_one_codec(tmp_path: Path) -> None:
         merge(parts, tmp_path / "new")
 
 
-def test_what_cannot_be_merged_at_all(tmp_path: Path) -> None:
+def test_what_cannot_be_merged_at_all(tmp_path):
     parts = two(tmp_path, seed=RUN.seed + 1)
     with pytest.raises(StoreError, match="cannot be merged: the seed is 7"):
         merge(parts, tmp_path / "new")
@@ -148,7 +146,7 @@ def test_what_cannot_be_merged_at_all(tmp_path: Path) -> None:
 LISTENED = ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
 
 
-def test_listening_tests_of_all_parts_are_kept_once_and_must_agree(tmp_path: Path) -> None:
+def test_listening_tests_of_all_parts_are_kept_once_and_must_agree(tmp_path):
     parts = two(tmp_path)
     rating = ListenerScore("t", "x", "i", "tiny/000", "both", 50.0)
     for part in parts:

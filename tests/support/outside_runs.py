@@ -11,7 +11,6 @@ from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Score
 from snacbench.runner.outside import import_decodes
 from snacbench.runner.schedule import Schedule
-from snacbench.runner.signal_rules import Rules
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
@@ -38,7 +37,7 @@ def score_files(
     folder = import_decodes(request, chosen, target)
     specs, clips = folder.run.codecs, {clip.id: clip for clip in folder.read(Clip)}
     ledger = Ledger(folder, specs, [metric.spec for metric in chosen])
-    schedule = Schedule(ledger, clips, specs, Rules("mono", "source"))
+    schedule = Schedule(ledger, clips, specs, Request())
     while (job := schedule.next("cpu")) is not None:
         rows = job.run()
         schedule.done(job, rows)
