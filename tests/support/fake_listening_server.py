@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,34 +32,28 @@ POLICY = (
 )
 
 
-def wav_bytes(samples: np.ndarray) -> bytes:
-    """16-bit WAV of samples, (num_samples,) or (num_samples, channels), in -1 to 1."""
+@cache
+def tone(hertz: float, seconds: float = 2.0) -> bytes:
+    """A tone as a file: 16-bit WAV."""
+    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
+    samples = 0.3 * np.sin(2 * np.pi * hertz * time_s) * np.hanning(time_s.size)
     stream = io.BytesIO()
     soundfile.write(stream, samples, RATE_HZ, format="WAV", subtype="PCM_16")
     return stream.getvalue()
 
 
-def tone(hertz: float, seconds: float = 2.0) -> np.ndarray:
-    time_s = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
-    return 0.3 * np.sin(2 * np.pi * hertz * time_s) * np.hanning(time_s.size)
-
-
-@dataclass
-class FakePage:
-    key: str
-    kind: str = "mushra"
-    training: bool = False
-    stimuli: list[str] = field(default_factory=list)
-    reference: str | None = None
+def page_texts(language: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads((PAGE / "texts" / f"{language}.json").read_text("utf-8"))
+    return found
 
 
 @dataclass
 class Fake:
     """State of the server: change it between what the browser does."""
 
-    pages: list[FakePage]
+    pages: list[dict[str, Any]]
     sounds: dict[str, bytes]
-    test: dict[str, Any] = field(default_factory=dict)
+    test: dict[str, Any]
     invite: str | None = None
     listeners: dict[str, dict[str, Any]] = field(default_factory=dict)
     down: bool = False
@@ -75,50 +70,59 @@ class Fake:
         (listener,) = self.listeners.values()
         return listener
 
+    @property
+    def done(self) -> dict[str, Any]:
+        """What the one listener submitted, by page."""
+        found: dict[str, Any] = self.only["done"]
+        return found
 
-def questions() -> list[dict[str, Any]]:
-    return [
-        {"id": "age", "text": "Age group", "kind": "choice", "choices": ["< 30", "30 or more"],
-         "required": True},
-        {"id": "phones", "text": "Which headphones?", "kind": "text", "choices": [],
-         "required": False},
-    ]  # fmt: skip
+    def enrol(self) -> str:
+        """A new listener's token."""
+        number, states = len(self.listeners), ("consented", "answered", "finished")
+        listener = {"listener": f"k7m3-p2v{number}", "done": {}} | dict.fromkeys(states, False)
+        self.listeners[f"token{number}"] = listener
+        return f"token{number}"
 
 
 def make_fake(
-    kinds: tuple[str, ...] = ("mushra", "mushra"), conditions: int = 4, **changes: Any
+    kinds: tuple[str, ...] = ("mushra", "mushra"),
+    conditions: int = 4,
+    invite: str | None = None,
+    **changes: Any,
 ) -> Fake:
     """A test with one page per kind; "mushra!" is a training page."""
     sounds, pages = {}, []
     for n, kind in enumerate(kinds):
         count = {"ab": 2, "abx": 3}.get(kind, conditions)
         keys = [f"s{n}x{i}" for i in range(count)]
-        sounds |= {key: wav_bytes(tone(300.0 * (i + 1))) for i, key in enumerate(keys)}
+        sounds |= {key: tone(300.0 * (i + 1)) for i, key in enumerate(keys)}
         reference = f"s{n}ref" if kind.startswith("mushra") else None
         if reference:
-            sounds[reference] = wav_bytes(tone(300.0))
-        pages.append(FakePage(f"p{n}", kind.rstrip("!"), kind.endswith("!"), keys, reference))
-    texts = json.loads((PAGE / "texts" / "en.json").read_text("utf-8"))
+            sounds[reference] = tone(300.0)
+        page = {"key": f"p{n}", "number": n, "kind": kind.rstrip("!"), "duration_s": 2.0}
+        page |= {"training": kind.endswith("!"), "reference": reference, "stimuli": keys}
+        pages.append(page)
+    age = {"id": "age", "text": "Age group", "kind": "choice", "required": True}
+    phones = {"id": "phones", "text": "Which headphones?", "kind": "text", "required": False}
     test = {
-        "id": "tiny", "title": "A tiny test", "form": "mushra", "language": "en", "texts": texts,
-        "welcome": "", "consent": "", "questionnaire": questions(), "contact": "lab@example.org",
-        "min_loop_s": 0.5, "fade_s": 0.005, "rate_hz": RATE_HZ, "invite_required": False,
-    }  # fmt: skip
-    return Fake(pages, sounds, test | changes)
+        "id": "tiny",
+        "title": "A tiny test",
+        "form": "mushra",
+        "language": "en",
+        "texts": page_texts(changes.get("language", "en")),
+        "welcome": "",
+        "consent": "",
+        "questionnaire": [age | {"choices": ["< 30", "30 or more"]}, phones | {"choices": []}],
+        "contact": "lab@example.org",
+        "min_loop_s": 0.5,
+        "fade_s": 0.005,
+        "rate_hz": RATE_HZ,
+        "invite_required": invite is not None,
+    }
+    return Fake(pages, sounds, test | changes, invite)
 
 
-def enrol(fake: Fake) -> tuple[str, dict[str, Any]]:
-    """A new listener: its token, and what is known of it."""
-    number = len(fake.listeners)
-    listener = {
-        "listener": f"k7m3-p2v{number}", "consented": False, "answered": False, "finished": False,
-        "done": {},
-    }  # fmt: skip
-    fake.listeners[f"token{number}"] = listener
-    return f"token{number}", listener
-
-
-class Refused(Exception):
+class _Refused(Exception):
     def __init__(self, status: int, code: str) -> None:
         self.status, self.code = status, code
         super().__init__(f"No: {code}.")
@@ -132,32 +136,30 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._answer("GET")
-
-    def do_POST(self) -> None:
-        self._answer("POST")
-
-    def _answer(self, method: str) -> None:
-        fake = self.fake
+        fake, path = self.fake, self.path.partition("?")[0]
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
-        path = self.path.partition("?")[0]
+        token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
         if path.startswith("/api/stimuli/"):
             time.sleep(fake.sounds_wait_s)
         if fake.down:
             self.close_connection = True
             return
-        fake.seen.append(f"{method} {path}")
+        fake.seen.append(f"{self.command} {path}")
+        kind = "application/json"
         try:
             with fake.lock:
-                status, content, kind = _respond(fake, method, path, body, self._token())
-        except Refused as refused:
-            answer = json.dumps({"error": str(refused), "code": refused.code}).encode()
-            status, content, kind = refused.status, answer, "application/json"
+                status, told = _respond(fake, path, body, token)
+        except _Refused as refused:
+            status, told = refused.status, {"error": str(refused), "code": refused.code}
         if path.startswith("/api/pages/") and fake.lose_replies and status < 400:
             fake.lose_replies -= 1
             self.close_connection = True
             return
+        if isinstance(told, tuple):
+            content, kind = told
+        else:
+            content = json.dumps(told).encode() if told is not None else b""
         self.send_response(status)
         self.send_header("Content-Security-Policy", POLICY)
         self.send_header("Content-Type", kind)
@@ -167,83 +169,66 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    def _token(self) -> str:
-        return (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+    def do_POST(self) -> None:
+        self.do_GET()
 
 
-Response = tuple[int, bytes, str]
-
-
-def _json(value: object, status: int = 200) -> Response:
-    return status, json.dumps(value).encode(), "application/json"
-
-
-def _respond(fake: Fake, method: str, path: str, body: dict[str, Any], token: str) -> Response:
+def _respond(fake: Fake, path: str, body: dict[str, Any], token: str) -> tuple[int, Any]:
+    """Status, and what becomes JSON, or bytes with their media type."""
     if path == "/" or path.startswith("/page/"):
         file = PAGE / ("index.html" if path == "/" else path.removeprefix("/page/"))
-        return 200, file.read_bytes(), TYPES[file.suffix]
+        return 200, (file.read_bytes(), TYPES[file.suffix])
     if path == "/blank":  # a page of the same origin, for what is stored before the first
-        return 200, b'<link rel="icon" href="data:,">', "text/html"
+        return 200, (b'<link rel="icon" href="data:,">', "text/html")
     if path == "/api/test":
-        return _json(fake.test)
+        return 200, fake.test
     if path == "/api/start":
         if fake.invite is not None and body.get("invite") != fake.invite:
-            raise Refused(403, "invite")
-        token, listener = enrol(fake)
-        return _json({"token": token, "listener": listener["listener"]}, 201)
+            raise _Refused(403, "invite")
+        token = fake.enrol()
+        return 201, {"token": token, "listener": fake.listeners[token]["listener"]}
     if token not in fake.listeners:
-        raise Refused(401, "token")
+        raise _Refused(401, "token")
     return _for_listener(fake, path, body, token)
 
 
-def _for_listener(fake: Fake, path: str, body: dict[str, Any], token: str) -> Response:
+def _for_listener(fake: Fake, path: str, body: dict[str, Any], token: str) -> tuple[int, Any]:
     listener = fake.listeners[token]
-    nothing = (204, b"", "application/json")
+    done, key = listener["done"], path.rpartition("/")[2]
     if path == "/api/session":
-        return _json(_session(fake, listener))
+        pages = [page | {"submitted": page["key"] in done} for page in fake.pages]
+        return 200, listener | {"done": None, "pages": pages, "allow_tie": True}
     if path.startswith("/api/stimuli/"):
-        return 200, fake.sounds[path.removeprefix("/api/stimuli/")], "audio/wav"
+        return 200, (fake.sounds[key], "audio/wav")
     if path.startswith("/api/pages/"):
-        return _submit(fake, listener, path.removeprefix("/api/pages/"), body)
+        return _submit(fake, done, key, body)
     if path == "/api/consent":
         listener["consented"] = body == {"agreed": True}
     elif path == "/api/questionnaire":
         listener.update(answered=True, answers=body["answers"])
     elif path == "/api/finish":
-        if len(listener["done"]) < len(fake.pages):
-            raise Refused(409, "unfinished")
+        if len(done) < len(fake.pages):
+            raise _Refused(409, "unfinished")
         listener["finished"] = True
     elif path == "/api/delete":
         del fake.listeners[token]
-    return nothing
+    return 204, None
 
 
-def _session(fake: Fake, listener: dict[str, Any]) -> dict[str, Any]:
-    pages = [
-        {"key": page.key, "number": n, "kind": page.kind, "training": page.training,
-         "submitted": page.key in listener["done"], "duration_s": 2.0,
-         "reference": page.reference, "stimuli": page.stimuli}
-        for n, page in enumerate(fake.pages)
-    ]  # fmt: skip
-    known = {name: listener[name] for name in ("listener", "consented", "answered", "finished")}
-    return known | {"pages": pages, "allow_tie": True}
-
-
-def _submit(fake: Fake, listener: dict[str, Any], key: str, body: dict[str, Any]) -> Response:
-    done = listener["done"]
+def _submit(fake: Fake, done: dict[str, Any], key: str, body: dict[str, Any]) -> tuple[int, Any]:
     if fake.refuse:
-        raise Refused(*fake.refuse.pop(0))
+        raise _Refused(*fake.refuse.pop(0))
     if key in done:
         if done[key] == body:
-            return _json({"next": None})
-        raise Refused(409, "submitted")
-    if key != fake.pages[len(done)].key:
-        raise Refused(409, "order")
+            return 200, {"next": None}
+        raise _Refused(409, "submitted")
     page = fake.pages[len(done)]
-    if page.kind == "mushra" and {r["stimulus"] for r in body["ratings"]} != set(page.stimuli):
-        raise Refused(422, "ratings")
+    if key != page["key"]:
+        raise _Refused(409, "order")
+    if page["kind"] == "mushra" and {r["stimulus"] for r in body["ratings"]} != {*page["stimuli"]}:
+        raise _Refused(422, "ratings")
     done[key] = body
-    return _json({"next": None}, 201)
+    return 201, {"next": None}
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""A small listening test with stimuli, its server as a program, and listeners without a browser."""
+"""A small listening test with stimuli, its servers, and listeners without a browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 import httpx2
 import numpy as np
 import soundfile
+from starlette.testclient import TestClient
 
 from snacbench.listening.design import write_test
 from snacbench.listening.responses.database import Responses
 from snacbench.listening.responses.sessions import pages_in
+from snacbench.listening.server.serve import Service
 from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
@@ -168,6 +170,30 @@ def told(answer: Any) -> tuple[int, str, str]:
     """Status, code and sentence of a refusal."""
     found = json.loads(answer.text)
     return answer.status_code, found["code"], found["error"]
+
+
+@dataclass
+class Site:
+    """A test that is served in this process."""
+
+    folder: Path
+    service: Service
+    client: TestClient
+    admin: dict[str, str]
+    log: list[str]
+
+    def listener(self) -> ScriptedListener:
+        return ScriptedListener(self.client)
+
+    def call(self, method: str, path: str, **headers: str) -> Any:
+        body = {"json": {}} if method == "POST" else {}
+        return self.client.request(method, path, headers=headers, **body)
+
+    def as_admin(self, path: str, method: str = "GET") -> Any:
+        return self.client.request(method, f"/api/admin/{path}", headers=self.admin)
+
+
+Serve = Callable[..., Site]
 
 
 @dataclass
