@@ -33,8 +33,8 @@ from snacbench.listening.test import (
     Level,
     ListeningTest,
     System,
+    texts_of,
 )
-from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.progress import Progress, Silent
 from snacbench.rows import ClipMeasures, Coded
@@ -117,13 +117,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
         progress.step("excerpts")
         seen[kind] += 1
-        return Item(
-            id=f"{kind}-{seen[kind]}",
-            clip=clip.id,
-            domain=clip.domain,
-            start_s=start_s,
-            duration_s=duration_s,
-        )
+        excerpt = {"start_s": start_s, "duration_s": duration_s}
+        return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)
 
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
@@ -169,12 +164,8 @@ def make_test(
 ) -> Facts:
     """Write a test's folder, its file and its stimuli, whole or not at all.
 
-    Raises
-    ------
-    UserError
-        If a stimulus cannot be made, or the form is not one of webMUSHRA's.
-    StoreError
-        If the folder is taken or cannot be written, or the disk is full.
+    `UserError` if the folder is taken or cannot be written, a stimulus cannot be made, or the form
+    is not one of webMUSHRA's.
     """
     check_free(target)
     # Beside its place: the run is found from there by the same relative path.
@@ -199,10 +190,7 @@ def make_test(
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for; all but anchors if none are.
 
-    Raises
-    ------
-    UserError
-        If the run has no such codec, or there are more than nine, or none at all.
+    `UserError` if the run has no such codec, or there are more than nine, or none at all.
     """
     chosen = {spec.name: spec for spec in codecs if not (selectors or spec.anchor)}
     for selector in selectors:

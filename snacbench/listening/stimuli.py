@@ -219,10 +219,7 @@ class RunSignals:
     def source(self, clip_id: str) -> Audio:
         """The whole clip as the run saw it, at its own rate.
 
-        Raises
-        ------
-        AudioError
-            If the recording is not at hand, or not the one that was coded.
+        `AudioError` if the recording is not at hand, or not the one that was coded.
         """
         clip = self.clips.get(clip_id)
         if clip is None:
@@ -239,7 +236,8 @@ class RunSignals:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
-        was measured: at 48 kHz that may be half a sample or a third.
+        was measured: at 48 kHz that may be half a sample or a third. `AudioError` if the decoded
+        file is missing, or not the one that was decoded.
 
         Returns
         -------
@@ -247,11 +245,6 @@ class RunSignals:
             `num_samples` long.
         tuple of int
             The delay in samples, positive if late, and the rate in Hz at which it counts.
-
-        Raises
-        ------
-        AudioError
-            If the decoded file is missing, or not the one that was decoded.
         """
         if why := self.why_unheard(clip_id, (codec,)):
             raise AudioError(f"{clip_id}: {why}; run the codecs again")
@@ -310,11 +303,6 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
         The same for all, unless `match_per_condition`.
     float
         By how much all stay below the loudness asked for, in dB; 0 or more.
-
-    Raises
-    ------
-    AudioError
-        If the reference, or with `match_per_condition` any condition, has no loudness.
     """
     wanted: dict[str, float] = {}
     for name in signals if level.match_per_condition else (REFERENCE,):
@@ -374,12 +362,8 @@ def make_stimuli(
 ) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 
-    Raises
-    ------
-    UserError
-        If the test's run is not found, is another one, or a stimulus cannot be made.
-    StoreError
-        If the folder cannot be written or the disk is full.
+    `UserError` if the test's run is not found, is another one, or a stimulus cannot be made or
+    written.
     """
     run, found = RunSignals.behind(folder, test), {}
     items, progress = (*test.items, *test.training), progress or Silent()

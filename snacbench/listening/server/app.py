@@ -128,6 +128,10 @@ class _Endpoints:
     async def _do(self, what: Callable[..., Value], *given: Any) -> Value:
         return await run_in_threadpool(what, self._of.responses, *given)
 
+    async def _done(self, what: Callable[..., None], *given: Any) -> Response:
+        await self._do(what, *given)
+        return Response(status_code=204)
+
     async def _listener(self, request: Request) -> Known:
         """Whoever the request's token belongs to.
 
@@ -195,13 +199,11 @@ class _Endpoints:
 
     async def consent(self, request: Request) -> Response:
         known, _ = await self._told(request, _Consent)
-        await self._do(sessions.consent, known)
-        return Response(status_code=204)
+        return await self._done(sessions.consent, known)
 
     async def questionnaire(self, request: Request) -> Response:
         known, body = await self._told(request, _Questionnaire)
-        await self._do(sessions.answer_questionnaire, self._test, known, body.answers)
-        return Response(status_code=204)
+        return await self._done(sessions.answer_questionnaire, self._test, known, body.answers)
 
     async def stimulus(self, request: Request) -> Response:
         """The sound behind a key: the same headers whatever it is."""
@@ -219,13 +221,11 @@ class _Endpoints:
 
     async def finish(self, request: Request) -> Response:
         known, _ = await self._told(request, Body)
-        await self._do(sessions.finish, self._test, known)
-        return Response(status_code=204)
+        return await self._done(sessions.finish, self._test, known)
 
     async def delete(self, request: Request) -> Response:
         known, _ = await self._told(request, Body)
-        await self._do(sessions.delete_listener, known.name)
-        return Response(status_code=204)
+        return await self._done(sessions.delete_listener, known.name)
 
     async def admin_progress(self, request: Request) -> Response:
         await self._check_admin(request)
@@ -254,8 +254,7 @@ class _Endpoints:
 
     async def admin_delete(self, request: Request) -> Response:
         await self._check_admin(request)
-        await self._do(sessions.delete_listener, request.path_params["name"])
-        return Response(status_code=204)
+        return await self._done(sessions.delete_listener, request.path_params["name"])
 
 
 def _bearer_of(request: Request) -> str | None:

@@ -130,16 +130,6 @@ def test_it_begins_and_stops_with_a_fade(render: Render) -> None:
     assert not heard[12_000 + FADE + 1 :].any()
 
 
-def test_weights_of_a_fade_sum_to_one(modules: Any) -> None:
-    weights = modules.evaluate(
-        'import("/page/audio/mixer.js").then(({ raisedCosine }) => [...raisedCosine(240)])'
-    )
-    assert weights[0] == 0
-    assert weights[-1] == 1
-    assert weights[:-1] == pytest.approx(fade_in(), abs=1e-7)
-    assert np.array(weights) + np.array(weights[::-1]) == pytest.approx(1, abs=1e-7)
-
-
 REGIONS = """
 async () => {
   const { fitted, withEnd } = await import("/page/audio/loop.js");
