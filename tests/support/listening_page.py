@@ -1,14 +1,118 @@
-"""What a listener does again and again in a browser, on the page of a listening test."""
+"""The page of a listening test in a browser, on the real server, with faults to switch on."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from tests.support.fake_listening_server import Fake
+import uvicorn
+from starlette.responses import JSONResponse, Response
+
+import snacbench.listening
+from snacbench.listening.responses import sessions
+from snacbench.listening.server.app import application
+from snacbench.listening.server.serve import listen, open_service
+from snacbench.listening.test import Item, System
+from tests.support.listening_server import ANSWERS, make_folder, small_test
+
+PAGE = Path(snacbench.listening.__file__).parent / "page"
+SECONDS = 2.0  # every sound lasts so long
+SYSTEMS = tuple(System(name=f"codec-{n}") for n in range(9))
+
+
+def page_texts(language: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads((PAGE / "texts" / f"{language}.json").read_text("utf-8"))
+    return found
+
+
+class Stage:
+    """A served test: gone while `down`, slow with sounds, and so on; `seen` is the server's log."""
+
+    def __init__(self, folder: Path, *, pages: int = 2, training: int = 0, **fields: Any) -> None:
+        items = [Item(id=f"i-{n}", clip=f"set/{n}", duration_s=SECONDS) for n in range(9)]
+        fields = {"form": "mushra-no-anchors", "systems": SYSTEMS[:3], **fields}
+        parts = {"items": items[:pages], "training": items[pages : pages + training]}
+        self.test = small_test(id="tiny", **parts, **fields)
+        self.service = open_service(make_folder(folder, self.test, seconds=SECONDS))
+        self.seen: list[str] = []
+        self.app = application(self.service, log=self.seen.append)
+        self.down = self.spoilt_sounds = False
+        self.sounds_wait_s, self.lose_replies = 0.0, 0
+        self.refuse: list[str] = []
+        self.origin = ""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+
+        async def hang_up() -> None:
+            receive.__self__.transport.abort()
+            await asyncio.sleep(0.01)
+
+        async def nowhere(_: Any) -> None:
+            pass
+
+        if path.startswith("/api/stimuli/"):
+            await asyncio.sleep(self.sounds_wait_s)
+        if self.down and path:
+            await hang_up()
+        elif path == "/blank":  # of the same origin, for what is stored before the first page
+            blank = Response('<link rel="icon" href="data:,">', media_type="text/html")
+            await blank(scope, receive, send)
+        elif path.startswith("/api/stimuli/") and self.spoilt_sounds:
+            await Response("no sound at all", media_type="audio/wav")(scope, receive, send)
+        elif path.startswith("/api/pages/") and self.refuse:
+            told = {"error": self.refuse.pop(), "code": "strange"}
+            await JSONResponse(told, status_code=422)(scope, receive, send)
+        elif path.startswith("/api/pages/") and self.lose_replies:
+            self.lose_replies -= 1
+            await self.app(scope, receive, nowhere)
+            await hang_up()
+        else:
+            await self.app(scope, receive, send)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Serve on a free port of this machine."""
+        with listen("127.0.0.1", 0) as listening:
+            self.origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            server = uvicorn.Server(uvicorn.Config(self, http="h11", ws="none", log_config=None))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            yield
+            server.should_exit = server.force_exit = True
+            thread.join()
+
+    def enrol(self) -> str:
+        """The token of a new listener who has agreed and answered the questions."""
+        responses = self.service.responses
+        _, token = sessions.begin(responses, self.test)
+        sessions.consent(responses, sessions.known_by(responses, token))
+        known = sessions.known_by(responses, token)
+        sessions.answer_questionnaire(responses, self.test, known, ANSWERS)
+        return token
+
+    @property
+    def listeners(self) -> list[dict[str, Any]]:
+        """What is kept of each."""
+        with self.service.responses.transaction() as sql:
+            return [dict(row) for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
+
+    @property
+    def done(self) -> list[sessions.Submission]:
+        """What the one listener has submitted, page by page."""
+        (listener,) = self.listeners
+        pages = sessions.pages_in(listener["pages"])
+        return [page.response for page in pages if page.response is not None]
+
+    def sent(self, start: str) -> list[str]:
+        """Status of each request that began so."""
+        return [line.split()[2] for line in self.seen if line.startswith(start)]
 
 
 class Complaints(list[str]):
@@ -33,11 +137,11 @@ class Complaints(list[str]):
 class Visit:
     """One listener's browser, and what it complained of."""
 
-    def __init__(self, context: Any, fake: Fake) -> None:
-        self.context, self.fake = context, fake
+    def __init__(self, context: Any, stage: Stage) -> None:
+        self.context, self.stage = context, stage
         self.complaints = Complaints()
         self.requests: list[str] = []
-        self.tab = self.new_tab()
+        self.tab, self.token = self.new_tab(), ""
 
     def new_tab(self) -> Any:
         tab = self.context.new_page()
@@ -46,7 +150,7 @@ class Visit:
         return tab
 
     def open(self) -> Any:
-        self.tab.goto(self.fake.origin)
+        self.tab.goto(self.stage.origin)
         return self.tab
 
     def skip_checks(self, **more: Any) -> Any:
@@ -54,15 +158,14 @@ class Visit:
         headphones = {"passed": True, "right": [6], "of": 6}
         known = {"welcomed": True, "level": True, "headphones": headphones, **more}
         stored = {f"snacbench:tiny:{name}": json.dumps(value) for name, value in known.items()}
-        self.tab.goto(f"{self.fake.origin}/blank")
+        self.tab.goto(f"{self.stage.origin}/blank")
         self.tab.evaluate("(stored) => { Object.assign(localStorage, stored); }", stored)
         return self.open()
 
     def to_pages(self) -> Any:
         """As if the listener had agreed and answered the questions before."""
-        token = self.fake.enrol()
-        self.fake.only.update(consented=True, answered=True)
-        return self.skip_checks(token=token)
+        self.token = self.stage.enrol()
+        return self.skip_checks(token=self.token)
 
     def to_first_page(self) -> Any:
         self.to_pages().wait_for_selector("main.rating")

@@ -36,7 +36,6 @@ from snacbench.listening.stimuli import (
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
 from tests.cli.conftest import snacbench_command
 
-SAMPLES = 24_000
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (
     Question(id="age", text="Your age", kind="number"),
@@ -70,19 +69,20 @@ def write_folder(folder: Path, test: ListeningTest) -> Path:
     return folder
 
 
-def make_folder(folder: Path, test: ListeningTest) -> Path:
+def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> Path:
     """The test's folder as `snacbench mushra stimuli` leaves it, with stimuli of noise."""
     write_folder(folder, test)
+    samples = round(48_000 * seconds)
     items = {}
     for item in (*test.items, *test.training):
         made = {}
         for number, condition in enumerate(test.conditions):
             file = stimulus_file(item.id, condition)
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            noise = np.random.default_rng(number).uniform(-0.1, 0.1, SAMPLES)
+            noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
             soundfile.write(folder / file, noise, 48_000, subtype="PCM_24")
             made[condition] = facts_of(folder, file)
-        items[item.id] = ItemFacts(item.clip, SAMPLES, 1, 0.0, None, (), made)
+        items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
     (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
     return folder

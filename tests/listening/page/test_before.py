@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -10,8 +11,9 @@ import pyloudnorm
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.fake_listening_server import PAGE, RATE_HZ, page_texts
-from tests.support.listening_page import Begin, rate_all
+from snacbench.listening.responses.sessions import make_invitations
+from snacbench.listening.test import RATE_HZ, Question
+from tests.support.listening_page import PAGE, Begin, page_texts, rate_all
 
 EVIL = "</title><img src=x onerror=alert(1)>"
 
@@ -42,13 +44,10 @@ SHORT_TONES = """
 
 def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: Begin) -> None:
     """Whatever the author of the test wrote is text, and nothing else."""
-    question = {"text": EVIL, "kind": "choice", "choices": [EVIL, "other"]}
-    questions = [
-        {"id": "q", "required": True, **question},
-        {"id": "r", "required": False, **question},
-    ]
+    question = {"text": EVIL, "choices": (EVIL, "other")}
+    questions = (Question(id="q", **question), Question(id="r", required=False, **question))
     texts = dict.fromkeys(("title", "welcome", "consent", "contact"), EVIL)
-    begun = visit(kinds=("mushra",), questionnaire=questions, **texts)
+    begun = visit(pages=1, questionnaire=questions, **texts)
     begun.tab.add_init_script(SHORT_TONES)
     tab = begun.open()
     assert tab.locator("h1").inner_text() == EVIL
@@ -62,7 +61,7 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: 
     answer_headphones(tab)
     expect(tab.locator("main")).to_contain_text("does not sound like headphones")
     button(tab, "Go on").click()
-    assert not begun.fake.listeners  # nothing is known of anybody who has not agreed
+    assert not begun.stage.listeners  # nothing is known of anybody who has not agreed
     expect(tab.locator("main")).to_contain_text(EVIL)
     assert button(tab, "Take part").is_disabled()
     tab.locator("#agreed").check()
@@ -72,11 +71,11 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: 
     tab.locator("#q-q").select_option(EVIL)
     button(tab, "Go on").click()
     tab.wait_for_selector("main.rating")
-    assert begun.fake.only["answers"] == {"q": EVIL}
+    assert begun.stage.listeners[0]["questionnaire"] == json.dumps({"q": EVIL})
     rate_all(tab)
     button(tab, "Next").click()
-    assert tab.locator(".listener").inner_text() == "k7m3-p2v0"
-    playback = begun.fake.done["p0"]["playback"]
+    assert tab.locator(".listener").inner_text() == begun.stage.listeners[0]["name"]
+    playback = begun.stage.done[0].playback
     assert playback["headphones_passed"] is False
     assert playback["headphones_right"] == "2 2"
     assert tab.locator("img").count() == 0
@@ -84,11 +83,11 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: 
 
     button(tab, "Delete my data").click()
     button(tab, "Keep my data").click()
-    assert begun.fake.only["finished"]
+    assert begun.stage.listeners[0]["finished_utc"]
     button(tab, "Delete my data").click()
     button(tab, "Delete everything").click()
     tab.locator("h1", has_text="Deleted").wait_for()
-    assert not begun.fake.listeners
+    assert not begun.stage.listeners
     assert tab.evaluate("Object.keys(localStorage)") == ["snacbench:tiny:owner"]
 
 
@@ -96,17 +95,19 @@ def test_an_invitation_comes_with_the_link_or_is_typed_and_a_language_can_be_add
     visit: Begin,
 ) -> None:
     german = page_texts("de")
-    begun = visit(invite="owl", language="de")
+    begun = visit(language="de")
+    (invitation,) = make_invitations(begun.stage.service.responses, 1)
     tab = begun.skip_checks()
     tab.locator("#invite").fill("cat")
     tab.locator("#agreed").check()
     button(tab, german["consent.next"]).click()
-    tab.locator(".trouble", has_text="No: invite.").wait_for()
-    tab.goto(begun.fake.origin + "/?invite=owl")
+    tab.locator(".trouble", has_text="This invitation is not known").wait_for()
+    tab.goto(f"{begun.stage.origin}/?invite={invitation}")
     assert tab.locator("html").get_attribute("lang") == "de"
     tab.locator("#agreed").check()
     button(tab, german["consent.next"]).click()
-    tab.locator("#q-age").select_option("< 30")
+    tab.locator("#q-age").fill("34")
+    tab.locator("#q-phones").select_option("yes")
     button(tab, german["questionnaire.next"]).click()
     tab.wait_for_selector("main.rating")
     tab.keyboard.press("1")

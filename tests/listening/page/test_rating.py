@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.listening_page import Begin, next_page, rate_all, scores, until
+from tests.support.listening_page import SYSTEMS, Begin, next_page, rate_all, scores, until
 
 
 def numbers(tab: Any) -> list[str]:
@@ -20,7 +20,7 @@ def hear(tab: Any, number: int) -> None:
 
 
 def test_practice_help_and_sliders(visit: Begin) -> None:
-    begun = visit(kinds=("mushra!", "mushra"))
+    begun = visit(pages=1, training=1)
     tab = begun.to_first_page()
     sliders, missing = tab.locator(".slider"), tab.locator("#missing")
     assert tab.locator("h1").inner_text() == "Practice 1 of 1"
@@ -81,7 +81,7 @@ def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
     hear(tab, 3)
     assert missing.inner_text() == "Still to hear: 2 and 4. Still to rate: 2, 3, and 4."
     next_button.click(force=True)
-    assert not begun.fake.done
+    assert not begun.stage.done
     rate_all(tab)
     assert missing.inner_text() == "All done: you may go on."
 
@@ -92,11 +92,10 @@ def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
     assert tab.locator("[data-playing]").count() == 0
     assert tab.locator("dialog").count() == 0
     next_page(tab)
-    body = until(lambda: begun.fake.done.get("p0"))
-    assert body["comment"] == "n 1 r?"
-    assert [rating["score"] for rating in body["ratings"]] == [30, 40, 50, 60]
-    assert [rating["stimulus"] for rating in body["ratings"]] == ["s0x0", "s0x1", "s0x2", "s0x3"]
-    assert all(rating["plays"] >= 1 for rating in body["ratings"])
+    (body,) = until(lambda: begun.stage.done)
+    assert body.comment == "n 1 r?"
+    assert [rating.score for rating in body.ratings] == [30, 40, 50, 60]
+    assert all(rating.plays >= 1 for rating in body.ratings)
 
     # Sorting puts the best first, leaves numbers with their signals, and outlives a reload.
     rate_all(tab)
@@ -113,14 +112,14 @@ def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
     # Nothing about conditions is in the page, and nothing came from elsewhere.
     markup = tab.content()
     assert not re.search(r"anchor|codec|kbps|hidden reference", markup, re.IGNORECASE)
-    assert not any(key in markup for key in begun.fake.sounds)
+    assert not any(rating.stimulus in markup for rating in body.ratings)
     assert not begun.complaints
-    origins = (begun.fake.origin, "data:")
+    origins = (begun.stage.origin, "data:")
     assert not [url for url in begun.requests if not url.startswith(origins)]
 
 
 def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit: Begin) -> None:
-    tab = visit(conditions=12).to_first_page()
+    tab = visit(form="mushra", systems=SYSTEMS).to_first_page()
     for width, height in ((1024, 768), (820, 1180), (1280, 800)):
         tab.set_viewport_size({"width": width, "height": height})
         root = "document.documentElement"
@@ -218,25 +217,27 @@ def test_sources_run_through_switches_and_loops_are_set(visit: Begin) -> None:
     assert tab.locator(".slider[aria-disabled=false]").count() == 0
 
 
-def test_pairs_are_answered_after_all_was_heard(visit: Begin) -> None:
-    begun = visit(kinds=("ab", "abx"))
+@pytest.mark.parametrize("form", ["ab", "abx"])
+def test_pairs_are_answered_after_all_was_heard(visit: Begin, form: str) -> None:
+    begun = visit(pages=1, form=form, systems=SYSTEMS[:2] if form == "ab" else SYSTEMS[:1])
     tab = begun.to_first_page()
-    assert tab.locator("input[type=radio]:disabled").count() == 3
-    assert tab.locator("#missing").inner_text() == "Still to hear: A and B."
+    assert tab.locator("input[type=radio]:disabled").count() == (3 if form == "ab" else 2)
+    missing = "A and B." if form == "ab" else "A, B, and X."
+    assert tab.locator("#missing").inner_text() == f"Still to hear: {missing}"
     tab.keyboard.press("a")
     tab.locator(".signal.a[data-playing]").wait_for()
     tab.keyboard.press("ArrowLeft")
     assert tab.locator("input[type=radio]:checked").count() == 0
-    tab.get_by_role("button", name="Play B").click()
-    tab.locator(".choice", has_text="No preference").click()
-    tab.keyboard.press("n")
-    tab.locator("main.abx").wait_for()
-    assert tab.locator("input[type=radio]").count() == 2
-    for key in "abx":
-        tab.keyboard.press(key)
-    tab.keyboard.press("ArrowRight")
+    if form == "ab":
+        tab.get_by_role("button", name="Play B").click()
+        tab.locator(".choice", has_text="No preference").click()
+    else:
+        for key in "bx":
+            tab.keyboard.press(key)
+        tab.keyboard.press("ArrowRight")
     tab.keyboard.press("n")
     tab.locator(".listener").wait_for()
-    assert [begun.fake.done[key]["answer"] for key in ("p0", "p1")] == ["tie", "b"]
-    assert begun.fake.done["p1"]["playback"]["plays_x"] == 1
+    (body,) = begun.stage.done
+    assert body.answer == ("tie" if form == "ab" else "b")
+    assert body.playback["plays_b"] == 1
     assert not begun.complaints

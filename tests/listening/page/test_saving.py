@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx2
+
+from snacbench.listening.responses import sessions
 from tests.support.listening_page import Begin, Visit, next_page, rate_all, scores, until
+from tests.support.listening_server import ScriptedListener
 
 
 def saved(tab: Any) -> str:
@@ -31,14 +35,14 @@ def accepted_dialogs(tab: Any) -> list[str]:
 
 
 def test_reloads_and_refusals(visit: Begin) -> None:
-    begun = visit(kinds=("mushra",) * 4)
-    fake, tab = begun.fake, begun.tab
+    begun = visit(pages=4)
+    stage, tab = begun.stage, begun.tab
 
     # Sounds that cannot be had are asked for again.
-    sound, fake.sounds["s0x1"] = fake.sounds["s0x1"], b"no sound at all"
+    stage.spoilt_sounds = True
     begun.to_pages().get_by_role("button", name="Try again").wait_for()
     assert "could not be read" in tab.locator("[role=alert]").inner_text()
-    fake.sounds["s0x1"] = sound
+    stage.spoilt_sounds = False
     tab.get_by_role("button", name="Try again").click()
     tab.wait_for_selector("main.rating")
 
@@ -58,41 +62,42 @@ def test_reloads_and_refusals(visit: Begin) -> None:
 
     # A page that was refused comes again with what was entered.
     rate_all(tab)
-    fake.refuse = [(422, "<b>strange</b>")]
+    stage.refuse = ["No: <b>strange</b>."]
     confirm(tab, "No: <b>strange</b>.")
     on_page(tab, 1)
     tab.wait_for_selector(".value")
     assert scores(tab) == ["30", "40", "50", "60"]
     next_page(tab)
-    body = until(lambda: fake.done.get("p0"))
-    assert body["playback"]["visits"] >= 2
-    assert body["playback"]["headphones_passed"] is True
-    assert body["time_s"] > 0
+    (body,) = until(lambda: stage.done)
+    assert body.playback["visits"] >= 2
+    assert body.playback["headphones_passed"] is True
+    assert body.time_s > 0
 
     # One that was answered otherwise is explained.
-    fake.done["p1"] = {"other": True}
+    other = ScriptedListener(httpx2.Client(base_url=stage.origin), begun.token)
+    assert other.submit(other.pages()[1]).status_code == 201
     rate_all(tab)
     confirm(tab, "answered this page already")
     on_page(tab, 3)
-    assert fake.done["p1"] == {"other": True}
+    assert stage.done[1].time_s == 30.5
 
     # A lost reply stores the page once.
     rate_all(tab)
-    fake.lose_replies = 1
+    stage.lose_replies = 1
     next_page(tab)
     until(lambda: saved(tab) == "Saved")
-    assert fake.seen.count("POST /api/pages/p2") == 2
-    assert list(fake.done) == ["p0", "p1", "p2"]
+    assert stage.sent("POST /api/pages/")[-1] == "200"
+    assert len(stage.done) == 3
 
 
 def test_windows_machines_and_strangers(visit: Begin, chromium: Any) -> None:
     begun = visit()
-    fake, tab = begun.fake, begun.to_first_page()
+    stage, tab = begun.stage, begun.to_first_page()
 
     # Of two windows the last goes on.
     tab.keyboard.press("1")
     second = begun.new_tab()
-    second.goto(fake.origin)
+    second.goto(stage.origin)
     second.wait_for_selector("main.rating")
     tab.locator("h1", has_text="Open in another window").wait_for()
     tab.keyboard.press("2")
@@ -111,9 +116,9 @@ def test_windows_machines_and_strangers(visit: Begin, chromium: Any) -> None:
     next_page(tab)
     tab.get_by_role("button", name="Pause").click()
     link = tab.get_by_label("Link to go on elsewhere").input_value()
-    assert link.endswith("/#resume=token0")
+    assert link.endswith(f"/#resume={begun.token}")
     context = chromium.new_context()
-    other = Visit(context, fake)
+    other = Visit(context, stage)
     other.tab.goto(link)
     other.tab.locator("h1", has_text="Welcome back").wait_for()
     assert "resume" not in other.tab.url
@@ -122,7 +127,7 @@ def test_windows_machines_and_strangers(visit: Begin, chromium: Any) -> None:
     context.close()
 
     # Whoever is not known is told, and may begin anew.
-    fake.listeners.clear()
+    sessions.delete_listener(stage.service.responses, stage.listeners[0]["name"])
     tab.reload()
     tab.locator("h1", has_text="Unknown listener").wait_for()
     tab.get_by_role("button", name="Begin anew").click()
@@ -130,67 +135,67 @@ def test_windows_machines_and_strangers(visit: Begin, chromium: Any) -> None:
 
 
 def test_connections_that_break(visit: Begin) -> None:
-    begun = visit(kinds=("mushra",) * 3)
-    fake, complaints = begun.fake, begun.complaints
+    begun = visit(pages=3)
+    stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
 
     # A server that is gone is waited for.
     tab.route("**/api/test", lambda route: route.abort())
     tab.reload()
     tab.locator("[role=alert]", has_text="does not answer").wait_for()
-    fake.seen.clear()
+    stage.seen.clear()
     tab.unroute("**/api/test")
     tab.wait_for_selector("main.rating")
     complaints.clear()
 
     # An answer waits, and says so; what was fetched ahead needs no connection.
-    until(lambda: sum("stimuli/s1" in line for line in fake.seen) == 5)
+    until(lambda: len(stage.sent("GET /api/stimuli/")) == 10)
     rate_all(tab)
-    fake.sounds_wait_s = 1.0
+    stage.sounds_wait_s = 1.0
     with complaints.outage():
-        fake.down = True
+        stage.down = True
         next_page(tab)
         assert tab.locator("main.rating").count() == 1
         until(lambda: saved(tab) == "Waiting for connection")
-        assert not fake.done
+        assert not stage.done
         # One that breaks while sounds are fetched ahead harms nothing.
         rate_all(tab)
         next_page(tab)
-        fake.down, fake.sounds_wait_s = False, 0.5
+        stage.down, stage.sounds_wait_s = False, 0.5
         tab.get_by_role("button", name="Try again").click()
         # Nobody is on the next page before its sounds are.
         on_page(tab, 3)
         tab.keyboard.press("2")
         tab.locator(".column[data-playing]").wait_for()
         until(lambda: saved(tab) == "Saved")
-    assert list(fake.done) == ["p0", "p1"]
+    assert len(stage.done) == 2
     assert not complaints
 
 
 def test_answers_that_wait_at_the_end(visit: Begin) -> None:
     begun = visit()
-    fake, tab = begun.fake, begun.to_first_page()
+    stage, tab = begun.stage, begun.to_first_page()
 
     # They outlive the page, whose end is warned of.
     dialogs = accepted_dialogs(tab)
     rate_all(tab)
-    fake.down = True
+    stage.down = True
     next_page(tab)
     until(lambda: saved(tab) == "Waiting for connection")
     with tab.expect_event("close"):
         tab.close(run_before_unload=True)
     assert dialogs == ["beforeunload"]
-    fake.down = False
+    stage.down = False
     tab = begun.new_tab()
-    tab.goto(fake.origin)
+    tab.goto(stage.origin)
     on_page(tab, 2)
-    until(lambda: list(fake.done) == ["p0"])
+    until(lambda: len(stage.done) == 1)
 
     # The last page waits for them.
     rate_all(tab)
-    fake.down = True
+    stage.down = True
     next_page(tab)
     assert "keep this page open" in tab.locator("main").inner_text()
-    fake.down = False
+    stage.down = False
     tab.locator(".listener").wait_for()
-    assert fake.only["finished"]
+    assert stage.listeners[0]["finished_utc"]
