@@ -132,13 +132,9 @@ def facts_text(facts: Facts) -> str:
 
 def read_facts(folder: Path, test: ListeningTest) -> Facts:
     """The facts of a test's stimuli; `UserError` if there are none, or not those of its design."""
-    path, again = folder / FACTS_FILE, f"make them with 'snacbench mushra stimuli {folder}'"
-    if not path.is_file():
-        raise UserError(f"{folder} has no stimuli yet: there is no {FACTS_FILE}; {again}")
-    try:
-        facts = from_json(path.read_bytes(), Facts, origin=str(path))
-    except StoreError as error:
-        raise UserError(f"{error}; {again}") from error
+    facts, again = facts_at_hand(folder), f"make them with 'snacbench mushra stimuli {folder}'"
+    if facts is None:
+        raise UserError(f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}")
     if facts.design_sha256 != design_sha256(test):
         raise UserError(
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
@@ -160,26 +156,14 @@ def facts_at_hand(folder: Path) -> Facts | None:
         return None
 
 
-@dataclass(frozen=True)
 class RunSignals:
     """A run's clips, decoded files and delays; of rows that are there twice the last counts."""
 
-    folder: RunFolder
-    mono: bool
-    clips: Mapping[str, Clip]
-    coded: Mapping[tuple[str, str], Coded]
-    calibrations: Mapping[str, Calibration]
-
-    @classmethod
-    def of(cls, folder: RunFolder) -> RunSignals:
-        """The signals of a run."""
-        return cls(
-            folder,
-            folder.run.request.channels == "mono",
-            {clip.id: clip for clip in folder.read(Clip)},
-            {(row.clip, row.codec): row for row in folder.read(Coded)},
-            {row.codec: row for row in folder.read(Calibration)},
-        )
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder, self.mono = folder, folder.run.request.channels == "mono"
+        self.clips = {clip.id: clip for clip in folder.read(Clip)}
+        self.coded = {(row.clip, row.codec): row for row in folder.read(Coded)}
+        self.calibrations = {row.codec: row for row in folder.read(Calibration)}
 
     @classmethod
     def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:
@@ -202,7 +186,7 @@ class RunSignals:
                     f"test.yaml says {expected}; make a new test from it with 'snacbench mushra "
                     "design'"
                 )
-        return cls.of(run)
+        return cls(run)
 
     def why_unheard(self, clip: str, codecs: Sequence[str]) -> str:
         """Why a clip cannot be heard through all codecs; empty if it can."""

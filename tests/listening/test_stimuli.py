@@ -130,7 +130,7 @@ def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
     made: tuple[Path, Facts],
 ) -> None:
     folder, facts = made
-    run = RunSignals.of(RunFolder.open(folder.parent / "run"))
+    run = RunSignals(RunFolder.open(folder.parent / "run"))
     whole = resample(run.source("set/d"), RATE_HZ)
     assert whole.channels == 1
     gain = 10 ** (facts.items["two"].conditions["reference"].gain_db / 20)
@@ -142,14 +142,14 @@ def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
 def test_stimuli_that_are_missing_or_changed_are_noticed_and_made_again(
     run: RunFolder, folder: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"has no stimuli yet: there is no stimuli.json"):
+    with pytest.raises(UserError, match=r"has no stimuli yet: no stimuli.json that"):
         read_facts(folder, TEST)
     facts = make_stimuli(folder, TEST)
     (folder / stimulus_file("one", "anchor35")).write_bytes(b"RIFF")
     with pytest.raises(UserError, match=r"anchor35.wav is missing or was changed; make them"):
         read_facts(folder, TEST)
     (folder / "stimuli.json").write_text("{}")
-    with pytest.raises(UserError, match=r"stimuli.json is not a Facts row .*; make them with"):
+    with pytest.raises(UserError, match=r"no stimuli.json that can be read; make them with"):
         read_facts(folder, TEST)
     other_texts = TEST.model_copy(update={"title": "Another", "seed": 9, "pages_per_listener": 1})
     assert make_stimuli(folder, TEST) == read_facts(folder, other_texts) == facts
@@ -254,7 +254,7 @@ def spoilt(of: Path | str, content: Path | str | None) -> Callable[[RunFolder], 
 
 
 def failed(run: RunFolder) -> ListeningTest:
-    row = RunSignals.of(run).coded["set/b", "late@8kbps"]
+    row = RunSignals(run).coded["set/b", "late@8kbps"]
     run.append([replace(row, status="failed", reason="boom")])
     return TEST
 
@@ -316,9 +316,9 @@ def test_a_full_disk_leaves_the_old_stimuli(
 def test_a_delay_counts_at_the_rate_of_the_decoded_file(run: RunFolder) -> None:
     for quality, found, expected in ((0.9, True, 7), (0.1, False, 0)):
         run.append([Calibration("late@8kbps", 14 / 48_000, quality, quality, found)])
-        audio, delay = RunSignals.of(run).decoded("set/b", "late@8kbps", 120_000)
+        audio, delay = RunSignals(run).decoded("set/b", "late@8kbps", 120_000)
         assert (delay, audio.num_samples) == ((expected, 24_000), 120_000)
-    assert RunSignals.of(run).source("set/c").rate_hz == 44_100
+    assert RunSignals(run).source("set/c").rate_hz == 44_100
 
 
 # ------------------------------------------------------------------------------- cuts and levels

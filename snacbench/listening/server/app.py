@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from hmac import compare_digest
 from http import HTTPStatus
@@ -105,18 +105,14 @@ def application(
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    headers: Mapping[str, str] = {}
     if isinstance(error, HTTPException):  # no such path, no such method, a body that is too long
         phrase, headers = HTTPStatus(error.status_code).phrase, error.headers or {}
-        error = Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-    elif not isinstance(
-        error, Refused
-    ):  # ours: the trace goes to the terminal, not to the listener
+        code = phrase.lower().replace(" ", "-")
+        error = Refused(error.status_code, code, phrase, **headers)
+    elif not isinstance(error, Refused):  # ours: its trace goes to the terminal alone
         sentence = "Something went wrong on the server; nothing was lost, try again"
         error = Refused(500, "server", sentence)
-    response = refusal(error)
-    response.headers.update(headers)
-    return response
+    return refusal(error)
 
 
 class _Endpoints:

@@ -6,6 +6,7 @@ Stimuli and the page's own files stand in tables, so that no request names a pat
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import socket
@@ -31,9 +32,6 @@ _MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "json": "application/json",
-    "png": "image/png",
-    "svg": "image/svg+xml",
-    "woff2": "font/woff2",
 }
 _BLOCK_BYTES = 256 * 1024
 
@@ -103,27 +101,21 @@ def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], S
     facts = read_facts(folder, test)
     again = f"make them with 'snacbench mushra stimuli {folder}'"
     table: dict[tuple[str, str], Served] = {}
-    for item in (*test.items, *test.training):
+    for item, condition in itertools.product((*test.items, *test.training), test.conditions):
+        # The path follows from the names, not from what stimuli.json says it is.
+        path = folder / stimulus_file(item.id, condition, facts.format)
         known = facts.items.get(item.id)
-        if known is None or set(test.conditions) - known.conditions.keys():
-            raise UserError(
-                f"the stimuli in {folder} lack {item.id} or one of its conditions; {again}"
-            )
-        for condition in test.conditions:
-            # The path follows from the names, not from what stimuli.json says it is.
-            path = folder / stimulus_file(item.id, condition, facts.format)
-            told = known.conditions[condition]
-            try:
-                changed = sha256_of_file(path) != told.sha256
-            except OSError as error:
-                raise UserError(f"cannot read the stimulus {path} ({error})") from error
-            if changed:
+        told = known.conditions.get(condition) if known else None
+        try:
+            if known is None or told is None or sha256_of_file(path) != told.sha256:
                 raise UserError(
                     f"{path} is not the stimulus that was made: its sha256 has changed; {again}"
                 )
-            table[item.id, condition] = Served(
-                path, told.num_bytes, f"audio/{facts.format}", known.num_samples / RATE_HZ
-            )
+        except OSError as error:
+            raise UserError(f"cannot read the stimulus {path} ({error})") from error
+        table[item.id, condition] = Served(
+            path, told.num_bytes, f"audio/{facts.format}", known.num_samples / RATE_HZ
+        )
     return table
 
 
