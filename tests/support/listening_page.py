@@ -137,7 +137,7 @@ class Complaints(list[str]):
 class Visit:
     """One listener's browser, and what it complained of."""
 
-    def __init__(self, context: Any, stage: Stage) -> None:
+    def __init__(self, context: Any, stage: Any) -> None:
         self.context, self.stage = context, stage
         self.complaints = Complaints()
         self.requests: list[str] = []
