@@ -12,7 +12,7 @@ from snacbench.audio.io import read, read_clip
 from snacbench.audio.resample import fit_length, resample
 from snacbench.codecs import classic
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.opening import open_test_set
 from snacbench.types import Audio, Clip, Domain
 

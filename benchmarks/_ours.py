@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from benchmarks._material import Item
 from snacbench.plugins import select_metrics
-from snacbench.runner.signals import for_metric, match_length
+from snacbench.runner.signal_rules import for_metric, match_length
 from snacbench.types import Domain, Metric, PreparedMetric
 
 

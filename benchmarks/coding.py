@@ -20,10 +20,10 @@ from pathlib import Path
 import numpy as np
 
 from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named, shapes_of
-from snacbench.rate.coding.tables import KeptClip, train_tables
-from snacbench.runner.entropy import kept_clips, kept_codecs
+from snacbench.rate.coding.trained import KeptClip, train_tables
+from snacbench.runner.bitstreams import kept_clips, kept_codecs
 from snacbench.selectors import select
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Codes, Stream
 
 PUBLISHED = (

@@ -82,7 +82,7 @@ def codes_of(
     from snacbench.request import Request
     from snacbench.runner.loading import load
     from snacbench.runner.plan import locate_all, plan_codecs
-    from snacbench.runner.signals import codec_inputs, source_signal
+    from snacbench.runner.signal_rules import codec_inputs, source_signal
     from snacbench.testsets import open_test_set
     from snacbench.types import Audio
 

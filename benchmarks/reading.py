@@ -32,8 +32,8 @@ import numpy as np
 
 from snacbench.request import Request
 from snacbench.rows import CodeHistogram, Run
-from snacbench.store.folder import ROW_FILES, RunFolder
-from snacbench.store.rows import pack_histogram, to_jsonable
+from snacbench.store.jsonl import pack_histogram, to_jsonable
+from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.types import Clip, CodecSpec, Domain, MetricSpec, Stream, nominal_kbps_of
 
 CLIPS, CODECS, METRICS, CLUSTERS = 3_000, 20, 10, 40
@@ -145,7 +145,7 @@ def _run_measured(arguments: list[str]) -> None:
     if arguments[0] == "report data":
         _write_report_data(*map(Path, arguments[1:]))
     else:
-        from snacbench.cli.main import cli
+        from snacbench.cli.verbs import cli
 
         cli.main(arguments, standalone_mode=False)
     own, helpers = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -156,15 +156,14 @@ def _run_measured(arguments: list[str]) -> None:
 
 def _write_report_data(run: Path, out: Path) -> None:
     """What ``snacbench report`` does, but for players and figures."""
-    from snacbench.cli import report  # noqa: F401 - takes as long to load as the verb does
+    from snacbench.cli import results  # noqa: F401 - takes as long to load as the verb does
     from snacbench.report.build import Beside, clips_to_play, write_page
-    from snacbench.report.players import Preview
     from snacbench.tables.run_rows import RunRows
 
     folder = RunFolder.open(run)
     rows = RunRows.load(folder)
     clips_to_play(folder, rows, 0)
-    write_page(folder, rows, out, Beside([], [], Preview(False, float("inf")), []))
+    write_page(folder, rows, out, Beside())
 
 
 def report_figures(found: Mapping[str, Used]) -> None:

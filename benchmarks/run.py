@@ -142,7 +142,7 @@ def _infer(
     import torch
 
     from snacbench.audio.io import read_clip
-    from snacbench.runner.signals import codec_inputs, source_signal
+    from snacbench.runner.signal_rules import codec_inputs, source_signal
     from snacbench.selectors import select
     from snacbench.weights.locate import locate
     from snacbench.weights.policy import WeightsPolicy

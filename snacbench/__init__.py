@@ -7,16 +7,34 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from snacbench.api.run import Comparison, Run, compare, load, run
-    from snacbench.api.signals import OpenCodec, codec, decode, encode, metric, names, score
+    from snacbench.api.run import Comparison, Run, compare, load, merge, run, score_files
+    from snacbench.api.signals import (
+        OpenCodec,
+        check_codec,
+        codec,
+        decode,
+        encode,
+        metric,
+        names,
+        score,
+    )
     from snacbench.errors import SnacbenchError, Undefined, UserError
     from snacbench.progress import Notes, Progress
     from snacbench.request import Request
     from snacbench.types import Audio, Encoded
 
 _HOMES = {
-    "api.run": ("Comparison", "Run", "compare", "load", "run"),
-    "api.signals": ("OpenCodec", "codec", "decode", "encode", "metric", "names", "score"),
+    "api.run": ("Comparison", "Run", "compare", "load", "merge", "run", "score_files"),
+    "api.signals": (
+        "OpenCodec",
+        "check_codec",
+        "codec",
+        "decode",
+        "encode",
+        "metric",
+        "names",
+        "score",
+    ),
     "errors": ("SnacbenchError", "Undefined", "UserError"),
     "progress": ("Notes", "Progress"),
     "request": ("Request",),
@@ -35,15 +53,18 @@ __all__ = [
     "Undefined",
     "UserError",
     "__version__",
+    "check_codec",
     "codec",
     "compare",
     "decode",
     "encode",
     "load",
+    "merge",
     "metric",
     "names",
     "run",
     "score",
+    "score_files",
 ]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import email.utils
 import errno
 import hashlib
-import logging
 import os
 import shutil
 import time
@@ -19,11 +18,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from snacbench import __version__
 from snacbench.errors import CannotKeep, DigestMismatch, DownloadError
 from snacbench.files import lock
+from snacbench.progress import Progress, Silent
 
 if TYPE_CHECKING:
     import requests
@@ -32,33 +32,6 @@ OFFLINE_VARIABLES = ("SNACBENCH_OFFLINE", "HF_HUB_OFFLINE")
 _BUSY = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT}
 _BLOCK_BYTES = 1 << 16  # small enough that a slow stream is seen to move
-
-
-class Progress(Protocol):
-    """Shown to whoever waits for a download."""
-
-    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
-        """A file begins to come, or goes on from where an earlier try ended."""
-
-    def reached(self, done_bytes: int) -> None:
-        """So much of the file is on this disk."""
-
-    def note(self, text: str) -> None:
-        """Something that a person may want to know: a wait, a copy that was passed over."""
-
-
-class Silent:
-    """Progress for callers that show none; what a person should know goes to the log."""
-
-    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
-        """Show nothing."""
-
-    def reached(self, done_bytes: int) -> None:
-        """Show nothing."""
-
-    def note(self, text: str) -> None:
-        """Log a warning."""
-        logging.getLogger(__name__).warning("%s", text)
 
 
 @dataclass(frozen=True)
@@ -98,12 +71,7 @@ def offline(wanted: bool = False) -> bool:
 
 
 def refuse_offline(url: str, wanted: bool = False) -> None:
-    """Raise if nothing may be asked of the network.
-
-    Raises
-    ------
-    DownloadError
-    """
+    """Raise `DownloadError` if nothing may be asked of the network."""
     if offline(wanted):
         raise DownloadError(
             f"cannot fetch {url}: offline, so that nothing is asked of the network (--offline, "
@@ -134,7 +102,7 @@ class _Part:
         """Add what came."""
         self.stream.write(block)
         self.size += len(block)
-        self.shown.reached(self.size)
+        self.shown.step(self.name, len(block))
 
     def flush(self) -> None:
         """Let it outlive this process."""
@@ -149,12 +117,7 @@ class _Part:
     def begin(self, response: requests.Response, **_: object) -> None:
         """Look at the head of a response: whether it is the rest of the file, and finds room.
 
-        Raises
-        ------
-        _Again
-            If the server is busy for the moment, or cannot go on from where we are.
-        DownloadError
-            If it will not give the file, or gives another, or there is no room for it.
+        Raises `_Again` if the server is busy, or cannot go on from where we are.
         """
         status, reason = response.status_code, f"{response.status_code} {response.reason}"
         if response.is_redirect:
@@ -177,7 +140,7 @@ class _Part:
         self._check_room()
         # Bytes as they are: an archive that a server calls encoded would lose length and digest.
         response.raw.headers.pop("Content-Encoding", None)
-        self.shown.begin(self.name, self.total, self.size)
+        self.shown.begin(self.name, self.total, done=self.size, unit="bytes")
 
     def _check_room(self) -> None:
         """Refuse at once what cannot end well."""
@@ -193,12 +156,7 @@ class _Part:
             )
 
     def checked(self, path: Path) -> str:
-        """The sha256 of a complete file, if it has the digests and the size that are known.
-
-        Raises
-        ------
-        DigestMismatch
-        """
+        """The sha256 of a complete file; raises `DigestMismatch` if it is not what is known."""
         size = path.stat().st_size
         if self.size_bytes is not None and size != self.size_bytes:
             raise DigestMismatch(f"{self.url} has {size} bytes, expected {self.size_bytes}")
@@ -228,36 +186,14 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
 ) -> str:
     """Fetch a file unless it is there already, and return its sha256.
 
-    Parameters
-    ----------
-    url : str
-    target : Path
-        Appears complete or not at all. A file that is there and agrees with what is known of it
-        (digests, size) is left as it is; any other is replaced.
-    sha256, md5 : str
-        Digests that the file must have, or their leading digits; empty if unknown.
-    size_bytes : int or None
-        Size that the file must have.
-    headers : mapping of str to str, optional
-        Sent along; ``Authorization`` never to another host than the URL's.
-    progress : Progress, optional
-    retries : RetryPolicy, optional
-    offline : bool
-        Ask nothing of the network; so do the variables SNACBENCH_OFFLINE and HF_HUB_OFFLINE.
+    `target` appears complete or not at all. A file that is there and agrees with what is known of
+    it (`sha256` and `md5`, or their leading digits; `size_bytes`) is left as it is, any other is
+    replaced. `headers` are sent along, ``Authorization`` never to another host than the URL's.
+    `offline`, or SNACBENCH_OFFLINE or HF_HUB_OFFLINE: nothing is asked of the network.
 
-    Returns
-    -------
-    str
-        sha256 of the file, 64 hexadecimal digits.
-
-    Raises
-    ------
-    DownloadError
-        If the file cannot be fetched; what came is kept for another try if a digest is known.
-    CannotKeep
-        If there is no room for it, or no permission to write.
-    DigestMismatch
-        If a complete file has another digest or size than it must have; it is not kept.
+    Raises `DownloadError` if the file cannot be fetched (what came is kept for another try if a
+    digest is known), `CannotKeep` if there is no room for it or no permission to write, and
+    `DigestMismatch` if a complete file is not what it must be; it is not kept.
     """
     digests = {"sha256": sha256.lower(), "md5": md5.lower()}
     shown, known = progress or Silent(), {kind: text for kind, text in digests.items() if text}

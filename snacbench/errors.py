@@ -1,24 +1,4 @@
-"""The exception tree.
-
-::
-
-    SnacbenchError
-    |-- UserError               what the user asked for cannot be done        (exit code 2)
-    |   |-- UnknownName         no codec, metric or test set of that name
-    |   |-- UnknownPoint        the codec has no operating point near that rate
-    |   |-- WeightsUnavailable  the weights are not at hand and cannot be fetched
-    |   |-- WeightsMismatch     a weights file is not what its name says
-    |   |-- DownloadError       a file cannot be fetched
-    |   |   |-- CannotKeep      there is no room for it, or no permission
-    |   |   `-- DigestMismatch  it is not the one that was asked for
-    |   |-- MissingPackage      a package or program is not installed, or does not load
-    |   |-- TestSetError        the test set is empty, or its manifest is wrong
-    |   |-- BitstreamError      a .sncb file is foreign, damaged, or cannot be decoded here
-    |   `-- StoreError          the run folder is taken, read-only, full or foreign
-    |-- ClipError               this clip cannot be processed: becomes a ``failed`` row
-    |   |-- AudioError          unreadable, empty, not finite, wrong shape
-    |   `-- CodecError          the codec refused or broke its own contract
-    `-- Undefined               the metric has no value here: becomes an ``undefined`` row
+"""The exceptions of snacbench: `UserError` (exit code 2), `ClipError` and `Undefined` (rows).
 
 Whatever is raised outside this tree is our bug and ends with exit code 3.
 """
@@ -38,11 +18,11 @@ class UserError(SnacbenchError):
 
 
 class UnknownName(UserError):
-    """A codec, metric or test set was named that does not exist."""
+    """There is no codec, metric or test set of that name."""
 
 
 class UnknownPoint(UserError):
-    """A codec was asked for a rate or depth at which it does not operate."""
+    """The codec has no operating point near that rate or depth."""
 
 
 class WeightsUnavailable(UserError):
@@ -62,7 +42,7 @@ class DownloadError(UserError):
 
 
 class CannotKeep(DownloadError):
-    """A file cannot be written where it should go."""
+    """A fetched file cannot be written where it should go: no room, or no permission."""
 
 
 class DigestMismatch(DownloadError):
@@ -84,11 +64,11 @@ class BitstreamError(UserError):
 
 
 class StoreError(UserError):
-    """A run folder cannot be created, locked, read or written."""
+    """A run folder is taken, read-only, full or foreign."""
 
 
 class ClipError(SnacbenchError):
-    """One clip cannot be processed; the run goes on and keeps the reason in a row."""
+    """One clip cannot be processed; the run goes on and keeps the reason in a ``failed`` row."""
 
 
 class AudioError(ClipError):
@@ -100,7 +80,7 @@ class CodecError(ClipError):
 
 
 class Undefined(SnacbenchError):
-    """A metric has no value for this pair; the message is the reason."""
+    """A metric has no value for this pair; the message is the reason in an ``undefined`` row."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -21,19 +21,8 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """A path to write a file or a folder to; it takes the target's name when the block ends.
 
     If the block raises, what was written is removed and the target stays as it was. A folder takes
-    the place of an older one. The folders above the target are made.
-
-    Parameters
-    ----------
-    path : Path
-        The target.
-    sync : bool
-        Wait until a file is on the disk before it is renamed, so that it outlives a loss of power.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written or renamed.
+    the place of an older one. The folders above the target are made. With `sync` a file is on the
+    disk before it is renamed, so that it outlives a loss of power. Raises `OSError`.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -67,30 +56,11 @@ def write_text(path: Path, text: str, *, sync: bool = False) -> None:
 def lock(
     path: Path, *, wait: bool = True, on_wait: Callable[[], None] | None = None
 ) -> Iterator[BinaryIO]:
-    """Hold a file against other processes for as long as the block lasts.
+    """Hold a file, open for appending, against other processes for as long as the block lasts.
 
     The file is made if it is not there, and is not removed. It may be what the block renames or
-    removes: whoever waited then takes the new one.
-
-    Parameters
-    ----------
-    path : Path
-    wait : bool
-        Wait for another process that holds it; else raise.
-    on_wait : callable, optional
-        Called once before waiting.
-
-    Yields
-    ------
-    stream
-        The file, open for appending.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds it and `wait` is False.
-    OSError
-        If it cannot be opened.
+    removes: whoever waited then takes the new one. Where another process holds it, `on_wait` is
+    called once before waiting, or, without `wait`, `BlockingIOError` raised.
     """
     while True:
         with path.open("ab") as stream:

@@ -55,39 +55,20 @@ Loader = Callable[[CodecSpec, LocatedWeights | None, str], Codec]
 
 @dataclass(frozen=True)
 class CodecModel:
-    """One named model of a codec family: what a codec file declares in ``MODELS``.
-
-    Attributes
-    ----------
-    points : tuple of CodecSpec
-        Its operating points, lowest rate first.
-    default : tuple of str
-        Names of the points that the bare model name selects.
-    load : callable
-        ``load(spec, located_weights, device) -> Codec``.
-    source : WeightsSource or None
-        Where its weights come from; None for codecs that have none.
-    free_point : callable or None
-        ``free_point(text) -> CodecSpec`` where points cannot be listed (any rate of Opus, any
-        cut-off of a low-pass); raises `UnknownPoint` for what the codec cannot do.
-    requires : tuple of str
-        Packages to import before loading.
-    versions : callable
-        Facts for the provenance of a run, for example libopus' version.
-    selector : str
-        How another process finds the model again; empty: by its name.
-    """
+    """One named model of a codec family: what a codec file declares in ``MODELS``."""
 
     name: str
     family: str
-    points: tuple[CodecSpec, ...]
-    default: tuple[str, ...]
-    load: Loader
-    source: WeightsSource | None = None
+    points: tuple[CodecSpec, ...]  # its operating points, lowest rate first
+    default: tuple[str, ...]  # names of the points that the bare model name selects
+    load: Loader  # load(spec, located_weights, device) -> Codec
+    source: WeightsSource | None = None  # None for codecs that have no weights
+    # Where points cannot be listed (any rate of Opus): makes the one that a text means, or raises
+    # `UnknownPoint` for what the codec cannot do.
     free_point: Callable[[str], CodecSpec] | None = None
-    requires: tuple[str, ...] = ()
-    versions: Callable[[], Mapping[str, str]] = dict
-    selector: str = ""
+    requires: tuple[str, ...] = ()  # packages to import before loading
+    versions: Callable[[], Mapping[str, str]] = dict  # facts for the record, as libopus' version
+    selector: str = ""  # how another process finds the model again; empty: by its name
 
 
 @dataclass(frozen=True)
@@ -114,13 +95,7 @@ class CodecOpener:
 
 
 def any_rate(name: str, text: str, lowest: float, highest: float) -> float:
-    """A rate in kbps that a codec takes within a range, as it is written after the @.
-
-    Raises
-    ------
-    UnknownPoint
-        If it is none, or out of range.
-    """
+    """A rate in kbps within a range, as it is written after the @; else raises `UnknownPoint`."""
     try:
         kbps = float(text.removesuffix("kbps"))
     except ValueError:

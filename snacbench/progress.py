@@ -34,12 +34,7 @@ class Silent:
 
 
 class Notes(Silent):
-    """Keeps what a person should read, for callers that show no progress.
-
-    Attributes
-    ----------
-    texts : list of str
-    """
+    """Keeps what a person should read in `texts`, for callers that show no progress."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -47,24 +42,3 @@ class Notes(Silent):
     def note(self, text: str, *, warning: bool = False) -> None:
         """Keep a sentence."""
         self.texts.append(f"warning: {text}" if warning else text)
-
-
-class FileProgress:
-    """Files that are fetched, as stages of a `Progress` whose steps are bytes."""
-
-    def __init__(self, shown: Progress) -> None:
-        self._shown, self._name, self._done = shown, "", 0
-
-    def begin(self, name: str, size_bytes: int | None, done_bytes: int) -> None:
-        """A file begins to come, or goes on from where an earlier try ended."""
-        self._name, self._done = name, done_bytes
-        self._shown.begin(name, size_bytes, done=done_bytes, unit="bytes")
-
-    def reached(self, done_bytes: int) -> None:
-        """So much of the file is on this disk."""
-        self._shown.step(self._name, done_bytes - self._done)
-        self._done = done_bytes
-
-    def note(self, text: str) -> None:
-        """Something that a person may want to know."""
-        self._shown.note(text)

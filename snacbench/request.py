@@ -48,48 +48,16 @@ class OutsideFiles:
 class Request:
     """Everything that a run was asked for; numbers of seconds end in `_s`.
 
-    Attributes
-    ----------
-    codecs : str
-        Selectors, comma-separated: ``snac,dac-44khz@2.67,NAME=dac:PATH``.
-    data : str
-        Named set, corpus, manifest or folder.
-    root : tuple of str
-        Where corpora lie: ``DIR`` or ``CORPUS=DIR``.
-    metrics : tuple of str
-        Empty: the default set, each on the domains that it is meant for.
-    weights : tuple of str
-        ``auto``, ``published``, ``embedded``, ``DIR`` or ``MODEL=DIR``.
-    offline : bool
-        Nothing is asked of the network.
-    asr : str or None
-        Speech recogniser of the metrics of words; None: the user's setting.
-    segments, segment_s, min_lufs, limit, domain
-        Which clips are used; see `testsets.Choice`.
-    device, precision, batch
-        Where and how PyTorch codecs compute; `batch` None: as many signals as fit.
-    keep_codes, keep_decoded : bool
-        Whether codes stay as ``.sncb`` files; whether decoded audio stays once it is scored.
-    speed_budget_s : float
-        Seconds for the speed of each operating point; 0: not measured.
-    out : Path or None
-        The run folder; None: a new one below ``runs``.
-    jobs : int or None
-        Worker processes; None: one per core.
-    from_recipe : FromRecipe or None
-    outside : OutsideFiles or None
-        Decodes made elsewhere, in place of codecs.
-    merged : tuple of str
-        Ids of the runs that a run was merged of.
+    Which clips are used (`segments` to `domain`) is explained in `testsets.Choice`.
     """
 
-    codecs: str = ""
-    data: str = "quick"
-    root: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    weights: tuple[str, ...] = ("auto",)
-    offline: bool = False
-    asr: str | None = None
+    codecs: str = ""  # selectors: ``snac,dac-44khz@2.67,NAME=dac:PATH``
+    data: str = "quick"  # named set, corpus, manifest or folder
+    root: tuple[str, ...] = ()  # where corpora lie: ``DIR`` or ``CORPUS=DIR``
+    metrics: tuple[str, ...] = ()  # empty: the default set, each on the domains it is meant for
+    weights: tuple[str, ...] = ("auto",)  # or ``published``, ``embedded``, ``DIR``, ``MODEL=DIR``
+    offline: bool = False  # nothing is asked of the network
+    asr: str | None = None  # recogniser of the metrics of words; None: the user's setting
     seed: int = 0
     segments: int | None = None
     segment_s: float | None = None
@@ -98,17 +66,17 @@ class Request:
     domain: Domain = "unknown"
     channels: Channels = "mono"
     reference: ReferenceRule = "source"
-    device: str = "cpu"
+    device: str = "cpu"  # where PyTorch codecs compute
     precision: Precision = "fp32"
-    batch: int | None = None
-    keep_codes: bool = False
-    keep_decoded: bool = True
-    speed_budget_s: float = DEFAULT_SPEED_BUDGET_S
-    out: Path | None = None
-    jobs: int | None = None
+    batch: int | None = None  # signals at once; None: as many as fit
+    keep_codes: bool = False  # as ``.sncb`` files
+    keep_decoded: bool = True  # once it is scored
+    speed_budget_s: float = DEFAULT_SPEED_BUDGET_S  # for each operating point; 0: not measured
+    out: Path | None = None  # the run folder; None: a new one below ``runs``
+    jobs: int | None = None  # worker processes; None: one per core
     from_recipe: FromRecipe | None = None
-    outside: OutsideFiles | None = None
-    merged: tuple[str, ...] = ()
+    outside: OutsideFiles | None = None  # decodes made elsewhere, in place of codecs
+    merged: tuple[str, ...] = ()  # ids of the runs that a run was merged of
 
 
 def request_of_schema_1(recipe: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,91 +35,52 @@ class Bits:
         return self.codes + self.side_info + self.payload
 
     def __add__(self, other: Bits) -> Bits:
-        return Bits(
-            self.codes + other.codes,
-            self.side_info + other.side_info,
-            self.payload + other.payload,
-        )
+        payload = self.payload + other.payload
+        return Bits(self.codes + other.codes, self.side_info + other.side_info, payload)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Row: how late a codec's decoded audio comes after its declared delay has been removed.
-
-    Attributes
-    ----------
-    delay_s : float
-        In seconds; positive: late.
-    correlation : float
-        Mean height of the excerpts' correlation peaks, 0 to 1.
-    agreement : float
-        Share of the excerpts, 0 to 1, whose own peak lies within 0.25 ms of the delay.
-    found : bool
-        Whether the excerpts that agree make up half, with peaks that stand out; else the delay
-        is 0.
-    inverted : bool
-        Whether most excerpts came out with inverted polarity.
-    """
+    """Row: how late a codec's decoded audio comes after its declared delay has been removed."""
 
     codec: str
-    delay_s: float
-    correlation: float
-    agreement: float
-    found: bool
-    inverted: bool = False
+    delay_s: float  # positive: late
+    correlation: float  # mean height of the excerpts' correlation peaks, 0 to 1
+    agreement: float  # share of the excerpts whose own peak lies within 0.25 ms of the delay
+    found: bool  # those that agree make up half, with peaks that stand out; else the delay is 0
+    inverted: bool = False  # most excerpts came out with inverted polarity
 
 
 @dataclass(frozen=True)
 class Delay:
     """Row: how late one decoded clip comes.
 
-    Attributes
-    ----------
-    lag_s : float
-        What aligned metrics take away: a whole number of samples at `rate_hz`, the decoded file's
-        rate, within 0.25 ms of the codec's delay. Positive: late.
-    correlation : float
-        Of the clip and its decode at that lag, -1 to 1, over the part that is compared.
-    inverted : bool
-        Whether the decode has inverted polarity; False where no lag can be believed.
-    found : bool
-        Whether the lag can be believed; else `reason` says why not.
-    own_lag_s : float or None
-        `lag_s`, or where the clip matches better at another lag within 0.5 s, that one; None if
-        it matches at none.
+    `lag_s` is what aligned metrics take away: a whole number of samples of the decoded file, within
+    0.25 ms of the codec's delay. `own_lag_s` is the same, or where the clip matches better at
+    another lag within 0.5 s, that one; None if it matches at none. Positive: late.
     """
 
     clip: str
     codec: str
     lag_s: float
-    rate_hz: int
-    correlation: float
-    inverted: bool
-    found: bool
+    rate_hz: int  # of the decoded file
+    correlation: float  # of the clip and its decode at that lag, -1 to 1
+    inverted: bool  # the decode has inverted polarity; False where no lag can be believed
+    found: bool  # the lag can be believed; else `reason` says why not
     own_lag_s: float | None
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Row: what a codec's codes and audio owe to device and precision, over a few excerpts.
-
-    Attributes
-    ----------
-    computed, baseline : str
-        What was compared with what, each as device and precision: ``cuda bf16``, ``cuda fp32``.
-    tokens, equal : int
-        Code indices compared, and how many of them are the same.
-    snr_db : float or None
-        Decoded audio against the baseline's, in dB, higher is closer; None if they are equal.
-    """
+    """Row: what a codec's codes and audio owe to device and precision, over a few excerpts."""
 
     codec: str
-    computed: str
-    baseline: str
-    tokens: int
-    equal: int
-    snr_db: float | None
+    computed: str  # device and precision: ``cuda bf16``
+    baseline: str  # what it was compared with: ``cuda fp32``
+    tokens: int  # code indices compared
+    equal: int  # how many of them are the same
+    snr_db: float | None  # decoded audio against the baseline's; higher is closer; None: equal
 
     @property
     def share(self) -> float | None:
@@ -129,18 +90,10 @@ class Agreement:
 
 @dataclass(frozen=True)
 class SpotCheck:
-    """Row: whether an operating point decodes what it encoded alike, again and elsewhere.
-
-    Attributes
-    ----------
-    excerpts : int
-        How many were checked; 0 where its own code fails on all of them.
-    passed : bool
-        Whether nothing was found.
-    """
+    """Row: whether an operating point decodes what it encoded alike, again and elsewhere."""
 
     codec: str
-    excerpts: int
+    excerpts: int  # how many were checked; 0 where its own code fails on all of them
     passed: bool
     reason: str = ""
 
@@ -182,38 +135,22 @@ class Coded:
 class Speed:
     """Row: how long an operating point computes, measured apart from coding; the last one counts.
 
-    Attributes
-    ----------
-    device, precision, machine : str
-        What computed it: ``cpu``, or ``cuda`` and the GPU's name; ``fp32``; processor and cores.
-    duration_s : float
-        Seconds of audio in one signal; the same signal in every repeat.
-    encode_s, decode_s : tuple of float
-        Wall-clock seconds of every repeat, all signals of a batch together; lower is better.
-        Empty where nothing could be measured, and `reason` says why.
-    batch : int
-        Signals that went through at once.
-    threads : int
-        Numerical threads of the process.
-    load : float or None
-        Processors that other processes kept busy meanwhile, on average; None: not known.
-    starts_process : bool
-        Every call starts a program, which is part of its seconds.
-    unstable : str
-        Why the figures are not to be relied on; empty where they are.
+    `encode_s` and `decode_s` are the wall-clock seconds of every repeat, all signals of a batch
+    together; lower is better. They are empty where nothing could be measured, and `reason` says
+    why; `unstable` says why figures are not to be relied on.
     """
 
     codec: str
-    device: str
+    device: str  # ``cpu``, or ``cuda`` and the GPU's name
     precision: str
-    machine: str
-    duration_s: float = 0.0
+    machine: str  # processor and cores
+    duration_s: float = 0.0  # of audio in one signal, the same in every repeat
     encode_s: tuple[float, ...] = ()
     decode_s: tuple[float, ...] = ()
-    batch: int = 1
-    threads: int = 1
-    load: float | None = None
-    starts_process: bool = False
+    batch: int = 1  # signals that went through at once
+    threads: int = 1  # numerical threads of the process
+    load: float | None = None  # processors that others kept busy, on average; None: not known
+    starts_process: bool = False  # every call starts a program, which is part of its seconds
     unstable: str = ""
     reason: str = ""
 
@@ -241,76 +178,45 @@ class ClipMeasures:
 
 @dataclass(frozen=True)
 class CodeHistogram:
-    """Row: how often each code occurred in one stream of one coded clip.
-
-    Attributes
-    ----------
-    codes : array, shape (used,), int32
-        The codes that occur, ascending.
-    counts : array, shape (used,), int64
-    """
+    """Row: how often each code occurred in one stream of one coded clip."""
 
     clip: str
     codec: str
     stream: int
     codebook_size: int
-    codes: NDArray[np.int32]
-    counts: NDArray[np.int64]
+    codes: NDArray[np.int32]  # shape (used,): the codes that occur, ascending
+    counts: NDArray[np.int64]  # shape (used,)
 
 
 @dataclass(frozen=True)
 class CodedBytes:
     """Row: one clip's codes written by an entropy coder; of several alike, the last one counts.
 
-    Attributes
-    ----------
-    coder : str
-        Name of a `Coder`: ``packed``, ``static``, ``adaptive``, ``previous``, ``coarser``, ...
-    tables_sha256 : str
-        Digest of the trained tables; empty where the coder needs none.
-    stream_bytes : tuple of int
-        Bytes written for each stream, coarse to fine, over all channels; lower is better.
-    ideal_bits : tuple of float
-        Code length of the same model without rounding to bytes and words, in bits per stream.
-    shuffled : bool
-        A control: the tokens of every stream were permuted first, so no context can help.
-    trained_on_clips : int
-        Clips in the tables' training; this clip is not among them, nor any of its cluster.
+    `stream_bytes` are written for each stream, coarse to fine, over all channels, and `ideal_bits`
+    are the code length of the same model without rounding to bytes and words: lower is better.
     """
 
     clip: str
     codec: str
-    coder: str
-    tables_sha256: str
+    coder: str  # ``packed``, ``static``, ``adaptive``, ``previous``, ``coarser``, ...
+    tables_sha256: str  # of the trained tables; empty where the coder needs none
     stream_bytes: tuple[int, ...]
     ideal_bits: tuple[float, ...]
-    shuffled: bool = False
-    trained_on_clips: int = 0
+    shuffled: bool = False  # a control: tokens were permuted first, so no context can help
+    trained_on_clips: int = 0  # neither this clip nor any of its cluster is among them
 
 
 @dataclass(frozen=True)
 class ListenerScore:
-    """Row: one rating of one listener in a listening test, 0 (bad) to 100 (excellent).
-
-    Attributes
-    ----------
-    test, listener, item : str
-        Ids; a listener's is random and tells nobody who it was.
-    clip : str
-        Clip of the run that the item was cut from; empty where it is not known.
-    condition : str
-        A codec, ``reference``, ``anchor35`` or ``anchor70``.
-    kept : bool
-        Whether screening kept the listener: only then the rating is in the summary.
-    """
+    """Row: one rating of one listener in a listening test, 0 (bad) to 100 (excellent)."""
 
     test: str
-    listener: str
+    listener: str  # a random id, which tells nobody who it was
     item: str
-    clip: str
-    condition: str
+    clip: str  # of the run, that the item was cut from; empty where it is not known
+    condition: str  # a codec, ``reference``, ``anchor35`` or ``anchor70``
     score: float
-    kept: bool = True
+    kept: bool = True  # by screening: only then the rating is in the summary
 
 
 @dataclass(frozen=True)
@@ -361,36 +267,20 @@ class ComparisonSummary:
 
 @dataclass(frozen=True)
 class ListeningSummary:
-    """Row: what came of a listening test; of several with one `test`, the last one counts.
-
-    Attributes
-    ----------
-    test, title, form : str
-        `form` is ``mushra``, ``mushra-no-anchors``, ``ab`` or ``abx``.
-    simulated : bool
-        Nobody listened: answers of simulated listeners.
-    listeners_before, listeners : int
-        With answers; whose answers count.
-    level : float
-        Of the intervals.
-    text : str
-        A paragraph on the test and its results.
-    notes : tuple of str
-        What a reader must know, in sentences.
-    """
+    """Row: what came of a listening test; of several with one `test`, the last one counts."""
 
     test: str
     title: str
-    form: str
-    simulated: bool
-    listeners_before: int
-    listeners: int
+    form: str  # ``mushra``, ``mushra-no-anchors``, ``ab`` or ``abx``
+    simulated: bool  # nobody listened
+    listeners_before: int  # with answers
+    listeners: int  # whose answers count
     items: int
-    level: float
+    level: float  # of the intervals
     conditions: tuple[ConditionSummary, ...] = ()
     comparisons: tuple[ComparisonSummary, ...] = ()
-    text: str = ""
-    notes: tuple[str, ...] = ()
+    text: str = ""  # a paragraph on the test and its results
+    notes: tuple[str, ...] = ()  # what a reader must know, in sentences
 
 
 @dataclass(frozen=True)

@@ -57,25 +57,30 @@ class Table:
 
 
 def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserError) -> Text:
-    """Read a file of text.
+    """Read a file of text; `noun` says in messages what it is, such as ``manifest``.
 
-    Parameters
-    ----------
-    noun : str
-        For messages: what the file is, such as ``manifest``.
-    refuse : type
-        Which error to raise.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read or is no text; as `refuse` says.
+    `refuse` is the error that is raised if the file cannot be read or is no text.
     """
+    strange: list[int] = []
+
+    def decoded(line: bytes, number: int) -> str:
+        try:
+            return line.decode("utf-8")
+        except UnicodeDecodeError:
+            strange.append(number)
+        try:
+            return line.decode("cp1252")
+        except UnicodeDecodeError:  # five bytes have no meaning there
+            return line.decode("latin-1")
+
     try:
         data = path.read_bytes()
         mark, encoding = next((m for m in _MARKS if data.startswith(m[0])), (b"", "utf-8"))
         data = data[len(mark) :]
-        text, strange = _by_line(data) if encoding == "utf-8" else (data.decode(encoding), [])
+        if encoding == "utf-8":
+            text = "\n".join(decoded(line, n) for n, line in enumerate(data.split(b"\n"), start=1))
+        else:
+            text = data.decode(encoding)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise refuse(f"cannot read the {noun} {path} ({reason})") from error
@@ -86,29 +91,11 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
         )
     note = ""
     if strange:
-        more = ", ..." * (len(strange) > _LINES_NAMED)
-        named = ", ".join(map(str, strange[:_LINES_NAMED])) + more
+        named = ", ".join(map(str, strange[:_LINES_NAMED])) + ", ..." * (
+            len(strange) > _LINES_NAMED
+        )
         note = f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
     return Text(text.replace(_MARK, ""), note)  # files that were joined have more marks
-
-
-def _by_line(data: bytes) -> tuple[str, list[int]]:
-    """UTF-8, and the numbers of the lines that are none."""
-    try:
-        return data.decode("utf-8"), []
-    except UnicodeDecodeError:
-        pass
-    lines, strange = [], []
-    for number, line in enumerate(data.split(b"\n"), start=1):
-        try:
-            lines.append(line.decode("utf-8"))
-        except UnicodeDecodeError:
-            strange.append(number)
-            try:
-                lines.append(line.decode("cp1252"))
-            except UnicodeDecodeError:  # five bytes have no meaning there
-                lines.append(line.decode("latin-1"))
-    return "\n".join(lines), strange
 
 
 def read_table(
@@ -117,13 +104,8 @@ def read_table(
     """Read a table with headings; semicolons and tabs may separate its columns too.
 
     Names of columns are taken without the spaces around them and, where they are `known`, in any
-    case. A note names the others.
-
-    Raises
-    ------
-    UserError
-        If it is no such table, a column comes twice, or a row has more or fewer cells than there
-        are columns; the line is named.
+    case. A note names the others. `refuse` is raised, with the line, if it is no such table, a
+    column comes twice, or a row has more or fewer cells than there are columns.
     """
     records, notes = read_records(path, noun=noun, refuse=refuse)
     if not records:
@@ -151,13 +133,7 @@ def read_table(
 
 
 def read_heading(path: Path, *, noun: str) -> list[str]:
-    """Cells of the first line that is not empty, without the spaces around them.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read or is no text.
-    """
+    """Cells of the first line that is not empty, without the spaces around them."""
     heading = _heading(read_text(path, noun=noun).text)
     return [cell.strip().strip('"') for cell in heading.split(_separator(heading))]
 
@@ -187,133 +163,92 @@ def read_records(
 ) -> tuple[list[Record], tuple[str, ...]]:
     """Every row of a table that is not empty, and what is to be known of how it was read.
 
-    Parameters
-    ----------
-    separator : str
-        What stands between cells; empty: a comma, a semicolon or a tab, as the first line tells.
-    quotes : str
-        How a quote inside of a quoted cell is written: ``doubled``; ``php``, which leaves it as it
-        is after a backslash; ``none`` where quotes enclose no cells and are characters as others.
-
-    Raises
-    ------
-    UserError
-        If a quote is left open, or text follows a closing one; the line is named.
+    Without a `separator` the first line tells: a comma, a semicolon or a tab. `quotes` is how a
+    quote inside of a quoted cell is written: ``doubled``; ``php``, which leaves it as it is after a
+    backslash; ``none`` where quotes are characters as others. `refuse` is raised, with the line, if
+    a quote is left open or text follows a closing one.
     """
     read = read_text(path, noun=noun, refuse=refuse)
     between = separator or _separator(_heading(read.text))
-    forms = () if quotes == "none" else _forms(between, quotes)
     try:
-        records = [r for r in _Rows(read.text, between, forms) if any(map(str.strip, r.cells))]
+        rows = _rows(read.text, between, quotes)
+        records = [record for record in rows if any(map(str.strip, record.cells))]
     except _Misquoted as error:
-        raise refuse(f"{path}, line {error.line}: {error}") from error
+        raise refuse(f"{path}, line {error.line}: the quote that opens here {error}") from error
     if records and any(cell[:1] == " " for cell in records[0].cells[1:]):  # "path, domain"
         records = [Record(r.line, [cell.strip() for cell in r.cells]) for r in records]
     return records, (read.note,) if read.note else ()
 
 
 class _Misquoted(Exception):
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
         self.line = line
 
 
-@dataclass(frozen=True)
-class _Form:
-    """How a quoted cell looks: all of it, and as far as its closing quote."""
-
-    whole: re.Pattern[str]
-    closed: re.Pattern[str]
-
-
-def _forms(separator: str, quotes: Quotes) -> list[_Form]:
+def _rows(text: str, separator: str, quotes: Quotes) -> Iterator[Record]:
     blanks = "[ ]*+" if separator == "\t" else r"[ \t]*+"
     ended = rf"(?={blanks}(?:{re.escape(separator)}|\r|\n|\Z))"
     insides = [r'[^"]|""']
     if quotes == "php":
         # A cell that ends in a backslash ends in \" too: either may be meant.
         insides += [r'\\++"?|""|[^"\\]', rf'\\++(?:"(?!{ended}))?|""|[^"\\]']
-    cells = [rf'{blanks}"(?P<text>(?:{inside})*+)"' for inside in insides]
-    return [_Form(re.compile(f"{cell}{ended}{blanks}"), re.compile(cell)) for cell in cells]
+    plain = rf"(?P<plain>(?!{blanks}\")[^{re.escape(separator)}\r\n]*+)"
+    readings = [
+        re.compile(rf'{blanks}"(?P<text>(?:{inside})*+)"{ended}{blanks}|{plain}')
+        for inside in insides
+    ]
+    at, line, width = 0, 1, 0
+    while at < len(text):
+        newline = _NEWLINE.search(text, at)
+        stop, past = newline.span() if newline else (len(text), len(text))
+        if quotes == "none" or text.find('"', at, stop) < 0:
+            cells = text[at:stop].split(separator)
+        else:
+            found, wrong = [], []
+            for cell in readings:
+                try:
+                    found.append(_quoted_row(text, at, cell, separator, (line, width)))
+                except _Misquoted as error:
+                    wrong.append(error)
+            if not found:
+                raise wrong[0]
+            # Of all readings the shortest that has as many cells as the row before.
+            cells, past = min(found, key=lambda row: (len(row[0]) != width, row[1]))
+        yield Record(line, cells)
+        line += len(_NEWLINE.findall(text, at, past))
+        at, width = past, len(cells)
 
 
-@dataclass
-class _Rows:
-    """The rows of a text; `line` and `width` are those of the row that is read and of the last."""
-
-    text: str
-    separator: str
-    forms: Sequence[_Form]
-    line: int = 1
-    width: int = 0
-
-    def __iter__(self) -> Iterator[Record]:
-        at = 0
-        while at < len(self.text):
-            newline = _NEWLINE.search(self.text, at)
-            stop, past = newline.span() if newline else (len(self.text), len(self.text))
-            if self.forms and self.text.find('"', at, stop) >= 0:
-                cells, past = self._quoted(at)
-            else:
-                cells = self.text[at:stop].split(self.separator)
-            yield Record(self.line, cells)
-            self.line += len(_NEWLINE.findall(self.text, at, past))
-            at, self.width = past, len(cells)
-
-    def _quoted(self, at: int) -> tuple[list[str], int]:
-        """A row's cells and where the next begins: of all readings the shortest that fits."""
-        found, wrong = [], []
-        for form in self.forms:
-            try:
-                found.append(self._cells(at, form))
-            except _Misquoted as error:
-                wrong.append(error)
-        if not found:
-            raise wrong[0]
-        return min(found, key=lambda one: (len(one[0]) != self.width, one[1]))
-
-    def _cells(self, start: int, form: _Form) -> tuple[list[str], int]:
-        cells: list[str] = []
-        plain = re.compile(rf"[^{re.escape(self.separator)}\r\n]*+")
-        at = start
-        while True:
-            line = self.line + len(_NEWLINE.findall(self.text, start, at))
-            if found := form.whole.match(self.text, at):
-                self._check_rows_inside(found["text"], line, len(cells))
-                cells.append(found["text"].replace('""', '"'))
-            else:
-                found = plain.match(self.text, at)
-                assert found is not None  # an empty cell is one
-                if found[0].lstrip(" \t").startswith('"'):
-                    raise _Misquoted(line, _what_is_wrong(form.closed.match(self.text, at), line))
-                cells.append(found[0])
-            at = found.end()
-            if not self.text.startswith(self.separator, at):
-                newline = _NEWLINE.match(self.text, at)
-                return cells, newline.end() if newline else at
-            at += len(self.separator)
-
-    def _check_rows_inside(self, cell: str, line: int, before: int) -> None:
-        """Refuse a cell whose lines look like rows: an open quote swallows them until the next."""
-        if not self.width:
-            return
-        _, *inner = _NEWLINE.split(cell)
-        for place, text in enumerate(inner, start=1):
-            wanted = before if place == len(inner) else self.width - 1
-            spaced = f"{self.separator} " in text
-            if wanted and text.count(self.separator) == wanted and not spaced:
+def _quoted_row(
+    text: str, start: int, cell: re.Pattern[str], separator: str, before: tuple[int, int]
+) -> tuple[list[str], int]:
+    """A row's cells and where the next begins; `before` are its line and the last row's width."""
+    cells: list[str] = []
+    at, (first_line, width) = start, before
+    while True:
+        line = first_line + len(_NEWLINE.findall(text, start, at))
+        found = cell.match(text, at)
+        if found is None:
+            raise _Misquoted(
+                line,
+                "is not closed where a cell ends; close it there, and write a quote inside of "
+                'quotes twice ("")',
+            )
+        # An open quote swallows rows until the next: lines inside of a cell look like none.
+        for place, inner in enumerate(inside := _NEWLINE.split(found["text"] or "")):
+            wanted = len(cells) if place == len(inside) - 1 else width - 1
+            like_a_row = inner.count(separator) == wanted > 0 and f"{separator} " not in inner
+            if place and width and like_a_row:
                 raise _Misquoted(
                     line,
-                    f"the quote that opens here encloses line {line + place}, which looks like a "
-                    "row; close it where the cell ends",
+                    f"encloses line {line + place}, which looks like a row; close it where the "
+                    "cell ends",
                 )
-
-
-def _what_is_wrong(closed: re.Match[str] | None, line: int) -> str:
-    if closed is None:
-        return "the quote that opens here is never closed"
-    end = line + len(_NEWLINE.findall(closed[0]))
-    return (
-        f"the quote that opens here is closed in line {end} and text follows; close it where the "
-        'cell ends, and write a quote inside of quotes twice ("")'
-    )
+        quoted = found["text"]
+        cells.append(found["plain"] if quoted is None else quoted.replace('""', '"'))
+        at = found.end()
+        if not text.startswith(separator, at):
+            newline = _NEWLINE.match(text, at)
+            return cells, newline.end() if newline else at
+        at += len(separator)

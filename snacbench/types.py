@@ -28,25 +28,12 @@ Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
 
 
-# --------------------------------------------------------------------------------------- audio
-
-
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """A signal: full scale is +-1, time runs along the last axis.
+    """A signal: float32 samples of shape (channels, time), made read-only; full scale is +-1.
 
-    Parameters
-    ----------
-    samples : array, shape (channels, time), float32
-        Made read-only.
-    rate_hz : int
-        Sampling rate.
-
-    Raises
-    ------
-    AudioError
-        If the array is not two-dimensional float32 with a channel and a sample, holds a value
-        that is not finite, or the rate is not positive.
+    `AudioError` is raised if the array is not two-dimensional float32 with a channel and a sample,
+    holds a value that is not finite, or the rate is not positive.
     """
 
     samples: FloatSamples
@@ -92,21 +79,11 @@ class Audio:
 class Measures:
     """What was measured on a clip's samples, over all channels.
 
-    Attributes
-    ----------
-    bandwidth_hz : float or None
-        Effective bandwidth: up to where the spectrum holds signal; None for silence and for
-        clips of less than 256 samples.
-    loudness_lufs : float or None
-        Integrated loudness (ITU-R BS.1770-4); None where no block passes its gates (silence) and
-        for clips shorter than one block (0.4 s).
-    peak_dbfs : float or None
-        Largest sample; None for digital silence.
-    clipped_samples : int
-        Samples in flat tops, which a converter or a limiter has cut off; a lower bound.
-    brickwall : bool
-        The spectrum ends at `bandwidth_hz` at once, as resamplers and lossy encoders leave it,
-        not gradually as sounds do.
+    `bandwidth_hz` is up to where the spectrum holds signal; None for silence and for clips of less
+    than 256 samples. With `brickwall` it ends there at once, as resamplers and lossy encoders leave
+    it, not gradually as sounds do. `loudness_lufs` is integrated (ITU-R BS.1770-4); None where no
+    block of 0.4 s passes its gates. `peak_dbfs` is that of the largest sample; None for digital
+    silence. `clipped_samples` counts those in flat tops: a lower bound.
     """
 
     bandwidth_hz: float | None
@@ -144,9 +121,6 @@ class Clip:
     def duration_s(self) -> float:
         """Duration of the segment in seconds."""
         return self.num_samples / self.rate_hz
-
-
-# -------------------------------------------------------------------------------------- codecs
 
 
 @dataclass(frozen=True)
@@ -187,49 +161,24 @@ class WeightsInfo:
 class CodecSpec:
     """Everything about one operating point of a codec that is known without loading it.
 
-    Attributes
-    ----------
-    name : str
-        ``model@point``, for example ``encodec-24khz@6kbps``; unique within a run.
-    model, family : str
-        ``encodec-24khz`` and ``encodec``.
-    rate_hz : int or None
-        Sampling rate it works at; None: the clip's own.
-    channels : tuple of int
-        Channel counts that one encode call accepts.
-    streams : tuple of Stream
-        Codes per second of audio, coarse to fine; empty for codecs without codebooks.
-    nominal_kbps : float or None
-        The rate that its authors would state: codes only, no padding, no side information.
-        None where the codec has no such rate (the toys).
-    latency_s : float or None
-        Algorithmic latency: how far the decoder's output must lag the input. None: needs the
-        whole file.
-    settings : mapping
-        What the adapter needs to run this point (number of codebooks, bit rate asked for).
-    params_m : float or None
-        Parameters of encoder, quantiser and decoder, in millions.
-    stochastic : bool
-        The decoder draws random numbers, so decoding takes a seed.
-    truncated : bool
-        Runs at fewer levels than the model was trained to be cut to.
-    demonstration : bool
-        Embedded demonstration weights, not a published model.
+    `streams` are codes per second of audio, coarse to fine. `nominal_kbps` is the rate that its
+    authors would state: codes only, no padding, no side information. `latency_s` is how far the
+    decoder's output must lag the input by its algorithm.
     """
 
-    name: str
-    model: str
-    family: str
-    rate_hz: int | None
-    channels: tuple[int, ...]
-    streams: tuple[Stream, ...] = ()
-    nominal_kbps: float | None = None
-    latency_s: float | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    params_m: float | None = None
-    stochastic: bool = False
-    truncated: bool = False
-    demonstration: bool = False
+    name: str  # ``model@point``, for example ``encodec-24khz@6kbps``; unique within a run
+    model: str  # ``encodec-24khz``
+    family: str  # ``encodec``
+    rate_hz: int | None  # sampling rate it works at; None: the clip's own
+    channels: tuple[int, ...]  # channel counts that one encode call accepts
+    streams: tuple[Stream, ...] = ()  # empty for codecs without codebooks
+    nominal_kbps: float | None = None  # None where the codec has no such rate
+    latency_s: float | None = None  # None: needs the whole file
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what runs this point, such as kbps
+    params_m: float | None = None  # of encoder, quantiser and decoder, in millions
+    stochastic: bool = False  # the decoder draws random numbers, so decoding takes a seed
+    truncated: bool = False  # runs at fewer levels than the model was trained to be cut to
+    demonstration: bool = False  # embedded demonstration weights, not a published model
     anchor: bool = False
     weights: WeightsInfo = WeightsInfo()
     licence: str = ""
@@ -250,28 +199,15 @@ def nominal_kbps_of(streams: Sequence[Stream]) -> float:
 class Encoded:
     """All that a decoder ever sees of a clip.
 
-    Attributes
-    ----------
-    codes : tuple of arrays, each shape (channels, frames), int32
-        One per stream of the spec; lengths differ between streams.
-    num_samples : int
-        Length that the decoder must return, in samples at the codec's rate.
-    channels : int
-        Channels that the decoder must return.
-    rate_hz : int
-        Rate of the decoded audio.
-    side_info : bytes
-        What must travel beside the codes (scales, headers per segment).
-    packets : tuple of bytes
-        Payload of codecs that produce a bitstream themselves (Opus).
-    payload_bits : int or None
-        How many bits of the packets count, where they are files that wrap a bitstream or fill it
-        up; None: all of them.
+    `codes` are int32 arrays of shape (channels, frames), one per stream of the spec; lengths differ
+    between streams. `side_info` is what must travel beside them (scales, headers per segment).
+    `packets` are the payload of codecs that produce a bitstream themselves (Opus), of which
+    `payload_bits` count where they are files that wrap a bitstream or fill it up; None: all.
     """
 
-    num_samples: int
-    channels: int
-    rate_hz: int
+    num_samples: int  # that the decoder must return, at `rate_hz`
+    channels: int  # that the decoder must return
+    rate_hz: int  # of the decoded audio
     codes: tuple[Codes, ...] = ()
     side_info: bytes = b""
     packets: tuple[bytes, ...] = ()
@@ -293,60 +229,31 @@ class Codec(Protocol):
         """Decode to exactly ``encoded.num_samples`` samples; stochastic decoders use the seed."""
 
 
-# ------------------------------------------------------------------------------------- metrics
-
-
 Degradation = Literal["noise", "low-pass", "clipping", "shift"]
 
 
 @dataclass(frozen=True)
 class MetricSpec:
-    """What a metric measures and for which signals it has a meaning.
-
-    Attributes
-    ----------
-    name, unit : str
-    better : {"higher", "lower"}
-    range : tuple of float
-        Smallest and largest possible value.
-    rate_hz : int
-        Rate that both signals must have; the runner resamples.
-    mono : bool
-        The runner downmixes both signals; else the metric sees every channel.
-    domains : tuple of str
-        Domains of clips it applies to.
-    aligned : bool
-        The runner first takes away each clip's lag, which it finds close to the codec's delay,
-        and cuts both ends off that a late or early decode may lack.
-    any_length : bool
-        Pairs of unequal length are fine; else they are undefined.
-    version : str
-        Changes whenever values change.
-    implementation : str
-        What computes it, for the record.
-    requires : tuple of str
-        Modules that must be importable.
-    needs_transcript : bool
-        It compares words, and is skipped on clips whose transcript nobody states.
-    ladder : tuple of str
-        Degradations on which the definition makes it monotone: each step worse, each score worse.
-    """
+    """What a metric measures and for which signals it has a meaning."""
 
     name: str
     unit: str
     better: Literal["higher", "lower"]
-    range: tuple[float, float]
-    rate_hz: int
+    range: tuple[float, float]  # smallest and largest possible value
+    rate_hz: int  # rate that both signals must have; the runner resamples
     citation: str
-    version: str = "1"
-    mono: bool = True
-    domains: tuple[Domain, ...] = DOMAINS
+    version: str = "1"  # changes whenever values change
+    mono: bool = True  # the runner downmixes both signals; else the metric sees every channel
+    domains: tuple[Domain, ...] = DOMAINS  # of clips it applies to
+    # The runner first takes away each clip's lag, which it finds close to the codec's delay, and
+    # cuts both ends off that a late or early decode may lack.
     aligned: bool = False
-    any_length: bool = False
+    any_length: bool = False  # pairs of unequal length are fine; else they are undefined
     default: bool = True
-    implementation: str = "snacbench"
-    requires: tuple[str, ...] = ()
-    needs_transcript: bool = False
+    implementation: str = "snacbench"  # what computes it, for the record
+    requires: tuple[str, ...] = ()  # modules that must be importable
+    needs_transcript: bool = False  # skipped on clips whose transcript nobody states
+    # Degradations on which the definition makes it monotone: each step worse, each score worse.
     ladder: tuple[Degradation, ...] = ()
 
 

@@ -10,13 +10,7 @@ MS_PER_S = 1000
 
 
 def kbps(bits: float, duration_s: float) -> float:
-    """Bit rate in kbps (1000 bit/s) of `bits` spent over `duration_s`; lower is cheaper.
-
-    Raises
-    ------
-    ValueError
-        If the duration is not positive.
-    """
+    """Bit rate in kbps (1000 bit/s) of `bits` spent over `duration_s`; lower is cheaper."""
     if duration_s <= 0:
         raise ValueError(f"a rate needs a duration above 0 s, found {duration_s} s")
     return bits / duration_s / BITS_PER_KILOBIT
@@ -28,13 +22,7 @@ def db_from_power_ratio(ratio: float) -> float:
 
 
 def bits_per_code(codebook_size: int) -> int:
-    """Bits that one index into a codebook of `codebook_size` entries takes when packed alone.
-
-    Raises
-    ------
-    ValueError
-        If the codebook has fewer than two entries.
-    """
+    """Whole bits that one index into a codebook of so many entries, at least two, takes."""
     if codebook_size < 2:
         raise ValueError(f"a codebook needs 2 entries or more, found {codebook_size}")
     return math.ceil(math.log2(codebook_size))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.ladder import ladder_of
 from snacbench.tables.run_rows import RunRows

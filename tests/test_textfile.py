@@ -102,18 +102,18 @@ def test_a_table_written_with_spaces_after_commas(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is never closed"),
+        ('a,b\n1,2\n3,"x\n5,6\n', "line 3: the quote that opens here is not closed"),
         (
             'a,b\n1,"x\n3,"y"\n',
-            "line 2: the quote that opens here is closed in line 3 and text fol",
+            "line 2: the quote that opens here is not closed where a cell ends",
         ),
-        ('a,b\n1,"x"y\n', "line 2: the quote that opens here is closed in line 2 and text follows"),
+        ('a,b\n1,"x"y\n', "line 2: the quote that opens here is not closed where"),
         (
             'a,b\n1,"x\n3,4\n5,y"\n',
             "line 2: the quote that opens here encloses line 3, which looks",
         ),
         ('a,b\n1,"x\n3,y"\n', "line 2: the quote that opens here encloses line 3, which looks"),
-        ('a,b,c\n"1\n2","x\n3,4,z\n5,6,7\n', "line 3: the quote that opens here is never closed"),
+        ('a,b,c\n"1\n2","x\n3,4,z\n5,6,7\n', "line 3: the quote that opens here is not closed"),
     ],
 )
 def test_open_quotes_are_named_by_the_line_they_open_in(

@@ -25,12 +25,6 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
         Name or path of a recipe; None: what was given alone.
     given : mapping
         Fields of a `Request` by name, as `normal` takes them.
-
-    Raises
-    ------
-    UserError
-        If there is no such field, no codecs are named, the recipe is wrong, or what it needs is
-        not on this machine.
     """
     told = normal(given)
     if recipe is None:
@@ -49,13 +43,7 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
 
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a `Request` from what a person may write for them: lists as text, paths as text.
-
-    Raises
-    ------
-    UserError
-        If there is no such field.
-    """
+    """Fields of a `Request` from what a person may write for them: lists as text, paths as text."""
     known = [field.name for field in fields(Request)]
     found: dict[str, Any] = {}
     for name, value in given.items():
@@ -72,14 +60,7 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_recipe(found: NamedRecipe, told: Mapping[str, Any]) -> Request:
-    """The recipe's request with what was given in its place, and the record of both.
-
-    Raises
-    ------
-    UserError
-        If the recipe leaves its codecs to whoever runs it and none are named, or the weights that
-        were given could fall back.
-    """
+    """The recipe's request with what was given in its place, and the record of both."""
     written = found.options()
     if "codecs" not in written and not told.get("codecs"):
         raise UserError(

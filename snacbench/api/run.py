@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, fields, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snacbench.api.requests import normal, request_of
-from snacbench.errors import UserError, did_you_mean
-from snacbench.progress import Progress
-from snacbench.request import DEFAULT_SPEED_BUDGET_S
-from snacbench.rows import Coded, Score
-from snacbench.runner import engine
+from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.progress import Progress, Silent
+from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
+from snacbench.rows import Coded, CodedBytes, Score
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.agree import check_agreement
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import late_warnings
 from snacbench.tables.from_runs import (
     Options,
@@ -25,10 +27,12 @@ from snacbench.tables.from_runs import (
     tables_of,
 )
 from snacbench.tables.gate import compare as compare_folders
+from snacbench.tables.gate import shared_metrics
+from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import LAYOUTS
-from snacbench.tables.layouts._parts import Layout
 from snacbench.tables.run_pair import Answer
 from snacbench.tables.run_rows import RunRows, scores_frame
+from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
 from snacbench.tables.writers import WRITERS
@@ -36,6 +40,11 @@ from snacbench.tables.writers import WRITERS
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+    from snacbench.rate.coding.coders import LanguageCoder
+    from snacbench.runner.bitstreams import KeptCodec
+    from snacbench.runner.engine import Outcome
+    from snacbench.weights.policy import WeightsPolicy
 
 Comparison = Answer
 
@@ -84,6 +93,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     UserError
         If the request is wrong, what it needs is not here, or the run cannot go on.
     """
+    from snacbench.api.requests import request_of
+    from snacbench.runner import engine
+
     given = {
         name: value
         for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
@@ -105,14 +117,72 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
 
 
 def load(path: str | Path) -> Run:
-    """A run that lies in a folder.
+    """A run that lies in a folder."""
+    return Run(RunFolder.open(Path(path)))
+
+
+def merge(
+    runs: Sequence[Run | str | Path], out: str | Path, *, progress: Progress | None = None
+) -> Run:
+    """Join runs of one test set, made on different machines, into a new one.
 
     Raises
     ------
     StoreError
-        If there is none.
+        If the runs do not agree on what they must have in common; nothing is written then.
     """
-    return Run(RunFolder.open(Path(path)))
+    from snacbench.store.merging import merge as merge_folders
+
+    folders = [run.folder if isinstance(run, Run) else RunFolder.open(Path(run)) for run in runs]
+    done = merge_folders(folders, Path(out))
+    gone = f", {done.missing} no longer there" if done.missing else ""
+    (progress or Silent()).note(
+        f"{len(runs)} runs merged; {done.repeated} rows were in several; "
+        f"decoded files: {done.linked} linked, {done.copied} copied{gone}"
+    )
+    return finished(done.folder)
+
+
+def score_files(  # noqa: PLR0913 - all but the first three are keywords
+    reference: str | Path,
+    degraded: str | Path,
+    out: str | Path | None = None,
+    *,
+    name: str | None = None,
+    kbps: float | None = None,
+    align: bool = False,
+    progress: Progress | None = None,
+    **asked: Any,
+) -> Run:
+    """Score two files, or two folders matched by name, as the output of an outside codec.
+
+    Parameters
+    ----------
+    name : str
+        What to call the codec; by default as `degraded` is called.
+    kbps : float
+        Its rate, as its maker states it.
+    align : bool
+        First take the delay that is found away from every file.
+    **asked
+        Other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``.
+
+    Raises
+    ------
+    UserError
+        If the files do not belong together, or a name is unknown.
+    """
+    from snacbench.api.requests import normal
+    from snacbench.runner.outside import score_files as score_outside
+
+    given = {key: value for key, value in {**asked, "out": out}.items() if value is not None}
+    called = name or Path(degraded).stem
+    request = Request(
+        data=str(reference),
+        outside=OutsideFiles(Path(degraded), called, kbps, align),
+        **normal(given),
+    )
+    return finished(score_outside(request, progress=progress))
 
 
 def compare(  # noqa: PLR0913 - keyword-only options of one comparison
@@ -198,10 +268,17 @@ class Run:
         """All numbers of the run, read once."""
         return RunRows.load(self.folder)
 
+    def rows_for(self, *, histograms: bool) -> RunRows:
+        """Its numbers; without `histograms`, which take longest to read, if nobody needs them."""
+        whole = histograms or "rows" in self.__dict__
+        return self.rows if whole else RunRows.load(self.folder, histograms=False)
+
     @cached_property
-    def outcome(self) -> engine.Outcome:
+    def outcome(self) -> Outcome:
         """How many rows there are, how many failed, and the first of those."""
-        return engine.outcome_of(self.folder)
+        from snacbench.runner.engine import outcome_of
+
+        return outcome_of(self.folder)
 
     @property
     def ok(self) -> bool:
@@ -211,7 +288,9 @@ class Run:
     @property
     def warnings(self) -> list[str]:
         """What to know of the recordings and decodes before believing the numbers."""
-        return [*engine.source_warnings(self.folder), *late_warnings(self.rows)]
+        from snacbench.runner.engine import source_warnings
+
+        return [*source_warnings(self.folder), *late_warnings(self.rows)]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -264,37 +343,65 @@ class Run:
         **options
             Fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``, ``baseline``,
             ``digits``, ``published``, ``labels``, ``title``, ``caption``.
-
-        Raises
-        ------
-        UserError
-            If a name is none of those there are.
         """
-        if format not in WRITERS:
-            raise UserError(f"no format named {format!r}; {did_you_mean(format, WRITERS)}")
+        written = writer_named(format)
+        return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
+
+    def rates(
+        self,
+        format: str = "markdown",
+        *,
+        beside: Sequence[Run] = (),
+        by: By = "all",
+        codebooks: bool = False,
+    ) -> str:
+        """What codecs really need, as text: nominal, actual, entropy; how codebooks are used.
+
+        `format` as for `table`; `codebooks`: a line for every codebook too.
+        """
         runs = [self, *beside]
-        chosen = layout_named(layout, [one.folder for one in runs])
-        return WRITERS[format](tables(runs, chosen, Options(**options), codecs=codecs))
+        tables = ladder_tables([one.rows for one in runs], by=by, codebooks=codebooks)
+        return writer_named(format)(tables)
+
+    def savings(
+        self,
+        of: Sequence[str],
+        *,
+        against: Sequence[str] = (),
+        metrics: Sequence[str] = (),
+        domains: Sequence[str] = (),
+        beside: Sequence[Run] = (),
+    ) -> list[Saving]:
+        """How much rate the models `of` save against others, all by default; see docs/rates.md."""
+        for other in beside:
+            check_agreement(
+                self.folder, other.folder, why="cannot be set side by side", metrics=metrics
+            )
+        rows = [one.rows_for(histograms=False) for one in (self, *beside)]
+        specs = list(shared_metrics(rows, metrics).values())
+        return savings(rows, specs, of=of, against=against, domains=domains)
 
     def plot(self, name: str, *, beside: Sequence[Run] = (), **options: Any) -> Figure:
         """Draw a plot, one of ``sb.names("plots")``; nothing is written.
 
         `options` are ``metric``, ``rate``, ``domain``, ``width``, ``baseline``, ``codecs``,
         ``labels``, ``title`` and ``caption``, see docs/plots.md.
-
-        Raises
-        ------
-        UserError
-            If a name is none of those there are.
         """
         from snacbench.plots.drawing import plot
 
         return plot([self.rows, *(one.rows for one in beside)], name, **options)
 
     def report(
-        self, out: str | Path | None = None, *, clips: int | None = None, lossless: bool = False
+        self,
+        out: str | Path | None = None,
+        *,
+        clips: int | None = None,
+        lossless: bool = False,
+        progress: Progress | None = None,
     ) -> Path:
         """Write a report with players into a folder (``report`` in the run's), and return that.
+
+        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`.
 
         Raises
         ------
@@ -302,14 +409,21 @@ class Run:
             If the folder holds something else, or cannot be written.
         """
         from snacbench.report.build import DEFAULT_CLIPS, build_report
+        from snacbench.runner.engine import source_warnings
 
+        shown = progress or Silent()
         made = build_report(
             self.folder,
             Path(out) if out else self.path / "report",
             lossless=lossless,
             clips=DEFAULT_CLIPS if clips is None else clips,
-            about_sources=self.warnings,
+            about_sources=source_warnings(self.folder),
+            begin=lambda count: shown.begin("players", count),
+            step=lambda: shown.step("players"),
         )
+        for problem in made.problems:
+            shown.note(problem, warning=True)
+        shown.note(f"{made.num_clips} clips with players, {made.num_bytes / 1e6:.1f} MB")
         return made.index.parent
 
     def score(  # noqa: PLR0913 - keyword-only options of one verb
@@ -322,13 +436,10 @@ class Run:
         offline: bool = False,
         progress: Progress | None = None,
     ) -> Run:
-        """Score the decodes by metrics that the run lacks; nothing is coded again.
+        """Score the decodes by metrics that the run lacks; nothing is coded again."""
+        from snacbench.api.requests import normal
+        from snacbench.runner import engine
 
-        Raises
-        ------
-        UserError
-            If no metric is named or known, or one lacks what it needs.
-        """
         names = normal({"metrics": metrics})["metrics"]
         engine.score_again(
             self.folder,
@@ -342,57 +453,157 @@ class Run:
         return finished(RunFolder.open(self.path))
 
     def measure_speed(
-        self, budget_s: float = DEFAULT_SPEED_BUDGET_S, *, progress: Progress | None = None
+        self,
+        budget_s: float = DEFAULT_SPEED_BUDGET_S,
+        *,
+        offline: bool = False,
+        progress: Progress | None = None,
     ) -> Run:
-        """Time all operating points again on this machine, `budget_s` seconds each.
+        """Time all operating points again on this machine, `budget_s` seconds each."""
+        from snacbench.runner import engine
 
-        Raises
-        ------
-        UserError
-            If the codecs are no longer those of the run.
-        """
-        engine.measure_speed(self.folder, budget_s=budget_s, progress=progress)
+        engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=progress)
         return finished(RunFolder.open(self.path))
 
+    def entropy(  # noqa: PLR0913 - keyword-only options of one verb
+        self,
+        coders: Sequence[str] = ENTROPY_CODERS,
+        *,
+        codecs: str = "",
+        shuffled: bool = False,
+        seed: int = 0,
+        save_tables: str | Path | None = None,
+        weights: str | Sequence[str] = (),
+        offline: bool = False,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """Write the codes that the run kept with entropy coders; the bytes become rows of the run.
 
-def layout_named(name: str | None, folders: Sequence[RunFolder]) -> Layout:
-    """A layout by name; without one, that of the runs' recipe if they followed the same.
+        Parameters
+        ----------
+        coders : sequence of str
+            ``static``, ``adaptive``, ``context``; ``language-model``: EnCodec's own.
+        shuffled : bool
+            Also code tokens permuted by `seed`, a control in which context can save nothing.
+        save_tables : path
+            A folder for the trained tables, two per codec.
+        weights, offline
+            Of the language model, as for a run.
 
-    Raises
-    ------
-    UserError
-        If there is none of that name.
-    """
-    if name is None:
-        followed = {folder.run.request.from_recipe for folder in folders}
-        tables = {recipe.table if recipe else "default" for recipe in followed}
-        named = tables.pop() if len(tables) == 1 else "default"
-        return LAYOUTS.get(named, LAYOUTS["default"])
-    if name not in LAYOUTS:
-        raise UserError(f"no layout named {name!r}; {did_you_mean(name, LAYOUTS)}")
-    return LAYOUTS[name]
+        Returns
+        -------
+        DataFrame
+            ``codec``, ``nominal_kbps``, ``coder``, ``shuffled``, ``actual_kbps``, ``coded_kbps``,
+            ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
+            ``saves_by_context`` (share of what ``adaptive`` needs).
+        """
+        from snacbench.api.requests import normal
+        from snacbench.rate.coding import heldout
+        from snacbench.rate.coding.coders import LANGUAGE_CODER
+        from snacbench.rate.coding.trained import write_tables
+        from snacbench.runner.bitstreams import kept_clips, kept_codecs
+        from snacbench.weights.policy import parse_policy
+
+        known, shown = (*ENTROPY_CODERS, LANGUAGE_CODER), progress or Silent()
+        for name in coders or ("",):
+            if name not in known:
+                raise UnknownName(f"no entropy coder {name!r}; {did_you_mean(name, known)}")
+        policy = parse_policy(normal({"weights": weights})["weights"], offline=offline)
+        kept = kept_codecs(self.folder)
+        chosen = among([codec.spec for codec in kept], codecs) if codecs else ()
+        kept = [codec for codec in kept if not codecs or codec.spec in chosen]
+        trained = [coder for coder in coders if coder != LANGUAGE_CODER]
+        with self.folder.locked():
+            for codec in kept:
+                name, sizes = codec.spec.name, codec.codebook_sizes
+                clips = kept_clips(self.folder, codec)
+                shown.begin(name, len(clips) * len(coders) * (1 + shuffled))
+                if save_tables:
+                    Path(save_tables).mkdir(parents=True, exist_ok=True)
+                    halves = heldout.cross_fitted(name, clips, sizes)
+                    for number, (made, _) in enumerate(halves, start=1):
+                        write_tables(Path(save_tables) / f"{name}.half{number}.npz", made)
+                language = None
+                if LANGUAGE_CODER in coders:
+                    language = _language_coder(codec.spec.model, policy, shown)
+                for control in (False, True) if shuffled else (False,):
+                    how: dict[str, Any] = {"shuffled": control, "seed": seed}
+                    found: list[Iterator[CodedBytes]] = []
+                    if trained:
+                        found += [heldout.held_out_rows(name, clips, sizes, coders=trained, **how)]
+                    if language:
+                        given = heldout.shuffled_clips(clips, seed) if control else clips
+                        rows = heldout.coded_rows(name, given, sizes, language, shuffled=control)
+                        found.append(rows)
+                    self.folder.append(_stepped(chain(*found), shown, name))
+        return _coder_frame(self.folder, kept)
+
+
+def _stepped(rows: Iterable[CodedBytes], shown: Progress, stage: str) -> Iterator[CodedBytes]:
+    for row in rows:
+        shown.step(stage)
+        yield row
+
+
+def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> LanguageCoder | None:
+    from snacbench.codecs.encodec import LANGUAGE_MODELS, load_language_model
+    from snacbench.rate.coding.coders import LanguageCoder
+    from snacbench.weights.locate import locate
+
+    if model not in LANGUAGE_MODELS:
+        shown.note(f"{model} has no language model")
+        return None
+    located = locate(LANGUAGE_MODELS[model], policy, shown)
+    assert located is not None
+    return LanguageCoder(load_language_model(model, located))
+
+
+def _coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
+    import pandas as pd
+
+    from snacbench.runner.bitstreams import CoderRate, coder_rates
+
+    rows, found = list(folder.read(CodedBytes)), []
+    for codec in codecs:
+        spec = codec.spec
+        rates = coder_rates(codec, (row for row in rows if row.codec == spec.name))
+        # What a context model falls back on, over the same clips.
+        base = {(r.shuffled, r.clips): r.coded_kbps for r in rates if r.coder == "adaptive"}
+        for rate in rates:
+            by = base.get((rate.shuffled, rate.clips)) if rate.coder in CONTEXT_CODERS else None
+            saves = rate.saves_over(rate.actual_kbps)
+            by_context = math.nan if by is None else rate.saves_over(by)
+            kbps = math.nan if spec.nominal_kbps is None else spec.nominal_kbps
+            found.append((spec.name, kbps, *astuple(rate), saves, by_context))
+    rate_columns = [field.name for field in fields(CoderRate)]
+    columns = ["codec", "nominal_kbps", *rate_columns, "saves", "saves_by_context"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def writer_named(format: str) -> Callable[[Sequence[Table]], str]:
+    """What writes tables in a format; raises `UnknownName` if there is none of that name."""
+    if format not in WRITERS:
+        raise UnknownName(f"no format named {format!r}; {did_you_mean(format, WRITERS)}")
+    return WRITERS[format]
 
 
 def tables(
-    runs: Sequence[Run], layout: Layout, options: Options, *, codecs: str = ""
+    runs: Sequence[Run], layout: str | None, options: Options, *, codecs: str = ""
 ) -> list[Table]:
-    """The tables of runs in a layout.
-
-    Raises
-    ------
-    UserError
-        If a codec is none of the runs, or the layout has no published figures and these are
-        asked for.
-    """
-    if options.published and not layout.published:
+    """The tables of runs in a layout; by default that of the recipe which all of them followed."""
+    if layout is None:
+        followed = (run.request.from_recipe for run in runs)
+        named = {recipe.table if recipe else "default" for recipe in followed}
+        layout = named.pop() if len(named) == 1 and named <= LAYOUTS.keys() else "default"
+    if layout not in LAYOUTS:
+        raise UnknownName(f"no layout named {layout!r}; {did_you_mean(layout, LAYOUTS)}")
+    if options.published and not LAYOUTS[layout].published:
         having = ", ".join(name for name, one in LAYOUTS.items() if one.published)
-        raise UserError(
-            f"there are no published figures for the layout {layout.name}; choose {having}"
-        )
-    rows = [run.rows for run in runs]
+        raise UserError(f"there are no published figures for the layout {layout}; choose {having}")
+    rows = [run.rows_for(histograms=LAYOUTS[layout].histograms) for run in runs]
     if codecs:
         specs = among([spec for one in rows for spec in one.run.codecs], codecs)
         rows = [one.only({spec.name for spec in specs}) for one in rows]
     if options.baseline:
         options = replace(options, significance=True)
-    return tables_of(rows, layout, options)
+    return tables_of(rows, LAYOUTS[layout], options)

@@ -19,12 +19,14 @@ from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError,
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, Coder, coder_named
-from snacbench.rate.coding.tables import read_tables
-from snacbench.request import Channels, OutsideFiles, Request
+from snacbench.rate.coding.trained import read_tables
+from snacbench.request import Channels, Request
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
+from snacbench.runner.contract import Finding
+from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
-from snacbench.runner.outside import score_files
-from snacbench.runner.signals import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
 
 if TYPE_CHECKING:
@@ -93,20 +95,15 @@ def score(
     UserError
         If a name is unknown, or the two do not belong together.
     """
-    from snacbench.tables.run_rows import scores_frame
+    from snacbench.api.run import score_files
 
     with tempfile.TemporaryDirectory() as place:
         paths = [
             _file(signal, rate_hz, Path(place) / f"{called}.wav", called)
             for called, signal in (("reference", reference), ("degraded", degraded))
         ]
-        request = Request(
-            data=str(paths[0]),
-            outside=OutsideFiles(paths[1], "degraded"),
-            out=Path(place) / "run",
-            **normal({"metrics": metrics, **asked}),
-        )
-        return scores_frame(score_files(request))
+        asked = {"metrics": metrics, **asked}
+        return score_files(paths[0], paths[1], Path(place) / "run", name="degraded", **asked).scores
 
 
 def _file(signal: Signal, rate_hz: int | None, path: Path, called: str) -> Path:
@@ -159,13 +156,7 @@ class OpenMetric:
 
 
 def metric(name: str) -> OpenMetric:
-    """A metric by name.
-
-    Raises
-    ------
-    UserError
-        If there is none of that name, or what it needs is not installed.
-    """
+    """A metric by name."""
     (found,) = select_metrics([name])
     found.ready()
     return OpenMetric(found)
@@ -223,6 +214,24 @@ def codec(
     return OpenCodec(codec_meant(selector, rules, progress, offline=offline))
 
 
+def check_codec(
+    selector: str,
+    *,
+    weights: str | Sequence[str] = "auto",
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """What every selected operating point was checked for, for a codec's author.
+
+    A finding has ``codec``, ``check`` and ``reason``, which is empty where the promise is kept.
+    """
+    rules = normal({"weights": weights})["weights"]
+    codecs, policy, _ = plan_codecs(Request(codecs=selector, weights=rules, offline=offline))
+    check_packages(codecs)
+    located = locate_all(codecs, policy, progress)
+    return [finding for one in located for finding in findings(one)]
+
+
 def encode(  # noqa: PLR0913 - keyword-only options of one verb
     source: Signal,
     target: str | Path,
@@ -249,13 +258,8 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
         Downmix, or keep two channels, as a run does.
     seed : int
         Of the decoder's random numbers, for decoders that draw any.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, or what the codec needs is not here.
     """
-    writer = coder_of(coder, tables)
+    writer = _coder(coder, tables)
     audio = source_signal(audio_of(source, rate_hz), channels)
     rules = normal({"weights": weights})["weights"]
     loaded = codec_meant(codec, rules, progress, offline=offline)
@@ -292,9 +296,14 @@ def decode(  # noqa: PLR0913 - keyword-only options of one verb
         raise UserError(f"expected a name that ends in .wav or .flac, found {target}")
     data = load_bytes(path)
     rules = normal({"weights": weights})["weights"]
+
+    def coder_named_in(header: Header) -> Coder | None:
+        trained = tables if header.tables_sha256 else None
+        return _coder(header.coder, trained) if header.coder in CODERS else None
+
     try:
         loaded = codec_of(parse(data).header, rules, progress, selector=codec, offline=offline)
-        bitstream = read_container(data, lambda header: coder_named_in(header, tables))
+        bitstream = read_container(data, coder_named_in)
         audio = decode_bitstream(bitstream, loaded)
     except (BitstreamError, CodecError) as error:
         raise type(error)(f"{path}: {error}") from error
@@ -303,22 +312,9 @@ def decode(  # noqa: PLR0913 - keyword-only options of one verb
     return audio
 
 
-def coder_of(name: str, tables: str | Path | None) -> Coder:
-    """The coder of a name, with trained tables where there are some.
-
-    Raises
-    ------
-    UserError
-        If it needs tables and none are given, or they cannot be read.
-    """
+def _coder(name: str, tables: str | Path | None) -> Coder:
+    """The coder of a name, with trained tables where there are some."""
     return coder_named(name, read_tables(Path(tables)) if tables else None)
-
-
-def coder_named_in(header: Header, tables: str | Path | None) -> Coder | None:
-    """The coder that a file names, None if there is none here; see `container.Coders`."""
-    if header.coder not in CODERS:
-        return None
-    return coder_of(header.coder, tables if header.tables_sha256 else None)
 
 
 def names(kind: str) -> list[str]:
@@ -327,11 +323,6 @@ def names(kind: str) -> list[str]:
     Parameters
     ----------
     kind : {"codecs", "families", "metrics", "sets", "recipes", "layouts", "plots", "coders"}
-
-    Raises
-    ------
-    UnknownName
-        If it is none of these.
     """
     from snacbench import plugins
     from snacbench.plots.drawing import plots

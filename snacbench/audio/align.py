@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
+from snacbench.later import np
 from snacbench.types import Audio, FloatSamples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_DELAY_S = 0.5
 """How late or early a codec may be for its delay to be looked for."""
@@ -36,14 +39,9 @@ _PROMINENT = 8.0  # independent noise gets to 5 over the lags that are looked at
 class Match:
     """Where one signal matches another best.
 
-    Attributes
-    ----------
-    lag : int
-        In samples; positive: the second signal comes late.
-    correlation : float
-        -1 to 1; negative: its polarity is inverted.
-    prominence : float
-        Height of the peak over the effective value of all lags' correlations.
+    `lag` is in samples, positive where the second signal comes late; `correlation`, -1 to 1, is
+    negative where its polarity is inverted; `prominence` is the height of the peak over the
+    effective value of all lags' correlations.
     """
 
     lag: int
@@ -62,8 +60,7 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     Both are half whitened, by the square root of the reference's smoothed magnitude spectrum:
     without, the pitch of voices and instruments decides where the peak lies; wholly whitened,
     bands that a codec fills with noise count as much as those it codes. Channels, of which both
-    have as many, are summed. Of long signals the same
-    30 s from the middle count.
+    have as many, are summed. Of long signals the same 30 s from the middle count.
 
     Returns
     -------
@@ -73,7 +70,8 @@ def cross_correlation(*, reference: Audio, degraded: Audio, max_lag: int) -> NDA
     """
     length = round(_SEARCHED_S * reference.rate_hz)
     start = max(0, min(reference.num_samples, degraded.num_samples) - length) // 2
-    x, y = (_centred(audio.samples[:, start : start + length]) for audio in (reference, degraded))
+    cut = [a.samples[:, start : start + length].astype(np.float64) for a in (reference, degraded)]
+    x, y = (samples - samples.mean(axis=1, keepdims=True) for samples in cut)
     if not (np.ptp(x, axis=1).any() and np.ptp(y, axis=1).any()):
         return np.zeros(2 * max_lag + 1)
     size = next_fast_len(max(x.shape[1], y.shape[1]) + max_lag, real=True)
@@ -96,11 +94,9 @@ def strongest(curve: NDArray[np.float64]) -> Match:
     Of peaks as high as each other, which periodic signals have, the one nearest to lag 0; one of
     inverted polarity only where it stands out.
     """
-    upright, inverted = _peak(curve), _peak(-curve)
-    turned = inverted.correlation > _INVERTED_STANDS_OUT * upright.correlation
-    lag, height = (
-        (inverted.lag, -inverted.correlation) if turned else (upright.lag, upright.correlation)
-    )
+    (lag, height), (inverted_lag, inverted) = _peak(curve), _peak(-curve)
+    if inverted > _INVERTED_STANDS_OUT * height:
+        lag, height = inverted_lag, -inverted
     effective = float(np.sqrt(np.mean(curve**2)))
     return Match(lag, height, abs(height) / effective if effective else 0.0)
 
@@ -115,7 +111,7 @@ def best_lag(*, reference: Audio, degraded: Audio, around: int, reach: int) -> M
     shifted.
     """
     num_samples = min(reference.num_samples, degraded.num_samples)
-    reach = min(reach, _margin(num_samples, reference.rate_hz))
+    reach = min(reach, common_part(num_samples, reference.rate_hz)[0])
     first, last = around - reach, around + reach
     start, stop = common_part(num_samples, reference.rate_hz, earliest=first, latest=last)
     if stop - start < 2:
@@ -144,7 +140,7 @@ def common_part(
     `earliest` to `latest`, in samples, is compared as far as these leave it; if that is nothing,
     the part is empty.
     """
-    margin = _margin(num_samples, rate_hz)
+    margin = min(round(_MARGIN_S * rate_hz), num_samples // _SHORT_CLIPS_PART)
     start = max(margin, -earliest)
     return start, max(start, num_samples - max(margin, latest))
 
@@ -161,27 +157,19 @@ def advanced(audio: Audio, samples: int) -> Audio:
     return Audio(shifted, audio.rate_hz)
 
 
-def _margin(num_samples: int, rate_hz: int) -> int:
-    return min(round(_MARGIN_S * rate_hz), num_samples // _SHORT_CLIPS_PART)
-
-
-def _centred(samples: FloatSamples) -> NDArray[np.float64]:
-    exact = samples.astype(np.float64)
-    return np.asarray(exact - exact.mean(axis=1, keepdims=True))
-
-
 def _energy(half_spectrum: NDArray[np.complex128]) -> float:
     return float(np.sum(half_spectrum.real**2 + half_spectrum.imag**2))
 
 
-def _peak(curve: NDArray[np.float64]) -> Match:
+def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
+    """Lag and height of the highest peak, the one nearest to lag 0 of equal ones."""
     middle, top = len(curve) // 2, float(curve.max())
     if top <= 0:
-        return Match(0, 0.0)
+        return 0, 0.0
     walled = np.pad(curve, 1, constant_values=-np.inf)
     is_peak = (curve >= walled[:-2]) & (curve >= walled[2:]) & (curve >= _TIED_PEAK * top)
     at = min(np.flatnonzero(is_peak).tolist(), key=lambda k: abs(k - middle))
-    return Match(at - middle, float(curve[at]))
+    return at - middle, float(curve[at])
 
 
 def _correlations(reference: FloatSamples, degraded: FloatSamples) -> NDArray[np.float64]:

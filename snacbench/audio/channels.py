@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from snacbench.errors import AudioError
+from snacbench.later import np
 from snacbench.types import Audio
 
 
@@ -17,13 +16,7 @@ def downmix(audio: Audio) -> Audio:
 
 
 def upmix(audio: Audio, channels: int) -> Audio:
-    """Copy a mono signal into every one of `channels` channels.
-
-    Raises
-    ------
-    AudioError
-        If the signal is not mono.
-    """
+    """Copy a mono signal into every one of `channels` channels; another is an `AudioError`."""
     if audio.channels == channels:
         return audio
     if audio.channels != 1:

@@ -18,10 +18,6 @@ from typing import NamedTuple
 
 _WINDOW_BYTES = 1 << 16
 _MAX_CHUNKS = 10_000
-# Programs that write to a pipe leave a size open: all ones, or about half of them.
-_OPEN_32_BITS = 0x7FFF_0000
-_OPEN_HALF = range(_OPEN_32_BITS, 0x8000_1000)
-_OPEN_FULL = 0xFFFF_0000
 _MPEG_IN_WAVE = (0x50, 0x55)  # format tags of layers 2 and 3
 _TRUNCATED = ": the file is truncated or damaged; fetch it again"
 _JOINED = "another recording begins after it in the same file; split them"
@@ -29,30 +25,14 @@ _JOINED = "another recording begins after it in the same file; split them"
 
 @dataclass(frozen=True)
 class Extent:
-    """How much audio a file states and how much of it is there.
+    """How much audio a file states and how much of it is there."""
 
-    Attributes
-    ----------
-    stated : int or None
-        In bytes or frames of the container; None: its header leaves the length open.
-    held : int
-        In the same unit.
-    per_s : float or None
-        Units per second, where the header tells.
-    problem : str
-        Why the file is not one whole recording; empty if it is.
-    known : bool
-        Whether this module knows the container.
-    decode_to_end : bool
-        The length is only known once everything is decoded, and libsndfile would estimate it.
-    """
-
-    stated: int | None = None
-    held: int = 0
-    per_s: float | None = None
-    problem: str = ""
-    known: bool = True
-    decode_to_end: bool = False
+    stated: int | None = None  # in bytes or frames; None: the header leaves the length open
+    held: int = 0  # in the same unit
+    per_s: float | None = None  # such units, where the header tells
+    problem: str = ""  # why the file is not one whole recording
+    known: bool = True  # whether this module knows the container
+    decode_to_end: bool = False  # only decoding tells the length, which libsndfile would estimate
 
     @property
     def is_cut(self) -> bool:
@@ -99,15 +79,11 @@ class View:
 def extent_of(view: View, *, thorough: bool = True) -> Extent:
     """What a file states of its length, and what it holds.
 
-    Parameters
-    ----------
-    view : View
-    thorough : bool
-        Look through the whole file where a header does not tell all: for pages and frames that
-        are missing, and for further recordings. False: read the header alone.
+    `thorough` looks through the whole file where a header does not tell all: for pages and frames
+    that are missing, and for further recordings. Else the header alone is read.
     """
     view.thorough = thorough
-    start = after_id3(view)
+    start = _after_id3(view, 0)
     head = view.at(start, 32)
     for magic, place, parse in _CONTAINERS:
         if head[place : place + len(magic)] == magic:
@@ -119,7 +95,7 @@ def extent_of(view: View, *, thorough: bool = True) -> Extent:
     return _mpeg(view, start)
 
 
-def after_id3(view: View, place: int = 0) -> int:
+def _after_id3(view: View, place: int) -> int:
     """Where what follows ID3v2 tags begins."""
     while (tag := view.at(place, 10))[:3] == b"ID3" and len(tag) == 10:
         size = sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
@@ -127,16 +103,16 @@ def after_id3(view: View, place: int = 0) -> int:
     return place
 
 
-# ------------------------------------------------------------------------ containers of chunks
+# ------------------------------------------------------------- sound in one stretch of bytes
+
+_RIFF, _IFF, _W64, _CAF = "<4sI", ">4sI", "<16sQ", ">4sq"  # name and size of a chunk
+_ALIGNED = {_RIFF: 2, _IFF: 2, _W64: 8, _CAF: 1}
+_FIRST_CHUNKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b"fLaC", b"OggS")
 
 
 class _Chunk(NamedTuple):
     place: int
     size: int
-
-
-_RIFF, _IFF, _W64, _CAF = "<4sI", ">4sI", "<16sQ", ">4sq"  # name and size of a chunk
-_FIRST_CHUNKS = (b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b"fLaC", b"OggS")
 
 
 class _Chunks:
@@ -146,7 +122,6 @@ class _Chunks:
         self.named: dict[bytes, list[_Chunk]] = {}
         self.end, self.problem = 0, ""
         head_size, wide = struct.calcsize(layout), None
-        align = {_W64: 8, _CAF: 1}.get(layout, 2)
         for _ in range(_MAX_CHUNKS):
             head = view.at(place, head_size)
             if len(head) < head_size or not _is_name(head[:4]):
@@ -164,7 +139,7 @@ class _Chunks:
             self.end = place + head_size + size
             if size < 0:
                 return
-            place = self.end + (-size % align)
+            place = self.end + (-size % _ALIGNED[layout])
 
     def first(self, name: bytes) -> _Chunk | None:
         return next(iter(self.named.get(name, ())), None)
@@ -174,8 +149,20 @@ def _is_name(name: bytes) -> bool:
     return name.isascii() and name.decode().isprintable()
 
 
-def _is_open(size: int) -> bool:
-    return size in _OPEN_HALF or size >= _OPEN_FULL
+def _stretch(
+    view: View, place: int, stated: int | None, per_s: float = 0.0, problem: str = ""
+) -> Extent:
+    """Sound from a place on; of as many bytes as are stated, if any are."""
+    held = max(0, view.size - place)
+    return Extent(stated, held if stated is None else min(held, stated), per_s or None, problem)
+
+
+def _is_open(view: View, place: int, size: int) -> bool:
+    """Whether a size was left open, as by programs that write to a pipe: all ones, or about half.
+
+    No such size is meant where the file is shorter.
+    """
+    return (0x7FFF_0000 <= size <= 0x8000_0FFF or size >= 0xFFFF_0000) and view.size < place + size
 
 
 def _joined(view: View, end: int) -> str:
@@ -183,8 +170,13 @@ def _joined(view: View, end: int) -> str:
     return _JOINED if view.at(end, 4).startswith((*_FIRST_CHUNKS, b".snd", b"NIST")) else ""
 
 
-def _wave(view: View, start: int, layout: str) -> Extent:
-    """WAV and its relatives: RIFF, RIFX, RF64, BW64."""
+def _riff(view: View, start: int) -> Extent:
+    """WAV and its relatives: RIFF, RIFX, RF64, BW64; and AVI."""
+    if view.at(start + 8, 4) == b"AVI ":
+        stated, held = view.unpack("<I", start + 4)[0], view.size - start - 8
+        cut = f"it holds {held} of the {stated} bytes that its header states{_TRUNCATED}"
+        return Extent(stated or None, held, problem=cut if held < stated else "")
+    layout = _IFF if view.at(start, 4) == b"RIFX" else _RIFF
     chunks = _Chunks(view, start + 12, layout)
     found, fmt = chunks.named.get(b"data", ()), chunks.first(b"fmt ")
     if not found:
@@ -192,53 +184,39 @@ def _wave(view: View, start: int, layout: str) -> Extent:
     problem = chunks.problem
     if sum(chunk.size > 0 for chunk in found) > 1:
         problem = f"it holds {len(found)} data chunks; join them into one"
-    order, first = layout[0], found[0]
+    order, (place, stated) = layout[0], found[0]
     tag, _, _, bytes_per_s = view.unpack(f"{order}HHII", fmt.place if fmt else view.size)
-    held = max(0, view.size - first.place)
+    held = max(0, view.size - place)
     # A header that was never completed states 0; a file that really holds nothing ends in chunks.
-    never_completed = first.size == 0 and chunks.end < view.size - 1
-    is_open = never_completed or (_is_open(first.size) and held < first.size)
-    if view.search(b"WAVEfmt ", first.place if is_open else chunks.end) > 0:
+    never_completed = stated == 0 and chunks.end < view.size - 1
+    is_open = never_completed or _is_open(view, place, stated)
+    if view.search(b"WAVEfmt ", place if is_open else chunks.end) > 0:
         problem = problem or _JOINED
     if is_open:
         return Extent(None, held, bytes_per_s, problem, decode_to_end=never_completed)
-    held = min(held, first.size)
     # Where the outer size is that of the file, the inner one was written wrong.
+    held = min(held, stated)
     is_whole = view.unpack(f"{order}I", start + 4)[0] == view.size - start - 8
-    stated = held if is_whole else first.size
-    return Extent(stated, held, bytes_per_s or None, problem, decode_to_end=tag in _MPEG_IN_WAVE)
+    to_end = tag in _MPEG_IN_WAVE
+    stated = held if is_whole else stated
+    return Extent(stated, held, bytes_per_s or None, problem, decode_to_end=to_end)
 
 
-def _riff(view: View, start: int) -> Extent:
-    if view.at(start + 8, 4) != b"AVI ":
-        return _wave(view, start, _IFF if view.at(start, 4) == b"RIFX" else _RIFF)
-    stated, held = view.unpack("<I", start + 4)[0], view.size - start - 8
-    cut = f"it holds {held} of the {stated} bytes that its header states{_TRUNCATED}"
-    return Extent(stated or None, held, problem=cut if held < stated else "")
-
-
-def _form(view: View, start: int) -> Extent:
-    """AIFF, AIFF-C, and 8SVX."""
+def _aiff(view: View, start: int) -> Extent:
+    """AIFF and AIFF-C."""
     chunks = _Chunks(view, start + 12, _IFF)
-    data = chunks.first(b"SSND") or chunks.first(b"BODY")
-    if data is None:
+    data, common = chunks.first(b"SSND"), chunks.first(b"COMM")
+    if data is None or common is None:
         return Extent(known=False, problem=chunks.problem)
-    before = 8 if b"SSND" in chunks.named else 0  # offset and size of blocks
-    held, stated = max(0, view.size - data.place - before), max(0, data.size - before)
-    frames, per_s = 0, 0.0
-    if common := chunks.first(b"COMM"):
-        frames, _, exponent, mantissa = view.unpack(">IHHQ", common.place + 2)
-        rate_hz = mantissa / 2**63 * 2.0 ** (min(exponent, 16_500) - 16_383)
-        frames *= 64 if view.at(common.place + 18, 4) == b"ima4" else 1  # counted in packets
-        per_s = stated * rate_hz / frames if frames else 0.0
-    elif header := chunks.first(b"VHDR"):
-        sample_bytes = 2 if view.at(start + 8, 4) == b"16SV" else 1
-        per_s = float(sample_bytes * view.unpack(">H", header.place + 12)[0])
-    if (data.size == 0 and frames == 0) or (_is_open(data.size) and held < data.size):
-        return Extent(None, held, problem=chunks.problem)
+    place, stated = data.place + 8, max(0, data.size - 8)  # behind offset and size of blocks
+    frames, _, exponent, mantissa = view.unpack(">IHHQ", common.place + 2)
+    rate_hz = mantissa / 2**63 * 2.0 ** (min(exponent, 16_500) - 16_383)
+    frames *= 64 if view.at(common.place + 18, 4) == b"ima4" else 1  # counted in packets
+    if (data.size == 0 and frames == 0) or _is_open(view, place, data.size):
+        return _stretch(view, place, None, problem=chunks.problem)
     if view.unpack(">I", start + 4)[0] == view.size - start - 8:  # the inner size is wrong
-        stated = min(held, stated)
-    return Extent(stated, min(held, stated), per_s or None, chunks.problem)
+        stated = min(view.size - place, stated)
+    return _stretch(view, place, stated, stated * rate_hz / max(frames, 1), chunks.problem)
 
 
 def _wave64(view: View, start: int) -> Extent:
@@ -246,41 +224,38 @@ def _wave64(view: View, start: int) -> Extent:
     data, fmt = chunks.first(b"data"), chunks.first(b"fmt ")
     if data is None:
         return Extent(known=False, problem=chunks.problem)
-    held = max(0, view.size - data.place)
-    if data.size <= 0 or data.size >= 2**62:
-        return Extent(None, held, problem=chunks.problem)
+    if not 0 < data.size < 2**62:
+        return _stretch(view, data.place, None, problem=chunks.problem)
     bytes_per_s = view.unpack("<I", fmt.place + 8)[0] if fmt else 0
     problem = chunks.problem or _joined(view, data.place + data.size)
-    return Extent(data.size, min(held, data.size), bytes_per_s or None, problem)
+    return _stretch(view, data.place, data.size, bytes_per_s, problem)
 
 
 def _caf(view: View, start: int) -> Extent:
     chunks = _Chunks(view, start + 8, _CAF)
     data, description = chunks.first(b"data"), chunks.first(b"desc")
-    if data is None:
+    if data is None or description is None:
         return Extent(known=False, problem=chunks.problem)
-    held, stated = max(0, view.size - data.place - 4), data.size - 4  # without the edit count
+    place = data.place + 4  # behind the edit count
     if data.size < 0:
-        return Extent(None, held)
-    per_s = 0.0
-    if description:
-        rate_hz = struct.unpack(">d", view.at(description.place, 8).ljust(8, b"\0"))[0]
-        packet_bytes, packet_frames = view.unpack(">II", description.place + 16)
-        per_s = rate_hz * packet_bytes / packet_frames if packet_frames else 0.0
-    return Extent(stated, min(held, stated), per_s or None, chunks.problem)
+        return _stretch(view, place, None)
+    rate_hz = struct.unpack(">d", view.at(description.place, 8).ljust(8, b"\0"))[0]
+    packet_bytes, packet_frames = view.unpack(">II", description.place + 16)
+    per_s = rate_hz * packet_bytes / max(packet_frames, 1)
+    return _stretch(view, place, data.size - 4, per_s, chunks.problem)
 
 
 def _au(view: View, start: int) -> Extent:
     order = ">" if view.at(start, 4) == b".snd" else "<"
     offset, stated, encoding, rate_hz, channels = view.unpack(f"{order}5I", start + 4)
-    held = max(0, view.size - start - offset)
+    place = start + offset
+    if _is_open(view, place, stated):
+        return _stretch(view, place, None)
     bits = {23: 4, 25: 3, 26: 5, 3: 16, 4: 24, 5: 32, 6: 32, 7: 64}.get(encoding, 8)
-    if _is_open(stated) and held < stated:
-        return Extent(None, held)
-    problem = _joined(view, start + offset + stated)
-    if stated == 0 and held:
+    problem = _joined(view, place + stated)
+    if stated == 0 and (held := view.size - place) > 0:
         problem = f"its header states 0 bytes of audio, and {held} follow; write it again"
-    return Extent(stated, min(held, stated), rate_hz * channels * bits / 8 or None, problem)
+    return _stretch(view, place, stated, rate_hz * channels * bits / 8, problem)
 
 
 def _nist(view: View, start: int) -> Extent:
@@ -294,30 +269,10 @@ def _nist(view: View, start: int) -> Extent:
     )
     if b"," in fields.get(b"sample_coding", b""):  # compressed: its length in bytes is not stated
         return Extent(known=False)
-    held, stated = max(0, view.size - start - header), count * sample_bytes * max(channels, 1)
-    if not stated:
-        return Extent(None, held)
-    per_s = float(rate_hz * sample_bytes * max(channels, 1)) or None
-    return Extent(stated, min(held, stated), per_s, _joined(view, start + header + stated))
-
-
-def _voc(view: View, start: int) -> Extent:
-    """Creative Voice: blocks, each with a type and a size; 0 ends them."""
-    place = start + view.unpack("<H", start + 20)[0]
-    stated, held, per_s = 0, 0, 0.0
-    for _ in range(_MAX_CHUNKS):
-        kind, low, high = view.unpack("<BHB", place)
-        if kind == 0:
-            break
-        size = low + (high << 16)
-        if kind == 9:
-            rate_hz, bits, channels = view.unpack("<IBB", place + 4)
-            per_s = rate_hz * channels * bits / 8
-        elif kind == 1:
-            per_s = 1e6 / (256 - view.unpack("<B", place + 4)[0])
-        stated, held = stated + size, held + max(0, min(size, view.size - place - 4))
-        place += 4 + size
-    return Extent(stated, held, per_s or None)
+    place, frame_bytes = start + header, sample_bytes * max(channels, 1)
+    stated = count * frame_bytes
+    problem = _joined(view, place + stated) if stated else ""
+    return _stretch(view, place, stated or None, float(rate_hz * frame_bytes), problem)
 
 
 # -------------------------------------------------------------------------------------- others
@@ -342,7 +297,7 @@ def _ogg(view: View, start: int) -> Extent:
     rates: dict[int, int] = {}
     granule = ended = cut = began = 0
     problem, place = "", start
-    while len(head := view.at(place, 27)) == 27:
+    while not cut and len(head := view.at(place, 27)) == 27:
         if head[:4] != b"OggS":
             place = view.find(b"OggS", place)
             if place < 0:
@@ -351,18 +306,14 @@ def _ogg(view: View, start: int) -> Extent:
         _, flags, position, serial, _, _, segments = struct.unpack("<BBqIIIB", head[4:])
         table = view.at(place + 27, segments)
         payload = place + 27 + segments
-        cut = place + 27 + segments + sum(table) > view.size or len(table) < segments
-        if flags & 2:
-            rate_hz = _ogg_rate(view.at(payload, 64))
-            if began:
-                problem = _JOINED
-            if rate_hz:
+        cut = payload + sum(table) > view.size or len(table) < segments
+        if flags & 2:  # a stream begins
+            problem = _JOINED if began else problem
+            if rate_hz := _ogg_rate(view.at(payload, 64)):
                 rates[serial] = rate_hz
         began = began or not flags & 2
         if serial in rates and not cut:
             granule, ended = max(granule, position), bool(flags & 4)
-        if cut:
-            break
         place = payload + sum(table)
     if not rates:
         return Extent(known=False, problem=problem)
@@ -439,7 +390,7 @@ def _ebml_size(view: View, place: int) -> tuple[int | None, int]:
 
 
 class _Frame(NamedTuple):
-    """Of a frame of MPEG audio: which stream it fits to, its bytes, samples, rate."""
+    """Of a frame of MPEG audio: bits that those of one stream share, its bytes, samples, rate."""
 
     like: int
     size: int
@@ -474,8 +425,8 @@ def _frame(view: View, place: int) -> _Frame | None:
     return _Frame(word & _LIKE, slots * (4 if layer == 1 else 1), samples, rate_hz)
 
 
-def _first_frame(view: View, start: int) -> int:
-    """Where three frames of one stream follow each other; -1: nowhere near."""
+def _first_frame(view: View, start: int) -> tuple[int, _Frame] | None:
+    """The first of three frames of one stream that follow each other, and its place."""
     for place in range(start, start + _SEARCHED_BYTES):
         at = place
         frames: list[_Frame] = []
@@ -483,22 +434,27 @@ def _first_frame(view: View, start: int) -> int:
             frames.append(frame)
             at += frame.size
         if len({frame.like for frame in frames}) == 1 and (len(frames) == 3 or at >= view.size):
-            return place
-    return -1
+            return place, frames[0]
+    return None
 
 
 def _mpeg(view: View, start: int) -> Extent:
     """MP3 and MP2: frames, of which the first may state how many follow (Xing, VBRI)."""
-    place = _first_frame(view, start)
-    first = _frame(view, place) if place >= 0 else None
-    if first is None:
+    found = _first_frame(view, start)
+    if found is None:
         return Extent(known=False)
-    stated = _stated_frames(view, place)
-    if stated is None:
+    (place, first), stated = found, 0
+    head = view.at(place, 64)
+    if (at := max(head.find(b"Xing"), head.find(b"Info"))) > 0:
+        flags, count = view.unpack(">II", place + at + 4)
+        stated = count if flags & 1 else 0
+    elif head[36:40] == b"VBRI":
+        stated = view.unpack(">I", place + 50)[0]
+    if not stated:
         # Plain frames of two recordings are one stream; FFmpeg loses some at a tag between them.
         problem, tag = "", place
         while (tag := view.search(b"ID3", tag + 1)) > 0:
-            behind = _frame(view, after_id3(view, tag))
+            behind = _frame(view, _after_id3(view, tag))
             if behind and behind.like == first.like:
                 problem = _JOINED
         return Extent(None, view.size, problem=problem, decode_to_end=True)
@@ -515,18 +471,6 @@ def _mpeg(view: View, start: int) -> Extent:
         )
     # Some programs count the frame that states the number, too.
     return Extent(stated, stated if count >= stated else count - 1, per_s, problem)
-
-
-def _stated_frames(view: View, place: int) -> int | None:
-    frame = view.at(place, 64)
-    for name in (b"Xing", b"Info"):
-        at = frame.find(name)
-        if at > 0:
-            flags, count = view.unpack(">II", place + at + 4)
-            return count if flags & 1 and count else None
-    if frame[36:40] == b"VBRI":
-        return view.unpack(">I", place + 50)[0] or None
-    return None
 
 
 def _count_frames(view: View, place: int, like: int) -> int:
@@ -549,17 +493,12 @@ def _count_frames(view: View, place: int, like: int) -> int:
 
 # Magic bytes, where they stand, and what reads such a container.
 _CONTAINERS: tuple[tuple[bytes, int, Callable[[View, int], Extent]], ...] = (
-    (b"RIFF", 0, _riff),
-    (b"RIFX", 0, _riff),
-    (b"RF64", 0, _riff),
-    (b"BW64", 0, _riff),
-    (b"FORM", 0, _form),
+    *((name, 0, _riff) for name in (b"RIFF", b"RIFX", b"RF64", b"BW64")),
+    (b"FORM", 0, _aiff),
     (b"riff\x2e\x91\xcf\x11", 0, _wave64),
     (b"caff", 0, _caf),
-    (b".snd", 0, _au),
-    (b"dns.", 0, _au),
+    *((name, 0, _au) for name in (b".snd", b"dns.")),
     (b"NIST_1A", 0, _nist),
-    (b"Creative Voice File", 0, _voc),
     (b"fLaC", 0, _flac),
     (b"OggS", 0, _ogg),
     *((name, 4, _mp4) for name in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
+from snacbench.later import np
 from snacbench.types import Audio
 
 TRANSITION_HZ = 500.0
@@ -18,13 +17,7 @@ def low_pass(audio: Audio, cutoff_hz: float) -> Audio:
     A windowed sinc (Kaiser): flat within 0.01 dB up to the cut-off, 70 dB down from 500 Hz above it
     on. ITU-R BS.1534-3 asks of anchors a ripple within 0.1 dB, 25 dB at 500 Hz and 50 dB at 1 kHz
     above the cut-off. Linear phase, its delay removed, so that switching to it gives nothing away.
-
-    Parameters
-    ----------
-    audio : Audio
-        Unchanged where its band ends below the cut-off.
-    cutoff_hz : float
-        End of the pass band.
+    Unchanged where the signal's band ends below.
     """
     from scipy.signal import fftconvolve, firwin, kaiserord  # a third of a second
 

@@ -21,26 +21,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import soundfile
-
 from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, StoreError
 from snacbench.files import atomic
+from snacbench.later import np, soundfile
 from snacbench.types import Audio, Clip, FloatSamples
 
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "NOT_STATED",
-    "Header",
-    "probe",
-    "read",
-    "read_clip",
-    "write_flac",
-    "write_wav",
-]
-
-# What libsndfile or FFmpeg reads, by the names that such files usually have. Not among them are
+# What is audio, read or refused, by the names that such files usually have. Not among them are
 # names of samples without a header (.raw, .pcm, .vox) and of what is seldom audio (.mat, .ts).
 AUDIO_SUFFIXES = frozenset(
     f".{name}"
@@ -68,40 +55,42 @@ _MAX_CHANNELS = 1024
 _MOST_SAMPLES_PER_BYTE = 1 << 14
 _BYTES_PER_SAMPLE = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _LOUDEST = 32.0  # 30 dB over full scale: no mix is so loud, but whole numbers and damage are
-# Kinds of files of libsndfile that have no place for a length, and what its log says otherwise.
-_NEVER_STATED = ("PAF", "PVF", "IRCAM", "XI")
-_LOGGED_CUT = re.compile(r"truncated|Data length \d+ should be")
-_LOGGED_FRAMES = re.compile(r"^ *Frames *: (\d+)", re.MULTILINE)
-_LOGGED_SIZE = re.compile(r"Size *: (\d+)")
+# Of what libsndfile opens, the kinds whose length `containers` checks.
+_LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")
 # Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists), and whether
 # they state a length; of the others it is estimated.
 _FFMPEG_STATES = {
     name: states
     for states, names in (
         (True, "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf iff"),
-        (True, "flv voc nistsphere xwma qoa"),
+        (True, "flv nistsphere xwma qoa"),
         (False, "mp3 aac ac3 eac3 dts dtshd amr amrnb amrwb loas mpegts mpeg truehd mlp rm shn"),
-        (False, "ircam pvf g722 gsm sbc oma"),
+        (False, "g722 gsm sbc oma"),
     )
     for name in names.split()
 }
-_TEXT_BYTES = 64
 _DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
-_JSON_TEXT = "JSON text, not audio; fetch the file again"
-_JSON = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
-_NOT_AUDIO = (
-    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself; run: git lfs pull"),
-    (b"<!doctype html", "a web page (HTML), not audio; fetch the file again"),
-    (b"<html", "a web page (HTML), not audio; fetch the file again"),
-    (b"<?xml", "an XML document, not audio; fetch the file again"),
-    (b"<error", "an XML document, not audio; fetch the file again"),
-    (b"%pdf", "a PDF document, not audio"),
-    (b"pk\x03\x04", "a ZIP archive; unpack it"),
-    (b"\x1f\x8b", "compressed by gzip; unpack it"),
-    (b"\x89png", "an image (PNG), not audio"),
-    (b"mthd", "a MIDI file: notes, not audio"),
-    (b"\x93numpy", "an array of NumPy, not audio"),
-)
+_NO_FILES = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+# What servers and tools leave in place of audio, by how it begins in lower case.
+_NOT_AUDIO = {
+    rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; run: git lfs pull",
+    rb"<!doctype html|<html": "a web page (HTML), not audio; fetch the file again",
+    rb"<\?xml|<error": "an XML document, not audio; fetch the file again",
+    rb"\{\s*[\"}]|\[\s*[\[{\"]": "JSON text, not audio; fetch the file again",
+    rb"%pdf": "a PDF document, not audio",
+    rb"pk\x03\x04": "a ZIP archive; unpack it",
+    rb"\x1f\x8b": "compressed by gzip; unpack it",
+    rb"\x89png": "an image (PNG), not audio",
+    rb"mthd": "a MIDI file: notes, not audio",
+    rb"\x93numpy": "an array of NumPy, not audio",
+}
+_TEXT_BYTES = 64
 
 
 @dataclass(frozen=True)
@@ -134,12 +123,8 @@ class _Opened:
 def probe(path: Path) -> Header:
     """Rate in Hz, channels, samples per channel, and what to know of an audio file.
 
-    Files that do not state their length, and those that only FFmpeg reads, are decoded.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, not audio, not whole, or holds no samples.
+    Files that do not state their length, and those that only FFmpeg reads, are decoded. One that is
+    missing, unreadable, not audio, not whole, or holds no samples is an `AudioError`.
     """
     with _opened(path) as file:
         num_samples = file.num_samples
@@ -183,19 +168,8 @@ def read(path: Path, *, start: int = 0, num_samples: int | None = None) -> Audio
             audio = Audio(np.ascontiguousarray(samples), file.rate_hz)
         except AudioError as error:
             raise AudioError(f"{path}: {error}") from error
-        _check_scale(path, audio.samples)
-        return audio
-
-
-def read_clip(clip: Clip) -> Audio:
-    """Read the segment of a file that a clip names; see `read` for what is raised."""
-    return read(clip.path, start=clip.start, num_samples=clip.num_samples)
-
-
-def _check_scale(path: Path, samples: FloatSamples) -> None:
-    """Samples that no full scale of 1 explains."""
-    peak = float(np.abs(samples).max())
-    if peak >= 2 and bool(np.all(samples == np.rint(samples))):
+    peak = float(np.abs(audio.samples).max())
+    if peak >= 2 and bool(np.all(audio.samples == np.rint(audio.samples))):
         raise AudioError(
             f"{path} holds whole numbers up to {peak:,.0f} where full scale is 1: integers in a "
             "file of floats; divide them by 32,768 (16 bits) or 8,388,608 (24 bits)"
@@ -205,6 +179,12 @@ def _check_scale(path: Path, samples: FloatSamples) -> None:
             f"{path} holds a sample of {peak:.3g} where full scale is 1: the file is damaged or "
             "was never scaled; fetch it again or divide it by its own full scale"
         )
+    return audio
+
+
+def read_clip(clip: Clip) -> Audio:
+    """Read the segment of a file that a clip names; see `read` for what is raised."""
+    return read(clip.path, start=clip.start, num_samples=clip.num_samples)
 
 
 # ------------------------------------------------------------------------------- opening files
@@ -214,16 +194,20 @@ def _check_scale(path: Path, samples: FloatSamples) -> None:
 def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
     """An audio file that is whole as far as its header tells; whatever fails is an `AudioError`."""
     try:
-        size = _size_of_regular(path)
+        status = path.stat()
+        # A pipe or device is not opened, which might never end.
+        if kind := _NO_FILES.get(stat.S_IFMT(status.st_mode)):
+            raise AudioError(f"{path} is {kind}, not a file of audio")
+        if status.st_size == 0:
+            raise AudioError(f"{path} is empty (0 bytes); fetch it again")
         with path.open("rb", buffering=0) as stream:
-            # What servers and tools leave in place of audio.
             head = (stream.read(256) or b"").removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-            kind = next((kind for magic, kind in _NOT_AUDIO if head.startswith(magic)), "")
-            if kind or _JSON.match(head):
-                raise AudioError(f"{path} is {kind or _JSON_TEXT}")
-            extent = extent_of(View(stream, size), thorough=thorough)
+            for begin, kind in _NOT_AUDIO.items():
+                if re.match(begin, head):
+                    raise AudioError(f"{path} is {kind}")
+            extent = extent_of(View(stream, status.st_size), thorough=thorough)
             _check_extent(path, extent)
-            with _decoder(path, stream, size, extent) as file:
+            with _decoder(path, stream, status.st_size, extent) as file:
                 yield file
     except AudioError:
         raise
@@ -232,34 +216,17 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
         raise AudioError(_why_unreadable(path, error)) from error
 
 
-def _size_of_regular(path: Path) -> int:
-    """Size of a file; a pipe or device is not opened, which might never end."""
-    mode = path.stat().st_mode
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe (FIFO)",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-    }
-    if stat.S_IFMT(mode) in kinds:
-        raise AudioError(f"{path} is {kinds[stat.S_IFMT(mode)]}, not a file of audio")
-    if path.stat().st_size == 0:
-        raise AudioError(f"{path} is empty (0 bytes); fetch it again")
-    return path.stat().st_size
-
-
 def _check_extent(path: Path, extent: Extent) -> None:
     if extent.problem:
         raise AudioError(f"{path} is not one whole recording: {extent.problem}")
     if extent.stated is None or not extent.is_cut:
         return
-    per_s, unit = extent.per_s, "s"
-    if per_s is None:
-        duration_s = _stated_duration_s(path)
-        per_s, unit = (extent.stated / duration_s, "s") if duration_s else (1.0, "bytes")
-    held, stated = extent.held / per_s, extent.stated / per_s
-    digits = 2 if unit == "s" else 0
+    per_s = extent.per_s
+    if per_s is None:  # the duration that FFmpeg finds in the header
+        with suppress(Exception), path.open("rb", buffering=0) as file, _ffmpeg(file) as container:
+            per_s = extent.stated / (float(container.duration) / 1e6)
+    unit, digits = ("s", 2) if per_s else ("bytes", 0)
+    held, stated = extent.held / (per_s or 1.0), extent.stated / (per_s or 1.0)
     raise AudioError(
         f"{path} holds {held:.{digits}f} of the {stated:.{digits}f} {unit} that its header states: "
         "the file is truncated or damaged; fetch it again"
@@ -308,12 +275,12 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: 
 
 
 def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
+    if file.format not in _LIBSNDFILE or file.subtype.startswith("DWVW"):
+        raise AudioError(f"{path} is {file.format} ({file.subtype}), which is not read; convert it")
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
-    packed = file.format in ("FLAC", "SDS")
-    sample_bytes = None if packed else _BYTES_PER_SAMPLE.get(file.subtype)
+    sample_bytes = None if file.format == "FLAC" else _BYTES_PER_SAMPLE.get(file.subtype)
     most = size / sample_bytes if sample_bytes else float(size * _MOST_SAMPLES_PER_BYTE)
     _check_claim(path, rate_hz, channels, frames, most)
-    _check_log(path, file, size, extent)
 
     def blocks(start: int, count: int | None) -> Iterator[FloatSamples]:
         at = 0
@@ -337,27 +304,8 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
             yield np.ascontiguousarray(block[max(0, start - at) :].T)
             at += len(block)
 
-    not_stated = file.format in _NEVER_STATED or (extent.known and extent.stated is None)
-    return _Opened(rate_hz, channels, frames, NOT_STATED if not_stated else "", blocks)
-
-
-def _check_log(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> None:
-    """What libsndfile's log tells of kinds of files that `containers` does not know."""
-    if file.subtype.startswith("DWVW"):
-        raise AudioError(f"{path} is coded as DWVW, of which soundfile reads nothing; convert it")
-    if extent.known:
-        return
-    log, seconds = file.extra_info, file.frames / file.samplerate
-    kind = file.format
-    logged = [int(n) for n in _LOGGED_FRAMES.findall(log)] if kind in ("AVR", "MPC2K") else []
-    sizes = [int(n) for n in _LOGGED_SIZE.findall(log)] if kind == "MAT5" else []
-    stated_s = max([*logged, file.frames]) / file.samplerate
-    if _LOGGED_CUT.search(log) or stated_s > seconds or max(sizes, default=0) > size:
-        of = f" of {stated_s:.2f}" if stated_s > seconds else ""
-        raise AudioError(
-            f"{path} ends after {seconds:.2f}{of} s, before its header says: the file is "
-            "truncated or damaged; fetch it again"
-        )
+    note = NOT_STATED if extent.known and extent.stated is None else ""
+    return _Opened(rate_hz, channels, frames, note, blocks)
 
 
 # -------------------------------------------------------------------------------------- FFmpeg
@@ -372,13 +320,6 @@ def _ffmpeg(stream: FileIO) -> Any:
         options={"format_whitelist": ",".join(_FFMPEG_STATES)},
         metadata_errors="replace",
     )
-
-
-def _stated_duration_s(path: Path) -> float | None:
-    """The duration that FFmpeg finds in a header."""
-    with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
-        return float(container.duration) / 1e6 if container.duration else None
-    return None
 
 
 def _decodable_s(path: Path) -> float:
@@ -466,24 +407,19 @@ def _frames(
                         f"{path} changes from {shape[1]} channels at {shape[0]} Hz to "
                         f"{frame.layout.nb_channels} at {frame.sample_rate} Hz; split it"
                     )
-                yield _as_floats(frame)
+                samples = frame.to_ndarray()
+                if not frame.format.is_planar:
+                    samples = samples.reshape(-1, frame.layout.nb_channels).T
+                if samples.dtype == np.uint8:
+                    samples = (samples.astype(np.float32) - 128) / 128
+                elif np.issubdtype(samples.dtype, np.integer):
+                    samples = samples * np.float64(2.0 ** (1 - 8 * samples.dtype.itemsize))
+                yield np.ascontiguousarray(samples, dtype=np.float32)
     except FFmpegError as error:
         raise AudioError(
             f"{path} opens but cannot be decoded to its end ({error.strerror}): the file is "
             "truncated or damaged; fetch it again"
         ) from error
-
-
-def _as_floats(frame: Any) -> FloatSamples:
-    """Samples of a frame, shape (channels, time), full scale 1."""
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    if samples.dtype == np.uint8:
-        samples = (samples.astype(np.float32) - 128) / 128
-    elif np.issubdtype(samples.dtype, np.integer):
-        samples = samples * np.float64(2.0 ** (1 - 8 * samples.dtype.itemsize))
-    return np.ascontiguousarray(samples, dtype=np.float32)
 
 
 # ------------------------------------------------------------------------------------- writing
@@ -492,15 +428,8 @@ def _as_floats(frame: Any) -> FloatSamples:
 def write_flac(path: Path, audio: Audio) -> int:
     """Write audio as 24-bit FLAC, whole or not at all, and return how many samples clipped.
 
-    A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. The file
-    appears under its name only once it is complete.
-
-    Raises
-    ------
-    AudioError
-        If FLAC cannot hold the signal's rate or channel count.
-    StoreError
-        If the folder cannot be written or the disk is full.
+    A sample clips when it lies outside [-1, 1 - 2**-23], the range of 24-bit PCM. A rate or number
+    of channels that FLAC cannot hold is an `AudioError`; what cannot be written a `StoreError`.
     """
     if audio.channels > _MAX_FLAC_CHANNELS or audio.rate_hz > _MAX_FLAC_RATE_HZ:
         raise AudioError(
@@ -511,13 +440,7 @@ def write_flac(path: Path, audio: Audio) -> int:
 
 
 def write_wav(path: Path, audio: Audio) -> int:
-    """Write audio as 24-bit WAV: the very samples that `write_flac` writes, and as it does.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written or the disk is full.
-    """
+    """Write audio as 24-bit WAV: the very samples that `write_flac` writes, and as it does."""
     return _write_24_bits(path, audio, "WAV")
 
 
@@ -525,20 +448,15 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
     scaled = np.rint(audio.samples.T.astype(np.float64) * _FULL_SCALE)
     clipped = int(np.count_nonzero((scaled < -_FULL_SCALE) | (scaled > _FULL_SCALE - 1)))
     pcm = np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1).astype(np.int32)
+    pcm <<= 32 - _PCM_BITS  # libsndfile takes the upper 24 bits of an int32
+    how = {"format": container, "subtype": f"PCM_{_PCM_BITS}"}
     try:
         with atomic(path) as partial:
-            soundfile.write(
-                str(partial),
-                pcm << (32 - _PCM_BITS),  # libsndfile takes the upper 24 bits of an int32
-                audio.rate_hz,
-                format=container,
-                subtype=f"PCM_{_PCM_BITS}",
-            )
-            info = soundfile.info(str(partial))
-            if info.frames != audio.num_samples:  # libsndfile reports a full disk only so
-                raise OSError(
-                    errno.ENOSPC, f"only {info.frames} of {audio.num_samples} samples written"
-                )
+            soundfile.write(str(partial), pcm, audio.rate_hz, **how)
+            frames = soundfile.info(str(partial)).frames
+            if frames != audio.num_samples:  # libsndfile reports a full disk only so
+                text = f"only {frames} of {audio.num_samples} samples written"
+                raise OSError(errno.ENOSPC, text)
     except (OSError, soundfile.LibsndfileError) as error:
         # libsndfile calls a full disk a system error.
         full = isinstance(error, OSError) and error.errno == errno.ENOSPC

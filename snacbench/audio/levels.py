@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from snacbench.later import np
 from snacbench.types import Audio
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK_S = 0.4
 _HOP_S = 0.1
@@ -29,14 +31,9 @@ def loudness_lufs(audio: Audio) -> float | None:
     """Integrated loudness, LUFS (ITU-R BS.1770-4: K-weighting, gates at -70 LUFS and -10 LU).
 
     Mono is one channel, not two: the same signal in both channels of a stereo file is 3.01 LU
-    louder. Channels are taken in the order left, right, centre and the two surrounds.
-
-    Returns
-    -------
-    float or None
-        None if the clip is shorter than one gating block (0.4 s), no block passes the gates,
-        there are more than the five channels that the Recommendation weighs, or the rate is
-        under 4 kHz.
+    louder. Channels are taken in the order left, right, centre and the two surrounds. None if the
+    clip is shorter than one gating block (0.4 s), no block passes the gates, there are more than
+    the five channels that the Recommendation weighs, or the rate is under 4 kHz.
     """
     if audio.channels > _MOST_CHANNELS or audio.rate_hz < _LEAST_RATE_HZ:
         return None
@@ -84,10 +81,6 @@ def clipped_samples(audio: Audio) -> NDArray[np.bool_]:
     or of a coarser grid that all samples lie on) below, unlike the round top of a low note in a
     normalised file. The extreme may lie below full scale, so that a file that was clipped and then
     turned down is found as well. Shorter runs do not count: the number found is a lower bound.
-
-    Returns
-    -------
-    array, shape (channels, time), bool
     """
     mask = np.zeros(audio.samples.shape, dtype=bool)
     for channel, one in enumerate(audio.samples):
@@ -103,9 +96,8 @@ def clipped_samples(audio: Audio) -> NDArray[np.bool_]:
                 continue
             at_top = np.concatenate([[False], samples >= extreme - _FLAT_STEPS * step, [False]])
             edges = np.flatnonzero(at_top[1:] != at_top[:-1])
-            for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            for start, stop in edges.reshape(-1, 2).tolist():
                 beside = float(samples[max(start - 1, 0) : stop + 1].min())
-                steep = extreme - beside >= _STEEP_STEPS * step
-                if stop - start >= _MIN_RUN and steep:
+                if stop - start >= _MIN_RUN and extreme - beside >= _STEEP_STEPS * step:
                     mask[channel, start:stop] = True
     return mask

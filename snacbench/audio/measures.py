@@ -9,14 +9,14 @@ leave it (a brick wall), the fall is the bandwidth.
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.fft import rfft
-from scipy.ndimage import uniform_filter1d
+from typing import TYPE_CHECKING
 
 from snacbench.audio.levels import clipped_samples, loudness_lufs, peak_dbfs
+from snacbench.later import np
 from snacbench.types import Audio, Measures
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # An overshoot of a decoder or resampler, cut to full scale, is rarely three samples long; it is
 # not counted as clipping of the recording, but sprays over the spectrum all the same.
@@ -66,13 +66,10 @@ class _Bands:
     level_db: NDArray[np.float64]
     quiet_db: NDArray[np.float64]
     moving_db: NDArray[np.float64]
+    loudest_db: float
     width_hz: float
     frames: int
     dither_db: float
-
-    @property
-    def loudest_db(self) -> float:
-        return float(max(self.level_db[0] - _RUMBLE_DB, *self.level_db[1:]))
 
 
 def measure(audio: Audio) -> Measures:
@@ -97,15 +94,10 @@ def measure(audio: Audio) -> Measures:
 
 
 def effective_bandwidth(audio: Audio, *, spoilt: NDArray[np.bool_] | None = None) -> Bandwidth:
-    """Effective bandwidth of a clip in Hz; wider is more.
+    """Effective bandwidth of a clip at its own rate, in Hz; wider is more.
 
-    Parameters
-    ----------
-    audio : Audio
-        At its own rate.
-    spoilt : array, shape (time,), bool, optional
-        Samples that say nothing of the recording, such as clipped ones; frames with them are
-        left out if enough others remain.
+    Samples that are `spoilt`, shape (time,), say nothing of the recording, as clipped ones do;
+    frames with them are left out if enough others remain.
     """
     bands = _bands(audio, spoilt)
     if bands is None:
@@ -133,6 +125,9 @@ def effective_bandwidth(audio: Audio, *, spoilt: NDArray[np.bool_] | None = None
 
 def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:
     """Bands of about 100 Hz, in Hann windows of about 45 ms; None if there is nothing to see."""
+    from scipy.fft import rfft  # here: whoever lists test sets measures none
+    from scipy.ndimage import uniform_filter1d
+
     if audio.num_samples < _LEAST_SAMPLES or audio.rate_hz < _LEAST_RATE_HZ:
         return None
     longest = 1 << (audio.num_samples.bit_length() - 1)
@@ -165,11 +160,12 @@ def _bands(audio: Audio, spoilt: NDArray[np.bool_] | None) -> _Bands | None:
     kept = len(bands) - min(_CLICK_FRAMES, len(bands) // _FRAMES_PER_CLICK)
     bands = np.partition(bands, kept - 1, axis=0)[:kept].astype(np.float64)
     smooth = np.maximum(uniform_filter1d(bands, 5, axis=1, mode="nearest"), 0)  # not -1e-30
-    quiet_db = _db(np.percentile(smooth, 20, axis=0))
+    quiet_db, level_db = _db(np.percentile(smooth, 20, axis=0)), _db(bands.mean(axis=0))
     return _Bands(
-        level_db=_db(bands.mean(axis=0)),
+        level_db=level_db,
         quiet_db=quiet_db,
         moving_db=_db(smooth.mean(axis=0)) - quiet_db,
+        loudest_db=float(max(level_db[0] - _RUMBLE_DB, *level_db[1:])),
         width_hz=bins * bin_hz,
         frames=len(power),
         dither_db=_DITHER_DBFS + 10 * np.log10(2 * bins / size),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-import soxr
-
+from snacbench.later import np, soxr
 from snacbench.types import Audio
 
 RESAMPLER = f"soxr {soxr.__version__} VHQ"
@@ -16,13 +14,10 @@ def num_samples_at(num_samples: int, rate_hz: int, new_rate_hz: int) -> int:
 
 
 def resample(audio: Audio, rate_hz: int) -> Audio:
-    """Resample by a linear-phase filter with the delay removed.
+    """Resample by a linear-phase filter with the delay removed, to `num_samples_at` samples.
 
-    Returns
-    -------
-    Audio
-        Of `num_samples_at` samples. At the same rate, the very same object. A constant channel
-        stays constant: the filter's ringing at its ends is no sound.
+    At the same rate, the very same object. A constant channel stays constant: the filter's ringing
+    at its ends is no sound.
     """
     if audio.rate_hz == rate_hz:
         return audio
@@ -35,13 +30,7 @@ def resample(audio: Audio, rate_hz: int) -> Audio:
 
 
 def fit_length(samples: np.ndarray, num_samples: int) -> np.ndarray:
-    """Cut, or extend with zeros, along the last axis.
-
-    Parameters
-    ----------
-    samples : array, shape (channels, time)
-    num_samples : int
-    """
+    """Cut, or extend with zeros, along the last axis (time)."""
     missing = num_samples - samples.shape[-1]
     if missing <= 0:
         return samples[..., :num_samples]

@@ -7,12 +7,15 @@ the band that the codec keeps, is at least -70 dBFS and within 30 dB of its loud
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from snacbench.audio.align import cross_correlation, strongest
 from snacbench.audio.resample import resample
+from snacbench.later import np
 from snacbench.types import Audio, FloatSamples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FRAME_S = 0.04
 SILENT_SPAN = 2.0**-14  # from the smallest to the largest sample: two steps of 16 bits
@@ -26,14 +29,8 @@ def missing_sound(*, reference: Audio, degraded: Audio, band_hz: float) -> str:
     """What a decode lacks where its source sounds, in words; empty if nothing.
 
     That is all of it, or one stretch of silence in which the source sounds for more than 0.1 s.
-    Silence at the beginning or end of a decode that is late or early by as much is delay.
-
-    Parameters
-    ----------
-    reference, degraded : Audio
-        Source and decode, of as many channels each, at any rates.
-    band_hz : float
-        Up to where the codec keeps the source; sound above it is not missed.
+    Silence at the beginning or end of a decode that is late or early by as much is delay. Both
+    have as many channels, at any rates; above `band_hz` the codec keeps nothing, nor is it missed.
     """
     for channel, samples in enumerate(degraded.samples):
         silent = np.ptp(_frames(samples, degraded.rate_hz), axis=1) <= SILENT_SPAN
@@ -65,10 +62,10 @@ def _longest_hole(
 ) -> tuple[float, float, float] | None:
     """Start and end of the worst stretch of silence, and how long the source sounds in it, in s."""
     count = min(len(silent), len(sounding))
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent[:count].astype(int), [0]])))
+    edges = np.flatnonzero(np.diff(silent[:count].astype(int), prepend=0, append=0))
     holes = [
         (start, stop, FRAME_S * int(sounding[start:stop].sum()))
-        for start, stop in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+        for start, stop in edges.reshape(-1, 2).tolist()
     ]
     for start, stop, heard_s in sorted(holes, key=lambda hole: -hole[2]):
         if heard_s <= LONGEST_HOLE_S:

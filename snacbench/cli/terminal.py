@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.progress import (
     BarColumn,
     Progress,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
@@ -27,28 +27,10 @@ if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wai
 
 _PIPED_WIDTH = 200
 _SECONDS_BETWEEN_LINES = 15.0
+_LINES_SHOWN = 20
 
 out = Console(width=None if Console().is_terminal else _PIPED_WIDTH, highlight=False)
 err = Console(stderr=True, highlight=False)
-
-
-@dataclass
-class _Stage:
-    task: TaskID
-    steps: int | None
-    done: int = 0
-    unit: Unit = ""
-    failed: int = 0
-    began_s: float | None = None
-
-    @property
-    def count(self) -> str:
-        """How much is done, of how much, in words."""
-        if self.unit == "bytes":
-            of = f" of {self.steps / 1e6:.1f}" if self.steps is not None else ""
-            return f"{self.done / 1e6:.1f}{of} MB"
-        failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.done} of {self.steps}{failed}"
 
 
 class ProgressBar:
@@ -59,7 +41,7 @@ class ProgressBar:
 
     def __init__(self) -> None:
         self._bar = Progress(
-            TextColumn("{task.description:<18}"),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(bar_width=30),
             TextColumn("{task.fields[count]}"),
             TimeElapsedColumn(),
@@ -68,7 +50,7 @@ class ProgressBar:
             console=err,
             disable=not err.is_terminal,
         )
-        self._stages: dict[str, _Stage] = {}
+        self._ids: dict[str, TaskID] = {}
         self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
@@ -80,9 +62,11 @@ class ProgressBar:
 
     def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         """A stage of so many steps is to be done; of files, bytes."""
-        self._stages.pop(stage, None)
-        task = self._bar.add_task(stage, total=steps, completed=done, start=False, count="")
-        self._stages[stage] = _Stage(task, steps, done, unit)
+        if stage in self._ids:
+            self._bar.remove_task(self._ids.pop(stage))
+        self._ids[stage] = self._bar.add_task(
+            stage, start=False, total=steps, completed=done, count="", unit=unit, failed=0
+        )
         if unit == "bytes":
             size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
             whence = f", going on from {done / 1e6:.1f} MB" if done else ""
@@ -92,17 +76,17 @@ class ProgressBar:
 
     def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
         """So many steps of a stage are done: of the one that was named last, if none is named."""
-        found, now = self._stages[stage or next(reversed(self._stages))], time.monotonic()
-        if found.began_s is None:
-            found.began_s = now
-            self._bar.start_task(found.task)
-        found.done += steps
-        found.failed += failed
-        self._bar.update(found.task, advance=steps, count=found.count)
-        ended = found.done == found.steps and not found.unit
+        named, now = self._ids[stage or next(reversed(self._ids))], time.monotonic()
+        (task,) = (task for task in self._bar.tasks if task.id == named)
+        if not task.started:
+            self._bar.start_task(named)
+        task.fields["failed"] += failed
+        self._bar.update(named, advance=steps)
+        self._bar.update(named, count=_count(task))
+        ended = task.completed == task.total and not task.fields["unit"]
         if ended or now - self._printed_s > _SECONDS_BETWEEN_LINES:
             self._printed_s = now
-            self._line("; ".join(map(_state, self._stages.items())))
+            self._line("; ".join(map(_state, self._bar.tasks)))
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence that a person should read, above the bars."""
@@ -113,26 +97,60 @@ class ProgressBar:
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
-            err.print(text, soft_wrap=True)
+            err.print(text, soft_wrap=True, markup=False)
 
 
-def _state(named: tuple[str, _Stage]) -> str:
+def _count(task: Task) -> str:
+    """How much of a stage is done, in words."""
+    done, total = int(task.completed), task.total
+    if task.fields["unit"] == "bytes":
+        of = f" of {total / 1e6:.1f}" if total is not None else ""
+        return f"{done / 1e6:.1f}{of} MB"
+    failed = f", {task.fields['failed']} failed" if task.fields["failed"] else ""
+    return f"{done} of {total:.0f}{failed}" if total is not None else f"{done}{failed}"
+
+
+def _state(task: Task) -> str:
     """A stage in words, with the time it still takes at its own pace."""
-    name, stage = named
-    text = f"{name}: {stage.count}"
-    if stage.began_s is None or stage.steps is None or stage.done in (0, stage.steps):
+    text = f"{task.description}: {_count(task)}"
+    if not task.elapsed or task.total is None or task.completed in (0, task.total):
         return text
-    left_s = (time.monotonic() - stage.began_s) / stage.done * (stage.steps - stage.done)
+    left_s = task.elapsed / task.completed * (task.total - task.completed)
     return f"{text}, ETA {left_s:.0f} s"
 
 
+def say(text: str, *, style: str | None = None) -> None:
+    """A line for a person, on standard error, as it is: no markup, no wrapping."""
+    err.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def show_line(text: str) -> None:
+    """A line on standard output, as it is."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def show_warnings(sentences: Sequence[str]) -> None:
+    """What to know before believing the numbers."""
+    for sentence in sentences:
+        say(f"warning: {sentence}", style="yellow")
+
+
+def show_first(lines: Sequence[str]) -> None:
+    """The first lines, and how many more there are."""
+    for line in lines[:_LINES_SHOWN]:
+        show_line(f"  {line}")
+    if len(lines) > _LINES_SHOWN:
+        show_line(f"  ... and {len(lines) - _LINES_SHOWN} more")
+
+
 def show_facts(facts: Mapping[str, str], *, to: Console = out) -> None:
-    """Labels and their texts, aligned."""
+    """Labels and their texts, aligned; labels without text are left out."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for label, text in facts.items():
-        grid.add_row(escape(label), escape(text))
+        if text:
+            grid.add_row(escape(label), escape(text))
     to.print(grid)
 
 
@@ -154,12 +172,6 @@ def show_tables(tables: Sequence[Numbers]) -> None:
         out.print(part)
 
 
-def show_warnings(sentences: Sequence[str]) -> None:
-    """What to know of the recordings before believing the numbers."""
-    for sentence in sentences:
-        err.print(f"warning: {escape(sentence)}", style="yellow", soft_wrap=True)
-
-
 def show_failures(outcome: Outcome) -> None:
     """Which rows failed and why, the first few of each kind."""
     coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.coded.first_failed]
@@ -175,6 +187,6 @@ def show_failures(outcome: Outcome) -> None:
             continue
         err.print(f"{count} {what}:", style="bold red")
         for line in shown:
-            err.print(f"  {escape(line)}")
+            say(f"  {line}")
         if count > len(shown):
-            err.print(f"  ... and {count - len(shown)} more, in the run's rows")
+            say(f"  ... and {count - len(shown)} more, in the run's rows")

@@ -1,22 +1,27 @@
-"""A group of verbs whose modules are imported when they are called."""
+"""The verbs, whose modules are imported when they are called, and options that several share."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import click
 
+from snacbench import __version__
+from snacbench.errors import UserError
+from snacbench.request import Request
+from snacbench.types import DOMAINS
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
 
 class Verbs(click.Group):
-    """No verb waits for another's imports.
+    """A group that waits for the imports of no verb but the one that is called.
 
-    Parameters
-    ----------
-    verbs : mapping of str to pairs of str
-        The name of a verb, in the order of the help, to ``module:function`` within this package
-        and to what the help says of it.
+    `verbs` has names in the order of the help, and of each ``module:function`` within this package
+    and what the help says of it.
     """
 
     def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **options: Any) -> None:
@@ -41,3 +46,179 @@ class Verbs(click.Group):
         """List the verbs for the help, none of them imported."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in self.verbs.items()])
+
+
+# What a user does first comes first.
+_VERBS = {
+    "run": ("running:run", "Code a test set through codecs, score it, print the summary."),
+    "table": ("results:table", "Print the tables of runs."),
+    "plot": ("results:plot", "Draw figures from runs."),
+    "report": ("results:report", "Write a page to hear and see a run."),
+    "compare": ("results:compare", "Compare two runs clip by clip; exit 1 if the second is worse."),
+    "rates": ("results:rates", "What codecs really need: rates from nominal to entropy-coded."),
+    "entropy": ("running:entropy", "Bytes that entropy coders make of the codes that a run kept."),
+    "merge": ("running:merge", "Join runs of one test set into a new one."),
+    "score": ("running:score", "Score an existing run by more metrics."),
+    "speed": ("running:speed", "Measure the speed of a run's codecs again."),
+    "score-files": ("running:score_files", "Score decodes made by another program."),
+    "encode": ("file_verbs:encode", "Code an audio file with one codec into a .sncb file."),
+    "decode": ("file_verbs:decode", "Decode a .sncb file to WAV or FLAC."),
+    "info": ("file_verbs:info", "Show what a .sncb file holds, and what each part of it costs."),
+    "mushra": ("verbs:mushra", "Make, serve and analyse a listening test."),
+    "list": ("catalog:list_", "List codecs, metrics, test sets or recipes."),
+    "show": ("catalog:show", "Show what is known of a codec, or what a recipe runs."),
+    "sets": ("testset_verbs:sets", "Known corpora: index, list, show, verify, export, fetch."),
+    "check": ("checking:check", "What is installed, which weights and test sets are at hand."),
+    "check-codec": ("checking:check_codec", "Check what a codec promises, for its author."),
+    "weights": ("weight_verbs:weights", "Published weights: list, fetch, verify, path."),
+}
+# In the order of a study.
+_MUSHRA = {
+    "design": ("mushra_verbs:design", "Make a listening test from a run."),
+    "stimuli": ("mushra_verbs:stimuli", "Make the stimuli again, after test.yaml was edited."),
+    "power": ("mushra_verbs:power", "How many listeners a difference needs."),
+    "simulate": ("mushra_verbs:simulate", "Rehearse a test with simulated listeners."),
+    "serve": ("mushra_verbs:serve", "Serve the page of a listening test, and keep its answers."),
+    "export": ("mushra_verbs:export", "Write the answers of a listening test as CSV."),
+    "analyse": ("mushra_verbs:analyse", "Screening, statistics, figures and text of a test."),
+    "delete": ("mushra_verbs:delete", "Delete a listener and all they said."),
+}
+
+
+@click.group(
+    cls=Verbs,
+    verbs=_VERBS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="snacbench")
+def cli() -> None:
+    """Evaluate and benchmark neural audio codecs.
+
+    \b
+    snacbench run --codecs snac,dac,encodec,opus      the main job
+    snacbench table RUN --format markdown             its numbers again
+    """  # noqa: D301 - click must get the control character itself, which a raw string has not
+
+
+@click.group(cls=Verbs, verbs=_MUSHRA)
+def mushra() -> None:
+    """Make, serve and analyse a listening test (ITU-R BS.1534-3, AB, ABX).
+
+    \b
+    snacbench mushra design RUN -o TEST      test.yaml and stimuli from a run
+    snacbench mushra serve TEST              the page that listeners open
+    snacbench mushra analyse TEST            screening, statistics, figures, text
+    """  # noqa: D301
+
+
+# ------------------------------------------------------------------------ what options may hold
+
+PATH: Any = click.Path(path_type=Path)
+
+
+def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
+    """An option by its names, separated by spaces, and what the help says of it.
+
+    `kind` is its type, ``bool`` for a flag, or else its default, which tells the type. The help
+    shows a default that says anything.
+    """
+    if kind is bool:
+        how["is_flag"] = True
+    elif isinstance(kind, type | click.ParamType):
+        how["type"] = kind
+    elif kind is not None:
+        how["default"] = kind
+    if how.get("default") not in (None, "", True):
+        how.setdefault("show_default", True)
+    return click.option(*names.split(), help=help, **how)
+
+
+def comma_separated(_: click.Context, __: click.Parameter, given: Any) -> list[str]:
+    """Names, each once; of an option that may be repeated too."""
+    text = given if isinstance(given, str) else ",".join(given)
+    return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """Texts by name, of options that take NAME=TEXT."""
+    found = {}
+    for one in given:
+        name, text = (part.strip() for part in one.partition("=")[::2])
+        if not (name and text):
+            raise UserError(f"--label takes NAME=TEXT, such as snac-24khz=SNAC; found {one!r}")
+        found[name] = text
+    return found
+
+
+def numbers(example: str) -> Callable[..., dict[str, float]]:
+    """The callback of options that take NAME=NUMBER, for example `example`."""
+
+    def parse(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+        found = {}
+        for text in given:
+            name, _equals, number = text.rpartition("=")
+            try:
+                found[name] = float(number)
+            except ValueError as error:
+                raise UserError(
+                    f"{option.opts[0]} {text}: expected {option.metavar} with a number, for "
+                    f"example {example}"
+                ) from error
+        return found
+
+    return parse
+
+
+# --------------------------------------------------------------------------- options of several
+
+weights_option: Decorator = option(
+    "--weights",
+    ("auto",),
+    "auto, published, embedded, DIR, or MODEL=DIR; may be repeated.",
+    multiple=True,
+    show_default=True,
+)
+offline_option: Decorator = option(
+    "--offline", bool, "Ask nothing of the network; what is missing is an error at once."
+)
+asr_option: Decorator = option(
+    "--asr",
+    help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
+    "whisper-large-v3[@cuda], wav2vec2[@cuda].",
+    metavar="NAME",
+)
+jobs_option: Decorator = option(
+    "--jobs", click.IntRange(1), "Worker processes.  [default: one per core]"
+)
+label_option: Decorator = option(
+    "--label labels",
+    help="Call a codec or a model TEXT; may be repeated.",
+    multiple=True,
+    callback=labels,
+    metavar="NAME=TEXT",
+)
+
+
+def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that choose clips of a test set."""
+    for one in reversed(
+        (
+            option(
+                "--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR"
+            ),
+            option("--seed", 0, "Seed of everything random."),
+            option("--segments", int, "Draw this many segments per domain, by the seed."),
+            option("--segment-s", float, "Cut clips longer than this to one segment."),
+            option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
+            option("--limit", int, "At most this many clips per domain, chosen by hash."),
+            option(
+                "--domain",
+                click.Choice(DOMAINS),
+                "Domain of clips that do not tell theirs.",
+                default="unknown",
+                show_default=False,
+            ),
+        )
+    ):
+        command = one(command)
+    return command

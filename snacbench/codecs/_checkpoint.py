@@ -1,4 +1,4 @@
-"""Checkpoints: weights read without running code and loaded strictly, with their configuration.
+"""Weights files: read without running code, loaded strictly, with the configuration beside them.
 
 A checkpoint of one's own is opened in its package's format: tensors under the model's own names,
 or under ``state_dict``, and a configuration in the file (DAC's) or a ``config.json`` beside it.
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
-from snacbench.codecs._neural import fuse_weight_norm, model_at_depths
 from snacbench.errors import UserError, WeightsMismatch
-from snacbench.models import CodecModel, HostedFile, Loader, LocatedWeights, WeightsSource
+from snacbench.models import LocatedWeights
 from snacbench.types import CodecSpec
 from snacbench.weights import embedded
 
@@ -25,13 +24,12 @@ if TYPE_CHECKING:
     import torch
 
 CONFIG = embedded.CONFIG_FILE
-LICENCE = "unknown"
 _SHOWN_KEYS = 4
 _NORM_FORMS = (
     (".weight_g", ".parametrizations.weight.original0"),
     (".weight_v", ".parametrizations.weight.original1"),
 )
-_SUFFIXES = {".safetensors", ".bin", ".pth", ".pt", ".th", ".ckpt"}
+_SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors", ".th")
 # In this order where a folder has several: as DAC's and SNAC's packages save them.
 _USUAL = ("weights.pth", "pytorch_model.bin", "model.safetensors")
 _NO_WEIGHTS = {"package", "optimizer", "scheduler", "tracker", "metadata", "training_args"}
@@ -57,19 +55,22 @@ class Checkpoint:
 def load_tensors(path: Path) -> Any:
     """What a ``.safetensors`` or PyTorch file holds, without executing code from it.
 
-    Raises
-    ------
-    WeightsMismatch
-        If the file is damaged, holds code, or is no such file.
+    Raises `WeightsMismatch` where the file is damaged, holds code, or is no such file.
     """
+    import numpy as np
     import torch
+    from numpy._core.multiarray import scalar
     from safetensors.torch import load_file
 
     _refuse_code(path)
+    # Trainers log losses and steps as NumPy numbers; NumPy 1 called their maker by another name.
+    numbers = (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)
+    harmless: list[Any] = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype]
+    harmless += [type(np.dtype(number)) for number in numbers]
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        with torch.serialization.safe_globals(_numpy_scalars()):
+        with torch.serialization.safe_globals(harmless):
             # Mapped, a file of hundreds of megabytes costs nothing until a tensor is copied.
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
     except OSError:
@@ -80,21 +81,14 @@ def load_tensors(path: Path) -> Any:
                 f"{path} holds a Python object ({held[1]}) that could run code, and is not "
                 "loaded; save the weights alone: torch.save(model.state_dict(), PATH)"
             ) from error
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsMismatch(
-            f"{path} is damaged or not a weights file ({first_line}); fetch or save it again"
+            f"{path} is damaged or not a weights file ({first_line(error)}); fetch or save it again"
         ) from error
 
 
-def _numpy_scalars() -> list[Any]:
-    """What unpickling a NumPy number calls: trainers log losses and steps as such."""
-    import numpy as np
-    from numpy._core.multiarray import scalar
-
-    numbers = (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)
-    kinds = [type(np.dtype(number)) for number in numbers]
-    # NumPy 1 wrote the same function under another name.
-    return [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype, *kinds]
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, or its type where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _refuse_code(path: Path) -> None:
@@ -127,25 +121,16 @@ def _refuse_code(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The weights of a codec: tensors by name, or such under ``state_dict``.
-
-    Raises
-    ------
-    WeightsMismatch
-        If the file holds anything else.
-    """
+    """A codec's tensors by name, or such under ``state_dict``; else `WeightsMismatch`."""
     import torch
 
     held = load_tensors(path)
     inner = held.get("state_dict") if isinstance(held, Mapping) else None
     state = inner if isinstance(inner, Mapping) else held
-    if (
-        not isinstance(state, Mapping)
-        or not state
-        or not all(
-            isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
-        )
-    ):
+    by_name = isinstance(state, Mapping) and all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in state.items()
+    )
+    if not by_name or not state:
         found = f"a {type(state).__name__}"
         if isinstance(state, Mapping):
             found = f"{sorted(map(str, state))[:_SHOWN_KEYS]}"
@@ -158,69 +143,83 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path) -> None:
-    """Copy weights into a model; every key and every shape must fit.
-
-    Weight norm may be in either of PyTorch's two forms, or fused already.
-
-    Raises
-    ------
-    WeightsMismatch
-        If keys are missing or unexpected, or shapes differ.
-    """
+    """Copy weights into a model; raises as `fitting`."""
     model.load_state_dict(fitting(model, state, origin), strict=True)
 
 
 def fitting(
     model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path
 ) -> Mapping[str, torch.Tensor]:
-    """The state under the model's own names.
+    """The state under the model's own names; `WeightsMismatch` unless keys and shapes all fit.
 
-    Raises
-    ------
-    WeightsMismatch
-        If it does not fit exactly.
+    Weight norm may be in either of PyTorch's two forms, or fused already.
     """
     own = model.state_dict()
-    if _is_fused(own, state):
+    normed = [k.removesuffix(g) for k in own for g in _NORM_FORMS[0] if k.endswith(g)]
+    if normed and all(f"{name}.weight" in state for name in normed):
         fuse_weight_norm(model)
         own = model.state_dict()
-    state = {_in_form_of(own, key): tensor for key, tensor in state.items()}
-    missing = sorted(own.keys() - state.keys())
-    unexpected = sorted(state.keys() - own.keys())
+
+    def own_form(key: str) -> str:
+        for forms in _NORM_FORMS:
+            for mine, theirs in (forms, forms[::-1]):
+                renamed = key.removesuffix(theirs) + mine
+                if key.endswith(theirs) and renamed in own:
+                    return renamed
+        return key
+
+    state = {own_form(key): tensor for key, tensor in state.items()}
     misshapen = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
+    missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
     if missing or unexpected or misshapen:
-        first = misshapen[0] if misshapen else ""
-        shapes = first and (
-            f"; {first} is {tuple(state[first].shape)} in the file and "
-            f"{tuple(own[first].shape)} in the model"
+        shapes = "".join(
+            f"; {key} is {tuple(state[key].shape)} in the file and {tuple(own[key].shape)} in the "
+            "model"
+            for key in misshapen[:1]
         )
+        counts = misfit(missing, unexpected, misshapen)
+        name = type(model).__name__
         raise WeightsMismatch(
-            f"{origin} does not fit {type(model).__name__}, which has {len(own)} keys: "
-            f"{_keys('missing', missing)}, {_keys('unexpected', unexpected)}, "
-            f"{_keys('of another shape', misshapen)}{shapes}"
+            f"{origin} does not fit {name}, which has {len(own)} keys: {counts}{shapes}"
         )
     return state
 
 
-def _keys(what: str, names: list[str]) -> str:
-    shown = ", ".join(names[:_SHOWN_KEYS]) + (", ..." if len(names) > _SHOWN_KEYS else "")
-    return f"{len(names)} keys {what}" + (f" ({shown})" if names else "")
+def misfit(
+    missing: Collection[str],
+    unexpected: Collection[str],
+    misshapen: Collection[str],
+    *,
+    left_over: int | None = None,
+) -> str:
+    """How many keys do not fit, and the first of them; `left_over` counts unnamed ones too."""
+
+    def some(keys: Collection[str]) -> str:
+        shown = sorted(keys)[:_SHOWN_KEYS] + ["..."] * (len(keys) > _SHOWN_KEYS)
+        return f" ({', '.join(shown)})" if keys else ""
+
+    surplus = len(unexpected) if left_over is None else left_over
+    return (
+        f"{len(missing)} keys missing{some(missing)}, {surplus} unexpected{some(unexpected)}, "
+        f"{len(misshapen)} of another shape{some(misshapen)}"
+    )
 
 
-def _in_form_of(own: Mapping[str, Any], key: str) -> str:
-    """The key with weight norm written as the model writes it; the tensors are the same."""
-    for one, other in _NORM_FORMS:
-        for mine, theirs in ((one, other), (other, one)):
-            renamed = key.removesuffix(theirs) + mine
-            if key.endswith(theirs) and renamed in own:
-                return renamed
-    return key
+def fuse_weight_norm(model: torch.nn.Module) -> None:
+    """Compute every normalised weight once instead of at each call.
 
+    Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
+    ``Module.to`` does not move.
+    """
+    import torch
+    from torch.nn.utils import parametrize, remove_weight_norm
 
-def _is_fused(own: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
-    """Whether the file has plain weights where the model has normalised ones."""
-    normed = [k.removesuffix(g) for k in own for g in _NORM_FORMS[0] if k.endswith(g)]
-    return bool(normed) and all(f"{name}.weight" in state for name in normed)
+    with torch.enable_grad():
+        for module in model.modules():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+            elif hasattr(module, "weight_g"):
+                remove_weight_norm(module)
 
 
 # ------------------------------------------------------------------------- checkpoints of one's own
@@ -229,28 +228,18 @@ def _is_fused(own: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
 def find(path: Path, family: str) -> dict[str, Path]:
     """The weights file at a path and the configuration beside it, by name.
 
-    In a folder, they may lie in the subfolders that DAC makes: ``TAG/dac``.
-
-    Raises
-    ------
-    UserError
-        If a folder holds no weights, or several of which one must be named.
+    In a folder, they may lie in the subfolders that DAC makes: ``TAG/dac``. Raises `UserError`
+    where a folder holds no weights, or several of which one must be named.
     """
     weights = path
     if path.is_dir():
-        for pattern in ("*", f"{family}/*", f"*/{family}/*", "*/*"):
-            found = [
-                file
-                for file in sorted(path.glob(pattern))
-                if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
-            ]
-            if found:
-                break
-        else:
+        places = (path.glob(p) for p in ("*", f"{family}/*", f"*/{family}/*", "*/*"))
+        found = next(filter(None, map(_weights_among, places)), [])
+        if not found:
             names = ", ".join(sorted(child.name for child in path.iterdir())[:6])
             raise UserError(
-                f"no weights in {path}: expected a file that ends in "
-                f"{', '.join(sorted(_SUFFIXES))}, found {names or 'nothing'}"
+                f"no weights in {path}: expected a file that ends in {', '.join(_SUFFIXES)}, "
+                f"found {names or 'nothing'}"
             )
         usual = [file for name in _USUAL for file in found if file.name == name]
         weights = (usual or found)[0]
@@ -262,21 +251,33 @@ def find(path: Path, family: str) -> dict[str, Path]:
             )
     if weights.name == CONFIG:
         raise UserError(f"{path} is the configuration; name the weights file, or their folder")
-    files = {weights.name: weights}
-    if (weights.parent / CONFIG).is_file():
-        files[CONFIG] = weights.parent / CONFIG
-    return files
+    config = weights.with_name(CONFIG)
+    return {weights.name: weights} | ({CONFIG: config} if config.is_file() else {})
+
+
+def _weights_among(files: Iterable[Path]) -> list[Path]:
+    return [
+        file
+        for file in sorted(files)
+        if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
+    ]
+
+
+def weights_of(files: Mapping[str, Path]) -> Path:
+    """The weights among a model's files."""
+    return next(path for name, path in files.items() if name != CONFIG)
+
+
+def origin_of(files: Mapping[str, Path]) -> Path:
+    """The file that tells how the network is built: the configuration, or else the weights."""
+    return files.get(CONFIG) or weights_of(files)
 
 
 def configuration(files: Mapping[str, Path], *, beside: Sequence[str] = ()) -> dict[str, Any]:
     """What a ``config.json`` says of the network; empty without such a file.
 
-    It is the file itself, or its entry ``model`` with those named that stand `beside` it.
-
-    Raises
-    ------
-    UserError
-        If the file is no JSON object, or describes a model of the transformers library.
+    It is the file itself, or its entry ``model`` with those named that stand `beside` it. Raises
+    `UserError` where it is no JSON object, or describes a model of the transformers library.
     """
     path = files.get(CONFIG)
     if path is None:
@@ -301,40 +302,24 @@ def configuration(files: Mapping[str, Path], *, beside: Sequence[str] = ()) -> d
 def check_arguments(
     files: Mapping[str, Path], told: Mapping[str, Any], *, known: Collection[str], needed: str
 ) -> None:
-    """Refuse a configuration that lacks what is needed, or has what nobody reads.
-
-    Raises
-    ------
-    UserError
-        Says which configuration is expected, and where.
-    """
+    """Refuse a configuration that lacks what is needed, or has what nobody reads (`UserError`)."""
     origin = files.get(CONFIG) or weights_of(files).with_name(CONFIG)
     expected = f"expected a JSON object of {', '.join(known)}"
     if unknown := sorted(told.keys() - set(known)):
         raise UserError(
             f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
         )
-    missing = [name for name in needed.split() if name not in told]
-    if missing:
-        is_there = CONFIG in files
+    if missing := [name for name in needed.split() if name not in told]:
+        lacks = f"lacks {', '.join(missing)}" if CONFIG in files else "is missing"
         raise UserError(
-            f"{origin} {'lacks ' + ', '.join(missing) if is_there else 'is missing'}: the weights "
-            f"do not tell how the model is built; {expected}"
+            f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
         )
-
-
-def weights_of(files: Mapping[str, Path]) -> Path:
-    """The weights among a model's files."""
-    return next(path for name, path in files.items() if name != CONFIG)
 
 
 def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Path]:
     """A model's files; those of a checkpoint of one's own still as they were located.
 
-    Raises
-    ------
-    WeightsMismatch
-        If there are none, or a training run has written over them since.
+    Raises `WeightsMismatch` where there are none, or a training run has written over them since.
     """
     from snacbench.files import sha256_of_file
 
@@ -358,19 +343,3 @@ def name_of(weights: Path, family: str, given: str) -> str:
     telling = next((part for part in parts if part and part.lower() not in _SAYS_NOTHING), "own")
     telling = re.sub(r"[^\w.+-]+", "-", telling).strip("-") or "own"
     return telling if telling.startswith(f"{family}-") else f"{family}-{telling}"
-
-
-def model_of(
-    points: Sequence[CodecSpec],
-    files: Mapping[str, Path],
-    load: Loader,
-    *,
-    package: str,
-    notes: Sequence[str] = (),
-) -> CodecModel:
-    """A model at a path: its bare name selects its full depth, and every point keeps the notes."""
-    if notes:
-        points = [replace(p, settings={**p.settings, "notes": list(notes)}) for p in points]
-    hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
-    source = WeightsSource("own", str(weights_of(files)), hosted, revision="")
-    return model_at_depths(points, load, source, package=package)

@@ -1,57 +1,101 @@
-"""What the PyTorch codecs share: devices, building, speed-ups, arrays and batches, look-ahead.
+"""What a PyTorch codec is: a network, its weights, codes that streams are made of, batches.
 
-Nothing here changes a result: fusing weight norm and the in-place Snake give the same bits as
-the packages' own modules, which the tests hold.
-
-In a batch, a network sees the zeros that fill a short signal up: its last codes change, and where
-norms span the whole signal all of them. So only signals of one `padded_length` go together: those
-that the codec would have brought to the same length anyway.
+A family says what is its own: its package's class, how many codes that sends, and the way from
+samples to codes and back (`NeuralCodec`). Nothing here changes a result: fusing weight norm and
+the in-place Snake give the same bits as the packages' own modules, which the tests hold.
 """
 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from snacbench.errors import CodecError, UserError
-from snacbench.models import CodecModel, Loader, WeightsSource
-from snacbench.types import Audio, CodecSpec, Codes, Encoded, Stream, nominal_kbps_of
+from snacbench.codecs import _checkpoint as checkpoints
+from snacbench.codecs._checkpoint import Checkpoint, fuse_weight_norm
+from snacbench.errors import CodecError, UserError, WeightsMismatch
+from snacbench.models import CodecModel, HostedFile, Loader, LocatedWeights, WeightsSource
+from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.weights import embedded
 
 if TYPE_CHECKING:
     import torch
 
+Points = Sequence[CodecSpec]
+Told = Mapping[str, Any]  # arguments of a network, as its files tell them
+Read = tuple[Told, Checkpoint, list[str]]
+Quantised = tuple[Sequence[Any], Sequence[bytes]]
+
+# --------------------------------------------------------------------- what is known beforehand
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What all rates follow from: specs state it, and a network must have it.
+
+    `streams` are those of the full depth, coarse to fine.
+    """
+
+    rate_hz: int
+    streams: tuple[Stream, ...]
+    channels: int = 1
+
+    def check(self, spec: CodecSpec, origin: object) -> None:
+        """Refuse a network of another shape than a spec states: every rate would be wrong."""
+        if (self.rate_hz, (self.channels,), self.streams[: len(spec.streams)]) != (
+            spec.rate_hz,
+            spec.channels,
+            spec.streams,
+        ):
+            sizes = dict.fromkeys(str(s.codebook_size) for s in self.streams)
+            rates = dict.fromkeys(f"{float(s.frame_rate_hz):.6g}" for s in self.streams)
+            raise WeightsMismatch(
+                f"{origin} describes {self.rate_hz} Hz, {self.channels} channels, "
+                f"{len(self.streams)} codebooks of {', '.join(sizes)} at {', '.join(rates)} Hz, "
+                f"which is not {spec.model}"
+            )
+
 
 def points_at_depths(
-    base: CodecSpec, streams: Sequence[Stream], setting: str, *, trained_from: int = 1
+    name: str, shape: Shape, setting: str, *, trained_from: int = 1, **facts: Any
 ) -> tuple[CodecSpec, ...]:
-    """One operating point per number of streams; those below `trained_from` are truncated."""
+    """One operating point per number of streams; those below `trained_from` are truncated.
+
+    `facts` are further fields of `CodecSpec`; the number of streams becomes the `setting`.
+    """
     points = []
-    for used in range(1, len(streams) + 1):
-        kbps = nominal_kbps_of(streams[:used])
-        point = replace(
-            base,
-            name=f"{base.model}@{kbps:.3g}kbps",
-            streams=tuple(streams[:used]),
+    for used in range(1, len(shape.streams) + 1):
+        kbps = nominal_kbps_of(shape.streams[:used])
+        point = CodecSpec(
+            name=f"{name}@{kbps:.3g}kbps",
+            model=name,
+            rate_hz=shape.rate_hz,
+            channels=(shape.channels,),
+            streams=shape.streams[:used],
             nominal_kbps=kbps,
             settings={setting: used},
             truncated=used < trained_from,
+            **facts,
         )
         points.append(point)
     return tuple(points)
 
 
-def model_at_depths(
+def neural_model(
     points: Sequence[CodecSpec],
     load: Loader,
-    source: WeightsSource,
+    source: WeightsSource | None = None,
     *,
-    package: str,
+    package: str = "",
     default: CodecSpec | None = None,
 ) -> CodecModel:
-    """A model that may use fewer of its codebooks; its bare name selects `default`, or all."""
+    """A model as `MODELS` has it; its bare name selects `default`, or its full depth.
+
+    Without a source its weights are embedded here; without a package's name it is the family's.
+    """
     top = points[-1]
     return CodecModel(
         name=top.model,
@@ -59,24 +103,175 @@ def model_at_depths(
         points=tuple(points),
         default=((default or top).name,),
         load=load,
-        source=source,
-        requires=("torch", package),
+        source=source or WeightsSource("embedded", top.model, ()),
+        requires=("torch", package or top.family),
     )
 
 
-def embedded_model(points: Sequence[CodecSpec], load: Loader, *, package: str) -> CodecModel:
-    """A demonstration model of this package."""
-    source = WeightsSource("embedded", points[-1].model, ())
-    return model_at_depths(points, load, source, package=package)
+def embedded_facts(name: str) -> dict[str, Any]:
+    """What specs of a model in this package say beside its rates."""
+    licence = embedded.config(name)["licence"]
+    return {"params_m": embedded.params_m(name), "licence": licence, "demonstration": True}
+
+
+# ------------------------------------------------------------------------------- a loaded codec
+
+
+@dataclass(frozen=True)
+class NeuralCodec(ABC):
+    """A loaded network at one operating point; it computes in batches, one signal being one of one.
+
+    In a batch, a network sees the zeros that fill a short signal up: its last codes change, and
+    where norms span the whole signal all of them. So only signals of one `padded_length` go
+    together: those that the codec would have brought to the same length anyway.
+    """
+
+    spec: CodecSpec
+    model: Any
+    device: torch.device
+
+    @staticmethod
+    @abstractmethod
+    def shape_of(network: Any) -> Shape:
+        """What a network's rates follow from."""
+
+    @abstractmethod
+    def quantise(self, batch: Any) -> Quantised:
+        """Codes of each stream, shape (signals, frames), of a batch (signals, channels, time).
+
+        And the side information of each signal, or () if there is none at all.
+        """
+
+    @abstractmethod
+    def synthesise(self, codes: Any, encoded: Sequence[Encoded], seeds: Sequence[int]) -> Any:
+        """The inverse: a batch of signals, which may be too long or lack a few samples."""
+
+    @classmethod
+    def check(cls, spec: CodecSpec, network: Any, origin: object) -> None:
+        """Refuse a network that cannot run at a spec's point (`WeightsMismatch`)."""
+        cls.shape_of(network).check(spec, origin)
+
+    def at(self, spec: CodecSpec) -> Self:
+        """The same network at another operating point."""
+        self.check(spec, self.model, spec.model)
+        return replace(self, spec=spec)
+
+    def padded_length(self, num_samples: int) -> int:
+        """Length to which the codec brings a signal of so many samples."""
+        return num_samples
+
+    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+        """Encode signals of one padded length; the padding is in the codes."""
+        import numpy as np
+        import torch
+
+        longest = max(signal.num_samples for signal in signals)
+        batch = np.zeros((len(signals), signals[0].channels, longest), dtype=np.float32)
+        for row, signal in zip(batch, signals, strict=True):
+            row[:, : signal.num_samples] = signal.samples
+        with torch.inference_mode():
+            streams, side_info = self.quantise(torch.from_numpy(batch).to(self.device))
+        codes = [stream.cpu().numpy().astype(np.int32) for stream in streams]
+        return [
+            Encoded(
+                num_samples=signal.num_samples,
+                channels=signal.channels,
+                rate_hz=signal.rate_hz,
+                codes=tuple(np.ascontiguousarray(stream[i : i + 1]) for stream in codes),
+                side_info=side_info[i] if side_info else b"",
+            )
+            for i, signal in enumerate(signals)
+        ]
+
+    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        """Decode what signals of one padded length were encoded to, each with its own seed.
+
+        Raises `CodecError` for samples that are not finite.
+        """
+        import numpy as np
+        import torch
+
+        from snacbench.audio.resample import fit_length
+
+        streams = zip(*(one.codes for one in encoded), strict=True)
+        codes = [
+            torch.from_numpy(np.concatenate(stream).astype(np.int64)).to(self.device)
+            for stream in streams
+        ]
+        with torch.inference_mode():
+            batch = self.synthesise(codes, encoded, seeds).float().cpu().numpy()
+        if not np.isfinite(batch).all():
+            raise CodecError("the decoder returned NaN or infinite samples")
+        # Longer outputs are cut; strided convolutions lose up to a few samples, which are zeros.
+        return [
+            Audio(np.ascontiguousarray(fit_length(row, one.num_samples)), one.rate_hz)
+            for row, one in zip(batch, encoded, strict=True)
+        ]
+
+    def encode(self, audio: Audio) -> Encoded:
+        """Encode a signal."""
+        return self.encode_batch([audio])[0]
+
+    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+        """Decode to the length of the signal; stochastic decoders use the seed."""
+        return self.decode_batch([encoded], seeds=[seed])[0]
+
+
+class PackageCodec(NeuralCodec):
+    """A codec in the format of its own package, in which one may have trained another."""
+
+    FAMILY: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, files: Mapping[str, Path]) -> Read:
+        """The arguments of a model's network, its weights, and notes on how they were found."""
+
+    @staticmethod
+    @abstractmethod
+    def network(**arguments: Any) -> Any:
+        """The package's network, without weights."""
+
+    @classmethod
+    @abstractmethod
+    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> Points:
+        """The operating points of a network that is one's own, the last being its full depth."""
+
+    @classmethod
+    def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
+        """The codec of a spec; `WeightsMismatch` where its files hold another model."""
+        files = checkpoints.files_of(spec, weights)
+        arguments, checkpoint, _ = cls.read(files)
+        origin = checkpoints.origin_of(files)
+        network = build(cls.network, arguments, origin)
+        cls.check(spec, network, origin)
+        checkpoints.load_strictly(network, checkpoint.state, checkpoint.path)
+        return cls(spec, prepare_for_inference(network, device), ready_device(device))
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> CodecModel:
+        """A checkpoint of one's own as a model whose points follow from its network."""
+        files = checkpoints.find(path, cls.FAMILY)
+        arguments, checkpoint, notes = cls.read(files)
+        network = outline(cls.network, arguments, checkpoints.origin_of(files))
+        checkpoints.fitting(network, checkpoint.state, checkpoint.path)
+        name = checkpoints.name_of(checkpoint.path, cls.FAMILY, name)
+        facts = {"params_m": checkpoint.params_m, "licence": "unknown"}
+        points = cls.points_of(name, network, arguments, **facts)
+        if notes:
+            points = [replace(p, settings={**p.settings, "notes": notes}) for p in points]
+        hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
+        source = WeightsSource("own", str(checkpoint.path), hosted, revision="")
+        return neural_model(points, cls.load, source)
+
+
+# --------------------------------------------------------------------------- networks and devices
 
 
 def ready_device(name: str) -> torch.device:
     """The device to run on, with reduced-precision matrix products (TF32) switched off.
 
-    Raises
-    ------
-    UserError
-        If CUDA is asked for and not available.
+    Raises `UserError` where CUDA is asked for and not available.
     """
     import torch
 
@@ -88,14 +283,8 @@ def ready_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def build(network: Callable[..., Any], arguments: Mapping[str, Any], origin: Path) -> Any:
-    """A network of a package's class, before it has weights.
-
-    Raises
-    ------
-    UserError
-        If the class does not take such arguments.
-    """
+def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
+    """A network without weights; `UserError` where its class does not take such arguments."""
     try:
         with warnings.catch_warnings():
             # The packages' own way to normalise weights; they are fused before use anyway.
@@ -108,7 +297,7 @@ def build(network: Callable[..., Any], arguments: Mapping[str, Any], origin: Pat
         ) from error
 
 
-def outline(network: Callable[..., Any], arguments: Mapping[str, Any], origin: Path) -> Any:
+def outline(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
     """The same network without memory for its weights: its shapes are all that is wanted."""
     import torch
 
@@ -123,23 +312,6 @@ def prepare_for_inference(model: torch.nn.Module, device: str) -> torch.nn.Modul
     use_inplace_snake(model)
     model.requires_grad_(False)
     return model.to(ready_device(device))
-
-
-def fuse_weight_norm(model: torch.nn.Module) -> None:
-    """Compute every normalised weight once instead of at each call.
-
-    Runs with gradients enabled: without them PyTorch would leave plain tensors behind that
-    ``Module.to`` does not move.
-    """
-    import torch
-    from torch.nn.utils import parametrize, remove_weight_norm
-
-    with torch.enable_grad():
-        for module in model.modules():
-            if parametrize.is_parametrized(module, "weight"):
-                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
-            elif hasattr(module, "weight_g"):
-                remove_weight_norm(module)
 
 
 def use_inplace_snake(model: torch.nn.Module) -> None:
@@ -160,128 +332,15 @@ def use_inplace_snake(model: torch.nn.Module) -> None:
             wave.sin_().square_().mul_((self.alpha + 1e-9).reciprocal())
             return wave.add_(x)
 
+    replace_modules(model, "Snake1d", lambda snake: InPlaceSnake(snake.alpha))
+
+
+def replace_modules(model: torch.nn.Module, kind: str, by: Callable[[Any], Any]) -> None:
+    """Put another module in place of each one whose class has this name."""
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if type(child).__name__ == "Snake1d":
-                setattr(module, name, InPlaceSnake(cast("torch.nn.Parameter", child.alpha)))
-
-
-def to_tensor(audio: Audio, device: torch.device) -> torch.Tensor:
-    """Audio as a batch of one, shape (1, channels, time)."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(np.array(audio.samples)).unsqueeze(0).to(device)
-
-
-def to_audio(batch: torch.Tensor, rate_hz: int, num_samples: int) -> Audio:
-    """The one item of a batch of shape (1, channels, time), at an exact length.
-
-    Longer outputs are cut, shorter ones (strided convolutions lose up to a few samples) are
-    extended with zeros.
-
-    Raises
-    ------
-    CodecError
-        If the decoder returned values that are not finite.
-    """
-    import numpy as np
-
-    from snacbench.audio.resample import fit_length
-
-    samples = batch[0].detach().float().cpu().numpy()
-    if not np.isfinite(samples).all():
-        raise CodecError("the decoder returned NaN or infinite samples")
-    return Audio(np.ascontiguousarray(fit_length(samples, num_samples)), rate_hz)
-
-
-def to_codes(indices: torch.Tensor) -> Codes:
-    """Code indices of shape (channels, frames) as an int32 array."""
-    import numpy as np
-
-    return np.ascontiguousarray(indices.detach().cpu().numpy().astype(np.int32))
-
-
-def from_codes(codes: Codes, device: torch.device) -> torch.Tensor:
-    """The inverse of `to_codes`."""
-    import numpy as np
-    import torch
-
-    return torch.from_numpy(codes.astype(np.int64)).to(device)
-
-
-# -------------------------------------------------------------------------------------- batches
-
-
-class Batched:
-    """A codec that computes in batches; one signal is a batch of one."""
-
-    def padded_length(self, num_samples: int) -> int:
-        """Length to which the codec brings a signal of so many samples."""
-        return num_samples
-
-    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
-        """Encode signals of one padded length."""
-        raise NotImplementedError
-
-    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
-        """Decode what signals of one padded length were encoded to, each with its own seed."""
-        raise NotImplementedError
-
-    def encode(self, audio: Audio) -> Encoded:
-        """Encode a signal."""
-        return self.encode_batch([audio])[0]
-
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Decode to the length of the signal; stochastic decoders use the seed."""
-        return self.decode_batch([encoded], seeds=[seed])[0]
-
-
-def stacked(signals: Sequence[Audio], device: torch.device) -> torch.Tensor:
-    """Signals as a batch of shape (signals, channels, time), short ones filled up with zeros."""
-    import numpy as np
-    import torch
-
-    longest = max(signal.num_samples for signal in signals)
-    batch = np.zeros((len(signals), signals[0].channels, longest), dtype=np.float32)
-    for row, signal in zip(batch, signals, strict=True):
-        row[:, : signal.num_samples] = signal.samples
-    return torch.from_numpy(batch).to(device)
-
-
-def encoded_of(
-    signals: Sequence[Audio], streams: Sequence[torch.Tensor], side_info: Sequence[bytes] = ()
-) -> list[Encoded]:
-    """What was encoded, signal by signal; `streams` hold codes of shape (signals, frames)."""
-    on_host = [stream.cpu() for stream in streams]
-    return [
-        Encoded(
-            num_samples=signal.num_samples,
-            channels=signal.channels,
-            rate_hz=signal.rate_hz,
-            codes=tuple(to_codes(stream[index : index + 1]) for stream in on_host),
-            side_info=side_info[index] if side_info else b"",
-        )
-        for index, signal in enumerate(signals)
-    ]
-
-
-def codes_of(encoded: Sequence[Encoded], device: torch.device) -> list[torch.Tensor]:
-    """The inverse: for each stream its codes, shape (signals, frames)."""
-    import numpy as np
-    import torch
-
-    streams = zip(*(one.codes for one in encoded), strict=True)
-    return [torch.from_numpy(np.concatenate(s).astype(np.int64)).to(device) for s in streams]
-
-
-def decoded_of(batch: torch.Tensor, encoded: Sequence[Encoded]) -> list[Audio]:
-    """Decoded signals of a batch of shape (signals, channels, time), each at its exact length."""
-    rows = batch.detach().float().cpu()
-    return [
-        to_audio(rows[index : index + 1], one.rate_hz, one.num_samples)
-        for index, one in enumerate(encoded)
-    ]
+            if type(child).__name__ == kind:
+                setattr(module, name, by(child))
 
 
 # ------------------------------------------------------------------------------------- look-ahead
@@ -329,12 +388,7 @@ def convolutions(module: Any) -> Iterator[Layer]:
 def look_ahead_samples(layers: Iterable[Layer], block: int) -> int:
     """Samples that must be known after an output sample, at the worst place in a block.
 
-    Parameters
-    ----------
-    layers : iterable
-        First to last.
-    block : int
-        Samples after which the pattern repeats.
+    `layers` are first to last; after `block` samples the pattern repeats.
     """
     import numpy as np
 

@@ -31,7 +31,6 @@ Value = int | float | str
 Bits = Callable[[bytes, Mapping[str, Value]], int]
 
 _FOLDER = "snacbench-command-"
-_NAME = re.compile(r"[\w.+-]+")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
 _GIVEN = {"input", "coded", "output", "kbps", "bit_per_s", "rate_hz", "channels", "num_samples"}
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
@@ -48,10 +47,7 @@ def whole_file(header_bytes: int = 0) -> Bits:
 def frames(coded: bytes, bytes_per_frame: int, bits_per_frame: int) -> int:
     """Used bits of frames that are filled up to whole bytes.
 
-    Raises
-    ------
-    CodecError
-        If the file is no whole frames, or what is filled up is not zero.
+    Raises `CodecError` where the file is no whole frames, or what is filled up is not zero.
     """
     if not bytes_per_frame or len(coded) % bytes_per_frame:
         raise CodecError(
@@ -75,10 +71,7 @@ def ogg_packets(header_packets: int = 2) -> Bits:
 def ogg_packet_sizes(data: bytes) -> list[int]:
     """Sizes in bytes of all packets of an Ogg file with one stream, in order.
 
-    Raises
-    ------
-    CodecError
-        If the data is no complete Ogg file, or interleaves several streams.
+    Raises `CodecError` where it is no complete Ogg file, or interleaves several streams.
     """
     # Up to the serial number, the page's number, checksum, number of lacing values (RFC 3533, 6).
     page = struct.Struct("<4sBBqIIIB")
@@ -163,50 +156,55 @@ class CommandCodec:
             If something is missing or does not fit; the message names the field.
         """
         points = [p if isinstance(p, Point) else Point(float(p)) for p in self.points]
-        self._check(points)
-        specs = tuple(self._spec(point) for point in points)
+        if mistake := next(self._mistakes(points), ""):
+            raise UserError(f"{self.name}: {mistake}")
+        specs = tuple(map(self._spec, points))
         labels = self.default or [point.label for point in points]
+
+        def any_point(text: str) -> CodecSpec:
+            lowest, highest = self.any_kbps or (0.0, 0.0)
+            return self._spec(Point(any_rate(self.name, text, lowest, highest)))
+
         return CodecModel(
             name=self.name,
             family="command",
             points=specs,
             default=tuple(f"{self.name}@{label}" for label in labels),
             load=self._load,
-            free_point=self._free_point if self.any_kbps else None,
+            free_point=any_point if self.any_kbps else None,
             versions=lambda: self._versions(specs[0]),
         )
 
-    def _check(self, points: Sequence[Point]) -> None:
-        labels = [point.label for point in points if point.kbps is not None or point.name]
-        twice = sorted({label for label in labels if labels.count(label) > 1})
-        unknown = [label for label in self.default if label not in labels]
-        form, lowest = re.compile(r"(wav|raw) (int16|int24|float32)"), self.any_kbps or (1, 2)
-        mistakes = {
-            f"name: {self.name!r} is no name; use letters, digits and . _ + -":
-                not _NAME.fullmatch(self.name),
-            "points: expected one or more": not points,
-            "points: each needs kbps above 0, or a name": len(labels) < len(points)
-                or any(p.kbps is not None and p.kbps <= 0 for p in points),
-            f"points: {', '.join(twice)} occurs more than once; give it a name": bool(twice),
-            f"default: {', '.join(unknown)}: there are {', '.join(labels)}": bool(unknown),
-            f"any_kbps: expected two rising rates, found {self.any_kbps}":
-                not 0 < lowest[0] < lowest[1],
-            f"rate_hz, channels, timeout_s: expected numbers above 0, found {self.rate_hz}, "
-            f"{self.channels}, {self.timeout_s}":
-                min(self.rate_hz, self.timeout_s, *self.channels, 1) <= 0 or not self.channels,
-        }  # fmt: skip
-        for side in ("input", "output"):
-            found = getattr(self, side)
-            text = f"{side}: expected 'wav' or 'raw', and 'int16', 'int24' or 'float32', found"
-            mistakes[f"{text} {found!r}"] = not form.fullmatch(found)
+    def _mistakes(self, points: Sequence[Point]) -> Iterator[str]:
+        if not re.fullmatch(r"[\w.+-]+", self.name):
+            yield f"name: {self.name!r} is no name; use letters, digits and . _ + -"
+        if min(self.rate_hz, self.timeout_s, *self.channels, 1) <= 0 or not self.channels:
+            yield (
+                f"rate_hz, channels, timeout_s: expected numbers above 0, found {self.rate_hz}, "
+                f"{self.channels}, {self.timeout_s}"
+            )
+        if not points:
+            yield "points: expected one or more"
+        if any(p.kbps <= 0 if p.kbps is not None else not p.name for p in points):
+            yield "points: each needs kbps above 0, or a name"
+        labels = [point.label for point in points]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            yield f"points: {', '.join(twice)} occurs more than once; give it a name"
+        if taken := sorted({name for p in points for name in p.settings} & {*_GIVEN, "seed"}):
+            yield f"settings: {', '.join(taken)} cannot be set, it has a meaning"
+        if unknown := [label for label in self.default if label not in labels]:
+            yield f"default: {', '.join(unknown)}: there are {', '.join(labels)}"
+        if self.any_kbps and not 0 < self.any_kbps[0] < self.any_kbps[1]:
+            yield f"any_kbps: expected two rising rates, found {self.any_kbps}"
         for side, needed in (("encode", ("input", "coded")), ("decode", ("coded", "output"))):
-            missing = [f"{{{n}}}" for n in needed if f"{{{n}}}" not in getattr(self, side)]
-            mistakes[f"{side}: does not say where {' and '.join(missing)} goes"] = bool(missing)
-        for point in points:
-            taken = sorted(point.settings.keys() & {*_GIVEN, "seed"})
-            mistakes[f"settings: {', '.join(taken)} cannot be set, it has a meaning"] = bool(taken)
-        if wrong := next((text for text, is_so in mistakes.items() if is_so), ""):
-            raise UserError(f"{self.name}: {wrong}")
+            if missing := [f"{{{n}}}" for n in needed if f"{{{n}}}" not in getattr(self, side)]:
+                yield f"{side}: does not say where {' and '.join(missing)} goes"
+        for side in ("input", "output"):
+            if not re.fullmatch(r"(wav|raw) (int16|int24|float32)", found := getattr(self, side)):
+                yield (
+                    f"{side}: expected 'wav' or 'raw', and 'int16', 'int24' or 'float32', found "
+                    f"{found!r}"
+                )
 
     def _spec(self, point: Point) -> CodecSpec:
         """One operating point, once every placeholder is known to have a value there."""
@@ -233,19 +231,12 @@ class CommandCodec:
             raise UserError(f"{self.name}, point {point.label}: {error}") from error
         return spec if latency_ms is None else replace(spec, latency_s=latency_ms / 1000)
 
-    def _free_point(self, text: str) -> CodecSpec:
-        lowest, highest = self.any_kbps or (0.0, 0.0)
-        kbps = any_rate(self.name, text, lowest, highest)
-        return self._spec(Point(kbps))
-
     def _load(self, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LoadedCommand:
         codec = LoadedCommand(spec, self)
         codec.programs()
-        for folder in Path(tempfile.gettempdir()).glob(
-            f"{_FOLDER}*"
-        ):  # of workers that were killed
+        for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
             owner = re.match(rf"{_FOLDER}(\d+)-", folder.name)
-            if owner and not Path("/proc", owner[1]).exists():
+            if owner and not Path("/proc", owner[1]).exists():  # of a worker that was killed
                 shutil.rmtree(folder, ignore_errors=True)
         return codec
 
@@ -266,7 +257,7 @@ class CommandCodec:
                         facts[f"{self.name}, {Path(word).name}"] = _digest_of(Path(word))
         if self.version:
             try:
-                with work_folder() as folder:
+                with _work_folder() as folder:
                     printed = codec.run(self.version, codec.values(folder, 1, 1))
             except (CodecError, MissingPackage) as error:  # no reason to end a run
                 printed = f"unknown ({error})"
@@ -284,17 +275,16 @@ class LoadedCommand:
 
     def encode(self, audio: Audio) -> Encoded:
         """Run the encoder on a clip and keep the file that it writes."""
-        with work_folder() as folder:
+        with _work_folder() as folder:
             values = self.values(folder, audio.channels, audio.num_samples)
             sent = self._sent(audio.num_samples)
             _write(values["input"], _samples_file(audio, sent, self.file.input))
-            self.run(self.file.encode, values)
-            coded = self._result("coded", values).read_bytes()
+            coded = self._written(self.file.encode, values, "coded").read_bytes()
         bits = self.file.bits(coded, self.spec.settings)
         if not 0 < bits <= len(coded) * BITS_PER_BYTE:
-            raise CodecError(
-                f"{self.spec.model}: {bits} bits were weighed in a coded file of {len(coded)} "
-                "bytes; check the function given as bits"
+            raise self._error(
+                f"{bits} bits were weighed in a coded file of {len(coded)} bytes; check the "
+                "function given as bits"
             )
         size = (audio.num_samples, audio.channels, audio.rate_hz)
         return Encoded(*size, packets=(coded,), payload_bits=bits)
@@ -303,24 +293,24 @@ class LoadedCommand:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
         from snacbench.audio.resample import fit_length
 
-        with work_folder() as folder:
+        with _work_folder() as folder:
             values = self.values(folder, encoded.channels, encoded.num_samples, seed=seed)
             _write(values["coded"], encoded.packets[0])
-            self.run(self.file.decode, values)
-            samples = self._read(self._result("output", values), encoded)
+            path = self._written(self.file.decode, values, "output")
+            samples = self._read(path, encoded.rate_hz, encoded.channels)
         delay, num_samples = self.number("delay_samples"), encoded.num_samples
         came, expected = samples.shape[1], delay + num_samples
         # Decoders may flush what they hold; at twice the rate most clips would be longer than this.
         most = 1.5 * self._sent(num_samples) + 48_000
         if came < expected - self.number("may_lack_samples") or came > most:
-            raise CodecError(
-                f"{self.spec.model}: the decoder wrote {came} samples, expected {expected} "
-                f"({delay} of delay and {num_samples} of signal); check rate_hz, delay_samples, "
-                "frame_samples and may_lack_samples"
+            raise self._error(
+                f"the decoder wrote {came} samples, expected {expected} ({delay} of delay and "
+                f"{num_samples} of signal); check rate_hz, delay_samples, frame_samples and "
+                "may_lack_samples"
             )
         return Audio(fit_length(samples[:, delay:], num_samples), encoded.rate_hz)
 
-    def _read(self, path: Path, encoded: Encoded) -> Any:
+    def _read(self, path: Path, rate_hz: int, channels: int) -> Any:
         """What a decoder wrote, shape (channels, time), if it has the right rate and channels."""
         import numpy as np
         import soundfile
@@ -328,22 +318,23 @@ class LoadedCommand:
         container, sample_format = self.file.output.split()
         options: dict[str, Any] = {}
         if container == "raw":
-            options = {"samplerate": encoded.rate_hz, "channels": encoded.channels, "format": "RAW"}
+            options = {"samplerate": rate_hz, "channels": channels, "format": "RAW"}
             options |= {"subtype": _SUBTYPES[sample_format], "endian": "LITTLE"}
         try:
             read, found_hz = soundfile.read(str(path), dtype="float32", always_2d=True, **options)
         except soundfile.LibsndfileError as error:
-            raise CodecError(
-                f"{self.spec.model}: the decoder's output is no {container} file ({error})"
-            ) from error
-        if (found_hz, read.shape[1]) != (encoded.rate_hz, encoded.channels):
-            raise CodecError(
-                f"{self.spec.model}: the decoder wrote {found_hz} Hz, {read.shape[1]} channels; "
-                f"expected {encoded.rate_hz} Hz, {encoded.channels} channels"
+            raise self._error(f"the decoder's output is no {container} file ({error})") from error
+        if (found_hz, read.shape[1]) != (rate_hz, channels):
+            raise self._error(
+                f"the decoder wrote {found_hz} Hz, {read.shape[1]} channels; expected "
+                f"{rate_hz} Hz, {channels} channels"
             )
         if not np.isfinite(read).all():
-            raise CodecError(f"{self.spec.model}: the decoder wrote NaN or infinite samples")
+            raise self._error("the decoder wrote NaN or infinite samples")
         return np.ascontiguousarray(read.T)
+
+    def _error(self, text: str) -> CodecError:
+        return CodecError(f"{self.spec.model}: {text}")
 
     def _sent(self, num_samples: int) -> int:
         """Samples that the encoder gets: whole frames that hold clip, delay and tail."""
@@ -422,10 +413,7 @@ class LoadedCommand:
         """Run a command line and return what it printed."""
         words = self.words(line, values)
         words[0] = str(self._program(words[0]))
-        name, shown = (
-            f"{self.spec.model}: {Path(words[0]).name}",
-            f" (command: {shlex.join(words)})",
-        )
+        name, shown = Path(words[0]).name, f" (command: {shlex.join(words)})"
         try:
             process = subprocess.Popen(
                 words,
@@ -436,12 +424,12 @@ class LoadedCommand:
                 process_group=0,  # so that a script's own programs end with it
             )
         except OSError as error:
-            raise CodecError(f"{name} cannot be run ({error.strerror}){shown}") from error
+            raise self._error(f"{name} cannot be run ({error.strerror}){shown}") from error
         with process:
             try:
                 out, err = process.communicate(timeout=self.file.timeout_s)
             except subprocess.TimeoutExpired as error:
-                raise CodecError(
+                raise self._error(
                     f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
                 ) from error
             finally:
@@ -449,29 +437,28 @@ class LoadedCommand:
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
         if status := process.returncode:
-            lines = [text for text in err.decode("utf-8", "replace").splitlines() if text.strip()]
             how = f"ended with exit status {status}"
             if status < 0:
                 how = f"was ended by signal {-status} ({signal.Signals(-status).name})"
-            said = lines[-1].strip() if lines else "no message"
-            raise CodecError(f"{name} {how}: {said}{shown}")
+            lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+            raise self._error(f"{name} {how}: {lines[-1].strip()}{shown}")
         return out.decode("utf-8", "replace")
 
-    def _result(self, kind: str, values: Mapping[str, Value]) -> Path:
-        """The file that a program should have written."""
+    def _written(self, line: str, values: Mapping[str, Value], kind: str) -> Path:
+        """The file that a program writes when it is run."""
+        self.run(line, values)
         path = Path(str(values[kind]))
         if not path.is_file() or path.stat().st_size == 0:
-            line = self.file.encode if kind == "coded" else self.file.decode
             words = self.words(line, values)
-            raise CodecError(
-                f"{self.spec.model}: {words[0]} reported success and wrote nothing to {{{kind}}} "
+            raise self._error(
+                f"{words[0]} reported success and wrote nothing to {{{kind}}} "
                 f"(command: {shlex.join(words)})"
             )
         return path
 
 
 @contextmanager
-def work_folder() -> Iterator[Path]:
+def _work_folder() -> Iterator[Path]:
     """A temporary folder for one call, gone afterwards; parallel workers never share one."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
@@ -506,20 +493,12 @@ def _samples_file(audio: Audio, num_samples: int, form: str) -> bytes:
     samples: Any = fit_length(audio.samples, num_samples)
     if sample_format != "float32":
         full_scale = 2.0 ** (int(sample_format[3:]) - 1)
-        whole = np.rint(samples.astype(np.float64) * full_scale)
-        whole = np.clip(whole, -full_scale, full_scale - 1)
-        samples = (
-            whole.astype(np.int16) if sample_format == "int16" else whole.astype(np.int32) << 8
-        )
+        whole = np.clip(np.rint(samples * np.float64(full_scale)), -full_scale, full_scale - 1)
+        # As 32-bit integers, of which soundfile keeps the upper bits.
+        samples = whole.astype(np.int32) << (32 - int(sample_format[3:]))
     held = io.BytesIO()
-    soundfile.write(
-        held,
-        samples.T,
-        audio.rate_hz,
-        format=container.upper(),
-        subtype=_SUBTYPES[sample_format],
-        endian="LITTLE",
-    )
+    options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
+    soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
     return held.getvalue()
 
 
@@ -534,15 +513,8 @@ def _digest_of(path: Path) -> str:
 
 def _mode(kbps: float, name: str, frame: int, bits: int, delay: int = 160) -> Point:
     """A mode of Codec 2: samples and used bits per frame, delay in samples."""
-    latency_ms = (frame + delay) // 8
-    settings: dict[str, Value] = {
-        "mode": name,
-        "frame": frame,
-        "bits": bits,
-        "delay": delay,
-        "latency": latency_ms,
-    }
-    return Point(kbps, name, settings)
+    settings: dict[str, Value] = {"mode": name, "frame": frame, "bits": bits, "delay": delay}
+    return Point(kbps, name, {**settings, "latency": (frame + delay) // 8})
 
 
 _CODEC2 = CommandCodec(

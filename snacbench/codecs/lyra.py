@@ -6,11 +6,13 @@ fresh ones, which takes about 3 ms.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from snacbench.codecs._checkpoint import files_of
 from snacbench.errors import WeightsMismatch
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples, Stream, nominal_kbps_of
@@ -62,27 +64,30 @@ class LyraCodec:
     """Lyra's three models from one folder, at one number of quantisers."""
 
     spec: CodecSpec
-    folder_files: dict[str, Path]
+    folder_files: Mapping[str, Path]
 
     def encode(self, audio: Audio) -> Encoded:
-        """Encode whole frames of 20 ms, the last one filled with zeros."""
+        """Encode whole frames of 20 ms, the last one filled with zeros.
+
+        Lyra reads 16-bit samples; values between its steps are rounded, peaks saturate.
+        """
         import numpy as np
 
-        frames = _frames(_as_int16_grid(audio.samples[0]))
+        from snacbench.audio.resample import fit_length
+
+        scaled = np.rint(audio.samples.astype(np.float64) * _FULL_SCALE)
+        samples = (np.clip(scaled, -_FULL_SCALE, _FULL_SCALE - 1) / _FULL_SCALE).astype(np.float32)
+        count = -(-audio.num_samples // _HOP)
+        frames = fit_length(samples, count * _HOP).reshape(count, _HOP)
         encoder, quantizer = self._interpreter(_ENCODER), self._quantizer("encode")
-        count = np.array(self.spec.settings["quantizers"], np.int32)
+        quantizers = np.array(self.spec.settings["quantizers"], np.int32)
         rows = []
         for frame in frames:
             features = _invoke(encoder, frame[np.newaxis])
-            indices = quantizer(input_frames=features, num_quantizers=count)["output_0"]
-            rows.append(np.asarray(indices).reshape(-1)[:count])
-        table = np.stack(rows, axis=1).astype(np.int32)
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=1,
-            rate_hz=RATE_HZ,
-            codes=tuple(row[np.newaxis] for row in table),
-        )
+            indices = quantizer(input_frames=features, num_quantizers=quantizers)["output_0"]
+            rows.append(np.asarray(indices).reshape(-1)[:quantizers])
+        codes = tuple(row[np.newaxis] for row in np.stack(rows, axis=1).astype(np.int32))
+        return Encoded(audio.num_samples, channels=1, rate_hz=RATE_HZ, codes=codes)
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Decode; deterministic, so the seed is not used."""
@@ -118,21 +123,6 @@ class LyraCodec:
         return interpreter.get_signature_runner(signature)
 
 
-def _as_int16_grid(samples: FloatSamples) -> FloatSamples:
-    """Lyra reads 16-bit samples; values between its steps are rounded, peaks saturate."""
-    import numpy as np
-
-    scaled = np.clip(np.rint(samples.astype(np.float64) * _FULL_SCALE), -_FULL_SCALE, 32_767)
-    return (scaled / _FULL_SCALE).astype(np.float32)
-
-
-def _frames(samples: FloatSamples) -> FloatSamples:
-    from snacbench.audio.resample import fit_length
-
-    count = -(-len(samples) // _HOP)
-    return fit_length(samples[None], count * _HOP).reshape(count, _HOP)
-
-
 def _invoke(interpreter: Any, value: FloatSamples) -> FloatSamples:
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], value)
     interpreter.invoke()
@@ -141,9 +131,7 @@ def _invoke(interpreter: Any, value: FloatSamples) -> FloatSamples:
 
 
 def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraCodec:
-    if weights is None:
-        raise WeightsMismatch(f"{spec.name} cannot run without weights")
-    codec = LyraCodec(spec, dict(weights.files))
+    codec = LyraCodec(spec, files_of(spec, weights))
     for name, path in codec.folder_files.items():
         try:
             codec._interpreter(name)

@@ -7,14 +7,13 @@ all, `lowpass` by a linear-phase filter without delay, `noise` by white noise at
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from snacbench.errors import UnknownPoint
 from snacbench.models import CodecFamily, CodecModel, LocatedWeights
-from snacbench.types import Audio, CodecSpec, Encoded, FloatSamples
+from snacbench.types import Audio, CodecSpec, Encoded
 
-_BASE = CodecSpec(
+_IDENTITY = CodecSpec(
     name="identity",
     model="identity",
     family="toys",
@@ -26,71 +25,51 @@ _BASE = CodecSpec(
     citation="snacbench",
 )
 
-Impairment = Callable[[FloatSamples, CodecSpec, int, int], FloatSamples]
-
 
 @dataclass(frozen=True)
 class ToyCodec:
-    """Sends plain samples and applies an impairment when decoding."""
+    """Sends plain samples; what impairs them in the decoder is in the spec's settings."""
 
     spec: CodecSpec
-    impair: Impairment
 
     def encode(self, audio: Audio) -> Encoded:
         """Pack the samples as little-endian 32-bit floats."""
-        return Encoded(
-            num_samples=audio.num_samples,
-            channels=audio.channels,
-            rate_hz=audio.rate_hz,
-            packets=(audio.samples.astype("<f4").tobytes(),),
-        )
+        packet = audio.samples.astype("<f4").tobytes()
+        return Encoded(audio.num_samples, audio.channels, audio.rate_hz, packets=(packet,))
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
-        """Unpack the samples and impair them."""
+        """Unpack the samples and impair them.
+
+        The noise is white and Gaussian, at a fixed ratio to the clip's own mean power.
+        """
         import numpy as np
 
         samples = np.frombuffer(encoded.packets[0], "<f4").reshape(encoded.channels, -1)
-        impaired = self.impair(samples, self.spec, encoded.rate_hz, seed)
-        return Audio(np.ascontiguousarray(impaired, dtype=np.float32), encoded.rate_hz)
+        settings = self.spec.settings
+        if "cutoff_hz" in settings:
+            from snacbench.audio.filters import low_pass
+
+            return low_pass(Audio(samples, encoded.rate_hz), settings["cutoff_hz"])
+        if "snr_db" in settings:
+            power = float(np.mean(np.square(samples, dtype=np.float64)))
+            deviation = np.sqrt(power / 10 ** (settings["snr_db"] / 10))
+            noise = np.random.default_rng(seed).standard_normal(samples.shape)
+            samples = np.asarray(samples + deviation * noise, dtype=np.float32)
+        return Audio(np.ascontiguousarray(samples, dtype=np.float32), encoded.rate_hz)
 
 
-def _unchanged(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
-    return samples
-
-
-def _low_passed(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
-    from snacbench.audio.filters import low_pass
-
-    return low_pass(Audio(samples, rate_hz), spec.settings["cutoff_hz"]).samples
-
-
-def _with_noise(samples: FloatSamples, spec: CodecSpec, rate_hz: int, seed: int) -> FloatSamples:
-    """White Gaussian noise at a fixed ratio to the clip's own mean power."""
-    import numpy as np
-
-    power = float(np.mean(np.square(samples, dtype=np.float64)))
-    deviation = np.sqrt(power / 10 ** (spec.settings["snr_db"] / 10))
-    noise = np.random.default_rng(seed).standard_normal(samples.shape)
-    return np.asarray(samples + deviation * noise, dtype=np.float32)
+def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> ToyCodec:
+    return ToyCodec(spec)
 
 
 def _lowpass_point(cutoff_khz: float) -> CodecSpec:
-    return replace(
-        _BASE,
-        name=f"lowpass@{cutoff_khz:g}kHz",
-        model="lowpass",
-        settings={"cutoff_hz": cutoff_khz * 1000},
-    )
+    name, settings = f"lowpass@{cutoff_khz:g}kHz", {"cutoff_hz": cutoff_khz * 1000}
+    return replace(_IDENTITY, name=name, model="lowpass", settings=settings)
 
 
 def _noise_point(snr_db: float) -> CodecSpec:
-    return replace(
-        _BASE,
-        name=f"noise@{snr_db:g}dB",
-        model="noise",
-        stochastic=True,
-        settings={"snr_db": snr_db},
-    )
+    name, settings = f"noise@{snr_db:g}dB", {"snr_db": snr_db}
+    return replace(_IDENTITY, name=name, model="noise", stochastic=True, settings=settings)
 
 
 def _number(text: str, unit: str) -> float | None:
@@ -112,32 +91,22 @@ def _free_ratio(text: str) -> CodecSpec:
     return _noise_point(snr_db)
 
 
-def _loader(impair: Impairment) -> Callable[[CodecSpec, LocatedWeights | None, str], ToyCodec]:
-    return lambda spec, weights, device: ToyCodec(spec, impair)
-
-
 MODELS = (
+    CodecModel("identity", "toys", points=(_IDENTITY,), default=("identity",), load=_load),
     CodecModel(
-        name="identity",
-        family="toys",
-        points=(_BASE,),
-        default=("identity",),
-        load=_loader(_unchanged),
-    ),
-    CodecModel(
-        name="lowpass",
-        family="toys",
+        "lowpass",
+        "toys",
         points=(_lowpass_point(3.5), _lowpass_point(7.0)),
         default=("lowpass@3.5kHz", "lowpass@7kHz"),
-        load=_loader(_low_passed),
+        load=_load,
         free_point=_free_cutoff,
     ),
     CodecModel(
-        name="noise",
-        family="toys",
-        points=tuple(_noise_point(snr_db) for snr_db in (0, 10, 20, 30, 40)),
+        "noise",
+        "toys",
+        points=tuple(map(_noise_point, (0, 10, 20, 30, 40))),
         default=("noise@20dB",),
-        load=_loader(_with_noise),
+        load=_load,
         free_point=_free_ratio,
     ),
 )

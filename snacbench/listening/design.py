@@ -39,7 +39,7 @@ from snacbench.listening.webmushra import export_webmushra
 from snacbench.progress import Progress, Silent
 from snacbench.rows import ClipMeasures, Coded
 from snacbench.selectors import among
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Audio, Clip, CodecSpec
 from snacbench.units import kbps
 

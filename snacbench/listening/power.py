@@ -1,12 +1,10 @@
 """How many listeners a study needs, by simulating the comparison that it will end with.
 
-That is the one of `listening.analysis`: the mean score of each listener, a paired Wilcoxon
-signed-rank test of every two systems on those means, and Holm's correction over all pairs. Holm's
-first step is Bonferroni's, so a pair that may be the only one to differ must reach level / pairs;
-that worst case is what is planned for.
-
-The difference is that of the systems' means on the items of the test. Whether other items would
-show it too is a question of the number of items, which no number of listeners answers.
+That is the one of `listening.analysis`: each listener's mean scores, a paired Wilcoxon signed-rank
+test of every two systems on them, and Holm's correction over all pairs. Holm's first step is
+Bonferroni's, so a pair that may be the only one to differ must reach level / pairs: planned for is
+that worst case. The difference is that of the systems' means on the items of the test; whether
+other items would show it too is a question of the number of items, not of listeners.
 """
 
 from __future__ import annotations
@@ -36,46 +34,22 @@ class Spread:
     Mel-Spectrogram Coder for Real-Time Resynthesis-Based Speech Coding", IEEE Access 12, 2024).
     26 experts who rated low-pass filters on three items of music differed far less: 11.1, 5.2, 5.6,
     4.1, 1.6, 6.9 (Torcoli et al., "ODAQ: Open Dataset of Audio Quality", ICASSP 2024, method LP).
-
-    Attributes
-    ----------
-    listener : float
-        Of a listener on all scores: generous or strict. Cancels where systems are compared.
-    listener_system : float
-        Of a listener's opinion on one system. No number of items averages it out.
-    listener_item : float
-        Of a listener on one item, for all systems alike. Cancels.
-    item : float
-        Of an item on all scores: hard or easy to code. Cancels.
-    item_system : float
-        Of one system on one item. The same for all listeners, so that only further items, and
-        not further listeners, tell more about it.
-    residual : float
-        What is left: a listener who rates the same page again.
     """
 
-    listener: float = 12.0
-    listener_system: float = 6.0
-    listener_item: float = 7.5
-    item: float = 3.0
-    item_system: float = 10.0
-    residual: float = 16.0
+    listener: float = 12.0  # generous or strict on all scores; cancels where systems are compared
+    listener_system: float = 6.0  # opinion on a system, which no number of items averages out
+    listener_item: float = 7.5  # of a listener on an item, for all systems alike; cancels
+    item: float = 3.0  # hard or easy to code, for all systems and listeners; cancels
+    item_system: float = 10.0  # the same for all listeners: only more items tell more about it
+    residual: float = 16.0  # a listener who rates the same page again
 
 
 @dataclass(frozen=True)
 class Question:
-    """A difference between two of a study's systems that is to be found.
+    """A true difference of two systems' means, in points, that is to be found.
 
-    Attributes
-    ----------
-    difference : float
-        True difference of the two means, in points of the scale.
-    items, systems : int
-        In the test; every two systems are compared.
-    pages_per_listener : int or None
-        None: everybody rates all items.
-    power, level : float
-        Probability to find the difference; family-wise error over all pairs.
+    Without `pages_per_listener` everybody rates all items. `power` is the probability to find it,
+    `level` the family-wise error over all pairs.
     """
 
     difference: float
@@ -121,18 +95,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Need:
-    """How many listeners are needed.
+    """Listeners whose answers count; the share of studies that find it, and its standard error."""
 
-    Attributes
-    ----------
-    listeners : int
-        Whose answers count, after the screening.
-    power, power_error : float
-        Share of the simulated studies of so many listeners that found the difference, and its
-        standard error.
-    """
-
-    question: Question
     listeners: int
     power: float
     power_error: float
@@ -141,10 +105,7 @@ class Need:
 def listeners_needed(question: Question, *, studies: int = STUDIES, seed: int = 0) -> Need:
     """Smallest number of listeners with which the difference is found often enough.
 
-    Raises
-    ------
-    UserError
-        If that is more than `MOST_LISTENERS`.
+    More than `MOST_LISTENERS` are a `UserError`.
     """
     low, high = question.least_listeners - 1, question.least_listeners
     while (found := power_of(question, high, studies=studies, seed=seed)) < question.power:
@@ -162,7 +123,7 @@ def listeners_needed(question: Question, *, studies: int = STUDIES, seed: int = 
             low = middle
         else:
             high, found = middle, tried
-    return Need(question, high, found, math.sqrt(found * (1 - found) / studies))
+    return Need(high, found, math.sqrt(found * (1 - found) / studies))
 
 
 def power_of(question: Question, listeners: int, *, studies: int = STUDIES, seed: int = 0) -> float:

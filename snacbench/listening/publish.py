@@ -13,7 +13,7 @@ from snacbench.listening.analysis.paragraph import paragraph
 from snacbench.listening.read import Source
 from snacbench.listening.words import SIMULATED
 from snacbench.rows import ListenerScore, ListeningSummary
-from snacbench.store.folder import RUN_FILE, RunFolder
+from snacbench.store.run_folder import RUN_FILE, RunFolder
 
 
 @dataclass(frozen=True)

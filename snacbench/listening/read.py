@@ -10,28 +10,16 @@ from snacbench.listening.design import num_trials
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANSWERS_FILE, TEST_FILE, ListeningTest, read_test
 from snacbench.listening.tidy import CHOICE_COLUMNS, RATING_COLUMNS, read_tidy
-from snacbench.listening.webmushra_csv import (
-    DIALECTS,
-    dialect_of,
-    read_webmushra,
-    without_repetitions,
-)
+from snacbench.listening.webmushra_csv import DIALECTS, dialect_of, read_webmushra
 from snacbench.textfile import read_heading
 
 
 @dataclass(frozen=True)
 class Source:
-    """Answers and what is known of where they come from.
+    """Answers, and what is known of where they come from.
 
-    Attributes
-    ----------
-    test : ListeningTest or None
-        None where there is only a CSV: then nothing is known of domains, rates and levels but
-        what it says.
-    folder : Path or None
-        The test's.
-    notes : tuple of str
-        What was left out while reading, in sentences without a stop.
+    Without a `test` there is only a CSV: nothing is known of domains, rates and levels but what it
+    says. `notes` say what was left out while reading, in sentences without a stop.
     """
 
     study: Study
@@ -41,21 +29,20 @@ class Source:
 
 
 def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
-    """Read a test's folder, or a CSV file.
+    """Read a test's folder, or a CSV file, whose test by default lies beside it.
 
-    Parameters
-    ----------
-    path : Path
-    test_folder : Path or None
-        The test that a CSV file holds the answers of; by default the one that lies beside it.
-
-    Raises
-    ------
-    UserError
-        If there are no answers, or they cannot be read; file, line and column are named.
+    No answers, or some that cannot be read, are a `UserError` that names file, line and column.
     """
     if path.is_dir():
-        return _from_folder(path)
+        from snacbench.listening.responses.overview import read_study
+
+        test, answers = read_test(path), path / ANSWERS_FILE
+        if not answers.is_file():
+            raise UserError(
+                f"{path} has no answers yet ({ANSWERS_FILE}); collect some with 'snacbench mushra "
+                f"serve {path}', or give a CSV file and --test {path}"
+            )
+        return Source(read_study(test, answers), test, path)
     if not path.is_file():
         raise UserError(f"{path} is neither a listening test's folder nor a CSV file")
     columns = read_heading(path, noun="answers")
@@ -63,10 +50,7 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     if dialect:
         study, notes = read_webmushra(path, dialect)
     elif {"listener", "item"} <= {column.lower() for column in columns}:
-        study, said = read_tidy(path)
-        placed = list(enumerate(study.ratings, start=1))
-        ratings, notes = without_repetitions(path, placed, noun="rating")
-        study, notes = replace(study, ratings=ratings), (*said, *notes)
+        study, notes = read_tidy(path)
     else:
         kinds = {"snacbench's ratings": RATING_COLUMNS, "snacbench's pairs": CHOICE_COLUMNS}
         kinds |= {dialect.name: dialect.needed for dialect in DIALECTS}
@@ -80,25 +64,13 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     if test_folder is None:
         return Source(study, notes=notes)
     test = read_test(test_folder)
-    study, more = _fitted(study, test)
     if not dialect:  # other tools store answers when all are given
         trials = num_trials(test)
         planned = min(test.pages_per_listener or trials, trials)
         listeners = tuple(replace(one, pages_planned=planned) for one in study.listeners)
         study = replace(study, listeners=listeners)
-    return Source(study, test, test_folder, (*notes, *more))
-
-
-def _from_folder(folder: Path) -> Source:
-    from snacbench.listening.responses.overview import read_study
-
-    test, answers = read_test(folder), folder / ANSWERS_FILE
-    if not answers.is_file():
-        raise UserError(
-            f"{folder} has no answers yet ({ANSWERS_FILE}); collect some with 'snacbench mushra "
-            f"serve {folder}', or give a CSV file and --test {folder}"
-        )
-    return Source(read_study(test, answers), test, folder)
+    fitted, more = _fitted(study, test)
+    return Source(fitted, test, test_folder, (*notes, *more))
 
 
 def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
@@ -119,15 +91,11 @@ def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
                 f"{did_you_mean(name, sorted(known))}"
             )
     left_out = sum(item in practice - rated for item in items)
-    fitted = replace(
-        study,
-        name=test.id,
-        form=test.form,
-        systems=tuple(system.name for system in test.systems),
-        ratings=tuple(r for r in study.ratings if r.item in rated),
-        choices=tuple(c for c in study.choices if c.item in rated),
-        domains={item.id: item.domain for item in test.items},
-        clips={item.id: item.clip for item in test.items},
-        kbps={system.name: system.kbps for system in test.systems},
+    fitted = Study.of(
+        test,
+        study.listeners,
+        tuple(r for r in study.ratings if r.item in rated),
+        tuple(c for c in study.choices if c.item in rated),
+        simulated=study.simulated,
     )
     return fitted, ((f"{left_out} answers on training pages left out",) if left_out else ())

@@ -16,16 +16,15 @@ withdrawn, and `least_share` keeps those who rated so much of their pages.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from snacbench.listening.study import Listener, Rating, Study
+from snacbench.listening.study import Listener, Study
 from snacbench.listening.test import ANCHOR70, REFERENCE
 from snacbench.listening.words import count
 
-REFERENCE_AT_LEAST = 90.0
-ANCHOR_AT_MOST = 90.0
+GOOD = 90.0
 MOST_PERCENT_OF_ITEMS = 15
 MOST_PERCENT_OF_LISTENERS = 25
 
@@ -79,15 +78,8 @@ class BrokenPage:
 class Screening:
     """Who was kept, who was not, and why.
 
-    Attributes
-    ----------
-    checks : tuple of ListenerCheck
-        Every listener with an answer.
-    transparent_items : tuple of str
-        Items on which too many listeners rated the 7 kHz anchor above 90 for it to be held against
-        them.
-    silent : tuple of str
-        Listeners who began and answered nothing.
+    `checks` has every listener with an answer, `silent` those who began and answered nothing; on
+    `transparent_items` too many rated the 7 kHz anchor above 90 for it to be held against them.
     """
 
     options: Options
@@ -112,12 +104,8 @@ class Screening:
 def screen(study: Study, options: Options) -> tuple[Study, Screening]:
     """Drop broken pages, then judge every listener.
 
-    Returns
-    -------
-    Study
-        All answers on complete pages, of all listeners: the results before screening. `answers_of`
-        takes those of the listeners kept out of it.
-    Screening
+    The study that comes back has all answers on complete pages, of all listeners: the results
+    before screening. `answers_of` takes those of the listeners kept out of it.
     """
     whole, broken = _complete_pages(study)
     answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
@@ -132,25 +120,30 @@ def screen(study: Study, options: Options) -> tuple[Study, Screening]:
 
     anchors = [r for r in whole.ratings if r.condition == ANCHOR70 and r.listener not in early]
     heard = Counter(r.item for r in anchors)
-    high = Counter(r.item for r in anchors if r.score > ANCHOR_AT_MOST)
+    high = Counter(r.item for r in anchors if r.score > GOOD)
     transparent = tuple(i for i in heard if _over(MOST_PERCENT_OF_LISTENERS, high[i], heard[i]))
 
-    checks = tuple(_check(one, whole.ratings, answered[one.id], transparent) for one in present)
-    rules: list[Exclusion] = []
-    for check in checks if options.rules else ():
-        if check.listener not in early:
-            counts = check.reference_low, check.reference_items
-            if _over(MOST_PERCENT_OF_ITEMS, *counts):
-                reason = f"hidden reference below 90 on {_share(*counts)}"
-                rules.append(Exclusion(check.listener, "reference", reason))
-            counts = check.anchor_high, check.anchor_items
-            if _over(MOST_PERCENT_OF_ITEMS, *counts):
-                reason = f"7 kHz anchor above 90 on {_share(*counts)}"
-                rules.append(Exclusion(check.listener, "anchor", reason))
+    checks, broke_rules = list[ListenerCheck](), list[Exclusion]()
+    for one in present:
+        own = [r for r in whole.ratings if r.listener == one.id]
+        low = [r.score < GOOD for r in own if r.condition == REFERENCE]
+        loud = [
+            r.score > GOOD for r in own if r.condition == ANCHOR70 and r.item not in transparent
+        ]
+        counts = (sum(low), len(low), sum(loud), len(loud))
+        checks.append(ListenerCheck(one.id, answered[one.id], one.pages_planned, *counts))
+        rules: tuple[tuple[Rule, str, int, int], ...] = (
+            ("reference", "hidden reference below 90", *counts[:2]),
+            ("anchor", "7 kHz anchor above 90", *counts[2:]),
+        )
+        for rule, what, part, of in rules if options.rules and one.id not in early else ():
+            if _over(MOST_PERCENT_OF_ITEMS, part, of):
+                reason = f"{what} on {part} of {count(of, 'item')} ({100 * part / of:.0f} %)"
+                broke_rules.append(Exclusion(one.id, rule, reason))
     return whole, Screening(
         options=options,
-        checks=checks,
-        exclusions=(*unfinished, *rules),
+        checks=tuple(checks),
+        exclusions=(*unfinished, *broke_rules),
         transparent_items=transparent,
         broken_pages=broken,
         silent=tuple(one.id for one in whole.listeners if not answered[one.id]),
@@ -195,27 +188,6 @@ def _why_unfinished(one: Listener, pages: int, least_share: float) -> str:
     return f"answered {pages} of {count(planned, 'page')}{least}"
 
 
-def _check(
-    listener: Listener, ratings: Sequence[Rating], pages: int, transparent: Collection[str]
-) -> ListenerCheck:
-    own = [r for r in ratings if r.listener == listener.id]
-    references = [r.score for r in own if r.condition == REFERENCE]
-    anchors = [r.score for r in own if r.condition == ANCHOR70 and r.item not in transparent]
-    return ListenerCheck(
-        listener=listener.id,
-        pages=pages,
-        pages_planned=listener.pages_planned,
-        reference_low=sum(score < REFERENCE_AT_LEAST for score in references),
-        reference_items=len(references),
-        anchor_high=sum(score > ANCHOR_AT_MOST for score in anchors),
-        anchor_items=len(anchors),
-    )
-
-
 def _over(percent: int, part: int, whole: int) -> bool:
     """Whether a part is more than so many percent, in whole numbers: 3 of 20 is not over 15 %."""
     return 100 * part > percent * whole
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part} of {count(whole, 'item')} ({100 * part / whole:.0f} %)"

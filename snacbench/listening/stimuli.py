@@ -39,8 +39,8 @@ from snacbench.listening.test import (
 )
 from snacbench.progress import Progress, Silent
 from snacbench.rows import Calibration, Coded
-from snacbench.store.folder import RunFolder
-from snacbench.store.rows import from_json, to_jsonable
+from snacbench.store.jsonl import from_json, to_jsonable
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 FACTS_FILE = "stimuli.json"

@@ -7,10 +7,10 @@ stands before it, which `read_tidy` takes away again.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, TypeVar, get_args
+from typing import Any, NoReturn, TextIO, TypeVar, get_args
 
 from snacbench.errors import UserError
 from snacbench.listening.study import Answer, Choice, Listener, Rating, Study
@@ -45,12 +45,6 @@ def plain_text(cell: str) -> str:
     return cell[1:] if quoted else cell
 
 
-def condition_of(name: str) -> str:
-    """The name of a condition; those of the hidden reference and the anchors in any case."""
-    lowered = name.strip().lower()
-    return lowered if lowered in RESERVED else name
-
-
 def write_tidy(study: Study, stream: TextIO) -> None:
     """Write all answers of a study; scores from 0 (bad) to 100 (excellent), times in seconds."""
     pairs = study.form in ("ab", "abx")
@@ -69,12 +63,10 @@ def write_tidy(study: Study, stream: TextIO) -> None:
         writer.writerow((*cells, "yes") if study.simulated else cells)
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return safe_cell(value) if isinstance(value, str) else str(value)
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return safe_cell(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -85,47 +77,53 @@ class Line:
     number: int
     cells: Mapping[str, str]
 
+    def cell(self, column: str) -> str:
+        """What stands in a column; empty where there is none."""
+        return self.cells.get(column) or ""
+
     def text(self, column: str) -> str:
         """A name that must be there."""
-        found = plain_text((self.cells.get(column) or "").strip())
-        if not found:
-            raise self.wrong(column, "expected a name")
-        return found
+        return plain_text(self.cell(column).strip()) or self._refuse(column, "a name")
 
-    def number_in(self, column: str, convert: Callable[[str], Value]) -> Value | None:
+    def condition(self, column: str) -> str:
+        """The name of a condition; those of the hidden reference and the anchors in any case."""
+        name = self.text(column)
+        lowered = name.strip().lower()
+        return lowered if lowered in RESERVED else name
+
+    def optional(self, column: str, convert: Callable[[str], Value]) -> Value | None:
         """A number, None where the cell is empty or not there."""
-        text = self.cells.get(column) or ""
         try:
-            return convert(text) if text else None
-        except ValueError as error:
-            raise self.wrong(column, "expected a number") from error
+            return convert(self.cell(column)) if self.cell(column) else None
+        except ValueError:
+            return self._refuse(column, "a number")
 
     def score(self, column: str) -> float:
         """A rating, 0 (bad) to 100 (excellent)."""
         try:
-            score = float(self.cells.get(column) or "")
-        except ValueError as error:
-            raise self.wrong(column, "expected a number from 0 to 100") from error
-        if not 0 <= score <= 100:
-            raise self.wrong(column, "expected 0 to 100")
-        return score
+            score = float(self.cell(column))
+        except ValueError:
+            self._refuse(column, "a number from 0 to 100")
+        return score if 0 <= score <= 100 else self._refuse(column, "0 to 100")
 
-    def wrong(self, column: str, expected: str) -> UserError:
-        """The error of a cell that cannot be."""
-        found = self.cells.get(column) or ""
-        return UserError(f"{self.path}, line {self.number}: {column}: {expected}, found {found!r}")
+    def one_of(self, column: str, known: Sequence[str], usual: str = "") -> Any:
+        """One of the words that are known."""
+        found = self.cell(column) or usual
+        return found if found in known else self._refuse(column, ", ".join(known))
+
+    def _refuse(self, column: str, expected: str) -> NoReturn:
+        raise UserError(
+            f"{self.path}, line {self.number}: {column}: expected {expected}, found "
+            f"{self.cell(column)!r}"
+        )
 
 
 def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
-    """Read what `write_tidy` wrote; notes name the columns that are not known.
+    """Read what `write_tidy` wrote; notes name unknown columns, and what came twice.
 
     The study is named after the file. Whoever has a line in it counts as having finished; the
-    answers to the questionnaire are not in this form.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, has other columns, no answers, or a value that cannot be.
+    answers to the questionnaire are not in this form. Other columns, no answers, or a value that
+    cannot be are a `UserError`.
     """
     table = read_table(path, (*RATING_COLUMNS, *CHOICE_COLUMNS, SIMULATED), noun="answers")
     lines = [Line(path, number, cells) for number, cells in table.rows]
@@ -138,28 +136,78 @@ def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
         )
     if not lines:
         raise UserError(f"{path}: no answers under the headings; export the test once it has some")
-    names = dict.fromkeys(line.text("listener") for line in lines)
-    listeners = tuple(Listener(name) for name in names)
-    simulated = any(line.cells.get(SIMULATED) for line in lines)
+    listeners = tuple(map(Listener, dict.fromkeys(line.text("listener") for line in lines)))
+    simulated = any(line.cell(SIMULATED) for line in lines)
     if wanted is CHOICE_COLUMNS:
-        choices = tuple(map(_choice_of, lines))
+        choices = tuple(
+            Choice(
+                listener=line.text("listener"),
+                item=line.text("item"),
+                a=line.condition("a"),
+                b=line.condition("b"),
+                answer=line.one_of("answer", get_args(Answer)),
+                x=line.condition("x") if line.cell("x") else None,
+                page=line.optional("page", int),
+                time_s=line.optional("time_s", float),
+                comment=plain_text(line.cell("comment")),
+            )
+            for line in lines
+        )
         form: Form = "abx" if any(choice.x for choice in choices) else "ab"
         systems = systems_among(name for choice in choices for name in (choice.a, choice.b))
         study = Study(path.stem, form, listeners, systems, choices=choices, simulated=simulated)
         return study, table.notes
-    ratings = tuple(map(_rating_of, lines))
+    ratings, repeated = each_once(
+        (
+            line,
+            Rating(
+                listener=line.text("listener"),
+                item=line.text("item"),
+                condition=line.condition("condition"),
+                score=line.score("score"),
+                page=line.optional("page", int),
+                place=line.optional("place", int),
+                time_s=line.optional("time_s", float),
+                comment=plain_text(line.cell("comment")),
+            ),
+        )
+        for line in lines
+    )
     study = Study(
         name=path.stem,
         form=form_of(ratings),
         listeners=listeners,
         systems=systems_among(rating.condition for rating in ratings),
         ratings=ratings,
-        domains={line.text("item"): _one_of(line, "domain", DOMAINS, "unknown") for line in lines},
-        clips={line.text("item"): line.text("clip") for line in lines if line.cells.get("clip")},
-        kbps={condition_of(li.text("condition")): li.number_in("kbps", float) for li in lines},
+        domains={line.text("item"): line.one_of("domain", DOMAINS, "unknown") for line in lines},
+        clips={line.text("item"): line.text("clip") for line in lines if line.cell("clip")},
+        kbps={line.condition("condition"): line.optional("kbps", float) for line in lines},
         simulated=simulated,
     )
-    return study, table.notes
+    return study, (*table.notes, *repeated)
+
+
+def each_once(
+    placed: Iterable[tuple[Line, Rating]],
+) -> tuple[tuple[Rating, ...], tuple[str, ...]]:
+    """Each rating once, and what was dropped, in sentences.
+
+    A listener whose browser sent the results twice has all lines twice. Two different scores for
+    the same thing are a `UserError`.
+    """
+    kept: dict[tuple[str, str, str], tuple[Line, Rating]] = {}
+    repeated = 0
+    for line, r in placed:
+        before, first = kept.setdefault((r.listener, r.item, r.condition), (line, r))
+        repeated += before is not line
+        if first.score != r.score:
+            raise UserError(
+                f"{line.path}, line {line.number}: {r.condition} of item {r.item} was rated "
+                f"{r.score:g} by listener {r.listener}, who rated it {first.score:g} in line "
+                f"{before.number}; keep one of the two"
+            )
+    notes = (f"{repeated} ratings that came twice counted once",) if repeated else ()
+    return tuple(rating for _, rating in kept.values()), notes
 
 
 def form_of(ratings: Iterable[Rating]) -> Form:
@@ -171,37 +219,3 @@ def form_of(ratings: Iterable[Rating]) -> Form:
 def systems_among(conditions: Iterable[str]) -> tuple[str, ...]:
     """Systems in the order in which they come first; where the file has it, that of the test."""
     return tuple(name for name in dict.fromkeys(conditions) if name not in RESERVED)
-
-
-def _rating_of(line: Line) -> Rating:
-    return Rating(
-        listener=line.text("listener"),
-        item=line.text("item"),
-        condition=condition_of(line.text("condition")),
-        score=line.score("score"),
-        page=line.number_in("page", int),
-        place=line.number_in("place", int),
-        time_s=line.number_in("time_s", float),
-        comment=plain_text(line.cells.get("comment") or ""),
-    )
-
-
-def _choice_of(line: Line) -> Choice:
-    return Choice(
-        listener=line.text("listener"),
-        item=line.text("item"),
-        a=condition_of(line.text("a")),
-        b=condition_of(line.text("b")),
-        answer=_one_of(line, "answer", get_args(Answer)),
-        x=condition_of(line.text("x")) if line.cells.get("x") else None,
-        page=line.number_in("page", int),
-        time_s=line.number_in("time_s", float),
-        comment=plain_text(line.cells.get("comment") or ""),
-    )
-
-
-def _one_of(line: Line, column: str, known: Iterable[str], usual: str = "") -> Any:
-    found = line.cells.get(column) or usual
-    if found not in known:
-        raise line.wrong(column, f"expected {', '.join(known)}")
-    return found

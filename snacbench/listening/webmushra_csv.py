@@ -22,13 +22,13 @@ from typing import TextIO
 from snacbench.errors import UserError
 from snacbench.listening.study import Listener, Rating, Study
 from snacbench.listening.test import ListeningTest
-from snacbench.listening.tidy import Line, condition_of, form_of, safe_cell, systems_among
+from snacbench.listening.tidy import Line, each_once, form_of, safe_cell, systems_among
 from snacbench.textfile import Quotes, plain_names, read_records
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a tool names what we need, and how it tells one listener from another."""
+    """The names of a tool's columns; all others are answers to the questionnaire."""
 
     name: str
     test: str
@@ -52,26 +52,37 @@ class Dialect:
         """Every column that is not an answer to the questionnaire."""
         return (self.test, self.listener, *self.needed, self.time_ms, self.comment, self.kind)
 
-    def answers(self, line: Line) -> dict[str, str]:
-        """A line's answers to the questionnaire."""
-        return {
+    def rating(self, line: Line) -> tuple[Listener, Rating]:
+        """What a line says.
+
+        A listener is named by the session's id; in files of old versions, which have none, by all
+        that they answered.
+        """
+        answers = {
             column.removeprefix(self.answer_prefix): text.strip()
             for column, text in line.cells.items()
             if column not in self.columns and column.startswith(self.answer_prefix)
         }
-
-    def listener_of(self, line: Line) -> str:
-        """The session's id; in files of old versions, which have none, all that they answered."""
-        if self.listener in line.cells:
-            return line.text(self.listener)
-        answers = self.answers(line)
-        if not any(answers.values()):
+        known = self.listener in line.cells
+        name = line.text(self.listener) if known else " ".join(answers.values())
+        if not name.strip():
             raise UserError(
                 f"{line.path}, line {line.number}: nothing tells listeners apart: there is "
                 f"neither a column {self.listener} nor an answer to a questionnaire; add one of "
                 "them"
             )
-        return " ".join(answers.values())
+        try:
+            time_s = float(line.cell(self.time_ms)) / 1000
+        except ValueError:
+            time_s = None  # it is for information only
+        return Listener(name, answers), Rating(
+            name,
+            line.text(self.item),
+            line.condition(self.condition),
+            line.score(self.score),
+            time_s=time_s,
+            comment=line.cell(self.comment),
+        )
 
 
 WEBMUSHRA = Dialect(
@@ -108,58 +119,15 @@ def dialect_of(columns: Sequence[str]) -> Dialect | None:
 
 
 def read_webmushra(path: Path, dialect: Dialect = WEBMUSHRA) -> tuple[Study, tuple[str, ...]]:
-    """Read another tool's file.
+    """Read another tool's file; notes say what was left out.
 
-    Returns
-    -------
-    Study
-        Named by the test's id in the file, or else after the file. Its systems are in the order
-        of their names, since the lines' order is each listener's own.
-    tuple of str
-        What was left out, in sentences.
-
-    Raises
-    ------
-    UserError
-        If it holds no ratings, or one that cannot be, or those of several tests.
+    The study is named by the test's id in the file, or else after the file. Its systems are in the
+    order of their names, since the lines' order is each listener's own. Everybody with a line has
+    finished: these tools store answers when all are given. No ratings, one that cannot be, and
+    those of several tests are a `UserError`.
     """
-    lines, notes = _lines(path, dialect)
-    rated = [li for li in lines if li.cells.get(dialect.kind, "mushra") == "mushra"]
-    if not rated:
-        raise UserError(f"{path}: no MUSHRA ratings under the headings")
-    ratings, repeated = without_repetitions(
-        path, [(line.number, _rating(line, dialect)) for line in rated]
-    )
-    notes = (*notes, *repeated)
-    if len(lines) > len(rated):
-        notes = (*notes, f"{len(lines) - len(rated)} lines of pages other than MUSHRA left out")
-    tests = list(dict.fromkeys(line.cells.get(dialect.test, "") for line in rated))
-    if len(tests) > 1:
-        raise UserError(
-            f"{path}: answers of several tests ({', '.join(map(repr, tests))} in column "
-            f"{dialect.test}); put each into a file of its own"
-        )
-    # Everybody with a line has finished: these tools store answers when all are given.
-    listeners: dict[str, Listener] = {}
-    for line in rated:
-        name = dialect.listener_of(line)
-        listeners.setdefault(name, Listener(name, dialect.answers(line)))
-    study = Study(
-        name=tests[0] or path.stem,
-        form=form_of(ratings),
-        listeners=tuple(listeners.values()),
-        systems=systems_among(sorted({rating.condition for rating in ratings})),
-        ratings=ratings,
-    )
-    return study, notes
-
-
-def _lines(path: Path, dialect: Dialect) -> tuple[list[Line], tuple[str, ...]]:
-    """Every line with its cells by the headings above it, and notes on how they were read."""
     records, notes = read_records(path, noun="answers", quotes=dialect.quotes)
-    lines = []
-    columns: tuple[str, ...] = ()
-    at = 0
+    lines, columns, at = list[Line](), tuple[str, ...](), 0
     for record in records:
         names = plain_names(record.cells, dialect.columns)
         if set(dialect.needed) <= set(names):
@@ -173,62 +141,38 @@ def _lines(path: Path, dialect: Dialect) -> tuple[list[Line], tuple[str, ...]]:
                 "during the test, put the new headings above this line"
             )
         else:
-            cells = dict(zip(columns, record.cells, strict=True))
-            lines.append(Line(path, record.line, cells))
-    return lines, notes
-
-
-def _rating(line: Line, dialect: Dialect) -> Rating:
-    try:
-        time_s = float(line.cells[dialect.time_ms]) / 1000
-    except (KeyError, ValueError):
-        time_s = None  # it is for information only
-    return Rating(
-        listener=dialect.listener_of(line),
-        item=line.text(dialect.item),
-        condition=condition_of(line.text(dialect.condition)),
-        score=line.score(dialect.score),
-        time_s=time_s,
-        comment=line.cells.get(dialect.comment, ""),
+            lines.append(Line(path, record.line, dict(zip(columns, record.cells, strict=True))))
+    rated = [line for line in lines if line.cells.get(dialect.kind, "mushra") == "mushra"]
+    if not rated:
+        raise UserError(f"{path}: no MUSHRA ratings under the headings")
+    tests = list(dict.fromkeys(line.cell(dialect.test) for line in rated))
+    if len(tests) > 1:
+        raise UserError(
+            f"{path}: answers of several tests ({', '.join(map(repr, tests))} in column "
+            f"{dialect.test}); put each into a file of its own"
+        )
+    found = [(line, *dialect.rating(line)) for line in rated]
+    ratings, repeated = each_once((line, rating) for line, _, rating in found)
+    if len(lines) > len(rated):
+        repeated += (f"{len(lines) - len(rated)} lines of pages other than MUSHRA left out",)
+    listeners: dict[str, Listener] = {}
+    for _, one, _ in found:
+        listeners.setdefault(one.id, one)
+    study = Study(
+        name=tests[0] or path.stem,
+        form=form_of(ratings),
+        listeners=tuple(listeners.values()),
+        systems=systems_among(sorted({rating.condition for rating in ratings})),
+        ratings=ratings,
     )
-
-
-def without_repetitions(
-    path: Path, placed: Sequence[tuple[int, Rating]], *, noun: str = "line"
-) -> tuple[tuple[Rating, ...], tuple[str, ...]]:
-    """Each rating once, of ratings with the numbers of their lines; what was dropped, in sentences.
-
-    A listener whose browser sent the results twice has all lines twice.
-
-    Raises
-    ------
-    UserError
-        If a listener gave two different scores to the same thing.
-    """
-    kept: dict[tuple[str, str, str], tuple[int, Rating]] = {}
-    for at, r in placed:
-        first_at, first = kept.setdefault((r.listener, r.item, r.condition), (at, r))
-        if first.score != r.score:
-            raise UserError(
-                f"{path}, {noun} {at}: {r.condition} of item {r.item} was rated {r.score:g} by "
-                f"listener {r.listener}, who rated it {first.score:g} in {noun} {first_at}; keep "
-                "one of the two"
-            )
-    repeated = len(placed) - len(kept)
-    notes = (f"{repeated} ratings that came twice counted once",) if repeated else ()
-    return tuple(rating for _, rating in kept.values()), notes
+    return study, (*notes, *repeated)
 
 
 def write_webmushra(test: ListeningTest, study: Study, stream: TextIO) -> None:
     """Write one line per rating, with the listener's answers to the questionnaire.
 
     Scores run from 0 (bad) to 100 (excellent); ``rating_time`` is what the page took, in
-    milliseconds; ``trial_id`` is the item.
-
-    Raises
-    ------
-    UserError
-        If the test is no MUSHRA test: webMUSHRA has no such table of pairs.
+    milliseconds; ``trial_id`` is the item. For pairs webMUSHRA has no such table: a `UserError`.
     """
     if study.form not in ("mushra", "mushra-no-anchors"):
         raise UserError(

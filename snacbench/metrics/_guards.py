@@ -1,4 +1,4 @@
-"""Checks that come before every score: each raises `Undefined` and says what was found.
+"""What every metric checks before it scores: each check raises `Undefined` and says what it found.
 
 A metric that has no value for a pair has no value, and the row says why. It never gets a number
 that stands for "none".
@@ -7,72 +7,75 @@ that stands for "none".
 from __future__ import annotations
 
 import math
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
 
 from snacbench.errors import Undefined
-from snacbench.types import Audio, MetricSpec
+from snacbench.later import np
+from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
 
 REFERENCE = "reference"
 DEGRADED = "degraded signal"
 
 
-def accept_reference(reference: Audio, spec: MetricSpec, *, min_duration_s: float = 0.0) -> None:
-    """Check all that a metric asks of its reference before it looks at any other signal.
+def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
+    spec: MetricSpec,
+    prepare: Callable[[Audio], Callable[[Audio], float]],
+    versions: Callable[[], Mapping[str, str]] = dict,
+    *,
+    min_s: float = 0.0,
+    min_degraded_s: float = 0.0,
+    silence_has_score: bool = False,
+) -> Metric:
+    """A metric that compares signals which passed all checks.
 
-    Raises
-    ------
-    Undefined
-        If the rate or the number of channels is not the spec's, the signal is too short, or it
-        is silent.
+    `prepare` takes an accepted reference and returns what scores one degraded signal after another;
+    it may raise `Undefined` too. The score is in the unit of the spec, which says what is better.
     """
-    right_rate(reference, spec, which=REFERENCE)
-    right_channels(reference, spec, which=REFERENCE)
-    min_duration(reference, min_duration_s, which=REFERENCE)
+
+    def prepared(reference: Audio) -> PreparedMetric:
+        accept_reference(reference, spec, min_s=min_s)
+        compare = prepare(reference)
+
+        def score(*, degraded: Audio) -> float:
+            accept_degraded(degraded, reference, spec)
+            min_duration(degraded, min_degraded_s, which=DEGRADED)
+            if not silence_has_score:
+                not_silent(degraded, which=DEGRADED)
+            value = compare(degraded)
+            if not math.isfinite(value):
+                raise Undefined(f"{spec.name} came out as {value}; a finite value is needed")
+            return value
+
+        return score
+
+    return Metric(spec, prepared, versions)
+
+
+def accept_reference(reference: Audio, spec: MetricSpec, *, min_s: float = 0.0) -> None:
+    """Check a reference's rate, channels and duration, and that it is not silent."""
+    _right_rate(reference, spec, which=REFERENCE)
+    if spec.mono and reference.channels != 1:
+        raise Undefined(
+            f"the reference has {reference.channels} channels, {spec.name} is defined on 1; "
+            "downmix it first"
+        )
+    min_duration(reference, min_s, which=REFERENCE)
     not_silent(reference, which=REFERENCE)
 
 
 def accept_degraded(degraded: Audio, reference: Audio, spec: MetricSpec) -> None:
-    """Check that a degraded signal can be compared with an accepted reference.
+    """Check that the rate, the channels and (unless any will do) the length are the reference's.
 
     Silence is not checked: it has no similarity to anything, but it has a distance.
-
-    Raises
-    ------
-    Undefined
-        If the rate, the number of channels or (unless the spec allows any) the length differ.
     """
-    right_rate(degraded, spec, which=DEGRADED)
+    _right_rate(degraded, spec, which=DEGRADED)
     if degraded.channels != reference.channels:
         raise Undefined(
             f"the degraded signal has {degraded.channels} channels, the reference has "
             f"{reference.channels}; give both the same channels"
         )
-    if not spec.any_length:
-        equal_length(reference=reference, degraded=degraded)
-
-
-def right_rate(audio: Audio, spec: MetricSpec, *, which: str) -> None:
-    """Check that a signal is at the rate that the metric is defined at."""
-    if audio.rate_hz != spec.rate_hz:
-        raise Undefined(
-            f"the {which} is at {audio.rate_hz} Hz, {spec.name} is defined at {spec.rate_hz} Hz; "
-            "resample it first"
-        )
-
-
-def right_channels(audio: Audio, spec: MetricSpec, *, which: str) -> None:
-    """Check that a metric defined on mono signals gets one."""
-    if spec.mono and audio.channels != 1:
-        raise Undefined(
-            f"the {which} has {audio.channels} channels, {spec.name} is defined on 1; "
-            "downmix it first"
-        )
-
-
-def equal_length(*, reference: Audio, degraded: Audio) -> None:
-    """Check that both signals have as many samples."""
-    if degraded.num_samples != reference.num_samples:
+    if not spec.any_length and degraded.num_samples != reference.num_samples:
         raise Undefined(
             f"the degraded signal lasts {degraded.duration_s:.3f} s ({degraded.num_samples} "
             f"samples), the reference {reference.duration_s:.3f} s ({reference.num_samples}); cut "
@@ -80,20 +83,19 @@ def equal_length(*, reference: Audio, degraded: Audio) -> None:
         )
 
 
-def min_duration(audio: Audio, duration_s: float, *, which: str) -> None:
-    """Check that a signal is at least `duration_s` long."""
-    if audio.duration_s < duration_s:
+def _right_rate(audio: Audio, spec: MetricSpec, *, which: str) -> None:
+    if audio.rate_hz != spec.rate_hz:
         raise Undefined(
-            f"too short: the {which} lasts {audio.duration_s:.3f} s, {duration_s:.3f} s are needed"
+            f"the {which} is at {audio.rate_hz} Hz, {spec.name} is defined at {spec.rate_hz} Hz; "
+            "resample it first"
         )
 
 
-def max_duration(audio: Audio, duration_s: float, *, which: str) -> None:
-    """Check that a signal is at most `duration_s` long."""
-    if audio.duration_s > duration_s:
+def min_duration(audio: Audio, duration_s: float, *, which: str) -> None:
+    """Check that a signal is long enough."""
+    if audio.duration_s < duration_s:
         raise Undefined(
-            f"too long: the {which} lasts {audio.duration_s:.3f} s, at most {duration_s:.3f} s "
-            "are possible; score it in segments"
+            f"too short: the {which} lasts {audio.duration_s:.3f} s, {duration_s:.3f} s are needed"
         )
 
 
@@ -108,13 +110,16 @@ def not_silent(audio: Audio, *, which: str) -> None:
             )
 
 
-def is_silent(audio: Audio) -> bool:
-    """Whether no channel holds any sound."""
-    return all(bool(np.all(samples == samples[0])) for samples in audio.samples)
+def versions_of(*packages: str, **facts: str) -> Callable[[], Mapping[str, str]]:
+    """A function that looks up versions of packages, which it does not import, and adds facts."""
 
+    def versions() -> Mapping[str, str]:
+        found = {}
+        for package in packages:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = "not installed"
+        return found | facts
 
-def finite(value: float, spec: MetricSpec) -> float:
-    """Return a score, unless it is NaN or infinite."""
-    if not math.isfinite(value):
-        raise Undefined(f"{spec.name} came out as {value}; a finite value is needed")
-    return value
+    return versions

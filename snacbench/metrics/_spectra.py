@@ -2,29 +2,24 @@
 
 Centred frames, reflected at both ends, under a periodic Hann window, a quarter window apart.
 Transform, window and logarithm are the very same as there: where a signal holds next to nothing
-(above a low-pass), the rounding of single precision decides, and others round differently.
-
-What is different is the way through memory, which takes most of the time otherwise:
-
-- A few frames are transformed at a time, as many as stay in the processor's cache.
-- A mel filter is a triangle that knows few bins: a sparse product takes two multiplications per
-  bin, whatever the number of bands.
-- Distances that use the same windows on the same signal share its spectra: the last ones are kept.
+(above a low-pass), the rounding of single precision decides, and others round differently. What is
+different is the way through memory: a few frames are transformed at a time, as many as stay in the
+processor's cache; mel filters are sparse; and distances that use the same windows share spectra.
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.errors import Undefined
+from snacbench.later import np
 from snacbench.types import Audio
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
 CLAMP = 1e-5
@@ -37,11 +32,64 @@ _SPECTRA_KEPT = 4
 
 # A spectrum in pieces of some frames each, in order of channel and time; every piece an array of
 # shape (bins or bands, frames), float32.
-Pieces = tuple[NDArray[np.float32], ...]
+Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
+
+
+def distance(
+    spectra: Sequence[Callable[[Audio], Pieces]],
+    *,
+    largest_window: int,
+    power: float,
+    magnitude_weight: float,
+) -> Callable[[Audio], Callable[[Audio], float]]:
+    """The sum over several spectra of ``power`` x the mean distance of their logarithms to base 10.
+
+    The mean distance of the spectra themselves is added with `magnitude_weight`. What is returned
+    takes a reference, and then one degraded signal after another.
+    """
+
+    def features(audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
+        for spectrum in spectra:
+            plain = spectrum(audio)
+            yield tuple(map(_log10, plain)), plain if magnitude_weight else ()
+
+    def prepare(reference: Audio) -> Callable[[Audio], float]:
+        needed = largest_window // 2 + 1
+        if reference.num_samples < needed:
+            raise Undefined(
+                f"too short: the reference has {reference.num_samples} samples, {needed} are "
+                f"needed to fill half a window of {largest_window}"
+            )
+        of_reference = list(features(reference))
+
+        def compare(degraded: Audio) -> float:
+            total = 0.0
+            for (log_x, x), (log_y, y) in zip(of_reference, features(degraded), strict=True):
+                total += power * _mean_distance(log_x, log_y)
+                if magnitude_weight:
+                    total += magnitude_weight * _mean_distance(x, y)
+            return total
+
+        return compare
+
+    return prepare
+
+
+def _mean_distance(a: Pieces, b: Pieces) -> float:
+    total = sum(float(np.abs(x - y).sum()) for x, y in zip(a, b, strict=True))
+    return total / sum(piece.size for piece in a)
+
+
+def _log10(piece: NDArray[np.float32]) -> NDArray[np.float32]:
+    import torch
+
+    # numpy's logarithm to base 10 takes one number at a time in single precision.
+    clamped = torch.from_numpy(np.maximum(piece, np.float32(CLAMP)))
+    return np.asarray(clamped.log10_().numpy())
 
 
 @functools.lru_cache(maxsize=_SPECTRA_KEPT)
-def magnitude(audio: Audio, window: int) -> Pieces:
+def magnitude(audio: Audio, *, window: int) -> Pieces:
     """Magnitude of the short-time Fourier transform at ``window / 2 + 1`` frequencies.
 
     Kept by the identity of the signal, which is read-only; so are the pieces.
@@ -61,55 +109,24 @@ def magnitude(audio: Audio, window: int) -> Pieces:
     return tuple(pieces)
 
 
+@functools.cache
+def _hann(window: int) -> Tensor:
+    """Periodic window, computed in double precision; torch's own differs in the last digit."""
+    import torch
+    from scipy.signal import get_window
+
+    return torch.from_numpy(get_window("hann", window)).float()
+
+
 def mel(audio: Audio, window: int, bands: int) -> Pieces:
     """Mel magnitudes."""
     filters = _mel_filters(audio.rate_hz, window, bands)
-    return tuple(filters @ piece for piece in magnitude(audio, window))
-
-
-def log_clamped(spectrum: Pieces) -> Pieces:
-    """Base-10 logarithm, nothing below 1e-5."""
-    return tuple(_log_clamped(piece) for piece in spectrum)
-
-
-def mean_distance(a: Pieces, b: Pieces) -> float:
-    """Mean absolute difference over channels, frames and bins or bands."""
-    total = sum(float(np.abs(x - y).sum()) for x, y in zip(a, b, strict=True))
-    return total / sum(piece.size for piece in a)
-
-
-def _log_clamped(piece: NDArray[np.float32]) -> NDArray[np.float32]:
-    import torch
-
-    # numpy's logarithm to base 10 takes one number at a time in single precision.
-    clamped = torch.from_numpy(np.maximum(piece, np.float32(CLAMP)))
-    return np.asarray(clamped.log10_().numpy())
-
-
-def longer_than_padding(reference: Audio, largest_window: int) -> None:
-    """Check that a signal is long enough to be reflected by half the largest window.
-
-    Raises
-    ------
-    Undefined
-        If it is not.
-    """
-    needed = largest_window // 2 + 1
-    if reference.num_samples < needed:
-        raise Undefined(
-            f"too short: the reference has {reference.num_samples} samples, {needed} are needed "
-            f"to fill half a window of {largest_window}"
-        )
+    return tuple(filters @ piece for piece in magnitude(audio, window=window))
 
 
 @functools.cache
 def _mel_filters(rate_hz: int, window: int, bands: int) -> Any:
-    """Slaney's mel filters, each of unit area, over 0 Hz to half the rate.
-
-    Returns
-    -------
-    sparse array, shape (bands, window / 2 + 1), float32
-    """
+    """Slaney's mel filters of unit area up to half the rate, sparse, shape (bands, bins)."""
     from librosa import filters
     from scipy.sparse import csr_array
 
@@ -118,12 +135,3 @@ def _mel_filters(rate_hz: int, window: int, bands: int) -> Any:
         # the published figures.
         warnings.filterwarnings("ignore", message="Empty filters")
         return csr_array(filters.mel(sr=rate_hz, n_fft=window, n_mels=bands))
-
-
-@functools.cache
-def _hann(window: int) -> Tensor:
-    """Periodic window, computed in double precision; torch's own differs in the last digit."""
-    import torch
-    from scipy.signal import get_window
-
-    return torch.from_numpy(get_window("hann", window)).float()

@@ -2,29 +2,32 @@
 
 The stages are those of Google's program (``visqol.cc``, ``comparison_patches_selector.cc``): shift
 the degraded signal as a whole; give it the level of the reference; find every patch of the
-reference in it; shift it there once more, by less than the time between frames; and take, patch by
-patch, the similarity before or after this shift, whichever is higher.
+reference (0.6 s of music, 0.4 s in which somebody speaks) in it; shift it there once more, by less
+than the time between frames; and take, patch by patch, the higher similarity of both.
 
-Lags between signals are at the peak of the correlation of their envelopes. It is computed in single
-precision, which finds the few lags that can be the peak; double precision decides between them.
-
-Music is cut into patches of 0.6 s from end to end. Speech is cut into patches of 0.4 s, and those
-in which nobody speaks are left out.
+Lags are at the peak of the correlation of envelopes. It is computed in single precision, which
+finds the few lags that can be the peak; double precision decides between them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.metrics._visqol_map import Features
-from snacbench.metrics._visqol_similarity import Similarity, compare, matching_positions
-from snacbench.metrics._visqol_spectrogram import Bands, bands_of
+from snacbench.later import np
+from snacbench.metrics._visqol_similarity import (
+    Similarity,
+    best_positions,
+    compare,
+    similarities,
+)
+from snacbench.metrics._visqol_spectrogram import bands_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
@@ -47,119 +50,19 @@ DEPTH_DB = 45.0
 # Share of the patches, those least alike, that the lattice looks at apart.
 LOWEST_SHARE = 0.1
 
-Signal = NDArray[np.float64]
-Levels = NDArray[np.float64]
+Signal: TypeAlias = "NDArray[np.float64]"
+Levels: TypeAlias = "NDArray[np.float64]"
 
 
 def upper_envelope(signal: Signal) -> Signal:
-    """Upper envelope by which signals are aligned, as Google's program has it in effect.
+    """Upper envelope by which signals are aligned, shape (time,), as Google's program has it.
 
     The C++ code doubles the positive half of the spectrum and inverts it by a transform for
     real signals. This does not give the analytic signal, whose magnitude would be the envelope,
     but twice the signal itself. The published scores rest on it.
-
-    Parameters
-    ----------
-    signal : array, shape (time,)
-
-    Returns
-    -------
-    array, shape (time,)
     """
     mean = signal.mean()
     return 2 * np.abs(signal - mean) + mean
-
-
-class Envelope:
-    """The envelope of a reference, with its transforms, ready to be aligned with many signals."""
-
-    def __init__(self, signal: Signal) -> None:
-        self.signal = signal
-        envelope = _single_envelope(signal)
-        self.norm = _norm(envelope)
-        self._transforms: dict[int, NDArray[np.complex64]] = {}
-
-    def transform(self, size: int) -> NDArray[np.complex64]:
-        """Spectrum of the envelope, padded with zeros to `size` samples; computed once."""
-        from scipy import fft
-
-        if size not in self._transforms:
-            if len(self._transforms) == SIZES_KEPT:
-                self._transforms.clear()
-            self._transforms[size] = fft.rfft(_single_envelope(self.signal), size)
-        return self._transforms[size]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the transforms take."""
-        return sum(spectrum.nbytes for spectrum in self._transforms.values())
-
-
-def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[int]:
-    """Lags in samples by which signals must be delayed to match their references.
-
-    A lag of more than half a reference is taken for a mistake and given as 0.
-    """
-    lags = [0] * len(degraded)
-    sizes = [max(len(x.signal), len(y)) for x, y in zip(references, degraded, strict=True)]
-    for longest in sorted(set(sizes)):
-        # Signals of one size go through the transform side by side, which is faster.
-        rows = [row for row, size in enumerate(sizes) if size == longest and len(degraded[row])]
-        found = _peaks([references[r] for r in rows], [degraded[r] for r in rows], longest)
-        for row, lag in zip(rows, found, strict=True):
-            lags[row] = lag if abs(lag) <= len(references[row].signal) / 2 else 0
-    return lags
-
-
-def _peaks(
-    references: Sequence[Envelope], degraded: Sequence[Signal], longest: int
-) -> Iterator[int]:
-    """Lags of the highest correlation, for signals of which the longest is `longest`."""
-    from scipy import fft
-
-    size = fft.next_fast_len(2 * longest - 1, real=True)
-    envelopes = np.zeros((len(degraded), longest), np.float32)
-    for row, signal in zip(envelopes, degraded, strict=True):
-        row[: len(signal)] = _single_envelope(signal)
-    spectra = fft.rfft(envelopes, size, axis=1)
-    np.conjugate(spectra, out=spectra)
-    for index, reference in enumerate(references):
-        spectra[index] *= reference.transform(size)
-    correlations = fft.irfft(spectra, size, axis=1)
-    for reference, signal, envelope, correlation in zip(
-        references, degraded, envelopes, correlations, strict=True
-    ):
-        error = SINGLE_PRECISION * reference.norm * _norm(envelope)
-        lags = _candidates(correlation, longest, error)
-        yield int(lags[0]) if len(lags) == 1 else _best_of(lags, reference.signal, signal)
-
-
-def _candidates(correlation: NDArray[np.float32], longest: int, error: float) -> NDArray[np.intp]:
-    """Lags of which the correlation may be the highest, in rising order."""
-    early, late = correlation[len(correlation) - longest + 1 :], correlation[:longest]
-    least = max(late.max(), early.max(initial=-np.inf)) - 2 * error
-    return np.concatenate(
-        [np.flatnonzero(early >= least) - len(early), np.flatnonzero(late >= least)]
-    )
-
-
-def _best_of(lags: NDArray[np.intp], reference: Signal, degraded: Signal) -> int:
-    """Lag of the highest correlation in double precision; of equal ones the lowest."""
-    from scipy import fft
-
-    x, y = upper_envelope(reference), upper_envelope(degraded)
-    if len(lags) <= MANY_LAGS:
-        return int(lags[np.argmax([_correlation(int(lag), x, y) for lag in lags])])
-    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
-    # A negative lag is an index from the end.
-    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-    return int(lags[np.argmax(correlation[lags])])
-
-
-def _correlation(lag: int, x: Signal, y: Signal) -> float:
-    x, y = x[max(lag, 0) :], y[max(-lag, 0) :]
-    overlap = min(len(x), len(y))
-    return float(x[:overlap] @ y[:overlap])
 
 
 def _single_envelope(signal: Signal) -> NDArray[np.float32]:
@@ -179,50 +82,104 @@ def _norm(envelope: NDArray[np.float32]) -> float:
     return float(np.sqrt(envelope @ envelope))
 
 
-def patch_starts(num_frames: int) -> NDArray[np.intp]:
-    """First frames of the patches of music, end to end; the first starts 14 frames in.
+class Envelope:
+    """The envelope of a reference, with its transforms, ready to be aligned with many signals."""
 
-    Parameters
-    ----------
-    num_frames : int
-        Frames of the reference; 45 or more.
+    def __init__(self, signal: Signal) -> None:
+        self.signal = signal
+        self.norm = _norm(_single_envelope(signal))
+        self._transforms: dict[int, NDArray[np.complex64]] = {}
+
+    def transform(self, size: int) -> NDArray[np.complex64]:
+        """Spectrum of the envelope, padded with zeros to `size` samples; computed once."""
+        from scipy import fft
+
+        if size not in self._transforms:
+            if len(self._transforms) == SIZES_KEPT:
+                self._transforms.clear()
+            self._transforms[size] = fft.rfft(_single_envelope(self.signal), size)
+        return self._transforms[size]
+
+
+def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[int]:
+    """Lags in samples by which signals must be delayed to match their references.
+
+    A lag of more than half a reference is taken for a mistake and given as 0.
     """
+    from scipy import fft
+
+    lags = [0] * len(degraded)
+    sizes = [max(len(x.signal), len(y)) for x, y in zip(references, degraded, strict=True)]
+    for longest in sorted(set(sizes)):
+        # Signals of one size go through the transform side by side, which is faster.
+        rows = [row for row, size in enumerate(sizes) if size == longest and len(degraded[row])]
+        size = fft.next_fast_len(2 * longest - 1, real=True)
+        envelopes = np.zeros((len(rows), longest), np.float32)
+        for envelope, row in zip(envelopes, rows, strict=True):
+            envelope[: len(degraded[row])] = _single_envelope(degraded[row])
+        spectra = fft.rfft(envelopes, size, axis=1)
+        np.conjugate(spectra, out=spectra)
+        for index, row in enumerate(rows):
+            spectra[index] *= references[row].transform(size)
+        correlations = fft.irfft(spectra, size, axis=1)
+        for row, envelope, correlation in zip(rows, envelopes, correlations, strict=True):
+            reference = references[row]
+            error = SINGLE_PRECISION * reference.norm * _norm(envelope)
+            # A negative lag is an index from the end. Those that may be the peak, in rising order:
+            early, late = correlation[size - longest + 1 :], correlation[:longest]
+            least = max(late.max(), early.max(initial=-np.inf)) - 2 * error
+            earlier = np.flatnonzero(early >= least) - len(early)
+            peaks = np.concatenate([earlier, np.flatnonzero(late >= least)])
+            found = peaks[0] if len(peaks) == 1 else _best_of(peaks, reference, degraded[row])
+            lags[row] = int(found) if abs(found) <= len(reference.signal) / 2 else 0
+    return lags
+
+
+def _best_of(lags: NDArray[np.intp], reference: Envelope, degraded: Signal) -> np.intp:
+    """Lag of the highest correlation in double precision; of equal ones the lowest."""
+    from scipy import fft
+
+    x, y = upper_envelope(reference.signal), upper_envelope(degraded)
+
+    def correlation_at(lag: int) -> float:
+        ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
+        overlap = min(len(ours), len(theirs))
+        return float(ours[:overlap] @ theirs[:overlap])
+
+    if len(lags) <= MANY_LAGS:
+        return lags[np.argmax([correlation_at(lag) for lag in lags.tolist()])]
+    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
+    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
+    return lags[np.argmax(correlation[lags])]
+
+
+def patch_starts(num_frames: int) -> NDArray[np.intp]:
+    """First frames of the patches of music, of 45 frames or more; the first starts 14 frames in."""
     first = AUDIO_FRAMES // 2
     end = max(num_frames - AUDIO_FRAMES, first + 1)
     return np.arange(first, end, AUDIO_FRAMES) - 1
 
 
 def voiced_patch_starts(num_frames: int, signal: Signal, hop: int) -> NDArray[np.intp]:
-    """First frames of the patches of speech in which somebody speaks.
+    """First frames of the patches of speech in which somebody speaks; one at least.
 
-    Parameters
-    ----------
-    num_frames : int
-        Frames of the reference; 29 or more.
-    signal : array, shape (time,)
-    hop : int
-        Samples from frame to frame.
+    Of 29 frames or more, which begin every `hop` samples of the signal, shape (time,).
     """
     first = SPEECH_FRAMES // 2 - 1
     patches = (num_frames - first) // SPEECH_FRAMES
     # Google's program starts at sample 9 here, where frame 9 would be meant.
-    voiced = _voice_activity(signal[first : first + patches * SPEECH_FRAMES * hop], signal, hop)
-    speaks = np.zeros(patches * SPEECH_FRAMES, bool)
-    speaks[: len(voiced)] = voiced
-    kept = speaks.reshape(patches, SPEECH_FRAMES).any(axis=1)
-    return first + SPEECH_FRAMES * np.flatnonzero(kept)
-
-
-def _voice_activity(part: Signal, signal: Signal, chunk: int) -> NDArray[np.bool_]:
-    """Whether somebody speaks, for every whole chunk of a part of a signal."""
+    part = signal[first : first + patches * SPEECH_FRAMES * hop]
     loudest = signal.max()
     normalised = part / loudest if loudest != 0 else np.zeros_like(part)
     samples = np.trunc(np.clip(normalised * 2**15, INT16_MIN, INT16_MAX))
-    chunks = samples[: len(samples) // chunk * chunk].reshape(-1, chunk)
+    chunks = samples[: len(samples) // hop * hop].reshape(-1, hop)
     active = np.sqrt(np.mean(np.square(chunks), axis=1)) >= ACTIVE_RMS
     # What came before the first chunk counts as speech.
     recent = np.concatenate([[True, True], active])
-    return recent[:-2] | recent[1:-1] | recent[2:]
+    speaks = np.zeros(patches * SPEECH_FRAMES, bool)
+    speaks[: len(active)] = recent[:-2] | recent[1:-1] | recent[2:]
+    kept = speaks.reshape(patches, SPEECH_FRAMES).any(axis=1)
+    return first + SPEECH_FRAMES * np.flatnonzero(kept)
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,6 +200,12 @@ class Piece:
         start = self.start + first if self.start is not None else None
         return Piece(self.samples[part], start)
 
+    def after_silence(self, num_samples: int) -> Piece:
+        """Itself, later by so many samples."""
+        if num_samples == 0:
+            return self
+        return Piece(np.concatenate([np.zeros(num_samples), self.samples]), None)
+
 
 def piece(signal: Signal, rate_hz: int, start_s: float, end_s: float) -> Piece:
     """Cut a piece out of a signal as Google's program does.
@@ -252,12 +215,12 @@ def piece(signal: Signal, rate_hz: int, start_s: float, end_s: float) -> Piece:
     start = int(start_s * rate_hz)
     end = min(len(signal) - 1, int(end_s * rate_hz))
     missing = max(int(end_s * rate_hz - len(signal)), 0)
-    return _after_silence(Piece(signal[start:end], start), missing)
+    return Piece(signal[start:end], start).after_silence(missing)
 
 
 def aligned(reference: Piece, degraded: Piece, lag: int, rate_hz: int) -> tuple[Piece, Piece]:
     """Shift the degraded piece by `lag` samples, then cut both to what they share."""
-    degraded = _after_silence(degraded, lag) if lag > 0 else degraded[-lag:]
+    degraded = degraded.after_silence(lag) if lag > 0 else degraded[-lag:]
     if len(reference) < len(degraded):
         # By way of seconds, as in Google's program: one sample may be lost in rounding.
         skipped = max(int(lag / rate_hz * rate_hz), 0)
@@ -266,10 +229,24 @@ def aligned(reference: Piece, degraded: Piece, lag: int, rate_hz: int) -> tuple[
     return reference[:shared], degraded[:shared]
 
 
-def _after_silence(after: Piece, num_samples: int) -> Piece:
-    if num_samples == 0:
-        return after
-    return Piece(np.concatenate([np.zeros(num_samples), after.samples]), None)
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is known of a pair, band by band: arrays of shape (bands,).
+
+    Attributes
+    ----------
+    means, lowest_means : array
+        Mean similarity over all patches, and over the tenth of the patches that are least alike.
+    deviations : array
+        Standard deviation of the similarity over all frames.
+    energies : array
+        Mean level of the degraded signal above the floor, in dB.
+    """
+
+    means: Levels
+    lowest_means: Levels
+    deviations: Levels
+    energies: Levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,8 +284,9 @@ class Reference:
 
     def __init__(self, signal: Signal, rate_hz: int, *, speech: bool) -> None:
         self.signal, self.rate_hz = signal, rate_hz
-        self.bands: Bands = bands_of(rate_hz, speech=speech)
+        self.bands = bands_of(rate_hz, speech=speech)
         self.patch_frames = SPEECH_FRAMES if speech else AUDIO_FRAMES
+        self.patch_s = self.bands.hop_s * self.patch_frames
         amplitudes = self.bands.amplitudes(signal)
         self.loudest_band = float(amplitudes.max())
         self.levels = _levels(amplitudes)
@@ -317,15 +295,16 @@ class Reference:
             if speech
             else patch_starts(len(self.levels))
         )
-        self.patches = [self._patch(start) for start in starts.tolist()]
+        self.patches = []
+        for start in starts.tolist():
+            start_s = start * self.bands.hop_s
+            end_s = start_s + self.patch_s
+            part = piece(signal, rate_hz, start_s, end_s)
+            levels = self._levels_of(part, self.levels)
+            envelope = Envelope(part.samples)
+            self.patches.append(_Patch(start, start_s, end_s, part, levels, envelope))
         self.power = float(np.mean(np.square(signal)))
         self.envelope = Envelope(signal)
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that the reference takes; transforms of envelopes are made when first needed."""
-        envelopes = [self.envelope, *(patch.envelope for patch in self.patches)]
-        return self.signal.nbytes + self.levels.nbytes + sum(e.nbytes for e in envelopes)
 
     def features(self, degraded: Signal) -> Features:
         """How alike a degraded signal is, band by band.
@@ -333,105 +312,78 @@ class Reference:
         Raises
         ------
         Undefined
-            If no patch of the reference can be looked for in the degraded signal.
+            If too little is left of it once it is in line with the reference, or only silence.
         """
-        degraded = self._levelled(self._shifted(degraded))
-        levels = _levels(self.bands.amplitudes(degraded))
-        matches = self._find(levels)
-        return _features(self._align_finely(matches, degraded, levels), self.bands.hop_s)
-
-    def _patch(self, start: int) -> _Patch:
-        start_s = start * self.bands.hop_s
-        end_s = start_s + self._patch_s
-        part = piece(self.signal, self.rate_hz, start_s, end_s)
-        levels = self._levels_of(part, self.levels)
-        return _Patch(start, start_s, end_s, part, levels, Envelope(part.samples))
-
-    @property
-    def _patch_s(self) -> float:
-        return self.bands.hop_s * self.patch_frames
-
-    def _shifted(self, degraded: Signal) -> Signal:
-        """Bring the degraded signal into line with the reference as a whole."""
         (lag,) = lags_of([self.envelope], [degraded])
         shifted = degraded[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), degraded])
+        found = ""
         if len(shifted) <= self.bands.frame:
-            raise _nothing_to_compare(
-                f"{len(shifted)} samples are left after alignment, more than {self.bands.frame} "
-                "are needed"
+            found = f"{len(shifted)} samples are left after alignment, more than "
+            found += f"{self.bands.frame} are needed"
+        elif not shifted.any():
+            found = "what is left after alignment is silent"
+        if found:
+            raise Undefined(
+                f"ViSQOL finds nothing to compare ({found}); a degraded signal that covers the "
+                "reference is needed"
             )
-        return shifted
-
-    def _levelled(self, degraded: Signal) -> Signal:
-        """Bring the degraded signal to the level of the reference."""
-        power = float(np.mean(np.square(degraded)))
-        if power == 0:
-            raise _nothing_to_compare("what is left after alignment is silent")
-        return degraded * math.sqrt(self.power / power)
+        levelled = shifted * math.sqrt(self.power / float(np.mean(np.square(shifted))))
+        levels = _levels(self.bands.amplitudes(levelled))
+        return _features(self._align_finely(self._find(levels), levelled, levels), self.bands.hop_s)
 
     def _find(self, levels: Levels) -> list[_Match]:
         """Find the patches in the degraded signal, to the nearest frame."""
-        patches = self._patches_within(len(levels))
+        # But for the last ones that lie half a patch and more behind the signal's end.
+        latest = len(levels) + self.patch_frames // 2
+        patches = [patch for patch in self.patches if patch.start <= latest]
         reference_db, degraded_db = _above_floor(self.levels, levels)
-        positions, lost = matching_positions(
-            reference=reference_db,
-            degraded=degraded_db,
-            starts=np.array([patch.start for patch in patches]),
-            frames=self.patch_frames,
-            reach=REACH_PATCHES * self.patch_frames,
+        starts, frames = np.array([patch.start for patch in patches]), self.patch_frames
+        reach = REACH_PATCHES * frames
+        everywhere = similarities(
+            reference=reference_db, degraded=degraded_db, starts=starts, frames=frames, reach=reach
         )
-        degraded_db = np.pad(degraded_db, [(0, self.patch_frames), (0, 0)])
+        positions, lost = best_positions(everywhere, starts, reach)
+        degraded_db = np.pad(degraded_db, [(0, frames), (0, 0)])
         matches = []
         for patch, position, is_lost in zip(patches, positions.tolist(), lost, strict=True):
             similarity = compare(
-                reference=reference_db[patch.start : patch.start + self.patch_frames],
-                degraded=degraded_db[position : position + self.patch_frames],
+                reference=reference_db[patch.start : patch.start + frames],
+                degraded=degraded_db[position : position + frames],
             )
             if is_lost:
-                similarity = replace(similarity, means=np.zeros(self.bands.count))
+                similarity = replace(similarity, means=np.zeros_like(similarity.means))
             found = None if is_lost else position
             matches.append(_Match(patch, found, patch.start_s, patch.end_s, similarity))
         return matches
-
-    def _patches_within(self, num_frames: int) -> list[_Patch]:
-        """Patches but for the last ones that lie half a patch and more behind the signal's end."""
-        latest = num_frames + self.patch_frames // 2
-        patches = [patch for patch in self.patches if patch.start <= latest]
-        if not patches:
-            raise _nothing_to_compare("it ends before the first patch of the reference")
-        return patches
 
     def _align_finely(
         self, matches: Sequence[_Match], degraded: Signal, levels: Levels
     ) -> list[_Match]:
         """Shift within each match, and keep what is then more alike."""
         best = list(matches)
-        found = [index for index, match in enumerate(matches) if match.position is not None]
-        pieces = [
-            piece(degraded, self.rate_hz, start_s, start_s + self._patch_s)
-            for start_s in ((matches[i].position or 0) * self.bands.hop_s for i in found)
-        ]
-        envelopes = [matches[index].patch.envelope for index in found]
-        lags = lags_of(envelopes, [part.samples for part in pieces])
+        found = {
+            i: m.position * self.bands.hop_s
+            for i, m in enumerate(matches)
+            if m.position is not None
+        }
+        pieces = [piece(degraded, self.rate_hz, s, s + self.patch_s) for s in found.values()]
+        lags = lags_of([matches[i].patch.envelope for i in found], [p.samples for p in pieces])
         for index, part, lag in zip(found, pieces, lags, strict=True):
-            match = matches[index]
-            ours, theirs = aligned(match.patch.piece, part, lag, self.rate_hz)
+            match, patch = matches[index], matches[index].patch
+            ours, theirs = aligned(patch.piece, part, lag, self.rate_hz)
             if len(ours) <= self.bands.frame:
                 continue
-            similarity = compare_levels(
-                self._levels_in(match.patch, ours), self._levels_of(theirs, levels)
-            )
+            if ours.start == patch.piece.start:
+                our_levels = patch.levels[: self._num_frames(ours)]
+            else:
+                our_levels = self._levels_of(ours, self.levels)
+            reference_db, degraded_db = _above_floor(our_levels, self._levels_of(theirs, levels))
+            similarity = compare(reference=reference_db, degraded=degraded_db)
             if similarity.overall >= match.similarity.overall:
                 start_s = match.start_s + max(lag, 0) / self.rate_hz
                 end_s = start_s + len(ours) / self.rate_hz
-                best[index] = replace(match, start_s=start_s, end_s=end_s, similarity=similarity)
+                best[index] = _Match(patch, match.position, start_s, end_s, similarity)
         return best
-
-    def _levels_in(self, patch: _Patch, part: Piece) -> Levels:
-        """Levels of a part of a patch."""
-        if part.start == patch.piece.start:
-            return patch.levels[: self._num_frames(part)]
-        return self._levels_of(part, self.levels)
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
         """Levels of a part of a signal, of which the levels are known at every hop.
@@ -467,17 +419,10 @@ def _above_floor(reference: Levels, degraded: Levels) -> tuple[Levels, Levels]:
     return raised[0] - lowest, raised[1] - lowest
 
 
-def compare_levels(reference: Levels, degraded: Levels) -> Similarity:
-    """Similarity of two patches of equal shape (frames, bands), given their levels in dB."""
-    reference_db, degraded_db = _above_floor(reference, degraded)
-    return compare(reference=reference_db, degraded=degraded_db)
-
-
 def _features(matches: Sequence[_Match], hop_s: float) -> Features:
     """What the mappings look at: means, deviations and levels over all matches."""
     means = np.array([match.similarity.means for match in matches])
     deviations = np.array([match.similarity.deviations for match in matches])
-    energies = np.array([match.similarity.energies for match in matches])
     # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
     frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
     lowest = max(1, int(len(matches) * LOWEST_SHARE))
@@ -488,12 +433,5 @@ def _features(matches: Sequence[_Match], hop_s: float) -> Features:
         means=mean,
         lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
         deviations=np.sqrt(np.maximum(variance, 0)),
-        energies=energies.mean(axis=0),
-    )
-
-
-def _nothing_to_compare(found: str) -> Undefined:
-    return Undefined(
-        f"ViSQOL finds nothing to compare ({found}); a degraded signal that covers the reference "
-        "is needed"
+        energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
     )

@@ -1,31 +1,15 @@
 """How alike two pieces of spectrogram are, and where every patch of the reference fits best.
 
-Neurogram similarity index (NSIM): how alike two pieces of spectrogram are, at most 1.
-
-Hines, Harte: "Speech intelligibility prediction using a neurogram similarity index measure",
-Speech Communication 54(2), 2012, equation 2. With means m, variances v and covariance c under a
-Gaussian window of 3 x 3 cells around each cell::
+Neurogram similarity index (NSIM), at most 1: Hines, Harte: "Speech intelligibility prediction using
+a neurogram similarity index measure", Speech Communication 54(2), 2012, equation 2. With means m,
+variances v and covariance c under a Gaussian window of 3 x 3 cells, which repeat at the border::
 
     NSIM = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)  *  (c + C3) / (sqrt(v_x v_y) + C3)
 
-Cells beyond the border repeat those at the border.
-
-Find every patch of the reference in the degraded signal: where, in order, they fit best.
-
-The similarity of every patch of the reference with the degraded signal at every
-frame is some ten million cells for ten seconds of music. Each cell pairs a frame of one signal with
-a frame of the other, in one band, and needs four numbers of the pair::
-
-    c + C3        covariance
-    m n + C1 / 2  where m and n are the local means
-    m^2 + n^2 + C1
-    s t + C3      where s and t are the local standard deviations
-
-Each is an inner product of a few numbers of one frame with a few of the other: the covariance of
-the nine deviations from the local mean, times the root of their weight. So for one band, all
-frames of the reference against all frames of the degraded signal are four products of thin
-matrices, and the NSIM is ``2 (c + C3) (m n + C1 / 2) / ((m^2 + n^2 + C1) (s t + C3))``, cell by
-cell. Deviations are small numbers where a signal hardly varies, so single precision is enough.
+Each of its four parts is an inner product of a few numbers of one frame with a few of the other:
+the covariance that of the nine deviations from the local mean, times the root of their weight. So
+for one band, all frames of the reference against all frames of the degraded signal are four
+products of thin matrices, for which single precision is enough.
 """
 
 from __future__ import annotations
@@ -33,38 +17,35 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from snacbench.later import np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 C1, C3 = 0.01**2, 0.03**2 / 2
 
 # The window, as Google's program has it: cells at a corner, at an edge, and in the middle.
 CORNER, EDGE, MIDDLE = 0.0113033910173052, 0.0838251475442633, 0.619485845753726
-
-Cells = NDArray[np.float64]
-
 # Weights of a cell and its neighbours: previous frame, this frame, next frame; three bands each.
-WEIGHTS = np.array([CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER])
+WEIGHTS = (CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER)
 # Which of the sixteen numbers of a frame enter which of the four inner products.
 COVARIANCE, MEANS, ENERGY, SPREAD = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
 
 # Frames of the reference compared at once. Intermediate results then stay in a core's cache.
 FRAMES_AT_ONCE = 128
 
-Single = NDArray[np.float32]
+Cells: TypeAlias = "NDArray[np.float64]"
+Single: TypeAlias = "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
     """How alike two patches are, band by band: arrays of shape (bands,).
 
-    Attributes
-    ----------
-    means, deviations : array
-        Mean and (unbiased) standard deviation of the NSIM over the frames.
-    energies : array
-        Mean level of the degraded patch above the floor, in dB.
+    `means` and (unbiased) standard `deviations` are those of the NSIM over the frames; `energies`
+    is the mean level of the degraded patch above the floor, in dB.
     """
 
     means: Cells
@@ -79,22 +60,21 @@ class Similarity:
 
 def compare(*, reference: Cells, degraded: Cells) -> Similarity:
     """Similarity of two patches of equal shape (frames, bands), in dB above the floor."""
-    cells = nsim(reference, degraded)
+    mean_x, mean_y = _blurred(reference), _blurred(degraded)
+    both = mean_x * mean_y
+    spread = (_blurred(reference * reference) - mean_x**2) * (
+        _blurred(degraded * degraded) - mean_y**2
+    )
+    # Rounding can leave a variance of nearly zero negative.
+    structure = (_blurred(reference * degraded) - both + C3) / (
+        np.sqrt(np.maximum(spread, 0.0)) + C3
+    )
+    nsim = (2 * both + C1) / (mean_x**2 + mean_y**2 + C1) * structure
     return Similarity(
-        means=cells.mean(axis=0),
-        deviations=cells.std(axis=0, ddof=1) if len(cells) > 1 else np.zeros(cells.shape[1]),
+        means=nsim.mean(axis=0),
+        deviations=nsim.std(axis=0, ddof=1) if len(nsim) > 1 else np.zeros(nsim.shape[1]),
         energies=degraded.mean(axis=0),
     )
-
-
-def nsim(x: Cells, y: Cells) -> Cells:
-    """NSIM of every cell of two patches of equal shape (frames, bands)."""
-    mean_x, mean_y = _blurred(x), _blurred(y)
-    both = mean_x * mean_y
-    spread = (_blurred(x * x) - mean_x**2) * (_blurred(y * y) - mean_y**2)
-    # Rounding can leave a variance of nearly zero negative.
-    structure = (_blurred(x * y) - both + C3) / (np.sqrt(np.maximum(spread, 0.0)) + C3)
-    return (2 * both + C1) / (mean_x**2 + mean_y**2 + C1) * structure
 
 
 def _blurred(cells: Cells) -> Cells:
@@ -106,23 +86,6 @@ def _blurred(cells: Cells) -> Cells:
     across = padded[:, :-2] + padded[:, 2:]
     edges = across[1:-1] + padded[:-2, 1:-1] + padded[2:, 1:-1]
     return CORNER * (across[:-2] + across[2:]) + EDGE * edges + MIDDLE * cells
-
-
-@dataclass(frozen=True, eq=False)
-class _Numbers:
-    """The sixteen numbers of every frame and band of a signal.
-
-    Inside a patch a frame has two neighbours. At the edge of a patch it is its own neighbour, so
-    it has other numbers where a patch begins or ends with it.
-
-    Attributes
-    ----------
-    beginning, inside, ending : array, shape (bands, 16, frames)
-    """
-
-    beginning: Single
-    inside: Single
-    ending: Single
 
 
 def similarities(
@@ -147,115 +110,33 @@ def similarities(
         Zero beyond reach.
     """
     found = np.zeros((len(starts), len(degraded)))
-    ours = _numbers_of_reference(reference)
-    theirs = _numbers_of_degraded(np.pad(degraded, [(0, frames), (0, 0)]))
+    ours = list(_numbers(reference, of_reference=True))
+    theirs = list(_numbers(np.pad(degraded, [(0, frames), (0, 0)]), of_reference=False))
     at_once = max(1, FRAMES_AT_ONCE // frames)
     for first in range(0, len(starts), at_once):
         some = starts[first : first + at_once]
         earliest, latest = max(0, some[0] - reach), min(len(degraded), some[-1] + reach + 1)
         columns = slice(earliest, latest + frames)
-        beginning, inside, ending = _nsim_of_patches(ours, theirs, some, frames, columns)
+        # Frames that begin the patches, lie inside, and end them.
+        rows = (some, (some[:, None] + np.arange(1, frames - 1)).ravel(), some + frames - 1)
+        sums = _sums_over_bands(
+            [(a[..., r], b[..., columns]) for a, b, r in zip(ours, theirs, rows, strict=True)]
+        )
+        beginning, inside, ending = np.split(sums, [len(some), len(sums) - len(some)])
+        inside = inside.reshape(len(some), frames - 2, -1)
         for patch, start in enumerate(some):
             low, high = max(0, start - reach), min(len(degraded), start + reach + 1)
-            rows = [beginning[patch], *inside[patch], ending[patch]]
-            for frame, row in enumerate(rows, start=low - earliest):
+            of_patch = [beginning[patch], *inside[patch], ending[patch]]
+            for frame, row in enumerate(of_patch, start=low - earliest):
                 found[first + patch, low:high] += row[frame : frame + high - low]
     return found / (frames * reference.shape[1])
-
-
-def _nsim_of_patches(
-    ours: _Numbers, theirs: _Numbers, starts: NDArray[np.intp], frames: int, columns: slice
-) -> tuple[Single, Single, Single]:
-    """NSIM, summed over bands, of every frame of some patches with frames of the other signal.
-
-    Returns
-    -------
-    arrays of shape (patches, columns), (patches, frames - 2, columns), (patches, columns)
-        For the frames that begin the patches, lie inside, and end them.
-    """
-    inside = (starts[:, np.newaxis] + np.arange(1, frames - 1)).ravel()
-    sums = _sums_over_bands(
-        [
-            (ours.beginning[..., starts], theirs.beginning[..., columns]),
-            (ours.inside[..., inside], theirs.inside[..., columns]),
-            (ours.ending[..., starts + frames - 1], theirs.ending[..., columns]),
-        ]
-    )
-    patches = len(starts)
-    return (
-        sums[:patches],
-        sums[patches:-patches].reshape(patches, frames - 2, -1),
-        sums[-patches:],
-    )
-
-
-def matching_positions(
-    *, reference: Cells, degraded: Cells, starts: NDArray[np.intp], frames: int, reach: int
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Find every patch of the reference; see `similarities` and `best_positions`."""
-    found = similarities(
-        reference=reference, degraded=degraded, starts=starts, frames=frames, reach=reach
-    )
-    return best_positions(found, starts, reach)
-
-
-def best_positions(
-    found: Cells, starts: NDArray[np.intp], reach: int
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Choose a position for every patch, later for later patches, of highest total similarity.
-
-    A patch may also be given up as lost: it adds nothing, and has the position of the one before.
-
-    Returns
-    -------
-    array, shape (patches,)
-        Position of each patch in the degraded signal.
-    array, shape (patches,)
-        Which of them are lost.
-    """
-    patches, positions = found.shape
-    total = np.zeros((patches, positions))
-    came_from = np.full((patches, positions), -1)
-    for patch, start in enumerate(starts):
-        here = slice(max(0, start - reach), min(positions, start + reach + 1))
-        if patch == 0:
-            total[0, here] = found[0, here]
-            continue
-        before, best = _best_before(total[patch - 1], max(0, starts[patch - 1] - reach))
-        matched, lost = found[patch] + best, total[patch - 1]
-        is_lost = lost > matched
-        total[patch, here] = np.where(is_lost, lost, matched)[here]
-        came_from[patch, here] = np.where(is_lost, np.arange(positions), before)[here]
-    low = max(0, starts[-1] - reach)
-    chosen = np.empty(patches, np.intp)
-    chosen[-1] = low + np.argmax(total[-1, low : starts[-1] + reach + 1])
-    for patch in range(patches - 1, 0, -1):
-        chosen[patch - 1] = came_from[patch, chosen[patch]]
-    return chosen, came_from[np.arange(patches), chosen] == chosen
-
-
-def _best_before(total: Cells, low: int) -> tuple[NDArray[np.intp], Cells]:
-    """For every position the best one before it, not before `low`; of equal ones the latest."""
-    positions = np.full(len(total), -1)
-    best = np.full(len(total), -np.inf)
-    so_far = np.maximum.accumulate(total[low:-1])
-    best[low + 1 :] = so_far
-    is_best = np.where(total[low:-1] == so_far, np.arange(len(so_far)), 0)
-    positions[low + 1 :] = low + np.maximum.accumulate(is_best)
-    return positions, best
 
 
 def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
     """NSIM of frames of the reference with frames of the degraded signal, summed over bands.
 
-    Parameters
-    ----------
-    pairs : sequence of (array, shape (bands, 16, rows), array, shape (bands, 16, columns))
-        Numbers of frames of the reference and of the degraded signal. Every entry adds its rows.
-
-    Returns
-    -------
-    array, shape (rows, columns)
+    Every pair has `_numbers` of both, shapes (bands, 16, rows) and (bands, 16, columns), and adds
+    its rows to the result, shape (rows, columns).
     """
     ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
     bands, _, columns = pairs[0][1].shape
@@ -277,39 +158,11 @@ def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
     return sums
 
 
-def _numbers_of_reference(cells: Cells) -> _Numbers:
-    return _Numbers(
-        *(
-            _stacked(deviations, C3, means, C1 / 2, means**2 + C1, 1, spread, C3)
-            for deviations, means, spread in _statistics(cells)
-        )
-    )
+def _numbers(cells: Cells, *, of_reference: bool) -> Iterator[Single]:
+    """The sixteen numbers of every frame and band of a signal, shape (bands, 16, frames).
 
-
-def _numbers_of_degraded(cells: Cells) -> _Numbers:
-    return _Numbers(
-        *(
-            _stacked(deviations, 1, means, 1, 1, means**2, spread, 1)
-            for deviations, means, spread in _statistics(cells)
-        )
-    )
-
-
-def _stacked(deviations: Cells, *others: Cells | float) -> Single:
-    """Stack the numbers of all frames, shape (bands, 16, frames)."""
-    bands, nine, frames = deviations.shape
-    numbers = np.empty((bands, nine + len(others), frames), np.float32)
-    numbers[:, :nine] = deviations
-    for index, values in enumerate(others, start=nine):
-        numbers[:, index] = values
-    return numbers
-
-
-def _statistics(cells: Cells) -> Iterator[tuple[Cells, Cells, Cells]]:
-    """For frames that begin a patch, lie inside, end a patch: deviations, means, spread.
-
-    Deviations of a cell and its neighbours from their mean, times the roots of their weights, have
-    shape (bands, 9, frames); local mean and standard deviation have shape (bands, frames).
+    Three times: for frames that begin a patch, lie inside, and end one. Inside a patch a frame has
+    two neighbours; at the edge of a patch it is its own neighbour.
     """
     bands, frames = cells.shape[::-1]
     padded = np.pad(cells.T, 1, mode="edge")
@@ -319,7 +172,58 @@ def _statistics(cells: Cells) -> Iterator[tuple[Cells, Cells, Cells]]:
         nine = np.empty((bands, 9, frames))
         for index, (frame, band) in enumerate(itertools.product(three, range(3))):
             nine[:, index] = padded[band : band + bands, frame]
-        means = WEIGHTS @ nine
+        means = np.array(WEIGHTS) @ nine
         nine -= means[:, np.newaxis]
         nine *= roots
-        yield nine, means, np.sqrt(np.einsum("bnf,bnf->bf", nine, nine))
+        spread = np.sqrt(np.einsum("bnf,bnf->bf", nine, nine))
+        others = (
+            (C3, means, C1 / 2, means**2 + C1, 1, spread, C3)
+            if of_reference
+            else (1, means, 1, 1, means**2, spread, 1)
+        )
+        numbers = np.empty((bands, 16, frames), np.float32)
+        numbers[:, :9] = nine
+        for index, values in enumerate(others, start=9):
+            numbers[:, index] = values
+        yield numbers
+
+
+def best_positions(
+    found: Cells, starts: NDArray[np.intp], reach: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Choose a position for every patch, later for later patches, of highest total similarity.
+
+    `found` is that of `similarities`. A patch may also be given up as lost: it adds nothing, and
+    has the position of the one before.
+
+    Returns
+    -------
+    array, shape (patches,)
+        Position of each patch in the degraded signal.
+    array, shape (patches,)
+        Which of them are lost.
+    """
+    patches, positions = found.shape
+    total = np.zeros((patches, positions))
+    came_from = np.full((patches, positions), -1)
+    for patch, start in enumerate(starts):
+        here = slice(max(0, start - reach), min(positions, start + reach + 1))
+        if patch == 0:
+            total[0, here] = found[0, here]
+            continue
+        # For every position the best one before it; of equal ones the latest.
+        low, lost = max(0, starts[patch - 1] - reach), total[patch - 1]
+        best, before = np.full(positions, -np.inf), np.full(positions, -1)
+        best[low + 1 :] = so_far = np.maximum.accumulate(lost[low:-1])
+        is_best = np.where(lost[low:-1] == so_far, np.arange(len(so_far)), 0)
+        before[low + 1 :] = low + np.maximum.accumulate(is_best)
+        matched = found[patch] + best
+        is_lost = lost > matched
+        total[patch, here] = np.where(is_lost, lost, matched)[here]
+        came_from[patch, here] = np.where(is_lost, np.arange(positions), before)[here]
+    low = max(0, starts[-1] - reach)
+    chosen = np.empty(patches, np.intp)
+    chosen[-1] = low + np.argmax(total[-1, low : starts[-1] + reach + 1])
+    for patch in range(patches - 1, 0, -1):
+        chosen[patch - 1] = came_from[patch, chosen[patch]]
+    return chosen, came_from[np.arange(patches), chosen] == chosen

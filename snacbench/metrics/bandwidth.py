@@ -8,8 +8,8 @@ than what the source holds.
 from __future__ import annotations
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, MetricSpec
 
 _LEAST_SAMPLES = 256
 
@@ -25,24 +25,17 @@ BANDWIDTH = MetricSpec(
 )
 
 
-def _prepare(reference: Audio) -> PreparedMetric:
+def bandwidth_khz(degraded: Audio) -> float:
+    """Effective bandwidth in kHz; raises `Undefined` where nothing is heard."""
     from snacbench.audio.measures import effective_bandwidth
 
-    _guards.accept_reference(reference, BANDWIDTH)
-
-    def score(*, degraded: Audio) -> float:
-        """Effective bandwidth of the degraded signal in kHz; wider is more."""
-        _guards.accept_degraded(degraded, reference, BANDWIDTH)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        found = effective_bandwidth(degraded).hz
-        if found is None:
-            raise Undefined(
-                f"no bandwidth: the {_guards.DEGRADED} is silent but for rounding, or too short: "
-                f"{degraded.num_samples} samples, {_LEAST_SAMPLES} are needed"
-            )
-        return found / 1000
-
-    return score
+    found = effective_bandwidth(degraded).hz
+    if found is None:
+        raise Undefined(
+            f"no bandwidth: the degraded signal is silent but for rounding, or too short: "
+            f"{degraded.num_samples} samples, {_LEAST_SAMPLES} are needed"
+        )
+    return found / 1000
 
 
-METRICS = (Metric(BANDWIDTH, _prepare),)
+METRICS = (guarded(BANDWIDTH, lambda _: bandwidth_khz),)

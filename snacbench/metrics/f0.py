@@ -5,11 +5,9 @@ With f(x) the fundamental frequency of x every 10 ms, 0 where x is unvoiced::
     f0_rmse_cents = RMS over frames voiced in both of  1200 log2( f(y) / f(x) )
     voicing_error = share of all frames that are voiced in exactly one of x and y
 
-The second is the voicing decision error of Chu, Alwan: "Reducing F0 Frame Error of F0 Tracking
-Algorithms under Noisy Conditions with an Unvoiced/Voiced Classification Frontend", ICASSP 2009,
-equation 2. The estimator is Praat's autocorrelation method with its standard settings but for the
-range of 65 to 600 Hz: Boersma, "Accurate Short-term Analysis of the Fundamental Frequency and the
-Harmonics-to-noise Ratio of a Sampled Sound", IFA Proceedings 17, 1993; by ``praat-parselmouth``.
+Voicing decision error: Chu, Alwan: "Reducing F0 Frame Error ...", ICASSP 2009, equation 2. Pitch:
+Praat's autocorrelation method with its standard settings but for the range of 65 to 600 Hz
+(Boersma, IFA Proceedings 17, 1993), by ``praat-parselmouth``.
 """
 
 from __future__ import annotations
@@ -18,22 +16,22 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.later import np
+from snacbench.metrics._guards import guarded, versions_of
+from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LOWEST_HZ, HIGHEST_HZ = 65.0, 600.0
 STEP_S = 0.010
 MIN_DURATION_S = 0.1  # Praat wants three periods of the lowest pitch, and some frames beside them
-_CENTS_PER_OCTAVE = 1200
 _SIGNALS_KEPT = 4  # two metrics ask for the same two signals
 
-Pitch = NDArray[np.float64]
+Pitch: TypeAlias = "NDArray[np.float64]"
 
 F0_RMSE = MetricSpec(
     name="f0_rmse_cents",
@@ -56,45 +54,20 @@ VOICING = replace(
 )
 
 
-def _prepare(
-    reference: Audio, spec: MetricSpec, compare: Callable[[Pitch, Pitch], float]
-) -> PreparedMetric:
-    _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
-    of_reference = pitch_hz(reference)
-    if not of_reference.any():
-        raise Undefined(
-            "no frame of the reference is voiced between 65 and 600 Hz; voiced speech is needed"
-        )
-
-    def score(*, degraded: Audio) -> float:
-        """Error of pitch in cents, or share of frames; lower is better, 0 for equal signals."""
-        _guards.accept_degraded(degraded, reference, spec)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        return _guards.finite(compare(of_reference, pitch_hz(degraded)), spec)
-
-    return score
-
-
 def rmse_cents(reference_hz: Pitch, degraded_hz: Pitch) -> float:
-    """RMS of the pitch's ratio in cents where both are voiced; lower is better.
-
-    Raises
-    ------
-    Undefined
-        If no frame is voiced in both.
-    """
+    """RMS of the pitch's ratio in cents where both are voiced; `Undefined` if that is nowhere."""
     both = (reference_hz > 0) & (degraded_hz > 0)
     if not both.any():
         raise Undefined(
             "no frame is voiced in both signals, so that there is no pitch to compare; "
             "voicing_error has a value for such pairs"
         )
-    cents = _CENTS_PER_OCTAVE * np.log2(degraded_hz[both] / reference_hz[both])
+    cents = 1200 * np.log2(degraded_hz[both] / reference_hz[both])
     return float(np.sqrt(np.mean(cents**2)))
 
 
 def voicing_error(reference_hz: Pitch, degraded_hz: Pitch) -> float:
-    """Share of frames, 0 to 1, that are voiced in exactly one of two signals; lower is better."""
+    """Share of frames, 0 to 1, that are voiced in exactly one of two signals."""
     return float(np.mean((reference_hz > 0) != (degraded_hz > 0)))
 
 
@@ -109,12 +82,16 @@ def pitch_hz(audio: Audio) -> Pitch:
     return found
 
 
-def _metric(spec: MetricSpec, compare: Callable[[Pitch, Pitch], float]) -> Metric:
-    return Metric(
-        spec,
-        lambda reference: _prepare(reference, spec, compare),
-        versions_of("praat-parselmouth"),
-    )
+def _metric(spec: MetricSpec, error: Callable[[Pitch, Pitch], float]) -> Metric:
+    def prepare(reference: Audio) -> Callable[[Audio], float]:
+        of_reference = pitch_hz(reference)
+        if not of_reference.any():
+            raise Undefined(
+                "no frame of the reference is voiced between 65 and 600 Hz; voiced speech is needed"
+            )
+        return lambda degraded: error(of_reference, pitch_hz(degraded))
+
+    return guarded(spec, prepare, versions_of("praat-parselmouth"), min_s=MIN_DURATION_S)
 
 
 METRICS = (_metric(F0_RMSE, rmse_cents), _metric(VOICING, voicing_error))

@@ -11,14 +11,12 @@ otherwise come out as one that leaves loudness alone.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from snacbench.audio.levels import loudness_lufs
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
-
-MIN_DURATION_S = 0.4  # one gating block
+from snacbench.metrics._guards import DEGRADED, REFERENCE, guarded, versions_of
+from snacbench.types import Audio, MetricSpec
 
 LOUDNESS_DIFF = MetricSpec(
     name="loudness_diff_lu",
@@ -35,18 +33,9 @@ LOUDNESS_DIFF = MetricSpec(
 )
 
 
-def _prepare(reference: Audio) -> PreparedMetric:
-    _guards.accept_reference(reference, LOUDNESS_DIFF, min_duration_s=MIN_DURATION_S)
-    of_reference = _loudness(reference, which=_guards.REFERENCE)
-
-    def score(*, degraded: Audio) -> float:
-        """Absolute difference of loudness in LU; lower is better, 0 for equal loudness."""
-        _guards.accept_degraded(degraded, reference, LOUDNESS_DIFF)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        difference = _loudness(degraded, which=_guards.DEGRADED) - of_reference
-        return _guards.finite(abs(difference), LOUDNESS_DIFF)
-
-    return score
+def _prepare(reference: Audio) -> Callable[[Audio], float]:
+    of_reference = _loudness(reference, which=REFERENCE)
+    return lambda degraded: abs(_loudness(degraded, which=DEGRADED) - of_reference)
 
 
 def _loudness(audio: Audio, *, which: str) -> float:
@@ -59,4 +48,5 @@ def _loudness(audio: Audio, *, which: str) -> float:
     return loudness
 
 
-METRICS = (Metric(LOUDNESS_DIFF, _prepare, versions_of("pyloudnorm")),)
+# 0.4 s: one gating block.
+METRICS = (guarded(LOUDNESS_DIFF, _prepare, versions_of("pyloudnorm"), min_s=0.4),)

@@ -10,15 +10,16 @@ Gray, Markel: "Distance Measures for Speech Processing", IEEE TASSP 24(5), 1976,
 
 from __future__ import annotations
 
-import functools
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from snacbench.later import np
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, MetricSpec
 
-from snacbench.metrics import _guards
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WINDOW = 2048
 HOP = 512
@@ -38,33 +39,23 @@ LSD = MetricSpec(
 )
 
 
-def _prepare(reference: Audio) -> PreparedMetric:
-    _guards.accept_reference(reference, LSD, min_duration_s=WINDOW / LSD.rate_hz)
+def _prepare(reference: Audio) -> Callable[[Audio], float]:
     of_reference = _power_db(reference)
 
-    def score(*, degraded: Audio) -> float:
-        """Log-spectral distance in dB; lower is better, 0 for equal signals."""
-        _guards.accept_degraded(degraded, reference, LSD)
+    def compare(degraded: Audio) -> float:
         difference = of_reference - _power_db(degraded)
-        per_frame = np.sqrt(np.mean(difference**2, axis=1))
-        return _guards.finite(float(per_frame.mean()), LSD)
+        return float(np.sqrt(np.mean(difference**2, axis=1)).mean())
 
-    return score
+    return compare
 
 
 def _power_db(audio: Audio) -> NDArray[np.float64]:
     """Power in dB of whole frames, shape (frames, 1025)."""
-    frames = sliding_window_view(audio.samples[0], WINDOW)[::HOP]
-    spectra = np.fft.rfft(frames * _window())
+    frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0], WINDOW)[::HOP]
+    window = np.hanning(WINDOW + 1)[:-1]  # periodic
+    spectra = np.fft.rfft(frames * window)
     power = spectra.real**2 + spectra.imag**2
-    power_db: NDArray[np.float64] = 10 * np.log10(np.maximum(power, POWER_FLOOR))
-    return power_db
+    return np.asarray(10 * np.log10(np.maximum(power, POWER_FLOOR)))
 
 
-@functools.cache
-def _window() -> NDArray[np.float64]:
-    """Hann's window, periodic."""
-    return np.hanning(WINDOW + 1)[:-1]
-
-
-METRICS = (Metric(LSD, _prepare),)
+METRICS = (guarded(LSD, _prepare, min_s=WINDOW / LSD.rate_hz, silence_has_score=True),)

@@ -1,31 +1,28 @@
 """Mel-cepstral distortion: how far apart the spectral envelopes of speech are, in dB.
 
-With E_b the energy in mel band b of B, in dB, c_0 ... c_24 its orthonormal cosine transform, and
-the mean over the frames in which the reference speaks (within 40 dB of its loudest)::
+With c_m the orthonormal cosine transform of the energies in B mel bands, in dB, and the mean over
+the frames in which the reference speaks (within 40 dB of its loudest)::
 
     d = 1/T sum_t sqrt( 1/B sum_{m=1..24} ( c_m(x) - c_m(y) )^2 )
 
-This is Kubichek's measure: with his cepstra of natural logarithms of amplitudes, a_m =
-ln 10 / (10 sqrt(2 B)) c_m, it reads 10 sqrt(2) / ln 10 sqrt(sum (a_m(x) - a_m(y))^2). It is the RMS
-difference of two mel spectra in dB after their level (c_0) and whatever is finer than 24 cepstral
-coefficients have been taken away. Frames are compared as they stand: codecs keep time.
-
-Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment", IEEE PACRIM
-1993, equation 1.
+Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment", IEEE PACRIM 1993,
+equation 1. Frames are compared as they stand: codecs keep time.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.later import np
+from snacbench.metrics._guards import guarded, versions_of
+from snacbench.types import Audio, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_HZ = 16_000
 WINDOW, HOP = 512, 128
@@ -33,7 +30,7 @@ BANDS, COEFFICIENTS = 40, 24
 ENERGY_FLOOR = 1e-10
 SPEECH_RANGE_DB = 40.0
 
-Values = NDArray[np.float64]
+Values: TypeAlias = "NDArray[np.float64]"
 
 MCD = MetricSpec(
     name="mcd",
@@ -49,8 +46,7 @@ MCD = MetricSpec(
 )
 
 
-def _prepare(reference: Audio) -> PreparedMetric:
-    _guards.accept_reference(reference, MCD, min_duration_s=WINDOW / RATE_HZ)
+def _prepare(reference: Audio) -> Callable[[Audio], float]:
     energies = _mel_energies(reference)
     level_db = _db(energies.sum(axis=1))
     if level_db.max() <= _db(np.float64(ENERGY_FLOOR)):
@@ -61,19 +57,18 @@ def _prepare(reference: Audio) -> PreparedMetric:
     speaks = level_db > level_db.max() - SPEECH_RANGE_DB
     of_reference = _cepstra(energies[speaks])
 
-    def score(*, degraded: Audio) -> float:
-        """Mel-cepstral distortion in dB; lower is better, 0 for equal envelopes."""
-        _guards.accept_degraded(degraded, reference, MCD)
+    def compare(degraded: Audio) -> float:
         difference = of_reference - _cepstra(_mel_energies(degraded)[speaks])
-        per_frame = np.sqrt(np.sum(difference**2, axis=1) / BANDS)
-        return _guards.finite(float(per_frame.mean()), MCD)
+        return float(np.sqrt(np.sum(difference**2, axis=1) / BANDS).mean())
 
-    return score
+    return compare
 
 
 def _cepstra(energies: Values) -> Values:
-    """Coefficients 1 to 24 of mel energies in dB, shape (frames, 24)."""
-    return _db(energies) @ _cosines()
+    """Coefficients 1 to 24, without c_0, of mel energies in dB, shape (frames, 24)."""
+    band, m = np.arange(BANDS)[:, None], np.arange(1, COEFFICIENTS + 1)
+    cosines = math.sqrt(2 / BANDS) * np.cos(math.pi * m * (band + 0.5) / BANDS)
+    return np.asarray(_db(energies) @ cosines)
 
 
 def _db(energy: Values | np.float64) -> Values:
@@ -81,17 +76,10 @@ def _db(energy: Values | np.float64) -> Values:
 
 
 def _mel_energies(audio: Audio) -> Values:
-    """Energies in mel bands under Hann's window, whole frames only, shape (frames, 40)."""
+    """Energies in mel bands under a periodic Hann window, whole frames, shape (frames, 40)."""
     frames = np.lib.stride_tricks.sliding_window_view(audio.samples[0], WINDOW)[::HOP]
-    spectra = np.fft.rfft(frames * _window())
-    energies: Values = (spectra.real**2 + spectra.imag**2) @ _mel_filters()
-    return energies
-
-
-@functools.cache
-def _window() -> Values:
-    """Hann's window, periodic."""
-    return np.hanning(WINDOW + 1)[:-1]
+    spectra = np.fft.rfft(frames * np.hanning(WINDOW + 1)[:-1])
+    return np.asarray((spectra.real**2 + spectra.imag**2) @ _mel_filters())
 
 
 @functools.cache
@@ -103,11 +91,6 @@ def _mel_filters() -> Values:
     return found
 
 
-@functools.cache
-def _cosines() -> Values:
-    """Basis functions 1 to 24 of the orthonormal cosine transform, shape (40, 24)."""
-    band, m = np.arange(BANDS)[:, None], np.arange(1, COEFFICIENTS + 1)
-    return math.sqrt(2 / BANDS) * np.cos(math.pi * m * (band + 0.5) / BANDS)
-
-
-METRICS = (Metric(MCD, _prepare, versions_of("librosa")),)
+METRICS = (
+    guarded(MCD, _prepare, versions_of("librosa"), min_s=WINDOW / RATE_HZ, silence_has_score=True),
+)

@@ -7,15 +7,13 @@ so that nothing of the reference is kept but the signal.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
+from functools import partial
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
-
-Mode = Literal["wb", "nb"]
+from snacbench.metrics._guards import guarded, versions_of
+from snacbench.types import Audio, MetricSpec
 
 MIN_DURATION_S = 0.25
 # The C code has room for 50 utterances and does not check: more overwrite its memory and end
@@ -47,34 +45,31 @@ NARROWBAND = replace(
 )
 
 
-def _prepare(reference: Audio, spec: MetricSpec, mode: Mode) -> PreparedMetric:
-    _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
-    _guards.max_duration(reference, MAX_DURATION_S, which=_guards.REFERENCE)
-
-    def score(*, degraded: Audio) -> float:
-        """Predicted mean opinion score, 1 to about 4.6; higher is better."""
-        _guards.accept_degraded(degraded, reference, spec)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        return _guards.finite(_pesq(reference, degraded, mode), spec)
-
-    return score
-
-
-def _pesq(reference: Audio, degraded: Audio, mode: Mode) -> float:
-    import pesq
-
-    try:
-        return float(pesq.pesq(reference.rate_hz, reference.samples[0], degraded.samples[0], mode))
-    except pesq.NoUtterancesError as error:
+def _prepare(reference: Audio, mode: str) -> Callable[[Audio], float]:
+    if reference.duration_s > MAX_DURATION_S:
         raise Undefined(
-            "PESQ finds no utterance that both signals hold; at least 0.2 s of speech are needed"
-        ) from error
-    except (pesq.PesqError, ValueError) as error:
-        raise Undefined(f"PESQ has no score for this pair: {error}") from error
+            f"too long: the reference lasts {reference.duration_s:.3f} s, at most "
+            f"{MAX_DURATION_S:.3f} s are possible; score it in segments"
+        )
+
+    def compare(degraded: Audio) -> float:
+        import pesq
+
+        x, y = reference.samples[0], degraded.samples[0]
+        try:
+            return float(pesq.pesq(reference.rate_hz, x, y, mode))
+        except pesq.NoUtterancesError as error:
+            raise Undefined(
+                "PESQ finds no utterance that both signals hold; at least 0.2 s of speech are "
+                "needed"
+            ) from error
+        except (pesq.PesqError, ValueError) as error:
+            raise Undefined(f"PESQ has no score for this pair: {error}") from error
+
+    return compare
 
 
-def _metric(spec: MetricSpec, mode: Mode) -> Metric:
-    return Metric(spec, lambda reference: _prepare(reference, spec, mode), versions_of("pesq"))
-
-
-METRICS = (_metric(WIDEBAND, "wb"), _metric(NARROWBAND, "nb"))
+METRICS = tuple(
+    guarded(spec, partial(_prepare, mode=mode), versions_of("pesq"), min_s=MIN_DURATION_S)
+    for spec, mode in ((WIDEBAND, "wb"), (NARROWBAND, "nb"))
+)

@@ -1,13 +1,7 @@
 """Short-time objective intelligibility of speech, plain and extended.
 
-Frames of x quieter than 40 dB under its loudest are taken out of both signals. Of what is left,
-X_jm and Y_jm are the magnitudes in third-octave band j and frame m. Every run of 30 frames
-(384 ms) is compared, and d is the mean over runs::
-
-    STOI    mean over bands of the correlation over time of X_j and min(a_j Y_j, 6.62 X_j), where
-            a_j gives Y_j the norm of X_j; the bound clips at -15 dB
-    ESTOI   mean over frames of the correlation over bands of X_m and Y_m, once each band has got
-            mean 0 and norm 1 over time
+Frames quieter than 40 dB under the reference's loudest are taken out of both signals; every run of
+30 frames (384 ms) of the magnitudes in third octaves is compared, and the mean taken over runs.
 
 Taal, Hendriks, Heusdens, Jensen: "An Algorithm for Intelligibility Prediction of Time-Frequency
 Weighted Noisy Speech", IEEE TASLP 19(7), 2011, equations 1 to 6; the extended form: Jensen, Taal:
@@ -19,16 +13,18 @@ reference.
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from snacbench.errors import Undefined
-from snacbench.metrics import _guards
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.later import np
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 RATE_HZ = 10_000
 FRAME, HOP, TRANSFORM = 256, 128, 512
@@ -38,9 +34,9 @@ DYNAMIC_RANGE_DB = 40.0
 CLIP_DB = -15.0
 # pystoi leaves out the last frame, twice: once of the signal, once of what is left of it.
 MIN_DURATION_S = ((RUN_FRAMES + 1) * HOP + FRAME + 1 - HOP) / RATE_HZ
-_EPS = float(np.finfo(np.float64).eps)
+_EPS = sys.float_info.epsilon
 
-Samples = NDArray[np.float64]
+Samples: TypeAlias = "NDArray[np.float64]"
 Comparison = Callable[[Samples], float]
 
 STOI = MetricSpec(
@@ -61,30 +57,6 @@ ESTOI = replace(
     citation="Jensen and Taal, IEEE TASLP 24(11), 2016",
     default=False,
 )
-
-
-def _prepare(
-    reference: Audio, spec: MetricSpec, compared_with: Callable[[Samples], Comparison]
-) -> PreparedMetric:
-    _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
-    frames = _frames(reference.samples[0].astype(np.float64))
-    loud = _loud(frames)
-    # The spectrogram of what is left has one frame less than frames are left.
-    if np.count_nonzero(loud) <= RUN_FRAMES:
-        raise Undefined(
-            "less than 30 frames (0.4 s) of the reference are within 40 dB of its loudest; "
-            "more speech is needed"
-        )
-    compare = compared_with(_runs(frames[loud]))
-
-    def score(*, degraded: Audio) -> float:
-        """Intelligibility, at most 1; higher is better."""
-        _guards.accept_degraded(degraded, reference, spec)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        runs = _runs(_frames(degraded.samples[0].astype(np.float64))[loud])
-        return _guards.finite(compare(runs), spec)
-
-    return score
 
 
 def _plain(reference_runs: Samples) -> Comparison:
@@ -123,37 +95,24 @@ def _unit(values: Samples, axis: int) -> Samples:
     return centred / np.where(norm > rounding, norm, np.inf)
 
 
-def _runs(loud_frames: Samples) -> Samples:
-    """Every run of 30 frames of the band magnitudes, shape (runs, bands, 30)."""
-    spectra = np.fft.rfft(_frames(_joined(loud_frames)), n=TRANSFORM)
-    magnitudes = np.sqrt(_third_octaves() @ (spectra.real**2 + spectra.imag**2).T)
-    return sliding_window_view(magnitudes, RUN_FRAMES, axis=1).transpose(1, 0, 2)
-
-
-def _loud(frames: Samples) -> NDArray[np.bool_]:
-    """Which frames are within 40 dB of the loudest."""
-    level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
-    return np.asarray(level_db > level_db.max() - DYNAMIC_RANGE_DB)
-
-
 def _frames(signal: Samples) -> Samples:
     """Windowed frames, half overlapping, shape (frames, 256); a last whole one is left out."""
     count = -(-(len(signal) - FRAME) // HOP)
-    return np.asarray(sliding_window_view(signal, FRAME)[: count * HOP : HOP] * _window())
+    window = np.hanning(FRAME + 2)[1:-1]  # without the zeros at its ends
+    frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[: count * HOP : HOP]
+    return np.asarray(frames * window)
 
 
-def _joined(frames: Samples) -> Samples:
-    """The signal that half-overlapping frames add up to."""
-    signal = np.zeros((len(frames) + 1) * HOP)
-    signal[:-HOP] += frames[:, :HOP].ravel()
-    signal[HOP:] += frames[:, HOP:].ravel()
-    return signal
-
-
-@functools.cache
-def _window() -> Samples:
-    """Hann's window without the zeros at its ends."""
-    return np.hanning(FRAME + 2)[1:-1]
+def _runs(loud_frames: Samples) -> Samples:
+    """Every run of 30 frames of the magnitudes in third octaves, shape (runs, bands, 30)."""
+    joined = np.zeros((len(loud_frames) + 1) * HOP)  # the signal that the frames add up to
+    joined[:-HOP] += loud_frames[:, :HOP].ravel()
+    joined[HOP:] += loud_frames[:, HOP:].ravel()
+    spectra = np.fft.rfft(_frames(joined), n=TRANSFORM)
+    magnitudes = np.sqrt(_third_octaves() @ (spectra.real**2 + spectra.imag**2).T)
+    return np.lib.stride_tricks.sliding_window_view(magnitudes, RUN_FRAMES, axis=1).transpose(
+        1, 0, 2
+    )
 
 
 @functools.cache
@@ -167,7 +126,20 @@ def _third_octaves() -> Samples:
 
 
 def _metric(spec: MetricSpec, compared_with: Callable[[Samples], Comparison]) -> Metric:
-    return Metric(spec, lambda reference: _prepare(reference, spec, compared_with))
+    def prepare(reference: Audio) -> Callable[[Audio], float]:
+        frames = _frames(reference.samples[0].astype(np.float64))
+        level_db = 20 * np.log10(np.linalg.norm(frames, axis=1) + _EPS)
+        loud = level_db > level_db.max() - DYNAMIC_RANGE_DB
+        # The spectrogram of what is left has one frame less than frames are left.
+        if np.count_nonzero(loud) <= RUN_FRAMES:
+            raise Undefined(
+                "less than 30 frames (0.4 s) of the reference are within 40 dB of its loudest; "
+                "more speech is needed"
+            )
+        compare = compared_with(_runs(frames[loud]))
+        return lambda y: compare(_runs(_frames(y.samples[0].astype(np.float64))[loud]))
+
+    return guarded(spec, prepare, min_s=MIN_DURATION_S)
 
 
 METRICS = (_metric(STOI, _plain), _metric(ESTOI, _extended))

@@ -1,38 +1,53 @@
 """ViSQOL version 3: predicted mean opinion score of music (audio mode) and of speech.
 
 Chinen et al.: "ViSQOL v3: An Open Source Production Ready Objective Speech and Audio Metric",
-QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-5; how they are
-computed is another matter:
-
-- `_visqol_spectrogram`: the spectrogram, without running a filter;
-- `_visqol_similarity`: how alike two patches are, and where patches are found again;
-- `_visqol_compare`: delays, pieces of signals, and all of this in order;
-- `_visqol_map`: from similarities to a score, by Google's models.
+QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-5. From similarities
+(`_visqol_compare`) to a score lead its trained models (Apache License 2.0), whose files come with
+the package ``visqol-python``; nothing of it is imported.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import threading
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from snacbench.errors import Undefined
+from snacbench.errors import MissingPackage, Undefined
+from snacbench.later import np
 from snacbench.metrics import _guards
-from snacbench.metrics._provenance import versions_of
-from snacbench.metrics._visqol_compare import FLOOR_DB, Reference
-from snacbench.metrics._visqol_map import Mode, mapper
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.metrics._guards import guarded, versions_of
+from snacbench.metrics._visqol_compare import FLOOR_DB, Features, Reference
+from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Mode = Literal["audio", "speech", "speech_exponential", "speech_exponential_unscaled"]
+Mapper = Callable[[Features], float]
 
 # Fewer frames of 80 ms every 20 ms than these hold no patch: 45 in audio mode, 29 in speech.
 AUDIO_MIN_DURATION_S, SPEECH_MIN_DURATION_S = 0.96, 0.64
 # The floor of the spectrogram as an amplitude.
 FLOOR_AMPLITUDE = 10 ** (FLOOR_DB / 10)
 # Less similar than this is not the same signal; the C++ code then answers 1.
-MIN_SIMILARITY, MIN_MOS = 0.15, 1.0
-
+MIN_SIMILARITY, LOWEST_MOS, HIGHEST_MOS = 0.15, 1.0, 5.0
 # Further digits are rounding, which differs from machine to machine.
 DECIMALS = 9
+
+SUPPORT_VECTORS = "libsvm_nu_svr_model.txt"
+LATTICE = "lattice_tcditugenmeetpackhref_ls2_nl60_lr12_bs2048_learn.005_ep2400_train1_7_raw.tflite"
+# speech_similarity_to_quality_mapper.cc: a + exp(b (similarity - x0)), fitted to TCD-VoIP.
+FIT_A, FIT_B, FIT_X0 = -262.847869, 0.0154302525, -361.063949
+# Brings equal signals, which the fit gives 4.016, to 5.
+FIT_SCALE = 1.245063
+# The quantile that the lattice is asked for: the median opinion.
+TAU = 0.5
+# An interpreter holds the inputs of one caller at a time.
+_LOCK = threading.Lock()
 
 AUDIO = MetricSpec(
     name="visqol_audio",
@@ -82,15 +97,22 @@ def moslqo(*, reference: Audio, degraded: Audio, mode: Mode) -> float:
     Undefined
         If a signal is silent or too short, or nothing of the reference can be compared.
     """
-    return prepare(reference, mode)(degraded=degraded)
+    least_s = _least_s(mode)
+    for audio, which in ((reference, _guards.REFERENCE), (degraded, _guards.DEGRADED)):
+        _guards.min_duration(audio, least_s, which=which)
+        _guards.not_silent(audio, which=which)
+    return _prepare(reference, mode)(degraded)
 
 
-def prepare(reference: Audio, mode: Mode) -> PreparedMetric:
-    """Compute what depends on the reference alone and return the scorer; see `moslqo`."""
-    min_duration_s = AUDIO_MIN_DURATION_S if mode == "audio" else SPEECH_MIN_DURATION_S
-    _guards.min_duration(reference, min_duration_s, which=_guards.REFERENCE)
-    _guards.not_silent(reference, which=_guards.REFERENCE)
-    prepared = Reference(_mono(reference), reference.rate_hz, speech=mode != "audio")
+def _least_s(mode: Mode) -> float:
+    return AUDIO_MIN_DURATION_S if mode == "audio" else SPEECH_MIN_DURATION_S
+
+
+def _prepare(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
+    def mono(audio: Audio) -> NDArray[np.float64]:
+        return np.asarray(audio.samples.mean(axis=0, dtype=np.float64))
+
+    prepared = Reference(mono(reference), reference.rate_hz, speech=mode != "audio")
     # Below the floor everywhere, any two signals would look the same and get the full score.
     if prepared.loudest_band <= FLOOR_AMPLITUDE:
         raise Undefined(
@@ -99,40 +121,95 @@ def prepare(reference: Audio, mode: Mode) -> PreparedMetric:
         )
     quality = mapper(mode)
 
-    def score(*, degraded: Audio) -> float:
-        """Predicted mean opinion score, 1 to 5; higher is better."""
-        _guards.min_duration(degraded, min_duration_s, which=_guards.DEGRADED)
-        _guards.not_silent(degraded, which=_guards.DEGRADED)
-        features = prepared.features(_mono(degraded))
+    def compare(degraded: Audio) -> float:
+        features = prepared.features(mono(degraded))
         if features.means.mean() < MIN_SIMILARITY:
-            return MIN_MOS
+            return LOWEST_MOS
         return round(quality(features), DECIMALS)
 
-    return score
+    return compare
 
 
-def _mono(audio: Audio) -> NDArray[np.float64]:
-    return audio.samples.mean(axis=0, dtype=np.float64)
+@functools.cache
+def mapper(mode: Mode) -> Mapper:
+    """Return the mapping from features to a score, its model loaded; once per process.
+
+    Raises
+    ------
+    MissingPackage
+        If the package with the model is not installed.
+    """
+    if mode in ("audio", "speech"):
+        name = SUPPORT_VECTORS if mode == "audio" else LATTICE
+        found = importlib.util.find_spec("visqol")  # importing it would load its compiler
+        if found is None or found.origin is None:
+            raise MissingPackage(
+                f"ViSQOL's model {name} comes with the package visqol-python, which is not "
+                "installed; pip install visqol-python"
+            )
+        path = Path(found.origin).parent / "model" / name
+        return _support_vector_regression(path) if mode == "audio" else _lattice(path)
+    scale = FIT_SCALE if mode == "speech_exponential" else 1.0
+
+    def exponential(features: Features) -> float:
+        fitted = FIT_A + np.exp(FIT_B * (features.means.mean() - FIT_X0))
+        return float(np.clip(fitted * scale, LOWEST_MOS, HIGHEST_MOS))
+
+    return exponential
 
 
-def _prepare_guarded(reference: Audio, spec: MetricSpec, mode: Mode) -> PreparedMetric:
-    _guards.right_rate(reference, spec, which=_guards.REFERENCE)
-    _guards.right_channels(reference, spec, which=_guards.REFERENCE)
-    score_any = prepare(reference, mode)
+def _support_vector_regression(path: Path) -> Mapper:
+    """Regression with radial basis functions, from the text file that LIBSVM writes.
 
-    def score(*, degraded: Audio) -> float:
-        """Predicted mean opinion score, 1 to 5; higher is better."""
-        _guards.accept_degraded(degraded, reference, spec)
-        return _guards.finite(score_any(degraded=degraded), spec)
+    Chang, Lin: "LIBSVM: a library for support vector machines", ACM TIST 2(3), 2011, section 2.5.
+    """
+    header, _, body = path.read_text("ascii").partition("\nSV\n")
+    settings = dict(line.split(maxsplit=1) for line in header.splitlines())
+    gamma, offset = float(settings["gamma"]), float(settings["rho"])
+    lines = [line.split() for line in body.splitlines()]
+    weights = np.array([float(line[0]) for line in lines])
+    # Of ``index:value`` entries, no index is left out in this model.
+    vectors = np.array([[float(e.partition(":")[2]) for e in line[1:]] for line in lines])
 
-    return score
+    def predict(features: Features) -> float:
+        distances = np.square(vectors - features.means).sum(axis=1)
+        found = weights @ np.exp(-gamma * distances) - offset
+        return float(np.clip(found, LOWEST_MOS, HIGHEST_MOS))
+
+    return predict
+
+
+def _lattice(path: Path) -> Mapper:
+    """Deep lattice network, run by TensorFlow Lite as Google's program does."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
+    interpreter.allocate_tensors()
+    run: Any = interpreter.get_signature_runner("predict")
+
+    def predict(features: Features) -> float:
+        inputs = {"tau": TAU}
+        for prefix, values in (
+            ("fvnsim", features.means),
+            ("fvnsim10_", features.lowest_means),
+            ("fstdnsim", features.deviations),
+            ("fvdegenergy", features.energies),
+        ):
+            inputs.update({f"{prefix}{band}": v for band, v in enumerate(values.tolist())})
+        with _LOCK:
+            outputs = run(**{name: np.array([v], np.float32) for name, v in inputs.items()})
+        return float(outputs["predictions"].ravel()[0])
+
+    return predict
 
 
 def _metric(spec: MetricSpec, mode: Mode, mapping: str, *packages: str) -> Metric:
-    return Metric(
+    return guarded(
         spec,
-        lambda reference: _prepare_guarded(reference, spec, mode),
+        functools.partial(_prepare, mode=mode),
         versions_of("numpy", "scipy", *packages, visqol_mapper=mapping),
+        min_s=_least_s(mode),
+        min_degraded_s=_least_s(mode),
     )
 
 

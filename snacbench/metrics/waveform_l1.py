@@ -11,12 +11,12 @@ RVQGAN", NeurIPS 2023 (``L1Loss`` in ``scripts/evaluate.py`` of descript-audio-c
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
-from snacbench.metrics import _guards
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.later import np
+from snacbench.metrics._guards import guarded
+from snacbench.types import Audio, MetricSpec
 
 WAVEFORM_L1 = MetricSpec(
     name="waveform_l1",
@@ -32,20 +32,14 @@ WAVEFORM_L1 = MetricSpec(
 WAVEFORM_L1_22K = replace(WAVEFORM_L1, name="waveform_l1_22k", rate_hz=22_050)
 
 
-def _prepare(reference: Audio, spec: MetricSpec) -> PreparedMetric:
-    _guards.accept_reference(reference, spec)
-
-    def score(*, degraded: Audio) -> float:
-        """Mean absolute difference of samples; lower is better, 0 for equal signals."""
-        _guards.accept_degraded(degraded, reference, spec)
+def _prepare(reference: Audio) -> Callable[[Audio], float]:
+    def compare(degraded: Audio) -> float:
         difference = reference.samples - degraded.samples
-        return _guards.finite(float(np.abs(difference, out=difference).mean()), spec)
+        return float(np.abs(difference, out=difference).mean())
 
-    return score
-
-
-def _metric(spec: MetricSpec) -> Metric:
-    return Metric(spec, lambda reference: _prepare(reference, spec))
+    return compare
 
 
-METRICS = (_metric(WAVEFORM_L1), _metric(WAVEFORM_L1_22K))
+METRICS = tuple(
+    guarded(spec, _prepare, silence_has_score=True) for spec in (WAVEFORM_L1, WAVEFORM_L1_22K)
+)

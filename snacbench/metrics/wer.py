@@ -1,15 +1,10 @@
 """Word and character error rate of what a recogniser hears, against what was said.
 
-With S, D, I the substitutions, deletions and insertions of the cheapest alignment, and N the words
-(characters) of the transcript::
-
-    rate = (S + D + I) / N
-
-`wer` is that of the degraded signal, `wer_reference` that of the untouched reference, which a
-codec without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance
-by the package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022,
-appendix C), by the package ``whisper-normalizer``, after typographic apostrophes have become plain
-ones: that normaliser knows contractions by those alone.
+Substitutions, deletions and insertions of the cheapest alignment over the words (characters) of the
+transcript: `wer` of the degraded signal, `wer_reference` of the untouched reference, which a codec
+without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance by the
+package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022, appendix C),
+by the package ``whisper-normalizer``.
 """
 
 from __future__ import annotations
@@ -17,13 +12,13 @@ from __future__ import annotations
 import functools
 import math
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
 from snacbench.errors import Undefined
 from snacbench.metrics import _asr, _guards
-from snacbench.metrics._provenance import versions_of
+from snacbench.metrics._guards import versions_of
 from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
 
 Unit = Literal["words", "characters"]
@@ -92,20 +87,18 @@ def _metric(
     if of == "delta":
         spec = replace(spec, range=(-math.inf, math.inf))
 
-    def prepare(reference: Audio) -> PreparedMetric:
-        _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
-        raise Undefined(
-            f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
-        )
-
-    def prepare_spoken(reference: Audio, transcript: str) -> PreparedMetric:
-        _guards.accept_reference(reference, spec, min_duration_s=MIN_DURATION_S)
+    def prepare(reference: Audio, transcript: str | None = None) -> PreparedMetric:
+        _guards.accept_reference(reference, spec, min_s=MIN_DURATION_S)
+        if transcript is None:
+            raise Undefined(
+                f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
+            )
         if not any(character.isalnum() for character in normalised(transcript)):
             raise Undefined(
                 f"nothing is left of the transcript {transcript!r} once it is normalised; a "
                 "transcript with words is needed"
             )
-        heard = _asr.heard_in(reference, asr)
+        heard = _asr.heard_in(reference, asr, offline=offline)
         rate = error_rate(transcript, heard, "words")
         # A clip in another language, or with the transcript of another clip, would otherwise count
         # several times as much as a clip that a codec made unintelligible.
@@ -117,14 +110,19 @@ def _metric(
         of_reference = error_rate(transcript, heard, unit)
 
         def score(*, degraded: Audio) -> float:
-            """Error rate as a share of the transcript, or a difference of two; lower is better."""
             _guards.accept_degraded(degraded, reference, spec)
             if of == "reference":
                 return of_reference
-            of_degraded = error_rate(transcript, _asr.heard_in(degraded, asr), unit)
+            heard = _asr.heard_in(degraded, asr, offline=offline)
+            of_degraded = error_rate(transcript, heard, unit)
             return of_degraded - of_reference if of == "delta" else of_degraded
 
         return score
+
+    def versions() -> Mapping[str, str]:
+        chosen = _asr.recogniser(asr, offline=offline)
+        packages = versions_of("jiwer", "whisper-normalizer")()
+        return {**packages, "asr": f"{chosen.name}, {chosen.revision}"}
 
     def ready() -> None:
         _asr.recogniser(asr, offline=offline)
@@ -132,8 +130,8 @@ def _metric(
     return Metric(
         spec,
         prepare,
-        versions=lambda: {**versions_of("jiwer", "whisper-normalizer")(), **_asr.facts(asr)},
-        prepare_spoken=prepare_spoken,
+        versions=versions,
+        prepare_spoken=prepare,
         ready=ready,
         asr=asr,
         choose_asr=lambda name, offline: _metric(base, unit, of, name, offline=offline),

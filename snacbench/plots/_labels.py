@@ -25,15 +25,12 @@ _METRIC_NAMES = {
     "pesq_nb": "PESQ narrowband", "pesq_wb": "PESQ wideband", "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR, delay removed", "visqol_audio": "ViSQOL audio",
     "visqol_speech": "ViSQOL speech", "waveform_l1": "waveform distance",
-    "mel_dac7_22k": "mel distance (7 scales), 22.05 kHz",
-    "mel_dac_default_22k": "mel distance (2 scales), 22.05 kHz",
-    "stft_dac_22k": "STFT distance, 22.05 kHz", "stft_dac_16k": "STFT distance, 16 kHz",
-    "bandwidth_khz": "bandwidth", "si_sdr_22k": "SI-SDR, 22.05 kHz",
-    "waveform_l1_22k": "waveform distance, 22.05 kHz", "wer": "WER", "cer": "CER",
+    "bandwidth_khz": "bandwidth", "wer": "WER", "cer": "CER",
     "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
     "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
     "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
 }  # fmt: skip
+_RATES = {"22k": "22.05 kHz", "16k": "16 kHz"}  # a metric's variants at lower rates
 _NAMES_LISTED = 4
 RANGE = "bands across: fewer tokens than codebook entries, so the rate is a range, unreliable"
 _LABEL_CHARACTERS, _LINE_CHARACTERS = 24, 36
@@ -42,6 +39,9 @@ _NONE: Mapping[str, str] = {}
 
 def metric_name(name: str) -> str:
     """A metric as papers write it."""
+    whole, _, end = name.rpartition("_")
+    if name not in _METRIC_NAMES and whole in _METRIC_NAMES and end in _RATES:
+        return f"{_METRIC_NAMES[whole]}, {_RATES[end]}"
     return _METRIC_NAMES.get(name, name)
 
 
@@ -66,11 +66,6 @@ def named(name: str, labels: Mapping[str, str]) -> str:
     return labels.get(name) or labels.get(model, model) + at + point
 
 
-def model_label(spec: CodecSpec, labels: Mapping[str, str] = _NONE) -> str:
-    """A model's name, demonstration weights named as such."""
-    return labels.get(spec.model, spec.model) + (" (demo)" if spec.demonstration else "")
-
-
 def codec_label(spec: CodecSpec, characters: int = 26, labels: Mapping[str, str] = _NONE) -> str:
     """An operating point's name in at most two lines, the middle left out if need be."""
     name = named(spec.name, labels) + marks_of(spec)
@@ -81,16 +76,14 @@ def codec_label(spec: CodecSpec, characters: int = 26, labels: Mapping[str, str]
     return "\n".join(shortened(line, characters) for line in lines)
 
 
-def row_names(
-    specs: Iterable[CodecSpec], options: Options, labels: Mapping[str, str] = _NONE
-) -> list[str]:
+def row_names(data: PlotData, specs: Iterable[CodecSpec], options: Options) -> list[str]:
     """Names of rows, as long as the figure's width allows."""
-    return [codec_label(spec, NAME_CHARACTERS[options.width], labels) for spec in specs]
+    return [codec_label(spec, NAME_CHARACTERS[options.width], data.labels) for spec in specs]
 
 
 def marks_of(spec: CodecSpec) -> str:
     """What must be said of an operating point wherever its name stands: `` (demo)``; or nothing."""
-    marks = [m for m, has in (("demo", spec.demonstration), ("trunc.", spec.truncated)) if has]
+    marks = ["demo"] * spec.demonstration + ["trunc."] * spec.truncated
     return f" ({', '.join(marks)})" if marks else ""
 
 
@@ -127,8 +120,8 @@ def sizes(where: str, intervals: Iterable[Interval], *, bars: bool = True) -> li
     return [text, how if methods else "no intervals: a single clip"][: 1 + bars]
 
 
-def remarks(specs: Sequence[CodecSpec], *, truncated: str = ": hollow, not joined") -> list[str]:
-    """What a reader must know of the codecs drawn."""
+def remarks(specs: Sequence[CodecSpec], *, truncated: str = "") -> list[str]:
+    """What a reader must know of the codecs drawn; `truncated` says how such points look."""
     demo = "demo: small demonstration models, not the published codecs"
     cut = f"trunc.: cut below the depth that the model was trained for{truncated}"
     return [

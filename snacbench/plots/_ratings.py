@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from snacbench.plots import style
-from snacbench.plots._curves import (
+from snacbench.plots._against import (
     Point,
     bar_lengths,
     draw_levels,

@@ -9,6 +9,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
 from snacbench.tables.ladder import Ladder
+from snacbench.tables.side_by_side import Span
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code
 
@@ -64,7 +65,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         "efficiency: entropy over bits, by rate; used: entries that occur; dead: those that do not",
         "hatched: few tokens per entry or few clips, so the entropy may read low" if small else "",
         "band: fewer tokens than entries, so only a range is known, unreliable" if ranges else "",
-        words.remarks([spec for spec, _ in shown], truncated=""),
+        words.remarks([spec for spec, _ in shown]),
     )
     return figure
 
@@ -91,9 +92,10 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
                 [place, place], [interval.low, interval.high], color="#222222", linewidth=0.8,
                 solid_capstyle="butt", gid="interval",
             )  # fmt: skip
-    ends = [one.record.get(f"efficiency_{end}") for end in ("low", "high")]
-    known = [f"{100 * end:.0f}" for end in (*ends, one.record.get("efficiency")) if end is not None]
-    efficiency = f"; efficiency {'–'.join(known)} %" if known else ""
+    share = one.record.get("efficiency")
+    shares = share[1:] if isinstance(share, Span) else [] if share is None else [share]
+    known = "–".join(f"{100 * end:.0f}" for end in shares)
+    efficiency = f"; efficiency {known} %" if known else ""
     used, entries = sum(b.used for b in books), sum(b.codebook_size for b in books)
     tokens = dict.fromkeys(
         f"{n:,}" for n in (min(b.tokens for b in books), max(b.tokens for b in books))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
 from snacbench.plots import style
-from snacbench.plots._curves import bar_lengths
+from snacbench.plots._against import bar_lengths
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
 
@@ -25,7 +25,7 @@ def draw(data: PlotData, options: Options) -> Figure:
     pairs = data.differences(options.metric, options.domain, baseline)
     shown = [(pair, pair.difference) for pair in pairs if pair.difference is not None]
     specs, look = {spec.name: spec for spec in data.specs}, style.looks(data.specs)
-    names = words.row_names([specs[pair.first] for pair, _ in shown], options, data.labels)
+    names = words.row_names(data, [specs[pair.first] for pair, _ in shown], options)
     figure, axes = style.rows_figure(options, names, 0.22)
     for row, (pair, difference) in enumerate(shown):
         of, stars = look[specs[pair.first].model], marks(pair.p_holm)
@@ -61,7 +61,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         words.sizes(words.where(data, options.domain), intervals),
         holm if tests else "",
         f"{lost} clips that only one of a pair has were left out" if lost else "",
-        words.remarks([s for s in data.specs if s.name in scored], truncated=""),
+        words.remarks([s for s in data.specs if s.name in scored]),
         words.left_out([s.name for s in data.specs if s.name not in scored], "no score"),
         words.beside(data, "", options.domain),
     )

@@ -24,7 +24,7 @@ def draw(data: PlotData, options: Options) -> Figure:
     """Every clip's score as a point, or their outline; a box of quartiles, and the mean."""
     scores, look = data.scores(options.metric, options.domain), looks(data.specs)
     specs = [spec for spec in data.specs if spec.name in scores]
-    names = words.row_names(specs, options, data.labels)
+    names = words.row_names(data, specs, options)
     figure, axes = rows_figure(options, names, 0.24)
     for row, spec in enumerate(specs):
         draw_row(axes, row, np.array(list(scores[spec.name].values())), look[spec.model])
@@ -39,7 +39,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         options,
         words.sizes(words.where(data, options.domain), intervals, bars=False),
         BOX,
-        words.remarks(specs, truncated=""),
+        words.remarks(specs),
         words.left_out([s.name for s in data.specs if s.name not in scores], "no score"),
         words.beside(data, options.metric, options.domain),
     )

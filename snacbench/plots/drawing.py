@@ -90,20 +90,14 @@ class Plot:
 def plots() -> dict[str, Plot]:
     """Every plot by name, in alphabetical order: modules of this package with a ``PLOT``."""
     package = importlib.import_module("snacbench.plots")
-    names = sorted(i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_")
+    names = [i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_"]
     modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
     found = (getattr(module, "PLOT", None) for module in modules)
     return dict(sorted((plot.name, plot) for plot in found if isinstance(plot, Plot)))
 
 
 def select_plots(name: str) -> tuple[Plot, ...]:
-    """The plot of a name, or with ``all`` every one.
-
-    Raises
-    ------
-    UnknownName
-        If there is no plot of that name.
-    """
+    """The plot of a name, or with ``all`` every one; UnknownName if there is none."""
     known = plots()
     if name == "all":
         return tuple(known.values())
@@ -153,18 +147,13 @@ def plot(
     chosen = Options(**options)
     metrics = [chosen.metric] if chosen.metric else data.metrics[:1]
     ((found, checked),) = to_draw(data, select_plots(name), chosen, metrics)
-    return drawn(data, found, checked)
+    return _drawn(data, found, checked)
 
 
 def to_draw(
     data: PlotData, chosen: Sequence[Plot], options: Options, metrics: Sequence[str] = ()
 ) -> list[tuple[Plot, Options]]:
-    """What is to be drawn: plots of a metric once for each metric, others once.
-
-    Parameters
-    ----------
-    metrics : sequence of str
-        None of them: all that any run has.
+    """What is to be drawn: plots of a metric once for each (no metrics: for all), others once.
 
     Raises
     ------
@@ -192,7 +181,7 @@ def to_draw(
     ]
 
 
-def drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
+def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
     """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
     from snacbench.plots.style import paper_style, settle
 
@@ -205,15 +194,9 @@ def drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
 def write_plots(
     data: PlotData, wanted: Sequence[tuple[Plot, Options]], formats: Sequence[str], folder: Path
 ) -> Iterator[list[Path]]:
-    """Draw plot after plot, write each in each format; the files of each.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
-    """
+    """Draw plot after plot, write each in each format; StoreError if a file cannot be written."""
     from snacbench.plots.style import write_figure
 
     for plot, options in wanted:
         stem = folder / plot.stem(options)
-        yield write_figure(drawn(data, plot, options), stem, formats)
+        yield write_figure(_drawn(data, plot, options), stem, formats)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
-from snacbench.plots._curves import draw_against
+from snacbench.plots._against import draw_against
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
 

@@ -10,6 +10,7 @@ from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
 from snacbench.tables.ladder import Ladder
 from snacbench.tables.run_rows import ADAPTIVE, STATIC
+from snacbench.tables.side_by_side import Span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,34 +37,29 @@ def draw(data: PlotData, options: Options) -> Figure:
         kbps = one.record["actual_kbps"]
         names.append(f"{name}\n{kbps:.2f} kbps{words.marks_of(one.spec)}")
     figure, axes = style.rows_figure(options, names, 0.22)
-    used: set[str] = set()
-    ranges = False
-    for row, one in enumerate(shown):
-        ends = _percent(one, *(one.record.get(f"entropy_{end}_kbps") for end in ("low", "high")))
-        ranges |= bool(ends)
-        used |= _draw_row(axes, row, one, ends)
+    used = {rung for row, one in enumerate(shown) for rung in _draw_row(axes, row, one)}
     if shown:
         style.name_rows(axes, names)
         axes.set_xlabel("percent of the actual rate  ← cheaper")
     else:
         style.say_empty(axes, "no codec of this run has a rate")
-    models = {one.conditional.coder.name for one in shown if one.conditional}
+    models = sorted({one.conditional.coder.name for one in shown if one.conditional})
+    context = f"conditional: of the best context model that does so too ({', '.join(models)})"
     intervals = [one.entropy for one in shown if one.entropy]
     static = "; coded: bytes written with such tables" if any(o.of(STATIC) for o in shown) else ""
+    ranges = any(isinstance(one.record.get("entropy_kbps"), Span) for one in shown)
+    where = words.where(data, options.domain)
     style.caption(
         figure,
         options,
-        words.sizes(words.where(data, options.domain), intervals, bars=False) if intervals else "",
+        words.sizes(where, intervals, bars=False) if intervals else "",
         "entropy: order 0, Chao-Wang-Jost estimate, with its 95 % interval (jackknife)",
         f"held out: code length under tables of other speakers or tracks{static}",
-        f"adaptive: bytes of a coder that also learns along the clip; conditional: of the best "
-        f"context model that does so too ({', '.join(sorted(models))})"
-        if models
-        else "",
+        f"adaptive: bytes of a coder that also learns along the clip; {context}" if models else "",
         "band: fewer tokens than codebook entries, so the entropy is a range, unreliable"
         if ranges
         else "",
-        words.remarks([one.spec for one in shown], truncated=""),
+        words.remarks([one.spec for one in shown]),
         words.beside(data, "", options.domain),
     )
     rungs = [rung for rung in _RUNGS if rung in used]
@@ -73,35 +69,30 @@ def draw(data: PlotData, options: Options) -> Figure:
     return figure
 
 
-def _percent(one: Ladder, *kbps: float | None) -> list[float]:
-    """Rates in percent of the actual one; none where one is not known."""
-    known = [rate for rate in kbps if rate is not None]
-    whole = one.record.get("actual_kbps") or 1.0
-    return [100 * rate / whole for rate in known] if len(known) == len(kbps) else []
-
-
-def _draw_row(axes: Axes, row: int, one: Ladder, ends: list[float]) -> set[str]:
-    """The rates of one point, `ends` where its entropy is a range; which of them there are."""
-    written = {
-        "coded": one.of(STATIC), "adaptive": one.of(ADAPTIVE), "conditional": one.conditional,
-    }  # fmt: skip
+def _draw_row(axes: Axes, row: int, one: Ladder) -> set[str]:
+    """The rates of one point in percent of its actual one; which of them there are."""
     rates = {rung: one.record.get(f"{rung}_kbps") for rung in ("nominal", "actual", "entropy")}
     rates["held out"] = one.held_out_kbps
-    for rung, of in written.items():  # where a coder wrote all clips
-        rates[rung] = of.kbps if of and of.clips == one.n else None
-    places = {rung: x for rung, rate in rates.items() for x in _percent(one, rate)}
-    xs = [*places.values(), *ends]
-    axes.plot([min(xs), max(xs)], [row, row], color="#C8C8C8", linewidth=0.8, zorder=1)
+    for rung, of in (
+        ("coded", one.of(STATIC)), ("adaptive", one.of(ADAPTIVE)), ("conditional", one.conditional),
+    ):  # fmt: skip
+        rates[rung] = of.kbps if of and of.clips == one.n else None  # where a coder wrote all clips
+    entropy, whole = rates["entropy"], one.record["actual_kbps"]
     bar: dict[str, Any] = {"linewidth": 1.6, "alpha": 0.6, "zorder": 2, "gid": "interval"}
-    if ends:
+    ends = one.entropy and (one.entropy.low, one.entropy.high)
+    if isinstance(entropy, Span):
         bar = {"linewidth": 4.0, "alpha": 0.35, "zorder": 1.5, "gid": "range"}
-    elif one.entropy:
-        ends = _percent(one, one.entropy.low, one.entropy.high)
-    if ends:
-        axes.plot(ends, [row, row], color=_RUNGS["entropy"][0], solid_capstyle="butt", **bar)
+        ends = entropy.low, entropy.high
+        del rates["entropy"]
+    places = {rung: 100 * rate / whole for rung, rate in rates.items() if rate is not None}
+    band = [100 * end / whole for end in ends or () if end is not None]
+    xs = [*places.values(), *(band if isinstance(entropy, Span) else [])]
+    axes.plot([min(xs), max(xs)], [row, row], color="#C8C8C8", linewidth=0.8, zorder=1)
+    if band:
+        axes.plot(band, [row, row], color=_RUNGS["entropy"][0], solid_capstyle="butt", **bar)
     for rung, x in places.items():
         axes.plot([x], [row], linestyle="none", zorder=3, gid=rung, **_mark(rung))
-    return {*places, *(["entropy"] if ends else [])}
+    return {*places, *(["entropy"] if band else [])}
 
 
 def _mark(rung: str) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from snacbench.plots._curves import Across, Point, draw_against
+from snacbench.plots._against import Point, draw_against
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
-from snacbench.tables.records import real_time_factor
+from snacbench.tables.side_by_side import Span, real_time_factor
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ def draw(data: PlotData, options: Options) -> Figure:
     band from the least to the greatest.
     """
 
-    def rtf(spec: CodecSpec, _: str) -> Across | None:
-        found = real_time_factor(data.codecs[spec.name].speed, "both")
-        return None if found is None else (found.median, found.low, found.high)
+    def rtf(spec: CodecSpec, _: str) -> Span | None:
+        found = real_time_factor(data.codecs[spec.name].speed)
+        return found and found[2]
 
     def timing(points: Sequence[Point]) -> list[str]:
         """How it was measured: without it the figures of two machines look comparable."""
@@ -34,9 +34,9 @@ def draw(data: PlotData, options: Options) -> Figure:
         every = len(unstable) == len(known) > 1
         devices = ", ".join(sorted({speed.device for speed in known}))
         machines = {speed.machine for speed in known}
+        how = "RTF: seconds of computing per second of audio, median and range of repeats, on "
         return [
-            "RTF: seconds of computing per second of audio, median and range of repeats, on "
-            + devices,
+            how + devices if points else "",
             "timed in batches" if any(speed.batch > 1 for speed in known) else "",
             f"unstable: {'all of them' if every else ', '.join(unstable)}" if unstable else "",
             "TIMED ON DIFFERENT MACHINES" if len(machines) > 1 else "",
@@ -50,7 +50,7 @@ def draw(data: PlotData, options: Options) -> Figure:
         needed="a speed",
         lacking="speed was not measured",
         line_at=1.0,  # real time
-        notes=lambda points: timing(points) if points else [],
+        notes=timing,
     )
 
 

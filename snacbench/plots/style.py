@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -133,9 +134,7 @@ def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     """
     models = {spec.model: spec for spec in specs}
     others = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
-    markers = _FAMILY_MARKER | {
-        family: _OTHER_MARKERS[i % len(_OTHER_MARKERS)] for i, family in enumerate(others)
-    }
+    markers = _FAMILY_MARKER | dict(zip(others, cycle(_OTHER_MARKERS), strict=False))
     pairs = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
     claiming = [s for _, s in sorted(models.items()) if s.model not in pairs and not s.anchor]
     # One of each family first: its colour is not taken by another family.
@@ -152,8 +151,7 @@ def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
         pairs[spec.model] = claim
     anchor: Pair = (GREY, "")
     return {
-        name: Look(*pairs.get(name, anchor), marker=markers[spec.family])
-        for name, spec in models.items()
+        name: Look(*pairs.get(name, anchor), markers[spec.family]) for name, spec in models.items()
     }
 
 
@@ -245,8 +243,7 @@ def say_empty(axes: Axes, text: str, *, ticks: bool = False) -> None:
 
 def row_height_in(names: Sequence[str], each: float) -> float:
     """Height of a figure with one row per name; many rows are drawn closer, to fit on a page."""
-    if any("\n" in name for name in names):
-        each += 0.11
+    each += 0.11 if any("\n" in name for name in names) else 0.0
     return 0.8 + min(each * max(2, len(names)), max(_PAGE_IN, 0.13 * len(names)))
 
 
@@ -265,13 +262,7 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 
 def write_figure(figure: Figure, stem: Path, formats: Sequence[str]) -> list[Path]:
-    """Write a settled figure in each format, in the style it was drawn in; the files' paths.
-
-    Raises
-    ------
-    StoreError
-        If a file cannot be written.
-    """
+    """Write a settled figure in each format, in the style it was drawn in; the files' paths."""
     written = []
     for form in formats:
         path = stem.with_name(f"{stem.name}.{form}")  # names hold dots: opus@8.5kbps

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snacbench.plots._curves import draw_against
+from snacbench.plots._against import draw_against
 from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
+from snacbench.tables.side_by_side import Span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ def draw(data: PlotData, options: Options) -> Figure:
     return draw_against(
         data,
         options,
-        lambda spec, _: (spec.tokens_per_s,) * 3 if spec.tokens_per_s else None,
+        lambda spec, _: Span(*(spec.tokens_per_s,) * 3) if spec.tokens_per_s else None,
         label="tokens per second  ← shorter sequences",
         needed="tokens",
         lacking="no tokens",

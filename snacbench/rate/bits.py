@@ -11,13 +11,8 @@ from snacbench.units import BITS_PER_BYTE, bits_per_code
 def bits_of(encoded: Encoded, spec: CodecSpec) -> Bits:
     """Bits of codes (whole bits per index), side information and packets, over all channels.
 
-    Padding frames count: they are in the codes. A container around packets (Ogg) does not.
-
-    Raises
-    ------
-    CodecError
-        If the number of code arrays is not that of the spec's streams, a code lies outside its
-        codebook, or more bits of the packets are said to count than there are.
+    Padding frames count: they are in the codes. A container around packets (Ogg) does not. Raises
+    `CodecError` for codes that do not fit the spec, or more counted bits than the packets have.
     """
     if len(encoded.codes) != len(spec.streams):
         raise CodecError(
@@ -31,16 +26,8 @@ def bits_of(encoded: Encoded, spec: CodecSpec) -> Bits:
                 f"outside its codebook of {stream.codebook_size}"
             )
         code_bits += codes.size * bits_per_code(stream.codebook_size)
-    return Bits(
-        codes=code_bits,
-        side_info=len(encoded.side_info) * BITS_PER_BYTE,
-        payload=_payload_bits(encoded, spec),
-    )
-
-
-def _payload_bits(encoded: Encoded, spec: CodecSpec) -> int:
     held = sum(map(len, encoded.packets)) * BITS_PER_BYTE
     counted = held if encoded.payload_bits is None else encoded.payload_bits
     if not 0 <= counted <= held:
         raise CodecError(f"{spec.name} counts {counted} bits in packets of {held} bits")
-    return counted
+    return Bits(code_bits, len(encoded.side_info) * BITS_PER_BYTE, counted)

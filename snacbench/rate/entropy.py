@@ -53,12 +53,7 @@ _ADDED = 2.0 ** np.arange(-8, 15)
 def plug_in_entropy_bits(counts: Counts) -> float:
     """Maximum-likelihood entropy in bits per token; biased low for small samples.
 
-    ``-sum p log2 p`` with ``p = n_k / N``.
-
-    Raises
-    ------
-    ValueError
-        If no token was counted.
+    ``-sum p log2 p`` with ``p = n_k / N``; ValueError where no token was counted.
     """
     total, n = _seen(counts)
     return max(0.0, -float((n / total * np.log2(n / total)).sum()))
@@ -71,12 +66,7 @@ def corrected_entropy_bits(counts: Counts) -> float:
     what the unseen ones would add, from the numbers f1 and f2 of codes seen once and twice (Chao,
     Wang and Jost, "Entropy and the species accumulation curve", Methods in Ecology and Evolution 4,
     2013, eq. 7): ``f1 / N (1 - A)^(1 - N) (-ln A - sum)``. On independent draws within 2 % from 3
-    tokens per entry on, 1 % from 10 on.
-
-    Raises
-    ------
-    ValueError
-        If no token was counted.
+    tokens per entry on, 1 % from 10 on. ValueError where no token was counted.
     """
     total, n = _seen(counts)
     nats = float((n * (digamma(total) - digamma(n))).sum()) / total
@@ -105,19 +95,10 @@ def _seen(counts: Counts) -> tuple[int, NDArray[np.float64]]:
 
 @dataclass(frozen=True)
 class CodebookEntropy:
-    """Entropy of one stream's codes over a corpus.
+    """Entropy of one stream's codes over a corpus, in bits per token.
 
-    Attributes
-    ----------
-    plug_in_bits, corrected_bits : float
-        Bits per token: maximum likelihood, and by the default estimator.
-    tokens : int
-        Number of tokens that the estimate rests on.
-    used : int
-        Codebook entries that occur at all.
-    codebook_size : int
-    clips : int
-        Number of clips that the tokens are of.
+    `plug_in_bits` is the maximum likelihood's, `corrected_bits` the default estimator's. They rest
+    on `tokens` tokens of `clips` clips, in which `used` entries of the codebook occur.
     """
 
     plug_in_bits: float
@@ -174,13 +155,7 @@ class CodebookEntropy:
 
 
 def codebook_entropy(counts: NDArray[np.integer], *, clips: int) -> CodebookEntropy:
-    """Entropy of a stream from the pooled counts of some clips, shape (codebook_size,).
-
-    Raises
-    ------
-    ValueError
-        If no token was counted.
-    """
+    """Entropy of a stream from the pooled counts of some clips, shape (codebook_size,)."""
     return CodebookEntropy(
         plug_in_bits=plug_in_entropy_bits(counts),
         corrected_bits=corrected_entropy_bits(counts),
@@ -236,12 +211,7 @@ def bitrate_efficiency(
     Sum of the codebooks' entropies over the sum of their bits, as the DAC paper defines it
     (Kumar et al. 2023, section 4.6 and table 2), each codebook weighted by its frame rate, which
     for DAC is the same for all of them. The paper takes plug-in entropies over a large set; few
-    tokens make them low, so ask for the ``corrected`` ones too.
-
-    Raises
-    ------
-    ValueError
-        If there is no codebook.
+    tokens make them low, so ask for the ``corrected`` ones too. ValueError without any codebook.
     """
     if not books:
         raise ValueError("bitrate efficiency needs at least one codebook, found none")
@@ -253,14 +223,7 @@ def bitrate_efficiency(
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Cross-entropy of a stream under tables that never saw the clips they code.
-
-    Attributes
-    ----------
-    bits : float
-        Code length of all tokens in bits; lower is better.
-    tokens : int
-    """
+    """Code length in bits of a stream's tokens under tables that never saw the clips they code."""
 
     bits: float
     tokens: int
@@ -272,19 +235,11 @@ class HeldOut:
 
 
 def trained_shares(counts: Counts) -> NDArray[np.float64]:
-    """Shares of a table trained on counts: ``(n_k + a) / (N + a K)``.
+    """Shares, (codebook_size,), of a table trained on counts, (units, codebook_size).
 
-    `a` is the candidate with which every unit (speaker, track) is coded best by the others. So it
-    knows how much units differ: where they share few codes, the table comes out nearly flat. A unit
-    alone is taken apart into its tokens.
-
-    Parameters
-    ----------
-    counts : array, shape (units, codebook_size)
-
-    Returns
-    -------
-    array, shape (codebook_size,)
+    They are ``(n_k + a) / (N + a K)``. `a` is the candidate with which every unit (speaker, track)
+    is coded best by the others. So it knows how much units differ: where they share few codes, the
+    table comes out nearly flat. A unit alone is taken apart into its tokens.
     """
     size = counts.shape[1]
     units = counts[counts.any(axis=1)].astype(float)
@@ -309,16 +264,9 @@ def trained_shares(counts: Counts) -> NDArray[np.float64]:
 def held_out_order0(parts: Sequence[Counts]) -> HeldOut | None:
     """Each part of a corpus coded with a table trained on all the others.
 
-    Parameters
-    ----------
-    parts : sequence of array, shape (units, codebook_size)
-        Counts of one stream, by unit, in each part, mostly two halves; what is of one speaker or
-        track belongs into the same part.
-
-    Returns
-    -------
-    HeldOut or None
-        None where fewer than two parts have tokens: there is nothing to train on, or to code.
+    A part, mostly a half, has counts of one stream by unit, shape (units, codebook_size); what is
+    of one speaker or track belongs into the same part. None where fewer than two parts have tokens:
+    there is nothing to train on, or to code.
     """
     filled = [part for part in parts if part.any()]
     if len(filled) < 2:

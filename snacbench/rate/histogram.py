@@ -19,26 +19,13 @@ def histograms_of(
     for index, stream in enumerate(spec.streams):
         codes = np.concatenate([part.codes[index].ravel() for part in parts])
         used, counts = np.unique(codes, return_counts=True)
-        rows.append(
-            CodeHistogram(
-                clip=clip,
-                codec=spec.name,
-                stream=index,
-                codebook_size=stream.codebook_size,
-                codes=used.astype(np.int32),
-                counts=counts.astype(np.int64),
-            )
-        )
+        size, used, counts = stream.codebook_size, used.astype(np.int32), counts.astype(np.int64)
+        rows.append(CodeHistogram(clip, spec.name, index, size, used, counts))
     return tuple(rows)
 
 
 def pooled_counts(rows: Iterable[CodeHistogram], codebook_size: int) -> NDArray[np.int64]:
-    """Counts of every code over many histograms of the same stream.
-
-    Returns
-    -------
-    array, shape (codebook_size,), int64
-    """
+    """Counts of every code over many histograms of the same stream, shape (codebook_size,)."""
     total = np.zeros(codebook_size, dtype=np.int64)
     for row in rows:
         total[row.codes] += row.counts

@@ -4,12 +4,6 @@
 docs/recipes.md explains the fields.
 """
 
-from snacbench.recipes.recipe import (
-    NamedRecipe,
-    Recipe,
-    find_recipe,
-    read_recipe,
-    shipped_recipes,
-)
+from snacbench.recipes.recipe import NamedRecipe, Recipe, find_recipe, read_recipe, shipped_recipes
 
 __all__ = ["NamedRecipe", "Recipe", "find_recipe", "read_recipe", "shipped_recipes"]

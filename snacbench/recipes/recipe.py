@@ -39,20 +39,10 @@ Count = Annotated[StrictInt, Field(ge=1)]
 class Recipe(BaseModel):
     """A recipe as its file has it; an unknown field is a mistake, not a wish.
 
-    Attributes
-    ----------
-    summary, source : str
-        What it is, in a line; whose comparison it repeats.
-    codecs : tuple of str or None
-        Selectors as ``--codecs`` takes them; None: whoever runs it must name them.
-    hint : str
-        What to name, where `codecs` is None.
-    data : str
-        A named set, a corpus, a manifest or a folder; paths start at the recipe's own folder.
-    table : str
-        Layout of its table.
-
-    The other fields are the options of ``snacbench run`` of the same names.
+    `summary` is what it is, in a line, `source` whose comparison it repeats. Where `codecs` is
+    None, whoever runs it must name them, and `hint` says what to name. Paths of `data` start at the
+    recipe's own folder; `table` is a layout. The other fields are the options of ``snacbench run``
+    of the same names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -98,14 +88,7 @@ class NamedRecipe:
 
 
 def read_recipe(path: Path) -> NamedRecipe:
-    """Read a recipe; it goes by the name of its file.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is not YAML, or a field is missing, unknown or wrong; the message
-        begins with file and line.
-    """
+    """Read a recipe; it goes by the name of its file."""
     file = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
     return NamedRecipe(path.stem, path, file.sha256, file.content)
 
@@ -117,15 +100,7 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def find_recipe(text: str) -> NamedRecipe:
-    """The recipe of a name, or in a YAML file of one's own.
-
-    Raises
-    ------
-    UnknownName
-        If there is none of that name.
-    UserError
-        If there is something wrong in it.
-    """
+    """The recipe of a name, or in a YAML file of one's own."""
     shipped = shipped_recipes()
     if text in shipped:
         return read_recipe(shipped[text])

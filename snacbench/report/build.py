@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ import numpy as np
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
 from snacbench.plots.drawing import Options, plots, to_draw, write_plots
-from snacbench.report import spectra
-from snacbench.report.listening import listening_sections
+from snacbench.report import spectrograms
+from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
 from snacbench.report.scores import score_data
 from snacbench.rows import Coded, Run, Score
-from snacbench.store.folder import RunFolder
-from snacbench.store.rows import to_jsonable
+from snacbench.store.jsonl import to_jsonable
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import summary_csv, tables_of
@@ -47,14 +48,8 @@ _VISQOL_AUDIO = "visqol_audio"
 _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.md
 _FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
 _ORDER = (
-    _FOR_EVERY_METRIC,
-    "domains",
-    "distribution",
-    "differences",
-    "codebooks",
-    "tokens",
-    "speed",
-)
+    _FOR_EVERY_METRIC, "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,16 @@ class Report:
     num_clips: int
     num_bytes: int
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The files beside the page: players of some clips, and figures."""
+
+    clips: Sequence[str] = ()
+    media: Sequence[Mapping[str, Any]] = ()
+    preview: Preview = field(default_factory=Preview)
+    figures: Sequence[Mapping[str, str]] = ()
 
 
 def build_report(  # noqa: PLR0913 - what can be chosen
@@ -79,21 +84,9 @@ def build_report(  # noqa: PLR0913 - what can be chosen
 ) -> Report:
     """Write the report of a run into a new folder, or in place of an older report.
 
-    Parameters
-    ----------
-    lossless : bool
-        Players play FLAC in place of Opus at 130 kbps.
-    clips : int
-        Clips with players at most.
-    about_sources : sequence of str
-        Warnings about the recordings.
-    begin, step : callable
-        Told how many clips are to be done, and that another one is.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds something else, or cannot be written.
+    So many clips get players, which play FLAC if `lossless`, else Opus at 130 kbps. `about_sources`
+    are warnings about the recordings; `begin` is told how many clips are to be done, `step` that
+    another one is. A folder that holds something else, or cannot be written, is a `StoreError`.
     """
     if target.exists() and not target.is_dir():
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
@@ -108,7 +101,12 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         rows = RunRows.load(folder)
         found, chosen = clips_to_play(folder, rows, clips)
         figures, problems = _write_figures(rows, partial)
-        preview = _preview(rows, [found[clip] for clip in chosen], lossless=lossless)
+        # Whole clips if they fit into a folder that can be sent, else as much of each as does.
+        signals = len(chosen) * (len(rows.codecs) + 1)
+        fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
+        durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
+        whole = lossless or max(durations_s, default=0) <= fits_s
+        preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
         begin(len(chosen))
 
         def write(number: int) -> dict[str, Any]:
@@ -144,14 +142,12 @@ def clips_to_play(
 ) -> tuple[dict[str, Sources], list[str]]:
     """Where the signals of all clips are, and the ids of those that get players."""
     found = sources(folder) if folder.has_decoded else {}
-    candidates = [
-        clip.id
-        for clip in rows.clips
-        if clip.id in found
-        and any(
-            (folder.path / c.decoded).is_file() for c in found[clip.id].coded.values() if c.decoded
-        )
-    ]
+
+    def has_decode(clip: str) -> bool:
+        coded = found[clip].coded.values() if clip in found else ()
+        return any(row.decoded and (folder.path / row.decoded).is_file() for row in coded)
+
+    candidates = [clip.id for clip in rows.clips if has_decode(clip.id)]
     return found, chosen_clips(rows, candidates, number)
 
 
@@ -165,12 +161,11 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
     worst: dict[str, None] = {}
     for metric in rows.metrics[:1]:
         better = next((m.better for m in rows.run.metrics if m.name == metric), "higher")
+        lowest = min if better == "higher" else max
         for values in scores_of([rows], metric, ALL_DOMAINS).values():
             known = {clip: value for clip, value in values.items() if clip in playable}
             if known:
-                worst[(min if better == "higher" else max)(known, key=lambda clip: known[clip])] = (
-                    None
-                )
+                worst[lowest(known, key=known.__getitem__)] = None
     chosen = set(list(worst)[: number // _SHARE_OF_WORST])
     domains: dict[str, list[str]] = {}
     for clip in rows.clips:
@@ -183,25 +178,7 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
     return [clip.id for clip in rows.clips if clip.id in chosen]
 
 
-def _preview(rows: RunRows, chosen: Sequence[Sources], *, lossless: bool) -> Preview:
-    """Whole clips if they fit into a folder that can be sent, else as much of each as does."""
-    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
-    longest_s = max((found.clip.duration_s for found in chosen if found.clip), default=0)
-    whole = lossless or longest_s <= fits_s
-    return Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
-
-
 # ------------------------------------------------------------------------------------ the page
-
-
-@dataclass(frozen=True)
-class Beside:
-    """The files beside the page: players of some clips, and figures."""
-
-    clips: Sequence[str]
-    media: Sequence[Mapping[str, Any]]
-    preview: Preview
-    figures: Sequence[Mapping[str, str]]
 
 
 def write_page(
@@ -224,10 +201,23 @@ def write_page(
         (target / name).write_text(text, "utf-8")
     domains = {clip.id: clip.domain for clip in rows.clips}
     said = notes(rows, about_sources=about_sources)
+    coded = [codec.ok(ALL_DOMAINS) for codec in rows.codecs]
+    failed = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs) - sum(map(len, coded))
+    durations_s = [
+        float(codec.coded["duration_s"][ok].sum())
+        for codec, ok in zip(rows.codecs, coded, strict=True)
+    ]
     content = {
         "run": rows.run,
         "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
-        "tiles": _tiles(rows),
+        "tiles": [
+            (f"{len(rows.clips):,}", "clips"),
+            (f"{max(durations_s, default=0.0) / 60:.1f}", "minutes of audio"),
+            (f"{len({c.spec.model for c in rows.codecs})}", "models"),
+            (f"{len(rows.codecs)}", "operating points"),
+            (f"{len(rows.metrics)}", "metrics"),
+            (f"{failed:,}", "failed codings"),
+        ],
         "tables": summary_tables(rows, said),
         "notes": said,
         "troubles": troubles(folder),
@@ -241,11 +231,11 @@ def write_page(
         "preview": beside.preview,
         "figures": beside.figures,
         "listening": listening_sections(folder, rows, target),
-        "level_gradient": spectra.gradient("magma"),
-        "change_gradient": spectra.gradient("RdBu_r"),
-        "range_db": f"{spectra.RANGE_DB:g}",
-        "change_db": f"{spectra.CHANGE_DB:g}",
-        "picture_size": (spectra.WIDTH, spectra.HEIGHT),
+        "level_gradient": spectrograms.gradient("magma"),
+        "change_gradient": spectrograms.gradient("RdBu_r"),
+        "range_db": f"{spectrograms.RANGE_DB:g}",
+        "change_db": f"{spectrograms.CHANGE_DB:g}",
+        "picture_size": (spectrograms.WIDTH, spectrograms.HEIGHT),
     }
     environment = Environment(
         loader=PackageLoader(*_FILES),
@@ -259,21 +249,6 @@ def write_page(
     (target / INDEX).write_text(page, "utf-8")
 
 
-def _tiles(rows: RunRows) -> list[tuple[str, str]]:
-    tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
-    coded = sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs)
-    durations = [codec.coded["duration_s"][codec.ok(ALL_DOMAINS)].sum() for codec in rows.codecs]
-    minutes = max(map(float, durations), default=0.0) / 60
-    return [
-        (f"{len(rows.clips):,}", "clips"),
-        (f"{minutes:.1f}", "minutes of audio"),
-        (f"{len({c.spec.model for c in rows.codecs})}", "models"),
-        (f"{len(rows.codecs)}", "operating points"),
-        (f"{len(rows.metrics)}", "metrics"),
-        (f"{tried - coded:,}", "failed codings"),
-    ]
-
-
 def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, str]]:
     """The run's tables as HTML, all domains together first: domain, and what stands there.
 
@@ -284,24 +259,25 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
     found = []
     for table in tables_of([rows], LAYOUTS["default"], TableOptions(by="both", ci=True)):
         domain = table.title.rpartition(", ")[2]
-        marked = [
+        marked = tuple(
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
-        ]
+        )
         metrics = [column for column in table.columns if column.key in rows.metrics]
-        parts = [[column for column in table.columns if column not in metrics]]
+        parts = {f"Rates, {domain}": [[c for c in table.columns if c not in metrics]]}
         count = -(-len(metrics) // _MOST_COLUMNS)
-        parts += [list(part) for part in np.array_split(np.array(metrics, object), max(1, count))]
-        titles = ["Rates", *(["Quality"] * count)]
+        parts[f"Quality, {domain}"] = [
+            list(part) for part in np.array_split(np.array(metrics, object), max(1, count))
+        ]
         footnotes = tuple(note for note in table.footnotes if note not in said)
         split = [
             replace(
-                table, title=f"{title}, {domain}", columns=tuple(part), rows=tuple(marked),
-                footnotes=footnotes,
+                table, title=title, columns=tuple(part), rows=marked, footnotes=footnotes
             ).lettered()
-            for title, part in zip(titles, parts, strict=False)
+            for title, of in parts.items()
+            for part in of
             if part
-        ]  # fmt: skip
+        ]
         found.append((domain, html_fragment(split)))
     return sorted(found, key=lambda pair: pair[0] != "all clips")
 
@@ -311,8 +287,7 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     from snacbench.plots._data import PlotData
 
     data, known = PlotData([rows]), plots()
-    drawn: list[dict[str, str]] = []
-    problems: list[str] = []
+    drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
         metrics = rows.metrics if plot.name == _FOR_EVERY_METRIC else rows.metrics[:1]
         try:
@@ -361,25 +336,25 @@ def troubles(folder: RunFolder) -> list[Trouble]:
     """Failed codings and scores, and undefined scores, by reason, the most frequent first."""
     found: Counter[tuple[str, str, str]] = Counter()
     examples: dict[tuple[str, str, str], str] = {}
-    for key, clip in _without_number(folder):
-        found[key] += 1
-        examples.setdefault(key, clip)
+    for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
+        if row.status in ("failed", "undefined"):
+            what = f"coding with {row.codec}"
+            if isinstance(row, Score):
+                what = f"{row.metric} of {row.codec}"
+            found[row.status, what, row.reason] += 1
+            examples.setdefault((row.status, what, row.reason), row.clip)
     ordered = sorted(found.items(), key=lambda item: (item[0][0] != "failed", -item[1]))
     return [Trouble(count, *key, examples[key]) for key, count in ordered[:_MOST_REASONS]]
 
 
-def _without_number(folder: RunFolder) -> Iterator[tuple[tuple[str, str, str], str]]:
-    for row in folder.read_not_ok(Coded):
-        if row.status != "ok":
-            yield (row.status, f"coding with {row.codec}", row.reason), row.clip
-    for score in folder.read_not_ok(Score):
-        if score.status in ("failed", "undefined"):
-            what = f"{score.metric} of {score.codec}"
-            yield (score.status, what, score.reason), score.clip
-
-
 def provenance(run: Run) -> dict[str, dict[str, str]]:
     """How the run was made: group -> label -> text."""
+
+    def words(value: object) -> str:
+        if isinstance(value, Mapping):
+            value = [f"{key} {item}" for key, item in value.items()]
+        return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
     told: dict[str, object] = to_jsonable(run.request)
     return {
         "Run": {
@@ -391,7 +366,7 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
             "seed": str(run.seed),
             "device": run.device,
         },
-        "Request": {name: _words(value) for name, value in told.items() if value not in (None, [])},
+        "Request": {name: words(value) for name, value in told.items() if value not in (None, [])},
         "Codecs": {spec.name: _weights(spec) for spec in run.codecs},
         "Metrics": {
             m.name: f"version {m.version}, {m.implementation}; {m.citation}" for m in run.metrics
@@ -410,11 +385,3 @@ def _weights(spec: CodecSpec) -> str:
     verified = {True: "verified", False: "differs from its pinned digest", None: ""}[info.verified]
     parts = (f"{info.source} weights", info.origin, info.revision, digests, verified)
     return "; ".join(part for part in parts if part)
-
-
-def _words(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return str(value)

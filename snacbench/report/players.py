@@ -24,9 +24,9 @@ from snacbench.audio.levels import limited
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError
 from snacbench.files import sha256_of_file
-from snacbench.report import spectra
+from snacbench.report import spectrograms
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
 
 FOLDER = "media"
@@ -47,15 +47,14 @@ _WEIGHTS = (1 << np.arange(_BITS - 1, -1, -1)).astype(np.uint16)
 class Preview:
     """What players play: Opus previews or lossless FLAC, and at most how long, in seconds."""
 
-    lossless: bool
-    longest_s: float
+    lossless: bool = False
+    longest_s: float = float("inf")
 
     @property
     def label(self) -> str:
         """What a listener hears, in words."""
-        if self.lossless:
-            return "Lossless: FLAC, 24 bit"
-        return f"Preview: Opus {OPUS_KBPS:.0f} kbps"
+        preview = f"Preview: Opus {OPUS_KBPS:.0f} kbps"
+        return "Lossless: FLAC, 24 bit" if self.lossless else preview
 
     @staticmethod
     def longest_within(num_bytes: float, num_signals: int) -> float:
@@ -107,11 +106,8 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
 ) -> dict[str, Any]:
     """Write the files of one clip's players and return what the page must know of them.
 
-    Returns
-    -------
-    dict
-        ``audio`` and ``change`` tell of each signal, the reference first, whether there is audio
-        and whether there is a picture of what it changed.
+    There, ``audio`` and ``change`` tell of each signal, the reference first, whether there is audio
+    and whether there is a picture of what it changed.
     """
     signals, problems = signals_of(run, found, names, preview)
     files = [None if signal is None else preview.encoded(signal) for signal in signals]
@@ -123,18 +119,19 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
     top_hz = min(RATE_HZ, clip.rate_hz if clip else RATE_HZ) / 2
     pictures = target / FOLDER / str(number)
     pictures.mkdir(parents=True)
-    levels = [None if s is None else spectra.levels_db(s, top_hz) for s in signals]
+    levels = [None if s is None else spectrograms.levels_db(s, top_hz) for s in signals]
     reference = levels[0]
     top_db = next((float(np.max(picture)) for picture in levels if picture is not None), 0.0)
-    change = []
+    change = [False] * len(levels)
     for index, picture in enumerate(levels):
-        change.append(index > 0 and picture is not None and reference is not None)
-        if picture is not None:
-            image = spectra.spectrogram_image(picture, top_db)
-            (pictures / f"{index}.webp").write_bytes(image)
-        if index and picture is not None and reference is not None:
-            image = spectra.change_image(reference=reference, degraded=picture, top_db=top_db)
+        if picture is None:
+            continue
+        image = spectrograms.spectrogram_image(picture, top_db)
+        (pictures / f"{index}.webp").write_bytes(image)
+        if index and reference is not None:
+            image = spectrograms.change_image(reference=reference, degraded=picture, top_db=top_db)
             (pictures / f"{index}-change.webp").write_bytes(image)
+            change[index] = True
     facts = [
         f"{clip.rate_hz / 1000:g} kHz",
         {1: "mono", 2: "stereo"}.get(clip.channels, f"{clip.channels} channels"),
@@ -147,7 +144,7 @@ def write_players(  # noqa: PLR0913, PLR0917 - the first four are the same for a
         "change": change,
         "held_s": round(next((s.duration_s for s in signals if s is not None), 0.0), 4),
         "full_s": round(clip.duration_s, 3) if clip else None,
-        "marks": spectra.marks(top_hz),
+        "marks": spectrograms.marks(top_hz),
         "transcript": clip.transcript if clip else None,
         "facts": " · ".join(fact for fact in facts if fact),
         "problems": problems,

@@ -8,17 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from snacbench.tables.run_rows import ALL_DOMAINS, Cells, CodecColumns, RunRows, actual_kbps_of
+from snacbench.tables.run_rows import ALL_DOMAINS, Cells, RunRows, actual_kbps_of
 
 
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
-    """Clips, codecs, metrics, and a row per clip and codec.
-
-    Parameters
-    ----------
-    rows : RunRows
-    media : mapping
-        Clip id -> number of the files of its players.
+    """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
 
     Returns
     -------
@@ -40,7 +34,16 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
         columns["kbps"] += _rounded(rates)
         columns["ok"] += coded["ok"].astype(int).tolist()
         for column, metric in zip(scores, rows.metrics, strict=True):
-            column.extend(_cells(codec, metric, tried))
+            cells = codec.scores.get(metric)
+            if cells is None:
+                column.extend([None] * len(tried))
+                continue
+            known = tried < len(cells)
+            found = cells[np.where(known, tried, 0)]
+            values = _rounded(np.where(known & found["ok"], found["value"], np.nan))
+            for place in np.flatnonzero(known & found["undefined"]).tolist():
+                values[place] = "undefined"
+            column.extend(values)
         codecs.append(
             {
                 "name": spec.name,
@@ -51,11 +54,11 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
             }
         )
     specs = {metric.name: metric for metric in rows.run.metrics}
-    known = [(name, specs.get(name)) for name in rows.metrics]
+    known_specs = [(name, specs.get(name)) for name in rows.metrics]
     return {
         "metrics": [
             {"name": name, "unit": m.unit if m else "", "better": m.better if m else "higher"}
-            for name, m in known
+            for name, m in known_specs
         ],
         "codecs": codecs,
         "clips": [{"id": c.id, "domain": c.domain, "media": media.get(c.id)} for c in rows.clips],
@@ -63,19 +66,6 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _cells(codec: CodecColumns, metric: str, tried: Cells) -> list[Any]:
-    """A codec's scores on some clips; see `score_data` for those without a number."""
-    cells = codec.scores.get(metric)
-    if cells is None:
-        return [None] * len(tried)
-    known = tried < len(cells)
-    found = cells[np.where(known, tried, 0)]
-    values: list[Any] = list(_rounded(np.where(known & found["ok"], found["value"], np.nan)))
-    for place in np.flatnonzero(known & found["undefined"]).tolist():
-        values[place] = "undefined"
-    return values
-
-
-def _rounded(values: Cells) -> list[float | None]:
+def _rounded(values: Cells) -> list[Any]:
     """Numbers to five digits; what is no finite number becomes None."""
     return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.tolist()]

@@ -1,4 +1,4 @@
-"""From what a codec encoded to a `.sncb` file, and from that to what the codec decodes.
+"""From what a codec encoded to a `.sncb` file, from that to what it decodes; and codes of a run.
 
 Whoever decodes follows the rules by which a run codes, so that a file holds the very samples that
 the run scored.
@@ -6,26 +6,35 @@ the run scored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from snacbench.audio.resample import num_samples_at
-from snacbench.bitstream.container import Bitstream, Header
+from snacbench.bitstream.container import Bitstream, Header, load, read
 from snacbench.errors import (
     BitstreamError,
     CodecError,
     SnacbenchError,
+    StoreError,
     UnknownName,
     UnknownPoint,
     UserError,
 )
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
+from snacbench.rate.coding.coders import PACKED
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.request import Request
+from snacbench.rows import Coded, CodedBytes
 from snacbench.runner.loading import LoadedCodec, opened
 from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_all, plan_codecs
-from snacbench.runner.signals import coded_channels, decoded_signal
+from snacbench.runner.signal_rules import coded_channels, decoded_signal
 from snacbench.selectors import select
-from snacbench.types import Audio, CodecSpec, Encoded
+from snacbench.store.run_folder import RunFolder
+from snacbench.types import Audio, Clip, CodecSpec, Encoded
+from snacbench.units import BITS_PER_BYTE, kbps
 from snacbench.weights.policy import WeightsPolicy
 
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
@@ -39,18 +48,8 @@ def bitstream_of(
 ) -> Bitstream:
     """What a source became in a codec, with all that its decoder must know.
 
-    Parameters
-    ----------
-    spec : CodecSpec
-        With the record of its weights.
-    source : Audio
-        At its own rate, with the channels that the run keeps.
-    channel_mode : str
-        As `codec_inputs` names it.
-    parts : sequence of Encoded
-        One per signal that went through the codec.
-    seed : int
-        With which the first part is decoded; part i takes seed + i.
+    `source` is at its own rate, with the channels that the run keeps; `parts` has one `Encoded` per
+    signal that went through the codec, part i to be decoded with `seed` + i.
     """
     header = Header(
         codec=spec.name,
@@ -68,22 +67,14 @@ def bitstream_of(
 def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     """The decoded signal, at the codec's rate and with the source's channels.
 
-    Raises
-    ------
-    BitstreamError
-        If it was made with other weights, or cannot be this codec's.
-    CodecError
-        If the codec refuses it.
+    Raises BitstreamError if it was made with other weights, or cannot be this codec's. Raises
+    CodecError if the codec refuses it.
     """
-    spec, seed = loaded.planned.spec, bitstream.header.seed
+    spec = loaded.planned.spec
     check_weights(bitstream.header, spec)
     check_fits(bitstream, spec)
     try:
-        with loaded.computing():
-            decoded = [
-                loaded.codec.decode(part, seed=seed + index)
-                for index, part in enumerate(bitstream.parts)
-            ]
+        decoded = loaded.decode(bitstream.parts, seed=bitstream.header.seed)
     except SnacbenchError:
         raise
     except Exception as error:  # whatever a codec's own code raises
@@ -96,13 +87,7 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
 
 
 def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> None:
-    """A codec returns what it was given in shape: a wrong length would shift every score.
-
-    Raises
-    ------
-    CodecError
-        If it does not.
-    """
+    """A codec returns what it was given in shape: a wrong length would shift every score."""
     expected = (given.channels, given.num_samples, given.rate_hz)
     returned = (output.channels, output.num_samples, output.rate_hz)
     if expected != returned:
@@ -113,13 +98,7 @@ def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> No
 
 
 def check_weights(header: Header, spec: CodecSpec) -> None:
-    """Codes mean nothing to other weights than those that made them.
-
-    Raises
-    ------
-    BitstreamError
-        If the weights at hand are not those.
-    """
+    """Codes mean nothing to other weights than those that made them."""
 
     def shown(digests: Mapping[str, str]) -> str:
         texts = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
@@ -135,13 +114,7 @@ def check_weights(header: Header, spec: CodecSpec) -> None:
 
 
 def check_fits(bitstream: Bitstream, spec: CodecSpec) -> None:
-    """Everything that a file says of its signals, against what follows from codec and source.
-
-    Raises
-    ------
-    BitstreamError
-        Names the first difference.
-    """
+    """Everything that a file says of its signals, against what follows from codec and source."""
     header, parts = bitstream.header, bitstream.parts
     rate_hz = spec.rate_hz or header.rate_hz
     channels, mode = coded_channels(header.channels, spec)
@@ -183,10 +156,7 @@ def codec_meant(
 ) -> LoadedCodec:
     """The codec of a selector that means one operating point, loaded.
 
-    Raises
-    ------
-    UserError
-        If it means several, or none, or what it needs is not here.
+    Raises UserError if it means several, or none, or what it needs is not here.
     """
     codecs, policy, _ = plan_codecs(Request(selector, weights=tuple(weights), offline=offline))
     if len(codecs) > 1:
@@ -195,7 +165,7 @@ def codec_meant(
             f"{selector} means {len(codecs)} operating points, and a file is coded at one; write "
             f"one of {names}"
         )
-    return opened(_located(codecs[0], policy, progress))
+    return _opened(codecs[0], policy, progress)
 
 
 def codec_of(
@@ -211,32 +181,34 @@ def codec_of(
     A checkpoint of one's own has a path that no file tells: `selector` names it, its point follows
     from the file.
 
-    Raises
-    ------
-    BitstreamError
-        If the codec or its operating point is not known here, or its weights are others.
-    UserError
-        If what it needs is not here.
+    Raises BitstreamError if the codec or its operating point is not known here, or its weights are
+    others. Raises UserError if what it needs is not here.
     """
     meant = selector or _selector_of(header)
     codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
-    wanted = point_of(header.codec)
+    wanted = header.codec.partition("@")[2]  # empty where the name is the model's alone
     points = [PlannedCodec(c.selector, s) for c in codecs for s in c.model.points]
-    codec = next((c for c in (*points, *codecs) if point_of(c.spec.name) == wanted), None)
+    alike = (c for c in (*points, *codecs) if c.spec.name.partition("@")[2] == wanted)
+    codec = next(alike, None)
     if codec is None:
         raise BitstreamError(
             f"the file was made at {header.codec}, and {selector or codecs[0].model.name} has no "
             "such operating point"
         )
-    located = _located(codec, policy, progress)
-    check_weights(header, located.spec)
-    return opened(located)
+    return _opened(codec, policy, progress, header)
 
 
-def _located(codec: PlannedCodec, policy: WeightsPolicy, progress: Progress | None) -> PlannedCodec:
+def _opened(
+    codec: PlannedCodec,
+    policy: WeightsPolicy,
+    progress: Progress | None,
+    header: Header | None = None,
+) -> LoadedCodec:
     check_packages([codec])
     (located,) = locate_all([codec], policy, progress)
-    return located
+    if header:
+        check_weights(header, located.spec)
+    return opened(located)
 
 
 def spec_of(header: Header) -> CodecSpec | None:
@@ -248,19 +220,8 @@ def spec_of(header: Header) -> CodecSpec | None:
     return spec
 
 
-def point_of(name: str) -> str:
-    """The operating point in a codec's name; empty where the name is the model's alone."""
-    return name.partition("@")[2]
-
-
 def _selector_of(header: Header) -> str:
-    """The name in a file as a selector; what else a selector may be, a path, is no name.
-
-    Raises
-    ------
-    BitstreamError
-        If no codec here has this name.
-    """
+    """The name in a file as a selector; what else a selector may be, a path, is no name."""
     model, at, point = header.codec.partition("@")
     model = model.removesuffix(LOCAL)
     selector = f"{model}{at}{point}"
@@ -273,3 +234,101 @@ def _selector_of(header: Header) -> str:
         f"the file was made by {header.codec}, a codec that is unknown here; a checkpoint or "
         "command file of your own is named by --codec, for example --codec dac:PATH"
     )
+
+
+# --------------------------------------------------- codes that a run kept, and what coders made
+
+
+@dataclass(frozen=True)
+class KeptCodec:
+    """A codec of a run, and the rows of its clips whose codes were kept."""
+
+    spec: CodecSpec
+    rows: tuple[Coded, ...]
+
+    @property
+    def codebook_sizes(self) -> tuple[int, ...]:
+        """Entries of the codebooks, coarse to fine."""
+        return tuple(stream.codebook_size for stream in self.spec.streams)
+
+
+@dataclass(frozen=True)
+class CoderRate:
+    """What a coder spends on a codec's clips, in kbps (1000 bit/s); lower is better.
+
+    `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that the coder
+    wrote, `ideal_kbps` its ideal code length; all with the side information, which no coder
+    touches, over `clips` clips.
+    """
+
+    coder: str
+    shuffled: bool
+    actual_kbps: float
+    coded_kbps: float
+    ideal_kbps: float
+    clips: int
+
+    def saves_over(self, other_kbps: float) -> float:
+        """Share of another rate that this coder saves; negative: it costs more."""
+        return 1 - self.coded_kbps / other_kbps
+
+
+def kept_codecs(folder: RunFolder) -> list[KeptCodec]:
+    """Codecs with codebooks whose codes a run kept, in the run's order."""
+    found: dict[str, dict[str, Coded]] = {}
+    for row in folder.read(Coded):  # of two rows of a clip the last one counts
+        found.setdefault(row.codec, {})[row.clip] = row
+    kept = []
+    for spec in folder.run.codecs:
+        rows = tuple(row for row in found.get(spec.name, {}).values() if row.codes)
+        if rows and spec.streams:
+            kept.append(KeptCodec(spec, rows))
+    if not kept:
+        raise UserError(
+            f"{folder.path} keeps no codes; make it again with 'snacbench run --keep-codes', with "
+            "a codec that has codebooks"
+        )
+    return kept
+
+
+def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
+    """The codes of a codec's clips; a clip of no known speaker or track is a cluster of its own.
+
+    Raises StoreError if a file is not the one that the run wrote. Raises BitstreamError if a file
+    cannot be read.
+    """
+    clusters, kept = {clip.id: clip.cluster for clip in folder.read(Clip)}, []
+    for row in codec.rows:
+        path = folder.path / str(row.codes)
+        data = load(path)
+        digest = hashlib.sha256(data).hexdigest()
+        if row.codes_sha256 and digest != row.codes_sha256:
+            raise StoreError(
+                f"{path} has sha256 {digest}, and the run wrote {row.codes_sha256}; make the run "
+                "again, or remove the clip's codes"
+            )
+        parts = read(data, lambda header: PACKED if header.coder == PACKED.name else None).parts
+        cluster = clusters.get(row.clip) or row.clip
+        kept.append(KeptClip(row.clip, cluster, tuple(part.codes for part in parts)))
+    return kept
+
+
+def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]:
+    """The rate of every coder over the clips that it coded, first the real codes, then controls."""
+    coded = {row.clip: row for row in codec.rows}
+    by_coder: dict[tuple[bool, str], dict[str, CodedBytes]] = {}
+    for row in rows:
+        if row.clip in coded:
+            by_coder.setdefault((row.shuffled, row.coder), {})[row.clip] = row
+    rates = []
+    for (shuffled, name), of_clips in sorted(by_coder.items(), key=lambda item: item[0][0]):
+        clips = [coded[clip] for clip in of_clips]
+        seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
+        bits = [clip.bits for clip in clips if clip.bits]
+        side_info = sum(one.side_info for one in bits)
+        written = sum(sum(row.stream_bytes) for row in of_clips.values()) * BITS_PER_BYTE
+        ideal = math.fsum(math.fsum(row.ideal_bits) for row in of_clips.values())
+        spent = (sum(one.total for one in bits), written + side_info, ideal + side_info)
+        actual, coded_, ideal_ = (kbps(one, seconds) for one in spent)
+        rates.append(CoderRate(name, shuffled, actual, coded_, ideal_, len(clips)))
+    return rates

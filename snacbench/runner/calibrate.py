@@ -1,20 +1,15 @@
-"""What is measured of a codec before a run: its residual delay, and what precision costs it.
+"""What is measured of a codec before its clips: its residual delay, and what precision costs it.
 
-Only delay that a codec declares is taken out of its decoded audio. What is left (8 samples in
-some of DAC's models, 3 to 5 in Opus' SILK modes) hardly matters to listeners and ruins SI-SDR.
-It is measured on broadband material, over several excerpts, because the correlation of a single
-clip may lock onto the pitch of its voice. Each clip's own lag is then looked for close to it
-(`runner.scoring`).
-
-A residual quantiser takes the nearest entry of a codebook: where two are almost equally near, the
-rounding of a sum decides, and every later stage codes what that choice left over. So codes owe
-something to the device and the number format that they were computed in.
+What delay is left once a codec's declared one is removed (8 samples in some of DAC's models, 3 to 5
+in Opus' SILK modes) ruins SI-SDR. It is measured over several broadband excerpts, because the
+correlation of one clip may lock onto the pitch of its voice. Codes owe something to the device and
+number format: where two codebook entries are almost equally near, the rounding of a sum decides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -33,8 +28,10 @@ from snacbench.audio.levels import limited
 from snacbench.audio.resample import resample
 from snacbench.errors import UserError
 from snacbench.rows import Agreement, Calibration
+from snacbench.runner.coding import reason_of
 from snacbench.runner.loading import load
 from snacbench.runner.plan import CPU, Plan, PlannedCodec
+from snacbench.runner.pool import Job, Rows
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, CodecSpec, Encoded
 
@@ -44,16 +41,73 @@ _BELIEVED_SHARE = 0.5
 _MATERIAL_RATE_HZ = 48_000
 
 
-def calibrate(codec: PlannedCodec) -> Calibration:
-    """Measure how late a codec's decoded audio comes.
+@dataclass(frozen=True)
+class CalibrationJob(Job):
+    """A codec whose delay is to be measured, and the operating points that share it."""
 
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
+    codec: PlannedCodec
+    points: tuple[str, ...]
+
+    def run(self) -> Rows:
+        """The delay as a row per point; one that was not found where the codec's own code fails."""
+        try:
+            found = calibrate(self.codec)
+        except Exception as error:  # noqa: BLE001 - each clip's row will say what is wrong
+            return self.lost(reason_of(error))
+        return [replace(found, codec=point) for point in self.points]
+
+    def lost(self, reason: str) -> Rows:
+        """Rows that say that there was nothing to measure."""
+        return [Calibration(point, 0.0, 0.0, 0.0, found=False) for point in self.points]
+
+
+@dataclass(frozen=True)
+class AgreementJob(Job):
+    """A codec in reduced precision, to be compared with itself in full precision."""
+
+    codec: PlannedCodec
+
+    def run(self) -> Rows:
+        """The row; none where the codec's own code fails."""
+        try:
+            return [agreement(self.codec)]
+        except Exception as error:  # noqa: BLE001 - as above
+            return self.lost(reason_of(error))
+
+    def lost(self, reason: str) -> Rows:
+        """Nothing: what the clips' rows say is enough."""
+        return []
+
+
+@dataclass(frozen=True)
+class TrialJob(Job):
+    """A codec that fails on clip after clip, to be tried once on all excerpts in one signal.
+
+    What comes of it is no row but the reason why it fails there too, or an empty text. So it is for
+    the codec alone, and not for the clips that came first, whether it is stopped.
     """
-    coded = _coded(codec)
-    pairs = [(downmix(excerpt), downmix(decoded)) for excerpt, _, decoded in coded]
+
+    codec: PlannedCodec
+
+    def run(self) -> Rows:
+        """Why it fails; empty if it does not."""
+        excerpts = list(excerpts_for(self.codec.spec))
+        samples = np.concatenate([audio.samples for audio in excerpts], axis=1)
+        try:
+            loaded = load(self.codec)
+            loaded.decode(loaded.encode([Audio(samples, excerpts[0].rate_hz)]), seed=0)
+        except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
+            return [reason_of(error)]
+        return [""]
+
+    def lost(self, reason: str) -> Rows:
+        """Ending its worker is failing, too."""
+        return [reason]
+
+
+def calibrate(codec: PlannedCodec) -> Calibration:
+    """How late a codec's decoded audio comes; a UserError if its weights do not fit."""
+    pairs = [(downmix(excerpt), downmix(decoded)) for excerpt, _, decoded in _coded(codec)]
     return residual_delay(codec.spec.name, pairs)
 
 
@@ -61,10 +115,9 @@ def _coded(codec: PlannedCodec) -> list[tuple[Audio, Encoded, Audio]]:
     """Excerpts, what they are encoded to, and what that is decoded to."""
     loaded, coded = load(codec), []
     for excerpt in excerpts_for(codec.spec):
-        with loaded.computing():
-            encoded = loaded.codec.encode(excerpt)
-            coded.append((excerpt, encoded, loaded.codec.decode(encoded, seed=0)))
-    loaded.warm = True
+        (encoded,) = loaded.encode([excerpt])
+        (decoded,) = loaded.decode([encoded], seed=0)
+        coded.append((excerpt, encoded, decoded))
     return coded
 
 
@@ -117,15 +170,10 @@ def residual_delay(codec: str, pairs: Iterable[tuple[Audio, Audio]]) -> Calibrat
 
 
 def agreement(codec: PlannedCodec, baseline: PlannedCodec | None = None) -> Agreement:
-    """Compare a codec with itself on another device or in another precision.
+    """Compare a codec with itself in 32-bit floats on its device, or with `baseline`.
 
-    Without a baseline: on the same device in 32-bit floats. The excerpts are those on which
-    delay is calibrated; codes are compared one by one, audio by its signal-to-noise ratio.
-
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
+    On the excerpts on which delay is calibrated: codes one by one, audio by its signal-to-noise
+    ratio in dB.
     """
     other = baseline or replace(codec, precision="fp32")
     # One after the other: two models may not fit into the device's memory.
@@ -152,10 +200,7 @@ def agreement(codec: PlannedCodec, baseline: PlannedCodec | None = None) -> Agre
 def agreements(plan: Plan) -> Iterator[Agreement]:
     """Compare each codec of a plan, as it would run, with the CPU in 32-bit floats.
 
-    Raises
-    ------
-    UserError
-        If that is how it would run, or its weights are damaged or do not fit.
+    Raises UserError if that is how it would run, or its weights are damaged or do not fit.
     """
     if (plan.request.device, plan.request.precision) == (CPU, "fp32"):
         raise UserError(

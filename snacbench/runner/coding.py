@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -27,17 +26,22 @@ from snacbench.packages import missing_package
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
 from snacbench.rate.histogram import histograms_of
-from snacbench.request import Channels
 from snacbench.rows import Bits, Coded, CodeHistogram
 from snacbench.runner.bitstreams import bitstream_of, check_contract
-from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load
+from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, now
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.signals import codec_inputs, decoded_signal, kept_band_hz, source_signal
-from snacbench.store.folder import RunFolder
+from snacbench.runner.pool import Job, Rows
+from snacbench.runner.signal_rules import (
+    Rules,
+    codec_inputs,
+    decoded_signal,
+    kept_band_hz,
+    source_signal,
+)
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Encoded
 
 _THREADS = 4
-_FIRST_S = 0.5
 
 # What a clip becomes: its row, and how often each code occurred.
 CodedClip = tuple[Coded, tuple[CodeHistogram, ...]]
@@ -50,7 +54,7 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 
 
 @dataclass(frozen=True)
-class CodingJob:
+class CodingJob(Job):
     """Clips for one codec; `batch` signals go through it at once, None: as many as fit.
 
     `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
@@ -58,22 +62,41 @@ class CodingJob:
 
     codec: PlannedCodec
     clips: tuple[Clip, ...]
-    channels: Channels
-    run_seed: int
+    rules: Rules
     run_folder: Path
     batch: int | None = 1
-    keep_codes: bool = False
     refused: str = ""
 
     def seed_of(self, clip: Clip) -> int:
         """Seed of a clip's decode."""
-        return row_seed(self.run_seed, codec=self.codec.spec.name, clip=clip.id)
+        return row_seed(self.rules.seed, codec=self.codec.spec.name, clip=clip.id)
+
+    def run(self) -> Rows:
+        """Histograms first: a clip counts as coded only once everything about it is on disk."""
+        coded = code_clips(self)
+        return [*(h for _, histograms in coded for h in histograms), *(row for row, _ in coded)]
+
+    def apart(self) -> list[CodingJob]:
+        """A batch clip by clip: of those only one may be what the worker died of."""
+        if len(self.clips) == 1:
+            return [self]
+        return [replace(self, clips=(clip,), batch=1) for clip in self.clips]
+
+    def lost(self, reason: str) -> Rows:
+        """The rows of clips that cannot be coded, for a reason in words."""
+        return [self.failed(clip, reason) for clip in self.clips]
+
+    def failed(self, clip: Clip, reason: str) -> Coded:
+        """The row of a clip that could not be coded."""
+        name = self.codec.spec.name
+        return Coded(clip.id, name, "failed", reason, clip.domain, clip.duration_s)
 
 
 @dataclass(frozen=True)
 class Source:
     """A clip as its run and its codec see it."""
 
+    clip: Clip
     audio: Audio
     inputs: list[Audio]
     channel_mode: str
@@ -81,141 +104,106 @@ class Source:
 
 @dataclass(frozen=True)
 class Timed:
-    """One signal's way through a codec, and the seconds that it took of its batch's."""
+    """What a clip's signals became in a codec, and the seconds that it took of its batch's."""
 
-    encoded: Encoded
-    decoded: Audio
+    encoded: list[Encoded]
+    decoded: list[Audio]
     encode_s: float
     decode_s: float
     batch: int = 1
 
 
-def code_clips(job: CodingJob) -> list[CodedClip]:
-    """Code clips and write what was decoded; a failure of a clip becomes a row.
+def source_of(clip: Clip, codec: PlannedCodec, rules: Rules) -> Source:
+    """Read a clip and bring it to the codec's rate and channels."""
+    audio = source_signal(read_clip(clip), rules.channels)
+    return Source(clip, audio, *codec_inputs(audio, codec.spec))
 
-    Raises
-    ------
-    UserError
-        If no clip can be coded: the disk is full, the weights are wrong.
-    """
+
+def code_clips(job: CodingJob) -> list[CodedClip]:
+    """Code clips and write what was decoded; a failure of a clip becomes a row."""
     if job.refused:
-        return [lost(job, clip, job.refused) for clip in job.clips]
+        return [(job.failed(clip, job.refused), ()) for clip in job.clips]
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [failed(job, clip, error) for clip in job.clips]
+        return [_failed(job, clip, error) for clip in job.clips]
     if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
-        return code_in_batches(job, loaded, loaded.codec)
+        return _code_in_batches(job, loaded, loaded.codec)
     coded = []
     for clip in job.clips:
         try:
-            source = source_of(job, clip)
-            coded.append(_finished(job, clip, source, _run_alone(job, clip, source, loaded)))
-        except Exception as error:  # noqa: BLE001 - whatever a codec raises is a failed row
-            coded.append(failed(job, clip, error))
+            source = source_of(clip, job.codec, job.rules)
+        except Exception as error:  # noqa: BLE001 - becomes a failed row
+            coded.append(_failed(job, clip, error))
+            continue
+        coded += [_finished(job, s, came) for s, came in _coded(job, loaded, None, [source])]
     return coded
 
 
-def failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
-    """The row of a clip that could not be coded; the traceback of a codec's own fault is logged.
+def reason_of(error: Exception) -> str:
+    """Why a codec failed; of its own faults, with the last line of its code that ran.
 
-    Raises
-    ------
-    UserError
-        The error itself, where no other clip would fare better.
+    What libraries that it called did is not looked into.
+
+    Raises the error itself if it is a UserError: no other clip would fare better.
     """
     if isinstance(error, UserError):
         raise error
     if missing := missing_package(error):
         raise missing from error
-    if is_out_of_memory(error):
-        reason = (
-            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
-            "alone; use --segment-s or --device cpu"
-        )
-    elif isinstance(error, SnacbenchError):
-        reason = str(error)
-    else:
-        # A worker's standard error is the run's workers.log.
-        sys.stderr.write(f"{job.codec.spec.name} on {clip.id}:\n")
-        traceback.print_exception(error)
-        reason = f"{type(error).__name__}: {error}{_place_of(error)}"
-    return lost(job, clip, reason)
-
-
-def _place_of(error: Exception) -> str:
-    """Where a codec's own code failed: the last line of it, not of libraries that it called."""
+    if isinstance(error, SnacbenchError):
+        return str(error)
     beyond: list[tuple[str, str]] = []
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
         if beyond or not module.startswith("snacbench.runner"):
             place = f"{Path(frame.f_code.co_filename).name}:{line}"
             beyond.append((module.partition(".")[0], place))
-    own = [place for package, place in beyond if package == beyond[0][0]]
-    return f" ({own[-1]})" if own else ""
+    own = [f" ({place})" for package, place in beyond if package == beyond[0][0]]
+    return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def lost(job: CodingJob, clip: Clip, reason: str) -> CodedClip:
-    """The row of a clip that could not be coded, for a reason in words."""
-    spec = job.codec.spec
-    return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s), ()
+def _failed(job: CodingJob, clip: Clip, error: Exception) -> CodedClip:
+    """The row of a clip that could not be coded; the traceback of a codec's own fault is logged."""
+    reason = reason_of(error)
+    if is_out_of_memory(error):
+        reason = (
+            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            "alone; use --segment-s or --device cpu"
+        )
+    elif not isinstance(error, SnacbenchError):
+        # A worker's standard error is the run's workers.log.
+        sys.stderr.write(f"{job.codec.spec.name} on {clip.id}:\n")
+        traceback.print_exception(error)
+    return job.failed(clip, reason), ()
 
 
-def source_of(job: CodingJob, clip: Clip) -> Source:
-    """Read a clip and bring it to the codec's rate and channels."""
-    audio = source_signal(read_clip(clip), job.channels)
-    return Source(audio, *codec_inputs(audio, job.codec.spec))
+def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> CodedClip:
+    """Write what was decoded of a clip, and weigh what was encoded; or say what it ended with."""
+    try:
+        if isinstance(came, Exception):
+            raise came
+        return _written(job, source, came)
+    except Exception as error:  # noqa: BLE001 - becomes a failed row
+        return _failed(job, source.clip, error)
 
 
-def now(loaded: LoadedCodec) -> float:
-    """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
-    if loaded.on_gpu:
-        import torch
-
-        torch.cuda.synchronize()
-    return time.perf_counter()
-
-
-def _run_alone(job: CodingJob, clip: Clip, source: Source, loaded: LoadedCodec) -> list[Timed]:
-    """The signals of a clip, one after another."""
-    timed = []
-    for index, audio in enumerate(source.inputs):
-        with loaded.computing():
-            started = now(loaded)
-            encoded = loaded.codec.encode(audio)
-            between = now(loaded)
-            decoded = loaded.codec.decode(encoded, seed=job.seed_of(clip) + index)
-            ended = now(loaded)
-        timed.append(Timed(encoded, decoded, between - started, ended - between))
-    return timed
-
-
-def _finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed]) -> CodedClip:
-    """Write what was decoded of a clip, and weigh what was encoded.
-
-    Raises
-    ------
-    CodecError
-        If the codec broke its contract, its decode is silent where the source sounds, or its codes
-        cannot be kept.
-    StoreError
-        If a file cannot be written.
-    """
-    spec, folder = job.codec.spec, RunFolder(job.run_folder)
-    for audio, part in zip(source.inputs, parts, strict=True):
-        check_contract(spec, audio, part.decoded)
-    bits = sum((bits_of(part.encoded, spec) for part in parts), Bits())
+def _written(job: CodingJob, source: Source, timed: Timed) -> CodedClip:
+    spec, folder, clip = job.codec.spec, RunFolder(job.run_folder), source.clip
+    for audio, output in zip(source.inputs, timed.decoded, strict=True):
+        check_contract(spec, audio, output)
+    bits = sum((bits_of(part, spec) for part in timed.encoded), Bits())
     target = folder.decoded_path(clip.id, spec.name)
-    decoded = decoded_signal([part.decoded for part in parts], source.audio.channels)
+    decoded = decoded_signal(timed.decoded, source.audio.channels)
     band_hz = kept_band_hz(spec, decoded.rate_hz)
     if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
         raise CodecError(missing)
     clipped = write_flac(target, decoded)
-    encoded, codes, data = [part.encoded for part in parts], None, b""
-    if job.keep_codes:
-        seed, mode = job.seed_of(clip), source.channel_mode
+    codes, data, seed = None, b"", job.seed_of(clip)
+    if job.rules.keep_codes:
+        mode = source.channel_mode
         try:
-            data = write(bitstream_of(spec, source.audio, mode, encoded, seed=seed), PACKED)
+            data = write(bitstream_of(spec, source.audio, mode, timed.encoded, seed=seed), PACKED)
         except BitstreamError as error:
             raise CodecError(f"its codes cannot be kept: {error}") from error
         codes = folder.codes_path(clip.id, spec.name)
@@ -231,90 +219,63 @@ def _finished(job: CodingJob, clip: Clip, source: Source, parts: Sequence[Timed]
         decoded_sha256=sha256_of_file(target),
         decoded_rate_hz=decoded.rate_hz,
         channel_mode=source.channel_mode,
-        encode_s=sum(part.encode_s for part in parts),
-        decode_s=sum(part.decode_s for part in parts),
+        encode_s=timed.encode_s,
+        decode_s=timed.decode_s,
         clipped_samples=clipped,
-        seed=job.seed_of(clip) if spec.stochastic else None,
-        batch=max(part.batch for part in parts),
+        seed=seed if spec.stochastic else None,
+        batch=timed.batch,
         codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
         codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
     )
-    return row, histograms_of(encoded, clip=clip.id, spec=spec)
+    return row, histograms_of(timed.encoded, clip=clip.id, spec=spec)
 
 
 # ------------------------------------------------------------------------------------- batches
 
 
-@dataclass(frozen=True)
-class _Item:
-    """A clip that was read, and the length to which the codec brings it."""
-
-    clip: Clip
-    source: Source
-    padded_length: int
-
-
-def code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> list[CodedClip]:
-    """Code clips, those of equal padded length together; a failure of a clip becomes a row.
-
-    Raises
-    ------
-    UserError
-        If no clip can be coded.
-    """
+def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> list[CodedClip]:
+    """Code clips, those of equal padded length together."""
 
     def padded_length(clip: Clip) -> int:
         rate_hz = codec.spec.rate_hz or clip.rate_hz
         return codec.padded_length(num_samples_at(clip.num_samples, clip.rate_hz, rate_hz))
 
-    def written(item: _Item, parts: list[Timed] | Exception) -> CodedClip:
-        try:
-            if isinstance(parts, Exception):
-                return failed(job, item.clip, parts)
-            return _finished(job, item.clip, item.source, parts)
-        except Exception as error:  # noqa: BLE001 - becomes a failed row
-            return failed(job, item.clip, error)
-
     done: list[CodedClip] = []
     writing: list[Future[CodedClip]] = []
     in_order = sorted(job.clips, key=padded_length)
     with ThreadPoolExecutor(_THREADS) as threads:
-        reading = {clip.id: threads.submit(source_of, job, clip) for clip in in_order}
+        reading = {c.id: threads.submit(source_of, c, job.codec, job.rules) for c in in_order}
         for length, group in groupby(in_order, key=padded_length):
-            while clips := list(islice(group, loaded.limit.size(length, job.batch))):
-                items = []
+            while clips := list(islice(group, loaded.batch_size(length, job.batch))):
+                sources = []
                 for clip in clips:
                     try:
-                        items.append(_Item(clip, reading.pop(clip.id).result(), length))
+                        sources.append(reading.pop(clip.id).result())
                     except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done.append(failed(job, clip, error))
-                for item, parts in _coded(job, loaded, codec, items):
-                    writing.append(threads.submit(written, item, parts))
+                        done.append(_failed(job, clip, error))
+                for source, came in _coded(job, loaded, codec, sources, length):
+                    writing.append(threads.submit(_finished, job, source, came))
         return done + [future.result() for future in writing]
 
 
 def _coded(
-    job: CodingJob, loaded: LoadedCodec, codec: BatchCodec, items: Sequence[_Item]
-) -> Iterator[tuple[_Item, list[Timed] | Exception]]:
+    job: CodingJob,
+    loaded: LoadedCodec,
+    codec: BatchCodec | None,
+    sources: Sequence[Source],
+    padded_length: int = 1,
+) -> Iterator[tuple[Source, Timed | Exception]]:
     """Each clip with what came of its signals, or the exception that it alone ends with.
 
     A batch that fails is halved: if it did not fit, its halves may; if one clip is to blame,
     that one is found.
     """
-    if not items:
+    if not sources:
         return
-    samples = sum(item.padded_length * len(item.source.inputs) for item in items)
-    limit, alone = loaded.limit, len(items) == 1
+    samples = padded_length * sum(len(source.inputs) for source in sources)
+    alone = len(sources) == 1
     try:
-        if not loaded.warm:
-            limit.memory.begin()
-            limit.learn(_first_call(loaded, items[0].source.inputs[0]))
-        limit.memory.begin()
-        if alone:
-            timed = [_run_alone(job, items[0].clip, items[0].source, loaded)]
-        else:
-            timed = _at_once(job, loaded, codec, items)
-        limit.learn(samples)
+        timed = _timed(job, loaded, None if alone else codec, sources)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - becomes smaller batches or a failed row
@@ -322,42 +283,40 @@ def _coded(
         if full or not alone:
             fault = error.with_traceback(None)  # free of the tensors that it would keep alive
     else:
-        yield from zip(items, timed, strict=True)
+        yield from zip(sources, timed, strict=True)
         return
     if full:
-        limit.failed(samples)
+        loaded.was_too_large(samples)
     if alone:
-        yield items[0], fault
+        yield sources[0], fault
         return
-    half = len(items) // 2
-    yield from _coded(job, loaded, codec, items[:half])
-    yield from _coded(job, loaded, codec, items[half:])
+    half = len(sources) // 2
+    yield from _coded(job, loaded, codec, sources[:half], padded_length)
+    yield from _coded(job, loaded, codec, sources[half:], padded_length)
 
 
-def _first_call(loaded: LoadedCodec, audio: Audio) -> int:
-    """Take the memory that a codec takes once, with few samples; their number."""
-    excerpt = Audio(audio.samples[:, : max(1, round(_FIRST_S * audio.rate_hz))], audio.rate_hz)
-    with loaded.computing():
-        loaded.codec.decode(loaded.codec.encode(excerpt), seed=0)
-    loaded.warm = True
-    return excerpt.num_samples
-
-
-def _at_once(
-    job: CodingJob, loaded: LoadedCodec, codec: BatchCodec, items: Sequence[_Item]
-) -> list[list[Timed]]:
-    """All signals of the clips in one batch; each is charged an equal share of the time."""
-    signals = [audio for item in items for audio in item.source.inputs]
-    seeds = [job.seed_of(item.clip) + i for item in items for i in range(len(item.source.inputs))]
-    with loaded.computing():
-        started = now(loaded)
-        encoded = codec.encode_batch(signals)
+def _timed(
+    job: CodingJob, loaded: LoadedCodec, codec: BatchCodec | None, sources: Sequence[Source]
+) -> list[Timed]:
+    """All signals in one batch, each charged an equal share of the time; or one after another."""
+    signals = [audio for source in sources for audio in source.inputs]
+    seeds = [job.seed_of(s.clip) + i for s in sources for i in range(len(s.inputs))]
+    started = now(loaded)
+    if codec:
+        with loaded.computing():
+            encoded = codec.encode_batch(signals)
+            between = now(loaded)
+            decoded = codec.decode_batch(encoded, seeds=seeds)
+    else:
+        encoded = loaded.encode(signals)
         between = now(loaded)
-        decoded = codec.decode_batch(encoded, seeds=seeds)
-        ended = now(loaded)
-    n = len(signals)
-    timed = (
-        Timed(*pair, (between - started) / n, (ended - between) / n, n)
-        for pair in zip(encoded, decoded, strict=True)
-    )
-    return [list(islice(timed, len(item.source.inputs))) for item in items]
+        decoded = loaded.decode(encoded, seed=seeds[0])
+    ended = now(loaded)
+    encoded_of, decoded_of = iter(encoded), iter(decoded)
+    timed = []
+    for source in sources:
+        n, share = len(source.inputs), len(source.inputs) / len(signals)
+        parts = list(islice(encoded_of, n)), list(islice(decoded_of, n))
+        seconds = (between - started) * share, (ended - between) * share
+        timed.append(Timed(*parts, *seconds, len(signals) if codec else 1))
+    return timed

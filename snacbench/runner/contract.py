@@ -2,16 +2,11 @@
 
 A decoder sees what was encoded and the seed, nothing else. In the spot check, of two clips an
 excerpt is encoded and decoded, twice, and once more from the written bytes in a process that never
-encoded anything: a codec that draws other random numbers, or hands something from its encoder to
-its decoder past the bits that are counted, does not decode alike.
-
-``snacbench check-codec NAME`` makes the other checks; each raises `CodecError` where a promise is
-broken.
+encoded anything. ``snacbench check-codec NAME`` makes the other checks; each raises `CodecError`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -21,7 +16,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 
@@ -31,14 +25,14 @@ from snacbench.bitstream.container import read, write
 from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.bits import bits_of
 from snacbench.rate.coding.coders import PACKED
-from snacbench.request import Channels
 from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits, decode_bitstream
-from snacbench.runner.coding import CodingJob, Source, row_seed, source_of
+from snacbench.runner.coding import Source, row_seed, source_of
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, unload
 from snacbench.runner.plan import CUDA, PlannedCodec
-from snacbench.runner.signals import decoded_signal
-from snacbench.store.rows import from_json, to_jsonable
+from snacbench.runner.pool import Job, Rows
+from snacbench.runner.signal_rules import Rules, decoded_signal
+from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
 from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, nominal_kbps_of
 
@@ -46,15 +40,6 @@ CLIPS_CHECKED = 2
 _CANDIDATES = 4  # some clips may be unreadable
 _EXCERPT_S = 0.5
 _CUDA_SNR_DB = 60.0  # sums on a GPU may be rounded in another order each time
-
-
-@dataclass(frozen=True)
-class SpotJob:
-    """Operating points of one model that are to be checked, each on clips of its own."""
-
-    points: tuple[tuple[PlannedCodec, tuple[Clip, ...]], ...]
-    channels: Channels
-    run_seed: int
 
 
 @dataclass(frozen=True)
@@ -75,12 +60,54 @@ class Point:
     excerpts: tuple[Excerpt, ...] = ()
     reason: str = ""
 
+    def row(self, reason: str) -> SpotCheck:
+        """What came of it; nothing was found where the reason is empty."""
+        said = f"spot check: {reason}" if reason else ""
+        return SpotCheck(self.codec.spec.name, len(self.excerpts), not reason, said)
+
 
 @dataclass(frozen=True)
-class VerifyJob:
+class SpotJob(Job):
+    """Operating points of one model that are to be checked, each on clips of its own."""
+
+    points: tuple[tuple[PlannedCodec, tuple[Clip, ...]], ...]
+    rules: Rules
+
+    def run(self) -> Rows:
+        """Encode and decode the excerpts twice; what is left to verify: a `Point` each, no rows."""
+        return [_point(codec, clips, self.rules) for codec, clips in self.points]
+
+    def lost(self, reason: str) -> Rows:
+        """Nothing: a codec that ends its worker will do so on clips."""
+        return []
+
+
+@dataclass(frozen=True)
+class VerifyJob(Job):
     """What is to be decoded in a process that has encoded nothing."""
 
     points: tuple[Point, ...]
+
+    def run(self) -> Rows:
+        """Decode from the bytes alone, temporary files of the first process out of sight."""
+        before = os.environ.get("TMPDIR")
+        with tempfile.TemporaryDirectory() as folder:
+            tempfile.tempdir = os.environ["TMPDIR"] = folder
+            try:
+                return [p.row(p.reason or _differs_elsewhere(p)) for p in self.points]
+            finally:
+                unload()  # the next model to be checked is another, or there is none
+                tempfile.tempdir = None
+                os.environ.pop("TMPDIR")
+                os.environ.update({} if before is None else {"TMPDIR": before})
+
+    def apart(self) -> Sequence[Job]:
+        """Point by point."""
+        return [VerifyJob((point,)) for point in self.points]
+
+    def lost(self, reason: str) -> Rows:
+        """The rows of points that no process survives to decode."""
+        return [p.row(f"another process cannot decode it: {reason}") for p in self.points]
 
 
 def clips_to_check(clips: Sequence[Clip], codec: str, seed: int) -> tuple[Clip, ...]:
@@ -89,24 +116,13 @@ def clips_to_check(clips: Sequence[Clip], codec: str, seed: int) -> tuple[Clip, 
     return tuple(by_hash[:_CANDIDATES])
 
 
-def encode_points(job: SpotJob) -> list[object]:
-    """Encode and decode the excerpts of every point, twice; what is left to verify: a `Point` each.
-
-    Raises
-    ------
-    UserError
-        If weights are damaged or do not fit.
-    """
-    return [_point(job, codec, clips) for codec, clips in job.points]
-
-
-def _point(job: SpotJob, codec: PlannedCodec, clips: Sequence[Clip]) -> Point:
+def _point(codec: PlannedCodec, clips: Sequence[Clip], rules: Rules) -> Point:
     """A point's excerpts; none where its own code fails, as each clip's row will say."""
     excerpts: list[Excerpt] = []
     try:
         loaded = load(codec)
         for clip in clips:
-            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(job, loaded, clip)):
+            if len(excerpts) < CLIPS_CHECKED and (found := _excerpt(loaded, clip, rules)):
                 excerpts.append(found)
         for excerpt in excerpts:
             if reason := _differs_again(loaded, excerpt):
@@ -122,22 +138,21 @@ def _point(job: SpotJob, codec: PlannedCodec, clips: Sequence[Clip]) -> Point:
     return Point(codec, tuple(excerpts))
 
 
-def _excerpt(job: SpotJob, loaded: LoadedCodec, clip: Clip) -> Excerpt | None:
+def _excerpt(loaded: LoadedCodec, clip: Clip, rules: Rules) -> Excerpt | None:
     """The middle of a clip through the codec; all of it where the codec takes no less, or none."""
     num_samples = min(clip.num_samples, round(_EXCERPT_S * clip.rate_hz))
     start = clip.start + (clip.num_samples - num_samples) // 2
-    coding = CodingJob(loaded.planned, (clip,), job.channels, job.run_seed, Path())
-    seed = coding.seed_of(clip)
+    seed = row_seed(rules.seed, codec=loaded.planned.spec.name, clip=clip.id)
     for part in (replace(clip, start=start, num_samples=num_samples), clip):
         try:
-            source = source_of(coding, part)
-            parts = _encoded(loaded, source)
-            decoded = _decoded(loaded, source, parts, seed)
+            source = source_of(part, loaded.planned, rules)
+            encoded = loaded.encode(source.inputs)
+            decoded = _decoded(loaded, source, encoded, seed)
         except UserError:
             raise
         except Exception:  # noqa: BLE001 - each clip's row will say what is wrong
             continue
-        return Excerpt(source, seed, _written(loaded, source, parts, seed), decoded)
+        return Excerpt(source, seed, _written(loaded, source, encoded, seed), decoded)
     return None
 
 
@@ -153,7 +168,7 @@ def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
         )
     if loaded.planned.device == CUDA:  # where rounding may turn a code
         return ""
-    if _written(loaded, source, _encoded(loaded, source), seed) != excerpt.data:
+    if _written(loaded, source, loaded.encode(source.inputs), seed) != excerpt.data:
         return (
             "encoding the same signal twice gave other bits: randomness, or a state that other "
             "signals left behind"
@@ -161,31 +176,7 @@ def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
     return ""
 
 
-def verify(job: VerifyJob) -> list[object]:
-    """Decode from the bytes alone, temporary files of the first process out of sight; rows."""
-    before = os.environ.get("TMPDIR")
-    with tempfile.TemporaryDirectory() as folder:
-        tempfile.tempdir = os.environ["TMPDIR"] = folder
-        try:
-            return [_row(point, point.reason or _differs_here(point)) for point in job.points]
-        finally:
-            unload()  # the next model to be checked is another, or there is none
-            tempfile.tempdir = None
-            os.environ.pop("TMPDIR")
-            os.environ.update({} if before is None else {"TMPDIR": before})
-
-
-def unverified(job: VerifyJob, reason: str) -> list[object]:
-    """The rows of points that no process survives to decode."""
-    return [_row(point, f"another process cannot decode it: {reason}") for point in job.points]
-
-
-def _row(point: Point, reason: str) -> SpotCheck:
-    said = f"spot check: {reason}" if reason else ""
-    return SpotCheck(point.codec.spec.name, len(point.excerpts), not reason, said)
-
-
-def _differs_here(point: Point) -> str:
+def _differs_elsewhere(point: Point) -> str:
     """How decoding in this process differs, in words; empty if it does not."""
     for excerpt in point.excerpts:
         try:
@@ -210,23 +201,15 @@ def difference(codec: PlannedCodec, first: Audio, second: Audio) -> str:
     """How two decodes differ, bit for bit, in words; on a GPU beyond the rounding of sums."""
     if first.samples.shape != second.samples.shape:
         return f"{second.num_samples} samples in place of {first.num_samples}"
-    if np.array_equal(first.samples, second.samples):
-        return ""
     error = second.samples.astype(np.float64) - first.samples
     noise, power = (float(np.square(x, dtype=np.float64).sum()) for x in (error, first.samples))
-    if codec.device == CUDA and noise <= power * 10 ** (-_CUDA_SNR_DB / 10):
+    if not error.any() or (codec.device == CUDA and noise <= power * 10 ** (-_CUDA_SNR_DB / 10)):
         return ""
     return f"other audio (by up to {float(np.abs(error).max()):.2g} of full scale)"
 
 
-def _encoded(loaded: LoadedCodec, source: Source) -> list[Encoded]:
-    with loaded.computing():
-        return [loaded.codec.encode(audio) for audio in source.inputs]
-
-
 def _decoded(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed: int) -> Audio:
-    with loaded.computing():
-        decoded = [loaded.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
+    decoded = loaded.decode(parts, seed=seed)
     for audio, output in zip(source.inputs, decoded, strict=True):
         check_contract(loaded.planned.spec, audio, output)
     return decoded_signal(decoded, source.audio.channels)
@@ -264,13 +247,7 @@ class Finding:
 
 
 def check_codec(planned: PlannedCodec) -> Iterator[Finding]:
-    """Every check on an operating point whose weights are on disk.
-
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
-    """
+    """Every check on an operating point whose weights are on disk."""
     name = planned.spec.name
     try:
         codec = load(planned).codec
@@ -340,12 +317,11 @@ def check_decoding(codec: Codec) -> None:
     encoded = codec.encode(signal_for(codec, 0.7))
     first = codec.decode(encoded, seed=5)
     codec.decode(codec.encode(signal_for(codec, 0.4, seed=9)), seed=77)  # leaves no trace
-    again = codec.decode(encoded, seed=5)
     _require(
-        np.array_equal(first.samples, again.samples),
+        _alike(first, codec.decode(encoded, seed=5)),
         "the same codes and seed gave other audio after another signal was coded",
     )
-    same = np.array_equal(first.samples, codec.decode(encoded, seed=6).samples)
+    same = _alike(first, codec.decode(encoded, seed=6))
     _require(
         codec.spec.stochastic != same,
         "another seed gave the same audio: leave stochastic=True out"
@@ -357,9 +333,9 @@ def check_decoding(codec: Codec) -> None:
 def check_encoding(codec: Codec) -> None:
     """The same signal is encoded the same again, and is left as it was."""
     audio = signal_for(codec, 0.5)
-    before = hashlib.sha256(audio.samples.tobytes()).digest()
+    before = audio.samples.copy()
     one, two = codec.encode(audio), codec.encode(audio)
-    _require(hashlib.sha256(audio.samples.tobytes()).digest() == before, "encode changes its input")
+    _require(np.array_equal(audio.samples, before), "encode changes its input")
     same = (one.packets, one.side_info) == (two.packets, two.side_info) and all(
         np.array_equal(a, b) for a, b in zip(one.codes, two.codes, strict=True)
     )
@@ -389,13 +365,11 @@ def check_codes(codec: Codec) -> None:
 
 
 def check_extremes(codec: Codec) -> None:
-    """Silence and full scale are coded like anything else."""
-    rate_hz = codec.spec.rate_hz or _ANY_RATE_HZ
+    """Silence and full scale are coded like anything else, to samples that are finite."""
+    like = signal_for(codec, 0.5)
     for value in (0.0, 1.0, -1.0):
-        audio = Audio(np.full((_channels(codec), rate_hz // 2), value, np.float32), rate_hz)
-        decoded = codec.decode(codec.encode(audio), seed=0)
-        finite = bool(np.isfinite(decoded.samples).all())
-        _require(finite, f"a signal of {value:g} gives no finite one")
+        audio = Audio(np.full_like(like.samples, value), like.rate_hz)
+        codec.decode(codec.encode(audio), seed=0)  # `Audio` refuses what is not finite
 
 
 def check_written(codec: Codec) -> None:
@@ -409,9 +383,10 @@ def check_written(codec: Codec) -> None:
         check_fits(kept, spec)
     except UserError as error:
         raise CodecError(str(error)) from error
-    (part,) = kept.parts
-    same = np.array_equal(codec.decode(encoded, seed=3).samples, codec.decode(part, seed=3).samples)
-    _require(same, "what was encoded, written and read again decodes to other audio")
+    _require(
+        _alike(codec.decode(encoded, seed=3), codec.decode(kept.parts[0], seed=3)),
+        "what was encoded, written and read again decodes to other audio",
+    )
 
 
 def check_delay(codec: Codec) -> None:
@@ -456,20 +431,18 @@ def check_batches(codec: Codec) -> None:
 def check_elsewhere(planned: PlannedCodec) -> None:
     """The spot check of every run, on clips of the embedded set."""
     clips = clips_to_check(NAMED_SETS["quick"].build().clips, planned.spec.name, seed=0)
-    job = SpotJob(((planned, clips),), "mono", 0)
-    points = [point for point in encode_points(job) if isinstance(point, Point)]
+    point = _point(planned, clips, Rules("mono"))
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-        rows = other.submit(verify, VerifyJob(tuple(points))).result()
-    for row in rows:
-        assert isinstance(row, SpotCheck)
-        _require(row.passed, row.reason)
-        _require(row.excerpts > 0, "it can code none of the clips of the embedded set")
+        (row,) = other.submit(VerifyJob((point,)).run).result()
+    assert isinstance(row, SpotCheck)
+    _require(row.passed, row.reason)
+    _require(row.excerpts > 0, "it can code none of the clips of the embedded set")
 
 
 def signal_for(codec: Codec, duration_s: float, *, seed: int = 0) -> Audio:
     """Noise with a slow envelope and a falling spectrum, at a codec's rate and channels."""
     rate_hz, rng = codec.spec.rate_hz or _ANY_RATE_HZ, np.random.default_rng(seed)
-    shape = (_channels(codec), round(duration_s * rate_hz))
+    shape = (max(codec.spec.channels or (1,)), round(duration_s * rate_hz))
     white = rng.standard_normal(shape)
     falling = white + 0.1 * np.cumsum(white, axis=1)
     falling -= falling.mean(axis=1, keepdims=True)
@@ -477,8 +450,8 @@ def signal_for(codec: Codec, duration_s: float, *, seed: int = 0) -> Audio:
     return Audio((0.5 * noise / np.abs(noise).max()).astype(np.float32), rate_hz)
 
 
-def _channels(codec: Codec) -> int:
-    return max(codec.spec.channels or (1,))
+def _alike(one: Audio, other: Audio) -> bool:
+    return np.array_equal(one.samples, other.samples)
 
 
 def _require(holds: bool, otherwise: str) -> None:

@@ -1,7 +1,4 @@
-"""Whole runs: begun, gone on with, scored and timed again; every finished row is on disk at once.
-
-`run`, `resume`, `score_again` and `measure_speed` do all of it from a `Request` or a run folder.
-"""
+"""Whole runs: begun, gone on with, scored and timed again; finished rows are on disk at once."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
     CUDA,
@@ -30,21 +28,23 @@ from snacbench.runner.plan import (
     with_weights,
 )
 from snacbench.runner.pool import default_jobs, run_jobs
-from snacbench.runner.schedule import CHECK, STOPPED, Rules, Schedule, work
+from snacbench.runner.schedule import CHECK, STOPPED, Schedule
 from snacbench.runner.scoring import unscored
-from snacbench.runner.speed import SpeedJob, measured
+from snacbench.runner.signal_rules import Rules
 from snacbench.runner.versions import (
     asked,
     check_versions,
     facts_of,
+    gpu,
+    machine,
     make_ready,
+    package_versions,
     scored_too,
     versions_of_codecs,
     versions_of_metrics,
 )
-from snacbench.store.folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.store.ledger import Ledger
-from snacbench.store.provenance import gpu, machine, package_versions
+from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted
@@ -55,39 +55,10 @@ Row = TypeVar("Row", Coded, Score)
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
 _FAILURES_KEPT = 8
-_GONE = "gone"  # a file that can be read again and is cut to segments under other ids
-
-
-@dataclass
-class Tally(Generic[Row]):
-    """How many rows of a kind there are, how many failed, and the first of those."""
-
-    rows: int = 0
-    failed: int = 0
-    first_failed: list[Row] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended: its codings and scores, and which of them failed."""
-
-    coded: Tally[Coded]
-    scores: Tally[Score]
-
-    @property
-    def all_ok(self) -> bool:
-        """Whether no row failed; undefined scores are not failures."""
-        return not self.coded.failed and not self.scores.failed
 
 
 def run(request: Request, *, progress: Progress | None = None) -> RunFolder:
-    """Code a test set through codecs and score what comes out; failures are rows.
-
-    Raises
-    ------
-    UserError
-        If the request is wrong, what it needs is not here, or the run cannot go on.
-    """
+    """Code a test set through codecs and score what comes out; failures are rows."""
     shown = progress or Silent()
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
@@ -108,11 +79,8 @@ def resume(
 ) -> RunFolder:
     """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
 
-    Raises
-    ------
-    UserError
-        If the test set, the weights or what computes codecs and metrics are no longer those that
-        the run began with, or it cannot go on.
+    Raises UserError if the test set, the weights or what computes codecs and metrics are no longer
+    those that the run began with, or it cannot go on.
     """
     shown = progress or Silent()
     plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
@@ -138,7 +106,7 @@ def measure_speed(
 
 def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
-    metrics: Sequence[str] = (),
+    metrics: Sequence[str] | None = (),
     *,
     asr: str | None = None,
     retry_failed: bool = False,
@@ -149,73 +117,42 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     """Score the decodes of a run by metrics that they lack, and enter these in it.
 
     With `retry_failed`, scores by these metrics (none named: by all that the run has) that have
-    failed are made again.
+    failed are made again. `metrics` None stands for those of the run.
 
-    Raises
-    ------
-    UserError
-        If no metric is named or known, one lacks what it needs, or words in the run were heard by
-        another recogniser.
+    Raises UserError if no metric is named or known, one lacks what it needs, or words in the run
+    were heard by another recogniser.
     """
-    if not metrics and not retry_failed:
+    if not metrics and metrics is not None and not retry_failed:
         raise UserError(
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
-    run = folder.run
-    names = list(metrics) or [spec.name for spec in run.metrics]
-    chosen = tuple(
-        m.with_asr(asr or run.request.asr, offline=offline) for m in select_metrics(names)
-    )
-    by_name = bool(metrics or run.request.metrics)
-    score_decodes(
-        folder,
-        chosen,
-        asr=asr or run.request.asr,
-        by_name=by_name,
-        retry_failed=retry_failed,
-        jobs=jobs,
-        progress=progress,
-    )
-    return folder
-
-
-def score_decodes(  # noqa: PLR0913 - keyword-only options of one step
-    folder: RunFolder,
-    metrics: Sequence[Metric],
-    *,
-    asr: str | None = None,
-    by_name: bool = True,
-    retry_failed: bool = False,
-    jobs: int | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """What `score_again` does, by metrics that were chosen already; raises as that."""
-    shown = progress or Silent()
-    make_ready(metrics)
-    run = scored_too(folder.run, metrics, place=str(folder.path))
-    request = run.request
+    shown, run, request = progress or Silent(), folder.run, folder.run.request
+    names = list(metrics or ()) or [spec.name for spec in run.metrics]
+    asr = asr or request.asr
+    chosen = [metric.with_asr(asr, offline=offline) for metric in select_metrics(names)]
+    make_ready(chosen)
+    run = scored_too(run, chosen, place=str(folder.path))
+    by_name = bool(metrics or request.metrics)
     rules = Rules(request.channels, request.reference, asked_by_name=by_name, asr=asr)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
-        names = {metric.spec.name for metric in metrics}
-        retried = take_out_failed_scores(folder, names) if retry_failed else None
-        ledger = Ledger(folder, run.codecs, [metric.spec for metric in metrics])
-        _score_unreadable(ledger, clips)
-        schedule = Schedule(ledger, clips, run.codecs, rules)
-        _carry_out(schedule, ledger, jobs or default_jobs(), shown)
-    if retried:
-        shown.note(retried.in_words(folder))
+        lost = {(row.clip, row.codec) for row in folder.read_not_ok(Coded)}
+
+        def failed(row: Score) -> bool:
+            decoded = (row.clip, row.codec) not in lost
+            return row.status == "failed" and row.metric in names and decoded
+
+        retried = folder.take_out(Score, of=failed) if retry_failed else []
+        ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
+        _carry_out(Schedule(ledger, clips, run.codecs, rules), ledger, clips, jobs, shown)
+    if retry_failed:
+        shown.note(_retried_in_words(folder, retried))
+    return folder
 
 
 def start(plan: Plan, path: Path) -> RunFolder:
-    """Create the run folder of a plan whose weights are on disk.
-
-    Raises
-    ------
-    StoreError
-        If the folder is taken or cannot be written.
-    """
+    """Create the run folder of a plan whose weights are on disk."""
     request = plan.request
     on_gpu = request.device == CUDA
     facts = {
@@ -269,10 +206,8 @@ def execute(
 ) -> None:
     """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
 
-    Raises
-    ------
-    UserError
-        If the run cannot go on: the disk is full, weights are damaged, the folder is in use.
+    Raises UserError if the run cannot go on: the disk is full, weights are damaged, the folder is
+    in use.
     """
     request, shown = plan.request, progress or Silent()
     rules = Rules(
@@ -286,7 +221,7 @@ def execute(
     )
     clips = {clip.id: clip for clip in plan.test_set.clips}
     with folder.locked():
-        retried = take_out_failed(folder, plan.test_set) if retry_failed else None
+        retried = _take_out_failed(folder, plan.test_set) if retry_failed else []
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
@@ -295,25 +230,35 @@ def execute(
             for codec in plan.codecs
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
-        _score_unreadable(ledger, clips)
         schedule = Schedule(ledger, clips, specs, rules, plan.codecs)
-        _carry_out(schedule, ledger, request.jobs or default_jobs(), shown)
+        _carry_out(schedule, ledger, clips, request.jobs, shown)
         done = {row.codec for row in folder.read(Speed)}
         _measure_speeds(plan, folder, shown, budget_s=request.speed_budget_s, without=done)
-    if retried:
-        shown.note(retried.in_words(folder))
+    if retry_failed:
+        shown.note(_retried_in_words(folder, retried))
 
 
-def _carry_out(schedule: Schedule, ledger: Ledger, workers: int, progress: Progress) -> None:
+def _carry_out(
+    schedule: Schedule,
+    ledger: Ledger,
+    clips: Collection[str],
+    workers: int | None,
+    progress: Progress,
+) -> None:
     """Run the jobs; what comes of each is on disk before the next is looked at."""
+    for clip in [clip for clip in ledger.clips() if clip not in clips]:
+        ledger.append(  # a file that could not be read is no reference either
+            score
+            for coded, metrics in ledger.unscored(clip)
+            for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
+        )
     for stage, steps in schedule.steps.items():
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
-    lanes = {CPU: workers, CUDA: 1, CHECK: 1}
+    lanes = {CPU: workers or default_jobs(), CUDA: 1, CHECK: 1}
     log = ledger.folder.path / "workers.log"
-    for job, rows in run_jobs(work, schedule, lanes=lanes, log=log):
-        ledger.append(schedule.rows_to_keep(job, rows))
+    for job, rows in run_jobs(schedule.next, lanes=lanes, log=log):
         stage, steps = schedule.done(job, rows)
         failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
         progress.step(stage, steps, failed=failed)
@@ -342,21 +287,35 @@ def _measure_speeds(
         progress.step(MEASURE_SPEED, failed=bool(row.reason))
 
 
-def _score_unreadable(ledger: Ledger, clips: Mapping[str, Clip]) -> None:
-    """Clips whose file could not be read have no reference: their scores fail at once."""
-    for clip in [clip for clip in ledger.clips() if clip not in clips]:
-        ledger.append(
-            score
-            for coded, metrics in ledger.unscored(clip)
-            for score in unscored(coded, metrics, f"not decoded: {coded.reason}")
-        )
+# ------------------------------------------------------------------------------- how a run ended
+
+
+@dataclass
+class Tally(Generic[Row]):
+    """How many rows of a kind there are, how many failed, and the first of those."""
+
+    rows: int = 0
+    failed: int = 0
+    first_failed: list[Row] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its codings and scores, and which of them failed."""
+
+    coded: Tally[Coded]
+    scores: Tally[Score]
+
+    @property
+    def all_ok(self) -> bool:
+        """Whether no row failed; undefined scores are not failures."""
+        return not self.coded.failed and not self.scores.failed
 
 
 def outcome_of(folder: RunFolder) -> Outcome:
     """Which rows of a run failed; a coding that failed stands for its scores."""
     coded, scores = Tally[Coded](), Tally[Score]()
-    lost: set[tuple[str, str]] = set()
-    stopped: set[str] = set()
+    lost, stopped = set[tuple[str, str]](), set[str]()
     for row in folder.read(Coded):
         coded.rows += 1
         if row.status == "failed":
@@ -397,11 +356,8 @@ def resumed_plan(
 ) -> Plan:
     """The plan of an existing run, its weights on disk and those that it began with.
 
-    Raises
-    ------
-    StoreError
-        If the run was merged or made from files, or the test set, the weights or what computes
-        codecs and metrics are no longer those that it began with.
+    Raises StoreError if the run was merged or made from files, or the test set, the weights or what
+    computes codecs and metrics are no longer those that it began with.
     """
     path, run = folder.path, folder.run
     if run.request.merged or run.request.outside:
@@ -411,7 +367,7 @@ def resumed_plan(
         )
     plan = make_plan(replace(run.request, offline=offline), progress)
     same = plan.test_set.sha256 == run.set_sha256
-    if not same and not (retry_failed and readable_again(folder, plan.test_set)):
+    if not same and not (retry_failed and _readable_again(folder, plan.test_set)):
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )
@@ -420,17 +376,16 @@ def resumed_plan(
     now = [(codec.spec.name, codec.spec.weights.sha256) for codec in plan.codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
-    models = {codec.spec.model: codec.model for codec in plan.codecs}
     check_versions(
         run,
-        codecs=versions_of_codecs(models),
+        codecs=versions_of_codecs({codec.spec.model: codec.model for codec in plan.codecs}),
         metrics=versions_of_metrics(plan.metrics),
         place=str(path),
     )
     return replace(plan, decision="")
 
 
-def readable_again(folder: RunFolder, now: TestSet) -> bool:
+def _readable_again(folder: RunFolder, now: TestSet) -> bool:
     """Whether a test set is the run's but for files that could not be read when the run began."""
 
     def samples(clip: Clip) -> tuple[str, str, int, int]:
@@ -445,39 +400,10 @@ def readable_again(folder: RunFolder, now: TestSet) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class Retried:
-    """The codings (clip, codec) and scores (clip, codec, metric) that had failed."""
-
-    coded: frozenset[tuple[str, str]]
-    scores: frozenset[tuple[str, str, str]]
-
-    def in_words(self, folder: RunFolder) -> str:
-        """How many were tried again, how many are ok now, and how many have failed again."""
-        coded = {(r.clip, r.codec): r.status for r in folder.read(Coded)}
-        scores = {(r.clip, r.codec, r.metric): r.status for r in folder.read(Score)}
-        said = []
-        for what, statuses in (
-            ("coding", [coded.get(key, _GONE) for key in self.coded]),
-            ("score", [scores.get(key, _GONE) for key in self.scores]),
-        ):
-            if statuses:
-                failed = statuses.count("failed")
-                again = f", {failed} failed again" if failed else ""
-                ok = statuses.count("ok")
-                said.append(f"{counted(len(statuses), what)}, {ok} of them now ok{again}")
-        return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"
-
-
-def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
+def _take_out_failed(folder: RunFolder, test_set: TestSet) -> list[Coded | Score]:
     """Take every failed row out of a run that is locked, and what was found of codecs that failed.
 
     Files of the test set that can be read again become clips of the run.
-
-    Raises
-    ------
-    StoreError
-        If the run cannot be written.
     """
     if folder.run.set_sha256 != test_set.sha256:
         folder.replace(Clip, test_set.clips, of=lambda clip: True)
@@ -487,30 +413,25 @@ def take_out_failed(folder: RunFolder, test_set: TestSet) -> Retried:
     folder.take_out(SpotCheck, of=lambda row: not row.passed)
     work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
     folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
-    coded = folder.take_out(Coded, of=lambda row: row.status == "failed")
-    return _retried(coded, scores)
+    return [*folder.take_out(Coded, of=lambda row: row.status == "failed"), *scores]
 
 
-def take_out_failed_scores(folder: RunFolder, metrics: Collection[str]) -> Retried:
-    """Take failed scores by these metrics out of a run that is locked, where a decode is there.
+def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
+    """How many rows were tried again, how many are ok now, and how many have failed again."""
 
-    Raises
-    ------
-    StoreError
-        If the run cannot be written.
-    """
-    lost = {(row.clip, row.codec) for row in folder.read_not_ok(Coded)}
-    scores = folder.take_out(
-        Score,
-        of=lambda row: (
-            row.status == "failed" and row.metric in metrics and (row.clip, row.codec) not in lost
-        ),
-    )
-    return _retried([], scores)
+    def of(row: Coded | Score) -> tuple[str, ...]:
+        return (row.clip, row.codec, row.metric if isinstance(row, Score) else "")
 
-
-def _retried(coded: Collection[Coded], scores: Collection[Score]) -> Retried:
-    return Retried(
-        frozenset((row.clip, row.codec) for row in coded),
-        frozenset((row.clip, row.codec, row.metric) for row in scores),
-    )
+    said = []
+    kinds: tuple[tuple[type[Coded | Score], str], ...] = ((Coded, "coding"), (Score, "score"))
+    for kind, what in kinds:
+        if tried := {of(row) for row in retried if isinstance(row, kind)}:
+            # A file that can be read again and is cut to segments has others in its place.
+            now = {of(row): row.status for row in folder.read(kind)}
+            statuses = [now.get(one) for one in tried]
+            failed = statuses.count("failed")
+            again = f", {failed} failed again" if failed else ""
+            said.append(
+                f"{counted(len(tried), what)}, {statuses.count('ok')} of them now ok{again}"
+            )
+    return f"retried: {'; '.join(said)}" if said else "nothing had failed: nothing was retried"

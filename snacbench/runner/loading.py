@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from snacbench.runner.plan import CUDA, TORCH, PlannedCodec
@@ -14,7 +15,6 @@ from snacbench.selectors import model_named
 from snacbench.types import Audio, Codec, CodecSpec, Encoded
 
 MAX_BATCH = 32  # minutes of audio: enough to keep a GPU busy
-_SHARE_OF_FREE = 0.8  # the rest is for what the estimate misses, and for fragmentation
 
 
 @runtime_checkable
@@ -47,106 +47,22 @@ class AdjustableCodec(Protocol):
         """The codec at another operating point of its model."""
 
 
-class DeviceMemory:
-    """A device's memory; the computer's own is not measured, and taken as enough."""
-
-    def free_bytes(self) -> float:
-        """Bytes that a batch could take now."""
-        return math.inf
-
-    def begin(self) -> None:
-        """Watch from here for the most that is taken."""
-
-    def taken_bytes(self) -> float:
-        """The most that was taken since `begin`, beyond what was taken then."""
-        return 0.0
-
-    def release(self) -> None:
-        """Give back what is not in use."""
-
-
-class CudaMemory(DeviceMemory):
-    """The GPU's memory, as PyTorch's allocator keeps it."""
-
-    def __init__(self) -> None:
-        import torch
-
-        self._cuda, self._at_begin = torch.cuda, 0
-
-    def free_bytes(self) -> float:
-        """What the GPU has left and what the allocator holds in reserve."""
-        free, _ = self._cuda.mem_get_info()
-        return float(free + self._cuda.memory_reserved() - self._cuda.memory_allocated())
-
-    def begin(self) -> None:
-        """Watch from here for the most that is taken."""
-        self._cuda.reset_peak_memory_stats()
-        self._at_begin = self._cuda.memory_allocated()
-
-    def taken_bytes(self) -> float:
-        """The most that was taken since `begin`, beyond what was taken then."""
-        return float(self._cuda.max_memory_allocated() - self._at_begin)
-
-    def release(self) -> None:
-        """Give back what is not in use."""
-        self._cuda.empty_cache()
-
-
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a call failed for want of the device's memory.
-
-    By name, so that who never loaded PyTorch need not load it to be told no.
-    """
+    """Whether a call failed for want of the device's memory; by name, without loading PyTorch."""
     return type(error).__name__ == "OutOfMemoryError" or "CUDA out of memory" in str(error)
-
-
-@dataclass
-class BatchLimit:
-    """Batch sizes for one codec, from the memory that its earlier calls took.
-
-    Memory is taken as proportional to the number of samples in a batch, padding included.
-    """
-
-    memory: DeviceMemory
-    bytes_per_sample: float | None = None
-    most_samples: float = math.inf
-
-    def size(self, padded_length: int, asked: int | None) -> int:
-        """Signals of a length in the next batch: `asked`, or as many as will probably fit.
-
-        One, as long as nothing is known; never as many as have failed before.
-        """
-        if asked is not None:
-            wanted = float(asked)
-        elif self.bytes_per_sample is None:
-            wanted = 1.0
-        else:
-            each_bytes = max(self.bytes_per_sample * padded_length, 1.0)
-            wanted = min(_SHARE_OF_FREE * self.memory.free_bytes() / each_bytes, MAX_BATCH)
-        return max(1, int(min(wanted, self.most_samples / padded_length)))
-
-    def learn(self, samples: int) -> None:
-        """A batch of so many samples has succeeded since `memory.begin`."""
-        self.bytes_per_sample = self.memory.taken_bytes() / samples
-
-    def failed(self, samples: int) -> None:
-        """A batch of so many samples did not fit: the next ones have half of them at most."""
-        self.most_samples = min(self.most_samples, samples / 2)
-        self.memory.release()
 
 
 @dataclass(eq=False)
 class LoadedCodec:
-    """A codec in memory, how it computes, and what is known of the memory it takes."""
+    """A codec in memory, how it computes, and how much fits into its device at once.
+
+    `most_samples` bounds a batch, padding included, once one was too large.
+    """
 
     codec: Codec
     planned: PlannedCodec
     on_torch: bool = False
-    warm: bool = False
-    limit: BatchLimit = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.limit = BatchLimit(CudaMemory() if self.on_gpu else DeviceMemory())
+    most_samples: float = math.inf
 
     @property
     def on_gpu(self) -> bool:
@@ -169,6 +85,25 @@ class LoadedCodec:
         with torch.autocast(device, dtype=reduced) if reduced else nullcontext():
             yield
 
+    def batch_size(self, padded_length: int, asked: int | None) -> int:
+        """Signals of a length in the next batch: as many as asked for, or as may fit."""
+        return max(1, int(min(asked or MAX_BATCH, self.most_samples / padded_length)))
+
+    def was_too_large(self, samples: int) -> None:
+        """A batch of so many samples did not fit: the next ones have half of them at most."""
+        self.most_samples = min(self.most_samples, samples / 2)
+        _free(on_gpu=self.on_gpu)
+
+    def encode(self, signals: Sequence[Audio]) -> list[Encoded]:
+        """What signals are encoded to, one after another."""
+        with self.computing():
+            return [self.codec.encode(signal) for signal in signals]
+
+    def decode(self, parts: Sequence[Encoded], *, seed: int) -> list[Audio]:
+        """What parts are decoded to, part i with `seed` + i."""
+        with self.computing():
+            return [self.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
+
     def adjust(self, wanted: PlannedCodec) -> bool:
         """Become the codec of another plan, if that takes no other network."""
         if wanted == self.planned:
@@ -182,28 +117,27 @@ class LoadedCodec:
         return True
 
 
-class _Held:
-    """Models go one after another to bound memory."""
+def now(loaded: LoadedCodec) -> float:
+    """Wall-clock seconds; on a GPU, once it has finished what was asked of it."""
+    if loaded.on_gpu:
+        import torch
 
-    loaded: LoadedCodec | None = None
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+_held: list[LoadedCodec] = []  # one at most: models go one after another to bound memory
 
 
 def load(planned: PlannedCodec) -> LoadedCodec:
     """A codec, kept until another one is asked for.
 
     A network that works at several operating points is loaded once for all of them.
-
-    Raises
-    ------
-    UserError
-        If its weights are damaged or do not fit.
     """
-    held = _Held.loaded
-    if held is not None and held.adjust(planned):
-        return held
-    unload()
-    _Held.loaded = opened(planned)
-    return _Held.loaded
+    if not (_held and _held[0].adjust(planned)):
+        unload()
+        _held.append(opened(planned))
+    return _held[0]
 
 
 def opened(planned: PlannedCodec) -> LoadedCodec:
@@ -220,9 +154,15 @@ def opened(planned: PlannedCodec) -> LoadedCodec:
 
 def unload() -> None:
     """Free the memory of the codec that is held, on its device too."""
-    held, _Held.loaded = _Held.loaded, None
-    if held is not None:
-        memory = held.limit.memory
-        del held
-        gc.collect()
-        memory.release()
+    while _held:
+        on_gpu = _held.pop().on_gpu
+        _free(on_gpu=on_gpu)
+
+
+def _free(*, on_gpu: bool) -> None:
+    """Give memory back that is not in use."""
+    gc.collect()
+    if on_gpu:
+        import torch
+
+        torch.cuda.empty_cache()

@@ -20,11 +20,11 @@ from snacbench.files import sha256_of_file
 from snacbench.plugins import codec_families, codec_models, select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
-from snacbench.rows import Calibration, Coded
+from snacbench.rows import Coded
 from snacbench.runner.calibrate import residual_delay
-from snacbench.runner.engine import RUNS, describe_run, score_decodes
-from snacbench.runner.signals import kept_band_hz, source_signal
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.runner.engine import RUNS, describe_run, score_again
+from snacbench.runner.signal_rules import kept_band_hz, source_signal
+from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
 from snacbench.testsets.testset import counted, make_clip, make_set, some_of
@@ -44,16 +44,13 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
     `request.data` holds the references, `request.outside` the decodes. What was found of their
     delay and length is told to `progress` as notes.
 
-    Raises
-    ------
-    UserError
-        As `import_decodes` and `engine.score_again`.
+    Raises UserError as `import_decodes` and `engine.score_again`.
     """
     shown = progress or Silent()
-    metrics = tuple(
+    metrics = [
         metric.with_asr(request.asr, offline=request.offline)
         for metric in select_metrics(request.metrics)
-    )
+    ]
     target = request.out or new_folder(RUNS, "-files")
     try:
         folder = import_decodes(request, metrics, target)
@@ -61,22 +58,6 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
         with suppress(OSError):  # it holds something, or was never made
             target.rmdir()
         raise
-    for label, text in facts_found(folder).items():
-        shown.note(f"{label}  {text}")
-    score_decodes(
-        folder,
-        metrics,
-        asr=request.asr,
-        by_name=bool(request.metrics),
-        jobs=request.jobs,
-        progress=shown,
-    )
-    return folder
-
-
-def facts_found(folder: RunFolder) -> Mapping[str, str]:
-    """What was found of the delay, the length and the names of files, label by label."""
-    facts = folder.run.facts
     rows = [row for row in folder.read(Coded) if row.status == "ok"]
     changed = [by for row in rows if (by := abs(row.fitted_s or 0.0)) >= _ROUNDING_S]
     length = "as the references"
@@ -85,8 +66,12 @@ def facts_found(folder: RunFolder) -> Mapping[str, str]:
             f"{len(changed)} of {len(rows)} files cut or filled up at the end, by up to "
             f"{max(changed) * MS_PER_S:.1f} ms"
         )
+    facts = folder.run.facts
     found = {"delay": facts["delay"], "length": length, "files": facts.get("test set", "")}
-    return {label: text for label, text in found.items() if text}
+    for label, text in found.items():
+        if text:
+            shown.note(f"{label}  {text}")
+    return score_again(folder, None, jobs=request.jobs, offline=request.offline, progress=shown)
 
 
 def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) -> RunFolder:
@@ -96,12 +81,8 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
     Files that are longer or shorter than their reference by up to 0.1 s, and by a quarter of it at
     most, are cut or filled up with zeros at the end; others stay as they are.
 
-    Raises
-    ------
-    UserError
-        If the codec's name is taken by one of snacbench's own, or the rate is not positive.
-    TestSetError
-        If the two sides cannot be matched.
+    Raises UserError if the codec's name is taken by one of snacbench's own, or the rate is not
+    positive. Raises TestSetError if the two sides cannot be matched.
     """
     outside = request.outside
     assert outside is not None
@@ -124,7 +105,13 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
     )
     found = residual_delay(spec.name, _signals(references, pairs))
     removed_s = found.delay_s if outside.align else 0.0
-    facts = {"delay": _in_words(found, aligned=outside.align)}
+    said = "not found: the files do not agree on one within 0.5 s"
+    said += "; nothing was taken away" if outside.align else ""
+    if found.found:
+        said = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
+        said += ", with inverted polarity" if found.inverted else ""
+        said += "; taken away from all files" if removed_s else ""
+    facts = {"delay": said}
     if references.notes:
         facts["test set"] = "; ".join(references.notes)
     run = describe_run(replace(request, out=None), references, (spec,), metrics, facts)
@@ -145,20 +132,17 @@ def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str
     reference, degraded = Path(request.data), outside.degraded
     if not degraded.exists():
         raise TestSetError(f"--degraded {degraded}: no such file or folder")
-    if reference.is_file() and reference.suffix.lower() != ".csv":
-        if not degraded.is_file():
-            raise TestSetError(
-                f"--reference is a file and --degraded {degraded} is not; give two files "
-                "or two folders"
-            )
+    one_file = reference.is_file() and reference.suffix.lower() != ".csv"
+    if one_file != degraded.is_file():
+        kinds = ("a file", "not") if one_file else ("a set", "a file")
+        raise TestSetError(
+            f"--reference is {kinds[0]} and --degraded {degraded} is {kinds[1]}; give two files or "
+            "two folders"
+        )
+    if one_file:
         clip_id = f"files/{reference.stem}"
         clip = make_clip(clip_id, reference.resolve(), domain=request.domain)
         return make_set("files", [clip], origin=str(reference)), {clip_id: degraded}
-    if not degraded.is_dir():
-        raise TestSetError(
-            f"--degraded {degraded} is a file and --reference is a set; give two files or "
-            "two folders"
-        )
     references = open_test_set(str(reference), domain=request.domain)
     if reference.is_dir():
         files = [c.path for c in references.clips] + [c.path for c in references.broken]
@@ -203,18 +187,34 @@ def _by_name(option: str, root: Path, paths: Sequence[Path]) -> dict[str, Path]:
 def _import(
     folder: RunFolder, clip: Clip, path: Path | None, spec: CodecSpec, removed_s: float
 ) -> Coded:
+    """Read a decode, take away the delay, fit its length, and write it into the run.
+
+    The tolerance of the length is for the file as it was or as it is now: a late one may have kept
+    its length, or its end.
+    """
     row = Coded(clip.id, spec.name, "failed", "", clip.domain, clip.duration_s)
     if path is None:
         return replace(row, reason="no degraded file of that name")
     target = folder.decoded_path(clip.id, spec.name)
     try:
         source, given = source_signal(read_clip(clip), "mono"), read(path)
-        read_as = downmix(limited(given))
-        band_hz = kept_band_hz(spec, read_as.rate_hz)
-        if missing := missing_sound(reference=source, degraded=read_as, band_hz=band_hz):
+        audio = downmix(limited(given))
+        rate_hz = audio.rate_hz
+        band_hz = kept_band_hz(spec, rate_hz)
+        if missing := missing_sound(reference=source, degraded=audio, band_hz=band_hz):
             raise CodecError(missing)
-        degraded, fitted_s = _fitted(read_as, clip, round(removed_s * read_as.rate_hz))
-        clipped = beyond_full_scale(given) + write_flac(target, degraded)
+        removed, length = (
+            round(removed_s * rate_hz),
+            num_samples_at(clip.num_samples, clip.rate_hz, rate_hz),
+        )
+        now = audio.num_samples - removed
+        tolerance_s = min(_LENGTH_TOLERANCE_S, _LENGTH_TOLERANCE_PART * clip.duration_s)
+        if min(abs(now - length), abs(audio.num_samples - length)) > tolerance_s * rate_hz:
+            length = max(now, 1)
+        front = [(0, 0), (max(0, -removed), 0)]
+        shifted = np.pad(audio.samples[:, max(0, removed) :], front)
+        fitted = Audio(np.ascontiguousarray(fit_length(shifted, length)), rate_hz)
+        clipped = beyond_full_scale(given) + write_flac(target, fitted)
     except ClipError as error:
         return replace(row, reason=str(error))
     return replace(
@@ -222,43 +222,15 @@ def _import(
         status="ok",
         decoded=target.relative_to(folder.path).as_posix(),
         decoded_sha256=sha256_of_file(target),
-        decoded_rate_hz=degraded.rate_hz,
+        decoded_rate_hz=rate_hz,
         channel_mode="decoded elsewhere",
         clipped_samples=clipped,
         removed_delay_s=removed_s or None,
-        fitted_s=fitted_s or None,
+        fitted_s=(length - now) / rate_hz or None,
     )
 
 
-def _fitted(degraded: Audio, clip: Clip, removed: int) -> tuple[Audio, float]:
-    """A decode `removed` samples earlier and as long as its clip, and how much was added, in s.
-
-    The tolerance is for the file as it was or as it is now: a late one may have kept its length, or
-    its end.
-    """
-    length = num_samples_at(clip.num_samples, clip.rate_hz, degraded.rate_hz)
-    now = degraded.num_samples - removed
-    tolerance_s = min(_LENGTH_TOLERANCE_S, _LENGTH_TOLERANCE_PART * clip.duration_s)
-    difference = min(abs(now - length), abs(degraded.num_samples - length))
-    if difference > tolerance_s * degraded.rate_hz:
-        length = max(now, 1)
-    samples = degraded.samples
-    shifted = samples[:, removed:] if removed > 0 else np.pad(samples, [(0, 0), (-removed, 0)])
-    fitted = np.ascontiguousarray(fit_length(shifted, length))
-    return Audio(fitted, degraded.rate_hz), (length - now) / degraded.rate_hz
-
-
-def _in_words(found: Calibration, *, aligned: bool) -> str:
-    if not found.found:
-        left = "; nothing was taken away" if aligned else ""
-        return f"not found: the files do not agree on one within 0.5 s{left}"
-    text = f"{lateness(found.delay_s)} in {found.agreement:.0%} of the files looked at"
-    if found.inverted:
-        text += ", with inverted polarity"
-    return text + ("; taken away from all files" if aligned and found.delay_s else "")
-
-
-def _signals(references: TestSet, pairs: dict[str, Path]) -> Iterator[tuple[Audio, Audio]]:
+def _signals(references: TestSet, pairs: Mapping[str, Path]) -> Iterator[tuple[Audio, Audio]]:
     """Some files with their references, at each file's own rate.
 
     They are chosen by hash, so that another clip in the set changes one of them at most.

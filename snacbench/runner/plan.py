@@ -15,7 +15,7 @@ from snacbench.errors import MissingPackage, TestSetError, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
 from snacbench.plugins import refused, select_metrics
-from snacbench.progress import FileProgress, Progress, Silent
+from snacbench.progress import Progress, Silent
 from snacbench.request import Precision, Request
 from snacbench.runner.versions import make_ready
 from snacbench.selectors import family_models, model_named, select, with_absolute_paths
@@ -72,21 +72,13 @@ class Plan:
     policy: WeightsPolicy
     decision: str
 
-    @property
-    def pairs(self) -> int:
-        """Number of clips times operating points."""
-        return (len(self.test_set.clips) + len(self.test_set.broken)) * len(self.codecs)
-
 
 def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     """Decide everything that can be decided before a run; nothing is downloaded yet.
 
     `progress` is shown while the files of a test set are read for the first time.
 
-    Raises
-    ------
-    UserError
-        If a name, a rate, a folder or the test set is wrong, or a package is missing.
+    Raises UserError if a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request)
     metrics = tuple(
@@ -102,7 +94,16 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         limit=request.limit,
     )
     choice.check()
-    _check_device(request)
+    if request.device == CPU and request.precision in ("tf32", "fp16"):
+        raise UserError(
+            f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
+            "the CPU"
+        )
+    if request.device == CUDA:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
     test_set = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
@@ -114,11 +115,6 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
 
     Only PyTorch's codecs take a device, a precision and batches; on the CPU, where batches gain
     nothing, the default is one clip at a time.
-
-    Raises
-    ------
-    UserError
-        If a name, a rate or a folder is wrong.
     """
     policy, decision = decide(
         parse_policy(request.weights, offline=request.offline), family_models(request.codecs)
@@ -140,12 +136,8 @@ def _selected(request: Request, policy: WeightsPolicy) -> tuple[tuple[CodecModel
 def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     """The plan with every model's weights on disk, downloaded if need be, and metrics ready.
 
-    Raises
-    ------
-    WeightsUnavailable, WeightsMismatch
-        If weights cannot be had, or are not what they should be.
-    UserError
-        If a metric lacks what it needs.
+    Raises WeightsUnavailable, WeightsMismatch if weights cannot be had, or are not what they should
+    be. Raises UserError if a metric lacks what it needs.
     """
     make_ready(plan.metrics)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
@@ -159,7 +151,7 @@ def locate_all(
     A local file that differs from its pinned digest is some other model: its results must not
     appear under the published name, so ``-local`` is added to it.
     """
-    shown = FileProgress(progress or Silent())
+    shown = progress or Silent()
     selectors = dict.fromkeys(codec.selector for codec in codecs)
     weights = {name: locate(model_named(name), policy, shown) for name in selectors}
     located = []
@@ -177,13 +169,7 @@ def locate_all(
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
-    """Refuse what cannot be computed for want of a package.
-
-    Raises
-    ------
-    MissingPackage
-        Names the first one.
-    """
+    """Refuse what cannot be computed for want of a package."""
     needs: dict[str, str] = {}
     for codec in codecs:
         needs.update(dict.fromkeys(codec.model.requires, codec.model.name))
@@ -198,19 +184,6 @@ def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = (
                 f"{name} needs the Python package {package!r}, which is not installed; {extra}"
                 "'snacbench check' lists what is missing"
             )
-
-
-def _check_device(request: Request) -> None:
-    if request.device == CPU and request.precision in ("tf32", "fp16"):
-        raise UserError(
-            f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
-            "the CPU"
-        )
-    if request.device == CUDA:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
 
 
 def missing(request: Request) -> list[str]:
@@ -246,17 +219,30 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     models = {codec.model.name: codec.model for codec in plan.codecs}
     weights = (f"{name}: {state_of(model, plan.policy)}" for name, model in models.items())
     rates_hz = [codec.spec.rate_hz for codec in plan.codecs]
+    to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
     truncated = ", ".join(codec.spec.name for codec in plan.codecs if codec.spec.truncated)
     reduced = PRECISION_TEXTS[request.precision] if request.precision != "fp32" else ""
+    recipe, recipe_name = request.from_recipe, ""
+    if recipe is not None:
+        changed = ", ".join(f"--{name.replace('_', '-')}" for name in recipe.overridden)
+        recipe_name = recipe.name + (f", changed by {changed}" if changed else "")
+    unknown, skipped = sum(clip.domain == "unknown" for clip in test_set.clips), ""
+    metrics = [m.spec for m in plan.metrics if "unknown" not in m.spec.domains]
+    if unknown and metrics and not request.metrics:  # metrics named are computed anyway
+        skipped = (
+            f"{', '.join(m.name for m in metrics)} on {unknown} clips of unknown domain, being for "
+            f"{' or '.join(metrics[0].domains)}: say what the clips are with --domain "
+            f"{metrics[0].domains[0]}"
+        )
     lines = {
-        "recipe": _recipe_in_words(request),
+        "recipe": recipe_name,
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
         "codecs": ", ".join(codec.spec.name for codec in plan.codecs),
         "weights": "; ".join(weights),
         "decision": plan.decision,
         "metrics": ", ".join(metric.spec.name for metric in plan.metrics),
-        "to do": f"{plan.pairs} clips to code, "
+        "to do": f"{to_code} clips to code, "
         f"{test_set.duration_s * len(plan.codecs) / 3600:.2f} h of audio",
         "channels": f"{request.channels}; reference: {request.reference}",
         "seed, device": f"{request.seed}, {request.device}",
@@ -271,32 +257,11 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "missing": "; ".join(test_set.missing),
         "notes": "; ".join(test_set.notes),
         "warnings": "; ".join(warnings_of(test_set.clips, codec_rates_hz=rates_hz)),
-        "skipped": _skipped(plan),
+        "skipped": skipped,
         "unreadable": unreadable(test_set),
         "truncated": truncated and f"{truncated}: not known to be trained to be cut to this depth",
     }
     return {label: text for label, text in lines.items() if text}
-
-
-def _skipped(plan: Plan) -> str:
-    """Metrics that will not see clips of unknown domain, and what to do; empty without any."""
-    unknown = sum(clip.domain == "unknown" for clip in plan.test_set.clips)
-    metrics = [m.spec for m in plan.metrics if "unknown" not in m.spec.domains]
-    if not unknown or not metrics or plan.request.metrics:  # metrics named are computed anyway
-        return ""
-    names, domains = ", ".join(m.name for m in metrics), " or ".join(metrics[0].domains)
-    return (
-        f"{names} on {unknown} clips of unknown domain, being for {domains}: say what the clips "
-        f"are with --domain {metrics[0].domains[0]}"
-    )
-
-
-def _recipe_in_words(request: Request) -> str:
-    if request.from_recipe is None:
-        return ""
-    changed = (f"--{name.replace('_', '-')}" for name in request.from_recipe.overridden)
-    told = ", ".join(changed)
-    return request.from_recipe.name + (f", changed by {told}" if told else "")
 
 
 def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:

@@ -20,14 +20,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any
 
 from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
-Job = TypeVar("Job")
-Result = TypeVar("Result")
-Result_co = TypeVar("Result_co", covariant=True)
+Rows = list[object]
 
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
@@ -36,20 +34,20 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
-class Source(Protocol[Job, Result_co]):
-    """Where jobs come from: each result that was taken may make others ready."""
+class Job:
+    """What a worker does at once; it is sent there by value."""
 
-    def next(self, lane: str) -> Job | None:
-        """A job for a worker of this lane; None if none is ready now.
+    def run(self) -> Rows:
+        """Do it, in the worker; a UserError ends the run."""
+        raise NotImplementedError
 
-        When no job is running and none is ready in any lane, the work is done.
-        """
+    def apart(self) -> Sequence[Job]:
+        """The parts in which it is tried again after its worker has died."""
+        return [self]
 
-    def apart(self, job: Job) -> Sequence[Job]:
-        """The parts in which a job is tried again after its worker has died."""
-
-    def lost(self, job: Job, reason: str) -> Result_co:
-        """The result of a part during which a worker died again."""
+    def lost(self, reason: str) -> Rows:
+        """What comes of it if a worker dies again."""
+        raise NotImplementedError
 
 
 def default_jobs() -> int:
@@ -57,17 +55,8 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-@dataclass(frozen=True)
-class _Answer(Generic[Result]):
-    """What came of a job: its result, or the exception that it ended with."""
-
-    value: Result | None
-    error: Exception | None = None
-    trace: str = ""
-
-
 @dataclass(eq=False)
-class _Worker(Generic[Job]):
+class _Worker:
     """A process of a lane, and the job that it is at."""
 
     process: ForkServerProcess
@@ -77,20 +66,17 @@ class _Worker(Generic[Job]):
 
 
 def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
-    work: Callable[[Job], Result],
-    source: Source[Job, Result],
-    *,
-    lanes: Mapping[str, int],
-    log: Path,
-) -> Iterator[tuple[Job, Result]]:
+    ready: Callable[[str], Job | None], *, lanes: Mapping[str, int], log: Path
+) -> Iterator[tuple[Job, Rows]]:
     """Run jobs in worker processes and yield each with its result, in no fixed order.
 
-    `lanes` names the kinds of workers and how many there are of each; a worker starts when there
-    is a first job for it. A job whose worker dies (out of memory, a crash in native code) is
-    tried again, in its parts and when nothing else runs. An exception from `work` is raised here
-    and ends everything. What libraries print in the workers goes to `log`.
+    `lanes` names the kinds of workers and how many there are of each. `ready` gives a job for a
+    lane, or None if there is none now; when none is running either, the work is done. A job whose
+    worker dies (out of memory, a crash in native code) is tried again in its parts, when nothing
+    else runs. An exception from a job is raised here and ends everything. What libraries print in
+    the workers goes to `log`.
     """
-    workers: list[_Worker[Job]] = []
+    workers: list[_Worker] = []
     retry_queue: deque[tuple[str, Job]] = deque()
     retried: Job | None = None
 
@@ -98,7 +84,7 @@ def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
         free = (w for w in workers if w.lane == lane and w.job is None)
         worker = next(free, None)
         if worker is None:
-            workers.append(worker := _started(work, lane, log))
+            workers.append(worker := _started(lane, log))
         worker.job = job
         with suppress(BrokenPipeError):  # it has died meanwhile, which is seen below
             worker.pipe.send(job)
@@ -107,7 +93,7 @@ def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
         """Give every worker that is free, or could be started, a job that is ready."""
         for lane, most in lanes.items():
             while sum(w.lane == lane and w.job is not None for w in workers) < most:
-                if (job := source.next(lane)) is None:
+                if (job := ready(lane)) is None:
                     break
                 give(lane, job)
 
@@ -120,26 +106,26 @@ def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
                 give(lane, retried)
             if not any(worker.job is not None for worker in workers):
                 return
-            for worker in _ready(workers):
+            for worker in _done(workers):
                 job, worker.job = worker.job, None
                 try:
-                    answer: _Answer[Result] = worker.pipe.recv()
+                    result, error, trace = worker.pipe.recv()
                 except (EOFError, ConnectionResetError):
                     workers.remove(worker)
                     worker.process.join()
                     worker.pipe.close()
                     if job is retried and job is not None:
-                        yield job, source.lost(job, DIED_TWICE)
+                        yield job, job.lost(DIED_TWICE)
                     elif job is not None:
-                        retry_queue.extend((worker.lane, part) for part in source.apart(job))
+                        retry_queue.extend((worker.lane, part) for part in job.apart())
                     continue
                 assert job is not None
                 if not retry_queue and job is not retried:
                     occupy()  # first: nobody waits while the result is written
-                if answer.error is not None:
-                    answer.error.add_note(f"in a worker process:\n{answer.trace}")
-                    raise answer.error
-                yield job, answer.value  # type: ignore[misc]
+                if error is not None:
+                    error.add_note(f"in a worker process:\n{trace}")
+                    raise error
+                yield job, result
     finally:
         # On Ctrl-C or an error nobody waits for the clip that a worker is at.
         for worker in workers:
@@ -149,13 +135,13 @@ def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
             worker.pipe.close()
 
 
-def _ready(workers: Sequence[_Worker[Job]]) -> list[_Worker[Job]]:
+def _done(workers: Sequence[_Worker]) -> list[_Worker]:
     """Workers that are done with their jobs, or have died, once there is one."""
     found = wait([worker.pipe for worker in workers])
     return [worker for worker in workers if worker.pipe in found]
 
 
-def _started(work: Callable[[Job], Result], lane: str, log: Path) -> _Worker[Job]:
+def _started(lane: str, log: Path) -> _Worker:
     # Not forked from here: threads and CUDA do not survive it. The process that workers are
     # forked from imports, and computes nothing.
     context = multiprocessing.get_context("forkserver")
@@ -166,7 +152,7 @@ def _started(work: Callable[[Job], Result], lane: str, log: Path) -> _Worker[Job
     try:
         with _environment_of_workers():
             # The process that it is forked from may have begun under another environment.
-            arguments = (work, theirs, log, dict(os.environ))
+            arguments = (theirs, log, dict(os.environ))
             process = context.Process(target=_serve, args=arguments, daemon=True)
             process.start()
     finally:
@@ -197,10 +183,11 @@ def _environment_of_workers() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _serve(
-    work: Callable[[Any], Any], pipe: Connection, log: Path, environment: Mapping[str, str]
-) -> None:
-    """A worker's life: one job after another until the parent ends it."""
+def _serve(pipe: Connection, log: Path, environment: Mapping[str, str]) -> None:
+    """A worker's life: one job after another, until the parent ends it.
+
+    It answers with the result, the exception that the job ended with, and its traceback.
+    """
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -214,12 +201,12 @@ def _serve(
         except EOFError:
             return
         try:
-            answer = _Answer(work(job))
+            answer: tuple[Rows | None, Exception | None, str] = (job.run(), None, "")
         except Exception as error:  # noqa: BLE001 - raised again in the parent
             told = missing_package(error) or error  # now: a traceback is not sent
             try:
                 pickle.loads(pickle.dumps(told))
             except Exception:  # noqa: BLE001 - a class from outside may raise anything here
                 told = RuntimeError(f"{type(error).__name__}: {error}")
-            answer = _Answer(None, told, traceback.format_exc())
+            answer = (None, told, traceback.format_exc())
         pipe.send(answer)

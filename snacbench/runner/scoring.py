@@ -7,9 +7,11 @@ and a benchmark scores the same clip through many codecs.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,26 +29,29 @@ from snacbench.audio.align import (
 from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
+from snacbench.audio.resample import resample
 from snacbench.errors import AudioError, SnacbenchError, Undefined
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
-from snacbench.request import Channels, ReferenceRule
 from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus
-from snacbench.runner.signals import (
+from snacbench.runner.pool import Job, Rows
+from snacbench.runner.signal_rules import (
+    Rules,
     at_rate,
     check_covers,
     for_metric,
     match_length,
-    reference_for,
     source_signal,
 )
-from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec, PreparedMetric
+from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec
 from snacbench.units import lateness
 
 # The wide search needs neither higher frequencies nor finer lags, and other metrics use this rate.
 _SEARCH_RATE_HZ = 16_000
 _AS_GOOD = 0.8
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -64,37 +69,35 @@ class DecodeToScore:
 
 
 @dataclass(frozen=True)
-class ScoringJob:
+class ScoringJob(Job):
     """One clip with every decode of it that lacks a score.
 
-    `asked_by_name` says that the user named the metrics: then one for speech alone is also
-    computed on clips whose domain nobody knows. `measure` asks for the clip's own measures, if
-    its test set does not state them. `asr` names the recogniser of metrics of words.
+    `measure` asks for the clip's own measures, if its test set does not state them.
     """
 
     clip: Clip
     decodes: tuple[DecodeToScore, ...]
-    channels: Channels
-    reference: ReferenceRule
+    rules: Rules
     run_folder: Path
-    asked_by_name: bool
     measure: bool = False
-    asr: str | None = None
 
+    def run(self) -> Rows:
+        """Score every decode; whatever goes wrong becomes a row with its reason."""
+        try:
+            audio = read_clip(self.clip)
+            source = source_signal(audio, self.rules.channels)
+        except SnacbenchError as error:
+            return self.lost(str(error))
+        rows: Rows = [ClipMeasures(self.clip.id, measure(audio))] if self.measure else []
+        made = _Once()
+        for decode in self.decodes:
+            rows += _scored(self, decode, source, made)
+        made.clear()  # errors hold the frames that they passed, which hold the audio
+        return rows
 
-def score_clip(job: ScoringJob) -> list[object]:
-    """Score every decode of a clip; whatever goes wrong becomes a row with its reason."""
-    try:
-        audio = read_clip(job.clip)
-        source = source_signal(audio, job.channels)
-    except SnacbenchError as error:
-        return [row for d in job.decodes for row in unscored(d.coded, d.metrics, str(error))]
-    rows: list[object] = [ClipMeasures(job.clip.id, measure(audio))] if job.measure else []
-    references = _References(source, job.clip.transcript)
-    for decode in job.decodes:
-        rows += _score_decode(job, decode, references)
-    references.errors.clear()  # they hold the frames that they passed, which hold the audio
-    return rows
+    def lost(self, reason: str) -> Rows:
+        """Failed rows of all decodes."""
+        return [row for d in self.decodes for row in unscored(d.coded, d.metrics, reason)]
 
 
 def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[Score]:
@@ -102,76 +105,80 @@ def unscored(coded: Coded, metrics: Iterable[str], reason: str) -> list[Score]:
     return [_row(coded, name, "failed", reason) for name in metrics]
 
 
-class _References:
-    """Prepared references of one clip: each metric sees each reference once."""
+class _Once(dict[tuple[object, ...], Any]):
+    """What all decodes of a clip share: references, parts of them, and metrics prepared for them.
 
-    def __init__(self, source: Audio, transcript: str | None) -> None:
-        self.source, self.transcript = source, transcript
-        self.errors: dict[tuple[str, int], Exception] = {}
-        self._prepared: dict[tuple[str, int], PreparedMetric] = {}
-        self._audio: dict[int, Audio] = {}
-        self._parts: dict[tuple[int, int, bool, int, int], Audio] = {}
+    Keys hold the signal itself, which hashes by identity.
+    """
 
-    def audio_for(self, spec: CodecSpec, rule: ReferenceRule) -> Audio:
-        """The reference signal for a codec; the same object for codecs that share it."""
-        key = 0 if rule == "source" or spec.rate_hz is None else spec.rate_hz
-        if key not in self._audio:
-            self._audio[key] = reference_for(self.source, spec, rule)
-        return self._audio[key]
-
-    def part(self, reference: Audio, spec: MetricSpec, start: int, stop: int) -> Audio:
-        """A stretch of a reference at a metric's rate, the same object for all codecs."""
-        key = (id(reference), spec.rate_hz, spec.mono, start, stop)
-        if key not in self._parts:
-            self._parts[key] = _cut(for_metric(reference, spec), start, stop)
-        return self._parts[key]
-
-    def prepared(self, metric: Metric, reference: Audio) -> PreparedMetric:
-        """The metric's scorer for a reference; an error in preparing it is raised each time."""
-        key = (metric.spec.name, id(reference))
-        if key not in self._prepared and key not in self.errors:
+    def of(self, make: Callable[[], Made], *key: object) -> Made:
+        """What `make` returns; it is called once, and what it raises is raised each time."""
+        if key not in self:
             try:
-                at_its_rate = for_metric(reference, metric.spec)
-                self._prepared[key] = metric.prepared(at_its_rate, self.transcript)
+                self[key] = make()
             except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
-                self.errors[key] = error
-        if key in self.errors:
-            raise self.errors[key]
-        return self._prepared[key]
+                self[key] = error
+        if isinstance(self[key], Exception):
+            raise self[key]  # in no variable, which its own traceback would hold
+        return self[key]  # type: ignore[no-any-return]
 
 
-def _score_decode(
-    job: ScoringJob, decode: DecodeToScore, references: _References
+def _scored(
+    job: ScoringJob, decode: DecodeToScore, source: Audio, made: _Once
 ) -> Iterator[Delay | Score]:
-    coded = decode.coded
+    """Rows of one decode: its delay, and a score by every metric."""
+    coded, rate_hz, rules = decode.coded, decode.spec.rate_hz, job.rules
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
-    applicable = [all_metrics()[n].with_asr(job.asr) for n, reason in reasons.items() if not reason]
+    metrics = [all_metrics()[n].with_asr(rules.asr) for n, reason in reasons.items() if not reason]
     try:
-        degraded = _read_decoded(job.run_folder, coded)
-        reference = references.audio_for(decode.spec, job.reference)
+        if coded.status != "ok" or coded.decoded is None:
+            raise AudioError(f"not decoded: {coded.reason}")
+        path = job.run_folder / coded.decoded
+        degraded = read(path)
+        if sha256_of_file(path) != coded.decoded_sha256:
+            raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
+        reference = source
+        if rules.reference == "codec-input" and rate_hz is not None:
+            reference = made.of(lambda: resample(source, rate_hz), rate_hz)
     except SnacbenchError as error:
-        yield from unscored(coded, [m.spec.name for m in applicable], str(error))
+        yield from unscored(coded, [m.spec.name for m in metrics], str(error))
     else:
         lag = 0
-        if not decode.delay_known or any(metric.spec.aligned for metric in applicable):
+        if not decode.delay_known or any(metric.spec.aligned for metric in metrics):
             delay = delay_of(
                 coded, reference=reference, degraded=degraded, codec_delay_s=decode.delay_s
             )
             lag = round(delay.lag_s * delay.rate_hz)
             if not decode.delay_known:
                 yield delay  # before the scores: once these are on disk, the decode is done with
-        pair = _Pair(reference, degraded, advanced(degraded, lag), lag / degraded.rate_hz)
-        for metric in applicable:
-            yield _score(metric, coded, pair, references)
+        in_time, lag_s = advanced(degraded, lag), lag / degraded.rate_hz
+        for metric in metrics:
+            ready = in_time if metric.spec.aligned else degraded
+            value_of = partial(_value, metric, job.clip, reference, ready, lag_s, made)
+            yield _score(coded, metric.spec.name, value_of)
     for name, reason in reasons.items():
         if reason:
             yield _row(coded, name, "skipped", reason)
 
 
+def _score(coded: Coded, metric: str, value_of: Callable[[], float]) -> Score:
+    try:
+        value = value_of()
+    except Undefined as error:
+        return _row(coded, metric, "undefined", str(error))
+    except Exception as error:  # whatever a metric's own code raises is a failed row
+        if missing := missing_package(error):
+            raise missing from error
+        return _row(coded, metric, "failed", f"{type(error).__name__}: {error}")
+    if not math.isfinite(value):
+        return _row(coded, metric, "failed", f"the metric returned {value}")
+    return replace(_row(coded, metric, "ok", ""), value=value)
+
+
 def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
     """Why a metric is not computed on a clip; empty if it is."""
     clip = job.clip
-    unknown_but_asked = clip.domain == "unknown" and job.asked_by_name
+    unknown_but_asked = clip.domain == "unknown" and job.rules.asked_by_name
     if clip.domain not in spec.domains and not unknown_but_asked:
         return f"{spec.name} is for {', '.join(spec.domains)}, the clip is {clip.domain}"
     if spec.needs_transcript and not clip.transcript:
@@ -179,73 +186,45 @@ def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
     return ""
 
 
-def _read_decoded(run_folder: Path, coded: Coded) -> Audio:
-    if coded.status != "ok" or coded.decoded is None:
-        raise AudioError(f"not decoded: {coded.reason}")
-    path = run_folder / coded.decoded
-    audio = read(path)
-    if sha256_of_file(path) != coded.decoded_sha256:
-        raise AudioError(f"{path} is not the file that was decoded: its sha256 has changed")
-    return audio
+def _value(  # noqa: PLR0913, PLR0917 - one step of the loop above
+    metric: Metric, clip: Clip, whole: Audio, degraded: Audio, lag_s: float, made: _Once
+) -> float:
+    """A metric's value for a decode, which is in time if the metric aligns.
 
-
-@dataclass(frozen=True)
-class _Pair:
-    """What is compared: aligned metrics get the decode in time, the others as it is."""
-
-    reference: Audio
-    degraded: Audio
-    in_time: Audio
-    lag_s: float
-
-
-def _score(metric: Metric, coded: Coded, pair: _Pair, references: _References) -> Score:
-    spec, compared = metric.spec, pair.reference
-    try:
-        reference = for_metric(pair.reference, spec)
-        degraded = for_metric(pair.in_time if spec.aligned else pair.degraded, spec)
-        ready = match_length(reference=reference, degraded=degraded)
-        if spec.aligned:
-            start, stop = _compared_part(reference, ready, pair.lag_s)
-            compared, ready = references.part(compared, spec, start, stop), _cut(ready, start, stop)
-        if spec.any_length:
-            check_covers(reference=reference, degraded=ready)
-        value = float(references.prepared(metric, compared)(degraded=ready))
-    except Undefined as error:
-        return _row(coded, spec.name, "undefined", str(error))
-    except Exception as error:  # whatever a metric's own code raises is a failed row
-        if missing := missing_package(error):
-            raise missing from error
-        return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
-    if not math.isfinite(value):
-        return _row(coded, spec.name, "failed", f"the metric returned {value}")
-    return Score(coded.clip, coded.codec, spec.name, spec.version, "ok", value)
-
-
-def _compared_part(reference: Audio, degraded: Audio, lag_s: float) -> tuple[int, int]:
-    """First and last sample, exclusive, of what an aligned metric compares.
-
-    Raises
-    ------
-    Undefined
-        If the lengths differ, or the lag leaves less than half of what is compared at no lag.
+    Raises Undefined if it has none there: the lengths do not fit, or the lag leaves less than half
+    of what is compared at no lag.
     """
-    if reference.num_samples != degraded.num_samples:
-        raise Undefined(
-            f"the decode lasts {degraded.duration_s:.3f} s, the clip {reference.duration_s:.3f} s; "
-            "lengths must agree for an alignment"
+    spec = metric.spec
+    reference = for_metric(whole, spec)
+    degraded = match_length(reference=reference, degraded=for_metric(degraded, spec))
+    compared = whole
+    if spec.aligned:
+        if reference.num_samples != degraded.num_samples:
+            raise Undefined(
+                f"the decode lasts {degraded.duration_s:.3f} s, the clip "
+                f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
+            )
+        num_samples, rate_hz, lag = reference.num_samples, spec.rate_hz, lag_s * spec.rate_hz
+        start, stop = common_part(
+            num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
         )
-    lag = lag_s * reference.rate_hz
-    start, stop = common_part(
-        reference.num_samples, reference.rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
+        first, last = common_part(num_samples, rate_hz)
+        if 2 * (stop - start) < last - first:
+            raise Undefined(
+                f"the decode comes {lateness(lag_s)} and the clip lasts "
+                f"{reference.duration_s:.3f} s: too little is left to compare; longer clips are "
+                "needed"
+            )
+        degraded = _cut(degraded, start, stop)
+        compared = made.of(
+            lambda: _cut(reference, start, stop), whole, rate_hz, spec.mono, start, stop
+        )
+    if spec.any_length:
+        check_covers(reference=reference, degraded=degraded)
+    prepared = made.of(
+        lambda: metric.prepared(for_metric(compared, spec), clip.transcript), spec.name, compared
     )
-    first, last = common_part(reference.num_samples, reference.rate_hz)
-    if 2 * (stop - start) < last - first:
-        raise Undefined(
-            f"the decode comes {lateness(lag_s)} and the clip lasts {reference.duration_s:.3f} s: "
-            "too little is left to compare; longer clips are needed"
-        )
-    return start, stop
+    return float(prepared(degraded=degraded))
 
 
 def _cut(audio: Audio, start: int, stop: int) -> Audio:

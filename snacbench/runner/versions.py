@@ -1,14 +1,18 @@
-"""What computes each codec and each metric of a run, asked and checked before it begins.
+"""What computes a run: the machine, its packages, and those of each codec and metric.
 
 A run that is gone on with, or scored again, is computed by the same throughout.
 """
 
 from __future__ import annotations
 
+import os
+import platform
+import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib import metadata
+from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import StoreError, UserError
@@ -25,15 +29,11 @@ _SHOWN_DIGITS = 16
 Answer = TypeVar("Answer")
 Versions = dict[str, dict[str, str]]
 
+_packages = cache(metadata.packages_distributions)  # names of the packages that bring each module
+
 
 def asked(question: Callable[[], Answer], name: str) -> Answer:
-    """What a codec or metric answers before a run; its code may be from anywhere.
-
-    Raises
-    ------
-    UserError
-        If it fails.
-    """
+    """What a codec or metric answers before a run; its code may be from anywhere."""
     try:
         return question()
     except UserError:
@@ -53,11 +53,8 @@ def make_ready(metrics: Iterable[Metric]) -> None:
 
 def facts_of(metrics: Iterable[Metric]) -> Mapping[str, str]:
     """What computes the metrics, for the record of a run; raises as `asked`."""
-    return {
-        key: text
-        for metric in metrics
-        for key, text in asked(metric.versions, metric.spec.name).items()
-    }
+    answers = [asked(metric.versions, metric.spec.name) for metric in metrics]
+    return {key: text for answer in answers for key, text in answer.items()}
 
 
 def versions_of_codecs(models: Mapping[str, CodecModel]) -> Versions:
@@ -80,24 +77,12 @@ def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> d
         digest = sha256_of_file(origin.module)[:_SHOWN_DIGITS]
         versions[origin.module.name] = f"sha256 {digest}"
     for module in modules:
-        versions |= {package: version(package) for package in _packages().get(module, ())}
+        versions |= {package: metadata.version(package) for package in _packages().get(module, ())}
     return versions | dict(asked(item.versions, name))
 
 
-@cache
-def _packages() -> Mapping[str, list[str]]:
-    """Names of the packages that bring each module."""
-    return packages_distributions()
-
-
 def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str) -> None:
-    """Refuse to go on with a run by other versions than it was begun with.
-
-    Raises
-    ------
-    StoreError
-        Names the codec or metric, both versions, and what to do.
-    """
+    """Refuse to go on with a run by other versions than it was begun with."""
     found = first_difference(run.codec_versions, codecs) or first_difference(
         run.metric_versions, metrics
     )
@@ -113,11 +98,8 @@ def check_versions(run: Run, *, codecs: Versions, metrics: Versions, place: str)
 def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 
-    Raises
-    ------
-    StoreError
-        If words in the run were heard by another recogniser than is to hear them now, or a metric
-        of the same version is computed by another package.
+    Raises StoreError if words in the run were heard by another recogniser than is to hear them now,
+    or a metric of the same version is computed by another package.
     """
     added = tuple(metrics)
     facts, versions = facts_of(added), versions_of_metrics(added)
@@ -139,3 +121,57 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
     )
+
+
+# ------------------------------------------------------------------- the machine, for the record
+
+PACKAGES = (
+    "snacbench", "torch", "torchaudio", "snac", "descript-audio-codec", "encodec",
+    "visqol-python", "pesq", "jiwer", "librosa", "av", "ai-edge-litert", "soundfile", "soxr",
+    "numpy", "scipy",
+)  # fmt: skip
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a number."""
+    versions = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def machine() -> dict[str, str]:
+    """The machine: processor, cores, memory, operating system."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    try:
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        memory_bytes = 0
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "architecture": platform.machine(),
+        "processor": next(names, platform.processor() or "unknown"),
+        "cores": str(os.cpu_count()),
+        "memory_gib": f"{memory_bytes / 2**30:.1f}",
+    }
+
+
+def gpu() -> str:
+    """The GPUs and their driver, as ``nvidia-smi`` names them.
+
+    PyTorch would take hundreds of megabytes of a GPU's memory to tell.
+    """
+    fields = "--query-gpu=name,driver_version,memory.total"
+    command = ["nvidia-smi", fields, "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown: nvidia-smi does not tell"
+    return "; ".join(done.stdout.split("\n")).strip("; ")

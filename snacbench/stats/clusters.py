@@ -1,18 +1,12 @@
 """Clips in clusters (a speaker's, a track's): the mean over clips, its error over clusters.
 
 With N clips in G clusters, cluster g having n_g of them, weight w_g = n_g / N and residual sum u_g
-= sum of (value - mean) over its clips:
-
-- plug-in variance of the mean: sum u_g^2 / N^2. The bootstrap over clusters has this variance.
-- bias-reduced variance ("CR2"): sum u_g^2 / (1 - w_g) / N^2. For clusters of one size this is
-  the variance of the cluster means over G, as in the classic t interval.
-- Satterthwaite's degrees of freedom of the latter, which fall below G - 1 where a few large
-  clusters carry the mean: (trace B)^2 / trace(B B), B being the covariance of the scaled u_g if
-  clusters have random effects. Bell and McCaffrey, "Bias reduction in standard errors for linear
-  regression with multi-stage samples", Survey Methodology 28(2), 2002; with random effects in the
-  model after Imbens and Kolesar, "Robust standard errors in small samples: some practical advice",
-  Review of Economics and Statistics 98(4), 2016. Overview: Cameron and Miller, "A practitioner's
-  guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, section VI.
+= sum of (value - mean) over its clips, the bootstrap over clusters has the variance sum u_g^2 /
+N^2; the bias-reduced one ("CR2") is sum u_g^2 / (1 - w_g) / N^2, with Satterthwaite's degrees of
+freedom (trace B)^2 / trace(B B), B being the covariance of the scaled u_g if clusters have random
+effects. Bell and McCaffrey, Survey Methodology 28(2), 2002; random effects after Imbens and
+Kolesar, Review of Economics and Statistics 98(4), 2016; overview: Cameron and Miller, "A
+practitioner's guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, VI.
 """
 
 from __future__ import annotations
@@ -41,16 +35,9 @@ _TINY = 1e-100  # squares of smaller deviations vanish
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Clips numbered by their cluster.
+    """Clips numbered by their cluster: `index`, shape (clips,), from 0 to ``count - 1``.
 
-    Attributes
-    ----------
-    index : array, shape (clips,)
-        Cluster of each clip, from 0 to ``count - 1``.
-    count : int
-        Number of clusters.
-    unknown : array of bool, shape (clips,)
-        Clips whose cluster is not known: each is a cluster of its own.
+    `unknown`, shape (clips,), are clips whose cluster is not known: each is one of its own.
     """
 
     index: NDArray[np.intp]
@@ -76,17 +63,8 @@ class Clustering:
 def cluster_clips(labels: Sequence[str | None] | None, *, clips: int) -> Clustering:
     """Number clips by cluster, in order of first appearance.
 
-    Parameters
-    ----------
-    labels : sequence of str or None, length (clips,), or None
-        None, for a clip or altogether: not known, so the clip is a cluster of its own.
-    clips : int
-        Number of clips.
-
-    Raises
-    ------
-    ValueError
-        If there is not one label per clip.
+    A label of None, or None altogether: not known, so the clip is a cluster of its own. Raises
+    `ValueError` if there is not one label per clip.
     """
     if labels is None:
         return Clustering(np.arange(clips), clips, np.ones(clips, bool))
@@ -108,23 +86,10 @@ def labels_of(clips: Sequence[str], clusters: Clusters | None) -> list[str | Non
 
 
 def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
-    """Clips of any column, in order of first appearance, and their values.
+    """Clips of any column (codec, operating point), in order of appearance, and their values.
 
-    Parameters
-    ----------
-    scores : mapping of str to mapping of str to float
-        Column (codec, operating point) -> clip -> value.
-
-    Returns
-    -------
-    list of str, length (clips,)
-    array, shape (clips, columns)
-        NaN where a column lacks a clip.
-
-    Raises
-    ------
-    ValueError
-        If a value is not finite: what is undefined must be left out.
+    The values have shape (clips, columns), NaN where a column lacks a clip. Raises as
+    `check_finite`.
     """
     clips = list(dict.fromkeys(chain.from_iterable(scores.values())))
     table = np.full((len(clips), len(scores)), np.nan)
@@ -137,13 +102,7 @@ def score_table(scores: Mapping[str, Scores]) -> tuple[list[str], Floats]:
 
 
 def check_finite(name: str, clips: Sequence[str], values: Floats) -> None:
-    """Refuse a codec's values where one is not finite.
-
-    Raises
-    ------
-    ValueError
-        It names the clip.
-    """
+    """Refuse a codec's values where one is not finite, with a `ValueError` that names the clip."""
     wrong = np.flatnonzero(~np.isfinite(values))
     if wrong.size:
         raise ValueError(
@@ -218,10 +177,18 @@ class Moments:
     @property
     def degrees_of_freedom(self) -> Floats:
         """Satterthwaite's, of `robust_error`; ``clusters - 1`` for clusters of one size."""
+        clusters, n = self.clusters, self.n
         with np.errstate(invalid="ignore", divide="ignore"):
-            w = self.counts / self.n
+            # Variance of cluster means, up to a factor: random effects by analysis of variance.
+            within = np.where(n > clusters, self.within / np.maximum(n - clusters, 1), 0.0)
+            between = np.nansum(self.residual_sums**2 / self.counts, axis=0) / (clusters - 1)
+            typical_size = (n - (self.counts**2).sum(axis=0) / n) / (clusters - 1)
+            effect = np.maximum(0.0, (between - within) / typical_size)
+            v = np.where(self.counts > 0, effect + within / np.maximum(self.counts, 1), 0.0)
+            # Values without any spread have none to share out; any equal shares give G - 1.
+            v = np.where(effect + within > 0, v, (self.counts > 0).astype(float))
+            w = self.counts / n
             p = w**2 / (1 - w)
-            v = self._variance_of_cluster_means()
             # B_gh = sqrt(p_g p_h) (v_g [g = h] + c - r_g - r_h); its traces, without building it.
             r, c = w * v, (w**2 * v).sum(axis=0)
             d = c - 2 * r
@@ -230,17 +197,6 @@ class Moments:
             off_diagonal_too = c**2 * s0**2 - 4 * c * s1 * s0 + 2 * s2 * s0 + 2 * s1**2
             trace_of_square = (p**2 * ((v + d) ** 2 - d**2)).sum(axis=0) + off_diagonal_too
             return np.asarray(trace**2 / trace_of_square)
-
-    def _variance_of_cluster_means(self) -> Floats:
-        """Up to a factor: random cluster effects, estimated by analysis of variance."""
-        clusters, n = self.clusters, self.n
-        within = np.where(n > clusters, self.within / np.maximum(n - clusters, 1), 0.0)
-        between = np.nansum(self.residual_sums**2 / self.counts, axis=0) / (clusters - 1)
-        typical_size = (n - (self.counts**2).sum(axis=0) / n) / (clusters - 1)
-        effect = np.maximum(0.0, (between - within) / typical_size)
-        variance = np.where(self.counts > 0, effect + within / np.maximum(self.counts, 1), 0.0)
-        # Values without any spread have no variance to share out; any equal shares give G - 1.
-        return np.asarray(np.where(effect + within > 0, variance, (self.counts > 0).astype(float)))
 
     def error_and_freedom(self) -> tuple[Floats, Floats]:
         """What a t interval or test rests on: within the clusters where they are few."""
@@ -251,24 +207,23 @@ class Moments:
 
 def moments_of(values: Floats, clustering: Clustering) -> Moments:
     """Sums per cluster of a table, shape (clips, columns), NaN where there is no value."""
+    order = np.argsort(clustering.index, kind="stable")
+    starts = np.searchsorted(clustering.index[order], np.arange(clustering.count))
+
+    def per_cluster(table: Floats) -> Floats:
+        if not clustering.count:
+            return np.zeros((0, table.shape[1]))
+        return np.asarray(np.add.reduceat(table[order], starts, axis=0))
+
     present = np.isfinite(values)
     filled = np.where(present, values, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = filled.sum(axis=0) / present.sum(axis=0)
         residuals = np.where(present, values - mean, 0.0)
-        counts = _per_cluster(present.astype(float), clustering)
-        sums = _per_cluster(residuals, clustering)
+        counts, sums = per_cluster(present.astype(float)), per_cluster(residuals)
         inside = np.where(present, residuals - (sums / counts)[clustering.index], 0.0)
     largest = np.abs(filled).max(axis=0, initial=0.0)
     apart = np.abs(residuals).max(axis=0, initial=0.0)
     assumed = np.asarray((present & clustering.unknown[:, None]).any(axis=0))
     constant = apart <= np.maximum(_ROUNDING * largest, _TINY)
     return Moments(mean, counts, sums, (inside**2).sum(axis=0), constant, assumed)
-
-
-def _per_cluster(table: Floats, clustering: Clustering) -> Floats:
-    if not clustering.count:
-        return np.zeros((0, table.shape[1]))
-    order = np.argsort(clustering.index, kind="stable")
-    starts = np.searchsorted(clustering.index[order], np.arange(clustering.count))
-    return np.asarray(np.add.reduceat(table[order], starts, axis=0))

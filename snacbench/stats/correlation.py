@@ -31,22 +31,11 @@ _MOST_UNITS_FOR_ACCELERATION = 500
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """How alike two metrics rank the same decoded clips.
+    """How alike two metrics rank the same decoded clips: `value`, -1 to 1, None if undefined.
 
-    Attributes
-    ----------
-    level : float
-    n : int
-        Pairs of values, one per clip and codec that both metrics scored.
-    clips, clusters : int
-    independence_assumed, these_clusters_only : bool
-        As in `intervals.Interval`.
-    value : float or None
-        -1 to 1; None where it is undefined.
-    low, high : float or None
-        Interval by bootstrap over clusters; None without one.
-    method, reason : str
-        How the interval was made; why there is no value or no interval.
+    `n` counts pairs of values, one per clip and codec that both metrics scored; `low` and `high`
+    are an interval by bootstrap over clusters, made as `method` says; `reason` says why there is no
+    value or no interval. `independence_assumed` and `these_clusters_only` are those of `Interval`.
     """
 
     level: float
@@ -71,21 +60,12 @@ def rank_correlation(  # noqa: PLR0913 - keyword-only options of one analysis
     draws: int = DRAWS,
     seed: int = 0,
 ) -> RankCorrelation:
-    """Rank correlation of two metrics over clips x codecs, -1 to 1.
+    """Spearman's rho of two metrics over clips x codecs (codec -> clip -> value), -1 to 1.
 
-    Spearman's rho: correlation of the ranks, ties sharing their mean rank. The interval resamples
-    clusters with everything in them, all codecs of a clip included, and ranks anew in every draw:
-    BCa from 20 clusters on, widened percentiles below, clips within clusters below 5.
-
-    Parameters
-    ----------
-    first, second : mapping of str to mapping of str to float
-        Codec -> clip -> value of the one metric and of the other. What only one has is left out.
-        Put all metrics the same way round, or expect a negative value.
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track; where not known, a clip is taken as independent.
-    level : float
-    draws, seed : int
+    Ties share their mean rank, and what only one metric has is left out. Put both the same way
+    round, or expect a negative value. The interval resamples clusters with everything in them, all
+    codecs of a clip included, and ranks anew in every draw: BCa from 20 clusters on, widened
+    percentiles below, clips within clusters below 5.
 
     Raises
     ------
@@ -111,13 +91,20 @@ def rank_correlation(  # noqa: PLR0913 - keyword-only options of one analysis
         return replace(result, reason="fewer than three pairs, or a metric without any spread")
     value = float(stats.spearmanr(x, y).statistic)
     result = replace(result, value=value)
-    # What is resampled: clusters, or clips if those are few.
-    units = len(names) if clustering.few else clustering.count
-    unit_of = clip_of if clustering.few else clustering.index[clip_of]
+    # What is resampled: clusters, or clips inside their clusters if those are few.
+    units, unit_of = clustering.count, clustering.index[clip_of]
+    groups = [np.arange(units)]
+    if clustering.few:
+        units, unit_of = len(names), clip_of
+        groups = [np.flatnonzero(clustering.index == c) for c in range(clustering.count)]
     if units < 2:
         return replace(result, reason="one cluster: no interval")
+    times = np.empty((draws, units))
+    for i, members in enumerate(groups):
+        counts = bootstrap_counts(len(members), draws=draws, seed=seed + i)
+        times[:, members] = np.concatenate(list(counts))
     weighted = weighted_spearman(x, y, unit_of)
-    drawn = weighted(_unit_counts(clustering, units, draws, seed))
+    drawn = weighted(times)
     # A draw may hold one clip many times and nothing else: no ranks, no correlation.
     drawn = np.where(np.isfinite(drawn), drawn, np.nan)
     left = None
@@ -132,18 +119,6 @@ def rank_correlation(  # noqa: PLR0913 - keyword-only options of one analysis
         z = widened_z(moments_of(ranks, pairs), level).max()
     low, high, method = bootstrap_interval(value, drawn, left, float(z), clustering)
     return replace(result, low=low, high=high, method=method)
-
-
-def _unit_counts(clustering: Clustering, units: int, draws: int, seed: int) -> Floats:
-    """How often each unit is drawn, shape (draws, units); clips inside their clusters if few."""
-    groups = [np.arange(units)]
-    if clustering.few:
-        groups = [np.flatnonzero(clustering.index == c) for c in range(clustering.count)]
-    times = np.empty((draws, units))
-    for i, members in enumerate(groups):
-        chunks = bootstrap_counts(len(members), draws=draws, seed=seed + i)
-        times[:, members] = np.concatenate(list(chunks))
-    return times
 
 
 def weighted_spearman(

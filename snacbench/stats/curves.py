@@ -52,13 +52,7 @@ class RatePoint:
 
 @dataclass(frozen=True)
 class RateCurve:
-    """A codec at one or several rates, sorted by rate.
-
-    Raises
-    ------
-    ValueError
-        If there is no point, or rates are not positive, finite and distinct.
-    """
+    """A codec at rates that are positive and distinct (else `ValueError`), in order of rate."""
 
     name: str
     points: tuple[RatePoint, ...]
@@ -84,35 +78,23 @@ class RateCurve:
 class BjontegaardDelta:
     """The mean gap between a test curve and an anchor, over the range that both cover.
 
+    `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
+    `reason` says why there is no value or no interval.
+
     Attributes
     ----------
-    kind : {"rate", "quality"}
-    level : float
-    method : str
-        Interpolation, for a footnote.
-    n, clusters : int
-        Clips shared by all points, and their clusters.
-    lost : tuple of str
-        Clips left out because some point lacks them.
     value : float or None
         Rate: percent of the anchor's rate that the test needs more (negative: saves) at equal
         quality. Quality: the test's mean value minus the anchor's at equal rate, in the metric's
-        unit. None where it is undefined.
+        unit.
     low, high : float or None
         Interval by bootstrap over clusters; None without a value, with a single clip, or where more
-        than a tenth of the draws have no value.
-    interval_method : str
+        than a tenth of the draws, `undefined_share`, have no value.
     overlap : tuple of float or None
         Range averaged over: of quality for ``rate``, of kbps for ``quality``.
-    overlap_share : float
+    overlap_share, overlap_of_narrower : float
         That range over the range of both curves together (of the logarithm, for kbps), 0 to 1: how
-        much of what was measured the figure speaks for.
-    overlap_of_narrower : float
-        The same over the range of the narrower curve; below `LEAST_OVERLAP` there is no value.
-    undefined_share : float
-        Share of the bootstrap draws, 0 to 1, in which it is undefined.
-    reason : str
-        Why there is no value or no interval.
+        much of what was measured the figure speaks for; and over the range of the narrower curve.
     """
 
     kind: Literal["rate", "quality"]
@@ -151,28 +133,9 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     test's values are higher. Each curve is interpolated through the mean scores at its points;
     nothing is extrapolated. The interval resamples clusters, the same for both curves.
 
-    Parameters
-    ----------
-    kind : {"rate", "quality"}
-        `bd_rate` and `bd_quality` are this function with either.
-    anchor, test : RateCurve
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track; where not known, a clip is taken as independent.
-    better : {"higher", "lower"}
-        Which way the metric is better.
-    level : float
-    draws, seed : int
-
-    Returns
-    -------
-    BjontegaardDelta
-        Without a value, but with the reason, where curves have too few points, share less than
-        `LEAST_OVERLAP` of the narrower one's range, or (rate only) quality does not rise with rate.
-
-    Raises
-    ------
-    ValueError
-        If the direction or the level is unknown, or a score is not finite.
+    There is no value, but a reason, where curves have too few points, share less than
+    `LEAST_OVERLAP` of the narrower one's range, or (rate only) quality does not rise with rate.
+    Raises `ValueError` if the direction or the level is unknown, or a score is not finite.
     """
     check_better(better)
     check_level(level)
@@ -253,13 +216,7 @@ bd_quality = partial(bjontegaard_delta, "quality")
 
 
 def check_better(better: str) -> None:
-    """Refuse a direction that is none.
-
-    Raises
-    ------
-    ValueError
-        If it is neither "higher" nor "lower".
-    """
+    """Refuse what is neither "higher" nor "lower", with a `ValueError`."""
     if better not in ("higher", "lower"):
         raise ValueError(f"better must be 'higher' or 'lower', found {better!r}")
 
@@ -267,14 +224,9 @@ def check_better(better: str) -> None:
 def shared_scores(
     curves: Sequence[RateCurve], clusters: Clusters | None
 ) -> tuple[Floats, Clustering, tuple[str, ...]]:
-    """Scores of all points of some curves on the clips that every point has.
+    """Scores of all points of some curves on the clips that every point has; the clips left out.
 
-    Returns
-    -------
-    array, shape (clips, points of the first curve, then of the second ...)
-    Clustering
-    tuple of str
-        Clips left out because some point lacks them.
+    The scores have shape (clips, points of the first curve, then of the second ...).
     """
     columns = {
         f"{curve.name} at {point.kbps:g} kbps ({i})": point.scores

@@ -1,16 +1,11 @@
 """Confidence intervals of what is measured on clips that come in clusters.
 
-The bootstrap draws as many clusters as there are, with replacement; the mean over its clips is a
-ratio, sum over clusters of (times drawn x sum of values) to sum of (times drawn x clips). So one
-matrix of "times drawn" serves all operating points and metrics, which also keeps them paired.
-Interval ends are bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals",
-Journal of the American Statistical Association 82(397), 1987), as scipy.stats.bootstrap computes
-them for one statistic.
-
-The bootstrap's own standard error is too small for few or unequal clusters, so tails are widened:
-to reach as many of *its* standard errors as t on the cluster means takes of the unbiased one. For
-clusters of one size this is the "expanded percentile" interval of Hesterberg, "What teachers should
-know about the bootstrap", The American Statistician 69(4), 2015.
+The bootstrap draws as many clusters as there are, with replacement; one matrix of "times drawn"
+serves all operating points and metrics, which also keeps them paired. Ends are bias-corrected and
+accelerated (Efron, Journal of the American Statistical Association 82(397), 1987). Tails are
+widened: to reach as many of the bootstrap's standard errors, which are too small for few or unequal
+clusters, as t on the cluster means takes of the unbiased one; for clusters of one size this is the
+"expanded percentile" interval of Hesterberg, The American Statistician 69(4), 2015.
 """
 
 from __future__ import annotations
@@ -56,23 +51,12 @@ _FEWEST_ROWS = 32
 class Interval:
     """A mean over clips with its confidence interval.
 
-    Attributes
-    ----------
-    mean : float
-        Every clip counts the same, whatever the size of its cluster.
-    low, high : float or None
-        Ends of the interval; None where a single value gives none.
-    level : float
-        Nominal coverage, for example 0.95.
-    n, clusters : int
-        Clips with a value, and the clusters that they belong to.
-    method : str
-        How the interval was made; `footnote` says it in full.
-    independence_assumed : bool
-        The cluster of some clip is not known: it was taken as independent of all others.
-    these_clusters_only : bool
-        The interval says where the mean over more clips *of these clusters* would lie, and nothing
-        about other speakers or tracks.
+    Every clip counts the same, whatever the size of its cluster. `low` and `high` are None where a
+    single value gives no interval; `level` is the nominal coverage (0.95); `n` and `clusters` count
+    the clips with a value and their clusters. `independence_assumed`: the cluster of some clip is
+    not known, and it was taken as independent of all others. `these_clusters_only`: the interval
+    says where the mean over more clips *of these clusters* would lie, and nothing about other
+    speakers or tracks.
     """
 
     mean: float
@@ -102,13 +86,7 @@ def sample_size(n: int, clusters: int, noun: str, independence_assumed: bool) ->
 
 
 def check_level(level: float) -> None:
-    """Refuse a coverage that is none.
-
-    Raises
-    ------
-    ValueError
-        If it is not between 0 and 1.
-    """
+    """Refuse a coverage that is not between 0 and 1, with a `ValueError`."""
     if not 0 < level < 1:
         raise ValueError(f"the level must lie between 0 and 1, such as 0.95, found {level}")
 
@@ -121,12 +99,9 @@ def mean_interval(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Interval:
-    """Mean over clips, in the values' own unit, with its interval: a column of `mean_intervals`.
+    """Mean over clips, shape (clips,), with its interval: a column of `mean_intervals`.
 
-    Raises
-    ------
-    ValueError
-        If there is no value at all, or as in `mean_intervals`.
+    Raises `ValueError` if there is no value at all, or as that does.
     """
     column = np.asarray(values, float)
     if column.ndim != 1:
@@ -161,19 +136,12 @@ def mean_intervals(
     Parameters
     ----------
     values : array, shape (clips, columns)
-        NaN: no value for this clip in this column.
+        NaN: no value for this clip in this column; a column without any gives None.
     clusters : sequence of str or None, length (clips,), or None
         Speaker or track of each clip. None, for a clip or altogether: not known; the clip then
         counts as a cluster of its own and the interval says that independence was assumed.
-    level : float
-        Nominal coverage, between 0 and 1.
-    draws, seed : int
-        Of the bootstrap; the same seed gives the same intervals.
-
-    Returns
-    -------
-    list of Interval or None, length (columns,)
-        None for a column without any value.
+    level, draws, seed : float, int, int
+        Nominal coverage; of the bootstrap, of which the same seed gives the same intervals.
 
     Raises
     ------
@@ -232,17 +200,14 @@ def t_quantile(share: float, freedom: ArrayLike) -> Floats:
 
 
 def bootstrap_counts(units: int, *, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """How often each unit is drawn, in chunks of shape (some draws, units).
-
-    The same for the same arguments, whatever it is used for.
-    """
-    kept = draws * units <= _KEPT_BYTES
-    yield from _kept_counts(units, draws, seed) if kept else _counts(units, draws, seed)
+    """How often each unit is drawn, in chunks of shape (some draws, units), by the seed alone."""
+    counts = _kept_counts if draws * units <= _KEPT_BYTES else _counts
+    yield from counts(units, draws, seed)
 
 
 @lru_cache(maxsize=2)
 def _kept_counts(units: int, draws: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
-    """The same counts serve every metric of a run; making them costs as much as using them."""
+    """Kept: they serve every metric of a run, and to make them costs as much as to use them."""
     return tuple(_counts(units, draws, seed))
 
 
@@ -312,21 +277,10 @@ def bca_ends(
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Interval ends by BCa, by plain percentiles where that degenerates.
 
-    It degenerates where all draws lie on one side of the estimate, where the acceleration is
-    undefined, or so large that the corrected tail turns round.
-
-    Parameters
-    ----------
-    draws : array, shape (draws, columns)
-        May be infinite, beyond what can be measured, where the acceleration is NaN.
-    estimate, acceleration : array, shape (columns,)
-    z : array, shape (columns,)
-        Half-width wanted in standard errors: 1.96 for 95 %.
-
-    Returns
-    -------
-    array, array, array of bool, shape (columns,)
-        Both ends, and where the correction was applied.
+    It degenerates where all draws, shape (draws, columns), lie on one side of the estimate, where
+    the acceleration is undefined, or so large that the corrected tail turns round. Draws may be
+    infinite, beyond what can be measured, where the acceleration is NaN. `z` is the half-width
+    wanted in standard errors: 1.96 for 95 %. Also returns where the correction was applied.
     """
     share_below = ((draws < estimate).mean(axis=0) + (draws <= estimate).mean(axis=0)) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -336,46 +290,32 @@ def bca_ends(
         high_tail = ndtr(bias + (bias + z) / shrink_high)
         corrected = np.isfinite(bias) & (shrink_low > 0) & (shrink_high > 0)
     in_order = np.sort(draws, axis=0)
-    low = _quantile(in_order, np.where(corrected, low_tail, ndtr(-z)))
-    return low, _quantile(in_order, np.where(corrected, high_tail, ndtr(z))), corrected
+    last, columns = len(in_order) - 1, np.arange(in_order.shape[1])
 
+    def quantile(share: Floats) -> Floats:
+        """One share per column; linear between order statistics unless one is infinite."""
+        position = np.clip(share, 0.0, 1.0) * last
+        below = np.minimum(np.floor(position).astype(int), last)
+        a, b = in_order[below, columns], in_order[np.minimum(below + 1, last), columns]
+        part = position - below
+        with np.errstate(invalid="ignore"):
+            between = a + part * (b - a)
+        finite = np.isfinite(a) & np.isfinite(b)
+        return np.asarray(np.where(finite, between, np.where(part < 0.5, a, b)))
 
-def _quantile(in_order: Floats, share: Floats) -> Floats:
-    """Quantiles, one share per column, linear between order statistics unless one is infinite."""
-    last = len(in_order) - 1
-    position = np.clip(share, 0.0, 1.0) * last
-    below = np.minimum(np.floor(position).astype(int), last)
-    columns = np.arange(in_order.shape[1])
-    a, b = in_order[below, columns], in_order[np.minimum(below + 1, last), columns]
-    part = position - below
-    with np.errstate(invalid="ignore"):
-        between = a + part * (b - a)
-    finite = np.isfinite(a) & np.isfinite(b)
-    return np.asarray(np.where(finite, between, np.where(part < 0.5, a, b)))
+    low = quantile(np.where(corrected, low_tail, ndtr(-z)))
+    return low, quantile(np.where(corrected, high_tail, ndtr(z))), corrected
 
 
 def bootstrap_interval(
     estimate: float, draws: Floats, leave_one_out: Floats | None, z: float, clustering: Clustering
 ) -> tuple[float, float, str]:
-    """Interval of any statistic from its values on bootstrap draws.
+    """Both ends of an interval of any statistic, and the method for a footnote.
 
-    Parameters
-    ----------
-    estimate : float
-    draws : array, shape (draws,)
-        NaN: the statistic is undefined there, and the draw is left out. Infinite: beyond what can
-        be measured.
-    leave_one_out : array, shape (units,), or None
-        None: taken as symmetric.
-    z : float
-        Half-width of an interval in the draws' standard errors.
-    clustering : Clustering
-        BCa needs 20 clusters.
-
-    Returns
-    -------
-    float, float, str
-        Both ends, and the method for a footnote.
+    `draws` are its values on bootstrap draws, shape (draws,). NaN: it is undefined there, and the
+    draw is left out. Infinite: beyond what can be measured. With values with one unit left out,
+    shape (units,), it is accelerated; without, taken as symmetric. `z` is the half-width in the
+    draws' standard errors. BCa needs 20 clusters.
     """
     kept = draws[~np.isnan(draws)][:, None]
     acceleration = np.array([np.nan])
@@ -400,14 +340,9 @@ def resample_means(
     mean: pooled residuals, which serve clusters of a single clip too, are stretched to make up for
     the degrees of freedom that the clusters' means took.
 
-    Returns
-    -------
-    array, shape (draws, columns)
-        Means of the bootstrap's draws, for statistics that combine columns.
-    array, shape (units, columns)
-        Means with one unit left out.
-    float
-        Half-width of an interval in the draws' standard errors, for `bootstrap_interval`.
+    Returns what `bootstrap_interval` needs of statistics that combine columns: means of the
+    bootstrap's draws, shape (draws, columns), means with one unit left out, shape (units, columns),
+    and the half-width of an interval in the draws' standard errors.
     """
     m = moments_of(values, clustering)
     if clustering.few:
@@ -444,25 +379,10 @@ def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval
     9, 1999, eq. 3): ``1 / G sum (tau_j - mean)^2 / (h_j - 1)`` with ``h_j = sum of weights / w_j``
     and pseudo-values ``tau_j = h_j estimate - (h_j - 1) leave_one_out_j``.
 
-    Parameters
-    ----------
-    estimate : float
-        Over all units; the centre of the interval.
-    leave_one_out : array, shape (units,)
-    weights : array, shape (units,)
-        Sizes of the units, above 0: tokens, seconds.
-    n, clusters : int
-        Clips and clusters in all of them. Units may be clusters, groups of them, or clips.
-    level : float
-    most : float
-        The largest value there can be; the interval ends there.
-    independence_assumed, these_clusters_only : bool
-        As in `Interval`.
-
-    Returns
-    -------
-    Interval
-        Without ends where there are fewer than two units.
+    `estimate` is over all units and the centre of the interval; `weights`, one per unit and above
+    0, their sizes (tokens, seconds). Units may be clusters, groups of them, or clips; `n` and
+    `clusters` count the clips and clusters in all of them. The interval ends at `most`, the largest
+    value there can be, and has no ends where there are fewer than two units.
 
     Raises
     ------

@@ -27,39 +27,26 @@ _BISECTIONS = 60
 class MatchedRate:
     """How much rate one codec needs for the quality of another, and the gap at equal rate.
 
+    `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
+    `reason` says why there is no value, no interval or no difference.
+
     Attributes
     ----------
     target, curve : str
-        The codec with one rate, and the one whose rate is sought.
-    target_kbps : float
-    lowest_kbps, highest_kbps : float
-        The curve's range of rates. Nothing is extrapolated beyond it.
-    level : float
-    n, clusters : int
-        Clips shared by all points, and their clusters.
-    lost : tuple of str
-        Clips left out because some point lacks them.
-    independence_assumed, these_clusters_only : bool
-        As in `intervals.Interval`.
+        The codec with one rate, and the one whose rate is sought, between its lowest and highest.
     status : {"reached", "below", "not reached", "undefined"}
         Whether the curve reaches the target's score inside its own range of rates, lies above it
         from its lowest rate on, or stays under it up to its highest.
     kbps : float or None
         Where it is reached, in kbps; None for any other status.
     low_kbps, high_kbps : float or None
-        Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest;
-        None without an interval.
-    below_share, not_reached_share : float
-        Shares of the bootstrap draws, 0 to 1, with these outcomes.
+        Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest,
+        of which there are `below_share` and `not_reached_share` among the draws.
     difference : Interval or None
         The target's mean score minus the curve's at the target's rate, in the metric's unit; None
         where that rate is outside the curve's range.
     pooled_kbps : tuple of float
         Rates of the curve whose mean scores fell with rate and were replaced by their mean.
-    reason : str
-        Why there is no value, no interval or no difference.
-    method : str
-        How the interval was made, for a footnote.
     """
 
     target: str
@@ -85,15 +72,7 @@ class MatchedRate:
     these_clusters_only: bool = False
 
     def sentence(self, metric: str, noun: str = "cluster") -> str:
-        """One sentence for a paper, without full stop.
-
-        Parameters
-        ----------
-        metric : str
-            The metric's name in running text: ``"ViSQOL"``.
-        noun : str
-            What a cluster is, in the singular: ``"speaker"``, ``"track"``.
-        """
+        """One sentence for a paper, without full stop; a `noun` such as ``"speaker"``."""
         goal = f"the {metric} of {self.target} at {self.target_kbps:.3g} kbps"
         size = sample_size(self.n, self.clusters, noun, self.independence_assumed)
         if self.these_clusters_only:
@@ -105,19 +84,13 @@ class MatchedRate:
             if self.low_kbps is not None and self.high_kbps is not None:
                 ends = f" [{self._end(self.low_kbps)}, {self._end(self.high_kbps)}]"
             return f"{self.curve} needs {self._end(self.kbps)} kbps{ends} to reach {goal} ({size})"
-        below = self.status == "below"
-        reaches, where, edge, share = (
-            ("reaches", "below", f"{self.lowest_kbps:.3g} kbps, its lowest", self.below_share)
-            if below
-            else (
-                "does not reach",
-                "up to",
-                f"{self.highest_kbps:.3g} kbps, its highest",
-                self.not_reached_share,
-            )
-        )
+        found = f"does not reach {goal} up to {self.highest_kbps:.3g} kbps, its highest rate"
+        share = self.not_reached_share
+        if self.status == "below":
+            found = f"reaches {goal} below {self.lowest_kbps:.3g} kbps, its lowest rate"
+            share = self.below_share
         draws = f", in {100 * share:.0f} % of bootstrap draws" if self.low_kbps is not None else ""
-        return f"{self.curve} {reaches} {goal} {where} {edge} rate{draws} ({size})"
+        return f"{self.curve} {found}{draws} ({size})"
 
     def _end(self, kbps: float) -> str:
         """An estimated rate, to three figures (13.0), or beyond which end of the curve it is."""
@@ -147,24 +120,8 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
     Intervals resample clusters, the same ones for target and curve; a draw in which the curve lies
     above its whole range or does not reach the score counts as an end beyond that range.
 
-    Parameters
-    ----------
-    target : RateCurve
-        With exactly one point.
-    curve : RateCurve
-        With two points or more.
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track; where not known, a clip is taken as independent.
-    better : {"higher", "lower"}
-        Which way the metric is better.
-    level : float
-    draws, seed : int
-
-    Raises
-    ------
-    ValueError
-        If the target has more than one point, the direction or level is unknown, or a score is not
-        finite.
+    Raises `ValueError` if the target has more than one point, the direction or level is unknown, or
+    a score is not finite.
     """
     check_better(better)
     check_level(level)
@@ -263,13 +220,7 @@ def first_reach(x: Floats, y: Floats, level: Floats) -> Floats:
     """Smallest x at which rising pchip curves reach a level, shape (...).
 
     Minus infinity where the first point already lies above it, infinity where the last stays below.
-
-    Parameters
-    ----------
-    x : array, shape (points,)
-    y : array, shape (..., points)
-        Not falling.
-    level : array, shape (...)
+    For x of shape (points,) and y of shape (..., points), not falling.
     """
     i = (y < level[..., None]).sum(axis=-1)
     right = np.clip(i, 1, len(x) - 1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,6 @@ from snacbench.stats.clusters import (
 )
 from snacbench.stats.intervals import DRAWS, Interval, in_small_products, mean_intervals
 
-Method = Literal["auto", "t", "sign-flip"]
-
 FLIPS = 9_999
 SIGN_FLIP = "sign-flip permutation of whole clusters"
 T_ON_CLUSTERS = "t test on cluster means weighted by their clips"
@@ -43,43 +40,26 @@ _ROUNDING = 1e-12
 class EffectSize:
     """Size of a paired difference, higher where the first codec's values are higher.
 
-    Attributes
-    ----------
-    d_z : float or None
-        Standardised: mean over standard deviation of the cluster means of the differences
-        (Cohen, "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5, with clusters as the
-        units; every cluster counts the same). None below 5 clusters, or without any spread.
-    superiority : float
-        Share of the clips, 0 to 1, on which the first codec's value is higher, ties counting half;
-        0.5 is no difference (Grissom and Kim, "Effect Sizes for Research", 2nd edition, 2012,
-        chapter 5, the paired form).
+    `d_z` is standardised: mean over standard deviation of the cluster means of the differences
+    (Cohen, "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5, with clusters as the
+    units; every cluster counts the same); None below 5 clusters, or without any spread.
+    `superiority` is the share of the clips, 0 to 1, on which the first codec's value is higher,
+    ties counting half; 0.5 is no difference (Grissom and Kim, "Effect Sizes for Research", 2nd
+    edition, 2012, chapter 5, the paired form).
     """
 
     d_z: float | None
     superiority: float
-
-    D_Z = "d_z = mean / standard deviation of the cluster means of the paired differences"
-    SUPERIORITY = "share of clips on which the first is higher, ties half"
 
 
 @dataclass(frozen=True)
 class PairedDifference:
     """One codec's values minus another's on their shared clips.
 
-    Attributes
-    ----------
-    first, second : str
-        The difference is `first` minus `second`.
-    difference : Interval or None
-        Mean difference with its interval, `n` being the shared clips; None without any.
-    p_value, p_holm : float or None
-        Two-sided, of a mean difference of zero: alone, and corrected for all pairs of the family.
-        None where it cannot be tested.
-    test : str
-        Name of the test, or why there is none.
-    effect : EffectSize or None
-    lost_by_first, lost_by_second : tuple of str
-        Clips that only the other one has; they are in neither mean.
+    `difference` is `first` minus `second`; its `n` are the shared clips. The p values, two-sided,
+    of a mean difference of zero, are alone and corrected for all pairs of the family; None where
+    it cannot be tested, and `test` says why, or names the test. Clips that only the other one has
+    are lost, and in neither mean.
     """
 
     first: str
@@ -104,7 +84,6 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     clusters: Clusters | None = None,
     *,
     level: float = 0.95,
-    method: Method = "auto",
     draws: int = DRAWS,
     seed: int = 0,
     family: int = 0,
@@ -121,12 +100,6 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     pairs : sequence of (str, str), or None
         The family of comparisons; choose it before looking at the values. None: every codec
         against every later one.
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track; where not known, a clip is taken as independent.
-    level : float
-    method : {"auto", "t", "sign-flip"}
-    draws, seed : int
-        Bootstrap draws, and the seed of these and of the sign flips.
     family : int
         Comparisons that the caller corrects for, where they are more than the pairs.
 
@@ -148,7 +121,7 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     m = moments_of(differences, cluster_clips(labels, clips=len(clips)))
     # Enough flips that a pair can pass the correction for all the others.
     flips = max(FLIPS, 40 * max(len(pairs), family))
-    tests = zero_mean_tests(m, method=method, flips=flips, seed=seed)
+    tests = zero_mean_tests(m, flips=flips, seed=seed)
     adjusted = holm([p for p, _ in tests])
     effects = effect_sizes(differences, m)
 
@@ -173,36 +146,16 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
 
 
 def zero_mean_tests(
-    m: Moments, *, method: Method = "auto", flips: int = FLIPS, seed: int = 0
+    m: Moments, *, flips: int = FLIPS, seed: int = 0
 ) -> list[tuple[float | None, str]]:
     """Two-sided tests of each column's mean (of paired differences) against zero.
 
-    ``auto`` goes by the number of clusters, as the intervals do: from 20 on sign flips; from 5 to
-    19 a t test on cluster means, since 2^G sign patterns of G clusters cannot yield p values small
-    enough to survive a correction for many pairs; below 5 a t test over the clips within them.
-
-    Parameters
-    ----------
-    m : Moments
-    method : {"auto", "t", "sign-flip"}
-        What to do with 5 clusters or more.
-    flips, seed
-        See `sign_flip_p_values`.
-
-    Returns
-    -------
-    list of (float or None, str)
-        p value, None where the data cannot be tested; and the test's name, or why there is none.
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown.
+    By the number of clusters, as the intervals: from 20 on sign flips; from 5 to 19 a t test on
+    cluster means, since 2^G sign patterns of G clusters cannot yield p values small enough to
+    survive a correction for many pairs; below 5 a t test over the clips within them. Returns the p
+    value, None where the data cannot be tested, and the test's name, or why there is none.
     """
-    if method not in ("auto", "t", "sign-flip"):
-        raise ValueError(f"method must be 'auto', 't' or 'sign-flip', found {method!r}")
-    from_clusters = {"auto": MANY_CLUSTERS, "sign-flip": 1, "t": np.inf}[method]
-    flipped = ~m.few & (m.clusters >= from_clusters)
+    flipped = ~m.few & (m.clusters >= MANY_CLUSTERS)
     error, freedom = m.error_and_freedom()
     # Differences that are equal but for rounding have no spread to test against.
     spread = np.where(error > _ROUNDING * np.abs(m.mean), error, np.nan)
@@ -241,17 +194,8 @@ def sign_flip_p_values(sums: Floats, *, flips: int = FLIPS, seed: int = 0) -> Fl
     Experiments", 1935, section 21; a relative with regressors is the wild cluster bootstrap,
     Cameron and Miller 2015, section VI.C.
 
-    Parameters
-    ----------
-    sums : array, shape (clusters, columns)
-        Sum of the differences per cluster, so that clusters weigh by their clips.
-    flips : int
-        Random sign patterns, shared by all columns.
-    seed : int
-
-    Returns
-    -------
-    array, shape (columns,)
+    `sums`, shape (clusters, columns), are those of the differences per cluster, so that clusters
+    weigh by their clips; the random sign patterns are shared by all columns.
     """
     clusters = len(sums)
     # Patterns that tie with the observed one must count, however their sums are rounded.
@@ -284,16 +228,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     family-wise error whatever the dependence between the tests. Holm, "A simple sequentially
     rejective multiple test procedure", Scandinavian Journal of Statistics 6(2), 1979.
 
-    Parameters
-    ----------
-    p_values : sequence of float or None
-        Of one family: all pairs of codecs for one metric in one domain. None: it could not be
-        tested, is no part of the family, and stays None.
-
-    Raises
-    ------
-    ValueError
-        If a p value is not between 0 and 1.
+    None could not be tested, is no part of the family, and stays None. Raises `ValueError` if a p
+    value is not between 0 and 1.
     """
     tested = [p for p in p_values if p is not None]
     p = np.asarray(tested, float)
@@ -308,15 +244,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def effect_sizes(differences: Floats, m: Moments) -> list[EffectSize | None]:
-    """Effect size of each column of paired differences; None where there is none to measure.
-
-    Parameters
-    ----------
-    differences : array, shape (clips, pairs)
-        NaN where a side has no value.
-    m : Moments
-        Of the differences.
-    """
+    """Effect size of each column of paired differences, shape (clips, pairs); None without any."""
     present = np.isfinite(m.cluster_means)
     with np.errstate(invalid="ignore", divide="ignore"):
         superiority = ((differences > 0).sum(axis=0) + (differences == 0).sum(axis=0) / 2) / m.n

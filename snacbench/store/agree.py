@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from itertools import chain
+from collections.abc import Collection
 
 from snacbench.errors import StoreError
 from snacbench.rows import Score, Versions
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
 _SHOWN_DIGEST = 12
@@ -50,63 +49,41 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
-    Parameters
-    ----------
-    first, second : RunFolder
-    why : str
-        What they are wanted for, to begin the message with: ``"cannot be merged"``.
-    metrics : collection of str
-        Those that count; empty: all that both were scored by.
-    same_set, same_seed, same_versions : bool
-        Whether the test set's digest, the seed, and the versions of what computes the codecs and
-        metrics of both must be the same.
+    `why` says what they are wanted for: ``"cannot be merged"``. Of `metrics` those count that both
+    were scored by; empty: all of these. Channels and reference must always be the same; the test
+    set's digest, the seed, and the versions of what computes codecs and metrics where this is said.
 
-    Raises
-    ------
-    StoreError
-        Names the first thing in which they differ, and what to do about it.
+    Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
-    differing = [_differences(first, second, set(metrics), same_set, same_seed)]
-    differing += [_other_versions(first, second)] if same_versions else []
-    if found := next(chain(*differing), None):
-        what, one, other, advice = found
-        raise StoreError(
-            f"{first.path} and {second.path} {why}: {what} is {one} in the first and {other} in "
-            f"the second; {advice}"
-        )
-
-
-def _differences(
-    first: RunFolder, second: RunFolder, metrics: set[str], same_set: bool, same_seed: bool
-) -> Iterator[tuple[str, str, str, str]]:
     one, other = first.run, second.run
+    found: list[tuple[str, str, str, str]] = []  # what, in the first and the second, and advice
     if same_set and one.set_sha256 != other.set_sha256:
         then, now = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
-        yield ("the test set", then, now, "run both on the same clips")
+        found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
         then, now = (str(getattr(run.request, rule)) for run in (one, other))
-        if then != now:
-            yield (f"--{rule}", then, now, "run one of them again by the other's rule")
-    if same_seed and one.seed != other.seed:
-        yield ("the seed", str(one.seed), str(other.seed), "run one again with the other's --seed")
+        found.append((f"--{rule}", then, now, "run one of them again by the other's rule"))
+    if same_seed:
+        advice = "run one again with the other's --seed"
+        found.append(("the seed", str(one.seed), str(other.seed), advice))
     versions = [metric_versions(folder) for folder in (first, second)]
     for metric in sorted(versions[0].keys() & versions[1].keys()):
-        then, now = (", ".join(sorted(found[metric])) for found in versions)
-        if then != now and (not metrics or metric in metrics):
-            yield (
-                f"the version of {metric}",
-                then,
-                now,
-                f"score the older run again: snacbench score RUN --metrics {metric}",
+        if not metrics or metric in metrics:
+            then, now = (", ".join(sorted(of[metric])) for of in versions)
+            advice = f"score the older run again: snacbench score RUN --metrics {metric}"
+            found.append((f"the version of {metric}", then, now, advice))
+    if same_versions:
+        for computed in (
+            first_difference(one.codec_versions, other.codec_versions),
+            first_difference(one.metric_versions, other.metric_versions),
+        ):
+            if computed:
+                name, package, then, now = computed
+                advice = "run both by one version"
+                found.append((f"what computes {name}: {package}", then, now, advice))
+    for what, then, now, advice in found:
+        if then != now:
+            raise StoreError(
+                f"{first.path} and {second.path} {why}: {what} is {then} in the first and {now} in "
+                f"the second; {advice}"
             )
-
-
-def _other_versions(first: RunFolder, second: RunFolder) -> Iterator[tuple[str, str, str, str]]:
-    one, other = first.run, second.run
-    for then, now in (
-        (one.codec_versions, other.codec_versions),
-        (one.metric_versions, other.metric_versions),
-    ):
-        if found := first_difference(then, now):
-            name, package, before, after = found
-            yield f"what computes {name}: {package}", before, after, "run both by one version"

@@ -10,9 +10,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from snacbench.rows import ClipMeasures, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
 _NOWHERE = -1
@@ -32,32 +33,27 @@ class _Clip:
 
 
 class Ledger:
-    """Which rows of a run are on disk; rows that are appended through it are entered."""
+    """Which rows of a run are on disk; rows that are appended through it are entered.
+
+    `worked` names the codecs that have coded a clip. Here a clip counts as coded if its codec has
+    failed, too.
+    """
 
     def __init__(
         self, folder: RunFolder, codecs: Sequence[CodecSpec], metrics: Sequence[MetricSpec]
     ) -> None:
         self.folder = folder
+        self.worked: set[str] = set()
         self._codecs = {spec.name: index for index, spec in enumerate(codecs)}
         self._metrics = {(m.name, m.version): index for index, m in enumerate(metrics)}
         self._clips: dict[str, _Clip] = {}
         for place, coded in folder.read_placed(Coded):
             self._enter(coded, place)
-        for score in folder.read(Score):
-            self._enter(score, _NOWHERE)
-        for delay in folder.read(Delay):
-            self._enter(delay, _NOWHERE)
-        for measures in folder.read(ClipMeasures):
-            self._enter(measures, _NOWHERE)
+        for row in chain(folder.read(Score), folder.read(Delay), folder.read(ClipMeasures)):
+            self._enter(row, _NOWHERE)  # type: ignore[arg-type]
 
     def append(self, rows: Iterable[object]) -> None:
-        """Append rows to the run's files and enter them.
-
-        Raises
-        ------
-        StoreError
-            If the disk is full or the folder cannot be written.
-        """
+        """Append rows to the run's files, and enter them."""
         written = list(rows)
         for row, place in zip(written, self.folder.append(written), strict=True):
             if isinstance(row, Coded | Score | Delay | ClipMeasures):
@@ -68,29 +64,27 @@ class Ledger:
         return iter(self._clips)
 
     def is_coded(self, clip: str, codec: str) -> bool:
-        """Whether a codec has coded a clip, or failed to."""
-        return clip in self._clips and self._at(clip)[self._codecs[codec]] != _NOWHERE
+        """Whether a codec has coded a clip."""
+        found = self._clips.get(clip)
+        return found is not None and found.coded_at[self._codecs[codec]] != _NOWHERE
 
     def is_coded_by_any(self, clip: str) -> bool:
-        """Whether some codec has coded a clip, or failed to."""
-        return any(self._coded_by(clip))
+        """Whether some codec has coded a clip."""
+        return any(self.is_coded(clip, codec) for codec in self._codecs)
 
     def is_coded_by_all(self, clip: str) -> bool:
-        """Whether every codec has coded a clip, or failed to."""
-        return clip in self._clips and _NOWHERE not in self._at(clip)
+        """Whether every codec has coded a clip."""
+        return clip in self._clips and _NOWHERE not in self._clips[clip].coded_at
 
     def lacks_scores(self, clip: str) -> bool:
         """Whether a codec has coded the clip and a metric has not scored it."""
-        return any(self._missing(clip, codec) for codec in self._coded_by(clip))
+        return any(True for _ in self._lacking(clip))
 
     def unscored(self, clip: str) -> list[tuple[Coded, tuple[str, ...]]]:
         """Codings of a clip that lack scores, each with the names of the metrics it lacks."""
-        lacking = {
-            codec: names for codec in self._coded_by(clip) if (names := self._missing(clip, codec))
-        }
-        places = [self._at(clip)[self._codecs[codec]] for codec in lacking]
-        rows = self.folder.read_at(Coded, places) if places else []
-        return list(zip(rows, lacking.values(), strict=True))
+        lacking = list(self._lacking(clip))
+        rows = self.folder.read_at(Coded, [place for place, _ in lacking]) if lacking else []
+        return list(zip(rows, (names for _, names in lacking), strict=True))
 
     def is_measured(self, clip: str) -> bool:
         """Whether there is a row of the clip's own measures."""
@@ -113,16 +107,17 @@ class Ledger:
             clip.delayed[self._codecs[row.codec]] = True
         elif isinstance(row, Coded):
             clip.coded_at[self._codecs[row.codec]] = place
+            self.worked |= {row.codec} if row.status == "ok" else set()
         elif (metric := self._metrics.get((row.metric, row.version))) is not None:
             clip.scored[self._codecs[row.codec] * len(self._metrics) + metric] = True
 
-    def _at(self, clip: str) -> array[int]:
-        return self._clips[clip].coded_at
-
-    def _coded_by(self, clip: str) -> Iterator[str]:
-        return (codec for codec in self._codecs if self.is_coded(clip, codec))
-
-    def _missing(self, clip: str, codec: str) -> tuple[str, ...]:
-        first = self._codecs[codec] * len(self._metrics)
-        done = self._clips[clip].scored[first : first + len(self._metrics)]
-        return tuple(name for (name, _), yes in zip(self._metrics, done, strict=True) if not yes)
+    def _lacking(self, clip: str) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """For every codec that lacks scores: where its row begins, and the metrics' names."""
+        if (found := self._clips.get(clip)) is None:
+            return
+        n = len(self._metrics)
+        for codec, place in enumerate(found.coded_at):
+            done = found.scored[codec * n : (codec + 1) * n]
+            if place != _NOWHERE and not all(done):
+                names = zip(self._metrics, done, strict=True)
+                yield place, tuple(name for (name, _), scored in names if not scored)

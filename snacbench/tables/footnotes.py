@@ -42,18 +42,9 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
 
 
 def table_notes(
-    runs: Sequence[RunRows],
-    block: Block,
-    parts: Sequence[tuple[Part, Column]],
-    compared: str,
+    runs: Sequence[RunRows], block: Block, parts: Sequence[tuple[Part, Column]], compared: str
 ) -> tuple[str, ...]:
-    """The footnotes of a table, each once.
-
-    Parameters
-    ----------
-    compared : str
-        On comparisons, see `side_by_side.significance`.
-    """
+    """The footnotes of a table, each once; `compared` is the one of `significance`."""
     facts = [part for part, _ in parts if isinstance(part, Fact)]
     entropy = any(part.column.key in (EFFICIENCY.column.key, ENTROPY.column.key) for part in facts)
     found = [
@@ -71,12 +62,11 @@ def table_notes(
 
 def _sample_note(block: Block) -> str:
     """How many clips each row has, and clusters of them."""
-    counts = {len(entry.columns.tried(block.domain)) for entry in block.entries}
-    tried = {
-        entry.rows.ids[clip]
+    sets = [
+        {entry.rows.ids[clip] for clip in entry.columns.tried(block.domain).tolist()}
         for entry in block.entries
-        for clip in entry.columns.tried(block.domain).tolist()
-    }
+    ]
+    tried, counts = frozenset[str]().union(*sets), {len(clips) for clips in sets}
     known = {block.clusters.get(clip) for clip in tried} - {None}
     unknown = sum(block.clusters.get(clip) is None for clip in tried)
     of_those = "" if unknown == len(tried) else f" of {unknown} of them"
@@ -85,11 +75,8 @@ def _sample_note(block: Block) -> str:
         + (f" in each row, {len(tried)} in all" if counts != {len(tried)} else "")
         + (f" of {len(known)} speakers or tracks" if known else "")
         + ", unless a letter says otherwise."
-        + (
-            f" The speaker or track{of_those} is not known: taken as independent of all others."
-            if unknown
-            else ""
-        )
+        + f" The speaker or track{of_those} is not known: taken as independent of all others."
+        * bool(unknown)
     )
 
 
@@ -189,34 +176,23 @@ def run_notes(
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
-    specs = rows.run.codecs
     for check in rows.spot_checks:
         if not check.passed:
             yield f"{check.codec} is not to be believed; {check.reason}."
-    kinds = (
-        (
-            dict.fromkeys(sorted(s.model for s in specs if s.demonstration)),
-            "embedded demonstration models, not the published codecs; their numbers show that the "
-            "machine works",
-        ),
-        (
-            [s.name for s in specs if s.truncated],
-            "truncated to a depth the model was not trained for",
-        ),
-        (
-            [s.name for s in specs if s.weights.source == "folder"],
-            "weights from a local folder, see run.json for sha256",
-        ),
-        (
-            [
-                s.name
-                for s in specs
-                if s.weights.source == "own" and s.weights.origin != "snacbench package"
-            ],
-            "files of the user's own, see run.json for paths and sha256",
-        ),
-    )
-    yield from (f"{', '.join(names)}: {what}." for names, what in kinds if names)
+    found: dict[str, list[str]] = {
+        "embedded demonstration models, not the published codecs; their numbers show that the "
+        "machine works": sorted({spec.model for spec in rows.run.codecs if spec.demonstration})
+    }
+    for spec in rows.run.codecs:
+        weights = spec.weights
+        own = weights.source == "own" and weights.origin != "snacbench package"
+        for applies, what in (
+            (spec.truncated, "truncated to a depth the model was not trained for"),
+            (weights.source == "folder", "weights from a local folder, see run.json for sha256"),
+            (own, "files of the user's own, see run.json for paths and sha256"),
+        ):
+            found.setdefault(what, []).extend([spec.name] * applies)
+    yield from (f"{', '.join(names)}: {what}." for what, names in found.items() if names)
 
 
 def delay_notes(rows: RunRows) -> Iterator[str]:
@@ -224,12 +200,13 @@ def delay_notes(rows: RunRows) -> Iterator[str]:
     for codec in rows.codecs:
         if late := _late(codec):
             yield f"{codec.spec.name}: decodes come {late}; only aligned metrics make up for it."
-    counts = {}
+    lost, inverted = [], []
     for codec in rows.codecs:
         known = codec.delays[codec.delays["known"]]
-        counts[codec.spec.name] = (np.sum(~known["found"]), np.sum(known["inverted"]), len(known))
-    lost = [f"{name} ({k} of {n} clips)" for name, (k, _, n) in counts.items() if k]
-    inverted = [f"{name} ({k} of {n} clips)" for name, (_, k, n) in counts.items() if k]
+        if count := np.sum(~known["found"]):
+            lost.append(f"{codec.spec.name} ({count} of {len(known)} clips)")
+        if count := np.sum(known["inverted"]):
+            inverted.append(f"{codec.spec.name} ({count} of {len(known)} clips)")
     if lost:
         yield (
             f"Alignment not found for {', '.join(lost)}: aligned metrics are there what they are "
@@ -273,13 +250,13 @@ def _late(codec: CodecColumns) -> str:
 
 def _entropy_notes(rows: RunRows) -> Iterator[str]:
     """Entropies that rest on little: those with a range only, and those to be careful with."""
-    books = {codec.spec.name: codec.entropies(ALL_DOMAINS) for codec in rows.codecs}
-    ranges = [name for name, of in books.items() if any(book.range_only for book in of)]
-    small = [
-        name
-        for name, of in books.items()
-        if name not in ranges and not all(book.reliable for book in of)
-    ]
+    ranges, small = [], []
+    for codec in rows.codecs:
+        books = codec.entropies(ALL_DOMAINS)
+        if any(book.range_only for book in books):
+            ranges.append(codec.spec.name)
+        elif not all(book.reliable for book in books):
+            small.append(codec.spec.name)
     if ranges:
         yield (
             f"Entropy of {', '.join(ranges)} is unreliable: some codebook has fewer tokens than "

@@ -10,14 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
 from snacbench.tables.layouts import LAYOUTS
-from snacbench.tables.layouts._parts import Fact, Layout, Part
-from snacbench.tables.records import FIGURES, record_of
+from snacbench.tables.layouts._parts import Fact, Layout, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
-    Block,
     By,
     Entry,
     block_of,
@@ -28,7 +26,6 @@ from snacbench.tables.side_by_side import (
 )
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import records_of, to_csv, to_markdown
-from snacbench.types import MetricSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,27 +90,25 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
         if name not in known:
             raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
-    parts = [(part, _column(part, specs, scored, options)) for part in layout.parts(runs)]
-    domains = domains_of(runs, options.by or layout.by)
-    if options.complete and (options.by or layout.by) == "both":
-        domains = list(dict.fromkeys([*domains, ALL_DOMAINS]))
-    return [
-        _presented(_table(runs, layout, options, domain, parts, present), options)
-        for domain in domains
-        if (present := [e for e in entries if len(e.columns.tried(domain))])
-    ]
-
-
-def _column(
-    part: Part, specs: Mapping[str, MetricSpec], scored: set[str], options: Options
-) -> Column:
-    if isinstance(part, Fact):
-        return part.column
-    key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
-    spec = specs.get(key)
-    digits = part.digits if options.digits is None else options.digits
-    unit, better = (spec.unit, spec.better) if spec else ("", None)
-    return Column(key, part.heading, unit, better, digits, kind="mean")
+    parts: list[tuple[Part, Column]] = []
+    for part in layout.parts(runs):
+        if isinstance(part, Measure):
+            key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
+            unit, better = (specs[key].unit, specs[key].better) if key in specs else ("", None)
+            digits = part.digits if options.digits is None else options.digits
+            parts.append((part, Column(key, part.heading, unit, better, digits, kind="mean")))
+        else:
+            parts.append((part, part.column))
+    by = options.by or layout.by
+    domains = domains_of(runs, by)
+    if options.complete and by == "both" and ALL_DOMAINS not in domains:
+        domains.append(ALL_DOMAINS)
+    tables = []
+    for domain in domains:
+        if present := [entry for entry in entries if len(entry.columns.tried(domain))]:
+            table = _table(runs, layout, options, domain, parts, present)
+            tables.append(_presented(table, options).lettered())
+    return tables
 
 
 def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
@@ -124,73 +119,52 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     parts: Sequence[tuple[Part, Column]],
     entries: Sequence[Entry],
 ) -> Table:
-    metrics = {column.key: column for part, column in parts if not isinstance(part, Fact)}
+    metrics = {column.key: column for part, column in parts if isinstance(part, Measure)}
     block = block_of(entries, list(metrics), domain, ci=options.ci or options.complete)
-    rows, compared = _rows(block, parts), ""
-    if options.significance:
-        differing, compared = significance(block, metrics, options.baseline)
-        for at, row in enumerate(rows):
-            starred = {
-                key: replace(row.cells[key], marks=("significant",))
-                for label, key in differing
-                if label == row.label
-            }
-            rows[at] = replace(row, cells={**row.cells, **starred})
+    differing, compared = (
+        significance(block, metrics, options.baseline) if options.significance else (set(), "")
+    )
+    alone = all(entry.anchor for entry in entries)
+    one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
+    rows = []
+    for entry in entries:
+        record = entry.record(domain, block.coded.clips.get(entry.label, ()))
+        cells = {}
+        for part, column in parts:
+            cell = block.cells.get((entry.label, column.key), Cell())
+            starred = (entry.label, column.key) in differing
+            cell = replace(cell, marks=("significant",)) if starred else cell
+            cells[column.key] = part.cell(entry, record) if isinstance(part, Fact) else cell
+        rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
     if options.published and layout.published:
-        codecs = [entry.columns.spec.name for entry in block.entries]
-        rows = with_published(rows, codecs, layout.published, parts)
+        codecs = [entry.columns.spec.name for entry in entries]
+        rows = _with_published(rows, codecs, layout.published, parts)
     where = "all clips" if domain == ALL_DOMAINS else domain
     title = layout.title if options.title is None else options.title
-    return Table(
-        title=f"{title}, {where}",
-        columns=tuple(column for _, column in parts),
-        rows=tuple(rows),
-        footnotes=table_notes(runs, block, parts, compared),
-        domain=domain,
-    ).ranked()
-
-
-def _rows(block: Block, parts: Sequence[tuple[Part, Column]]) -> list[Row]:
-    alone = all(entry.anchor for entry in block.entries)
-    one_set = len({entry.rows.run.set_sha256 for entry in block.entries}) == 1
-    rows = []
-    for entry in block.entries:
-        record = record_of(entry, block.domain, block.coded.clips.get(entry.label, ()))
-        cells = {
-            column.key: part.cell(entry, record)
-            if isinstance(part, Fact)
-            else block.cells.get((entry.label, column.key), Cell())
-            for part, column in parts
-        }
-        rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
-    return rows
+    notes = table_notes(runs, block, parts, compared)
+    columns = tuple(column for _, column in parts)
+    return Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain).ranked()
 
 
 def _presented(table: Table, options: Options) -> Table:
     """The table as it is to be read: codecs called otherwise, maybe without title and notes."""
-    if options.labels:
-        names = sorted(map(re.escape, options.labels), key=len, reverse=True)
-        pattern = re.compile(rf"(?<![\w@.-])(?:{'|'.join(names)})(?![\w@-]|\.\w)")
-
-        def said(text: str) -> str:
-            return pattern.sub(lambda match: options.labels[match[0]], text)
-
-        rows = tuple(
-            replace(
-                row,
-                label=options.labels.get(row.label, row.label) if not row.source else row.label,
-                beside=options.labels.get(row.beside, row.beside),
-            )
-            for row in table.rows
-        )
-        table = replace(table, rows=rows, footnotes=tuple(map(said, table.footnotes)))
+    labels = options.labels
+    if labels:
+        names = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
+        pattern = re.compile(rf"(?<![\w@.-])(?:{names})(?![\w@-]|\.\w)")
+        notes = [pattern.sub(lambda match: labels[match[0]], note) for note in table.footnotes]
+        rows = []
+        for row in table.rows:
+            label = row.label if row.source else labels.get(row.label, row.label)
+            rows.append(replace(row, label=label, beside=labels.get(row.beside, row.beside)))
+        table = replace(table, rows=tuple(rows), footnotes=tuple(notes))
     if not options.caption:
-        rows = tuple(
+        rows = [
             replace(row, notes=(), cells={k: replace(c, notes=()) for k, c in row.cells.items()})
             for row in table.rows
-        )
-        table = replace(table, title="", rows=rows, footnotes=())
-    return table.lettered()
+        ]
+        table = replace(table, title="", rows=tuple(rows), footnotes=())
+    return table
 
 
 def summary_tables(runs: Sequence[RunRows]) -> list[Table]:
@@ -228,34 +202,11 @@ def summary_frame(
     """
     import pandas as pd
 
-    loaded = [
-        one
-        if isinstance(one, RunRows)
-        else RunRows.load(one if isinstance(one, RunFolder) else RunFolder.open(one))
-        for one in runs
-    ]
+    folders = [RunFolder.open(one) if isinstance(one, Path) else one for one in runs]
+    loaded = [one if isinstance(one, RunRows) else RunRows.load(one) for one in folders]
     records = records_of(tables_of(loaded, LAYOUTS["default"], Options(by, ci)))
     frame = pd.DataFrame.from_records(records, columns=list(records[0]) if records else ["codec"])
     return frame.drop(columns=["table", "source", "beside"], errors="ignore")
-
-
-def summary(runs: Sequence[RunRows]) -> pd.DataFrame:
-    """Of each codec and domain `records.record_of`, with metrics' means and ``n_`` of each."""
-    import pandas as pd
-
-    entries, metrics = entries_of(runs), list(dict.fromkeys(m for r in runs for m in r.metrics))
-    records = []
-    for domain in dict.fromkeys(domain for rows in runs for domain in rows.domains):
-        block = block_of(entries, metrics, domain, ci=False)
-        for entry in entries:
-            if len(entry.columns.tried(domain)):
-                record = record_of(entry, domain, block.coded.clips.get(entry.label, ()))
-                for metric in metrics:
-                    cell = block.cells.get((entry.label, metric), Cell())
-                    record |= {metric: cell.value, f"n_{metric}": cell.n or 0}
-                records.append(record)
-    columns = [*FIGURES, *(column for metric in metrics for column in (metric, f"n_{metric}"))]
-    return pd.DataFrame.from_records(records, columns=columns)
 
 
 def publication(name: str) -> dict[str, Any]:
@@ -271,7 +222,7 @@ def publication(name: str) -> dict[str, Any]:
     return {**told, "lines": lines}
 
 
-def with_published(
+def _with_published(
     rows: Sequence[Row], codecs: Sequence[str], name: str, parts: Sequence[tuple[Part, Column]]
 ) -> list[Row]:
     """Our rows, each followed by the published one of its operating point; then the others.
@@ -280,11 +231,11 @@ def with_published(
     the published one follows the first.
     """
     found = publication(name)
-    unverified = [
-        column.heading
+    columns = {
+        column: part.published if isinstance(part, Measure) else _PUBLISHED_FACTS.get(column.key)
         for part, column in parts
-        if not isinstance(part, Fact) and part.published in found["unverified"]
-    ]
+    }
+    unverified = [c.heading for c, theirs in columns.items() if theirs in found["unverified"]]
     variants = f"; variant unverified of {', '.join(unverified)}" if unverified else ""
     note = (
         f"As printed in {found['citation']}: nominal rate; clips other than ours ({found['clips']})"
@@ -292,20 +243,11 @@ def with_published(
     )
     quoted = {}
     for line in found["lines"]:
-        figures = {
-            column.key: line.get(
-                _PUBLISHED_FACTS.get(column.key, "") if isinstance(part, Fact) else part.published
-            )
-            for part, column in parts
-        }
+        figures = {column.key: line.get(theirs) for column, theirs in columns.items()}
+        cells = {k: Cell(None if v is None else float(v)) for k, v in figures.items()}
         remark = found["remarks"].get(line["codec"])
-        quoted[line["ours"]] = Row(
-            label=line["codec"],
-            cells={k: Cell(None if v is None else float(v)) for k, v in figures.items()},
-            ranked=False,
-            source=found["source"],
-            notes=(note, remark) if remark else (note,),
-        )
+        notes = (note, remark) if remark else (note,)
+        quoted[line["ours"]] = Row(line["codec"], cells, False, found["source"], notes=notes)
     together: list[Row] = []
     for row, codec in zip(rows, codecs, strict=True):
         together.append(row)

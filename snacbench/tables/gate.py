@@ -9,7 +9,7 @@ from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
 from snacbench.store.agree import check_agreement
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_pair import KBPS, Answer, Pair, Question, compare_runs
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Clip, CodecSpec, MetricSpec
@@ -29,7 +29,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
 
     Parameters
     ----------
-    baseline, candidate : Path
     codecs : str or sequence of str
         Selectors as for a run, or ``A=B`` where they are named otherwise in the candidate; empty:
         all that both have.
@@ -42,19 +41,12 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     shared_clips : bool
         Whether the runs may be on different test sets: the clips that are the same are compared.
 
-    Returns
-    -------
-    Answer
-        `passed`, `failures` (a line each), `frame` (a row per comparison) and `tables`.
-
     Raises
     ------
     StoreError
         If a folder holds no run, or the runs must not be compared.
-    UnknownName
-        If a codec or metric is in neither run, or a tolerance is for nothing that is compared.
     UserError
-        If there is nothing to compare, or a tolerance is below 0.
+        If a name is in neither run, a tolerance below 0, or there is nothing to compare.
     """
     folders = RunFolder.open(baseline), RunFolder.open(candidate)
     check_agreement(
@@ -86,19 +78,14 @@ def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, M
 
     Raises
     ------
-    UnknownName
-        If a run has no scores of a metric that is named.
     UserError
-        If the runs have no metric in common.
+        If a run has no scores of a metric that is named, or the runs have none in common.
     """
     common = [m for m in runs[0].metrics if all(m in run.metrics for run in runs)]
     for name in names:
         if name not in common:
-            raise UnknownName(
-                f"not every run has scores of {name!r}; {did_you_mean(name, common)}"
-                if common
-                else f"not every run has scores of {name!r}, nor of any other metric in common"
-            )
+            near = did_you_mean(name, common) if common else "nor of any other metric in common"
+            raise UnknownName(f"not every run has scores of {name!r}; {near}")
     chosen = names or common
     if not chosen:
         raise UserError("the runs have scores of no metric in common; see snacbench score")
@@ -111,22 +98,16 @@ def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, M
 def pairs_of(
     baseline: Sequence[CodecSpec], candidate: Sequence[CodecSpec], texts: str = ""
 ) -> tuple[Pair, ...]:
-    """Which operating points are compared with which.
+    """Which operating points of two runs are compared with which.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of CodecSpec
-        Of each run.
-    texts : str
-        Selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs; empty:
-        every name that both have, or the only operating point of each.
+    `texts` are selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs;
+    empty: every name that both have, or the only operating point of each.
 
     Raises
     ------
-    UnknownName
-        If a run has none of them.
     UserError
-        If the two sides of an equals sign are not as many, or there is nothing to compare.
+        If a run has none of a name, the two sides of an equals sign are not as many, or there is
+        nothing to compare.
     """
     chosen: list[Pair] = []
     for selector in split_selectors(texts):
@@ -138,30 +119,27 @@ def pairs_of(
                 f"--codecs {selector}: {left} is {', '.join(ours)}, {right} is "
                 f"{', '.join(theirs)}; name one of each, or as many"
             )
-        names = zip(ours, theirs if equals else ours, strict=True)
-        chosen += [(one, other) for one, other in names if equals or one in theirs]
-    if texts and not chosen:
-        raise UnknownName(f"no codec that both runs have is named {texts}")
+        chosen += (
+            zip(ours, theirs, strict=True) if equals else [(n, n) for n in ours if n in theirs]
+        )
     before, after = ([spec.name for spec in specs] for specs in (baseline, candidate))
-    common = [(name, name) for name in before if name in after]
-    if not common and len(before) == len(after) == 1:
-        common = [(before[0], after[0])]
-    if not chosen and not common:
+    if texts:
+        if not chosen:
+            raise UnknownName(f"no codec that both runs have is named {texts}")
+    elif len(before) == len(after) == 1:
+        chosen = [(before[0], after[0])]
+    else:
+        chosen = [(name, name) for name in before if name in after]
+    if not chosen:
         raise UserError(
             f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
             "say which to compare with --codecs A=B"
         )
-    return tuple(chosen or common)
+    return tuple(chosen)
 
 
 def _same_clips(one: RunFolder, other: RunFolder) -> frozenset[str]:
-    """Clips with the same id, audio and segment in both runs.
-
-    Raises
-    ------
-    StoreError
-        If there is none.
-    """
+    """Clips with the same id, audio and segment in both runs; StoreError if there is none."""
     first, second = (
         {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
         for folder in (one, other)

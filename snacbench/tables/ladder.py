@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts._parts import FEW_TOKENS, range_cell
-from snacbench.tables.records import RANGES, record_of
 from snacbench.tables.run_rows import (
+    ADAPTIVE,
     ALL_DOMAINS,
     CodecColumns,
     Coder,
@@ -28,8 +28,8 @@ from snacbench.tables.run_rows import (
     RunRows,
     few_clusters,
 )
-from snacbench.tables.side_by_side import By, Entry, coded_together, domains_of, entries_of
-from snacbench.tables.table_model import Cell, Column, Kind, Row, Table
+from snacbench.tables.side_by_side import By, Entry, Span, coded_together, domains_of, entries_of
+from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.types import DOMAINS, CodecSpec
 from snacbench.units import bits_per_code, kbps
 
@@ -63,21 +63,13 @@ class Coded:
 class Ladder:
     """The rates of one operating point over one domain, in kbps (1000 bit/s); None: not known.
 
-    Attributes
-    ----------
-    record : mapping
-        See `records.record_of`: nominal and actual rate, entropy, efficiencies.
-    entropy, efficiency : Interval or None
-        With intervals over clusters.
-    held_out_kbps : float or None
-        Order-0 code length of each half of the clusters under tables trained on the other.
-    books : tuple of Book
-    coded : tuple of Coded
-    n : int
+    `record` is the one of `Entry.record`; `entropy` and `efficiency` have intervals over clusters;
+    `held_out_kbps` is the order-0 code length of each half of the clusters under tables trained on
+    the other; `n` clips were coded.
     """
 
     spec: CodecSpec
-    record: Mapping[str, float | None]
+    record: Mapping[str, Any]
     entropy: Interval | None
     efficiency: Interval | None
     held_out_kbps: float | None
@@ -96,39 +88,30 @@ class Ladder:
         complete = [model for model in models if model.clips == self.n]
         return min(complete, key=lambda model: model.kbps, default=None)
 
-    @property
-    def few_tokens(self) -> tuple[str, ...]:
-        """What is to be said where some codebook has few tokens."""
-        return () if all(book.entropy.reliable for book in self.books) else (FEW_TOKENS,)
-
 
 def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
     """All rates of a codec over the clips of a domain."""
     clips, entry = codec.ok(domain), Entry(codec.spec.name, rows, codec)
     rate = efficiency = held_out_kbps = None
     books: tuple[Book, ...] = ()
+    cells = codec.coded[clips]
     if codec.counted(domain):
         rate, efficiency, books = _entropies(rows, codec, domain)
         bits = [book.held_out.bits for book in books if book.held_out is not None]
         if len(bits) == len(books):
-            cells = codec.coded[clips]
             total = math.fsum([*bits, *cells["side_info_bits"]])
             held_out_kbps = kbps(total, math.fsum(cells["duration_s"]))
     coded = []
     for coder in codec.written:
-        written = codec.written_clips(coder, clips)
+        written, streams = codec.written_by(coder, clips)
         if len(written):
             cells = codec.coded[written]
-            duration_s, streams = math.fsum(cells["duration_s"]), codec.written_bits(coder, written)
+            total = math.fsum([*streams, *cells["side_info_bits"]])
             tokens = [book.entropy.tokens for book in books] if len(written) == len(clips) else []
-            one = Coded(
-                coder=coder,
-                kbps=kbps(math.fsum([*streams, *cells["side_info_bits"]]), duration_s),
-                bits_per_token=tuple((streams / tokens).tolist()) if tokens else (),
-                clips=len(written),
-            )
-            coded.append(one)
-    record = record_of(entry, domain, entry.coded(domain))
+            per_token = tuple((streams / tokens).tolist()) if tokens else ()
+            rate_kbps = kbps(total, math.fsum(cells["duration_s"]))
+            coded.append(Coded(coder, rate_kbps, per_token, len(written)))
+    record = entry.record(domain, entry.coded(domain))
     return Ladder(
         codec.spec, record, rate, efficiency, held_out_kbps, books, tuple(coded), len(clips)
     )
@@ -141,11 +124,10 @@ def _entropies(
 
     For codecs whose codes were counted, see `CodecColumns.counted`.
     """
-    books, streams = codec.entropies(domain), codec.spec.streams
+    books, streams, clips = codec.entropies(domain), codec.spec.streams, codec.ok(domain)
     units, counts = codec.counts_by_unit(domain)
-    place = {unit: i for i, unit in enumerate(units)}
-    cells = codec.coded[codec.ok(domain)]
-    of_unit = [place[pair] for pair in zip(cells["domain"].tolist(), cells["unit"].tolist())]  # noqa: B905
+    cells = codec.coded[clips]
+    of_unit = [units.index(unit) for unit in zip(cells["domain"], cells["unit"], strict=True)]
     seconds, side_bits = (
         np.asarray(np.bincount(of_unit, cells[column], minlength=len(units)), float)
         for column in ("duration_s", "side_info_bits")
@@ -153,6 +135,30 @@ def _entropies(
     tokens = np.array([of_stream.sum(axis=1) for of_stream in counts], float)
     frame_rates_hz = np.array([float(stream.frame_rate_hz) for stream in streams])
     packed_bits = np.array([bits_per_code(stream.codebook_size) for stream in streams])
+    # Entropy in bits with one unit left out at a time, shape (units, streams); empty for one.
+    left = np.zeros((0, len(counts)))
+    if len(units) > 1:
+        each_left = [
+            [corrected_entropy_bits(of_stream.sum(axis=0) - unit) for unit in of_stream]
+            for of_stream in counts
+        ]
+        left = np.array(each_left).T
+    chosen = [rows.clips[clip] for clip in clips.tolist()]
+    clustering = cluster_clips([clip.cluster for clip in chosen], clips=len(chosen))
+    few = [few_clusters([c.cluster for c in chosen if c.domain == one]) for one in DOMAINS]
+
+    def interval(estimate: float, without: Floats, most: float) -> Interval:
+        """From the estimates without each unit; `most` is the highest that it can be."""
+        return jackknife_interval(
+            float(estimate),
+            without,
+            seconds[: len(left)],
+            n=len(chosen),
+            clusters=clustering.count,
+            most=float(most),
+            independence_assumed=clustering.independence_assumed,
+            these_clusters_only=any(few),
+        )
 
     def rate_kbps(bits: Floats, kept: NDArray[np.bool_]) -> float:
         sent = bits @ tokens[:, kept].sum(axis=1) + side_bits[kept].sum()
@@ -162,61 +168,23 @@ def _entropies(
         """Streams weighted by their frame rates; how long a unit is does not matter."""
         return float(bits @ frame_rates_hz / (packed_bits @ frame_rates_hz))
 
-    # Entropy in bits with one unit left out at a time, shape (units, streams); empty for one.
-    left = np.zeros((0, len(counts)))
-    if len(units) > 1:
-        each_left = [
-            [corrected_entropy_bits(of_stream.sum(axis=0) - unit) for unit in of_stream]
-            for of_stream in counts
-        ]
-        left = np.array(each_left).T
     estimates = np.array([book.corrected_bits for book in books])
     tops = np.log2([book.codebook_size for book in books])
     everything, each = np.ones(len(units), bool), np.eye(len(units), dtype=bool)
-    interval = partial(_interval, rows, codec, domain, seconds[: len(left)])
     rate, share = (
         interval(
-            float(statistic(estimates, everything)),
+            statistic(estimates, everything),
             np.array([statistic(bits, ~one) for bits, one in zip(left, each, strict=False)]),
-            float(statistic(tops, everything)),
+            statistic(tops, everything),
         )
         for statistic in (rate_kbps, efficiency)
     )
     odd = np.array([unit % 2 == 1 for _, unit in units])
-    found = tuple(
-        Book(
-            book,
-            interval(book.corrected_bits, left[:, i], float(tops[i])),
-            held_out_order0([of_stream[half] for half in (odd, ~odd)]),
-        )
-        for i, (book, of_stream) in enumerate(zip(books, counts, strict=True))
-    )
-    return rate, share, found
-
-
-def _interval(  # noqa: PLR0913, PLR0917 - the first four are the same for all of a codec
-    rows: RunRows,
-    codec: CodecColumns,
-    domain: str,
-    weights: Floats,
-    estimate: float,
-    left: Floats,
-    most: float,
-) -> Interval:
-    """Of an estimate, from those without each unit; `most` is the highest that it can be."""
-    chosen = [rows.clips[clip] for clip in codec.ok(domain).tolist()]
-    clustering = cluster_clips([clip.cluster for clip in chosen], clips=len(chosen))
-    by_domain = [[c.cluster for c in chosen if c.domain == one] for one in DOMAINS]
-    return jackknife_interval(
-        estimate,
-        left,
-        weights,
-        n=len(chosen),
-        clusters=clustering.count,
-        most=most,
-        independence_assumed=clustering.independence_assumed,
-        these_clusters_only=any(few_clusters(labels) for labels in by_domain),
-    )
+    found = []
+    for i, (book, of_stream) in enumerate(zip(books, counts, strict=True)):
+        held_out = held_out_order0([of_stream[half] for half in (odd, ~odd)])
+        found.append(Book(book, interval(book.corrected_bits, left[:, i], tops[i]), held_out))
+    return rate, share, tuple(found)
 
 
 Ladders = Sequence[tuple[Entry, Ladder]]
@@ -269,28 +237,60 @@ def ladder_tables(
     return [table.lettered() for table in tables]
 
 
-Makers = Mapping[Column, Callable[[Ladder], Cell]]
-
-
-def _filled(found: Ladders, columns: Makers) -> list[Row]:
-    return [
+def _filled(
+    title: str,
+    found: Ladders,
+    columns: Mapping[Column, Callable[[Ladder], Cell]],
+    notes: Sequence[str],
+) -> Table:
+    """A table with a row per codec, of columns and what fills them."""
+    rows = [
         Row(entry.label, {column.key: make(one) for column, make in columns.items()})
         for entry, one in found
     ]
+    return Table(title, tuple(columns), tuple(rows), tuple(notes))
+
+
+def _coder_names(found: Ladders, *, conditional: bool) -> list[str]:
+    coders = [c.coder for _, one in found for c in one.coded]
+    kept = [c.name for c in coders if (c.conditional if conditional else not c.shuffled)]
+    return list(dict.fromkeys(kept))
+
+
+def _coded_cell(name: str) -> Callable[[Ladder], Cell]:
+    def cell(one: Ladder) -> Cell:
+        coded = one.of(name)
+        if coded is None:
+            return Cell()
+        fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
+        return Cell(coded.kbps, n=coded.clips, notes=fewer)
+
+    return cell
+
+
+def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 1.0) -> Cell:
+    """An estimate with its interval, or the range that stands in its place."""
+    value = one.record.get(key)
+    if isinstance(value, Span):
+        return range_cell(factor * value.low, factor * value.high)
+    if interval and interval.low is not None and interval.high is not None:
+        mean, low, high = (factor * x for x in (interval.mean, interval.low, interval.high))
+        interval = replace(interval, mean=mean, low=low, high=high)
+    reliable = all(book.entropy.reliable for book in one.books)
+    notes = () if reliable else (FEW_TOKENS,)
+    return Cell(None if value is None else factor * value, interval, notes=notes)
 
 
 def _rates(found: Ladders, notes: Sequence[str]) -> Table:
-    coders = dict.fromkeys(
-        c.coder.name for _, one in found for c in one.coded if not c.coder.shuffled
-    )
-    columns: Makers = {
+    coders = _coder_names(found, conditional=False)
+    columns: dict[Column, Callable[[Ladder], Cell]] = {
         Column("nominal_kbps", "nominal"): lambda one: Cell(one.record.get("nominal_kbps")),
         Column("actual_kbps", "actual"): lambda one: Cell(one.record.get("actual_kbps")),
         Column("entropy_kbps", "entropy", kind="estimate"): lambda one: _estimate(
             one, "entropy_kbps", one.entropy
         ),
         Column("held_out_kbps", "held out"): lambda one: Cell(one.held_out_kbps),
-        **{Column(f"{c}_kbps", c): partial(_coded_cell, name=c) for c in coders},
+        **{Column(f"{name}_kbps", name): _coded_cell(name) for name in coders},
     }
     written = (
         "The columns after it: bytes that the coder really wrote, tables held out likewise."
@@ -300,129 +300,95 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
-    footnotes = (*_RATE_NOTES, written, *about, *notes)
-    return Table("Rates in kbps", tuple(columns), tuple(_filled(found, columns)), footnotes)
-
-
-def _coded_cell(one: Ladder, name: str) -> Cell:
-    coded = one.of(name)
-    if coded is None:
-        return Cell()
-    fewer = coded.clips < one.n
-    notes = (f"{coded.clips} of {one.n} clips were written.",) if fewer else ()
-    return Cell(coded.kbps, n=coded.clips, notes=notes)
-
-
-def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 1.0) -> Cell:
-    """An estimate with its interval, or the range that stands in its place."""
-    low, high = (one.record.get(end) for end in RANGES[key])
-    if low is not None and high is not None:
-        return range_cell(factor * low, factor * high)
-    if interval and interval.low is not None and interval.high is not None:
-        mean, low, high = (factor * x for x in (interval.mean, interval.low, interval.high))
-        interval = replace(interval, mean=mean, low=low, high=high)
-    value = one.record.get(key)
-    return Cell(None if value is None else factor * value, interval, notes=one.few_tokens)
+    return _filled("Rates in kbps", found, columns, [*_RATE_NOTES, written, *about, *notes])
 
 
 def _contexts(found: Ladders) -> Table:
     """What context models save of the rate that ``adaptive`` needs, beside their controls."""
 
-    def saving(one: Ladder, name: str, *, shuffled: bool) -> Cell:
-        model, plain = (one.of(n, shuffled=shuffled) for n in (name, "adaptive"))
-        if model is None or plain is None or model.clips != plain.clips:
-            return Cell()
-        return Cell(100 * (1 - model.kbps / plain.kbps))
+    def saving(name: str, shuffled: bool) -> Callable[[Ladder], Cell]:
+        def cell(one: Ladder) -> Cell:
+            model, plain = (one.of(n, shuffled=shuffled) for n in (name, ADAPTIVE))
+            if model is None or plain is None or model.clips != plain.clips:
+                return Cell()
+            return Cell(100 * (1 - model.kbps / plain.kbps))
 
-    names = dict.fromkeys(
-        c.coder.name for _, one in found for c in one.coded if c.coder.conditional
-    )
-    columns: dict[Column, Callable[[Ladder], Cell]] = {
-        Column("adaptive_kbps", "adaptive", "kbps"): partial(_coded_cell, name="adaptive")
-    }
-    for name in names:
+        return cell
+
+    columns = {Column("adaptive_kbps", ADAPTIVE, "kbps"): _coded_cell(ADAPTIVE)}
+    for name in _coder_names(found, conditional=True):
         for key, heading, shuffled in (("saving", "saves", False), ("control", "shuffled", True)):
             column = Column(f"{name}_{key}_percent", f"{name} {heading}", "%", digits=1)
-            columns[column] = partial(saving, name=name, shuffled=shuffled)
-    rows = [
-        r for r in _filled(found, columns) if any(c.value is not None for c in r.cells.values())
-    ]
-    return Table("Context models", tuple(columns), tuple(rows if names else ()), (_CONTEXT_NOTE,))
+            columns[column] = saving(name, shuffled)
+    table = _filled("Context models", found, columns, [_CONTEXT_NOTE])
+    rows = [row for row in table.rows if any(c.value is not None for c in row.cells.values())]
+    return replace(table, rows=tuple(rows if len(columns) > 1 else ()))
 
 
 def _use(found: Ladders) -> Table:
-    def books(one: Ladder) -> list[CodebookEntropy]:
-        return [book.entropy for book in one.books]
-
-    def fewest(one: Ladder) -> CodebookEntropy:
-        return min(books(one), key=lambda book: book.tokens / book.codebook_size)
-
-    def entries(one: Ladder) -> int:
-        return sum(book.codebook_size for book in books(one))
-
-    def plug_in(one: Ladder) -> Cell:
-        share = one.record["bitrate_efficiency"]
-        return Cell(None if share is None else 100 * share)
-
-    columns: Makers = {
-        _percent("bitrate_efficiency", "bitrate efficiency"): plug_in,
-        _percent("efficiency", "efficiency corrected", kind="estimate"): lambda one: _estimate(
-            one, "efficiency", one.efficiency, 100.0
-        ),
-        Column("tokens", "tokens", digits=0): lambda one: Cell(fewest(one).tokens),
-        Column("tokens_per_entry", "tokens per entry", digits=1): lambda one: Cell(
-            fewest(one).tokens / fewest(one).codebook_size
-        ),
-        _percent("usage", "usage"): lambda one: Cell(
-            100 * sum(book.used for book in books(one)) / entries(one)
-        ),
-        Column("dead", "dead codes", digits=0): lambda one: Cell(sum(b.dead for b in books(one))),
-        Column("entries", "of entries", digits=0): lambda one: Cell(entries(one)),
-    }
-    rows = _filled([(entry, one) for entry, one in found if one.books], columns)
-    return Table("Use of the codebooks", tuple(columns), tuple(rows), _USE_NOTES)
-
-
-def _percent(key: str, heading: str, kind: Kind = "value") -> Column:
-    return Column(f"{key}_percent", heading, "%", digits=1, kind=kind)
+    columns = (
+        Column("bitrate_efficiency_percent", "bitrate efficiency", "%", digits=1),
+        Column("efficiency_percent", "efficiency corrected", "%", digits=1, kind="estimate"),
+        Column("tokens", "tokens", digits=0),
+        Column("tokens_per_entry", "tokens per entry", digits=1),
+        Column("usage_percent", "usage", "%", digits=1),
+        Column("dead", "dead codes", digits=0),
+        Column("entries", "of entries", digits=0),
+    )
+    rows = []
+    for entry, one in found:
+        if not one.books:
+            continue
+        books = [book.entropy for book in one.books]
+        plug_in, entries = one.record.get("bitrate_efficiency"), sum(b.codebook_size for b in books)
+        fewest = min(books, key=lambda book: book.tokens / book.codebook_size)
+        cells = (
+            Cell(None if plug_in is None else 100 * plug_in),
+            _estimate(one, "efficiency", one.efficiency, 100.0),
+            Cell(fewest.tokens),
+            Cell(fewest.tokens / fewest.codebook_size),
+            Cell(100 * sum(book.used for book in books) / entries),
+            Cell(sum(book.dead for book in books)),
+            Cell(entries),
+        )
+        keys = (column.key for column in columns)
+        rows.append(Row(entry.label, dict(zip(keys, cells, strict=True))))
+    return Table("Use of the codebooks", columns, tuple(rows), _USE_NOTES)
 
 
 def _books(entry: Entry, one: Ladder) -> Table:
     coded = [c for c in one.coded if c.bits_per_token and not c.coder.shuffled]
-
-    def entropy(book: Book) -> Cell:
-        of = book.entropy
-        if of.range_only:
-            return range_cell(of.lowest_bits, of.highest_bits)
-        few = () if of.reliable else (FEW_TOKENS,)
-        return Cell(of.corrected_bits, interval=book.interval, notes=few)
-
-    def empty(_: Book) -> Cell:
-        return Cell()  # filled below: it depends on the codebook's place
-
-    columns: Mapping[Column, Callable[[Book], Cell]] = {
-        Column("entries", "entries", digits=0): lambda b: Cell(b.entropy.codebook_size),
-        Column("packed_bits", "packed", "bit", digits=0): lambda b: Cell(
-            bits_per_code(b.entropy.codebook_size)
-        ),
-        Column("tokens", "tokens", digits=0): lambda b: Cell(b.entropy.tokens),
-        Column("plug_in_bits", "plug-in", "bit", digits=3): lambda b: Cell(b.entropy.plug_in_bits),
-        Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"): entropy,
-        Column("held_out_bits", "held out", "bit", digits=3): lambda b: Cell(
-            None if b.held_out is None else b.held_out.bits_per_token
-        ),
-        **{Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3): empty for c in coded},
-        Column("perplexity", "perplexity", digits=0): lambda b: Cell(
-            None if b.entropy.range_only else b.entropy.perplexity
-        ),
-        _percent("usage", "usage"): lambda b: Cell(100 * b.entropy.usage),
-        Column("dead", "dead codes", digits=0): lambda b: Cell(b.entropy.dead),
-    }
+    columns = (
+        Column("entries", "entries", digits=0),
+        Column("packed_bits", "packed", "bit", digits=0),
+        Column("tokens", "tokens", digits=0),
+        Column("plug_in_bits", "plug-in", "bit", digits=3),
+        Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"),
+        Column("held_out_bits", "held out", "bit", digits=3),
+        *(Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3) for c in coded),
+        Column("perplexity", "perplexity", digits=0),
+        Column("usage_percent", "usage", "%", digits=1),
+        Column("dead", "dead codes", digits=0),
+    )
     rows = []
-    for index, book in enumerate(one.books):
-        cells = {column.key: make(book) for column, make in columns.items()}
-        cells |= {f"{c.coder.name}_bits": Cell(c.bits_per_token[index]) for c in coded}
-        rows.append(Row(f"{index + 1}", cells))
+    for i, book in enumerate(one.books):
+        of = book.entropy
+        few = () if of.reliable else (FEW_TOKENS,)
+        estimate = Cell(of.corrected_bits, interval=book.interval, notes=few)
+        cells = (
+            Cell(of.codebook_size),
+            Cell(bits_per_code(of.codebook_size)),
+            Cell(of.tokens),
+            Cell(of.plug_in_bits),
+            range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
+            Cell(None if book.held_out is None else book.held_out.bits_per_token),
+            *(Cell(c.bits_per_token[i]) for c in coded),
+            Cell(None if of.range_only else of.perplexity),
+            Cell(100 * of.usage),
+            Cell(of.dead),
+        )
+        keys = (column.key for column in columns)
+        rows.append(Row(f"{i + 1}", dict(zip(keys, cells, strict=True))))
     note = "Bits per token. Perplexity: of the corrected entropy."
     title = f"Codebooks of {entry.label}"
-    return Table(title, tuple(columns), tuple(rows), (note,), label_heading="codebook")
+    return Table(title, columns, tuple(rows), (note,), label_heading="codebook")

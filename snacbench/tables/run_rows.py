@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import math
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
@@ -33,7 +33,7 @@ from snacbench.rows import (
     SpotCheck,
 )
 from snacbench.stats.clusters import FEW_CLUSTERS, cluster_clips
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import DOMAINS, Clip, CodecSpec, Domain
 from snacbench.units import BITS_PER_BYTE
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 ALL_DOMAINS = "all"
 STATIC, ADAPTIVE = "static", "adaptive"
-_NOT_CONDITIONAL = ("packed", STATIC, ADAPTIVE)  # know nothing of a token's neighbours
 MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 
 _CODED = [
@@ -66,16 +65,13 @@ class Coder(NamedTuple):
 
     @property
     def conditional(self) -> bool:
-        """Whether it is a context model: its code length is a conditional entropy's bound."""
-        return self.name not in _NOT_CONDITIONAL
+        """Whether it is a context model: the others know nothing of a token's neighbours."""
+        return self.name not in ("packed", STATIC, ADAPTIVE)
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What statistics and captions need of a clip.
-
-    `cluster` is its speaker or track, `rate_hz` that of its file, None where it is not known.
-    """
+    """What statistics and captions need of a clip: `cluster` is its speaker or track."""
 
     id: str
     domain: Domain
@@ -90,9 +86,8 @@ class CodecColumns:
 
     Attributes
     ----------
-    coded : structured array, shape (clips,)
-    delays : structured array, shape (clips,)
-        How late each decode comes.
+    coded, delays : structured array, shape (clips,)
+        How each clip was coded; how late its decode comes.
     scores : mapping from metric to structured array, shape (clips,)
     written : mapping from Coder to mapping from clip to tuple of int
         Bytes of each stream that entropy coders wrote, coders in the order of their first rows.
@@ -114,21 +109,9 @@ class CodecColumns:
     def take_coded(self, clip: int, row: Coded, unit: int = 0) -> None:
         """Enter how a clip was coded; `unit` is the one of `units_of` that it belongs to."""
         self.coded = _with_room_for(clip, self.coded)
-        bits = row.bits
-        self.coded[clip] = (
-            True,
-            row.status == "ok",
-            DOMAINS.index(row.domain),
-            unit,
-            row.duration_s or 0.0,
-            *((np.nan, np.nan) if bits is None else (bits.total, bits.side_info)),
-        )
-
-    def take_delay(self, clip: int, row: Delay) -> None:
-        """Enter how late the decode of a clip comes."""
-        self.delays = _with_room_for(clip, self.delays)
-        own_lag_s = np.nan if row.own_lag_s is None else row.own_lag_s
-        self.delays[clip] = (True, row.found, row.inverted, own_lag_s)
+        bits = (np.nan, np.nan) if row.bits is None else (row.bits.total, row.bits.side_info)
+        place = DOMAINS.index(row.domain), unit
+        self.coded[clip] = (True, row.status == "ok", *place, row.duration_s or 0.0, *bits)
 
     def take_scores(self, metric: str, clips: Cells, statuses: Cells, values: Cells) -> None:
         """Enter what a metric gave for some clips, each once."""
@@ -141,9 +124,9 @@ class CodecColumns:
         self.scores[metric] = cells
 
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
-        """Add how often codes occurred in a clip, once: an earlier row of it is taken out again.
+        """Add how often codes occurred in a coded clip; `place` is where the row begins.
 
-        `place` is where the row begins in its file.
+        Each counts once: an earlier row of the clip is taken out again.
         """
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
@@ -156,12 +139,6 @@ class CodecColumns:
             counts[row.stream][earlier.codes] -= earlier.counts.astype(np.int32)
         counts[row.stream][row.codes] += row.counts.astype(np.int32)
         self._counted_at[clip, row.stream] = place + 1  # 0: never
-
-    def take_written(self, clip: int, row: CodedBytes) -> None:
-        """Enter what an entropy coder wrote for a clip."""
-        if clip < len(self.coded) and self.coded["ok"][clip]:
-            coder = Coder(row.coder, row.shuffled)
-            self.written.setdefault(coder, {})[clip] = row.stream_bytes
 
     def tried(self, domain: str) -> Cells:
         """Numbers of the clips of a domain that were coded, or failed to be."""
@@ -213,15 +190,12 @@ class CodecColumns:
         used = len(counted) - len(left_out)
         return tuple(codebook_entropy(counts, clips=used) for counts in pooled)
 
-    def written_clips(self, coder: Coder, clips: Cells) -> Cells:
-        """Those among some clips that a coder wrote."""
+    def written_by(self, coder: Coder, clips: Cells) -> tuple[Cells, Floats]:
+        """Those among some clips that a coder wrote, and their bits of each stream, (streams,)."""
         written = self.written.get(coder, {})
-        return np.array([clip for clip in clips.tolist() if clip in written], np.intp)
-
-    def written_bits(self, coder: Coder, clips: Cells) -> Floats:
-        """Bits of each stream over clips that the coder wrote, shape (streams,)."""
-        written = [self.written[coder][clip] for clip in clips.tolist()]
-        return np.asarray(np.array(written, float).sum(axis=0) * BITS_PER_BYTE)
+        chosen = [clip for clip in clips.tolist() if clip in written]
+        of_clip = np.array([written[clip] for clip in chosen], float)
+        return np.array(chosen, np.intp), np.asarray(of_clip.sum(axis=0) * BITS_PER_BYTE)
 
 
 def _with_room_for(clip: int, cells: Cells) -> Cells:
@@ -248,15 +222,10 @@ class RunRows:
 
     @classmethod
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
-        """Read a run; where a row was written twice, the last one counts.
+        """Read a run; StoreError if a line other than an incomplete last one is no row.
 
         Without `histograms`, which are most of the bytes of a run, there is no entropy, nor what
         entropy coders wrote.
-
-        Raises
-        ------
-        StoreError
-            If a line other than an incomplete last one is no row.
         """
         run = folder.run
         columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
@@ -269,7 +238,10 @@ class RunRows:
             unit = units.get(coded.clip, number % MOST_UNITS)  # unknown: a clip for itself
             columns[coded.codec].take_coded(number, coded, unit)
         for delay in folder.read(Delay):
-            columns[delay.codec].take_delay(numbers.setdefault(delay.clip, len(numbers)), delay)
+            of, number = columns[delay.codec], numbers.setdefault(delay.clip, len(numbers))
+            of.delays = _with_room_for(number, of.delays)
+            lag_s = np.nan if delay.own_lag_s is None else delay.own_lag_s
+            of.delays[number] = (True, delay.found, delay.inverted, lag_s)
         scores = _score_rows(folder)
         of_clip = [numbers.setdefault(c, len(numbers)) for c in scores["clip"].cat.categories]
         scores["clip"] = np.array(of_clip, np.intp)[scores["clip"].cat.codes]
@@ -280,8 +252,12 @@ class RunRows:
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
         for written in folder.read(CodedBytes) if histograms else ():
-            if written.clip in numbers and written.codec in columns:
-                columns[written.codec].take_written(numbers[written.clip], written)
+            number = numbers.get(written.clip, -1)
+            if number >= 0 and written.codec in columns:
+                of = columns[written.codec]
+                if number < len(of.coded) and of.coded["ok"][number]:
+                    by_clip = of.written.setdefault(Coder(written.coder, written.shuffled), {})
+                    by_clip[number] = written.stream_bytes
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
         return cls(
@@ -395,15 +371,15 @@ def kbps_of(coded: Cells) -> float | None:
     return bits / duration_s / 1000 if duration_s and not math.isnan(bits) else None
 
 
+_TEXTS = ("clip", "codec", "metric", "status", "reason")
+
+
 def _score_rows(folder: RunFolder) -> pd.DataFrame:
     """All scores, the last of each clip, codec and metric; texts stay one object each."""
     import pandas as pd
 
-    known: dict[str, dict[str, int]] = {
-        column: {} for column in ("clip", "codec", "metric", "status", "reason")
-    }
-    codes = {column: array("i") for column in known}
-    values = array("d")
+    known: dict[str, dict[str, int]] = {column: {} for column in _TEXTS}
+    codes, values = {column: array("i") for column in _TEXTS}, array("d")
     collects = gc.isenabled()
     gc.disable()  # hundreds of thousands of rows refer to nothing: no cycles to look for
     try:
@@ -417,18 +393,16 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
     finally:
         if collects:
             gc.enable()
-    columns: Mapping[str, Any] = {
-        column: pd.Categorical.from_codes(
-            np.array(codes[column], np.intc), pd.Index(texts, dtype=str)
-        )
-        for column, texts in known.items()
-    }
+    columns: dict[str, Any] = {}
+    for column, texts in known.items():
+        numbers, index = np.array(codes[column], np.intc), pd.Index(texts, dtype=str)
+        columns[column] = pd.Categorical.from_codes(numbers, index)
     frame = pd.DataFrame({**columns, "value": np.array(values, float)})
     return frame.drop_duplicates(["clip", "codec", "metric"], keep="last")
 
 
 def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
-    """Every score of a run folder, one row each: a tidy frame.
+    """Every score of a run folder, one row each: a tidy frame; StoreError if it holds no run.
 
     Returns
     -------
@@ -437,31 +411,26 @@ def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
         (operating point), ``model``, ``kbps`` (actual rate of this clip, 1000 bit/s),
         ``tokens_per_s``, ``metric``, ``value`` (NaN unless ``status`` is ``ok``), ``status``
         (``ok``, ``undefined``, ``failed``, ``skipped``) and ``reason``.
-
-    Raises
-    ------
-    StoreError
-        If the folder holds no run.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
-    frame = _score_rows(folder)
-    clips = {clip.id: clip for clip in folder.read(Clip)}
-    specs = {spec.name: spec for spec in folder.run.codecs}
-    domains: dict[str, str] = {clip.id: clip.domain for clip in clips.values()}
+    frame, specs = _score_rows(folder), folder.run.codecs
+    domains: dict[str, str] = {}
+    clusters: dict[str, str | None] = {}
+    for one in folder.read(Clip):
+        domains[one.id], clusters[one.id] = one.domain, one.cluster
     kbps: dict[tuple[str, str], float] = {}
     for row in folder.read(Coded):
         domains.setdefault(row.clip, row.domain)
-        weighed = row.bits is not None and row.duration_s
-        kbps[row.clip, row.codec] = row.bits.total / row.duration_s / 1000 if weighed else np.nan  # type: ignore[union-attr,operator]
+        if row.bits is not None and row.duration_s:
+            kbps[row.clip, row.codec] = row.bits.total / row.duration_s / 1000
+        else:
+            kbps[row.clip, row.codec] = np.nan
     clip, codec = frame["clip"].astype(object), frame["codec"].astype(object)
     frame["domain"] = clip.map(domains).fillna("unknown").astype("category")
-    frame["cluster"] = clip.map({name: one.cluster for name, one in clips.items()})
-    frame["model"] = codec.map({name: spec.model for name, spec in specs.items()})
-    frame["tokens_per_s"] = codec.map({name: spec.tokens_per_s for name, spec in specs.items()})
-    frame["tokens_per_s"] = frame["tokens_per_s"].astype(float)
+    frame["cluster"] = clip.map(clusters)
+    frame["model"] = codec.map({spec.name: spec.model for spec in specs})
+    tokens_per_s = codec.map({spec.name: spec.tokens_per_s for spec in specs})
+    frame["tokens_per_s"] = tokens_per_s.astype(float)
     frame["kbps"] = [kbps.get(pair, np.nan) for pair in zip(clip, codec, strict=True)]
-    order = [
-        "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
-        "metric", "value", "status", "reason",
-    ]  # fmt: skip
-    return frame[order].reset_index(drop=True)
+    about = ["clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s"]
+    return frame[[*about, "metric", "value", "status", "reason"]].reset_index(drop=True)

@@ -7,7 +7,7 @@ that a model was not trained for (`truncated`) are on no curve.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,8 +20,6 @@ from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better
 from snacbench.types import MetricSpec
-
-_NOUNS = {"speech": "speaker", "music": "track"}
 
 
 @dataclass(frozen=True)
@@ -43,68 +41,54 @@ class Saving:
 
     def sentences(self) -> list[str]:
         """In words that a paper can take over, without full stops."""
-        noun = _NOUNS.get(self.domain, "cluster")
-        found: list[str] = []
-        if self.matched:
-            found.append(self.matched.sentence(self.metric, noun))
-            if difference := self.matched.difference:
-                ends = _ends(difference.low, difference.high)
+        noun = {"speech": "speaker", "music": "track"}.get(self.domain, "cluster")
+        unit = "" if self.unit == "1" else f"{self.unit} "
+        in_metric = f"{unit}in {self.metric} ({self.better} is better; "
+        found = []
+        if matched := self.matched:
+            found.append(matched.sentence(self.metric, noun))
+            if difference := matched.difference:
                 found.append(
-                    f"at {self.matched.target_kbps:.3g} kbps, {self.of} differs from "
-                    f"{self.against} by {difference.mean:+.3g}{ends} {self._in_metric}"
-                    f"{_size(self.matched.n, self.matched.clusters, noun)})"
+                    f"at {matched.target_kbps:.3g} kbps, {self.of} differs from {self.against} by "
+                    f"{difference.mean:+.3g}{_ends(difference.low, difference.high)} {in_metric}"
+                    f"{_size(matched.n, matched.clusters, noun)})"
                 )
-        if self.rate and self.quality:
-            found += [self._rate_in_words(self.rate, noun), self._quality_in_words(noun)]
+        for delta, at_equal, what in (
+            (self.rate, "quality", "no rate of {} is comparable with {}"),
+            (self.quality, "rate", "{} is not comparable with {}"),
+        ):
+            if delta is None:
+                continue
+            size = _size(delta.n, delta.clusters, noun)
+            shared = (
+                f"{100 * delta.overlap_share:.0f} % of the range is shared, "
+                f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve; {size}"
+            )
+            if delta.value is None:
+                pair = what.format(self.of, self.against)
+                found.append(
+                    f"by {self.metric}, {pair} at equal {at_equal}: {delta.reason} ({size})"
+                )
+            elif delta is self.rate:
+                ends = _ends(delta.low, delta.high, " %")
+                found.append(
+                    f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % "
+                    f"{'less' if delta.value < 0 else 'more'} rate than {self.against} for equal "
+                    f"quality{ends and f', change{ends}'} (Bjontegaard delta, {delta.method}; "
+                    f"{shared})"
+                )
+            else:
+                found.append(
+                    f"at equal rate, {self.of} differs from {self.against} by {delta.value:+.3g}"
+                    f"{_ends(delta.low, delta.high)} {in_metric}{shared})"
+                )
         where = "" if self.domain == ALL_DOMAINS else f"{self.domain}: "
         return [where + sentence for sentence in found]
-
-    @property
-    def _in_metric(self) -> str:
-        unit = "" if self.unit == "1" else f"{self.unit} "
-        return f"{unit}in {self.metric} ({self.better} is better; "
-
-    def _rate_in_words(self, delta: BjontegaardDelta, noun: str) -> str:
-        size = _size(delta.n, delta.clusters, noun)
-        if delta.value is None:
-            return (
-                f"by {self.metric}, no rate of {self.of} is comparable with {self.against} at "
-                f"equal quality: {delta.reason} ({size})"
-            )
-        ends = _ends(delta.low, delta.high, " %")
-        more = "less" if delta.value < 0 else "more"
-        return (
-            f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % {more} rate than "
-            f"{self.against} for equal quality{ends and f', change{ends}'} (Bjontegaard delta, "
-            f"{delta.method}; {_shared(delta)}; {size})"
-        )
-
-    def _quality_in_words(self, noun: str) -> str:
-        delta = self.quality
-        assert delta is not None
-        size = _size(delta.n, delta.clusters, noun)
-        if delta.value is None:
-            return (
-                f"by {self.metric}, {self.of} is not comparable with {self.against} at equal rate: "
-                f"{delta.reason} ({size})"
-            )
-        return (
-            f"at equal rate, {self.of} differs from {self.against} by "
-            f"{delta.value:+.3g}{_ends(delta.low, delta.high)} {self._in_metric}"
-            f"{_shared(delta)}; {size})"
-        )
 
 
 def _size(n: int, clusters: int, noun: str) -> str:
     few = f"; these {noun}s only" if clusters < min(FEW_CLUSTERS, n) else ""
     return sample_size(n, clusters, noun, independence_assumed=False) + few
-
-
-def _shared(delta: BjontegaardDelta) -> str:
-    return (
-        f"{100 * delta.overlap_share:.0f} % of the range is shared, "
-        f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve"
-    )
 
 
 def _ends(low: float | None, high: float | None, unit: str = "") -> str:
@@ -125,20 +109,15 @@ def savings(
     ----------
     runs : sequence of RunRows
         On the same test set.
-    metrics : sequence of MetricSpec
-    of : sequence of str
-        Models.
     against : sequence of str
-        Models to compare them with; empty: all that have two rates or more.
+        Empty: all models that have two rates or more.
     domains : sequence of str
         Empty: all that the runs have, and all of them together where there are several.
 
     Raises
     ------
-    UnknownName
-        If the runs have no such model.
     UserError
-        If no model has a curve to compare with.
+        If the runs have no such model, or no model has a curve to compare with.
     """
     models = list(dict.fromkeys(c.spec.model for run in runs for c in run.codecs))
     for name in (*of, *against):
@@ -161,9 +140,6 @@ def savings(
     return found
 
 
-_Points = Mapping[str, list[tuple[Entry, dict[str, float]]]]
-
-
 def _savings(
     runs: Sequence[RunRows],
     metric: MetricSpec,
@@ -176,37 +152,28 @@ def _savings(
         scores = entry.scores(metric.name, domain)
         if scores and not entry.columns.spec.truncated:
             points.setdefault(entry.columns.spec.model, []).append((entry, scores))
-    weighed = {model: p for model, p in points.items() if any(e.kbps(s) for e, s in p)}
+    weighed = {model for model, those in points.items() if any(e.kbps(s) for e, s in those)}
     clusters = clusters_of(runs)
-    for name in of:
-        for other in against:
-            if name == other or name not in weighed or other not in weighed:
-                continue
-            one, anchor = _curves(weighed, name, other)
-            base = Saving(name, other, metric.name, metric.unit, metric.better, domain)
-            if len(one.points) == 1:
-                matched = matched_rate(one, anchor, clusters, better=metric.better)
-                yield replace(base, matched=matched)
-            elif len(anchor.points) > 1:
-                yield replace(
-                    base,
-                    rate=bd_rate(anchor, one, clusters, better=metric.better),
-                    quality=bd_quality(anchor, one, clusters, better=metric.better),
-                )
-
-
-def _curves(points: _Points, *models: str) -> list[RateCurve]:
-    """Curves to be compared: rates, like scores, are of the clips that all points have."""
-    every = [set(scores) for model in models for _, scores in points[model]]
-    shared = set.intersection(*every)
-    curves = []
-    for model in models:
-        at: dict[float, RatePoint] = {}
-        for entry, scores in points[model]:
-            if kbps := entry.kbps(shared or scores):
-                at[kbps] = RatePoint(kbps, scores)
-        curves.append(RateCurve(model, tuple(at.values())))
-    return curves
+    for name, other in ((name, other) for name in of for other in against):
+        if name == other or not {name, other} <= weighed:
+            continue
+        # Rates, like scores, are of the clips that all points have.
+        shared = set.intersection(*(set(s) for model in (name, other) for _, s in points[model]))
+        curves = []
+        for model in (name, other):
+            at = {entry.kbps(shared or scores): scores for entry, scores in points[model]}
+            those = tuple(RatePoint(kbps, scores) for kbps, scores in at.items() if kbps)
+            curves.append(RateCurve(model, those))
+        one, anchor = curves
+        found = Saving(name, other, metric.name, metric.unit, metric.better, domain)
+        better = metric.better
+        if len(one.points) == 1:
+            yield replace(found, matched=matched_rate(one, anchor, clusters, better=better))
+        elif len(anchor.points) > 1:
+            rate = bd_rate(anchor, one, clusters, better=better)
+            yield replace(
+                found, rate=rate, quality=bd_quality(anchor, one, clusters, better=better)
+            )
 
 
 def savings_text(found: Sequence[Saving], *, markdown: bool) -> str:

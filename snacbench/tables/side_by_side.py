@@ -1,4 +1,4 @@
-"""Codecs beside each other: their names, the clips that their figures rest on, means and tests.
+"""Codecs beside each other: their figures, the clips that these rest on, means and tests.
 
 A mean over whatever survived would reward who fails on the hard clips. So the figures of a column,
 in one domain and on one test set, are all taken over the clips on which every codec has a value. A
@@ -10,23 +10,62 @@ SI-SDR infinite.
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.rate.entropy import bitrate_efficiency, entropy_kbps
+from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
+from snacbench.tables.run_rows import (
+    ALL_DOMAINS,
+    STATIC,
+    CodecColumns,
+    Coder,
+    RunRows,
+    clusters_of,
+    kbps_of,
+)
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
+from snacbench.units import kbps
 
 By = Literal["domain", "all", "both"]
 MUST_HAVE_MORE_THAN = 0.5  # of the clips that any codec has
 SIGNIFICANT_AT = 0.05
+
+
+class Span(NamedTuple):
+    """A figure with its least and greatest value; `value` is None where only these are known."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+def real_time_factor(speed: Speed | None) -> tuple[Span, Span, Span] | None:
+    """Seconds of computing per second of audio, of encoding, decoding, and both together.
+
+    Median, least and greatest of the repeats; None where it was not measured.
+    """
+    if speed is None or not speed.encode_s:
+        return None
+    audio_s = speed.duration_s * speed.batch
+
+    def span(seconds: Sequence[float]) -> Span:
+        ends = (statistics.median(seconds), min(seconds), max(seconds))
+        return Span(*(end / audio_s for end in ends))
+
+    both = [a + b for a, b in zip(speed.encode_s, speed.decode_s, strict=True)]
+    return span(speed.encode_s), span(speed.decode_s), span(both)
 
 
 @dataclass(frozen=True)
@@ -55,6 +94,63 @@ class Entry:
         """Actual rate in kbps (1000 bit/s) over some coded clips; None if they were not weighed."""
         coded = self.columns.coded[self.rows.numbers_of(clips)]
         return kbps_of(coded[coded["ok"]])
+
+    def record(self, domain: str, clips: Collection[str]) -> dict[str, Any]:
+        """All figures that are no means of metrics; what does not apply is missing or None.
+
+        Rates are totals over the total duration of `clips`, so that short clips with much padding
+        do not weigh more than they cost; without clips there are none, and ``n`` is of all coded.
+
+        Returns
+        -------
+        dict
+            ``domain``, ``n``, ``*_kbps`` (1000 bit/s), ``efficiency`` (share, corrected) and
+            ``bitrate_efficiency`` (plug-in entropies, as the DAC paper has it), ``tokens_per_s``,
+            ``params_m`` (millions). A `Span` without value where some codebook has fewer tokens
+            than entries. ``rtf_encode`` and ``rtf_decode`` are the same in every domain, since they
+            were measured apart: ``rtf_batch`` signals at once, ``rtf_unstable`` says why they are
+            not to be relied on. ``coded_kbps`` and ``conditional_kbps`` are of bytes that entropy
+            coders wrote for all of the clips, without a context and by the best context model.
+        """
+        columns, spec = self.columns, self.columns.spec
+        ok = np.array(self.rows.numbers_of(clips), int)
+        record: dict[str, Any] = {
+            "domain": domain,
+            "n": len(ok) or len(columns.ok(domain)),
+            "nominal_kbps": spec.nominal_kbps,
+            "tokens_per_s": spec.tokens_per_s,
+            "params_m": spec.params_m,
+        }
+        if columns.speed and (factors := real_time_factor(columns.speed)):
+            record |= {"rtf_encode": factors[0], "rtf_decode": factors[1]}
+            record["rtf_batch"] = columns.speed.batch
+            record["rtf_unstable"] = columns.speed.unstable
+        coded = columns.coded[ok]
+        duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
+        if not duration_s or math.isnan(bits):
+            return record
+        record["actual_kbps"] = kbps(bits, duration_s)
+        side_bits = math.fsum(coded["side_info_bits"])
+        if books := columns.entropies(domain, ok):
+            low, high = (
+                (
+                    entropy_kbps(books, duration_s=duration_s, other_bits=int(side_bits), value=v),
+                    bitrate_efficiency(books, spec, value=v),
+                )
+                for v in ("lowest", "highest")
+            )
+            ranges = any(book.range_only for book in books)
+            for key, *ends in zip(("entropy_kbps", "efficiency"), low, high, strict=True):
+                record[key] = Span(None, *ends) if ranges else ends[0]
+            record["bitrate_efficiency"] = bitrate_efficiency(books, spec)
+        conditional = []
+        for coder in columns.written:
+            written, streams = columns.written_by(coder, ok)
+            if not coder.shuffled and len(written) == len(ok):
+                rate = kbps(math.fsum(streams) + side_bits, duration_s)
+                conditional += [rate] if coder.conditional else []
+                record |= {"coded_kbps": rate} if coder == Coder(STATIC) else {}
+        return record | ({"conditional_kbps": min(conditional)} if conditional else {})
 
 
 def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
@@ -95,19 +191,13 @@ def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:
 class Together:
     """What the figures of a column rest on, by label of the codec.
 
-    Attributes
-    ----------
-    clips : mapping of str to frozenset of str
-        The clips of each codec's figure; none where it has too few.
-    lost : mapping of str to int
-        Of those that compete: how many clips it lacks that another one has, where it lacks any.
-    left_out : tuple of str
-        Which of these lack too many.
+    `clips` are those of each codec's figure, none where it has too few. `lost` counts, of those
+    that compete, the clips that another one has; `left_out` are those that lack too many.
     """
 
     clips: dict[str, frozenset[str]] = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
+    left_out: list[str] = field(default_factory=list)
 
     def words(self, what: str) -> str:
         """Who lost how many clips, in a sentence; empty where nobody did."""
@@ -125,14 +215,10 @@ class Together:
 def together(entries: Sequence[Entry], own: Mapping[str, Collection[str]]) -> Together:
     """The clips that figures beside each other rest on.
 
-    Parameters
-    ----------
-    own : mapping of str to collection of str
-        By label, the clips on which that entry has a value, none where it lost all; labels that are
-        absent never had any to lose.
+    `own` are by label the clips on which that entry has a value, none where it lost all; labels
+    that are absent never had any to lose.
     """
     found = Together()
-    left_out: list[str] = []
     for test_set in dict.fromkeys(entry.rows.run.set_sha256 for entry in entries):
         beside = [e for e in entries if e.rows.run.set_sha256 == test_set and e.label in own]
         competing = [e for e in beside if not e.anchor] or beside
@@ -146,8 +232,9 @@ def together(entries: Sequence[Entry], own: Mapping[str, Collection[str]]) -> To
         for entry in competing:
             if lost := len(of_any - sets[entry.label]):
                 found.lost[entry.label] = lost
-                left_out += [entry.label] if entry.label not in enough else []
-    return Together(found.clips, found.lost, tuple(left_out))
+                if entry.label not in enough:
+                    found.left_out.append(entry.label)
+    return found
 
 
 def coded_together(entries: Sequence[Entry], domain: str) -> Together:
@@ -167,9 +254,7 @@ def scored_together(entries: Sequence[Entry], metric: str, domain: str) -> tuple
     }
     found = together(entries, own)
     kept = {
-        label: scores
-        if len(scores) == len(found.clips[label])
-        else {clip: value for clip, value in scores.items() if clip in found.clips[label]}
+        label: {clip: value for clip, value in scores.items() if clip in found.clips[label]}
         for label, scores in own.items()
     }
     return {label: scores for label, scores in kept.items() if scores}, found
@@ -183,17 +268,8 @@ CellKey = tuple[str, str]
 class Block:
     """The scores of some codecs and metrics in one domain, and the cells they become.
 
-    Attributes
-    ----------
-    scores : mapping of str to mapping of str to mapping of str to float
-        Metric -> label -> clip -> value, of the clips that means rest on (`together`); labels
-        without any are not in it.
-    together : mapping of str to Together
-        Metric -> which clips these are.
-    coded : Together
-        The clips that rates rest on.
-    clusters : mapping of str to str or None
-        Clip -> speaker or track.
+    `scores` are by metric, those that means rest on; `together` says of each metric which clips
+    these are, `coded` of the rates. `clusters` maps a clip to its speaker or track.
     """
 
     domain: str
@@ -208,10 +284,7 @@ class Block:
 def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
     """Means of metrics over the clips of a domain that all codecs have.
 
-    Parameters
-    ----------
-    ci : bool
-        Also 95 % intervals, all of them from one resampling of the clusters.
+    With `ci` also 95 % intervals, all of them from one resampling of the clusters.
     """
     both = {metric: scored_together(entries, metric, domain) for metric in metrics}
     scores = {metric: found for metric, (found, _) in both.items()}
@@ -225,17 +298,14 @@ def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, c
         intervals = dict(zip(keys, found, strict=True))
     cells = {}
     for entry in entries:
+        tried = len(entry.columns.tried(domain))
         for metric in metrics:
             if metric in entry.columns.scores:
-                key = (entry.label, metric)
-                values = scores[metric].get(entry.label, {})
-                n, tried = len(values), len(entry.columns.tried(domain))
-                cells[key] = Cell(
-                    math.fsum(values.values()) / n if n else None,
-                    intervals.get(key),
-                    n,
-                    notes=(_why_fewer(entry, metric, domain, n),) if n < tried else (),
-                )
+                key, values = (entry.label, metric), scores[metric].get(entry.label, {})
+                mean = math.fsum(values.values()) / len(values) if values else None
+                why = _why_fewer(entry, metric, domain, len(values)) if len(values) < tried else ""
+                cell = Cell(mean, intervals.get(key), len(values), notes=(why,) if why else ())
+                cells[key] = cell
     together_of = {metric: found for metric, (_, found) in both.items()}
     coded = coded_together(entries, domain)
     return Block(domain, entries, scores, together_of, coded, clusters, cells)
@@ -266,14 +336,7 @@ def significance(
 
     Paired comparisons within one domain, corrected by Holm within each metric. Against the best,
     the family is all pairs of codecs: which one is best was seen in the same scores. Against a
-    baseline that was named beforehand, it is the pairs with it.
-
-    Parameters
-    ----------
-    columns : mapping of str to Column
-        Of each metric, for the direction.
-    baseline : str
-        A label; empty: the best of each metric.
+    baseline that was named beforehand, it is the pairs with it. `columns` tell the direction.
 
     Raises
     ------
@@ -290,19 +353,19 @@ def significance(
     family = 0
     for metric, column in columns.items():
         scores = {k: v for k, v in block.scores[metric].items() if k in competing}
-        against, pairs = baseline, list[PairedDifference]()
+        against, chosen = baseline, list[tuple[str, str]]()
         if baseline in scores:
             chosen = [(label, baseline) for label in scores if label != baseline]
-            pairs = paired_differences(scores, chosen, block.clusters)
         elif not baseline and len(scores) >= 2 and column.better is not None:
-            most = max(map(len, scores.values()))  # as in `table_model.places`
+            most = max(map(len, scores.values()))  # as in `Table.ranked`
             means = {
                 label: block.cells[label, metric].value or 0.0
                 for label in scores
                 if len(scores[label]) == most
             }
             against = (max if column.better == "higher" else min)(means, key=means.__getitem__)
-            pairs = paired_differences(scores, list(combinations(scores, 2)), block.clusters)
+            chosen = list(combinations(scores, 2))
+        pairs = paired_differences(scores, chosen, block.clusters) if chosen else []
         family = max(family, len(pairs))
         for pair in pairs:
             if against in (pair.first, pair.second):
@@ -310,27 +373,22 @@ def significance(
                 if pair.p_holm is not None and pair.p_holm <= SIGNIFICANT_AT:
                     other = pair.second if pair.first == against else pair.first
                     significant.add((other, metric))
-    return significant, _significance_note(kept, family, baseline)
-
-
-def _significance_note(kept: Sequence[PairedDifference], family: int, baseline: str) -> str:
-    """Test, correction, n, clusters, and what was lost, in one footnote; empty without pairs."""
-    found = [pair.difference for pair in kept if pair.difference]
-    if not found:
-        return ""
-    most: dict[str, int] = {}
-    for pair in kept:
+    tested = [(pair, pair.difference) for pair in kept if pair.difference]
+    if not tested:
+        return significant, ""
+    most_lost: dict[str, int] = {}
+    for pair, _ in tested:
         for label, lost in ((pair.first, pair.lost_by_first), (pair.second, pair.lost_by_second)):
-            if lost and pair.difference:
-                most[label] = max(most.get(label, 0), len(lost))
-    lacking = ", ".join(f"{label} lacks {count}" for label, count in most.items())
-    lost_words = f"clips lost to a pair, at most: {lacking}" if most else ""
-    return (
+            if lost:
+                most_lost[label] = max(most_lost.get(label, 0), len(lost))
+    lacking = ", ".join(f"{label} lacks {count}" for label, count in most_lost.items())
+    lost_words = f"clips lost to a pair, at most: {lacking}" if lacking else ""
+    return significant, (
         f"{SIGNIFICANT} differs from {baseline or 'the best of the column'} (paired, p ≤ "
-        f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(p.test for p in kept if p.difference))}; "
+        f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(pair.test for pair, _ in tested))}; "
         f"Holm's correction over {'its' if baseline else 'all'} pairs within one metric and domain "
-        f"({family} comparisons); n = {spanned([d.n for d in found])} shared clips, "
-        f"{spanned([d.clusters for d in found])} clusters; "
+        f"({family} comparisons); n = {spanned([d.n for _, d in tested])} shared clips, "
+        f"{spanned([d.clusters for _, d in tested])} clusters; "
         f"{lost_words or 'no clip lost on either side'}."
     )
 

@@ -7,9 +7,9 @@ is marked as best is best as shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from snacbench.stats.intervals import Interval
@@ -24,27 +24,15 @@ Mark = Literal["best", "second", "significant", "unstable"]
 Kind = Literal["value", "estimate", "mean", "text"]
 _BEHIND = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
 _PUBLISHED_ONLY = "published, not in these runs"
-_Key = TypeVar("_Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Column:
     """One column: what it shows, in which unit, which way is better.
 
-    Attributes
-    ----------
-    key : str
-        Its name in CSV and JSON.
-    better : {"higher", "lower"} or None
-        None: no order, so nothing in it is best.
-    digits : int
-        Digits after the point.
-    kind : {"value", "estimate", "mean", "text"}
-        What CSV says of it: an estimate has ends, a mean also its n and marks.
-    signed : bool
-        Whether positive numbers carry a plus.
-    show : {"always", "filled", "never"}
-        Whether readers see it, always or where it has anything to show; CSV and JSON have it.
+    `key` is its name in CSV and JSON, where an estimate has ends, a mean also its n and marks.
+    Nothing is best in a column without `better`. Readers see it always, never, or where it has
+    anything to `show`; CSV and JSON have it.
     """
 
     key: str
@@ -70,21 +58,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One number with all that is said about it.
+    """One number with all that is said about it; `text` is shown where there is none.
 
-    Attributes
-    ----------
-    value : float or None
-        None: there is none; `text` may say something instead.
-    interval : Interval or None
-    n : int or None
-        Clips that the value rests on.
-    marks : tuple of str
-        ``best``, ``second``, ``significant``, ``unstable``.
-    text : str
-        Shown where there is no value.
-    notes : tuple of str
-        What a footnote says of this cell alone.
+    `n` is how many clips the value rests on; `notes` become footnotes of this cell alone.
     """
 
     value: float | None = None
@@ -132,22 +108,11 @@ def _digits_for(value: float, digits: int) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """One codec, or one line of a publication.
+    """One codec, or one line of a publication; its cells by the key of the column.
 
-    Attributes
-    ----------
-    cells : mapping of str to Cell
-        By the key of the column.
-    ranked : bool
-        Whether its numbers compete for best and second.
-    source : str
-        The publication that it is quoted from; empty: measured in the runs.
-    beside : str
-        Label of the measured row of the same codec and setting, which it follows.
-    notes : tuple of str
-        What a footnote says of this row alone.
-    group : str
-        Stands once over rows that share it.
+    Only `ranked` rows compete for best and second. `source` is the publication that a row is quoted
+    from, `beside` the label of the measured row of the same codec and setting, which it follows.
+    `group` stands once over rows that share it.
     """
 
     label: str
@@ -163,25 +128,12 @@ class Row:
         """The label as shown: ``↳ Opus, published`` below the row that it stands beside."""
         return f"↳ {self.label}, published" if self.beside else self.label
 
-    @property
-    def heading(self) -> str:
-        """Over the rows of its kind; those of the runs and what stands beside them need none."""
-        return _PUBLISHED_ONLY if self.source and not self.beside else self.group
-
 
 @dataclass(frozen=True)
 class Table:
-    """A table that any writer can write.
+    """A table that any writer can write: columns beside the rows' labels, notes on the whole of it.
 
-    Attributes
-    ----------
-    title : str
-    columns : tuple of Column
-        Without the first one, the rows' labels.
-    footnotes : tuple of str
-        On the table as a whole; those of single rows and cells are in these.
-    domain : str
-        Of the clips that its numbers rest on; empty: of none.
+    `letters` are of notes on single rows and cells, `domain` of the clips that the numbers rest on.
     """
 
     title: str
@@ -210,8 +162,9 @@ class Table:
         """Every row, with the heading that is to stand over it, mostly none."""
         above = ""
         for row in self.rows:
-            yield row.heading if row.heading != above else "", row
-            above = row.heading
+            heading = _PUBLISHED_ONLY if row.source and not row.beside else row.group
+            yield heading if heading != above else "", row
+            above = heading
 
     def letters_of(self, noted: Cell | Row) -> str:
         """Letters of a cell's or a row's own footnotes: ``a,b``."""
@@ -227,20 +180,13 @@ class Table:
 
     def ranked(self) -> Table:
         """The same table with the best and the second best of each column marked, as shown."""
-        marks: dict[tuple[int, str], Mark] = {}
+        cells_of = [dict(row.cells) for row in self.rows]
         for column in self.columns:
             cells = {i: self.cell(row, column) for i, row in enumerate(self.rows) if row.ranked}
             found = places({i: (c.value, c.n or 0) for i, c in cells.items()}, column)
-            marks |= {(index, column.key): mark for index, mark in found.items()}
-        rows = []
-        for index, row in enumerate(self.rows):
-            cells_of_row = {
-                key: replace(cell, marks=(marks[index, key], *cell.marks))
-                if (index, key) in marks
-                else cell
-                for key, cell in row.cells.items()
-            }
-            rows.append(replace(row, cells=cells_of_row))
+            for i, mark in found.items():
+                cells_of[i][column.key] = replace(cells[i], marks=(mark, *cells[i].marks))
+        rows = (replace(row, cells=of) for row, of in zip(self.rows, cells_of, strict=True))
         return replace(self, rows=tuple(rows))
 
 
@@ -250,17 +196,12 @@ def _letter(index: int) -> str:
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
 
 
-def places(found: Mapping[_Key, tuple[float | None, int]], column: Column) -> dict[_Key, Mark]:
-    """Which of some values of a column are best and second best, as shown.
+def places(found: Mapping[int, tuple[float | None, int]], column: Column) -> dict[int, Mark]:
+    """Which of some values of a column, each with its n, are best and second best, as shown.
 
     Values that read the same are equally good: nobody could see why one of them is marked. A
     column with a single number has no best. A mean over fewer clips than the others' is out of
     the competition: who fails on the hard clips would win it.
-
-    Parameters
-    ----------
-    found : mapping to (float or None, int)
-        Values, each with the number of clips that it rests on.
     """
     most = max((n for _, n in found.values()), default=0)
     values = {
@@ -279,6 +220,5 @@ def places(found: Mapping[_Key, tuple[float | None, int]], column: Column) -> di
 def shared_footnotes(tables: Iterable[Table]) -> list[str]:
     """Footnotes that all of several tables have, to be said once below them."""
     several = list(tables)
-    if len(several) < 2:
-        return []
-    return [n for n in several[0].footnotes if all(n in t.footnotes for t in several)]
+    notes = several[0].footnotes if len(several) > 1 else ()
+    return [note for note in notes if all(note in table.footnotes for table in several)]

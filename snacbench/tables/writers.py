@@ -12,22 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from snacbench.tables.table_model import (
-    NOTHING,
-    Cell,
-    Column,
-    Row,
-    Table,
-    shared_footnotes,
-)
+from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table, shared_footnotes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SCHEMA = 2
 """Of CSV and JSON; docs/tables.md says what it holds."""
-_ENDS, _MEAN = ("_low", "_high"), ("_low", "_high", "_n", "_marks")
-_EXTRAS: Mapping[str, tuple[str, ...]] = {"estimate": _ENDS, "mean": _MEAN}
+_ENDS = ("_low", "_high")
+_EXTRAS: Mapping[str, tuple[str, ...]] = {"estimate": _ENDS, "mean": (*_ENDS, "_n", "_marks")}
 _GAP = 3  # spaces between the columns of a terminal table
 
 
@@ -39,14 +32,20 @@ def to_markdown(tables: Sequence[Table]) -> str:
     parts = []
     for table in tables:
         columns = table.shown_columns
-        headings = [escaped(h) for h in (table.label_heading, *(c.title for c in columns))]
         lines: list[list[str]] = []
         for heading, row in table.headed():
             if heading:
                 lines.append([f"*{escaped(heading)}*", *("" for _ in columns)])
             label = f"*{escaped(row.title)}*" if row.source else escaped(row.title)
-            label += _raised(table, row, "<sup>{}</sup>")
-            lines.append([label, *(_markdown_cell(table, row, column) for column in columns)])
+            line = [label + _raised(table, row, "<sup>{}</sup>")]
+            for column in columns:
+                cell = table.cell(row, column)
+                around = {"best": "**{}**", "second": "<ins>{}</ins>"}.get(cell.place, "{}")
+                text = around.format(escaped(cell.number(column))) + escaped(cell.behind)
+                text += _raised(table, cell, "<sup>{}</sup>")
+                line.append(f"{text} {escaped(cell.ends(column))}".rstrip())
+            lines.append(line)
+        headings = [escaped(h) for h in (table.label_heading, *(c.title for c in columns))]
         align = ["left", *("left" if c.kind == "text" else "right" for c in columns)]
         grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
         notes = [f"- {escaped(note)}" for note in table.footnotes if note not in shared]
@@ -61,14 +60,6 @@ def to_markdown(tables: Sequence[Table]) -> str:
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
-
-
-def _markdown_cell(table: Table, row: Row, column: Column) -> str:
-    cell = table.cell(row, column)
-    around = {"best": "**{}**", "second": "<ins>{}</ins>"}.get(cell.place, "{}")
-    text = around.format(escaped(cell.number(column))) + escaped(cell.behind)
-    text += _raised(table, cell, "<sup>{}</sup>")
-    return f"{text} {escaped(cell.ends(column))}".rstrip()
 
 
 def _raised(table: Table, noted: Cell | Row, form: str) -> str:
@@ -98,22 +89,21 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
             for column in table.columns:
                 cell, key = table.cell(row, column), column.key
                 known = cell.value is not None and not math.isnan(cell.value)
+                number: float | str | None = float(cell.value or 0.0) if known else None
+                if known and not column.digits and float(cell.value or 0.0).is_integer():
+                    number = int(cell.value or 0)
+                said = list(cell.notes)
+                if not known and column.kind == "text":
+                    number = cell.text
+                elif not known and cell.text:
+                    said.insert(0, cell.text)
+                notes += [f"{key}: {note}" for note in said]
                 ends = (cell.interval.low, cell.interval.high) if cell.interval else (None, None)
                 # Digits beyond these depend on the order of sums, and so on the other codecs.
                 low, high = (None if end is None else float(f"{end:.12g}") for end in ends)
-                said = (cell.text,) if cell.text and column.kind != "text" and not known else ()
-                notes += [f"{key}: {note}" for note in (*said, *cell.notes)]
-                number: float | None = float(cell.value or 0.0) if known else None
-                if number is not None and not column.digits and number.is_integer():
-                    number = int(number)
-                found = {
-                    key: cell.text if column.kind == "text" and not known else number,
-                    f"{key}_low": low,
-                    f"{key}_high": high,
-                    f"{key}_n": cell.n,
-                    f"{key}_marks": " ".join(cell.marks),
-                }
-                record |= {name: value for name, value in found.items() if name in record}
+                found = (number, low, high, cell.n, " ".join(cell.marks))
+                extras = _EXTRAS.get(column.kind, ())
+                record |= dict(zip([key, *(key + extra for extra in extras)], found, strict=False))
             record["notes"] = " | ".join(notes)
             records.append(record)
     return records
@@ -135,21 +125,20 @@ def to_json(tables: Sequence[Table]) -> str:
     A number that does not exist is null, an infinite one ``"inf"`` or ``"-inf"``.
     """
 
+    def number(value: float | None) -> float | str | None:
+        if value is None or math.isnan(value):
+            return None
+        return float(value) if math.isfinite(value) else str(float(value))
+
     def given(**values: str | tuple[str, ...]) -> dict[str, Any]:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v}
 
     def cell_of(cell: Cell) -> dict[str, Any]:
-        found: dict[str, Any] = {"value": json_number(cell.value)}
+        found: dict[str, Any] = {"value": number(cell.value)}
         if i := cell.interval:
-            found["interval"] = {
-                "low": json_number(i.low),
-                "high": json_number(i.high),
-                "level": i.level,
-                "clusters": i.clusters,
-                "method": i.method,
-                "independence_assumed": i.independence_assumed,
-                "these_clusters_only": i.these_clusters_only,
-            }
+            kept = ("level", "clusters", "method", "independence_assumed", "these_clusters_only")
+            about = {name: getattr(i, name) for name in kept}
+            found["interval"] = {"low": number(i.low), "high": number(i.high), **about}
         if cell.n is not None:
             found["n"] = cell.n
         return found | given(marks=cell.marks, text=cell.text, notes=cell.notes)
@@ -176,13 +165,6 @@ def to_json(tables: Sequence[Table]) -> str:
     ]
     described = {"schema": SCHEMA, "tables": found}
     return json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def json_number(value: float | None) -> float | str | None:
-    """A number as JSON has it: none is null, infinities are ``"inf"`` and ``"-inf"``."""
-    if value is None or math.isnan(value):
-        return None
-    return float(value) if math.isfinite(value) else str(float(value))
 
 
 _STYLE = """
@@ -221,6 +203,11 @@ def to_html(tables: Sequence[Table]) -> str:
 def html_fragment(tables: Sequence[Table]) -> str:
     """The tables alone, for a page that brings its own style."""
     shared = shared_footnotes(tables)
+
+    def listed(notes: Sequence[str]) -> list[str]:
+        items = "\n".join(f"<li>{note}</li>" for note in notes)
+        return [f'<ul class="notes">\n{items}\n</ul>'] if notes else []
+
     parts = []
     for table in tables:
         columns = table.shown_columns
@@ -234,57 +221,46 @@ def html_fragment(tables: Sequence[Table]) -> str:
             if heading:
                 span = f'colspan="{len(columns) + 1}" scope="rowgroup"'
                 lines.append(f'<tr class="heading"><th {span}>{escape(heading)}</th></tr>')
-            cells = "".join(_html_cell(table, row, column) for column in columns)
-            label = escape(row.title) + _raised(table, row, "<sup>{}</sup>")
             kind = ' class="published"' if row.source else ""
-            lines.append(f'<tr{kind}><th scope="row">{label}</th>{cells}</tr>')
-        body, title = "\n".join(lines), escape(table.title)
+            label = escape(row.title) + _raised(table, row, "<sup>{}</sup>")
+            line = f'<tr{kind}><th scope="row">{label}</th>'
+            for column in columns:
+                cell = table.cell(row, column)
+                text, ends = escape(cell.number(column)), escape(cell.ends(column))
+                text = f'<span class="{cell.place}">{text}</span>' if cell.place else text
+                text += cell.behind + _raised(table, cell, "<sup>{}</sup>")
+                text += f' <span class="ends">{ends}</span>' if ends else ""
+                line += f"<td>{text}</td>"
+            lines.append(f"{line}</tr>")
+        body = "\n".join(lines)
+        title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
         parts.append(
-            f'<div class="scroll"><table>\n'
-            f"{f'<caption>{title}</caption>' if title else ''}\n"
-            f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>"
+            f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n'
+            f"<tbody>\n{body}\n</tbody>\n</table></div>"
         )
         notes = [escape(note) for note in table.footnotes if note not in shared]
         notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
-        parts += _html_notes(notes)
-    return "\n".join([*parts, *_html_notes([escape(note) for note in shared])])
-
-
-def _html_cell(table: Table, row: Row, column: Column) -> str:
-    cell = table.cell(row, column)
-    text = escape(cell.number(column))
-    text = f'<span class="{cell.place}">{text}</span>' if cell.place else text
-    ends = escape(cell.ends(column))
-    ends = f' <span class="ends">{ends}</span>' if ends else ""
-    return f"<td>{text}{cell.behind}{_raised(table, cell, '<sup>{}</sup>')}{ends}</td>"
-
-
-def _html_notes(notes: Sequence[str]) -> Iterator[str]:
-    if notes:
-        yield '<ul class="notes">\n' + "\n".join(f"<li>{n}</li>" for n in notes) + "\n</ul>"
+        parts += listed(notes)
+    return "\n".join([*parts, *listed([escape(note) for note in shared])])
 
 
 _PACKAGES = r"\usepackage{booktabs,graphicx}"
-_DOCUMENT = (
-    "\\documentclass[10pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n"
-    f"{_PACKAGES}\n\\begin{{document}}\n"
-)
+_HEAD = "\\documentclass[10pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n"
 _TABLE_END = r"\end{table}"
+# Wider than the text: scaled to it; else left as it is.
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
 def to_latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
     """LaTeX with booktabs: one ``table`` each, with all of its notes, as each may have a page.
 
-    Parameters
-    ----------
-    standalone : bool
-        A complete document; else a snippet that names the packages it needs in a comment.
+    A complete document if `standalone`, else a snippet that names the packages it needs.
     """
     body = "\n".join(map(_latex_table, tables))
     if standalone:
         # A page each: floats that wait for room are limited in number.
         pages = body.replace(_TABLE_END, _TABLE_END + "\n\\clearpage")
-        return f"{_DOCUMENT}{pages}\\end{{document}}\n"
+        return f"{_HEAD}{_PACKAGES}\n\\begin{{document}}\n{pages}\\end{{document}}\n"
     return f"% needs: {_PACKAGES}\n{body}"
 
 
@@ -297,60 +273,34 @@ def _latex_table(table: Table) -> str:
         for cell in (table.cell(row, column) for row in table.rows)
         if cell.notes or cell.behind or cell.ends(column)
     }
-    headings = " & ".join(_latex_heading(column, split=column.key in split) for column in columns)
-    kinds = "".join(
-        "l" if column.kind == "text" else "r@{}l" if column.key in split else "r"
-        for column in columns
-    )
+    kinds, headings = "", latex_escaped(table.label_heading)
+    for column in columns:
+        apart = column.key in split
+        kinds += "l" if column.kind == "text" else "r@{}l" if apart else "r"
+        text = latex_escaped(f"{column.heading} {column.arrow}")
+        if column.unit:  # below its heading, so that columns stay narrow
+            lower = rf"\scriptsize {latex_escaped(column.unit)}"
+            text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text} \\ {lower}\end{{tabular}}"
+        headings += rf" & \multicolumn{{2}}{{c}}{{{text}}}" if apart else f" & {text}"
     lines = []
     for heading, row in table.headed():
         if heading:
-            span = len(columns) + len(split) + 1
-            title = rf"\multicolumn{{{span}}}{{l}}{{\textit{{{latex_escaped(heading)}}}}} \\"
-            lines += [r"\midrule", title]
-        cells = (_latex_cell(table, row, column, split=column.key in split) for column in columns)
+            span = rf"\multicolumn{{{len(columns) + len(split) + 1}}}{{l}}"
+            lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
         label = latex_escaped(row.title)
-        label = rf"\textit{{{label}}}" if row.source else label
-        label += _raised(table, row, r"\textsuperscript{{}}")
-        lines.append(rf"{label} & {' & '.join(cells)} \\")
+        line = rf"\textit{{{label}}}" if row.source else label
+        line += _raised(table, row, r"\textsuperscript{{}}")
+        for column in columns:
+            line += f" & {_latex_cell(table, row, column, split=column.key in split)}"
+        lines.append(rf"{line} \\")
     notes = [latex_escaped(note) for note in table.footnotes]
-    notes += [
-        rf"\textsuperscript{{{k}}} {latex_escaped(note)}" for note, k in table.letters.items()
-    ]
+    notes += [rf"\textsuperscript{{{k}}} {latex_escaped(n)}" for n, k in table.letters.items()]
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
-    # Wider than the text: scaled to it; else left as it is.
-    fitted = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-    return "\n".join(
-        [
-            r"\begin{table}[tbp]",
-            r"\centering",
-            r"\small",
-            *caption,
-            fitted,
-            rf"\begin{{tabular}}{{l{kinds}}}",
-            r"\toprule",
-            rf"{latex_escaped(table.label_heading)} & {headings} \\",
-            r"\midrule",
-            *lines,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            r"\par\smallskip",
-            r"\begin{minipage}{\linewidth}\scriptsize\raggedright",
-            "\\par\n".join(notes),
-            r"\end{minipage}",
-            _TABLE_END,
-            "",
-        ]
-    )
-
-
-def _latex_heading(column: Column, *, split: bool) -> str:
-    """Heading over its unit, so that columns stay narrow."""
-    text = latex_escaped(f"{column.heading} {column.arrow}")
-    if column.unit:
-        lower = rf"\scriptsize {latex_escaped(column.unit)}"
-        text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text} \\ {lower}\end{{tabular}}"
-    return rf"\multicolumn{{2}}{{c}}{{{text}}}" if split else text
+    above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
+    grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
+    below = [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip"]
+    small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright", "\\par\n".join(notes)]
+    return "\n".join([*above, *grid, *below, *small, r"\end{minipage}", _TABLE_END, ""])
 
 
 def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
@@ -366,9 +316,9 @@ def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
     text = f"{around}{{{text}}}" if around else text
     if not split:
         return text
+    letters = table.letters_of(cell)
     said = "$^{*}$" if "significant" in cell.marks else ""
     said += "!" if "unstable" in cell.marks else ""
-    letters = table.letters_of(cell)
     said += rf"\textsuperscript{{{letters}}}" if letters else ""
     if ends := cell.ends(column):
         # As wide with a mark as without, so that the intervals line up too.
@@ -379,27 +329,13 @@ def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
 
 
 _LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "_": r"\_",
-    "%": r"\%",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "`": r"\`{}",
-    '"': r"\char34{}",
-    "-": r"-{}",  # two of them would join to a dash
-    "[": "{[}",  # at the start of a row it would be an option of the line break before it
-    "]": "{]}",
-    "*": "{*}",
-    "'": "'{}",
-    **{"–": "--", "—": "---", "−": "$-$", "…": r"\dots{}"},
+    **{character: f"\\{character}" for character in "{}$&#_%"},
+    **{character: f"{character}{{}}" for character in "-'"},  # two would join
+    # At the start of a row, brackets and a star belong to the line break before it.
+    **{character: f"{{{character}}}" for character in "[]*"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"},
+    **{"`": r"\`{}", '"': r"\char34{}", "–": "--", "—": "---", "−": "$-$", "…": r"\dots{}"},
     **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "↳": r"$\hookrightarrow$", "→": r"$\to$"},
     **{"∞": r"$\infty$", "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$"},
     **dict.fromkeys("µμ", r"$\mu$"),
@@ -413,19 +349,21 @@ def latex_escaped(text: str) -> str:
     Letters that these lack become plain ones, or their code point.
     """
 
-    def escaped_character(character: str) -> str:
-        if character in _LATEX:
-            return _LATEX[character]
-        if (character.isascii() and character.isprintable()) or character in _LETTERS:
-            return character
-        plain = [
-            c for c in unicodedata.normalize("NFKD", character) if not unicodedata.combining(c)
-        ]
-        if plain and all(c.isascii() and c.isprintable() for c in plain):
-            return "".join(_LATEX.get(c, c) for c in plain)
-        return f"{{[}}U+{ord(character):04X}{{]}}"
+    def plain(character: str) -> bool:
+        return character.isascii() and character.isprintable()
 
-    return "".join(map(escaped_character, " ".join(text.split())))
+    found = ""
+    for character in " ".join(text.split()):
+        if character in _LATEX or plain(character) or character in _LETTERS:
+            found += _LATEX.get(character, character)
+            continue
+        parts = unicodedata.normalize("NFKD", character)
+        letters = [part for part in parts if not unicodedata.combining(part)]
+        if letters and all(map(plain, letters)):
+            found += "".join(_LATEX.get(letter, letter) for letter in letters)
+        else:
+            found += f"{{[}}U+{ord(character):04X}{{]}}"
+    return found
 
 
 def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableType]:
@@ -450,32 +388,43 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
     from rich.table import Table as Grid
     from rich.text import Text
 
+    def shown(row: Row, column: Column) -> Text:
+        cell = table.cell(row, column)
+        style = {"best": "bold", "second": "underline"}.get(cell.place, "")
+        text = Text(cell.number(column), style)
+        text.append(cell.behind + _raised(table, cell, " ({})"), "not bold not underline")
+        if ends := cell.ends(column):
+            text.append(f" {ends}", "dim not bold not underline")
+        return text
+
+    columns, headings, widths = table.shown_columns, [], []
     labels = [row.title + _raised(table, row, " ({})") for row in table.rows]
-    columns = [(c, _terminal_heading(c)) for c in table.shown_columns]
-    lines = [[_terminal_cell(table, row, c) for c, _ in columns] for row in table.rows]
-    words = [re.split(r"[ \n]", h) if c.kind == "text" else h.split("\n") for c, h in columns]
-    widths = [
-        max(len(part) for cell in (*heading, *(line[i].plain for line in lines))
-            for part in (cell.split() if c.kind == "text" else [cell])) + _GAP
-        for i, ((c, _), heading) in enumerate(zip(columns, words, strict=True))
-    ]  # fmt: skip
+    lines = [[shown(row, column) for column in columns] for row in table.rows]
+    for i, column in enumerate(columns):  # headings in lines as short as their words
+        above = re.split("[ _]", column.heading.strip())
+        above[-1] = f"{above[-1]} {column.arrow}".rstrip()
+        above += [f"({column.unit})"] if column.unit not in ("", "1") else []
+        texts = [*above, *(line[i].plain for line in lines)]
+        parts = [part for t in texts for part in (t.split() if column.kind == "text" else [t])]
+        widths.append(max(map(len, parts)) + _GAP)
+        headings.append(Text("\n".join(above)))
     label_width = max([len(table.label_heading), *map(len, labels)]) + _GAP
     label_width = max(
         min(label_width, width // 2), min(label_width, width - max(widths, default=0))
     )
-    room, start = width - label_width, 0
+    start = 0
     for end in range(1, max(len(widths), 1) + 1):
-        if end < len(widths) and sum(widths[start : end + 1]) <= room:
+        if end < len(widths) and sum(widths[start : end + 1]) <= width - label_width:
             continue
         title = Text(table.title) if table.title and not start else None
         grid = Grid(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
         grid.pad_edge = False
         grid.add_column(table.label_heading, overflow="fold")  # names give way, numbers must not
-        for (column, heading), least in list(zip(columns, widths, strict=True))[start:end]:
-            if column.kind == "text":
-                grid.add_column(Text(heading), min_width=least - _GAP)
+        for i in range(start, min(end, len(widths))):
+            if columns[i].kind == "text":
+                grid.add_column(headings[i], min_width=widths[i] - _GAP)
             else:
-                grid.add_column(Text(heading), justify="right", no_wrap=True)
+                grid.add_column(headings[i], justify="right", no_wrap=True)
         for (heading, row), label, line in zip(table.headed(), labels, lines, strict=True):
             if heading:
                 grid.add_section()
@@ -483,24 +432,6 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
             grid.add_row(Text(label, "italic" if row.source else ""), *line[start:end])
         yield grid
         start = end
-
-
-def _terminal_heading(column: Column) -> str:
-    """In lines as short as its words; without the unit of what has none."""
-    lines = re.split("[ _]", f"{column.heading.strip()}")
-    lines[-1] = f"{lines[-1]} {column.arrow}".rstrip()
-    return "\n".join([*lines, *([f"({column.unit})"] if column.unit not in ("", "1") else [])])
-
-
-def _terminal_cell(table: Table, row: Row, column: Column) -> Any:
-    from rich.text import Text
-
-    cell = table.cell(row, column)
-    text = Text(cell.number(column), {"best": "bold", "second": "underline"}.get(cell.place, ""))
-    text.append(cell.behind + _raised(table, cell, " ({})"), "not bold not underline")
-    if ends := cell.ends(column):
-        text.append(f" {ends}", "dim not bold not underline")
-    return text
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {

@@ -1,19 +1,19 @@
 """What a test set consists of, and what to know of its recordings before believing a result on it.
 
 Nothing here changes what a run does. Warnings say how many clips are concerned, what was found and
-what it may mean; they are made from the measures of the clips (`snacbench.audio.measures`) and from
-what the set declares.
+what it may mean; they rest on the measures of the clips (`snacbench.audio.measures`) and on what
+the set declares.
 """
 
 from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from snacbench.audio.io import NOT_STATED
-from snacbench.testsets.records import Progress
+from snacbench.progress import Progress
 from snacbench.testsets.segments import measured
 from snacbench.testsets.testset import TestSet, choose, counted, some_of
 from snacbench.types import Clip, Measures
@@ -31,51 +31,31 @@ _ENOUGH_OF_BAND = 0.7
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True)
-class DomainFacts:
-    """One domain of a set; texts are ready to be shown.
+def facts_by_domain(test_set: TestSet) -> dict[str, dict[str, str]]:
+    """Of each domain of a set, in alphabetical order, the facts label by label, to be shown.
 
-    `clusters` counts speakers or tracks, `measured` the clips behind the last three.
+    ``clusters`` counts speakers or tracks, ``measured`` the clips behind the last three.
     """
-
-    domain: str
-    clips: int
-    hours: float
-    clusters: int
-    rates: str
-    channels: str
-    transcripts: int
-    lossy: str
-    measured: int
-    bandwidth: str
-    loudness: str
-    clipped: str
-
-
-def facts_by_domain(test_set: TestSet) -> list[DomainFacts]:
-    """The facts of each domain of a set, in alphabetical order."""
-    names = {1: "mono", 2: "stereo"}
     sources = {True: "lossy", False: "lossless", None: "unknown"}
-    found = []
+    found: dict[str, dict[str, str]] = {}
     for domain in sorted({clip.domain for clip in test_set.clips}):
         clips = [clip for clip in test_set.clips if clip.domain == domain]
         known = [clip.measures for clip in clips if clip.measures]
         clipped = sum(m.clipped_samples > 0 for m in known)
-        facts = DomainFacts(
-            domain,
-            clips=len(clips),
-            hours=sum(clip.duration_s for clip in clips) / 3600,
-            clusters=len({clip.cluster for clip in clips if clip.cluster is not None}),
-            rates=_counted(f"{clip.rate_hz} Hz" for clip in clips),
-            channels=_counted(names.get(c.channels, f"{c.channels}") for c in clips),
-            transcripts=sum(clip.transcript is not None for clip in clips),
-            lossy=_counted(sources[clip.lossy_source] for clip in clips),
-            measured=len(known),
-            bandwidth=_spread([m.bandwidth_hz and m.bandwidth_hz / 1000 for m in known], "kHz"),
-            loudness=_spread([m.loudness_lufs for m in known], "LUFS"),
-            clipped=f"{clipped} of {len(known)} clips" if known else "-",
-        )
-        found.append(facts)
+        channels = (clip.channels for clip in clips)
+        found[domain] = {
+            "clips": f"{len(clips)}",
+            "hours": f"{sum(clip.duration_s for clip in clips) / 3600:.2f}",
+            "clusters": f"{len({clip.cluster for clip in clips if clip.cluster is not None})}",
+            "rates": _tally(f"{clip.rate_hz} Hz" for clip in clips),
+            "channels": _tally({1: "mono", 2: "stereo"}.get(n, f"{n}") for n in channels),
+            "transcripts": f"{sum(clip.transcript is not None for clip in clips)}",
+            "lossy": _tally(sources[clip.lossy_source] for clip in clips),
+            "measured": f"{len(known)}",
+            "bandwidth": _spread([m.bandwidth_hz and m.bandwidth_hz / 1000 for m in known], "kHz"),
+            "loudness": _spread([m.loudness_lufs for m in known], "LUFS"),
+            "clipped": f"{clipped} of {len(known)} clips" if known else "-",
+        }
     return found
 
 
@@ -86,7 +66,7 @@ def facts_of(test_set: TestSet) -> dict[str, str]:
         "digest": test_set.sha256,
         "clips": f"{len(test_set.clips)}, {test_set.duration_s / 3600:.2f} h",
         "where": "; ".join(f"{name}: {root}" for name, root in test_set.roots.items()),
-        "licence": _counted(clip.licence or "not stated" for clip in test_set.clips),
+        "licence": _tally(clip.licence or "not stated" for clip in test_set.clips),
         "missing": "; ".join(test_set.missing),
         "notes": "; ".join(test_set.notes),
         "unreadable": unreadable(test_set),
@@ -110,9 +90,8 @@ def with_sample_measured(test_set: TestSet, *, progress: Progress | None = None)
     """
     if not test_set.clips or any(clip.measures for clip in test_set.clips):
         return test_set
-    sample = choose(replace(test_set, broken=()), limit=_MEASURED_PER_DOMAIN).clips
-    parts = choose(replace(test_set, clips=sample, broken=()), segment_s=_MEASURED_S).clips
-    found, problems = measured(parts, progress=progress)
+    sample = choose(replace(test_set, broken=()), limit=_MEASURED_PER_DOMAIN)
+    found, problems = measured(choose(sample, segment_s=_MEASURED_S).clips, progress=progress)
     by_file = {clip.path: clip.measures for clip in found}
     clips = tuple(replace(clip, measures=by_file.get(clip.path)) for clip in test_set.clips)
     notes = [f"measured on {_MEASURED_S:g} s of each of {counted(len(found), 'clip')}"]
@@ -121,7 +100,7 @@ def with_sample_measured(test_set: TestSet, *, progress: Progress | None = None)
     return replace(test_set, clips=clips, notes=(*test_set.notes, *notes))
 
 
-def _counted(texts: Iterable[str]) -> str:
+def _tally(texts: Iterable[str]) -> str:
     """What occurs, most frequent first; how often, unless it is always the same."""
     counts = Counter(texts).most_common()
     if len(counts) == 1:
@@ -137,113 +116,92 @@ def _spread(values: Sequence[float | None], unit: str) -> str:
     return f"{statistics.median(known):.1f} ({min(known):.1f} to {max(known):.1f}) {unit}"
 
 
-# ------------------------------------------------------------------------------------ warnings
-
-
 def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] = ()) -> list[str]:
     """Sentences about recordings that make a result doubtful; none for a sound set.
 
-    Parameters
-    ----------
-    clips : sequence of Clip
-        Those without measures count only for what the set declares of them.
-    codec_rates_hz : iterable of int or None
-        Sampling rates of the codecs under test (None: works at the clip's own). Given, the
-        bandwidth of the set is compared with what the widest codec codes.
+    Clips without measures count only for what the set declares of them. Given the sampling rates
+    of the codecs under test (None: works at the clip's own), the bandwidth of the set is compared
+    with what the widest codec codes.
     """
     known = [(clip, clip.measures) for clip in clips if clip.measures]
     sounding = [(c, m) for c, m in known if m.peak_dbfs is not None and m.peak_dbfs >= _SILENT_DBFS]
-    silent = [clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS]
-    lines = []
-    if silent:
-        lines.append(
-            f"{_are(silent, len(known))} silent: most metrics have no value there{_ids(silent)}"
-        )
-    lines += _sharp_ends(sounding, len(known))
-    if lossy := [clip for clip in clips if clip.lossy_source]:
-        verb = "comes" if len(lossy) == 1 else "come"
-        lines.append(
-            f"{len(lossy)} of {len(clips)} clips {verb} from lossy files: easier to code than "
-            f"the recording was, and the reference has artefacts of its own{_ids(lossy)}"
-        )
-    for note in sorted({clip.note for clip in clips if clip.note}):
-        noted = [clip for clip in clips if clip.note == note]
-        hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""
-        lines.append(f"{note}: {len(noted)} of {len(clips)} clips{_ids(noted)}{hidden}")
-    lines += _levels(sounding, len(known))
+    heard = [clip for clip, _ in sounding]
+    lines: list[str] = []
 
-    widest_hz = max((rate for rate in codec_rates_hz if rate is not None), default=0)
-    needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
-    narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
-    if narrow and 2 * len(narrow) > len(sounding):
-        verb = "holds" if len(narrow) == 1 else "hold"
-        edge = f"{needed_hz / 1000:.1f}".removesuffix(".0")
-        lines.append(
-            f"{len(narrow)} of {len(sounding)} clips {verb} little or nothing above "
-            f"{edge} kHz: what codecs at {widest_hz / 1000:g} kHz do in their upper "
-            f"band is hardly tested{_ids(narrow)}"
-        )
-    return lines
+    def warn(found: Sequence[Clip], verbs: str, text: str, total: int = len(known)) -> None:
+        """``2 of 6 clips are silent (...)``; verbs for one and for several."""
+        if found:
+            verb = verbs.split("/")[len(found) > 1]
+            lines.append(f"{len(found)} of {total} clips {verb} {text}{_ids(found)}")
 
+    silent = [clip for clip, _ in known if clip not in heard]
+    warn(silent, "is/are", "silent: most metrics have no value there")
 
-_Measured = Sequence[tuple[Clip, Measures]]
-
-
-def _sharp_ends(known: _Measured, total: int) -> Iterator[str]:
-    """Spectra that end at a brick wall below what the file could hold."""
     ends_hz = {
         clip: m.bandwidth_hz
-        for clip, m in known
+        for clip, m in sounding
         if m.bandwidth_hz is not None
         and m.brickwall
         and m.bandwidth_hz < min(_FULL_BAND_HZ, _OWN_FILTER * clip.rate_hz / 2)
     }
     if ends_hz:
-        found = list(ends_hz)
         low, high = (f"{hz / 1000:.1f}" for hz in (min(ends_hz.values()), max(ends_hz.values())))
         where = f"at {low} kHz" if low == high else f"between {low} and {high} kHz"
-        rates = sorted({clip.rate_hz for clip in found})
-        files = " and ".join(
-            ", ".join(f"{hz / 1000:g}" for hz in r) for r in (rates[:-1], rates[-1:]) if r
+        rates = [f"{hz / 1000:g}" for hz in sorted({clip.rate_hz for clip in ends_hz})]
+        files = " and ".join(filter(None, (", ".join(rates[:-1]), rates[-1])))
+        lossy = "upsampled, or once coded by a lossy codec?"
+        warn(list(ends_hz), "ends/end", f"sharply {where} in files at {files} kHz: {lossy}")
+    warn(
+        [clip for clip in clips if clip.lossy_source],
+        "comes/come",
+        "from lossy files: easier to code than the recording was, and the reference has "
+        "artefacts of its own",
+        len(clips),
+    )
+    for note in sorted({clip.note for clip in clips if clip.note}):
+        noted = [clip for clip in clips if clip.note == note]
+        hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""
+        lines.append(f"{note}: {len(noted)} of {len(clips)} clips{_ids(noted)}{hidden}")
+
+    over = {clip: m.peak_dbfs for clip, m in sounding if m.peak_dbfs and m.peak_dbfs > 0}
+    warn(
+        list(over),
+        "goes/go",
+        f"beyond full scale (peak +{max(over.values(), default=0.0):.1f} dBFS at most): limited "
+        "to it on reading, for reference and codecs alike",
+    )
+    shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in sounding}
+    worst = 100 * max(shares.values(), default=0.0)
+    share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
+    clipped = [clip for clip, share in shares.items() if share > _CLIPPED_SHARE]
+    warn(clipped, "is/are", f"clipped ({share} of the samples at most)")
+    warn(
+        [clip for clip, m in sounding if _is_quiet(clip, m)],
+        "is/are",
+        f"very quiet (under {_QUIET_LUFS:g} LUFS): there codecs and metrics meet the noise of the "
+        "recording",
+    )
+
+    widest_hz = max((rate for rate in codec_rates_hz if rate is not None), default=0)
+    needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
+    narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
+    if 2 * len(narrow) > len(sounding):
+        edge = f"{needed_hz / 1000:.1f}".removesuffix(".0")
+        warn(
+            narrow,
+            "holds/hold",
+            f"little or nothing above {edge} kHz: what codecs at {widest_hz / 1000:g} kHz do in "
+            "their upper band is hardly tested",
+            len(sounding),
         )
-        verb = "ends" if len(found) == 1 else "end"
-        yield (
-            f"{len(found)} of {total} clips {verb} sharply {where} in files at {files} kHz: "
-            f"upsampled, or once coded by a lossy codec?{_ids(found)}"
-        )
+    return lines
 
 
-def _levels(known: _Measured, total: int) -> Iterator[str]:
-    """Beyond full scale, clipped, and very quiet."""
-    peaks = {clip: m.peak_dbfs for clip, m in known if m.peak_dbfs is not None and m.peak_dbfs > 0}
-    if peaks:
-        verb = "goes" if len(peaks) == 1 else "go"
-        yield (
-            f"{len(peaks)} of {total} clips {verb} beyond full scale (peak "
-            f"+{max(peaks.values()):.1f} dBFS at most): limited to it on reading, for reference "
-            f"and codecs alike{_ids(list(peaks))}"
-        )
-    shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in known}
-    if clipped := [clip for clip, share in shares.items() if share > _CLIPPED_SHARE]:
-        worst = 100 * max(shares.values())
-        share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
-        yield f"{_are(clipped, total)} clipped ({share} of the samples at most){_ids(clipped)}"
-    quiet = []
-    for clip, m in known:
-        if m.loudness_lufs is not None:
-            is_quiet = m.loudness_lufs < _QUIET_LUFS
-        else:  # shorter than one block of the measurement, or under its gate
-            is_quiet = clip.duration_s >= 0.4 or (m.peak_dbfs or 0.0) < _QUIET_PEAK_DBFS
-        quiet += [clip] if is_quiet else []
-    if quiet:
-        yield (
-            f"{_are(quiet, total)} very quiet (under {_QUIET_LUFS:g} LUFS): there codecs and "
-            f"metrics meet the noise of the recording{_ids(quiet)}"
-        )
-
-
-def _are(found: Sequence[Clip], total: int) -> str:
-    return f"{len(found)} of {total} clips {'is' if len(found) == 1 else 'are'}"
+def _is_quiet(clip: Clip, measures: Measures) -> bool:
+    if measures.loudness_lufs is not None:
+        return measures.loudness_lufs < _QUIET_LUFS
+    # Shorter than one block of the measurement, or under its gate.
+    return clip.duration_s >= 0.4 or (measures.peak_dbfs or 0.0) < _QUIET_PEAK_DBFS
 
 
 def _ids(clips: Sequence[Clip]) -> str:

@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from snacbench.download import Progress, fetch_file
+from snacbench import download
 from snacbench.errors import TestSetError
 from snacbench.files import atomic
+from snacbench.progress import Progress, Silent
 from snacbench.testsets.corpora.corpus import Corpus, Download
-from snacbench.testsets.records import Progress as SetProgress
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
@@ -38,10 +38,7 @@ class Fetched:
 def downloads_of(corpus: Corpus) -> tuple[Download, ...]:
     """What a corpus consists of.
 
-    Raises
-    ------
-    TestSetError
-        If it cannot be downloaded by a program; the message says where to get it.
+    Raises `TestSetError` if it cannot be downloaded by a program; the message says where to get it.
     """
     if not corpus.downloads:
         raise TestSetError(f"{corpus.name} cannot be fetched by a program. {where(corpus)}")
@@ -58,14 +55,9 @@ def fetch(
 ) -> Fetched:
     """Fetch a file of a corpus unless it is there; what a killed fetch left is taken up again.
 
-    Archives go to ``<root>/.snacbench``, other files into the root itself.
-
-    Raises
-    ------
-    DownloadError
-        If the file cannot be fetched, or not be kept.
-    TestSetError
-        If it has not the sha1 that it must have.
+    Archives go to ``<root>/.snacbench``, other files into the root itself. Raises `DownloadError`
+    if the file cannot be fetched, or not be kept; `TestSetError` if it has not the sha1 that it
+    must have.
     """
     name = file_name_of(item.url)
     path = root / _WORK_FOLDER / name if item.archive else root / name
@@ -74,7 +66,7 @@ def fetch(
             url, digest = path.with_name(f"{name}.done").read_text("utf-8").split()
             if url == item.url and digest.startswith(item.sha256):
                 return Fetched(item, name, None, digest)
-    digest = fetch_file(
+    digest = download.fetch_file(
         item.url,
         path,
         sha256=item.sha256,
@@ -103,14 +95,11 @@ def file_name_of(url: str) -> str:
 
 
 def install(
-    fetched: Fetched, root: Path, *, keep_archive: bool = False, progress: SetProgress | None = None
+    fetched: Fetched, root: Path, *, keep_archive: bool = False, progress: Progress | None = None
 ) -> str:
     """Unpack what was fetched, if it is an archive, and say in a line what was done.
 
-    Raises
-    ------
-    TestSetError
-        If the archive is not what it should be, or the disk is full.
+    Raises `TestSetError` if the archive is not what it should be, or the disk is full.
     """
     if fetched.path is None:
         return f"{fetched.name}: was fetched and unpacked before"
@@ -125,31 +114,31 @@ def install(
     return f"{line}, {count} files unpacked"
 
 
-def unpack(archive: Path, folder: Path, *, progress: SetProgress | None = None) -> int:
+def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> int:
     """Unpack a zip or tar archive into a folder, never beside it; how many files it holds.
 
     Files appear complete or not at all; one that is there with the right size stays as it is, so
-    that an unpacking that was killed goes on. Only plain files and folders are unpacked.
-
-    Raises
-    ------
-    TestSetError
-        If the archive is damaged, is none, holds a link, a device, or a name that leads out of
-        the folder, or the disk is full.
+    that an unpacking that was killed goes on. Only plain files and folders are unpacked. Raises
+    `TestSetError` if the archive is damaged, is none, holds a link, a device, or a name that leads
+    out of the folder, or the disk is full.
     """
-    count = 0
+    progress, count = progress or Silent(), 0
     try:
-        with suppress(FileExistsError):
-            folder.mkdir(parents=True)
-        if progress:
-            progress.begin("unpacking", _number_of_members(archive))
-        for target, size_bytes, stream in _members(archive, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, size_bytes, stream in _members(archive, progress):
+            # An error if it goes outside of the folder, or behind a link in it.
+            target, listed = folder / name, PurePosixPath(name)
+            climbs = listed.is_absolute() or ".." in listed.parts or "\\" in name
+            if climbs or not target.resolve().is_relative_to(folder.resolve()):
+                raise TestSetError(
+                    f"{archive} holds {name!r}, which would be written outside of {folder}; it is "
+                    "not what it should be and is not unpacked"
+                )
             if not (target.is_file() and target.stat().st_size == size_bytes):
                 with atomic(target) as partial, partial.open("wb") as written:
                     shutil.copyfileobj(stream, written, 1 << 20)
             count += 1
-            if progress:
-                progress.step()
+            progress.step()
     except _DAMAGED as error:
         raise TestSetError(
             f"{archive} is damaged ({error}); delete it and fetch it again"
@@ -162,9 +151,10 @@ def unpack(archive: Path, folder: Path, *, progress: SetProgress | None = None) 
     return count
 
 
-def _members(archive: Path, folder: Path) -> Iterator[tuple[Path, int, IO[bytes]]]:
-    """Of each file of an archive its place, its size and its bytes."""
+def _members(archive: Path, progress: Progress) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Of each file of an archive its name, its size and its bytes."""
     if tarfile.is_tarfile(archive):
+        progress.begin("unpacking", None)  # counting means reading the whole archive
         with tarfile.open(archive, "r|*") as tar:  # one pass: large ones take minutes to read
             for member in tar:
                 if member.isdir():
@@ -176,34 +166,13 @@ def _members(archive: Path, folder: Path) -> Iterator[tuple[Path, int, IO[bytes]
                         "it should be and is not unpacked"
                     )
                 with extracted:
-                    yield _inside(member.name, folder, archive), member.size, extracted
+                    yield member.name, member.size, extracted
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             plain = [info for info in opened.infolist() if not info.is_dir()]
-            targets = [_inside(info.filename, folder, archive) for info in plain]
-            for info, target in zip(plain, targets, strict=True):
+            progress.begin("unpacking", len(plain))
+            for info in plain:
                 with opened.open(info) as stream:
-                    yield target, info.file_size, stream
+                    yield info.filename, info.file_size, stream
     else:
         raise TestSetError(f"{archive} is neither a zip nor a tar archive; fetch it again")
-
-
-def _number_of_members(archive: Path) -> int:
-    """What a progress bar counts to; 0 where counting means reading the whole archive."""
-    if tarfile.is_tarfile(archive) or not zipfile.is_zipfile(archive):
-        return 0
-    with zipfile.ZipFile(archive) as opened:
-        return sum(not info.is_dir() for info in opened.infolist())
-
-
-def _inside(name: str, folder: Path, archive: Path) -> Path:
-    """Where a member goes; an error if that is outside of the folder, or behind a link in it."""
-    listed = PurePosixPath(name)
-    target = folder / listed
-    climbs = listed.is_absolute() or ".." in listed.parts or "\\" in name
-    if climbs or not target.resolve().is_relative_to(folder.resolve()):
-        raise TestSetError(
-            f"{archive} holds {name!r}, which would be written outside of {folder}; it is not "
-            "what it should be and is not unpacked"
-        )
-    return target

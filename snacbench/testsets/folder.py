@@ -1,14 +1,17 @@
-"""A folder of audio files as a test set."""
+"""Files on a disk as a test set: a folder, a known corpus; whether they are still as indexed."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snacbench.audio.io import AUDIO_SUFFIXES
 from snacbench.errors import TestSetError, UserError
+from snacbench.progress import Progress
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
 from snacbench.testsets.records import FileIndex, Reading
 from snacbench.testsets.testset import TestSet, clip_of, counted, make_set, some_of
 from snacbench.textfile import read_text
@@ -31,21 +34,10 @@ def folder_set(
     domain: Domain = "unknown",
     reading: Reading = Reading(),  # noqa: B008 - immutable
 ) -> TestSet:
-    """Every audio file below a folder; subfolders named after a domain tell it.
+    """Every audio file below a folder; subfolders named after a domain tell it, else `domain`.
 
-    A transcript is read from a text file of the same name beside the audio.
-
-    Parameters
-    ----------
-    folder : Path
-    domain : str
-        Domain of clips whose folders tell none.
-    reading : Reading
-
-    Raises
-    ------
-    TestSetError
-        If the folder holds no audio or may not be read.
+    A transcript is read from a text file of the same name beside the audio. `TestSetError` is
+    raised if the folder holds no audio or may not be read.
     """
     if not os.access(folder, os.R_OK | os.X_OK):
         raise TestSetError(f"{folder} may not be read by this user; check its permissions")
@@ -75,7 +67,7 @@ def folder_set(
     lines = (*found.unreadable, *found.notes)
     origin = f"{folder} ({'; '.join(lines)})" if lines and not clips else str(folder)
     test_set = make_set(root.name, clips, origin=origin, roots={root.name: root})
-    notes = (*found.notes, *transcripts.notes(), *index.notes())
+    notes = (*found.notes, *transcripts.notes, *index.notes)
     return replace(test_set, missing=found.unreadable, notes=notes)
 
 
@@ -105,15 +97,13 @@ def files_below(root: Path) -> FoundFiles:
                 twice.append(folder.relative_to(root).as_posix())
                 continue
             seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as entries:
-                for entry in sorted(entries, key=lambda entry: entry.name):
-                    path = folder / entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if _is_folder(entry):
-                        (linked if entry.is_symlink() else waiting).append(path)
-                    else:
-                        (audio if path.suffix.lower() in AUDIO_SUFFIXES else others).append(path)
+            for path in sorted(folder / entry.name for entry in os.scandir(folder)):
+                if path.name.startswith("."):
+                    continue
+                if os.path.isdir(path):  # noqa: PTH112 - False where it may not be asked
+                    (linked if path.is_symlink() else waiting).append(path)
+                else:
+                    (audio if path.suffix.lower() in AUDIO_SUFFIXES else others).append(path)
         except OSError as error:
             unreadable.append(f"{folder} cannot be read ({error.strerror or error})")
     spoken = {path.with_suffix(".txt") for path in audio}
@@ -128,20 +118,12 @@ def files_below(root: Path) -> FoundFiles:
     return FoundFiles(tuple(sorted(audio)), tuple(sorted(unreadable)), tuple(notes))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder; a link that leads around in a circle is none."""
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-@dataclass
 class Transcripts:
     """Texts beside audio files, and which of them could not be read as they should."""
 
-    _strange: list[str] = field(default_factory=list)
-    _unread: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._strange: list[str] = []
+        self._unread: list[str] = []
 
     def beside(self, path: Path) -> str | None:
         """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
@@ -157,6 +139,7 @@ class Transcripts:
             self._strange.append(file.name)
         return read.text.strip() or None
 
+    @property
     def notes(self) -> tuple[str, ...]:
         """What to know of the texts, in sentences without a stop."""
         kinds = (("not UTF-8, read as Windows-1252", self._strange), ("left out", self._unread))
@@ -165,3 +148,121 @@ class Transcripts:
             for what, names in kinds
             if names
         )
+
+
+def corpus_set(
+    corpus: Corpus,
+    root: Path,
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - immutable
+    forget: bool = False,
+) -> TestSet:
+    """Every file of a corpus as a clip, read from disk or remembered from the last time.
+
+    Records are kept, whatever `reading` says. A file that cannot be read is kept as broken; one
+    that is broken in every copy is left out, and the notes say so. Files that are gone from the
+    disk are reported each time, unless the index is told to `forget` them. `TestSetError` is raised
+    if the root does not hold the corpus.
+    """
+    files = list(corpus.find(root))
+    index = FileIndex(corpus.name, root)
+    vanished = index.known.keys() - {file.path for file in files}
+    gone = sorted(path for path in vanished if not (index.root / path).exists())
+    corrupt = corpus.known_corrupt
+    wanted = [file for file in files if file.id not in corrupt]
+    records = index.read([file.path for file in wanted], replace(reading, keep=True))
+    clips = [
+        clip_of(
+            f"{corpus.name}/{file.id}",
+            index.root / file.path,
+            records[file.path],
+            domain=file.domain,
+            cluster=file.cluster,
+            transcript=file.transcript,
+            licence=file.licence or corpus.licence,
+            lossy_source=file.lossy_source,
+        )
+        for file in wanted
+    ]
+    found = make_set(corpus.name, clips, origin=str(root), roots={corpus.name: index.root})
+    missing = _missing_of(corpus, files)
+    if gone:
+        count = counted(len(gone), "file")
+        missing.append(f"{corpus.name}: {count} gone since the last indexing: {some_of(gone)}")
+    if forget:
+        index.forget(gone)
+    notes = [
+        f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
+        for file in files
+        if file.id in corrupt
+    ]
+    return replace(found, missing=tuple(missing), notes=(*notes, *index.notes))
+
+
+def _missing_of(corpus: Corpus, files: Sequence[CorpusFile]) -> list[str]:
+    """What a complete copy holds and these files lack, or have too much, a sentence each."""
+    clusters = {file.cluster for file in files if file.cluster is not None}
+    counts = (
+        (len(files), corpus.expected_files, "files"),
+        (len(clusters), corpus.expected_clusters, "speakers or tracks"),
+    )
+    return [
+        f"{corpus.name}: {found} {what}, a complete copy has {expected}"
+        for found, expected, what in counts
+        if expected is not None and found != expected
+    ]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How many files were hashed, and what differs, a line each."""
+
+    files: int
+    differences: tuple[str, ...]
+
+
+def verify_corpus(corpus: Corpus, root: Path, *, progress: Progress | None = None) -> Verified:
+    """Hash every file of a corpus again and compare with its index, and count.
+
+    `TestSetError` is raised if the root does not hold the corpus, or there is no index of it.
+    """
+    files = list(corpus.find(root))
+    paths = [file.path for file in files if file.id not in corpus.known_corrupt]
+    index = FileIndex(corpus.name, root)
+    verified = _verify(index, paths, f"{corpus.name} --root {root}", progress)
+    return replace(verified, differences=(*verified.differences, *_missing_of(corpus, files)))
+
+
+def verify_folder(folder: Path, *, progress: Progress | None = None) -> Verified:
+    """Hash every audio file of a folder again and compare with its index, as `verify_corpus`."""
+    index = FileIndex(folder.resolve().name, folder)
+    paths = [path.relative_to(index.root).as_posix() for path in files_below(index.root).audio]
+    return _verify(index, paths, str(folder), progress)
+
+
+def verified_manifest(test_set: TestSet) -> Verified:
+    """What differs in a manifest that was opened without trust: each file that is not as listed."""
+    lines = tuple(f"{clip.id}: {clip.reason}" for clip in test_set.broken)
+    return Verified(len({clip.path for clip in test_set.entries}), lines)
+
+
+def _verify(
+    index: FileIndex, paths: Sequence[str], what: str, progress: Progress | None
+) -> Verified:
+    recorded = dict(index.known)
+    if not recorded:
+        raise TestSetError(
+            f"there is no index of {what} to compare with; make one by: snacbench sets index {what}"
+        )
+    gone = sorted(path for path in recorded.keys() - set(paths) if not (index.root / path).exists())
+    lines = [f"{path}: is gone" for path in gone]
+    found = index.read(paths, Reading(trust=False, keep=False, progress=progress))
+    for path, record in sorted(found.items()):
+        if record.problem:
+            lines.append(f"{path}: {record.problem}")
+        elif path not in recorded:
+            lines.append(f"{path}: is new, not in the index")
+        elif (was := recorded[path].sha256) != record.sha256:
+            is_now = f"sha256 was {was[:12]}... and is {record.sha256[:12]}..."
+            lines.append(f"{path}: has changed, {is_now}")
+    return Verified(len(found), tuple(lines))

@@ -1,13 +1,8 @@
 """A manifest: a CSV file that names audio files, or segments of them, and what is known of them.
 
-Columns: ``path`` (the only required one), ``id``, ``corpus``, ``domain``, ``start`` and
-``num_samples`` (in samples at the file's own rate), ``transcript``, ``speaker``, ``track``,
-``licence``, ``lossy_source``, ``sha256`` and the measures, in any case. Rates, channels and
-durations are read from the files, not from here, and ``source`` is for people; other columns are
-named in a note.
-
-Paths are relative to a root: the manifest's own folder, or what ``--root`` names; rows with a
-``corpus`` are looked for where that corpus lies.
+Its columns are described in docs/data.md; ``path`` is the only required one. Rates, channels and
+durations are read from the files, not from here. Paths are relative to a root: the manifest's own
+folder, or what ``--root`` names; rows with a ``corpus`` are looked for where that corpus lies.
 """
 
 from __future__ import annotations
@@ -20,17 +15,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, NonNegativeInt, ValidationError
 
 from snacbench.audio.io import read_clip, write_flac
 from snacbench.errors import AudioError, StoreError, TestSetError
 from snacbench.files import sha256_of_file, write_text
+from snacbench.progress import Progress, Silent
 from snacbench.testsets.folder import Transcripts
-from snacbench.testsets.records import FileIndex, Progress, Reading
+from snacbench.testsets.records import FileIndex, Reading
 from snacbench.testsets.roots import Roots, root_from_settings
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, make_set, segment_of
 from snacbench.textfile import read_table
-from snacbench.types import DOMAINS, Clip, Domain, Measures
+from snacbench.types import Clip, Domain, Measures
 
 _MEASURES = tuple(field.name for field in fields(Measures))
 _WRITTEN = (
@@ -40,51 +38,71 @@ _WRITTEN = (
     "sha256",
 )
 _READ = (*_WRITTEN, "sample_rate", "source")
-_TRUE, _FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+_FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _FIRST_FILES = 8  # one may be missing
 _MAX_NAME_CHARACTERS = 60  # at most four bytes each, of 255
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of a manifest, with where it stands."""
+class _Row(BaseModel):
+    """What a line of a manifest says; cells that are empty say nothing."""
 
-    cells: Mapping[str, str]
-    place: str
+    path: str
+    id: str | None = None
+    corpus: str | None = None
+    domain: Annotated[Domain | None, BeforeValidator(str.lower)] = None
+    start: NonNegativeInt = 0
+    num_samples: NonNegativeInt | None = None
+    transcript: str | None = None
+    speaker: str | None = None
+    track: str | None = None
+    licence: str | None = None
+    lossy_source: Annotated[bool | None, BeforeValidator(lambda t: _FLAGS.get(t.lower()))] = None
+    sha256: Annotated[str, BeforeValidator(str.lower)] = ""
+    bandwidth_hz: float | None = None
+    loudness_lufs: float | None = None
+    peak_dbfs: float | None = None
+    clipped_samples: NonNegativeInt | None = None  # without a count the clip was not measured
+    brickwall: bool = False
 
-    def text(self, column: str) -> str | None:
-        return (self.cells.get(column) or "").strip() or None
+    @classmethod
+    def read(cls, cells: Mapping[str, str], place: str) -> _Row:
+        """A row of a table.
 
-    def whole(self, column: str) -> int | None:
-        text = self.text(column)
-        if text is not None and not text.isdecimal():
-            raise TestSetError(
-                f"{self.place}: {column} is {text!r}; expected a whole number of samples"
-            )
-        return None if text is None else int(text)
-
-    def number(self, column: str) -> float | None:
-        text = self.text(column)
+        Raises `TestSetError` if it names no path, or a cell is not of its column's kind.
+        """
         try:
-            return None if text is None else float(text)
-        except ValueError as error:
-            raise TestSetError(f"{self.place}: {column} is {text!r}; expected a number") from error
+            return cls.model_validate({k: t.strip() for k, t in cells.items() if t.strip()})
+        except ValidationError as error:
+            first = error.errors()[0]
+            column = first["loc"][0]
+            found = "the cell is empty" if first["type"] == "missing" else f"{first['input']!r}"
+            raise TestSetError(f"{place}: {column}: {found}; {first['msg']}") from error
 
-    def flag(self, column: str) -> bool | None:
-        """True, false, or not known."""
-        lowered = (self.text(column) or "").lower()
-        return True if lowered in _TRUE else False if lowered in _FALSE else None
-
-    def measures(self) -> Measures | None:
-        """What was measured; a clip without a count of clipped samples was not."""
-        if self.text("clipped_samples") is None:
-            return None
-        cells: dict[str, Any] = {}
-        for each in fields(Measures):
-            kind = str(each.type)
-            read = self.whole if kind == "int" else self.flag if "bool" in kind else self.number
-            cells[each.name] = read(each.name)
-        return Measures(**cells)
+    def part_of(self, clip: Clip | BrokenClip) -> Clip | BrokenClip:
+        """The part of a file that is asked for; broken if the file is not what the row says."""
+        if isinstance(clip, BrokenClip):
+            return clip
+        start, length, problem = self.start, self.num_samples, ""
+        if self.sha256 and self.sha256 != clip.sha256:
+            problem = (
+                f"{clip.path} has sha256 {clip.sha256[:12]}..., the manifest says "
+                f"{self.sha256[:12]}...; fetch the file again or correct the manifest"
+            )
+        elif length == 0 or start + (1 if length is None else length) > clip.num_samples:
+            problem = (
+                f"{clip.path} has {clip.num_samples} samples, the manifest asks for {length} from "
+                f"{start}; correct the manifest"
+            )
+        if problem:
+            return BrokenClip(clip.id, clip.path, problem, clip.domain)
+        length = clip.num_samples - start if length is None else length
+        if (start, length) != (0, clip.num_samples):
+            segment = segment_of(clip, start, length)
+            own_id = clip.id if self.id else segment.id  # else it is named by its place
+            clip = replace(segment, id=own_id, transcript=self.transcript)
+        if self.clipped_samples is None:
+            return clip
+        return replace(clip, measures=Measures(**self.model_dump(include=set(_MEASURES))))
 
 
 def manifest_set(
@@ -95,27 +113,12 @@ def manifest_set(
     roots: Roots = Roots(),  # noqa: B008 - immutable
     reading: Reading = Reading(),  # noqa: B008
 ) -> TestSet:
-    """The clips that a manifest lists.
+    """The clips that a manifest lists; those that name no domain have `domain`.
 
     A file that is missing, unreadable, or differs from the digest in the manifest is kept as
-    broken.
-
-    Parameters
-    ----------
-    manifest : Path
-    domain : str
-        Domain of rows that name none.
-    name : str, optional
-        What ids begin with where no corpus is named; else the name of the manifest's folder.
-    roots : Roots
-        Where the files lie, if not beside the manifest.
-    reading : Reading
-
-    Raises
-    ------
-    TestSetError
-        If the manifest is no CSV table with a column ``path``, is empty, or a row names an
-        unknown domain or a place that is no number.
+    broken. Where no corpus is named, ids begin with `name`, else with the name of the manifest's
+    folder. Raises `TestSetError` if the manifest is no CSV table with a column ``path``, is empty,
+    or a cell of it is wrong.
     """
     table = read_table(manifest, _READ, noun="manifest", refuse=TestSetError)
     if "path" not in table.columns:
@@ -126,43 +129,36 @@ def manifest_set(
     folder_name = name or manifest.resolve().parent.name
     of_corpus: dict[str, list[_Row]] = {}
     for line, cells in table.rows:
-        row = _Row(cells, f"{manifest} line {line}")
-        if row.text("path") is None:
-            raise TestSetError(f"{row.place}: the cell 'path' is empty")
-        of_corpus.setdefault(row.text("corpus") or folder_name, []).append(row)
+        row = _Row.read(cells, f"{manifest} line {line}")
+        of_corpus.setdefault(row.corpus or folder_name, []).append(row)
     notes = list(table.notes)
     transcripts = Transcripts()
     clips: list[Clip | BrokenClip] = []
     bases: dict[str, Path] = {}
     for corpus, rows in of_corpus.items():
-        paths = [str(row.text("path")) for row in rows]
+        paths = [row.path for row in rows]
         base = bases[corpus] = _base(corpus, paths[:_FIRST_FILES], manifest, roots)
         index = FileIndex(corpus, base)
         records = index.read(paths, reading)
-        notes += index.notes()
-        for row, listed in zip(rows, paths, strict=True):
-            stated = (row.text("domain") or domain).lower()
-            if stated not in DOMAINS:
-                raise TestSetError(
-                    f"{row.place}: unknown domain {stated!r}; expected {', '.join(DOMAINS)}"
-                )
-            plain, path = PurePosixPath(listed), Path(os.path.normpath(base / listed))
+        notes += index.notes
+        for row in rows:
+            plain, path = PurePosixPath(row.path), Path(os.path.normpath(base / row.path))
             whole = clip_of(
-                f"{corpus}/{row.text('id') or str(plain).removesuffix(plain.suffix)}",
+                f"{corpus}/{row.id or str(plain).removesuffix(plain.suffix)}",
                 path,
-                records[listed],
-                domain=stated,
-                transcript=row.text("transcript") or transcripts.beside(path),
-                cluster=row.text("speaker") or row.text("track"),
-                licence=row.text("licence"),
-                lossy_source=row.flag("lossy_source"),
+                records[row.path],
+                domain=row.domain or domain,
+                transcript=row.transcript or transcripts.beside(path),
+                cluster=row.speaker or row.track,
+                licence=row.licence,
+                lossy_source=row.lossy_source,
             )
-            clips.append(_as_listed(whole, row))
+            clips.append(row.part_of(whole))
     stands_alone = set(of_corpus) <= {folder_name}
     found = make_set(
         folder_name if stands_alone else manifest.stem, clips, origin=str(manifest), roots=bases
     )
-    return replace(found, notes=(*notes, *transcripts.notes()))
+    return replace(found, notes=(*notes, *transcripts.notes))
 
 
 def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Roots) -> Path:
@@ -188,70 +184,32 @@ def _base(corpus: str, firsts: Sequence[str], manifest: Path, roots: Roots) -> P
             yield here
 
     for base in places():
-        try:
-            below = sorted(path for path in base.iterdir() if path.is_dir())
-        except OSError:
-            below = []
+        below = sorted(path for path in base.glob("*/") if path.is_dir())
         for near in (base, base.parent, *below):
             if any((near / first).is_file() for first in firsts):
                 return near
     return likely[0] if likely else here
 
 
-def _as_listed(clip: Clip | BrokenClip, row: _Row) -> Clip | BrokenClip:
-    """The part of a file that its row asks for; broken if the file is not what the row says."""
-    start, length, measures = row.whole("start") or 0, row.whole("num_samples"), row.measures()
-    if isinstance(clip, BrokenClip):
-        return clip
-    digest, problem = row.text("sha256"), ""
-    if digest and digest.lower() != clip.sha256:
-        problem = (
-            f"{clip.path} has sha256 {clip.sha256[:12]}..., the manifest says {digest[:12]}...; "
-            "fetch the file again or correct the manifest"
-        )
-    elif length == 0 or start + (1 if length is None else length) > clip.num_samples:
-        problem = (
-            f"{clip.path} has {clip.num_samples} samples, the manifest asks for {length} from "
-            f"{start}; correct the manifest"
-        )
-    if problem:
-        return BrokenClip(clip.id, clip.path, problem, clip.domain)
-    length = clip.num_samples - start if length is None else length
-    if (start, length) != (0, clip.num_samples):
-        segment = segment_of(clip, start, length)
-        own_id = clip.id if row.text("id") else segment.id  # else it is named by its place
-        clip = replace(segment, id=own_id, transcript=row.text("transcript"))
-    return replace(clip, measures=measures)
-
-
-# ------------------------------------------------------------------------------------- writing
-
-
 def write_manifest(test_set: TestSet, path: Path) -> None:
     """Write one row per clip, in the order of ids; the file appears whole or not at all.
 
-    Such a manifest gives the very same clips on another machine. Files that cannot be read have
-    no row: there is nothing to reproduce.
-
-    Raises
-    ------
-    TestSetError
-        If there is no clip to write, or the file cannot be written.
+    Such a manifest gives the very same clips on another machine. Files that cannot be read have no
+    row: there is nothing to reproduce. Raises `TestSetError` if there is no clip to write, or the
+    file cannot be written.
     """
     if not test_set.clips:
         raise TestSetError(f"{test_set.name} has no readable clip to write to {path}")
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, _WRITTEN, lineterminator="\n")
+    writer = csv.DictWriter(text, _WRITTEN, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for clip in test_set.clips:
         corpus, _, name = clip.id.partition("/")
         root = test_set.roots.get(corpus)
         inside = root is not None and clip.path.is_relative_to(root)
         row: dict[str, object] = {
-            column: getattr(clip, column) for column in _WRITTEN if hasattr(clip, column)
-        }
-        row |= asdict(clip.measures) if clip.measures else {}
-        row |= {
+            **asdict(clip),
+            **(asdict(clip.measures) if clip.measures else {}),
             "path": clip.path.relative_to(root).as_posix() if root and inside else clip.path,
             "corpus": corpus,
             "id": name,
@@ -279,21 +237,25 @@ class Copied:
 def copy_clips(test_set: TestSet, folder: Path, *, progress: Progress | None = None) -> Copied:
     """Write each clip as a FLAC file of its own: ``<folder>/<corpus>/<id>.flac``, 24 bits.
 
-    Samples of 16- and 24-bit sources are kept as they are. The copies have digests of their own,
-    so that the set they make has another digest than the one they were cut from.
-
-    Raises
-    ------
-    TestSetError
-        If the folder cannot be written.
+    Samples of 16- and 24-bit sources are kept as they are. The copies have digests of their own, so
+    that the set they make has another digest than the one they were cut from. Raises `TestSetError`
+    if the folder cannot be written.
     """
+
+    def safe(part: str) -> str:
+        """Part of an id as a file's name; one that had to change ends in a digest of it."""
+        name = re.sub(r"[^\w.@+=-]", "_", part)[:_MAX_NAME_CHARACTERS]
+        if name == part and part.strip("."):
+            return part
+        return f"{name.strip('.')}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+
+    progress = progress or Silent()
     clips: list[Clip] = []
     problems: list[str] = []
     clipped: list[str] = []
-    if progress:
-        progress.begin("copying", len(test_set.clips))
+    progress.begin("copying", len(test_set.clips))
     for clip in test_set.clips:
-        target = folder / ("/".join(map(_safe, clip.id.split("/"))) + ".flac")
+        target = folder / ("/".join(map(safe, clip.id.split("/"))) + ".flac")
         try:
             if write_flac(target, read_clip(clip)):
                 clipped.append(clip.id)
@@ -303,16 +265,7 @@ def copy_clips(test_set: TestSet, folder: Path, *, progress: Progress | None = N
         except StoreError as error:
             raise TestSetError(str(error)) from error
         clips.append(replace(clip, path=target, sha256=sha256_of_file(target), start=0))
-        if progress:
-            progress.step()
+        progress.step()
     roots = {clip.id.partition("/")[0]: folder for clip in clips}
     copied = replace(test_set, clips=tuple(clips), broken=(), roots=roots)
     return Copied(copied, tuple(problems), tuple(clipped))
-
-
-def _safe(part: str) -> str:
-    """Part of an id as a file's name; one that had to change ends in a digest of what it was."""
-    safe = re.sub(r"[^\w.@+=-]", "_", part)[:_MAX_NAME_CHARACTERS]
-    if safe == part and part.strip("."):
-        return part
-    return f"{safe.strip('.')}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""Where corpora lie on this disk: ``--root``, the configuration file, the environment."""
+"""Where corpora lie on this disk: ``--root``, the environment, the configuration file."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ class Roots:
 def parse_roots(texts: Sequence[str]) -> Roots:
     """Read ``DIR`` and ``CORPUS=DIR``.
 
-    Raises
-    ------
-    TestSetError
-        If a folder does not exist, a corpus is unknown, or there are two for everything.
+    Raises `TestSetError` if a folder does not exist, a corpus is unknown, or there are two for
+    everything.
     """
     common: list[Path] = []
     named: dict[str, Path] = {}
@@ -52,41 +50,47 @@ def parse_roots(texts: Sequence[str]) -> Roots:
     return Roots(common[0] if common else None, named)
 
 
+def absolute_roots(texts: Sequence[str]) -> tuple[str, ...]:
+    """What ``--root`` was given, as it is understood from any folder."""
+    roots = parse_roots(texts)
+    named = [f"{name}={folder}" for name, folder in roots.named.items()]
+    return (*named, *([str(roots.common)] if roots.common else []))
+
+
 def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     """The folder of a corpus.
 
-    Parameters
-    ----------
-    corpus : Corpus
-    given : Roots
-    alone : bool
-        The corpus is all that is wanted, so that a common root may be its own folder; else the
-        common root holds a subfolder of its name.
-
-    Raises
-    ------
-    TestSetError
-        If there is none; the message says the ways to name it, and where to get the corpus.
+    A corpus that is wanted `alone` may lie in the common root itself; else the common root holds a
+    subfolder of its name, in whatever case. Raises `TestSetError` if there is none; the message
+    says the ways to name it, and where to get the corpus.
     """
-    for name in _names(corpus.name):
-        if name in given.named:
-            return given.named[name]
+    name, variable = corpus.name, variable_of(corpus.name)
+    for known in _names(name):
+        if known in given.named:
+            return given.named[known]
     if given.common is not None:
-        inside = _subfolder(given.common, corpus.name)
+        try:
+            below = {path.name.lower(): path for path in given.common.iterdir() if path.is_dir()}
+        except OSError as error:
+            raise TestSetError(f"{given.common} cannot be read ({error.strerror})") from error
+        inside = next((below[known] for known in _names(name) if known in below), None)
         if inside or alone:
             return inside or given.common
-    if root := root_from_settings(corpus.name):
+    if root := root_from_settings(name):
         return root
-    raise TestSetError(_how_to_name(corpus, given))
+    looked = f"{given.common} holds no folder {name}; " if given.common else ""
+    option = f"--root {name}=DIR" if given else "--root DIR"
+    raise TestSetError(
+        f'{looked}where does {name} lie on this disk? Say it by {option}, by {name} = "DIR" under '
+        f"[roots] in {config_file()}, or by {variable}=DIR in the environment. Where to get it: "
+        f"{corpus.where}"
+    )
 
 
 def root_from_settings(name: str) -> Path | None:
     """The folder of a corpus that the environment or the configuration file names.
 
-    Raises
-    ------
-    TestSetError
-        If that folder does not exist.
+    Raises `TestSetError` if that folder does not exist.
     """
     for known in _names(name):
         if text := os.environ.get(variable_of(known)):
@@ -96,6 +100,11 @@ def root_from_settings(name: str) -> Path | None:
     return None
 
 
+def variable_of(name: str) -> str:
+    """The environment variable that names the folder of a corpus."""
+    return f"SNACBENCH_ROOT_{name.upper().replace('-', '_')}"
+
+
 def _names(name: str) -> Iterator[str]:
     """``daps-all``, then ``daps``: parts and editions of a corpus lie in one folder."""
     while name:
@@ -103,39 +112,8 @@ def _names(name: str) -> Iterator[str]:
         name = name.rpartition("-")[0]
 
 
-def absolute_roots(texts: Sequence[str]) -> tuple[str, ...]:
-    """What ``--root`` was given, as it is understood from any folder."""
-    roots = parse_roots(texts)
-    named = [f"{name}={folder}" for name, folder in roots.named.items()]
-    return (*named, *([str(roots.common)] if roots.common else []))
-
-
-def variable_of(name: str) -> str:
-    """The environment variable that names the folder of a corpus."""
-    return f"SNACBENCH_ROOT_{name.upper().replace('-', '_')}"
-
-
 def _folder(text: str, origin: str) -> Path:
     folder = Path(text).expanduser()
     if not folder.is_dir():
         raise TestSetError(f"{origin}: there is no folder {folder}")
     return folder.resolve()
-
-
-def _subfolder(folder: Path, name: str) -> Path | None:
-    """The subfolder of a name, in whatever case."""
-    try:
-        names = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-    except OSError as error:
-        raise TestSetError(f"{folder} cannot be read ({error.strerror})") from error
-    return next((names[known] for known in _names(name.lower()) if known in names), None)
-
-
-def _how_to_name(corpus: Corpus, given: Roots) -> str:
-    looked = f"{given.common} holds no folder {corpus.name}; " if given.common else ""
-    option = f"--root {corpus.name}=DIR" if given else "--root DIR"
-    return (
-        f"{looked}where does {corpus.name} lie on this disk? Say it by {option}, by "
-        f'{corpus.name} = "DIR" under [roots] in {config_file()}, or by '
-        f"{variable_of(corpus.name)}=DIR in the environment. Where to get it: {corpus.where}"
-    )

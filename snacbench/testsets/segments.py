@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from snacbench.audio.io import read_clip
 from snacbench.audio.measures import measure
-from snacbench.errors import AudioError
-from snacbench.testsets.records import MeasureCache, Progress, in_threads
+from snacbench.errors import AudioError, TestSetError
+from snacbench.progress import Progress, Silent
+from snacbench.testsets.records import MeasureCache, in_threads
 from snacbench.testsets.testset import TestSet, counted, hash_of, segment_of
 from snacbench.types import Clip, Measures
 
 MIN_LUFS = -40.0  # `loudness_cutoff` of audiotools' AudioDataset
+SEGMENT_S = 10.0
 SHORTEST_S = 1.0  # shorter clips are below what several metrics take
 _TRIES = 8  # `num_tries` of audiotools' salient_excerpt
 _PLACES = 64
@@ -31,174 +32,158 @@ _SPACING = 20  # segments of one file begin at least 1/20 of their length apart
 
 
 @dataclass(frozen=True)
-class Draw:
-    """What to draw.
+class Choice:
+    """Which clips of a set to use; what is None is as the set has it.
 
     Attributes
     ----------
-    segments : int
-        How many per domain.
-    segment_s : float
-        Length; shorter files are taken whole.
+    segments : int or None
+        Draw this many segments per domain.
+    segment_s : float or None
+        Their length; without `segments`, cut every longer clip to one segment.
     seed : int
+        Of the draw.
     min_lufs : float
-        Quieter segments are skipped (integrated loudness, ITU-R BS.1770-4).
+        Quieter segments are not drawn (integrated loudness, ITU-R BS.1770-4).
+    limit : int or None
+        At most this many clips per domain.
     """
 
-    segments: int
-    segment_s: float = 10.0
+    segments: int | None = None
+    segment_s: float | None = None
     seed: int = 0
     min_lufs: float = MIN_LUFS
+    limit: int | None = None
+
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises `TestSetError` if a count is below 1 or a length not above 0.
+        """
+        if self.segment_s is not None and self.segment_s <= 0:
+            raise TestSetError(f"--segment-s must be above 0, found {self.segment_s}")
+        for option, number in (("--limit", self.limit), ("--segments", self.segments)):
+            if number is not None and number < 1:
+                raise TestSetError(f"{option} must be 1 or more, found {number}")
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """What listening to places of a file brought: the first one loud enough, if any."""
+def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None) -> TestSet:
+    """Draw segments from the clips of a set, of 10 s if `choice` says nothing else.
 
-    clip: Clip | None
-    skipped: int = 0
-    problem: str = ""
-
-
-def draw(test_set: TestSet, what: Draw, *, progress: Progress | None = None) -> TestSet:
-    """Draw segments from the clips of a set; notes say where there were too few.
-
-    Each segment carries its measures. Files that cannot be read are not drawn from.
+    Each segment carries its measures. Notes say where there were too few, and from how many files
+    that cannot be read nothing was drawn.
     """
+    progress = progress or Silent()
     domains: dict[str, list[Clip]] = defaultdict(list)
     for clip in test_set.clips:
         domains[clip.domain].append(clip)
     drawn: list[Clip] = []
     notes = list(test_set.notes)
-    with MeasureCache() as cache:
-        for domain, clips in sorted(domains.items()):
-            if progress:
-                progress.begin(f"drawing {domain}", what.segments)
-            pot = _Pot(what, cache, progress)
-            drawn += pot.draw(clips)
-            notes += (f"{domain}: {note}" for note in pot.notes())
-    if test_set.broken:
+    cache = MeasureCache()
+    for domain, clips in sorted(domains.items()):
+        progress.begin(f"drawing {domain}", choice.segments)
+        found, said = _drawn_from(clips, choice, cache, progress)
+        drawn += found
+        notes += [f"{domain}: {note}" for note in said]
+    if broken := test_set.broken:
         notes.append(
-            f"not drawn from {counted(len(test_set.broken), 'file')} that cannot be read, for "
-            "example: "
-            f"{test_set.broken[0].reason}"
+            f"not drawn from {counted(len(broken), 'file')} that cannot be read, for example: "
+            f"{broken[0].reason}"
         )
     in_order = tuple(sorted(drawn, key=lambda clip: clip.id))
     return replace(test_set, clips=in_order, broken=(), notes=tuple(notes))
 
 
-class _Pot:
-    """The files of one domain, from which segments are drawn round by round."""
+def _drawn_from(
+    clips: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
+) -> tuple[list[Clip], list[str]]:
+    """One segment of each file in the order of hashes, then a second of each, and so on.
 
-    def __init__(self, what: Draw, cache: MeasureCache, progress: Progress | None) -> None:
-        self.what, self.cache, self.progress = what, cache, progress
-        self.drawn: list[Clip] = []
-        self.counts: Counter[str] = Counter()
-        self.problems: list[str] = []
+    With them comes what to know of the draw, a sentence each.
+    """
+    wanted, length_s = choice.segments or 0, choice.segment_s or SEGMENT_S
+    live = files = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
+    taken: dict[str, list[int]] = defaultdict(list)
+    drawn: list[Clip] = []
+    problems: list[str] = []
+    skipped = whole = turn = 0
 
-    def draw(self, clips: Sequence[Clip]) -> list[Clip]:
-        """One segment of each file in the order of hashes, then a second of each, and so on."""
-        live = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
-        self.counts["too short"] = len(clips) - len(live)
-        self.counts["files"] = len(live)
-        taken: dict[str, list[int]] = defaultdict(list)
-        turn = -1
-        while live and len(self.drawn) < self.what.segments:
-            turn += 1
-            order = sorted(live, key=partial(self._hash, turn=turn))
-            live = []
-            while order and (lacking := self.what.segments - len(self.drawn)):
-                batch, order = order[:lacking], order[lacking:]
-                for clip, segment in self._hear_all(batch, turn, taken):
-                    taken[clip.id].append(segment.start - clip.start)
-                    self.drawn.append(segment)
-                    live.append(clip)
-        return self.drawn
+    def hashed(clip: Clip, place: int | None = None) -> int:
+        return hash_of(json.dumps([choice.seed, clip.domain, clip.id, turn, place]))
 
-    def notes(self) -> Iterator[str]:
-        """What to know of the draw, a line each."""
-        if len(self.drawn) < self.what.segments:
-            yield (
-                f"{len(self.drawn):,} of {counted(self.what.segments, 'segment')} drawn, no more "
-                f"in {counted(self.counts['files'], 'file')}"
-            )
-        if skipped := self.counts["skipped"]:
-            yield f"{counted(skipped, 'place')} skipped, no louder than {self.what.min_lufs:g} LUFS"
-        if short := self.counts["too short"]:
-            yield f"{counted(short, 'file')} left out, shorter than {SHORTEST_S:g} s"
-        if whole := self.counts["whole"]:
-            yield f"{counted(whole, 'file')} taken whole, shorter than {self.what.segment_s:g} s"
-        if self.problems:
-            yield (
-                f"{counted(len(self.problems), 'file')} left out, cannot be read, for example: "
-                f"{min(self.problems)}"
-            )
-        material_s, drawn_s = distinct_s(self.drawn), sum(c.duration_s for c in self.drawn)
-        if drawn_s > 1.01 * material_s:
-            yield (
-                f"segments overlap: {drawn_s / 3600:.2f} h are drawn from {material_s / 3600:.2f} h"
-            )
-
-    def _hear_all(
-        self, batch: Sequence[Clip], turn: int, taken: dict[str, list[int]]
-    ) -> Iterator[tuple[Clip, Clip]]:
-        """For each file that has one, the segment of this turn; several files at a time."""
-
-        def hear(clip: Clip) -> tuple[Clip, _Heard]:
-            places = self._places(clip, turn, taken.get(clip.id, []))
-            return clip, _first_loud(places, self.cache, self.what.min_lufs)
-
-        for clip, heard in in_threads(hear, batch):
-            self.counts["skipped"] += heard.skipped
-            if heard.problem:
-                self.problems.append(heard.problem)
-            if heard.clip is None:
-                continue
-            self.counts["whole"] += clip.num_samples < self._length(clip)
-            if self.progress:
-                self.progress.step()
-            yield clip, heard.clip
-
-    def _places(self, clip: Clip, turn: int, taken: Sequence[int]) -> Iterator[Clip]:
+    def places(clip: Clip) -> Iterator[Clip]:
         """Up to eight segments of a file to listen to, away from those that were drawn."""
-        length = self._length(clip)
+        length = round(length_s * clip.rate_hz)
         room = clip.num_samples - length
         if room <= 0:
-            if not taken:
-                yield clip
+            yield from () if taken[clip.id] else (clip,)
             return
-        starts = (self._hash(clip, turn, place) % (room + 1) for place in range(_PLACES))
+        starts = (hashed(clip, place) % (room + 1) for place in range(_PLACES))
         free = (
             start
             for start in starts
-            if all(abs(start - other) * _SPACING >= length for other in taken)
+            if all(abs(start - other) * _SPACING >= length for other in taken[clip.id])
         )
         for start in itertools.islice(free, _TRIES):
             yield segment_of(clip, start, length)
 
-    def _length(self, clip: Clip) -> int:
-        return round(self.what.segment_s * clip.rate_hz)
+    def listen(clip: Clip) -> tuple[Clip, Clip | str, int]:
+        """A file, its first segment that is loud enough, or why there is none; how many were not.
 
-    def _hash(self, clip: Clip, turn: int, place: int | None = None) -> int:
-        return hash_of(json.dumps([self.what.seed, clip.domain, clip.id, turn, place]))
+        A text that is empty: all were too quiet.
+        """
+        quiet = 0
+        for segment in places(clip):
+            try:
+                measures = _measure(segment, cache)
+            except AudioError as error:
+                return clip, str(error), quiet
+            loudness = measures.loudness_lufs
+            if loudness is not None and loudness > choice.min_lufs:
+                return clip, replace(segment, measures=measures), quiet
+            quiet += 1
+        return clip, "", quiet
 
+    while live and len(drawn) < wanted:
+        order, live = sorted(live, key=hashed), []
+        while order and (lacking := wanted - len(drawn)):
+            batch, order = order[:lacking], order[lacking:]
+            for clip, heard, quiet in in_threads(listen, batch):
+                skipped += quiet
+                if isinstance(heard, Clip):
+                    whole += heard.num_samples < round(length_s * heard.rate_hz)
+                    taken[clip.id].append(heard.start - clip.start)
+                    drawn.append(heard)
+                    live.append(clip)
+                    progress.step()
+                elif heard:
+                    problems.append(heard)
+        turn += 1
 
-def _first_loud(places: Iterator[Clip], cache: MeasureCache, min_lufs: float) -> _Heard:
-    """The first segment that is louder than a threshold; those skipped are counted."""
-    skipped = 0
-    for segment in places:
-        try:
-            measures = cache.get(segment) or _measure(segment, cache)
-        except AudioError as error:
-            return _Heard(None, skipped, str(error))
-        loudness = measures.loudness_lufs
-        if loudness is not None and loudness > min_lufs:
-            return _Heard(replace(segment, measures=measures), skipped)
-        skipped += 1
-    return _Heard(None, skipped)
+    material_s, drawn_s = distinct_s(drawn), sum(c.duration_s for c in drawn)
+    asked, there = counted(wanted, "segment"), counted(len(files), "file")
+    short = len(clips) - len(files)
+    said = (
+        (len(drawn) < wanted, f"{len(drawn):,} of {asked} drawn, no more in {there}"),
+        (skipped, f"{counted(skipped, 'place')} skipped, no louder than {choice.min_lufs:g} LUFS"),
+        (short, f"{counted(short, 'file')} left out, shorter than {SHORTEST_S:g} s"),
+        (whole, f"{counted(whole, 'file')} taken whole, shorter than {length_s:g} s"),
+        (
+            problems,
+            f"{counted(len(problems), 'file')} left out, cannot be read, for example: "
+            f"{min(problems, default='')}",
+        ),
+        (
+            drawn_s > 1.01 * material_s,
+            f"segments overlap: {drawn_s / 3600:.2f} h are drawn from {material_s / 3600:.2f} h",
+        ),
+    )
+    return drawn, [sentence for holds, sentence in said if holds]
 
 
 def _measure(clip: Clip, cache: MeasureCache) -> Measures:
+    if known := cache.get(clip):
+        return known
     measures = measure(read_clip(clip))
     cache.put(clip, measures)
     return measures
@@ -208,26 +193,24 @@ def measured(
     clips: Sequence[Clip], *, progress: Progress | None = None
 ) -> tuple[list[Clip], list[str]]:
     """Clips with their measures, and what was wrong with those that could not be read."""
+    cache, progress = MeasureCache(), progress or Silent()
     found: list[Clip] = []
     problems: list[str] = []
-    if progress and clips:
+
+    def look(clip: Clip) -> Clip | str:
+        try:
+            return replace(clip, measures=clip.measures or _measure(clip, cache))
+        except AudioError as error:
+            return str(error)
+
+    if clips:
         progress.begin("measuring", len(clips))
-    with MeasureCache() as cache:
-
-        def look(clip: Clip) -> Clip | str:
-            try:
-                known = clip.measures or cache.get(clip) or _measure(clip, cache)
-            except AudioError as error:
-                return str(error)
-            return replace(clip, measures=known)
-
-        for result in in_threads(look, clips):
-            if isinstance(result, Clip):
-                found.append(result)
-            else:
-                problems.append(result)
-            if progress:
-                progress.step()
+    for result in in_threads(look, clips):
+        if isinstance(result, Clip):
+            found.append(result)
+        else:
+            problems.append(result)
+        progress.step()
     return sorted(found, key=lambda clip: clip.id), problems
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.records import FileRecord, printable, read_record
@@ -49,6 +50,11 @@ class TestSet:
     notes: tuple[str, ...] = ()
 
     @property
+    def entries(self) -> tuple[Clip | BrokenClip, ...]:
+        """All files of the set, readable or not."""
+        return (*self.clips, *self.broken)
+
+    @property
     def duration_s(self) -> float:
         """Duration of all readable clips in seconds."""
         return sum(clip.duration_s for clip in self.clips)
@@ -63,18 +69,18 @@ class TestSet:
         return digest.hexdigest()
 
 
-def make_clip(clip_id: str, path: Path, **facts: object) -> Clip | BrokenClip:
+def make_clip(clip_id: str, path: Path, **facts: Any) -> Clip | BrokenClip:
     """A clip of a whole file, its header read and its bytes hashed."""
     return clip_of(clip_id, path, read_record(path.parent, path.name), **facts)
 
 
-def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: object) -> Clip | BrokenClip:
+def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: Any) -> Clip | BrokenClip:
     """A clip of a whole file of which a record tells what it holds, or why it cannot be read."""
     if record.problem:
         domain = facts.get("domain", "unknown")
-        return BrokenClip(printable(clip_id), path, record.problem, domain)  # type: ignore[arg-type]
+        return BrokenClip(printable(clip_id), path, record.problem, domain)
     clip = Clip(clip_id, path, record.sha256, record.rate_hz, record.channels, record.num_samples)
-    return replace(clip, note=record.note, **facts)  # type: ignore[arg-type]
+    return replace(clip, note=record.note, **facts)
 
 
 def make_set(
@@ -86,10 +92,7 @@ def make_set(
 ) -> TestSet:
     """Collect clips into a set.
 
-    Raises
-    ------
-    TestSetError
-        If there is no clip at all, or two have the same id.
+    Raises `TestSetError` if there is no clip at all, or two have the same id.
     """
     found = sorted(clips, key=lambda clip: clip.id)
     if not found:
@@ -108,12 +111,22 @@ def make_set(
     )
 
 
+def joined(name: str, parts: Sequence[TestSet]) -> TestSet:
+    """Several corpora as one set; each clip keeps the id it has in its own corpus."""
+    clips = [clip for part in parts for clip in part.entries]
+    roots = {key: root for part in parts for key, root in part.roots.items()}
+    return replace(
+        make_set(name, clips, origin=name, roots=roots),
+        missing=tuple(line for part in parts for line in part.missing),
+        notes=tuple(line for part in parts for line in part.notes),
+    )
+
+
 def segment_of(clip: Clip, start: int, num_samples: int) -> Clip:
     """A segment of a clip, `start` counted from the clip's own; its id tells its place."""
-    place_s = start / clip.rate_hz
     return replace(
         clip,
-        id=f"{clip.id}+{place_s:.3f}s",
+        id=f"{clip.id}+{start / clip.rate_hz:.3f}s",
         start=clip.start + start,
         num_samples=num_samples,
         transcript=None,  # is that of the whole file
@@ -129,25 +142,24 @@ def choose(
     Both choices depend on a hash of each clip's id alone, so that adding files to a set changes
     neither the segment of another clip nor, but for those displaced, which ones are kept.
     """
-    clips = test_set.clips
+
+    def cut(clip: Clip, length: int) -> Clip:
+        if clip.num_samples <= length:
+            return clip
+        return segment_of(clip, hash_of(clip.id) % (clip.num_samples - length + 1), length)
+
     if segment_s is not None:
-        lengths = [round(segment_s * clip.rate_hz) for clip in clips]
-        clips = tuple(
-            segment_of(clip, hash_of(clip.id) % (clip.num_samples - length + 1), length)
-            if clip.num_samples > length
-            else clip
-            for clip, length in zip(clips, lengths, strict=True)
-        )
+        cuts = tuple(cut(clip, round(segment_s * clip.rate_hz)) for clip in test_set.clips)
+        test_set = replace(test_set, clips=cuts)
     if limit is None:
-        return replace(test_set, clips=clips)
-    entries: list[Clip | BrokenClip] = [*clips, *test_set.broken]
+        return test_set
     kept: set[str] = set()
-    for domain in {entry.domain for entry in entries}:
-        ids = (entry.id for entry in entries if entry.domain == domain)
+    for domain in {entry.domain for entry in test_set.entries}:
+        ids = (entry.id for entry in test_set.entries if entry.domain == domain)
         kept.update(sorted(ids, key=hash_of)[:limit])
     return replace(
         test_set,
-        clips=tuple(clip for clip in clips if clip.id in kept),
+        clips=tuple(clip for clip in test_set.clips if clip.id in kept),
         broken=tuple(clip for clip in test_set.broken if clip.id in kept),
     )
 

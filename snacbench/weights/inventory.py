@@ -9,7 +9,7 @@ from typing import Literal
 
 from snacbench.errors import WeightsUnavailable
 from snacbench.files import sha256_of_file
-from snacbench.models import CodecModel
+from snacbench.models import CodecModel, HostedFile
 from snacbench.weights.locate import find, find_in_folder, fixed_paths, locate, what_is_wrong
 from snacbench.weights.lock import Known, LockedFile, locked_files, record
 from snacbench.weights.policy import (
@@ -55,10 +55,9 @@ def items(model: CodecModel, policy: WeightsPolicy) -> Iterator[Item]:
             place = "embedded" if source.host == "embedded" else str(path)
             yield Item(model.name, path.name, path.stat().st_size, place, "")
         return
-    folder, locked = folder_for(model, policy), locked_files(model.name)
-    for file in source.files:
-        known = Known(model.name, file.sha256.lower(), locked.get(file.name))
-        here, place = _here(model, policy, file.name), "not here"
+    folder = folder_for(model, policy)
+    for file, known in _files(model):
+        here, place = _here(model, policy, file), "not here"
         if folder:
             place = str(here[0].path) if here else f"not in {folder}"
         elif here:
@@ -70,9 +69,15 @@ def items(model: CodecModel, policy: WeightsPolicy) -> Iterator[Item]:
         yield Item(model.name, file.name, size, place, known.ground)
 
 
-def _here(model: CodecModel, policy: WeightsPolicy, name: str) -> list[Copy]:
+def _files(model: CodecModel) -> Iterator[tuple[HostedFile, Known]]:
+    """Files of a model with what is known of each, be it contradictory."""
+    locked = locked_files(model.name)
+    for file in source_of(model).files:
+        yield file, Known(model.name, file.sha256.lower(), locked.get(file.name))
+
+
+def _here(model: CodecModel, policy: WeightsPolicy, file: HostedFile) -> list[Copy]:
     """Copies of a file: in the folder that the policy names, and nowhere else; or in caches."""
-    file = next(file for file in source_of(model).files if file.name == name)
     if folder := folder_for(model, policy):
         path = find_in_folder(model, file, folder)
         return [Copy(path, "folder")] if path else []
@@ -80,15 +85,7 @@ def _here(model: CodecModel, policy: WeightsPolicy, name: str) -> list[Copy]:
 
 
 def paths(model: CodecModel, policy: WeightsPolicy) -> list[Path]:
-    """The checked files that a run would use, none of them fetched.
-
-    Raises
-    ------
-    WeightsUnavailable
-        If a file is not here.
-    WeightsMismatch
-        If a file is not what it must be.
-    """
+    """The checked files that a run would use, none of them fetched."""
     located = locate(model, replace(policy, offline=True))
     return list(located.files.values()) if located else []
 
@@ -102,10 +99,8 @@ def verify(model: CodecModel, policy: WeightsPolicy) -> Iterator[Verdict]:
         for path in fixed_paths(model):
             yield Verdict(model.name, path, "ok", _FIXED[source.host])
         return
-    locked = locked_files(model.name)
-    for file in source.files:
-        known = Known(model.name, file.sha256.lower(), locked.get(file.name))
-        for copy in _here(model, policy, file.name):
+    for file, known in _files(model):
+        for copy in _here(model, policy, file):
             wrong = what_is_wrong(copy, sha256_of_file(copy.path), known)
             state = "wrong" if wrong else "ok" if known.by else "unknown"
             yield Verdict(model.name, copy.path, state, wrong or known.ground)  # type: ignore[arg-type]
@@ -114,17 +109,8 @@ def verify(model: CodecModel, policy: WeightsPolicy) -> Iterator[Verdict]:
 def accept(model: CodecModel) -> list[str]:
     """Record the files of a model that are here in place of those recorded before.
 
-    Returns
-    -------
-    list of str
-        Names of the files recorded; those that are not here are forgotten.
-
-    Raises
-    ------
-    WeightsMismatch
-        If a file differs from a digest that this package pins, which nobody can accept away.
-    WeightsUnavailable
-        If the model is not a published one.
+    Returns names of the files recorded; those that are not here are forgotten. A digest that this
+    package pins cannot be accepted away: `WeightsMismatch`.
     """
     if not is_published(model):
         raise WeightsUnavailable(f"{model.name} has no published weights to accept")

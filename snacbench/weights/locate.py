@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from snacbench.download import Progress, Silent, fetch_file, refuse_offline
+from snacbench.download import fetch_file, refuse_offline
 from snacbench.download import offline as offline_here
 from snacbench.errors import (
     CannotKeep,
@@ -22,16 +22,10 @@ from snacbench.errors import (
 )
 from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel, HostedFile, LocatedWeights
+from snacbench.progress import Progress, Silent
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
-from snacbench.weights.lock import (
-    Known,
-    LockedFile,
-    known_digest,
-    lock_path,
-    locked_files,
-    record,
-)
+from snacbench.weights.lock import Known, LockedFile, known_digest, lock_path, locked_files, record
 from snacbench.weights.policy import (
     Copy,
     WeightsPolicy,
@@ -44,7 +38,6 @@ from snacbench.weights.policy import (
 )
 
 _COMMIT, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
-_DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _TORCH_SUFFIXES = {".bin", ".ckpt", ".pt", ".pth", ".th"}
 
 
@@ -54,13 +47,6 @@ def locate(
     """Weights files of a model under a policy; None for codecs that have no weights.
 
     Fetches what is published and not on this disk, and records what is seen for the first time.
-
-    Raises
-    ------
-    WeightsUnavailable
-        If the weights are not at hand; the message says where they can be had.
-    WeightsMismatch
-        If a file does not have the digest that this package pins or the lock file records.
     """
     source = model.source
     if source is None:
@@ -226,11 +212,6 @@ def find(
     """A copy of a file on this disk that is what it must be; None if there is none.
 
     Copies in the packages' caches that are not are passed over with a note.
-
-    Raises
-    ------
-    WeightsMismatch
-        If the copy in snacbench's own cache is not what it must be.
     """
     for copy in copies(model, file):
         digest = sha256_of_file(copy.path)
@@ -327,8 +308,7 @@ def _fetch(  # noqa: PLR0913 - the file, what is known of it, and how to get it
     return Found(target, digest, url, commit)
 
 
-@dataclass(frozen=True)
-class _Told:
+class _Told(NamedTuple):
     """What the hub says of a file before it is fetched; `commit` is what a branch stood for."""
 
     location: str
@@ -387,20 +367,18 @@ def _not_to_be_had(
 ) -> str:
     source = source_of(model)
     text = f"cannot get {file.name} of {source.repository} ({error})"
-    otherwise = (
-        "or pass --weights DIR with a local copy, or --weights embedded for the demonstration "
-        "models"
-    )
+    way_out = "connect to a network"
     if offline:
-        return (
-            f"{text}; run 'snacbench weights fetch {model.name}' where there is a network, and "
-            f"copy {weights_folder()} and {lock_path()} here, {otherwise}"
+        way_out = (
+            f"run 'snacbench weights fetch {model.name}' where there is a network, and copy "
+            f"{weights_folder()} and {lock_path()} here"
         )
-    if error.status in _DENIED:
-        return (
-            f"{text}; if it must be applied for at {host_address(source)}/{source.repository}, "
-            f"do so and set HF_TOKEN, {otherwise}"
-        )
-    if error.status == HTTPStatus.NOT_FOUND:
-        return f"{text}; look whether it has moved, {otherwise}"
-    return f"{text}; connect to a network, {otherwise}"
+    elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        address = f"{host_address(source)}/{source.repository}"
+        way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
+    elif error.status == HTTPStatus.NOT_FOUND:
+        way_out = "look whether it has moved"
+    return (
+        f"{text}; {way_out}, or pass --weights DIR with a local copy, or --weights embedded for "
+        "the demonstration models"
+    )

@@ -2,12 +2,7 @@
 
 The lock file holds digests of published weights as they were first seen, enforced ever after. It
 is JSON that a person can read, compare and commit; a group that works with the same weights points
-``SNACBENCH_WEIGHTS_LOCK`` at a common one::
-
-    {"version": 1,
-     "models": {"snac-32khz": {"pytorch_model.bin": {
-         "sha256": "...", "size_bytes": 218000000, "origin": "https://huggingface.co/...",
-         "commit": "...", "first_seen_utc": "2025-03-01T12:00:00+00:00"}}}}
+``SNACBENCH_WEIGHTS_LOCK`` at a common one.
 """
 
 from __future__ import annotations
@@ -60,13 +55,7 @@ def lock_path() -> Path:
 
 
 def locked_files(model: str) -> Mapping[str, LockedFile]:
-    """What is recorded of a model's files; empty if nothing is.
-
-    Raises
-    ------
-    UserError
-        If the lock file cannot be read.
-    """
+    """What is recorded of a model's files; empty if nothing is."""
     return _read().models.get(model, {})
 
 
@@ -74,13 +63,6 @@ def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -
     """Add files that are seen for the first time; what is recorded already is not changed.
 
     If `anew`, what is recorded of the model is forgotten first.
-
-    Raises
-    ------
-    WeightsMismatch
-        If another process has just recorded something else.
-    UserError
-        If the lock file cannot be written.
     """
     path = lock_path()
     try:
@@ -177,13 +159,7 @@ class Known:
 
 
 def known_digest(model: str, file: HostedFile, entry: LockedFile | None) -> Known:
-    """What is known of a file.
-
-    Raises
-    ------
-    WeightsMismatch
-        If package and lock file contradict each other.
-    """
+    """What is known of a file."""
     pinned = file.sha256.lower()
     if entry and not entry.sha256.startswith(pinned):
         raise WeightsMismatch(

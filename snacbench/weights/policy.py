@@ -42,13 +42,7 @@ class WeightsPolicy:
 
 
 def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPolicy:
-    """Understand ``--weights`` values: ``auto``, ``published``, ``embedded``, DIR or MODEL=DIR.
-
-    Raises
-    ------
-    UserError
-        If a folder does not exist, or more than one rule for all models is given.
-    """
+    """Understand ``--weights`` values: ``auto``, ``published``, ``embedded``, DIR or MODEL=DIR."""
     bases: list[Base] = []
     folders: dict[str, Path] = {}
     for value in values:
@@ -155,34 +149,25 @@ def how_to_name_a_folder(model: CodecModel) -> str:
 def decide(
     policy: WeightsPolicy, published_models: Sequence[CodecModel]
 ) -> tuple[WeightsPolicy, str]:
-    """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run.
+    """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run, and say why.
 
     Published weights are used if those of every model are on this disk, or their hosts answer
     within 8 s (offline, nobody is asked); else all families fall back together, so that no table
-    mixes published with demonstration models.
-
-    Returns
-    -------
-    tuple of (WeightsPolicy, str)
-        The decided policy and one sentence that says why; empty if there was nothing to decide.
+    mixes published with demonstration models. The sentence is empty if nothing was to decide.
     """
     if policy.base != "auto" or not published_models:
         return policy, ""
-    lacking = _lacking(published_models, policy)
+    lacking, offline = _lacking(published_models, policy), offline_here(policy.offline)
     if not lacking:
         return replace(policy, base="published"), "published weights, all in the local caches"
-    silent = _silent_hosts(lacking.values(), offline=offline_here(policy.offline))
+    silent = _silent_hosts(lacking.values(), offline=offline)
     if not silent:
         why = f"published weights; to be downloaded: {', '.join(lacking)}"
         return replace(policy, base="published"), why
     names = ", ".join(urlsplit(host).netloc for host in silent)
-    why = (
-        "offline, nobody is asked" if offline_here(policy.offline) else f"{names} cannot be reached"
-    )
-    return (
-        replace(policy, base="embedded"),
-        f"embedded demonstration models, because published weights are not cached and {why}",
-    )
+    why = "offline, nobody is asked" if offline else f"{names} cannot be reached"
+    why = f"embedded demonstration models, because published weights are not cached and {why}"
+    return replace(policy, base="embedded"), why
 
 
 def absent(models: Sequence[CodecModel], policy: WeightsPolicy) -> Iterator[str]:
@@ -193,10 +178,10 @@ def absent(models: Sequence[CodecModel], policy: WeightsPolicy) -> Iterator[str]
     for model in models:
         if model.source and model.source.host == "folder" and not folder_for(model, policy):
             yield how_to_name_a_folder(model)
-    lacking = _lacking(models, policy)
-    for host in _silent_hosts(lacking.values(), offline=offline_here(policy.offline)):
+    lacking, offline = _lacking(models, policy), offline_here(policy.offline)
+    why = "nobody is asked offline" if offline else "it cannot be reached"
+    for host in _silent_hosts(lacking.values(), offline=offline):
         names = [name for name, where in lacking.items() if where == host]
-        why = "nobody is asked offline" if offline_here(policy.offline) else "it cannot be reached"
         yield (
             f"{', '.join(names)}: not on this disk, published at {urlsplit(host).netloc}, and "
             f"{why}. Run snacbench weights fetch {' '.join(names)} where there is a network, or "

@@ -9,24 +9,18 @@ import pytest
 
 from snacbench.audio.io import NOT_STATED, probe, read
 from snacbench.errors import AudioError
-from tests.containers import Case, corpus
+from tests.support.containers import corpus
 
 # Coders that work in blocks or have a priming: what may lie before and after the second itself.
 _MOST_PADDING_S = 0.08
-_HALF = {name: case for name, case in corpus().items() if not case.refused}
-del _HALF["paf-pcm_24-file"]  # states no length, but is coded in blocks, of which the last is cut
-
-
-def placed(case: Case, tmp_path: Path, *, half: bool = False) -> Path:
-    path = tmp_path / "a.bin"
-    path.write_bytes(case.half if half else case.data)
-    return path
 
 
 @pytest.mark.parametrize("name", corpus())
-def test_a_whole_file_gives_its_samples_or_is_refused(name: str, tmp_path: Path) -> None:
-    case = corpus()[name]
-    path = placed(case, tmp_path)
+def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(
+    name: str, tmp_path: Path
+) -> None:
+    case, path = corpus()[name], tmp_path / "a.bin"
+    path.write_bytes(case.data)
     if case.refused:
         with pytest.raises(AudioError, match=case.refused):
             probe(path)
@@ -43,28 +37,23 @@ def test_a_whole_file_gives_its_samples_or_is_refused(name: str, tmp_path: Path)
         assert extra <= 10
         error = np.abs(audio.samples[0, : len(case.samples)] - case.samples).max()
         assert error <= case.tolerance
-
-
-@pytest.mark.parametrize("name", _HALF)
-def test_half_a_file_is_refused_where_a_length_is_stated(name: str, tmp_path: Path) -> None:
-    case = _HALF[name]
-    path = placed(case, tmp_path, half=True)
-    if not case.states:
+    path.write_bytes(case.half)
+    if case.states:
+        with pytest.raises(AudioError, match=r"truncated|damaged|is not audio"):
+            read(path)
+    else:
         assert probe(path).note == NOT_STATED
         assert 0.2 < read(path).num_samples / len(case.samples) < 0.6
-        return
-    with pytest.raises(AudioError, match=r"truncated|damaged|is not audio"):
-        read(path)
 
 
 @pytest.mark.parametrize(
     "name", ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
 )
 def test_a_segment_is_part_of_the_whole(name: str, tmp_path: Path) -> None:
-    path = placed(corpus()[name], tmp_path)
+    path = tmp_path / "a.bin"
+    path.write_bytes(corpus()[name].data)
     whole = read(path).samples
-    assert np.array_equal(
-        read(path, start=5_000, num_samples=7_001).samples, whole[:, 5_000:12_001]
-    )
+    part = read(path, start=5_000, num_samples=7_001).samples
+    assert np.array_equal(part, whole[:, 5_000:12_001])
     with pytest.raises(AudioError, match="ends after"):
         read(path, start=20_000, num_samples=7_001)

@@ -16,18 +16,12 @@ from numpy.typing import NDArray
 from snacbench.audio.io import read
 from snacbench.audio.measures import measure
 from snacbench.errors import AudioError
-from tests.containers import corpus
+from tests.support.containers import corpus
 
 KINDS = (
-    "wav-pcm_16-file",
-    "wav-float-file",
-    "aiff-pcm_24-file",
-    "flac-pcm_16-file",
-    "ogg-vorbis-file",
-    "ff-mp3-libmp3lame",
-    "caf-alac_16-file",
-    "ff-ipod-aac",
-)
+    "wav-pcm_16-file", "wav-float-file", "aiff-pcm_24-file", "flac-pcm_16-file", "ogg-vorbis-file",
+    "ff-mp3-libmp3lame", "caf-alac_16-file", "ff-ipod-aac",
+)  # fmt: skip
 _MOST_BYTES = 2 << 30  # of address space beyond what is in use
 
 
@@ -83,7 +77,14 @@ def little_memory() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-def check(kind: str, seeds: range, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "seeds", [range(25), pytest.param(range(25, 275), marks=pytest.mark.slow)], ids=["some", "many"]
+)
+def test_damaged_files_are_read_as_decoded_or_refused(
+    kind: str, seeds: range, tmp_path: Path
+) -> None:
     path, data = tmp_path / "a.bin", corpus()[kind].data
     refused = 0
     for seed in seeds:
@@ -98,16 +99,3 @@ def check(kind: str, seeds: range, tmp_path: Path) -> None:
         alike = [d for d in as_decoded(changed) if d.shape == audio.samples.shape]
         assert any(np.allclose(d, audio.samples, atol=1e-6) for d in alike), seed
     assert refused > 0
-
-
-@pytest.mark.usefixtures("little_memory")
-@pytest.mark.parametrize("kind", KINDS)
-def test_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
-    check(kind, range(25), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("little_memory")
-@pytest.mark.parametrize("kind", KINDS)
-def test_many_damaged_files_are_read_as_decoded_or_refused(kind: str, tmp_path: Path) -> None:
-    check(kind, range(25, 275), tmp_path)

@@ -20,7 +20,7 @@ TOLERANCE_LU = 0.1
 Parts = list[tuple[float, float]]
 
 
-def tones(parts: Parts, rate_hz: int, *, channels: int = 2) -> Audio:
+def tones(parts: Parts, rate_hz: int = RATE_HZ, *, channels: int = 2) -> Audio:
     """A tone of 1 kHz in all channels: peak levels in dBFS and durations in s."""
     amplitude = np.concatenate(
         [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
@@ -45,18 +45,19 @@ def test_ebu_tech_3341(case: int, rate_hz: int) -> None:
     assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
 
 
-def test_ebu_tech_3341_with_five_channels() -> None:
-    levels_dbfs = (-28, -28, -24, -30, -30)
-    channels = [tones([(dbfs, 20)], 48_000, channels=1).samples for dbfs in levels_dbfs]
-    audio = Audio(np.concatenate(channels), 48_000)
-    assert loudness_lufs(audio) == pytest.approx(-23, abs=TOLERANCE_LU)
-
-
-def test_mono_counts_as_one_channel() -> None:
-    mono = loudness_lufs(tones([(-23, 5)], 48_000, channels=1))
-    stereo = loudness_lufs(tones([(-23, 5)], 48_000))
+def test_how_channels_count() -> None:
+    levels_dbfs = (-28, -28, -24, -30, -30)  # EBU Tech 3341, case 6
+    channels = [tones([(dbfs, 20)], channels=1).samples for dbfs in levels_dbfs]
+    five = Audio(np.concatenate(channels), RATE_HZ)
+    assert loudness_lufs(five) == pytest.approx(-23, abs=TOLERANCE_LU)
+    mono, stereo = (loudness_lufs(tones([(-23, 5)], channels=n)) for n in (1, 2))
     assert mono is not None
     assert stereo == pytest.approx(mono + 3.01, abs=0.01)
+    assert loudness_lufs(broadband(1.0, 16_000, channels=6)) is None
+    samples = np.zeros((2, 9), np.float32)
+    assert peak_dbfs(Audio(samples, 8_000)) is None
+    samples[1, 3] = -0.5  # in any channel, of any polarity
+    assert peak_dbfs(Audio(samples, 8_000)) == pytest.approx(-6.02, abs=0.01)
 
 
 @given(st.floats(-30, 10), st.integers(1, 2), st.integers(0, 99))
@@ -64,11 +65,10 @@ def test_mono_counts_as_one_channel() -> None:
 def test_gain_shifts_loudness_and_peak(gain_db: float, channels: int, seed: int) -> None:
     audio = broadband(1.0, 16_000, channels=channels, seed=seed)
     louder = Audio(audio.samples * np.float32(10 ** (gain_db / 20)), audio.rate_hz)
-    before, peak = loudness_lufs(audio), peak_dbfs(audio)
-    assert before is not None
-    assert peak is not None
-    assert loudness_lufs(louder) == pytest.approx(before + gain_db, abs=1e-3)
-    assert peak_dbfs(louder) == pytest.approx(peak + gain_db, abs=1e-3)
+    for measured in (loudness_lufs, peak_dbfs):
+        before = measured(audio)
+        assert before is not None
+        assert measured(louder) == pytest.approx(before + gain_db, abs=1e-3)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
@@ -79,25 +79,10 @@ def test_one_block_is_enough_and_less_is_not(rate_hz: int) -> None:
     assert loudness_lufs(Audio(np.array(samples[:, : block - 1]), rate_hz)) is None
 
 
-def test_an_incomplete_last_block_does_not_count() -> None:
-    whole = tones([(-23, 2.0)], 48_000)
-    longer = tones([(-23, 2.08)], 48_000)
+def test_what_is_under_the_gate_and_an_incomplete_last_block_do_not_count() -> None:
+    assert loudness_lufs(tones([(-75, 2)])) is None
+    whole, longer = tones([(-23, 2.0)]), tones([(-23, 2.08)])
     assert loudness_lufs(longer) == pytest.approx(loudness_lufs(whole), abs=1e-9)
-
-
-def test_under_the_absolute_gate_there_is_none() -> None:
-    assert loudness_lufs(tones([(-75, 2)], 48_000)) is None
-
-
-def test_six_channels_have_none() -> None:
-    assert loudness_lufs(broadband(1.0, 16_000, channels=6)) is None
-
-
-def test_peak_is_of_any_channel_and_polarity() -> None:
-    samples = np.zeros((2, 9), np.float32)
-    samples[1, 3] = -0.5
-    assert peak_dbfs(Audio(samples, 8_000)) == pytest.approx(-6.02, abs=0.01)
-    assert peak_dbfs(Audio(np.zeros((1, 9), np.float32), 8_000)) is None
 
 
 # ----------------------------------------------------------------------------------- clipping
@@ -137,46 +122,30 @@ def test_what_was_cut_off_is_counted(level: float, finish) -> None:
     assert found == pytest.approx(int(in_runs.sum()), rel=0.05)
 
 
-def test_dither_after_clipping_does_not_hide_it() -> None:
+def test_neither_dither_nor_gain_nor_polarity_hides_it() -> None:
     rng = np.random.default_rng(0)
-    flat = 0.7 * np.clip(1.5 * tone(300), -1, 1)
+    flat = np.clip(1.5 * tone(300), -1, 1)
     noise = (rng.random(flat.size) - rng.random(flat.size)) / 32_768
-    assert count(in_16_bit(flat + noise)) > 0.4 * flat.size
+    assert count(in_16_bit(0.7 * flat + noise)) > 0.4 * flat.size
+    assert {count(factor * flat) for factor in (-0.25, 0.7, -1.0)} == {count(flat)}
 
 
-def test_a_normalised_file_is_not_clipped() -> None:
-    samples = broadband(2.0, RATE_HZ).samples
-    assert count(samples / np.abs(samples).max()) == 0
-
-
-def test_runs_of_two_are_not_counted_and_runs_of_three_are() -> None:
+def test_runs_of_two_are_not_counted_and_runs_of_three_are_also_at_either_end() -> None:
     samples = 0.1 * tone(440)
     samples[1_000:1_002] = 1.0
     assert count(samples) == 0
     samples[1_000:1_003] = 1.0
     assert count(samples) == 3
-
-
-def test_a_run_at_either_end_of_the_clip_is_counted() -> None:
     samples = 0.1 * tone(440)
     samples[:4] = samples[-5:] = -0.8
     assert count(samples) == 9
 
 
-def test_coarse_steps_are_not_clipping() -> None:
-    eight_bit = np.rint(100 * 0.9 * broadband(2.0, RATE_HZ).samples) / 128
-    assert count(eight_bit) == 0
-
-
-@pytest.mark.parametrize("samples", [np.zeros(100), np.full(100, 0.7), np.ones(1)])
-def test_constants_are_not_clipped(samples: NDArray[np.float64]) -> None:
-    assert count(samples) == 0
-
-
-@pytest.mark.parametrize(("gain", "sign"), [(0.25, -1.0), (0.7, 1.0), (1.0, -1.0)])
-def test_gain_and_polarity_do_not_matter(gain: float, sign: float) -> None:
-    flat = np.clip(1.5 * tone(300, 0.2), -1, 1)
-    assert count(sign * gain * flat) == count(flat)
+def test_what_is_loud_coarse_or_constant_is_not_clipped() -> None:
+    samples = broadband(2.0, RATE_HZ).samples.astype(float)
+    assert count(samples / np.abs(samples).max()) == 0
+    assert count(np.rint(100 * 0.9 * samples) / 128) == 0  # 8 bits
+    assert [count(np.full(n, v)) for n, v in ((100, 0.0), (100, 0.7), (1, 1.0))] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

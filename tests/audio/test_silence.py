@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from snacbench.audio.resample import resample
 from snacbench.audio.silence import missing_sound
 from snacbench.types import Audio
 from tests.conftest import broadband
@@ -36,15 +35,12 @@ def test_a_decode_without_any_sound(level: float) -> None:
     assert "the decode is silent" in told(ZEROS + level * 0.5 + dither)
 
 
-@pytest.mark.parametrize(("start_s", "stop_s"), [(1.5, 3.0), (0.0, 1.5), (1.0, 1.4), (2.6, 3.0)])
-def test_a_decode_with_a_hole(start_s: float, stop_s: float) -> None:
-    found = told(with_zeros(start_s, stop_s))
-    assert found.startswith("the decode is silent from ")
-    assert "while the source sounds for" in found
-
-
-def test_what_is_short_is_not_missed() -> None:
-    assert told(with_zeros(1.0, 1.08)) == ""
+def test_a_decode_with_a_hole() -> None:
+    for hole in ((1.5, 3.0), (0.0, 1.5), (1.0, 1.4), (2.6, 3.0)):
+        found = told(with_zeros(*hole))
+        assert found.startswith("the decode is silent from ")
+        assert "while the source sounds for" in found
+    assert told(with_zeros(1.0, 1.08)) == ""  # short
     assert told(X) == ""
 
 
@@ -85,10 +81,3 @@ def test_clips_shorter_than_a_frame(seconds: float) -> None:
     short = broadband(seconds, RATE_HZ, seed=2)
     assert told(np.zeros_like(short.samples), short)
     assert told(short.samples, short) == ""
-
-
-@pytest.mark.parametrize("rate_hz", [8_000, 44_100])
-def test_a_constant_stays_constant_at_another_rate(rate_hz: int) -> None:
-    found = resample(audio(np.concatenate([ZEROS + 8 / 2**15, X])), rate_hz)
-    assert np.ptp(found.samples[0]) == 0
-    assert np.ptp(found.samples[1]) > 0

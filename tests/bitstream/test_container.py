@@ -31,7 +31,7 @@ from snacbench.bitstream.container import (
 from snacbench.errors import BitstreamError, CodecError, StoreError
 from snacbench.rate.coding.coders import CODERS, PACKED, coder_named
 from snacbench.types import CodecSpec, Encoded
-from tests.bitstream.examples import (
+from tests.support.bitstream_examples import (
     EXAMPLES,
     HEADER,
     assert_same,
@@ -45,7 +45,7 @@ from tests.bitstream.examples import (
     tables_for,
     two_parts,
 )
-from tests.bitstream.mutations import body_of, seal
+from tests.support.bitstream_mutations import body_of, seal
 
 
 def packed(header: Header) -> object:
@@ -298,7 +298,7 @@ def test_the_checksum_is_crc32() -> None:
 
 
 def test_every_way_of_handling_channels_has_a_number() -> None:
-    from snacbench.runner.signals import coded_channels
+    from snacbench.runner.signal_rules import coded_channels
 
     takes = [(), (1,), (2,), (1, 2)]
     modes = {

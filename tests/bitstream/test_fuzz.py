@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.bitstream.examples import written_examples
-from tests.bitstream.mutations import judge, mutate, seal
+from tests.support.bitstream_examples import written_examples
+from tests.support.bitstream_mutations import judge, mutate, seal
 
 FILES = written_examples()
 
@@ -34,7 +34,7 @@ def test_mutated_files_are_refused_or_mean_what_they_say(seed: int) -> None:
 def test_100_000_mutated_files() -> None:
     """In a process of its own: its memory stays capped."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bitstream.mutations", "20260701", "100000"],
+        [sys.executable, "-m", "tests.support.bitstream_mutations", "20260701", "100000"],
         capture_output=True,
         text=True,
         check=False,

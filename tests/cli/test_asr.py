@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, write_wav
+from tests.support.command_line import Run, write_wav
 
 
 @pytest.fixture

@@ -21,13 +21,12 @@ pytest.importorskip("torch")
 from snacbench.bitstream.container import load, read, save, write
 from snacbench.errors import BitstreamError, CodecError, UserError
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.coding.tables import StreamTable, Tables, write_tables
+from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, run_in, write_wav
-from tests.cli.in_process import call
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import FAST, call, run_in, write_wav
 
-CODECS = "snac-mini,encodec-mini@6,dac-mini@2q,opus@14,mp3@64,codec2@1.3,noise@20dB"
+CODECS = "snac-mini,encodec-mini@6,opus@14,mp3@64"
 EMBEDDED = ("--weights", "embedded")
 
 
@@ -39,23 +38,18 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run_of(clips: Path, folder: Path, codecs: str, *more: object, env: dict[str, str]) -> Path:
+def run_of(clips: Path, folder: Path, codecs: str, *more: object) -> Path:
     options = ("--codecs", codecs, "--data", clips, "--keep-codes", *EMBEDDED, *more)
     path = folder / "r"
-    done = run_in(folder, "run", *options, "-o", path, *FAST, env=env)
+    done = run_in(folder, "run", *options, "-o", path, *FAST)
     assert done.returncode == 0, done.stderr
     return path
 
 
 @pytest.fixture(scope="module")
-def codecs() -> str:
-    return CODECS if shutil.which("c2enc") else CODECS.replace("codec2@1.3,", "")
-
-
-@pytest.fixture(scope="module")
-def run(clips: Path, codecs: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stereo run that kept its codes: mono codecs code each channel alone."""
-    return run_of(clips, tmp_path_factory.mktemp("run"), codecs, "--channels", "stereo", env={})
+    return run_of(clips, tmp_path_factory.mktemp("run"), CODECS, "--channels", "stereo")
 
 
 def rows(run: Path) -> list[Coded]:
@@ -65,7 +59,7 @@ def rows(run: Path) -> list[Coded]:
 def decode_in_a_fresh_process(run: Path, targets: dict[str, Path], *more: str) -> None:
     """Decode files of a run by one new interpreter."""
     program = (
-        "import json, sys; from tests.cli.in_process import call\n"
+        "import json, sys; from tests.support.command_line import call\n"
         "more, files = json.loads(sys.argv[1])\n"
         "for file, target in files: call('decode', file, '-o', target, *more)\n"
     )
@@ -92,10 +86,10 @@ def assert_decodes_to_what_was_scored(run: Path, found: Sequence[Coded], folder:
 
 
 def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(
-    run: Path, codecs: str, tmp_path: Path
+    run: Path, tmp_path: Path
 ) -> None:
     found = rows(run)
-    assert len(found) == 2 * len(codecs.split(","))
+    assert len(found) == 2 * len(CODECS.split(","))
     assert {row.channel_mode for row in found} >= {"mono", "stereo", "each channel alone"}
     assert_decodes_to_what_was_scored(run, found, tmp_path)
 
@@ -115,16 +109,6 @@ def test_the_files_are_in_the_rows_and_weigh_what_the_rows_say(run: Path) -> Non
         assert told["actual_kbps"] == pytest.approx(row.bits.total / row.duration_s / 1000)
 
 
-@pytest.mark.lyra
-def test_lyra_decodes_the_very_samples_that_the_run_scored(
-    clips: Path, lyra_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(lyra_folder))
-    env = {"SNACBENCH_LYRA_DIR": str(lyra_folder)}
-    path = run_of(clips, tmp_path, "lyra-v2@3.2,9.2", env=env)
-    assert_decodes_to_what_was_scored(path, rows(path), tmp_path)
-
-
 def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "r"
     shutil.copytree(run, path)
@@ -140,15 +124,6 @@ def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Pa
     assert not list(path.glob("codes/**/.*.partial"))
     for row in rows(path):
         assert (path / str(row.codes)).read_bytes() == (run / str(row.codes)).read_bytes()
-
-
-def test_codes_are_merged_with_their_rows(run: Path, clips: Path, tmp_path: Path) -> None:
-    other = run_of(clips, tmp_path, "lowpass@3kHz", "--channels", "stereo", env={})
-    merged = tmp_path / "merged"
-    assert call("merge", run, other, "-o", merged).exit_code == 0
-    for row in rows(merged):
-        data = (merged / str(row.codes)).read_bytes()
-        assert hashlib.sha256(data).hexdigest() == row.codes_sha256
 
 
 # --------------------------------------------------------------------------- encode, decode, info
@@ -260,19 +235,3 @@ def test_other_suffixes_are_refused_before_anything_is_done(wav: Path) -> None:
     done = run_in(wav.parent, "decode", "no.sncb", "-o", "out.mp3")
     assert done.returncode == 2
     assert "expected a name that ends in .wav or .flac, found out.mp3" in done.stderr
-
-
-def test_static_coding_needs_tables(wav: Path) -> None:
-    with pytest.raises(UserError, match="the coder static needs tables that were trained on"):
-        encoded(wav, "dac-mini@2q", "--coder", "static")
-
-
-def test_info_knows_files_of_unknown_codecs(wav: Path) -> None:
-    file = encoded(wav, "opus@14")
-    stream = read(load(file), lambda header: PACKED)
-    header = replace(stream.header, codec="somebodys@1kbps")
-    save(file, write(replace(stream, header=header), PACKED))
-    assert json.loads(call("info", file, "--json").output)["nominal_kbps"] is None
-    told = call("info", file).output
-    assert "somebodys@1kbps" in told
-    assert "nominal" not in told

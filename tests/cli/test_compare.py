@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from snacbench.errors import StoreError, UnknownName, UserError
-from snacbench.store.folder import RunFolder
-from tests.cli.in_process import call
-from tests.synthetic_runs import make_run
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import call
+from tests.support.synthetic_runs import make_run
 
 BASE = np.random.default_rng(0).normal(10, 3, 30)
 
@@ -61,14 +61,6 @@ def test_mistakes(
 ) -> None:
     with pytest.raises(error, match=message):
         call("compare", *runs, *arguments)
-
-
-def test_runs_of_other_test_sets_need_leave(runs: tuple[Path, Path], tmp_path: Path) -> None:
-    other = make_run(tmp_path / "other", {"c": {"up": BASE[:20]}}, set_sha256="cd" * 32)
-    with pytest.raises(StoreError, match="cannot be compared: the test set is"):
-        call("compare", runs[0], other.path)
-    done = call("compare", runs[0], other.path, "--shared-clips", "--format", "json")
-    assert json.loads(done.stdout)["comparisons"][0]["paired"]["difference"]["n"] == 20
 
 
 def test_runs_without_anything_in_common(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -128,20 +120,6 @@ def test_rates_without_of_shows_the_ladder(form: str, start: str) -> None:
     shown = call("rates", QUICK, "--format", form).stdout
     assert shown.lstrip().startswith(start)
     assert "snac" in shown
-
-
-def test_rates_per_domain_and_per_codebook() -> None:
-    read = json.loads(
-        call("rates", QUICK, "--by", "domain", "--codebooks", "--format", "json").stdout
-    )
-    titles = [table["title"] for table in read["tables"]]
-    assert titles[:2] == ["Rates in kbps, speech", "Use of the codebooks, speech"]
-    assert "Codebooks of snac-mini, music" in titles
-    (rates, *_) = read["tables"]
-    (snac,) = (row for row in rates["rows"] if row["codec"] == "snac-mini")
-    cell = snac["cells"]["entropy_kbps"]  # 762 tokens of the coarsest level for 1,024 entries
-    assert (cell["value"], cell["text"]) == (None, "unreliable")
-    assert 2.4 < cell["interval"]["low"] < cell["interval"]["high"] < 2.63
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ import click
 import pytest
 
 from snacbench.errors import SnacbenchError
-from snacbench.rows import Agreement, ClipMeasures, Coded, CodeHistogram, Score
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, NO_SPEED, Run, snacbench_command, write_wav
-from tests.cli.in_process import call
+from snacbench.rows import Agreement, Coded, CodeHistogram, Score
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import FAST, NO_SPEED, Run, call, snacbench_command, write_wav
 
 
 @pytest.fixture
@@ -71,19 +70,6 @@ def test_reduced_precision_is_recorded_with_what_it_costs(
     before = (run.path / "agreements.jsonl").read_bytes()
     assert cli("run", "--resume", run.path).returncode == 0
     assert (run.path / "agreements.jsonl").read_bytes() == before
-
-
-def test_scores_are_there_before_the_last_clip_is_coded_and_clips_are_measured(
-    cli: Run, equal_clips: Path, tmp_path: Path
-) -> None:
-    done = cli("run", "--codecs", "identity", "--data", equal_clips, "-o", tmp_path / "r", *FAST)
-    assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if "encode and decode: 5 of 5" in line]
-    assert lines
-    assert "score: 0 of 5" not in lines[0]
-    run = RunFolder.open(tmp_path / "r")
-    assert len(list(run.read(ClipMeasures))) == 5
-    assert len(list(run.read(Score))) == 10
 
 
 def children_of(pid: int) -> list[int]:

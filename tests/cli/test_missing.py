@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, write_wav
+from tests.support.command_line import Run, write_wav
 
 SYMBOL = "OSError: libtorchaudio.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv"
 WAY_OUT = "pip install -c constraints.txt ."
@@ -40,10 +40,12 @@ def test_a_run_says_which_package_its_codec_cannot_load(
 ) -> None:
     env = broken(tmp_path / "site", "torchaudio")
     run = ("run", "--codecs", "encodec-mini", "--data", clip, "--metrics", "si_sdr", "--jobs", "1")
-    done = cli(*run, "-o", "r", env=env)
+    done = cli(*run, "-o", "r", env=env, fresh=True)
     assert done.returncode == 2, done.stderr
     assert_told(done.stderr, "torchaudio")
-    coded = cli("encode", clip / "a.wav", "--codec", "encodec-mini", "-o", "a.sncb", env=env)
+    coded = cli(
+        "encode", clip / "a.wav", "--codec", "encodec-mini", "-o", "a.sncb", env=env, fresh=True
+    )
     assert coded.returncode == 2
     assert_told(coded.stderr, "torchaudio")
     mended = cli("run", "--resume", "r", "--jobs", "1")
@@ -56,10 +58,10 @@ def test_a_metric_that_cannot_be_loaded_ends_the_run_and_loses_nothing(
     raised = "ImportError: libgomp.so.1: cannot open shared object file"
     env = broken(tmp_path / "site", "librosa", raised)
     run = ("run", "--codecs", "identity", "--data", clip, "--jobs", "1", "-o", "r")
-    done = cli(*run, "--metrics", "si_sdr,mcd", env=env)
+    done = cli(*run, "--metrics", "si_sdr,mcd", env=env, fresh=True)
     assert done.returncode == 2
     assert_told(done.stderr, "librosa", raised)
-    again = cli("score", "r", "--metrics", "mcd", "--jobs", "1", env=env)
+    again = cli("score", "r", "--metrics", "mcd", "--jobs", "1", env=env, fresh=True)
     assert again.returncode == 2
     assert_told(again.stderr, "librosa", raised)
     assert cli("score", "r", "--metrics", "mcd", "--jobs", "1").returncode == 0
@@ -67,7 +69,7 @@ def test_a_metric_that_cannot_be_loaded_ends_the_run_and_loses_nothing(
 
 def test_check_shows_what_does_not_load_and_lists_go_on(cli: Run, tmp_path: Path) -> None:
     env = broken(tmp_path / "site", "torchaudio")
-    done = cli("check", env=env)
+    done = cli("check", env=env, fresh=True)
     assert done.returncode == 2
     rows = {line.split()[0]: line for line in done.stdout.splitlines() if line}
     assert "does not load: encodec" in rows["encodec-mini"]
@@ -75,23 +77,24 @@ def test_check_shows_what_does_not_load_and_lists_go_on(cli: Run, tmp_path: Path
     assert "error: the Python package torchaudio" in done.stderr
     assert SYMBOL in done.stderr
     assert WAY_OUT in done.stderr
-    listed = cli("list", "codecs", env=env)
+    listed = cli("list", "codecs", env=env, fresh=True)
     assert (listed.returncode, listed.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(
     ("package", "arguments"),
     [
-        ("soundfile", ("list", "sets")),
         ("soundfile", ("check",)),
+        ("soundfile", ("run", "--codecs", "opus")),
         ("scipy", ("run", "--codecs", "opus")),
         ("pydantic", ("list", "metrics")),
+        ("click", ("--help",)),
     ],
 )
 def test_a_package_that_everything_needs(
     cli: Run, tmp_path: Path, package: str, arguments: tuple[str, ...]
 ) -> None:
     raised = "OSError: library not found"
-    done = cli(*arguments, env=broken(tmp_path / "site", package, raised))
+    done = cli(*arguments, env=broken(tmp_path / "site", package, raised), fresh=True)
     assert done.returncode == 2
     assert_told(done.stderr, package, raised)

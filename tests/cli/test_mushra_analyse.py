@@ -11,10 +11,10 @@ from snacbench.errors import UserError
 from snacbench.listening.simulate import Model, simulate
 from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
-from snacbench.store.folder import RunFolder
-from tests.cli.in_process import call
-from tests.listening.studies import a_test
-from tests.synthetic_runs import make_run
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import call
+from tests.support.studies import a_test
+from tests.support.synthetic_runs import make_run
 
 
 @pytest.fixture
@@ -69,11 +69,6 @@ def test_options_reach_the_analysis(rehearsal: tuple[Path, Path, Path], tmp_path
     text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
     assert "16 simulated listeners took part; none was excluded." in text
     assert "90 % confidence intervals" in text
-
-
-def test_a_test_without_answers(rehearsal: tuple[Path, Path, Path]) -> None:
-    with pytest.raises(UserError, match="has no answers yet"):
-        call("mushra", "analyse", rehearsal[0])
 
 
 def test_only_training_pages_are_answered(rehearsal: tuple[Path, Path, Path]) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from snacbench.errors import UserError
 from snacbench.listening.design import write_test
-from tests.cli.in_process import call
-from tests.listening.studies import numbered_test as a_test
+from tests.support.command_line import call
+from tests.support.studies import numbered_test as a_test
 
 FAST = ("--studies", 500)
 
@@ -27,11 +27,6 @@ def test_the_size_is_that_of_the_test(tmp_path) -> None:
     assert "6 items, 5 systems, 4 pages per listener" in done.stdout
     other = call("mushra", "power", folder, *FAST, "--systems", 3, "--pages-per-listener", 6)
     assert "6 items, 3 systems, 6 pages per listener" in other.stdout
-
-
-def test_the_spread_can_be_given() -> None:
-    done = call("mushra", "power", "--items", 10, "--systems", 4, *FAST, "--sd-residual", 4)
-    assert "residual 4 points" in done.stdout
 
 
 def test_a_test_without_a_scale_and_one_without_a_size_are_refused(tmp_path) -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from snacbench.cli.mushra_serve import _accepted
+from snacbench.cli.mushra_verbs import accepted_hosts
 from snacbench.errors import StoreError, UserError
 from snacbench.listening.responses.database import Refused
 from snacbench.listening.server.serve import listen
 from snacbench.listening.server.serve import serve as run
 from snacbench.listening.tidy import RATING_COLUMNS
-from tests.cli.conftest import run_in, snacbench_command
-from tests.cli.in_process import call
+from tests.support.command_line import call, run_in, snacbench_command
 from tests.support.listening_server import (
     Program,
     ScriptedListener,
@@ -108,7 +107,7 @@ def test_links_name_the_address_that_listeners_use(folder: Path) -> None:
     ],
 )
 def test_names_that_are_accepted(host, url, hosts, accepted) -> None:
-    assert set(_accepted(host, url, hosts)) == accepted
+    assert set(accepted_hosts(host, url, hosts)) == accepted
 
 
 def test_mistakes_are_named(folder: Path) -> None:
@@ -164,7 +163,7 @@ def test_export_and_delete(folder: Path, tmp_path: Path, program: Program) -> No
     target = tmp_path / "mushra.csv"
     call("mushra", "export", folder, "--format", "webmushra", "-o", target)
     assert target.read_text().startswith("session_test_id,age,phones,note,session_uuid,trial_id")
-    with pytest.raises(StoreError, match=r"cannot write .*check the folder's permissions"):
+    with pytest.raises(UserError, match=r"cannot write .*check the folder's permissions"):
         call("mushra", "export", folder, "-o", target / "x.csv")  # below a file
 
     assert f"{listener.name} is deleted" in call("mushra", "delete", folder, listener.name).stdout

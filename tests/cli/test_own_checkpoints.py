@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import warnings
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Coded
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import FAST, Run, run_in, write_wav
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import FAST, Run, run_in, write_wav
 
 pytest.importorskip("torch")
 
@@ -56,18 +55,6 @@ def test_three_checkpoints_stand_in_one_table_under_their_names(finished: Path) 
     assert float(overall["C@1.5kbps"]["nominal_kbps"]) == 1.5
     coded = list(RunFolder.open(finished).read(Coded))
     assert {(r.codec, r.status) for r in coded} == {(name, "ok") for name in NAMES}
-
-
-def test_the_run_says_which_files_they_were(finished: Path, place: Path) -> None:
-    run = json.loads((finished / "run.json").read_text())
-    specs = {spec["name"]: spec for spec in run["codecs"]}
-    weights = specs["A@3kbps"]["weights"]
-    assert weights["source"] == "own"
-    assert weights["origin"] == str(place / "runs/base/latest/dac/weights.pth")
-    assert len(weights["sha256"]["weights.pth"]) == 64
-    assert "quantizer_dropout unknown" in specs["A@3kbps"]["settings"]["notes"][0]
-    assert specs["C@1.5kbps"]["truncated"]
-    assert run["request"]["codecs"].startswith(f"A=dac:{place}/runs/base,")
 
 
 def unfinished(finished: Path, copy: Path) -> Path:
@@ -116,10 +103,3 @@ def test_show_and_list(place: Path) -> None:
     listed = run_in(place, "list", "codecs").stdout
     for prefix in ("snac", "dac", "encodec"):
         assert f"{prefix}:PATH opens" in listed
-
-
-def test_mistakes_end_before_the_run(place: Path) -> None:
-    done = run_in(place, "run", "--codecs", "snac:long.pth", "--data", "clips", "--plan")
-    assert done.returncode == 2, done.stderr
-    assert "config.json is missing: the weights do not tell how" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr

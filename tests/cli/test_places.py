@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.cli import main as entry
-from tests.cli.conftest import Run, snacbench_command, write_wav
+from snacbench.cli.main import main
+from snacbench.cli.verbs import cli as verbs
+from tests.support.command_line import Run, snacbench_command, write_wav
 
 
 def test_a_terminal_that_is_not_unicode(cli: Run) -> None:
@@ -17,7 +18,7 @@ def test_a_terminal_that_is_not_unicode(cli: Run) -> None:
         {"PYTHONIOENCODING": "ascii"},
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ):
-        done = cli("show", "codec", "snac-24khz", env=env)
+        done = cli("show", "codec", "snac-24khz", env=env, fresh=True)
         assert done.returncode == 0, done.stderr
         assert r"Gr\xf6tschla" in done.stdout
 
@@ -42,11 +43,11 @@ def test_a_bug_is_told_even_where_nothing_can_be_written(
     def broken(**_: object) -> None:
         raise KeyError("a mistake of ours")
 
-    monkeypatch.setattr(entry.cli, "main", broken)
+    monkeypatch.setattr(verbs, "main", broken)
     for folder, told in ((tmp_path, "snacbench-bug-"), (tmp_path / "gone", "Traceback")):
         monkeypatch.setattr(tempfile, "tempdir", str(folder))
         with pytest.raises(SystemExit) as stopped:
-            entry.main()
+            main()
         assert stopped.value.code == 3
         assert told in capsys.readouterr().err
 
@@ -59,7 +60,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(
     home, cache = tmp_path / "file" / "home", tmp_path / "file" / "cache"
     env = {"HOME": str(home), "SNACBENCH_CACHE": str(cache), "NUMBA_CACHE_DIR": ""}
     run = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1")
-    done = cli(*run, "--metrics", "si_sdr,mel_dac7", env=env)
+    done = cli(*run, "--metrics", "si_sdr,mel_dac7", env=env, fresh=True)
     assert done.returncode == 0, done.stderr
     (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning: the cach"))
     assert f"the cache folder {cache} may not be written" in warning
@@ -72,6 +73,6 @@ def test_numba_keeps_what_it_compiles_in_our_cache(cli: Run, tmp_path: Path) -> 
     write_wav(tmp_path / "clips" / "a.wav", 0.5, 16_000)
     env = {"SNACBENCH_CACHE": str(tmp_path / "cache"), "NUMBA_CACHE_DIR": ""}
     run = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1")
-    done = cli(*run, "--metrics", "mel_dac7", env=env)
+    done = cli(*run, "--metrics", "mel_dac7", env=env, fresh=True)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "cache" / "numba").iterdir())  # a folder for each module it may keep

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.cli.plot import plot
+from snacbench.cli.results import plot
 from snacbench.errors import UserError
 from snacbench.rows import Score
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import Run
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import Run
 from tests.support.plots import DAC, OPUS, coded, run_rows
 
 
@@ -84,12 +84,3 @@ def test_list(cli: Run) -> None:
 def test_mistakes(folder: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)):
         plot.main([str(folder), *arguments], standalone_mode=False)
-
-
-def test_a_run_without_scores_has_plots_that_need_none(tmp_path: Path) -> None:
-    RunFolder.create(tmp_path / "bare", run_rows(OPUS, metrics=()).run, []).append(
-        [coded(0, OPUS[0], "speech")]
-    )
-    bare, out = str(tmp_path / "bare"), str(tmp_path / "out")
-    plot.main([bare, "codebooks", "-o", out], standalone_mode=False)
-    assert (tmp_path / "out" / "codebooks.svg").is_file()

@@ -22,16 +22,6 @@ def test_stages_overlap_and_a_line_tells_of_all(capsys: pytest.CaptureFixture[st
     assert lines[2].startswith("code: 2 of 2; score: 2 of 3, ETA 0 s")
 
 
-def test_who_does_one_stage_after_another_need_not_name_them(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    with ProgressBar() as bar:
-        for stage in ("reading", "drawing"):
-            bar.begin(stage, 1)
-            bar.step()
-    assert "reading: 1 of 1; drawing: 1 of 1" in capsys.readouterr().err
-
-
 def test_a_line_comes_once_enough_time_has_passed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,9 +33,7 @@ def test_a_line_comes_once_enough_time_has_passed(
     assert capsys.readouterr().err.splitlines()[1:] == ["code: 2 of 9, ETA 0 s"]
 
 
-def test_many_failures_are_counted_and_the_first_shown(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_many_failures_are_counted_and_the_first_shown(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
     outcome = Outcome(Tally(10, 10, rows), Tally())
     assert not outcome.all_ok

@@ -10,9 +10,8 @@ from snacbench.errors import UserError
 from snacbench.recipes import shipped_recipes
 from snacbench.request import Request
 from snacbench.runner.plan import missing
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import NO_SPEED, Run
-from tests.cli.in_process import call
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import NO_SPEED, Run, call
 
 RECIPE = """\
 summary: a try
@@ -56,12 +55,6 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
     assert "takes up the request" in both.stderr
 
 
-def test_options_that_say_the_same_change_nothing(cli: Run, recipe: Path) -> None:
-    done = cli("run", recipe, "--seed", "5", "--plan")
-    assert done.returncode == 0, done.stderr
-    assert "changed by" not in done.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -96,12 +89,6 @@ def test_everything_that_is_missing_is_said_at_once(
         "weights fetch encodec-24khz",
     ):
         assert text in str(found.value)
-
-
-def test_what_is_at_hand_is_not_missing(tmp_path: Path) -> None:
-    assert missing(Request("opus@8,snac-mini", weights=("embedded",))) == []
-    packages = missing(Request("mimi", weights=(str(tmp_path),)))
-    assert not [text for text in packages if not text.startswith("package: ")]
 
 
 def test_a_package_that_is_missing_is_named(

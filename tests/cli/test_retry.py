@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 
 from snacbench.rows import Coded, Score
-from snacbench.store.folder import RunFolder
-from snacbench.types import Clip
-from tests.cli.conftest import FAST, Run, run_in, write_wav
-from tests.cli.test_plugged_in import on_path
-from tests.cli.test_run import essence
-from tests.plugged import codec, install, metric
-from tests.synthetic_runs import make_run
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import FAST, Run, run_in
+from tests.support.plugged import codec, install, metric
+from tests.support.synthetic_runs import make_run
 
 MOODY = codec(
     "moody",
@@ -26,16 +23,15 @@ DEAF = metric("ear", value="float(open({folder!r} + '/cache').read())")
 
 
 @pytest.fixture
-def begun(clips: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
+def begun(clips: Path, tmp_path: Path) -> tuple[Path, Path]:
     """A run during which a disk was away for a codec, and a cache for a metric."""
     folder = tmp_path / "path"
     install(folder, "moody", MOODY.replace("{folder!r}", repr(str(tmp_path))))
     install(folder, "ears", DEAF.replace("{folder!r}", repr(str(tmp_path))), kinds=("metrics",))
-    environment = on_path(folder)
     options = ("--data", clips, "--limit", "1", *FAST[2:], "--metrics", "si_sdr,ear", "-o", "r")
-    done = run_in(tmp_path, "run", "--codecs", "moody,noise@20dB", *options, env=environment)
+    done = run_in(tmp_path, "run", "--codecs", "moody,noise@20dB", *options, plugged=folder)
     assert done.returncode == 1, done.stderr
-    return tmp_path / "r", environment
+    return tmp_path / "r", folder
 
 
 def statuses(path: Path) -> dict[tuple[str, ...], str]:
@@ -47,20 +43,18 @@ def statuses(path: Path) -> dict[tuple[str, ...], str]:
     return coded | scores  # type: ignore[return-value]
 
 
-def test_what_failed_is_tried_again_and_replaced(
-    begun: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
-    path, environment = begun
+def test_what_failed_is_tried_again_and_replaced(begun: tuple[Path, Path], tmp_path: Path) -> None:
+    path, plugged = begun
     before = statuses(path)
     log = (path / "workers.log").read_text()
     assert "Traceback" in log
     assert "FileNotFoundError" in log
     assert {key[1] for key, status in before.items() if status == "ok"} == {"noise@20dB"}
     (tmp_path / "disk").touch()
-    assert run_in(tmp_path, "run", "--resume", path, env=environment).returncode == 1
+    assert run_in(tmp_path, "run", "--resume", path, plugged=plugged).returncode == 1
     assert statuses(path) == before
     kept = {(r.clip, r.metric): r.value for r in RunFolder.open(path).read(Score) if r.value}
-    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", plugged=plugged)
     assert done.returncode == 1, done.stderr
     assert (
         "retried: 3 codings, 3 of them now ok; 9 scores, 2 of them now ok, 6 failed again"
@@ -75,36 +69,13 @@ def test_what_failed_is_tried_again_and_replaced(
     (tmp_path / "cache").write_text("0.5")
     copy = shutil.copytree(path, tmp_path / "copy")
     for run, options in ((path, ("--metrics", "ear")), (copy, ())):
-        done = run_in(tmp_path, "score", run, *options, "--retry-failed", env=environment)
+        done = run_in(tmp_path, "score", run, *options, "--retry-failed", plugged=plugged)
         assert done.returncode == 0, done.stderr
         assert "retried: 6 scores, 6 of them now ok" in done.stderr
         assert set(statuses(run).values()) <= {"ok", "undefined"}
-    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", env=environment)
+    done = run_in(tmp_path, "run", "--resume", path, "--retry-failed", plugged=plugged)
     assert done.returncode == 0
     assert "nothing had failed: nothing was retried" in done.stderr
-
-
-def test_a_file_that_could_not_be_read_when_the_run_began(cli: Run, tmp_path: Path) -> None:
-    (tmp_path / "away").mkdir()
-    write_wav(tmp_path / "away" / "b.wav", 0.5, 16_000, seed=2)
-    data = write_wav(tmp_path / "set" / "a.wav", 0.5, 16_000, seed=1).parent
-    (data / "b.wav").write_bytes(b"RIFF")
-    options = ("run", "--codecs", "noise@20dB", "--data", data, *FAST)
-    assert cli(*options, "-o", "r").returncode == 1
-    shutil.copy(tmp_path / "away" / "b.wav", data / "b.wav")
-    refused = cli("run", "--resume", "r")
-    assert refused.returncode == 2
-    assert "has changed since" in refused.stderr
-    done = cli("run", "--resume", "r", "--retry-failed")
-    assert done.returncode == 0, done.stderr
-    assert "retried: 1 coding, 1 of them now ok; 2 scores, 2 of them now ok" in done.stderr
-    assert cli(*options, "-o", "whole").returncode == 0
-    assert essence(tmp_path / "r") == essence(tmp_path / "whole")
-    one, other = (RunFolder.open(tmp_path / name) for name in ("r", "whole"))
-    assert one.run.set_sha256 == other.run.set_sha256
-    assert list(one.read(Clip)) == list(other.read(Clip))
-    write_wav(data / "c.wav", 0.5, 16_000)
-    assert cli("run", "--resume", "r", "--retry-failed").returncode == 2
 
 
 def test_where_no_run_or_no_metric_is_named(cli: Run, tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,14 +10,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from snacbench.cli import sets as sets_module
-from snacbench.cli.main import cli as commands
+from snacbench.cli import testset_verbs as sets_module
+from snacbench.cli.verbs import cli as commands
 from snacbench.errors import SnacbenchError
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
-from tests.cli.conftest import FAST, Run, write_wav
-from tests.hosts import Reply, serve
+from tests.support.command_line import FAST, Run, write_wav
+from tests.support.hosts import Reply, serve
 from tests.support.testsets import make_tar, settle
 
 
@@ -83,13 +80,6 @@ def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path, tmp_pa
     assert "speech: segments overlap" in text
 
 
-def test_mistakes_are_one_sentence_and_exit_code_2(cli: Run) -> None:
-    done = cli("sets", "show", "dap")
-    assert done.returncode == 2
-    assert "did you mean daps" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_list_says_what_is_on_this_disk(daps: Path, tmp_path: Path) -> None:
     assert "can be fetched" in text_of(sets("list"))
     sets("index", "daps", "--root", daps)
@@ -112,21 +102,6 @@ def test_index_reports_what_is_missing_and_broken(daps: Path) -> None:
     assert "m10_script1_clean.wav is not audio" in text
 
 
-def test_index_reads_again_when_told_to(daps: Path) -> None:
-    sets("index", "daps", "--root", daps)
-    assert "reading files" not in sets("index", "daps", "--root", daps).stderr
-    assert "reading files: 10 to do" in sets("index", "daps", "--root", daps, "--fresh").stderr
-
-
-def test_a_folder_is_indexed_and_verified_too(daps: Path) -> None:
-    assert "daps: 10 files" in text_of(sets("index", daps))
-    assert sets("verify", daps).return_value == 0
-    (daps / "clean" / "m10_script2_clean.wav").unlink()
-    result = sets("verify", daps)
-    assert result.return_value == 1
-    assert "9 files hashed, 1 difference" in text_of(result)
-
-
 def test_show_counts_and_measures(daps: Path) -> None:
     result = sets("show", "daps", "--root", daps, "--segments", 6, "--segment-s", 1)
     text = text_of(result)
@@ -135,38 +110,6 @@ def test_show_counts_and_measures(daps: Path) -> None:
     whole = text_of(sets("show", "daps", "--root", daps))
     assert "clips 10" in whole
     assert "measured on 10 s of each of 10 clips" in whole
-
-
-def test_verify_finds_what_a_manifest_did_not_list(daps: Path, tmp_path: Path) -> None:
-    manifest = tmp_path / "set.csv"
-    sets("export", "daps", "--root", daps, "-o", manifest)
-    assert "10 files hashed, 0 differences" in text_of(sets("verify", manifest, "--root", daps))
-    settle(write_wav(daps / "clean" / "f10_script1_clean.wav", 3.0, 16_000, seed=99))
-    result = sets("verify", manifest, "--root", daps)
-    assert result.return_value == 1
-    assert "daps/F10/script1: " in text_of(result)
-
-
-def test_export_copies_the_segments(daps: Path, tmp_path: Path) -> None:
-    (daps / "clean" / "m10_script1_clean.wav").write_text("junk")
-    target = tmp_path / "cut" / "set.csv"
-    draw = ("--segments", 5, "--segment-s", 1)
-    result = sets("export", "daps", "--root", daps, *draw, "-o", target, "--copy", tmp_path / "cut")
-    assert "not drawn from 1 file that cannot be read" in text_of(result)
-    with target.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert len(rows) == 5
-    for row in rows:
-        copy = tmp_path / "cut" / row["path"]
-        assert hashlib.sha256(copy.read_bytes()).hexdigest() == row["sha256"]
-    assert sets("verify", target).return_value == 0
-
-
-def test_export_says_which_files_are_not_in_the_manifest(daps: Path, tmp_path: Path) -> None:
-    (daps / "clean" / "m10_script1_clean.wav").write_text("junk")
-    result = sets("export", "daps", "--root", daps, "-o", tmp_path / "set.csv")
-    assert result.return_value == 1
-    assert "is not audio" in text_of(result)
 
 
 @pytest.fixture
@@ -193,17 +136,6 @@ def test_fetch_and_index(hosted: Path) -> None:
     assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", hosted))
 
 
-def test_fetch_of_several_says_what_is_left_to_do_by_hand(
-    hosted: Path,
-) -> None:
-    known = sets_module.corpora()
-    known["musdb18-hq"] = replace(known["musdb18-hq"], downloads=known["daps"].downloads)
-    result = sets("fetch", "dac-table3", "--root", hosted)
-    assert result.return_value == 1
-    assert "audioset cannot be fetched by a program. Where to get it: " in text_of(result)
-    assert (hosted / "daps" / "daps" / "clean").is_dir()
-
-
 def test_what_cannot_be_fetched_is_an_error_that_says_where_it_is(tmp_path: Path) -> None:
     error = sets("fetch", "gtzan", "--root", tmp_path).exception
     assert isinstance(error, SnacbenchError)
@@ -222,18 +154,3 @@ def test_long_lists_are_cut_short(daps: Path) -> None:
     text = text_of(sets("verify", daps))
     assert "35 files hashed, 25 differences" in text
     assert "... and 5 more" in text
-
-
-def test_list_sets_names_the_corpora() -> None:
-    runner = CliRunner()
-    text = runner.invoke(commands, ["list", "sets"]).output
-    for name in ("quick", "dac-table3", "musdb18-hq"):
-        assert name in text
-
-
-def test_measures_are_in_the_rows_of_a_run(cli: Run, daps: Path, tmp_path: Path) -> None:
-    options = ("--data", "daps", "--root", daps, "--segments", "2", "--segment-s", "1")
-    done = cli("run", "--codecs", "identity", *FAST, *options, "-o", "r")
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in (tmp_path / "r" / "clips.jsonl").read_text().splitlines()]
-    assert all(row["measures"]["loudness_lufs"] > -40 for row in rows)

@@ -7,14 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from snacbench.cli.table import table
+from snacbench.cli.results import table
 from snacbench.errors import UserError
-from tests.cli.conftest import Run
-from tests.laws.made_runs import System, run_of
+from tests.support.command_line import Run
 from tests.support.written_runs import competition
 
 
@@ -22,25 +20,6 @@ from tests.support.written_runs import competition
 def run(tmp_path: Path) -> Path:
     competition(tmp_path / "run")
     return tmp_path / "run"
-
-
-def test_bandwidth_is_measured_where_it_was_scored(tmp_path: Path) -> None:
-    measured, nominal = (
-        System({"mel_dac7": np.ones(2), **more})
-        for more in ({"bandwidth_khz": np.array([3.0, 5.0])}, {})
-    )
-    path = run_of(tmp_path / "run", {"a": measured, "b": nominal}, ["speech"] * 2)
-    done = invoke(path, "--layout", "dac-table3", "--with-published", "--format", "json")
-    (found,) = json.loads(done.output)["tables"]
-    cells = {
-        (row["codec"], row["cells"]["actual_kbps"]["value"]): row["cells"] for row in found["rows"]
-    }
-    assert cells["a", 8.0]["bandwidth_khz"]["value"] == 4.0
-    assert cells["b", 8.0]["bandwidth_khz"]["value"] == 4.0  # half of its rate, 8 kHz
-    assert "n" not in cells["b", 8.0]["bandwidth_khz"]
-    opus = [row["cells"] for row in found["rows"] if row["codec"] == "Opus"]
-    assert [row["bandwidth_khz"]["value"] for row in opus] == [4.0, 16.0, 16.0]
-    assert any("mean of what was measured on the decodes" in note for note in found["footnotes"])
 
 
 def invoke(*arguments: object) -> Result:
@@ -87,23 +66,6 @@ def test_tables_need_no_torch(run: Path, options: list[str]) -> None:
     assert done.stderr == ""
 
 
-def test_by_and_digits_and_baseline_are_passed_on(run: Path) -> None:
-    options = ("--by", "all", "--digits", "4", "--baseline", "one", "--format", "markdown")
-    text = invoke(run, *options).output
-    assert "### Rates and quality, all clips" in text
-    assert "**15.5000**" in text
-    assert "differs from one" in text
-
-
-def test_csv_has_one_schema_whatever_is_asked_for(run: Path) -> None:
-    plain, digits = (
-        invoke(run, "--format", "csv", *options).output for options in ((), ("--digits", "3"))
-    )
-    assert digits == plain
-    starred = invoke(run, "--format", "csv", "--significance", "--codecs", "one,two").output
-    assert starred.splitlines()[0] == plain.splitlines()[0]
-
-
 def test_codecs_labels_titles_and_captions(run: Path) -> None:
     options = ("--codecs", "one,two", "--label", "two=Number 2", "--title", "Mine")
     text = invoke(run, *options, "--format", "markdown").output
@@ -116,24 +78,12 @@ def test_codecs_labels_titles_and_captions(run: Path) -> None:
     assert "Test set" not in bare
 
 
-def test_published_figures_are_asked_for_by_name(run: Path) -> None:
-    options = ("--layout", "dac-table3", "--with-published", "--format", "json")
-    (found,) = json.loads(invoke(run, *options).output)["tables"]
-    assert sum("source" in row for row in found["rows"]) == 13
-
-
-def test_a_standalone_document_is_whole(run: Path) -> None:
-    text = invoke(run, "--format", "latex", "--standalone").output
-    assert text.startswith("\\documentclass")
-    assert text.endswith("\\end{document}\n")
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--with-published",), "no published figures for the layout default; choose --layout dac"),
+        (("--with-published",), "no published figures for the layout default; choose dac"),
         (("--standalone",), "--standalone is for --format latex, found terminal"),
-        (("--label", "two"), "--label is NAME=TEXT, for example snac-24khz=SNAC; found two"),
+        (("--label", "two"), "--label takes NAME=TEXT, such as snac-24khz=SNAC; found 'two'"),
         (("--baseline", "tow"), "no codec named 'tow' to compare with; did you mean two"),
     ],
 )

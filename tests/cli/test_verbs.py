@@ -13,9 +13,8 @@ import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Calibration, Coded
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import Run, write_wav
-from tests.cli.in_process import call
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import Run, call, write_wav
 
 
 @pytest.mark.parametrize(
@@ -96,16 +95,6 @@ def test_two_folders_are_scored_as_a_run_beside_others(
     (calibration,) = RunFolder.open(tmp_path / "outside").read(Calibration)
     assert calibration.found
     assert 8 / 48_000 <= calibration.delay_s <= 8 / 16_000  # 8 samples of each file's own rate
-
-
-def test_two_files(cli: Run, clips: Path, tmp_path: Path) -> None:
-    degraded = degrade(clips, tmp_path / "out") / "speech" / "a.wav"
-    done = cli(
-        "score-files", "--reference", clips / "speech" / "a.wav", "--degraded", degraded,
-        "--metrics", "si_sdr,stoi", "-o", tmp_path / "r", "--jobs", "1",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "stoi" in done.stdout
 
 
 def test_unmatched_and_shorter_files_fail_or_are_undefined(

@@ -1,49 +1,49 @@
-"""Fused weight norm and the in-place Snake give the very bits of the packages' modules."""
+"""What PyTorch codecs share: the very bits of the packages' modules, batches, devices, latency."""
 
 from __future__ import annotations
 
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-
-from snacbench.codecs import _neural as neural
-from snacbench.errors import CodecError, UserError
-from tests.support.codec_models import filled, narrow_snac
 
 torch = pytest.importorskip("torch")
 
+from snacbench.codecs import _neural as neural  # noqa: E402
+from snacbench.codecs.encodec import layers_of  # noqa: E402
+from snacbench.errors import CodecError, UserError  # noqa: E402
+from snacbench.plugins import codec_models  # noqa: E402
+from snacbench.selectors import select  # noqa: E402
+from snacbench.types import Audio, Codec, Encoded  # noqa: E402
+from snacbench.weights import embedded  # noqa: E402
+from snacbench.weights.locate import locate  # noqa: E402
+from snacbench.weights.policy import WeightsPolicy  # noqa: E402
+from tests.conftest import broadband, si_sdr_db  # noqa: E402
+from tests.support.codec_models import (  # noqa: E402
+    DAC_SHAPES,
+    SNAC_SHAPES,
+    encodec_config,
+    encodec_of,
+    opened,
+    tiny_dac,
+    tiny_encodec,
+    tiny_snac,
+    with_config,
+)
 
-def narrow_models() -> dict[str, Any]:
-    from dac import DAC
-    from encodec import EncodecModel
-    from encodec.modules import SEANetDecoder, SEANetEncoder
-    from encodec.quantization import ResidualVectorQuantizer
-    from snac import SNAC
-
-    torch.manual_seed(0)
-    shape = {"channels": 1, "dimension": 16, "n_filters": 4, "norm": "weight_norm", "causal": True}
-    return {
-        "snac": filled(SNAC(**narrow_snac("snac-24khz"))),
-        "dac": filled(DAC(encoder_dim=8, decoder_dim=64, n_codebooks=3)),
-        "encodec": filled(
-            EncodecModel(
-                SEANetEncoder(**shape),
-                SEANetDecoder(**shape),
-                ResidualVectorQuantizer(dimension=16, n_q=2, bins=1024),
-                [1.5],
-                24_000,
-                1,
-            )
-        ),
-    }
+MINIS = ["snac-mini", "dac-mini@9q", "encodec-mini@6"]
 
 
-@pytest.mark.parametrize("family", ["snac", "dac", "encodec"])
-def test_prepared_model_is_bit_identical(family: str) -> None:
-    original, other = narrow_models()[family], narrow_models()[family]
-    other.load_state_dict(original.state_dict())
+@pytest.mark.parametrize("make", [tiny_snac, tiny_dac, tiny_encodec])
+def test_a_prepared_network_is_bit_identical_and_moves(make: Callable[[], Any]) -> None:
+    original, other = make(), make()
     prepared = neural.prepare_for_inference(other, "cpu")
     x = 0.3 * torch.randn(1, 1, 4096, generator=torch.Generator().manual_seed(1))
+    kept = x.clone()
     with torch.inference_mode():
         latent = original.encoder(x)
         assert torch.equal(latent, prepared.encoder(x))
@@ -52,41 +52,32 @@ def test_prepared_model_is_bit_identical(family: str) -> None:
         torch.manual_seed(3)
         assert torch.equal(expected, prepared.decoder(latent))
     assert float(expected.abs().max()) > 0
-
-
-def test_weight_norm_is_gone_and_fused_weights_move_with_the_model() -> None:
-    for model in narrow_models().values():
-        prepared = neural.prepare_for_inference(model, "cpu")
-        names = [name for name, _ in prepared.named_parameters()]
-        assert not [n for n in names if n.endswith(("weight_g", "weight_v", "original0"))]
-        moved = prepared.to(torch.float64)
-        assert all(p.dtype == torch.float64 for p in moved.parameters())
-
-
-def test_inplace_snake_leaves_its_input_alone() -> None:
-    from dac.nn.layers import Snake1d
-
-    holder = torch.nn.Sequential(Snake1d(4))
-    holder[0].alpha.data = torch.rand(1, 4, 1) + 0.5
-    x = torch.randn(2, 4, 100)
-    kept, expected = x.clone(), holder(x)
-    neural.use_inplace_snake(holder)
-    assert torch.equal(holder(x), expected)
     assert torch.equal(x, kept)
+    names = [name for name, _ in prepared.named_parameters()]
+    assert not [n for n in names if n.endswith(("weight_g", "weight_v", "original0"))]
+    assert {p.dtype for p in prepared.to(torch.float64).parameters()} == {torch.float64}
 
 
-def test_nan_from_a_decoder_is_an_error() -> None:
+def test_output_has_the_exact_length_and_is_finite(loaded: Callable[[str], Codec]) -> None:
+    codec: Any = loaded("dac-mini@9q")
+    whole = codec.encode(broadband(0.1, 24_000))
+    for samples in (7, 2_400, 2_500):  # the network itself returns 2,552
+        one = Encoded(samples, 1, 24_000, whole.codes)
+        assert codec.decode(one, seed=0).num_samples == samples
+    assert not codec.decode(Encoded(3_000, 1, 24_000, whole.codes), seed=0).samples[:, 2_600:].any()
+
+    class Broken(type(codec)):  # type: ignore[misc]
+        def synthesise(self, *arguments: Any) -> Any:
+            return torch.tensor([[[0.0, float("nan")]]])
+
     with pytest.raises(CodecError, match="NaN or infinite"):
-        neural.to_audio(torch.tensor([[[0.0, float("nan")]]]), 24_000, 2)
+        Broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
 
 
-def test_output_is_cut_or_extended_to_the_exact_length() -> None:
-    batch = torch.ones(1, 1, 5)
-    assert neural.to_audio(batch, 24_000, 3).samples.tolist() == [[1, 1, 1]]
-    assert neural.to_audio(batch, 24_000, 7).samples.tolist() == [[1, 1, 1, 1, 1, 0, 0]]
-
-
-def test_cuda_is_refused_where_there_is_none() -> None:
+def test_devices() -> None:
+    neural.ready_device("cpu")
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
     if torch.cuda.is_available():
         assert neural.ready_device("cuda").type == "cuda"
     else:
@@ -94,7 +85,147 @@ def test_cuda_is_refused_where_there_is_none() -> None:
             neural.ready_device("cuda")
 
 
-def test_reduced_precision_is_off() -> None:
-    neural.ready_device("cpu")
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert not torch.backends.cudnn.allow_tf32
+# -------------------------------------------------------------------------------------- batches
+
+
+def signals_for(codec: Any, cuts: list[int]) -> list[Audio]:
+    """Different sounds, each a few samples short of the same padded length."""
+    rate_hz, channels = codec.spec.rate_hz, max(codec.spec.channels)
+    whole = codec.padded_length(rate_hz // 2)
+    equal = codec.padded_length(whole - 1) != whole  # lengths must then be equal to the sample
+    made = []
+    for seed, cut in enumerate(cuts):
+        audio = broadband(whole / rate_hz, rate_hz, channels=channels, seed=seed)
+        made.append(audio if equal else Audio(audio.samples[:, : whole - cut], rate_hz))
+    return made
+
+
+def assert_as_alone(codec: Any, signals: list[Audio]) -> list[Encoded]:
+    seeds = [3, 14, 15]
+    assert len({codec.padded_length(s.num_samples) for s in signals}) == 1
+    together = codec.encode_batch(signals)
+    decoded = codec.decode_batch(together, seeds=seeds)
+    for signal, encoded, output, seed in zip(signals, together, decoded, seeds, strict=True):
+        alone = codec.encode(signal)
+        assert encoded.num_samples == alone.num_samples == output.num_samples
+        assert all(np.array_equal(a, b) for a, b in zip(encoded.codes, alone.codes, strict=True))
+        scales = (np.frombuffer(one.side_info, "<f4") for one in (encoded, alone))
+        assert np.allclose(*scales, rtol=1e-5)
+        expected = codec.decode(alone, seed=seed)
+        assert np.abs(output.samples - expected.samples).max() < 1e-5
+    return list(together)
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_a_batch_of_unlike_lengths_is_as_each_alone(
+    loaded: Callable[[str], Codec], name: str
+) -> None:
+    codec: Any = loaded(name)
+    assert_as_alone(codec, signals_for(codec, [0, 1, 30]))
+
+
+def test_the_noise_of_a_decoder_is_each_signals_own(loaded: Callable[[str], Codec]) -> None:
+    codec: Any = loaded("snac-mini")
+    (one,) = codec.encode_batch(signals_for(codec, [0]))
+    before = torch.get_rng_state()
+    same, other, again = codec.decode_batch([one] * 3, seeds=[1, 2, 1])
+    assert np.array_equal(same.samples, again.samples)
+    assert not np.array_equal(same.samples, other.samples)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_segments_and_scales_stay_with_their_signal(tmp_path: Path) -> None:
+    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
+    config = encodec_config(shape, sample_rate=8_000, normalize=True, segment=0.5)
+    path = with_config(tmp_path / "mine.th", encodec_of(config), config)
+    signals = [broadband(1.3, 8_000, channels=2, seed=seed) for seed in range(3)]
+    quieter = [Audio(s.samples / np.float32(4**i), 8_000) for i, s in enumerate(signals)]
+    together = assert_as_alone(opened(f"encodec:{path}"), quieter)
+    assert [len(e.side_info) for e in together] == [12, 12, 12]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", MINIS)
+def test_codes_on_cpu_and_gpu(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Reports the agreement; rounding may turn a few codes, never most of them."""
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    from snacbench.request import Request
+    from snacbench.runner.calibrate import agreements
+    from snacbench.runner.plan import make_plan, with_weights
+
+    request = Request(codecs=name, weights=("embedded",), limit=1, device="cuda")
+    (row,) = agreements(with_weights(make_plan(request)))
+    with capsys.disabled():
+        snr = "equal audio" if row.snr_db is None else f"{row.snr_db:.1f} dB"
+        sys.stdout.write(f"\n{row.codec}: {row.equal} of {row.tokens} codes equal, {snr}\n")
+    assert row.share is not None
+    assert row.share > 0.95
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", MINIS)
+def test_batches_on_a_gpu_are_as_alone_but_for_rounding(name: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    ((model, spec),) = select(name)
+    codec: Any = model.load(spec, locate(model, WeightsPolicy("embedded")), "cuda")
+    signals = signals_for(codec, [0, 1, 30])
+    together = codec.encode_batch(signals)
+    for signal, encoded in zip(signals, together, strict=True):
+        pairs = list(zip(encoded.codes, codec.encode(signal).codes, strict=True))
+        equal = sum(int((a == b).sum()) for a, b in pairs)
+        assert equal > 0.95 * sum(a.size for a, _ in pairs)
+    outputs = codec.decode_batch(together, seeds=[1, 2, 3])
+    for encoded, seed, output in zip(together, [1, 2, 3], outputs, strict=True):
+        assert si_sdr_db(codec.decode(encoded, seed=seed), output) > 60
+
+
+# ------------------------------------------------------------------------------------ look-ahead
+
+MINI_SHAPES = {name: embedded.config(name)["model"] for name in ("snac-mini", "dac-mini")}
+
+
+@pytest.mark.parametrize("name", [*SNAC_SHAPES, "snac-mini", *DAC_SHAPES, "dac-mini"])
+def test_look_ahead_is_what_specs_state(name: str) -> None:
+    from dac import DAC
+    from snac import SNAC
+
+    network = SNAC if name.startswith("snac") else DAC
+    arguments = {**SNAC_SHAPES, **DAC_SHAPES, **MINI_SHAPES}[name]
+    model = neural.outline(network, arguments, Path("config.json"))
+    between, block = [], int(model.hop_length)
+    if network is SNAC:
+        between = [neural.blocks(max(model.vq_strides))]
+        block *= math.lcm(model.vq_strides[0], model.attn_window_size or 1)
+    layers = [
+        *neural.convolutions(model.encoder),
+        *between,
+        *neural.convolutions(model.decoder),
+    ]
+    spec = codec_models()[name].points[-1]
+    expected = (spec.latency_s or 0) * (spec.rate_hz or 0)
+    assert neural.look_ahead_samples(layers, block) == round(expected)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "more"),
+    [({"causal": False}, {}), ({}, {}), ({}, {"decoder": {"trim_right_ratio": 0.0}}), (None, {})],
+)
+def test_look_ahead_equals_gradients(encoder: dict[str, Any] | None, more: dict[str, Any]) -> None:
+    """The largest distance between an output of one frame and an input that it depends on."""
+    if encoder is None:
+        model, hop = tiny_dac(encoder_rates=[2, 5], decoder_rates=[5, 2], decoder_dim=16), 10
+        layers = [*neural.convolutions(model.encoder), *neural.convolutions(model.decoder)]
+    else:
+        model = encodec_of(encodec_config({"ratios": [3, 2], "lstm": 0, **encoder}, **more))
+        layers, hop = [*layers_of(model.encoder), *layers_of(model.decoder)], 6
+    model = model.double().eval()
+    frames = 100
+    x = torch.randn(1, 1, hop * frames, dtype=torch.double).requires_grad_(True)
+    out = model.decoder(model.encoder(x))[0, 0]
+    found = []
+    for place in range(hop * (frames // 2), hop * (frames // 2 + 1)):
+        (gradient,) = torch.autograd.grad(out[place], x, retain_graph=True)
+        found.append(int(gradient[0, 0].nonzero().max()) - place)
+    assert neural.look_ahead_samples(layers, hop) == max(found)

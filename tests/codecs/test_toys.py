@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from snacbench.errors import UnknownPoint
 from snacbench.selectors import select
@@ -16,32 +15,24 @@ from snacbench.types import Audio, Codec
 from tests.conftest import broadband
 
 
-def response_db(codec: Codec, rate_hz: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Frequencies and measured response of a linear codec, from its answer to an impulse."""
-    impulse = np.zeros((1, rate_hz), np.float32)
-    impulse[0, rate_hz // 2] = 1.0
-    out = codec.decode(codec.encode(Audio(impulse, rate_hz)), seed=0).samples[0]
-    assert int(np.argmax(out)) == rate_hz // 2, "the filter delays"
-    spectrum = np.abs(np.fft.rfft(out.astype(np.float64)))
-    return np.fft.rfftfreq(rate_hz, 1 / rate_hz), 20 * np.log10(spectrum + 1e-12)
-
-
 @pytest.mark.parametrize("cutoff_khz", [3.5, 7.0])
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
 def test_lowpass_meets_the_anchor_mask(
     loaded: Callable[[str], Codec], cutoff_khz: float, rate_hz: int
 ) -> None:
-    frequency_hz, level_db = response_db(loaded(f"lowpass@{cutoff_khz}kHz"), rate_hz)
+    codec = loaded(f"lowpass@{cutoff_khz}kHz")
+    impulse = np.zeros((1, rate_hz), np.float32)
+    impulse[0, rate_hz // 2] = 1.0
+    out = codec.decode(codec.encode(Audio(impulse, rate_hz)), seed=0).samples[0]
+    assert int(np.argmax(out)) == rate_hz // 2, "the filter delays"
+    frequency_hz = np.fft.rfftfreq(rate_hz, 1 / rate_hz)
+    level_db = 20 * np.log10(np.abs(np.fft.rfft(out.astype(np.float64))) + 1e-12)
     cutoff_hz = cutoff_khz * 1000
     assert np.abs(level_db[frequency_hz <= cutoff_hz]).max() <= 0.1
     assert level_db[frequency_hz >= cutoff_hz + 500].max() <= -25
     assert level_db[frequency_hz >= cutoff_hz + 1000].max() <= -50
-
-
-def test_lowpass_leaves_narrower_signals_alone(loaded: Callable[[str], Codec]) -> None:
-    codec = loaded("lowpass@7kHz")
-    audio = broadband(0.3, 8_000)
-    assert np.array_equal(codec.decode(codec.encode(audio), seed=0).samples, audio.samples)
+    narrow = broadband(0.3, 6_000)
+    assert np.array_equal(codec.decode(codec.encode(narrow), seed=0).samples, narrow.samples)
 
 
 @given(samples=st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=50))

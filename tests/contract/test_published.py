@@ -3,8 +3,7 @@
 The hosts are this machine's, the files are in the true formats and sizes: what is asked, checked,
 recorded and loaded is what would be with the published files, whose digests alone are replaced.
 What weights mean cannot be tested without them; shapes, rates, lengths, parameter counts and
-equality
-with the packages can. Gigabytes: run with ``-m published``.
+equality with the packages can. Gigabytes: run with ``-m published``.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ from snacbench.weights.locate import locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband
-from tests.hosts import Host, Reply, redirect, serve
-from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, write_published
+from tests.support.codec_models import DAC_SHAPES, SNAC_SHAPES, batch_of, write_published
+from tests.support.hosts import Host, Reply, redirect, serve
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.published
@@ -62,17 +61,6 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _write(name: str, folder: Path) -> None:
-    if name not in THROUGH_TRANSFORMERS:
-        write_published(name, folder)
-        return
-    pytest.importorskip("transformers")
-    from tests.support.transformers_models import PUBLISHED as ARGUMENTS
-    from tests.support.transformers_models import network
-
-    network(name, ARGUMENTS[name]).save_pretrained(folder)
-
-
 def test_no_published_name_is_left_out() -> None:
     sources = {m.name: m.source.host for m in codec_models().values() if m.source}
     assert {n for n, host in sources.items() if host in ("hub", "github", "cdn")} == set(NAMES)
@@ -84,7 +72,14 @@ def publish(
     """Write a model and serve it as its host would; pinned digests become those of the files."""
     model, spec = select(name)[0]
     assert model.source is not None
-    _write(name, folder)
+    if name in THROUGH_TRANSFORMERS:
+        pytest.importorskip("transformers")
+        from tests.support import transformers_models
+
+        arguments = transformers_models.PUBLISHED[name]
+        transformers_models.network(name, arguments).save_pretrained(folder)
+    else:
+        write_published(name, folder)
     written, files = {}, []
     for file in model.source.files:
         names = (file.name, *file.aliases)
@@ -161,23 +156,16 @@ def published(
     return model, codec, package
 
 
-def test_length_rate_and_determinism(published: tuple[CodecModel, Codec, Any]) -> None:
-    _, codec, _ = published
+def test_rates_codes_audio_and_sizes_are_the_packages(
+    published: tuple[CodecModel, Codec, Any],
+) -> None:
+    model, codec, package = published
     audio = broadband(1.013, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
     encoded = codec.encode(audio)
-    decoded = codec.decode(encoded, seed=3)
-    assert decoded.samples.shape == audio.samples.shape
-    assert np.array_equal(decoded.samples, codec.decode(encoded, seed=3).samples)
     kbps = bits_of(encoded, codec.spec).total / audio.duration_s / 1000
     assert codec.spec.nominal_kbps is not None
     assert codec.spec.nominal_kbps <= kbps < 1.4 * codec.spec.nominal_kbps
-
-
-def test_codes_and_audio_equal_the_package(published: tuple[CodecModel, Codec, Any]) -> None:
-    model, codec, package = published
-    audio = broadband(0.7, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
-    batch = torch.from_numpy(np.array(audio.samples))[None]
-    encoded = codec.encode(audio)
+    batch = batch_of(audio)
     with torch.inference_mode():
         if model.family == "encodec":
             package.set_target_bandwidth(codec.spec.settings["bandwidth_kbps"])
@@ -194,23 +182,12 @@ def test_codes_and_audio_equal_the_package(published: tuple[CodecModel, Codec, A
             expected = package.decode(levels)
     axis = 1 if model.family == "snac" else 0
     assert np.array_equal(np.concatenate(encoded.codes, axis=axis), codes.numpy())
-    ours = codec.decode(encoded, seed=5).samples
+    decoded = codec.decode(encoded, seed=5)
+    assert decoded.samples.shape == audio.samples.shape
+    assert np.array_equal(decoded.samples, codec.decode(encoded, seed=5).samples)
     n = min(expected.shape[-1], audio.num_samples)
-    assert np.array_equal(ours[:, :n], expected[0, :, :n].numpy())
-
-
-def test_parameter_counts(published: tuple[CodecModel, Codec, Any]) -> None:
-    _, codec, package = published
+    assert np.array_equal(decoded.samples[:, :n], expected[0, :, :n].numpy())
     counted = sum(p.numel() for p in package.parameters())
     counted += sum(b.numel() for name, b in package.named_buffers() if name.endswith("embed"))
     if codec.spec.params_m is not None:
         assert counted / 1e6 == pytest.approx(codec.spec.params_m, abs=0.06)
-
-
-def test_seconds_of_two_at_the_published_sizes() -> None:
-    """Padding of SNAC's blocks on a clip of 2 s, in samples: 85, 384 and 279 ms blocks."""
-    for name, blocks in (("snac-24khz", 2048), ("snac-32khz", 12_288), ("snac-44khz", 12_288)):
-        shape = SNAC_SHAPES[name]
-        hop = int(np.prod(shape["encoder_rates"]))
-        window = shape["attn_window_size"] or 1
-        assert hop * np.lcm(shape["vq_strides"][0], window) == blocks

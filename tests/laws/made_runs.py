@@ -10,7 +10,7 @@ import numpy as np
 
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip, CodecSpec, Domain, MetricSpec
 
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")

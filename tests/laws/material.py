@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from tests.cli.in_process import call
 from tests.conftest import broadband
+from tests.support.command_line import call
 
 RATE_HZ = 16_000
 Decode = Callable[[np.ndarray, np.random.Generator], np.ndarray]

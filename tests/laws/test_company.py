@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
+import snacbench as sb
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import NO_SPEED, run_in, write_wav
-from tests.cli.test_run import kill_when
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import NO_SPEED, kill_when, run_in, write_wav
+from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
@@ -138,3 +139,39 @@ def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_pa
     succeed(tmp_path, *options(tmp_path / "set", ("noise@5dB",)), "-o", tmp_path / "run")
     alone, beside = summary_of(tmp_path / "run"), summary_of(whole)
     assert alone == {key: line for key, line in beside.items() if key[0] == "noise@5dB"}
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first(
+    tmp_path: Path, jobs: int
+) -> None:
+    sent = "audio.samples.astype('<f4').tobytes()"
+    odd = codec("odd", encode=f"return {sent} if audio.num_samples > 9_600 else 1 / 0")
+    (tmp_path / "odd.py").write_text(odd)
+    (tmp_path / "broken.py").write_text(codec("broken", encode="return 1 / 0"))
+    rows = {}
+    for clips in ("abcdefghz", "z"):
+        for name in clips:
+            seconds = 0.9 if name == "z" else 0.3
+            write_wav(tmp_path / clips / "set" / f"{name}.wav", seconds, 16_000, seed=ord(name))
+        run = sb.run(
+            codecs=f"{tmp_path / 'odd.py'},{tmp_path / 'broken.py'}",
+            data=str(tmp_path / clips / "set"),
+            out=tmp_path / f"{clips}.run",
+            metrics="si_sdr",
+            speed_budget_s=0,
+            jobs=jobs,
+        )
+        rows[clips] = rows_of(Path(run.folder.path))
+    many, few = rows.values()
+    coded = {key: row for key, row in many.items() if isinstance(row, Coded)}
+    assert few["set/z", "odd"].status == "ok"
+    for key in (key for key in few if key[:2] == ("set/z", "odd")):
+        assert many[key] == few[key]
+    of_odd = [row.reason for (_, name), row in coded.items() if name == "odd"]
+    assert sum("ZeroDivisionError" in reason for reason in of_odd) == 8
+    assert not any(reason.startswith("stopped") for reason in of_odd)
+    assert {row.status for (_, name), row in coded.items() if name == "broken"} == {"failed"}
+    if jobs == 1:
+        reasons = [row.reason for (_, name), row in coded.items() if name == "broken"]
+        assert any(reason.startswith("stopped: its first 5 clips") for reason in reasons)

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from snacbench.audio.align import advanced
 from snacbench.audio.resample import resample
 from snacbench.rows import Calibration, Delay
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
-from tests.cli.conftest import run_in
 from tests.conftest import broadband
-from tests.outside_runs import score_files, values, write
+from tests.support.command_line import run_in
+from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 SECONDS = 2.2

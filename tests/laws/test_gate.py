@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from snacbench.errors import UnknownName, UserError
-from tests.cli.in_process import call
 from tests.laws.made_runs import System, run_of
+from tests.support.command_line import call
 
 CLIPS = 12
 DOMAINS = ["speech"] * 6 + ["music"] * 6

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.in_process import call
 from tests.laws import material
 from tests.laws.made_runs import System, run_of
+from tests.support.command_line import call
 
 CLIPS = 4
 NAN = np.full(CLIPS, np.nan)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Speed
-from snacbench.store.folder import RunFolder
-from tests.cli.conftest import Run, make_clips, run_in
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import Run, make_clips, run_in
 
 CLOCKED = """
 import dataclasses, os, time
@@ -99,7 +99,7 @@ def test_a_speed_is_the_same_in_whatever_company(
         "other": ("--codecs", "clocked@9,identity", "--data", clips / "music", "--jobs", "1"),
     }
     for name, arguments in runs.items():
-        done = cli("run", *arguments, *options, "-o", tmp_path / name, env=env)
+        done = cli("run", *arguments, *options, "-o", tmp_path / name, env=env, fresh=True)
         assert done.returncode == 0, done.stderr
     found = {name: speeds(tmp_path / name)["clocked@9"] for name in runs}
     assert [[round(float(v), 9) for v in of] for of in found.values()] == [[0.05, 0.05]] * 3
@@ -115,11 +115,21 @@ def test_speeds_are_kept_measured_again_or_left_out(
     clips = make_clips(tmp_path / "clips") / "music"
     options = ("--data", clips, "--metrics", "waveform_l1", "--jobs", "1")
     codecs = ("--codecs", "clocked@1,clocked@9")
-    none = cli("run", *codecs, *options, "--speed-budget-s", "0", "-o", tmp_path / "none", env=env)
+    none = cli(
+        "run",
+        *codecs,
+        *options,
+        "--speed-budget-s",
+        "0",
+        "-o",
+        tmp_path / "none",
+        env=env,
+        fresh=True,
+    )
     assert none.returncode == 0, none.stderr
     assert "RTF" not in none.stdout
     assert "Speed was not measured; 'snacbench speed RUN' does." in none.stdout
-    again = cli("speed", tmp_path / "none", env=env)
+    again = cli("speed", tmp_path / "none", env=env, fresh=True)
     assert again.returncode == 0, again.stderr
     folder = RunFolder.open(tmp_path / "none")
     first = list(folder.read(Speed))
@@ -127,9 +137,9 @@ def test_speeds_are_kept_measured_again_or_left_out(
         ("clocked@1", "cpu", 3.0, 10),
         ("clocked@9", "cpu", 3.0, 10),
     ]
-    assert cli("run", "--resume", folder.path, env=env).returncode == 0
+    assert cli("run", "--resume", folder.path, env=env, fresh=True).returncode == 0
     assert list(folder.read(Speed)) == first
-    shorter = cli("speed", folder.path, "--budget-s", "1.66", env=env)
+    shorter = cli("speed", folder.path, "--budget-s", "1.66", env=env, fresh=True)
     assert shorter.returncode == 0, shorter.stderr
     assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [2, 3]
     assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter.stdout

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.cli.in_process import call
 from tests.laws import material
 from tests.laws.made_runs import System, run_of
+from tests.support.command_line import call
 
 CLIPS = 8
 KEEPS = 5  # more than half: below, a system has no mean at all

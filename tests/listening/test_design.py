@@ -26,11 +26,11 @@ from snacbench.listening.design import (
 )
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System, read_test
 from snacbench.rows import Bits, ClipMeasures, Coded
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, Domain, Measures
 from tests.conftest import broadband
-from tests.listening.studies import numbered_test
 from tests.support.audio_run import CODECS, make_audio_run, spec
+from tests.support.studies import numbered_test
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from snacbench.listening.read import Source
 from snacbench.listening.screening import Options
 from snacbench.listening.study import Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, Level
-from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
+from tests.support.studies import Scores, a_test, ab, abx, choice_study, listener_with, study_of
 
 
 def said(study: Study, *, options: Options = Options(), **test: Any) -> str:  # noqa: B008
@@ -21,14 +21,12 @@ def said(study: Study, *, options: Options = Options(), **test: Any) -> str:  # 
     return paragraph(source, analyse(study, options))
 
 
-def eight(**scores: float) -> dict[tuple[str, str], dict[str, float]]:
+def eight(*without: str) -> Scores:
     """Eight listeners who all rate b above a, each a little differently."""
     return {
-        k: v
+        page: {c: score for c, score in of.items() if c not in without}
         for n in range(8)
-        for k, v in listener_with(
-            f"l{n}", 4, **{"a": 40.0 + n, "b": 60.0 + 2 * n, **scores}
-        ).items()
+        for page, of in listener_with(f"l{n}", 4, a=40.0 + n, b=60.0 + 2 * n).items()
     }
 
 
@@ -48,15 +46,6 @@ def test_mushra_from_a_csv() -> None:
     assert text.endswith("At a family-wise level of 0.05, b was rated higher than a.")
 
 
-def test_levels_and_training_come_from_the_test() -> None:
-    text = said(study_of(eight()), pages_per_listener=4)
-    assert "set the reference to −23 LUFS" in text
-    assert "at or below −1 dBTP" in text
-    assert "Each listener was given a balanced random subset of 4 items." in text
-    assert "1 training page came first and does not count." in text
-    assert "of at most 8 s" in text
-
-
 @pytest.mark.parametrize(
     ("study", "options", "test", "sentence"),
     [
@@ -67,6 +56,11 @@ def test_levels_and_training_come_from_the_test() -> None:
         ({}, {"least_share": 0.5}, {},
          "Who left early counted if they had answered 50 % of their pages or more."),
         ({"simulated": True}, {}, {}, "8 simulated listeners took part"),
+        ({}, {}, {"pages_per_listener": 4}, "Each listener was given a balanced random subset of "
+         "4 items. 1 training page came first and does not count."),
+        ({}, {}, {"pages_per_listener": 4}, "on 4 items of at most 8 s."),
+        ({}, {}, {"pages_per_listener": 4}, "set the reference to −23 LUFS, or as much lower as "
+         "kept all true peaks at or below −1 dBTP."),
     ],
 )  # fmt: skip
 def test_what_is_known_is_said(study: Any, options: Any, test: Any, sentence: str) -> None:
@@ -82,27 +76,20 @@ def test_exclusions_are_counted_by_reason() -> None:
         **listener_with("z", 2),
     }
     study = study_of({**eight(), **bad})
-    study = replace(
-        study, listeners=tuple(replace(one, pages_planned=4) for one in study.listeners)
-    )
-    text = said(study)
+    listeners = tuple(replace(one, pages_planned=4) for one in study.listeners)
     assert (
         "Of 11 listeners, 3 were excluded (1 did not finish, 2 rated the hidden reference below 90 "
         "on more than 15 % of their items and 1 rated the 7 kHz anchor above 90 on more than 15 % "
         "of their items, 1 of them both), which leaves 8."
-    ) in text
+    ) in said(replace(study, listeners=listeners))
+    nobody = said(study_of(listener_with("x", 4, low_references=4)))
+    assert nobody.endswith("which leaves 0. No ratings are left to report.")
 
 
-def test_without_anchors() -> None:
-    scores = eight()
-    for of in scores.values():
-        del of[ANCHOR35], of[ANCHOR70]
-    text = said(study_of(scores))
+def test_without_anchors_and_with_transparent_ones() -> None:
+    text = said(study_of(eight(ANCHOR35, ANCHOR70)))
     assert "2 systems (a, b) and the hidden reference against" in text
     assert "screened by the hidden reference alone, there being no anchors" in text
-
-
-def test_transparent_anchors() -> None:
     scores = eight()
     for (_, item), of in scores.items():
         of[ANCHOR70] = 95.0 if item == "i0" else 50.0
@@ -120,7 +107,7 @@ def test_no_difference_is_not_equality() -> None:
     assert "There was no hidden reference to screen listeners by." in text
 
 
-def test_ab() -> None:
+def test_ab_and_abx() -> None:
     choices = [c for n in range(7) for c in ab(f"l{n}", "aab")]
     text = said(choice_study(choices, "ab"), form="ab")
     assert text.startswith("In an AB preference test, listeners said of pairs of 2 systems (a, b)")
@@ -129,16 +116,7 @@ def test_ab() -> None:
     assert "Preferences were a over b 67 %" in text
     assert text.endswith("At a family-wise level of 0.05, a was preferred to b.")
     assert "BS.1534" not in text
-
-
-def test_abx() -> None:
     text = said(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",)))
     assert "Listeners told a from the reference in 12 of 16 trials (75 %" in text
     assert "p = 0.038 after correction); 1 of 2 listeners was above chance." in text
     assert text.endswith("whether anybody hears a difference, not whether most listeners do.")
-
-
-def test_nobody_is_left() -> None:
-    assert said(study_of(listener_with("x", 4, low_references=4))).endswith(
-        "which leaves 0. No ratings are left to report."
-    )

@@ -13,15 +13,15 @@ import pytest
 
 from snacbench.errors import StoreError, UserError
 from snacbench.listening.analysis.analyse import Analysis, analyse
-from snacbench.listening.analysis.tables import tables_of, too_few_note, write_all
+from snacbench.listening.analysis.study_tables import tables_of, too_few_note, write_all
 from snacbench.listening.publish import Published, published, run_of, write_rows
 from snacbench.listening.read import Source
 from snacbench.listening.study import Study
 from snacbench.rows import ListenerScore, ListeningSummary
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.writers import to_markdown
-from tests.listening.studies import a_test, ab, abx, choice_study, listener_with, study_of
-from tests.synthetic_runs import make_run
+from tests.support.studies import a_test, ab, abx, choice_study, listener_with, study_of
+from tests.support.synthetic_runs import make_run
 
 CLIPS = {"i0": "tiny/000", "i1": "tiny/001"}
 

@@ -13,7 +13,7 @@ from snacbench.errors import UserError
 from snacbench.listening.read import read_source
 from snacbench.listening.study import Study
 from snacbench.listening.tidy import write_tidy
-from tests.listening.studies import a_test, ab, choice_study, listener_with, study_of
+from tests.support.studies import a_test, listener_with, study_of
 
 # As version 1.4 writes it: a questionnaire of two, a comment with commas and quotes.
 WEBMUSHRA = '''\
@@ -37,6 +37,7 @@ wm_type;responses_time;questionaire_uuid;wm_config
 2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
 2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
 """
+HEADING, *ROWS = WEBMUSHRA.splitlines()
 
 
 def written(folder: Path, text: str, name: str = "mushra.csv") -> Path:
@@ -52,16 +53,19 @@ def tidy(folder: Path, study: Study) -> Path:
     return path
 
 
-def test_webmushra(tmp_path: Path) -> None:
-    study = read_source(written(tmp_path, WEBMUSHRA)).study
-    assert (study.name, study.form, study.systems) == ("mine", "mushra", ("C1",))
-    assert [one.id for one in study.listeners] == ["u-1", "u-2"]
-    assert study.listeners[0].answers == {"age": "30", "headphones": "Sennheiser, open"}
-    rating = study.ratings[3]
-    assert (rating.listener, rating.item, rating.condition, rating.score) == (
-        "u-1", "speech-1", "C1", 62.0,
-    )  # fmt: skip
-    assert (rating.time_s, rating.comment) == (41.0, 'dull, "muffled"')
+def test_webmushra_also_saved_again_by_a_spreadsheet(tmp_path: Path) -> None:
+    excel = tmp_path / "excel.csv"
+    with excel.open("w", encoding="utf-8-sig", newline="") as stream:
+        csv.writer(stream, delimiter=";").writerows(csv.reader(WEBMUSHRA.splitlines()))
+    for path in (written(tmp_path, WEBMUSHRA), excel):
+        study = read_source(path).study
+        assert (study.name, study.form, study.systems) == ("mine", "mushra", ("C1",))
+        assert [one.id for one in study.listeners] == ["u-1", "u-2"]
+        assert study.listeners[0].answers == {"age": "30", "headphones": "Sennheiser, open"}
+        assert len(study.ratings) == 8
+        r = study.ratings[3]
+        assert (r.listener, r.item, r.condition, r.score) == ("u-1", "speech-1", "C1", 62.0)
+        assert (r.time_s, r.comment) == (41.0, 'dull, "muffled"')
 
 
 def test_webmushra_files_that_were_joined_have_headings_again(tmp_path: Path) -> None:
@@ -81,70 +85,45 @@ def test_files_before_sessions_had_ids_tell_listeners_by_their_answers(tmp_path:
     assert [one.id for one in study.listeners] == ["30 Sennheiser, open", "25 none"]
 
 
-def test_saved_again_by_a_spreadsheet(tmp_path: Path) -> None:
-    rows = list(csv.reader(WEBMUSHRA.splitlines()))
-    path = tmp_path / "excel.csv"
-    with path.open("w", encoding="utf-8-sig", newline="") as stream:
-        csv.writer(stream, delimiter=";").writerows(rows)
-    assert len(read_source(path).study.ratings) == 8
-
-
 def test_pymushra(tmp_path: Path) -> None:
     source = read_source(written(tmp_path, PYMUSHRA))
     assert source.study.form == "mushra-no-anchors"
-    scores = {r.condition: r.score for r in source.study.ratings}
-    assert scores == {"reference": 100, "C1": 62}
+    assert {r.condition: r.score for r in source.study.ratings} == {"reference": 100, "C1": 62}
     assert source.study.listeners[0].answers == {"age": "30"}
     assert source.study.ratings[1].comment == "dull"
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (("C1,62,", "C1,120,"), r"csv, line 5: rating_score: expected 0 to 100, found '120'"),
-        (("C1,62,", "C1,-1,"), r"line 5: rating_score: expected 0 to 100, found '-1'"),
-        (("C1,62,", "C1,good,"), r"line 5: rating_score: expected a number .* found 'good'"),
-        (("C1,62,", ",62,"), r"line 5: rating_stimulus: expected a name, found ''"),
-        (("u-2,speech-1,C1", "u-2,speech-1,x,C1"), r"line 7: expected 9 columns as in the headings "
-         r"of line 1, found 10; if the questionnaire was changed"),
-        (("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
-         r"answers of several tests \('mine', 'yours' in column session_test_id\)"),
-        (("anchor35,5,38000,", "anchor35,5,38000,\nmine,25,none,u-2,speech-1,C1,70,38000,"),
-         r"line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7; "
-         "keep one of the two"),
-        (("rating_time", "rating_score"), r"line 1: the column 'rating_score' comes twice"),
-    ],
-)  # fmt: skip
-def test_what_is_wrong_is_named_by_line_and_column(
-    tmp_path: Path, change: tuple[str, str], message: str
-) -> None:
-    assert change[0] in WEBMUSHRA
-    with pytest.raises(UserError, match=message):
-        read_source(written(tmp_path, WEBMUSHRA.replace(*change)))
-
-
-def test_results_sent_twice_count_once(tmp_path: Path) -> None:
-    lines = WEBMUSHRA.splitlines()
-    source = read_source(written(tmp_path, "\n".join([*lines, *lines[1:5]])))
+def test_results_sent_twice_count_once_and_unknown_columns_are_named(tmp_path: Path) -> None:
+    source = read_source(written(tmp_path, "\n".join([HEADING, *ROWS, *ROWS[:4]])))
     assert len(source.study.ratings) == 8
     assert source.notes == ("4 ratings that came twice counted once",)
-
-
-def test_two_scores_in_our_own_form_too(tmp_path: Path) -> None:
-    study = study_of(listener_with("x", 1))
-    path = tidy(tmp_path, study)
-    text = path.read_text("utf-8")
-    first = next(line for line in text.splitlines() if ",40," in line)
-    path.write_text(text + first.replace(",40,", ",41,") + "\n", "utf-8")
-    with pytest.raises(UserError, match=r"rating 6: a of item i0 was rated 41 .* 40 in rating 4"):
-        read_source(path)
+    path = tidy(tmp_path, study_of(listener_with("x", 1)))
+    first, *rest = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([first + ",mood", *(line + ",calm" for line in rest * 2)]), "utf-8")
+    assert read_source(path).notes == (
+        "columns not known and not used: tidy.csv, mood",
+        "5 ratings that came twice counted once",
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (WEBMUSHRA.splitlines()[0], "no MUSHRA ratings under the headings"),
+        (WEBMUSHRA.replace("C1,62,", "C1,120,"),
+         r"csv, line 5: rating_score: expected 0 to 100, found '120'"),
+        (WEBMUSHRA.replace("C1,62,", "C1,good,"),
+         r"line 5: rating_score: expected a number .* found 'good'"),
+        (WEBMUSHRA.replace("C1,62,", ",62,"), r"line 5: rating_stimulus: expected a name, found"),
+        (WEBMUSHRA.replace("u-2,speech-1,C1", "u-2,speech-1,x,C1"),
+         r"line 7: expected 9 columns as in the headings of line 1, found 10; if the question"),
+        (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
+         r"answers of several tests \('mine', 'yours' in column session_test_id\)"),
+        (WEBMUSHRA + "mine,25,none,u-2,speech-1,C1,70,38000,\n",
+         r"line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
+        (WEBMUSHRA.replace("rating_time", "rating_score"),
+         r"line 1: the column 'rating_score' comes twice"),
+        (HEADING, "no MUSHRA ratings under the headings"),
         ("name,grade\nx,1\n",
          r"line 1: columns of no known file: name, grade; expected .*trial_id.*webMUSHRA"),
         ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
@@ -152,29 +131,14 @@ def test_two_scores_in_our_own_form_too(tmp_path: Path) -> None:
         ("\x00\udc80" * 9, r"cannot read the answers .*expected UTF-8, or UTF-16"),
     ],
 )  # fmt: skip
-def test_files_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+def test_what_is_wrong_is_named_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+    assert text != WEBMUSHRA
     path = tmp_path / "x.csv"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UserError, match=message):
         read_source(path)
-
-
-def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither a listening test's folder nor a CSV file"):
         read_source(tmp_path / "none.csv")
-
-
-def test_our_own_form(tmp_path: Path) -> None:
-    study = study_of({**listener_with("x", 2), **listener_with("y", 2)})
-    found = read_source(tidy(tmp_path, study)).study
-    assert {(r.listener, r.item, r.condition, r.score) for r in found.ratings} == {
-        (r.listener, r.item, r.condition, r.score) for r in study.ratings
-    }
-
-
-def test_our_own_form_of_pairs(tmp_path: Path) -> None:
-    found = read_source(tidy(tmp_path, choice_study(ab("x", "abt"), "ab"))).study
-    assert (found.form, [c.answer for c in found.choices]) == ("ab", ["a", "b", "tie"])
 
 
 # ----------------------------------------------------------------------------- with the test
@@ -198,8 +162,7 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
     found = source.study
     assert (found.name, found.form) == ("t1", "mushra")
     assert found.systems == ("a@2kbps", "a@4kbps", "b")
-    assert found.domains["music-1"] == "music"
-    assert found.clips["music-1"] == "set/music1"
+    assert (found.domains["music-1"], found.clips["music-1"]) == ("music", "set/music1")
     assert found.kbps["a@4kbps"] == 4.2
     assert {r.item for r in found.ratings} == {"music-1"}
     assert source.notes == ("3 answers on training pages left out",)
@@ -228,15 +191,11 @@ def test_answers_to_another_test_are_refused(
         read_source(path, test_folder=folder_of(tmp_path))
 
 
-def test_a_test_that_nobody_has_answered(tmp_path: Path) -> None:
+def test_a_test_with_and_without_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, study = folder_of(tmp_path), answers_on(["music-1"], ["b"])
     with pytest.raises(UserError, match=r"has no answers yet \(answers.sqlite\).*mushra serve"):
-        read_source(folder_of(tmp_path))
-
-
-def test_a_folder_with_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = folder_of(tmp_path)
+        read_source(folder)
     (folder / "answers.sqlite").touch()
-    study = answers_on(["music-1"], ["b"])
     name = "snacbench.listening.responses.overview.read_study"
     monkeypatch.setattr(name, lambda test, path: study)
     source = read_source(folder)
@@ -244,30 +203,33 @@ def test_a_folder_with_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert source.study == study
 
 
+# ------------------------------------------------------------------------ quotes and characters
+
+
 def many(comments: Sequence[str], *, reference: str = "reference") -> str:
     """webMUSHRA's file with a listener per comment, each with four ratings; written as it is."""
-    head = WEBMUSHRA.splitlines()[0].replace("age,headphones,", "")
     rows = [
         f"mine,u-{number},speech-1,{condition},{score},1000,{comment if condition == 'C1' else ''}"
         for number, comment in enumerate(comments)
         for condition, score in ((reference, 99), ("C1", 60), ("anchor35", 9), ("anchor70", 40))
     ]
-    return "\n".join([head, *rows, ""])
+    return "\n".join([HEADING.replace("age,headphones,", ""), *rows, ""])
 
 
 def test_quotes_after_backslashes_are_php_s(tmp_path: Path) -> None:
     # As fputcsv writes them: a quote after a backslash is not doubled, others are.
-    written_as = [
-        '"slash quote at end \\""',
-        '"ends in a \\"',
-        '"say \\", and ""so"""',
-        "",
-        '"a\nb"',
-    ]
-    meant = ['slash quote at end \\"', "ends in a \\", 'say \\", and "so"', "", "a\nb"]
-    source = read_source(written(tmp_path, many(written_as)))
-    assert len(source.study.listeners) == 5
-    assert [r.comment for r in source.study.ratings if r.condition == "C1"] == meant
+    meant = {
+        '"slash quote at end \\""': 'slash quote at end \\"',
+        '"ends in a \\"': "ends in a \\",
+        '"say \\", and ""so"""': 'say \\", and "so"',
+        "": "",
+        '"a\nb"': "a\nb",
+        "b" * 200_000: "b" * 200_000,  # longer than Python's limit
+    }
+    source = read_source(written(tmp_path, many(list(meant))))
+    assert len(source.study.listeners) == len(meant)
+    comments = [r.comment for r in source.study.ratings if r.condition == "C1"]
+    assert comments == list(meant.values())
 
 
 @pytest.mark.parametrize(
@@ -277,20 +239,10 @@ def test_an_open_quote_is_an_error_with_its_line_and_loses_nobody(
     tmp_path: Path, comments: list[str]
 ) -> None:
     line = 3 + 4 * comments.index('"loud')
-    path = written(tmp_path, many(comments))
     with pytest.raises(UserError, match=rf"mushra\.csv, line {line}: the quote that opens here"):
-        read_source(path)
+        read_source(written(tmp_path, many(comments)))
     source = read_source(written(tmp_path, many(comments).replace('"loud', '"loud"')))
     assert len(source.study.listeners) == len(comments)
-
-
-def test_an_open_quote_in_our_own_form(tmp_path: Path) -> None:
-    path = tidy(tmp_path, study_of(listener_with("x", 3)))
-    lines = path.read_text("utf-8").splitlines()
-    lines[4] += '"loud'
-    path.write_text("\n".join(lines), "utf-8")
-    with pytest.raises(UserError, match=r"tidy\.csv, line 5: the quote that opens here"):
-        read_source(path)
 
 
 def test_bytes_of_another_encoding_late_in_the_file(tmp_path: Path) -> None:
@@ -302,24 +254,11 @@ def test_bytes_of_another_encoding_late_in_the_file(tmp_path: Path) -> None:
     assert source.notes == ("not UTF-8, read as Windows-1252: mushra.csv, line 399",)
 
 
-def test_a_cell_longer_than_python_s_limit(tmp_path: Path) -> None:
-    source = read_source(written(tmp_path, many(["a" * 200_000, ""])))
-    assert len(source.study.ratings[1].comment) == 200_000
-
-
 def test_reserved_conditions_and_columns_in_any_case(tmp_path: Path) -> None:
     text = many(["", ""], reference="Reference").replace("anchor35", "Anchor35")
-    source = read_source(written(tmp_path, text.replace("session_uuid", " Session_UUID ")))
-    assert source.study.systems == ("C1",)
-    assert source.study.form == "mushra"
-    assert {one.id for one in source.study.listeners} == {"u-0", "u-1"}
+    study = read_source(written(tmp_path, text.replace("session_uuid", " Session_UUID "))).study
+    assert (study.systems, study.form) == (("C1",), "mushra")
+    assert {one.id for one in study.listeners} == {"u-0", "u-1"}
     path = tidy(tmp_path, study_of(listener_with("x", 1)))
     path.write_text(path.read_text("utf-8").replace(",reference,", ",REFERENCE,"), "utf-8")
     assert "REFERENCE" not in read_source(path).study.systems
-
-
-def test_columns_that_are_not_known_are_named(tmp_path: Path) -> None:
-    path = tidy(tmp_path, study_of(listener_with("x", 1)))
-    first, *rest = path.read_text("utf-8").splitlines()
-    path.write_text("\n".join([first + ",mood", *(line + ",calm" for line in rest)]), "utf-8")
-    assert "columns not known and not used: tidy.csv, mood" in read_source(path).notes

@@ -19,7 +19,8 @@ from snacbench.listening.screening import Options
 from snacbench.listening.simulate import SIMULATED_AS, Model, expected_means, simulate
 from snacbench.listening.study import Study
 from snacbench.listening.test import Form, ListeningTest
-from tests.listening.studies import numbered_test as a_test
+from snacbench.rows import ComparisonSummary
+from tests.support.studies import numbered_test as a_test
 
 MEANS = {"codec-0": 30.0, "codec-1": 45.0, "codec-2": 60.0, "codec-3": 75.0, "codec-4": 92.0}
 SYSTEMS = len(MEANS)
@@ -53,6 +54,10 @@ class Design:
         return "-".join(map(str, (self.form, self.listeners, self.items, self.pages)))
 
 
+def rows_of(found: Analysis) -> list[ComparisonSummary]:
+    return [one.row for one in found.comparisons]
+
+
 def recover(design: Design, model: Model, count: int) -> tuple[np.ndarray, ...]:
     """What many studies found: errors in points, shape (studies, systems); was it within, of means
     and of differences.
@@ -64,7 +69,7 @@ def recover(design: Design, model: Model, count: int) -> tuple[np.ndarray, ...]:
         errors.append([mean.mean - true[mean.condition] for mean in of_systems])
         held.append([mean.low <= true[mean.condition] <= mean.high for mean in of_systems])
         held_pairs.append(
-            [p.low <= true[p.first] - true[p.second] <= p.high for p in found.comparisons]
+            [p.low <= true[p.first] - true[p.second] <= p.high for p in rows_of(found)]
         )
     return np.array(errors), np.array(held), np.array(held_pairs)
 
@@ -74,7 +79,7 @@ def family_wise_error(design: Design, model: Model, count: int) -> float:
     alarms = 0
     for _, _, found in design.studies(model, count):
         assert found.comparisons
-        alarms += any(one.p_holm is not None and one.p_holm <= 0.05 for one in found.comparisons)
+        alarms += any(one.p_holm is not None and one.p_holm <= 0.05 for one in rows_of(found))
     return alarms / count
 
 
@@ -197,9 +202,7 @@ def test_power_is_what_was_promised(pages, record_property) -> None:
     )
     design, found = Design(need.listeners, 12, pages), 0
     for _, _, analysis in design.studies(model, STUDIES):
-        pair = next(
-            p for p in analysis.comparisons if (p.first, p.second) == ("codec-0", "codec-1")
-        )
+        pair = next(p for p in rows_of(analysis) if (p.first, p.second) == ("codec-0", "codec-1"))
         found += pair.p_holm is not None and pair.p_holm <= 0.05
     record_property("listeners", need.listeners)
     record_property("power found", found / STUDIES)

@@ -10,9 +10,9 @@ import pytest
 from snacbench.listening.screening import Options, answers_of, screen
 from snacbench.listening.study import Listener, Study
 from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE
-from tests.listening.studies import ab, choice_study, listener_with, study_of
+from tests.support.studies import Scores, ab, choice_study, listener_with, study_of
 
-Scores = dict[tuple[str, str], dict[str, float]]
+LOW, HIGH = "hidden reference below 90 on", "7 kHz anchor above 90 on"
 
 
 def excluded(study: Study, **options: Any) -> dict[str, list[str]]:
@@ -30,9 +30,6 @@ def good(count: int, items: int = 20) -> Scores:
 def among(count: int, items: int = 20, **bad: Any) -> Study:
     """So many good listeners, and x who is not."""
     return study_of({**good(count, items), **listener_with("x", items, **bad)})
-
-
-LOW, HIGH = "hidden reference below 90 on", "7 kHz anchor above 90 on"
 
 
 @pytest.mark.parametrize(
@@ -60,32 +57,24 @@ def test_an_anchor_that_more_than_a_quarter_find_good_says_more_of_the_item() ->
     """1 of 3 listeners is 33 %: those items are left out of the count, above and below."""
     study = among(2, high_anchors=4)
     whole, found = screen(study, Options())
-    assert found.exclusions == ()
+    assert (whole, found.exclusions) == (study, ())
     assert found.transparent_items == ("i0", "i1", "i2", "i3")
     (check,) = [c for c in found.checks if c.listener == "x"]
     assert (check.anchor_high, check.anchor_items) == (0, 16)
-    assert whole == study
 
 
-def test_without_the_rules_their_figures_are_still_there() -> None:
+def test_without_the_rules_their_figures_are_there_and_without_anchors_the_reference_counts() -> (
+    None
+):
     _, found = screen(among(3, low_references=20), Options(rules=False))
     assert found.kept == ("good0", "good1", "good2", "x")
     assert found.checks[-1].reference_low == 20
-
-
-def test_without_anchors_only_the_reference_counts() -> None:
     scores = {**good(3), **listener_with("x", 20, low_references=4)}
     for of in scores.values():
         del of[ANCHOR70], of[ANCHOR35]
     assert list(excluded(study_of(scores))) == ["x"]
-
-
-@pytest.mark.parametrize("score", [89.999, 0.0])
-def test_any_score_below_90_is_low(score: float) -> None:
-    study = study_of(
-        {("x", "i0"): {REFERENCE: score, "a": 1.0}, ("y", "i0"): {REFERENCE: 90.0, "a": 2.0}}
-    )
-    assert list(excluded(study)) == ["x"]
+    close = {("x", "i0"): {REFERENCE: 89.999, "a": 1.0}, ("y", "i0"): {REFERENCE: 90.0, "a": 2.0}}
+    assert list(excluded(study_of(close))) == ["x"]
 
 
 def planned(study: Study, pages: int) -> Study:
@@ -100,6 +89,11 @@ def test_who_left_early_is_excluded_unless_a_share_is_enough() -> None:
     assert excluded(study, least_share=0.6) == {"x": ["answered 3 of 6 pages (least: 60 %)"]}
     pairs = planned(choice_study([*ab("x", "ab"), *ab("y", "a")], "ab"), 2)
     assert excluded(pairs) == {"y": ["answered 1 of 2 pages"]}
+    # Where no plan is known the source says who finished.
+    study = study_of({**good(2), **listener_with("x", 1)})
+    listeners = (*study.listeners[:-1], Listener("x", finished=False))
+    assert excluded(replace(study, listeners=listeners)) == {"x": ["left early, after 1 page"]}
+    assert excluded(study) == {}
 
 
 def test_who_left_early_has_no_say_in_which_anchors_are_transparent() -> None:
@@ -108,29 +102,16 @@ def test_who_left_early_has_no_say_in_which_anchors_are_transparent() -> None:
     assert screen(study, Options())[1].transparent_items == ()
 
 
-def test_where_no_plan_is_known_the_source_says_who_finished() -> None:
-    study = study_of({**good(2), **listener_with("x", 1)})
-    listeners = (*study.listeners[:-1], Listener("x", finished=False))
-    assert excluded(replace(study, listeners=listeners)) == {"x": ["left early, after 1 page"]}
-    assert excluded(study) == {}
-
-
-def test_a_page_without_a_condition_is_left_out_and_named() -> None:
+def test_a_page_without_a_condition_is_left_out_and_silent_listeners_are_named_apart() -> None:
     study = among(2, 4)
     ratings = tuple(
         r for r in study.ratings if (r.listener, r.item, r.condition) != ("x", "i2", REFERENCE)
     )
-    whole, found = screen(replace(study, ratings=ratings), Options())
+    listeners = (*study.listeners, Listener("shy"))
+    whole, found = screen(replace(study, ratings=ratings, listeners=listeners), Options())
     (page,) = found.broken_pages
     assert (page.listener, page.item, page.missing) == ("x", "i2", (REFERENCE,))
     assert not [r for r in whole.ratings if (r.listener, r.item) == ("x", "i2")]
-
-
-def test_listeners_without_an_answer_are_named_apart() -> None:
-    study = study_of(good(2))
-    silent = replace(study, listeners=(*study.listeners, Listener("shy")))
-    _, found = screen(silent, Options())
-    assert found.silent == ("shy",)
-    assert found.before == ("good0", "good1")
-    kept = answers_of(silent, {"good1"})
+    assert (found.silent, found.before) == (("shy",), ("good0", "good1", "x"))
+    kept = answers_of(study, {"good1"})
     assert {r.listener for r in kept.ratings} == {one.id for one in kept.listeners} == {"good1"}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,20 +17,11 @@ from snacbench.listening.simulate import (
     true_quality,
 )
 from snacbench.listening.study import Study
-from snacbench.listening.test import ANCHOR35, REFERENCE, Form, Item, ListeningTest, System
-from tests.support.listening_server import small_test
+from snacbench.listening.test import ANCHOR35, REFERENCE, Item, System
+from tests.support.studies import numbered_test as a_test
 
 MEANS = {"codec-0": 30.0, "codec-1": 60.0, "codec-2": 95.0}
 NO_SPREAD = Spread(0, 0, 0, 0, 0, 0)
-
-
-def a_test(items: int = 6, form: Form = "mushra", **fields: object) -> ListeningTest:
-    return small_test(
-        form=form,
-        systems=tuple(System(name=f"codec-{i}", kbps=float(i)) for i in range(3)),
-        items=tuple(Item(id=f"item-{i}", clip=f"set/{i}", duration_s=8) for i in range(items)),
-        **{"training": (), **fields},
-    )
 
 
 def means_of(study: Study) -> dict[str, float]:
@@ -51,20 +41,20 @@ def test_without_any_spread_listeners_rate_the_truth() -> None:
 
 @pytest.mark.parametrize("scale_use", [0.0, 0.3])
 def test_means_converge_to_the_expected_ones_also_at_the_ends_of_the_scale(scale_use) -> None:
-    test = a_test(4)
+    test, listeners = a_test(4), 1500
     model = Model(means={**MEANS, "codec-1": 3.0}, scale_use=scale_use, reference_missed=0.2)
-    listeners = 3000
-    found = means_of(simulate(test, model, listeners))
+    study = simulate(test, model, listeners)
     expected = expected_means(test, model)
     assert expected["codec-1"] > 5  # nobody can rate below 0
     assert expected["codec-2"] < 92
-    for condition, mean in found.items():
+    for condition, mean in means_of(study).items():
         assert mean == pytest.approx(expected[condition], abs=4 * 22 / np.sqrt(listeners))
+    scores = {r.score for r in study.ratings}  # those of real sliders
+    assert scores == set(map(float, range(101)))
 
 
 def test_items_differ_but_not_the_mean_over_them() -> None:
-    test = a_test(6)
-    model = Model(means=MEANS)
+    test, model = a_test(6), Model(means=MEANS)
     quality = true_quality(test, model)
     for condition, mean in MEANS.items():
         values = [quality[item.id, condition] for item in test.items]
@@ -73,12 +63,6 @@ def test_items_differ_but_not_the_mean_over_them() -> None:
     assert true_quality(test, model) == quality
     assert true_quality(test.model_copy(update={"seed": 1}), model) != quality
     assert true_quality(a_test(1), model)["item-0", "codec-0"] == 30
-
-
-def test_scores_are_those_of_real_sliders() -> None:
-    scores = [r.score for r in simulate(a_test(), Model(means=MEANS), 20).ratings]
-    assert all(score == int(score) and 0 <= score <= 100 for score in scores)
-    assert {0.0, 100.0} <= set(scores)
 
 
 def test_everybody_rates_just_what_the_plan_deals_them() -> None:
@@ -105,47 +89,39 @@ def test_a_seed_is_a_study_and_says_that_it_is_simulated() -> None:
     assert all(listener.id.startswith("simulated-") for listener in study.listeners)
 
 
-def test_careless_listeners_are_careless_each_in_their_way() -> None:
-    study = simulate(a_test(8), Model(careless=3), 12, seed=4)
+def test_careless_listeners_and_drop_outs_are_each_so_in_their_way() -> None:
+    study = simulate(a_test(8), Model(careless=3, dropouts=2), 14, seed=4)
     manners = {one.id: one.answers[SIMULATED_AS] for one in study.listeners}
     assert Counter(manners.values()) == {
-        "honest": 9, "random": 1, "all-equal": 1, "ignores-reference": 1,
+        "honest": 11, "random": 1, "all-equal": 1, "ignores-reference": 1,
     }  # fmt: skip
-    pages = defaultdict(dict)
-    for rating in study.ratings:
-        pages[manners[rating.listener], rating.listener, rating.item][rating.condition] = (
-            rating.score
-        )
-    of = {
-        m: [page for (manner, *_), page in pages.items() if manner == m] for m in manners.values()
-    }
+    pages: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for r in study.ratings:
+        pages[r.listener][r.item][r.condition] = r.score
+    of = defaultdict(list)
+    for listener, heard in pages.items():
+        of[manners[listener]] += heard.values()
     assert all(len(set(page.values())) == 1 for page in of["all-equal"])
     assert np.mean([page[REFERENCE] for page in of["honest"]]) > 95
     for manner in ("random", "ignores-reference"):
         assert np.mean([page[REFERENCE] < 90 for page in of[manner]]) > 0.5
-    spread = np.std([page[ANCHOR35] for page in of["random"]])
-    assert spread > 15
-
-
-def test_drop_outs_stop_half_way() -> None:
-    study = simulate(a_test(6), Model(dropouts=2), 8)
+    assert np.std([page[ANCHOR35] for page in of["random"]]) > 15
     left = {one.id for one in study.listeners if not one.finished}
     assert len(left) == 2
-    pages = Counter(one for one, _ in {(r.listener, r.item) for r in study.ratings})
-    assert all(pages[one.id] == (3 if one.id in left else 6) for one in study.listeners)
+    assert all(len(heard) == (4 if one in left else 8) for one, heard in pages.items())
 
 
 def test_references_are_missed_as_often_as_asked() -> None:
-    test = a_test(8)
     model = Model(reference_missed=0.3, missed_score=50, reference_exact=0.5)
-    scores = [r.score for r in simulate(test, model, 200).ratings if r.condition == REFERENCE]
-    assert np.mean(np.array(scores) < 90) == pytest.approx(0.3, abs=0.04)
-    assert np.mean(np.array(scores) == 100) == pytest.approx(0.35, abs=0.04)
+    ratings = simulate(a_test(8), model, 200).ratings
+    scores = np.array([r.score for r in ratings if r.condition == REFERENCE])
+    assert np.mean(scores < 90) == pytest.approx(0.3, abs=0.04)
+    assert np.mean(scores == 100) == pytest.approx(0.35, abs=0.04)
 
 
 def test_preferences_follow_the_scale() -> None:
-    study = simulate(a_test(8, "ab"), Model(means=MEANS), 40)
-    wins = Counter()
+    study = simulate(a_test(8, "ab", allow_tie=True), Model(means=MEANS), 40)
+    wins: Counter[tuple[tuple[str, str], str]] = Counter()
     for choice in study.choices:
         winner = {"a": choice.a, "b": choice.b, "tie": "tie"}[choice.answer]
         wins[tuple(sorted((choice.a, choice.b))), winner] += 1
@@ -158,30 +134,23 @@ def test_preferences_follow_the_scale() -> None:
     assert "tie" not in {choice.answer for choice in never.choices}
 
 
-def right_share(study: Study, system: str) -> float:
-    asked = [c for c in study.choices if system in (c.a, c.b)]
-    return float(np.mean([{"a": c.a, "b": c.b}[c.answer] == c.x for c in asked]))
-
-
 def test_abx_is_a_guess_where_nothing_is_heard() -> None:
     means = {"codec-0": 30, "codec-1": 90, "codec-2": 100}
     model = Model(means=means, spread=NO_SPREAD, scale_use=0)
     study = simulate(a_test(8, "abx"), model, 60)
-    assert right_share(study, "codec-0") > 0.99
     # 10 points away with 10 points of detection: 63 % hear it, half of the others guess right.
-    assert right_share(study, "codec-1") == pytest.approx(1 - np.exp(-1) / 2, abs=0.05)
-    assert right_share(study, "codec-2") == pytest.approx(0.5, abs=0.06)
+    for system, share in {"codec-0": 1, "codec-1": 1 - np.exp(-1) / 2, "codec-2": 0.5}.items():
+        asked = [c for c in study.choices if system in (c.a, c.b)]
+        right = [{"a": c.a, "b": c.b}[c.answer] == c.x for c in asked]
+        assert np.mean(right) == pytest.approx(share, abs=0.01 if share == 1 else 0.06)
 
 
 @pytest.mark.parametrize("form", ["ab", "abx"])
 def test_careless_listeners_do_not_listen_to_pairs_either(form) -> None:
     study = simulate(a_test(8, form), Model(means=MEANS, careless=2), 2, seed=3)
     kinds = {one.id: one.answers[SIMULATED_AS] for one in study.listeners}
-    answers = defaultdict(Counter)
-    for choice in study.choices:
-        answers[kinds[choice.listener]][choice.answer] += 1
-    assert set(answers["all-equal"]) == {"a"}
-    assert set(answers["random"]) == {"a", "b"}
+    answers = {(kinds[choice.listener], choice.answer) for choice in study.choices}
+    assert answers == {("all-equal", "a"), ("random", "a"), ("random", "b")}
 
 
 def test_default_means_rise_with_the_rate() -> None:
@@ -204,4 +173,4 @@ def test_default_means_rise_with_the_rate() -> None:
 )
 def test_impossible_models_are_refused(model, says) -> None:
     with pytest.raises(UserError, match=says):
-        simulate(a_test(), replace(model), 4)
+        simulate(a_test(), model, 4)

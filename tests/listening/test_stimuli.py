@@ -35,7 +35,7 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import Item, Level, ListeningTest, System
 from snacbench.rows import Calibration
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.audio_run import CODECS, make_audio_run

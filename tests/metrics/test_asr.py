@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavai
 from snacbench.metrics import _asr
 from snacbench.types import Audio
 from tests.conftest import clip_at
-from tests.hosts import Host, Reply, serve, silent_address
+from tests.support.hosts import Host, Reply, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -23,9 +24,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(autouse=True)
 def _fresh() -> Iterator[None]:
-    _asr.open_recogniser.cache_clear()
+    _asr._opened.cache_clear()
     yield
-    _asr.open_recogniser.cache_clear()
+    _asr._opened.cache_clear()
 
 
 def breath(duration_s: float = 1.0) -> Audio:
@@ -46,7 +47,7 @@ def breath(duration_s: float = 1.0) -> Audio:
 )
 def test_mistakes(selector, said):
     with pytest.raises(UserError, match=said):
-        _asr.open_recogniser(selector)
+        _asr.recogniser(selector)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +58,12 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, selector, extra):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingPackage, match=rf"pip install '\.\[{extra}\]'"):
-        _asr.open_recogniser(selector.format(tmp_path))
+        _asr.recogniser(selector.format(tmp_path))
 
 
 def test_pocketsphinx_hears_the_same_whatever_it_heard_before(shared):
     pytest.importorskip("pocketsphinx")
-    found = _asr.open_recogniser("pocketsphinx")
+    found = _asr.recogniser("pocketsphinx")
     folder = shared / "audio" / "eval" / "speech"
     first = clip_at(folder / "ljspeech_0004.flac", RATE_HZ, seconds=2.5)
     other = clip_at(folder / "librivox_0890.flac", RATE_HZ, seconds=1.5)
@@ -81,7 +82,7 @@ def test_faster_whisper_reads_a_folder(shared):
     folder = Path(os.environ.get("SNACBENCH_WHISPER_DIR", inside))
     if not folder.is_dir():
         pytest.skip("no whisper model; set SNACBENCH_WHISPER_DIR")
-    recogniser = _asr.open_recogniser(f"faster-whisper:{folder}")
+    recogniser = _asr.recogniser(f"faster-whisper:{folder}")
     audio = clip_at(shared / "audio" / "eval" / "speech" / "ljspeech_0004.flac", RATE_HZ)
     text = recogniser.transcribe(audio)
     assert "immediate predecessors" in text.lower()
@@ -152,32 +153,28 @@ def small_wav2vec2(folder: Path) -> Path:
 
 
 def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monkeypatch, tmp_path):
-    published = _asr.Published("someone/wav2vec2", COMMIT)
-    monkeypatch.setitem(_asr.PUBLISHED, "wav2vec2", published)
-    publish(hub, published.repository, small_wav2vec2(tmp_path / "made"))
-    found = _asr.open_recogniser("wav2vec2")
+    monkeypatch.setattr(_asr.Wav2Vec2, "repository", "someone/wav2vec2")
+    monkeypatch.setattr(_asr.Wav2Vec2, "commit", COMMIT)
+    publish(hub, "someone/wav2vec2", small_wav2vec2(tmp_path / "made"))
+    found = _asr.recogniser("wav2vec2")
     text = found.transcribe(breath())
     assert text == found.transcribe(breath())
     assert found.revision.startswith(f"someone/wav2vec2 at {COMMIT}, transformers ")
     asked = len(hub.asked)
     monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    _asr.open_recogniser.cache_clear()
-    assert _asr.open_recogniser("wav2vec2").transcribe(breath()) == text
+    _asr._opened.cache_clear()
+    assert _asr.recogniser("wav2vec2").transcribe(breath()) == text
     assert len(hub.asked) == asked
 
 
-@pytest.mark.parametrize("kind", ["whisper-large-v3", "wav2vec2"])
-def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch, kind):
+def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", silent_address())
-    commit = _asr.PUBLISHED[kind].commit
-    with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {commit}"):
-        _asr.open_recogniser(kind)
-
-
-def test_revisions_are_commits():
-    for published in _asr.PUBLISHED.values():
-        assert len(published.commit) == 40
-        assert int(published.commit, 16)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between attempts
+    for kind in (_asr.Whisper, _asr.Wav2Vec2):
+        assert len(kind.commit) == 40
+        assert int(kind.commit, 16)
+    with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {kind.commit}"):
+        _asr.recogniser("wav2vec2")
 
 
 def small_whisper(folder: Path) -> Path:
@@ -223,10 +220,10 @@ def small_whisper(folder: Path) -> Path:
 
 
 def test_whisper_from_the_hub(hub, monkeypatch, tmp_path):
-    published = _asr.Published("someone/whisper", COMMIT)
-    monkeypatch.setitem(_asr.PUBLISHED, "whisper-large-v3", published)
-    publish(hub, published.repository, small_whisper(tmp_path / "made"))
-    found = _asr.open_recogniser("whisper-large-v3")
+    monkeypatch.setattr(_asr.Whisper, "repository", "someone/whisper")
+    monkeypatch.setattr(_asr.Whisper, "commit", COMMIT)
+    publish(hub, "someone/whisper", small_whisper(tmp_path / "made"))
+    found = _asr.recogniser("whisper-large-v3")
     text = found.transcribe(breath())
     assert text == found.transcribe(breath())
     assert "<|" not in text

@@ -1,67 +1,108 @@
-"""What every metric of the package promises, whatever it measures."""
+"""What every metric promises, and what follows from its definition: levels, delays, swaps."""
 
 from __future__ import annotations
 
+import functools
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks._peers import PEERS
 from snacbench.errors import Undefined
+from snacbench.metrics import _guards
+from snacbench.metrics.si_sdr import SI_SDR
 from snacbench.plugins import metrics
 from snacbench.types import Audio, Metric
-from tests.metrics.conftest import at_snr
+from tests.metrics.conftest import at_snr, voice
+from tools.metric_table import HEADER, rows
 
-DISCOVERED = metrics()
+ALL = metrics()
 # Those that compare words promise other things (test_wer), and DNSMOS takes seconds a call
 # whatever the duration (test_dnsmos).
 METRICS = {
     name: metric
-    for name, metric in DISCOVERED.items()
+    for name, metric in ALL.items()
     if not metric.spec.needs_transcript and not name.startswith("dnsmos")
 }
-DEFAULTS = {
-    "si_sdr",
-    "si_sdr_aligned",
-    "mel_dac7",
-    "stft_dac",
-    "visqol_audio",
-    "visqol_speech",
-    "pesq_wb",
-    "stoi",
-}
+PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+
+
+def named(*prefixes: str) -> list[str]:
+    return [name for name in METRICS if name.startswith(prefixes)]
+
+
 # Silence is at a finite distance from everything, and must not be spared.
-DISTANCES = {
-    name
-    for name in METRICS
-    if name.startswith(("mel_dac", "stft_dac", "waveform_l1")) or name in ("lsd", "mcd")
+DISTANCES = named("mel_dac", "stft_dac", "waveform_l1", "lsd", "mcd")
+# Value for equal signals and how near; None: no value.
+EQUAL: dict[str, tuple[float, float] | None] = {
+    "visqol_audio": (4.732, 1e-3),
+    "visqol_speech_exponential": (5.0, 1e-6),
+    "visqol_speech_exponential_unscaled": (4.0159, 1e-3),
+    "pesq_wb": (4.644, 1e-3),
+    "pesq_nb": (4.549, 1e-3),
+    "stoi": (1.0, 1e-9),
+    "estoi": (1.0, 1e-9),
+    **dict.fromkeys(named("si_sdr")),
+    **{name: (0.0, 0.0) for name, metric in METRICS.items() if metric.spec.better == "lower"},
 }
-# The others see neither level nor spectrum, so that noise can leave them as they are.
-LEVELLESS = ("f0_rmse_cents", "voicing_error", "bandwidth_khz")
-FALLING = {n: m for n, m in METRICS.items() if n not in LEVELLESS}
+# What a gain on the degraded signal may change, at most.
+LEVEL_FREE = {
+    "bandwidth_khz": 0.3,
+    **dict.fromkeys(named("si_sdr", "visqol"), 1e-3),
+    **dict.fromkeys(named("pesq"), 0.05),
+    **dict.fromkeys(named("stoi", "estoi"), 1e-4),
+    **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
+}
+SYMMETRIC = named("si_sdr", "mel_dac", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
+SYMMETRIC += ["f0_rmse_cents", "voicing_error"]
+DIRECTED = [name for name in METRICS if name not in SYMMETRIC]
 
 pytestmark = pytest.mark.filterwarnings("error")
-every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
+every_metric = pytest.mark.parametrize("name", METRICS)
 
 
-@pytest.fixture
-def reference(metric: Metric, make_voice) -> Audio:
-    return make_voice(metric.spec.rate_hz, duration_s=2.0)
+@functools.lru_cache(maxsize=64)
+def pair(rate_hz: int, snr_db: float = 15.0, seed: int = 0) -> tuple[Audio, Audio]:
+    x = voice(rate_hz, 1.5, seed)
+    return x, at_snr(x, snr_db, seed + 1)
 
 
-@pytest.fixture
-def degraded(reference: Audio, add_noise) -> Audio:
-    return add_noise(reference, 20)
+def noisy(name: str) -> tuple[Audio, Audio]:
+    return pair(METRICS[name].spec.rate_hz)
 
 
-def zeros_like(audio: Audio) -> Audio:
-    return Audio(np.zeros_like(audio.samples), audio.rate_hz)
+def with_a_gap(name: str) -> tuple[Audio, Audio]:
+    """Speech that one signal has and the other lacks, with little noise."""
+    x, y = pair(METRICS[name].spec.rate_hz, 25.0)
+    samples = y.samples.copy()
+    samples[:, round(0.3 * x.rate_hz) : round(0.75 * x.rate_hz)] = 0
+    return x, Audio(samples, x.rate_hz)
+
+
+def scored(name: str, x: Audio, y: Audio) -> float:
+    return METRICS[name](reference=x, degraded=y)
+
+
+def scaled(audio: Audio, gain: float) -> Audio:
+    return Audio(np.float32(gain) * audio.samples, audio.rate_hz)
+
+
+def moved(audio: Audio, num_samples: int) -> Audio:
+    return Audio(np.roll(audio.samples, num_samples, axis=1), audio.rate_hz)
+
+
+# -------------------------------------------------------------------------------- the whole set
 
 
 def test_default_metrics():
-    assert {name for name, metric in DISCOVERED.items() if metric.spec.default} == DEFAULTS
+    assert {name for name, metric in ALL.items() if metric.spec.default} == {
+        "si_sdr", "si_sdr_aligned", "mel_dac7", "stft_dac", "visqol_audio", "visqol_speech",
+        "pesq_wb", "stoi",
+    }  # fmt: skip
 
 
 def test_importing_metrics_loads_nothing_heavy():
@@ -79,110 +120,175 @@ def test_importing_metrics_loads_nothing_heavy():
     assert run.stdout.strip() == "[]"
 
 
-@every_metric
-def test_scores_lie_within_the_range_of_the_spec(metric, reference, degraded):
-    low, high = metric.spec.range
-    assert low <= metric(reference=reference, degraded=degraded) <= high
+def test_the_page_has_the_table_of_the_specs_and_a_section_for_every_metric():
+    lines = PAGE.splitlines()
+    start, expected = lines.index(HEADER[0]), list(rows())
+    assert lines[start : start + len(expected)] == expected, "run python -m tools.metric_table"
+    assert not lines[start + len(expected)].startswith("|")
+    headings = " ".join(line for line in lines if line.startswith("## "))
+    for name in ALL:
+        parts = name.split("_")
+        stems = ["_".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        assert any(f"`{stem}" in headings for stem in stems), name
 
 
-@pytest.mark.parametrize("metric", FALLING.values(), ids=FALLING)
-def test_quality_falls_at_every_step_of_a_falling_snr(metric, make_voice, add_noise):
-    reference = make_voice(metric.spec.rate_hz, duration_s=3.0)
-    score = metric.prepare(reference)
-    scores = [score(degraded=add_noise(reference, snr_db)) for snr_db in (40, 30, 20, 10, 0)]
-    sign = 1 if metric.spec.better == "higher" else -1
-    assert all(np.diff(scores) * sign < 0), scores
-
-
-@every_metric
-def test_a_prepared_reference_can_be_used_again(metric, reference, degraded, add_noise):
-    score = metric.prepare(reference)
-    first = score(degraded=degraded)
-    score(degraded=add_noise(reference, 0))
-    assert score(degraded=degraded) == first == metric(reference=reference, degraded=degraded)
-
-
-@every_metric
-def test_names_what_computed_it(metric):
+@pytest.mark.parametrize("metric", ALL.values(), ids=ALL)
+def test_names_what_computed_it(metric, monkeypatch):
+    monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
     assert all(version != "not installed" for version in metric.versions().values())
     assert metric.spec.citation
 
 
+def test_versions_say_when_a_package_is_missing():
+    versions = _guards.versions_of("numpy", "no-such-package-at-all", mapper="lattice")()
+    assert versions == {
+        "numpy": np.__version__,
+        "no-such-package-at-all": "not installed",
+        "mapper": "lattice",
+    }
+
+
+# ------------------------------------------------------------------------------- one by one
+
+
 @every_metric
-def test_wrong_rate(metric, reference, degraded):
-    halved = Audio(reference.samples, metric.spec.rate_hz // 2)
+def test_a_score_is_in_range_and_the_same_from_a_reference_used_again(name):
+    x, y = noisy(name)
+    low, high = METRICS[name].spec.range
+    score = METRICS[name].prepare(x)
+    first = score(degraded=y)
+    score(degraded=at_snr(x, 0))
+    assert score(degraded=y) == first == scored(name, x, y)
+    assert low <= first <= high
+
+
+@every_metric
+def test_signals_that_do_not_fit(name):
+    metric, (x, y) = METRICS[name], noisy(name)
+    slow_x, slow_y = (Audio(a.samples, a.rate_hz // 2) for a in (x, y))
+    stereo = Audio(np.repeat(y.samples, 2, axis=0), y.rate_hz)
+    shorter = Audio(y.samples[:, :-100], y.rate_hz)
     with pytest.raises(Undefined, match=r"reference is at \d+ Hz, .* is defined at \d+ Hz"):
-        metric.prepare(halved)
+        metric.prepare(slow_x)
     with pytest.raises(Undefined, match="degraded signal is at"):
-        metric(reference=reference, degraded=Audio(degraded.samples, metric.spec.rate_hz // 2))
-
-
-@every_metric
-def test_wrong_channels(metric, reference, degraded):
-    stereo = Audio(np.repeat(degraded.samples, 2, axis=0), degraded.rate_hz)
+        scored(name, x, slow_y)
     with pytest.raises(Undefined, match="degraded signal has 2 channels, the reference has 1"):
-        metric(reference=reference, degraded=stereo)
+        scored(name, x, stereo)
     if metric.spec.mono:
         with pytest.raises(Undefined, match=r"reference has 2 channels, .* is defined on 1"):
             metric.prepare(stereo)
-
-
-@every_metric
-def test_unequal_lengths(metric, reference, degraded):
-    shorter = Audio(degraded.samples[:, :-100], degraded.rate_hz)
     if metric.spec.any_length:
-        assert math.isfinite(metric(reference=reference, degraded=shorter))
+        assert math.isfinite(scored(name, x, shorter))
     else:
         with pytest.raises(Undefined, match=r"lasts [\d.]+ s .*, the reference [\d.]+ s"):
-            metric(reference=reference, degraded=shorter)
+            scored(name, x, shorter)
 
 
 @every_metric
-def test_silent_reference(metric, reference, degraded):
+def test_silence(name):
+    x, y = noisy(name)
     for level in (0.0, 0.25):
-        constant = Audio(np.full_like(reference.samples, level), reference.rate_hz)
         with pytest.raises(Undefined, match="reference is silent: all"):
-            metric(reference=constant, degraded=degraded)
-
-
-@every_metric
-def test_silent_degraded_signal(metric, reference):
-    silence = zeros_like(reference)
-    if metric.spec.name in DISTANCES:
-        slight = at_snr(reference, 30)
-        found = metric(reference=reference, degraded=silence)
-        assert metric(reference=reference, degraded=slight) < found < math.inf
+            scored(name, Audio(np.full_like(x.samples, level), x.rate_hz), y)
+    silence = Audio(np.zeros_like(x.samples), x.rate_hz)
+    if name in DISTANCES:
+        assert scored(name, x, at_snr(x, 30)) < scored(name, x, silence) < math.inf
     else:
         with pytest.raises(Undefined, match="degraded signal is silent: all"):
-            metric(reference=reference, degraded=silence)
-
-
-def value_or_reason(metric: Metric, reference: Audio, degraded: Audio) -> float | str:
-    try:
-        return metric(reference=reference, degraded=degraded)
-    except Undefined as reason:
-        return str(reason)
+            scored(name, x, silence)
 
 
 @every_metric
-def test_short_signals_have_a_finite_score_or_none(metric):
-    rate_hz = metric.spec.rate_hz
-    for num_samples in (1, 10, 100, 1000):
-        rng = np.random.default_rng(num_samples)
-        x, y = rng.standard_normal((2, 1, num_samples)).astype(np.float32) * 0.1
-        outcome = value_or_reason(metric, Audio(x, rate_hz), Audio(y, rate_hz))
-        if isinstance(outcome, str):
-            assert "short" in outcome or "silent" in outcome, num_samples
-        else:
-            assert math.isfinite(outcome), num_samples
+def test_short_signals_and_extreme_levels_have_a_finite_score_or_none(name):
+    def outcome(x: np.ndarray, y: np.ndarray) -> str:
+        signals = (Audio(s.astype(np.float32), METRICS[name].spec.rate_hz) for s in (x, y))
+        try:
+            assert math.isfinite(scored(name, *signals))
+        except Undefined as reason:
+            return str(reason)
+        return ""
 
-
-@every_metric
-def test_extreme_levels_have_a_finite_score_or_none(metric, reference):
     rng = np.random.default_rng(5)
-    noise = rng.standard_normal(reference.samples.shape)
+    for num_samples in (1, 10, 100, 1000):
+        reason = outcome(*rng.standard_normal((2, 1, num_samples)) * 0.1)
+        assert not reason or "short" in reason or "silent" in reason, num_samples
+    x, _ = noisy(name)
+    noise = rng.standard_normal(x.samples.shape)
     for scale in (1e-38, 1e-10, 1e15):
-        extreme = Audio((scale * noise).astype(np.float32), reference.rate_hz)
-        for x, y in ((reference, extreme), (extreme, reference), (extreme, extreme)):
-            outcome = value_or_reason(metric, x, y)
-            assert isinstance(outcome, str) or math.isfinite(outcome), scale
+        for both in ((x.samples, scale * noise), (scale * noise, x.samples), (scale * noise,) * 2):
+            outcome(*both)
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_equal_signals(name):
+    x, _ = noisy(name)
+    y = Audio(x.samples.copy(), x.rate_hz)
+    match EQUAL[name]:
+        case None:
+            with pytest.raises(Undefined, match="SI-SDR is infinite"):
+                scored(name, x, y)
+        case value, within:
+            assert scored(name, x, y) == pytest.approx(value, abs=within)
+
+
+def test_which_metrics_have_no_fixed_score_of_equal_signals():
+    assert METRICS.keys() - EQUAL.keys() == {"visqol_speech", "bandwidth_khz"}
+
+
+@every_metric
+def test_which_metrics_hear_the_level(name):
+    x, y = noisy(name)
+    changes = [abs(scored(name, x, scaled(y, gain)) - scored(name, x, y)) for gain in (0.25, 2.0)]
+    if name in LEVEL_FREE:
+        assert max(changes) <= LEVEL_FREE[name]
+    else:
+        assert min(changes) > 1e-3
+
+
+@pytest.mark.parametrize("name", named("visqol", "pesq"))
+def test_those_that_take_a_delay_away_hardly_hear_it(name):
+    x, y = noisy(name)
+    for delay_ms in (1, 30):
+        late = moved(y, delay_ms * y.rate_hz // 1000)
+        assert scored(name, x, late) == pytest.approx(scored(name, x, y), abs=0.3)
+
+
+@pytest.mark.parametrize("name", ["si_sdr", "waveform_l1", "stoi", "estoi", "voicing_error"])
+def test_a_delay_is_heard(name):
+    x, _ = noisy(name)
+    sign = 1 if METRICS[name].spec.better == "higher" else -1
+    later = scored(name, x, moved(x, 50 * x.rate_hz // 1000))
+    assert sign * (scored(name, x, moved(x, 1)) - later) > 0.01
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_swapping_changes_nothing(name):
+    x, y = noisy(name)
+    assert scored(name, y, x) == pytest.approx(scored(name, x, y), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", DIRECTED)
+def test_swapping_changes_the_score_and_the_reference_implementation_tells_which_is_which(name):
+    x, y = with_a_gap(name)
+    ours = scored(name, x, y)
+    assert abs(scored(name, y, x) - ours) > 0.05
+    if name in PEERS:
+        assert ours == pytest.approx(PEERS[name](x, y), abs=1e-4)
+        assert abs(ours - PEERS[name](y, x)) > 0.05
+
+
+def test_signals_are_passed_by_name():
+    metric: Metric = METRICS["si_sdr"]
+    with pytest.raises(TypeError, match="positional argument"):
+        metric(*noisy("si_sdr"))  # type: ignore[misc]
+
+
+def test_checks_that_few_metrics_reach():
+    audio = Audio(np.array([[0.1, 0.2], [0.3, 0.3]], np.float32), 44_100)
+    with pytest.raises(Undefined, match=r"silent in channel 1: all 2 samples are 0\.3"):
+        METRICS["si_sdr"].prepare(audio)
+    x, y = noisy("si_sdr")
+    for value in (math.nan, math.inf):
+        broken = _guards.guarded(SI_SDR, lambda _, value=value: lambda _: value)
+        with pytest.raises(Undefined, match="si_sdr came out as"):
+            broken(reference=x, degraded=y)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from snacbench.plots._curves import side_by_side
+from snacbench.plots._against import side_by_side
 from snacbench.plots._data import PlotData
 from snacbench.plots._labels import RATE_LABELS
+from snacbench.tables.side_by_side import Entry, Span
 from tests.plots.conftest import Draw
 from tests.support.plots import (
     ANCHOR,
@@ -58,7 +59,7 @@ def test_every_point_is_its_mean_and_every_bar_its_interval(draw: Draw) -> None:
     expected = {}
     for one in (*OPUS, *DAC, *SNAC, *CUT):
         mean = data.intervals("si_sdr", "all")[one.name]
-        expected[data.fact(one.name, "all", "actual_kbps"), mean.mean] = (mean.low, mean.high)
+        expected[data.rate(one.name, "all", "actual").value, mean.mean] = (mean.low, mean.high)
     assert found.keys() == expected.keys()
     for place, ends in found.items():
         assert ends == pytest.approx(expected[place])
@@ -68,7 +69,7 @@ def test_every_point_is_its_mean_and_every_bar_its_interval(draw: Draw) -> None:
 def test_the_rate_asked_for_is_the_axis(
     draw: Draw, rate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PlotData, "fact", lambda *of: 1.5 if of[3] == f"{rate}_kbps" else None)
+    monkeypatch.setattr(Entry, "record", lambda *_: {f"{rate}_kbps": 1.5})
     figure = draw("quality-rate", run_rows(DAC[:1]), rate=rate)
     assert [x for x, _ in marks(figure.axes[0])] == [1.5]
     assert figure.axes[0].get_xscale() == "log"
@@ -204,8 +205,7 @@ def test_one_clip_has_no_bars(draw: Draw) -> None:
 def test_a_rate_that_is_a_range_is_a_band_across(
     draw: Draw, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends = {"entropy_low_kbps": 1.6, "entropy_high_kbps": 2.5}
-    monkeypatch.setattr(PlotData, "fact", lambda _, __, ___, column: ends.get(column))
+    monkeypatch.setattr(Entry, "record", lambda *_: {"entropy_kbps": Span(None, 1.6, 2.5)})
     figure = draw(name, run_rows(DAC[:1]), rate="entropy")
     for axes in figure.axes:
         assert bands(axes) == [[1.6, 2.5]]

@@ -130,8 +130,8 @@ def test_codecs_without_a_value_are_absent() -> None:
     data = PlotData([run_rows(OPUS, without=[("opus@8kbps", "si_sdr")])])
     assert set(data.intervals("si_sdr", "all")) == {"opus@14kbps", "opus@24kbps"}
     assert data.differences("si_sdr", "all", "opus@8kbps") == []
-    assert data.fact("opus@8kbps", "all", "entropy_kbps") is None
-    assert data.fact("opus@8kbps", "all", "actual_kbps") == pytest.approx(8.16)
+    assert data.rate("opus@8kbps", "all", "entropy") is None
+    assert data.rate("opus@8kbps", "all", "actual").value == pytest.approx(8.16)
 
 
 @pytest.mark.parametrize(

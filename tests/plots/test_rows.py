@@ -12,7 +12,7 @@ import pytest
 from snacbench.plots._data import PlotData
 from snacbench.plots.differences import marks
 from snacbench.rows import CodedBytes, CodeHistogram
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.plots.conftest import Draw
 from tests.support.plots import (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.report.build import build_report
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.reports import run_with_audio
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from snacbench.report.build import Beside, write_page
-from snacbench.report.players import Preview
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from tests.support.plots import OPUS, SI_SDR, run_rows, spec
 from tests.support.reports import EVIL
 
@@ -73,6 +72,10 @@ def column(opened: Any, index: int) -> list[str]:
     return list(cells.all_inner_texts())
 
 
+def playing(opened: Any, what: str) -> Any:
+    return opened.evaluate(f"snacbench.players.player.{what}")
+
+
 def test_a_name_that_is_a_script_is_shown_as_it_is_and_loaded_when_opened(
     opened: Any, requests: list[str]
 ) -> None:
@@ -86,28 +89,17 @@ def test_a_name_that_is_a_script_is_shown_as_it_is_and_loaded_when_opened(
     assert scripts() == 1
 
 
-def test_signals_are_sample_for_sample_in_step(opened: Any) -> None:
+def test_signals_are_in_step_and_switching_between_equal_ones_cannot_be_heard(opened: Any) -> None:
     open_clip(opened, "set/b")
-    lengths = opened.evaluate("snacbench.players.player.buffers.map((b) => b.length)")
-    assert lengths == [96_000] * 4
-    largest_difference = opened.evaluate(
-        """() => {
-          const [x, y] = snacbench.players.player.buffers.map((b) => b.getChannelData(0));
-          return x.reduce((most, value, i) => Math.max(most, Math.abs(value - y[i])), 0);
-        }"""
-    )
-    assert largest_difference < 1e-6
-
-
-def test_switching_between_equal_signals_cannot_be_heard(opened: Any) -> None:
-    open_clip(opened, "set/b")
+    assert playing(opened, "buffers.map((b) => b.length)") == [96_000] * 4
+    x, y = playing(opened, "buffers.slice(0, 2).map((b) => [...b.getChannelData(0)])")
+    assert np.abs(np.subtract(x, y)).max() < 1e-6
     switches = [[0.2, 1], [0.4, 0], [0.404, 1], [0.6, 0]]  # the third within a crossfade
-    heard = np.array(opened.evaluate(RENDER, [0, switches]))
-    playing = heard[2000:]
+    heard = np.array(opened.evaluate(RENDER, [0, switches]))[2000:]
     # A sine obeys x[n+1] = 2 cos(w) x[n] - x[n-1]: a gap, a click or a jump in time does not.
-    error = playing[2:] - 2 * np.cos(2 * np.pi * 440 / 48_000) * playing[1:-1] + playing[:-2]
+    error = heard[2:] - 2 * np.cos(2 * np.pi * 440 / 48_000) * heard[1:-1] + heard[:-2]
     assert np.abs(error).max() < 1e-5
-    assert np.abs(playing[-480:]).max() == pytest.approx(0.4, rel=1e-3)
+    assert np.abs(heard[-480:]).max() == pytest.approx(0.4, rel=1e-3)
 
 
 def test_after_a_switch_the_other_signal_sounds_at_the_same_place(opened: Any) -> None:
@@ -121,22 +113,17 @@ def test_after_a_switch_the_other_signal_sounds_at_the_same_place(opened: Any) -
         assert np.abs(heard[inside] - expected).max() < 1e-3
 
 
-def test_keys_switch_seek_and_step(opened: Any) -> None:
+def test_keys_switch_seek_and_step_and_rates_of_a_model_are_a_ladder(opened: Any) -> None:
     open_clip(opened, "set/b")
-    active = "snacbench.players.player.active"
     for key, expected in (("1", 1), ("0", 0), ("r", 1), ("ArrowDown", 3), ("ArrowUp", 1)):
         opened.keyboard.press(key)
-        assert opened.evaluate(active) == expected, key
+        assert playing(opened, "active") == expected, key
     opened.keyboard.press("ArrowRight")
-    assert opened.evaluate("snacbench.players.player.position") == pytest.approx(1.0)
+    assert playing(opened, "position") == pytest.approx(1.0)
     opened.keyboard.press("ArrowLeft")
-    assert opened.evaluate("snacbench.players.player.position") == 0
+    assert playing(opened, "position") == 0
     chosen = opened.locator('.signal[aria-pressed="true"]')
     assert chosen.get_attribute("aria-label").startswith("same")
-
-
-def test_rates_of_a_model_are_a_ladder_and_demonstrations_marked(opened: Any) -> None:
-    open_clip(opened, "set/b")
     ladder = opened.locator('.model[aria-label="ladder (demo)"] .signal b')
     assert ladder.all_inner_texts() == ["1kbps", "2kbps"]
     ladder.first.click()
@@ -153,10 +140,10 @@ def test_a_part_is_looped_by_dragging(opened: Any) -> None:
     opened.mouse.down()
     opened.mouse.move(box["x"] + 0.5 * box["width"], middle)
     opened.mouse.up()
-    assert opened.evaluate("snacbench.players.player.bounds") == pytest.approx([0.5, 1.0], abs=0.03)
+    assert playing(opened, "bounds") == pytest.approx([0.5, 1.0], abs=0.03)
     opened.locator(".play").click()
     opened.wait_for_timeout(900)
-    assert 0.45 < opened.evaluate("snacbench.players.player.position") < 1.05
+    assert 0.45 < playing(opened, "position") < 1.05
 
 
 def test_scores_sort_both_ways_and_filter(opened: Any) -> None:
@@ -177,21 +164,18 @@ def test_scores_sort_both_ways_and_filter(opened: Any) -> None:
     assert opened.locator("#score-table thead th").count() == 5
 
 
-def test_best_and_worst_clips_lead_to_their_players(opened: Any) -> None:
+def test_clips_are_found_as_best_and_worst_by_name_and_by_domain(opened: Any) -> None:
     row = opened.locator("#extremes-body tr", has_text="ladder@1kbps")
     assert row.locator("td").first.locator("b").all_inner_texts() == ["20.00", "21.00", "22.00"]
     opened.locator("#extremes-metric").select_option("1")
     assert row.locator("td").first.locator("b").all_inner_texts() == ["4.00", "3.00", "2.00"]
     row.locator(".jump", has_text="set/b").first.click()
     opened.wait_for_selector(".clip.open .signal")
-    assert opened.evaluate("snacbench.players.player.active") == 3
-
-
-def test_clips_are_found_by_name_and_domain_and_what_failed_has_no_player(opened: Any) -> None:
+    assert playing(opened, "active") == 3
     opened.locator("#clip-domain").select_option("music")
     assert opened.locator(".clip:visible").count() == 1
     open_clip(opened, "set/c")
-    assert opened.locator(".signal:disabled").count() == 1
+    assert opened.locator(".signal:disabled").count() == 1  # what failed has no player
     opened.locator("#clip-search").fill("nothing like it")
     assert opened.locator("#no-clip").is_visible()
 
@@ -201,13 +185,11 @@ def test_the_summary_fits_a_window_of_1280_pixels(chromium: Any, tmp_path: Path)
     metrics = [replace(SI_SDR, name=f"visqol_audio_{i}", unit="MOS-LQO") for i in range(16)]
     demo = spec("encodec-mini", 1.5, "encodec", demonstration=True)
     rows = run_rows([demo, *OPUS], metrics=metrics)
-    folder = RunFolder.create(tmp_path / "run", rows.run, [])
-    write_page(folder, rows, tmp_path, Beside([], [], Preview(False, 9.0), []))
+    write_page(RunFolder.create(tmp_path / "run", rows.run, []), rows, tmp_path, Beside())
     opened = chromium.new_page(viewport={"width": 1280, "height": 800})
     opened.goto((tmp_path / "index.html").as_uri())
     boxes = "[...document.querySelectorAll('#summary .scroll')]"
-    widths = f"{boxes}.map((e) => [e.scrollWidth, e.clientWidth])"
-    found = opened.evaluate(widths)
+    found = opened.evaluate(f"{boxes}.map((e) => [e.scrollWidth, e.clientWidth])")
     opened.close()
     assert len(found) >= 3
     assert all(scroll <= client for scroll, client in found)

@@ -7,47 +7,41 @@ import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from snacbench.cli.main import cli
+from snacbench.cli.verbs import cli
 from snacbench.errors import StoreError
 from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.support.plots import MEL, OPUS, run_rows
 from tests.support.reports import EVIL, IDS, TONES_HZ
 
 
-def data_of(index: Path) -> Any:
-    text = (index.parent / "data.js").read_text("utf-8")
-    return json.loads(text.removeprefix("snacbench.data(").removesuffix(");\n"))
-
-
-def test_the_folder_is_whole_and_refers_to_nothing_outside(page: Path) -> None:
+def test_the_folder_is_whole_and_refers_to_nothing_outside_and_names_are_escaped(
+    page: Path,
+) -> None:
     html = page.read_text("utf-8")
     references = re.findall(r'(?:src|href)="([^"#][^"]*)"', html)
     assert references
     for reference in references:
         assert reference == "data:," or (page.parent / reference).is_file(), reference
-
-
-def test_every_name_is_escaped(page: Path) -> None:
-    html = page.read_text("utf-8")
     for raw in ("<script>alert", "<img src=x", "it <broke>", "<odd>"):
         assert raw not in html
     for escaped in ("&lt;script&gt;alert(1)", "it &lt;broke&gt;", "1 of 3 clips is &lt;odd&gt;."):
         assert escaped in html
 
 
-def test_every_score_is_there(page: Path) -> None:
-    data = data_of(page)
-    assert [clip["id"] for clip in data["clips"]] == list(IDS)
-    assert [clip["media"] for clip in data["clips"]] == [0, 1, 2]
+def test_every_score_is_there_with_five_digits(page: Path) -> None:
+    text = (page.parent / "data.js").read_text("utf-8")
+    data = json.loads(text.removeprefix("snacbench.data(").removesuffix(");\n"))
+    assert {clip["id"]: clip["media"] for clip in data["clips"]} == {
+        id_: i for i, id_ in enumerate(IDS)
+    }
     rows = data["rows"]
     found = {
         (IDS[clip], list(TONES_HZ)[codec]): (ok, up, down)
@@ -55,27 +49,16 @@ def test_every_score_is_there(page: Path) -> None:
             rows["clip"], rows["codec"], rows["ok"], *rows["scores"], strict=True
         )
     }
+    assert len(found) == 9
     assert found[EVIL, "ladder@1kbps"] == (1, 20.0, 4.0)
     assert found["set/b", "same"] == (1, 1.0, "undefined")
     assert found["set/c", "same"] == (0, None, None)
     assert data["media"][2]["audio"] == [True, False, True, True]
-
-
-def test_scores_keep_five_digits_and_are_json() -> None:
-    rows = run_rows(OPUS[:1], clips=6)
+    odd = run_rows(OPUS[:1], clips=6)
     values = [123456.7, -0.000123456, 0.0, np.inf, np.nan, 1e-300]
-    rows.codecs[0].scores["si_sdr"]["value"] = values
-    data = json.loads(json.dumps(score_data(rows, {}), allow_nan=False))
+    odd.codecs[0].scores["si_sdr"]["value"] = values
+    data = json.loads(json.dumps(score_data(odd, {}), allow_nan=False))
     assert data["rows"]["scores"][0] == [123460.0, -0.00012346, 0.0, None, None, 1e-300]
-
-
-def test_clips_without_players_keep_their_scores(run_folder: RunFolder, tmp_path: Path) -> None:
-    made = build_report(run_folder, tmp_path / "small", clips=1)
-    data = data_of(made.index)
-    assert made.num_clips == 1
-    assert sum(clip["media"] is not None for clip in data["clips"]) == 1
-    assert len(data["rows"]["clip"]) == 9
-    assert "1 of 3" in made.index.read_text("utf-8")
 
 
 def test_an_older_report_is_replaced_and_nothing_else(
@@ -84,7 +67,9 @@ def test_an_older_report_is_replaced_and_nothing_else(
     """The first has players; the second is of a copy without decoded audio and has none."""
     target, copy = tmp_path / "report", tmp_path / "copy"
     shutil.copytree(run_folder.path, copy, ignore=shutil.ignore_patterns("decoded"))
-    build_report(run_folder, target, clips=1)
+    made = build_report(run_folder, target, clips=1)
+    assert made.num_clips == 1
+    assert "1 of 3" in made.index.read_text("utf-8")
     assert (target / "media" / "0.js").exists()
     assert build_report(RunFolder.open(copy), target).num_clips == 0
     assert not (target / "media" / "0.js").exists()
@@ -93,12 +78,13 @@ def test_an_older_report_is_replaced_and_nothing_else(
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("years of work")
-    with pytest.raises(StoreError, match=r"other is not empty and holds no report; choose"):
-        build_report(run_folder, other)
-    with pytest.raises(StoreError, match=r"thesis.tex is a file; choose a folder"):
-        build_report(run_folder, other / "thesis.tex")
-    with pytest.raises(StoreError, match="cannot write the report to"):
-        build_report(run_folder, other / "thesis.tex" / "below")
+    for place, message in {
+        other: r"other is not empty and holds no report; choose",
+        other / "thesis.tex": r"thesis.tex is a file; choose a folder",
+        other / "thesis.tex" / "below": "cannot write the report to",
+    }.items():
+        with pytest.raises(StoreError, match=message):
+            build_report(run_folder, place)
 
 
 def test_the_worst_clips_are_among_the_chosen_and_domains_share_the_rest(
@@ -124,23 +110,19 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder: RunFold
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
     assert "up ↑" in quality
     assert "down ↓" in quality
-
-
-def test_many_metrics_are_tables_of_about_equal_width() -> None:
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
     ((_, html), *_) = summary_tables(run_rows(OPUS, metrics=metrics))
     tables = re.findall(r"<thead>.*?</thead>", html)
-    assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]
+    assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]  # about equal widths
 
 
-def test_rows_without_a_number_are_counted_by_reason(run_folder: RunFolder) -> None:
+def test_rows_without_a_number_and_what_lies_outside_a_metrics_domain_are_told(
+    run_folder: RunFolder,
+) -> None:
     failed, undefined = troubles(run_folder)
     assert (failed.count, failed.status, failed.what) == (1, "failed", "coding with same")
     assert (failed.reason, failed.example) == ("it <broke>", "set/c")
     assert (undefined.status, undefined.reason) == ("undefined", "silent")
-
-
-def test_notes_name_what_lies_outside_a_metrics_domain(run_folder: RunFolder) -> None:
     rows = RunRows.load(run_folder)
     assert not any("visqol_audio" in note for note in notes(rows))
     rows.codecs[1].scores["visqol_audio"] = rows.codecs[1].scores["up"]

@@ -11,25 +11,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from snacbench.audio.io import read
 from snacbench.bitstream.container import read as read_codes
 from snacbench.errors import StoreError
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rows import Coded
 from snacbench.runner import coding
 from snacbench.runner.coding import CodingJob, code_clips, row_seed
-from snacbench.runner.loading import (
-    MAX_BATCH,
-    BatchLimit,
-    CudaMemory,
-    DeviceMemory,
-    is_out_of_memory,
+from snacbench.runner.loading import MAX_BATCH, is_out_of_memory
+from snacbench.runner.signal_rules import Rules
+from snacbench.types import Clip, Encoded
+from tests.support.failing_codecs import (
+    SPEC,
+    TOY,
+    BatchingToy,
+    Sender,
+    loaded_toy,
+    make_clip,
 )
-from snacbench.types import Audio, Clip, Encoded
-from tests.runner.toys import SPEC, TOY, BatchingToy, FakeMemory, loaded_toy, make_clip
 
 torch = pytest.importorskip("torch")
 
@@ -38,12 +37,11 @@ torch = pytest.importorskip("torch")
 def coded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """``coded(codec, clips)``: the rows by clip, once the codec is warm."""
 
-    def of(codec: Any, clips: Sequence[Clip], batch: int | None = 8, **job: Any) -> dict[str, Any]:
-        loaded = loaded_toy(codec, FakeMemory())
-        loaded.warm = not job.pop("cold", False)
+    def of(codec: Any, clips: Sequence[Clip], batch: int | None = 8, **how: Any) -> dict[str, Any]:
+        loaded = loaded_toy(codec)
         monkeypatch.setattr(coding, "load", lambda planned: loaded)
-        planned = replace(TOY, spec=codec.spec)
-        made = CodingJob(planned, tuple(clips), "mono", 0, tmp_path / "run", batch, **job)
+        planned, rules = replace(TOY, spec=codec.spec), Rules("mono", **how)
+        made = CodingJob(planned, tuple(clips), rules, tmp_path / "run", batch)
         return {row.clip: row for row, _ in code_clips(made)}
 
     return of
@@ -53,16 +51,12 @@ def clips_of(folder: Path, count: int, num_samples: int = 3000) -> list[Clip]:
     return [make_clip(folder, f"c{i}", num_samples) for i in range(count)]
 
 
-@given(st.integers(), st.text(), st.text())
-def test_seeds_fit_63_bits_and_repeat(run_seed: int, codec: str, clip: str) -> None:
-    seed = row_seed(run_seed, codec=codec, clip=clip)
-    assert 0 <= seed < 2**63
-    assert seed == row_seed(run_seed, codec=codec, clip=clip)
-
-
-def test_every_part_of_a_seed_matters() -> None:
-    parts = [(r, c, k) for r in (0, 1) for c in ("a", "ab") for k in ("b", "bc", "")]
-    assert len({row_seed(run, codec=codec, clip=clip) for run, codec, clip in parts}) == 12
+def test_seeds_fit_63_bits_and_every_part_matters() -> None:
+    parts = [(r, c, k) for r in (0, -1) for c in ("a", "ab") for k in ("b", "bc", "")]
+    seeds = {row_seed(run, codec=codec, clip=clip) for run, codec, clip in parts}
+    assert len(seeds) == 12
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    assert row_seed(0, codec="toy", clip="a") == 7661724623058227817
 
 
 def test_clips_of_one_padded_length_go_together_and_others_do_not(
@@ -81,7 +75,7 @@ def test_clips_of_one_padded_length_go_together_and_others_do_not(
 
 @pytest.mark.parametrize(
     ("count", "batch", "most", "batches"),
-    [(7, 3, 99, [3, 3, 1]), (12, 8, 2, [2] * 6), (3, 1, 99, [1, 1, 1]), (3, 2, 99, [2, 1])],
+    [(7, 3, 99, [3, 3, 1]), (12, 8, 2, [2] * 6), (3, 1, 99, [1, 1, 1])],
 )
 def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     coded: Any, tmp_path: Path, count: int, batch: int, most: int, batches: list[int]
@@ -92,22 +86,13 @@ def test_a_batch_is_as_large_as_asked_and_halved_where_it_does_not_fit(
     assert toy.batches == batches
 
 
-def test_codecs_without_batches_go_one_by_one(coded: Any, tmp_path: Path) -> None:
-    toy = BatchingToy()
-
-    class Plain:
-        spec, encode, decode = toy.spec, toy.encode, toy.decode
-
-    rows = coded(Plain(), clips_of(tmp_path, 3), None)
-    assert [row.batch for row in rows.values()] == toy.batches == [1, 1, 1]
-
-
-def test_the_first_clip_warms_up_and_tells_how_much_memory_a_sample_takes(
+def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(
     coded: Any, tmp_path: Path
 ) -> None:
-    toy = BatchingToy()
-    coded(toy, clips_of(tmp_path, 3, 20_000), cold=True)
-    assert toy.batches == [1, 3]
+    toy, clips = BatchingToy(most=20), clips_of(tmp_path, 40, 1_000)
+    assert {row.status for row in coded(toy, clips, None).values()} == {"ok"}
+    assert toy.batches == [16, 16, 8]
+    assert [row.batch for row in coded(Sender(), clips[:3], None).values()] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("batch", [1, 8])
@@ -117,26 +102,13 @@ def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(
     clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]
     rows = coded(BatchingToy(), clips, batch)
     assert [rows[c.id].status for c in clips] == ["ok"] * 3 + ["failed"] + ["ok"] * 2
-    assert re.fullmatch(r"RuntimeError: poisoned \(toys\.py:\d+\)", rows["set/c3"].reason)
+    assert re.fullmatch(r"RuntimeError: poisoned \(failing_codecs\.py:\d+\)", rows["set/c3"].reason)
     logged = capsys.readouterr().err
     assert logged.startswith("toy on set/c3:\nTraceback")
     assert logged.endswith("RuntimeError: poisoned\n")
 
 
-def test_the_place_of_a_fault_is_in_the_codecs_code_and_not_in_a_library(
-    coded: Any, tmp_path: Path
-) -> None:
-    class Wrong(BatchingToy):
-        def encode(self, audio: Audio) -> Encoded:
-            return torch.zeros(3).reshape(7)  # type: ignore[return-value]
-
-    (row,) = coded(Wrong(), clips_of(tmp_path, 1), 1).values()
-    assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
-
-
-def test_clips_that_cannot_be_read_or_do_not_fit_fail_with_their_reason(
-    coded: Any, tmp_path: Path
-) -> None:
+def test_clips_that_cannot_be_coded_fail_with_their_reason(coded: Any, tmp_path: Path) -> None:
     clips = clips_of(tmp_path, 3)
     clips[1].path.unlink()
     rows = coded(BatchingToy(), clips)
@@ -144,13 +116,15 @@ def test_clips_that_cannot_be_read_or_do_not_fit_fail_with_their_reason(
     assert rows["set/c0"].status == rows["set/c2"].status == "ok"
     rows = coded(BatchingToy(most=0), clips[:1])
     assert "no memory for this clip of 0.2 s, even alone" in rows["set/c0"].reason
+    (row,) = coded(Sender(sent=lambda c, a: torch.zeros(3).reshape(7)), clips[:1]).values()
+    assert re.search(r"RuntimeError: shape .* \(test_coding\.py:\d+\)$", row.reason)
 
 
 def test_a_codec_that_cannot_be_loaded_fails_on_each_clip(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(coding, "load", lambda planned: {}["library"])
-    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), "mono", 0, tmp_path)
+    job = CodingJob(TOY, (make_clip(tmp_path, "a", 1_000),), Rules("mono"), tmp_path)
     ((row, _),) = code_clips(job)
     assert re.fullmatch(r"KeyError: 'library' \(test_coding\.py:\d+\)", row.reason)
     ((row, _),) = code_clips(replace(job, refused="why"))
@@ -169,21 +143,15 @@ def test_a_full_disk_ends_the_job(
         coded(BatchingToy(), clips_of(tmp_path, 1), batch, keep_codes=True)
 
 
-class Mute(BatchingToy):
-    """Gives every second signal back as zeros."""
-
-    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
-        decoded = super().decode_batch(encoded, seeds=seeds)
-        return [
-            Audio(np.zeros_like(a.samples), a.rate_hz) if a.num_samples % 2 else a for a in decoded
-        ]
-
-
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_silent_decode_is_a_failed_row(coded: Any, tmp_path: Path, batch: int) -> None:
-    rows = coded(Mute(), [make_clip(tmp_path, f"{n}", n) for n in (15_000, 15_001)], batch)
-    assert rows["set/15000"].status == "ok"
-    assert rows["set/15001"].status == "failed"
+    def mute(codec: object, encoded: Encoded, seed: int) -> Any:
+        samples = np.frombuffer(encoded.packets[0], "<f4").reshape(1, -1)
+        return samples * (1 - encoded.num_samples % 2)
+
+    clips = [make_clip(tmp_path, f"{n}", n) for n in (15_000, 15_001)]
+    rows = coded(BatchingToy(tweak=mute), clips, batch)
+    assert [rows[clip.id].status for clip in clips] == ["ok", "failed"]
     assert "the decode is silent: all samples lie within 0 of 0" in rows["set/15001"].reason
 
 
@@ -191,82 +159,30 @@ def test_a_silent_decode_is_a_failed_row(coded: Any, tmp_path: Path, batch: int)
 def test_codes_lie_beside_what_was_decoded_if_they_are_kept(
     coded: Any, tmp_path: Path, batch: int
 ) -> None:
-    toy = BatchingToy(spec=replace(SPEC, stochastic=True))
-    row: Coded = coded(toy, clips_of(tmp_path, 1), batch, keep_codes=True)["set/c0"]
+    toy = BatchingToy(replace(SPEC, stochastic=True))
+    row = coded(toy, clips_of(tmp_path, 1), batch, keep_codes=True)["set/c0"]
     assert row.codes == "codes/toy/set/c0.sncb"
     data = (tmp_path / "run" / row.codes).read_bytes()
     assert row.codes_sha256 == hashlib.sha256(data).hexdigest()
     stream = read_codes(data, lambda header: PACKED)
     assert stream.header.seed == row.seed
     assert len(stream.parts[0].packets[0]) == 4 * 3000
-    (row,) = coded(BatchingToy(spec=replace(SPEC, name="other")), clips_of(tmp_path, 1)).values()
+    (row,) = coded(BatchingToy(replace(SPEC, name="other")), clips_of(tmp_path, 1)).values()
     assert (row.status, row.codes, row.codes_sha256) == ("ok", None, None)
     assert not (tmp_path / "run" / "codes" / "other").exists()
-    long = BatchingToy(spec=replace(SPEC, name="x" * 2_000))
+    long = BatchingToy(replace(SPEC, name="x" * 2_000))
     (row,) = coded(long, clips_of(tmp_path, 1), batch, keep_codes=True).values()
     assert "its codes cannot be kept: no .sncb file can hold this" in row.reason
 
 
-# -------------------------------------------------------------------------------------- memory
-
-
-def test_as_many_as_fit_into_four_fifths_of_what_is_free() -> None:
-    memory = FakeMemory(free=10e6)
-    limit = BatchLimit(memory)
-    assert limit.size(10_000, None) == 1  # as long as nothing is known
-    assert limit.size(10_000, 5) == 5
-    memory.taken = 1e6
-    limit.learn(10_000)  # 100 bytes per sample
-    assert [limit.size(n, None) for n in (10_000, 40_000, 1_000_000)] == [8, 2, 1]
-    memory.free = 1e12
-    assert limit.size(10_000, None) == MAX_BATCH
-
-
 @pytest.mark.parametrize("asked", [None, 32])
 def test_half_of_what_did_not_fit_is_the_most_from_then_on(asked: int | None) -> None:
-    memory = FakeMemory()
-    limit = BatchLimit(memory)
-    limit.learn(1000)
-    limit.failed(32 * 1000)
-    assert (limit.size(1000, asked), limit.size(4000, asked)) == (16, 4)
-    limit.failed(4 * 4000)
-    assert (limit.size(1000, asked), limit.size(1_000_000, asked)) == (8, 1)
-    assert memory.released == 2
-
-
-def test_out_of_memory_is_known_by_its_name() -> None:
+    loaded = loaded_toy(BatchingToy())
+    assert loaded.batch_size(1000, asked) == MAX_BATCH
+    loaded.was_too_large(32 * 1000)
+    assert (loaded.batch_size(1000, asked), loaded.batch_size(4000, asked)) == (16, 4)
+    loaded.was_too_large(4 * 4000)
+    assert (loaded.batch_size(1000, asked), loaded.batch_size(1_000_000, asked)) == (8, 1)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("..."))
     assert is_out_of_memory(RuntimeError("CUDA out of memory. Tried to allocate"))
     assert not is_out_of_memory(RuntimeError("shapes differ"))
-
-
-def test_memory_of_a_gpu_is_what_is_left_and_what_pytorch_holds_in_reserve(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    state = {"allocated": 100, "reserved": 300, "peak": 9999, "released": 0}
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (1000, 5000))
-    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: state["reserved"])
-    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: state["allocated"])
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: state["peak"])
-    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: state.update(peak=100))
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: state.update(released=1))
-    memory = CudaMemory()
-    assert memory.free_bytes() == 1200
-    memory.begin()
-    assert memory.taken_bytes() == 0
-    state["peak"] = 700
-    assert memory.taken_bytes() == 600
-    memory.release()
-    assert state["released"] == 1
-    assert DeviceMemory().free_bytes() == float("inf")
-
-
-@pytest.mark.gpu
-def test_a_batch_that_takes_memory_is_seen_to_take_it() -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    memory = CudaMemory()
-    memory.begin()
-    kept = torch.zeros(1 << 20, device="cuda")
-    assert memory.taken_bytes() >= kept.numel() * 4
-    assert memory.free_bytes() > 0

@@ -1,19 +1,26 @@
-"""The checks of a codec's author, on codecs that break one promise each."""
+"""What codecs promise: the checks of their authors, and the spot check before each run."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from snacbench.errors import CodecError, SnacbenchError, WeightsMismatch
+from snacbench.rows import SpotCheck
 from snacbench.runner import contract
+from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.types import Audio, Codec, CodecSpec, Encoded, Stream
+from snacbench.runner.signal_rules import Rules
+from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
+from tests.support import failing_codecs
+from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
 
 STREAM = Stream(Fraction(8_000), 256)
 SPEC = CodecSpec(
@@ -53,63 +60,52 @@ def force(audio: Audio) -> None:
     whole[0, 0] = 0.25
 
 
-CHECKS = (
-    contract.check_decoding,
-    contract.check_encoding,
-    contract.check_codes,
-    contract.check_extremes,
-    contract.check_written,
-    contract.check_delay,
-)
+def length(codec: Codec) -> None:
+    contract.check_length(codec, 319)
+
+
+def spec(codec: Codec) -> None:
+    contract.check_spec(codec.spec)
+
+
+DECODING, ENCODING, CODES = contract.check_decoding, contract.check_encoding, contract.check_codes
+WRITTEN, EXTREMES, DELAY = contract.check_written, contract.check_extremes, contract.check_delay
+NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
 
 
 def test_a_codec_that_keeps_its_promises() -> None:
-    codec = Eight()
-    contract.check_spec(codec.spec)
     for num_samples in contract.LENGTHS:
-        contract.check_length(codec, num_samples)
-    for check in CHECKS:
-        check(codec)
+        contract.check_length(Eight(), num_samples)
+    for check in (spec, DECODING, ENCODING, CODES, WRITTEN, EXTREMES, DELAY):
+        check(Eight())
 
 
 @pytest.mark.parametrize(
     ("check", "broken", "message"),
     [
-        (contract.check_decoding, {"impair": lambda c, x, s: x + c.calls / 99}, "gave other audio"),
-        (contract.check_decoding, {"impair": lambda c, x, s: x + s / 99}, "declare stochastic"),
-        (contract.check_decoding, {"spec": replace(SPEC, stochastic=True)}, "leave stochastic"),
-        (contract.check_encoding, {"before": force}, "encode changes its input"),
-        (
-            contract.check_encoding,
-            {"spoil": lambda c, e: replace(e, side_info=bytes([c.calls]))},
-            "to something else the second time",
-        ),
-        (contract.check_codes, {"spoil": lambda c, e: replace(e, codes=())}, "0 code arrays for 1"),
-        (
-            contract.check_codes,
-            {
-                "spec": replace(SPEC, streams=(), nominal_kbps=None),
-                "spoil": lambda c, e: replace(e, codes=()),
-            },
-            "no bits were counted",
-        ),
-        (contract.check_codes, codes(lambda c: c.astype(np.int64)), "int64, expected int32"),
-        (contract.check_codes, codes(lambda c: c[:, :100]), "has the shape (1, 100)"),
-        (contract.check_codes, codes(lambda c: c + 200), "outside its codebook of 256"),
-        (
-            contract.check_codes,
-            {"spec": replace(SPEC, nominal_kbps=32.0)},
-            "64 kbps were spent on 2 s, and it states 32",
-        ),
-        (contract.check_extremes, {"impair": lambda c, x, s: x / 0.0}, "NaN or infinite"),
-        (contract.check_written, codes(lambda c: c + 200), "codebook"),
-        (
-            contract.check_written,
-            {"impair": lambda c, x, s: x + c.calls / 99},
-            "read again decodes to other audio",
-        ),
-        (contract.check_delay, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
-        (contract.check_delay, {"impair": lambda c, x, s: np.roll(x, -80)}, "10.0 ms early"),
+        (DECODING, {"impair": lambda c, x, s: x + c.calls / 99}, "gave other audio"),
+        (DECODING, {"impair": lambda c, x, s: x + s / 99}, "declare stochastic"),
+        (DECODING, {"spec": replace(SPEC, stochastic=True)}, "leave stochastic"),
+        (ENCODING, {"before": force}, "encode changes its input"),
+        (ENCODING, {"spoil": lambda c, e: replace(e, side_info=bytes([c.calls]))}, "second time"),
+        (CODES, NO_CODES, "0 code arrays for 1"),
+        (CODES, {**NO_CODES, "spec": replace(SPEC, streams=(), nominal_kbps=None)}, "no bits were"),
+        (CODES, codes(lambda c: c.astype(np.int64)), "int64, expected int32"),
+        (CODES, codes(lambda c: c[:, :100]), "has the shape (1, 100)"),
+        (CODES, codes(lambda c: c + 200), "outside its codebook of 256"),
+        (CODES, {"spec": replace(SPEC, nominal_kbps=32.0)}, "64 kbps were spent on 2 s, and it"),
+        (EXTREMES, {"impair": lambda c, x, s: x / 0.0}, "NaN or infinite"),
+        (WRITTEN, codes(lambda c: c + 200), "codebook"),
+        (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
+        (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
+        (DELAY, {"impair": lambda c, x, s: np.roll(x, -80)}, "10.0 ms early"),
+        (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
+        (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
+        (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
+        (spec, {"spec": replace(SPEC, nominal_kbps=None)}, "states no nominal_kbps"),
+        (spec, {"spec": replace(SPEC, nominal_kbps=60.0)}, "is 60 and its streams make 64"),
+        (spec, {"spec": replace(SPEC, demonstration=True)}, "names that end in -mini"),
+        (spec, {"spec": replace(SPEC, settings={"folder": {1: 2}})}, "not the same once written"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
@@ -151,43 +147,151 @@ def test_batches_that_are_not_as_alone() -> None:
         contract.check_batches(codec)
 
 
+def fail_to_load(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def load(planned: PlannedCodec) -> Any:
+        raise error
+
+    monkeypatch.setattr(contract, "load", load)
+
+
 def test_a_codec_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(handle: PlannedCodec) -> Any:
-        raise ImportError("a library is missing")
-
-    def mistaken(handle: PlannedCodec) -> Any:
-        raise WeightsMismatch("damaged")
-
-    handle = PlannedCodec("eight", SPEC, None, "cpu")
-    monkeypatch.setattr(contract, "load", fail)
-    (finding,) = contract.check_codec(handle)
+    planned = PlannedCodec("eight", SPEC)
+    fail_to_load(monkeypatch, ImportError("a library is missing"))
+    (finding,) = contract.check_codec(planned)
     assert (finding.check, finding.reason) == ("loading", "ImportError: a library is missing")
-    monkeypatch.setattr(contract, "load", mistaken)
-    with pytest.raises(WeightsMismatch, match="damaged"):
-        list(contract.check_codec(handle))
-
-
-def test_lengths_that_do_not_come_back() -> None:
-    short = Eight(spoil=lambda codec, e: replace(e, num_samples=e.num_samples - 1))
-    with pytest.raises(CodecError, match="num_samples is 318 for a signal of 319"):
-        contract.check_length(short, 319)
-    cut = Eight(impair=lambda codec, x, seed: x[:, :-1])
-    with pytest.raises(CodecError, match=r"returned \(1, 318, 8000\)"):
-        contract.check_length(cut, 319)
+    spot = SpotJob(((TOY, ()),), Rules("mono"))
+    assert spot.run() == [Point(TOY)]
+    fail_to_load(monkeypatch, WeightsMismatch("damaged"))
+    for failing in (lambda: list(contract.check_codec(planned)), spot.run):
+        with pytest.raises(WeightsMismatch, match="damaged"):
+            failing()
     with pytest.raises(CodecError, match="lacks spec, encode or decode"):
         contract.check_length(type("No", (), {"spec": SPEC})(), 319)
 
 
+# ---------------------------------------------------------------------------------- spot check
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """What the first process hands on, and the row that the second one makes of it."""
+    whole = [make_clip(tmp_path, name, 17_000 + i) for i, name in enumerate("abc")]
+    clips = (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
+
+    def of(make: Callable[[], Sender], first: int = 4) -> tuple[Any, Any]:
+        planned = replace(TOY, spec=make().spec)
+        loaded = loaded_toy(make(), planned=planned)
+        monkeypatch.setattr(contract, "load", lambda planned: loaded)
+        (point,) = SpotJob(((planned, clips[:first]),), Rules("mono")).run()
+        assert isinstance(point, Point)
+        fresh = loaded_toy(make(), planned=planned)
+        monkeypatch.setattr(contract, "load", lambda planned: fresh)
+        (row,) = VerifyJob((point,)).run()
+        return point, row
+
+    return of
+
+
+def empty(codec: Sender, audio: Audio) -> Encoded:
+    codec.memory = audio.samples
+    return Encoded(audio.num_samples, audio.channels, audio.rate_hz)
+
+
+def zeros(codec: Sender, encoded: Encoded, seed: int) -> Any:
+    return np.zeros((1, encoded.num_samples))
+
+
+def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked: Any) -> None:
+    point, row = checked(Sender)
+    assert row == SpotCheck("toy", 2, passed=True)
+    assert [e.decoded.num_samples for e in point.excerpts] == [8_000, 8_000]
+
+    def noise(codec: Sender, encoded: Encoded, seed: int) -> Any:
+        return np.random.default_rng(seed).normal(size=(1, encoded.num_samples))
+
+    stochastic = replace(failing_codecs.SPEC, stochastic=True)
+    assert checked(lambda: Sender(stochastic, tweak=noise))[1].passed
+
+    def short(codec: Sender, audio: Audio) -> Encoded:
+        if audio.num_samples < 16_000:
+            raise CodecError("takes a second or more")
+        return Encoded(audio.num_samples, 1, audio.rate_hz, packets=(audio.samples.tobytes(),))
+
+    point, row = checked(lambda: Sender(sent=short))
+    assert row == SpotCheck("toy", 2, passed=True)
+    assert {e.decoded.num_samples for e in point.excerpts} == {17_000, 17_001}
+
+
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("sent", "tweak", "message"),
     [
-        ({"licence": ""}, "it states no licence"),
-        ({"nominal_kbps": None}, "states no nominal_kbps"),
-        ({"nominal_kbps": 60.0}, "nominal_kbps is 60 and its streams make 64"),
-        ({"demonstration": True}, "names that end in -mini"),
-        ({"settings": {"folder": {1: 2}}}, "not the same once written"),
+        (empty, lambda c, e, s: c.memory, "decoding the same codes twice gave other audio"),
+        (empty, lambda c, e, s: np.full((1, e.num_samples), float(c.memory is None)),
+         "another process decoded what was written to other audio"),
+        (None, lambda c, e, s: samples_of(e) + c.calls, "decoding the same codes twice gave other"),
+        (None, lambda c, e, s: np.random.default_rng().normal(size=(1, e.num_samples)), "twice"),
+        (None, lambda c, e, s: samples_of(e) * (s % 1000), "randomness that is not declared"),
+        (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, packets=(b"%d" % c.calls,)), zeros,
+         "encoding the same signal twice gave other bits"),
+        (lambda c, a: Encoded(a.num_samples, 1, a.rate_hz, codes=(np.array([[-1]], np.int32),)),
+         zeros, "what it encodes cannot be written down"),
+        (None, lambda c, e, s: samples_of(e) if c.calls < 5 else 1 / 0, "once it cannot again"),
     ],
+)  # fmt: skip
+def test_what_is_hidden_from_the_bits_is_found(
+    checked: Any, sent: Any, tweak: Any, message: str
+) -> None:
+    _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
+    assert not row.passed
+    assert row.reason.startswith("spot check: ")
+    assert message in row.reason
+
+
+def test_a_decoder_that_fails_elsewhere(checked: Any) -> None:
+    made: list[Sender] = []
+
+    def make() -> Sender:
+        made.append(Sender(tweak=lambda c, e, s: samples_of(e) if c is made[1] else 1 / 0))
+        return made[-1]
+
+    _, row = checked(make)
+    assert "another process cannot decode what was written" in row.reason
+    assert "ZeroDivisionError" in row.reason
+
+
+def test_what_lies_in_a_temporary_folder_is_out_of_sight(
+    monkeypatch: pytest.MonkeyPatch, checked: Any, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+    def hide(codec: Sender, audio: Audio) -> Encoded:
+        (Path(tempfile.gettempdir()) / "hidden").write_bytes(audio.samples.tobytes())
+        return Encoded(audio.num_samples, 1, audio.rate_hz)
+
+    def seek(codec: Sender, encoded: Encoded, seed: int) -> Any:
+        data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
+        return np.frombuffer(data, "<f4").reshape(1, -1)
+
+    _, row = checked(lambda: Sender(sent=hide, tweak=seek), first=2)
+    assert "another process cannot decode" in row.reason
+    assert tempfile.gettempdir() == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}]
 )
-def test_a_specification_that_is_wrong(changed: dict[str, Any], message: str) -> None:
-    with pytest.raises(CodecError, match=message):
-        contract.check_spec(replace(SPEC, **changed))
+def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked: Any, broken: Any) -> None:
+    assert checked(lambda: Sender(**broken))[1] == SpotCheck("toy", 0, passed=True)
+
+
+def test_on_a_gpu_the_rounding_of_sums_is_no_finding() -> None:
+    gpu = replace(TOY, device="cuda")
+    first = Audio(np.full((1, 100), 0.5, np.float32), 16_000)
+    near = Audio(first.samples * np.float32(1 + 1e-4), 16_000)
+    far = Audio(first.samples * np.float32(1 + 1e-2), 16_000)
+    assert "other audio (by up to 5e-05" in contract.difference(TOY, first, near)
+    assert contract.difference(gpu, first, near) == ""
+    assert "other audio (by up to 0.005" in contract.difference(gpu, first, far)
+    longer = Audio(np.zeros((1, 101), np.float32), 16_000)
+    assert "101 samples in place of 100" in contract.difference(gpu, first, longer)

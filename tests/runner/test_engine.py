@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.progress import Unit
+from snacbench.progress import Progress
 from snacbench.request import Request
 from snacbench.rows import Coded, Score, Speed
 from snacbench.runner.engine import measure_speed, outcome_of, resume, run, score_again
-
-
-@dataclass
-class Told:
-    """Progress that remembers."""
-
-    steps: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
-        self.steps[stage] = -(steps or 0)
-
-    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
-        self.steps[stage] += steps
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        self.notes.append(text)
 
 
 def test_a_run_is_made_gone_on_with_scored_and_timed_from_python(
@@ -39,15 +22,17 @@ def test_a_run_is_made_gone_on_with_scored_and_timed_from_python(
         "identity,noise@20dB", limit=1, metrics=("si_sdr",), speed_budget_s=0, jobs=1,
         out=tmp_path / "run", seed=3, asr="nobody",
     )  # fmt: skip
-    told = Told()
+    told = Mock(spec=Progress)
     folder = run(asked, progress=told)
     assert folder.path == tmp_path / "run"
     assert folder.run.request.seed == 3
     assert "SNACBENCH_ASR" not in os.environ
-    assert told.steps["encode and decode"] == told.steps["score"] == 0
+    assert call("encode and decode", 6) in told.begin.mock_calls
+    assert told.step.mock_calls.count(call("encode and decode", 1, failed=0)) == 6
+    assert told.step.mock_calls.count(call("score", 1, failed=0)) == 3
     assert len(list(folder.read(Coded))) == len(list(folder.read(Score))) == 6
     assert outcome_of(resume(folder, retry_failed=True, progress=told)).all_ok
-    assert told.notes == ["nothing had failed: nothing was retried"]
+    assert told.note.mock_calls == [call("nothing had failed: nothing was retried")]
     score_again(folder, ["mel_dac7"], jobs=1)
     assert len(list(folder.read(Score))) == 12
     measure_speed(folder, budget_s=0.2)

@@ -10,20 +10,21 @@ import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Audio
 from tests.conftest import broadband
-from tests.outside_runs import score_files, values, write
+from tests.support.outside_runs import score_files, values, write
 
-RATES_HZ = {"a": 16_000, "b": 44_100, "c": 48_000}
+RATES_HZ = {"a": 8_000, "b": 16_000, "c": 24_000}
+SECONDS = 2.1
 Change = Callable[[Audio], Audio]
 
 
 def scored(
-    place: Path, change: Change, *, only: str = "abc", align: bool = False, seconds: float = 2.5
+    place: Path, change: Change, *, only: str = "abc", align: bool = False, seconds: float = SECONDS
 ) -> RunFolder:
     """A codec that adds little noise, and what else is done to its files."""
     for seed, (name, rate_hz) in enumerate(RATES_HZ.items()):
@@ -59,7 +60,7 @@ def told(folder: RunFolder) -> str:
     return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
 
 
-@pytest.mark.parametrize("difference_s", [-0.06, -0.02, 0.02, 0.04, 0.06, 0.1])
+@pytest.mark.parametrize("difference_s", [-0.06, 0.02, 0.1])
 def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path: Path, difference_s: float) -> None:
     folder = scored(tmp_path, longer_by(difference_s))
     rows = list(folder.read(Coded))
@@ -69,7 +70,9 @@ def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path: Path, difference_s: 
     assert None not in values(folder, "si_sdr")
 
 
-@pytest.mark.parametrize(("difference_s", "seconds"), [(0.12, 2.5), (-1.0, 2.5), (-0.06, 0.2)])
+@pytest.mark.parametrize(
+    ("difference_s", "seconds"), [(0.12, SECONDS), (-1.0, SECONDS), (-0.06, 0.2)]
+)
 def test_beyond_that_scores_are_undefined_and_say_the_lengths(
     tmp_path: Path, difference_s: float, seconds: float
 ) -> None:
@@ -81,14 +84,6 @@ def test_beyond_that_scores_are_undefined_and_say_the_lengths(
     assert all(f"{seconds:.3f} s" in row.reason for row in scores)
 
 
-def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path: Path) -> None:
-    change = longer_by(0.3, in_front=True)
-    assert values(scored(tmp_path, change), "si_sdr") == [None] * 3
-    folder = scored(tmp_path, change, align=True)
-    assert good(folder, "si_sdr")
-    assert {round(row.removed_delay_s or 0.0, 4) for row in folder.read(Coded)} == {0.3}
-
-
 @pytest.mark.parametrize("delay_s", [-0.5, 0.5])
 def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path: Path, delay_s: float) -> None:
     folder = scored(tmp_path, late_by(delay_s), align=True)
@@ -96,6 +91,14 @@ def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path: Path, delay_s
     assert [row.fitted_s for row in rows] == pytest.approx([delay_s] * 3, abs=1e-4)
     assert good(folder, "si_sdr_aligned")
     assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
+
+
+def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path: Path) -> None:
+    change = longer_by(0.3, in_front=True)
+    assert values(scored(tmp_path, change), "si_sdr") == [None] * 3
+    folder = scored(tmp_path, change, align=True)
+    assert good(folder, "si_sdr")
+    assert {round(row.removed_delay_s or 0.0, 4) for row in folder.read(Coded)} == {0.3}
 
 
 def test_a_clip_that_is_late_by_itself_is_named(tmp_path: Path) -> None:
@@ -125,35 +128,21 @@ def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path: Path) -> None:
         return Audio(noise.astype(np.float32), audio.rate_hz)
 
     folder = scored(tmp_path, unrelated, align=True)
-    assert "not found: the files do not agree on one within 0.5 s; nothing was taken" in told(
-        folder
-    )
+    not_found = "not found: the files do not agree on one within 0.5 s; nothing was taken"
+    assert not_found in told(folder)
     assert "Alignment not found for evs (3 of 3 clips)" in told(folder)
     assert {row.removed_delay_s for row in folder.read(Coded)} == {None}
     assert all(value is not None and value < -20 for value in values(folder, "si_sdr_aligned"))
 
 
-@pytest.mark.parametrize("seconds", [0.0005, 0.01, 0.3, 1.0, 2.05])
+@pytest.mark.parametrize("seconds", [0.0005, 0.3])
 def test_short_clips_have_scores_and_delays(tmp_path: Path, seconds: float) -> None:
     folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
     assert {row.status for row in folder.read(Score)} == {"ok"}
     assert {row.lag_s for row in folder.read(Delay)} == {0.0}
 
 
-@pytest.mark.parametrize("level", [0.0, 0.1])
-def test_silent_files_have_neither_delay_nor_scores(tmp_path: Path, level: float) -> None:
-    def silent(audio: Audio) -> Audio:
-        return Audio(np.full_like(audio.samples, level), audio.rate_hz)
-
-    folder = scored(tmp_path, silent)
-    assert {(row.status, "silent" in row.reason) for row in folder.read(Coded)} == {
-        ("failed", True)
-    }
-    assert not list(folder.read(Delay))
-    assert not any(row.found for row in folder.read(Calibration))
-
-
-@pytest.mark.parametrize("delay_s", [0.0, 0.0001, 0.1])
+@pytest.mark.parametrize("delay_s", [0.0001, 0.1])
 def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path: Path, delay_s: float) -> None:
     time_s = np.arange(3 * 48_000) / 48_000
     rng = np.random.default_rng(0)

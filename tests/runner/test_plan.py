@@ -9,13 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench.errors import (
-    MissingPackage,
-    StoreError,
-    UserError,
-    WeightsMismatch,
-    WeightsUnavailable,
-)
+from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.request import Request
 from snacbench.runner import plan as planning
 from snacbench.runner.plan import (
@@ -26,10 +20,7 @@ from snacbench.runner.plan import (
     warnings_before,
     with_weights,
 )
-from snacbench.runner.versions import facts_of, make_ready, scored_too
 from snacbench.testsets.segments import MIN_LUFS
-from snacbench.types import Metric, MetricSpec
-from tests.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 
@@ -58,20 +49,17 @@ def test_a_request_is_recorded_so_that_any_folder_can_take_it_up(tmp_path: Path)
     assert Request().min_lufs == MIN_LUFS
 
 
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="--device cuda: PyTorch finds no CUDA device"):
+        make_plan(replace(TOYS, device="cuda"))
     found = importlib.util.find_spec
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "av" else found(name)
     )
     with pytest.raises(MissingPackage, match=r"opus needs the Python package 'av'.*snacbench chec"):
         make_plan(TOYS)
-
-
-def test_cuda_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UserError, match="--device cuda: PyTorch finds no CUDA device"):
-        make_plan(replace(TOYS, device="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -147,41 +135,3 @@ def test_too_little_space_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     (warning,) = warnings_before(plan, tmp_path / "r")
     assert "only 1e-06 GB are free" in warning
-
-
-# -------------------------------------------------------------------- what metrics answer before
-
-
-WORDS = MetricSpec("words", "1", "higher", (0, 9), 16_000, "a toy", needs_transcript=True)
-
-
-def answering(facts: dict[str, str]) -> Metric:
-    return Metric(WORDS, prepare=lambda reference: 1 / 0, versions=lambda: facts)
-
-
-def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix() -> None:
-    run, metric = replace(RUN, facts={"torch": "2"}), answering({"asr": "parrot, 1", "jiwer": "4"})
-    after = scored_too(run, [metric], place="RUN")
-    assert after.metrics[-1] == WORDS
-    assert after.facts == {"torch": "2", "asr": "parrot, 1", "jiwer": "4"}
-    again = scored_too(after, [metric], place="RUN")
-    assert [spec.name for spec in again.metrics].count("words") == 1
-    with pytest.raises(StoreError, match="RUN was scored by the recogniser parrot, 1, and this"):
-        scored_too(after, [answering({"asr": "magpie, 1"})], place="RUN")
-    with pytest.raises(StoreError, match="words was computed by jiwer 4, and here that is 5"):
-        scored_too(after, [answering({"asr": "parrot, 1", "jiwer": "5"})], place="RUN")
-
-
-def test_what_fails_before_a_run_is_named() -> None:
-    def fail() -> None:
-        raise OSError("no such file")
-
-    def refuse() -> None:
-        raise UserError("not today")
-
-    with pytest.raises(UserError, match=r"words fails before the run \(OSError: no such file\)"):
-        make_ready([replace(answering({}), ready=fail)])
-    with pytest.raises(UserError, match="words fails before the run"):
-        facts_of([replace(answering({}), versions=fail)])  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="not today"):
-        make_ready([replace(answering({}), ready=refuse)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from snacbench.errors import Undefined
 from snacbench.files import sha256_of_file
 from snacbench.rows import Coded, Delay, Score
 from snacbench.runner import scoring
-from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of, score_clip
+from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
+from snacbench.runner.signal_rules import Rules
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
-from tests.runner.toys import SPEC
+from tests.support.failing_codecs import SPEC
 
-DECODES = 3
 SISDR = ("si_sdr", "si_sdr_aligned")
 
 
@@ -50,27 +49,17 @@ def job_of(
         DecodeToScore(coded_as(f"{n}.flac", audio), SPEC, names, delay_s)
         for n, audio in enumerate(decodes)
     )
-    return ScoringJob(made, to_score, "stereo", "source", folder, asked_by_name=True)
+    return ScoringJob(made, to_score, Rules("stereo", asked_by_name=True), folder)
 
 
-def scores(rows: list[object], *metrics: str) -> list[Score]:
-    return [
-        row for row in rows if isinstance(row, Score) and row.metric in (metrics or {row.metric})
-    ]
+def scores(job: ScoringJob) -> list[Score]:
+    return [row for row in job.run() if isinstance(row, Score)]
 
 
 def toy(name: str) -> MetricSpec:
     return MetricSpec(name, "1", "higher", (0, 9), 16_000, "a toy")
 
 
-@pytest.fixture
-def _no_collector() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("_no_collector")
 def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_path):
     class Features:
         """Stands for what a metric keeps of a reference."""
@@ -90,9 +79,13 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
     metrics = {"good": Metric(toy("good"), prepare), "bad": Metric(toy("bad"), refuse)}
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
     audio = broadband(0.5, 16_000)
-    rows = scores(score_clip(job_of(tmp_path, audio, [audio] * DECODES, tuple(metrics))))
-    assert [row.status for row in rows] == ["ok", "undefined"] * DECODES
-    assert [features() for features in kept] == [None, None]
+    job = job_of(tmp_path, audio, [audio] * 3, tuple(metrics))
+    gc.disable()
+    try:
+        assert [row.status for row in scores(job)] == ["ok", "undefined"] * 3
+        assert [features() for features in kept] == [None, None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(
@@ -104,7 +97,7 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, mess
     fine = Metric(toy("fine"), lambda reference: lambda *, degraded: np.float32(0.5))
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"odd": odd, "fine": fine})
     audio = broadband(0.5, 16_000)
-    failed, ok = scores(score_clip(job_of(tmp_path, audio, [audio], ("odd", "fine"))))
+    failed, ok = scores(job_of(tmp_path, audio, [audio], ("odd", "fine")))
     assert (failed.status, ok.status, type(ok.value)) == ("failed", "ok", float)
     assert message in failed.reason
 
@@ -131,7 +124,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
     job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
-    (row,) = scores(score_clip(replace(job, asr="parrot")))
+    (row,) = scores(replace(job, rules=replace(job.rules, asr="parrot")))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
 
@@ -144,48 +137,37 @@ def noisy(audio: Audio, gain: float = 0.01) -> Audio:
 def test_aligned_metrics_compare_the_same_part_for_every_lag(tmp_path):
     source = broadband(2.2, 24_000, channels=2)
     decode = noisy(source)
-    rows = score_clip(job_of(tmp_path, source, [decode, advanced(decode, -5), advanced(decode, 6)]))
-    values = [row.value for row in scores(rows, "si_sdr_aligned")]
+    job = job_of(tmp_path, source, [decode, advanced(decode, -5), advanced(decode, 6)])
+    rows = job.run()
+    delays, raw, aligned = rows[::3], rows[1::3], rows[2::3]  # a delay before the scores
+    values = [row.value for row in aligned]
     assert values == pytest.approx([values[0]] * 3, abs=0.01)
-    raw = [row.value for row in scores(rows, "si_sdr")]
-    assert max(raw[1:]) < raw[0] - 10
-    assert [r.lag_s * 24_000 for r in rows if isinstance(r, Delay)] == pytest.approx([0, 5, -6])
-
-
-def test_a_delay_is_entered_once_and_before_the_scores(tmp_path):
-    source = broadband(1.0, 24_000)
-    job = job_of(tmp_path, source, [noisy(source)])
-    rows = score_clip(job)
-    assert [type(row) for row in rows] == [Delay, Score, Score]
+    assert max(row.value for row in raw[1:]) < raw[0].value - 10
+    assert [row.lag_s * 24_000 for row in delays] == pytest.approx([0, 5, -6])
     known = replace(job.decodes[0], delay_known=True)
-    assert score_clip(replace(job, decodes=(known,))) == rows[1:]
+    assert replace(job, decodes=(known,)).run() == rows[1:3]
 
 
 @pytest.mark.parametrize(("lag_s", "status"), [(0.2, "ok"), (-0.3, "ok"), (0.45, "undefined")])
 def test_a_clip_too_short_for_its_delay_has_no_aligned_score(tmp_path, lag_s, status):
     source = broadband(0.8, 24_000)
     late = advanced(noisy(source), -round(lag_s * 24_000))
-    (row,) = scores(score_clip(job_of(tmp_path, source, [late], delay_s=lag_s)), SISDR[1])
+    _, row = scores(job_of(tmp_path, source, [late], delay_s=lag_s))
     assert row.status == status
     if status == "undefined":
         assert "the decode comes 450.0 ms late and the clip lasts 0.800 s" in row.reason
 
 
-def test_another_length_is_undefined_in_seconds(tmp_path):
+def test_decodes_of_another_length_or_that_were_changed_or_removed(tmp_path):
     source = broadband(1.0, 24_000)
     half = Audio(source.samples[:, :12_000], 24_000)
-    raw, aligned = scores(score_clip(job_of(tmp_path, source, [half])))
+    job = job_of(tmp_path, source, [half, source, source])
+    write_flac(tmp_path / "1.flac", noisy(source))
+    (tmp_path / "2.flac").unlink()
+    raw, aligned, changed, _, gone, _ = scores(job)
     assert raw.status == aligned.status == "undefined"
     assert "lasts 0.500 s" in raw.reason
     assert "lasts 0.500 s, the clip 1.000 s" in aligned.reason
-
-
-def test_a_file_that_was_changed_or_removed_is_not_scored(tmp_path):
-    source = broadband(0.5, 24_000)
-    job = job_of(tmp_path, source, [source, source])
-    write_flac(tmp_path / "0.flac", noisy(source))
-    (tmp_path / "1.flac").unlink()
-    changed, _, gone, _ = scores(score_clip(job))
     assert "is not the file that was decoded: its sha256 has changed" in changed.reason
     assert (gone.status, "does not exist" in gone.reason) == ("failed", True)
 
@@ -213,7 +195,7 @@ def found(degraded: Audio, codec_delay_s: float = 0.0, reference: Audio = SOURCE
 
 
 @pytest.mark.parametrize("gain", [0.0, 3.0])
-@pytest.mark.parametrize(("codec_delay_s", "lag"), [(0.0, 0), (0.0, -9), (0.1, 4_803)])
+@pytest.mark.parametrize(("codec_delay_s", "lag"), [(0.0, -9), (0.1, 4_803)])
 def test_a_clip_has_a_lag_of_its_own_close_to_the_codecs(gain, codec_delay_s, lag):
     row = found(buried(advanced(SOURCE, -lag), gain), codec_delay_s)
     assert (row.clip, row.codec, row.rate_hz) == ("clip", "codec", 48_000)
@@ -224,17 +206,11 @@ def test_a_clip_has_a_lag_of_its_own_close_to_the_codecs(gain, codec_delay_s, la
     assert (upside_down.lag_s, upside_down.inverted, upside_down.found) == (row.lag_s, True, True)
 
 
-def test_the_lag_is_whole_samples_of_the_decodes_own_rate() -> None:
-    row = found(advanced(resample(SOURCE, 16_000), -3))
-    assert (row.lag_s, row.rate_hz) == (3 / 16_000, 16_000)
-
-
 RUMBLE = broadband(2.0, 48_000, seed=1)  # a second of it resembles the next
 
 
 @pytest.mark.parametrize(
-    ("source", "lag"),
-    [(SOURCE, 48), (SOURCE, 1_200), (SOURCE, -4_800), (SOURCE, 24_000), (RUMBLE, 1_200)],
+    ("source", "lag"), [(SOURCE, 48), (SOURCE, -4_800), (SOURCE, 24_000), (RUMBLE, 1_200)]
 )
 def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> None:
     row = found(advanced(source, -lag), reference=source)
@@ -245,9 +221,8 @@ def test_a_clip_that_matches_elsewhere_says_where(source: Audio, lag: int) -> No
 
 
 def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
-    for seed in (9, 10, 11):
-        row = found(noise(seed), 0.001)
-        assert (row.lag_s, row.found, row.own_lag_s, row.inverted) == (0.001, False, None, False)
+    row = found(noise(9), 0.001)
+    assert (row.lag_s, row.found, row.own_lag_s, row.inverted) == (0.001, False, None, False)
     assert "resembles the source at no lag within 0.5 s" in row.reason
     for level in (0.0, 0.25):
         constant = Audio(np.full_like(SOURCE.samples, level), 48_000)
@@ -256,7 +231,7 @@ def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned() -> None:
         assert (row.reason, row.found, row.correlation) == ("the source is silent", False, 0.0)
 
 
-@pytest.mark.parametrize("hz", [100.0, 1_000.0, 6_000.0])
+@pytest.mark.parametrize("hz", [100.0, 6_000.0])
 def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz: float) -> None:
     time_s = np.arange(48_000) / 48_000
     tone = Audio(np.sin(2 * np.pi * hz * time_s)[np.newaxis].astype(np.float32), 48_000)
@@ -264,13 +239,12 @@ def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz: float) -
     assert (row.lag_s, row.found, row.inverted) == (0.0, True, False)
 
 
-@pytest.mark.parametrize("num_samples", [1, 2, 5, 100, 4_000])
-def test_short_clips(num_samples: int) -> None:
-    short = Audio(SOURCE.samples[:, :num_samples], 48_000)
-    assert found(short, reference=short).lag_s == 0.0
-
-
-def test_channels_share_a_lag_and_other_channels_are_downmixed() -> None:
+def test_short_clips_and_decodes_of_another_rate_or_of_other_channels() -> None:
+    for num_samples in (1, 2, 5, 4_000):
+        short = Audio(SOURCE.samples[:, :num_samples], 48_000)
+        assert found(short, reference=short).lag_s == 0.0
+    row = found(advanced(resample(SOURCE, 16_000), -3))  # whole samples of the decode's own rate
+    assert (row.lag_s, row.rate_hz) == (3 / 16_000, 16_000)
     stereo = noise(3, channels=2)
     opposed = Audio(stereo.samples[:1] * np.float32([[1], [-1]]), 48_000)
     for reference in (stereo, opposed):

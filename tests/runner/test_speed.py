@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from snacbench.rows import Speed
-from snacbench.runner import speed
+from snacbench.runner import measured_speed as speed
+from snacbench.runner.measured_speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.speed import OtherLoad, SpeedJob, measured, speed_of, why_unstable
 from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded
-from tests.runner.toys import SPEC, BatchingToy, loaded_toy
+from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
 
 ROW = Speed("toy", "cpu", "fp32", "a machine", 3.0, (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
 
@@ -40,15 +40,6 @@ class Slow(BatchingToy):
         return super().decode_batch(encoded, seeds=seeds)
 
 
-class Quiet:
-    """No other process does anything, or `load` processors are busy."""
-
-    load = 0.0
-
-    def __call__(self) -> float:
-        return self.load
-
-
 @pytest.fixture
 def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     """``timed(codec, budget_s)`` is the row of a codec under its own clock."""
@@ -56,7 +47,7 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     def of(codec: Slow, budget_s: float = 4.0, batch: int | None = None) -> Speed:
         monkeypatch.setattr(speed, "load", lambda handle: loaded_toy(codec))
         monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
-        monkeypatch.setattr(speed, "OtherLoad", Quiet)
+        monkeypatch.setattr(speed, "processor_seconds", lambda: (codec.clock_s, 0.0))
         handle = PlannedCodec("toy", codec.spec, None, "cpu", batch=batch)
         return speed_of(SpeedJob(handle, "mono", budget_s))
 
@@ -89,20 +80,17 @@ def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(
     assert codec.clock_s <= max(4.0, 0.5 + 2 * one_pass_s + 1e-9)
 
 
-def test_a_stereo_run_times_what_a_clip_of_two_channels_costs(
-    monkeypatch: pytest.MonkeyPatch, timed: Callable[..., Speed]
-) -> None:
+def test_what_goes_through_at_once_is_timed_as_one(timed: Callable[..., Speed]) -> None:
     timed(codec := Slow())
-    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC, None, "cpu"), "stereo", 4.0))
+    stereo = speed_of(SpeedJob(PlannedCodec("toy", SPEC), "stereo", 4.0))
     assert stereo.encode_s[-1] == pytest.approx(0.06)
     assert (stereo.duration_s, codec.lengths[-1]) == (3.0, 3.0)
-
-
-def test_a_batch_is_timed_as_one(timed: Callable[..., Speed]) -> None:
-    codec = Slow()
-    row = timed(codec, batch=4)
+    row = timed(codec := Slow(), batch=4)
     assert (row.batch, row.duration_s, row.encode_s[0]) == (4, 3.0, pytest.approx(0.12))
     assert set(codec.batches) == {4}
+    assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable  # a drift
+    failed = timed(Slow(most=0))
+    assert (failed.encode_s, failed.reason) == ((), "OutOfMemoryError: CUDA out of memory")
 
 
 @pytest.mark.parametrize(
@@ -125,26 +113,12 @@ def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(
     assert bool(found) == bool(why)
 
 
-def test_a_drift_over_the_repeats_is_seen(timed: Callable[..., Speed]) -> None:
-    assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable
-
-
-def test_load_is_that_of_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = iter([(10.0, 100.0), (12.0, 103.0), (10.0, 100.0), (10.01, 100.0), None, (1.0, 1.0)])
-    monkeypatch.setattr(speed, "_processor_seconds", lambda: next(seen))
-    assert [OtherLoad()() for _ in range(3)] == [1.5, None, None]
-
-
-def test_processor_seconds_are_the_kernels_without_our_own() -> None:
-    (then, others), (later, more) = speed._processor_seconds(), speed._processor_seconds()
+def test_load_is_that_of_other_processes() -> None:
+    assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
+    assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
+    (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()  # type: ignore[misc]
     assert later >= then
     assert more > others - 1
-
-
-def test_a_codec_that_fails_has_a_row_that_says_why(timed: Callable[..., Speed]) -> None:
-    row = timed(Slow(most=0))
-    assert row.encode_s == ()
-    assert row.reason == "OutOfMemoryError: CUDA out of memory"
 
 
 def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
@@ -154,5 +128,6 @@ def test_one_process_times_one_point_after_another(tmp_path: Path) -> None:
     rows = list(measured(jobs, log=tmp_path / "log"))
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]
     assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)
-    lost = speed._Queue(jobs).lost(jobs[0], "why")
+    (lost,) = jobs[0].lost("why")
+    assert isinstance(lost, Speed)
     assert (lost.codec, lost.reason, lost.encode_s) == ("identity", "why", ())

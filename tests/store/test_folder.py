@@ -15,14 +15,19 @@ import pytest
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, OutsideFiles, Request
 from snacbench.rows import Calibration, Coded, CodeHistogram, Score
-from snacbench.store import folder as store
-from snacbench.store import rows as row_lines
-from snacbench.store.folder import RunFolder, new_folder
+from snacbench.store import jsonl as row_lines
+from snacbench.store import run_folder as store
+from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.types import Clip
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 CLIP = Clip("set/a", Path("/tmp/a.wav"), "00", 8000, 1, 8000)
-SCORES = [Score("set/a", "x", f"m{i}", "1", "ok", i / 3) for i in range(3)]
+SCORES = [
+    Score("set/a", "x", "m", "1", "ok", 1 / 3),
+    Score("set/b", "x", "m", "1", "undefined", reason='says "status": "ok"'),
+    Score("set/c", "x", "m", "1", "failed", reason="broken"),
+]
+HISTOGRAM = CodeHistogram("c", "x", 0, 4, np.array([1, 3], np.int32), np.array([2, 5], np.int64))
 
 
 @pytest.fixture
@@ -30,21 +35,13 @@ def run(tmp_path) -> RunFolder:
     return RunFolder.create(tmp_path / "run", RUN, [CLIP])
 
 
-def test_a_run_starts_with_its_clips_and_provenance(run):
-    again = RunFolder.open(run.path)
-    assert again.run == RUN
-    assert list(again.read(Clip)) == [CLIP]
-    assert list(again.read(Score)) == []
-
-
 def test_rows_of_every_kind_come_back_in_order(run):
-    calibration, coded = (
-        Calibration("x", 8 / 24_000, 0.9, 1.0, found=True),
-        Coded("set/a", "x", "ok"),
-    )
-    codes, counts = np.array([1, 3], np.int32), np.array([2, 5], np.int64)
+    assert (RunFolder.open(run.path).run, list(run.read(Clip))) == (RUN, [CLIP])
+    assert list(run.read(Score)) == list(run.read_not_ok(Score)) == []
+    calibration = Calibration("x", 8 / 24_000, 0.9, 1.0, found=True)
+    coded = Coded("set/a", "x", "ok")
     run.append([SCORES[0], calibration, SCORES[1]])
-    run.append([coded, CodeHistogram("set/a", "x", 0, 4, codes, counts), SCORES[2]])
+    run.append([coded, HISTOGRAM, SCORES[2]])
     assert list(run.read(Score)) == SCORES
     assert list(run.read(Calibration)) == [calibration]
     assert list(run.read(Coded)) == [coded]
@@ -60,27 +57,26 @@ def test_an_incomplete_last_line_is_skipped_and_the_next_writer_removes_it(run, 
     with scores.open("ab") as stream:
         stream.write(rest)
     assert list(run.read(Score)) == SCORES[:whole]
-    assert list(run.read_not_ok(Score)) == []
+    assert list(run.read_not_ok(Score)) == SCORES[1:whole]
     with run.locked():
         assert scores.read_bytes().count(b"\n") == whole
         run.append(SCORES[whole:])
     assert list(run.read(Score)) == SCORES
 
 
-def test_rows_are_found_again_by_where_they_begin(run):
+@pytest.mark.parametrize("at_once", [1, 2, 500])
+def test_rows_are_found_again_by_where_they_begin(run, monkeypatch, at_once):
+    monkeypatch.setattr(store, "_ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(row_lines, "_LINES_AT_ONCE", at_once)
     coded = Coded("set/a", "x", "failed", "änders")
-    first = run.append([SCORES[0], coded, SCORES[1]])
+    first = run.append(iter([SCORES[0], coded, SCORES[1]]))
     second = run.append([replace(coded, reason="other"), SCORES[2]])
     assert run.read_at(Score, [second[1], first[0], first[2]]) == [SCORES[2], *SCORES[:2]]
     assert [row.reason for row in run.read_at(Coded, [first[1], second[0]])] == ["änders", "other"]
-    assert list(run.read_placed(Score)) == list(
-        zip([first[0], first[2], second[1]], SCORES, strict=True)
-    )
-
-
-def test_more_rows_than_are_written_at_once_keep_their_order(run, monkeypatch):
-    monkeypatch.setattr(store, "_ROWS_AT_ONCE", 2)
-    assert run.read_at(Score, run.append(iter(SCORES))) == SCORES
+    places = [first[0], first[2], second[1]]
+    assert list(run.read_placed(Score)) == list(zip(places, SCORES, strict=True))
+    assert max(len(block.rows) for block in run.read_blocks(Score)) == min(at_once, 3)
+    assert list(run.read_not_ok(Score)) == SCORES[1:]
 
 
 def test_half_written_audio_of_a_killed_process_is_removed(run):
@@ -105,8 +101,17 @@ def test_folders_that_hold_something_are_not_taken(run, tmp_path):
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
     with pytest.raises(StoreError, match=r"cannot write to .*tex: (File exists|Not a directory)"):
         RunFolder.create(tmp_path / "thesis" / "thesis.tex", RUN, [])
+    with pytest.raises(StoreError, match=r"cannot write to .*tex"):
+        new_folder(tmp_path / "thesis" / "thesis.tex")
     (tmp_path / "empty").mkdir()
     assert RunFolder.create(tmp_path / "empty", RUN, []).run == RUN
+
+
+def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: new_folder(tmp_path / "runs", "-files"), range(8)))
+    assert len(set(found)) == 8
+    assert all(folder.is_dir() and "-files" in folder.name for folder in found)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_a_request_of_schema_1_is_read_and_its_missing_fields_have_defaults(run)
 
 def test_a_second_process_waits_for_the_first_to_end(run):
     holder = (
-        "import sys; from pathlib import Path; from snacbench.store.folder import RunFolder\n"
+        "import sys; from pathlib import Path; from snacbench.store.run_folder import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", holder, str(run.path)]
@@ -162,15 +167,9 @@ def test_a_second_process_waits_for_the_first_to_end(run):
         run.append(SCORES)
 
 
-def test_a_folder_that_is_gone_cannot_be_locked(tmp_path):
-    with (
-        pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"),
-        RunFolder(tmp_path / "gone").locked(),
-    ):
-        pytest.fail("locked nothing")
-
-
-def test_errors_of_the_work_done_under_the_lock_stay_what_they_are(run):
+def test_errors_of_the_lock_are_told_from_those_of_the_work_done_under_it(run, tmp_path):
+    with pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"):
+        RunFolder(tmp_path / "gone").locked().__enter__()
     with pytest.raises(FileNotFoundError), run.locked():
         Path("/no/such/file").read_bytes()
 
@@ -207,105 +206,43 @@ def test_text_is_written_whole_or_not_at_all(run, monkeypatch):
     assert not list(run.path.glob(".*partial"))
 
 
-def test_decoded_audio_lies_in_one_folder_per_codec():
-    path = RunFolder(Path("run")).decoded_path("set/speech/a+1.250s", "opus@8kbps")
-    assert path == Path("run/decoded/opus@8kbps/set/speech/a+1.250s.flac")
-
-
 AWKWARD = ["a b", "a_b", "a:b", "a?b", "a\nb", "ä", "..", ".", "_", "../a", "/etc/passwd", "a//b",
            "a/b", "a/../b", "x" * 250, "x" * 251]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", AWKWARD)
-def test_any_id_makes_a_file_inside_the_run(run, name):
-    path = run.decoded_path(f"set/{name}", "x")
-    assert path.resolve().is_relative_to(run.path.resolve() / "decoded" / "x" / "set")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_name(f".{path.name}.4194304.partial").touch()
-    path.touch()
+def test_any_id_makes_a_file_of_its_own_inside_the_run(run):
+    path = RunFolder(Path("run")).decoded_path("set/speech/a+1.250s", "opus@8kbps")
+    assert path == Path("run/decoded/opus@8kbps/set/speech/a+1.250s.flac")
+    for name in AWKWARD:
+        path = run.decoded_path(f"set/{name}", "x")
+        assert path.resolve().is_relative_to(run.path.resolve() / "decoded" / "x" / "set")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_name(f".{path.name}.4194304.partial").touch()
+        path.touch(exist_ok=False)
 
 
-def test_two_ids_never_share_a_file():
-    paths = {RunFolder(Path("run")).decoded_path(f"set/{name}", "x") for name in AWKWARD}
-    assert len(paths) == len(AWKWARD)
-
-
-def test_rows_are_replaced_by_what_they_are(run):
+def test_rows_are_replaced_and_taken_out_by_what_they_are(run):
+    assert run.take_out(Score, of=lambda row: True) == []
     run.replace(Score, SCORES, of=lambda row: True)
     assert list(run.read(Score)) == SCORES
-    new = Score("set/a", "x", "m1", "2", "ok", 9.0)
-    run.replace(Score, [new], of=lambda row: row.metric == "m1")
+    new = replace(SCORES[1], version="2", reason="new")
+    run.replace(Score, [new], of=lambda row: row.status == "undefined")
     assert list(run.read(Score)) == [SCORES[0], SCORES[2], new]
-
-
-def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path: Path) -> None:
-    with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda _: new_folder(tmp_path / "runs", "-files"), range(8)))
-    assert len(set(found)) == 8
-    assert all(folder.is_dir() and "-files" in folder.name for folder in found)
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    (tmp_path / "runs").touch()
-    with pytest.raises(StoreError, match=r"cannot write to .*runs"):
-        new_folder(tmp_path / "runs")
-
-
-def test_rows_are_taken_out_and_those_that_are_ok_are_not_looked_into(tmp_path: Path) -> None:
-    run = RunFolder.create(tmp_path / "run", RUN, [])
-    assert run.take_out(Score, of=lambda row: True) == []
-    failed = [replace(SCORES[0], metric=f"x{i}", status="failed", value=None) for i in range(3)]
-    run.append([failed[0], SCORES[0], failed[1], SCORES[1], failed[2]])
-    assert {SCORES[0].status, SCORES[1].status} == {"ok"}
-    taken = run.take_out(Score, of=lambda row: row.status == "ok" or row.metric != "x1")
-    assert taken == [failed[0], failed[2]]
-    assert list(run.read(Score)) == [SCORES[0], failed[1], SCORES[1]]
+    # Rows that are ok are not looked into.
+    taken = run.take_out(Score, of=lambda row: row.status != "undefined")
+    assert (taken, list(run.read(Score))) == ([SCORES[2]], [SCORES[0], new])
     assert not list(run.path.glob(".*.partial"))
-
-
-# ------------------------------------------------------------------------------- many at once
-
-
-HISTOGRAM = CodeHistogram("c", "x", 0, 4, np.array([0, 2], np.int32), np.array([5, 1], np.int64))
-
-ROWS = [
-    Score("set/a", "x", "m", "1", "ok", 0.5),
-    Score("set/b", "x", "m", "1", "undefined", reason='says "status": "ok"'),
-    Score("set/c", "x", "m", "1", "failed", reason="broken"),
-]
-
-
-@pytest.mark.parametrize("lines_at_once", [1, 2, 500])
-def test_blocks_hold_all_rows_and_where_they_begin(run, monkeypatch, lines_at_once):
-    monkeypatch.setattr(row_lines, "_LINES_AT_ONCE", lines_at_once)
-    places = run.append(ROWS)
-    found = list(run.read_blocks(Score))
-    assert [row for block in found for row in block.rows] == ROWS
-    assert [place for block in found for place in block.places] == places
-    assert list(run.read_not_ok(Score)) == ROWS[1:]
-    assert max(len(block.rows) for block in found) == min(lines_at_once, len(ROWS))
-
-
-def test_a_file_that_is_not_there_has_no_blocks(run):
-    assert list(run.read_blocks(Coded)) == []
-    assert list(run.read_not_ok(Coded)) == []
 
 
 def test_a_bad_line_is_told_by_its_number_whichever_block_it_is_in(run, monkeypatch):
     monkeypatch.setattr(row_lines, "_LINES_AT_ONCE", 2)
-    run.append(ROWS)
+    run.append([*SCORES, HISTOGRAM, HISTOGRAM])
     with (run.path / "scores.jsonl").open("a") as stream:
         stream.write("{}\n")
-    with pytest.raises(StoreError, match=r"scores\.jsonl, line 4 is not a Score row"):
-        list(run.read(Score))
-    with pytest.raises(StoreError, match=r"scores\.jsonl, line 4 is not a Score row"):
-        list(run.read_not_ok(Score))
-
-
-def test_a_damaged_histogram_is_told_by_its_number(run):
-    run.append([HISTOGRAM, HISTOGRAM])
     path = run.path / "histograms.jsonl"
     first, second = path.read_text().splitlines()
     path.write_text(f"{first}\n{second.replace('eJ', 'AA')}\n")
-    with pytest.raises(StoreError, match=r"histograms\.jsonl, line 2 is not a CodeHistogram row"):
-        list(run.read(CodeHistogram))
+    for read, kind, number in ((run.read, Score, 4), (run.read_not_ok, Score, 4),
+                               (run.read, CodeHistogram, 2)):  # fmt: skip
+        with pytest.raises(StoreError, match=rf"l, line {number} is not a {kind.__name__} row"):
+            list(read(kind))

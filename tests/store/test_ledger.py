@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from snacbench.rows import Agreement, ClipMeasures, Coded, Delay, Score
-from snacbench.store.folder import RunFolder
+from snacbench.rows import ClipMeasures, Coded, Delay, Score
 from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, Measures, MetricSpec
-from tests.synthetic_runs import RUN
+from tests.support.synthetic_runs import RUN
 
 X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
@@ -55,33 +55,19 @@ def test_it_knows_what_is_on_disk(folder, reread):
     assert ledger.unscored("a") == [(coded("a", "x"), ("down",)), (coded("a", "y"), ("up", "down"))]
 
 
-def test_a_clip_whose_codings_all_have_their_scores_lacks_none(folder):
+def test_a_clip_lacks_scores_until_each_coding_has_one_of_each_metrics_version(folder):
     ledger = ledger_of(folder)
-    ledger.append([coded("a", "x"), score("a", "x", UP)])
+    ledger.append([coded("a", "x"), replace(coded("a", "x"), decoded="later"), score("a", "x", UP)])
+    ledger.append([score("a", "x", replace(DOWN, version="1"))])
     assert ledger.lacks_scores("a")
+    assert ledger.unscored("a") == [(replace(coded("a", "x"), decoded="later"), ("down",))]
     ledger.append([score("a", "x", DOWN)])
     assert not ledger.lacks_scores("a")
     assert ledger.unscored("a") == []
+    assert (ledger.lacks_scores("b"), ledger.unscored("b")) == (False, [])
 
 
-def test_a_score_of_another_version_is_none(folder):
+def test_a_codec_has_worked_once_it_has_coded_a_clip(folder):
     ledger = ledger_of(folder)
-    ledger.append(
-        [coded("a", "x"), score("a", "x", UP), score("a", "x", replace(DOWN, version="1"))]
-    )
-    assert ledger.unscored("a") == [(coded("a", "x"), ("down",))]
-
-
-def test_of_two_codings_the_last_is_read(folder):
-    ledger = ledger_of(folder)
-    ledger.append([coded("a", "x"), replace(coded("a", "x"), decoded="later")])
-    assert ledger.unscored("a")[0][0].decoded == "later"
-
-
-def test_rows_of_computing_and_measuring_come_back(folder):
-    agreement = Agreement("x", "cuda bf16", "cuda fp32", 8, 6, 12.5)
-    folder.append([agreement, MEASURES])
-    assert list(folder.read(Agreement)) == [agreement]
-    assert agreement.share == 0.75
-    assert replace(agreement, tokens=0, equal=0).share is None
-    assert list(folder.read(ClipMeasures)) == [MEASURES]
+    ledger.append([coded("a", "x"), Coded("a", "y", "failed", "why")])
+    assert ledger.worked == ledger_of(folder).worked == {"x"}

@@ -19,11 +19,11 @@ from snacbench.rows import (
     Score,
     Speed,
 )
-from snacbench.store.folder import ROW_FILES, RunFolder
-from snacbench.store.merge import merge
+from snacbench.store.merging import merge
+from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
-from tests.synthetic_runs import RUN, make_run
+from tests.support.synthetic_runs import RUN, make_run
 
 THREE = np.arange(3.0)
 
@@ -54,41 +54,26 @@ def test_a_merged_run_holds_every_row_once(tmp_path: Path) -> None:
     assert list(scores["b"].values()) == [0, 2, 4]
 
 
-def test_decoded_audio_is_linked(tmp_path: Path) -> None:
-    parts = two(tmp_path)
-    done = merge(parts, tmp_path / "new")
-    assert (done.linked, done.copied, done.missing) == (9, 0, 0)
-    name = parts[1].decoded_path("tiny/000", "b").relative_to(parts[1].path)
-    assert (parts[1].path / name).samefile(done.folder.path / name)
-
-
-def test_decoded_audio_is_copied_where_links_do_not_reach(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    parts = two(tmp_path)
-    parts[0].decoded_path("tiny/000", "a").unlink()
-
-    def refuse(source: Path, target: Path) -> None:
-        raise OSError("another disk")
-
-    monkeypatch.setattr("os.link", refuse)
-    done = merge(parts, tmp_path / "new")
-    assert (done.linked, done.copied, done.missing) == (0, 8, 1)
-    assert done.folder.decoded_path("tiny/001", "a").read_bytes() == b"a 1"
-
-
-def test_audio_that_cannot_be_taken_over_is_named(
+def test_decoded_audio_is_linked_or_else_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(source: Path, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
     parts = two(tmp_path)
+    done = merge(parts, tmp_path / "new")
+    assert (done.linked, done.copied, done.missing) == (9, 0, 0)
+    name = parts[1].decoded_path("tiny/000", "b").relative_to(parts[1].path)
+    assert (parts[1].path / name).samefile(done.folder.path / name)
+    parts[0].decoded_path("tiny/000", "a").unlink()
     monkeypatch.setattr("os.link", refuse)
+    done = merge(parts, tmp_path / "copied")
+    assert (done.linked, done.copied, done.missing) == (0, 8, 1)
+    assert done.folder.decoded_path("tiny/001", "a").read_bytes() == b"a 1"
     monkeypatch.setattr("shutil.copy2", refuse)
     with pytest.raises(StoreError, match=r"cannot copy .*No space left"):
-        merge(parts, tmp_path / "new")
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2"]
+        merge(parts, tmp_path / "full")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1", "2", "copied", "new"]
 
 
 def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
@@ -102,39 +87,27 @@ def test_the_provenance_of_every_part_is_kept(tmp_path: Path) -> None:
     assert json.loads(parts[1].read_text())["packages"] == {"numpy": "3"}
 
 
-def test_timings_and_measures_may_differ(tmp_path: Path) -> None:
-    parts = two(tmp_path)
-    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
-    parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
-    done = merge(parts, tmp_path / "new")
-    assert {r.encode_s for r in done.folder.read(Coded)} == {0.1}
-    assert len(list(done.folder.read(ClipMeasures))) == 1
-
-
-def test_speeds_keep_their_machine_and_the_first_part_counts(tmp_path: Path) -> None:
-    parts = two(tmp_path)
-    for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
-        part.append([Speed(name, "cpu", "fp32", place) for name in ("both", own)])
-    found = {row.codec: row.machine for row in merge(parts, tmp_path / "new").folder.read(Speed)}
-    assert found == {"a": "one", "both": "one", "b": "other"}
-
-
 DELAY = Delay("tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001)
 
 
-def test_delays_of_clips_are_kept_and_must_agree(tmp_path: Path) -> None:
+def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path: Path) -> None:
     parts = two(tmp_path)
-    for part in parts:
-        part.append([DELAY])
-    assert list(merge(parts, tmp_path / "new").folder.read(Delay)) == [DELAY]
-    parts[1].append([replace(DELAY, lag_s=0.002)])
-    with pytest.raises(StoreError, match=r"tiny/000 both \(Delay row\): 0.001 and 0.002"):
-        merge(parts, tmp_path / "other")
+    row = next(r for r in parts[1].read(Coded) if r.codec == "both")
+    parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
+    for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
+        part.append([DELAY, *(Speed(name, "cpu", "fp32", place) for name in ("both", own))])
+    done = merge(parts, tmp_path / "new").folder
+    assert {r.encode_s for r in done.read(Coded)} == {0.1}
+    assert len(list(done.read(ClipMeasures))) == 1
+    found = {row.codec: row.machine for row in done.read(Speed)}
+    assert found == {"a": "one", "both": "one", "b": "other"}
+    assert list(done.read(Delay)) == [DELAY]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda row: replace(DELAY, lag_s=0.002), r"tiny/000 both \(Delay row\): 0.001 and 0.002"),
         (lambda row: replace(row, decoded_sha256="x"), r"disagree on tiny/000 both \(Coded row\)"),
         (lambda row: Score(row.clip, "both", "up", "1", "ok", 7.0), r"both up 1 \(Score row\): 0"),
         (
@@ -146,6 +119,7 @@ def test_delays_of_clips_are_kept_and_must_agree(tmp_path: Path) -> None:
 def test_rows_that_differ_are_refused(tmp_path: Path, change: object, message: str) -> None:
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
+    parts[0].append([DELAY])
     parts[1].append([change(row)])  # type: ignore[operator]
     with pytest.raises(StoreError, match=message):
         merge(parts, tmp_path / "new")
@@ -174,7 +148,7 @@ def test_what_cannot_be_merged_at_all(tmp_path: Path) -> None:
 LISTENED = ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
 
 
-def test_listening_tests_of_all_parts_are_kept_once(tmp_path: Path) -> None:
+def test_listening_tests_of_all_parts_are_kept_once_and_must_agree(tmp_path: Path) -> None:
     parts = two(tmp_path)
     rating = ListenerScore("t", "x", "i", "tiny/000", "both", 50.0)
     for part in parts:
@@ -183,11 +157,6 @@ def test_listening_tests_of_all_parts_are_kept_once(tmp_path: Path) -> None:
     done = merge(parts, tmp_path / "new").folder
     assert list(done.read(ListenerScore)) == [rating]
     assert [row.test for row in done.read(ListeningSummary)] == ["t", "u"]
-
-
-def test_different_results_of_one_listening_test_are_refused(tmp_path: Path) -> None:
-    parts = two(tmp_path)
-    parts[0].append([LISTENED])
     parts[1].append([replace(LISTENED, listeners=7)])
     with pytest.raises(StoreError, match="different results of the listening test 't'; analyse"):
-        merge(parts, tmp_path / "new")
+        merge(parts, tmp_path / "other")

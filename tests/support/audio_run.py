@@ -15,7 +15,7 @@ from snacbench.audio.resample import resample
 from snacbench.files import sha256_of_file
 from snacbench.request import Request
 from snacbench.rows import Bits, Calibration, Coded, Run
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Domain
 from tests.conftest import broadband
 

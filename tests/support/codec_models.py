@@ -11,7 +11,7 @@ import torch
 
 from snacbench.plugins import codec_models
 from snacbench.selectors import select
-from snacbench.types import Audio, Codec, CodecSpec
+from snacbench.types import Audio
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 
@@ -96,77 +96,88 @@ def write_published(name: str, folder: Path) -> Any:
     return model
 
 
-DAC_SHAPE: dict[str, Any] = {
+TINY_DAC: dict[str, Any] = {
     "encoder_dim": 4, "encoder_rates": [2, 4, 5, 8], "decoder_dim": 32,
     "decoder_rates": [8, 5, 4, 2], "n_codebooks": 4, "sample_rate": 24_000,
 }  # fmt: skip
+TINY_SNAC = narrow_snac("snac-24khz")
+TINY_ENCODEC: dict[str, Any] = {
+    "sample_rate": 24_000,
+    "target_bandwidths": [1.5, 3.0],
+    "encoder": {"dimension": 16, "n_filters": 4, "causal": True},
+    "quantizer": {"dimension": 16, "n_q": 4, "bins": 64},
+}
 
 
 def tiny_dac(seed: int = 0, **changes: Any) -> Any:
     from dac import DAC
 
     torch.manual_seed(seed)
-    return filled(DAC(**{**DAC_SHAPE, **changes}), seed)
+    return filled(DAC(**{**TINY_DAC, **changes}), seed)
 
 
 def tiny_snac(seed: int = 0, **changes: Any) -> Any:
     from snac import SNAC
 
     torch.manual_seed(seed)
-    return filled(SNAC(**{**narrow_snac("snac-24khz"), **changes}), seed)
+    return filled(SNAC(**{**TINY_SNAC, **changes}), seed)
 
 
-def tiny_encodec(
-    seed: int = 0,
-    *,
-    channels: int = 1,
-    n_q: int = 4,
-    rate_hz: int = 24_000,
-    bandwidths: tuple[float, ...] = (1.5, 3.0),
-    decoder: dict[str, Any] | None = None,
-    model: dict[str, Any] | None = None,
-    **shape: Any,
-) -> Any:
+def encodec_config(encoder: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """A configuration as snacbench reads it: the tiny one, with other arguments."""
+    return {**TINY_ENCODEC, **changes, "encoder": {**TINY_ENCODEC["encoder"], **(encoder or {})}}
+
+
+def encodec_of(config: dict[str, Any]) -> Any:
+    """The package's own object of a configuration."""
     from encodec import EncodecModel
     from encodec.modules import SEANetDecoder, SEANetEncoder
     from encodec.quantization import ResidualVectorQuantizer
 
-    torch.manual_seed(seed)
-    shape = {"dimension": 16, "n_filters": 4, "causal": True, **shape, "channels": channels}
+    torch.manual_seed(0)
+    told = dict(config)
+    encoder = told.pop("encoder")
     return filled(
         EncodecModel(
-            SEANetEncoder(**shape),
-            SEANetDecoder(**shape, **(decoder or {})),
-            ResidualVectorQuantizer(dimension=shape["dimension"], n_q=n_q, bins=64),
-            list(bandwidths),
-            rate_hz,
-            channels,
-            **(model or {}),
-        ),
-        seed,
+            SEANetEncoder(**encoder),
+            SEANetDecoder(**{**encoder, **told.pop("decoder", {})}),
+            ResidualVectorQuantizer(**told.pop("quantizer")),
+            channels=encoder.get("channels", 1),
+            **told,
+        )
     )
 
 
-def spec_of(selector: str) -> CodecSpec:
-    ((_, spec),) = select(selector)
-    return spec
-
-
-def opened(selector: str) -> Codec:
-    """A model at a path, loaded as a run's worker loads it."""
-    ((model, spec),) = select(selector)
-    return model.load(spec, locate(model, WeightsPolicy("auto")), "cpu")
-
-
-def notes_of(spec: CodecSpec) -> str:
-    return "; ".join(spec.settings.get("notes", ()))
-
-
-def batch_of(audio: Audio) -> torch.Tensor:
-    return torch.from_numpy(np.array(audio.samples))[None]
+def tiny_encodec(
+    rate_hz: int = 24_000,
+    bandwidths: tuple[float, ...] = (1.5, 3.0),
+    model: dict[str, Any] | None = None,
+    **encoder: Any,
+) -> Any:
+    changes = {"sample_rate": rate_hz, "target_bandwidths": list(bandwidths), **(model or {})}
+    return encodec_of(encodec_config(encoder, **changes))
 
 
 def state_file(path: Path, state: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.save(state, path)
     return path
+
+
+def with_config(path: Path, model: Any, config: Any) -> Path:
+    """Weights and, unless it is None, the configuration beside them."""
+    state_file(path, model.state_dict())
+    if config is not None:
+        text = config if isinstance(config, str) else json.dumps(config)
+        (path.parent / "config.json").write_text(text)
+    return path
+
+
+def opened(selector: str) -> Any:
+    """A model at a path, or an embedded one, loaded as a run's worker loads it."""
+    ((model, spec),) = select(selector)
+    return model.load(spec, locate(model, WeightsPolicy("auto")), "cpu")
+
+
+def batch_of(audio: Audio) -> torch.Tensor:
+    return torch.from_numpy(np.array(audio.samples))[None]

@@ -34,7 +34,7 @@ from snacbench.listening.stimuli import (
     stimulus_file,
 )
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
-from tests.cli.conftest import snacbench_command
+from tests.support.command_line import snacbench_command
 
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (

@@ -11,7 +11,7 @@ import numpy as np
 from snacbench.audio.io import write_flac
 from snacbench.files import sha256_of_file
 from snacbench.rows import Bits, Coded, Run, Score
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, MetricSpec
 
 RATE_HZ = 48_000

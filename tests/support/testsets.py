@@ -9,21 +9,22 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from snacbench.progress import Silent, Unit
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
 
 
-class Steps:
+class Steps(Silent):
     """Progress that remembers."""
 
     def __init__(self) -> None:
-        self.stages: list[tuple[str, int]] = []
+        self.stages: list[tuple[str, int | None]] = []
         self.done = 0
 
-    def begin(self, stage: str, steps: int) -> None:
+    def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         self.stages.append((stage, steps))
 
-    def step(self) -> None:
-        self.done += 1
+    def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
+        self.done += steps
 
 
 def make_tar(path: Path, files: dict[str, bytes], *, mode: str = "w:gz") -> Path:
@@ -58,11 +59,9 @@ def find_in(root: Path) -> Iterator[CorpusFile]:
 
 MINIATURE = Corpus(
     name="miniature",
-    title="Miniature",
     summary="speech",
     find=find_in,
     licence="CC0-1.0",
-    citation="none",
     where="It is made by these tests.",
     expected_files=5,
     expected_clusters=2,

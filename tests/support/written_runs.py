@@ -11,7 +11,7 @@ import numpy as np
 
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score, Speed
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.store.folder import RunFolder
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
-from tests.support.written_runs import NEURAL, RUN, SPEED, coded, tiny
-
-__all__ = ["NEURAL", "RUN", "SPEED", "coded"]
+from tests.support.written_runs import tiny
 
 
 @pytest.fixture

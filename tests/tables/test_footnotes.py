@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from snacbench.rows import Bits, Speed
-from snacbench.store.folder import RunFolder
+from snacbench.rows import Bits
+from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
-from snacbench.tables.records import real_time_factor
 from snacbench.tables.run_rows import RunRows
+from snacbench.tables.side_by_side import real_time_factor
 from snacbench.types import WeightsInfo
 from tests.support.written_runs import NEURAL, SPEED, coded, histograms, of, score
 
@@ -61,22 +61,16 @@ def bare(tmp_path) -> RunFolder:
     return of(tmp_path / "bare", rows)
 
 
-def run_with(folder: RunFolder, *speeds: Speed) -> RunRows:
-    folder.append(speeds)
-    return RunRows.load(folder)
-
-
-def about_speed(*runs: RunRows) -> list[str]:
-    return [note for note in notes(runs) if "RTF" in note or "peed" in note]
+def about_speed(rows: RunRows) -> list[str]:
+    return [note for note in notes([rows]) if "RTF" in note or "peed" in note]
 
 
 def test_factors_are_medians_with_least_and_greatest():
-    encode, both = real_time_factor(SPEED, "encode"), real_time_factor(SPEED, "both")
-    assert (encode.median, encode.low, encode.high) == (0.5, 0.45, 0.6)
-    assert (both.median, both.low, both.high) == pytest.approx((1.5, 1.45, 1.65))
-    assert real_time_factor(replace(SPEED, batch=4), "decode").median == 0.25
-    assert real_time_factor(None, "encode") is None
-    assert real_time_factor(replace(SPEED, encode_s=(), decode_s=()), "encode") is None
+    encode, _, both = real_time_factor(SPEED)
+    assert encode == (0.5, 0.45, 0.6)
+    assert both == pytest.approx((1.5, 1.45, 1.65))
+    assert real_time_factor(replace(SPEED, batch=4))[1].value == 0.25
+    assert real_time_factor(replace(SPEED, encode_s=(), decode_s=())) is None
 
 
 def test_the_seconds_of_coding_are_never_printed(bare):
@@ -87,7 +81,8 @@ def test_the_seconds_of_coding_are_never_printed(bare):
 
 def test_an_unstable_speed_is_marked_and_explained(bare):
     shaky = replace(SPEED, unstable="other processes kept 2.0 of 2 processors busy")
-    rows = run_with(bare, replace(shaky, codec="plain"), SPEED)
+    bare.append([replace(shaky, codec="plain"), SPEED])
+    rows = RunRows.load(bare)
     cells = re.findall(r"0\.500!? \\\[0\.450, 0\.600\\\]", summary_markdown([rows]))
     assert [cell[:6].strip() for cell in cells] == ["0.500", "0.500!"]
     assert about_speed(rows) == [
@@ -97,21 +92,16 @@ def test_an_unstable_speed_is_marked_and_explained(bare):
     assert shaky.unstable in summary_csv([rows])
 
 
-def test_many_unstable_speeds_share_a_note(tmp_path):
-    specs = tuple(replace(NEURAL, name=name) for name in "abc")
-    made = of(
-        tmp_path / "f", [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abc"], codecs=specs
-    )
-    rows = run_with(made, *(replace(SPEED, codec=c, unstable=f"{c} shook") for c in "abc"))
-    assert [note for note in about_speed(rows) if note.startswith("!")] == [
-        "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."
-    ]
-
-
-def test_of_two_measurements_the_last_counts(bare):
-    rows = run_with(bare, SPEED, replace(SPEED, encode_s=(4.0, 4.0, 4.0)))
-    assert real_time_factor(rows.codec(NEURAL.name).speed, "encode").median == 2.0
-    assert about_speed(rows)[-1] == "Speed of plain was not measured; 'snacbench speed RUN' does."
+def test_many_unstable_speeds_share_a_note_and_of_two_measurements_the_last_counts(tmp_path):
+    specs = tuple(replace(NEURAL, name=name) for name in "abcd")
+    made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]
+    speeds = [replace(SPEED, codec=c, unstable=f"{c} shook") for c in "abc"]
+    late = replace(speeds[0], encode_s=(4.0, 4.0, 4.0))
+    rows = RunRows.load(of(tmp_path / "f", [*made, *speeds, late], codecs=specs))
+    assert real_time_factor(rows.codec("a").speed)[0].value == 2.0
+    _, unstable, missing = about_speed(rows)
+    assert unstable == "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."
+    assert missing == "Speed of d was not measured; 'snacbench speed RUN' does."
 
 
 @pytest.mark.parametrize(
@@ -146,11 +136,9 @@ def test_of_two_measurements_the_last_counts(bare):
     ],
 )
 def test_where_and_how_speeds_were_measured_is_said(bare, changes, said):
-    speeds = [
-        replace(SPEED, codec=name, **change)
-        for name, change in zip((NEURAL.name, "plain"), changes, strict=True)
-    ]
-    assert about_speed(run_with(bare, *speeds)) == said
+    for name, change in zip((NEURAL.name, "plain"), changes, strict=True):
+        bare.append([replace(SPEED, codec=name, **change)])
+    assert about_speed(RunRows.load(bare)) == said
 
 
 def test_decodes_from_elsewhere_have_no_speed(tmp_path):

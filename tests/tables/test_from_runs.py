@@ -8,7 +8,6 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from scipy.special import digamma
@@ -21,7 +20,6 @@ from snacbench.tables import layouts
 from snacbench.tables.from_runs import (
     Options,
     publication,
-    summary,
     summary_csv,
     summary_frame,
     summary_markdown,
@@ -31,6 +29,7 @@ from snacbench.tables.layouts import LAYOUTS
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.table_model import Cell, Row, Table
 from tests.support.written_runs import (
+    CODECS,
     NEURAL,
     OFFSETS,
     TURNS,
@@ -85,39 +84,28 @@ def test_means_rates_bandwidths_and_intervals(tmp_path):
     assert cell(one_table(competition(tmp_path / "s")), "two", "si_sdr").interval is None
 
 
-def test_yardsticks_compete_only_with_each_other(tmp_path):
+def test_marks_are_of_who_competes_and_of_what_holm_over_all_pairs_leaves(tmp_path):
     rows = competition(tmp_path / "r")
-    table = one_table(rows)
-    found = [cell(table, row.label, "si_sdr").marks for row in table.rows]
-    assert found == [(), ("best",), ("second",), ()]
-    assert "Neither ranked nor compared, being yardsticks: low." in table.footnotes
-    assert one_table(rows.only({"low"})).rows[0].ranked
-
-
-def test_a_star_stands_where_holm_over_all_pairs_leaves_a_difference(tmp_path):
-    table = one_table(competition(tmp_path / "r"), Options(significance=True))
+    table = one_table(rows, Options(significance=True))
     _, p_one = t_test([o - 1 for o in OFFSETS])
     _, p_three = t_test([t - 0.25 for t in TURNS])
     assert p_one * 3 <= 0.05 < p_three  # three pairs, yardsticks left out
-    assert cell(table, "one", "si_sdr").marks == ("significant",)
-    assert cell(table, "three_3%&", "si_sdr").marks == ("second",)
+    marks = [cell(table, row.label, "si_sdr").marks for row in table.rows]
+    assert marks == [("significant",), ("best",), ("second",), ()]
     assert note(table, "*") == (
         "* differs from the best of the column (paired, p ≤ 0.05): t test on cluster means "
         "weighted by their clips; Holm's correction over all pairs within one metric and domain "
         "(3 comparisons); n = 12 shared clips, 6 clusters; no clip lost on either side."
     )
-
-
-def test_a_baseline_has_a_family_of_its_own_pairs(tmp_path):
-    rows, options = competition(tmp_path / "r"), Options(significance=True, baseline="one")
+    assert "Neither ranked nor compared, being yardsticks: low." in table.footnotes
+    assert one_table(rows.only({"low"})).rows[0].ranked  # alone they compete
+    options = Options(significance=True, baseline="one")
     table = one_table(rows, options)
     assert "significant" in cell(table, "two", "si_sdr").marks
     assert "significant" not in cell(table, "one", "si_sdr").marks
     assert "differs from one" in note(table, "*")
-    assert "(2 comparisons)" in note(table, "*")
-    with pytest.raises(
-        UnknownName, match=r"no codec named 'tow' to compare with; did you mean two"
-    ):
+    assert "(2 comparisons)" in note(table, "*")  # a family of its own pairs
+    with pytest.raises(UnknownName, match="no codec named 'tow' to compare with; did you mean two"):
         one_table(rows, replace(options, baseline="tow"))
 
 
@@ -207,9 +195,8 @@ def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
 
 
 def test_a_run_without_any_score_still_has_a_table(tmp_path):
-    codecs = competition(tmp_path / "r").run.codecs
     row = Coded("c", "one", "ok", "", "speech", 1.0, Bits(codes=760))
-    rows = RunRows.load(of(tmp_path / "e", [row], codecs=codecs))
+    rows = RunRows.load(of(tmp_path / "e", [row], codecs=CODECS))
     table = one_table(rows, Options(ci=True, significance=True))
     assert cell(table, "one", "si_sdr").value is None
     assert not [n for n in table.footnotes if n.startswith(("*", "In brackets"))]
@@ -268,25 +255,22 @@ def test_a_published_row_follows_the_row_of_its_operating_point(tmp_path):
         "Neither ranked nor compared."
     )
     assert lyra == "Google's own models of Lyra V2 do not reproduce this SI-SDR."
+    other_rate = quoted(renamed(competition(tmp_path / "s"), one="opus@12kbps"))
+    assert not [row for row in other_rate.rows if row.beside]
 
 
-def test_partners_are_of_the_same_rate_and_of_the_first_run(tmp_path):
-    other_rate = quoted(renamed(competition(tmp_path / "r"), one="opus@12kbps"))
-    assert not [row for row in published(other_rate) if row.beside]
-    runs = [renamed(competition(tmp_path / name), one="opus@14kbps") for name in "ab"]
-    later = replace(runs[1], run=replace(runs[1].run, id="day"), name="")
-    found = quoted(runs[0], later)
-    assert [row.beside for row in published(found) if row.beside] == ["opus@14kbps (a)"]
-
-
-def test_published_figures_neither_win_nor_change_who_wins(tmp_path):
-    rows = renamed(competition(tmp_path / "r"), one="lyra-v2@9.2kbps", two="opus@24kbps")
+def test_published_figures_neither_win_nor_change_who_wins_and_stand_in_the_first_run(tmp_path):
+    names = {"one": "lyra-v2@9.2kbps", "two": "opus@24kbps"}
+    rows, other = (renamed(competition(tmp_path / name), **names) for name in "ab")
     together = quoted(rows, significance=True, ci=True)
     alone = one_table(rows, Options(significance=True, ci=True))
     assert [row for row in together.rows if not row.source] == list(alone.rows)
     for row in published(together):
         assert not row.ranked
         assert not any(c.marks or c.interval or c.n for c in row.cells.values())
+    later = replace(other, run=replace(other.run, id="day"), name="")
+    beside = [row.beside for row in published(quoted(rows, later)) if row.beside]
+    assert beside == ["lyra-v2@9.2kbps (a)", "opus@24kbps (a)"]
 
 
 def test_files_of_figures_name_operating_points_that_the_papers_recipe_runs():
@@ -364,7 +348,6 @@ def test_the_frame_holds_the_numbers_of_the_csv(rows, folder):
     by_domain = summary_frame([folder.path], ci=False)
     assert list(dict.fromkeys(by_domain["domain"])) == ["speech", "music"]
     assert by_domain["up_low"].isna().all()
-    assert summary([rows])["n_up"].tolist() == [1, 1, 1, 2, 0]
 
 
 def test_fewer_tokens_than_entries_give_a_range_and_no_number(tmp_path):
@@ -388,15 +371,12 @@ def test_a_score_that_is_not_ok_counts_nowhere_even_with_a_value(folder, status)
     assert (found["up"], found["up_n"]) == ("10.0", "1")
 
 
-def test_a_codec_that_failed_everywhere_has_a_row_without_numbers(tmp_path):
+def test_what_is_not_known_of_codings_leaves_no_figure_rather_than_a_wrong_one(folder, tmp_path):
     rows = [Coded("c", NEURAL.name, "failed", "why", "music", 1.0), score("c", "up", 1.0)]
     found = line(RunRows.load(of(tmp_path / "f", rows)))
     assert (found["n"], found["up_n"]) == ("0", "0")
     assert {found[k] for k in ("up", "actual_kbps", "entropy_kbps", "rtf_encode")} == {""}
-
-
-def test_a_clip_without_bits_or_histograms_leaves_no_figure_rather_than_a_wrong_one(folder):
-    folder.append([coded("d", "music", 3.0, Bits(180))])
+    folder.append([coded("d", "music", 3.0, Bits(180))])  # without a histogram
     rows = RunRows.load(folder)
     assert line(rows)["entropy_kbps"] == ""
     assert float(line(rows, domain="speech")["entropy_kbps"]) > 0
@@ -404,7 +384,7 @@ def test_a_clip_without_bits_or_histograms_leaves_no_figure_rather_than_a_wrong_
     assert line(RunRows.load(folder))["actual_kbps"] == ""
 
 
-@pytest.mark.parametrize("order", ["abc", "acb", "cab"])
+@pytest.mark.parametrize("order", ["abc", "acb"])
 def test_means_are_exact_in_whatever_order_the_rows_were_written(tmp_path, order):
     values = {"a": 1e16, "b": 1.0, "c": -1e16}
     rows = [coded(clip, "speech", 1.0, Bits(8)) for clip in order]
@@ -412,12 +392,10 @@ def test_means_are_exact_in_whatever_order_the_rows_were_written(tmp_path, order
     assert float(line(RunRows.load(made))["up"]) == 1 / 3
 
 
-def test_markdown_has_a_table_per_domain_and_says_what_all_share_once(rows, folder):
+def test_markdown_has_a_table_per_domain_and_says_what_all_share_once(rows):
     text = summary_markdown([rows])
-    titles = [text.split("### ")[i].split("\n")[0] for i in (1, 2, 3)]
+    titles = [part.split("\n")[0] for part in text.split("### ")[1:]]
     assert titles == [f"Rates and quality, {where}" for where in ("speech", "music", "all clips")]
-    shared = [line for line in text.splitlines() if line.startswith("- Test set tiny (sha256 ")]
-    assert len(shared) == 1
+    assert text.count("\n- Test set tiny (sha256 ") == 1
     cells = next(x for x in text.splitlines() if x.startswith("| plain")).split("|")
     assert "0.500 \\[0.450, 0.600\\]" in [cell.strip() for cell in cells]
-    assert pd.notna(summary_frame([rows])["n"]).all()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from snacbench.errors import UnknownName, UserError
+from snacbench.errors import UserError
 from snacbench.stats.intervals import Interval
 from snacbench.tables.gate import compare, pairs_of
 from snacbench.tables.run_pair import (
@@ -20,47 +19,52 @@ from snacbench.tables.run_pair import (
     compare_runs,
     comparison_json,
     comparison_markdown,
-    fails,
-    remarks,
-    verdict_of,
+    judged,
 )
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.writers import to_terminal
-from tests.synthetic_runs import DOWN, UP, codec, make_run
+from tests.support.synthetic_runs import DOWN, UP, codec, make_run
 
 N = 40
 RNG = np.random.default_rng(0)
 BASE = RNG.normal(10, 3, N)
 NOISE = RNG.normal(0, 0.1, N)
+QUESTION = Question((("c", "c"),), {"up": UP, "down": DOWN})
 
 
-def rows(path: Path, shift: float, **options: object) -> RunRows:
+def rows(path, shift: float, **options) -> RunRows:
     values = {"up": BASE + shift + NOISE * (shift != 0), "down": BASE - shift}
-    return RunRows.load(make_run(path, {"c": values}, **options))  # type: ignore[arg-type]
+    return RunRows.load(make_run(path, {"c": values}, **options))
 
 
-def asked(**fields: object) -> Question:
-    return replace(Question((("c", "c"),), {"up": UP, "down": DOWN}), **fields)  # type: ignore[arg-type]
+def answer(tmp_path, shift: float, **asked) -> Answer:
+    pair = rows(tmp_path / "a", 0.0), rows(tmp_path / "b", shift)
+    return compare_runs(*pair, replace(QUESTION, **asked))
 
 
-def answer(tmp_path: Path, shift: float, **fields: object) -> Answer:
-    return compare_runs(rows(tmp_path / "a", 0.0), rows(tmp_path / "b", shift), asked(**fields))
-
-
-def test_the_difference_is_the_candidates_minus_the_baselines(tmp_path: Path) -> None:
+def test_a_worse_candidate_is_told_alike_in_every_format(tmp_path):
     found = answer(tmp_path, -1.0)
     up, down = found.comparisons
-    assert up.paired.difference is not None
-    assert up.paired.difference.mean == pytest.approx(-1 + NOISE.mean())
-    assert up.paired.difference.n == N
+    assert up.paired.difference.mean == pytest.approx(-1 + NOISE.mean())  # minus the baseline
+    assert (up.paired.difference.n, up.domain, up.verdict, down.verdict) == (
+        N, "speech", "worse", "worse",
+    )  # fmt: skip
     assert up.baseline_mean == pytest.approx(BASE.mean())
-    assert (up.verdict, down.verdict) == ("worse", "worse")
-    assert up.domain == "speech"
     assert not found.passed
     frame = found.frame
     assert frame["verdict"].tolist() == ["worse", "worse"]
-    assert frame["difference"][0] == up.paired.difference.mean
-    assert (frame["n"][0], frame["metric"].tolist()) == (N, ["up", "down"])
+    assert (frame["difference"][0], frame["n"][0]) == (up.paired.difference.mean, N)
+    read = json.loads(comparison_json(found))
+    assert (read["passed"], read["failures"]) == (False, found.failures)
+    assert read["comparisons"][0]["paired"]["difference"]["n"] == N
+    text = comparison_markdown(found)
+    assert all(piece in text for piece in ("worse, fails", "**failed**", "| up ↑", "*c, speech*"))
+    console = Console(file=io.StringIO(), width=60, color_system=None)
+    for part in to_terminal(found.tables, width=60):
+        console.print(part)
+    shown = console.file.getvalue()
+    assert max(map(len, shown.splitlines())) <= 60
+    assert {"baseline", "candidate", "difference", "worse,", "fails"} <= set(shown.split())
 
 
 @pytest.mark.parametrize(
@@ -70,87 +74,61 @@ def test_the_difference_is_the_candidates_minus_the_baselines(tmp_path: Path) ->
         (-0.5, {"up": 1.0, "down": 1.0}, ["within tolerance", "within tolerance"]),
     ],
 )
-def test_the_same_run_and_a_loss_within_its_tolerance_pass(
-    tmp_path: Path, shift: float, tolerances: dict[str, float], verdicts: list[str]
-) -> None:
+def test_the_same_run_and_a_loss_within_its_tolerance_pass(tmp_path, shift, tolerances, verdicts):
     found = answer(tmp_path, shift, tolerances=tolerances)
     assert (found.passed, found.failures) == (True, [])
     assert [c.verdict for c in found.comparisons] == verdicts
 
 
-def test_rates_are_those_of_shared_clips_and_can_be_gated(tmp_path: Path) -> None:
+def test_rates_are_those_of_shared_clips_and_can_be_gated(tmp_path):
     before = rows(tmp_path / "a", 0.0, kbps={"c": 8.0})
     after = rows(tmp_path / "b", 0.0, kbps={"c": 8.4}, failed={"c": (3,)})
-    (rate,) = compare_runs(before, after, asked()).rates
-    assert (rate.baseline_kbps, rate.candidate_kbps, rate.n) == (8.0, 8.4, N - 1)
+    (rate,) = compare_runs(before, after, QUESTION).rates
+    assert (rate.baseline_kbps, rate.candidate_kbps, rate.n, rate.fails) == (8.0, 8.4, N - 1, False)
     assert rate.change_percent == pytest.approx(5)
-    assert not rate.fails
-    (gated,) = compare_runs(before, after, asked(tolerances={"kbps": 0.1})).rates
-    assert gated.fails
+    gated = compare_runs(before, after, replace(QUESTION, tolerances={"kbps": 0.1}))
+    assert gated.rates[0].fails
+    assert "speech, c: 0.400 kbps more (+5.00 %), tolerance 0.1 (n = 39)" in gated.failures
 
 
-def test_clips_that_the_candidate_lost_fail_the_gate_and_are_listed(tmp_path: Path) -> None:
-    found = compare_runs(
-        rows(tmp_path / "a", 0.0, failed={"c": (5,)}),
-        rows(tmp_path / "b", 0.0, failed={"c": (3,)}),
-        asked(),
-    )
-    assert found.lost[0].by_candidate == ("tiny/003",)
-    assert found.lost[0].by_baseline == ("tiny/005",)
-    assert found.comparisons[0].paired.lost_by_first == ("tiny/003",)
-    assert found.comparisons[0].paired.difference.n == N - 2  # type: ignore[union-attr]
+def test_clips_that_the_candidate_lost_fail_the_gate_and_are_listed(tmp_path):
+    before = rows(tmp_path / "a", 0.0, failed={"c": (5,)})
+    found = compare_runs(before, rows(tmp_path / "b", 0.0, failed={"c": (3,)}), QUESTION)
+    assert (found.lost[0].by_candidate, found.lost[0].by_baseline) == (("tiny/003",), ("tiny/005",))
+    assert found.comparisons[0].paired.difference.n == N - 2
     assert not found.passed
-    text = " ".join(remarks(found))
+    text = " ".join(found.tables[-1].footnotes)
     assert "candidate c failed on 1 clip (tiny/003)" in text
     assert "baseline c has no score for 1 clip (tiny/005)" in text
 
 
-def test_only_the_clips_that_were_asked_for_count(tmp_path: Path) -> None:
-    some = frozenset({"tiny/000", "tiny/001", "tiny/002"})
-    found = answer(tmp_path, -1.0, clips=some)
-    assert found.comparisons[0].paired.difference.n == 3  # type: ignore[union-attr]
-    assert found.rates[0].n == 3
+def test_only_the_clips_that_were_asked_for_count(tmp_path):
+    found = answer(tmp_path, -1.0, clips=frozenset({"tiny/000", "tiny/001", "tiny/002"}))
+    assert (found.comparisons[0].paired.difference.n, found.rates[0].n) == (3, 3)
 
 
-def test_holm_runs_over_everything_that_is_compared(tmp_path: Path) -> None:
-    found = answer(tmp_path, -0.01)
-    tested = [c for c in found.comparisons if c.p_corrected is not None]
+def test_holm_runs_over_everything_that_is_compared(tmp_path):
+    tested = [c for c in answer(tmp_path, -0.01).comparisons if c.p_corrected is not None]
     assert tested
-    assert all(c.p_corrected >= c.paired.p_value for c in tested)  # type: ignore[operator]
+    assert all(c.p_corrected >= c.paired.p_value for c in tested)
 
 
-def test_which_codec_is_compared_with_which() -> None:
+def test_which_codec_is_compared_with_which():
     one, other, alone, only = ([codec(n) for n in names] for names in ("ab", "bx", "x", "y"))
     assert pairs_of(one, other) == (("b", "b"),)
     assert pairs_of(one, other, "a=x,b") == (("a", "x"), ("b", "b"))
     assert pairs_of(alone, only) == (("x", "y"),)
-    with pytest.raises(UserError, match="no codec in common"):
-        pairs_of(one, alone)
-    with pytest.raises(UserError, match="name one of each, or as many"):
-        pairs_of([codec("b@1"), codec("b@2")], only, "b=y")
-    for text in ("q=b", "a=q", "q"):
-        with pytest.raises(UnknownName):
-            pairs_of(one, other, text)
+    two = [codec("b@1"), codec("b@2")]
+    for before, after, text, message in (
+        (one, alone, "", "no codec in common"),
+        (two, only, "b=y", "name one of each, or as many"),
+        *((one, other, text, "q|no codec") for text in ("q=b", "a=q", "q", "a")),
+    ):
+        with pytest.raises(UserError, match=message):
+            pairs_of(before, after, text)
 
 
-def test_all_formats_say_the_same_and_no_word_is_broken(tmp_path: Path) -> None:
-    found = answer(tmp_path, -1.0)
-    read = json.loads(comparison_json(found))
-    assert read["passed"] is False
-    assert read["comparisons"][0]["paired"]["difference"]["n"] == N
-    text = comparison_markdown(found)
-    for piece in ("worse, fails", "**failed**", "| up ↑", "*c, speech*"):
-        assert piece in text
-    assert set(found.failures) == set(read["failures"])
-    console = Console(file=io.StringIO(), width=60, color_system=None)
-    for part in to_terminal(found.tables, width=60):
-        console.print(part)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
-    assert max(map(len, shown.splitlines())) <= 60
-    assert {"baseline", "candidate", "difference", "worse,", "fails"} <= set(shown.split())
-
-
-def test_folders_are_compared_from_python(tmp_path: Path) -> None:
+def test_folders_are_compared_from_python(tmp_path):
     for name, shift in (("a", 0.0), ("b", -1.0)):
         rows(tmp_path / name, shift)
     one, other = tmp_path / "a", tmp_path / "b"
@@ -158,11 +136,6 @@ def test_folders_are_compared_from_python(tmp_path: Path) -> None:
     assert compare(one, other, codecs=["c=c"], tolerances={"up": 2, "down": 2}).passed
     with pytest.raises(UserError, match="the tolerance of up is inf; expected a number of 0 or"):
         compare(one, other, tolerances={"up": float("inf")})
-
-
-def interval(mean: float, half: float | None) -> Interval:
-    low, high = (None, None) if half is None else (mean - half, mean + half)
-    return Interval(mean, low, high, 0.95, 30, 30, "t")
 
 
 @pytest.mark.parametrize(
@@ -186,11 +159,11 @@ def interval(mean: float, half: float | None) -> Interval:
     ],
 )
 @pytest.mark.parametrize("better", ["higher", "lower"])
-def test_verdicts(mean, half, p, tolerance, expected, stops, better):  # type: ignore[no-untyped-def]
+def test_verdicts(mean, half, p, tolerance, expected, stops, better):
     sign = 1 if better == "higher" else -1
-    found = None if mean is None else interval(sign * mean, half)
-    verdict = verdict_of(found, p, better=better, tolerance=tolerance)
-    assert verdict == expected
-    assert fails(verdict, found, better=better, tolerance=tolerance) is stops
+    ends = (None, None) if half is None else (sign * mean - half, sign * mean + half)
+    found = None if mean is None else Interval(sign * mean, *ends, 0.95, 30, 30, "t")
+    asked = {"better": better, "tolerance": tolerance}
+    assert judged(found, p, **asked) == (expected, stops)
     if expected == "undecided" and tolerance is not None:  # strict stops at what was not shown
-        assert fails(verdict, found, better=better, tolerance=tolerance, strict=True)
+        assert judged(found, p, **asked, strict=True) == (expected, True)

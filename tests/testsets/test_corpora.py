@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import hashlib
 import os
 import re
 import shutil
-import sys
-import time
 import unicodedata
+from dataclasses import astuple, replace
 from pathlib import Path
 from urllib.parse import urlparse
 
 import pytest
 
-from snacbench.audio.io import probe
 from snacbench.errors import TestSetError
+from snacbench.testsets import corpora as package
+from snacbench.testsets import open_test_set
 from snacbench.testsets.corpora import corpora
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child, find_files
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child
 from snacbench.types import DOMAINS
-from tests.support.testsets_trees import DAPS_VERSIONS, make_tree, tone, video_id
+from tests.support.testsets_trees import DAPS_VERSIONS, make_tree, video_id
 
 TTS = "libritts-test-clean"
 
@@ -39,31 +38,23 @@ def touch(path: Path) -> None:
     path.touch()
 
 
-@pytest.fixture(params=sorted(corpora()))
-def corpus(request) -> Corpus:
-    return corpora()[request.param]
-
-
-@pytest.fixture
-def tree(corpus: Corpus, tmp_path: Path) -> Path:
-    return make_tree(corpus.name, tmp_path / "disk", files=30)
+def snapshot(found) -> list[tuple]:
+    """Everything but the path, which depends on the root."""
+    return [astuple(replace(file, path="")) for file in found]
 
 
 # ------------------------------------------------------------------------------- every corpus
 
 
-def snapshot(found) -> list[tuple]:
-    """Everything but the path, which depends on the root."""
-    return [dataclasses.astuple(dataclasses.replace(file, path="")) for file in found]
+@pytest.fixture(params=sorted(corpora()))
+def corpus(request) -> Corpus:
+    return corpora()[request.param]
 
 
 def test_declaration_is_complete(corpus):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", corpus.name)
-    for text in (corpus.title, corpus.summary, corpus.licence, corpus.citation, corpus.where):
+    for text in (corpus.summary, corpus.licence, corpus.where):
         assert text.strip() == text != ""
-    assert "\n" not in corpus.summary
-    for count in (corpus.expected_files, corpus.expected_clusters):
-        assert count is None or count > 0
     for download in corpus.downloads:
         address = urlparse(download.url)
         assert address.scheme == "https"
@@ -72,68 +63,50 @@ def test_declaration_is_complete(corpus):
             assert re.fullmatch(rf"([0-9a-f]{{{length}}})?", digest)
 
 
-def test_files_are_unique_sorted_and_there(corpus, tree):
+def test_files_are_found_alike_from_above_through_a_link_and_in_other_case(corpus, tmp_path):
+    tree = make_tree(corpus.name, tmp_path / "disk", files=12)
     found = list(corpus.find(tree))
     names = [file.id for file in found]
     assert names == sorted(set(names)) != []
     for file in found:
         assert (tree / file.path).is_file()
-        assert "\\" not in file.path
-        assert not Path(file.path).is_absolute()
+        assert not Path(file.path).name.startswith(".")
         assert file.domain in DOMAINS
         assert file.cluster
-        assert file.licence != ""
-        assert file.transcript != ""
-        assert not Path(file.path).name.startswith(".")
-
-
-def test_same_files_from_above_through_a_link_and_in_other_case(corpus, tree, tmp_path):
-    found = snapshot(corpus.find(tree))
-    assert snapshot(corpus.find(tree.parent)) == found
+        assert "" not in (file.licence, file.transcript)
+    assert snapshot(corpus.find(tree.parent)) == snapshot(found)
     assert all((tree.parent / file.path).is_file() for file in corpus.find(tree.parent))
     (tmp_path / "elsewhere").symlink_to(tree, target_is_directory=True)
-    assert snapshot(corpus.find(tmp_path / "elsewhere")) == found
-    if corpus.name == "common-voice":
-        return  # its languages are part of its ids
-    for folder, subfolders, _ in os.walk(tree, topdown=False):
-        for name in subfolders:
-            if not name.startswith("Band"):  # a track's name is its id
-                Path(folder, name).rename(Path(folder, name.upper()))
-    assert [file.id for file in corpus.find(tree)] == [row[0] for row in found]
+    assert snapshot(corpus.find(tmp_path / "elsewhere")) == snapshot(found)
+    if not corpus.name.startswith("audioset"):  # it has no folder of its own
+        shutil.copytree(tree, tree.parent / f"{tree.name}-a")
+        tree = tree.rename(tree.parent / f"{tree.name}-b")
+        with pytest.raises(TestSetError, match=r"holds .* more than once: .*-a, .*-b; name one"):
+            corpus.find(tree.parent)
+    if corpus.name != "common-voice":  # its languages are part of its ids
+        for folder, subfolders, _ in os.walk(tree, topdown=False):
+            for name in subfolders:
+                if not name.startswith("Band"):  # a track's name is its id
+                    Path(folder, name).rename(Path(folder, name.upper()))
+        assert [file.id for file in corpus.find(tree)] == names
 
 
 def test_other_folders_are_refused_with_the_layout_and_what_is_there(corpus, tmp_path):
     with pytest.raises(TestSetError) as error:
         corpus.find(tmp_path)
-    message = str(error.value)
-    assert str(tmp_path) in message
-    assert re.search(r"expected \S.*, for example \S+.*; found an empty folder", message)
+    assert str(tmp_path) in str(error.value)
+    expected = r"expected \S.*, for example \S+.*; found an empty folder"
+    assert re.search(expected, str(error.value))
     (tmp_path / "holiday pictures").mkdir()
     for i in range(9):
         (tmp_path / f"letter{i}.txt").touch()
-    with pytest.raises(TestSetError, match=r"found holiday pictures, letter0.txt, .* and 4 more"):
-        corpus.find(tmp_path)
-    with pytest.raises(TestSetError, match="found no such folder"):
-        corpus.find(tmp_path / "gone")
-    with pytest.raises(TestSetError, match="found a file"):
-        corpus.find(tmp_path / "letter0.txt")
-
-
-def test_two_copies_are_refused(corpus, tree):
-    if corpus.name.startswith("audioset"):
-        pytest.skip("AudioSet has no folder of its own; only known names are looked into")
-    shutil.copytree(tree, tree.parent / f"{tree.name}-a")
-    tree.rename(tree.parent / f"{tree.name}-b")
-    with pytest.raises(TestSetError, match=r"holds .* more than once: .*-a, .*-b; name one"):
-        corpus.find(tree.parent)
-
-
-def test_real_audio_in_the_layout_can_be_read(corpus, tmp_path):
-    tree = make_tree(corpus.name, tmp_path, files=4, audio=tone)
-    for file in corpus.find(tree):
-        header = probe(tree / file.path)
-        assert (header.rate_hz, header.channels) == (16_000, 1)
-        assert header.num_samples >= 800  # MP3 pads
+    for root, seen in (
+        (tmp_path, r"holiday pictures, letter0.txt, .* and 4 more"),
+        (tmp_path / "gone", "no such folder"),
+        (tmp_path / "letter0.txt", "a file"),
+    ):
+        with pytest.raises(TestSetError, match=f"found {seen}"):
+            corpus.find(root)
 
 
 def test_all_corpora_side_by_side_are_told_apart(tmp_path):
@@ -147,28 +120,15 @@ def test_all_corpora_side_by_side_are_told_apart(tmp_path):
         assert set(ids(name, together)) == set(alone[name]), name
 
 
-@pytest.mark.parametrize(
-    "name", ["audioset", "librispeech-test-clean", TTS, "esc50", "fma-large", "vctk"]
-)
-def test_thousands_of_names_take_a_moment_and_no_file_is_opened(name, tmp_path, monkeypatch):
-    tree = make_tree(name, tmp_path, files=3_000)
-    opened = []
-    monkeypatch.setattr(sys.modules["soundfile"], "SoundFile", opened.append)
-    start = time.process_time()
-    assert len(find(name, tree)) == 3_000
-    assert time.process_time() - start < 2  # about a third of a second; slack for a busy machine
-    assert not opened
-
-
+SPEECH = {"domain": "speech", "lossy_source": False}
+LIBRIVOX = {"domain": "speech", "cluster": "61", "lossy_source": True}
 FIRST = {
-    "daps": CorpusFile(
-        "F10/script1", "clean/f10_script1_clean.wav", "speech", "F10", lossy_source=False
-    ),
+    "daps": CorpusFile("F10/script1", "clean/f10_script1_clean.wav", cluster="F10", **SPEECH),
     "daps-cleanraw": CorpusFile(
-        "F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10", lossy_source=False
+        "F10/script1", "cleanraw/f10_script1_cleanraw.wav", cluster="F10", **SPEECH
     ),
     "daps-all": CorpusFile(
-        "clean/F10/script1", "clean/f10_script1_clean.wav", "speech", "F10", lossy_source=False
+        "clean/F10/script1", "clean/f10_script1_clean.wav", cluster="F10", **SPEECH
     ),
     "musdb18-hq": CorpusFile(
         "Band 0000 - Song",
@@ -188,28 +148,23 @@ FIRST = {
         f"librispeech-{part}": CorpusFile(
             "61-70968-0000",
             f"{part}/61/70968/61-70968-0000.flac",
-            "speech",
-            "61",
-            "HE SAID WORD 0",
-            lossy_source=True,
+            transcript="HE SAID WORD 0",
+            **LIBRIVOX,
         )
         for part in ("test-clean", "test-other")
     },
     TTS: CorpusFile(
         "61_70968_000000_000001",
         "test-clean/61/70968/61_70968_000000_000001.wav",
-        "speech",
-        "61",
-        "He said number 0.",
-        lossy_source=True,
+        transcript="He said number 0.",
+        **LIBRIVOX,
     ),
     "vctk": CorpusFile(
         "p225_001",
         "wav48_silence_trimmed/p225/p225_001_mic1.flac",
-        "speech",
-        "p225",
-        "Please call p225 1.",
-        lossy_source=False,
+        cluster="p225",
+        transcript="Please call p225 1.",
+        **SPEECH,
     ),
     "esc50": CorpusFile(
         "1-100032-A-0",
@@ -248,23 +203,47 @@ FIRST = {
 def test_the_first_file_and_how_many(name, tmp_path):
     found = find(name, make_tree(name, tmp_path, files=20))
     assert found[0] == FIRST[name]
-    per_copy = {"daps-all": 20 * len(DAPS_VERSIONS), "daps": 20, "gtzan": 21}
+    per_copy = {"daps-all": 20 * len(DAPS_VERSIONS), "gtzan": 21}
     assert len(found) == per_copy.get(name, 20)
     assert FIRST.keys() | {"audioset-environment"} == corpora().keys()
+
+
+def test_a_corpus_is_added_in_one_file_as_its_page_says(tmp_path, monkeypatch, record):
+    page = Path(__file__).parents[2] / "docs" / "corpora.md"
+    code = re.search(r"## Adding a corpus.*?```python\n(.*?)```", page.read_text(), re.DOTALL)
+    (tmp_path / "added").mkdir()
+    (tmp_path / "added" / "tiny_corpus.py").write_text(code[1])
+    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "added")])
+    corpora.cache_clear()
+    try:
+        for name in ("anna/001", "anna/002", "ben/001"):
+            record(f"tiny-1.0/wav/{name}.wav")
+            touch(tmp_path / f"tiny-1.0/txt/{name}.txt")
+            (tmp_path / f"tiny-1.0/txt/{name}.txt").write_text(f"says {name}\n")
+        found = open_test_set("tiny", root=[str(tmp_path)])
+    finally:
+        monkeypatch.undo()
+        corpora.cache_clear()
+    assert [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips] == [
+        ("tiny/anna/001", "anna", "says anna/001", "CC0-1.0"),
+        ("tiny/anna/002", "anna", "says anna/002", "CC0-1.0"),
+        ("tiny/ben/001", "ben", "says ben/001", "CC0-1.0"),
+    ]
+    assert found.missing == ("tiny: 3 files, a complete copy has 4",)
 
 
 # ------------------------------------------------------------------------- names on disks
 
 
 def test_litter_case_and_normalisation_make_no_difference(tmp_path):
-    layout = Layout("X", ("x",), "<name>.wav", "a.wav")
+    layout = Layout("X", ("x",), "<name>.wav", "a.wav", levels=(r"(.+)\.wav",))
     for name in (".DS_Store", "._a.wav", ".hidden.wav", "Thumbs.db", "b.WAV", "a.wav", "wav"):
         (tmp_path / name).touch()
     for name in ("__MACOSX", "@eaDir", "folder.wav"):
         (tmp_path / name).mkdir()
     (tmp_path / "__MACOSX/c.wav").touch()
     (tmp_path / "gone.wav").symlink_to(tmp_path / "nowhere")
-    found = find_files(tmp_path, layout, lambda path, name: CorpusFile(name), r"(.+)\.wav")
+    found = layout.find(tmp_path, lambda path, name: CorpusFile(name))
     assert [(file.id, file.path) for file in found] == [("a", "a.wav"), ("b", "b.WAV")]
     folder = tmp_path / "Test" / unicodedata.normalize("NFD", "Zoë")
     folder.mkdir(parents=True)
@@ -282,6 +261,45 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
         find("gtzan", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "first"),
+    [
+        ("librispeech-test-clean", "test-clean", "61/70968/61-70968-0000.flac"),
+        (TTS, "test-clean", "61/70968/61_70968_000000_000001.wav"),
+        ("musdb18-hq", "test", "Band 0000 - Song/mixture.wav"),
+        ("gtzan", "genres_original", "blues/blues.00000.wav"),
+        ("fma-small", "fma_small", "000/000140.mp3"),
+    ],
+)
+def test_the_part_itself_may_be_the_root(tmp_path, name, part, first):
+    assert find(name, make_tree(name, tmp_path) / part)[0].path == first
+
+
+# What lies in a folder, of which corpus it is not, and the end of the message.
+OTHERS = [
+    (TTS, "LibriTTS_R/test-clean/1/2/1_2_3_4.wav", "LibriTTS-R is another corpus: a model has"),
+    ("vctk", "wav48/p225/p225_001.wav", r"is VCTK 0\.80, which keeps"),
+    ("vctk", "VCTK-Corpus/wav48/p225/p225_001.wav", r"is VCTK 0\.80, which keeps"),
+    ("musdb18-hq", "test/A - B.stem.mp4", r"MUSDB18 in \.stem\.mp4 files is another edition"),
+    ("musdb18-hq", "train/A - B/mixture.wav", r"test/<track>/mixture\.wav .*; found train;"),
+    ("gtzan", "rock/my song.wav", r"does not hold GTZAN: .*found rock$"),
+    ("esc50", "ESC-50/101 - Dog/1-100032-A.ogg", r"expected audio/<fold>-<source>.*found ESC-50$"),
+    ("librispeech-test-other", "test-clean/a", r"LibriSpeech test-other: .*found test-clean$"),
+    ("fma-medium", "fma_small/000/000140.mp3", r"does not hold FMA \(fma_medium\)"),
+    *(
+        ("audioset", name, r"does not hold AudioSet eval: expected <id>\.wav")
+        for name in ("song.wav", "--4gqARaEJE_cut.wav", "--4gqARaEJE.webm")
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "path", "message"), OTHERS)
+def test_other_editions_and_corpora_are_told_apart(tmp_path, name, path, message):
+    touch(tmp_path / path)
+    with pytest.raises(TestSetError, match=message):
+        find(name, tmp_path)
+
+
 # ------------------------------------------------------------------------------------- speech
 
 
@@ -289,7 +307,6 @@ def test_daps_in_parts_and_other_spellings(tmp_path):
     tree = make_tree("daps", tmp_path, files=10)
     assert ids("daps", tree) == [f"{s}/script{n}" for s in ("F10", "M10") for n in "12345"]
     assert corpora()["daps-all"].expected_files == 150
-    assert find("daps", tmp_path)[0].path == f"{tree.name}/clean/f10_script1_clean.wav"
     (tree / "clean" / "f10_script2_clean.wav").unlink()
     assert len(find("daps", tree)) == 9
     shutil.rmtree(tree / "clean")
@@ -322,46 +339,12 @@ def test_empty_and_damaged_transcripts(tmp_path):
         find(TTS, tree)
 
 
-def test_the_part_itself_may_be_the_root(tmp_path):
-    for name in ("librispeech-test-clean", TTS):
-        tree = make_tree(name, tmp_path)
-        assert find(name, tree / "test-clean")[0].path.startswith("61/70968/61")
-
-
-def test_librispeech_and_libritts_are_not_each_other(tmp_path):
-    speech = make_tree("librispeech-test-clean", tmp_path)
-    tts = make_tree(TTS, tmp_path)
-    with pytest.raises(TestSetError, match="does not hold LibriTTS test-clean"):
-        find(TTS, speech)
-    with pytest.raises(TestSetError, match="does not hold LibriSpeech test-clean"):
-        find("librispeech-test-clean", tts)
-    assert len(find(TTS, tmp_path)) == len(find("librispeech-test-clean", tmp_path)) == 6
-    with pytest.raises(TestSetError, match=r"LibriSpeech test-other: .*found SPEAKERS\.TXT, dev-"):
-        find("librispeech-test-other", speech)
-
-
-@pytest.mark.parametrize("root", [".", "LibriTTS_R", "LibriTTS_R/test-clean"])
-def test_libritts_r_is_told_apart(tmp_path, root):
-    make_tree(TTS, tmp_path).rename(tmp_path / "LibriTTS_R")
-    with pytest.raises(TestSetError, match="LibriTTS-R is another corpus: a model has restored"):
-        find(TTS, tmp_path / root)
-    make_tree(TTS, tmp_path)
-    assert find(TTS, tmp_path)[0].path.startswith("LibriTTS/")
-
-
 def test_vctk_is_the_first_microphone_of_every_speaker(tmp_path):
     found = find("vctk", make_tree("vctk", tmp_path, files=8))
     assert sorted({file.cluster for file in found}) == ["p225", "p280", "p315", "s5"]
     assert not any("mic2" in file.path for file in found)
     # The texts of one speaker were lost.
     assert {file.cluster for file in found if file.transcript is None} == {"p315"}
-
-
-@pytest.mark.parametrize("below", [".", "VCTK-Corpus"])
-def test_the_older_edition_of_vctk_is_told_apart(tmp_path, below):
-    touch(tmp_path / below / "wav48" / "p225" / "p225_001.wav")
-    with pytest.raises(TestSetError, match=r"is VCTK 0\.80, .*get version 0\.92"):
-        find("vctk", tmp_path)
 
 
 def test_common_voice_by_language_without_ids_of_people(tmp_path):
@@ -372,7 +355,6 @@ def test_common_voice_by_language_without_ids_of_people(tmp_path):
     assert f"{0:0128x}" not in {file.cluster for file in found}
     swedish = find("common-voice", tree / "sv-SE")
     assert len(swedish) == 6
-    assert swedish[0].path == "clips/common_voice_sv-SE_17298953.mp3"
     (tmp_path / "swedish").symlink_to(tree / "sv-SE", target_is_directory=True)
     assert find("common-voice", tmp_path / "swedish") == swedish
 
@@ -380,19 +362,14 @@ def test_common_voice_by_language_without_ids_of_people(tmp_path):
 def test_common_voice_tables(tmp_path):
     tree = make_tree("common-voice", tmp_path, files=2)
     table = tree / "de" / "test.tsv"
-    table.write_text(table.read_text().replace(".mp3", ""))  # as in the first releases
+    good = table.read_text()
+    table.write_text(good.replace(".mp3", ""))  # as in the first releases
     assert find("common-voice", tree)[0].path == "de/clips/common_voice_de_17298952.mp3"
     for content in (b"path\tsentence\na.mp3\tHallo\n", b"client_id\tpath\n\xff\t\n"):
         table.write_bytes(content)
-        with pytest.raises(TestSetError, match=r"is not a table of Common Voice .*client_id"):
+        with pytest.raises(TestSetError, match=r"is not the table of Common Voice .*sentence"):
             find("common-voice", tree)
-    shutil.copytree(tree, tmp_path / "cv-corpus-18.0")
-    with pytest.raises(TestSetError, match=r"more than once: cv-corpus-17\.0.*, cv-corpus-18\.0"):
-        find("common-voice", tmp_path)
-
-
-def test_common_voice_without_clips(tmp_path):
-    tree = make_tree("common-voice", tmp_path)
+    table.write_text(good)
     for clips in tree.glob("*/clips"):
         shutil.rmtree(clips)
     with pytest.raises(TestSetError, match="the tables are there, but none of the clips"):
@@ -402,66 +379,43 @@ def test_common_voice_without_clips(tmp_path):
 # -------------------------------------------------------------------------------------- music
 
 
-def test_musdb18_hq(tmp_path):
+def test_names_of_tracks_are_composed_and_a_lack_is_no_error(tmp_path):
     tree = make_tree("musdb18-hq", tmp_path, files=3)
-    assert find("musdb18-hq", tree / "test")[0].path == "Band 0000 - Song/mixture.wav"
     (tree / "test" / "Band 0001 - Song" / "mixture.wav").unlink()
     track = unicodedata.normalize("NFD", "Zoë - Café")
     touch(tree / "test" / track / "mixture.wav")
     composed = unicodedata.normalize("NFC", track)
     assert ids("musdb18-hq", tree) == ["Band 0000 - Song", "Band 0002 - Song", composed]
-    shutil.rmtree(tree / "test")
-    with pytest.raises(TestSetError, match=r"expected test/<track>/mixture\.wav .*; found train$"):
-        find("musdb18-hq", tree)
-
-
-@pytest.mark.parametrize("below", ["test", "musdb18/test", "."])
-def test_the_lossy_edition_of_musdb_is_told_apart(tmp_path, below):
-    touch(tmp_path / below / "AM Contra - Heart Peripheral.stem.mp4")
-    with pytest.raises(TestSetError, match=r"\.stem\.mp4 files there are MUSDB18, .*get MUSDB18-"):
-        find("musdb18-hq", tmp_path)
 
 
 def test_gtzan_in_its_layouts_and_formats(tmp_path):
     tree = make_tree("gtzan", tmp_path / "one", files=20)
     assert corpora()["gtzan"].known_corrupt.keys() == {"jazz.00054"} <= set(ids("gtzan", tree))
-    assert find("gtzan", tree / "genres_original")[0].path == "blues/blues.00000.wav"
     touch(tree / "genres_original" / "blues" / "blues.00000.au")  # a copy in both formats
     assert find("gtzan", tree)[0] == FIRST["gtzan"]
     touch(tmp_path / "two" / "genres" / "blues" / "blues.00000.au")
     assert find("gtzan", tmp_path / "two")[0].path == "genres/blues/blues.00000.au"
-    touch(tmp_path / "three" / "rock" / "my song.wav")
-    with pytest.raises(TestSetError, match=r"does not hold GTZAN: .*found rock$"):
-        find("gtzan", tmp_path / "three")
 
 
 def test_metadata_of_fma_lie_beside_or_inside_the_audio(tmp_path):
     before = csv.field_size_limit()
     tree = make_tree("fma-small", tmp_path)
-    assert find("fma-small", tree / "fma_small")[0].path == "000/000140.mp3"
     (tree / "fma_metadata").rename(tree / "fma_small" / "fma_metadata")
     assert len(find("fma-small", tree)) == 6
-    (tree / "fma_small" / "fma_metadata" / "tracks.csv").rename(tree / "tracks.csv")
+    table = (tree / "fma_small" / "fma_metadata" / "tracks.csv").rename(tree / "tracks.csv")
     assert len(find("fma-small", tree)) == 6
     assert csv.field_size_limit() == before
-    with pytest.raises(TestSetError, match=r"does not hold FMA \(fma_medium\)"):
-        find("fma-medium", tree)
-    (tree / "tracks.csv").unlink()
-    with pytest.raises(TestSetError, match=r"tracks\.csv of fma_metadata\.zip, .* is not there"):
-        find("fma-small", tree)
-
-
-def test_fma_without_test_tracks_and_with_another_table(tmp_path):
-    tree = make_tree("fma-small", tmp_path)
-    for path in tree.glob("fma_small/000/*.mp3"):
-        if path.name != "000002.mp3":
-            path.unlink()
-    with pytest.raises(TestSetError, match="no file there is of the test part"):
-        find("fma-small", tree)
+    good = table.read_text()
     for content in ("", "track_id,split\n2,test\n", "a,b\nc,d\n", "\n,set\n,split\n"):
-        (tree / "fma_metadata" / "tracks.csv").write_text(content)
+        table.write_text(content)
         with pytest.raises(TestSetError, match=r"is not the table of FMA .*header of two rows"):
             find("fma-small", tree)
+    table.write_text(good.replace(",test,", ",training,"))
+    with pytest.raises(TestSetError, match="no file there is of the test part"):
+        find("fma-small", tree)
+    table.unlink()
+    with pytest.raises(TestSetError, match=r"tracks\.csv of fma_metadata\.zip, .* is not there"):
+        find("fma-small", tree)
 
 
 def test_clips_of_fma_that_were_cut_from_nowhere_are_known():
@@ -481,35 +435,20 @@ def test_clips_of_esc50_know_their_recording_and_licence(tmp_path):
         sources = {row["filename"]: row["src_file"] for row in csv.DictReader(table)}
     assert {f"{file.id}.wav": file.cluster for file in found} == sources
     assert [file.licence for file in found] == ["CC-BY-3.0"] * 4 + ["CC-BY-NC-3.0"] * 6
-    for content in (b"name,class\na.wav,1\n", b"filename\na.wav\n"):
-        (tree / "meta" / "esc50.csv").write_bytes(content)
-        with pytest.raises(TestSetError, match=r"is not the table of ESC-50 .* filename and"):
-            find("esc50", tree)
+    (tree / "meta" / "esc50.csv").write_bytes(b"filename\na.wav\n")
+    with pytest.raises(TestSetError, match=r"is not the table of ESC-50 \(no column esc10\)"):
+        find("esc50", tree)
     (tree / "meta" / "esc50.csv").unlink()  # the stricter licence holds
     assert {file.licence for file in find("esc50", tree)} == {"CC-BY-NC-3.0"}
 
 
-def test_the_first_release_of_esc50_in_ogg_is_not_this_layout(tmp_path):
-    touch(tmp_path / "ESC-50" / "101 - Dog" / "1-100032-A.ogg")
-    with pytest.raises(TestSetError, match=r"expected audio/<fold>-<source>.*found ESC-50$"):
-        find("esc50", tmp_path)
-
-
-@pytest.mark.parametrize(
-    "name", ["{}.flac", "{}_30.wav", "{}_30.000_40.000.wav", "Y{}.wav", "Y{}_30.000_40.000.wav"]
-)
 @pytest.mark.parametrize("video", ["--4gqARaEJE", "Y1234567890", "a_b-c_30_40"])
-def test_spellings_of_videos(tmp_path, name, video):
-    touch(tmp_path / "eval" / name.format(video))
-    (file,) = find("audioset", tmp_path)
-    assert (file.id, file.path) == (video, f"eval/{name.format(video)}")
-
-
-@pytest.mark.parametrize("name", ["song.wav", "--4gqARaEJE_cut.wav", "--4gqARaEJE.webm"])
-def test_other_files_are_no_videos(tmp_path, name):
-    touch(tmp_path / name)
-    with pytest.raises(TestSetError, match=r"does not hold AudioSet eval: expected <id>\.wav"):
-        find("audioset", tmp_path)
+def test_spellings_of_videos(tmp_path, video):
+    spellings = ("{}.flac", "{}_30.wav", "{}_30.000_40.000.wav", "Y{}.wav", "Y{}_30.000_40.000.wav")
+    for number, spelling in enumerate(spellings):
+        touch(tmp_path / f"{number}" / "eval" / spelling.format(video))
+        (file,) = find("audioset", tmp_path / f"{number}")
+        assert (file.id, file.path) == (video, f"eval/{spelling.format(video)}")
 
 
 @pytest.mark.parametrize(

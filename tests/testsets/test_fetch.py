@@ -16,8 +16,8 @@ from snacbench.errors import DigestMismatch, TestSetError
 from snacbench.testsets import fetch as fetching
 from snacbench.testsets.corpora.corpus import Download
 from snacbench.testsets.fetch import downloads_of, fetch, file_name_of, install, unpack
-from snacbench.testsets.index import corpus_set
-from tests.hosts import Host, Reply, serve
+from snacbench.testsets.folder import corpus_set
+from tests.support.hosts import Host, Reply, serve
 from tests.support.testsets import MINIATURE, Steps, make_tar
 
 

@@ -9,7 +9,7 @@ from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
 from snacbench.testsets.folder import folder_set
 from snacbench.testsets.records import Reading
-from tests.containers import by_pyav, by_soundfile
+from tests.support.containers import by_pyav, by_soundfile
 from tests.support.testsets import settle
 
 

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.index import corpus_set, joined, verify_corpus, verify_folder
+from snacbench.testsets.folder import corpus_set, verify_corpus, verify_folder
 from snacbench.testsets.records import Reading
+from snacbench.testsets.testset import joined
 from tests.support.testsets import MINIATURE, Steps, settle
 
 

@@ -15,7 +15,6 @@ from snacbench.testsets import Choice, open_chosen, open_test_set, opening, set_
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import facts_by_domain, facts_of, with_sample_measured
 from snacbench.testsets.opening import COMPOSITE_SETS, debian_music, debian_speech
-from snacbench.testsets.segments import Draw
 from snacbench.testsets.testset import BrokenClip, TestSet, choose
 from snacbench.types import Clip
 
@@ -63,7 +62,7 @@ def test_a_part_of_a_set_is_drawn_as_in_the_set(trees):
 
 
 def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
-    asked: list[Draw] = []
+    asked: list[Choice] = []
     monkeypatch.setattr(opening, "draw", lambda found, what, **_: asked.append(what) or found)
     choices = (Choice(), Choice(segment_s=5.0, seed=7), SMALL)
     for choice in choices:
@@ -71,10 +70,10 @@ def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
     open_chosen("daps", Choice(segments=3, min_lufs=-60.0), root=[str(trees)])
     open_chosen("daps", Choice(), root=[str(trees)])  # is not drawn
     assert asked == [
-        Draw(1000, 10.0, 0, -40.0),
-        Draw(1000, 5.0, 7, -40.0),
-        Draw(8, 2.0),
-        Draw(3, 10.0, 0, -60.0),
+        Choice(1000, 10.0, 0, -40.0),
+        Choice(1000, 5.0, 7, -40.0),
+        Choice(8, 2.0),
+        Choice(3, None, 0, -60.0),
     ]
 
 
@@ -127,14 +126,23 @@ def test_a_root_without_a_corpus_is_refused(trees):
 
 def test_what_a_set_consists_of(trees):
     drawn = open_chosen("dac-table3", SMALL, root=[str(trees)])
-    environment, music, speech = facts_by_domain(drawn)
-    assert (speech.domain, speech.clips, speech.clusters) == ("speech", 8, 2)
-    assert speech.hours == pytest.approx(16 / 3600)
-    assert (speech.rates, speech.channels, speech.lossy) == ("16000 Hz", "mono", "lossless")
-    assert (music.channels, environment.lossy) == ("stereo", "lossy")
-    assert speech.measured == 8
-    assert speech.loudness.endswith(" LUFS")
-    assert speech.clipped == "0 of 8 clips"
+    told = facts_by_domain(drawn)
+    assert list(told) == ["environment", "music", "speech"]
+    speech = told["speech"]
+    assert speech.pop("loudness").endswith(" LUFS")
+    assert speech.pop("bandwidth").endswith(" kHz")
+    assert speech == {
+        "clips": "8",
+        "hours": "0.00",
+        "clusters": "2",
+        "rates": "16000 Hz",
+        "channels": "mono",
+        "transcripts": "0",
+        "lossy": "lossless",
+        "measured": "8",
+        "clipped": "0 of 8 clips",
+    }
+    assert (told["music"]["channels"], told["environment"]["lossy"]) == ("stereo", "lossy")
     facts = facts_of(drawn)
     assert facts["digest"] == drawn.sha256
     assert "CC-BY-NC-4.0 (8)" in facts["licence"]
@@ -153,7 +161,7 @@ def test_a_set_that_is_not_drawn_is_measured_on_a_sample(trees, monkeypatch):
     assert seen.notes[-1] == "measured on 1 s of each of 4 clips"
     assert facts_of(seen)["unreadable"].startswith("1 file, for example: ")
     assert with_sample_measured(seen) is seen
-    assert facts_by_domain(whole)[0].loudness == "-"
+    assert facts_by_domain(whole)["speech"]["loudness"] == "-"
 
 
 def test_a_sample_that_cannot_be_read_is_said(trees):

@@ -104,7 +104,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(miniature, tmp_path, mon
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "taken"))
     index = FileIndex("miniature", miniature)
     assert index.read(["a/one.wav"], KEPT)["a/one.wav"].num_samples == 800
-    assert "cannot be written (Not a directory)" in index.notes()[0]
+    assert "cannot be written (Not a directory)" in index.notes[0]
 
 
 def test_files_that_are_forgotten_are_not_known(miniature):
@@ -164,8 +164,7 @@ def test_an_indexing_that_was_killed_goes_on(record, tmp_path, hashed):
 def test_a_line_that_a_killed_writer_left_open_is_ended(tmp_path):
     path = tmp_path / "lines.jsonl"
     path.write_text('{"header": 1}\n{"a": 1}\n{"a": 2')
-    with JsonLines(path, {}) as lines:
-        lines.append({"a": 3})
+    JsonLines(path, {}).append({"a": 3})
     assert list(JsonLines(path, {})) == [{"header": 1}, {"a": 1}, {"a": 3}]
 
 

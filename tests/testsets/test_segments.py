@@ -17,7 +17,7 @@ from snacbench.errors import AudioError
 from snacbench.testsets import segments
 from snacbench.testsets.folder import folder_set
 from snacbench.testsets.records import MeasureCache
-from snacbench.testsets.segments import Draw, distinct_s, draw, measured
+from snacbench.testsets.segments import Choice, distinct_s, draw, measured
 from snacbench.testsets.testset import BrokenClip, TestSet, hash_of
 from snacbench.types import Clip, Domain, Measures
 
@@ -63,7 +63,7 @@ tree = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12).map(
 @quick
 @given(tree, st.integers(1, 40), st.integers(0, 3), st.randoms())
 def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, seed, shuffler):
-    what = Draw(count, 2.0, seed)
+    what = Choice(count, 2.0, seed)
     shuffled = list(clips)
     shuffler.shuffle(shuffled)
     elsewhere = [replace(c, path=Path("/other/disk") / c.path.name) for c in shuffled]
@@ -80,7 +80,7 @@ def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, 
 @given(tree, st.integers(1, 40))
 def test_segments_lie_in_their_files_apart_and_loud(listened, clips, count):
     files = {c.sha256: c for c in clips}
-    drawn = draw(make(*clips), Draw(count, 2.0)).clips
+    drawn = draw(make(*clips), Choice(count, 2.0)).clips
     assert len(drawn) <= count
     assert len({c.id for c in drawn}) == len(drawn)
     for segment in drawn:
@@ -99,7 +99,7 @@ def test_segments_lie_in_their_files_apart_and_loud(listened, clips, count):
 def test_a_smaller_draw_is_a_part_of_a_larger_one(listened, files, one, other):
     test_set = make(*(clip(f"file{n}", 20.0) for n in range(files)))
     small, large = sorted((one, other))
-    drawn = [{c.id for c in draw(test_set, Draw(n, 2.0)).clips} for n in (small, large)]
+    drawn = [{c.id for c in draw(test_set, Choice(n, 2.0)).clips} for n in (small, large)]
     assert drawn[0] <= drawn[1]
     assert len(drawn[0]) == min(small, len(drawn[1]))
 
@@ -108,8 +108,8 @@ def test_a_smaller_draw_is_a_part_of_a_larger_one(listened, files, one, other):
 @given(st.integers(5, 40), st.integers(1, 30))
 def test_a_file_more_displaces_little(listened, files, count):
     clips = [clip(f"file{n}", 30.0) for n in range(files)]
-    before = draw(make(*clips), Draw(count, 2.0)).clips
-    after = draw(make(*clips, clip("another", 30.0)), Draw(count, 2.0)).clips
+    before = draw(make(*clips), Choice(count, 2.0)).clips
+    after = draw(make(*clips, clip("another", 30.0)), Choice(count, 2.0)).clips
     of_new = [c for c in after if "another" in c.id]
     lost = {c.id for c in before} - {c.id for c in after}
     assert len(lost) <= len(of_new) <= -(-count // files)
@@ -117,18 +117,18 @@ def test_a_file_more_displaces_little(listened, files, count):
 
 def test_seed_domains_and_threshold(listened, monkeypatch):
     clips = [clip(f"{d}{n}", 20.0, d) for d in ("speech", "music") for n in range(20)]
-    drawn = [draw(make(*clips), Draw(10, 2.0, seed)).clips for seed in (0, 1)]
+    drawn = [draw(make(*clips), Choice(10, 2.0, seed)).clips for seed in (0, 1)]
     assert Counter(c.domain for c in drawn[0]) == {"speech": 10, "music": 10}
     assert len({c.id for c in drawn[0]} & {c.id for c in drawn[1]}) < 10
     monkeypatch.setattr(segments, "_measure", lambda segment, cache: QUIET)
-    assert draw(make(*clips), Draw(5, 2.0)).clips == ()
-    assert len(draw(make(*clips), Draw(5, 2.0, min_lufs=-60.0)).clips) == 10
+    assert draw(make(*clips), Choice(5, 2.0)).clips == ()
+    assert len(draw(make(*clips), Choice(5, 2.0, min_lufs=-60.0)).clips) == 10
 
 
 def test_every_file_once_before_any_twice(listened):
     test_set = make(*(clip(f"file{n}", 60.0) for n in range(10)))
     for count in (7, 10, 25):
-        drawn = draw(test_set, Draw(count, 2.0)).clips
+        drawn = draw(test_set, Choice(count, 2.0)).clips
         per_file = Counter(c.sha256 for c in drawn)
         assert len(drawn) == count
         assert max(per_file.values()) - min(per_file.get(c.sha256, 0) for c in test_set.clips) <= 1
@@ -137,14 +137,14 @@ def test_every_file_once_before_any_twice(listened):
 def test_starts_are_spread_over_the_file(monkeypatch):
     monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
     test_set = make(*(clip(f"file{n}", 12.0) for n in range(400)))
-    starts = np.array([c.start for c in draw(test_set, Draw(400, 2.0)).clips])
+    starts = np.array([c.start for c in draw(test_set, Choice(400, 2.0)).clips])
     counts, _ = np.histogram(starts, bins=10, range=(0, 10_000))
     assert counts.min() > 20
     assert abs(starts.mean() - 5000) < 500
 
 
 def test_too_little_material_is_drawn_out_and_said(listened):
-    drawn = draw(make(clip("only", 5.0), clip("tiny", 0.9)), Draw(1000, 2.0))
+    drawn = draw(make(clip("only", 5.0), clip("tiny", 0.9)), Choice(1000, 2.0))
     assert 5 < len(drawn.clips) < 31
     assert f"speech: {len(drawn.clips)} of 1,000 segments drawn, no more in 1 file" in drawn.notes
     assert "speech: 1 file left out, shorter than 1 s" in drawn.notes
@@ -154,7 +154,7 @@ def test_too_little_material_is_drawn_out_and_said(listened):
 
 def test_short_files_are_taken_whole_and_once(monkeypatch):
     monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
-    drawn = draw(make(clip("short", 1.5), clip("exact", 2.0)), Draw(9, 2.0))
+    drawn = draw(make(clip("short", 1.5), clip("exact", 2.0)), Choice(9, 2.0))
     assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
         ("set/exact", 0, 2.0),
         ("set/short", 0, 1.5),
@@ -165,14 +165,14 @@ def test_short_files_are_taken_whole_and_once(monkeypatch):
 def test_a_silent_file_is_tried_eight_times(monkeypatch):
     heard: list[Clip] = []
     monkeypatch.setattr(segments, "_measure", lambda s, cache: heard.append(s) or QUIET)
-    drawn = draw(make(clip("silent", 60.0)), Draw(5, 2.0))
+    drawn = draw(make(clip("silent", 60.0)), Choice(5, 2.0))
     assert (drawn.clips, len(heard)) == ((), 8)
     assert "speech: 8 places skipped, no louder than -40 LUFS" in drawn.notes
 
 
 def test_a_segment_of_a_segment_counts_from_the_start_of_the_file(listened):
     part = replace(clip("whole", 60.0), start=7000, num_samples=20_000, transcript="all of it")
-    (segment,) = draw(make(part), Draw(1, 2.0)).clips
+    (segment,) = draw(make(part), Choice(1, 2.0)).clips
     place_s = (segment.start - 7000) / RATE_HZ
     assert 0 <= place_s <= 18
     assert segment.id == f"set/whole+{place_s:.3f}s"
@@ -188,7 +188,7 @@ def test_files_that_cannot_be_read_are_not_drawn_from_and_said(monkeypatch):
     monkeypatch.setattr(segments, "_measure", fail_on_odd)
     broken = BrokenClip("set/x", Path("x.wav"), "x.wav is empty", "speech")
     test_set = replace(make(clip("bad", 9.0), clip("good", 9.0)), broken=(broken,))
-    drawn = draw(test_set, Draw(2, 2.0))
+    drawn = draw(test_set, Choice(2, 2.0))
     assert len(drawn.clips) == 2
     assert drawn.broken == ()
     assert drawn.notes[0] == (
@@ -222,7 +222,7 @@ def half_silent(tmp_path: Path) -> Path:
 
 
 def test_silence_is_skipped_and_segments_are_measured(half_silent):
-    drawn = draw(folder_set(half_silent), Draw(8, 1.0))
+    drawn = draw(folder_set(half_silent), Choice(8, 1.0))
     assert len(drawn.clips) == 8
     for segment in drawn.clips:
         assert segment.start < 3 * 16_000
@@ -232,13 +232,13 @@ def test_silence_is_skipped_and_segments_are_measured(half_silent):
 
 
 def test_what_was_measured_is_not_measured_again(half_silent, monkeypatch):
-    first = draw(folder_set(half_silent), Draw(8, 1.0))
+    first = draw(folder_set(half_silent), Choice(8, 1.0))
 
     def fail(segment: Clip) -> None:
         raise AssertionError("read again")
 
     monkeypatch.setattr(segments, "read_clip", fail)
-    assert draw(folder_set(half_silent), Draw(8, 1.0)) == first
+    assert draw(folder_set(half_silent), Choice(8, 1.0)) == first
     plain = replace(first, clips=tuple(replace(c, measures=None) for c in first.clips))
     assert measured(plain.clips)[0] == list(first.clips)
 

@@ -9,10 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from snacbench import download
-from tests import hosts
-from tests.hosts import IMPATIENT, Host, serve
+from tests.support import hosts
+from tests.support.hosts import ENDPOINTS, IMPATIENT, Host, serve
 
-ENDPOINTS = ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT")
 _UNSET = (
     "XDG_CACHE_HOME",
     "XDG_STATE_HOME",

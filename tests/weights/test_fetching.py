@@ -13,13 +13,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from snacbench.download import Silent
-from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import WeightsMismatch, WeightsUnavailable
 from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
+from snacbench.progress import Notes
 from snacbench.weights.locate import damage, locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from tests.hosts import Host, Reply, redirect, serve
+from tests.support.hosts import ENDPOINTS, Host, Reply
 
 BODY, NEWER = b"\x80" + bytes(range(256)) * 1000, b"\x80newer"
 DIGEST, NEWER_DIGEST = (hashlib.sha256(body).hexdigest() for body in (BODY, NEWER))
@@ -38,7 +38,7 @@ def hub_model(sha256: str = "") -> CodecModel:
     return replace(model(), source=source)
 
 
-def obtain(model: CodecModel, progress: Silent | None = None) -> LocatedWeights:
+def obtain(model: CodecModel, progress: Notes | None = None) -> LocatedWeights:
     located = locate(model, WeightsPolicy("published"), progress)
     assert located is not None
     return located
@@ -48,14 +48,6 @@ def put(path: Path, body: bytes = BODY) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(body)
     return path
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 # ---------------------------------------------------------------------------- the plain hosts
@@ -78,13 +70,6 @@ def test_a_file_is_fetched_once_into_our_own_cache_and_recorded(all_hosts, place
     assert again.files == first.files
     assert (again.info.verified, again.info.pinned_by) == (True, {"model.bin": "lock"})
     assert all_hosts.asked == ["GET /a/model.bin"]
-
-
-def test_release_assets_lie_behind_a_redirect(all_hosts):
-    with serve() as storage:
-        all_hosts.replies["/a/model.bin"] = redirect(f"{storage.address}/signed")
-        storage.replies["/signed"] = Reply(BODY)
-        assert obtain(model("github")).files["model.bin"].read_bytes() == BODY
 
 
 @pytest.mark.parametrize("digits", [8, 64])
@@ -167,13 +152,6 @@ def test_a_copy_in_the_packages_cache_is_used(host, places, kind):
     assert host.asked == []
 
 
-def test_torch_home_defaults_to_the_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("TORCH_HOME")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    path = put(tmp_path / "xdg/torch/hub/checkpoints/model.bin")
-    assert obtain(model()).files == {"model.bin": path}
-
-
 @pytest.mark.parametrize(
     ("pinned", "body", "text"),
     [
@@ -194,9 +172,9 @@ def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
     shown = Notes()
     located = obtain(model("github", pinned), shown)
     assert located.files == {"model.bin": places.own / "model.bin"}
-    assert len(shown.notes) == 1
-    assert shown.notes[0].startswith(str(bad))
-    assert re.search(text, shown.notes[0])
+    assert len(shown.texts) == 1
+    assert shown.texts[0].startswith(str(bad))
+    assert re.search(text, shown.texts[0])
     assert bad.read_bytes() == body
 
 
@@ -253,16 +231,6 @@ def test_what_the_hub_tells_of_another_file_is_enough_not_to_fetch_it(all_hosts)
     with pytest.raises(WeightsMismatch, match=text):
         obtain(hub_model("0" * 64))
     assert not [asked for asked in all_hosts.asked if asked.startswith("GET /storage")]
-
-
-def test_a_mirror_that_has_something_else_at_the_branch_is_found_out(all_hosts, places):
-    on_the_hub(all_hosts, FILES)
-    obtain(hub_model())
-    (places.own / "w.bin").unlink()
-    all_hosts.replies.clear()
-    all_hosts.replies["/owner/name/resolve/main/w.bin"] = Reply(NEWER)
-    with pytest.raises(WeightsMismatch, match=f"has sha256 {NEWER_DIGEST}, expected {DIGEST}"):
-        obtain(hub_model())
 
 
 def test_storage_that_has_not_what_the_hub_says_is_found_out(all_hosts):
@@ -329,7 +297,7 @@ def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_ho
     on_the_hub(all_hosts, FILES, branch=False)
     shown = Notes()
     located = obtain(hub_model(), shown)
-    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (as its cache says)" in shown.notes[0]
+    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (as its cache says)" in shown.texts[0]
     assert located.files["w.bin"] == places.own / "w.bin"
     assert located.info.revision == COMMIT
 
@@ -339,41 +307,30 @@ def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_ho
 OTHERWISE = "or pass --weights DIR with a local copy, or --weights embedded for the demonstration"
 
 
-@pytest.mark.parametrize("kind", ["cdn", "github", "hub"])
-def test_a_host_that_cannot_be_reached_gives_one_clear_sentence(kind):
-    text = (
-        r"^cannot get model.bin of owner/name \(cannot fetch http://127.0.0.1:\d+/.*: no "
-        rf"connection \(.*\); connect to a network, {OTHERWISE}"
-    )
-    with pytest.raises(WeightsUnavailable, match=text):
-        obtain(model(kind))
-
-
 @pytest.mark.parametrize("kind", ["cdn", "hub"])
-def test_a_file_that_the_host_does_not_have(all_hosts, kind):
-    text = rf"model.bin: 404 Not Found\); look whether it has moved, {OTHERWISE}"
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        ("silent", r"no connection \(.*\); connect to a network"),
+        (404, r"404 Not Found\); look whether it has moved"),
+        (403, r"403 .*\); if it must be applied for at http\S+/owner/name, do so and set HF_TOKEN"),
+        ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"
+                    r"and copy \S+/weights and \S+lock here"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
+    host, monkeypatch, silent_address, kind, fault, text
+):
+    for name in ENDPOINTS:
+        monkeypatch.setenv(name, silent_address if fault == "silent" else host.address)
+    if fault == "offline":
+        monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    for path in ("/a/model.bin", "/owner/name/resolve/v1/a/model.bin"):
+        host.replies[path] = Reply(status=fault if isinstance(fault, int) else 200)
+    text = rf"^cannot get model.bin of owner/name \(.*{text}, {OTHERWISE}"
     with pytest.raises(WeightsUnavailable, match=text):
         obtain(model(kind))
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_file_that_must_be_applied_for(all_hosts, status):
-    all_hosts.replies["/owner/name/resolve/v1/a/model.bin"] = Reply(status=status)
-    text = rf"{status} .*\); if it must be applied for at {all_hosts.address}/owner/name, do so and"
-    with pytest.raises(WeightsUnavailable, match=text):
-        obtain(model("hub"))
-
-
-@pytest.mark.parametrize("kind", ["cdn", "hub"])
-def test_offline_a_missing_file_is_an_error_at_once(all_hosts, monkeypatch, kind):
-    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    text = (
-        r"^cannot get model.bin of owner/name \(.*offline.*\); run 'snacbench weights fetch "
-        rf"our-name' where there is a network, and copy .*/weights and .*lock here, {OTHERWISE}"
-    )
-    with pytest.raises(WeightsUnavailable, match=text):
-        obtain(model(kind))
-    assert all_hosts.asked == []
+    assert bool(host.asked) == isinstance(fault, int)
 
 
 def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_network(all_hosts, tmp_path):
@@ -382,13 +339,6 @@ def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_network(all_hosts, 
         r"cannot keep model.bin in .*cache/weights/our-name \(.*\); check its permissions, or set"
     )
     with pytest.raises(WeightsUnavailable, match=text):
-        obtain(model())
-
-
-def test_a_digest_that_cannot_be_recorded_ends_the_run(all_hosts, monkeypatch, tmp_path):
-    all_hosts.replies["/a/model.bin"] = Reply(BODY)
-    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", "/proc/version/lock")
-    with pytest.raises(UserError, match=r"cannot (read|record)"):
         obtain(model())
 
 
@@ -434,9 +384,6 @@ PAGE = b"<html>Please sign in</html>"
         ("a.safetensors", tensors(), ""),
         ("a.safetensors", tensors(10), "is no whole safetensors"),
         ("a.safetensors", tensors()[:20], "is no whole safetensors"),
-        ("a.safetensors", b"abc", "is no whole safetensors"),
-        ("a.safetensors", struct.pack("<Q", 3) + b"abc", "is no whole safetensors"),
-        ("a.safetensors", struct.pack("<Q", 2) + b"[]", "is no whole safetensors"),
         ("a.tflite", PAGE, ""),
     ],
 )

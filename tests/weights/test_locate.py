@@ -12,7 +12,6 @@ from snacbench.plugins import codec_models
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.lock import LockedFile, record
 from snacbench.weights.policy import WeightsPolicy
-from tests.hosts import Reply
 
 BODY = b"\x80weights"
 DIGEST = hashlib.sha256(BODY).hexdigest()
@@ -74,19 +73,6 @@ def test_a_folder_may_be_flat_or_by_either_name(folder, place):
     assert (located.info.revision, located.info.sha256) == ("v1", {"model.bin": DIGEST})
 
 
-def test_the_repositorys_name_comes_before_ours_and_both_before_the_flat_folder(folder):
-    flat, ours, theirs = (put(folder / d / "model.bin") for d in (".", "our-name", "their-name"))
-    for expected in (theirs, ours, flat):
-        assert locate(MODEL, WeightsPolicy(folder)).files["model.bin"] == expected
-        expected.unlink()
-
-
-def test_a_folder_of_one_model_beats_the_rule_for_all(folder, tmp_path):
-    path = put(folder / "model.bin")
-    policy = WeightsPolicy(tmp_path, {"our-name": folder})
-    assert locate(MODEL, policy).files["model.bin"] == path
-
-
 def test_a_file_missing_from_a_folder_names_every_place_looked_at(folder):
     text = r"no model.bin for our-name in .*weights; looked for .*their-name/model.bin, .*old.bin"
     with pytest.raises(WeightsUnavailable, match=text):
@@ -103,20 +89,6 @@ def test_a_local_file_is_verified_against_its_pinned_digest(folder, pinned, veri
     assert located.info.verified is verified
     assert located.info.sha256 == {"model.bin": DIGEST}
     assert located.info.pinned_by == ({"model.bin": "package"} if pinned else {})
-
-
-def test_published_weights_are_downloaded_and_then_cached(all_hosts):
-    all_hosts.replies["/model.bin"] = Reply(BODY)
-    assert state_of(MODEL, PUBLISHED) == "published, not cached"
-    info = locate(MODEL, PUBLISHED).info
-    assert (info.source, info.origin, info.verified) == ("published", "owner/their-name", True)
-    assert state_of(MODEL, PUBLISHED) == "published, in the snacbench cache"
-
-
-def test_a_copy_in_the_packages_cache_is_told_apart(places):
-    put(places.cdn / "model.bin")
-    assert state_of(MODEL, PUBLISHED) == "published, in the package cache"
-    assert locate(MODEL, PUBLISHED).files["model.bin"] == places.cdn / "model.bin"
 
 
 @pytest.mark.parametrize(("body", "verified"), [(BODY, True), (b"\x80mine", False)])

@@ -10,19 +10,13 @@ import pytest
 
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.models import HostedFile
-from snacbench.weights.lock import LockedFile, known_digest, lock_path, locked_files, record
+from snacbench.weights.lock import LockedFile, known_digest, locked_files, record
 
 A, B = "aa" * 32, "bb" * 32
 
 
 def entry(sha256: str = A, **facts: object) -> LockedFile:
     return LockedFile(sha256=sha256, size_bytes=3, origin="https://host/file", **facts)
-
-
-def test_nothing_is_locked_at_first(places):
-    assert lock_path() == places.lock
-    assert locked_files("model") == {}
-    assert not places.lock.parent.exists()
 
 
 def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
@@ -40,14 +34,6 @@ def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
     assert places.lock.read_text().endswith("}\n")
 
 
-def test_what_is_recorded_is_not_changed_by_recording_it_again():
-    first = entry(first_seen_utc="2020-01-01T00:00:00+00:00")
-    record("model", {"w.bin": first})
-    record("model", {"w.bin": entry(), "config.json": entry(B)})
-    assert locked_files("model")["w.bin"] == first
-    assert set(locked_files("model")) == {"w.bin", "config.json"}
-
-
 def test_two_processes_that_saw_different_files_do_not_both_win():
     record("model", {"w.bin": entry(A)})
     text = f"w.bin of model has sha256 {B}, and another process has just recorded {A} in "
@@ -62,13 +48,6 @@ def test_replacing_forgets_what_is_not_there_any_more():
     assert {name: file.sha256 for name, file in locked_files("model").items()} == {"w.bin": B}
     record("model", {}, anew=True)
     assert locked_files("model") == {}
-
-
-def test_a_group_may_share_a_lock_file(monkeypatch, tmp_path):
-    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", str(tmp_path / "repo" / "our.lock"))
-    record("model", {"w.bin": entry()})
-    assert (tmp_path / "repo" / "our.lock").is_file()
-    assert locked_files("model")
 
 
 @pytest.mark.parametrize(

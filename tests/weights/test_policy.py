@@ -29,33 +29,18 @@ def cached(tmp_path):
     path.touch()
 
 
-def test_nothing_said_means_auto():
-    assert parse_policy([]) == AUTO
-
-
-@pytest.mark.parametrize("rule", ["auto", "published", "embedded"])
-def test_a_rule_is_taken_by_name(rule):
-    assert parse_policy([rule]) == WeightsPolicy(rule)
-
-
-def test_a_folder_is_a_rule_for_all_models(tmp_path):
-    assert parse_policy([str(tmp_path)]) == WeightsPolicy(tmp_path)
-
-
-def test_folders_of_single_models_go_with_a_rule(tmp_path):
-    policy = parse_policy([f"lyra-v2={tmp_path}", "embedded"])
-    assert policy == WeightsPolicy("embedded", {"lyra-v2": tmp_path})
-
-
-def test_a_home_folder_may_be_written_short(monkeypatch, tmp_path):
+def test_what_the_option_says(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "w").mkdir()
-    assert parse_policy(["~/w"]).base == tmp_path / "w"
-
-
-def test_an_equals_sign_below_a_folder_is_part_of_its_name(tmp_path):
     (tmp_path / "a=b").mkdir()
-    assert parse_policy([f"{tmp_path}/a=b"]).base == tmp_path / "a=b"
+    for values, policy in (
+        ([], AUTO),
+        (["published"], WeightsPolicy("published")),
+        ([str(tmp_path)], WeightsPolicy(tmp_path)),
+        ([f"{tmp_path}/a=b"], WeightsPolicy(tmp_path / "a=b")),
+        (["~/a=b"], WeightsPolicy(tmp_path / "a=b")),
+        ([f"lyra-v2={tmp_path}", "embedded"], WeightsPolicy("embedded", {"lyra-v2": tmp_path})),
+    ):
+        assert parse_policy(values) == policy
 
 
 @pytest.mark.parametrize("value", ["/no/such", "snac=/no/such", "publisched"])
@@ -74,10 +59,6 @@ def test_two_rules_for_all_models_are_an_error(tmp_path):
 @pytest.mark.parametrize("base", ["published", "embedded", Path("/w")])
 def test_only_auto_is_decided(base):
     assert decide(WeightsPolicy(base), [HUB, CDN]) == (WeightsPolicy(base), "")
-
-
-def test_there_is_nothing_to_decide_without_published_models():
-    assert decide(AUTO, []) == (AUTO, "")
 
 
 @pytest.mark.usefixtures("cached")

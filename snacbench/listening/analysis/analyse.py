@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from snacbench.listening.analysis.comparisons import (
     pairs_of,
     preferences,
 )
-from snacbench.listening.analysis.ratings import (
-    ItemEffect,
+from snacbench.listening.analysis.estimates import (
     Ratings,
+    Record,
     item_effects,
     means_of,
     ratings_of,
@@ -27,25 +28,14 @@ from snacbench.rows import ConditionSummary
 from snacbench.tables.run_rows import ALL_DOMAINS
 
 _BY_THE_STANDARD = Options()
-_LEAST_CELLS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
     """What came of a study; what its form does not have is empty.
 
-    Attributes
-    ----------
-    study : Study
-        Answers of the listeners kept.
-    ratings : Ratings
-        The same as an array.
-    means, means_before : tuple of ConditionSummary
-        After screening, and over everybody.
-    comparisons : tuple of Comparison
-        Pairs of systems; in ABX systems and reference.
-    agreements : tuple of Agreement
-        Of everybody, each against all others.
+    `study` holds the answers of the listeners kept and `ratings` the same as an array;
+    `means_before` and `agreements`, by listener, are of everybody.
     """
 
     study: Study
@@ -56,8 +46,8 @@ class Analysis:
     means_before: tuple[ConditionSummary, ...] = ()
     friedman: Friedman | None = None
     comparisons: tuple[Comparison, ...] = ()
-    agreements: tuple[Agreement, ...] = ()
-    items: tuple[ItemEffect, ...] = ()
+    agreements: Mapping[str, Record] = field(default_factory=dict)
+    items: Sequence[Record] = ()
 
     @property
     def overall(self) -> tuple[ConditionSummary, ...]:
@@ -66,13 +56,7 @@ class Analysis:
 
 
 def analyse(study: Study, options: Options = _BY_THE_STANDARD, *, level: float = 0.95) -> Analysis:
-    """Screen a study and compute what its form asks for.
-
-    Parameters
-    ----------
-    level : float
-        Of all intervals.
-    """
+    """Screen a study and compute what its form asks for, with intervals of one `level`."""
     whole, screening = screen(study, options)
     kept = answers_of(whole, screening.kept)
     ratings = ratings_of(kept)
@@ -93,46 +77,24 @@ def analyse(study: Study, options: Options = _BY_THE_STANDARD, *, level: float =
     )
 
 
-# -------------------------------------------------------------------------------- consistency
+def agreements(ratings: Ratings) -> dict[str, Record]:
+    """Every listener against the mean of the others, on the systems under test.
 
-
-@dataclass(frozen=True)
-class Agreement:
-    """One listener against the mean of all others, on the systems under test.
-
-    Attributes
-    ----------
-    correlation : float or None
-        Pearson's, -1 to 1, over the pairs of item and system that the listener rated; None where
-        there are fewer than three, or no spread.
-    offset : float or None
-        By how many points the listener rates higher than the others.
-    cells : int
-        Pairs of item and system that it rests on.
-    """
-
-    listener: str
-    correlation: float | None
-    offset: float | None
-    cells: int
-
-
-def agreements(ratings: Ratings) -> tuple[Agreement, ...]:
-    """Every listener against the mean of the others.
-
-    Reference and anchors are left out: whoever finds these agrees with everybody.
+    ``correlation`` is Pearson's over the pairs of item and system that the listener rated, None
+    where there are fewer than three, or no spread; ``offset`` is by how many points the listener
+    rates higher. Reference and anchors are left out: whoever finds these agrees with everybody.
     """
     scores = ratings.scores[:, :, : len(ratings.systems)]
     table = scores.reshape(len(scores), scores.shape[1] * scores.shape[2])
     there = np.isfinite(table)
     sums, counts = np.where(there, table, 0.0).sum(axis=0), there.sum(axis=0)
-    found = []
+    found = {}
     for row, listener in enumerate(ratings.listeners):
         shared = there[row] & (counts > 1)
         own = table[row, shared]
         others = (sums[shared] - own) / (counts[shared] - 1)
-        varied = len(own) >= _LEAST_CELLS and np.ptp(own) > 0 and np.ptp(others) > 0
+        varied = len(own) > 2 and np.ptp(own) > 0 and np.ptp(others) > 0
         correlation = float(np.corrcoef(own, others)[0, 1]) if varied else None
         offset = float((own - others).mean()) if len(own) else None
-        found.append(Agreement(listener, correlation, offset, len(own)))
-    return tuple(found)
+        found[listener] = {"correlation": correlation, "offset": offset}
+    return found

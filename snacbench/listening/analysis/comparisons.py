@@ -5,16 +5,22 @@ The listener is the unit throughout: twenty pages of one listener are one differ
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from snacbench.listening.analysis.ratings import Estimate, Floats, Ratings, estimate, listener_means
+from snacbench.listening.analysis.estimates import (
+    Estimate,
+    Floats,
+    Ratings,
+    Record,
+    estimate,
+    listener_means,
+)
 from snacbench.listening.study import Choice, Study
 from snacbench.listening.test import REFERENCE
 from snacbench.rows import ComparisonSummary
@@ -31,66 +37,47 @@ _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as
 
 
 @dataclass(frozen=True)
-class ListenerResult:
-    """One listener on one system: right answers, and the exact one-sided binomial p value.
+class Comparison:
+    """Two conditions compared within each listener: the row of the run, and all that files say.
 
-    `p_holm` is corrected over the listeners of this system.
+    The record also has the interval over other listeners and other items. In MUSHRA ``d_z`` is mean
+    over standard deviation of the listeners' mean differences (Cohen, "Statistical Power Analysis",
+    2nd edition, 1988, section 2.3.5; None below 5 listeners, or without any spread), and
+    ``superiority`` the share of pages, 0 to 1, on which the first is rated higher, ties counting
+    half. In AB ``for_first`` and ``for_second`` are listeners, by what most of their answers say.
+    In ABX `by_listener` has the right answers of each, and the exact one-sided binomial p value,
+    also corrected over the listeners of this system.
     """
 
-    listener: str
-    system: str
-    correct: int
-    trials: int
-    p_value: float
-    p_holm: float | None = None
-
-
-@dataclass(frozen=True)
-class Comparison(ComparisonSummary):
-    """A row of the run, and what tables and files say beyond it.
-
-    Attributes
-    ----------
-    low_both, high_both : float or None
-        Interval over other listeners and other items.
-    d_z : float or None
-        MUSHRA: mean over standard deviation of the listeners' mean differences (Cohen, "Statistical
-        Power Analysis", 2nd edition, 1988, section 2.3.5). None below 5 listeners, or without any
-        spread.
-    superiority : float or None
-        MUSHRA: share of pages, 0 to 1, on which the first is rated higher, ties counting half.
-    for_first, for_second : int
-        AB: listeners by what most of their answers say.
-    by_listener : tuple of ListenerResult
-        ABX.
-    """
-
-    low_both: float | None = None
-    high_both: float | None = None
-    d_z: float | None = None
-    superiority: float | None = None
-    for_first: int = 0
-    for_second: int = 0
-    by_listener: tuple[ListenerResult, ...] = ()
-
-    @property
-    def row(self) -> ComparisonSummary:
-        """What goes into the run."""
-        names = [one.name for one in fields(ComparisonSummary)]
-        return ComparisonSummary(**{name: getattr(self, name) for name in names})
+    row: ComparisonSummary
+    record: Record
+    by_listener: Sequence[Record] = ()
 
 
 def _compared(
-    first: str, second: str, e: Estimate, p_value: float | None, **more: Any
+    pair: tuple[str, str],
+    e: Estimate,
+    p_value: float | None,
+    told: Record,
+    answers: tuple[int, ...] = (),
 ) -> Comparison:
-    more |= {"low_both": e.low_both, "high_both": e.high_both}
-    return Comparison(first, second, e.mean, e.low, e.high, p_value, None, e.listeners, **more)
+    """A comparison before Holm's correction; what is `told` comes first in the record."""
+    row = ComparisonSummary(
+        *pair, e.mean, e.low, e.high, p_value, None, e.listeners, answers=answers
+    )
+    ends = {name: getattr(e, name) for name in ("low", "high", "low_both", "high_both")}
+    tests = {"p_value": p_value, "p_holm": None, "listeners": e.listeners}
+    return Comparison(row, {**told, **ends, **tests})
 
 
 def _corrected(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """With Holm's correction over those that could be tested."""
-    adjusted = iter(holm([one.p_value for one in found if one.p_value is not None]))
-    return tuple(c if c.p_value is None else replace(c, p_holm=next(adjusted)) for c in found)
+    adjusted = iter(holm([c.row.p_value for c in found if c.row.p_value is not None]))
+    p_holm = [None if c.row.p_value is None else next(adjusted) for c in found]
+    return tuple(
+        Comparison(replace(c.row, p_holm=p), {**c.record, "p_holm": p}, c.by_listener)
+        for c, p in zip(found, p_holm, strict=True)
+    )
 
 
 # ----------------------------------------------------------------------------------------- MUSHRA
@@ -100,17 +87,9 @@ def _corrected(found: Sequence[Comparison]) -> tuple[Comparison, ...]:
 class Friedman:
     """Do the systems differ at all? Friedman's test on each listener's means.
 
-    Attributes
-    ----------
-    statistic : float
-        Chi square, corrected for ties (Friedman, "The use of ranks to avoid the assumption of
-        normality", Journal of the American Statistical Association 32(200), 1937).
-    p_value : float
-        From the chi square distribution with systems - 1 degrees of freedom.
-    w : float
-        Kendall's coefficient of concordance, 0 to 1: ``statistic / (listeners (systems - 1))``.
-    listeners, systems : int
-        Blocks and treatments; a listener without all systems is no complete block and not there.
+    `statistic` is chi square, corrected for ties (Friedman, "The use of ranks to avoid the
+    assumption of normality", Journal of the American Statistical Association 32(200), 1937), with
+    systems - 1 degrees of freedom; `w` is Kendall's coefficient of concordance, 0 to 1.
     """
 
     statistic: float
@@ -123,8 +102,8 @@ class Friedman:
 def friedman(ratings: Ratings) -> Friedman | None:
     """Friedman's test over the systems under test, the listeners being its blocks.
 
-    A listener's means are over pages that have all systems, so that items cancel. None for less
-    than three systems or two complete listeners, and where all systems were rated alike.
+    A listener's means are over pages that have all systems, so that items cancel; one without any
+    is no block. None for less than three systems or two blocks, and where all was rated alike.
     """
     systems = len(ratings.systems)
     scores = ratings.scores[:, :, :systems]
@@ -148,23 +127,24 @@ def pairs_of(ratings: Ratings, *, level: float = 0.95) -> tuple[Comparison, ...]
     found = []
     for first, second in combinations(range(len(ratings.systems)), 2):
         pages = ratings.scores[:, :, first] - ratings.scores[:, :, second]
-        if not np.isfinite(pages).any():
+        known = pages[np.isfinite(pages)]
+        if not len(known):
             continue
-        e, means = estimate(pages, level), listener_means(pages)
         # Differences that are equal but for rounding must tie, or vanish, as they do on paper.
+        means = listener_means(pages)
         means = np.round(means[np.isfinite(means)], 9)
         varied = len(means) >= _LEAST_FOR_EFFECT and np.ptp(means) > 0
-        known = pages[np.isfinite(pages)]
-        found.append(
-            _compared(
-                ratings.conditions[first],
-                ratings.conditions[second],
-                e,
-                signed_rank_p(means) if len(means) >= _LEAST_LISTENERS else None,
-                d_z=float(means.mean() / means.std(ddof=1)) if varied else None,
-                superiority=float(((known > 0) + (known == 0) / 2).mean()),
-            )
-        )
+        e = estimate(pages, level)
+        names = ratings.conditions[first], ratings.conditions[second]
+        told = {
+            "first": names[0],
+            "second": names[1],
+            "difference": e.mean,
+            "d_z": float(means.mean() / means.std(ddof=1)) if varied else None,
+            "superiority": float(((known > 0) + (known == 0) / 2).mean()),
+        }
+        p_value = signed_rank_p(means) if len(means) >= _LEAST_LISTENERS else None
+        found.append(_compared(names, e, p_value, told))
     return _corrected(found)
 
 
@@ -177,11 +157,6 @@ def signed_rank_p(differences: Floats) -> float:
     Biometrics Bulletin 1(6), 1945; with ties as in Pratt and Gibbons, "Concepts of Nonparametric
     Theory", 1981, section 3.7). scipy counts out all patterns of signs where there are ties, and
     from 14 differences on takes the normal approximation.
-
-    Parameters
-    ----------
-    differences : array, shape (n,)
-        Finite.
     """
     known = differences[differences != 0]
     if not len(known):
@@ -201,25 +176,22 @@ def signed_rank_p(differences: Floats) -> float:
 # -------------------------------------------------------------------------------------- AB and ABX
 
 
-def _by_listener_and_item(
-    answers: Sequence[Choice], values: Sequence[float]
-) -> tuple[Floats, dict[str, list[float]]]:
-    """Mean value of each listener on each item, NaN if not asked; all values of each listener."""
-    by_page: dict[tuple[str, str], list[float]] = {}
-    by_listener: dict[str, list[float]] = {}
+def taken(choice: Choice) -> str | None:
+    """The condition that an answer names; None: neither."""
+    return {"a": choice.a, "b": choice.b}.get(choice.answer)
+
+
+def _share(
+    answers: Sequence[Choice], values: Sequence[float], level: float
+) -> tuple[Estimate, dict[str, list[float]]]:
+    """Mean of values from 0 to 1, every item counting the same; and the values of each listener."""
+    by_page, by_listener = defaultdict[tuple[str, str], list[float]](list), dict[str, list[float]]()
     for choice, value in zip(answers, values, strict=True):
-        by_page.setdefault((choice.listener, choice.item), []).append(value)
+        by_page[choice.listener, choice.item].append(value)
         by_listener.setdefault(choice.listener, []).append(value)
     items = list(dict.fromkeys(choice.item for choice in answers))
     table = [[np.mean(by_page.get((who, i), [np.nan])) for i in items] for who in by_listener]
-    return np.array(table, float), by_listener
-
-
-def gain(choice: Choice, system: str) -> float:
-    """What an answer says of one of its two systems: 1 preferred, 0.5 tie, 0 not."""
-    if choice.answer == "tie":
-        return 0.5
-    return float({"a": choice.a, "b": choice.b}[choice.answer] == system)
+    return estimate(np.array(table, float), level, lowest=0.0, highest=1.0), by_listener
 
 
 def preferences(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
@@ -234,28 +206,16 @@ def preferences(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
         answers = [c for c in study.choices if {c.a, c.b} == {first, second}]
         if not answers:
             continue
-        gains = [gain(choice, first) for choice in answers]
-        table, by_listener = _by_listener_and_item(answers, gains)
-        e = estimate(table, level, lowest=0.0, highest=1.0)
+        gains = [0.5 if c.answer == "tie" else float(taken(c) == first) for c in answers]
+        e, by_listener = _share(answers, gains, level)
         signs = Counter(int(np.sign(sum(own) - len(own) / 2)) for own in by_listener.values())
         decided = signs[1] + signs[-1]
-        found.append(
-            _compared(
-                first,
-                second,
-                e,
-                float(stats.binomtest(signs[1], decided).pvalue) if decided else None,
-                answers=(gains.count(1.0), gains.count(0.5), gains.count(0.0)),
-                for_first=signs[1],
-                for_second=signs[-1],
-            )
-        )
+        p_value = float(stats.binomtest(signs[1], decided).pvalue) if decided else None
+        counts = {"wins": gains.count(1.0), "ties": gains.count(0.5), "losses": gains.count(0.0)}
+        sides = {"share": e.mean, "for_first": signs[1], "for_second": signs[-1]}
+        told = {"first": first, "second": second, **counts, **sides}
+        found.append(_compared((first, second), e, p_value, told, tuple(counts.values())))
     return _corrected(found)
-
-
-def is_right(choice: Choice) -> bool:
-    """Whether the listener took X for what it was; "no idea" is wrong."""
-    return {"a": choice.a, "b": choice.b}.get(choice.answer) == choice.x
 
 
 def guessing_p(correct: int, trials: int) -> float:
@@ -266,33 +226,27 @@ def guessing_p(correct: int, trials: int) -> float:
 def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
     """Every system against the reference, with Holm's correction over the systems asked for.
 
-    `value` is the share of right answers, 0 to 1, every item counting the same; 0.5 is guessing.
-    `p_value` is of the exact binomial test of guessing over all trials, one-sided: see
-    `POOLED_CAVEAT`.
+    `value` is the share of right answers, 0 to 1, every item counting the same; 0.5 is guessing,
+    and "no idea" is wrong. `p_value` is of the exact binomial test of guessing over all trials,
+    one-sided: see `POOLED_CAVEAT`.
     """
     found = []
     for system in study.systems:
         answers = [c for c in study.choices if system in (c.a, c.b)]
         if not answers:
             continue
-        right = [float(is_right(choice)) for choice in answers]
-        table, by_listener = _by_listener_and_item(answers, right)
-        e, correct = estimate(table, level, lowest=0.0, highest=1.0), int(sum(right))
-        results = [
-            ListenerResult(name, system, int(sum(r)), len(r), guessing_p(int(sum(r)), len(r)))
-            for name, r in by_listener.items()
-        ]
-        adjusted = holm([one.p_value for one in results])
-        found.append(
-            _compared(
-                system,
-                REFERENCE,
-                e,
-                guessing_p(correct, len(answers)),
-                answers=(correct, len(answers) - correct),
-                by_listener=tuple(
-                    replace(r, p_holm=p) for r, p in zip(results, adjusted, strict=True)
-                ),
-            )
-        )
+        right = [float(taken(choice) == choice.x) for choice in answers]
+        (e, by_listener), correct = _share(answers, right, level), int(sum(right))
+        results: list[Record] = []
+        for name, own in by_listener.items():
+            found_out, trials = int(sum(own)), len(own)
+            told = {"listener": name, "system": system, "correct": found_out, "trials": trials}
+            results.append({**told, "p_value": guessing_p(found_out, trials)})
+        for result, p in zip(results, holm([r["p_value"] for r in results]), strict=True):
+            result["p_holm"] = p
+        told = {"system": system, "correct": correct, "trials": len(answers), "share": e.mean}
+        p_value = guessing_p(correct, len(answers))
+        wrong = len(answers) - correct
+        one = _compared((system, REFERENCE), e, p_value, told, (correct, wrong))
+        found.append(replace(one, by_listener=results))
     return _corrected(found)

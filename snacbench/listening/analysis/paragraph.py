@@ -6,17 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 
 from snacbench.listening.analysis.analyse import Analysis
-from snacbench.listening.analysis.comparisons import Comparison
-from snacbench.listening.analysis.tables import above_chance
+from snacbench.listening.analysis.study_tables import above_chance
 from snacbench.listening.read import Source
-from snacbench.listening.screening import Rule
-from snacbench.listening.study import Study
-from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, RESERVED, ListeningTest
+from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, RESERVED
 from snacbench.listening.words import SIMULATED, count, listed, p_text, percent
-from snacbench.rows import ConditionSummary
+from snacbench.rows import ComparisonSummary, ConditionSummary
 from snacbench.types import DOMAINS
 
-_REASONS: dict[Rule, str] = {
+_REASONS = {
     "unfinished": "did not finish",
     "reference": "rated the hidden reference below 90 on more than 15 % of their items",
     "anchor": "rated the 7 kHz anchor above 90 on more than 15 % of their items",
@@ -28,60 +25,54 @@ def paragraph(source: Source, analysis: Analysis) -> str:
 
     What a CSV does not tell, such as levels, is not said.
     """
-    form = analysis.study.form
-    results = {"ab": _preferences, "abx": _identifications}.get(form, _scores)
     sentences = [
         *([SIMULATED] if analysis.study.simulated else []),
-        _design(source.study, source.test, analysis.study),
-        *(_test_details(source.test) if source.test else ()),
-        *_listeners(source.study, analysis),
+        *_design(source, analysis),
+        *_listeners(source, analysis),
         *(_statistics(analysis) if analysis.screening.kept else ()),
-        *results(analysis),
+        *(_of_choices if analysis.study.form in ("ab", "abx") else _of_scores)(analysis),
     ]
     return " ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences)
 
 
-def _design(asked: Study, test: ListeningTest | None, study: Study) -> str:
+def _design(source: Source, analysis: Analysis) -> Iterator[str]:
+    asked, test, study = source.study, source.test, analysis.study
     known = {name: study.kbps.get(name) for name in study.systems}
     names = [n if kbps is None else f"{n} at {kbps:.3g} kbps" for n, kbps in known.items()]
     systems = f"{count(len(names), 'system')} ({', '.join(names)})"
     heard = dict.fromkeys([*(r.item for r in asked.ratings), *(c.item for c in asked.choices)])
     domains = Counter(asked.domains.get(name, "unknown") for name in heard)
     kinds = [f"{domains[d]} {d}" for d in DOMAINS if domains[d] and d != "unknown"]
-    items = count(len(heard), "item")
+    items = count(len(heard), f"{kinds[0].split()[1]} item" if len(kinds) == 1 else "item")
     if len(kinds) > 1:
         items += f" ({', '.join(kinds)})"
-    elif kinds:
-        items = count(len(heard), f"{kinds[0].split()[1]} item")
     if test:
         items += f" of at most {max(item.duration_s for item in test.items):.3g} s"
     if study.form == "ab":
         neither = "; “no preference” was an answer" if test and test.allow_tie else ""
-        return (
+        yield (
             f"in an AB preference test, listeners said of pairs of {systems} which of the two they "
             f"preferred, on {items}{neither}."
         )
-    if study.form == "abx":
-        return (
+    elif study.form == "abx":
+        yield (
             "in an ABX test, listeners heard the reference, the output of a system, and a third "
             f"signal that was one of these two, and said which one it was, for {systems} on "
             f"{items}."
         )
-    there = {r.condition for r in asked.ratings}
-    hidden = ["the hidden reference"] if REFERENCE in there else []
-    if ANCHOR35 in there and ANCHOR70 in there:
-        hidden.append("two low-pass anchors (3.5 and 7 kHz)")
     else:
-        hidden += ["a 3.5 kHz low-pass anchor"] if ANCHOR35 in there else []
-        hidden += ["a 7 kHz low-pass anchor"] if ANCHOR70 in there else []
-    return (
-        f"in a MUSHRA listening test (ITU-R BS.1534-3), listeners rated "
-        f"{listed([systems, *hidden])} against the open reference from 0 (bad) to 100 (excellent), "
-        f"on {items}."
-    )
-
-
-def _test_details(test: ListeningTest) -> Iterator[str]:
+        there = {r.condition for r in asked.ratings}
+        anchors = {ANCHOR35: "a 3.5 kHz low-pass anchor", ANCHOR70: "a 7 kHz low-pass anchor"}
+        hidden = [text for name, text in anchors.items() if name in there]
+        hidden = ["two low-pass anchors (3.5 and 7 kHz)"] if len(hidden) > 1 else hidden
+        hidden = ["the hidden reference", *hidden] if REFERENCE in there else hidden
+        yield (
+            f"in a MUSHRA listening test (ITU-R BS.1534-3), listeners rated "
+            f"{listed([systems, *hidden])} against the open reference from 0 (bad) to 100 "
+            f"(excellent), on {items}."
+        )
+    if not test:
+        return
     loudness = f"{test.level.loudness_lufs:g} LUFS".replace("-", "−")
     peak = f"{test.level.true_peak_dbtp:g} dBTP".replace("-", "−")
     if test.level.match_per_condition:
@@ -94,31 +85,29 @@ def _test_details(test: ListeningTest) -> Iterator[str]:
             f"one gain per item, for all its conditions, set the reference to {loudness}, or as "
             f"much lower as kept all true peaks at or below {peak}."
         )
-    if test.pages_per_listener:
+    if pages := test.pages_per_listener:
         noun = "items" if test.form.startswith("mushra") else "trials"
-        yield (
-            f"each listener was given a balanced random subset of {test.pages_per_listener} {noun}."
-        )
+        yield f"each listener was given a balanced random subset of {pages} {noun}."
     if test.training:
         verb = "does" if len(test.training) == 1 else "do"
         yield f"{count(len(test.training), 'training page')} came first and {verb} not count."
 
 
-def _listeners(asked: Study, analysis: Analysis) -> Iterator[str]:
+def _listeners(source: Source, analysis: Analysis) -> Iterator[str]:
     screening = analysis.screening
     before, kept = len(screening.before), len(screening.kept)
     who = count(before, f"{'simulated ' if analysis.study.simulated else ''}listener")
     if before == kept:
         yield f"{who} took part; none was excluded."
     else:
-        rules = Counter(e.rule for e in screening.exclusions)
+        rules = Counter(str(e.rule) for e in screening.exclusions)
         why = listed([f"{rules[rule]} {text}" for rule, text in _REASONS.items() if rules[rule]])
         several = sum(rules.values()) - len({e.listener for e in screening.exclusions})
         why += f", {several} of them both" if several else ""
         verb = "was" if before - kept == 1 else "were"
         yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
     if analysis.study.form.startswith("mushra"):
-        there = {r.condition for r in asked.ratings}
+        there = {r.condition for r in source.study.ratings}
         if not screening.options.rules:
             yield "the post-screening of BS.1534-3 was not applied."
         elif REFERENCE not in there:
@@ -164,7 +153,7 @@ def _statistics(analysis: Analysis) -> Iterator[str]:
         )
 
 
-def _scores(analysis: Analysis) -> Iterator[str]:
+def _of_scores(analysis: Analysis) -> Iterator[str]:
     systems = sorted(
         (m for m in analysis.overall if m.condition not in RESERVED), key=lambda m: -m.mean
     )
@@ -172,9 +161,10 @@ def _scores(analysis: Analysis) -> Iterator[str]:
         yield "no ratings are left to report."
         return
     yield f"mean scores were {listed([f'{m.condition} {m.mean:.1f}{_ends(m)}' for m in systems])}."
-    aside = {REFERENCE: "the hidden reference", ANCHOR35: "the 3.5 kHz anchor",
-             ANCHOR70: "the 7 kHz anchor"}  # fmt: skip
-    others = [f"{aside[m.condition]} {m.mean:.1f}" for m in analysis.overall if m not in systems]
+    aside = {REFERENCE: "hidden reference", ANCHOR35: "3.5 kHz anchor", ANCHOR70: "7 kHz anchor"}
+    others = [
+        f"the {aside[m.condition]} {m.mean:.1f}" for m in analysis.overall if m not in systems
+    ]
     if others:
         yield f"for comparison, {listed(others)}."
     if test := analysis.friedman:
@@ -186,16 +176,42 @@ def _scores(analysis: Analysis) -> Iterator[str]:
     yield from _differences(analysis, "was rated higher than")
 
 
+def _of_choices(analysis: Analysis) -> Iterator[str]:
+    if not analysis.comparisons:
+        yield "no answers are left to report."
+    elif analysis.study.form == "ab":
+        named = [
+            f"{p.first} over {p.second} {100 * p.value:.0f} %{_ends(p, 100, 0)}"
+            for p in (pair.row for pair in analysis.comparisons)
+        ]
+        yield f"preferences were {listed(named)}."
+        yield from _differences(analysis, "was preferred to")
+    else:
+        for pair in analysis.comparisons:
+            one, above = pair.row, above_chance(pair, analysis.level)
+            share = f"{100 * one.value:.0f} %{_ends(one, 100, 0)}"
+            yield (
+                f"listeners told {one.first} from the reference in {one.answers[0]} of "
+                f"{sum(one.answers)} trials ({share}; {p_text(one.p_holm, named=True)} after "
+                f"correction); {above} of {count(one.listeners, 'listener')} "
+                f"{'was' if above == 1 else 'were'} above chance."
+            )
+        yield (
+            "the tests over all trials ask whether anybody hears a difference, not whether most "
+            "listeners do."
+        )
+
+
 def _differences(analysis: Analysis, verb: str) -> Iterator[str]:
     """Which pairs differ after the correction, by who is better."""
     pairs = analysis.comparisons
     better: dict[str, list[str]] = {}
-    for one in pairs:
+    for one, record in ((pair.row, pair.record) for pair in pairs):
         # In AB by listeners, who are what the sign test counts.
-        difference = one.for_first - one.for_second if one.answers else one.value
+        difference = record["for_first"] - record["for_second"] if one.answers else one.value
         if one.p_holm is not None and one.p_holm <= 1 - analysis.level and difference:
-            first_wins = difference > 0
-            winner, loser = (one.first, one.second) if first_wins else (one.second, one.first)
+            ends = (one.first, one.second)
+            winner, loser = ends if difference > 0 else ends[::-1]
             better.setdefault(winner, []).append(loser)
     found, alpha = sum(map(len, better.values())), f"{1 - analysis.level:.2g}"
     if pairs and not found:
@@ -208,38 +224,7 @@ def _differences(analysis: Analysis, verb: str) -> Iterator[str]:
         yield f"at a family-wise level of {alpha}, {named}{other}."
 
 
-def _ends(of: ConditionSummary | Comparison, scale: float = 1.0, digits: int = 1) -> str:
+def _ends(of: ConditionSummary | ComparisonSummary, scale: float = 1.0, digits: int = 1) -> str:
     if of.low is None or of.high is None:
         return ""
     return f" [{scale * of.low:.{digits}f}, {scale * of.high:.{digits}f}]"
-
-
-def _preferences(analysis: Analysis) -> Iterator[str]:
-    if not analysis.comparisons:
-        yield "no answers are left to report."
-        return
-    named = [
-        f"{p.first} over {p.second} {100 * p.value:.0f} %{_ends(p, 100, 0)}"
-        for p in analysis.comparisons
-    ]
-    yield f"preferences were {listed(named)}."
-    yield from _differences(analysis, "was preferred to")
-
-
-def _identifications(analysis: Analysis) -> Iterator[str]:
-    if not analysis.comparisons:
-        yield "no answers are left to report."
-        return
-    for one in analysis.comparisons:
-        above = above_chance(one, analysis.level)
-        share = f"{100 * one.value:.0f} %{_ends(one, 100, 0)}"
-        yield (
-            f"listeners told {one.first} from the reference in {one.answers[0]} of "
-            f"{sum(one.answers)} trials ({share}; {p_text(one.p_holm, named=True)} after "
-            f"correction); {above} of {count(one.listeners, 'listener')} "
-            f"{'was' if above == 1 else 'were'} above chance."
-        )
-    yield (
-        "the tests over all trials ask whether anybody hears a difference, not whether most "
-        "listeners do."
-    )

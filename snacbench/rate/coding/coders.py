@@ -36,14 +36,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snacbench.errors import CodecError, UnknownName, UserError, did_you_mean
-from snacbench.rate.coding.range_coder import Reader, Shares, Table, Writer, divisible
-from snacbench.rate.coding.tables import (
+from snacbench.rate.coding.range_coder import SHARES, Reader, Shares, Table, Writer, divisible
+from snacbench.rate.coding.trained import (
     CONTEXTS,
     NO_CONTEXT,
     UNIT,
@@ -61,6 +63,7 @@ from snacbench.units import BITS_PER_BYTE, bits_per_code
 ENTROPY_CODERS = ("static", "adaptive", "context")
 CONTEXT_CODERS = ("context",)
 CODERS = ("packed", *ENTROPY_CODERS)
+LANGUAGE_CODER = "language-model"
 
 _WORD_BITS = 32
 _BLOCK = 1 << 16  # codes at once, a multiple of 8: each bit of a block takes a byte of memory
@@ -95,12 +98,8 @@ class Written:
 class Coder(ABC):
     """A lossless code for the codes of one `Encoded`; nothing is kept between calls.
 
-    Attributes
-    ----------
-    name : str
-        One of `CODERS`, or that of a language model.
-    tables_sha256 : str
-        Digest of the trained tables that a decoder needs; empty where it needs none.
+    `name` is one of `CODERS`, or `LANGUAGE_CODER`; `tables_sha256` the digest of the trained tables
+    that a decoder needs, empty where it needs none.
     """
 
     name = ""
@@ -109,55 +108,82 @@ class Coder(ABC):
     def write(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[Written, ...]:
         """Every stream as bytes, and its ideal code length.
 
-        Raises
-        ------
-        CodecError
-            If a code lies outside its codebook, or streams and codebooks are not equally many.
+        Raises `CodecError` where a code lies outside its codebook, or streams and codebooks are not
+        equally many.
         """
         if len(codes) != len(codebook_sizes):
             raise CodecError(
                 f"found {len(codes)} streams of codes for {len(codebook_sizes)} codebooks"
             )
-        _check_range(codes, codebook_sizes)
-        return self._write(codes, shapes_of(codes, codebook_sizes))
+        for stream, (array, size) in enumerate(zip(codes, codebook_sizes, strict=True)):
+            check_range(array, size, stream)
+        return tuple(self._write(codes, shapes_of(codes, codebook_sizes)))
 
     def encode(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[bytes, ...]:
         """One string of bytes per stream; raises as `write`."""
         return tuple(one.data for one in self.write(codes, codebook_sizes))
 
     def decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
-        """The very codes.
-
-        Raises
-        ------
-        CodecError
-            If the bytes cannot have come from such codes.
-        """
+        """The very codes; `CodecError` where the bytes cannot have come from such codes."""
         if len(data) != len(shapes):
             raise CodecError(f"found bytes of {len(data)} streams for {len(shapes)} streams")
-        return self._decode(data, shapes)
+        return tuple(self._decode(data, shapes))
 
     @abstractmethod
     def _write(
         self, codes: Sequence[Codes], shapes: Sequence[StreamShape]
-    ) -> tuple[Written, ...]: ...
+    ) -> Sequence[Written]: ...
 
     @abstractmethod
-    def _decode(
-        self, data: Sequence[bytes], shapes: Sequence[StreamShape]
-    ) -> tuple[Codes, ...]: ...
+    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]: ...
 
 
-def _check_range(codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> None:
-    for stream, (array, size) in enumerate(zip(codes, codebook_sizes, strict=True)):
-        if array.size and not 0 <= int(array.min()) <= int(array.max()) < size:
-            raise CodecError(
-                f"stream {stream} holds codes from {array.min()} to {array.max()}, outside its "
-                f"codebook of {size}"
-            )
+def check_range(codes: Codes, codebook_size: int, stream: int) -> None:
+    """Refuse codes outside their codebook (`CodecError`)."""
+    if codes.size and not 0 <= int(codes.min()) <= int(codes.max()) < codebook_size:
+        raise CodecError(
+            f"stream {stream} holds codes from {codes.min()} to {codes.max()}, outside its "
+            f"codebook of {codebook_size}"
+        )
 
 
-class Packed(Coder):
+class _StreamCoder(Coder):
+    """A code that writes one stream after another, and sees the one before."""
+
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables
+        self.tables_sha256 = tables.sha256 if tables else ""
+
+    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> Sequence[Written]:
+        self._check(shapes)
+        return [
+            self._put(array, shape, number, codes[number - 1] if number else None)
+            for number, (array, shape) in enumerate(zip(codes, shapes, strict=True))
+        ]
+
+    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]:
+        self._check(shapes)
+        decoded: list[Codes] = []
+        for number, (one, shape) in enumerate(zip(data, shapes, strict=True)):
+            decoded.append(self._take(one, shape, number, decoded[-1] if decoded else None))
+        return decoded
+
+    def _check(self, shapes: Sequence[StreamShape]) -> None:
+        if self.tables:
+            check_fits(self.tables, [shape.codebook_size for shape in shapes])
+
+    @abstractmethod
+    def _put(
+        self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None
+    ) -> Written: ...
+
+    @abstractmethod
+    def _take(
+        self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None
+    ) -> Codes: ...
+
+
+class Packed(_StreamCoder):
     """ceil(log2 K) bits per index: nothing is trained and nothing can go wrong.
 
     Every stream is one string of bits, index after index, first bit first, channel after channel;
@@ -166,136 +192,112 @@ class Packed(Coder):
 
     name = "packed"
 
-    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> tuple[Written, ...]:
-        written = []
-        for array, shape in zip(codes, shapes, strict=True):
-            bits, flat, packed = bits_per_code(shape.codebook_size), array.reshape(-1), []
-            for start in range(0, flat.size, _BLOCK):
-                as_bytes = flat[start : start + _BLOCK].astype(">u4").view(np.uint8)
-                in_bits = np.unpackbits(as_bytes.reshape(-1, _WORD_BITS // BITS_PER_BYTE), axis=1)
-                packed.append(np.packbits(in_bits[:, _WORD_BITS - bits :]).tobytes())
-            written.append(Written(b"".join(packed), flat.size * bits))
-        return tuple(written)
+    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
+        bits, flat, packed = bits_per_code(shape.codebook_size), codes.reshape(-1), []
+        for start in range(0, flat.size, _BLOCK):
+            as_bytes = flat[start : start + _BLOCK].astype(">u4").view(np.uint8)
+            in_bits = np.unpackbits(as_bytes.reshape(-1, _WORD_BITS // BITS_PER_BYTE), axis=1)
+            packed.append(np.packbits(in_bits[:, _WORD_BITS - bits :]).tobytes())
+        return Written(b"".join(packed), flat.size * bits)
 
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
-        pairs = enumerate(zip(data, shapes, strict=True))
-        codes = tuple(_unpack(packed, shape, stream) for stream, (packed, shape) in pairs)
-        _check_range(codes, [shape.codebook_size for shape in shapes])
-        return codes
+    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+        bits, count = bits_per_code(shape.codebook_size), shape.channels * shape.frames
+        expected = -(-count * bits // BITS_PER_BYTE)
+        if len(data) != expected:
+            raise CodecError(
+                f"stream {number} has {len(data)} bytes, expected {expected} for "
+                f"{shape.channels} x {shape.frames} indices into {shape.codebook_size} entries"
+            )
+        codes, raw = np.empty(count, np.int32), np.frombuffer(data, np.uint8)
+        for start in range(0, count, _BLOCK):
+            some = min(_BLOCK, count - start)
+            first, last = start * bits // BITS_PER_BYTE, -(-(start + some) * bits // BITS_PER_BYTE)
+            words = np.zeros((some, _WORD_BITS), np.uint8)
+            in_bits = np.unpackbits(raw[first:last], count=some * bits)
+            words[:, _WORD_BITS - bits :] = in_bits.reshape(some, bits)
+            codes[start : start + some] = np.packbits(words, axis=1).reshape(-1).view(">u4")
+        filling = expected * BITS_PER_BYTE - count * bits
+        if filling and data[-1] & ((1 << filling) - 1):
+            raise CodecError(f"stream {number} goes on after its last index; its bytes are damaged")
+        check_range(codes, shape.codebook_size, number)
+        return codes.reshape(shape.channels, shape.frames)
 
 
 PACKED = Packed()
 
 
-def packed_bytes(shape: StreamShape) -> int:
-    """Bytes that a stream of a shape takes, packed."""
-    bits = shape.channels * shape.frames * bits_per_code(shape.codebook_size)
-    return -(-bits // BITS_PER_BYTE)
-
-
-def _unpack(packed: bytes, shape: StreamShape, stream: int) -> Codes:
-    expected = packed_bytes(shape)
-    if len(packed) != expected:
-        raise CodecError(
-            f"stream {stream} has {len(packed)} bytes, expected {expected} for {shape.channels} x "
-            f"{shape.frames} indices into {shape.codebook_size} entries"
-        )
-    bits, count = bits_per_code(shape.codebook_size), shape.channels * shape.frames
-    codes, raw = np.empty(count, np.int32), np.frombuffer(packed, np.uint8)
-    for start in range(0, count, _BLOCK):
-        some = min(_BLOCK, count - start)
-        first, last = start * bits // BITS_PER_BYTE, -(-(start + some) * bits // BITS_PER_BYTE)
-        words = np.zeros((some, _WORD_BITS), np.uint8)
-        in_bits = np.unpackbits(raw[first:last], count=some * bits)
-        words[:, _WORD_BITS - bits :] = in_bits.reshape(some, bits)
-        codes[start : start + some] = np.packbits(words, axis=1).reshape(-1).view(">u4")
-    filling = expected * BITS_PER_BYTE - count * bits
-    if filling and packed[-1] & ((1 << filling) - 1):
-        raise CodecError(f"stream {stream} goes on after its last index; its bytes are damaged")
-    return codes.reshape(shape.channels, shape.frames)
-
-
-class StaticCoder(Coder):
+class StaticCoder(_StreamCoder):
     """Order 0, trained beforehand: fixed tables; fast, because a stream is one call."""
 
     name = "static"
 
     def __init__(self, tables: Tables) -> None:
-        self.tables_sha256 = tables.sha256
-        self._tables = tables
+        super().__init__(tables)
         self._ready = [Table(stream.shares) for stream in tables.streams]
 
-    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> tuple[Written, ...]:
-        check_fits(self._tables, [shape.codebook_size for shape in shapes])
-        written = []
-        for array, table in zip(codes, self._ready, strict=True):
-            writer = Writer()
-            writer.put_all(array.ravel(), table)
-            written.append(Written(writer.finish(), writer.bits))
-        return tuple(written)
+    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
+        writer = Writer()
+        writer.put_all(codes.ravel(), self._ready[number])
+        return Written(writer.finish(), writer.bits)
 
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
-        check_fits(self._tables, [shape.codebook_size for shape in shapes])
-        codes = []
-        for one, shape, table in zip(data, shapes, self._ready, strict=True):
-            reader = Reader(one)
-            symbols = reader.take_all(shape.channels * shape.frames, table)
-            reader.finish()
-            codes.append(symbols.reshape(shape.channels, shape.frames).astype(np.int32))
-        return tuple(codes)
+    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+        reader = Reader(data)
+        codes = reader.take_all(shape.channels * shape.frames, self._ready[number])
+        reader.finish()
+        return codes.reshape(shape.channels, shape.frames).astype(np.int32)
 
 
-class LearningCoder(Coder):
-    """``adaptive`` and ``context``: models that learn token by token.
+class LearningCoder(_StreamCoder):
+    """``adaptive`` and ``context``: models that learn token by token, channel after channel.
 
-    Codes stream by stream, coarse to fine, and channel by channel within a stream. The models start
-    anew with every `Encoded`, from the tables if there are any.
+    They start anew with every `Encoded`, from the tables if there are any.
     """
 
     def __init__(self, name: str, contexts: Sequence[str], tables: Tables | None) -> None:
+        super().__init__(tables)
         self.name = name
-        self.tables_sha256 = tables.sha256 if tables else ""
         self._contexts = contexts
-        self._tables = tables
 
-    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> tuple[Written, ...]:
-        written = []
-        models, coarser = self._models(shapes), [None, *codes]
-        for array, shape, model, parent in zip(codes, shapes, models, coarser, strict=False):
-            writer = Writer()
-            parents = coarser_context(shape.frames, shape.channels, parent).tolist()
-            for row, of_row in zip(array.tolist(), parents, strict=True):
-                before = NO_CONTEXT
-                for symbol, over in zip(row, of_row, strict=True):
-                    writer.put(symbol, model.shares((over, before)))
-                    model.learn(symbol, (over, before))
-                    before = symbol
-            written.append(Written(writer.finish(), writer.bits))
-        return tuple(written)
+    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
+        writer = Writer()
 
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
-        decoded: list[Codes] = []
-        for one, shape, model in zip(data, shapes, self._models(shapes), strict=True):
-            reader = Reader(one)
-            codes = np.zeros((shape.channels, shape.frames), np.int32)
-            parent = decoded[-1] if decoded else None
-            parents = coarser_context(shape.frames, shape.channels, parent).tolist()
-            for row, of_row in zip(codes, parents, strict=True):
-                before = NO_CONTEXT
-                for frame, over in enumerate(of_row):
-                    symbol = reader.take(model.shares((over, before)))
-                    model.learn(symbol, (over, before))
-                    row[frame] = before = symbol
-            reader.finish()
-            decoded.append(codes)
-        return tuple(decoded)
+        def put(shares: Shares, channel: int, frame: int) -> int:
+            symbol = int(codes[channel, frame])
+            writer.put(symbol, shares)
+            return symbol
 
-    def _models(self, shapes: Sequence[StreamShape]) -> list[LearningModel]:
-        sizes = [shape.codebook_size for shape in shapes]
-        if self._tables:
-            check_fits(self._tables, sizes)
-        known = self._tables.streams if self._tables else map(untrained, sizes)
-        return [LearningModel(table, self._contexts) for table in known]
+        self._walk(shape, number, coarser, put)
+        return Written(writer.finish(), writer.bits)
+
+    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+        reader = Reader(data)
+        codes = np.zeros((shape.channels, shape.frames), np.int32)
+
+        def take(shares: Shares, channel: int, frame: int) -> int:
+            codes[channel, frame] = symbol = reader.take(shares)
+            return symbol
+
+        self._walk(shape, number, coarser, take)
+        reader.finish()
+        return codes
+
+    def _walk(
+        self,
+        shape: StreamShape,
+        number: int,
+        coarser: Codes | None,
+        code: Callable[[Shares, int, int], int],
+    ) -> None:
+        """Go through the tokens of a stream, coding each by what the model then knows."""
+        table = self.tables.streams[number] if self.tables else untrained(shape.codebook_size)
+        model = LearningModel(table, self._contexts)
+        parents = coarser_context(shape.frames, shape.channels, coarser).tolist()
+        for channel, of_channel in enumerate(parents):
+            before = NO_CONTEXT
+            for frame, over in enumerate(of_channel):
+                contexts = (over, before)
+                before = code(model.shares(contexts), channel, frame)
+                model.learn(before, contexts)
 
 
 class LearningModel:
@@ -305,9 +307,9 @@ class LearningModel:
         prior = ((table.shares + 1) * table.strength) >> _SHARES_PER_UNIT
         self._weights: Ints = np.maximum(prior, 1)
         self._total = int(self._weights.sum())
-        self._divisible = divisible(table.codebook_size)
+        self._divisible = divisible(len(table.counts))
         none = np.zeros(0, np.int64)
-        untold = Pairs(none, none, none, max(1, table.codebook_size // 2))
+        untold = Pairs(none, none, none, max(1, len(table.counts) // 2))
         self._layers = [_Layer(table.pairs.get(name, untold)) for name in contexts]
 
     def shares(self, contexts: Sequence[int] = ()) -> Shares:
@@ -366,16 +368,92 @@ class _Layer:
         self._seen_total[context] += 1
 
 
-def coder_named(name: str, tables: Tables | None = None) -> Coder:
-    """One of `CODERS`, which has the tables if they are of any use to it.
+class LanguageCoder(Coder):
+    """Codes frame by frame, every stream into bytes of its own, by a neural language model.
 
-    Raises
-    ------
-    UnknownName
-        If there is none of that name.
-    UserError
-        If it needs tables and none are given.
+    It predicts a frame of all streams from the frames before it. Its probabilities come out of
+    floating-point sums, so encoder and decoder must run the same steps on the same machine with the
+    same number of threads, as the authors' own coder does. Rounded to whole shares of the range
+    they are exact from there on.
+
+    `predictor` has a `sha256`, knows some `codebooks` of `codebook_size`, begins anew after
+    `segment_frames` (None: never), and ``begin(streams)`` a walk through frames: a function from
+    the codes of a frame, or None, to the probabilities of the next one, (streams, codebook_size).
     """
+
+    name = LANGUAGE_CODER
+
+    def __init__(self, predictor: Any) -> None:
+        self.tables_sha256 = predictor.sha256
+        self._predictor = predictor
+
+    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> Sequence[Written]:
+        self._check(shapes)
+        writers = [Writer() for _ in codes]
+
+        def put(frame: NDArray[np.int64], likely: NDArray[Any]) -> None:
+            for writer, symbol, chances in zip(writers, frame, likely, strict=True):
+                writer.put(int(symbol), shares_of(chances))
+
+        if codes:
+            self._walk(np.stack(codes, axis=-1).astype(np.int64), put)
+        return [Written(writer.finish(), writer.bits) for writer in writers]
+
+    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]:
+        self._check(shapes)
+        readers = [Reader(one) for one in data]
+
+        def take(frame: NDArray[np.int64], likely: NDArray[Any]) -> None:
+            frame[:] = [
+                reader.take(shares_of(chances))
+                for reader, chances in zip(readers, likely, strict=True)
+            ]
+
+        if not shapes:
+            return []
+        codes = np.zeros((shapes[0].channels, shapes[0].frames, len(data)), np.int64)
+        self._walk(codes, take)
+        for reader in readers:
+            reader.finish()
+        return [np.ascontiguousarray(one, np.int32) for one in np.moveaxis(codes, -1, 0)]
+
+    def _check(self, shapes: Sequence[StreamShape]) -> None:
+        known = self._predictor
+        sizes = {shape.codebook_size for shape in shapes}
+        if len(shapes) > known.codebooks or sizes - {known.codebook_size}:
+            raise UserError(
+                f"the language model knows {known.codebooks} codebooks of {known.codebook_size} "
+                f"entries, and the codes come from {len(shapes)} of {sorted(sizes)}"
+            )
+        if len(set(shapes)) > 1:
+            raise CodecError("the streams differ in length; a language model codes whole frames")
+
+    def _walk(
+        self, codes: NDArray[np.int64], code: Callable[[NDArray[np.int64], NDArray[Any]], None]
+    ) -> None:
+        """Go through frames, shape (channels, frames, streams), segment by segment."""
+        length = self._predictor.segment_frames or codes.shape[1]
+        for channel in codes:
+            for number, frame in enumerate(channel):
+                if number % length == 0:
+                    step = self._predictor.begin(codes.shape[2])
+                    likely = step(None)
+                else:
+                    likely = step(channel[number - 1])
+                code(frame, likely)
+
+
+def shares_of(likely: NDArray[Any]) -> Shares:
+    """Probabilities as shares of the range, rounded down; what is left goes to the last code."""
+    weights = (likely.astype(np.float64) * SHARES).astype(np.int64)
+    left = divisible(len(weights))
+    shares: Shares = weights * left // max(1, int(weights.sum()))
+    shares[-1] += left - int(shares.sum())
+    return shares
+
+
+def coder_named(name: str, tables: Tables | None = None) -> Coder:
+    """One of `CODERS`, which has the tables if they are of any use to it (`UserError` if none)."""
     if name not in CODERS:
         raise UnknownName(f"no coder {name!r}; {did_you_mean(name, CODERS)}")
     if name == PACKED.name:

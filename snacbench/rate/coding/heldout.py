@@ -18,21 +18,14 @@ import numpy as np
 
 from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding.coders import Coder, coder_named, shapes_of
-from snacbench.rate.coding.tables import KeptClip, Tables, train_tables
+from snacbench.rate.coding.trained import KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
-from snacbench.types import Codes
 
 _DECIMALS = 2  # of ideal bits: rows are text
 
 
 def halves(clips: Sequence[KeptClip]) -> tuple[list[KeptClip], list[KeptClip]]:
-    """Clips in two halves that share no cluster.
-
-    Raises
-    ------
-    UserError
-        If all clips are of one cluster.
-    """
+    """Clips in two halves that share no cluster; `UserError` where all are of one cluster."""
     clusters = sorted(
         {one.cluster for one in clips},
         key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest(),
@@ -67,27 +60,9 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
     shuffled: bool = False,
     seed: int = 0,
 ) -> Iterator[CodedBytes]:
-    """A row per clip and coder; every clip's bytes are decoded again and compared.
+    """A row per clip and coder (some of `ENTROPY_CODERS`); raises as `halves` and `coded_rows`.
 
-    Parameters
-    ----------
-    codec : str
-        Name of the operating point.
-    clips : sequence of KeptClip
-    codebook_sizes : sequence of int
-    coders : sequence of str
-        Some of `ENTROPY_CODERS`.
-    shuffled : bool
-        Code permuted tokens instead.
-    seed : int
-        Of the permutation.
-
-    Raises
-    ------
-    UserError
-        If all clips are of one cluster.
-    CodecError
-        If bytes do not decode to the codes that they were written from.
+    `codec` is the operating point's name; `shuffled` codes tokens permuted by `seed` instead.
     """
     if shuffled:
         clips = shuffled_clips(clips, seed)
@@ -106,45 +81,30 @@ def coded_rows(
     *,
     shuffled: bool = False,
 ) -> Iterator[CodedBytes]:
-    """A row per clip by one coder; raises as `held_out_rows`."""
+    """A row per clip by one coder: bytes and ideal bits per stream, over the clip's parts.
+
+    All are decoded again; `CodecError` where these are not the codes that were written.
+    """
     for one in clips:
-        sizes, bits = coded_sizes(one.parts, codebook_sizes, coder, clip=one.clip)
+        sizes = np.zeros(len(codebook_sizes), np.int64)
+        bits = np.zeros(len(codebook_sizes))
+        for codes in one.parts:
+            written = coder.write(codes, codebook_sizes)
+            data = [stream.data for stream in written]
+            decoded = coder.decode(data, shapes_of(codes, codebook_sizes))
+            if not all(map(np.array_equal, codes, decoded)):
+                raise CodecError(f"{coder.name} did not give back the codes of {one.clip}")
+            sizes += [len(stream) for stream in data]
+            bits += [stream.ideal_bits for stream in written]
         yield CodedBytes(
             clip=one.clip,
             codec=codec,
             coder=coder.name,
             tables_sha256=coder.tables_sha256,
-            stream_bytes=sizes,
-            ideal_bits=bits,
+            stream_bytes=tuple(sizes.tolist()),
+            ideal_bits=tuple(bits.round(_DECIMALS).tolist()),
             shuffled=shuffled,
         )
-
-
-def coded_sizes(
-    parts: Sequence[tuple[Codes, ...]],
-    codebook_sizes: Sequence[int],
-    coder: Coder,
-    *,
-    clip: str,
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Bytes written and ideal bits per stream, over the parts of a clip, decoded and compared.
-
-    Raises
-    ------
-    CodecError
-        If what is decoded is not what was encoded.
-    """
-    sizes = np.zeros(len(codebook_sizes), np.int64)
-    bits = np.zeros(len(codebook_sizes))
-    for codes in parts:
-        written = coder.write(codes, codebook_sizes)
-        data = [one.data for one in written]
-        decoded = coder.decode(data, shapes_of(codes, codebook_sizes))
-        if not all(map(np.array_equal, codes, decoded)):
-            raise CodecError(f"{coder.name} did not give back the codes of {clip}")
-        sizes += [len(one) for one in data]
-        bits += [one.ideal_bits for one in written]
-    return tuple(sizes.tolist()), tuple(bits.round(_DECIMALS).tolist())
 
 
 def shuffled_clips(clips: Sequence[KeptClip], seed: int) -> list[KeptClip]:

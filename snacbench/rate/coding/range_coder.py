@@ -24,14 +24,13 @@ from snacbench.errors import CodecError
 
 SHARES = 1 << 24
 Shares = NDArray[np.int64]
-
 _WORD_BYTES = 4
 _STATE_BITS, _WORD_BITS = 64, 32
 _SPARE_WORDS = 2  # of zeros, for a decoder that reads ahead of where the bytes end
-
-_Encoder = constriction.stream.queue.RangeEncoder
-_Decoder = constriction.stream.queue.RangeDecoder
-_Categorical = constriction.stream.model.Categorical
+_FOREIGN = (
+    "the entropy-coded bytes cannot have come from these tables and lengths; the file is damaged, "
+    "or its codes were written by another model of them"
+)
 
 
 def divisible(codebook_size: int) -> int:
@@ -40,12 +39,9 @@ def divisible(codebook_size: int) -> int:
 
 
 def divided(weights: NDArray[Any]) -> Shares:
-    """Shares in proportion to whole-numbered weights, rounded down; what is left goes to the last.
+    """Shares in proportion to whole-numbered weights, not all 0, of shape (codebook_size,).
 
-    Parameters
-    ----------
-    weights : array, shape (codebook_size,), of integers
-        Not all zero.
+    They are rounded down; what is left goes to the last symbol.
     """
     exact = weights.astype(object) * divisible(len(weights)) // int(weights.sum())
     shares: Shares = exact.astype(np.int64)
@@ -53,70 +49,72 @@ def divided(weights: NDArray[Any]) -> Shares:
     return shares
 
 
-def bits_of_shares(shares: NDArray[np.int64] | int) -> Any:
-    """Ideal code length in bits of symbols that were given so many shares beyond their one."""
-    if isinstance(shares, int):
-        return math.log2(SHARES / (shares + 1))
-    return np.log2(SHARES / (shares + 1))
-
-
 class Table:
-    """Shares of all symbols, made ready for many uses; see `Writer.put_all`."""
+    """Shares of all symbols, made ready for many uses, or for one (`lazy`)."""
 
-    def __init__(self, shares: Shares) -> None:
+    def __init__(self, shares: Shares, *, lazy: bool = False) -> None:
         self.shares = shares
-        self.model = _Categorical(shares.astype(np.float64), perfect=False, lazy=False)
+        self.model = constriction.stream.model.Categorical(
+            shares.astype(np.float64), perfect=False, lazy=lazy
+        )
 
 
 class Writer:
     """Symbols in, bytes out; `bits` is their ideal code length so far."""
 
     def __init__(self) -> None:
-        self._encoder = _Encoder()
+        self.encoder = constriction.stream.queue.RangeEncoder()
         self.bits = 0.0
 
     def put(self, symbol: int, shares: Shares) -> None:
         """Write a symbol by a table that is used once."""
-        self._encoder.encode(symbol, _once(shares))
-        self.bits += bits_of_shares(int(shares[symbol]))
+        self.encoder.encode(symbol, Table(shares, lazy=True).model)
+        self.bits += math.log2(SHARES / (int(shares[symbol]) + 1))
 
     def put_all(self, symbols: NDArray[np.int32], table: Table) -> None:
         """Write many symbols by one table."""
         if symbols.size:
-            self._encoder.encode(np.ascontiguousarray(symbols, dtype=np.int32), table.model)
-            self.bits += float(bits_of_shares(table.shares[symbols]).sum())
-
-    def repeat(self, symbol: int, model: Any) -> None:
-        """Write what a `Reader` has read, by the table that it has made ready."""
-        self._encoder.encode(symbol, model)
+            self.encoder.encode(np.ascontiguousarray(symbols, dtype=np.int32), table.model)
+            self.bits += float(np.log2(SHARES / (table.shares[symbols] + 1)).sum())
 
     def finish(self) -> bytes:
         """The shortest bytes that a `Reader` takes for these symbols."""
-        words_done, (low, width) = self._encoder.pos()
-        words = self._encoder.get_compressed()[: words_done + 1]
+        words_done, (low, width) = self.encoder.pos()
+        words = self.encoder.get_compressed()[: words_done + 1]
         if not len(words):
             return b""
         # The last word kept is the top of a point at or above the end of the range, which gives
         # the carry; the range starts at most a word below it.
         point = int.from_bytes(words.astype(">u4").tobytes()) << _WORD_BITS
-        ahead = (point - low) % (1 << _STATE_BITS)
-        return _shortest(point - ahead, width, len(words) * _WORD_BYTES + _WORD_BYTES)
+        start = point - (point - low) % (1 << _STATE_BITS)
+        num_bytes = (len(words) + 1) * _WORD_BYTES
+        # The number in the range that ends in the most zero bytes, without these.
+        for kept in range(max(0, num_bytes - 2 * _WORD_BYTES), num_bytes + 1):
+            unit = 8 * (num_bytes - kept)
+            number = -(-start >> unit)
+            if number << unit < start + width:
+                break
+        return bytes(number.to_bytes(kept).rstrip(b"\0"))
 
 
 class Reader:
-    """Bytes in, symbols out; it writes them again, to see whether they give the same bytes."""
+    """Bytes in, symbols out; it writes them again, to see whether they give the same bytes.
+
+    Raises `CodecError` where the bytes are damaged, or were written by other tables.
+    """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         padded = data + bytes(-len(data) % _WORD_BYTES + _SPARE_WORDS * _WORD_BYTES)
-        self._decoder = _Decoder(np.frombuffer(padded, ">u4").astype(np.uint32))
+        words = np.frombuffer(padded, ">u4").astype(np.uint32)
+        self._decoder = constriction.stream.queue.RangeDecoder(words)
         self._again = Writer()
 
     def take(self, shares: Shares) -> int:
         """The next symbol, by a table that is used once."""
-        model = _once(shares)
+        model = Table(shares, lazy=True).model
         symbol = self._guarded(model)
-        self._again.repeat(symbol, model)
+        self._again.encoder.encode(symbol, model)
         return int(symbol)
 
     def take_all(self, count: int, table: Table) -> NDArray[np.int32]:
@@ -128,13 +126,7 @@ class Reader:
         return symbols
 
     def finish(self) -> None:
-        """Check that these very symbols would have been written as these very bytes.
-
-        Raises
-        ------
-        CodecError
-            If not: the bytes are damaged, or were written by other tables.
-        """
+        """Check that these very symbols would have been written as these very bytes."""
         if self._again.finish() != self._data:
             raise CodecError(_FOREIGN)
 
@@ -143,23 +135,3 @@ class Reader:
             return self._decoder.decode(*arguments)
         except AssertionError as error:  # what constriction raises for a point out of range
             raise CodecError(_FOREIGN) from error
-
-
-_FOREIGN = (
-    "the entropy-coded bytes cannot have come from these tables and lengths; the file is damaged, "
-    "or its codes were written by another model of them"
-)
-
-
-def _once(shares: Shares) -> Any:
-    return _Categorical(shares.astype(np.float64), perfect=False, lazy=True)
-
-
-def _shortest(low: int, width: int, num_bytes: int) -> bytes:
-    """The number in [low, low + width) that ends in the most zero bytes, without these."""
-    for kept in range(max(0, num_bytes - 2 * _WORD_BYTES), num_bytes + 1):
-        unit = 8 * (num_bytes - kept)
-        number = -(-low >> unit)
-        if number << unit < low + width:
-            return number.to_bytes(kept).rstrip(b"\0")
-    raise AssertionError("a range is never empty")

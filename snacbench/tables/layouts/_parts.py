@@ -9,9 +9,8 @@ from typing import Any
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.stats.intervals import Interval
-from snacbench.tables.records import RANGES, SPREADS
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.side_by_side import By, Entry
+from snacbench.tables.side_by_side import By, Entry, Span
 from snacbench.tables.table_model import Cell, Column
 
 MEASURED_BANDWIDTH = "bandwidth_khz"
@@ -30,7 +29,7 @@ MakeCell = Callable[[Entry, Mapping[str, Any]], Cell]
 class Fact:
     """A column of something that is no mean of scores: a rate, a number of tokens.
 
-    `cell` takes the codec and its record, see `records.record_of`. `note` says what it is.
+    `cell` takes the codec and its record, see `Entry.record`. `note` says what it is.
     """
 
     column: Column
@@ -82,11 +81,13 @@ def of_record(key: str, factor: float = 1.0) -> MakeCell:
     """A cell with a figure of the record, times a factor, or with the range in its place."""
 
     def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
-        low, high = (record.get(end) for end in RANGES.get(key, ("", "")))
-        value = record.get(key)
-        if value is None and low is not None and high is not None:
-            return range_cell(factor * low, factor * high)
-        return Cell(None if value is None else value * factor)
+        found = record.get(key)
+        if not isinstance(found, Span):
+            return Cell(None if found is None else factor * found)
+        if found.value is None:
+            return range_cell(factor * found.low, factor * found.high)
+        ends = Interval(found.value, found.low, found.high, 1.0, 0, 0, "least and greatest repeat")
+        return Cell(found.value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
 
     return cell
 
@@ -95,20 +96,6 @@ def range_cell(low: float, high: float) -> Cell:
     """A cell that has a range only, because tokens are fewer than codebook entries."""
     ends = Interval((low + high) / 2, low, high, 1.0, 0, 0, "range")
     return Cell(interval=ends, text="unreliable", notes=(_RANGE,))
-
-
-def _speed(key: str) -> MakeCell:
-    """A real-time factor with its least and greatest repeat, marked where it is unstable."""
-
-    def cell(_: Entry, record: Mapping[str, Any]) -> Cell:
-        value = record.get(key)
-        if value is None:
-            return Cell()
-        low, high = (record[end] for end in SPREADS[key])
-        ends = Interval(value, low, high, 1.0, 0, 0, "least and greatest repeat")
-        return Cell(value, ends, marks=("unstable",) if record["rtf_unstable"] else ())
-
-    return cell
 
 
 def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
@@ -120,8 +107,7 @@ def _bandwidth(entry: Entry, record: Mapping[str, Any]) -> Cell:
     spec = entry.columns.spec
     if measured := entry.scores(MEASURED_BANDWIDTH, record["domain"]):
         return Cell(math.fsum(measured.values()) / len(measured), n=len(measured))
-    cutoff_hz = spec.settings.get("cutoff_hz")
-    if cutoff_hz is not None:
+    if (cutoff_hz := spec.settings.get("cutoff_hz")) is not None:
         return Cell(float(cutoff_hz) / 1000)
     return Cell(text="the clip's") if spec.rate_hz is None else Cell(spec.rate_hz / 2000)
 
@@ -156,14 +142,10 @@ PLUG_IN_EFFICIENCY = Fact(
     of_record("bitrate_efficiency", 100.0),
     "Bitrate efficiency: as Kumar et al. define it, of plug-in entropies, low with few tokens.",
 )
+_RTF: Mapping[str, Any] = {"digits": 3, "kind": "estimate", "show": "filled"}
 SPEEDS = (
-    *(
-        Fact(
-            Column(f"rtf_{part}", f"RTF {part}", digits=3, kind="estimate", show="filled"),
-            _speed(f"rtf_{part}"),
-        )
-        for part in ("encode", "decode")
-    ),
+    Fact(Column("rtf_encode", "RTF encode", **_RTF), of_record("rtf_encode")),
+    Fact(Column("rtf_decode", "RTF decode", **_RTF), of_record("rtf_decode")),
     Fact(Column("rtf_batch", "batch", digits=0, show="filled"), of_record("rtf_batch")),
     Fact(
         Column("rtf_unstable", "RTF unstable", kind="text", show="never"),

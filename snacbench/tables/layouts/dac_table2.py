@@ -5,20 +5,12 @@ Kumar et al., "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 20
 
 from __future__ import annotations
 
-from snacbench.tables.layouts._parts import (
-    EFFICIENCY,
-    MEL,
-    PLUG_IN_EFFICIENCY,
-    SI_SDR,
-    STFT,
-    VISQOL,
-    Layout,
-)
+from snacbench.tables.layouts import _parts as p
 
-LAYOUT = Layout(
+LAYOUT = p.Layout(
     name="dac-table2",
     title="Ablation",
-    parts=lambda _: (MEL, STFT, VISQOL, SI_SDR, PLUG_IN_EFFICIENCY, EFFICIENCY),
+    parts=lambda _: (p.MEL, p.STFT, p.VISQOL, p.SI_SDR, p.PLUG_IN_EFFICIENCY, p.EFFICIENCY),
     by="all",
     histograms=True,
 )

@@ -5,37 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from snacbench.tables.layouts._parts import (
-    EFFICIENCY,
-    ENTROPY,
-    KBPS,
-    NOMINAL,
-    PARAMS,
-    PLUG_IN_EFFICIENCY,
-    SPEEDS,
-    TOKENS,
-    Fact,
-    Layout,
-    Measure,
-    N,
-    Part,
-)
+from snacbench.tables.layouts import _parts as p
 from snacbench.tables.run_rows import RunRows
 
 
-def _where_filled(part: Fact) -> Fact:
+def _where_filled(part: p.Fact) -> p.Fact:
     """Left out where no codec has it; a paper's layout keeps all of its columns."""
     return replace(part, column=replace(part.column, show="filled"))
 
 
-_FACTS = (N, KBPS, *map(_where_filled, (EFFICIENCY, PLUG_IN_EFFICIENCY, TOKENS)))
+_SHARES = tuple(map(_where_filled, (p.EFFICIENCY, p.PLUG_IN_EFFICIENCY, p.TOKENS)))
+_FACTS = (p.N, _where_filled(p.NOMINAL), p.KBPS, p.ENTROPY, *_SHARES, *p.SPEEDS, p.PARAMS)
 
 
-def _parts(runs: Sequence[RunRows]) -> Sequence[Part]:
+def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
     metrics = dict.fromkeys(name for rows in runs for name in rows.metrics)
-    measures = (Measure(name, (name,), digits=3) for name in metrics)
-    n, kbps, *shares, tokens = _FACTS
-    return (n, _where_filled(NOMINAL), kbps, ENTROPY, *shares, tokens, *SPEEDS, PARAMS, *measures)
+    return (*_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 
-LAYOUT = Layout(name="default", title="Rates and quality", parts=_parts, by="both", histograms=True)
+LAYOUT = p.Layout("default", "Rates and quality", _parts, by="both", histograms=True)

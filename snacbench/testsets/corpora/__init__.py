@@ -11,7 +11,7 @@ from snacbench.testsets.corpora.corpus import Corpus
 
 @cache
 def corpora() -> dict[str, Corpus]:
-    """Every known corpus by name, in alphabetical order."""
+    """Every known corpus by name: what the files here declare as ``CORPUS`` or ``CORPORA``."""
     found: list[Corpus] = []
     for info in pkgutil.iter_modules(__path__):
         if info.name != "corpus":

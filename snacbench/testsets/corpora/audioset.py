@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child, locate, matching
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child, matching
 from snacbench.textfile import read_records
 
 _LAYOUT = Layout(
@@ -27,7 +27,7 @@ _LAYOUT = Layout(
     "eval_segments/--4gqARaEJE.wav",
 )
 _PLACES = (("eval_segments", "audio"), ("eval_segments",), ("audio", "eval"), ("eval",), ("audio",))
-_NAME = r"Y?([\w-]{11})(?:_\d+(?:\.\d+)?){0,2}\.(?:flac|mp3|ogg|opus|wav)"
+_NAME = r"(Y?)([\w-]{11})(?:_\d+(?:\.\d+)?){0,2}\.(?:flac|mp3|ogg|opus|wav)"
 _SEGMENTS = "eval_segments.csv"
 _CLASSES = "class_labels_indices.csv"
 # First and last class of each family: the table is in the order of the ontology.
@@ -39,17 +39,26 @@ _SPEECH_AND_MUSIC = (
 
 
 def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
-    audio = locate(root, _LAYOUT, _audio_folder, any_child=False)
-    paths = _paths(audio)
-    labels = _labels(_beside(audio, root, _SEGMENTS))
+    def audio_folder(folder: Path) -> Path | None:
+        """The tools put the files at various depths."""
+        places = [child(folder, *names) for names in _PLACES] + [folder]
+        return next((p for p in places if p is not None and p.is_dir() and _paths(p)), None)
+
+    audio = _LAYOUT.locate(root, audio_folder, any_child=False)
+    folders = (audio, audio.parent, audio.parent.parent, root, root.parent)
+    segments, classes = (
+        next((folder / name for folder in folders if (folder / name).is_file()), None)
+        for name in (_SEGMENTS, _CLASSES)
+    )
+    labels = _labels(segments) if segments else None
     if environment:
-        unwanted = _unwanted(_beside(audio, root, _CLASSES))
-        if labels is None or unwanted is None:
+        if labels is None or classes is None:
             raise TestSetError(
                 f"{root} has not both {_SEGMENTS} and {_CLASSES}, without which nobody knows what "
                 "is speech or music; put both beside the audio (research.google.com/audioset), or "
                 "take --data audioset, which leaves nothing out"
             )
+        unwanted = _unwanted(classes)
         labels = {video: have for video, have in labels.items() if not have & unwanted}
     found = [
         CorpusFile(
@@ -59,7 +68,7 @@ def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
             cluster=video,
             lossy_source=True,
         )
-        for video, path in sorted(paths.items())
+        for video, path in sorted(_paths(audio).items())
         if labels is None or video in labels
     ]
     if not found:
@@ -67,35 +76,20 @@ def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
     return found
 
 
-def _audio_folder(folder: Path) -> Path | None:
-    """The folder that holds the files, which the tools put at various depths."""
-    places = [child(folder, *names) for names in _PLACES] + [folder]
-    return next((p for p in places if p is not None and p.is_dir() and _paths(p)), None)
-
-
 def _paths(folder: Path) -> dict[str, Path]:
     """File of each video; of one in several formats or spellings the first in order of names."""
     found: dict[str, Path] = {}
-    for path, _ in matching(folder, _NAME):
+    for path, (_, video) in matching(folder, _NAME):
         # An id may itself begin with a Y, and digits may belong to it: the plain reading first.
-        match = re.fullmatch(_NAME.removeprefix("Y?"), path.name, re.IGNORECASE)
-        match = match or re.fullmatch(_NAME, path.name, re.IGNORECASE)
-        if match:
-            found.setdefault(match[1], path)
+        plain = re.fullmatch(_NAME.removeprefix("(Y?)"), path.name, re.IGNORECASE)
+        found.setdefault(plain[1] if plain else video, path)
     return found
 
 
-def _beside(audio: Path, root: Path, name: str) -> Path | None:
-    folders = (audio, audio.parent, audio.parent.parent, root, root.parent)
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
-
-
-def _labels(table: Path | None) -> dict[str, set[str]] | None:
-    """Classes of each video of the evaluation part; None without the table."""
-    if table is None:
-        return None
-    rows = _rows(table)
-    found = {row[0]: set(row[3].split(",")) for row in rows if len(row) == 4 and row[0][:1] != "#"}
+def _labels(table: Path) -> dict[str, set[str]]:
+    """Classes of each video of the evaluation part."""
+    rows = _rows(table, 4)
+    found = {row[0]: set(row[3].split(",")) for row in rows if row[0][:1] != "#"}
     if not found:
         raise TestSetError(
             f"{table} lists no segment; expected lines like '--4gqARaEJE, 0.000, 10.000, "
@@ -104,11 +98,9 @@ def _labels(table: Path | None) -> dict[str, set[str]] | None:
     return found
 
 
-def _unwanted(table: Path | None) -> set[str] | None:
-    """Classes that are speech, singing or music; None without the table."""
-    if table is None:
-        return None
-    rows = [row for row in _rows(table) if len(row) == 3]
+def _unwanted(table: Path) -> set[str]:
+    """Classes that are speech, singing or music."""
+    rows = _rows(table, 3)
     names = [row[2] for row in rows]
     try:
         spans = [(names.index(first), names.index(last)) for first, last in _SPEECH_AND_MUSIC]
@@ -120,20 +112,18 @@ def _unwanted(table: Path | None) -> set[str] | None:
     return {row[1] for first, last in spans for row in rows[first : last + 1]}
 
 
-def _rows(table: Path) -> list[list[str]]:
+def _rows(table: Path, width: int) -> list[list[str]]:
     records, _ = read_records(table, noun="table", refuse=TestSetError, separator=",")
-    return [[cell.strip() for cell in record.cells] for record in records]
+    cells = ([cell.strip() for cell in record.cells] for record in records)
+    return [row for row in cells if len(row) == width]
 
 
 def _corpus(name: str, what: str, *, environment: bool) -> Corpus:
     return Corpus(
         name=name,
-        title=f"AudioSet, evaluation part, {what}",
         summary=f"environment, mostly 44.1 and 48 kHz, 10 s each, {what}",
         find=partial(_find, environment=environment),
         licence="labels CC-BY-4.0; the audio belongs to the uploaders of the videos",
-        citation="J. F. Gemmeke et al., Audio Set: An ontology and human-labeled dataset for audio "
-        "events, ICASSP 2017",
         where="Segments and labels: https://research.google.com/audioset/download.html; the audio "
         "has to be fetched from the videos, of which more disappear each year.",
         # eval_segments.csv lists 20,371 segments of distinct videos; a copy of March 2023 has

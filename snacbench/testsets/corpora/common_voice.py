@@ -7,23 +7,21 @@ one language's folder takes that one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
-from snacbench.errors import TestSetError
 from snacbench.testsets.corpora.corpus import (
     Corpus,
     CorpusFile,
     Layout,
     child,
+    columns_of,
     entries_in,
-    locate,
     matching,
 )
-from snacbench.textfile import read_records
 
+_TITLE = "Common Voice"
 _LAYOUT = Layout(
-    "Common Voice",
+    _TITLE,
     (),
     "<language>/test.tsv and <language>/clips/*.mp3",
     "cv-corpus-17.0-2024-03-15/de/test.tsv",
@@ -33,17 +31,22 @@ _SPEAKER_DIGITS = 16
 
 
 def _find(root: Path) -> list[CorpusFile]:
+    def tables(folder: Path) -> list[Path] | None:
+        if (folder / "test.tsv").is_file():
+            return [folder / "test.tsv"]
+        return [path for path, _ in matching(folder, ".+", r"test\.tsv")] or None
+
     found: list[CorpusFile] = []
-    for table in locate(root, _LAYOUT, _tables):
-        clips = child(table.parent, "clips")
-        here = (
-            {e.name for e in entries_in(clips)} if clips is not None and clips.is_dir() else set()
-        )
+    for table in _LAYOUT.locate(root, tables):
+        clips = child(table.parent, "clips") or table.parent / "clips"
+        here = {entry.name for entry in entries_in(clips)} if clips.is_dir() else set()
         language = table.parent.resolve().name
-        for client, listed, sentence in _rows(table):
+        # Sentences hold single quotation marks: nothing in these tables is quoted.
+        rows = columns_of(table, *_COLUMNS, title=_TITLE, separator="\t", quotes="none")
+        for client, listed, sentence in rows:
             # The first releases list names without a suffix.
             name = listed if listed in here else f"{listed}.mp3"
-            if clips is None or name not in here:
+            if not client or name not in here:
                 continue
             # The terms forbid to trace people: not even their id enters our files.
             pseudonym = hashlib.sha256(f"common-voice {client}".encode()).hexdigest()
@@ -62,37 +65,11 @@ def _find(root: Path) -> list[CorpusFile]:
     return sorted(found, key=lambda file: file.id)
 
 
-def _tables(folder: Path) -> list[Path] | None:
-    if (folder / "test.tsv").is_file():
-        return [folder / "test.tsv"]
-    return [path for path, _ in matching(folder, ".+", r"test\.tsv")] or None
-
-
-def _rows(table: Path) -> Iterator[tuple[str, str, str]]:
-    # Sentences hold single quotation marks: nothing in these tables is quoted.
-    records, _ = read_records(
-        table, noun="table", refuse=TestSetError, separator="\t", quotes="none"
-    )
-    heading = records[0].cells if records else []
-    if missing := [column for column in _COLUMNS if column not in heading]:
-        raise TestSetError(
-            f"{table} is not a table of Common Voice (no column {', '.join(missing)}); expected "
-            f"columns {', '.join(_COLUMNS)}; unpack the archive again"
-        )
-    for record in records[1:]:
-        row = dict(zip(heading, record.cells, strict=False))
-        client, path, sentence = (row.get(column, "") for column in _COLUMNS)
-        if client and path:
-            yield client, path, sentence
-
-
 CORPUS = Corpus(
     name="common-voice",
-    title="Common Voice, test part",
     summary="speech, MP3 at 32 or 48 kHz, many languages, with transcripts",
     find=_find,
     licence="CC0-1.0",
-    citation="R. Ardila et al., Common Voice: A Massively-Multilingual Speech Corpus, LREC 2020",
     where="https://commonvoice.mozilla.org/datasets, which asks to accept its terms for each "
     "language.",
     # The number of clips differs by language and release.

@@ -1,14 +1,8 @@
-"""What one file of this folder declares: a known corpus as it lies on a user's disk.
+"""What a file of this folder declares: a known corpus as it lies on a user's disk.
 
-A corpus is declared as ``CORPUS``, several parts or editions of one as ``CORPORA``; adding one is
-adding a file. Its `find` walks a local copy and says what each audio file is, from names and
-tables alone: no audio is opened, so that finding ten thousand files takes seconds. Most are a
-`Layout`, an expression for each level of names, and a function that makes a `CorpusFile` of what
-matched: `find_files` does the rest. Reading, hashing and drawing segments is the same for all
-corpora and lies in `snacbench.testsets.index` and `snacbench.testsets.segments`.
-
-File systems differ in case and in Unicode normalisation, archives made on macOS bring ``._*`` and
-``__MACOSX``, and users name the folder of a corpus or the one above it. All of that ends here.
+A local copy is described from names and tables alone; no audio is opened. File systems differ in
+case and in Unicode normalisation, archives made on macOS bring ``._*`` and ``__MACOSX``, and users
+name the folder of a corpus or the one above it: all of that ends here.
 """
 
 from __future__ import annotations
@@ -22,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import TestSetError
-from snacbench.textfile import read_text
+from snacbench.textfile import Quotes, read_records, read_text
 from snacbench.types import Domain
 
 Found = TypeVar("Found")
@@ -35,18 +29,10 @@ _NAMES_SHOWN = 6
 class CorpusFile:
     """One audio file of a corpus, before it is opened.
 
-    Attributes
-    ----------
-    id : str
-        Unique in the corpus, the same on every machine: ``F10/script1``, not a path of this disk.
-    path : str
-        Relative to the root, with forward slashes.
-    domain : str
-    cluster : str or None
-        Speaker or track: what clips share that are not independent.
-    transcript, licence : str or None
-    lossy_source : bool or None
-        Whether the recording went through a lossy codec before it came here; None: unknown.
+    `id` is unique in the corpus and the same on every machine: ``F10/script1``, not a path of this
+    disk. `path` is relative to the root. `cluster` is the speaker or track: what clips share that
+    are not independent. `lossy_source` is whether the recording went through a lossy codec before
+    it came here; None: unknown.
     """
 
     id: str
@@ -60,14 +46,17 @@ class CorpusFile:
 
 @dataclass(frozen=True)
 class Download:
-    """A file that the publisher lets anyone fetch; `archive` is unpacked into the root."""
+    """A file that the publisher lets anyone fetch; an `archive` is unpacked into the root.
+
+    `md5` and `sha1`, where a publisher states them, are checked besides a `sha256`.
+    """
 
     url: str
     size_bytes: int | None = None
     sha256: str = ""
-    md5: str = ""  # some publishers state only this; checked besides, never instead of a sha256
+    md5: str = ""
     archive: bool = True
-    sha1: str = ""  # as with md5
+    sha1: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,32 +67,25 @@ class Corpus:
     ----------
     name : str
         ``musdb18-hq``: what ``--data`` takes.
-    title, licence, citation : str
     summary : str
         One line for ``snacbench sets list``: domain, hours, rate.
     find : callable
-        ``find(root)`` gives every file of the evaluation part, in the order of ids; raises
-        `TestSetError` that names the layout expected and what was found if this is not it.
-        Accepts the folder that the archive unpacks to and the folder above it.
-    expected_files : int or None
-        Number of audio files of a complete copy; None where it varies (videos disappear).
-    expected_clusters : int or None
-        Number of speakers or tracks of a complete copy.
+        ``find(root)`` gives every file of the evaluation part, in the order of ids, where `root` is
+        the folder that the archive unpacks to or the one above it; else raises `TestSetError`.
+    where : str
+        One sentence on where to get it.
+    expected_files, expected_clusters : int or None
+        Audio files, and speakers or tracks, of a complete copy; None where that varies.
     known_corrupt : mapping from id to reason
         Files that are broken in every copy: left out, and said so.
     downloads : tuple of Download
-        What may be fetched by ``snacbench sets fetch``; empty where the terms forbid it or ask
-        for a form.
-    where : str
-        One sentence on where to get it, for when there is nothing to download.
+        Empty where the terms forbid fetching by a program or ask for a form.
     """
 
     name: str
-    title: str
     summary: str
     find: Callable[[Path], Iterable[CorpusFile]]
     licence: str
-    citation: str
     where: str
     expected_files: int | None = None
     expected_clusters: int | None = None
@@ -117,170 +99,111 @@ class Layout:
 
     Attributes
     ----------
-    title : str
-        What the error message calls the corpus.
+    title, expected, example, advice : str
+        For error messages: the corpus, its layout (``test/<track>/mixture.wav``), one path of a
+        true copy, and editions that it is not.
     folders : tuple of str
         Names of the folder that its archive unpacks to.
-    expected : str
-        ``test/<track>/mixture.wav``.
-    example : str
-        One path of a true copy.
+    levels : tuple of str
+        As in `matching`.
+    inside : tuple of str
+        Names of the folder that holds all of it, which may be the root itself; the first of
+        several that is there. Empty: `folders` hold it directly.
     """
 
     title: str
     folders: tuple[str, ...]
     expected: str
     example: str
+    levels: tuple[str, ...] = ()
+    inside: tuple[str, ...] = ()
+    advice: str = ""
+
+    def find(self, root: Path, make: Callable[..., CorpusFile | None]) -> list[CorpusFile]:
+        """Every file of a corpus below a root, in the order of ids; raises as `locate`.
+
+        `make` is told a file's path and the groups of all expressions, and gives what is to be
+        known of it; None: the file does not belong to the corpus.
+        """
+
+        def look(folder: Path) -> list[CorpusFile] | None:
+            place: Path | None = folder
+            if self.inside and not is_called(folder, self.inside):
+                places = (child(folder, name) for name in self.inside)
+                place = next((p for p in places if p is not None and p.is_dir()), None)
+            found = [
+                replace(file, path=path.relative_to(root).as_posix())
+                for path, groups in (matching(place, *self.levels) if place else ())
+                if (file := make(path, *groups)) is not None
+            ]
+            return sorted(found, key=lambda file: file.id) or None
+
+        return self.locate(root, look)
+
+    def locate(
+        self, root: Path, look: Callable[[Path], Found | None], *, any_child: bool = True
+    ) -> Found:
+        """What `look` sees in the root, else in one folder of it: of `folders`, else of any name.
+
+        `look` returns None where a folder does not hold the corpus; `TestSetError` is raised if
+        none does, or several of equal right.
+        """
+        if not root.is_dir():
+            raise self.not_in(root)
+        here = look(root)
+        if here is not None:
+            return here
+        folders = [root / entry.name for entry in entries_in(root) if entry.is_dir()]
+        known = [folder for folder in folders if is_called(folder, self.folders)]
+        others = [folder for folder in folders if folder not in known] if any_child else []
+        for group in (known, others):
+            found = {folder.name: seen for folder in group if (seen := look(folder)) is not None}
+            if len(found) > 1:
+                raise TestSetError(
+                    f"{root} holds {self.title} more than once: {', '.join(found)}; name one of "
+                    "them as the root"
+                )
+            if found:
+                return found.popitem()[1]
+        raise self.not_in(root)
 
     def not_in(self, root: Path, advice: str = "") -> TestSetError:
         """The error that there is no such corpus at a root."""
-        if not root.exists():
-            seen = "no such folder"
-        elif not root.is_dir():
-            seen = "a file"
-        else:
+        if root.is_dir():
             names = [entry.name for entry in entries_in(root)]
             more = len(names) - _NAMES_SHOWN
             seen = ", ".join(names[:_NAMES_SHOWN]) or "an empty folder"
             seen += f" and {more} more" if more > 0 else ""
+        else:
+            seen = "a file" if root.exists() else "no such folder"
+        tail = "; ".join(filter(None, (seen, advice or self.advice)))
         return TestSetError(
             f"{root} does not hold {self.title}: expected {self.expected} in it or in a folder of "
-            f"it, for example {self.example}; found {seen}{advice and '; '}{advice}"
+            f"it, for example {self.example}; found {tail}"
         )
-
-
-def find_files(
-    root: Path,
-    layout: Layout,
-    make: Callable[..., CorpusFile | None],
-    *levels: str,
-    inside: Sequence[str] = (),
-    advice: str = "",
-) -> list[CorpusFile]:
-    """Every file of a corpus below a root, in the order of ids.
-
-    Parameters
-    ----------
-    root : Path
-    layout : Layout
-    make : callable
-        Told a file's path and the groups of all expressions, gives what is to be known of it;
-        `CorpusFile.path` is filled in here. None: the file does not belong to the corpus.
-    levels : str
-        As in `matching`.
-    inside : sequence of str
-        Names of the folder that holds all of it, which may be the root itself; the first of
-        several that is there. Empty: the folders of the layout hold it directly.
-    advice : str
-        Ends the error message.
-
-    Raises
-    ------
-    TestSetError
-        If the corpus is not there, or twice.
-    """
-
-    def look(folder: Path) -> list[CorpusFile] | None:
-        place: Path | None = folder
-        if inside and not is_called(folder, inside):
-            places = (child(folder, name) for name in inside)
-            place = next((p for p in places if p is not None and p.is_dir()), None)
-        if place is None:
-            return None
-        found = [
-            replace(file, path=path.relative_to(root).as_posix())
-            for path, groups in matching(place, *levels)
-            if (file := make(path, *groups)) is not None
-        ]
-        return sorted(found, key=lambda file: file.id) or None
-
-    return locate(root, layout, look, advice=advice)
-
-
-def locate(
-    root: Path,
-    layout: Layout,
-    look: Callable[[Path], Found | None],
-    *,
-    any_child: bool = True,
-    advice: str = "",
-) -> Found:
-    """What `look` sees in the root, else in a folder of it; known names go before others.
-
-    Parameters
-    ----------
-    root : Path
-    layout : Layout
-    look : callable
-        Returns None where a folder does not hold the corpus.
-    any_child : bool
-        Whether folders of any name are looked into; else only those that the layout names.
-    advice : str
-        Ends the error message.
-
-    Raises
-    ------
-    TestSetError
-        If nothing is found, or several folders of the root hold the corpus.
-    """
-    if not root.is_dir():
-        raise layout.not_in(root, advice)
-    here = look(root)
-    if here is not None:
-        return here
-    folders = [root / entry.name for entry in entries_in(root) if entry.is_dir()]
-    known = [folder for folder in folders if is_called(folder, layout.folders)]
-    others = [folder for folder in folders if folder not in known] if any_child else []
-    for group in (known, others):
-        found = [(folder.name, seen) for folder in group if (seen := look(folder)) is not None]
-        if len(found) > 1:
-            several = ", ".join(name for name, _ in found)
-            raise TestSetError(
-                f"{root} holds {layout.title} more than once: {several}; name one of them as the "
-                "root"
-            )
-        if found:
-            return found[0][1]
-    raise layout.not_in(root, advice)
 
 
 def matching(folder: Path, *levels: str) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Files below a folder whose names match one expression per level, in any case.
 
-    Yields
-    ------
-    path, groups
-        The groups of all expressions, as the names are written, but composed (NFC): macOS hands
-        out decomposed letters.
+    With each come the groups of all expressions, as the names are written, but composed (NFC):
+    macOS hands out decomposed letters.
     """
     first, *rest = levels
     for entry in entries_in(folder):
-        name = unicodedata.normalize("NFC", entry.name)
-        match = re.fullmatch(first, name, re.IGNORECASE)
-        if match is None:
-            continue
-        if rest and entry.is_dir():
+        match = re.fullmatch(first, unicodedata.normalize("NFC", entry.name), re.IGNORECASE)
+        if match and rest and entry.is_dir():
             for path, groups in matching(folder / entry.name, *rest):
                 yield path, (*match.groups(), *groups)
-        elif not rest and entry.is_file():
+        elif match and not rest and entry.is_file():
             yield folder / entry.name, match.groups()
 
 
 def entries_in(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder, sorted by name, without hidden files and litter.
-
-    Raises
-    ------
-    TestSetError
-        If the folder may not be read.
-    """
+    """What is in a folder, sorted by name, without hidden files and litter."""
     try:
         with os.scandir(folder) as found:
-            kept = [
-                entry
-                for entry in found
-                if not entry.name.startswith(".") and entry.name.casefold() not in _LITTER
-            ]
+            kept = [e for e in found if e.name[:1] != "." and e.name.casefold() not in _LITTER]
     except PermissionError as error:
         raise TestSetError(
             f"{folder} may not be read by this user; check its permissions"
@@ -290,15 +213,13 @@ def entries_in(folder: Path) -> list[os.DirEntry[str]]:
 
 def child(folder: Path, *names: str) -> Path | None:
     """``folder/name/name``, whatever the case of the names on this disk."""
-    exact = folder.joinpath(*names)
-    if exact.exists():
-        return exact
     here: Path | None = folder
     for name in names:
         if here is None or not here.is_dir():
             return None
-        matches = (here / e.name for e in entries_in(here) if _fold(e.name) == _fold(name))
-        here = next(matches, None)
+        exact = here / name
+        alike = (here / e.name for e in entries_in(here) if _fold(e.name) == _fold(name))
+        here = exact if exact.exists() else next(alike, None)
     return here
 
 
@@ -314,13 +235,25 @@ def _fold(name: str) -> str:
 
 
 def text_of(path: Path | None) -> str | None:
-    """The text of a small file; None if there is no file or nothing in it.
-
-    Raises
-    ------
-    TestSetError
-        If it cannot be read or is no text.
-    """
+    """The text of a small file; None if there is no file or nothing in it."""
     if path is None:
         return None
     return read_text(path, noun="transcript", refuse=TestSetError).text.strip() or None
+
+
+def columns_of(
+    table: Path, *columns: str, title: str, separator: str = "", quotes: Quotes = "doubled"
+) -> Iterator[tuple[str, ...]]:
+    """Some columns of a table that a corpus brings; `TestSetError` if one is missing."""
+    records, _ = read_records(
+        table, noun="table", refuse=TestSetError, separator=separator, quotes=quotes
+    )
+    heading = records[0].cells if records else []
+    if missing := [column for column in columns if column not in heading]:
+        raise TestSetError(
+            f"{table} is not the table of {title} (no column {', '.join(missing)}); expected "
+            f"columns {', '.join(columns)}; unpack the archive again"
+        )
+    for record in records[1:]:
+        row = dict(zip(heading, record.cells, strict=False))
+        yield tuple(row.get(column, "") for column in columns)

@@ -2,12 +2,10 @@
 
 The archive holds 15 versions of every recording: three from the studio (``cleanraw`` as recorded,
 ``clean`` with noises and breaths cut out, ``produced`` with effects) and twelve played back in
-rooms and recorded again on a tablet or a telephone. Which of them the tables of the DAC paper rest
-on could not be established: its script ``organize_daps.py`` holds out these two speakers and takes
-all versions unless told otherwise. A codec's reference should be a good recording, so ``daps`` is
-the clean version; ``daps-all`` is what that script does by default, and ``daps-cleanraw`` is what
-the Vocos demonstration uses. A recording lasts minutes and its folder holds no text, so
-`transcript` stays None.
+rooms and recorded again. Which of them the tables of the DAC paper rest on could not be
+established. A codec's reference should be a good recording, so ``daps`` is the clean version;
+``daps-all`` is what DAC's script ``organize_daps.py`` takes by default, and ``daps-cleanraw`` what
+the Vocos demonstration uses.
 """
 
 from __future__ import annotations
@@ -15,45 +13,39 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, find_files
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
 
 _TEST_SPEAKERS = {"F10", "M10"}  # scripts/organize_daps.py of DAC
-_NAME = r"([fm]\d+)_script(\d+)_(\w+)\.wav"
 
 
-def _find(root: Path, version: str | None) -> list[CorpusFile]:
+def _make(
+    _: Path, folder: str, speaker: str, script: str, kind: str, *, several: bool
+) -> CorpusFile | None:
+    if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
+        return None
+    prefix = f"{folder.lower()}/" if several else ""
+    return CorpusFile(
+        f"{prefix}{speaker.upper()}/script{script}",
+        domain="speech",
+        cluster=speaker.upper(),
+        lossy_source=False,
+    )
+
+
+def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> Corpus:
     shown, folder = version or "clean", version or "<version>"
     layout = Layout(
         "DAPS" + (f" ({version})" if version else ""),
         ("daps",),
         f"{folder}/<speaker>_script<n>_{folder}.wav of F10 and M10",
         f"daps/{shown}/f10_script1_{shown}.wav",
+        levels=(f"({version or '.+'})", r"([fm]\d+)_script(\d+)_(\w+)\.wav"),
     )
-
-    def make(_: Path, folder: str, speaker: str, script: str, kind: str) -> CorpusFile | None:
-        if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
-            return None
-        prefix = "" if version else f"{folder.lower()}/"
-        return CorpusFile(
-            f"{prefix}{speaker.upper()}/script{script}",
-            domain="speech",
-            cluster=speaker.upper(),
-            lossy_source=False,
-        )
-
-    return find_files(root, layout, make, f"({version or '.+'})", _NAME)
-
-
-def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> Corpus:
     return Corpus(
         name=name,
-        title=f"DAPS (Device and Produced Speech), speakers F10 and M10, {what}",
         summary=f"speech, 44.1 kHz, two speakers, {what}",
-        find=partial(_find, version=version),
+        find=partial(layout.find, make=partial(_make, several=version is None)),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
-        citation="G. J. Mysore, Can We Automatically Transform Speech Recorded on Common Consumer "
-        "Devices in Real-World Environments into Professional Production Quality Speech?, "
-        "IEEE Signal Processing Letters 22(8), 2015",
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
         # Two speakers times five scripts, in each version.
         expected_files=len(_TEST_SPEAKERS) * 5 * versions,

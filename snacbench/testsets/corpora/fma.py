@@ -13,14 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from snacbench.errors import TestSetError
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    child,
-    find_files,
-)
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child
 
 _SPLIT, _LICENCE = ("set", "split"), ("track", "license")
 _CELL_LIMIT = 1 << 20  # biographies of artists are longer than Python's default
@@ -41,13 +34,14 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
         (edition,),
         f"{edition}/<nnn>/<track>.mp3 and fma_metadata/tracks.csv",
         f"{edition}/000/000002.mp3",
+        levels=(r"\d+", r"(\d{6})\.mp3"),
+        inside=(edition,),
     )
 
     def make(_: Path, track: str) -> CorpusFile:
         return CorpusFile(track, domain="music", cluster=track, lossy_source=True)
 
-    levels = (r"\d+", r"(\d{6})\.mp3")
-    found = find_files(root, layout, make, *levels, inside=(edition,))
+    found = layout.find(root, make)
     audio = (root / found[0].path).parents[1]
     tables = (
         child(folder, *names)
@@ -100,11 +94,9 @@ def _corpus(
 ) -> Corpus:
     return Corpus(
         name=edition.replace("_", "-"),
-        title=f"FMA: A Dataset For Music Analysis, {edition}, test part",
         summary=f"music, MP3, mostly 44.1 kHz stereo, {what}",
         find=partial(_find, edition=edition),
         licence="Creative Commons licences, per track",
-        citation="M. Defferrard et al., FMA: A Dataset for Music Analysis, ISMIR 2017",
         where="https://github.com/mdeff/fma: the archive of the edition, and fma_metadata.zip.",
         # How many tracks of an edition are of the test part is stated nowhere that could be
         # checked: tracks.csv alone knows.

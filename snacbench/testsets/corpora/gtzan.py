@@ -7,39 +7,33 @@ repeated or distorted, and several are of the same artist (B. L. Sturm, The GTZA
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, find_files
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout
 
+_GENRES = "blues|classical|country|disco|hiphop|jazz|metal|pop|reggae|rock"
 _LAYOUT = Layout(
     "GTZAN",
     ("GTZAN", "Data", "genres", "genres_original"),
     "<genre>/<genre>.<n>.wav (or .au) in genres/ or genres_original/",
     "genres_original/blues/blues.00000.wav",
+    levels=(_GENRES, rf"((?:{_GENRES})\.\d{{5}})\.(?:wav|au)"),
+    inside=("genres_original", "genres", "."),
 )
-_GENRES = "blues|classical|country|disco|hiphop|jazz|metal|pop|reggae|rock"
-_NAME = rf"((?:{_GENRES})\.\d{{5}})\.(?:wav|au)"
 
 
-def _find(root: Path) -> list[CorpusFile]:
-    def make(path: Path, excerpt: str) -> CorpusFile | None:
-        if path.suffix.lower() == ".au" and path.with_suffix(".wav").exists():
-            return None  # a copy that holds both formats
-        return CorpusFile(excerpt.lower(), domain="music", cluster=excerpt.lower())
-
-    return find_files(
-        root, _LAYOUT, make, _GENRES, _NAME, inside=("genres_original", "genres", ".")
-    )
+def _make(path: Path, excerpt: str) -> CorpusFile | None:
+    if path.suffix.lower() == ".au" and path.with_suffix(".wav").exists():
+        return None  # a copy that holds both formats
+    return CorpusFile(excerpt.lower(), domain="music", cluster=excerpt.lower())
 
 
 CORPUS = Corpus(
     name="gtzan",
-    title="GTZAN Genre Collection",
     summary="music, 22.05 kHz, 8.3 h, ten genres, no licence stated",
-    find=_find,
+    find=partial(_LAYOUT.find, make=_make),
     licence="none stated; excerpts of commercial recordings",
-    citation="G. Tzanetakis, P. Cook, Musical Genre Classification of Audio Signals, "
-    "IEEE Transactions on Speech and Audio Processing 10(5), 2002",
     where="The authors' host is gone (torchaudio notes it since October 2022); copies circulate, "
     "for example marsyas/gtzan on the hub.",
     expected_files=1000,  # the paper: 100 excerpts in each of ten genres

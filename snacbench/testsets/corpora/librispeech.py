@@ -1,4 +1,7 @@
-"""LibriSpeech: read speech at 16 kHz with transcripts; the two test parts."""
+"""LibriSpeech at 16 kHz and LibriTTS at 24 kHz: read speech with transcripts; the test parts.
+
+Both are cut from the MP3 files of LibriVox: their source is lossy.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,14 @@ from snacbench.testsets.corpora.corpus import (
     CorpusFile,
     Download,
     Layout,
-    find_files,
+    child,
+    is_called,
     matching,
     text_of,
 )
 
-_EXAMPLES = {"test-clean": ("61", "70968"), "test-other": ("367", "130732")}
 
-
-def _find(root: Path, part: str) -> list[CorpusFile]:
-    speaker, chapter = _EXAMPLES[part]
-    layout = Layout(
-        f"LibriSpeech {part}",
-        ("LibriSpeech",),
-        f"{part}/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac",
-        f"LibriSpeech/{part}/{speaker}/{chapter}/{speaker}-{chapter}-0000.flac",
-    )
-
+def _find(root: Path, layout: Layout) -> list[CorpusFile]:
     @cache
     def texts(chapter: Path) -> dict[str, str]:
         files = [text_of(path) or "" for path, _ in matching(chapter, r".+\.trans\.txt")]
@@ -39,54 +33,91 @@ def _find(root: Path, part: str) -> list[CorpusFile]:
             domain="speech",
             cluster=speaker,
             transcript=texts(path.parent).get(utterance) or None,
-            lossy_source=True,  # cut from the MP3 files of LibriVox
+            lossy_source=True,
         )
 
-    levels = (r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac")
-    return find_files(root, layout, make, *levels, inside=(part,))
+    return layout.find(root, make)
 
 
-def _corpus(part: str, hours: str, files: int, speakers: int, download: Download) -> Corpus:
+_TTS = Layout(
+    "LibriTTS test-clean",
+    ("LibriTTS",),
+    "test-clean/<speaker>/<chapter>/<speaker>_<chapter>_<paragraph>_<sentence>.wav",
+    "LibriTTS/test-clean/1089/134686/1089_134686_000001_000001.wav",
+    levels=(r"(\d+)", r"\d+", r"(\d+_\d+_\d+_\d+)\.wav"),
+    inside=("test-clean",),
+    advice="LibriTTS-R is another corpus: a model has restored its speech",
+)
+
+
+def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
+    if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
+        return None
+    return CorpusFile(
+        utterance,
+        domain="speech",
+        cluster=speaker,
+        transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
+        lossy_source=True,  # catalogue of TensorFlow Datasets
+    )
+
+
+def _corpus(
+    part: str, first: str, summary: str, complete: tuple[int, int], archive: Download
+) -> Corpus:
+    layout = Layout(
+        f"LibriSpeech {part}",
+        ("LibriSpeech",),
+        f"{part}/<speaker>/<chapter>/<speaker>-<chapter>-<n>.flac",
+        f"LibriSpeech/{part}/{first.replace('-', '/')}/{first}-0000.flac",
+        levels=(r"(\d+)", r"\d+", r"(\d+-\d+-\d+)\.flac"),
+        inside=(part,),
+    )
     return Corpus(
         name=f"librispeech-{part}",
-        title=f"LibriSpeech {part}",
-        summary=f"speech, 16 kHz, {hours} h, {speakers} speakers, with transcripts",
-        find=partial(_find, part=part),
+        summary=f"speech, 16 kHz, {summary}, with transcripts",
+        find=partial(_find, layout=layout),
         licence="CC-BY-4.0",
-        citation="V. Panayotov et al., LibriSpeech: An ASR Corpus Based on Public Domain Audio "
-        "Books, ICASSP 2015",
         where="https://www.openslr.org/12",
-        expected_files=files,
-        expected_clusters=speakers,
-        downloads=(download,),
+        expected_files=complete[0],
+        expected_clusters=complete[1],
+        downloads=(archive,),
     )
 
 
 # Hours and speakers: the paper, table 1. Utterances: card of openslr/librispeech_asr on the hub.
 # md5: openslr.org/resources/12/md5sum.txt; sha256: torchaudio.datasets.LIBRISPEECH.
+_CLEAN = Download(
+    "https://www.openslr.org/resources/12/test-clean.tar.gz",
+    size_bytes=346_663_984,
+    sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
+    md5="32fa31d27d2e1cad72775fee3f4849a9",
+)
+_OTHER = Download(
+    "https://www.openslr.org/resources/12/test-other.tar.gz",
+    size_bytes=328_757_843,
+    sha256="d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
+    md5="fb5a50374b501bb3bac4815ee91d3135",
+)
 CORPORA = (
-    _corpus(
-        "test-clean",
-        "5.4",
-        2620,
-        40,
-        Download(
-            "https://www.openslr.org/resources/12/test-clean.tar.gz",
-            size_bytes=346_663_984,
-            sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
-            md5="32fa31d27d2e1cad72775fee3f4849a9",
-        ),
-    ),
-    _corpus(
-        "test-other",
-        "5.1",
-        2939,
-        33,
-        Download(
-            "https://www.openslr.org/resources/12/test-other.tar.gz",
-            size_bytes=328_757_843,
-            sha256="d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
-            md5="fb5a50374b501bb3bac4815ee91d3135",
+    _corpus("test-clean", "61-70968", "5.4 h, 40 speakers", (2620, 40), _CLEAN),
+    _corpus("test-other", "367-130732", "5.1 h, 33 speakers", (2939, 33), _OTHER),
+    Corpus(
+        name="libritts-test-clean",
+        summary="speech, 24 kHz, with normalised transcripts",
+        find=partial(_TTS.find, make=_make_tts),
+        licence="CC-BY-4.0",
+        where="https://www.openslr.org/60",
+        # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
+        expected_files=4837,
+        downloads=(
+            # md5: openslr.org/60; sha256: torchaudio.datasets.LIBRITTS.
+            Download(
+                "https://www.openslr.org/resources/60/test-clean.tar.gz",
+                size_bytes=1_230_670_113,
+                sha256="234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
+                md5="7bed3bdb047c4c197f1ad3bc412db59f",
+            ),
         ),
     ),
 )

@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    find_files,
-    matching,
-)
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
 
 _LAYOUT = Layout(
     "MUSDB18-HQ",
     ("musdb18hq", "musdb18-hq", "musdb18_hq", "MUSDB18HQ", "musdb"),
     "test/<track>/mixture.wav",
     "test/AM Contra - Heart Peripheral/mixture.wav",
+    levels=("(.+)", r"mixture\.wav"),
+    inside=("test",),
+    advice="MUSDB18 in .stem.mp4 files is another edition, whose AAC coding ends at 16 kHz and "
+    "would flatter codecs that do the same",
 )
-_LOSSY_EDITION = (
-    "the .stem.mp4 files there are MUSDB18, whose AAC coding ends at 16 kHz and would flatter "
-    "codecs that do the same; get MUSDB18-HQ, the edition in WAV files"
-)
 
 
-def _find(root: Path) -> list[CorpusFile]:
-    stems = r".*\.stem\.mp4"
-    levels = ((stems,), (".+", stems), (".+", "test", stems))
-    lossy = root.is_dir() and any(any(matching(root, *each)) for each in levels)
-
-    def make(_: Path, track: str) -> CorpusFile:
-        return CorpusFile(track, domain="music", cluster=track, lossy_source=False)
-
-    advice = _LOSSY_EDITION if lossy else ""
-    return find_files(root, _LAYOUT, make, "(.+)", r"mixture\.wav", inside=("test",), advice=advice)
+def _make(_: Path, track: str) -> CorpusFile:
+    return CorpusFile(track, domain="music", cluster=track, lossy_source=False)
 
 
 CORPUS = Corpus(
     name="musdb18-hq",
-    title="MUSDB18-HQ, test tracks",
     summary="music, 44.1 kHz stereo, 50 full tracks",
-    find=_find,
+    find=partial(_LAYOUT.find, make=_make),
     # Zenodo record 3338373: for educational purposes; most tracks under CC BY-NC-SA of MedleyDB.
     licence="non-commercial use only; licences per track, see the Zenodo record",
-    citation="Z. Rafii et al., MUSDB18-HQ - an uncompressed version of MUSDB18, 2019, "
-    "doi:10.5281/zenodo.3338373",
     where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",
     expected_files=50,  # the dataset's page at sigsep.github.io: 100 training, 50 test tracks
     expected_clusters=50,

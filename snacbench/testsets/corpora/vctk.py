@@ -7,18 +7,10 @@ the second lacks p280 and p315. The texts of p315 were lost, so its clips have n
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import (
-    Corpus,
-    CorpusFile,
-    Download,
-    Layout,
-    child,
-    entries_in,
-    find_files,
-    text_of,
-)
+from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child, text_of
 
 _AUDIO = "wav48_silence_trimmed"
 _LAYOUT = Layout(
@@ -26,41 +18,28 @@ _LAYOUT = Layout(
     ("VCTK-Corpus-0.92", "VCTK"),
     f"{_AUDIO}/<speaker>/<speaker>_<n>_mic1.flac and txt/<speaker>/<speaker>_<n>.txt",
     f"VCTK-Corpus-0.92/{_AUDIO}/p225/p225_001_mic1.flac",
+    levels=(_AUDIO, "(.+)", r"((?:p|s)\d+_\d+)_mic1\.(?:flac|wav)"),
+    advice="wav48/<speaker>/<speaker>_<n>.wav is VCTK 0.80, which keeps long silences and one "
+    "microphone",
 )
-_OLD_EDITION = (
-    "wav48/<speaker>/<speaker>_<n>.wav is VCTK 0.80, which keeps long silences and one microphone; "
-    "get version 0.92"
-)
-_NAME = r"((?:p|s)\d+_\d+)_mic1\.(?:flac|wav)"
 
 
-def _find(root: Path) -> list[CorpusFile]:
-    folders = (
-        [root, *(root / e.name for e in entries_in(root) if e.is_dir())] if root.is_dir() else []
+def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+    text = child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
+    return CorpusFile(
+        utterance.lower(),
+        domain="speech",
+        cluster=speaker.lower(),
+        transcript=text_of(text),
+        lossy_source=False,
     )
-
-    def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
-        texts = child(path.parents[2], "txt", path.parent.name)
-        return CorpusFile(
-            utterance.lower(),
-            domain="speech",
-            cluster=speaker.lower(),
-            transcript=text_of(child(texts, f"{utterance}.txt")) if texts else None,
-            lossy_source=False,
-        )
-
-    advice = _OLD_EDITION if any(child(folder, "wav48") for folder in folders) else ""
-    return find_files(root, _LAYOUT, make, _AUDIO, "(.+)", _NAME, advice=advice)
 
 
 CORPUS = Corpus(
     name="vctk",
-    title="CSTR VCTK Corpus 0.92, microphone 1, all speakers",
     summary="speech, 48 kHz, 110 speakers, with transcripts",
-    find=_find,
+    find=partial(_LAYOUT.find, make=_make),
     licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
-    citation="J. Yamagishi, C. Veaux, K. MacDonald, CSTR VCTK Corpus: English Multi-speaker "
-    "Corpus for CSTR Voice Cloning Toolkit (version 0.92), 2019, doi:10.7488/ds/2645",
     where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
     # Files of the first microphone: no figure of the publisher; p362 lacks some.
     expected_clusters=110,  # description of the DataShare item

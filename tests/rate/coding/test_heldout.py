@@ -9,15 +9,14 @@ from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding.coders import ENTROPY_CODERS, coder_named
 from snacbench.rate.coding.heldout import (
     coded_rows,
-    coded_sizes,
     cross_fitted,
     halves,
     held_out_rows,
     shuffled_clips,
 )
-from snacbench.rate.coding.tables import KeptClip
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.rows import CodedBytes
-from tests.rate.coding.corpora import SIZES, clips
+from tests.support.code_corpora import SIZES, clips
 
 
 def rows_of(shuffled: bool) -> list[CodedBytes]:
@@ -92,20 +91,16 @@ def test_what_is_shuffled_is_the_order_and_nothing_else() -> None:
     assert not np.array_equal(other[0].parts[0][0], shuffled[0].parts[0][0])
 
 
-def test_parts_of_a_clip_add_up() -> None:
+def test_parts_of_a_clip_add_up_and_a_coder_that_loses_codes_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (one,) = clips(1)
     coder = coder_named("adaptive")
-    alone, _ = coded_sizes(one.parts, SIZES, coder, clip="c")
-    twice, _ = coded_sizes(one.parts * 2, SIZES, coder, clip="c")
-    assert twice == tuple(2 * size for size in alone)
-    (row, *_) = coded_rows("toy", clips(2), SIZES, coder)
-    assert (row.coder, row.tables_sha256, row.trained_on_clips) == ("adaptive", "", 0)
-
-
-def test_a_coder_that_loses_codes_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    coder = coder_named("adaptive")
-    (one,) = clips(1)
+    twice = KeptClip(one.clip, one.cluster, one.parts * 2)
+    alone, both = coded_rows("toy", [one, twice], SIZES, coder)
+    assert both.stream_bytes == tuple(2 * size for size in alone.stream_bytes)
+    assert (alone.coder, alone.tables_sha256, alone.trained_on_clips) == ("adaptive", "", 0)
     wrong = tuple(array + 1 for array in one.parts[0])
     monkeypatch.setattr(type(coder), "decode", lambda *_: wrong)
     with pytest.raises(CodecError, match="adaptive did not give back the codes of c0"):
-        coded_sizes(one.parts, SIZES, coder, clip="c0")
+        list(coded_rows("toy", [one], SIZES, coder))

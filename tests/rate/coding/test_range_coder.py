@@ -11,7 +11,6 @@ from snacbench.rate.coding.range_coder import (
     Reader,
     Table,
     Writer,
-    bits_of_shares,
     divided,
     divisible,
 )
@@ -81,16 +80,11 @@ def test_shares_are_taken_exactly() -> None:
     for symbol in (0, 1, 500, 1022, 1023):
         writer = Writer()
         writer.put(symbol, shares)
-        position, (low, width) = writer._encoder.pos()
+        position, (low, width) = writer.encoder.pos()
         unit = (2**64 - 1) // SHARES
         assert position == 0
         assert width == unit * (int(shares[symbol]) + 1)
         assert low == unit * (int(shares[:symbol].sum()) + symbol)
-
-
-def test_code_length_of_a_share() -> None:
-    assert bits_of_shares(SHARES // 2 - 1) == 1
-    assert bits_of_shares(np.array([SHARES // 4 - 1, 0])).tolist() == [2, 24]
 
 
 EVEN = divided(np.ones(16, np.int64))

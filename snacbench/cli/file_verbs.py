@@ -1,0 +1,172 @@
+"""Verbs for the files of one codec: ``encode``, ``decode``, ``info``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snacbench.api.signals import decode as decode_file
+from snacbench.api.signals import encode as encode_file
+from snacbench.audio.levels import beyond_full_scale
+from snacbench.bitstream.container import Summary, load, parse, summary_of
+from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show_rows
+from snacbench.cli.verbs import PATH, offline_option, option, weights_option
+from snacbench.errors import BitstreamError
+from snacbench.rate.coding.coders import CODERS
+from snacbench.runner.bitstreams import spec_of
+from snacbench.types import CodecSpec
+from snacbench.units import BITS_PER_BYTE
+
+_SHOWN_DIGITS = 12
+
+
+@click.command
+@click.argument("source", type=PATH)
+@option("--codec", help="One operating point: dac-44khz@2.67, NAME=dac:PATH.", required=True)
+@option("-o --out target", PATH, required=True)
+@option(
+    "--coder",
+    click.Choice(CODERS),
+    "How codes become bits: whole bits per index, or an entropy coder.",
+    default="packed",
+)
+@option("--tables", PATH, "Trained tables of the coder.")
+@option(
+    "--channels",
+    click.Choice(["mono", "stereo"]),
+    "Downmix, or keep stereo, as snacbench run does.",
+    default="mono",
+)
+@option(
+    "--seed",
+    click.IntRange(0, (1 << 63) - 1),
+    "Of the decoder's random numbers, for decoders that draw any (SNAC's).",
+    default=0,
+)
+@weights_option
+@offline_option
+def encode(source: Path, target: Path, codec: str, **options: Any) -> None:
+    """Code an audio file with one codec, and write all that its decoder needs into one file.
+
+    The signal is treated as 'snacbench run' treats it; 'snacbench decode' gives it back. What is
+    printed is what 'snacbench info' says of the file.
+    """
+    with ProgressBar() as bar:
+        encode_file(source, target, codec, **options, progress=bar)
+    _show(target, *_read(target))
+
+
+@click.command
+@click.argument("file", type=PATH)
+@option("-o --out target", PATH, required=True)
+@option("--codec", "", "A checkpoint or command file of your own: dac:PATH.")
+@option("--tables", PATH, "The coder's trained tables.")
+@weights_option
+@offline_option
+def decode(file: Path, target: Path, **options: Any) -> None:
+    """Decode a .sncb file to 24-bit WAV or FLAC, at the codec's rate.
+
+    Decoded on the machine that coded it, these are the very samples that a run scores. A file that
+    is damaged, or was made with other weights than those at hand, is refused.
+    """
+    with ProgressBar() as bar:
+        audio = decode_file(file, target, **options, progress=bar)
+    clipped = beyond_full_scale(audio)
+    clipping = f", {clipped} of them clipped" if clipped else ""
+    show_line(
+        f"{target}: {audio.num_samples} samples{clipping}, {_in_words(audio.channels)}, "
+        f"{audio.rate_hz} Hz, decoded by {parse(load(file)).header.codec}"
+    )
+
+
+@click.command
+@click.argument("file", type=PATH)
+@option("--json as_json", bool, "All of it, for programs.")
+def info(file: Path, as_json: bool) -> None:
+    """Show what a .sncb file holds, and its rates over the duration of its source.
+
+    Needs neither the codec nor its weights.
+    """
+    summary, spec = _read(file)
+    if not as_json:
+        _show(file, summary, spec)
+        return
+    costs = summary.costs
+    names = ("codes", "side_info", "packets", "container", "header")
+    parts = {**{name: getattr(costs, name) for name in names}, "file": costs.total}
+    told = {
+        "header": asdict(summary.header),
+        "duration_s": summary.duration_s,
+        "codebook_sizes": summary.codebook_sizes,
+        "frames": summary.frames,
+        "bits": asdict(summary.bits),
+        "bytes": {**parts, "streams": costs.streams},
+        "nominal_kbps": spec.nominal_kbps if spec else None,
+        "actual_kbps": summary.actual_kbps,
+        "kbps": {name: summary.kbps_of(num_bytes) for name, num_bytes in parts.items()},
+    }
+    click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+
+
+def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
+    data = load(file)
+    try:
+        summary = summary_of(parse(data))
+    except BitstreamError as error:
+        raise BitstreamError(f"{file}: {error}") from error
+    return summary, spec_of(summary.header)
+
+
+def _in_words(channels: int) -> str:
+    return f"{channels} channel" + "s" * (channels != 1)
+
+
+def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
+    """A file's header, and a table of bytes and rates."""
+    header, costs, bits = summary.header, summary.costs, summary.bits
+    weights = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in header.weights_sha256.items())
+    tables = f", tables {header.tables_sha256[:_SHOWN_DIGITS]}" if header.tables_sha256 else ""
+    first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
+    streams = (
+        f"{len(list(alike))} x {frames} frames of {size} entries"
+        for (size, frames), alike in groupby(first)
+    )
+    show_facts(
+        {
+            "file": f"{file}, {costs.total:,} bytes",
+            "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
+            "weights": ", ".join(weights),
+            "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
+            f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
+            "streams": "; ".join(streams),
+            "coder": f"{header.coder}{tables}",
+            "seed": str(header.seed) if header.seed else "",
+        }
+    )
+    out.print()
+    written = (
+        (
+            "actual",
+            -(-bits.total // BITS_PER_BYTE),
+            "codes at whole bits, side information, payload: as in a run",
+        ),
+        ("codes", costs.codes, f"as written by the coder {header.coder}"),
+        ("side information", costs.side_info, ""),
+        ("packets", costs.packets, f"{bits.payload} bits of them payload"),
+        ("container", costs.container, "lengths of parts, streams and packets"),
+        ("header", costs.header, "codec, weights, source; once per file"),
+        ("file", costs.total, ""),
+    )
+    nominal = spec.nominal_kbps if spec else None
+    rows = [["nominal", "", f"{nominal:.3f}", "as stated for the codec"]] if nominal else []
+    rows += [
+        [name, f"{num_bytes:,}", f"{summary.kbps_of(num_bytes):.3f}", meaning]
+        for name, num_bytes, meaning in written
+        if num_bytes
+    ]
+    show_rows(["", "bytes", "kbps", ""], rows)

@@ -1,0 +1,558 @@
+"""``snacbench mushra``: from a run to a listening test, its answers and their statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import urlsplit
+
+import click
+
+from snacbench.api.run import load
+from snacbench.cli import terminal
+from snacbench.cli.verbs import PATH, numbers, option
+from snacbench.errors import UserError
+from snacbench.files import write_text
+from snacbench.listening.design import DEFAULT_EXCERPT_S, check_free, make_test
+from snacbench.listening.design import design as designed
+from snacbench.listening.stimuli import (
+    FACTS_FILE,
+    Facts,
+    design_sha256,
+    facts_at_hand,
+    make_stimuli,
+)
+from snacbench.listening.test import (
+    ANSWERS_FILE,
+    REFERENCE,
+    STIMULI_FOLDER,
+    TEST_FILE,
+    Form,
+    ListeningTest,
+    read_test,
+)
+from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
+from snacbench.listening.webmushra import export_webmushra
+from snacbench.selectors import split_selectors
+
+if TYPE_CHECKING:
+    from snacbench.listening.server.serve import Service
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_POWER_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
+_TEST = click.argument("test", type=PATH)
+_SEED = option("--seed", click.IntRange(0), default=0)
+
+
+@click.command
+@click.argument("run", type=PATH)
+@option("-o --out target", PATH, "New folder for the test.", required=True)
+@option("--systems", help="Codecs of the run, 9 at most: opus@14,lyra.  [default: all]")
+@option(
+    "--items num_items",
+    click.IntRange(1),
+    "Rated pages.  [default: 1.5 times as many as systems, at least 6]",
+)
+@option("--item items", help="A clip that is to be an item; repeatable.", multiple=True)
+@option("--form", click.Choice(get_args(Form)), "What listeners are asked.", default="mushra")
+@option(
+    "--pages-per-listener",
+    click.IntRange(1),
+    "Everybody rates a balanced subset of so many pages.  [default: all]",
+)
+@option(
+    "--training", click.IntRange(0), "Pages to practise on, of clips that are no items.", default=1
+)
+@option("--seed", 0, "Of the choice of clips, and of orders.")
+@option("--title", "", "What listeners read at the top of the page.")
+@option("--language", "en", "Of the page and its texts.")
+@option(
+    "--excerpt-s",
+    DEFAULT_EXCERPT_S,
+    "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
+)
+@option(
+    "--match-per-condition",
+    bool,
+    "Bring each condition to one loudness on its own; hides codecs' errors of level.",
+)
+@option("--flac", bool, "Stimuli as FLAC of equal sizes, not as WAV.")
+@option(
+    "--export",
+    click.Choice(["webmushra"]),
+    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
+)
+def design(
+    run: Path, target: Path, systems: str | None, flac: bool, export: str | None, **wishes: Any
+) -> None:
+    """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
+    folder, selectors = load(run).folder, split_selectors(systems or "")
+    check_free(target)
+    with terminal.ProgressBar() as bar:
+        test = designed(folder, target, systems=selectors, **wishes, **_shown_on(bar, "excerpts"))
+        facts = make_test(
+            target,
+            test,
+            format_="flac" if flac else "wav",
+            webmushra=export == "webmushra",
+            **_shown_on(bar, "stimuli"),
+        )
+    _show_items(test, facts)
+    terminal.say(
+        f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
+    )
+    terminal.show_line(str(target / TEST_FILE))
+
+
+@click.command
+@_TEST
+@option("--flac/--wav", help="FLAC of equal sizes, or WAV.  [default: as they were]", default=None)
+@option(
+    "--export",
+    click.Choice(["webmushra"]),
+    "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
+)
+def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
+    """Make the stimuli of TEST again, as its test.yaml now says."""
+    told, old = read_test(test), facts_at_hand(test)
+    heard = (test / ANSWERS_FILE).exists()
+    if heard and (old is None or old.design_sha256 != design_sha256(told)):
+        raise UserError(
+            f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
+            "'snacbench mushra design', or remove the file if these answers were only a try"
+        )
+    if flac is None:
+        flac = old is not None and old.format == "flac"
+    with terminal.ProgressBar() as bar:
+        facts = make_stimuli(
+            test, told, format_="flac" if flac else "wav", **_shown_on(bar, "stimuli")
+        )
+    if export == "webmushra" or (test / WEBMUSHRA).exists():
+        export_webmushra(test, told, facts)
+    _show_items(told, facts)
+    terminal.show_line(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}")
+
+
+def _shown_on(bar: terminal.ProgressBar, stage: str) -> dict[str, Any]:
+    return {"begin": lambda count: bar.begin(stage, count), "step": lambda: bar.step(stage)}
+
+
+def _show_items(test: ListeningTest, facts: Facts) -> None:
+    """What listeners will hear, and what to know of it."""
+    rows = []
+    for item in (*test.items, *test.training):
+        found = facts.items[item.id].conditions
+        peak = max((x.true_peak_dbtp for x in found.values() if x.true_peak_dbtp), default=None)
+        loud = found[REFERENCE].loudness_lufs
+        measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
+        rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
+    terminal.show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
+    for name, known in facts.items.items():
+        terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
+
+
+@click.command
+@click.argument("test", required=False, type=PATH)
+@option("--items", click.IntRange(1), "Items of the test, where there is no TEST.")
+@option("--systems", click.IntRange(2), "Systems, where there is no TEST.")
+@option("--pages-per-listener", click.IntRange(1), "[default: TEST's, or all]")
+@option(
+    "--difference differences",
+    float,
+    "Difference of two systems' means to be found, in points; may be repeated.",
+    multiple=True,
+    default=(5.0, 10.0, 15.0),
+    show_default="5, 10, 15",
+)
+@option("--power", float, "Probability to find it.", default=0.8)
+@option("--level", float, "Family-wise error.", default=0.05)
+@option(
+    "--excluded",
+    click.FloatRange(0, 1, max_open=True),
+    "Share of listeners whom the screening will take out.",
+    default=0.1,
+)
+@option("--sd-listener", click.FloatRange(0), "SD of opinions on one system.")
+@option("--sd-item", click.FloatRange(0), "SD of one system over items.")
+@option("--sd-residual", click.FloatRange(0), "SD of a rating given twice.")
+@option("--studies", click.IntRange(100, 1_000_000), default=10_000)
+@_SEED
+def power(
+    test: Path | None,
+    items: int | None,
+    systems: int | None,
+    pages_per_listener: int | None,
+    differences: tuple[float, ...],
+    power: float,
+    level: float,
+    excluded: float,
+    studies: int,
+    seed: int,
+    **spread: float | None,
+) -> None:
+    """Simulate how many listeners it takes to find a difference between two systems.
+
+    \b
+    snacbench mushra power TEST
+    snacbench mushra power --items 10 --systems 6 --difference 5 --difference 8
+
+    Found means: significant in a paired Wilcoxon test on the listeners' means, after Holm's
+    correction over all pairs of systems. The spread of ratings is what others measured on neural
+    codecs, unless the --sd options say otherwise.
+    """  # noqa: D301 - click must get the control character itself, which a raw string has not
+    from snacbench.listening.power import Question, Spread, listeners_needed
+
+    if test is not None:
+        plan = read_test(test)
+        if not plan.form.startswith("mushra"):
+            raise UserError(
+                f"{test}: power is counted in points of the MUSHRA scale; a test of form "
+                f"{plan.form} has none"
+            )
+        items, systems = items or len(plan.items), systems or len(plan.systems)
+        pages_per_listener = pages_per_listener or min(plan.pages_per_listener or items, items)
+    if items is None or systems is None:
+        raise UserError("how large is the test? Name a TEST, or give --items and --systems")
+    fields = {"sd_listener": "listener_system", "sd_item": "item_system", "sd_residual": "residual"}
+    given = {fields[name]: value for name, value in spread.items() if value is not None}
+    s = dataclasses.replace(Spread(), **given)
+    rows = []
+    for difference in differences:
+        question = Question(difference, items, systems, s, pages_per_listener, power, level)
+        need = listeners_needed(question, studies=studies, seed=seed)
+        recruited = math.ceil(need.listeners / (1 - excluded))
+        found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
+        rows.append((f"{difference:g} points", str(need.listeners), str(recruited), found))
+    terminal.show_rows(_POWER_HEADINGS, rows)
+    terminal.out.print()
+    facts = {
+        "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
+        "differences are those on these items",
+        "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, family-wise "
+        f"error {level:g}; power {power:g}",
+        "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
+        f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, Stahl et "
+        "al. 2024, if not given)",
+        "to recruit": f"if the screening takes out {100 * excluded:g} %",
+        "simulated": f"{studies} studies per number tried: +- is one standard error of the power",
+    }
+    terminal.show_facts(facts)
+
+
+@click.command
+@_TEST
+@option("--listeners", click.IntRange(1, 10_000), default=30)
+@option(
+    "--mean means",
+    help="True mean of a condition, such as opus@14kbps=70; may be repeated.  "
+    "[default: guessed from names and rates]",
+    multiple=True,
+    callback=numbers("opus@14kbps=70"),
+    metavar="CONDITION=POINTS",
+)
+@option("--careless", click.IntRange(0), "So many do not listen.", default=0)
+@option("--dropouts", click.IntRange(0), "So many stop half-way.", default=0)
+@_SEED
+@option("-o --output", PATH, "CSV file to write.  [default: standard output]")
+def simulate(test: Path, listeners: int, seed: int, output: Path | None, **told: Any) -> None:
+    """Answer TEST with simulated listeners, whose true opinion is known.
+
+    \b
+    snacbench mushra simulate TEST --listeners 30 --careless 2 -o rehearsal.csv
+    snacbench mushra analyse rehearsal.csv
+
+    For trying out the way from answers to figures before anybody listens. Every line is marked as
+    simulated, and so is whatever is made from it. The true means, and who was made careless, are
+    printed on standard error.
+    """  # noqa: D301
+    from snacbench.listening.simulate import SIMULATED_AS, Model, expected_means
+    from snacbench.listening.simulate import simulate as simulated
+    from snacbench.listening.tidy import write_tidy
+
+    plan, model, stream = read_test(test), Model(**told), io.StringIO(newline="")
+    study = simulated(plan, model, listeners, seed)
+    write_tidy(study, stream)
+    _write(output, stream.getvalue(), f"{listeners} simulated listeners")
+    if plan.form in ("mushra", "mushra-no-anchors"):
+        terminal.say("true means of honest listeners, on the scale from 0 to 100:")
+        for condition, mean in expected_means(plan, model).items():
+            terminal.say(f"  {condition}: {mean:.1f}")
+    for listener in study.listeners:
+        manner = listener.answers[SIMULATED_AS]
+        if manner != "honest":
+            terminal.say(f"careless ({manner}): {listener.id}")
+        if not listener.finished:
+            terminal.say(f"stopped half-way: {listener.id}")
+
+
+def _write(target: Path | None, text: str, what: str) -> None:
+    """Write a CSV file, and say so; None: to standard output, and nothing is said."""
+    if target is None:
+        sys.stdout.write(text)
+        return
+    try:
+        write_text(target, text)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {target} ({error.strerror}); check the folder's permissions"
+        ) from error
+    terminal.say(f"wrote {target}: {what}")
+
+
+@click.command
+@_TEST
+@option("--host", "127.0.0.1", "Address to listen at; 0.0.0.0 for all of this machine's.")
+@option("--port", click.IntRange(0, 65_535), "0 takes any that is free.", default=8000)
+@option(
+    "--invite",
+    click.IntRange(1, 10_000),
+    "Print N more invitations; nobody takes part without one then.",
+    metavar="N",
+)
+@option(
+    "--url",
+    help="How listeners reach the server, for the links that are printed; no other name of it is "
+    "then accepted.",
+    metavar="URL",
+)
+@option(
+    "--allow-host hosts",
+    help="A further name that is accepted.  [default: any, with the default --host those of this "
+    "machine alone]",
+    multiple=True,
+    metavar="NAME",
+)
+@option(
+    "--proxy",
+    help="Believe the reverse proxy at this address whom it speaks for.",
+    metavar="ADDRESS",
+)
+@option("--certificate", PATH, "For HTTPS, with --key.")
+@option("--key", PATH, "For HTTPS, with --certificate.")
+@option("--max-unfinished", click.IntRange(1), "Listeners under way at most.", default=500)
+@option("--new-admin-token", bool, "Make the older one useless.")
+def serve(
+    test: Path,
+    host: str,
+    port: int,
+    invite: int | None,
+    url: str | None,
+    hosts: tuple[str, ...],
+    proxy: str | None,
+    certificate: Path | None,
+    key: Path | None,
+    max_unfinished: int,
+    new_admin_token: bool,
+) -> None:
+    """Serve the page of the listening test in the folder TEST until Ctrl-C.
+
+    Every answer is in TEST/answers.sqlite before the listener's page hears that it was sent. Stop
+    and start as you like: listeners go on where they were.
+
+    The admin's address is printed at the first start only; what is kept of it is a digest.
+    """
+    from snacbench.listening.server import serve as server
+    from snacbench.listening.server.app import application
+
+    if (certificate is None) != (key is None):
+        raise UserError("--certificate and --key go together: HTTPS needs both")
+    accepted = accepted_hosts(host, url, hosts)
+    service = server.open_service(test, max_unfinished=max_unfinished)
+    try:
+        listening = server.listen(host, port)
+        if url is None:
+            name = socket.gethostname() if host in ("0.0.0.0", "::") else host
+            name = f"[{name}]" if ":" in name else name
+            scheme = "http" if certificate is None else "https"
+            url = f"{scheme}://{name}:{listening.getsockname()[1]}"
+        _tell(service, url.rstrip("/"), invite, new_token=new_admin_token)
+        app = application(service, hosts=accepted, log=terminal.say)
+        server.serve(app, listening, certificate=certificate, key=key, proxy=proxy)
+    except KeyboardInterrupt:
+        terminal.say("stopped; all answers are kept")
+    finally:
+        service.responses.close()
+
+
+def accepted_hosts(host: str, url: str | None, hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Names that the Host header may have, by the address listened at and what was allowed."""
+    if url is not None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UserError(f"--url {url}: expected an address such as https://listen.example.org")
+        hosts = (*hosts, parts.hostname)
+    if host in _LOOPBACK:
+        return (*_LOOPBACK, *hosts)
+    return hosts or ("*",)
+
+
+def _tell(service: Service, address: str, invite: int | None, *, new_token: bool) -> None:
+    from snacbench.listening.responses.sessions import by_invitation, make_invitations
+    from snacbench.listening.server.app import ADMIN_FACT, new_admin_token
+
+    responses = service.responses
+    if invite:
+        click.echo(f"{invite} invitations, each for one listener, shown only now:")
+        for code in make_invitations(responses, invite):
+            click.echo(f"  {address}/?invite={code}")
+    if new_token or responses.fact(ADMIN_FACT) is None:
+        click.echo("Your own page, shown only now; --new-admin-token makes another:")
+        click.echo(f"  {address}/admin#token={new_admin_token(responses)}")
+    else:
+        click.echo(f"Your own page: {address}/admin with the token of the first start")
+    who = "by invitation" if by_invitation(responses) else "open to all"
+    click.echo(f"{service.test.title} ({who}): {address}/")
+    terminal.say("Ctrl-C stops the server; no answer gets lost.")
+
+
+@click.command
+@_TEST
+@option(
+    "--format form",
+    click.Choice(["tidy", "webmushra"]),
+    "One line per answer, or webMUSHRA's mushra.csv.",
+    default="tidy",
+)
+@option("-o --out", PATH, "File; else standard output.")
+def export(test: Path, form: str, out: Path | None) -> None:
+    """Write the answers that the folder TEST has so far, as CSV.
+
+    The server may go on running. Training pages are left out.
+    """
+    from snacbench.listening.responses.overview import read_study
+    from snacbench.listening.tidy import write_tidy
+    from snacbench.listening.webmushra_csv import write_webmushra
+
+    read, stream = read_test(test), io.StringIO(newline="")
+    study = read_study(read, test)
+    if form == "webmushra":
+        write_webmushra(read, study, stream)
+    else:
+        write_tidy(study, stream)
+    answers = len(study.ratings) + len(study.choices)
+    told = f"{answers} answers of {len(study.listeners)} listeners"
+    _write(out, stream.getvalue(), told)
+    if out is None:
+        terminal.say(told)
+
+
+@click.command
+@click.argument("source", metavar="TEST|CSV", type=PATH)
+@option(
+    "-o --out target", PATH, "Folder for the files.  [default: TEST/analysis, or beside the CSV]"
+)
+@option(
+    "--test test_folder",
+    PATH,
+    "The test whose answers a CSV holds: tells domains, rates, levels, training pages.  "
+    "[default: the one beside it]",
+)
+@option(
+    "--run",
+    PATH,
+    "Run that the results go into, for its report.  [default: the test's own, if it is there]",
+)
+@option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
+@option(
+    "--least-share",
+    click.FloatRange(0, 1),
+    "Keep listeners who left early if they answered this share of their pages.",
+    default=1.0,
+)
+@option(
+    "--level",
+    click.FloatRange(0.5, 0.999),
+    "Of all intervals; tests are at 1 minus this.",
+    default=0.95,
+)
+def analyse(
+    source: Path,
+    target: Path | None,
+    test_folder: Path | None,
+    run: Path | None,
+    no_screening: bool,
+    least_share: float,
+    level: float,
+) -> None:
+    """Analyse the answers to a listening test.
+
+    \b
+    snacbench mushra analyse TEST                     our own server's answers
+    snacbench mushra analyse mushra.csv --test TEST   webMUSHRA's
+    snacbench mushra analyse answers.csv              ours exported, or pymushra's
+
+    Listeners are screened by BS.1534-3, each exclusion with its reason. Tables, figures and a
+    paragraph for the paper are written, and the results go into the run, whose report shows them
+    beside the objective metrics. docs/listening-tests.md says how everything is computed.
+    """  # noqa: D301
+    from snacbench.listening.analysis.analyse import analyse as analysed
+    from snacbench.listening.analysis.study_tables import tables_of, write_all
+    from snacbench.listening.publish import published, run_of, write_rows
+    from snacbench.listening.read import read_source
+    from snacbench.listening.screening import Options
+
+    answers = read_source(source, test_folder=test_folder)
+    if not (answers.study.ratings or answers.study.choices):
+        raise UserError(f"{source}: nobody has answered a page yet")
+    found = analysed(answers.study, Options(not no_screening, least_share), level=level)
+    rows = published(answers, found)
+    beside = source / "analysis" if source.is_dir() else source.with_name(f"{source.stem}-analysis")
+    folder, goes_to = target or beside, run_of(answers, run)
+    paths = write_all(found, rows.summary, rows.scores, folder)
+    if goes_to:
+        write_rows(rows, goes_to)
+    for exclusion in found.screening.exclusions:
+        terminal.say(f"excluded {exclusion.listener}: {exclusion.reason}")
+    for table in tables_of(found)[:2]:
+        terminal.out.print(table.title, style="bold", markup=False)
+        lines = []
+        for row in table.rows:
+            cells = [(table.cell(row, column), column) for column in table.columns]
+            texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
+            lines.append([row.label, *texts])
+        terminal.show_rows(
+            [table.label_heading, *(column.title for column in table.columns)], lines
+        )
+        for note in (*(f"- {note}" for note in table.footnotes), ""):
+            terminal.show_line(note)
+    for note in rows.summary.notes:
+        terminal.say(f"note: {note}")
+    terminal.show_line(rows.summary.text)
+    terminal.say(f"wrote {len(paths)} files to {folder}")
+    if goes_to:
+        where = f"results are in {goes_to.path}; see snacbench report {goes_to.path}"
+    elif answers.test is None:
+        where = "the results went into no run: give --run, and --test, to see them in its report"
+    elif answers.study.simulated:
+        where = "simulated answers go into no run unless it is given with --run"
+    else:
+        where = (
+            f"the results went into no run: {answers.test.run} is not the run that the test was "
+            "made from; give it with --run to see them in its report"
+        )
+    terminal.say(where)
+
+
+@click.command
+@_TEST
+@click.argument("listener")
+def delete(test: Path, listener: str) -> None:
+    """Delete LISTENER, such as k7m3-p2vd, from the answers in the folder TEST.
+
+    Name, answers, ratings and comments are overwritten in the file, not only marked as deleted.
+    CSV files that were exported before still have them. The server may go on running.
+    """
+    from snacbench.listening.responses.database import open_responses
+    from snacbench.listening.responses.sessions import delete_listener
+
+    responses = open_responses(test, read_test(test), create=False)
+    try:
+        delete_listener(responses, listener)
+    finally:
+        responses.close()
+    click.echo(f"{listener} is deleted; delete them from earlier exports too")

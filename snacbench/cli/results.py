@@ -1,0 +1,310 @@
+"""Verbs that read runs: ``table``, ``plot``, ``report``, ``compare``, ``rates``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+
+from snacbench.api.run import compare as compare_runs
+from snacbench.api.run import load, tables, writer_named
+from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
+from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option
+from snacbench.errors import UserError
+from snacbench.plots.drawing import (
+    FORMATS,
+    Options,
+    Rate,
+    Width,
+    plots,
+    select_plots,
+    to_draw,
+    write_plots,
+)
+from snacbench.tables.from_runs import Options as TableOptions
+from snacbench.tables.ladder import ladder_tables
+from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.run_pair import KBPS, comparison_json, comparison_markdown
+from snacbench.tables.savings import savings_json, savings_text
+from snacbench.tables.side_by_side import By
+from snacbench.tables.writers import WRITERS, to_latex
+
+EXIT_WORSE = 1
+_OF_SAVINGS = ("text", "markdown", "json")
+_OF_RATES = ("terminal", *WRITERS)
+_RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
+
+
+@click.command
+@_RUNS
+@option("--format form", click.Choice(["terminal", *WRITERS]), default="terminal")
+@option(
+    "--layout",
+    click.Choice(list(LAYOUTS)),
+    "Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
+    "followed one, else everything]",
+)
+@option("--codecs", "", "As for run: only these.  [default: all]", metavar="PATTERNS")
+@option(
+    "--by",
+    click.Choice(["domain", "all", "both"]),
+    "One table per domain, one over all clips, or both.  [default: the layout's]",
+)
+@option("--ci", bool, "95 % intervals of the means; CSV always has them.")
+@option("--significance", bool, "Mark what differs from the best.")
+@option("--baseline", "", "Compare with this one instead.", metavar="CODEC")
+@option("--digits", click.IntRange(0, 12), "Digits of the metrics.")
+@option("--with-published published", bool, "The paper's own figures beside ours.")
+@label_option
+@option("--title", help="In place of the layout's.")
+@option("--no-caption caption", True, "Without title and notes.", flag_value=False)
+@option("--standalone", bool, "LaTeX: a whole document, not a snippet.")
+def table(
+    runs: tuple[Path, ...],
+    form: str,
+    layout: str | None,
+    codecs: str,
+    standalone: bool,
+    **options: Any,
+) -> None:
+    """Print the tables of one or more runs: one row per codec, means over clips.
+
+    Best in bold, second underlined; footnotes say what the numbers rest on.
+    """
+    if standalone and form != "latex":
+        raise UserError(f"--standalone is for --format latex, found {form}")
+    loaded = [load(path) for path in runs]
+    made = tables(loaded, layout, TableOptions(complete=form == "csv", **options), codecs=codecs)
+    if len({one.folder.run.set_sha256 for one in loaded}) > 1:
+        say("warning: these runs are on different test sets; do not compare their rows")
+    if form == "terminal":
+        show_tables(made)
+    elif form == "latex":
+        click.echo(to_latex(made, standalone=standalone), nl=False)
+    else:
+        click.echo(writer_named(form)(made), nl=False)
+
+
+def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        for known in plots().values():
+            click.echo(f"{known.name:<14}{known.description}")
+        context.exit()
+
+
+@click.command
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
+@click.argument("name", metavar="NAME|all")
+@option("-o --out", PATH, "Folder for the files.", default=Path("plots"))
+@option(
+    "--metrics --metric metrics",
+    "",
+    "[default: every metric of the run]",
+    metavar="M,...",
+    callback=comma_separated,
+)
+@option(
+    "--codecs",
+    "",
+    "Operating points, models or families of the run.  [default: all]",
+    metavar="C,...",
+    callback=comma_separated,
+)
+@label_option
+@option("--title", "", "Above every figure.", metavar="TEXT")
+@option("--no-caption caption", True, "Without small print.", flag_value=False)
+@option("--rate", click.Choice(get_args(Rate)), "Which rate runs along the axis.", default="actual")
+@option("--domain", "all", "speech, music, environment.")
+@option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
+@option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
+@option(
+    "--width",
+    click.Choice(get_args(Width)),
+    "One column of a paper (3.5 in) or two (7 in).",
+    default="single",
+)
+@option(
+    "--list",
+    bool,
+    "Say which plots there are.",
+    is_eager=True,
+    expose_value=False,
+    callback=_list_plots,
+)
+def plot(
+    runs: tuple[Path, ...],
+    name: str,
+    out: Path,
+    metrics: list[str],
+    codecs: list[str],
+    labels: dict[str, str],
+    forms: list[str],
+    **options: Any,
+) -> None:
+    """Draw plot NAME, or all of them, from one or more runs, and print the files written.
+
+    Plots of a metric are drawn once for every metric. 'snacbench plot --list' names all plots.
+    """
+    chosen = select_plots(name)
+    if missing := [run for run in runs[1:] if not run.exists()]:
+        raise UserError(
+            f"there is no run {missing[0]}; one plot name is expected after the runs: "
+            f"{', '.join(plots())}, or all"
+        )
+    if not forms or not set(forms) <= set(FORMATS):
+        known, found = ", ".join(FORMATS), ",".join(forms)
+        raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
+    from snacbench.plots._data import PlotData
+
+    data = PlotData([load(path).rows for path in runs], codecs=codecs, labels=labels)
+    wanted = to_draw(data, chosen, Options(**options), metrics)
+    if data.repeated:
+        say(f"warning: drawn from the first run that has them: {', '.join(data.repeated)}")
+    for paths in write_plots(data, wanted, forms, out):
+        for path in paths:
+            click.echo(path)
+
+
+@click.command
+@click.argument("run", type=PATH)
+@option("-o --out", PATH, "New folder, or an older report.  [default: RUN/report]")
+@option("--lossless", bool, "Players play FLAC in place of Opus at 130 kbps.")
+@option(
+    "--clips",
+    click.IntRange(0),
+    "Clips with players at most; the scores of all others are there too.",
+    default=30,
+)
+def report(run: Path, **options: Any) -> None:
+    """Write a page to hear and see RUN: players, spectrograms, scores, plots.
+
+    The folder can be opened from disk, sent, or put onto any web server as it is.
+    """
+    with ProgressBar() as bar:
+        folder = load(run).report(**options, progress=bar)
+    show_line(str(folder / "index.html"))
+
+
+@click.command
+@click.argument("run_a", type=PATH)
+@click.argument("run_b", type=PATH)
+@option(
+    "--codecs",
+    help="Codecs as for run, of RUN_A and, if named otherwise, of RUN_B.  [default: in both]",
+    multiple=True,
+    metavar="A[=B]",
+)
+@option(
+    "--metrics", "", "Names, comma-separated.  [default: all of both]", callback=comma_separated
+)
+@option(
+    "--tolerance tolerances",
+    help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
+    multiple=True,
+    callback=numbers("si_sdr=0.1"),
+    metavar="METRIC=VALUE",
+)
+@option("--strict", bool, "Fail what is not shown to be within its tolerance.")
+@option(
+    "--shared-clips",
+    bool,
+    "Allow runs of different test sets: compare the clips that are the same in both.",
+)
+@option("--format form", click.Choice(["terminal", "markdown", "json"]), default="terminal")
+def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
+    """Compare RUN_B, the candidate, with RUN_A, the baseline, on the clips that both have.
+
+    Exit code 1 if a metric is worse: beyond zero by its whole interval and after Holm's correction,
+    or beyond its --tolerance. docs/comparing.md says what that means with few clips.
+    """
+    answer = compare_runs(run_a, run_b, **options)
+    if form == "terminal":
+        show_tables(answer.tables)
+        failed = "failed: the candidate is worse, or has lost clips"
+        out.print("passed" if answer.passed else failed, style="bold")
+        for line in answer.failures:
+            show_line(f"  {line}")
+    else:
+        written = comparison_markdown if form == "markdown" else comparison_json
+        click.echo(written(answer), nl=False)
+    return 0 if answer.passed else EXIT_WORSE
+
+
+@click.command
+@_RUNS
+@option("--of", help="Rate these save.", multiple=True, callback=comma_separated, metavar="MODEL")
+@option(
+    "--against",
+    help="With --of: models with two rates or more to compare them with.  [default: all]",
+    multiple=True,
+    callback=comma_separated,
+    metavar="MODEL",
+)
+@option(
+    "--metrics", help="With --of: names.  [default: all]", multiple=True, callback=comma_separated
+)
+@option(
+    "--domain domains", help="With --of.  [default: all]", multiple=True, callback=comma_separated
+)
+@option(
+    "--by",
+    click.Choice(["domain", "all", "both"]),
+    "Without --of: tables per domain, over all clips, or both.  [default: all]",
+)
+@option("--codebooks", bool, "Without --of: every codebook too.")
+@option(
+    "--format form",
+    click.Choice(list(dict.fromkeys([*_OF_RATES, *_OF_SAVINGS]))),
+    "text, markdown, json with --of; else any but text.  [default: text or terminal]",
+)
+def rates(
+    runs: tuple[Path, ...],
+    of: list[str],
+    against: list[str],
+    metrics: list[str],
+    domains: list[str],
+    by: By | None,
+    codebooks: bool,
+    form: str | None,
+) -> None:
+    """Show every codec's rates; with --of, how much rate one model saves.
+
+    Without --of: nominal, actual, order-0 entropy with its interval, held-out code length, bytes
+    that entropy coders wrote, and how the codebooks are used.
+
+    With --of, for a model with one rate (SNAC): the rate at which the other's curve reaches its
+    score, and the difference at equal rate. For a model with several: Bjontegaard deltas. Nothing
+    is extrapolated; rates are the actual ones.
+    """
+    loaded = [load(path) for path in runs]
+    if of:
+        _refuse(by=by, codebooks=codebooks, why="is for the table of rates, without --of")
+        _check_format(form, _OF_SAVINGS, "with --of")
+        found = loaded[0].savings(
+            of, against=against, metrics=metrics, domains=domains, beside=loaded[1:]
+        )
+        text = savings_text(found, markdown=form == "markdown")
+        click.echo(savings_json(found) if form == "json" else text, nl=False)
+        return
+    _refuse(
+        against=against, metrics=metrics, domain=domains, why="is for comparing; add --of MODEL"
+    )
+    _check_format(form, _OF_RATES, "without --of")
+    made = ladder_tables([one.rows for one in loaded], by=by or "all", codebooks=codebooks)
+    if form in (None, "terminal"):
+        show_tables(made)
+    else:
+        click.echo(WRITERS[form](made), nl=False)
+
+
+def _refuse(*, why: str, **options: object) -> None:
+    """Refuse options that would do nothing."""
+    if given := [f"--{name}" for name, value in options.items() if value]:
+        raise UserError(f"{', '.join(given)} {why}")
+
+
+def _check_format(form: str | None, known: Sequence[str], when: str) -> None:
+    if form and form not in known:
+        raise UserError(f"--format {when} is one of {', '.join(known)}; found {form}")

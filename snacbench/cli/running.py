@@ -1,0 +1,291 @@
+"""Verbs that make rows: ``run``, ``score``, ``speed``, ``score-files``, ``entropy``, ``merge``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import click
+
+from snacbench.api.requests import request_of
+from snacbench.api.run import Run, finished, load
+from snacbench.api.run import merge as merge_runs
+from snacbench.api.run import score_files as score_outside
+from snacbench.cli import terminal
+from snacbench.cli.verbs import (
+    PATH,
+    asr_option,
+    choice_options,
+    comma_separated,
+    jobs_option,
+    offline_option,
+    option,
+    weights_option,
+)
+from snacbench.errors import UserError
+from snacbench.progress import Notes
+from snacbench.rate.coding.coders import ENTROPY_CODERS, LANGUAGE_CODER
+from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
+from snacbench.runner.engine import RUNS, execute, resumed_plan, start
+from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
+from snacbench.store.run_folder import new_folder
+from snacbench.tables.from_runs import summary_csv, summary_tables
+from snacbench.types import DOMAINS
+
+EXIT_FAILED_ROWS = 1
+
+
+def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"expected auto or a number from 1 up, found {text!r}")
+    return int(text)
+
+
+@click.command
+@click.argument("recipe", required=False)
+@option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
+@option("--data", "quick", "Set, corpus, manifest or folder.")
+@option("--metrics", "", "Names, comma-separated.  [default: the default set]")
+@weights_option
+@option("-o --out folder", PATH, "New run folder.")
+@option("--resume", PATH, "Go on with a run; repeats nothing.")
+@option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
+@choice_options
+@jobs_option
+@option("--device", click.Choice(["cpu", "cuda"]), default="cpu")
+@option(
+    "--precision",
+    click.Choice(PRECISIONS),
+    "Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
+    default="fp32",
+)
+@option(
+    "--batch",
+    "auto",
+    "Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
+    callback=_batch_size,
+)
+@option(
+    "--channels",
+    click.Choice(["mono", "stereo"]),
+    "Downmix every clip, or keep stereo; the same for all codecs and the reference.",
+    default="mono",
+)
+@option(
+    "--reference",
+    click.Choice(["source", "codec-input"]),
+    "Compare with the source, or with what the codec got after resampling.",
+    default="source",
+)
+@option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
+@option(
+    "--speed-budget-s",
+    click.FloatRange(min=0),
+    "Seconds to measure each operating point's speed, at the end; 0: not measured.",
+    default=DEFAULT_SPEED_BUDGET_S,
+)
+@asr_option
+@offline_option
+@option("--plan plan_only", bool, "Print the plan and stop.")
+@click.pass_context
+def run(
+    context: click.Context,
+    /,
+    recipe: str | None,
+    folder: Path | None,
+    resume: Path | None,
+    retry_failed: bool,
+    jobs: int | None,
+    plan_only: bool,
+    **options: Any,
+) -> int:
+    """Code a test set through codecs, score what comes out, and print the summary.
+
+    RECIPE names a run that is written down ('snacbench list recipes', or a .yaml file of your own);
+    options change single fields of it, which is recorded.
+
+    Every finished clip is on disk at once: after Ctrl-C, a crash or a full disk, go on with
+    --resume RUN. What failed for a reason that has passed is
+    tried again by --resume RUN --retry-failed.
+    """
+    if retry_failed and not resume:
+        raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
+    if resume and recipe:
+        raise UserError(
+            f"--resume takes up the request that {resume} was begun with; leave out {recipe}"
+        )
+    run_folder = load(resume).folder if resume else None
+    with terminal.ProgressBar() as bar:
+        if run_folder:
+            plan = resumed_plan(
+                run_folder, bar, retry_failed=retry_failed, offline=options["offline"]
+            )
+        else:
+            given = {
+                name: value
+                for name, value in options.items()
+                if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+            }
+            plan = make_plan(request_of(recipe, given), bar)
+    plan = replace(plan, request=replace(plan.request, jobs=jobs))
+    terminal.show_facts(summary_of(plan), to=terminal.err)
+    if plan_only:
+        return 0
+    with terminal.ProgressBar() as bar:
+        for warning in warnings_before(plan, resume or folder or RUNS):
+            bar.note(warning, warning=True)
+        if run_folder is None:
+            plan = with_weights(plan, bar)
+    run_folder = run_folder or start(plan, folder or new_folder(RUNS))
+    terminal.say(f"run folder  {run_folder.path}")
+    try:
+        with terminal.ProgressBar() as bar:
+            execute(plan, run_folder, progress=bar, retry_failed=retry_failed)
+    except KeyboardInterrupt:
+        terminal.say(f"stopped; go on with: snacbench run --resume {run_folder.path}")
+        raise
+    return _shown(finished(run_folder))
+
+
+def _shown(made: Run) -> int:
+    """Show a run's summary, say which rows failed, and give the exit code."""
+    terminal.show_tables(summary_tables([made.rows]))
+    terminal.show_warnings(made.warnings)
+    terminal.show_failures(made.outcome)
+    terminal.show_line(f"\n{made.path}")
+    return 0 if made.ok else EXIT_FAILED_ROWS
+
+
+@click.command
+@click.argument("run", type=PATH)
+@option("--metrics", "", "Names, comma-separated.")
+@option(
+    "--retry-failed", bool, "Try failed scores again: by these metrics, or by all that the run has."
+)
+@asr_option
+@jobs_option
+@offline_option
+def score(run: Path, **options: Any) -> int:
+    """Score the decoded files of RUN by metrics that it lacks; nothing is coded again.
+
+    Scores that failed for a reason that has passed are tried again with --retry-failed.
+    """
+    with terminal.ProgressBar() as bar:
+        made = load(run).score(**options, progress=bar)
+    return _shown(made)
+
+
+@click.command
+@click.argument("run", type=PATH)
+@option(
+    "--budget-s",
+    click.FloatRange(min=0, min_open=True),
+    "Seconds to measure each operating point.",
+    default=DEFAULT_SPEED_BUDGET_S,
+)
+@offline_option
+def speed(run: Path, budget_s: float, offline: bool) -> int:
+    """Measure how fast the codecs of RUN are on this machine; nothing else of it changes.
+
+    Each operating point by itself, in one process with one numerical thread, several times.
+    """
+    with terminal.ProgressBar() as bar:
+        made = load(run).measure_speed(budget_s, offline=offline, progress=bar)
+    return _shown(made)
+
+
+@click.command("score-files")
+@option("--reference", PATH, required=True)
+@option("--degraded", PATH, required=True)
+@option("--metrics", "", "Names, comma-separated.  [default: the default set]")
+@option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
+@option("--kbps", float, "Its rate, as its maker states it.")
+@option("--domain", click.Choice(DOMAINS), "If known.", default="unknown")
+@option("--align", bool, "First take the delay found away from every file.")
+@asr_option
+@option("--format form", click.Choice(["terminal", "csv"]), default="terminal")
+@option("-o --out", PATH, "New run folder.")
+@jobs_option
+def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> int:
+    """Score two files, or two folders matched by name, as the output of an outside codec.
+
+    What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
+    references.
+    """
+    with terminal.ProgressBar() as bar:
+        made = score_outside(reference, degraded, **options, progress=bar)
+    if form == "terminal":
+        return _shown(made)
+    click.echo(summary_csv([made.rows]), nl=False)
+    terminal.show_warnings(made.warnings)
+    terminal.say(f"run folder  {made.path}")
+    return 0 if made.ok else EXIT_FAILED_ROWS
+
+
+@click.command
+@click.argument("runs", nargs=-1, required=True, type=PATH)
+@option("-o --out target", PATH, "New run folder.", required=True)
+def merge(runs: tuple[Path, ...], target: Path) -> None:
+    """Join RUNS of one test set, made on different machines, into a new run.
+
+    Test set, seed, channels, reference and metric versions must be the same, and rows that several
+    runs have must be equal, timings apart; else nothing is written. Decoded audio is linked where
+    the disk allows, else copied. The run.json of every part is kept under parts/.
+    """
+    notes = Notes()
+    made = merge_runs([load(path) for path in runs], target, progress=notes)
+    terminal.show_tables(summary_tables([made.rows]))
+    terminal.out.print()
+    for text in (*notes.texts, str(target)):
+        terminal.show_line(text)
+
+
+@click.command
+@click.argument("run", type=PATH)
+@option(
+    "--coders",
+    ",".join(ENTROPY_CODERS),
+    f"Names; also {LANGUAGE_CODER}: EnCodec's own, which is fetched.",
+    callback=comma_separated,
+)
+@option("--codecs", "", "Those of the run to code.  [default: all]", metavar="PATTERNS")
+@option(
+    "--shuffled", bool, "Also code permuted tokens: a control, in which context can save nothing."
+)
+@option("--seed", 0, "Of the permutation.")
+@option(
+    "--save-tables",
+    click.Path(path_type=Path, file_okay=False),
+    "Keep the trained tables, two per codec.",
+    metavar="DIR",
+)
+@option("--weights", help="Of the language model, as for run.", multiple=True, metavar="DIR")
+@offline_option
+def entropy(run: Path, **options: Any) -> None:
+    """Write the codes that RUN kept with entropy coders, and weigh the bytes.
+
+    Tables are trained on one half of the speakers and tracks and code the other, and the other way
+    round, so that no clip is coded by tables that know it. All bytes are decoded again and
+    compared. One row per clip and coder is added to the run, for its tables and plots.
+    """
+    with terminal.ProgressBar() as bar:
+        found = load(run).entropy(**options, progress=bar)
+    rows = []
+    for row in found.to_dict("records"):
+        kbps = (row[f"{name}_kbps"] for name in ("nominal", "actual", "coded", "ideal"))
+        rates = ("" if isnan(rate) else f"{rate:.3f}" for rate in kbps)
+        saves = (row["saves"], row["saves_by_context"])
+        shares = ("" if isnan(share) else f"{share:+.2%}" for share in saves)
+        coder = f"{row['coder']} (shuffled)" if row["shuffled"] else row["coder"]
+        rows.append((row["codec"], coder, *rates, *shares, str(row["clips"])))
+    rates_shown = ("nominal", "actual", "coded", "ideal")
+    terminal.show_rows(("codec", "coder", *rates_shown, "saves", "by context", "clips"), rows)
+    terminal.show_line(
+        "\nkbps over the source's duration, side information included; 'saves' is against the "
+        "actual rate,\n'by context' against adaptive; negative: it costs more. Tables are part of "
+        "the decoder and not counted."
+    )

@@ -1,0 +1,127 @@
+"""``snacbench weights``: published weights on this disk: what is here, fetch it, check it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+from rich.filesize import decimal
+
+from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
+from snacbench.cli.verbs import offline_option, option
+from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.models import CodecModel
+from snacbench.plugins import codec_models
+from snacbench.selectors import select
+from snacbench.weights import inventory
+from snacbench.weights.locate import locate
+from snacbench.weights.lock import lock_path
+from snacbench.weights.policy import WeightsPolicy, is_published, parse_policy, weights_folder
+
+EXIT_WRONG = 1
+_MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
+_FOLDERS = option("--weights", help="DIR or MODEL=DIR, as for run.", multiple=True, metavar="DIR")
+
+
+@click.group
+def weights() -> None:
+    r"""Published weights: what is on this disk, fetch it, check it, where it lies.
+
+    MODEL is a name as in --codecs: a model, a family (snac: what 'run --codecs snac' needs), or
+    the beginning of names (dac-: all of them).
+    """
+
+
+@weights.command("list", short_help="Which files are where, and by what their digests are known.")
+@_MODELS
+@_FOLDERS
+def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
+    """List files of weights: size, place, and by what their digests are known."""
+    policy, rows = parse_policy(weights), []
+    for model in _named(models):
+        for item in inventory.items(model, policy):
+            size = "" if item.size_bytes is None else decimal(item.size_bytes)
+            rows.append((item.model, item.file, size, item.place, item.digest))
+    show_rows(("model", "file", "size", "where", "digest"), rows)
+    click.echo(f"\nsnacbench cache: {weights_folder()}\nlock file: {lock_path()}")
+
+
+@weights.command(short_help="Fetch published weights into snacbench's cache.")
+@_MODELS
+@option("--all everything", bool, "Every published model.")
+@offline_option
+def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
+    """Fetch what is not on this disk, and check what is.
+
+    A fetch that was stopped goes on where it was. Exit code 1: some of --all could not be had.
+    """
+    if not models and not everything:
+        raise UserError(
+            "name models to fetch, for example 'snacbench weights fetch snac', or --all"
+        )
+    failed = 0
+    for model in _named(models):
+        if everything and not is_published(model):
+            continue
+        try:
+            with ProgressBar() as bar:
+                located = locate(model, WeightsPolicy("published", offline=offline), bar)
+        except (WeightsUnavailable, WeightsMismatch) as error:
+            if not everything:
+                raise
+            failed += 1
+            say(f"{model.name}: {error}", style="bold red")
+            continue
+        if located is None:
+            click.echo(f"{model.name}: has no weights")
+            continue
+        for name, path in located.files.items():
+            click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
+    return EXIT_WRONG if failed else 0
+
+
+@weights.command(short_help="Read weights again and compare their digests.")
+@_MODELS
+@_FOLDERS
+@option(
+    "--accept",
+    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
+    multiple=True,
+    metavar="MODEL",
+)
+def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str, ...]) -> int:
+    """Read every file that is here again and compare its digest with what is pinned or recorded.
+
+    Exit code 1: a file is not what it must be; the list names it.
+    """
+    for model in _named(accept) if accept else ():
+        recorded = ", ".join(inventory.accept(model)) or "nothing is here; the next fetch records"
+        click.echo(f"{model.name}: recorded anew: {recorded}")
+    policy, named = parse_policy(weights), _named((*models, *accept))
+    verdicts = [verdict for model in named for verdict in inventory.verify(model, policy)]
+    wrong = [verdict for verdict in verdicts if verdict.state == "wrong"]
+    rows = [(v.model, v.state, str(v.path), "" if v in wrong else v.detail) for v in verdicts]
+    show_rows(("model", "state", "file", ""), rows)
+    show_line(f"\n{len(verdicts)} files read, {len(wrong)} wrong")
+    for verdict in wrong:
+        say(f"wrong: {verdict.path} {verdict.detail}")
+    return EXIT_WRONG if wrong else 0
+
+
+@weights.command(short_help="Print where the files of a model are.")
+@click.argument("model")
+@_FOLDERS
+def path(model: str, weights: tuple[str, ...]) -> None:
+    """Print the paths of the files that a run would use, one per line; nothing is fetched."""
+    policy = parse_policy(weights)
+    for chosen in _named((model,)):
+        for file in inventory.paths(chosen, policy):
+            click.echo(file)
+
+
+def _named(names: Sequence[str]) -> list[CodecModel]:
+    """Models by name, each once; none named: all that have weights, but for the user's own."""
+    if not names:
+        return [m for m in codec_models().values() if m.source and m.source.host != "own"]
+    models = (model for name in names for model, _ in select(name))
+    return list({model.name: model for model in models}.values())

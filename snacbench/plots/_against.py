@@ -1,0 +1,290 @@
+"""Means against something per operating point: a curve per model, marks for single points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from snacbench.plots import _labels as words
+from snacbench.plots import style
+from snacbench.plots._data import PlotData
+from snacbench.plots.drawing import Options
+from snacbench.stats.intervals import Interval
+from snacbench.tables.run_rows import ALL_DOMAINS
+from snacbench.tables.side_by_side import Span
+from snacbench.types import CodecSpec
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+_LONGEST_NAME = 30
+_MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
+_TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # of a decade
+_AXIS_LABELS_IN = 0.6  # left of a panel
+_CHARACTER_IN = 0.64 * style.SMALL_PT / 72
+_SAME = 0.01  # logarithm of a factor: marks that are closer cover each other
+_STEP_IN = 0.05  # from mark to mark: bars are apart, marks overlap a little
+_MOST_STEPS = 4  # from the first to the last mark of a place
+
+Across = Callable[[CodecSpec, str], Span | None]
+"""Where an operating point lies on the axis in a domain, and the ends of what is known of it."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One operating point: where it is drawn, and the mean there.
+
+    `across` are the ends of what is known of its abscissa: a band, where they differ.
+    """
+
+    spec: CodecSpec
+    x: float
+    y: Interval
+    across: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """The operating points of one model, by rate."""
+
+    label: str
+    look: style.Look
+    points: tuple[Point, ...]
+
+    @property
+    def joined(self) -> tuple[Point, ...]:
+        """Points that a line may go through: the model was trained for them."""
+        return tuple(p for p in self.points if not p.spec.truncated)
+
+
+def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
+    data: PlotData,
+    options: Options,
+    across: Across,
+    *,
+    label: str,
+    needed: str,
+    lacking: str = "",
+    line_at: float | None = None,
+    notes: Callable[[Sequence[Point]], Sequence[str]] = lambda _: (),
+    domains: Sequence[str] = (),
+) -> Figure:
+    """Mean score per operating point with its interval, log axis; a line per model.
+
+    Parameters
+    ----------
+    label : str
+        Of the horizontal axis, whose values are above 0.
+    needed, lacking : str
+        What a codec must have to be shown, ``a rate``, and why others are not, ``no actual rate``.
+    line_at : float or None
+        Where a line stands that points about there are compared with.
+    notes : callable
+        What the caption must say of the points that are drawn.
+    domains : sequence of str
+        A panel for each, on one scale of quality; none: a single panel of the domain asked for.
+    """
+    several, single = bool(domains), options.width == "single"
+    domains = domains or [options.domain]
+    rows = len(domains) if single else 1
+    width_in = style.WIDTH_IN[options.width] * rows / len(domains)
+    figure = style.new_figure(options, 0.35 + (1.75 if single and several else 2.3) * rows)
+    grid = figure.subplots(rows, len(domains) // rows, sharex=True, sharey=True, squeeze=False)
+    y_label = words.metric_label(data, options.metric)
+    if several:
+        figure.supylabel(y_label, fontsize=style.FONT_PT)
+    else:
+        grid.flat[0].set_ylabel(y_label)
+    look = style.looks(data.specs)
+    panels = [_points(data, options.metric, domain, across, width_in) for domain in domains]
+    drawn = [point for points, _ in panels for point in points]
+    if drawn:
+        ends = [end for point in drawn for end in point.across or (point.x,)]
+        near = line_at is not None and line_at / 2 < max(ends)
+        log_axis(grid.flat[0], [*ends, *([line_at] if line_at and near else [])], width_in)
+    beyond: list[str] = []
+    for axes, domain, (points, _) in zip(grid.flat, domains, panels, strict=True):
+        if several:
+            clips = max((point.y.n for point in points), default=0)
+            axes.set_title(f"{domain} (n = {clips})", loc="left")
+        if not single or axes is grid.flat[-1]:
+            axes.set_xlabel(label)
+        if not points:
+            metric = words.metric_name(options.metric)
+            style.say_empty(axes, f"no codec has {metric} scores and {needed}", ticks=bool(drawn))
+            continue
+        draw_series(axes, series_of(points, look, data.labels))
+        if line_at and near:
+            axes.axvline(line_at, color=style.GREY, linestyle="--", linewidth=0.7, gid="line at")
+        means = data.intervals(options.metric, domain)
+        anchors = {s.name: means[s.name].mean for s in data.specs if s.anchor and s.name in means}
+        beyond += draw_levels(axes, anchors)
+    known, scored = {p.spec.name for p in drawn}, data.scores(options.metric, options.domain)
+    rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
+    moved = any(moved for _, moved in panels)
+    where = "per panel" if several else words.where(data, options.domain)
+    style.caption(
+        figure,
+        options,
+        words.sizes(where, [point.y for point in drawn]),
+        notes(drawn),
+        words.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
+        "marks of several models at one place are drawn side by side" if moved else "",
+        words.left_out(beyond, "anchors beyond the axis"),
+        words.left_out([name for name in rest if name in scored and lacking], lacking),
+        words.left_out([name for name in rest if name not in scored], "no score"),
+        words.beside(data, options.metric, ALL_DOMAINS if several else options.domain),
+    )
+    if drawn:
+        style.legend_above(figure, [legend_entry(s) for s in series_of(drawn, look, data.labels)])
+    return figure
+
+
+def _points(
+    data: PlotData, metric: str, domain: str, across: Across, width_in: float
+) -> tuple[list[Point], bool]:
+    """What has a mean and a place on the axis, and whether some marks stand beside their place."""
+    means = data.intervals(metric, domain)
+    # An anchor's rate is that of plain samples.
+    specs = [spec for spec in data.specs if spec.name in means and not spec.anchor]
+    found = [(spec, place) for spec in specs if (place := across(spec, domain))]
+    places = [place.value or 0.0 for _, place in found]
+    drawn_at = side_by_side(places, [spec.model for spec, _ in found], width_in=width_in)
+    points = []
+    for (spec, (_, low, high)), x, at in zip(found, places, drawn_at, strict=True):
+        # Beside its place, a mark takes its band along.
+        band = (low * at / x, high * at / x) if low < high else None
+        points.append(Point(spec, at, means[spec.name], band))
+    return points, drawn_at != places
+
+
+def series_of(
+    points: Sequence[Point], look: Mapping[str, style.Look], labels: Mapping[str, str]
+) -> tuple[Series, ...]:
+    """A series per model, in the order in which models first occur."""
+    by_model: dict[str, list[Point]] = {}
+    for point in points:
+        by_model.setdefault(point.spec.model, []).append(point)
+    found = []
+    for model, of in by_model.items():
+        label = labels.get(model, model) + (" (demo)" if of[0].spec.demonstration else "")
+        in_order = sorted(of, key=lambda point: (point.spec.nominal_kbps or 0.0, point.x))
+        found.append(Series(words.shortened(label, _LONGEST_NAME), look[model], tuple(in_order)))
+    return tuple(found)
+
+
+def side_by_side(x: Sequence[float], models: Sequence[str], *, width_in: float) -> list[float]:
+    """Where to draw marks on a logarithmic axis of some width, in the order given.
+
+    Marks of several models that would cover each other stand a step apart, about the place where
+    they belong. All others stay.
+    """
+    if not x:
+        return []
+    belongs = np.log(x)
+    drawn = list(x)
+    step = (np.ptp(belongs) + 2 * math.log(_MARGIN)) * _STEP_IN / width_in
+    places: list[list[int]] = []  # marks that cover their place's leftmost, from left to right
+    for i in np.argsort(belongs, kind="stable").tolist():
+        if places and belongs[i] - belongs[places[-1][0]] <= _SAME:
+            places[-1].append(i)
+        else:
+            places.append([i])
+    for place in places:
+        here = list(dict.fromkeys(models[i] for i in place))
+        if len(here) > 1:
+            steps = (np.arange(len(here)) - (len(here) - 1) / 2) * step
+            steps *= min(1.0, _MOST_STEPS / (len(here) - 1))
+            for i in place:
+                drawn[i] = x[i] * math.exp(steps[here.index(models[i])])
+    return drawn
+
+
+def draw_series(axes: Axes, series: Sequence[Series]) -> None:
+    """Lines, marks, intervals, and bands across where the abscissa is known as a range only.
+
+    Points below a model's trained depth are hollow and alone.
+    """
+    for order, one in enumerate(series):
+        look, joined = one.look, one.joined
+        if len(joined) > 1:
+            xs, ys = [p.x for p in joined], [p.y.mean for p in joined]
+            axes.plot(xs, ys, look.line, color=look.colour, zorder=2, gid=f"line:{one.label}")
+        for point in one.points:
+            if point.across:
+                axes.plot(
+                    point.across, [point.y.mean] * 2, color=look.colour, linewidth=3.0, alpha=0.35,
+                    solid_capstyle="butt", zorder=1.5, gid="range",
+                )  # fmt: skip
+        apart = [point for point in one.points if point not in joined]
+        for points, hollow in ((joined, False), (apart, True)):
+            if points:
+                axes.errorbar(
+                    [p.x for p in points], [p.y.mean for p in points],
+                    yerr=bar_lengths([p.y for p in points]), linestyle="none", elinewidth=0.8,
+                    capsize=1.8, capthick=0.8, zorder=3 + order / 100, **look.mark(hollow=hollow),
+                )  # fmt: skip
+
+
+def legend_entry(one: Series) -> Line2D:
+    """How a series looks, under its name."""
+    from matplotlib.lines import Line2D
+
+    line, look = one.look.line if len(one.joined) > 1 else "none", one.look
+    return Line2D([], [], label=one.label, linestyle=line, **look.mark(hollow=not one.joined))
+
+
+def bar_lengths(intervals: Sequence[Interval]) -> tuple[list[float], list[float]]:
+    """Lengths of error bars below and above the means; 0 where there is no interval."""
+    below = [0.0 if i.low is None else max(0.0, i.mean - i.low) for i in intervals]
+    above = [0.0 if i.high is None else max(0.0, i.high - i.mean) for i in intervals]
+    return below, above
+
+
+def draw_levels(axes: Axes, levels: Mapping[str, float]) -> list[str]:
+    """Names and means as dotted lines across, named at their left end; those far off, in words.
+
+    They do not stretch the axis: what the figure is about are the curves.
+    """
+    low, high = axes.get_ylim()
+    room, away = 0.35 * (high - low), []
+    for name, mean in levels.items():
+        if not low - room <= mean <= high + room:
+            away.append(f"{name} at {mean:.3g}")
+            continue
+        axes.axhline(mean, color=style.GREY, linestyle=":", linewidth=0.8, zorder=1)
+        axes.annotate(
+            words.shortened(name, _LONGEST_NAME), (0.0, mean), va="bottom", xytext=(2, 1.5),
+            xycoords=("axes fraction", "data"), textcoords="offset points", gid="level",
+            fontsize=style.SMALL_PT - 1, color="#555555",
+        )  # fmt: skip
+    return away
+
+
+def log_axis(axes: Axes, values: Sequence[float], width_in: float) -> None:
+    """A logarithmic horizontal axis with plain numbers, as many as stand clear of each other."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+    low, high = min(values) / _MARGIN, max(values) * _MARGIN
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    inch = (width_in - _AXIS_LABELS_IN) / math.log(high / low)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+    ticks: list[float] = []
+    for subs in _TICKS:
+        every = [float(f"{sub:g}e{decade}") for decade in decades for sub in subs]
+        ticks = [tick for tick in every if low <= tick <= high]
+        lengths = [len(f"{tick:g}") + 1 for tick in ticks]  # with a space between
+        gaps = np.diff(np.log(ticks)) * inch / _CHARACTER_IN
+        if all(gap >= (a + b) / 2 for gap, (a, b) in zip(gaps, pairwise(lengths), strict=True)):
+            break
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())

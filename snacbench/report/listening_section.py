@@ -1,0 +1,167 @@
+"""The report's section on listening tests: what listeners said, and which metrics agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from snacbench.plots._ratings import RESERVED, figures_of
+from snacbench.rows import ListenerScore, ListeningSummary
+from snacbench.stats.intervals import Interval
+from snacbench.store.run_folder import RunFolder
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
+from snacbench.tables.table_model import Cell, Column, Row, Table
+from snacbench.tables.writers import html_fragment
+
+_TITLES = {
+    "scores": "Mean scores with their intervals",
+    "distribution": "Every rating",
+    "rate": "Mean score against rate",
+    "answers": "Answers",
+}
+_FORMS = {
+    "mushra": "MUSHRA",
+    "mushra-no-anchors": "MUSHRA without anchors",
+    "ab": "AB",
+    "abx": "ABX",
+}
+_AGREEMENT = (
+    "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
+    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by bootstrap "
+    "over the run's speakers and tracks, or clips where these are not known."
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One listening test as the page shows it; `table` and `agreement` are HTML."""
+
+    summary: ListeningSummary
+    form: str
+    table: str
+    figures: tuple[Mapping[str, str], ...]
+    agreement: str
+
+
+def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[Section]:
+    """Every listening test whose results are in the run; draws their figures."""
+    from snacbench.plots.style import WIDTH_IN, write_figure
+
+    summaries = {row.test: row for row in folder.read(ListeningSummary)}
+    scores = list(folder.read(ListenerScore)) if summaries else []
+    found = []
+    for number, (test, summary) in enumerate(summaries.items(), start=1):
+        of_test = [score for score in scores if score.test == test]
+        simulated = " (simulated)" if summary.simulated else ""
+        drawn: list[Mapping[str, str]] = []
+        for name, figure in figures_of(summary, of_test, [c.spec for c in rows.codecs]).items():
+            # Numbered, not named: a test's name is anybody's, a file's is ours.
+            stem = target / "figures" / f"listening-{number}-{name}"
+            (path,) = write_figure(figure, stem, ["svg"])
+            title = _TITLES.get(name, name) + simulated.upper()
+            wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
+            drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
+        form = _FORMS.get(summary.form, summary.form)
+        table = (_compared if summary.form in ("ab", "abx") else _rated)(summary, form + simulated)
+        agreement = _agreement(of_test, rows, simulated)
+        found.append(Section(summary, form, html_fragment([table]), tuple(drawn), agreement))
+    return found
+
+
+def _cell(
+    value: float, low: float | None, high: float | None, level: float, scale: float = 1
+) -> Cell:
+    low, high = (None if end is None else scale * end for end in (low, high))
+    return Cell(scale * value, Interval(scale * value, low, high, level, 0, 0, ""))
+
+
+def _intervals_note(summary: ListeningSummary) -> str:
+    level = f"{100 * summary.level:g} %"
+    return f"Intervals: {level}, over listeners, every item counting the same."
+
+
+def _rated(summary: ListeningSummary, title: str) -> Table:
+    """A row per condition: rate, mean score of all items and of each domain, spread."""
+    domains = dict.fromkeys(c.domain for c in summary.conditions)
+    headings = {d: "mean score" if d == ALL_DOMAINS else d for d in domains}
+    columns = (
+        Column("kbps", "rate", "kbps"),
+        *(Column(f"mean {d}", of, better="higher", digits=1) for d, of in headings.items()),
+        Column("median", "median", digits=1),
+        Column("iqr", "IQR", digits=1),
+        Column("n", "ratings", digits=0),
+    )
+    cells: dict[str, dict[str, Cell]] = {}
+    for c in summary.conditions:
+        row = cells.setdefault(c.condition, {})
+        row[f"mean {c.domain}"] = _cell(c.mean, c.low, c.high, summary.level)
+        if c.domain == ALL_DOMAINS:
+            row |= {"kbps": Cell(c.kbps), "median": Cell(c.median), "n": Cell(c.n)}
+            row["iqr"] = Cell(c.third_quartile - c.first_quartile)
+    rows = tuple(Row(RESERVED.get(name, name), row) for name, row in cells.items() if "n" in row)
+    spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
+    return Table(title, columns, rows, (_intervals_note(summary), spread), "condition")
+
+
+def _compared(summary: ListeningSummary, title: str) -> Table:
+    """A row per pair: share, answers, corrected p."""
+    is_ab = summary.form == "ab"
+    columns = (
+        Column("share", "preference for the first" if is_ab else "right answers", "%", digits=0),
+        Column("answers", "answers"),
+        Column("p", "p (Holm)", digits=3),
+        Column("listeners", "listeners", digits=0),
+    )
+    rows = []
+    for c in summary.comparisons:
+        tiny = c.p_holm is not None and c.p_holm < 0.001
+        cells = {
+            "share": _cell(c.value, c.low, c.high, summary.level, 100),
+            "answers": Cell(text=" : ".join(map(str, c.answers))),
+            "p": Cell(text="< 0.001") if tiny else Cell(c.p_holm),
+            "listeners": Cell(c.listeners),
+        }
+        second = RESERVED.get(c.second, c.second)
+        rows.append(Row(f"{c.first} {'over' if is_ab else 'from'} {second}", cells))
+    answers = "for the first, neither, the second" if is_ab else "right and wrong"
+    notes = (_intervals_note(summary), f"Answers: {answers}; 50 % is even.")
+    return Table(title, columns, tuple(rows), notes, "pair")
+
+
+def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -> str:
+    """Every metric: rank correlation with the mean ratings of the same codecs and clips."""
+    from snacbench.stats.correlation import rank_correlation  # takes scipy along
+
+    rated, found = mean_ratings(scores), []
+    lower = {metric.name for metric in rows.run.metrics if metric.better == "lower"}
+    for metric in rows.metrics:
+        sign = -1.0 if metric in lower else 1.0
+        values = {
+            codec: {clip: sign * value for clip, value in of.items()}
+            for codec, of in scores_of([rows], metric, ALL_DOMAINS).items()
+        }
+        one = rank_correlation(values, rated, clusters_of([rows]))
+        if one.n:
+            rho = Cell(text=f"– {one.reason}")
+            if one.value is not None:
+                rho = _cell(one.value, one.low, one.high, 0.95)
+            pairs = Cell(text=f"{one.n} of {one.clips} clips")
+            found.append(Row(metric, {"rho": rho, "pairs": pairs}))
+    if not found:
+        return ""
+    columns = (Column("rho", "Spearman's ρ"), Column("pairs", "pairs"))
+    title = f"Which metrics rank as the listeners did{simulated}"
+    return html_fragment([Table(title, columns, tuple(found), (_AGREEMENT,), "metric")])
+
+
+def mean_ratings(scores: Sequence[ListenerScore]) -> dict[str, dict[str, float]]:
+    """Mean rating by codec and clip, over the listeners kept and all items of the clip."""
+    sums: dict[str, dict[str, list[float]]] = {}
+    for s in scores:
+        if s.kept and s.clip and s.condition not in RESERVED:
+            sums.setdefault(s.condition, {}).setdefault(s.clip, []).append(s.score)
+    return {
+        codec: {clip: sum(values) / len(values) for clip, values in of.items()}
+        for codec, of in sums.items()
+    }

@@ -1,0 +1,227 @@
+"""Several runs of one test set, made on different machines, as one run folder.
+
+What the parts have in common must be the same in all of them; nothing is averaged, and nothing is
+chosen. Timings and speeds are what a machine makes of them: of a row that several parts have, the
+first part's are kept; a speed names its machine.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from snacbench import rows
+from snacbench.errors import StoreError
+from snacbench.files import atomic
+from snacbench.store.agree import check_agreement
+from snacbench.store.run_folder import RUN_FILE, RunFolder
+from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
+
+_TOLERANCE = 1e-9  # relative: sums in another order on another machine
+PARTS_FOLDER = "parts"
+
+# By which fields a row is known, and on which of its others two machines must agree.
+_KINDS: dict[type[Any], tuple[str, str]] = {
+    rows.Calibration: ("codec", "delay_s found"),
+    rows.Agreement: ("codec computed baseline", "tokens equal"),
+    rows.SpotCheck: ("codec", "passed"),
+    rows.ClipMeasures: ("clip", ""),
+    rows.Coded: ("clip codec", "status bits seed channel_mode decoded_sha256"),
+    rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
+    rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
+    rows.Speed: ("codec", ""),
+    rows.Delay: ("clip codec", "lag_s found inverted"),
+    rows.Score: ("clip codec metric version", "status value"),
+}
+
+Spec = TypeVar("Spec", CodecSpec, MetricSpec)
+
+
+@dataclass
+class Merged:
+    """What came of a merge.
+
+    `repeated` counts rows that more than one part had, and that agreed. Of files of decoded audio
+    and of codes, `linked` share their disk space with a part's, and no part has those `missing`.
+    """
+
+    folder: RunFolder
+    repeated: int
+    linked: int = 0
+    copied: int = 0
+    missing: int = 0
+
+
+def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
+    """Join runs into a new folder; it appears whole or not at all.
+
+    Raises StoreError if the parts disagree (the message names the first disagreement), or the
+    folder is taken.
+    """
+    if len(parts) < 2:
+        raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
+    for other in parts[1:]:
+        check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
+    run = _joined_run(parts)
+    names = [spec.name for part in parts for spec in part.run.codecs]
+    shared = {name for name in names if names.count(name) > 1}
+    common, repeated = _common_rows(parts, shared)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
+    with atomic(target) as partial:
+        done = Merged(RunFolder.create(partial, run, list(parts[0].read(Clip))), repeated)
+        done.folder.append(common)
+        for part in parts:  # rows of the codecs that no other part has, as they are
+            for kind in _KINDS:
+                if kind is not rows.ClipMeasures:
+                    done.folder.append(r for r in part.read(kind) if r.codec not in shared)
+        done.folder.append(_listening_rows(parts))
+        kept = RunFolder(partial / PARTS_FOLDER)  # every part's own provenance, as it was
+        kept.path.mkdir()
+        for number, part in enumerate(parts, start=1):
+            text = (part.path / RUN_FILE).read_text("utf-8")
+            kept.write_text(f"{number}-{part.run.id}.{RUN_FILE}", text)
+        _take_files(parts, done)
+    done.folder = RunFolder.open(target)
+    return done
+
+
+def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[object], int]:
+    """Rows that several parts could have, each once, and how many were there more often.
+
+    A StoreError tells two parts that have different ones.
+    """
+    found, repeated = list[object](), 0
+    for kind, (key, agreed) in _KINDS.items():
+        met: dict[tuple[Any, ...], tuple[RunFolder, Any]] = {}
+        for part in parts:
+            # A row that a killed process wrote twice counts as it was written last.
+            by_name = {
+                tuple(getattr(row, field) for field in key.split()): row
+                for row in part.read(kind)
+                if kind is rows.ClipMeasures or row.codec in shared
+            }
+            for name, row in by_name.items():
+                first, known = met.setdefault(name, (part, row))
+                repeated += known is not row
+                for one, other in ((getattr(known, f), getattr(row, f)) for f in agreed.split()):
+                    if not _alike(one, other):
+                        raise StoreError(
+                            f"{first.path} and {part.path} cannot be merged: they disagree on "
+                            f"{' '.join(map(str, name))} ({kind.__name__} row): {one!s:.80} and "
+                            f"{other!s:.80}; leave this codec out of one of them"
+                        )
+        found += [row for _, row in met.values()]
+    return found, repeated
+
+
+def _alike(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=_TOLERANCE)
+    return np.array_equal(one, other)
+
+
+def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
+    """Rows of every listening test once; a StoreError if two parts hold different results of it."""
+    held: dict[str, tuple[RunFolder, rows.ListeningSummary]] = {}
+    for part in parts:
+        for row in {row.test: row for row in part.read(rows.ListeningSummary)}.values():
+            first, known = held.setdefault(row.test, (part, row))
+            if known != row:
+                raise StoreError(
+                    f"{first.path} and {part.path} cannot be merged: they hold different results "
+                    f"of the listening test {row.test!r}; analyse it again with --run for both"
+                )
+    for test, (part, summary) in held.items():
+        yield from (row for row in part.read(rows.ListenerScore) if row.test == test)
+        yield summary
+
+
+def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
+    """Link or copy decoded audio, and codes where they were kept."""
+    for row in done.folder.read(rows.Coded):
+        for name in filter(None, (row.decoded, row.codes)):
+            source = next((p for part in parts if (p := part.path / name).is_file()), None)
+            if source is None:
+                done.missing += 1
+                continue
+            target = done.folder.path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, target)
+                done.linked += 1
+            except OSError:  # another disk, or one without hard links
+                try:
+                    shutil.copy2(source, target)
+                except OSError as error:
+                    raise StoreError(
+                        f"cannot copy {source} to {target}: {error.strerror}"
+                    ) from error
+                done.copied += 1
+
+
+# --------------------------------------------------------------------- provenance of a merged run
+
+
+def _joined_run(parts: Sequence[RunFolder]) -> rows.Run:
+    """How a run of several parts was made; codecs and metrics of one name must be the same."""
+    runs = [part.run for part in parts]
+    request = replace(
+        runs[0].request,
+        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        merged=tuple(run.id for run in runs),
+    )
+    return replace(
+        runs[0],
+        id=uuid.uuid4().hex[:12],
+        started_utc=min(run.started_utc for run in runs),
+        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
+        request=request,
+        device=", ".join(dict.fromkeys(run.device for run in runs)),
+        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
+        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
+        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
+        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
+        packages=_by_part([run.packages for run in runs]),
+        facts=_by_part([run.facts for run in runs]),
+        machine=_by_part([run.machine for run in runs]),
+    )
+
+
+def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
+    """Every spec once, in the order of the parts."""
+
+    def essence(spec: CodecSpec | MetricSpec) -> dict[str, Any]:
+        if isinstance(spec, CodecSpec):  # its weights' content, not where they lay
+            return {**vars(spec), "weights": WeightsInfo(sha256=spec.weights.sha256)}
+        return dict(vars(spec))
+
+    found: dict[str, tuple[Spec, RunFolder]] = {}
+    for part, specs in parts:
+        for spec in specs:
+            known, where = found.setdefault(spec.name, (spec, part))
+            first, second = essence(known), essence(spec)
+            for field in (field for field in first if first[field] != second[field]):
+                raise StoreError(
+                    f"{where.path} and {part.path} cannot be merged: {spec.name} is not the same "
+                    f"in both ({field}: {first[field]!s:.80} and {second[field]!s:.80})"
+                )
+    return tuple(spec for spec, _ in found.values())
+
+
+def _by_part(parts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """What all parts share as it is, what differs with the number of its part."""
+    joined: dict[str, str] = {}
+    for key in dict.fromkeys(key for part in parts for key in part):
+        values = [part.get(key) for part in parts]
+        told = (f"{v} (part {n})" for n, v in enumerate(values, start=1) if v is not None)
+        joined[key] = str(values[0]) if len(set(values)) == 1 else "; ".join(told)
+    return joined

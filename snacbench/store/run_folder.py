@@ -1,0 +1,305 @@
+"""A run folder on disk: created once, locked while in use, appended to line by line.
+
+A process that is killed leaves at most one incomplete last line in each file. Readers skip it;
+the next writer removes it. Everything before it is a complete row, already on disk.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import accumulate, count, islice
+from pathlib import Path
+from typing import TypeVar
+
+from snacbench import rows
+from snacbench.errors import StoreError
+from snacbench.files import atomic, lock
+from snacbench.request import request_of_schema_1
+from snacbench.store.jsonl import Block, from_json, line_of, read_blocks, to_jsonable
+from snacbench.types import Clip
+
+SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe
+RUN_FILE = "run.json"
+_LOCK_FILE = ".lock"
+_DECODED_FOLDER = "decoded"
+_CODES_FOLDER = "codes"
+_ROWS_AT_ONCE = 1000
+_BLOCK_BYTES = 1 << 16
+_OK = b'"status": "ok"'  # as `append` writes it; inside of a text, its quotes are escaped
+_MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
+
+Row = TypeVar("Row")
+
+
+ROW_FILES: dict[type, str] = {
+    Clip: "clips.jsonl",
+    rows.Calibration: "calibrations.jsonl",
+    rows.Agreement: "agreements.jsonl",
+    rows.SpotCheck: "spot_checks.jsonl",
+    rows.ClipMeasures: "measures.jsonl",
+    rows.Coded: "coded.jsonl",
+    rows.CodeHistogram: "histograms.jsonl",
+    rows.CodedBytes: "coded_bytes.jsonl",
+    rows.Speed: "speeds.jsonl",
+    rows.Delay: "delays.jsonl",
+    rows.Score: "scores.jsonl",
+    rows.ListenerScore: "listening.jsonl",
+    rows.ListeningSummary: "listening_summaries.jsonl",
+}
+
+
+def new_folder(parent: Path, suffix: str = "") -> Path:
+    """A new folder for a run that names none, called after the time: of this run alone."""
+    stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S") + suffix
+    with _explained(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count(1):  # several runs may start within one second
+            folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+    return folder
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads and appends rows; `create` and `open` check that the folder is what it should be."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, run: rows.Run, clips: Sequence[Clip]) -> RunFolder:
+        """Start a run in a new or empty folder: its provenance and its clips come first."""
+        if (path / RUN_FILE).exists():
+            raise StoreError(
+                f"{path} already holds a run; go on with it by --resume {path}, or choose "
+                "another folder with -o"
+            )
+        with _explained(path):
+            if path.is_dir() and any(p.name != _LOCK_FILE for p in path.iterdir()):
+                raise StoreError(f"{path} is not empty; choose a new or empty folder with -o")
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path)
+            folder.append(clips)
+            # Last, and atomically: a folder with run.json is a complete start of a run.
+            folder.rewrite_run(run)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run."""
+        folder = cls(path)
+        if not (path / RUN_FILE).is_file():
+            raise StoreError(f"{path} holds no run: there is no {RUN_FILE} in it")
+        _ = folder.run
+        return folder
+
+    @property
+    def run(self) -> rows.Run:
+        """How the run was made.
+
+        Raises StoreError if that was written by a later version of snacbench, or is no such record.
+        """
+        path = self.path / RUN_FILE
+        try:
+            told = json.loads(path.read_bytes())
+            found = told["schema_version"]
+        except (ValueError, KeyError, TypeError):
+            found = told = None  # said below
+        if found is not None and found not in range(1, SCHEMA_VERSION + 1):
+            raise StoreError(
+                f"{path.parent} was written with schema version {found}, this snacbench reads "
+                f"{SCHEMA_VERSION} and below; use the version named in its {RUN_FILE}"
+            )
+        if told is not None and "recipe" in told:
+            told["request"] = request_of_schema_1(told.pop("recipe"))
+            told["schema_version"] = SCHEMA_VERSION
+        text = path.read_bytes() if told is None else json.dumps(told)
+        return from_json(text, rows.Run, origin=str(path))
+
+    def rewrite_run(self, run: rows.Run) -> None:
+        """Put another provenance in the place of the run's; old or new, never half of it."""
+        text = json.dumps(to_jsonable(run), indent=1, ensure_ascii=False) + "\n"
+        self.write_text(RUN_FILE, text)
+
+    def decoded_path(self, clip: str, codec: str) -> Path:
+        """Where the decoded audio of a clip lies: one folder per codec."""
+        return self.path / _DECODED_FOLDER / _file_name(codec) / (_file_name(clip) + ".flac")
+
+    def codes_path(self, clip: str, codec: str) -> Path:
+        """Where the codes of a clip lie, if they are kept: beside the decoded audio."""
+        return self.path / _CODES_FOLDER / _file_name(codec) / (_file_name(clip) + ".sncb")
+
+    @property
+    def has_decoded(self) -> bool:
+        """Whether decoded audio of any clip may lie here."""
+        return (self.path / _DECODED_FOLDER).is_dir()
+
+    def append(self, rows: Iterable[object]) -> list[int]:
+        """Append rows to their files and wait until they are on disk.
+
+        Returns where each row begins in its file, in bytes, as `read_at` takes it.
+        """
+        places: list[int] = []
+        remaining = iter(rows)
+        while block := list(islice(remaining, _ROWS_AT_ONCE)):
+            lines: dict[str, list[bytes]] = {}
+            for row in block:
+                lines.setdefault(ROW_FILES[type(row)], []).append(line_of(row))
+            began: dict[str, Iterator[int]] = {}
+            with _explained(self.path):
+                for name, encoded in lines.items():  # in the order in which the rows came
+                    with (self.path / name).open("ab") as stream:
+                        began[name] = accumulate(map(len, encoded), initial=stream.tell())
+                        stream.write(b"".join(encoded))
+                        stream.flush()
+                        os.fsync(stream.fileno())
+            places += [next(began[ROW_FILES[type(row)]]) for row in block]
+        return places
+
+    def read(self, row_type: type[Row]) -> Iterator[Row]:
+        """Every complete row of a kind, in the order in which they were appended."""
+        return (row for block in self.read_blocks(row_type) for row in block.rows)
+
+    def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
+        """Every complete row of a kind as `read` gives it, with the byte at which it begins."""
+        for block in self.read_blocks(row_type):
+            yield from zip(block.places, block.rows, strict=True)
+
+    def read_blocks(self, row_type: type[Row]) -> Iterator[Block[Row]]:
+        """Every complete row of a kind as `read` gives it, many at once."""
+        return read_blocks(self.path / ROW_FILES[row_type], row_type)
+
+    def read_not_ok(self, row_type: type[Row]) -> Iterator[Row]:
+        """Rows of a kind that has a status, at least those whose status is not ``ok``.
+
+        What `append` wrote as ``ok`` is passed over unread.
+        """
+        return (row for _, row in self._lines(row_type) if row is not None)
+
+    def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
+        """The rows that begin at these bytes of their file."""
+        path = self.path / ROW_FILES[row_type]
+        rows = []
+        with path.open("rb") as stream:
+            for place in places:
+                stream.seek(place)
+                rows.append(from_json(stream.readline(), row_type, origin=f"{path}, byte {place}"))
+        return rows
+
+    def replace(
+        self, row_type: type[Row], rows: Iterable[Row], *, of: Callable[[Row], bool]
+    ) -> None:
+        """Put rows in place of those of their kind that `of` tells, whole or not at all."""
+        kept = [row for row in self.read(row_type) if not of(row)]
+        self._write(ROW_FILES[row_type], (line_of(row) for row in [*kept, *rows]))
+
+    def take_out(self, row_type: type[Row], *, of: Callable[[Row], bool]) -> list[Row]:
+        """Remove the rows of a kind that `of` tells, whole or not at all; returns them.
+
+        What `append` wrote as ``ok`` stays, unread. To be called by who holds the lock.
+        """
+        taken = list[Row]()
+
+        def kept() -> Iterator[bytes]:
+            for line, row in self._lines(row_type):
+                if row is not None and of(row):
+                    taken.append(row)
+                else:
+                    yield line
+
+        if (self.path / ROW_FILES[row_type]).exists():
+            self._write(ROW_FILES[row_type], kept())
+        return taken
+
+    def _lines(self, row_type: type[Row]) -> Iterator[tuple[bytes, Row | None]]:
+        """Complete lines of a file, with their rows; None for those whose status is ``ok``."""
+        path = self.path / ROW_FILES[row_type]
+        if path.exists():
+            with path.open("rb") as stream:
+                for number, line in enumerate(stream, start=1):
+                    if _OK in line:
+                        yield line, None
+                    elif line.endswith(b"\n"):
+                        yield line, from_json(line, row_type, origin=f"{path}, line {number}")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a small file whole or not at all."""
+        self._write(name, [text.encode()])
+
+    def _write(self, name: str, parts: Iterable[bytes]) -> None:
+        whole = atomic(self.path / name, sync=True)
+        with _explained(self.path), whole as partial, partial.open("wb") as stream:
+            stream.writelines(parts)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second writer, and mend what a killed one left behind."""
+        with ExitStack() as held:
+            with _explained(self.path):
+                try:
+                    held.enter_context(lock(self.path / _LOCK_FILE, wait=False))
+                except BlockingIOError as error:
+                    raise StoreError(
+                        f"another snacbench is writing to {self.path}; wait for it to end"
+                    ) from error
+                for name in ROW_FILES.values():
+                    _drop_incomplete_line(self.path / name)
+                for folder in (_DECODED_FOLDER, _CODES_FOLDER):
+                    for partial in self.path.glob(f"{folder}/**/.*.partial"):
+                        partial.unlink(missing_ok=True)
+            yield  # outside `_explained`: errors of the work under the lock are not the folder's
+
+
+def _drop_incomplete_line(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb+") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        complete = end
+        while complete > 0:  # from the end, block by block: the file may be large
+            start = max(0, complete - _BLOCK_BYTES)
+            stream.seek(start)
+            found = stream.read(complete - start).rfind(b"\n") + 1
+            complete = start + found
+            if found:
+                break
+        if complete < end:
+            stream.truncate(complete)
+
+
+def _file_name(name: str) -> str:
+    """A name as a path: ids keep their folders, characters that file systems dislike go.
+
+    A part that had to change ends in a digest of what it was, so that no two ids share a file.
+    """
+    parts = []
+    for part in name.split("/"):
+        safe = re.sub(r"[^\w.@+=-]", "_", part)
+        if safe != part or not part.strip(".") or len(part.encode()) > _MAX_NAME_BYTES:
+            kept = safe.encode()[:_MAX_NAME_BYTES].decode(errors="ignore")
+            safe = f"{kept}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
+        parts.append(safe)
+    return "/".join(parts)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            reason = "the disk is full; free some space, then go on with --resume"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            reason = "it may not be written by this user; choose another folder with -o"
+        else:
+            reason = f"{error.strerror or error}"
+        raise StoreError(f"cannot write to {path}: {reason}") from error

@@ -1,0 +1,263 @@
+"""Checkpoints of one's own: which files open, what is known of them, and what is said otherwise."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from snacbench.codecs._checkpoint import (  # noqa: E402
+    find,
+    fitting,
+    fuse_weight_norm,
+    load_strictly,
+    load_tensors,
+    name_of,
+    read_checkpoint,
+)
+from snacbench.errors import UserError, WeightsMismatch  # noqa: E402
+from snacbench.selectors import select  # noqa: E402
+from snacbench.weights.locate import locate  # noqa: E402
+from snacbench.weights.policy import WeightsPolicy  # noqa: E402
+from tests.support.codec_models import (  # noqa: E402
+    TINY_DAC,
+    TINY_ENCODEC,
+    TINY_SNAC,
+    encodec_config,
+    tiny_dac,
+    tiny_encodec,
+    tiny_snac,
+    with_config,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/runs/exp3/latest/dac/weights.pth", "dac-exp3"),
+        ("/runs/exp3.pth", "dac-exp3"),
+        ("/runs/dac-exp3.pth", "dac-exp3"),
+        ("/runs/my model (2).pth", "dac-my-model-2"),
+        ("/weights.pth", "dac-own"),
+        ("/???/weights.pth", "dac-own"),
+    ],
+)
+def test_a_name_is_the_part_of_the_path_that_tells_most(path: str, name: str) -> None:
+    assert name_of(Path(path), "dac", "") == name
+    assert name_of(Path(path), "dac", "Mine") == "Mine"
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["weights.pth", "package.pth", "optimizer.pth", "tracker.pth"], "weights.pth"),
+        (["model.safetensors", "pytorch_model.bin", "config.json"], "pytorch_model.bin"),
+        (["best.th", "optimizer.pt", "training_args.bin", "log.txt"], "best.th"),
+        (["dac/weights.pth", "discriminator/weights.pth"], "dac/weights.pth"),
+        (["latest/dac/weights.pth", "logs/events.0"], "latest/dac/weights.pth"),
+        (["only/model.safetensors"], "only/model.safetensors"),
+    ],
+)
+def test_the_weights_in_a_folder_are_found(tmp_path: Path, names: list[str], found: str) -> None:
+    files = find(touch(tmp_path, *names), "dac")
+    assert next(iter(files.values())) == tmp_path / found
+    assert ("config.json" in files) == ("config.json" in names)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
+        (["a.wav", "package.pth"], r"found a.wav, package.pth"),
+        (["a.th", "b.th"], r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
+        (["latest/dac/weights.pth", "best/dac/weights.pth"],
+         r"several weights files \(best/dac/weights.pth, latest/dac/weights.pth\); name one"),
+        (["config.json"], "is the configuration; name the weights file, or their folder"),
+    ],
+)  # fmt: skip
+def test_places_that_leave_a_question_ask_it(
+    tmp_path: Path, names: list[str], message: str
+) -> None:
+    place = touch(tmp_path, *names)
+    with pytest.raises(UserError, match=message):
+        find(place / "config.json" if names == ["config.json"] else place, "dac")
+
+
+# -------------------------------------------------------------------------------- configurations
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_bare_weights_open_with_a_configuration(tmp_path: Path, nested: bool) -> None:
+    config = {"model": TINY_DAC, "name": "whatever"} if nested else TINY_DAC
+    with_config(tmp_path / "bare.pth", tiny_dac(), config)
+    ((_, spec),) = select(f"dac:{tmp_path}")
+    assert spec.name == "dac-bare@3kbps"
+
+
+def test_arguments_of_a_changed_class_are_left_out_and_named(tmp_path: Path) -> None:
+    kwargs = {**TINY_DAC, "my_loss_weight": 3}
+    held = {"state_dict": tiny_dac().state_dict(), "metadata": {"kwargs": kwargs}}
+    torch.save(held, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    notes = select(f"dac:{tmp_path}")[0][1].settings["notes"]
+    assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")
+
+
+CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
+    "dac": (
+        tiny_dac,
+        [
+            (None, r"config.json is missing: the weights do not tell how the model is built; exp"),
+            ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; expected a JS"),
+            ({**TINY_DAC, "encoder_dim": "four"}, r"it describes cannot be built \(TypeError"),
+            ({**TINY_DAC, "n_codebooks": 5}, r"not fit DAC, which has \d+ keys: 7 keys missing"),
+        ],
+    ),
+    "snac": (
+        tiny_snac,
+        [
+            (None, r"config.json is missing: .*expected a JSON object of sampling_rate, encoder_d"),
+            ({"vq_strides": [2, 1]}, "lacks sampling_rate: the"),
+            ("{", r"config.json is not JSON \("),
+            ([1], r"expected an object of names and values, found \[1\]"),
+            ({**TINY_SNAC, "strides": [1]}, "keys that mean nothing here: strides; expected a JS"),
+            ({**TINY_SNAC, "model_type": "mimi"}, r"a model of the transformers library \(mimi\)"),
+            ({**TINY_SNAC, "vq_strides": 4}, r"it describes cannot be built \(TypeError"),
+            ({**TINY_SNAC, "codebook_size": 512}, r"not fit SNAC.*of another shape \(.*\) in the"),
+        ],
+    ),
+    "encodec": (
+        tiny_encodec,
+        [
+            (None, r"fits no published EnCodec, and has no config.json beside it: expected a JSON"),
+            ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer: the weights"),
+            ({**TINY_ENCODEC, "bandwidths": [3]}, r"keys that mean nothing here: bandwidths; exp"),
+            (encodec_config({"dimension": 8}), r"does not fit EncodecModel.*of another shape"),
+            (encodec_config({"colour": 8}), r"the network that it describes cannot be built"),
+            (encodec_config(sample_rate="24k"), r"the network that it describes cannot be built"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("family", CONFIGURATIONS)
+def test_a_configuration_that_does_not_do_is_refused(tmp_path: Path, family: str) -> None:
+    make, cases = CONFIGURATIONS[family]
+    network = make()
+    for number, (config, message) in enumerate(cases):
+        path = with_config(tmp_path / str(number) / "mine.pth", network, config)
+        with pytest.raises(UserError, match=message):
+            select(f"{family}:{path}")
+
+
+def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "live.pth"
+    tiny_dac().save(str(path), package=False)
+    ((model, spec),) = select(f"dac:{path}")
+    located: Any = locate(model, WeightsPolicy("auto"))
+    assert (located.info.source, located.info.origin) == ("own", str(path))
+    tiny_dac(5).save(str(path), package=False)
+    with pytest.raises(WeightsMismatch, match=r"live.pth has changed since this run began; copy"):
+        model.load(spec, located, "cpu")
+    with pytest.raises(WeightsMismatch, match="cannot run without weights"):
+        model.load(spec, None, "cpu")
+
+
+# --------------------------------------------------------------------------------- weights files
+
+
+def test_weight_norm_of_either_form_or_fused_opens() -> None:
+    model, other, fused = tiny_snac(), tiny_snac(3), tiny_snac(4)
+    state = dict(model.state_dict())
+    old = {
+        key.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): tensor
+        for key, tensor in state.items()
+    }
+    load_strictly(other, old, Path("old.bin"))
+    assert all(torch.equal(other.state_dict()[key], tensor) for key, tensor in state.items())
+    fuse_weight_norm(model)
+    load_strictly(fused, model.state_dict(), Path("fused.bin"))
+    assert all(torch.equal(fused.state_dict()[k], v) for k, v in model.state_dict().items())
+
+
+def test_missing_unexpected_and_misshapen_keys_are_counted_and_named() -> None:
+    model = tiny_dac()
+    state = dict(model.state_dict())
+    for key in [k for k in state if k.startswith("quantizer.quantizers.3.")]:
+        del state[key]
+    state["extra.bias"] = torch.zeros(1)
+    state["encoder.block.0.bias"] = torch.zeros(9)
+    text = (
+        rf"x.pth does not fit DAC, which has {len(model.state_dict())} keys: 7 keys missing "
+        r"\(quantizer.quantizers.3.codebook.weight, .*, \.\.\.\), 1 unexpected "
+        r"\(extra.bias\), 1 of another shape \(encoder.block.0.bias\); "
+        r"encoder.block.0.bias is \(9,\) in the file and \(4,\) in the model"
+    )
+    with pytest.raises(WeightsMismatch, match=text):
+        fitting(model, state, Path("x.pth"))
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ({"model": {}}, r"\['model'\]"),
+        ({"state_dict": {"a": 3}}, r"\['a'\]"),
+        ({}, r"\[\]"),
+        (torch.zeros(3), "a Tensor"),
+        ([1, 2], "a list"),
+    ],
+)
+def test_what_is_no_state_dict_is_refused(tmp_path: Path, held: Any, found: str) -> None:
+    torch.save(held, tmp_path / "x.pth")
+    text = rf"x.pth: expected tensors by name, alone or under 'state_dict', found {found}; save the"
+    with pytest.raises(WeightsMismatch, match=text):
+        read_checkpoint(tmp_path / "x.pth")
+
+
+class _Config:
+    """Stands for what trainers pickle beside their weights."""
+
+
+def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}, "hparams": _Config()}, tmp_path / "x.pth")
+    with pytest.raises(WeightsMismatch, match=r"Python object \(\S*_Config\) that could run"):
+        load_tensors(tmp_path / "x.pth")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tiny_dac().save_to_folder(tmp_path)
+        scripted = torch.jit.script(torch.nn.Linear(2, 2))
+    scripted.save(str(tmp_path / "s.pt"))
+    with pytest.raises(WeightsMismatch, match=r"is a torch.package: loading it runs code, which"):
+        select(f"dac:{tmp_path / 'dac' / 'package.pth'}")
+    with pytest.raises(WeightsMismatch, match="is a TorchScript program, not weights by name"):
+        load_tensors(tmp_path / "s.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.pth", b"", r"x.pth is empty; fetch or save it again"),
+        ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid", r"git-lfs pointer.*git lfs"),
+        ("x.pth", b"PK\x03\x04 cut off", r"x.pth is damaged or not a weights file \(.+\); fetch"),
+        ("x.pth", b"\x80\x04 no weights" * 9, r"x.pth is damaged or not a weights file"),
+        ("x.safetensors", b"<html>404</html>" * 9, r"is damaged or not a weights file"),
+        ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
+    ],
+)
+def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(WeightsMismatch, match=message):
+        load_tensors(tmp_path / name)

@@ -1,0 +1,329 @@
+"""SNAC, DAC, EnCodec: rates as published, and codes and audio as their packages compute."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import save_file  # noqa: E402
+
+from snacbench.errors import UnknownPoint, UserError, WeightsMismatch  # noqa: E402
+from snacbench.models import LocatedWeights  # noqa: E402
+from snacbench.plugins import codec_models  # noqa: E402
+from snacbench.rate.bits import bits_of  # noqa: E402
+from snacbench.selectors import select  # noqa: E402
+from snacbench.types import Audio, Codec, WeightsInfo  # noqa: E402
+from snacbench.weights import embedded  # noqa: E402
+from tests.conftest import broadband  # noqa: E402
+from tests.support.codec_models import (  # noqa: E402
+    TINY_SNAC,
+    batch_of,
+    encodec_config,
+    encodec_of,
+    filled,
+    narrow_snac,
+    opened,
+    tiny_dac,
+    tiny_encodec,
+    tiny_snac,
+    with_config,
+)
+
+# ------------------------------------------------------------------------------------- published
+
+
+@pytest.mark.parametrize(
+    ("name", "kbps", "streams"),
+    [
+        # The labels of DAC's models are not their rates.
+        ("dac-44khz", 7.752, 9),
+        ("dac-44khz-16kbps", 15.504, 18),
+        ("dac-24khz", 24.0, 32),
+        ("dac-16khz", 6.0, 12),
+        ("snac-24khz", 0.984, [0.141, 0.281, 0.563]),
+        ("snac-32khz", 1.875, [0.125, 0.25, 0.5, 1.0]),
+        ("snac-44khz", 2.584, [0.172, 0.345, 0.689, 1.378]),
+        ("encodec-24khz", 24, 32),
+        ("encodec-48khz", 24, 16),
+    ],
+)
+def test_rates_at_full_depth(name: str, kbps: float, streams: int | list[float]) -> None:
+    model = codec_models()[name]
+    top = model.points[-1]
+    assert top.nominal_kbps == pytest.approx(kbps, abs=5e-4)
+    if isinstance(streams, list):
+        by_level = [float(stream.bit_per_s) / 1000 for stream in top.streams]
+        assert by_level == pytest.approx(streams, abs=5e-4)
+        assert [p.name for p in model.points if not p.truncated] == [name] == list(model.default)
+    else:
+        assert len(top.streams) == streams
+
+
+def test_depths_and_bandwidths_are_operating_points() -> None:
+    specs = [spec for _, spec in select("dac")]
+    assert [len(spec.streams) for spec in specs] == [2, 3, 6, 9]  # the paper's rates
+    assert [s.nominal_kbps for s in specs] == pytest.approx([1.723, 2.584, 5.168, 7.752], abs=1e-3)
+    assert [len(p.streams) for p in codec_models()["dac-24khz"].points] == list(range(1, 33))
+    with pytest.raises(UnknownPoint, match=r"no operating point within 5 % of '33q'"):
+        select("dac-24khz@33q")
+    for name, kbps in (("encodec-24khz", [1.5, 3, 6, 12, 24]), ("encodec-48khz", [3, 6, 12, 24])):
+        assert [p.nominal_kbps for p in codec_models()[name].points] == kbps
+
+
+def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
+    snac = with_config(
+        tmp_path / "snac" / "pytorch_model.bin",
+        filled(tiny_snac(**narrow_snac("snac-32khz"))),
+        narrow_snac("snac-32khz"),
+    )
+    dac = tmp_path / "weights.pth"
+    tiny_dac().save(str(dac), package=False)
+    encodec = with_config(tmp_path / "x" / "x.th", tiny_encodec(), encodec_config())
+    for name, path, text in (
+        ("snac-24khz", snac, "describes 32000 Hz, 1 channels, 4 codebooks of 4096 at 10.4167, 20"),
+        ("dac-44khz@3q", dac, "describes 24000 Hz, 1 channels, 4 codebooks of 1024 at 75 Hz"),
+        ("encodec-48khz@6", encodec, "describes 24000 Hz, 1 channels, 4 codebooks of 64 at 75 Hz"),
+    ):
+        model, spec = select(name)[0]
+        files = {path.name: path}
+        if (path.parent / "config.json").is_file():
+            files["config.json"] = path.parent / "config.json"
+        with pytest.raises(WeightsMismatch, match=f"{text}.*, which is not {spec.model}"):
+            model.load(spec, LocatedWeights(files, WeightsInfo("folder")), "cpu")
+    codec = opened("encodec-mini@6")
+    other = opened("dac-mini@9q").spec
+    with pytest.raises(WeightsMismatch, match=r"has bandwidths .*, not the 7 of encodec-mini"):
+        codec.check(type(codec.spec)(**{**vars(codec.spec), "settings": {"bandwidth_kbps": 7}}),
+                    codec.model, "x")  # fmt: skip
+    assert opened("dac-mini@9q").at(other).spec == other
+
+
+# ------------------------------------------------------------------------------------------- DAC
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``exp3/latest``, as DAC's training script writes it."""
+    folder = tmp_path_factory.mktemp("runs") / "exp3"
+    extra = {"optimizer.pth": {"state": {}}, "metadata.pth": {"logs": {}}, "tracker.pth": {}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tiny_dac(quantizer_dropout=0.5).save_to_folder(folder / "latest", extra)
+    (folder / "latest" / "discriminator").mkdir()
+    torch.save({"state_dict": {}}, folder / "latest" / "discriminator" / "weights.pth")
+    return folder
+
+
+@pytest.mark.parametrize("place", ["", "latest", "latest/dac", "latest/dac/weights.pth"])
+def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
+    ((model, spec),) = select(f"dac:{run / place}")
+    assert (spec.name, spec.rate_hz, len(spec.streams)) == ("dac-exp3@3kbps", 24_000, 4)
+    assert (spec.nominal_kbps, float(spec.streams[0].frame_rate_hz)) == (3.0, 75)
+    parameters = sum(p.numel() for p in tiny_dac().parameters())
+    assert spec.params_m == pytest.approx(parameters / 1e6)
+    assert spec.latency_s == pytest.approx(5_953 / 24_000)
+    assert (spec.licence, spec.demonstration, spec.stochastic) == ("unknown", False, False)
+    assert [len(p.streams) for p in model.points] == [1, 2, 3, 4]
+    assert [p.truncated for p in model.points] == [True, True, True, False]
+    (note,) = spec.settings["notes"]
+    assert "quantizer_dropout unknown (DAC.save does not keep it)" in note
+
+
+@pytest.mark.parametrize("codebooks", [1, 4])
+def test_codes_and_audio_of_a_dac_equal_the_package(run: Path, codebooks: int) -> None:
+    from dac import DAC
+
+    audio = broadband(0.72, 24_000)
+    codec = opened(f"X=dac:{run}@{codebooks}q")
+    encoded = codec.encode(audio)
+    package = DAC.load_from_folder(run / "latest", package=False)[0].eval()
+    with torch.inference_mode():
+        codes = package.encode(package.preprocess(batch_of(audio), 24_000), codebooks)[1]
+        expected = package.decode(package.quantizer.from_codes(codes)[0])[0].numpy()
+    assert np.array_equal(np.concatenate(encoded.codes), codes[0].numpy())
+    ours = codec.decode(encoded, seed=0).samples
+    n = min(expected.shape[-1], audio.num_samples)
+    assert n < audio.num_samples  # of whole frames the network loses 8 samples
+    assert np.array_equal(ours[:, :n], expected[:, :n])
+    assert np.abs(ours).max() > 0
+
+
+def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path: Path) -> None:
+    facts = {"loss": np.float64(0.1), "step": np.int64(4), "best": np.bool_(True)}
+    shape = {"encoder_rates": [2, 5], "decoder_rates": [5, 2], "sample_rate": 8_000}
+    model = tiny_dac(**shape, codebook_size=300, n_codebooks=2)
+    model.save(str(tmp_path / "odd.pth"), metadata=facts, package=False)
+    (tmp_path / "config.json").write_text('{"quantizer_dropout": 1.0}')
+    ((found, spec),) = select(f"dac:{tmp_path / 'odd.pth'}")
+    assert spec.name == "dac-odd@14.4kbps"  # 800 Hz x 2 x 9 bit
+    assert not any(p.truncated for p in found.points)
+    assert spec.settings["notes"] == ["quantizer_dropout from config.json"]
+    encoded = opened(f"dac:{tmp_path / 'odd.pth'}").encode(broadband(0.5, 8_000))
+    assert [c.shape for c in encoded.codes] == [(1, 400)] * 2
+
+
+# ------------------------------------------------------------------------------------------ SNAC
+
+
+def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
+    from snac import SNAC
+
+    path = with_config(tmp_path / "snac_mine" / "pytorch_model.bin", tiny_snac(), TINY_SNAC)
+    ((model, spec),) = select(f"snac:{path.parent}")
+    assert (spec.name, spec.rate_hz, spec.stochastic) == ("snac-snac_mine", 24_000, True)
+    assert [p.truncated for p in model.points] == [True, True, False]
+    assert spec.latency_s == pytest.approx(11_561 / 24_000)
+    audio = broadband(0.8, 24_000)
+    codec = opened(f"snac:{path}")
+    encoded = codec.encode(audio)
+    package = SNAC.from_pretrained(str(path.parent))
+    with torch.inference_mode():
+        codes = package.encode(batch_of(audio))
+        torch.manual_seed(7)
+        expected = package.decode(codes)[0, :, : audio.num_samples].numpy()
+    assert all(np.array_equal(a, b) for a, b in zip(encoded.codes, codes, strict=True))
+    assert np.array_equal(codec.decode(encoded, seed=7).samples, expected)
+    for lesser in model.points[:2]:
+        cut = codec.at(lesser).encode(audio)
+        assert len(cut.codes) == len(lesser.streams)
+        assert all(np.array_equal(a, b) for a, b in zip(cut.codes, encoded.codes, strict=False))
+        assert codec.at(lesser).decode(cut, seed=0).num_samples == audio.num_samples
+
+
+@pytest.mark.parametrize(
+    ("name", "kbps"), [("snac-24khz", 1.008), ("snac-32khz", 2.160), ("snac-44khz", 2.880)]
+)
+def test_padding_is_paid_for_on_a_clip_of_two_seconds(
+    tmp_path: Path, name: str, kbps: float
+) -> None:
+    config = narrow_snac(name)
+    path = with_config(tmp_path / "model.bin", tiny_snac(**config), config)
+    codec = opened(f"snac:{path}")
+    encoded = codec.encode(broadband(2.0, codec.spec.rate_hz))
+    assert bits_of(encoded, codec.spec).total / 2000 == pytest.approx(kbps, abs=5e-4)
+
+
+def test_a_snac_without_noise_is_deterministic(tmp_path: Path) -> None:
+    shape = {"noise": False, "vq_strides": [8, 2, 1], "sampling_rate": 16_000}
+    save_file(tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({**TINY_SNAC, **shape}))
+    ((_, spec),) = select(f"quiet=snac:{tmp_path / 'model.safetensors'}")
+    assert not spec.stochastic
+    assert [float(s.frame_rate_hz) for s in spec.streams] == [3.90625, 15.625, 31.25]
+
+
+# --------------------------------------------------------------------------------------- EnCodec
+
+
+def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path: Path) -> None:
+    config = encodec_config({"ratios": [4, 4, 2]}, target_bandwidths=[4.5, 18.0])
+    package = encodec_of(config)
+    path = with_config(tmp_path / "mine.th", package, config)
+    audio = broadband(0.6, 24_000)
+    first: Any = opened(f"X=encodec:{path}@4.5")
+    for kbps, codebooks in ((4.5, 1), (18.0, 4)):
+        codec = first.at(select(f"X=encodec:{path}@{kbps}")[0][1])
+        package.set_target_bandwidth(kbps)
+        encoded = codec.encode(audio)
+        with torch.inference_mode():
+            codes = package.encode(batch_of(audio))[0][0]
+            expected = package(batch_of(audio))[0].numpy()
+        assert np.array_equal(np.stack([c[0] for c in encoded.codes]), codes[0].numpy())
+        assert len(encoded.codes) == codebooks
+        assert np.array_equal(codec.decode(encoded, seed=0).samples, expected)
+    assert len(first.encode(audio).codes) == 1  # the bandwidth is set for every call
+    counted = sum(p.numel() for p in package.parameters()) + 4 * 64 * 16
+    assert first.spec.params_m == pytest.approx(counted / 1e6)
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """As the 48 kHz model is built: two channels, segments that overlap by 1 %, normalised."""
+    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
+    config = encodec_config(
+        shape, sample_rate=8_000, target_bandwidths=[12.0], normalize=True, segment=0.5
+    )
+    package = encodec_of(config)
+    return with_config(tmp_path_factory.mktemp("mine") / "a.th", package, config), package
+
+
+@pytest.mark.parametrize("samples", [1, 3_959, 3_960, 3_961, 4_000, 10_400])
+def test_segments_and_scales_round_trip_as_in_the_package(
+    segmented: tuple[Path, Any], samples: int
+) -> None:
+    path, package = segmented
+    codec = opened(f"encodec:{path}")
+    assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
+    assert codec.spec.tokens_per_s == pytest.approx(2 * 1000 / 0.99)
+    full = broadband(1.3, 8_000, channels=2)
+    audio = Audio(full.samples[:, :samples], 8_000)
+    package.set_target_bandwidth(12.0)
+    with torch.inference_mode():
+        expected = package(batch_of(audio))[0].numpy()
+    encoded = codec.encode(audio)
+    assert np.array_equal(codec.decode(encoded, seed=0).samples, expected)
+    bits = bits_of(encoded, codec.spec)
+    segments = -(-samples // 3_960)
+    assert bits.side_info == 32 * segments
+    if samples == 10_400:  # the true rate is the nominal one over 0.99
+        assert bits.codes / 1.3 / 1000 == pytest.approx(12 / 0.99, rel=0.02)
+
+
+def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
+    """At 16 kHz and hop 320 a codebook of 64 entries is 0.3 kbps; labels need not be multiples."""
+    config = encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
+    path = with_config(tmp_path / "mine.th", encodec_of(config), config)
+    ((model, spec),) = select(f"encodec:{path}")
+    names = ["encodec-mine@0.3kbps", "encodec-mine@0.9kbps", "encodec-mine@1.2kbps"]
+    assert [p.name for p in model.points] == names
+    assert [p.settings["bandwidth_kbps"] for p in model.points] == [0.3, 1.0, 99.0]
+    assert len(spec.streams) == 4
+    assert len(opened(f"encodec:{path}").encode(broadband(0.2, 16_000)).codes) == 4
+
+
+def test_latency_of_models_that_are_not_causal(tmp_path: Path) -> None:
+    shape = {"ratios": [3, 2], "causal": False, "lstm": 0}
+    for name, more in (("some", {}), ("none", {"normalize": True})):
+        config = encodec_config(shape, **more)
+        path = with_config(tmp_path / name / "a.th", encodec_of(config), config)
+        latency_s = select(f"encodec:{path}")[0][1].latency_s
+        assert latency_s is None if more else latency_s and latency_s * 24_000 > 6
+
+
+def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: Path) -> None:
+    from encodec import EncodecModel
+
+    torch.manual_seed(0)
+    network = filled(EncodecModel.encodec_model_24khz(pretrained=False))
+    path = with_config(tmp_path / "tuned.th", network, None)
+    ((model, spec),) = select(f"encodec:{path}")
+    assert [p.nominal_kbps for p in model.points] == [1.5, 3, 6, 12, 24]
+    assert (spec.rate_hz, spec.name) == (24_000, "encodec-tuned@24kbps")
+    assert "it fits encodec-24khz, whose rate and mode it gets" in spec.settings["notes"][0]
+    assert spec.latency_s == pytest.approx(320 / 24_000)
+
+
+@pytest.mark.parametrize(
+    ("mini", "seed"), [("snac-mini", 3), ("dac-mini@12q", 0), ("encodec-mini@6", 0)]
+)
+def test_the_layout_of_the_embedded_models_opens(
+    loaded: Callable[[str], Codec], mini: str, seed: int
+) -> None:
+    name, at, point = mini.partition("@")
+    family = name.removesuffix("-mini")
+    audio = broadband(0.4, 24_000)
+    own, theirs = opened(f"mine={family}:{embedded.folder(name)}{at}{point}"), loaded(mini)
+    a, b = (c.decode(c.encode(audio), seed=seed).samples for c in (own, theirs))
+    assert np.array_equal(a, b)
+    assert (own.spec.params_m, own.spec.latency_s) == (theirs.spec.params_m, theirs.spec.latency_s)
+    assert not own.spec.demonstration
+    with pytest.raises(UserError, match=f"{name} is the name of a codec that snacbench knows"):
+        select(f"{name}={family}:{embedded.folder(name)}")

@@ -1,0 +1,344 @@
+"""Estimates and comparisons: hand-worked and published examples; known truths are found again."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from snacbench.listening.analysis.analyse import agreements, analyse
+from snacbench.listening.analysis.comparisons import (
+    friedman,
+    guessing_p,
+    identifications,
+    pairs_of,
+    preferences,
+    signed_rank_p,
+)
+from snacbench.listening.analysis.estimates import estimate, listener_means, ratings_of
+from snacbench.listening.simulate import Model, expected_means, simulate
+from snacbench.listening.study import Choice, Study
+from tests.support.studies import (
+    Scores,
+    a_test,
+    ab,
+    abx,
+    choice_study,
+    items_of,
+    listener_with,
+    study_of,
+)
+
+NAN = np.nan
+
+
+def one_item(**columns: list[float]) -> Study:
+    """A listener per value, all on one item."""
+    count = len(next(iter(columns.values())))
+    return study_of({(f"l{k}", "i0"): {n: v[k] for n, v in columns.items()} for k in range(count)})
+
+
+# -------------------------------------------------------------------------------- estimates
+
+
+def test_complete_data_give_the_t_interval_on_listener_means() -> None:
+    """Means 2, 4, 9: mean 5, standard deviation 3.606, standard error 2.082."""
+    e = estimate(np.array([[1.0, 3], [4, 4], [8, 10]]))
+    error = np.std([2, 4, 9], ddof=1) / np.sqrt(3)
+    assert (e.mean, e.listeners, e.items, e.n) == (pytest.approx(5), 3, 2, 6)
+    assert (e.low, e.high) == pytest.approx(stats.t.interval(0.95, 2, 5, error))
+
+
+def test_every_item_counts_the_same_and_the_jackknife_by_hand() -> None:
+    """Item means 2 (of 1, 3) and 8 (of one listener): 5, not the mean of all three, 4.
+
+    Without the 1st: (3 + 8) / 2 = 5.5; without the 2nd only item 1 is left: 1. Variance (2 - 1) / 2
+    of the squared distances from 3.25: 0.5 (2 x 2.25^2) = 5.0625.
+    """
+    e = estimate(np.array([[1, NAN], [3, 8]]))
+    assert e.mean == pytest.approx(5)
+    assert (e.high - e.low) / 2 == pytest.approx(2.25 * stats.t.ppf(0.975, 1))
+
+
+def test_where_there_is_no_interval_and_where_it_ends() -> None:
+    """Item means 1 to 5, listeners alike: no variance over listeners, 2.5 / 5 over items."""
+    assert estimate(np.array([[1.0, 3]])).low is None  # one listener
+    assert estimate(np.array([[95.0, 95], [99, 100]]), lowest=0, highest=100).high == 100
+    four = estimate(np.array([[1.0, 2, 3, 4]] * 3))
+    assert (four.low, four.low_both, four.high_both) == (2.5, None, None)
+    five = estimate(np.array([[1.0, 2, 3, 4, 5]] * 3))
+    assert (five.low, five.high) == (3, 3)
+    assert five.high_both - five.mean == pytest.approx(np.sqrt(0.5) * stats.t.ppf(0.975, 4))
+    same = estimate(np.full((4, 5), 7.0))
+    assert (same.low, same.high, same.low_both, same.high_both) == (7, 7, 7, 7)
+
+
+def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated() -> None:
+    found = ratings_of(study_of({**listener_with("x", 2), **listener_with("y", 1)}))
+    assert found.conditions == ("a", "b", "reference", "anchor35", "anchor70")
+    assert (found.systems, found.scores.shape, found.complete) == (["a", "b"], (2, 2, 5), False)
+    assert np.isnan(found.scores[1, 1]).all()
+    means = listener_means(np.array([[20, NAN], [20, 80], [NAN, NAN]]))
+    np.testing.assert_allclose(means, [20, 50, NAN])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("listeners", "items", "pages"), [(12, 8, 8), (20, 12, 12), (24, 12, 4), (30, 9, 3)]
+)
+def test_intervals_cover_what_they_say(listeners: int, items: int, pages: int) -> None:
+    """95 % intervals of a mean and of a difference over listeners, and of a mean over both."""
+    rng = np.random.default_rng(7)
+    fixed = rng.normal(0, 5, (items, 2))
+    fixed -= fixed.mean(axis=0)
+    hits = np.zeros(3)
+    studies = 2_000
+    for _ in range(studies):
+        for drawn in (False, True):
+            effects = rng.normal(0, 5, (items, 2)) if drawn else fixed
+            y = 50 + effects + rng.normal(0, 8, (listeners, 1, 1))
+            y = y + rng.normal(0, 4, (listeners, 1, 2)) + rng.normal(0, 9, (listeners, items, 2))
+            for row in y:
+                row[rng.permutation(items)[pages:]] = NAN
+            if drawn:
+                e = estimate(y[:, :, 0])
+                hits[2] += e.low_both <= 50 <= e.high_both
+            else:
+                for k, (values, truth) in enumerate(((y[..., 0], 50), (y[..., 0] - y[..., 1], 0))):
+                    e = estimate(values)
+                    hits[k] += e.low <= truth <= e.high
+    assert hits[:2] / studies == pytest.approx([0.955, 0.955], abs=0.02), hits / studies
+    assert 0.935 <= hits[2] / studies <= 0.985, hits / studies
+
+
+# ----------------------------------------------------------------------------------- MUSHRA
+
+
+def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand() -> None:
+    """Pulse before, after and five minutes after exercise (halved, to fit on the scale).
+
+    Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
+    """
+    pulse = one_item(
+        before=[36, 48, 44, 46, 37, 38, 41],
+        after=[60, 60, 66, 60, 50.5, 48, 56],
+        later=[38, 47.5, 52, 48, 42, 36, 38],
+    )
+    found = friedman(ratings_of(pulse))
+    assert (found.statistic, found.p_value, found.w, found.listeners, found.systems) == (
+        pytest.approx((10.57142857142857, 0.005063414171757498, 10.57142857142857 / 14, 7, 3))
+    )
+    by_hand = friedman(ratings_of(one_item(a=[1, 2], b=[5, 6], c=[8, 9])))
+    assert (by_hand.statistic, by_hand.w) == pytest.approx((4, 1))
+    # An item without c, on which a is good, does not help a.
+    ratings = one_item(a=[1, 2], b=[5, 6], c=[8, 9]).ratings
+    more = study_of({(f"l{k}", "i1"): {"a": 100.0, "b": 5.0} for k in (0, 1)}).ratings
+    partial = replace(one_item(a=[1], b=[5], c=[8]), ratings=ratings + more)
+    assert friedman(ratings_of(partial)).statistic == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"a": [1.0, 2.0], "b": [2.0, 3.0]},  # two systems
+        {"a": [1.0], "b": [2.0], "c": [3.0]},  # one listener
+        {"a": [1.0, 2.0], "b": [1.0, 2.0], "c": [1.0, 2.0]},  # all alike
+    ],
+)
+def test_friedman_has_no_value(columns: dict[str, list[float]]) -> None:
+    assert friedman(ratings_of(one_item(**columns))) is None
+
+
+def test_wilcoxon_and_holm_by_hand() -> None:
+    """Six listeners, all for the first: 2 of the 64 sign patterns are so extreme.
+
+    Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1.
+    """
+    (pair,) = pairs_of(ratings_of(one_item(a=[51, 52, 53, 54, 55, 56], b=[50] * 6)))
+    assert (pair.row.p_value, pair.row.value) == (pytest.approx(2 / 64), 3.5)
+    assert pair.record["superiority"] == 1
+    assert pair.record["d_z"] == pytest.approx(3.5 / np.std([1, 2, 3, 4, 5, 6], ddof=1))
+    b, c = [51.0, 52, 53, 54, 55, 56], [50.0, 53.5, 53.4, 51.5, 50.5, 54.5]
+    pairs = pairs_of(ratings_of(one_item(a=[60.0] * 6, b=b, c=c)))
+    p = [2 / 64, 2 / 64, float(stats.wilcoxon(np.subtract(b, c)).pvalue)]
+    assert [pair.row.p_value for pair in pairs] == pytest.approx(p)
+    assert [pair.row.p_holm for pair in pairs] == pytest.approx([3 * p[0], 3 * p[0], p[2]])
+
+
+def test_what_pairs_there_are_and_what_can_be_tested() -> None:
+    def only(**columns: list[float]) -> tuple[object, ...]:
+        pair = pairs_of(ratings_of(one_item(**columns)))[0].row
+        return pair.value, pair.p_value, pair.p_holm, pair.low is None
+
+    assert only(a=[3, 4, 5], b=[3, 4, 5]) == (0.0, 1.0, 1.0, False)
+    assert only(a=[3], b=[5]) == (-2.0, None, None, True)
+    columns = {"a": [3.0, 4], "reference": [99.0, 100], "anchor35": [1.0, 2]}
+    assert pairs_of(ratings_of(one_item(**columns))) == ()
+    # Twenty pages of each of two listeners are two differences: nothing can be shown by them.
+    scores = {
+        (f"l{n}", f"i{k}"): {"a": 60.0 + n, "b": 50.0 + k / 9} for n in (0, 1) for k in range(20)
+    }
+    (pair,) = pairs_of(ratings_of(study_of(scores)))
+    assert (pair.row.p_value, pair.row.listeners) == (pytest.approx(0.5), 2)
+
+
+@given(st.lists(st.integers(-4, 4), min_size=1, max_size=9).filter(any))
+def test_every_pattern_of_signs_counts_the_same(differences: list[int]) -> None:
+    known = np.array([d for d in differences if d])
+    ranks = stats.rankdata(np.abs(known))
+    seen = min(ranks[known > 0].sum(), ranks[known < 0].sum())
+    patterns = itertools.product([False, True], repeat=len(known))
+    sums = [ranks[np.array(signs)].sum() for signs in patterns]
+    expected = float(np.mean([min(s, ranks.sum() - s) <= seen for s in sums]))
+    assert signed_rank_p(np.array(differences, float)) == pytest.approx(expected)
+
+
+def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal() -> None:
+    few = np.random.default_rng(0).normal(0.4, 1, 18)
+    assert signed_rank_p(few) == pytest.approx(stats.wilcoxon(few, method="exact").pvalue)
+    many = np.random.default_rng(0).normal(0.05, 1, 501)
+    exact = stats.wilcoxon(many, method="exact").pvalue
+    assert signed_rank_p(many) == pytest.approx(exact, rel=0.01)
+    assert signed_rank_p(np.zeros(5)) == 1.0
+
+
+# --------------------------------------------------------------------------------- AB and ABX
+
+
+def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on() -> None:
+    study = choice_study([*ab("x", "aat"), *ab("y", "bbb"), *ab("z", "abt")], "ab")
+    (found,) = preferences(study)
+    assert (found.row.answers, found.row.value) == ((3, 2, 4), pytest.approx(4 / 9))
+    assert (found.record["for_first"], found.record["for_second"]) == (1, 1)
+    assert (found.row.listeners, found.row.p_value) == (3, 1.0)
+    swapped = [Choice("x", "i0", "b", "a", "a"), Choice("x", "i1", "a", "b", "b")]
+    assert preferences(choice_study(swapped, "ab"))[0].row.answers == (0, 0, 2)
+    undecided = preferences(choice_study(ab("x", "tt"), "ab"))[0].row
+    assert (undecided.p_value, undecided.p_holm, undecided.value) == (None, None, 0.5)
+
+
+@pytest.mark.parametrize("answers", ["a", "aab", "a" * 20])
+def test_each_listener_counts_once_and_holm_is_over_pairs(answers: str) -> None:
+    """Six listeners for the first: p = 2 / 64, be it by one answer each or by a hundred."""
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    choices = [c for n in range(6) for pair in pairs for c in ab(f"l{n}", answers, pair=pair)]
+    found = preferences(choice_study(choices, "ab", ("a", "b", "c")))
+    assert [one.row.p_value for one in found] == pytest.approx([2 / 64] * 3)
+    assert [one.row.p_holm for one in found] == pytest.approx([3 * 2 / 64] * 3)
+
+
+def test_abx_by_hand() -> None:
+    """8 of 8: 1 / 256; 7 of 8 or more: 9 / 256; 12 of 16 or more: .0384."""
+    assert guessing_p(7, 8) == pytest.approx(9 / 256)
+    (found,) = identifications(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",)))
+    assert (found.row.answers, found.row.value, found.row.listeners) == ((12, 4), 0.75, 2)
+    assert found.row.p_value == found.row.p_holm == pytest.approx(0.0384, abs=5e-5)
+    one, other = found.by_listener
+    assert (one["p_value"], one["p_holm"]) == pytest.approx((1 / 256, 2 / 256))
+    assert other["p_value"] == pytest.approx(163 / 256)
+    choices = [*abx("x", 8, 8), *abx("x", 4, 8, system="b")]
+    both = identifications(choice_study(choices, "abx", ("a", "b", "silent")))
+    assert [one.row.p_holm for one in both] == pytest.approx([2 / 256, 163 / 256])
+    no_idea = Choice("x", "i", "reference", "a", "tie", x="a")
+    assert identifications(choice_study([no_idea], "abx", ("a",)))[0].row.answers == (0, 1)
+
+
+def test_one_keen_listener_makes_a_small_pooled_p_and_a_wide_interval() -> None:
+    choices = [*abx("keen", 40, 40), *(c for n in range(4) for c in abx(f"l{n}", 5, 10))]
+    found = identifications(choice_study(choices, "abx", ("a",)))[0].row
+    assert found.p_value < 0.001
+    assert found.low < 0.5
+
+
+# ----------------------------------------------------------------------------- the whole of it
+
+
+def test_means_by_hand_before_and_after_screening() -> None:
+    study = study_of(
+        {
+            **listener_with("x", 2, a=40, b=60),
+            **listener_with("y", 2, a=50, b=80),
+            **listener_with("bad", 2, low_references=2, a=0, b=0),
+        }
+    )
+    found = analyse(study)
+    assert found.screening.kept == ("x", "y")
+    after = {m.condition: m for m in found.overall}
+    before = {m.condition: m.mean for m in found.means_before if m.domain == "all"}
+    assert (after["a"].mean, after["b"].mean) == (45, 70)
+    assert (before["a"], before["b"]) == pytest.approx((30, 140 / 3))
+    assert (after["a"].n, after["a"].listeners, after["a"].items) == (4, 2, 2)
+
+
+def test_quartiles_domains_and_items() -> None:
+    """Of all ratings; apart where there are several; hardest first."""
+    scores: Scores = {
+        ("x", i): {"a": float(v), "b": 30.0}
+        for i, v in zip(items_of(5), (1, 2, 3, 4, 10), strict=True)
+    }
+    found = analyse(study_of(scores, domains=dict.fromkeys(items_of(2), "music")))
+    (mean, _) = found.overall
+    assert (mean.first_quartile, mean.median, mean.third_quartile) == (2, 3, 4)
+    assert {m.domain: m.items for m in found.means} == {"all": 5, "music": 2, "unknown": 3}
+    first, *_, last = found.items
+    assert (first["item"], first["mean"], first["mean_a"], first["mean_b"]) == ("i0", 15.5, 1, 30)
+    assert (last["item"], last["mean"]) == ("i4", 20)
+
+
+def test_items_may_have_different_systems() -> None:
+    """A system counts on the items that it was on; a pair on those that both were on."""
+    scores = {
+        ("x", "i0"): {"a": 10.0, "b": 30.0},
+        ("x", "i1"): {"a": 20.0},
+        ("y", "i0"): {"a": 20.0, "b": 50.0},
+        ("y", "i1"): {"a": 30.0},
+    }
+    found = analyse(study_of(scores))
+    assert {m.condition: m.mean for m in found.overall} == {"a": 20, "b": 40}
+    assert found.comparisons[0].row.value == pytest.approx(-25)
+
+
+def test_forms_get_what_they_have_and_nobody_left_is_no_error() -> None:
+    pairs = analyse(choice_study(ab("x", "ab"), "ab"))
+    assert (len(pairs.comparisons), pairs.means, pairs.agreements) == (1, (), {})
+    trials = analyse(choice_study(abx("x", 3, 4), "abx", ("a",)))
+    assert trials.comparisons[0].row.second == "reference"
+    nobody = analyse(study_of(listener_with("x", 4, low_references=4)))
+    assert (nobody.screening.kept, nobody.means, nobody.comparisons) == ((), (), ())
+    assert (nobody.items, nobody.agreements["x"]["offset"]) == ([], None)
+
+
+def test_effects_and_careless_listeners_of_a_simulated_study_are_found() -> None:
+    test = a_test()
+    model = Model(means={"a@2kbps": 40, "a@4kbps": 60, "b": 75}, careless=3)
+    study = simulate(test, model, 30, seed=4)
+    found = analyse(study)
+    careless = {one.id for one in study.listeners if one.answers["simulated_as"] != "honest"}
+    assert careless <= {e.listener for e in found.screening.exclusions}
+    truth = expected_means(test, model)
+    for mean in found.overall:
+        assert mean.mean == pytest.approx(truth[mean.condition], abs=6)
+    assert all(one.row.p_holm < 0.05 for one in found.comparisons)
+
+
+def test_each_listener_against_the_mean_of_the_others() -> None:
+    def of(*listeners: list[float], **more: float) -> list[tuple[float | None, float | None]]:
+        """Agreement of listeners on items with one system: correlation and offset."""
+        scores = {
+            (f"l{j}", f"i{i}"): {"a": v, **more}
+            for j, row in enumerate(listeners)
+            for i, v in enumerate(row)
+        }
+        found = agreements(ratings_of(study_of(scores)))
+        return [(one["correlation"], one["offset"]) for one in found.values()]
+
+    first, second, _ = of([20, 40, 60, 90], [10, 30, 50, 80], [10, 30, 50, 80])
+    assert (first, second[1]) == (pytest.approx((1, 10)), pytest.approx(-5))
+    assert of([50, 50, 50], [10, 30, 50], [20, 30, 40])[0][0] is None  # does not listen
+    assert of([1, 2, 3]) == [(None, None)]  # nobody to compare with
+    assert of([1, 3, 2], [1, 2, 4], reference=100.0) == of([1, 3, 2], [1, 2, 4])  # all find it

@@ -1,0 +1,197 @@
+"""SI-SDR, waveform distance, log-spectral distance, loudness, bandwidth: by hand, and as others."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from snacbench.audio.resample import resample
+from snacbench.errors import Undefined
+from snacbench.metrics import bandwidth, loudness_diff, lsd, si_sdr, waveform_l1
+from snacbench.types import Audio
+from tests.conftest import broadband
+
+SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
+L1, L1_22K = waveform_l1.METRICS
+(LSD,) = lsd.METRICS
+(LOUDNESS,) = loudness_diff.METRICS
+(BANDWIDTH,) = bandwidth.METRICS
+RATE_HZ = 44_100
+
+
+def audio(samples) -> Audio:
+    return Audio(np.atleast_2d(np.asarray(samples, np.float32)), RATE_HZ)
+
+
+def noise(seed: int, channels: int = 1, num_samples: int = 2000) -> Audio:
+    return audio(np.random.default_rng(seed).standard_normal((channels, num_samples)) * 0.1)
+
+
+def mixed(a: Audio, b: Audio, gain: float) -> Audio:
+    return audio(a.samples + gain * b.samples)
+
+
+def scaled(signal: Audio, gain_db: float) -> Audio:
+    return Audio(signal.samples * np.float32(10 ** (gain_db / 20)), signal.rate_hz)
+
+
+def per_channel(metric, x: Audio, y: Audio) -> list[float]:
+    return [
+        metric(reference=audio(a), degraded=audio(b))
+        for a, b in zip(x.samples, y.samples, strict=True)
+    ]
+
+
+# -------------------------------------------------------------------------------------- SI-SDR
+
+
+def test_si_sdr_by_hand():
+    # y = x + n, n orthogonal to x and both without a mean: the ratio of the energies, 4 to 1.
+    x, n = np.array([2, -2, 2, -2]), np.array([1, 1, -1, -1])
+    for metric in (SI_SDR, SI_SDR_ALIGNED):  # the runner shifts; the function is the same
+        value = metric(reference=audio(x), degraded=audio(x + n))
+        assert value == pytest.approx(10 * np.log10(4), abs=1e-12)
+    assert (SI_SDR.spec.aligned, SI_SDR_ALIGNED.spec.aligned) == (False, True)
+
+
+def test_si_sdr_equals_audiotools_in_double_precision(pairs):
+    torch = pytest.importorskip("torch")
+    from audiotools.metrics.distance import SISDRLoss
+
+    for name, (x, y) in pairs(RATE_HZ).items():
+        signals = (torch.tensor(a.samples[None], dtype=torch.float64) for a in (x, y))
+        expected = -float(SISDRLoss()(*signals))
+        assert SI_SDR(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6, abs=1e-6), name
+
+
+def test_si_sdr_of_stereo_is_the_mean_of_its_channels_and_each_must_sound():
+    x, n = noise(1, channels=2), noise(2, channels=2)
+    y = audio(x.samples + np.array([[0.1], [0.7]]) * n.samples)
+    left, right = per_channel(SI_SDR, x, y)
+    assert SI_SDR(reference=x, degraded=y) == pytest.approx((left + right) / 2, abs=1e-12)
+    assert left - right > 10
+    with pytest.raises(Undefined, match="degraded signal is silent in channel 1"):
+        SI_SDR(reference=x, degraded=audio(y.samples * np.array([[1.0], [0.0]])))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        *((noise(1).samples, f * noise(1).samples, "SI-SDR is infinite") for f in (1.0, -2.0, 0.5)),
+        ([1, -1, 1, -1], [1, 1, -1, -1], "SI-SDR is minus infinity"),
+    ],
+)
+def test_si_sdr_without_a_value(x, y, said):
+    with pytest.raises(Undefined, match=said):
+        SI_SDR(reference=audio(x), degraded=audio(y))
+
+
+@given(
+    gain=st.floats(0.01, 100),
+    sign=st.sampled_from([-1, 1]),
+    offset=st.floats(-1, 1),
+    noise_gain=st.floats(0.05, 10),
+    seed=st.integers(0, 1000),
+)
+def test_si_sdr_hears_neither_level_nor_offset_but_more_of_the_same_noise(
+    gain, sign, offset, noise_gain, seed
+):
+    x, n = noise(seed), noise(seed + 1)
+    y = mixed(x, n, noise_gain)
+    score = SI_SDR.prepare(x)
+    changed = audio(sign * gain * (y.samples + offset))
+    assert score(degraded=changed) == pytest.approx(score(degraded=y), abs=2e-3)
+    if noise_gain < 1:
+        assert score(degraded=mixed(x, n, 1.5 * noise_gain)) < score(degraded=y)
+
+
+# --------------------------------------------------------------------------- waveform distance
+
+
+def test_waveform_distance_by_hand():
+    x, y = audio([0.5, -0.5, 0.25, 0]), audio([0.5, 0.5, 0, 0.25])
+    assert L1(reference=x, degraded=y) == (0 + 1 + 0.25 + 0.25) / 4
+    assert L1(reference=x, degraded=audio([0.0] * 4)) == 1.25 / 4  # as loud as the reference is
+
+
+@pytest.mark.parametrize("metric", [L1, L1_22K], ids=["44k", "22k"])
+def test_waveform_distance_equals_descript_audiotools(metric, pairs):
+    pytest.importorskip("torch")
+    from audiotools import AudioSignal
+    from dac.nn.loss import L1Loss
+
+    stereo = noise(1, channels=2), noise(2, channels=2)
+    found = pairs(metric.spec.rate_hz)
+    if metric is L1:
+        found["stereo"] = stereo
+        expected = sum(per_channel(L1, *stereo)) / 2
+        assert L1(reference=stereo[0], degraded=stereo[1]) == pytest.approx(expected, rel=1e-6)
+    for name, (x, y) in found.items():
+        signals = [AudioSignal(a.samples[None].copy(), a.rate_hz) for a in (y, x)]
+        expected = float(L1Loss()(*signals))
+        assert metric(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
+
+
+@given(seed=st.integers(0, 1000), gain=st.floats(-10, 10).filter(lambda g: abs(g) > 0.01))
+def test_a_gain_on_both_signals_scales_the_waveform_distance(seed, gain):
+    x, y = noise(seed), noise(seed + 1)
+    both = L1(reference=audio(gain * x.samples), degraded=audio(gain * y.samples))
+    assert both == pytest.approx(abs(gain) * L1(reference=x, degraded=y), rel=1e-5)
+
+
+# ----------------------------------------------------------------------- log-spectral distance
+
+
+def test_log_spectral_distance_equals_librosa(pairs):
+    import librosa
+
+    def power_db(signal: Audio) -> np.ndarray:
+        samples = signal.samples[0].astype(np.float64)
+        spectrum = librosa.stft(samples, n_fft=lsd.WINDOW, hop_length=lsd.HOP, center=False)
+        return librosa.power_to_db(np.abs(spectrum) ** 2, amin=lsd.POWER_FLOOR, top_db=None)
+
+    for name, (x, y) in pairs(RATE_HZ).items():
+        expected = np.mean(np.sqrt(np.mean((power_db(x) - power_db(y)) ** 2, axis=0)))
+        assert LSD(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
+
+
+@pytest.mark.parametrize("gain_db", [-12.0, 6.0])
+def test_a_gain_is_at_the_log_spectral_distance_of_its_decibels(gain_db):
+    x = noise(0, num_samples=RATE_HZ)
+    assert LSD(reference=x, degraded=scaled(x, gain_db)) == pytest.approx(abs(gain_db), abs=1e-4)
+
+
+# ------------------------------------------------------------------------ loudness, bandwidth
+
+
+@pytest.mark.parametrize("gain_db", [-6.0, -0.5, 0.0, 3.0])
+def test_a_gain_is_its_loudness_whatever_its_sign(make_voice, gain_db):
+    x = make_voice(48_000)
+    value = LOUDNESS(reference=x, degraded=scaled(x, gain_db))
+    assert value == pytest.approx(abs(gain_db), abs=0.05)  # a block may cross a gate
+
+
+def test_both_channels_are_loud_and_under_the_gate_nothing_is(make_voice):
+    x = make_voice(48_000)
+    stereo = Audio(np.repeat(x.samples, 2, axis=0), 48_000)
+    one_side = Audio(np.concatenate([x.samples, scaled(x, -60).samples]), 48_000)
+    assert LOUDNESS(reference=stereo, degraded=one_side) == pytest.approx(3.01, abs=0.02)
+    with pytest.raises(Undefined, match="the degraded signal has no loudness: none of its blocks"):
+        LOUDNESS(reference=x, degraded=scaled(x, -80))
+    with pytest.raises(Undefined, match="the reference has no loudness"):
+        LOUDNESS.prepare(scaled(x, -80))
+
+
+def test_bandwidth_is_that_which_the_decode_holds():
+    source = broadband(2.0, 48_000, seed=3)
+    whole = BANDWIDTH(reference=source, degraded=source)
+    for kept_hz in (4_000, 8_000, 12_000):
+        narrow = resample(resample(source, 2 * kept_hz), 48_000)
+        found = BANDWIDTH(reference=source, degraded=narrow)
+        assert found == pytest.approx(kept_hz / 1000, rel=0.1)
+        assert found < whole
+    short = Audio(np.ascontiguousarray(source.samples[:, :200]), 48_000)
+    with pytest.raises(Undefined, match="200 samples, 256 are needed"):
+        BANDWIDTH(reference=source, degraded=short)

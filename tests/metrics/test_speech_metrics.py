@@ -1,0 +1,212 @@
+"""PESQ, STOI, pitch, mel-cepstral distortion, DNSMOS: as the packages, and where there is none."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from snacbench.errors import Undefined
+from snacbench.metrics import dnsmos, f0, mcd, stoi
+from snacbench.metrics.pesq import MAX_DURATION_S
+from snacbench.metrics.pesq import METRICS as PESQ
+from snacbench.types import Audio
+
+STOI, ESTOI = stoi.METRICS
+F0_RMSE, VOICING = f0.METRICS
+(MCD,) = mcd.METRICS
+
+
+def audio(samples: np.ndarray, rate_hz: int) -> Audio:
+    return Audio(np.ascontiguousarray(np.atleast_2d(samples), np.float32), rate_hz)
+
+
+# ---------------------------------------------------------------------------------------- PESQ
+
+both_pesq = pytest.mark.parametrize("metric", PESQ, ids=["wb", "nb"])
+
+
+@both_pesq
+def test_pesq_equals_the_package(metric, pairs):
+    import pesq
+
+    rate_hz = metric.spec.rate_hz
+    for name, (x, y) in pairs(rate_hz, speech_only=True).items():
+        expected = pesq.pesq(rate_hz, x.samples[0], y.samples[0], metric.spec.name[-2:])
+        assert metric(reference=x, degraded=y) == expected, name
+
+
+@both_pesq
+def test_pesq_without_a_value(metric, make_voice):
+    rate_hz = metric.spec.rate_hz
+    with pytest.raises(Undefined, match=r"too short: .* lasts 0\.240 s, 0\.250 s are needed"):
+        metric.prepare(make_voice(rate_hz, 0.24))
+    with pytest.raises(Undefined, match=r"too long: .* at most 20\.000 s"):
+        metric.prepare(make_voice(rate_hz, MAX_DURATION_S + 0.01))
+    word = np.zeros(rate_hz)
+    word[: rate_hz // 10] = np.random.default_rng(0).standard_normal(rate_hz // 10) * 0.1
+    with pytest.raises(Undefined, match="PESQ finds no utterance"):
+        metric(reference=audio(word, rate_hz), degraded=audio(word[::-1], rate_hz))
+    x = make_voice(rate_hz)
+    with pytest.raises(Undefined, match="no score for this pair: cannot convert float NaN"):
+        metric(reference=x, degraded=audio(x.samples * np.float32(1e-38), rate_hz))
+
+
+@both_pesq
+def test_the_densest_utterances_of_the_longest_clip_do_not_end_the_process(metric):
+    rate_hz = metric.spec.rate_hz
+    rng = np.random.default_rng(0)
+    time_s = np.arange(round(MAX_DURATION_S * rate_hz)) / rate_hz
+    bursts = rng.standard_normal(len(time_s)) * 0.1 * (time_s % 0.42 < 0.21)
+    noisy = bursts + rng.standard_normal(len(time_s)) * 0.01
+    assert 1 <= metric(reference=audio(bursts, rate_hz), degraded=audio(noisy, rate_hz)) <= 5
+
+
+# ---------------------------------------------------------------------------------------- STOI
+
+
+def by_pystoi(x: Audio, y: Audio, *, extended: bool) -> float:
+    """What pystoi says, its random fill of silent bands the same at every call."""
+    from pystoi import stoi
+
+    np.random.seed(0)
+    signals = (a.samples[0].astype(np.float64) for a in (x, y))
+    return float(stoi(*signals, x.rate_hz, extended=extended))
+
+
+def test_stoi_equals_the_package(pairs, add_noise):
+    for name, (x, y) in pairs(stoi.RATE_HZ, speech_only=True).items():
+        expected = by_pystoi(x, y, extended=False)
+        assert STOI(reference=x, degraded=y) == pytest.approx(expected, abs=1e-9), name
+        if name.endswith("noise"):  # no band is silent, so the package fills nothing
+            for noisy in (add_noise(x, snr_db) for snr_db in (30, 10, 0)):
+                expected = by_pystoi(x, noisy, extended=True)
+                assert ESTOI(reference=x, degraded=noisy) == pytest.approx(expected, abs=1e-9), name
+
+
+def test_estoi_is_the_package_on_average_where_bands_are_silent_and_draws_nothing(make_voice):
+    x = make_voice(stoi.RATE_HZ)
+    gated = Audio(x.samples * (np.abs(x.samples) > 0.2), x.rate_hz)
+    found = ESTOI(reference=x, degraded=gated)
+    assert found == pytest.approx(by_pystoi(x, gated, extended=True), abs=2e-2)
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
+    assert ESTOI(reference=x, degraded=gated) == found
+    assert np.array_equal(before, np.random.get_state()[1])
+
+
+@pytest.mark.parametrize("metric", stoi.METRICS, ids=["stoi", "estoi"])
+def test_the_shortest_clips_of_stoi(metric, make_voice, add_noise):
+    num_samples = round(stoi.MIN_DURATION_S * stoi.RATE_HZ)
+    rng = np.random.default_rng(0)
+    samples = rng.standard_normal(num_samples) * 0.1
+    x, y = (
+        audio(s, stoi.RATE_HZ) for s in (samples, samples + 0.02 * rng.standard_normal(num_samples))
+    )
+    value = metric(reference=x, degraded=y)
+    assert value == pytest.approx(by_pystoi(x, y, extended=metric is ESTOI), abs=1e-9)
+    assert 0 < value <= 1
+    with pytest.raises(Undefined, match="too short: the reference lasts"):
+        metric.prepare(audio(samples[1:], stoi.RATE_HZ))
+    burst = make_voice(stoi.RATE_HZ).samples.copy()
+    burst[:, 2500:] = 0
+    with pytest.raises(Undefined, match="less than 30 frames"):  # the package says 1e-5
+        metric.prepare(audio(burst, stoi.RATE_HZ))
+
+
+# --------------------------------------------------------------------------------------- pitch
+
+
+def vowel(pitch: float, voiced_s: float = 1.0) -> Audio:
+    """Harmonics of one pitch, then breath, 1.5 s together."""
+    time_s = np.arange(24_000) / 16_000
+    harmonics = sum(np.sin(2 * np.pi * k * pitch * time_s) / k for k in range(1, 12))
+    breath = np.random.default_rng(0).standard_normal(len(time_s))
+    return audio(0.1 * harmonics * (time_s < voiced_s) + 0.003 * breath, 16_000)
+
+
+@pytest.mark.parametrize("pitch", [80.0, 150.0, 320.0])
+def test_a_pitch_that_is_known_is_found(pitch):
+    found = f0.pitch_hz(vowel(pitch))
+    assert np.median(found[found > 0]) == pytest.approx(pitch, rel=2e-3)
+    assert np.mean(found > 0) == pytest.approx(2 / 3, abs=0.04)
+
+
+@pytest.mark.parametrize("cents", [-100, 20, 300])
+def test_a_pitch_moved_by_cents_is_off_by_these(cents):
+    x, y = vowel(150.0), vowel(150.0 * 2 ** (cents / 1200))
+    assert F0_RMSE(reference=x, degraded=y) == pytest.approx(abs(cents), abs=2)
+
+
+def test_errors_of_pitch_and_voicing_by_hand():
+    x = np.array([0.0, 100.0, 100.0, 100.0, 0.0])
+    y = np.array([90.0, 200.0, 100.0, 0.0, 0.0])
+    assert f0.rmse_cents(x, y) == pytest.approx(1200 / np.sqrt(2))
+    assert f0.voicing_error(x, y) == pytest.approx(2 / 5)
+
+
+def test_a_voice_that_ends_early_is_lost_or_was_never_there():
+    x, short, whispered = vowel(150.0), vowel(150.0, voiced_s=0.7), vowel(150.0, voiced_s=0.0)
+    assert VOICING(reference=x, degraded=short) == pytest.approx(0.2, abs=0.03)
+    assert VOICING(reference=x, degraded=whispered) == pytest.approx(2 / 3, abs=0.04)
+    with pytest.raises(Undefined, match="no frame is voiced in both signals"):
+        F0_RMSE(reference=x, degraded=whispered)
+    for metric in f0.METRICS:
+        with pytest.raises(Undefined, match="no frame of the reference is voiced"):
+            metric.prepare(whispered)
+
+
+# ---------------------------------------------------------------------- mel-cepstral distortion
+
+
+def test_mcd_equals_the_definition_on_librosas_parts(pairs):
+    import librosa
+
+    def cepstra(signal: Audio) -> tuple[np.ndarray, np.ndarray]:
+        energies = librosa.feature.melspectrogram(
+            y=signal.samples[0].astype(np.float64), sr=mcd.RATE_HZ, n_fft=mcd.WINDOW,
+            hop_length=mcd.HOP, n_mels=mcd.BANDS, center=False,
+        )  # fmt: skip
+        level_db = librosa.power_to_db(energies, amin=1e-10, top_db=None)
+        n_mfcc = mcd.COEFFICIENTS + 1
+        found = librosa.feature.mfcc(S=level_db, n_mfcc=n_mfcc, dct_type=2, norm="ortho")
+        return found[1:], energies.sum(axis=0)
+
+    for name, (x, y) in pairs(mcd.RATE_HZ, speech_only=True).items():
+        (of_x, energy), (of_y, _) = cepstra(x), cepstra(y)
+        speaks = 10 * np.log10(energy) > 10 * np.log10(energy.max()) - 40
+        per_frame = np.sqrt(np.sum((of_x - of_y) ** 2, axis=0) / mcd.BANDS)
+        expected = per_frame[speaks].mean()
+        assert MCD(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
+
+
+def test_mcd_hears_no_level_but_for_one_under_the_floor(make_voice):
+    x = make_voice(mcd.RATE_HZ)
+    assert MCD(reference=x, degraded=Audio(3 * x.samples, x.rate_hz)) < 1e-4
+    with pytest.raises(Undefined, match="all its mel bands are at the floor"):
+        MCD.prepare(Audio(x.samples * np.float32(1e-12), x.rate_hz))
+
+
+# -------------------------------------------------------------------------------------- DNSMOS
+
+
+def test_dnsmos_equals_the_package_whatever_the_reference(pairs, make_voice, monkeypatch):
+    package = pytest.importorskip("speechmos.dnsmos")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    # By itself the package takes a thread per core, which wait for each other by spinning.
+    one_thread = onnxruntime.SessionOptions()
+    one_thread.intra_op_num_threads = one_thread.inter_op_num_threads = 1
+    session = partial(onnxruntime.InferenceSession, sess_options=one_thread)
+    _, y = next(iter(pairs(16_000, speech_only=True, clips=1).values()))
+    loud = Audio(y.samples * np.float32(1.5 / np.abs(y.samples).max()), y.rate_hz)
+    clipped = np.clip(loud.samples[0], -1, 1)  # what overshoots is clipped
+    with monkeypatch.context() as patched:
+        patched.setattr(onnxruntime, "InferenceSession", session)
+        expected = package.run(clipped, y.rate_hz)
+    keys = ("ovrl_mos", "sig_mos", "bak_mos", "p808_mos")
+    for metric, key in zip(dnsmos.METRICS, keys, strict=True):
+        found = metric(reference=make_voice(16_000, 1.0), degraded=loud)
+        assert found == pytest.approx(expected[key], abs=1e-5), key
+    with pytest.raises(Undefined, match="too short: the degraded signal lasts"):
+        metric(reference=y, degraded=audio(clipped[:15_999], y.rate_hz))

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snacbench.errors import UserError
+from snacbench.rate.coding.coders import coder_named
+from snacbench.rate.coding.range_coder import divisible
+from snacbench.rate.coding.trained import (
+    KeptClip,
+    Pairs,
+    StreamTable,
+    Tables,
+    check_fits,
+    coarser_context,
+    read_tables,
+    train_tables,
+    write_tables,
+)
+from tests.support.code_corpora import SIZE, SIZES, clips, levels
+
+
+@pytest.fixture(scope="module")
+def tables() -> Tables:
+    return train_tables("toy@1kbps", clips(8), SIZES)
+
+
+def test_tables_come_back_from_their_file(tables: Tables, tmp_path: Path) -> None:
+    path = tmp_path / "toy.npz"
+    write_tables(path, tables)
+    again = read_tables(path)
+    assert again.sha256 == tables.sha256
+    assert (again.codec, again.clips, again.codebook_sizes) == ("toy@1kbps", 8, SIZES)
+    for one, other in zip(again.streams, tables.streams, strict=True):
+        assert np.array_equal(one.shares, other.shares)
+        assert one.shares.min() >= 0  # every code can be written
+        assert one.shares.sum() == divisible(len(one.counts))
+        assert one.pairs.keys() == other.pairs.keys() == {"previous", "coarser"}
+    assert path.stat().st_size < 10_000
+
+
+def test_the_digest_depends_on_everything_that_coding_does(tables: Tables) -> None:
+    first, *others = tables.streams
+    pairs = first.pairs["previous"]
+    changed = [
+        replace(first, smoothing=first.smoothing + 1),
+        replace(first, strength=first.strength * 2),
+        replace(first, counts=first.counts + 1),
+        replace(first, pairs={**first.pairs, "previous": replace(pairs, strength=7)}),
+        replace(first, pairs={**first.pairs, "previous": replace(pairs, counts=pairs.counts + 1)}),
+    ]
+    digests = {replace(tables, streams=(one, *others)).sha256 for one in changed}
+    assert len(digests | {tables.sha256}) == 6
+
+
+def test_tables_of_other_codebooks_are_refused(tables: Tables) -> None:
+    check_fits(tables, SIZES)
+    with pytest.raises(UserError, match="tables are those of toy@1kbps, with codebooks of 2 x 32"):
+        check_fits(tables, (32, 32, 32))
+    with pytest.raises(UserError, match="do not fit codes from codebooks of 32, 64; train tables"):
+        check_fits(tables, (32, 64))
+
+
+def test_a_file_that_holds_no_tables_is_refused(tables: Tables, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"cannot read tables from .*No such file"):
+        read_tables(tmp_path / "none.npz")
+    path = tmp_path / "tables.npz"
+    path.write_bytes(b"no tables")
+    with pytest.raises(UserError, match="holds no tables of codes"):
+        read_tables(path)
+    np.savez(path, meta=np.array('{"format": "snacbench tables 9"}'))
+    with pytest.raises(UserError, match="format 'snacbench tables 9', expected"):
+        read_tables(path)
+    write_tables(path, tables)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match="holds no tables of codes"):
+        read_tables(path)
+    path.write_bytes(data)
+    with np.load(path) as held:
+        arrays = dict(held)
+    np.savez(path, **{**arrays, "0": arrays["0"] + 1})
+    with pytest.raises(UserError, match=r"is damaged: its content has sha256 \w+, expected \w+;"):
+        read_tables(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strength": 0}, "strengths"),
+        ({"smoothing": 0.5}, "expected whole numbers of 1 or more"),
+        ({"counts": np.array([3])}, "expected 2 entries or more"),
+        ({"symbols": np.array([40])}, "in no codebook or out of order"),
+        ({"symbols": np.array([1, 2])}, "pairs of unequal length"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused(
+    change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    one = np.ones(1, np.int64)
+    pairs = {"previous": Pairs(one, change.pop("symbols", one), one, 1)}
+    stream = replace(StreamTable(np.arange(4), 8, 8, pairs), **change)
+    write_tables(tmp_path / "tables.npz", Tables("toy", (stream,)))
+    with pytest.raises(UserError, match=message):
+        read_tables(tmp_path / "tables.npz")
+
+
+# ------------------------------------------------------------------------------------ contexts
+
+
+@pytest.mark.parametrize(
+    ("frames", "coarser", "found"),
+    [
+        (6, [10, 11, 12], [10, 10, 11, 11, 12, 12]),  # in SNAC's hierarchy: t // stride
+        (8, [10, 11], [10] * 4 + [11] * 4),
+        (3, [10, 11, 12], [10, 11, 12]),
+        (6, [10, 11, 12, 13], [10, 11, 11, 12, 13, 13]),  # by time, where rates are no multiples
+        (3, [10, 11, 12, 13, 14], [10, 12, 14]),  # a finer stream that is slower
+        (0, [10, 11], []),
+        (2, [], [-1, -1]),
+    ],
+)
+def test_a_coarser_code_is_the_one_at_that_time(frames, coarser, found) -> None:
+    both = np.array([coarser, coarser], np.int32)
+    assert coarser_context(frames, 2, both).tolist() == [found, found]
+    assert coarser_context(2, 1, None).tolist() == [[-1, -1]]
+    assert coarser_context(1, 1, both).tolist() == [[-1]]  # other channels
+
+
+# ------------------------------------------------------------------------------------ training
+
+
+def even(count: int, frames: int, size: int) -> list[KeptClip]:
+    """Codes of which none says anything of another."""
+    random = np.random.default_rng(0)
+    made = (random.integers(0, size, (1, frames)).astype(np.int32) for _ in range(count))
+    return [KeptClip(f"{n}", f"s{n}", ((codes,),)) for n, codes in enumerate(made)]
+
+
+def test_counts_are_those_of_the_corpus() -> None:
+    corpus = clips(4)
+    tables = train_tables("toy", corpus, SIZES)
+    assert (tables.codec, tables.clips) == ("toy", 4)
+    for index, stream in enumerate(tables.streams):
+        tokens = np.concatenate([one.parts[0][index].ravel() for one in corpus])
+        assert np.array_equal(stream.counts, np.bincount(tokens, minlength=SIZE))
+        assert stream.pairs["previous"].counts.sum() == tokens.size - 4  # each clip has a first
+    assert tables.streams[0].pairs["coarser"].counts.size == 0
+    assert tables.streams[1].pairs["coarser"].counts.sum() == 4 * 300
+    assert tables.sha256 == train_tables("toy", corpus, SIZES).sha256
+    with pytest.raises(ValueError, match="no codes of toy to train tables on"):
+        train_tables("toy", [], SIZES)
+
+
+def test_pairs_are_those_that_occurred() -> None:
+    parent, child = np.array([[1, 2]], np.int32), np.array([[5, 6, 5, 5]], np.int32)
+    tables = train_tables("toy", [KeptClip("a", "a", ((parent, child),))], (8, 8))
+    expected = {
+        "coarser": [(1, 5, 1), (1, 6, 1), (2, 5, 2)],
+        "previous": [(5, 5, 1), (5, 6, 1), (6, 5, 1)],
+    }
+    for name, occurred in expected.items():
+        pairs = tables.streams[1].pairs[name]
+        found = zip(pairs.contexts, pairs.symbols, pairs.counts, strict=True)
+        assert [tuple(map(int, one)) for one in found] == occurred
+    assert [part.tolist() for part in pairs.after(5)] == [[5, 6], [1, 1]]
+    assert pairs.after(10**6)[0].size == 0
+
+
+def test_contexts_that_tell_nothing_are_not_believed() -> None:
+    useless = train_tables("even", even(8, 400, 32), (32,)).streams[0].pairs["previous"]
+    first, second = train_tables("toy", clips(8), SIZES).streams
+    assert useless.strength > 1000 * first.pairs["previous"].strength
+    # The parent tells all that the code before does.
+    assert second.pairs["previous"].strength > 1000 * second.pairs["coarser"].strength
+
+
+def test_strength_is_chosen_by_what_other_clusters_know() -> None:
+    """Speakers who differ: what is known of others is worth less than the clip's own counts."""
+    random = np.random.default_rng(1)
+
+    def speaker(number: int) -> KeptClip:
+        codes = random.integers(4 * number, 4 * number + 4, (1, 200)).astype(np.int32)
+        return KeptClip(f"c{number}", f"s{number}", ((codes,),))
+
+    apart = train_tables("apart", [speaker(n) for n in range(8)], (32,))
+    alike = train_tables("alike", even(8, 200, 32), (32,))
+    assert apart.streams[0].strength < alike.streams[0].strength / 8
+
+
+def test_the_choice_is_near_the_best_that_the_coder_can_do(tables: Tables) -> None:
+    """The vectorised code length that training minimises is that of the coder itself."""
+
+    def coded(strength: int | None = None) -> float:
+        stream = tables.streams[0]
+        pairs = stream.pairs["previous"]
+        changed = replace(pairs, strength=strength or pairs.strength)
+        stream = replace(stream, pairs={**stream.pairs, "previous": changed})
+        with_it = Tables("toy", (stream, tables.streams[1]), 8)
+        return coder_named("context", with_it).write(levels(150, seed=77), SIZES)[0].ideal_bits
+
+    assert coded() <= 1.02 * min(coded(2**power) for power in range(0, 21, 2))
+
+
+def test_a_stream_without_frames_is_codable() -> None:
+    empty = np.zeros((1, 0), np.int32)
+    tables = train_tables("toy", [KeptClip("a", "a", ((empty,),))], (4,))
+    (data,) = coder_named("static", tables).encode([np.array([[3]], np.int32)], (4,))
+    assert data

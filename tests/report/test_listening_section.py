@@ -1,0 +1,129 @@
+"""The report's section on listening tests: from rows alone, and only where there are any."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from snacbench.report.build import build_report
+from snacbench.report.listening_section import Section, listening_sections, mean_ratings
+from snacbench.rows import (
+    ComparisonSummary,
+    ConditionSummary,
+    ListenerScore,
+    ListeningSummary,
+)
+from snacbench.store.run_folder import RunFolder
+from snacbench.tables.run_rows import RunRows
+from tests.support.synthetic_runs import make_run
+
+EVIL = "<script>alert(1)</script>\"'&"
+CODECS = {"a@1kbps": 30.0, "a@2kbps": 50.0, "b": 70.0}
+
+
+def condition(name: str, mean: float, domain: str = "all", **fields: Any) -> ConditionSummary:
+    given = ConditionSummary(
+        name, domain, mean, mean - 4, mean + 4, None, None, mean, mean - 9, mean + 9, 12, 4, 3
+    )
+    return replace(given, **fields)
+
+
+SUMMARY = ListeningSummary(
+    "t1", f"A test {EVIL}", "mushra", False, 5, 4, 3, 0.95,
+    conditions=(
+        *(condition(n, m, kbps=1.0 + m / 10) for n, m in CODECS.items()),
+        condition("reference", 99.0),
+        condition("anchor35", 20.0),
+    ),
+    text=f"In a MUSHRA listening test {EVIL}",
+    notes=("4 listeners are few.",),
+)  # fmt: skip
+PAIRS = ListeningSummary(
+    "t2", "Preferences", "ab", True, 5, 5, 3, 0.95,
+    comparisons=(ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10)),),
+)  # fmt: skip
+TRIALS = ListeningSummary(
+    "t3", "Hearing", "abx", False, 5, 5, 3, 0.95,
+    comparisons=(ComparisonSummary("b", "reference", 0.75, 0.6, 0.9, 1e-9, 1e-9, 5, (30, 10)),),
+)  # fmt: skip
+
+
+def ratings(listener: str = "x", *, kept: bool = True) -> list[ListenerScore]:
+    """Three clips, each codec rated by its mean, a little more for each later clip."""
+    return [
+        ListenerScore("t1", listener, f"i{k}", f"tiny/{k:03}", name, mean + k, kept)
+        for name, mean in CODECS.items()
+        for k in range(3)
+    ]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """Two metrics that agree with the listeners fully, `down` by falling."""
+    scores = {
+        name: {"up": mean + np.arange(3.0), "down": -mean - np.arange(3.0)}
+        for name, mean in CODECS.items()
+    }
+    return make_run(tmp_path / "run", scores)
+
+
+def sections(run: RunFolder, target: Path) -> list[Section]:
+    return listening_sections(run, RunRows.load(run), target)
+
+
+def test_the_page_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path) -> None:
+    """Of the last analysis, escaped; both metrics rank as the listeners, however they count."""
+    assert sections(run, tmp_path) == []
+    run.append([*ratings(EVIL), replace(SUMMARY, title="Before"), SUMMARY])
+    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
+    assert "4 listeners (1 of 5 excluded) on 3 items" in page
+    assert re.search(r">hidden reference</th><td>–</td><td>99.0", page)
+    assert re.search(r'>70.0 <span class="ends">\[66.0, 74.0\]', page)
+    assert "In a MUSHRA listening test &lt;script&gt;" in page
+    assert "4 listeners are few." in page
+    assert not re.search("<script>alert|Before|SIMULATED", page)
+    for name in ("scores", "distribution", "rate"):
+        assert f"figures/listening-1-{name}.svg" in page
+        assert (tmp_path / "page" / "figures" / f"listening-1-{name}.svg").is_file()
+    for metric in ("up", "down"):
+        assert re.search(rf">{metric}</th><td>1.00", page), metric
+    assert "9 of 3 clips" in page
+
+
+def test_pairs_trials_and_simulated_listeners(run: RunFolder, tmp_path: Path) -> None:
+    run.append([PAIRS, TRIALS, *ratings(), replace(SUMMARY, simulated=True)])
+    pairs, trials, simulated = sections(run, tmp_path)
+    assert re.search(
+        r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<", pairs.table
+    )
+    assert re.search(r"b from hidden reference</th><td>75", trials.table)
+    assert "&lt; 0.001" in trials.table
+    assert (pairs.agreement, trials.form) == ("", "ABX")
+    assert (tmp_path / "figures" / "listening-2-answers.svg").is_file()
+    assert "MUSHRA (simulated)" in simulated.table
+    assert "listeners did (simulated)" in simulated.agreement
+    assert all("(SIMULATED)" in figure["title"] for figure in simulated.figures)
+    figures = list((tmp_path / "figures").glob("listening-3-*.svg"))
+    assert len(figures) == 3
+    assert all("SIMULATED LISTENERS" in path.read_text("utf-8") for path in figures)
+    page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
+    assert "Nobody listened" in page
+    assert "4 simulated listeners" in page
+
+
+def test_only_kept_listeners_and_systems_are_in_the_mean_ratings() -> None:
+    rows = [
+        *ratings(),
+        *(replace(row, score=0.0, kept=False) for row in ratings("bad")),
+        *(replace(row, score=row.score + 10) for row in ratings("y")),
+        ListenerScore("t1", "x", "i0", "tiny/000", "reference", 100.0),
+        ListenerScore("t1", "x", "i9", "", "b", 1.0),
+    ]
+    found = mean_ratings(rows)
+    assert found["b"] == {"tiny/000": 75, "tiny/001": 76, "tiny/002": 77}
+    assert set(found) == set(CODECS)

@@ -1,0 +1,161 @@
+"""The command line, called in this process or another, and small folders of audio for it."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from click.testing import CliRunner, Result
+
+from snacbench import plugins
+from snacbench.cli.main import main
+from snacbench.cli.verbs import cli
+from snacbench.rows import Coded, Score
+from snacbench.store.run_folder import RunFolder
+from tests.conftest import broadband
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+NO_SPEED = ("--speed-budget-s", "0")
+FAST = ("--metrics", "si_sdr,mel_dac7", "--jobs", "1", *NO_SPEED)
+
+
+def snacbench_command(*arguments: object) -> list[str]:
+    """The command line; runs measure speed, for seconds per point, only if they say how long."""
+    words = list(map(str, arguments))
+    others = {"--resume", "--plan", NO_SPEED[0]}
+    begins = words[:1] == ["run"] and "--codecs" in words and not others & set(words)
+    return [sys.executable, "-m", "snacbench", *words, *(NO_SPEED if begins else ())]
+
+
+def run_in(
+    folder: Path,
+    *arguments: object,
+    env: dict[str, str] | None = None,
+    plugged: Path | None = None,
+    fresh: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run snacbench in a folder, without a network to look for.
+
+    In this process, which has imported everything, and with plug-ins from the folder `plugged`;
+    in a `fresh` one where the environment matters to what is imported.
+    """
+    command = snacbench_command(*arguments)
+    given = {"HF_HUB_OFFLINE": "1", **(env or {})}
+    if fresh:
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **given},
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    outputs = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        patch.chdir(folder)
+        if plugged:
+            patch.syspath_prepend(str(plugged))
+            forget(plugged)
+        for name, value in given.items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["snacbench", *command[3:]])
+        before = dict(os.environ)
+        try:
+            with redirect_stdout(outputs[0]), redirect_stderr(outputs[1]):
+                main()
+            code = 0
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            if plugged:
+                forget(plugged)
+    return subprocess.CompletedProcess(command, code, *(text.getvalue() for text in outputs))
+
+
+def forget(plugged: Path) -> None:
+    """Forget plug-ins, so that what is installed next is found."""
+    for path in plugged.glob("*.py"):
+        sys.modules.pop(path.stem, None)
+    importlib.invalidate_caches()
+    plugins.discovered.cache_clear()
+
+
+def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    audio = broadband(seconds, rate_hz, **options)
+    soundfile.write(path, audio.samples.T, rate_hz, subtype="PCM_16")
+    return path
+
+
+def make_clips(folder: Path) -> Path:
+    """A folder of five healthy clips, three domains, different rates and channels."""
+    write_wav(folder / "speech" / "a.wav", 1.0, 16_000, seed=1)
+    write_wav(folder / "speech" / "b.wav", 1.2, 24_000, seed=2)
+    write_wav(folder / "music" / "c.wav", 1.1, 44_100, channels=2, seed=3)
+    write_wav(folder / "music" / "d.wav", 0.9, 48_000, seed=4)
+    write_wav(folder / "environment" / "e.wav", 1.0, 32_000, seed=5)
+    return folder
+
+
+def write_raw(path: Path, samples: np.ndarray, rate_hz: int, *, subtype: str = "FLOAT") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, samples, rate_hz, subtype=subtype)
+    return path
+
+
+def call(*arguments: object) -> Result:
+    """Call a verb; what it refuses is raised."""
+    done = CliRunner().invoke(cli, list(map(str, arguments)), standalone_mode=False)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def kill_when(path: Path, lines: int, how: signal.Signals, *arguments: object) -> int:
+    """Start a run and send it a signal once a file has so many lines."""
+    process = subprocess.Popen(
+        snacbench_command(*arguments),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.exists() and path.read_bytes().count(b"\n") >= lines:
+            os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
+            break
+        time.sleep(0.01)
+    return process.wait(timeout=60)
+
+
+def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
+    folder = RunFolder.open(path)
+    coded = sorted(folder.read(Coded), key=lambda r: (r.codec, r.clip))
+    scores = sorted(folder.read(Score), key=lambda r: (r.codec, r.clip, r.metric))
+    return coded, scores
+
+
+def essence(path: Path) -> list[tuple[object, ...]]:
+    """Rows without what may differ between runs: timings and order."""
+    coded, scores = rows_of(path)
+    return [
+        *((r.clip, r.codec, r.status, r.bits, r.decoded_sha256, r.seed) for r in coded),
+        *((r.clip, r.codec, r.metric, r.status, r.value) for r in scores),
+    ]

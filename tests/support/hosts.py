@@ -1,0 +1,150 @@
+"""A file host on this machine: what it answers is a table from path to replies."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from snacbench.download import RetryPolicy
+
+ENDPOINTS = ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT")
+IMPATIENT = RetryPolicy(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
+
+
+@dataclass
+class Reply:
+    """One answer, in good order or with a fault.
+
+    `promised` is the Content-Length where it is not the body's, `cut_after` ends the connection
+    after so many bytes, `stall_after` sends nothing more for `stall_s`, `block_s` waits after
+    each `block_bytes`. With `ranges`, a Range header is obeyed, and If-Range compared with the
+    ETag.
+    """
+
+    body: bytes | Path = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    promised: int | None = None
+    ranges: bool = False
+    cut_after: int | None = None
+    stall_after: int | None = None
+    stall_s: float = 1.5
+    block_bytes: int = 1 << 16
+    block_s: float = 0.0
+
+    def content(self) -> bytes:
+        return self.body.read_bytes() if isinstance(self.body, Path) else self.body
+
+
+def redirect(address: str) -> Reply:
+    return Reply(status=302, headers={"Location": address})
+
+
+@dataclass
+class Host:
+    """A running server: set `replies` (a list: one after another, the last for ever)."""
+
+    address: str
+    replies: dict[str, Reply | list[Reply]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def next_reply(self, path: str) -> Reply:
+        found = self.replies.get(path, Reply(status=404))
+        if isinstance(found, Reply):
+            return found
+        return found.pop(0) if len(found) > 1 else found[0]
+
+
+@contextmanager
+def serve() -> Iterator[Host]:
+    """Serve on a free port until the block ends."""
+
+    class Handler(_Handler):
+        host = Host("")
+
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        Handler.host.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield Handler.host
+        server.shutdown()
+
+
+class _Server(ThreadingHTTPServer):
+    block_on_close = False  # a stalled answer may outlive its test
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that are killed are part of the tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    host: Host
+
+    def do_HEAD(self) -> None:
+        self._answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self._answer(with_body=True)
+
+    def _answer(self, *, with_body: bool) -> None:
+        self.host.asked.append(f"{self.command} {self.path}")
+        self.host.headers.append({k.lower(): v for k, v in self.headers.items()})
+        reply = self.host.next_reply(self.path.partition("?")[0])
+        status, body, extra = self._ranged(reply)
+        length = len(body) if reply.promised is None else reply.promised
+        self.send_response(status)
+        headers = {"Content-Length": str(length), **extra, **reply.headers}
+        for name, value in headers.items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        if with_body:
+            self._send(reply, body)
+        self.close_connection = True
+
+    def _ranged(self, reply: Reply) -> tuple[int, bytes, dict[str, str]]:
+        body, wanted = reply.content(), self.headers.get("Range")
+        if_range = self.headers.get("If-Range")
+        if not (reply.ranges and wanted and reply.status == 200):
+            return reply.status, body, {}
+        if if_range and if_range != reply.headers.get("ETag"):
+            return 200, body, {}
+        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1])
+        if start >= len(body):
+            return 416, b"", {"Content-Range": f"bytes */{len(body)}"}
+        return 206, body[start:], {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+
+    def _send(self, reply: Reply, body: bytes) -> None:
+        body = body[: reply.cut_after]
+        sent = 0
+        while sent < len(body):
+            if reply.stall_after is not None and sent >= reply.stall_after:
+                self.wfile.flush()
+                time.sleep(reply.stall_s)
+                return
+            block = body[sent : sent + reply.block_bytes]
+            if reply.stall_after is not None:
+                block = block[: reply.stall_after - sent]
+            self.wfile.write(block)
+            sent += len(block)
+            if reply.block_s:
+                self.wfile.flush()
+                time.sleep(reply.block_s)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def silent_address() -> str:
+    """An address at which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return f"http://127.0.0.1:{port}"

@@ -1,0 +1,169 @@
+"""``snacbench weights`` as typed, against file hosts on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import run_in
+from tests.support.hosts import Host, Reply, redirect
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+SNAC, DAC = b'{"sampling_rate": 32000}', pickle.dumps({"state_dict": {}})
+WEIGHTS = b"\x80" + os.urandom(300_000)
+RESOLVE = "/hubertsiuzdak/snac_32khz/resolve"
+ASSET = "/descriptinc/descript-audio-codec/releases/download/0.0.5/weights_16khz.pth"
+
+
+@pytest.fixture
+def filled(all_hosts: Host, monkeypatch: pytest.MonkeyPatch, silent_address: str) -> Host:
+    """The hub has a model of SNAC's, GitHub one of DAC's; the CDN is silent."""
+    monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", silent_address)
+    facts = {"X-Repo-Commit": COMMIT}
+    large = {**facts, "X-Linked-Etag": f'"{hashlib.sha256(WEIGHTS).hexdigest()}"'}
+    large["X-Linked-Size"] = str(len(WEIGHTS))
+    for revision in ("main", COMMIT):
+        all_hosts.replies[f"{RESOLVE}/{revision}/config.json"] = Reply(SNAC, headers=facts)
+        found = redirect(f"{all_hosts.address}/storage".replace("127.0.0.1", "localhost"))
+        found.headers.update(large)
+        all_hosts.replies[f"{RESOLVE}/{revision}/pytorch_model.bin"] = found
+    all_hosts.replies["/storage"] = Reply(WEIGHTS, ranges=True)
+    all_hosts.replies[ASSET] = redirect(f"{all_hosts.address}/assets/16?signature=1")
+    all_hosts.replies["/assets/16"] = Reply(DAC)
+    return all_hosts
+
+
+@pytest.fixture
+def weights(filled: Host, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    """``weights("list")``: exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        done = run_in(tmp_path, "weights", *arguments, env={"HF_HUB_OFFLINE": ""})
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def line(output: str, *words: str) -> str:
+    """The one line that has all these words."""
+    (found,) = (row for row in output.splitlines() if all(word in row for word in words))
+    return found
+
+
+def test_fetch_list_path_and_verify(weights, filled, tmp_path):
+    code, out, err = weights("fetch", "snac-32khz", "dac-16khz")
+    assert code == 0, err
+    folder = tmp_path / "cache" / "weights" / "snac-32khz"
+    assert (folder / "pytorch_model.bin").read_bytes() == WEIGHTS
+    assert str(folder / "config.json") in out
+    assert "fetching snac-32khz/pytorch_model.bin: 0.3 MB" in err
+
+    code, out, _ = weights("list")
+    assert code == 0
+    assert line(out, "snac-32khz", "pytorch_model.bin").split()[2:] == [
+        "300.0", "kB", "snacbench", "cache", "locked",
+    ]  # fmt: skip
+    assert "not here" in line(out, "snac-24khz", "pytorch_model.bin", "pinned")
+    assert "pinned in part" in line(out, "encodec-48khz", "7e698e3e")
+    assert "embedded" in line(out, "snac-mini", "config.json")
+    assert "SNACBENCH_LYRA_DIR=DIR" in line(out, "lyra-v2", "quantizer")
+    assert str(tmp_path / "state" / "weights.lock") in out
+
+    code, out, _ = weights("path", "snac-32khz")
+    assert (code, out.split()) == (
+        0, [str(folder / "config.json"), str(folder / "pytorch_model.bin")],
+    )  # fmt: skip
+
+    code, out, err = weights("verify")
+    assert code == 0, err
+    assert ", 0 wrong" in out
+
+    lock = json.loads((tmp_path / "state" / "weights.lock").read_text())
+    entry = lock["models"]["snac-32khz"]["pytorch_model.bin"]
+    assert entry["commit"] == COMMIT
+    assert entry["sha256"] == hashlib.sha256(WEIGHTS).hexdigest()
+
+    filled.asked.clear()
+    assert weights("fetch", "snac-32khz")[0] == 0
+    assert filled.asked == []
+
+
+def test_verify_names_what_changed_and_accept_settles_it(weights, tmp_path):
+    assert weights("fetch", "snac-32khz")[0] == 0
+    changed = tmp_path / "cache" / "weights" / "snac-32khz" / "pytorch_model.bin"
+    changed.write_bytes(b"\x80changed")
+    code, out, err = weights("verify", "snac-32khz")
+    assert code == 1
+    assert "2 files read, 1 wrong" in out
+    assert f"wrong: {changed} has sha256 " in err
+    for verb in (("path", "snac-32khz"), ("fetch", "snac-32khz")):
+        code, _, err = weights(*verb)
+        assert code == 2
+        assert "delete it" in err
+        assert "snacbench weights verify --accept snac-32khz" in err
+    code, out, _ = weights("verify", "--accept", "snac-32khz")
+    assert code == 0
+    assert "snac-32khz: recorded anew: config.json, pytorch_model.bin" in out
+    assert weights("verify")[0] == 0
+
+
+def test_all_fetches_what_it_can_and_names_the_rest(weights):
+    code, out, err = weights("fetch", "--all")
+    assert code == 1
+    assert "dac-16khz: " in out
+    assert "snac-32khz: " in out
+    assert "dac-44khz: cannot get weights_44khz_8kbps_0.0.1.pth" in err
+    assert "encodec-24khz: cannot get encodec_24khz-d7cc33bc.th" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fetch",), "name models to fetch, for example 'snacbench weights fetch snac', or --all"),
+        (("fetch", "snak"), "no codec named 'snak'; did you mean snac"),
+        (("verify", "--accept", "snak"), "did you mean snac"),
+        (("verify", "--accept", "opus"), "opus has no published weights to accept"),
+        (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
+        (("path", "lyra"), "lyra-v2 needs models that only you can name"),
+        (("fetch", "lyra"), "lyra-v2 needs models that only you can name"),
+        (("list", "--weights", "gone"), "no such folder; expected"),
+        (("fetch", "--offline", "snac-32khz"), "offline, so that nothing is asked of the network"),
+        (("fetch", "snac-44khz"), "404 Not Found"),
+        (("fetch", "encodec-24khz"), "connect to a network"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_mistakes(weights, filled, arguments, message):
+    code, _, err = weights(*arguments)
+    assert code == 2
+    assert message in " ".join(err.split())
+    if "--offline" in arguments:
+        assert filled.asked == []
+
+
+def test_models_without_published_weights_say_so(weights):
+    code, out, _ = weights("fetch", "opus", "snac-mini")
+    assert code == 0
+    assert "opus: has no weights" in out
+    assert "weights/embedded/snac-mini/model.safetensors" in out
+
+
+def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):
+    run = ("run", "--codecs", "dac-16khz@3q", "--limit", "1", "-o", tmp_path / "r")
+    online = {"HF_HUB_OFFLINE": ""}
+    done = run_in(tmp_path, *run, "--offline", env=online)
+    assert done.returncode == 2
+    assert "snacbench weights fetch dac-16khz" in done.stderr
+    assert filled.asked == []
+    done = run_in(tmp_path, *run, env=online)  # fetched, but no model: the file is a stand-in
+    assert "fetching dac-16khz/weights_16khz_8kbps_0.0.5.pth" in done.stderr
+    assert "GET /assets/16?signature=1" in filled.asked
+    plan = run_in(tmp_path, "run", "--codecs", "snac,opus@14", "--plan", "--offline", env=online)
+    assert plan.returncode == 0, plan.stderr
+    assert "published weights are not cached and offline, nobody is asked" in plan.stderr
