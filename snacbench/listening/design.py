@@ -33,8 +33,8 @@ from snacbench.listening.test import (
     Level,
     ListeningTest,
     System,
+    texts_of,
 )
-from snacbench.listening.texts import texts_of
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.progress import Progress, Silent
 from snacbench.rows import ClipMeasures, Coded
@@ -98,7 +98,7 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"--excerpt-s {excerpt_s:g}: excerpts are {_SHORTEST_EXCERPT_S:g} to "
             f"{MAX_EXCERPT_S:g} s long (ITU-R BS.1534-3: about 10 s, 12 at most)"
         )
-    run, codecs = RunSignals.of(folder), chosen_systems(systems, folder.run.codecs)
+    run, codecs = RunSignals(folder), chosen_systems(systems, folder.run.codecs)
     if form == "ab" and len(codecs) < 2:
         raise UserError(f"form ab compares systems with each other, found one: {codecs[0].name}")
     rated, practice = choose_clips(
@@ -117,13 +117,8 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
         progress.step("excerpts")
         seen[kind] += 1
-        return Item(
-            id=f"{kind}-{seen[kind]}",
-            clip=clip.id,
-            domain=clip.domain,
-            start_s=start_s,
-            duration_s=duration_s,
-        )
+        excerpt = {"start_s": start_s, "duration_s": duration_s}
+        return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)
 
     texts = texts_of(language)
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", target.absolute().name).strip("-_.")
@@ -169,12 +164,8 @@ def make_test(
 ) -> Facts:
     """Write a test's folder, its file and its stimuli, whole or not at all.
 
-    Raises
-    ------
-    UserError
-        If a stimulus cannot be made, or the form is not one of webMUSHRA's.
-    StoreError
-        If the folder is taken or cannot be written, or the disk is full.
+    `UserError` if the folder is taken or cannot be written, a stimulus cannot be made, or the form
+    is not one of webMUSHRA's.
     """
     check_free(target)
     # Beside its place: the run is found from there by the same relative path.
@@ -199,10 +190,7 @@ def make_test(
 def chosen_systems(selectors: Sequence[str], codecs: Sequence[CodecSpec]) -> tuple[CodecSpec, ...]:
     """Codecs of a run that selectors name, in the order asked for; all but anchors if none are.
 
-    Raises
-    ------
-    UserError
-        If the run has no such codec, or there are more than nine, or none at all.
+    `UserError` if the run has no such codec, or there are more than nine, or none at all.
     """
     chosen = {spec.name: spec for spec in codecs if not (selectors or spec.anchor)}
     for selector in selectors:
@@ -341,6 +329,9 @@ def choose_excerpt(audio: Audio, wanted_s: float = DEFAULT_EXCERPT_S) -> tuple[f
 # ----------------------------------------------------------------------------------- who hears what
 
 
+Kind = Literal["mushra", "ab", "abx"]
+
+
 @dataclass(frozen=True)
 class Page:
     """One page of one listener; `number` counts all of them, training included.
@@ -350,7 +341,7 @@ class Page:
     """
 
     number: int
-    kind: Literal["mushra", "ab", "abx"]
+    kind: Kind
     item: str
     conditions: tuple[str, ...]
     training: bool = False
@@ -367,11 +358,9 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     item with a pair of conditions else. Listeners are served in rounds of as many as there are
     trials, each shuffled anew:
 
-    - Where everybody gets all trials, the orders of a round are the rows of a Williams design:
-      every trial comes at every place equally often, and (over one round for an even number of
-      trials, over two for an odd one) directly after every other trial equally often (Williams,
-      "Experimental designs balanced for the estimation of residual effects of treatments", Aust.
-      J. Sci. Res. A 2, 1949).
+    - Where everybody gets all trials, the orders of a round are the rows of a Williams design
+      (Aust. J. Sci. Res. A 2, 1949): every trial comes at every place equally often, and (over one
+      round for an even number of trials, over two for an odd one) directly after every other.
     - Where everybody gets some, they are consecutive ones of a shuffled circle of trials. Over a
       round every trial comes at every place exactly once. Consecutive listeners go on where the
       last one ended, so that a test that ends early has heard its trials almost equally often.
@@ -393,12 +382,11 @@ def pages_of(test: ListeningTest, listener_number: int) -> tuple[Page, ...]:
     for item, pair, _ in _trials(test, test.training):
         practice.setdefault(item, (item, pair, -1))
     chosen = [*practice.values(), *(trials[circle[i]] for i in row)]
+    kind: Kind = test.form if test.form in ("ab", "abx") else "mushra"
     pages = []
     for number, (item, pair, repeat) in enumerate(chosen):
         rng = _random(test, "page", listener_number, item, *pair, repeat)
-        kind: Literal["mushra", "ab", "abx"] = "mushra"
         if pair:
-            kind = "ab" if test.form == "ab" else "abx"
             shown = pair if rng.integers(2) else pair[::-1]
             shown += (shown[int(rng.integers(2))],) if kind == "abx" else ()
         else:
@@ -414,13 +402,10 @@ def num_trials(test: ListeningTest) -> int:
 
 def _trials(test: ListeningTest, items: Sequence[Item]) -> list[Trial]:
     names = [system.name for system in test.systems]
-    pairs: list[tuple[str, ...]]
-    if test.form == "ab":
-        pairs = list(itertools.combinations(names, 2))
-    elif test.form == "abx":
-        pairs = [(REFERENCE, name) for name in names]
-    else:
+    if test.form.startswith("mushra"):
         return [(item.id, (), 0) for item in items]
+    ab = list(itertools.combinations(names, 2))
+    pairs = ab if test.form == "ab" else [(REFERENCE, name) for name in names]
     return [(i.id, pair, turn) for turn in range(test.repeats) for i in items for pair in pairs]
 
 

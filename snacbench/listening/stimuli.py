@@ -132,13 +132,9 @@ def facts_text(facts: Facts) -> str:
 
 def read_facts(folder: Path, test: ListeningTest) -> Facts:
     """The facts of a test's stimuli; `UserError` if there are none, or not those of its design."""
-    path, again = folder / FACTS_FILE, f"make them with 'snacbench mushra stimuli {folder}'"
-    if not path.is_file():
-        raise UserError(f"{folder} has no stimuli yet: there is no {FACTS_FILE}; {again}")
-    try:
-        facts = from_json(path.read_bytes(), Facts, origin=str(path))
-    except StoreError as error:
-        raise UserError(f"{error}; {again}") from error
+    facts, again = facts_at_hand(folder), f"make them with 'snacbench mushra stimuli {folder}'"
+    if facts is None:
+        raise UserError(f"{folder} has no stimuli yet: no {FACTS_FILE} that can be read; {again}")
     if facts.design_sha256 != design_sha256(test):
         raise UserError(
             f"the stimuli in {folder} are not those of its test.yaml, which was changed after they "
@@ -160,26 +156,14 @@ def facts_at_hand(folder: Path) -> Facts | None:
         return None
 
 
-@dataclass(frozen=True)
 class RunSignals:
     """A run's clips, decoded files and delays; of rows that are there twice the last counts."""
 
-    folder: RunFolder
-    mono: bool
-    clips: Mapping[str, Clip]
-    coded: Mapping[tuple[str, str], Coded]
-    calibrations: Mapping[str, Calibration]
-
-    @classmethod
-    def of(cls, folder: RunFolder) -> RunSignals:
-        """The signals of a run."""
-        return cls(
-            folder,
-            folder.run.request.channels == "mono",
-            {clip.id: clip for clip in folder.read(Clip)},
-            {(row.clip, row.codec): row for row in folder.read(Coded)},
-            {row.codec: row for row in folder.read(Calibration)},
-        )
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder, self.mono = folder, folder.run.request.channels == "mono"
+        self.clips = {clip.id: clip for clip in folder.read(Clip)}
+        self.coded = {(row.clip, row.codec): row for row in folder.read(Coded)}
+        self.calibrations = {row.codec: row for row in folder.read(Calibration)}
 
     @classmethod
     def behind(cls, folder: Path, test: ListeningTest) -> RunSignals:
@@ -202,7 +186,7 @@ class RunSignals:
                     f"test.yaml says {expected}; make a new test from it with 'snacbench mushra "
                     "design'"
                 )
-        return cls.of(run)
+        return cls(run)
 
     def why_unheard(self, clip: str, codecs: Sequence[str]) -> str:
         """Why a clip cannot be heard through all codecs; empty if it can."""
@@ -219,10 +203,7 @@ class RunSignals:
     def source(self, clip_id: str) -> Audio:
         """The whole clip as the run saw it, at its own rate.
 
-        Raises
-        ------
-        AudioError
-            If the recording is not at hand, or not the one that was coded.
+        `AudioError` if the recording is not at hand, or not the one that was coded.
         """
         clip = self.clips.get(clip_id)
         if clip is None:
@@ -239,7 +220,8 @@ class RunSignals:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
-        was measured: at 48 kHz that may be half a sample or a third.
+        was measured: at 48 kHz that may be half a sample or a third. `AudioError` if the decoded
+        file is missing, or not the one that was decoded.
 
         Returns
         -------
@@ -247,11 +229,6 @@ class RunSignals:
             `num_samples` long.
         tuple of int
             The delay in samples, positive if late, and the rate in Hz at which it counts.
-
-        Raises
-        ------
-        AudioError
-            If the decoded file is missing, or not the one that was decoded.
         """
         if why := self.why_unheard(clip_id, (codec,)):
             raise AudioError(f"{clip_id}: {why}; run the codecs again")
@@ -310,11 +287,6 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
         The same for all, unless `match_per_condition`.
     float
         By how much all stay below the loudness asked for, in dB; 0 or more.
-
-    Raises
-    ------
-    AudioError
-        If the reference, or with `match_per_condition` any condition, has no loudness.
     """
     wanted: dict[str, float] = {}
     for name in signals if level.match_per_condition else (REFERENCE,):
@@ -374,12 +346,8 @@ def make_stimuli(
 ) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 
-    Raises
-    ------
-    UserError
-        If the test's run is not found, is another one, or a stimulus cannot be made.
-    StoreError
-        If the folder cannot be written or the disk is full.
+    `UserError` if the test's run is not found, is another one, or a stimulus cannot be made or
+    written.
     """
     run, found = RunSignals.behind(folder, test), {}
     items, progress = (*test.items, *test.training), progress or Silent()

@@ -6,6 +6,9 @@ by the name of its operating point, such as ``opus@14kbps``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -160,3 +163,23 @@ class ListeningTest(Part):
 def read_test(folder: Path) -> ListeningTest:
     """The test in a folder; `UserError` names file, line and field of what is wrong in it."""
     return read_yaml(folder / TEST_FILE, ListeningTest, noun="listening test", docs=DOCS).content
+
+
+class Texts(Part):
+    """Greeting, consent, questionnaire, and the words of webMUSHRA's pages, in one language."""
+
+    language: str
+    title: str
+    welcome: str
+    consent: str
+    questionnaire: tuple[Question, ...]
+    webmushra: Mapping[str, str]
+
+
+@cache
+def texts_of(language: str) -> Texts:
+    """What a new test says to its listeners; in English where the language has no texts yet."""
+    folder = files("snacbench.listening") / "page" / "texts"
+    entry = folder / f"{language.partition('-')[0]}.yaml"
+    with as_file(entry if entry.is_file() else folder / "en.yaml") as path:
+        return read_yaml(path, Texts, noun="texts", docs=DOCS).content

@@ -19,8 +19,7 @@ import yaml
 from snacbench.errors import StoreError, UserError
 from snacbench.files import atomic
 from snacbench.listening.stimuli import Facts
-from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question
-from snacbench.listening.texts import texts_of
+from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, texts_of
 
 FOLDER = "webmushra"
 _CONFIGS = "configs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,11 @@ def made(study: Study, **source: Any) -> tuple[Analysis, Published]:
     return analysis, published(Source(study, **source), analysis)
 
 
-def test_rows_hold_every_rating_and_who_was_kept(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
-    write_rows(made(a_study())[1], run)
+def test_rows_hold_every_rating_and_who_was_kept_but_no_text_of_listeners(tmp_path: Path) -> None:
+    study, run = a_study(), a_run(tmp_path / "run")
+    listeners = tuple(replace(one, answers={"age": "secret-9"}) for one in study.listeners)
+    ratings = tuple(replace(r, comment="secret-8") for r in study.ratings)
+    write_rows(made(replace(study, listeners=listeners, ratings=ratings))[1], run)
     scores, (summary,) = list(run.read(ListenerScore)), run.read(ListeningSummary)
     assert len(scores) == 6 * 2 * 5
     assert {s.listener for s in scores if not s.kept} == {"bad"}
@@ -54,34 +57,16 @@ def test_rows_hold_every_rating_and_who_was_kept(tmp_path: Path) -> None:
     assert {c.condition: c.mean for c in summary.conditions}["a"] == 42
     assert summary.comparisons[0].value == pytest.approx(-18)
     assert summary.text.startswith("In a MUSHRA")
+    assert b"secret" not in b"".join(p.read_bytes() for p in run.path.glob("listening*"))
 
 
 def test_a_second_analysis_replaces_the_first_and_leaves_other_tests_alone(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run")
     write_rows(made(a_study())[1], run)
     write_rows(made(a_study(name="other"))[1], run)
-    fewer = replace(a_study(), ratings=a_study().ratings[:10])
-    write_rows(made(fewer)[1], run)
+    write_rows(made(replace(a_study(), ratings=a_study().ratings[:10]))[1], run)
     assert [s.test for s in run.read(ListeningSummary)] == ["other", "t"]
-    scores = list(run.read(ListenerScore))
-    assert len([s for s in scores if s.test == "t"]) == 10
-    assert len([s for s in scores if s.test == "other"]) == 60
-
-
-def test_comments_and_questionnaires_stay_out_of_the_run(tmp_path: Path) -> None:
-    study = a_study()
-    study = replace(
-        study,
-        listeners=tuple(replace(one, answers={"age": "secret-9"}) for one in study.listeners),
-        ratings=tuple(replace(r, comment="secret-8") for r in study.ratings),
-    )
-    run = a_run(tmp_path / "run")
-    write_rows(made(study)[1], run)
-    assert b"secret" not in b"".join(p.read_bytes() for p in run.path.glob("listening*"))
-
-
-def test_two_at_once_is_refused(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
+    assert Counter(s.test for s in run.read(ListenerScore)) == {"t": 10, "other": 60}
     with run.locked(), pytest.raises(StoreError, match="another snacbench is writing"):
         write_rows(made(a_study())[1], run)
 
@@ -90,8 +75,7 @@ def test_two_at_once_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_tests_own_run_is_found_where_it_still_is_that_run(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
-    folder = tmp_path / "test"
+    run, folder = a_run(tmp_path / "run"), tmp_path / "test"
     source = Source(a_study(), a_test(run="../run", run_id=run.run.id), folder)
     found = run_of(source, None)
     assert found
@@ -99,14 +83,9 @@ def test_the_tests_own_run_is_found_where_it_still_is_that_run(tmp_path: Path) -
     assert run_of(replace(source, test=a_test(run="../run", run_id="another")), None) is None
     assert run_of(replace(source, test=a_test(run="../gone", run_id="r")), None) is None
     assert run_of(Source(a_study()), None) is None
-
-
-def test_simulated_answers_go_only_where_they_are_sent(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run")
-    test = a_test(run="../run", run_id=run.run.id)
-    source = Source(a_study(simulated=True), test, tmp_path / "test")
-    assert run_of(source, None) is None
-    assert run_of(source, run.path)
+    simulated = replace(source, study=a_study(simulated=True))  # goes only where it is sent
+    assert run_of(simulated, None) is None
+    assert run_of(simulated, run.path)
 
 
 @pytest.mark.parametrize(
@@ -132,46 +111,32 @@ def files_of(study: Study, folder: Path) -> dict[str, Path]:
     return {path.name: path for path in write_all(analysis, rows.summary, rows.scores, folder)}
 
 
-def test_files_of_a_mushra_test(tmp_path: Path) -> None:
-    found = files_of(a_study(), tmp_path / "out")
-    assert {
-        "summary.md", "paragraph.txt", "tables.tex", "scores.csv", "pairs.csv", "items.csv",
-        "listeners.csv", "scores.svg", "scores.pdf", "scores.png", "distribution.svg", "rate.svg",
-    } <= set(found)  # fmt: skip
-    with found["scores.csv"].open() as stream:
-        rows = list(csv.DictReader(stream))
-    (row,) = [
-        r for r in rows if (r["screening"], r["condition"], r["domain"]) == ("after", "a", "all")
-    ]
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_files_of_a_mushra_test_are_the_same_for_the_same_answers(tmp_path: Path) -> None:
+    study = replace(a_study(), simulated=True)
+    found, again = (files_of(study, tmp_path / name) for name in "xy")
+    for name, path in found.items():
+        assert path.read_bytes() == again[name].read_bytes(), name
+    tables = {f"{name}.csv" for name in ("scores", "pairs", "items", "listeners")}
+    figures = {"scores.svg", "scores.pdf", "scores.png", "distribution.svg", "rate.svg"}
+    assert {"summary.md", "paragraph.txt", "tables.tex"} | tables | figures <= set(found)
+    check_all_say_simulated(found)
+    wanted = {"screening": "after", "condition": "a", "domain": "all"}
+    (row,) = [row for row in rows_of(found["scores.csv"]) if wanted.items() <= row.items()]
     assert (float(row["mean"]), row["kbps"], row["listeners"]) == (42, "2.0", "5")
-    with found["listeners.csv"].open() as stream:
-        (bad,) = [r for r in csv.DictReader(stream) if r["listener"] == "bad"]
+    (bad,) = [row for row in rows_of(found["listeners.csv"]) if row["listener"] == "bad"]
     assert bad["kept"] == "no"
     assert bad["excluded"].startswith("hidden reference below 90 on 2 of 2 items")
 
 
-def test_the_same_answers_give_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (files_of(a_study(), tmp_path / name) for name in "xy")
-    for name, path in first.items():
-        assert path.read_bytes() == second[name].read_bytes(), name
-
-
-@pytest.mark.parametrize("form", ["mushra", "ab", "abx"])
-def test_every_output_of_simulated_listeners_says_so(tmp_path: Path, form: str) -> None:
-    studies = {
-        "mushra": a_study(),
-        "ab": choice_study(ab("x", "abt"), "ab"),
-        "abx": choice_study(abx("x", 3, 4), "abx", ("a",)),
-    }
-    for name, path in files_of(replace(studies[form], simulated=True), tmp_path).items():
+def check_all_say_simulated(found: dict[str, Path]) -> None:
+    for name, path in found.items():
         if path.suffix in (".md", ".txt", ".tex", ".csv", ".svg"):
             assert "simulated" in path.read_text("utf-8").lower(), name
-
-
-def test_a_listener_named_like_a_formula_is_no_formula(tmp_path: Path) -> None:
-    study = study_of({**listener_with("=1+1", 2), **listener_with("y", 2)})
-    text = files_of(study, tmp_path)["listeners.csv"].read_text("utf-8")
-    assert "\n'=1+1," in text
 
 
 @pytest.mark.parametrize(
@@ -182,7 +147,16 @@ def test_a_listener_named_like_a_formula_is_no_formula(tmp_path: Path) -> None:
     ],
 )
 def test_files_of_choices(tmp_path: Path, form: str, choices: Any, names: set[str]) -> None:
-    assert names <= set(files_of(choice_study(choices, form, ("a", "b")), tmp_path))
+    study = choice_study(choices, form, ("a", "b"))
+    found = files_of(replace(study, simulated=True), tmp_path)
+    assert names <= set(found)
+    check_all_say_simulated(found)
+
+
+def test_nobody_left_still_gives_files_and_a_name_like_a_formula_is_none(tmp_path: Path) -> None:
+    found = files_of(study_of(listener_with("=1+1", 2, low_references=2)), tmp_path)
+    assert "No ratings are left" in found["paragraph.txt"].read_text("utf-8")
+    assert "\n'=1+1," in found["listeners.csv"].read_text("utf-8")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -191,15 +165,10 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
         files_of(a_study(), tmp_path / "file" / "out")
 
 
-def test_nobody_left_still_gives_files(tmp_path: Path) -> None:
-    found = files_of(study_of(listener_with("x", 2, low_references=2)), tmp_path)
-    assert "No ratings are left" in found["paragraph.txt"].read_text("utf-8")
-
-
 # --------------------------------------------------------------------------------------- tables
 
 
-def test_tables_show_before_and_after(tmp_path: Path) -> None:
+def test_tables_show_before_and_after() -> None:
     text = to_markdown(tables_of(made(a_study())[0]))
     (line,) = [line for line in text.splitlines() if line.startswith("| hidden reference")]
     assert " 90.0 " in line

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.listening.test import read_test
-from snacbench.listening.texts import texts_of
+from snacbench.listening.test import read_test, texts_of
 
 GOOD = """\
 id: mine

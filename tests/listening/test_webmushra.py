@@ -19,8 +19,7 @@ import yaml
 from snacbench.errors import StoreError, UserError
 from snacbench.listening import webmushra as module
 from snacbench.listening.stimuli import Facts, make_stimuli
-from snacbench.listening.test import Item, ListeningTest, System
-from snacbench.listening.texts import texts_of
+from snacbench.listening.test import Item, ListeningTest, System, texts_of
 from snacbench.listening.webmushra import configuration, export_webmushra
 from tests.support.audio_run import CODECS, make_audio_run
 

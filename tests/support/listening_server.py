@@ -1,4 +1,4 @@
-"""A small listening test with stimuli, its server as a program, and listeners without a browser."""
+"""A small listening test with stimuli, its servers, and listeners without a browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import Any
 import httpx2
 import numpy as np
 import soundfile
+from starlette.testclient import TestClient
 
 from snacbench.listening.design import write_test
 from snacbench.listening.responses.database import Responses
 from snacbench.listening.responses.sessions import pages_in
+from snacbench.listening.server.serve import Service
 from snacbench.listening.stimuli import (
     FACTS_FILE,
     Facts,
@@ -34,7 +36,6 @@ from snacbench.listening.stimuli import (
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
 from tests.support.command_line import snacbench_command
 
-SAMPLES = 24_000
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (
     Question(id="age", text="Your age", kind="number"),
@@ -68,19 +69,20 @@ def write_folder(folder: Path, test: ListeningTest) -> Path:
     return folder
 
 
-def make_folder(folder: Path, test: ListeningTest) -> Path:
+def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> Path:
     """The test's folder as `snacbench mushra stimuli` leaves it, with stimuli of noise."""
     write_folder(folder, test)
+    samples = round(48_000 * seconds)
     items = {}
     for item in (*test.items, *test.training):
         made = {}
         for number, condition in enumerate(test.conditions):
             file = stimulus_file(item.id, condition)
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            noise = np.random.default_rng(number).uniform(-0.1, 0.1, SAMPLES)
+            noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
             soundfile.write(folder / file, noise, 48_000, subtype="PCM_24")
             made[condition] = facts_of(folder, file)
-        items[item.id] = ItemFacts(item.clip, SAMPLES, 1, 0.0, None, (), made)
+        items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
     (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
     return folder
@@ -171,6 +173,30 @@ def told(answer: Any) -> tuple[int, str, str]:
 
 
 @dataclass
+class Site:
+    """A test that is served in this process."""
+
+    folder: Path
+    service: Service
+    client: TestClient
+    admin: dict[str, str]
+    log: list[str]
+
+    def listener(self) -> ScriptedListener:
+        return ScriptedListener(self.client)
+
+    def call(self, method: str, path: str, **headers: str) -> Any:
+        body = {"json": {}} if method == "POST" else {}
+        return self.client.request(method, path, headers=headers, **body)
+
+    def as_admin(self, path: str, method: str = "GET") -> Any:
+        return self.client.request(method, f"/api/admin/{path}", headers=self.admin)
+
+
+Serve = Callable[..., Site]
+
+
+@dataclass
 class Program:
     """``snacbench mushra serve`` as users start it."""
 
@@ -179,6 +205,10 @@ class Program:
     process: subprocess.Popen[str] | None = None
     address: str = ""
     printed: list[str] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        return self.address
 
     def start(self) -> Program:
         port = self.address.rpartition(":")[2] or "0"

@@ -63,15 +63,13 @@ PRAGMA user_version = {VERSION};
 class Refused(UserError):
     """A request that the test cannot grant.
 
-    `status` is that of the HTTP answer, `code` a word by which the page knows what happened, such
-    as ``order``; after `retry_after_s`, asking again may help.
+    `status` and `headers` are those of the HTTP answer; `code` is a word by which the page knows
+    what happened, such as ``order``.
     """
 
-    def __init__(
-        self, status: int, code: str, sentence: str, *, retry_after_s: int | None = None
-    ) -> None:
+    def __init__(self, status: int, code: str, sentence: str, **headers: str) -> None:
         super().__init__(sentence)
-        self.status, self.code, self.retry_after_s = status, code, retry_after_s
+        self.status, self.code, self.headers = status, code, headers
 
 
 class Responses:

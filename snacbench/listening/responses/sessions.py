@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
 
-from snacbench.listening.design import pages_of
+from snacbench.listening.design import Kind, pages_of
 from snacbench.listening.responses.database import (
     Refused,
     Responses,
@@ -81,7 +81,7 @@ class AssignedPage(Body):
 
     key: str
     number: int
-    kind: Literal["mushra", "ab", "abx"]
+    kind: Kind
     item: str
     training: bool
     stimuli: dict[str, str]
@@ -141,7 +141,7 @@ def begin(
         ).fetchall()
         if sum(row["recent"] and not row["finished_utc"] for row in others) >= max_unfinished:
             sentence = "Too many listeners are under way; please try later"
-            raise Refused(503, "full", sentence, retry_after_s=3_600)
+            raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
         number = next(n for n in itertools.count() if n not in numbers)
         names, name = {row["name"] for row in others}, ""

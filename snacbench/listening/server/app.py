@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from hmac import compare_digest
 from http import HTTPStatus
@@ -105,18 +105,14 @@ def application(
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    headers: Mapping[str, str] = {}
     if isinstance(error, HTTPException):  # no such path, no such method, a body that is too long
         phrase, headers = HTTPStatus(error.status_code).phrase, error.headers or {}
-        error = Refused(error.status_code, phrase.lower().replace(" ", "-"), phrase)
-    elif not isinstance(
-        error, Refused
-    ):  # ours: the trace goes to the terminal, not to the listener
+        code = phrase.lower().replace(" ", "-")
+        error = Refused(error.status_code, code, phrase, **headers)
+    elif not isinstance(error, Refused):  # ours: its trace goes to the terminal alone
         sentence = "Something went wrong on the server; nothing was lost, try again"
         error = Refused(500, "server", sentence)
-    response = refusal(error)
-    response.headers.update(headers)
-    return response
+    return refusal(error)
 
 
 class _Endpoints:
@@ -127,6 +123,10 @@ class _Endpoints:
 
     async def _do(self, what: Callable[..., Value], *given: Any) -> Value:
         return await run_in_threadpool(what, self._of.responses, *given)
+
+    async def _done(self, what: Callable[..., None], *given: Any) -> Response:
+        await self._do(what, *given)
+        return Response(status_code=204)
 
     async def _listener(self, request: Request) -> Known:
         """Whoever the request's token belongs to.
@@ -195,13 +195,11 @@ class _Endpoints:
 
     async def consent(self, request: Request) -> Response:
         known, _ = await self._told(request, _Consent)
-        await self._do(sessions.consent, known)
-        return Response(status_code=204)
+        return await self._done(sessions.consent, known)
 
     async def questionnaire(self, request: Request) -> Response:
         known, body = await self._told(request, _Questionnaire)
-        await self._do(sessions.answer_questionnaire, self._test, known, body.answers)
-        return Response(status_code=204)
+        return await self._done(sessions.answer_questionnaire, self._test, known, body.answers)
 
     async def stimulus(self, request: Request) -> Response:
         """The sound behind a key: the same headers whatever it is."""
@@ -219,13 +217,11 @@ class _Endpoints:
 
     async def finish(self, request: Request) -> Response:
         known, _ = await self._told(request, Body)
-        await self._do(sessions.finish, self._test, known)
-        return Response(status_code=204)
+        return await self._done(sessions.finish, self._test, known)
 
     async def delete(self, request: Request) -> Response:
         known, _ = await self._told(request, Body)
-        await self._do(sessions.delete_listener, known.name)
-        return Response(status_code=204)
+        return await self._done(sessions.delete_listener, known.name)
 
     async def admin_progress(self, request: Request) -> Response:
         await self._check_admin(request)
@@ -254,8 +250,7 @@ class _Endpoints:
 
     async def admin_delete(self, request: Request) -> Response:
         await self._check_admin(request)
-        await self._do(sessions.delete_listener, request.path_params["name"])
-        return Response(status_code=204)
+        return await self._done(sessions.delete_listener, request.path_params["name"])
 
 
 def _bearer_of(request: Request) -> str | None:

@@ -24,7 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from snacbench.listening.responses.database import Refused
 from snacbench.listening.responses.sessions import Body
 
-METHODS = ("GET", "POST", "DELETE")
+_METHODS = ("GET", "POST", "DELETE")
+_ALLOWED = ", ".join(_METHODS)
 MAX_BODY_BYTES = 64 * 1024
 BODY_WAIT_S = 20.0
 _MOST_BUCKETS = 20_000
@@ -63,9 +64,8 @@ class Limiter:
         level = self._level(key)
         if level < 1:
             wait_s = math.ceil((1 - level) / self._per_s)
-            raise Refused(
-                429, "limit", f"Too many requests; try again in {wait_s} s", retry_after_s=wait_s
-            )
+            sentence = f"Too many requests; try again in {wait_s} s"
+            raise Refused(429, "limit", sentence, **{"Retry-After": str(wait_s)})
         if len(self._buckets) >= _MOST_BUCKETS:  # full ones are forgotten, then the oldest
             kept = [item for item in self._buckets.items() if self._level(item[0]) < self._burst]
             self._buckets = dict(kept[-_MOST_BUCKETS // 2 :])
@@ -122,9 +122,8 @@ async def read_body(request: Request, kind: type[Sent]) -> Sent:
 
 def refusal(error: Refused) -> JSONResponse:
     """A refusal as the page reads it."""
-    wait = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     told = {"error": str(error), "code": error.code}
-    return JSONResponse(told, status_code=error.status, headers=wait)
+    return JSONResponse(told, status_code=error.status, headers=error.headers)
 
 
 class Guard:
@@ -152,12 +151,10 @@ class Guard:
         answer: ASGIApp = self._app
         try:
             self._limiter.take(address_of(scope.get("client")))
-            if scope["method"] not in METHODS:
-                raise Refused(405, "method", "This method is not used here")
+            if scope["method"] not in _METHODS:
+                raise Refused(405, "method", "This method is not used here", Allow=_ALLOWED)
         except Refused as error:
             answer = refusal(error)
-            if error.status == 405:
-                answer.headers["Allow"] = ", ".join(METHODS)
         try:
             await answer(scope, receive, send_with_headers)
         finally:

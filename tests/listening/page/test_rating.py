@@ -1,20 +1,13 @@
-"""The rules of a rating page."""
+"""The rules of a rating page: each test is one listener who goes through several of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.listening.page.conftest import Visit, next_page, rate_all, until
-
-Begin = Callable[..., Visit]
-
-
-def scores(tab: Any) -> list[str]:
-    return list(tab.locator(".value").all_inner_texts())
+from tests.support.listening_page import SYSTEMS, Begin, next_page, rate_all, scores, until
 
 
 def numbers(tab: Any) -> list[str]:
@@ -26,18 +19,30 @@ def hear(tab: Any, number: int) -> None:
     tab.locator(".column[data-playing]").nth(0).wait_for()
 
 
-def test_sliders_have_no_value_until_they_are_touched(visit: Begin) -> None:
-    tab = visit().to_first_page()
+def test_practice_help_and_sliders(visit: Begin) -> None:
+    begun = visit(pages=1, training=1)
+    tab = begun.to_first_page()
+    sliders, missing = tab.locator(".slider"), tab.locator("#missing")
+    assert tab.locator("h1").inner_text() == "Practice 1 of 1"
+    assert "for practice" in tab.locator(".practice").inner_text()
+
+    # No value until a slider is touched.
     assert tab.locator(".thumb:visible").count() == 0
-    slider = tab.locator(".slider").first
-    assert slider.get_attribute("aria-valuetext") == "not rated"
-    assert slider.get_attribute("aria-valuenow") is None
+    assert sliders.first.get_attribute("aria-valuetext") == "not rated"
+    assert sliders.first.get_attribute("aria-valuenow") is None
     assert scores(tab) == ["–"] * 4
+    assert missing.inner_text() == "Still to hear: all. Still to rate: all."
 
+    # The help lists the keys, which rest meanwhile.
+    tab.keyboard.press("?")
+    dialog = tab.locator("dialog")
+    assert "Hear the reference" in dialog.inner_text()
+    tab.keyboard.press("1")
+    assert tab.locator("[data-playing]").count() == 0
+    tab.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
 
-def test_only_the_slider_of_what_plays_moves(visit: Begin) -> None:
-    tab = visit().to_first_page()
-    sliders = tab.locator(".slider")
+    # Only the slider of what plays moves.
     sliders.nth(1).click(force=True)
     hear(tab, 1)
     sliders.nth(1).click(force=True)
@@ -51,33 +56,115 @@ def test_only_the_slider_of_what_plays_moves(visit: Begin) -> None:
     sliders.nth(0).click(position={"x": 20, "y": 5}, force=True)
     assert scores(tab)[0] == "50"
 
+    # Keys move what is heard even if another slider was clicked.
+    hear(tab, 1)
+    sliders.first.click()
+    tab.keyboard.press("3")
+    tab.keyboard.press("ArrowUp")
+    tab.keyboard.press("End")
+    assert scores(tab) == ["50", "–", "100", "–"]
+    rate_all(tab)
+    next_page(tab)
+    assert tab.locator("h1").inner_text() == "Page 1 of 1"
+    assert tab.locator(".practice").count() == 0
 
-def test_next_waits_until_all_was_heard_and_rated_and_says_what_is_missing(visit: Begin) -> None:
+
+def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
     begun = visit()
     tab = begun.to_first_page()
     missing, next_button = tab.locator("#missing"), tab.get_by_role("button", name="Next")
-    assert missing.inner_text() == "Still to hear: all. Still to rate: all."
+
+    # Next waits until all was heard and rated, and says what is missing.
     assert next_button.get_attribute("aria-disabled") == "true"
     hear(tab, 1)
     tab.locator(".slider").first.click()
     hear(tab, 3)
     assert missing.inner_text() == "Still to hear: 2 and 4. Still to rate: 2, 3, and 4."
     next_button.click(force=True)
-    assert not begun.fake.only["done"]
+    assert not begun.stage.done
     rate_all(tab)
     assert missing.inner_text() == "All done: you may go on."
+
+    # Shortcuts rest while a comment is written.
+    tab.keyboard.press("Space")
+    tab.locator("#comment").click()
+    tab.keyboard.type("n 1 r?")
+    assert tab.locator("[data-playing]").count() == 0
+    assert tab.locator("dialog").count() == 0
     next_page(tab)
-    ratings = until(lambda: begun.fake.only["done"].get("p0"))["ratings"]
-    assert [rating["score"] for rating in ratings] == [30, 40, 50, 60]
-    assert [rating["stimulus"] for rating in ratings] == ["s0x0", "s0x1", "s0x2", "s0x3"]
-    assert all(rating["plays"] >= 1 for rating in ratings)
+    (body,) = until(lambda: begun.stage.done)
+    assert body.comment == "n 1 r?"
+    assert [rating.score for rating in body.ratings] == [30, 40, 50, 60]
+    assert all(rating.plays >= 1 for rating in body.ratings)
+
+    # Sorting puts the best first, leaves numbers with their signals, and outlives a reload.
+    rate_all(tab)
+    tab.get_by_role("button", name="Sort by score").click()
+    assert scores(tab) == ["60", "50", "40", "30"]
+    assert numbers(tab) == ["4", "3", "2", "1"]
+    tab.keyboard.press("2")
+    playing = tab.locator(".column[data-playing] .condition")
+    assert playing.inner_text().split()[0] == "2"
+    tab.reload()
+    tab.wait_for_selector("main.rating")
+    assert numbers(tab) == ["4", "3", "2", "1"]
+
+    # Nothing about conditions is in the page, and nothing came from elsewhere.
+    markup = tab.content()
+    assert not re.search(r"anchor|codec|kbps|hidden reference", markup, re.IGNORECASE)
+    assert not any(rating.stimulus in markup for rating in body.ratings)
+    assert not begun.complaints
+    origins = (begun.stage.origin, "data:")
+    assert not [url for url in begun.requests if not url.startswith(origins)]
 
 
-def test_everything_is_done_by_the_keyboard(visit: Begin) -> None:
-    begun = visit(conditions=12)
-    tab = begun.to_first_page()
-    keys = [*"1234567890ab"]
-    for place, key in enumerate(keys):
+# What is heard of a page's own stimuli, rendered offline with a switch to each of them: for every
+# stretch between switches the lag at which it equals the signal, and by how much it differs there.
+SWITCHES = """
+async () => {
+  const { Mixer } = await import("/page/audio/mixer.js");
+  const { loadSignals } = await import("/page/audio/load.js");
+  const token = JSON.parse(localStorage.getItem("snacbench:tiny:token"));
+  const headers = { Authorization: `Bearer ${token}` };
+  const session = await (await fetch("/api/session", { headers })).json();
+  const page = session.pages.find(({ submitted }) => !submitted);
+  const buffers = await loadSignals([page.reference, ...page.stimuli], { token, rateHz: 48000 });
+  const length = buffers[0].length, stretch = Math.floor(length / buffers.length);
+  const context = new OfflineAudioContext(1, length, 48000);
+  const mixer = new Mixer(context, buffers);
+  mixer.start(0, 0, null, 0);
+  buffers.forEach((_, i) => i && mixer.select(i, (i * stretch + 7) / 48000));
+  const heard = (await context.startRendering()).getChannelData(0);
+  return buffers.map((buffer, i) => {
+    const signal = buffer.getChannelData(0), from = i * stretch + 300, to = (i + 1) * stretch;
+    const error = (lag) => {
+      let most = 0;
+      for (let n = from; n < to; n++) most = Math.max(most, Math.abs(heard[n] - signal[n + lag]));
+      return most;
+    };
+    const errors = [-3, -2, -1, 0, 1, 2, 3].map((lag) => [error(lag), lag]);
+    const [least, lag] = errors.reduce((a, b) => (b[0] < a[0] ? b : a));
+    return [lag, least];
+  });
+}
+"""
+
+
+def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit: Begin) -> None:
+    tab = visit(form="mushra", systems=SYSTEMS).to_first_page()
+    for width, height in ((1024, 768), (820, 1180), (1280, 800)):
+        tab.set_viewport_size({"width": width, "height": height})
+        root = "document.documentElement"
+        assert tab.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
+        targets = tab.locator("main :is(button, .slider, textarea, .handle)")
+        boxes = targets.evaluate_all(
+            "all => all.map((one) => one.getBoundingClientRect().toJSON())"
+        )
+        assert min(box["width"] for box in boxes) >= 44
+        assert min(box["height"] for box in boxes) >= 43.5
+
+    assert tab.evaluate(SWITCHES) == [[0, 0.0]] * 13  # no sample between any two
+    for place, key in enumerate("1234567890ab"):
         tab.keyboard.press(key)
         tab.wait_for_function(
             "n => document.querySelectorAll('.column')[n].matches('[data-playing]')", arg=place
@@ -101,71 +188,13 @@ def test_everything_is_done_by_the_keyboard(visit: Begin) -> None:
     tab.locator("h1", has_text="Page 2").wait_for()
 
 
-def test_keys_move_what_is_heard_even_if_another_slider_was_clicked(visit: Begin) -> None:
-    tab = visit().to_first_page()
-    hear(tab, 1)
-    tab.locator(".slider").first.click()
-    tab.keyboard.press("3")
-    tab.keyboard.press("ArrowUp")
-    tab.keyboard.press("End")
-    assert scores(tab) == ["50", "–", "100", "–"]
-
-
-def test_shortcuts_rest_while_a_comment_is_written(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    rate_all(tab)
-    tab.keyboard.press("Space")
-    tab.locator("#comment").click()
-    tab.keyboard.type("n 1 r?")
-    assert tab.locator("[data-playing]").count() == 0
-    assert tab.locator("dialog").count() == 0
-    next_page(tab)
-    assert until(lambda: begun.fake.only["done"].get("p0"))["comment"] == "n 1 r?"
-
-
-def test_the_help_lists_the_keys(visit: Begin) -> None:
-    tab = visit().to_first_page()
-    tab.keyboard.press("?")
-    dialog = tab.locator("dialog")
-    assert "Hear the reference" in dialog.inner_text()
-    tab.keyboard.press("1")
-    assert tab.locator("[data-playing]").count() == 0
-    tab.keyboard.press("Escape")
-    dialog.wait_for(state="detached")
-
-
-def test_sorting_puts_the_best_first_and_leaves_numbers_with_their_signals(visit: Begin) -> None:
-    tab = visit().to_first_page()
-    rate_all(tab)
-    tab.get_by_role("button", name="Sort by score").click()
-    assert scores(tab) == ["60", "50", "40", "30"]
-    assert numbers(tab) == ["4", "3", "2", "1"]
-    tab.keyboard.press("2")
-    playing = tab.locator(".column[data-playing] .condition")
-    assert playing.inner_text().split()[0] == "2"
-    tab.reload()
-    tab.wait_for_selector("main.rating")
-    assert numbers(tab) == ["4", "3", "2", "1"]
-
-
-def test_all_sources_start_at_one_moment_and_run_through_switches(visit: Begin) -> None:
-    tab = visit().to_first_page()
-    tab.evaluate(
-        """() => {
-          window.starts = [];
-          const { prototype } = AudioBufferSourceNode, start = prototype.start;
-          prototype.start = function (...when) { starts.push(when); start.apply(this, when); };
-        }"""
-    )
-    hear(tab, 1)
-    for key in "23412r":
-        tab.keyboard.press(key)
-        tab.wait_for_timeout(40)
-    starts = tab.evaluate("starts")
-    assert len(starts) == 6  # reference, four versions, and the fades of the loop
-    assert all(start == starts[0] for start in starts)
-
+RECORD_STARTS = """
+() => {
+  window.starts = [];
+  const { prototype } = AudioBufferSourceNode, start = prototype.start;
+  prototype.start = function (...when) { starts.push(when); start.apply(this, when); };
+}
+"""
 
 # The latest second that its clock shows, once that went back.
 LAP = """
@@ -179,23 +208,30 @@ LAP = """
 """
 
 
-def test_a_part_is_looped_by_dragging_and_by_keys(visit: Begin) -> None:
+def test_sources_run_through_switches_and_loops_are_set(visit: Begin) -> None:
     tab = visit().to_first_page()
+    tab.evaluate(RECORD_STARTS)
+    hear(tab, 1)
+    for key in "23412r":
+        tab.keyboard.press(key)
+        tab.wait_for_timeout(40)
+    starts = tab.evaluate("starts")
+    assert len(starts) == 6  # reference, four versions, and the fades of the loop
+    assert all(start == starts[0] for start in starts)
+    tab.keyboard.press("Space")
+
     box = tab.locator(".track").bounding_box()
     middle = box["y"] + box["height"] / 2
     start, end = (tab.locator(f".handle.{which}") for which in ("start", "end"))
 
-    def drag(source: float, target: float) -> None:
-        tab.mouse.move(box["x"] + source * box["width"], middle)
-        tab.mouse.down()
-        tab.mouse.move(box["x"] + (source + target) / 2 * box["width"], middle)
-        tab.mouse.move(box["x"] + target * box["width"], middle)
-        tab.mouse.up()
-
     def region() -> list[float]:
         return [float(handle.get_attribute("aria-valuenow")) for handle in (start, end)]
 
-    drag(0.25, 0.75)
+    tab.mouse.move(box["x"] + 0.25 * box["width"], middle)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 0.5 * box["width"], middle)
+    tab.mouse.move(box["x"] + 0.75 * box["width"], middle)
+    tab.mouse.up()
     assert region() == pytest.approx([0.5, 1.5], abs=0.02)
     start.press("ArrowRight")
     end.press("Shift+ArrowLeft")
@@ -208,71 +244,33 @@ def test_a_part_is_looped_by_dragging_and_by_keys(visit: Begin) -> None:
     tab.get_by_role("button", name="Whole").click()
     assert region() == [0, 2]
 
-
-def test_without_a_loop_the_excerpt_ends_and_its_slider_rests(visit: Begin) -> None:
-    tab = visit().to_first_page()
+    # Without a loop the excerpt ends, and its slider rests.
     tab.keyboard.press("l")
-    hear(tab, 2)
     tab.locator(".column[data-playing]").wait_for(state="detached")
     assert tab.locator(".slider[aria-disabled=false]").count() == 0
 
 
-def test_pairs_are_answered_after_all_was_heard(visit: Begin) -> None:
-    begun = visit(kinds=("ab", "abx"))
+@pytest.mark.parametrize("form", ["ab", "abx"])
+def test_pairs_are_answered_after_all_was_heard(visit: Begin, form: str) -> None:
+    begun = visit(pages=1, form=form, systems=SYSTEMS[:2] if form == "ab" else SYSTEMS[:1])
     tab = begun.to_first_page()
-    assert tab.locator("input[type=radio]:disabled").count() == 3
-    assert tab.locator("#missing").inner_text() == "Still to hear: A and B."
+    assert tab.locator("input[type=radio]:disabled").count() == (3 if form == "ab" else 2)
+    missing = "A and B." if form == "ab" else "A, B, and X."
+    assert tab.locator("#missing").inner_text() == f"Still to hear: {missing}"
     tab.keyboard.press("a")
     tab.locator(".signal.a[data-playing]").wait_for()
     tab.keyboard.press("ArrowLeft")
     assert tab.locator("input[type=radio]:checked").count() == 0
-    tab.get_by_role("button", name="Play B").click()
-    tab.locator(".choice", has_text="No preference").click()
-    tab.keyboard.press("n")
-    tab.locator("main.abx").wait_for()
-    assert tab.locator("input[type=radio]").count() == 2
-    for key in "abx":
-        tab.keyboard.press(key)
-    tab.keyboard.press("ArrowRight")
+    if form == "ab":
+        tab.get_by_role("button", name="Play B").click()
+        tab.locator(".choice", has_text="No preference").click()
+    else:
+        for key in "bx":
+            tab.keyboard.press(key)
+        tab.keyboard.press("ArrowRight")
     tab.keyboard.press("n")
     tab.locator(".listener").wait_for()
-    done = begun.fake.only["done"]
-    assert [done[key]["answer"] for key in ("p0", "p1")] == ["tie", "b"]
-    assert done["p1"]["playback"]["plays_x"] == 1
+    (body,) = begun.stage.done
+    assert body.answer == ("tie" if form == "ab" else "b")
+    assert body.playback["plays_b"] == 1
     assert not begun.complaints
-
-
-def test_practice_is_told_apart(visit: Begin) -> None:
-    tab = visit(kinds=("mushra!", "mushra")).to_first_page()
-    assert tab.locator("h1").inner_text() == "Practice 1 of 1"
-    assert "for practice" in tab.locator(".practice").inner_text()
-    rate_all(tab)
-    next_page(tab)
-    assert tab.locator("h1").inner_text() == "Page 1 of 1"
-    assert tab.locator(".practice").count() == 0
-
-
-def test_nothing_about_conditions_is_in_the_page(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    rate_all(tab)
-    markup = tab.content()
-    assert not re.search(r"anchor|codec|kbps|hidden reference", markup, re.IGNORECASE)
-    assert not any(key in markup for key in begun.fake.sounds)
-    assert not begun.complaints
-    outside = [url for url in begun.requests if not url.startswith((begun.fake.origin, "data:"))]
-    assert not outside
-
-
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 768), (820, 1180)])
-def test_twelve_versions_fit(visit: Begin, width: int, height: int) -> None:
-    tab = visit(conditions=12).to_first_page()
-    tab.set_viewport_size({"width": width, "height": height})
-    size = tab.evaluate(
-        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
-    )
-    assert size == [width, height]
-    targets = tab.locator("main :is(button, .slider, textarea, .handle)")
-    boxes = [target.bounding_box() for target in targets.all()]
-    assert min(box["width"] for box in boxes) >= 44
-    assert min(box["height"] for box in boxes) >= 43.5

@@ -2,255 +2,226 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from tests.listening.page.conftest import Visit, next_page, rate_all, until
+import httpx2
 
-Begin = Callable[..., Visit]
+from snacbench.listening.responses import sessions
+from snacbench.listening.responses.overview import read_study
+from tests.support.listening_page import Begin, Visit, next_page, rate_all, scores, until
+from tests.support.listening_server import (
+    ScriptedListener,
+    make_folder,
+    program_for,
+    small_test,
+)
 
 
 def saved(tab: Any) -> str:
     return str(tab.locator(".saved").inner_text())
 
 
-def test_a_reload_goes_on_exactly_there(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
+def on_page(tab: Any, number: int) -> None:
+    tab.locator("main.rating h1", has_text=f"Page {number} of").wait_for()
+
+
+def confirm(tab: Any, text: str) -> None:
+    """Send the page, and read what the dialog says."""
+    tab.get_by_role("button", name="Next").click()
+    dialog = tab.locator("dialog")
+    assert text in dialog.inner_text()
+    dialog.get_by_role("button").click()
+
+
+def accepted_dialogs(tab: Any) -> list[str]:
+    """What the browser itself asks from now on, such as whether to leave."""
+    dialogs: list[str] = []
+    tab.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
+    return dialogs
+
+
+def test_reloads_and_refusals(visit: Begin) -> None:
+    begun = visit(pages=4)
+    stage, tab = begun.stage, begun.tab
+
+    # Sounds that cannot be had are asked for again.
+    stage.spoilt_sounds = True
+    begun.to_pages().get_by_role("button", name="Try again").wait_for()
+    assert "could not be read" in tab.locator("[role=alert]").inner_text()
+    stage.spoilt_sounds = False
+    tab.get_by_role("button", name="Try again").click()
+    tab.wait_for_selector("main.rating")
+
+    # A reload goes on exactly there, and warns of nothing: all is kept.
+    dialogs = accepted_dialogs(tab)
     tab.keyboard.press("2")
     tab.locator(".slider").nth(1).click()
     tab.locator("#comment").fill("two is <b>odd</b>")
     tab.locator(".handle.start").press("ArrowRight")
     tab.reload()
     tab.wait_for_selector("main.rating")
-    assert tab.locator(".value").all_inner_texts() == ["–", "50", "–", "–"]
+    assert not dialogs
+    assert scores(tab) == ["–", "50", "–", "–"]
     assert tab.locator("#comment").input_value() == "two is <b>odd</b>"
     assert tab.locator(".condition[data-heard]").count() == 1
     assert float(tab.locator(".handle.start").get_attribute("aria-valuenow")) > 0
+
+    # A page that was refused comes again with what was entered.
     rate_all(tab)
+    stage.refuse = ["No: <b>strange</b>."]
+    confirm(tab, "No: <b>strange</b>.")
+    on_page(tab, 1)
+    tab.wait_for_selector(".value")
+    assert scores(tab) == ["30", "40", "50", "60"]
     next_page(tab)
-    until(lambda: begun.fake.only["done"])
-    body = begun.fake.only["done"]["p0"]
-    assert body["playback"]["visits"] == 2
-    assert body["playback"]["headphones_passed"] is True
-    assert body["time_s"] > 0
-    tab.reload()
-    tab.locator("h1", has_text="Page 2 of 2").wait_for()
+    (body,) = until(lambda: stage.done)
+    assert body.playback["visits"] >= 2
+    assert body.playback["headphones_passed"] is True
+    assert body.time_s > 0
 
-
-def test_without_connection_the_answer_waits_and_says_so(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    until(lambda: sum("stimuli/s1" in line for line in begun.fake.seen) == 5)  # fetched ahead
+    # One that was answered otherwise is explained.
+    other = ScriptedListener(httpx2.Client(base_url=stage.origin), begun.token)
+    assert other.submit(other.pages()[1]).status_code == 201
     rate_all(tab)
-    with begun.complaints.outage():
-        begun.fake.down = True
-        next_page(tab)  # what was fetched ahead needs no connection
-        assert tab.locator("main.rating").count() == 1
-        until(lambda: saved(tab) == "Waiting for connection")
-        assert not begun.fake.only["done"]
-        begun.fake.down = False
-        until(lambda: saved(tab) == "Saved")
-    assert list(begun.fake.only["done"]) == ["p0"]
-    assert not begun.complaints
+    confirm(tab, "answered this page already")
+    on_page(tab, 3)
+    assert stage.done[1].time_s == 30.5
 
-
-def test_a_connection_that_breaks_while_sounds_are_fetched_ahead_harms_nothing(
-    visit: Begin,
-) -> None:
-    begun = visit()
-    begun.fake.sounds_wait_s = 1.0
-    tab = begun.to_first_page()
-    with begun.complaints.outage():
-        begun.fake.down = True
-        rate_all(tab)
-        next_page(tab)
-        begun.fake.down, begun.fake.sounds_wait_s = False, 0.0
-        tab.get_by_role("button", name="Try again").click()
-        tab.wait_for_selector("main.rating")
-        until(lambda: saved(tab) == "Saved")
-    assert not begun.complaints
-
-
-ASK = "async (path) => { try { return (await fetch(path)).status; } catch { return null; } }"
-
-
-def test_a_lost_connection_counts_as_a_complaint_unless_the_test_cut_it(visit: Begin) -> None:
-    begun = visit()
-    tab, fake, complaints = begun.open(), begun.fake, begun.complaints
-    with complaints.outage():
-        fake.down = True
-        assert tab.evaluate(ASK, "/api/test") is None
-        tab.evaluate("console.warn('by the page')")
-        fake.down = False
-        assert tab.evaluate(ASK, "/api/session") == 401
-    assert complaints[0] == "by the page"
-    assert "401" in complaints[1]
-    fake.down = True
-    assert tab.evaluate(ASK, "/api/test") is None
-    assert complaints[2:] == ["Failed to load resource: net::ERR_EMPTY_RESPONSE"]
-
-
-def test_nobody_is_on_the_next_page_before_its_sounds_are(visit: Begin) -> None:
-    begun = visit()
-    begun.fake.sounds_wait_s = 0.5
-    tab = begun.to_first_page()
+    # A lost reply stores the page once.
     rate_all(tab)
-    next_page(tab)
-    tab.keyboard.press("2")
-    tab.locator(".column[data-playing]").wait_for()
-    assert tab.locator("h1").inner_text() == "Page 2 of 2"
-
-
-def test_an_answer_that_waits_outlives_the_page(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    rate_all(tab)
-    begun.fake.down = True
-    next_page(tab)
-    until(lambda: saved(tab) == "Waiting for connection")
-    tab.close(run_before_unload=False)
-    begun.fake.down = False
-    tab = begun.new_tab()
-    tab.goto(begun.fake.origin)
-    tab.locator("main.rating h1", has_text="Page 2 of 2").wait_for()
-    until(lambda: list(begun.fake.only["done"]) == ["p0"])
-
-
-def test_a_lost_reply_stores_the_page_once(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    rate_all(tab)
-    begun.fake.lose_replies = 1
+    stage.lose_replies = 1
     next_page(tab)
     until(lambda: saved(tab) == "Saved")
-    assert begun.fake.seen.count("POST /api/pages/p0") == 2
-    assert list(begun.fake.only["done"]) == ["p0"]
+    assert stage.sent("POST /api/pages/")[-1] == "200"
+    assert len(stage.done) == 3
 
 
-def test_the_last_page_waits_for_its_answers(visit: Begin) -> None:
-    begun = visit(kinds=("mushra",))
-    tab = begun.to_first_page()
-    rate_all(tab)
-    begun.fake.down = True
-    next_page(tab)
-    assert "keep this page open" in tab.locator("main").inner_text()
-    begun.fake.down = False
-    tab.locator(".listener").wait_for()
-    assert begun.fake.only["finished"]
-
-
-def test_leaving_warns_only_while_something_is_unsaved(visit: Begin) -> None:
+def test_windows_machines_and_strangers(visit: Begin, chromium: Any) -> None:
     begun = visit()
-    tab = begun.to_first_page()
-    dialogs: list[str] = []
-    tab.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
-    rate_all(tab)
-    tab.reload()
-    tab.wait_for_selector("main.rating")
-    assert not dialogs
-    rate_all(tab)
-    begun.fake.down = True
-    next_page(tab)
-    until(lambda: saved(tab) == "Waiting for connection")
-    with tab.expect_event("close"):
-        tab.close(run_before_unload=True)
-    assert dialogs == ["beforeunload"]
+    stage, tab = begun.stage, begun.to_first_page()
 
-
-def test_a_page_that_was_answered_otherwise_is_explained(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    begun.fake.only["done"]["p0"] = {"other": True}
-    rate_all(tab)
-    tab.get_by_role("button", name="Next").click()
-    dialog = tab.locator("dialog")
-    assert "answered this page already" in dialog.inner_text()
-    dialog.get_by_role("button").click()
-    tab.locator("main.rating h1", has_text="Page 2 of 2").wait_for()
-    assert begun.fake.only["done"] == {"p0": {"other": True}}
-
-
-def test_a_page_that_was_refused_comes_again_with_what_was_entered(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    rate_all(tab)
-    begun.fake.refuse = [(422, "<b>strange</b>")]
-    tab.get_by_role("button", name="Next").click()
-    dialog = tab.locator("dialog")
-    assert "No: <b>strange</b>." in dialog.inner_text()
-    dialog.get_by_role("button").click()
-    tab.locator("main.rating h1", has_text="Page 1 of 2").wait_for()
-    tab.wait_for_selector(".value")
-    assert tab.locator(".value").all_inner_texts() == ["30", "40", "50", "60"]
-    next_page(tab)
-    until(lambda: list(begun.fake.only["done"]) == ["p0"])
-
-
-def test_of_two_windows_the_last_goes_on(visit: Begin) -> None:
-    begun = visit()
-    first = begun.to_first_page()
-    first.keyboard.press("1")
+    # Of two windows the last goes on.
+    tab.keyboard.press("1")
     second = begun.new_tab()
-    second.goto(begun.fake.origin)
+    second.goto(stage.origin)
     second.wait_for_selector("main.rating")
-    first.locator("h1", has_text="Open in another window").wait_for()
-    first.keyboard.press("2")
-    assert first.locator("[data-playing]").count() == 0
+    tab.locator("h1", has_text="Open in another window").wait_for()
+    tab.keyboard.press("2")
+    assert tab.locator("[data-playing]").count() == 0
     second.keyboard.press("3")
     second.locator(".slider").nth(2).click()
-    first.get_by_role("button", name="Go on here").click()
-    first.wait_for_selector("main.rating")
-    assert first.locator(".value").all_inner_texts() == ["–", "–", "50", "–"]
+    tab.get_by_role("button", name="Go on here").click()
+    tab.wait_for_selector("main.rating")
+    assert scores(tab) == ["–", "–", "50", "–"]
     second.locator("h1", has_text="Open in another window").wait_for()
+    second.close()
     assert not begun.complaints
 
-
-def test_a_link_goes_on_in_another_browser(visit: Begin, chromium: Any) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
+    # A link goes on in another browser.
     rate_all(tab)
     next_page(tab)
-    tab.wait_for_selector("main.rating")
     tab.get_by_role("button", name="Pause").click()
     link = tab.get_by_label("Link to go on elsewhere").input_value()
-    assert link.endswith("/#resume=token0")
+    assert link.endswith(f"/#resume={begun.token}")
     context = chromium.new_context()
-    other = Visit(context, begun.fake)
+    other = Visit(context, stage)
     other.tab.goto(link)
     other.tab.locator("h1", has_text="Welcome back").wait_for()
     assert "resume" not in other.tab.url
     other.skip_checks()
-    other.tab.locator("main.rating h1", has_text="Page 2 of 2").wait_for()
+    on_page(other.tab, 2)
     context.close()
 
-
-def test_a_stranger_is_told_and_may_begin_anew(visit: Begin) -> None:
-    begun = visit()
-    tab = begun.to_first_page()
-    begun.fake.listeners.clear()
+    # Whoever is not known is told, and may begin anew.
+    sessions.delete_listener(stage.service.responses, stage.listeners[0]["name"])
     tab.reload()
     tab.locator("h1", has_text="Unknown listener").wait_for()
     tab.get_by_role("button", name="Begin anew").click()
     tab.get_by_role("button", name="Begin").wait_for()
 
 
-def test_audio_that_cannot_be_had_is_asked_for_again(visit: Begin) -> None:
-    begun = visit()
-    sound = begun.fake.sounds.pop("s0x1")
-    begun.fake.sounds["s0x1"] = b"no sound at all"
-    begun.to_pages().get_by_role("button", name="Try again").wait_for()
-    assert "could not be read" in begun.tab.locator("[role=alert]").inner_text()
-    begun.fake.sounds["s0x1"] = sound
-    begun.tab.get_by_role("button", name="Try again").click()
-    begun.tab.wait_for_selector("main.rating")
-
-
-def test_a_server_that_is_gone_is_waited_for(visit: Begin) -> None:
-    begun = visit()
+def test_connections_that_break(visit: Begin) -> None:
+    begun = visit(pages=3)
+    stage, complaints = begun.stage, begun.complaints
     tab = begun.to_first_page()
+
+    # A server that is gone is waited for.
     tab.route("**/api/test", lambda route: route.abort())
     tab.reload()
     tab.locator("[role=alert]", has_text="does not answer").wait_for()
+    stage.seen.clear()
     tab.unroute("**/api/test")
     tab.wait_for_selector("main.rating")
+    complaints.clear()
+
+    # An answer waits, and says so; what was fetched ahead needs no connection.
+    until(lambda: len(stage.sent("GET /api/stimuli/")) == 10)
+    rate_all(tab)
+    stage.sounds_wait_s = 1.0
+    with complaints.outage():
+        stage.down = True
+        next_page(tab)
+        assert tab.locator("main.rating").count() == 1
+        until(lambda: saved(tab) == "Waiting for connection")
+        assert not stage.done
+        # One that breaks while sounds are fetched ahead harms nothing.
+        rate_all(tab)
+        next_page(tab)
+        stage.down, stage.sounds_wait_s = False, 0.5
+        tab.get_by_role("button", name="Try again").click()
+        # Nobody is on the next page before its sounds are.
+        on_page(tab, 3)
+        tab.keyboard.press("2")
+        tab.locator(".column[data-playing]").wait_for()
+        until(lambda: saved(tab) == "Saved")
+    assert len(stage.done) == 2
+    assert not complaints
+
+
+def test_answers_that_wait_at_the_end(visit: Begin) -> None:
+    begun = visit()
+    stage, tab = begun.stage, begun.to_first_page()
+
+    # They outlive the page, whose end is warned of.
+    dialogs = accepted_dialogs(tab)
+    rate_all(tab)
+    stage.down = True
+    next_page(tab)
+    until(lambda: saved(tab) == "Waiting for connection")
+    with tab.expect_event("close"):
+        tab.close(run_before_unload=True)
+    assert dialogs == ["beforeunload"]
+    stage.down = False
+    tab = begun.new_tab()
+    tab.goto(stage.origin)
+    on_page(tab, 2)
+    until(lambda: len(stage.done) == 1)
+
+    # The last page waits for them.
+    rate_all(tab)
+    stage.down = True
+    next_page(tab)
+    assert "keep this page open" in tab.locator("main").inner_text()
+    stage.down = False
+    tab.locator(".listener").wait_for()
+    assert stage.listeners[0]["finished_utc"]
+
+
+def test_a_program_that_is_killed(chromium: Any, tmp_path: Path) -> None:
+    test = small_test(id="tiny", training=())
+    with program_for(make_folder(tmp_path / "test", test)) as program:
+        with program.start().client() as client:
+            token = ScriptedListener(client).begin().agree().token
+        context = chromium.new_context(viewport={"width": 1280, "height": 800})
+        tab = Visit(context, program).skip_checks(token=token)
+        tab.wait_for_selector("main.rating")
+        rate_all(tab)
+        program.kill()
+        next_page(tab)
+        until(lambda: saved(tab) == "Waiting for connection")
+        program.start()
+        until(lambda: saved(tab) == "Saved")
+        context.close()
+    ratings = read_study(test, program.folder).ratings
+    assert [rating.score for rating in ratings] == [30, 40, 50, 60, 70]

@@ -36,18 +36,12 @@ def responses(tmp_path: Path) -> Responses:
     return open_responses(tmp_path, TEST)
 
 
-def begin(responses: Responses) -> sessions.Known:
+def begin(responses: Responses, *, agreed: bool = False) -> sessions.Known:
     _, token = sessions.begin(responses, TEST)
+    known = sessions.known_by(responses, token)
+    if agreed:
+        sessions.consent(responses, known)
     return sessions.known_by(responses, token)
-
-
-def numbers(responses: Responses, count: int) -> list[int]:
-    return [begin(responses).number for _ in range(count)]
-
-
-def agree(responses: Responses, known: sessions.Known) -> sessions.Known:
-    sessions.consent(responses, known)
-    return sessions.Known(known.id, known.name, known.number, True, False, False)
 
 
 def rate_pages(
@@ -67,30 +61,32 @@ def last_seen(responses: Responses, known: sessions.Known, seconds_ago: float) -
         sql.execute("UPDATE listeners SET last_utc = ? WHERE id = ?", told)
 
 
-def is_known(responses: Responses, known: sessions.Known) -> bool:
+def column(responses: Responses, name: str) -> list[object]:
     with responses.transaction() as sql:
-        row = sql.execute("SELECT 1 FROM listeners WHERE id = ?", (known.id,)).fetchone()
-    return row is not None
+        return [row[name] for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
 
 
 # ---------------------------------------------------------------------------------- the file
 
 
-def test_settings_of_the_file(tmp_path: Path) -> None:
+def test_settings_of_the_file_and_transactions(tmp_path: Path) -> None:
     responses = open_responses(tmp_path, TEST)
-    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1,
-              "user_version": 2}  # fmt: skip
-    found = {n: responses._connection.execute(f"PRAGMA {n}").fetchone()[0] for n in wanted}
-    assert found == wanted
-    begin(responses)
-    responses.close()
-    assert [path.name for path in tmp_path.iterdir()] == [ANSWERS_FILE]
-
-
-def test_what_fails_leaves_nothing(responses: Responses) -> None:
     with pytest.raises(sqlite3.IntegrityError), responses.transaction() as sql:
         sql.executemany("INSERT INTO facts VALUES (?, 'y')", [("x",), ("x",)])
-    assert responses.fact("x") is None
+    assert responses.fact("x") is None  # what fails leaves nothing
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+    for name, value in {**wanted, "user_version": 2}.items():
+        assert responses._connection.execute(f"PRAGMA {name}").fetchone()[0] == value
+    with sqlite3.connect(tmp_path / ANSWERS_FILE) as reader:  # does not hold up a writer
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM listeners").fetchall()
+        writer = threading.Thread(target=begin, args=(responses,))
+        writer.start()
+        writer.join(timeout=5)
+        assert not writer.is_alive()
+    reader.close()
+    responses.close()
+    assert [path.name for path in tmp_path.iterdir()] == [ANSWERS_FILE]
 
 
 def test_texts_may_change_between_starts_and_a_design_until_somebody_began(tmp_path: Path) -> None:
@@ -103,39 +99,25 @@ def test_texts_may_change_between_starts_and_a_design_until_somebody_began(tmp_p
         open_responses(tmp_path, small_test(seed=1))
 
 
-def test_another_version(tmp_path: Path) -> None:
-    open_responses(tmp_path, TEST).close()
-    with sqlite3.connect(tmp_path / ANSWERS_FILE) as sql:
-        sql.execute("PRAGMA user_version = 7")
-    with pytest.raises(StoreError, match="has version 7, and this snacbench reads version 2"):
-        open_responses(tmp_path, TEST)
-    with pytest.raises(StoreError, match="of another version than 2"):
-        read_study(TEST, tmp_path)
-
-
-def test_no_file_or_one_that_is_something_else(tmp_path: Path) -> None:
+def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no answers at .*; they begin with: snacbench mushra"):
         open_responses(tmp_path, TEST, create=False)
     with pytest.raises(StoreError, match=r"no answers at .*; serve the test to collect some"):
         read_study(TEST, tmp_path)
     assert not list(tmp_path.iterdir())
+    open_responses(tmp_path, TEST).close()
+    with sqlite3.connect(tmp_path / ANSWERS_FILE) as sql:
+        sql.execute("PRAGMA user_version = 7")
+    sql.close()
+    with pytest.raises(StoreError, match="has version 7, and this snacbench reads version 2"):
+        open_responses(tmp_path, TEST)
+    with pytest.raises(StoreError, match="of another version than 2"):
+        read_study(TEST, tmp_path)
     (tmp_path / ANSWERS_FILE).write_text("no database at all, but long enough to be read " * 30)
     with pytest.raises(StoreError, match="cannot open the answers"):
         open_responses(tmp_path, TEST)
     with pytest.raises(StoreError, match="cannot read the answers"):
         read_study(TEST, tmp_path)
-
-
-def test_a_reader_does_not_hold_up_a_writer(tmp_path: Path) -> None:
-    responses = open_responses(tmp_path, TEST)
-    begin(responses)
-    with sqlite3.connect(tmp_path / ANSWERS_FILE) as reader:
-        reader.execute("BEGIN")
-        reader.execute("SELECT * FROM listeners").fetchall()
-        writer = threading.Thread(target=begin, args=(responses,))
-        writer.start()
-        writer.join(timeout=5)
-        assert not writer.is_alive()
 
 
 # ------------------------------------------------------------------------------- who is who
@@ -145,40 +127,27 @@ def test_numbers_are_consecutive_and_those_of_the_deleted_come_again(responses: 
     came = [begin(responses) for _ in range(3)]
     assert [known.number for known in came] == [0, 1, 2]
     sessions.delete_listener(responses, came[2].name)
-    assert numbers(responses, 2) == [2, 3]
-    with responses.transaction() as sql:
-        ids = [row[0] for row in sql.execute("SELECT id FROM listeners ORDER BY id")]
-    assert ids == [1, 2, 4, 5]  # no id twice
+    assert [begin(responses).number for _ in range(2)] == [2, 3]
+    assert column(responses, "id") == [1, 2, 4, 5]  # no id twice
 
 
-def test_the_number_of_whoever_never_agreed_is_given_again_after_an_hour(
-    responses: Responses,
-) -> None:
-    stranger, busy = begin(responses), begin(responses)
-    agree(responses, busy)
+def test_numbers_of_those_who_stay_away_are_given_again(responses: Responses) -> None:
+    stranger, busy = begin(responses), begin(responses, agreed=True)
     for one in (stranger, busy):
-        last_seen(responses, one, 1.1 * HOUR_S)
-    assert numbers(responses, 2) == [0, 2]
-
-
-def test_the_number_of_whoever_rated_nothing_is_given_again_after_a_day(
-    responses: Responses,
-) -> None:
-    idle, trained, rated = begin(responses), begin(responses), begin(responses)
+        last_seen(responses, one, 1.1 * HOUR_S)  # without consent, after an hour
+    assert [begin(responses).number for _ in range(2)] == [0, 2]
+    idle, trained, rated = (begin(responses, agreed=True) for _ in range(3))
+    assert [one.number for one in (idle, trained, rated)] == [3, 4, 5]
     for one, count in ((idle, 0), (trained, 1), (rated, 2)):
-        rate_pages(responses, agree(responses, one), count)
-        last_seen(responses, one, 25 * HOUR_S)
-    assert numbers(responses, 3) == [0, 1, 3]
-    assert is_known(responses, idle)  # and may still come back
-
-
-def test_whoever_never_agreed_is_forgotten_after_a_week(responses: Responses) -> None:
-    stranger, agreed = begin(responses), begin(responses)
-    agree(responses, agreed)
-    for one in (stranger, agreed):
-        last_seen(responses, one, 8 * 24 * HOUR_S)
+        rate_pages(responses, one, count)
+        last_seen(responses, one, 25 * HOUR_S)  # without a rated page, after a day
+    assert [begin(responses).number for _ in range(3)] == [3, 4, 6]
+    assert idle.id in column(responses, "id")  # and may still come back
+    last_seen(responses, stranger, 8 * 24 * HOUR_S)  # who never agreed is forgotten after a week
+    last_seen(responses, idle, 8 * 24 * HOUR_S)
     begin(responses)
-    assert (is_known(responses, agreed), is_known(responses, stranger)) == (True, False)
+    assert idle.id in column(responses, "id")
+    assert stranger.id not in column(responses, "id")
 
 
 def test_idle_listeners_make_room(responses: Responses) -> None:
@@ -198,20 +167,18 @@ def test_items_stay_balanced_though_some_leave(tmp_path: Path) -> None:
         if turn % 4 == 1:
             sessions.delete_listener(responses, name)
         else:
-            rate_pages(responses, agree(responses, sessions.known_by(responses, token)), 2)
+            sessions.consent(responses, sessions.known_by(responses, token))
+            rate_pages(responses, sessions.known_by(responses, token), 2)
     heard = Counter(rating.item for rating in read_study(test, tmp_path).ratings)
     assert (len(heard), set(heard.values())) == (3, {10})
 
 
 def test_agreeing_twice_keeps_the_first_time(responses: Responses) -> None:
-    one = begin(responses)
-    agree(responses, one)
+    one = begin(responses, agreed=True)
     with responses.transaction() as sql:
         sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
-    agree(responses, one)
-    with responses.transaction() as sql:
-        row = sql.execute("SELECT consented_utc FROM listeners").fetchone()
-    assert row[0] == "2020-01-01T00:00:00Z"
+    sessions.consent(responses, one)
+    assert column(responses, "consented_utc") == ["2020-01-01T00:00:00Z"]
 
 
 def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
@@ -219,13 +186,12 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
         return b"".join(path.read_bytes() for path in tmp_path.iterdir())
 
     serving, other = open_responses(tmp_path, TEST), open_responses(tmp_path, TEST)
-    kept, gone = begin(serving), begin(serving)
+    kept, gone = begin(serving, agreed=True), begin(serving, agreed=True)
     keys = []
     for one, comment in ((kept, "staying put"), (gone, "unmistakable words")):
-        agreed = agree(serving, one)
         told = {"age": "44", "phones": "yes", "note": f"a note with {comment}"}
-        sessions.answer_questionnaire(serving, TEST, agreed, told)
-        keys = rate_pages(serving, agreed, 3, comment)
+        sessions.answer_questionnaire(serving, TEST, one, told)
+        keys = rate_pages(serving, one, 3, comment)
     assert b"unmistakable words" in content()
     sessions.delete_listener(other, gone.name)  # while another process serves
     other.close()
@@ -234,7 +200,7 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
     assert b"staying put" in content()
     assert [one.id for one in read_study(TEST, tmp_path).listeners] == [kept.name]
     with pytest.raises(Refused, match="This session is not known; open the test anew"):
-        sessions.submit(serving, TEST, agreed, keys[3], sessions.Submission())
+        sessions.submit(serving, TEST, gone, keys[3], sessions.Submission())
     with pytest.raises(Refused, match="There is no listener 'k7m3-p2vd' in this test"):
         sessions.delete_listener(serving, "k7m3-p2vd")
 
@@ -258,6 +224,9 @@ def checks(*pages: dict[str, float], of: str = "ann", time_s: float | None = 60.
 def test_figures_of_care() -> None:
     assert checks(*[GOOD] * 4) == [0.0, 0.0, 60.0, []]
     assert checks() == checks(GOOD, of="bob") == [None, None, None, []]
+    assert checks(GOOD, time_s=5.9)[-1] == ["fast"]  # less than two seconds a signal
+    assert checks(GOOD, time_s=6.0)[-1] == []
+    assert checks(GOOD, time_s=None)[2] is None
 
 
 @pytest.mark.parametrize(
@@ -273,12 +242,6 @@ def test_figures_of_care() -> None:
 )
 def test_flags(bad: dict[str, float], of: int, flags: list[str]) -> None:
     assert checks(bad, *[GOOD] * (of - 1))[-1] == flags
-
-
-def test_two_seconds_a_signal_are_too_fast() -> None:
-    assert checks(GOOD, time_s=5.9)[-1] == ["fast"]
-    assert checks(GOOD, time_s=6.0)[-1] == []
-    assert checks(GOOD, time_s=None)[2] is None
 
 
 def test_pairs_answered_all_alike() -> None:

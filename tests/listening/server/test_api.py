@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,14 @@ from snacbench.listening.responses.overview import read_study
 from snacbench.listening.responses.sessions import make_invitations
 from snacbench.listening.study import Study
 from snacbench.listening.tidy import read_tidy
-from tests.listening.server.conftest import Serve, Site
-from tests.support.listening_server import ANSWERS, answers_to, conditions_by_key, told
+from tests.support.listening_server import (
+    ANSWERS,
+    Serve,
+    Site,
+    answers_to,
+    conditions_by_key,
+    told,
+)
 
 
 def stored(site: Site) -> Study:
@@ -35,16 +43,25 @@ def test_a_listener_from_start_to_finish(site: Site) -> None:
     for page in (first, *rated):
         assert (page["kind"], page["duration_s"], len(page["stimuli"])) == ("mushra", 0.5, 5)
         assert page["reference"] not in page["stimuli"]
+    for key, of in conditions_by_key(site.service.responses).items():
+        sound = site.service.stimuli[of].path.read_bytes()
+        assert listener.get(f"/api/stimuli/{key}").content == sound
 
-    listener.agree().finish()
-    session = listener.session()
+    listener.agree().submit(first)
+    again = site.listener()  # goes on on another machine
+    again.token = listener.token
+    assert [page["key"] for page in again.pages()] == [page["key"] for page in (first, *rated)]
+    assert [page["submitted"] for page in again.pages()] == [True, False, False, False]
+    session = again.finish().session()
     assert (session["consented"], session["answered"], session["finished"]) == (True,) * 3
     assert all(page["submitted"] for page in session["pages"])
     study = stored(site)
-    assert [one.id for one in study.listeners] == [listener.name]
-    assert study.listeners[0].finished
-    assert study.listeners[0].answers == ANSWERS
+    (found,) = study.listeners
+    assert (found.id, found.finished, found.answers) == (listener.name, True, ANSWERS)
     assert len(study.ratings) == 3 * 5
+    assert listener.post("/api/delete").status_code == 204
+    assert told(listener.get("/api/session"))[1] == "token"
+    assert stored(site).listeners == ()
 
 
 def test_what_is_stored_is_what_was_rated(site: Site) -> None:
@@ -62,63 +79,64 @@ def test_what_is_stored_is_what_was_rated(site: Site) -> None:
     assert {(r.page, r.time_s, r.comment) for r in study.ratings} == {(0, 30.5, "=nice one two")}
 
 
-def test_the_sound_behind_a_key_is_its_condition(site: Site) -> None:
-    listener = site.listener().begin()
-    for key, of in conditions_by_key(site.service.responses).items():
-        answer = listener.get(f"/api/stimuli/{key}")
-        assert answer.content == site.service.stimuli[of].path.read_bytes()
-
-
-@pytest.mark.parametrize("form", ["ab", "abx"])
-def test_pairs(serve: Serve, form: str) -> None:
-    site = serve(form=form)
+@pytest.mark.parametrize("form", ["mushra", "ab", "abx"])
+def test_forms_and_their_exports(serve: Serve, form: str, tmp_path: Path) -> None:
+    site = serve(form=form, allow_tie=form == "abx")
     listener = site.listener().begin().agree()
     pages = listener.pages()
     assert {page["kind"] for page in pages} == {form}
-    assert {len(page["stimuli"]) for page in pages} == {2 if form == "ab" else 3}
-    assert all(page["reference"] is None for page in pages)
-    listener.finish()
-    rated = [page for page in pages if not page["training"]]
+    if form != "mushra":
+        assert {len(page["stimuli"]) for page in pages} == {2 if form == "ab" else 3}
+        assert all(page["reference"] is None for page in pages)
+        refused = told(listener.submit(pages[0], {**answers_to(pages[0]), "answer": "tie"}))
+        assert refused == (422, "answer", "Expected one answer of a, b")
+    name = listener.finish().name
     choices = stored(site).choices
-    assert [choice.answer for choice in choices] == [answers_to(p)["answer"] for p in rated]
-    assert all((choice.x in (choice.a, choice.b)) == (form == "abx") for choice in choices)
-    assert all(choice.x is None for choice in choices) == (form == "ab")
+    if form != "mushra":
+        rated = [answers_to(page)["answer"] for page in pages if not page["training"]]
+        assert [choice.answer for choice in choices] == rated
+    for choice in choices:
+        assert choice.x is None if form == "ab" else choice.x in (choice.a, choice.b)
 
-
-@pytest.mark.parametrize("fields", [{"form": "ab", "allow_tie": False}, {"form": "abx"}])
-def test_a_tie_only_where_it_is_allowed(serve: Serve, fields: dict[str, object]) -> None:
-    listener = serve(**fields).listener().begin().agree()
-    page = listener.pages()[0]
-    status, code, text = told(listener.submit(page, {**answers_to(page), "answer": "tie"}))
-    assert (status, code, text) == (422, "answer", "Expected one answer of a, b")
+    answer = site.as_admin("export/tidy.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="small-tidy.csv"'
+    path = tmp_path / "tidy.csv"
+    path.write_bytes(answer.content)
+    study, _ = read_tidy(path)
+    assert (study.form, [listener.id for listener in study.listeners]) == (form, [name])
+    assert len(study.ratings) == (15 if form == "mushra" else 0)
+    answer = site.as_admin("export/webmushra.csv")
+    if form == "mushra":
+        rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        assert len(rows) == 15
+        assert {(row["session_uuid"], row["phones"]) for row in rows} == {(name, "yes")}
+    else:
+        assert told(answer)[:2] == (409, "form")
+        assert "export it as tidy" in told(answer)[2]
+    other = told(site.as_admin("export/excel.csv"))
+    assert other == (404, "form", "There are the forms tidy and webmushra")
 
 
 # --------------------------------------------------------------------------------- the rules
 
 
-def test_pages_come_in_order_and_the_next_is_told(site: Site) -> None:
+def test_pages_come_in_order_and_each_is_taken_once(site: Site) -> None:
     listener = site.listener().begin().agree()
     pages = listener.pages()
-    assert told(listener.submit(pages[1])) == (
-        409, "order", "An earlier page is to be rated first",
-    )  # fmt: skip
+    early = told(listener.submit(pages[1]))
+    assert early == (409, "order", "An earlier page is to be rated first")
     for page, after in zip(pages, [*pages[1:], None], strict=True):
         assert listener.submit(page).json() == {"next": after and after["key"]}
 
-
-def test_the_same_page_twice(site: Site) -> None:
-    listener = site.listener().begin().agree()
-    page = listener.pages()[0]
-    body = answers_to(page, "first")
-    assert listener.submit(page, body).status_code == 201
+    body = answers_to(pages[0])
     retry = {**body, "ratings": body["ratings"][::-1], "time_s": 99.0}
-    assert listener.submit(page, retry).status_code == 200
+    assert listener.submit(pages[0], retry).status_code == 200
     first, *others = body["ratings"]
     other_score = {**first, "score": (first["score"] + 1) % 101}
     for changed in ({**body, "comment": "second"}, {**body, "ratings": [other_score, *others]}):
-        status, code, text = told(listener.submit(page, changed))
-        assert (status, code) == (409, "submitted")
-        assert "submitted with other answers" in text
+        refused = told(listener.submit(pages[0], changed))
+        assert refused == (409, "submitted", "This page has been submitted with other answers")
 
 
 TEXTS = {
@@ -129,98 +147,61 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        (lambda ratings: ratings[1:], "unrated"),
-        (lambda ratings: [*ratings[1:], {**ratings[0], "stimulus": "none"}], "unrated"),
-        (lambda ratings: [*ratings, ratings[0]], "twice"),
-        (lambda ratings: [*ratings[1:], {**ratings[0], "plays": 0}], "unplayed"),
-        *(
-            (lambda ratings, score=score: [*ratings[1:], {**ratings[0], "score": score}], "body")
-            for score in (101, -1, 50.5, "50", True)
-        ),
-        (lambda ratings: [*ratings[1:], {**ratings[0], "condition": "snac"}], "body"),
-        (lambda _: [], "unrated"),
-    ],
-)
-def test_incomplete_or_impossible_ratings(site: Site, change, code: str) -> None:
+def test_incomplete_or_impossible_ratings(site: Site) -> None:
     listener = site.listener().begin().agree()
     page = listener.pages()[0]
     body = answers_to(page)
-    status, found, text = told(listener.submit(page, {**body, "ratings": change(body["ratings"])}))
-    assert (status, found) == (422, code)
-    assert TEXTS[code] in text
-    assert not listener.pages()[0]["submitted"]
-    with_reference = answers_to({**page, "stimuli": [*page["stimuli"], page["reference"]]})
-    assert told(listener.submit(page, with_reference))[1] == "unrated"
-
-
-def test_nothing_before_consent(site: Site) -> None:
-    listener = site.listener().begin()
-    refused = [
-        listener.submit(listener.pages()[0]),
-        listener.post("/api/questionnaire", {"answers": ANSWERS}),
+    first, *others = body["ratings"]
+    (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
+    wrong: list[tuple[list[dict[str, Any]], str]] = [
+        ([], "unrated"),
+        (others, "unrated"),
+        ([*others, {**first, "stimulus": "none"}], "unrated"),
+        ([first, *others, reference], "unrated"),
+        ([first, first, *others], "twice"),
+        ([*others, {**first, "plays": 0}], "unplayed"),
+        ([*others, {**first, "condition": "snac"}], "body"),
+        *(([*others, {**first, "score": score}], "body") for score in (101, -1, 50.5, "50", True)),
     ]
-    for answer in refused:
+    for ratings, code in wrong:
+        status, found, text = told(listener.submit(page, {**body, "ratings": ratings}))
+        assert (status, found) == (422, code)
+        assert TEXTS[code] in text
+    assert not listener.pages()[0]["submitted"]
+
+
+def test_consent_comes_first_and_answers_fit_the_questions(site: Site) -> None:
+    listener = site.listener().begin()
+    early = (
+        listener.submit(listener.pages()[0]),
+        listener.post("/api/questionnaire", {"answers": {}}),
+    )
+    for answer in early:
         assert told(answer) == (403, "consent", "Please agree to take part first")
     assert listener.post("/api/consent", {"agreed": False}).status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("answers", "text"),
-    [
+    listener.post("/api/consent", {"agreed": True})
+    for answers, text in (
         ({"age": "33"}, "Please answer: Headphones"),
         ({"age": "old", "phones": "yes"}, "Please enter a number: Your age"),
         ({"age": "inf", "phones": "yes"}, "Please enter a number: Your age"),
         ({"age": "33", "phones": "maybe"}, "Please choose one of the answers to: Headphones"),
         ({**ANSWERS, "shoe": "42"}, "There is no question 'shoe'"),
-    ],
-)
-def test_answers_that_do_not_fit_the_questions(site: Site, answers, text: str) -> None:
-    listener = site.listener().begin()
-    listener.post("/api/consent", {"agreed": True})
-    status, code, found = told(listener.post("/api/questionnaire", {"answers": answers}))
-    assert (status, code) == (422, "answer")
-    assert text in found
+    ):
+        status, code, found = told(listener.post("/api/questionnaire", {"answers": answers}))
+        assert (status, code) == (422, "answer")
+        assert text in found
 
-
-def test_not_finished_before_the_end(site: Site) -> None:
-    listener = site.listener().begin()
-    listener.post("/api/consent", {"agreed": True})
     unfinished = (409, "unfinished", "4 pages are still to be rated")
     assert told(listener.post("/api/finish")) == unfinished
     for page in listener.pages():
         listener.submit(page)
-    assert told(listener.post("/api/finish")) == (
-        409, "questionnaire", "The questionnaire is still to be answered",
-    )  # fmt: skip
-
-
-def test_a_session_goes_on_on_another_machine(site: Site) -> None:
-    listener = site.listener().begin().agree()
-    before = listener.pages()
-    listener.submit(before[0])
-    again = site.listener()
-    again.token = listener.token
-    after = again.pages()
-    assert [page["key"] for page in after] == [page["key"] for page in before]
-    assert [page["submitted"] for page in after] == [True, False, False, False]
-    again.finish()
-
-
-def test_listeners_delete_themselves(site: Site) -> None:
-    listener = site.listener().begin().agree()
-    listener.submit(listener.pages()[0])
-    assert listener.post("/api/delete").status_code == 204
-    assert told(listener.get("/api/session"))[1] == "token"
-    assert stored(site).listeners == ()
+    unanswered = (409, "questionnaire", "The questionnaire is still to be answered")
+    assert told(listener.post("/api/finish")) == unanswered
 
 
 def test_a_full_test_says_when_to_come_back(serve: Serve) -> None:
-    site = serve(most=2)
-    for _ in range(2):
-        site.listener().begin()
+    site = serve(most=1)
+    site.listener().begin()
     refused = site.client.post("/api/start", json={})
     sentence = "Too many listeners are under way; please try later"
     assert told(refused) == (503, "full", sentence)
@@ -229,32 +210,28 @@ def test_a_full_test_says_when_to_come_back(serve: Serve) -> None:
 
 def test_the_page_and_its_files(site: Site) -> None:
     for path, kind in (
-        ("/", "text/html; charset=utf-8"),
-        ("/admin", "text/html; charset=utf-8"),
-        ("/page/admin.js", "text/javascript; charset=utf-8"),
-        ("/page/audio/player.js", "text/javascript; charset=utf-8"),
-        ("/page/admin.css", "text/css; charset=utf-8"),
+        ("/", "html"),
+        ("/admin", "html"),
+        ("/page/admin.js", "javascript"),
+        ("/page/audio/player.js", "javascript"),
+        ("/page/admin.css", "css"),
     ):
         answer = site.client.get(path)
-        assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == f"text/{kind}; charset=utf-8"
     missing = site.client.get("/page/none.js")
     assert told(missing) == (404, "file", "There is no such file")
 
 
-# --------------------------------------------------------------------------------- the admin
-
-
-def test_progress(site: Site) -> None:
+def test_the_admin_sees_progress_and_deletes_a_listener(site: Site) -> None:
     make_invitations(site.service.responses, 2)
     found = site.as_admin("progress").json()
-    assert found["invitations"] == {"made": 2, "used": 0}
-    assert found["listeners"] == []
+    assert (found["listeners"], found["invitations"]) == ([], {"made": 2, "used": 0})
     assert found["items"] == {"item-0": 0, "item-1": 0, "item-2": 0}
+    with site.service.responses.transaction() as sql:
+        sql.execute("DELETE FROM invitations")
 
-
-def test_progress_of_listeners(site: Site) -> None:
-    site.listener().begin()
-    second = site.listener().begin().agree()
+    first, second = site.listener().begin(), site.listener().begin().agree()
     training, page, *_ = second.pages()
     second.submit(training)
     second.submit(page)
@@ -268,38 +245,8 @@ def test_progress_of_listeners(site: Site) -> None:
     assert not busy["finished"]
     assert sum(found["items"].values()) == 1
 
-
-@pytest.mark.parametrize("form", ["mushra", "ab", "abx"])
-def test_exports(serve: Serve, form: str, tmp_path) -> None:
-    site = serve(form=form)
-    name = site.listener().begin().agree().finish().name
-    answer = site.as_admin("export/tidy.csv")
-    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="small-tidy.csv"'
-    path = tmp_path / "tidy.csv"
-    path.write_bytes(answer.content)
-    study, _ = read_tidy(path)
-    assert (study.form, [listener.id for listener in study.listeners]) == (form, [name])
-    assert len(study.ratings) == (15 if form == "mushra" else 0)
-
-    answer = site.as_admin("export/webmushra.csv")
-    if form != "mushra":
-        status, code, text = told(answer)
-        assert (status, code) == (409, "form")
-        assert "export it as tidy" in text
-        return
-    rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
-    assert len(rows) == 15
-    assert {(row["session_uuid"], row["phones"]) for row in rows} == {(name, "yes")}
-    other = site.as_admin("export/excel.csv")
-    assert told(other) == (404, "form", "There are the forms tidy and webmushra")
-
-
-def test_the_admin_deletes_a_listener(site: Site) -> None:
-    one, other = site.listener().begin().agree(), site.listener().begin().agree()
-    one.submit(one.pages()[0], answers_to(one.pages()[0], "gone soon"))
-    assert site.as_admin(f"listeners/{one.name}", "DELETE").status_code == 204
-    assert site.as_admin(f"listeners/{one.name}", "DELETE").status_code == 404
+    assert site.as_admin(f"listeners/{second.name}", "DELETE").status_code == 204
+    assert site.as_admin(f"listeners/{second.name}", "DELETE").status_code == 404
     found = site.as_admin("progress").json()["listeners"]
-    assert [row["listener"] for row in found] == [other.name]
-    assert one.get("/api/session").status_code == 401
+    assert [row["listener"] for row in found] == [first.name]
+    assert second.get("/api/session").status_code == 401

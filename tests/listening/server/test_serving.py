@@ -1,22 +1,24 @@
-"""Stimuli that may be served, requests that come slowly or too often, and servers that die."""
+"""Servers as programs, also under attack and killed; stimuli that may be served; slow requests."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
-import numpy as np
 import pytest
-import soundfile
 from starlette.requests import Request
 
 from snacbench.errors import UserError
@@ -25,18 +27,16 @@ from snacbench.listening.responses.database import Refused
 from snacbench.listening.responses.overview import read_study
 from snacbench.listening.responses.sessions import Body
 from snacbench.listening.server import limits
-from snacbench.listening.server.limits import Limiter, address_of, read_body
+from snacbench.listening.server.limits import MAX_BODY_BYTES, Limiter, address_of, read_body
 from snacbench.listening.server.serve import open_service, served_stimuli
 from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
-from snacbench.listening.study import Rating
+from snacbench.listening.study import Study
 from snacbench.listening.test import read_test
 from tests.support.listening_server import (
     ANSWERS,
-    SAMPLES,
     Program,
     ScriptedListener,
     answers_to,
-    facts_of,
     make_folder,
     small_test,
 )
@@ -63,37 +63,101 @@ def whole_session(program: Program, together: threading.Barrier) -> tuple[str, C
     return listener.name, sent
 
 
-def test_thirty_at_once_are_stored_each_rating_once_by_thirty_plans(program: Program) -> None:
+def check_each_rating_is_there_once(study: Study, listeners: int) -> None:
+    assert [listener.finished for listener in study.listeners] == [True] * listeners
+    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
+    assert set(once.values()) == {1}
+    assert len(once) == listeners * 3 * 5
+
+
+def test_thirty_at_once_meet_no_limit_and_are_stored_by_thirty_plans(program: Program) -> None:
     together = threading.Barrier(LISTENERS)
     with ThreadPoolExecutor(LISTENERS) as pool:
         done = dict(pool.map(lambda _: whole_session(program, together), range(LISTENERS)))
     test = read_test(program.folder)
     study = read_study(test, program.folder)
-    assert len(done) == LISTENERS
-    assert all(listener.finished for listener in study.listeners)
-    assert len(study.ratings) == LISTENERS * len(test.items) * len(test.conditions)
-    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
-    assert set(once.values()) == {1}
+    check_each_rating_is_there_once(study, LISTENERS)
+    heard: Counter[Any] = Counter()
     for name, sent in done.items():
-        assert Counter(int(r.score) for r in study.ratings if r.listener == name) == sent
-    heard = Counter(_order(study.ratings, name) for name in done)
+        own = [rating for rating in study.ratings if rating.listener == name]
+        assert Counter(int(rating.score) for rating in own) == sent
+        heard[tuple((r.item, r.condition) for r in own)] += 1
     planned = Counter(
-        tuple((p.item, p.conditions) for p in pages_of(test, number) if not p.training)
+        tuple((p.item, c) for p in pages_of(test, number) if not p.training for c in p.conditions)
         for number in range(LISTENERS)
     )
     assert heard == planned
-    program.stop()
     written = b"".join(p.read_bytes() for p in program.folder.glob("*") if p.is_file())
     assert b"127.0.0.1" not in written  # no address of a listener is kept
 
 
-def _order(ratings: tuple[Rating, ...], listener: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    pages: dict[int | None, tuple[str, tuple[str, ...]]] = {}
-    for rating in ratings:
-        if rating.listener == listener:
-            before = pages.get(rating.page, ("", ()))[1]
-            pages[rating.page] = (rating.item, (*before, rating.condition))
-    return tuple(pages.values())
+TRAVERSALS = [
+    "/page/../../test.yaml",
+    "/page/..%2f..%2ftest.yaml",
+    "/page/%2e%2e/%2e%2e/test.yaml",
+    "/page/..\\..\\test.yaml",
+    "/page//etc/passwd",
+    "/page/%2fetc%2fpasswd",
+    "/page/admin.js%00.html",
+    "/page/../server/app.py",
+    "/api/stimuli/../../test.yaml",
+    "/api/stimuli/..%2f..%2fanswers.sqlite",
+    "/api/stimuli/stimuli%2fitem-0%2freference.wav",
+    "/stimuli/item-0/reference.wav",
+    "/answers.sqlite",
+    "/test.yaml",
+    "/stimuli.json",
+    "/api/admin/export/..%2ftidy.csv",
+]
+
+
+def exchange(address: str, sent: bytes, *, wait_s: float = 10) -> bytes:
+    """What the server says to bytes that no client has tidied up."""
+    parts = urlsplit(address)
+    with socket.create_connection((parts.hostname, parts.port), timeout=wait_s) as connection:
+        connection.sendall(sent)
+        try:
+            return b"".join(iter(lambda: connection.recv(65_536), b""))
+        except TimeoutError:
+            return b""
+
+
+def test_no_path_leaves_the_tables(program: Program) -> None:
+    with program.client() as client:
+        token = ScriptedListener(client).begin().token
+    for path in TRAVERSALS:
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
+        sent = f"{head}Authorization: Bearer {token}\r\n\r\n"
+        answer = exchange(program.address, sent.encode())
+        assert re.match(rb"HTTP/1.1 40[0-5] ", answer), (path, answer[:200])
+        assert not re.search(rb"root:|run_id|RIFF|Traceback", answer)
+
+
+def test_bodies_have_a_limit_and_broken_requests_do_not_stop_the_server(program: Program) -> None:
+    head = b"POST /api/start HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    for extra in (
+        b"Content-Length: 9999999999\r\n\r\n{",
+        b"Content-Length: -1\r\n\r\n{}",
+        b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    ):
+        answer = exchange(program.address, head + b"Connection: close\r\n" + extra)
+        assert re.match(rb"HTTP/1.1 4(00|13) ", answer), extra
+    for junk in (
+        b"\x16\x03\x01\x02\x00",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 20_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ):
+        assert b"Traceback" not in exchange(program.address, junk, wait_s=1)
+    with program.client() as client:
+        listener = ScriptedListener(client).begin().agree()
+        page = listener.pages()[0]
+        whole = listener.submit(page, {**answers_to(page), "comment": "x" * MAX_BODY_BYTES})
+        chunks = (b" " * 8_192 for _ in range(16))
+        for answer in (whole, listener.post_text(f"/api/pages/{page['key']}", chunks)):
+            assert answer.status_code == 413
+        assert not listener.pages()[0]["submitted"]
+        listener.finish()
 
 
 def stubborn(listener: ScriptedListener, path: str, body: Any) -> httpx2.Response:
@@ -115,44 +179,35 @@ def submit_all(listener: ScriptedListener, pages: list[dict[str, Any]]) -> None:
 
 
 def test_killed_again_and_again_while_six_submit(program: Program) -> None:
-    with ExitStack() as stack, ThreadPoolExecutor(6) as pool:
+    folder, test = program.folder, read_test(program.folder)
+    program.kill()
+    for path in folder.glob("answers.sqlite*"):
+        path.unlink()
+    program.start()
+    with ExitStack() as stack, ThreadPoolExecutor(5) as pool:
         clients = [stack.enter_context(program.client()) for _ in range(6)]
-        listeners = [ScriptedListener(client).begin().agree() for client in clients]
+        patient, *listeners = [ScriptedListener(client).begin().agree() for client in clients]
+        training, page, *_ = patient.pages()
+        patient.submit(training)
+        body = answers_to(page, "kept")
+        assert patient.submit(page, body).status_code == 201
         under_way = [pool.submit(submit_all, one, one.pages()) for one in listeners]
-        for wait_s in (0.05, 0.15, 0.1):
+        for wait_s in (0.05, 0.15):
             time.sleep(wait_s)
             program.kill()
+            # What was acknowledged before a kill is there after it.
+            study = read_study(test, folder)
+            own = [r.score for r in study.ratings if r.listener == patient.name]
+            assert sorted(own) == sorted(float(rated["score"]) for rated in body["ratings"])
+            assert study.listeners[0].answers == ANSWERS
             program.start()
         for one in under_way:
             one.result()
-    test = read_test(program.folder)
-    study = read_study(test, program.folder)
-    assert [listener.finished for listener in study.listeners] == [True] * 6
-    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
-    assert set(once.values()) == {1}
-    assert len(once) == 6 * len(test.items) * len(test.conditions)
+        assert stubborn(patient, f"/api/pages/{page['key']}", body).status_code == 200
+        assert [p["submitted"] for p in patient.pages()] == [True, True, False, False]
+        patient.finish()
+    check_each_rating_is_there_once(read_study(test, folder), 6)
     assert program.stop() == 0
-
-
-def test_what_was_acknowledged_before_a_kill_is_there_after_it(program: Program) -> None:
-    with program.client() as client:
-        listener = ScriptedListener(client).begin().agree()
-        training, page, *_ = listener.pages()
-        listener.submit(training)
-        body = answers_to(page, "kept")
-        assert listener.submit(page, body).status_code == 201
-    program.kill()
-    study = read_study(read_test(program.folder), program.folder)
-    assert sorted(int(r.score) for r in study.ratings) == sorted(
-        rated["score"] for rated in body["ratings"]
-    )
-    assert study.listeners[0].answers == ANSWERS
-    program.start()
-    with program.client() as client:
-        listener.client = client
-        assert listener.submit(page, body).status_code == 200
-        assert [p["submitted"] for p in listener.pages()] == [True, True, False, False]
-        listener.finish()
 
 
 # ------------------------------------------------------------------------------------- stimuli
@@ -163,25 +218,19 @@ def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path, small_test())
 
 
-def facts_changed(folder: Path, **changes: Any) -> None:
-    """Change what stimuli.json says of one stimulus; None takes it out."""
+def untold(folder: Path) -> None:
     facts = json.loads((folder / FACTS_FILE).read_text())
-    conditions = facts["items"]["item-1"]["conditions"]
-    conditions["snac"] |= changes
-    if not changes:
-        del conditions["snac"]
+    del facts["items"]["item-1"]["conditions"]["snac"]
     (folder / FACTS_FILE).write_text(json.dumps(facts))
 
 
-def written(folder: Path, samples: int, *, subtype: str = "PCM_24", rate_hz: int = 48_000) -> None:
-    """Replace one stimulus, and what stimuli.json says of its bytes."""
-    noise = np.random.default_rng(9).uniform(-0.1, 0.1, samples)
-    soundfile.write(folder / SNAC, noise, rate_hz, subtype=subtype)
-    now = facts_of(folder, SNAC)
-    facts_changed(folder, sha256=now.sha256, num_bytes=now.num_bytes)
+def swapped(folder: Path) -> None:
+    (folder / SNAC).write_bytes((folder / SNAC).with_stem("anchor35").read_bytes())
 
 
-def test_every_condition_of_every_item_is_served(folder: Path) -> None:
+def test_every_condition_of_every_item_is_served(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     served = table["item-1", "snac"]
@@ -191,33 +240,26 @@ def test_every_condition_of_every_item_is_served(folder: Path) -> None:
     with pytest.raises(UserError, match="was changed while it is served; restart the server"):
         next(shorter.blocks())
 
+    def forbidden(_: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("snacbench.listening.server.serve.sha256_of_file", forbidden)
+    with pytest.raises(UserError, match=r"cannot read the stimulus .*Permission denied"):
+        served_stimuli(folder, small_test())
+
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (
-            lambda f: written(f, SAMPLES, subtype="PCM_16"),
-            "sizes .* by which a listener could tell",
-        ),
-        (
-            lambda f: written(f, SAMPLES + 1),
-            "24001 samples of 1 channels at 48000 Hz; its item has",
-        ),
-        (lambda f: written(f, SAMPLES, rate_hz=44_100), "24000 samples .* at 44100 Hz; its item"),
-        (
-            lambda f: (f / SNAC).write_bytes((f / SNAC).with_stem("anchor35").read_bytes()),
-            "not the stimulus that was made: its sha256 has changed",
-        ),
-        (
-            lambda f: (f / SNAC).write_bytes(bytes((f / SNAC).stat().st_size)),
-            "cannot read the stimulus",
-        ),
+        (swapped, "not the stimulus that was made: its sha256 has changed"),
         (lambda f: (f / SNAC).unlink(), "missing or was changed"),
         (lambda f: (f / FACTS_FILE).unlink(), "no stimuli yet"),
-        (facts_changed, "lack item-1 or one of its conditions"),
+        (untold, "not the stimulus that was made"),
     ],
 )
-def test_stimuli_that_are_not_those_of_the_test(folder: Path, damage, message: str) -> None:
+def test_stimuli_that_are_not_those_of_the_test(
+    folder: Path, damage: Callable[[Path], None], message: str
+) -> None:
     damage(folder)
     with pytest.raises(UserError, match=message):
         served_stimuli(folder, small_test())
@@ -266,7 +308,9 @@ def test_bodies_that_come_in_parts(monkeypatch: pytest.MonkeyPatch, parts, messa
                 reading.result()
 
 
-def test_a_bucket_empties_and_fills() -> None:
+def test_a_bucket_empties_and_fills_and_their_number_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now_s = [0.0]
     limiter = Limiter(3, 0.5, lambda: now_s[0])
     for _ in range(3):
@@ -274,7 +318,7 @@ def test_a_bucket_empties_and_fills() -> None:
     for _ in range(100):  # what is refused costs nothing
         with pytest.raises(Refused, match="Too many requests; try again in 2 s") as refused:
             limiter.take("a")
-    assert refused.value.retry_after_s == 2
+    assert refused.value.headers == {"Retry-After": "2"}
     limiter.take("b")
     now_s[0] = 2.0
     limiter.take("a")
@@ -284,11 +328,7 @@ def test_a_bucket_empties_and_fills() -> None:
     for _ in range(3):
         limiter.take("a")
 
-
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "_MOST_BUCKETS", 100)
-    now_s = [0.0]
-    limiter = Limiter(2, 1.0, lambda: now_s[0])
     for number in range(1000):
         now_s[0] += 0.001
         limiter.take(str(number))

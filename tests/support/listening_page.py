@@ -1,0 +1,213 @@
+"""The page of a listening test in a browser, on the real server, with faults to switch on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.responses import JSONResponse, Response
+
+import snacbench.listening
+from snacbench.listening.responses import sessions
+from snacbench.listening.server.app import application
+from snacbench.listening.server.serve import listen, open_service
+from snacbench.listening.test import Item, System
+from tests.support.listening_server import ANSWERS, make_folder, small_test
+
+PAGE = Path(snacbench.listening.__file__).parent / "page"
+SECONDS = 2.0  # every sound lasts so long
+SYSTEMS = tuple(System(name=f"codec-{n}") for n in range(9))
+
+
+def page_texts(language: str) -> dict[str, str]:
+    found: dict[str, str] = json.loads((PAGE / "texts" / f"{language}.json").read_text("utf-8"))
+    return found
+
+
+class Stage:
+    """A served test: gone while `down`, slow with sounds, and so on; `seen` is the server's log."""
+
+    def __init__(self, folder: Path, *, pages: int = 2, training: int = 0, **fields: Any) -> None:
+        items = [Item(id=f"i-{n}", clip=f"set/{n}", duration_s=SECONDS) for n in range(9)]
+        fields = {"form": "mushra-no-anchors", "systems": SYSTEMS[:3], **fields}
+        parts = {"items": items[:pages], "training": items[pages : pages + training]}
+        self.test = small_test(id="tiny", **parts, **fields)
+        self.service = open_service(make_folder(folder, self.test, seconds=SECONDS))
+        self.seen: list[str] = []
+        self.app = application(self.service, log=self.seen.append)
+        self.down = self.spoilt_sounds = False
+        self.sounds_wait_s, self.lose_replies = 0.0, 0
+        self.refuse: list[str] = []
+        self.origin = ""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        path = scope.get("path", "")
+
+        async def hang_up() -> None:
+            receive.__self__.transport.abort()
+            await asyncio.sleep(0.01)
+
+        async def nowhere(_: Any) -> None:
+            pass
+
+        if path.startswith("/api/stimuli/"):
+            await asyncio.sleep(self.sounds_wait_s)
+        if self.down and path:
+            await hang_up()
+        elif path == "/blank":  # of the same origin, for what is stored before the first page
+            blank = Response('<link rel="icon" href="data:,">', media_type="text/html")
+            await blank(scope, receive, send)
+        elif path.startswith("/api/stimuli/") and self.spoilt_sounds:
+            await Response("no sound at all", media_type="audio/wav")(scope, receive, send)
+        elif path.startswith("/api/pages/") and self.refuse:
+            told = {"error": self.refuse.pop(), "code": "strange"}
+            await JSONResponse(told, status_code=422)(scope, receive, send)
+        elif path.startswith("/api/pages/") and self.lose_replies:
+            self.lose_replies -= 1
+            await self.app(scope, receive, nowhere)
+            await hang_up()
+        else:
+            await self.app(scope, receive, send)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Serve on a free port of this machine."""
+        with listen("127.0.0.1", 0) as listening:
+            self.origin = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            server = uvicorn.Server(uvicorn.Config(self, http="h11", ws="none", log_config=None))
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            yield
+            server.should_exit = server.force_exit = True
+            thread.join()
+
+    def enrol(self) -> str:
+        """The token of a new listener who has agreed and answered the questions."""
+        responses = self.service.responses
+        _, token = sessions.begin(responses, self.test)
+        sessions.consent(responses, sessions.known_by(responses, token))
+        known = sessions.known_by(responses, token)
+        sessions.answer_questionnaire(responses, self.test, known, ANSWERS)
+        return token
+
+    @property
+    def listeners(self) -> list[dict[str, Any]]:
+        """What is kept of each."""
+        with self.service.responses.transaction() as sql:
+            return [dict(row) for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
+
+    @property
+    def done(self) -> list[sessions.Submission]:
+        """What the one listener has submitted, page by page."""
+        (listener,) = self.listeners
+        pages = sessions.pages_in(listener["pages"])
+        return [page.response for page in pages if page.response is not None]
+
+    def sent(self, start: str) -> list[str]:
+        """Status of each request that began so."""
+        return [line.split()[2] for line in self.seen if line.startswith(start)]
+
+
+class Complaints(list[str]):
+    """What a tab says to its developer: errors of its scripts, and what is in its console."""
+
+    def hear(self, tab: Any) -> None:
+        tab.on("pageerror", lambda error: self.append(str(error)))
+        tab.on("console", lambda message: self.append(message.text))
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Within, the test takes the server away, and waits until the page has got over it.
+
+        That a request got no answer counts only outside: whatever is fetched ahead meets it too.
+        """
+        before = len(self)
+        yield
+        no_answer = "Failed to load resource: net::ERR_"
+        self[before:] = [text for text in self[before:] if not text.startswith(no_answer)]
+
+
+class Visit:
+    """One listener's browser, and what it complained of."""
+
+    def __init__(self, context: Any, stage: Any) -> None:
+        self.context, self.stage = context, stage
+        self.complaints = Complaints()
+        self.requests: list[str] = []
+        self.tab, self.token = self.new_tab(), ""
+
+    def new_tab(self) -> Any:
+        tab = self.context.new_page()
+        self.complaints.hear(tab)
+        tab.on("request", lambda request: self.requests.append(request.url))
+        return tab
+
+    def open(self) -> Any:
+        self.tab.goto(self.stage.origin)
+        return self.tab
+
+    def skip_checks(self, **more: Any) -> Any:
+        """As if level and headphones had been checked on this machine before."""
+        headphones = {"passed": True, "right": [6], "of": 6}
+        known = {"welcomed": True, "level": True, "headphones": headphones, **more}
+        stored = {f"snacbench:tiny:{name}": json.dumps(value) for name, value in known.items()}
+        self.tab.goto(f"{self.stage.origin}/blank")
+        self.tab.evaluate("(stored) => { Object.assign(localStorage, stored); }", stored)
+        return self.open()
+
+    def to_pages(self) -> Any:
+        """As if the listener had agreed and answered the questions before."""
+        self.token = self.stage.enrol()
+        return self.skip_checks(token=self.token)
+
+    def to_first_page(self) -> Any:
+        self.to_pages().wait_for_selector("main.rating")
+        return self.tab
+
+
+Begin = Callable[..., Visit]
+
+
+def until(found: Callable[[], Any], seconds: float = 90.0) -> Any:
+    """What is found, once it is true. The page's own longest wait for a server is 38 s."""
+    end = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < end, f"it did not come to pass in {seconds:g} s"
+        time.sleep(0.05)
+    return value
+
+
+def scores(tab: Any) -> list[str]:
+    return list(tab.locator(".value").all_inner_texts())
+
+
+def rate_all(tab: Any, first: int = 30, step: int = 10) -> None:
+    """Hear and rate every version: scores `first`, `first` + `step`, ..."""
+    for i in range(tab.locator(".column").count()):
+        tab.locator(".condition").nth(i).click()
+        slider = tab.locator(".slider").nth(i)
+        slider.and_(tab.locator("[aria-disabled=false]")).wait_for()
+        box = slider.bounding_box()
+        share = (first + step * i) / 100
+        tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + (1 - share) * box["height"])
+
+
+# While its sounds are loaded, a page has its heading already, and no use for keys.
+ANOTHER_PAGE = """
+(heading) => document.querySelector("h1").innerText !== heading
+  && !document.querySelector("main.loading")
+"""
+
+
+def next_page(tab: Any) -> None:
+    """Go on, and wait until what follows can be used."""
+    heading = tab.locator("h1").inner_text()
+    tab.get_by_role("button", name="Next").click()
+    tab.wait_for_function(ANOTHER_PAGE, arg=heading)
