@@ -1,4 +1,4 @@
-"""What a plot file declares in ``PLOT``, finding all of them, and drawing them.
+"""What a file declares of its plots, finding all of them, and drawing them.
 
 `plot` gives a figure; `write_plots` writes files, the same bytes for the same run.
 """
@@ -88,11 +88,11 @@ class Plot:
 
 @cache
 def plots() -> dict[str, Plot]:
-    """Every plot by name, in alphabetical order: modules of this package with a ``PLOT``."""
+    """Every plot by name, in alphabetical order: each `Plot` that a module of this package has."""
     package = importlib.import_module("snacbench.plots")
     names = [i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_"]
     modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
-    found = (getattr(module, "PLOT", None) for module in modules)
+    found = [value for module in modules for value in vars(module).values()]
     return dict(sorted((plot.name, plot) for plot in found if isinstance(plot, Plot)))
 
 

@@ -77,13 +77,7 @@ _DEFAULTS = Options()
 
 
 def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAULTS) -> list[Table]:
-    """The tables of some runs in a layout: one per domain, one over all clips, or both.
-
-    Raises
-    ------
-    UnknownName
-        If a baseline, or a codec to be labelled, is none of the runs.
-    """
+    """The tables of some runs in a layout; UnknownName if one asked for is no codec of theirs."""
     entries, specs = entries_of(runs), metric_specs(runs)
     known = [entry.label for entry in entries]
     for name in options.labels:
@@ -185,20 +179,9 @@ def summary_markdown(runs: Sequence[RunRows]) -> str:
 def summary_frame(
     runs: Sequence[RunRows | RunFolder | Path], by: By = "domain", ci: bool = True
 ) -> pd.DataFrame:
-    """The summary of runs, one row per codec and domain: the columns of the CSV.
+    """The summary of runs, one row per codec and domain: the columns of the CSV (docs/tables.md).
 
-    Parameters
-    ----------
-    runs : sequence of RunRows, RunFolder or Path
-    by : {"domain", "all", "both"}
-        Each domain, all clips together (``domain`` is ``all``), or both.
-    ci : bool
-        Ends of 95 % intervals in ``*_low`` and ``*_high``; else those of means are missing.
-
-    Returns
-    -------
-    DataFrame
-        ``codec``, ``domain``, ``n``, figures and means, see docs/tables.md.
+    Without `ci` the ends of means, ``*_low`` and ``*_high``, are missing.
     """
     import pandas as pd
 
@@ -210,10 +193,7 @@ def summary_frame(
 
 
 def publication(name: str) -> dict[str, Any]:
-    """A publication whose figures come with snacbench: docs/tables.md says what it holds.
-
-    ``lines`` are its figures by column, None where the source has none.
-    """
+    """A publication whose figures come with snacbench (docs/tables.md); ``lines`` are by column."""
     import yaml
 
     file = resources.files("snacbench.tables").joinpath("published", name)
@@ -225,10 +205,9 @@ def publication(name: str) -> dict[str, Any]:
 def _with_published(
     rows: Sequence[Row], codecs: Sequence[str], name: str, parts: Sequence[tuple[Part, Column]]
 ) -> list[Row]:
-    """Our rows, each followed by the published one of its operating point; then the others.
+    """Our rows, the first of each operating point (`codecs`) followed by the published one.
 
-    They are quoted, never ranked or compared. Of several rows of one operating point (`codecs`),
-    the published one follows the first.
+    The other published ones come last; all are quoted, never ranked or compared.
     """
     found = publication(name)
     columns = {

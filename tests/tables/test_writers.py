@@ -83,23 +83,11 @@ def test_rows_out_of_competition_and_means_of_fewer_clips_are_never_best():
     assert [row.cells["u"].marks for row in found.rows] == [(), ("second",), ("best",), ()]
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (1.005, 1, "1.0"),
-        (-0.001, 2, "0.00"),
-        (-0.006, 2, "-0.01"),
-        (12345.678, 3, "12345.7"),
-        (12345.678, 0, "12346"),
-        (math.inf, 2, "∞"),
-        (-math.inf, 2, "-∞"),
-    ],
-)
-def test_numbers_as_shown(value, digits, text):
-    assert shown(value, digits) == text
-
-
-def test_cells_and_headings_as_shown():
+def test_numbers_cells_and_headings_as_shown():
+    assert [shown(value, 2) for value in (1.005, -0.001, -0.006, math.inf, -math.inf)] == [
+        "1.00", "0.00", "-0.01", "∞", "-∞",
+    ]  # fmt: skip
+    assert [shown(12345.678, digits) for digits in (0, 3)] == ["12346", "12345.7"]
     missing = [Cell(), Cell(math.nan), Cell(text="x")]
     assert [cell.number(UP) for cell in missing] == ["–", "–", "x"]
     assert Cell(2.0, INTERVAL).ends(UP) == "[-0.48, 4.48]"  # t(.975, 2) / sqrt(3) = 2.484
@@ -245,22 +233,12 @@ def test_terminal_cuts_neither_numbers_nor_words(width):
     assert words <= set(text.split())
 
 
-@pytest.mark.parametrize(
-    ("text", "latex"),
-    [
-        ("a_b%c", r"a\_b\%c"),
-        ("[x", "{[}x"),
-        ("--", "-{}-{}"),
-        ("é", "é"),
-        ("ŵ", "w"),
-        ("½", "{[}U+00BD{]}"),
-        ("中", "{[}U+4E2D{]}"),
-        ("a\n\tb", "a b"),
-        ("\x07", "{[}U+0007{]}"),
-    ],
-)
-def test_text_becomes_latex(text, latex):
-    assert latex_escaped(text) == latex
+def test_text_becomes_latex():
+    texts = {
+        "a_b%c": r"a\_b\%c", "[x": "{[}x", "--": "-{}-{}", "é": "é", "ŵ": "w", "½": "{[}U+00BD{]}",
+        "中": "{[}U+4E2D{]}", "a\n\tb": "a b", "\x07": "{[}U+0007{]}",
+    }  # fmt: skip
+    assert {text: latex_escaped(text) for text in texts} == texts
 
 
 def test_latex_lines_up_numbers_and_what_is_said_of_them():
