@@ -35,30 +35,12 @@ _PUBLISHED_FACTS = {"actual_kbps": "kbps", "bandwidth_khz": "bandwidth_khz"}
 
 @dataclass(frozen=True)
 class Options:
-    """What a layout is asked for.
+    """What a layout is asked for; None: as the layout has it.
 
-    Attributes
-    ----------
-    by : {"domain", "all", "both"} or None
-        One table per domain, one over all clips, or both; None: as the layout's paper does.
-    ci : bool
-        95 % intervals of the means of metrics.
-    significance : bool
-        Marks where a codec differs from the best, or from `baseline`.
-    baseline : str
-        The codec that the others are compared with; empty: the best of each metric.
-    digits : int or None
-        Digits after the point of metrics; None: as the layout has it.
-    published : bool
-        Published figures beside ours, where the layout has some.
-    labels : mapping of str to str
-        Codec -> what it is called, in rows and notes.
-    title : str or None
-        In place of the layout's; None: the layout's.
-    caption : bool
-        Whether there are a title and notes.
-    complete : bool
-        As data files have it: with intervals, and with all clips where they are of one domain.
+    `by` domain, over all clips, or both; with intervals (`ci`) and marks of what differs from the
+    best or from `baseline`; `labels` are what codecs are called, in rows and notes; without
+    `caption` there is neither title nor notes. `complete` is for data files: with intervals, and
+    with all clips even where they are of one domain.
     """
 
     by: By | None = None

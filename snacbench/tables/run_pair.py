@@ -175,43 +175,35 @@ class Answer:
         """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
         order = list(dict.fromkeys(map(_between, self.comparisons)))
         domains = list(dict.fromkeys(c.domain for c in self.comparisons))
+        n, verdict = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
+        sides = [Column(side, side, digits=3) for side in ("baseline", "candidate")]
+        columns = (n, *sides, _DIFFERENCE, Column("p_holm", "p (Holm)"), verdict)
         rows = []
         for found in sorted(  # together what stands under one heading
             self.comparisons, key=lambda c: (order.index(_between(c)), domains.index(c.domain))
         ):
             difference, p = found.paired.difference, found.p_corrected
             lost = ", clips lost" if found.paired.lost_by_first else ""
-            cells = {
-                "n": Cell(difference.n if difference else 0),
-                "baseline": Cell(found.baseline_mean),
-                "candidate": Cell(found.candidate_mean),
-                "difference": Cell(difference.mean if difference else None, difference),
-                "p_holm": Cell(text=NOTHING if p is None else f"{p:.2g}"),
-                "verdict": Cell(text=found.verdict + lost + ", fails" * found.fails),
-            }
+            cells = (
+                Cell(difference.n if difference else 0),
+                Cell(found.baseline_mean),
+                Cell(found.candidate_mean),
+                Cell(difference.mean if difference else None, difference),
+                Cell(text=NOTHING if p is None else f"{p:.2g}"),
+                Cell(text=found.verdict + lost + ", fails" * found.fails),
+            )
             label, group = f"{found.metric} {ARROWS[found.better]}", _between(found)
-            rows.append(Row(label, cells, group=f"{group}, {found.domain}"))
-        n, verdict = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
-        sides = [Column(side, side, digits=3) for side in ("baseline", "candidate")]
-        columns = (n, *sides, _DIFFERENCE, Column("p_holm", "p (Holm)"), verdict)
+            rows.append(Row.of(label, columns, *cells, group=f"{group}, {found.domain}"))
         tables = [Table("", columns, tuple(rows), label_heading="metric")]
         if self.rates:
-            rows = [
-                Row(
-                    rate.domain,
-                    {
-                        "n": Cell(rate.n),
-                        "baseline": Cell(rate.baseline_kbps),
-                        "candidate": Cell(rate.candidate_kbps),
-                        "change": Cell(rate.change_percent),
-                        "verdict": Cell(text="more than the tolerance, fails" * rate.fails),
-                    },
-                    group=_between(rate),
-                )
-                for rate in self.rates
-            ]
             sides = [replace(side, unit="kbps") for side in sides]
             columns = (n, *sides, Column("change", "change", "%", signed=True), verdict)
+            rows = []
+            for rate in self.rates:
+                numbers = (rate.n, rate.baseline_kbps, rate.candidate_kbps, rate.change_percent)
+                said = Cell(text="more than the tolerance, fails" * rate.fails)
+                row = Row.of(rate.domain, columns, *map(Cell, numbers), said, group=_between(rate))
+                rows.append(row)
             tables.append(Table("", columns, tuple(rows), label_heading="domain"))
         return [*tables[:-1], replace(tables[-1], footnotes=tuple(_remarks(self)))]
 

@@ -7,7 +7,7 @@ is marked as best is best as shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -122,6 +122,12 @@ class Row:
     beside: str = ""
     notes: tuple[str, ...] = ()
     group: str = ""
+
+    @classmethod
+    def of(cls, label: str, columns: Sequence[Column], *cells: Cell, group: str = "") -> Row:
+        """A row with a cell for each column, in their order."""
+        keys = (column.key for column in columns)
+        return cls(label, dict(zip(keys, cells, strict=True)), group=group)
 
     @property
     def title(self) -> str:

@@ -33,19 +33,17 @@ def test_every_plot_is_found_and_says_what_it_shows():
     assert list(select_plots("all")) == list(plots().values())
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "stem"),
-    [
-        ("quality-rate", Options("stoi"), "quality-rate-stoi"),
-        ("quality-rate", Options("stoi", "nominal", "music"), "quality-rate-stoi-nominal-music"),
-        ("speed", Options("stoi", "nominal"), "speed-stoi"),
-        ("codebooks", Options("stoi", domain="speech"), "codebooks-speech"),
-        ("domains", Options("stoi", domain="speech"), "domains-stoi"),
-        ("differences", Options("stoi", baseline="opus@8kbps"), "differences-stoi-vs-opus@8kbps"),
-    ],
-)
-def test_files_are_named_by_what_a_plot_uses(name, options, stem):
-    assert plots()[name].stem(options) == stem
+def test_files_are_named_by_what_a_plot_uses():
+    for stem, options in {
+        "quality-rate-stoi": Options("stoi"),
+        "quality-rate-stoi-nominal-music": Options("stoi", "nominal", "music"),
+        "speed-stoi": Options("stoi", "nominal"),
+        "codebooks-speech": Options("stoi", domain="speech"),
+        "domains-stoi": Options("stoi", domain="speech"),
+        "differences-stoi-vs-opus@8kbps": Options("stoi", baseline="opus@8kbps"),
+    }.items():
+        (one,) = (one for name, one in plots().items() if stem.startswith(f"{name}-"))
+        assert one.stem(options) == stem
 
 
 def test_plots_of_a_metric_are_drawn_for_each_of_them():
