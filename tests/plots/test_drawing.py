@@ -81,7 +81,7 @@ def test_a_figure_is_of_the_runs_first_metric_and_any_settings_of_the_caller():
     assert figure.axes[0].yaxis.label.get_size() == 8
 
 
-@pytest.mark.parametrize("name", ["quality-rate", "distribution", "differences", "rate-ladder"])
+@pytest.mark.parametrize("name", ["quality-rate", "differences", "rate-ladder"])
 def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(name):
     demo = spec("dac-mini", 1.5, "dac", demonstration=True)
     chosen = ["opus@8kbps", "dac-mini", "snac"]

@@ -178,12 +178,12 @@ def test_a_new_layout_is_one_file(rows, tmp_path, monkeypatch):
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):
     first, second = competition(tmp_path / "a" / "run"), competition(tmp_path / "b" / "run")
     other = replace(second, run=replace(second.run, id="day"))
-    for runs, labels in (
-        ((first, other), ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
-        ((first, replace(second, name="again")), ["two (run)", "two (again)"]),
-        ((first, second), ["two (night)", "two (night) #2"]),
+    for of_second, labels in (
+        (other, ["two (night)", "two (day)"]),  # folders of one name: the runs' ids
+        (replace(second, name="again"), ["two (run)", "two (again)"]),
+        (second, ["two (night)", "two (night) #2"]),
     ):
-        (table,) = tables_of(runs, PAPER)
+        (table,) = tables_of([first, of_second], PAPER)
         assert [row.label for row in table.rows if row.label.startswith("two")] == labels
 
 

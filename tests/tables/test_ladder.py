@@ -63,14 +63,14 @@ def test_rates_from_the_nominal_to_the_held_out_one(folder):
     found = ladder(folder)
     first, second = (sum(counts) for counts in zip(*map(codes_of, range(CLIPS)), strict=True))
     bits = 40 * CLIPS * corrected_entropy_bits(first) + 80 * CLIPS * corrected_entropy_bits(second)
-    seconds = CLIPS * SECONDS
+    side_bits, seconds = CLIPS * SIDE_BITS, CLIPS * SECONDS
     assert found.record["nominal_kbps"] == 0.1
     assert found.record["actual_kbps"] == pytest.approx(408 / SECONDS / 1000)
-    assert found.entropy.mean == pytest.approx((bits + CLIPS * SIDE_BITS) / seconds / 1000)
+    assert found.entropy.mean == pytest.approx((bits + side_bits) / seconds / 1000)
     assert found.entropy.low < found.entropy.mean < found.entropy.high
     assert (found.entropy.clusters, found.entropy.n) == (SPEAKERS, CLIPS)
     assert found.entropy.method == "jackknife over clusters"
-    held_out = sum(book.held_out.bits for book in found.books) + CLIPS * SIDE_BITS
+    held_out = sum(book.held_out.bits for book in found.books) + side_bits
     assert found.held_out_kbps == pytest.approx(held_out / seconds / 1000)
     assert found.held_out_kbps > found.entropy.low
     # Leaving out a speaker leaves out all that is theirs.
