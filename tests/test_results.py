@@ -26,8 +26,7 @@ def test_there_are_some() -> None:
     assert {"quick", "debian-speech", "debian-music"} <= {run.name for run in RUNS}
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_a_table_is_drawn_where_torch_cannot_be_imported(run: Path) -> None:
+def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
     program = (
         "import sys\n"
         "class Absent:\n"
@@ -36,15 +35,14 @@ def test_a_table_is_drawn_where_torch_cannot_be_imported(run: Path) -> None:
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
         "from snacbench.cli.main import main\n"
-        f"sys.argv = ['snacbench', 'table', {str(run)!r}, '--format', 'markdown']\n"
+        "sys.argv = ['snacbench', 'table', *sys.argv[1:], '--format', 'markdown']\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120
-    )
+    command = [sys.executable, "-c", program, *map(str, RUNS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    for spec in RunFolder.open(run).run.codecs:
-        assert spec.name in done.stdout
+    for run in RUNS:
+        assert all(spec.name in done.stdout for spec in RunFolder.open(run).run.codecs)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from snacbench.plots import style
-from snacbench.plots._against import (
+from snacbench.plots._labels import codec_label
+from snacbench.plots.against import (
     Point,
     bar_lengths,
     draw_levels,
@@ -17,9 +19,8 @@ from snacbench.plots._against import (
     log_axis,
     series_of,
 )
-from snacbench.plots._labels import codec_label
-from snacbench.plots.distribution import BOX, draw_row
 from snacbench.plots.drawing import Options, Width
+from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.types import CodecSpec
@@ -44,35 +45,51 @@ def figures_of(
 ) -> dict[str, Figure]:
     """Every figure that a test gives, by name, settled.
 
-    Parameters
-    ----------
-    specs : sequence of CodecSpec
-        The run's codecs; colours of others go by their names.
+    `specs` are the run's codecs; colours of others go by their names.
     """
+    known = {spec.name: spec for spec in specs}
+    rows = [row for row in summary.conditions if row.domain == "all"]
+    test = _Test(summary, rows, [known.get(r.condition) or _guessed(r.condition) for r in rows])
+    found: dict[str, Figure] = {}
     with style.paper_style():
-        found = dict(_figures(summary, scores, {spec.name: spec for spec in specs}))
+        if summary.form in ("ab", "abx"):
+            found |= {"answers": _draw_answers(test)} if summary.comparisons else {}
+        elif rows:
+            found["scores"] = _draw_scores(test)
+            if kept := [score for score in scores if score.kept]:
+                found["distribution"] = _draw_distribution(test, kept)
+            if any(row.kbps for row in rows):
+                found["rate"] = _draw_rate(test)
         for figure in found.values():
             style.settle(figure)
     return found
 
 
-def _figures(
-    summary: ListeningSummary, scores: Sequence[ListenerScore], known: Mapping[str, CodecSpec]
-) -> Iterator[tuple[str, Figure]]:
-    if summary.form in ("ab", "abx"):
-        if summary.comparisons:
-            yield "answers", _draw_answers(summary)
-        return
-    rows = [c for c in summary.conditions if c.domain == "all"]
-    if not rows:
-        return
-    specs = {row.condition: known.get(row.condition) or _guessed(row.condition) for row in rows}
-    yield "scores", _draw_scores(summary, rows, specs)
-    kept = [score for score in scores if score.kept]
-    if kept:
-        yield "distribution", _draw_distribution(summary, rows, kept, specs)
-    if any(row.kbps for row in rows):
-        yield "rate", _draw_rate(summary, rows, specs)
+@dataclass(frozen=True)
+class _Test:
+    """A test's summary, its rows of all items, and the codec of each."""
+
+    summary: ListeningSummary
+    rows: Sequence[ConditionSummary]
+    specs: Sequence[CodecSpec]
+
+    def options(self, width: Width = "single") -> Options:
+        """Where nobody listened the title says so: whoever copies the figure takes that along."""
+        return Options(width=width, title="SIMULATED LISTENERS" if self.summary.simulated else "")
+
+    def interval(self, row: ConditionSummary) -> Interval:
+        ends = (row.low, row.high, self.summary.level)
+        return Interval(row.mean, *ends, row.n, row.listeners, "over listeners")
+
+    def caption(self, figure: Figure, options: Options, *how: str, bars: bool = True) -> None:
+        one = self.summary
+        excluded = one.listeners_before - one.listeners
+        left = f" ({excluded} of {one.listeners_before} excluded)" if excluded else ""
+        who = "simulated listeners" if one.simulated else "listeners"
+        about = f"{one.listeners} {who}{left}, {one.items} items"
+        level = f"{100 * one.level:g} % intervals"
+        last = f"bars: {level} over listeners, every item counting the same" if bars else ""
+        style.caption(figure, options, about, *how, last)
 
 
 def _guessed(name: str) -> CodecSpec:
@@ -84,33 +101,26 @@ def _guessed(name: str) -> CodecSpec:
     return CodecSpec(name, model, family, None, (1,), anchor=anchor)
 
 
-def _options(summary: ListeningSummary, width: Width = "single") -> Options:
-    """Where nobody listened the title says so: whoever copies the figure takes that along."""
-    return Options(width=width, title="SIMULATED LISTENERS" if summary.simulated else "")
+def _labels(specs: Sequence[CodecSpec]) -> list[str]:
+    return [RESERVED.get(spec.name) or codec_label(spec) for spec in specs]
 
 
-def _label(spec: CodecSpec) -> str:
-    return RESERVED.get(spec.name) or codec_label(spec)
-
-
-def _draw_scores(
-    summary: ListeningSummary, rows: Sequence[ConditionSummary], specs: Mapping[str, CodecSpec]
-) -> Figure:
+def _draw_scores(test: _Test) -> Figure:
     """Mean and interval of every condition, a panel for all items and one per domain."""
-    domains = list(dict.fromkeys(c.domain for c in summary.conditions))[:_MOST_PANELS]
-    options = _options(summary, "single" if len(domains) == 1 else "double")
-    names = [_label(specs[row.condition]) for row in rows]
+    conditions = test.summary.conditions
+    domains = list(dict.fromkeys(c.domain for c in conditions))[:_MOST_PANELS]
+    options = test.options("single" if len(domains) == 1 else "double")
+    names, look = _labels(test.specs), style.looks(test.specs)
     figure = style.new_figure(options, style.row_height_in(names, 0.22) + 0.15)
     panels = figure.subplots(1, len(domains), sharey=True, squeeze=False)[0]
-    look = style.looks(list(specs.values()))
     for axes, domain in zip(panels, domains, strict=True):
-        found = {c.condition: c for c in summary.conditions if c.domain == domain}
-        for place, row in enumerate(rows):
-            if one := found.get(row.condition):
+        found = {c.condition: c for c in conditions if c.domain == domain}
+        for place, spec in enumerate(test.specs):
+            if one := found.get(test.rows[place].condition):
                 axes.errorbar(
-                    [one.mean], [place], xerr=bar_lengths([_interval(one, summary.level)]),
+                    [one.mean], [place], xerr=bar_lengths([test.interval(one)]),
                     linestyle="none", elinewidth=0.9, capsize=2.0, capthick=0.9,
-                    gid=f"mean:{one.condition}", **look[specs[row.condition].model].mark(),
+                    gid=f"mean:{one.condition}", **look[spec.model].mark(),
                 )  # fmt: skip
         _quality_axis(axes, words=len(domains) == 1)
         title = "all items" if domain == "all" else domain
@@ -119,50 +129,39 @@ def _draw_scores(
     for axes in panels[::-1]:  # the first comes last: they share what it says
         style.name_rows(axes, names)
     panels[len(domains) // 2].set_xlabel(_SCORE, x=0.5 if len(domains) % 2 else -0.05)
-    style.caption(figure, options, _about(summary), _bars(summary))
+    test.caption(figure, options)
     return figure
 
 
-def _draw_distribution(
-    summary: ListeningSummary,
-    rows: Sequence[ConditionSummary],
-    scores: Sequence[ListenerScore],
-    specs: Mapping[str, CodecSpec],
-) -> Figure:
+def _draw_distribution(test: _Test, scores: Sequence[ListenerScore]) -> Figure:
     """Every rating of every condition as a point, a box of quartiles, and the mean."""
-    names = [_label(specs[row.condition]) for row in rows]
-    figure, axes = style.rows_figure(_options(summary), names, 0.26)
-    look = style.looks(list(specs.values()))
-    for place, row in enumerate(rows):
+    names, look = _labels(test.specs), style.looks(test.specs)
+    figure, axes = style.rows_figure(test.options(), names, 0.26)
+    for place, (row, spec) in enumerate(zip(test.rows, test.specs, strict=True)):
         values = np.array([s.score for s in scores if s.condition == row.condition], float)
         if len(values):
-            draw_row(axes, place, values, look[specs[row.condition].model])
+            draw_row(axes, place, values, look[spec.model])
     style.name_rows(axes, names)
     _quality_axis(axes, words=True)
     axes.set_xlabel(_SCORE)
-    style.caption(figure, _options(summary), _about(summary), "every rating", BOX)
+    test.caption(figure, test.options(), "every rating", BOX, bars=False)
     return figure
 
 
-def _draw_rate(
-    summary: ListeningSummary, rows: Sequence[ConditionSummary], specs: Mapping[str, CodecSpec]
-) -> Figure:
+def _draw_rate(test: _Test) -> Figure:
     """Mean score against actual rate, log axis, a line per model; other conditions across."""
-    figure = style.new_figure(_options(summary), 2.65)
+    figure = style.new_figure(test.options(), 2.65)
     axes = figure.add_subplot()
-    points = [
-        Point(specs[row.condition], row.kbps, _interval(row, summary.level))
-        for row in rows
-        if row.kbps
-    ]
+    pairs = list(zip(test.rows, test.specs, strict=True))
+    points = [Point(spec, row.kbps, test.interval(row)) for row, spec in pairs if row.kbps]
     series = series_of(points, style.looks([point.spec for point in points]), {})
     draw_series(axes, series)
     log_axis(axes, [point.x for point in points], style.WIDTH_IN["single"])
     axes.set_ylim(0, 102)
     axes.set_ylabel("mean score  better →")
     axes.set_xlabel("actual rate (kbps)")
-    draw_levels(axes, {_label(specs[r.condition]): r.mean for r in rows if not r.kbps})
-    style.caption(figure, _options(summary), _about(summary), _bars(summary))
+    draw_levels(axes, {_labels([spec])[0]: row.mean for row, spec in pairs if not row.kbps})
+    test.caption(figure, test.options())
     style.legend_above(figure, [legend_entry(one) for one in series])
     return figure
 
@@ -178,18 +177,14 @@ def _quality_axis(axes: Axes, *, words: bool) -> None:
         )  # fmt: skip
 
 
-def _interval(row: ConditionSummary, level: float) -> Interval:
-    return Interval(row.mean, row.low, row.high, level, row.n, row.listeners, "over listeners")
-
-
-def _draw_answers(summary: ListeningSummary) -> Figure:
+def _draw_answers(test: _Test) -> Figure:
     """Shares of the answers as a bar per pair, and below it the value with its interval.
 
     AB: for the one on the left, for neither, for the one on the right; ABX: right and wrong.
     """
-    pairs, options, ab = summary.comparisons, _options(summary, "double"), summary.form == "ab"
+    pairs, options, ab = test.summary.comparisons, test.options("double"), test.summary.form == "ab"
     left, right = (
-        [_label(_guessed(name)) for name in names]
+        _labels([_guessed(name) for name in names])
         for names in ([one.first for one in pairs], [one.second for one in pairs])
     )
     figure, axes = style.rows_figure(options, left, 0.3)
@@ -223,16 +218,5 @@ def _draw_answers(summary: ListeningSummary) -> Figure:
     axes.set_xlabel(f"answers (%): {sides if ab else 'right, wrong'}")
     value = "preference for the one on the left, ties counting half" if ab else "right answers"
     how = f"figures: answers. Diamond: {value}{'' if ab else '; dotted: guessing'}"
-    style.caption(figure, options, _about(summary), how, _bars(summary))
+    test.caption(figure, options, how)
     return figure
-
-
-def _about(summary: ListeningSummary) -> str:
-    who = "simulated listeners" if summary.simulated else "listeners"
-    excluded = summary.listeners_before - summary.listeners
-    left = f" ({excluded} of {summary.listeners_before} excluded)" if excluded else ""
-    return f"{summary.listeners} {who}{left}, {summary.items} items"
-
-
-def _bars(summary: ListeningSummary) -> str:
-    return f"bars: {100 * summary.level:g} % intervals over listeners, every item counting the same"

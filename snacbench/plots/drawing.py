@@ -1,4 +1,4 @@
-"""What a plot file declares in ``PLOT``, finding all of them, and drawing them.
+"""What a file declares of its plots, finding all of them, and drawing them.
 
 `plot` gives a figure; `write_plots` writes files, the same bytes for the same run.
 """
@@ -31,21 +31,9 @@ FORMATS = ("svg", "pdf", "png")
 class Options:
     """What can be chosen about a plot; each plot reads what it has a use for.
 
-    Attributes
-    ----------
-    metric : str
-    rate : {"actual", "nominal", "entropy", "coded", "conditional"}
-        Which rate runs along the axis; the last two are of bytes that entropy coders wrote.
-    domain : str
-        ``all`` for all clips together.
-    width : {"single", "double"}
-        One column of a paper (3.5 in) or two (7 in).
-    baseline : str
-        Codec to compare with; empty: the first of the run that is no anchor.
-    title : str
-        Above everything; empty: none.
-    caption : bool
-        The small text below, which says n, intervals, and what a reader must know.
+    Of the rates the last two are of bytes that entropy coders wrote; ``all`` are the clips of every
+    domain; the width is one column of a paper (3.5 in) or two (7 in). Without a `baseline` it is
+    the first codec of the run that is no anchor. The `caption` is the small text below.
     """
 
     metric: str = ""
@@ -88,11 +76,11 @@ class Plot:
 
 @cache
 def plots() -> dict[str, Plot]:
-    """Every plot by name, in alphabetical order: modules of this package with a ``PLOT``."""
+    """Every plot by name, in alphabetical order: each `Plot` that a module of this package has."""
     package = importlib.import_module("snacbench.plots")
     names = [i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_"]
     modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
-    found = (getattr(module, "PLOT", None) for module in modules)
+    found = [value for module in modules for value in vars(module).values()]
     return dict(sorted((plot.name, plot) for plot in found if isinstance(plot, Plot)))
 
 
@@ -114,28 +102,11 @@ def plot(
     labels: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Figure:
-    """Draw a plot of one or more runs.
+    """Draw a plot of one or more runs; nothing is written and nothing printed.
 
-    Parameters
-    ----------
-    name : str
-        One of `plots`.
-    codecs : sequence of str
-        Names of operating points, models or families to draw; none: all.
-    labels : mapping
-        Name of an operating point or model -> what it is called on the figure.
-    **options
-        Fields of `Options`; `metric` is the run's first where none is named.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Laid out; nothing is written and nothing printed.
-
-    Raises
-    ------
-    UserError
-        If a name is none of the runs' or of the plots'.
+    `codecs` are operating points, models or families, none: all; `labels` say what one is called;
+    `options` are fields of `Options`, whose metric is the run's first where none is named.
+    UserError if a name is none of the runs' or of the plots'.
     """
     from snacbench.plots._data import PlotData
     from snacbench.tables.run_rows import RunRows
@@ -155,10 +126,7 @@ def to_draw(
 ) -> list[tuple[Plot, Options]]:
     """What is to be drawn: plots of a metric once for each (no metrics: for all), others once.
 
-    Raises
-    ------
-    UserError
-        If the runs were not scored with a metric, or lack the domain or the baseline.
+    UserError if the runs were not scored with a metric, or lack the domain or the baseline.
     """
     if any("metric" in plot.uses for plot in chosen):
         if not data.metrics:

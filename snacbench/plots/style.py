@@ -192,10 +192,9 @@ def legend_above(figure: Figure, handles: Sequence[Line2D], **options: Any) -> N
 
 
 def settle(figure: Figure) -> None:
-    """Lay the figure out, once and for all: names and every format then agree where things are.
+    """Lay the figure out once and for all, so that every format agrees where things are.
 
-    Left to itself, matplotlib would do so again at every drawing. It gives no room to labels that
-    are wider than their axes; those are moved back into the figure.
+    Labels wider than their axes, for which matplotlib makes no room, are moved into the figure.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -214,10 +213,7 @@ def settle(figure: Figure) -> None:
 
 
 def caption(figure: Figure, options: Options, *parts: str | Iterable[str]) -> None:
-    """A small line under everything: n, intervals, what a reader must know, sentence by sentence.
-
-    Empty parts are left out. The figure grows by what it takes.
-    """
+    """Small sentences under everything, empty ones left out; the figure grows by what they take."""
     if not options.caption:
         return
     flat = [p for part in parts for p in ([part] if isinstance(part, str) else part) if p]

@@ -35,30 +35,12 @@ _PUBLISHED_FACTS = {"actual_kbps": "kbps", "bandwidth_khz": "bandwidth_khz"}
 
 @dataclass(frozen=True)
 class Options:
-    """What a layout is asked for.
+    """What a layout is asked for; None: as the layout has it.
 
-    Attributes
-    ----------
-    by : {"domain", "all", "both"} or None
-        One table per domain, one over all clips, or both; None: as the layout's paper does.
-    ci : bool
-        95 % intervals of the means of metrics.
-    significance : bool
-        Marks where a codec differs from the best, or from `baseline`.
-    baseline : str
-        The codec that the others are compared with; empty: the best of each metric.
-    digits : int or None
-        Digits after the point of metrics; None: as the layout has it.
-    published : bool
-        Published figures beside ours, where the layout has some.
-    labels : mapping of str to str
-        Codec -> what it is called, in rows and notes.
-    title : str or None
-        In place of the layout's; None: the layout's.
-    caption : bool
-        Whether there are a title and notes.
-    complete : bool
-        As data files have it: with intervals, and with all clips where they are of one domain.
+    `by` domain, over all clips, or both; with intervals (`ci`) and marks of what differs from the
+    best or from `baseline`; `labels` are what codecs are called, in rows and notes; without
+    `caption` there is neither title nor notes. `complete` is for data files: with intervals, and
+    with all clips even where they are of one domain.
     """
 
     by: By | None = None
@@ -77,13 +59,7 @@ _DEFAULTS = Options()
 
 
 def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAULTS) -> list[Table]:
-    """The tables of some runs in a layout: one per domain, one over all clips, or both.
-
-    Raises
-    ------
-    UnknownName
-        If a baseline, or a codec to be labelled, is none of the runs.
-    """
+    """The tables of some runs in a layout; UnknownName if one asked for is no codec of theirs."""
     entries, specs = entries_of(runs), metric_specs(runs)
     known = [entry.label for entry in entries]
     for name in options.labels:
@@ -185,20 +161,9 @@ def summary_markdown(runs: Sequence[RunRows]) -> str:
 def summary_frame(
     runs: Sequence[RunRows | RunFolder | Path], by: By = "domain", ci: bool = True
 ) -> pd.DataFrame:
-    """The summary of runs, one row per codec and domain: the columns of the CSV.
+    """The summary of runs, one row per codec and domain: the columns of the CSV (docs/tables.md).
 
-    Parameters
-    ----------
-    runs : sequence of RunRows, RunFolder or Path
-    by : {"domain", "all", "both"}
-        Each domain, all clips together (``domain`` is ``all``), or both.
-    ci : bool
-        Ends of 95 % intervals in ``*_low`` and ``*_high``; else those of means are missing.
-
-    Returns
-    -------
-    DataFrame
-        ``codec``, ``domain``, ``n``, figures and means, see docs/tables.md.
+    Without `ci` the ends of means, ``*_low`` and ``*_high``, are missing.
     """
     import pandas as pd
 
@@ -210,10 +175,7 @@ def summary_frame(
 
 
 def publication(name: str) -> dict[str, Any]:
-    """A publication whose figures come with snacbench: docs/tables.md says what it holds.
-
-    ``lines`` are its figures by column, None where the source has none.
-    """
+    """A publication whose figures come with snacbench (docs/tables.md); ``lines`` are by column."""
     import yaml
 
     file = resources.files("snacbench.tables").joinpath("published", name)
@@ -225,10 +187,9 @@ def publication(name: str) -> dict[str, Any]:
 def _with_published(
     rows: Sequence[Row], codecs: Sequence[str], name: str, parts: Sequence[tuple[Part, Column]]
 ) -> list[Row]:
-    """Our rows, each followed by the published one of its operating point; then the others.
+    """Our rows, the first of each operating point (`codecs`) followed by the published one.
 
-    They are quoted, never ranked or compared. Of several rows of one operating point (`codecs`),
-    the published one follows the first.
+    The other published ones come last; all are quoted, never ranked or compared.
     """
     found = publication(name)
     columns = {

@@ -27,19 +27,10 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
 ) -> Answer:
     """Compare two run folders on the clips that both have; docs/comparing.md has the rules.
 
-    Parameters
-    ----------
-    codecs : str or sequence of str
-        Selectors as for a run, or ``A=B`` where they are named otherwise in the candidate; empty:
-        all that both have.
-    metrics : sequence of str
-        Empty: all that both have.
-    tolerances : mapping of str to float, optional
-        Metric, or ``kbps`` (actual rate) -> how much worse the candidate may be, in its unit.
-    strict : bool
-        Whether what was not shown to be within its tolerance fails.
-    shared_clips : bool
-        Whether the runs may be on different test sets: the clips that are the same are compared.
+    `codecs` are selectors as for a run, or ``A=B`` where the candidate names one otherwise; no
+    `codecs` or `metrics`: all that both have. `tolerances`: by metric, or ``kbps`` for the actual
+    rate, how much worse the candidate may be, in its unit; `strict` fails what was not shown to be
+    within. `shared_clips` allows different test sets: clips that are the same are compared.
 
     Raises
     ------
@@ -74,13 +65,7 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
-    """Specs of the metrics that all the runs have scores of, or of those that are named.
-
-    Raises
-    ------
-    UserError
-        If a run has no scores of a metric that is named, or the runs have none in common.
-    """
+    """Specs of the metrics that are named, or that all runs have scores of; UserError if none."""
     common = [m for m in runs[0].metrics if all(m in run.metrics for run in runs)]
     for name in names:
         if name not in common:
@@ -103,11 +88,7 @@ def pairs_of(
     `texts` are selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs;
     empty: every name that both have, or the only operating point of each.
 
-    Raises
-    ------
-    UserError
-        If a run has none of a name, the two sides of an equals sign are not as many, or there is
-        nothing to compare.
+    UserError if there is nothing to compare, or the sides of an equals sign are not as many.
     """
     chosen: list[Pair] = []
     for selector in split_selectors(texts):

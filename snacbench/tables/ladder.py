@@ -7,7 +7,7 @@ intervals are over their speakers or tracks, with every estimate made anew witho
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -237,35 +237,18 @@ def ladder_tables(
     return [table.lettered() for table in tables]
 
 
-def _filled(
-    title: str,
-    found: Ladders,
-    columns: Mapping[Column, Callable[[Ladder], Cell]],
-    notes: Sequence[str],
-) -> Table:
-    """A table with a row per codec, of columns and what fills them."""
-    rows = [
-        Row(entry.label, {column.key: make(one) for column, make in columns.items()})
-        for entry, one in found
-    ]
-    return Table(title, tuple(columns), tuple(rows), tuple(notes))
-
-
 def _coder_names(found: Ladders, *, conditional: bool) -> list[str]:
     coders = [c.coder for _, one in found for c in one.coded]
     kept = [c.name for c in coders if (c.conditional if conditional else not c.shuffled)]
     return list(dict.fromkeys(kept))
 
 
-def _coded_cell(name: str) -> Callable[[Ladder], Cell]:
-    def cell(one: Ladder) -> Cell:
-        coded = one.of(name)
-        if coded is None:
-            return Cell()
-        fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
-        return Cell(coded.kbps, n=coded.clips, notes=fewer)
-
-    return cell
+def _coded_cell(one: Ladder, name: str) -> Cell:
+    coded = one.of(name)
+    if coded is None:
+        return Cell()
+    fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
+    return Cell(coded.kbps, n=coded.clips, notes=fewer)
 
 
 def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 1.0) -> Cell:
@@ -283,16 +266,21 @@ def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 
 
 def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     coders = _coder_names(found, conditional=False)
-    columns: dict[Column, Callable[[Ladder], Cell]] = {
-        Column("nominal_kbps", "nominal"): lambda one: Cell(one.record.get("nominal_kbps")),
-        Column("actual_kbps", "actual"): lambda one: Cell(one.record.get("actual_kbps")),
-        Column("entropy_kbps", "entropy", kind="estimate"): lambda one: _estimate(
-            one, "entropy_kbps", one.entropy
-        ),
-        Column("held_out_kbps", "held out"): lambda one: Cell(one.held_out_kbps),
-        **{Column(f"{name}_kbps", name): _coded_cell(name) for name in coders},
-    }
-    written = (
+    columns = (
+        Column("nominal_kbps", "nominal"),
+        Column("actual_kbps", "actual"),
+        Column("entropy_kbps", "entropy", kind="estimate"),
+        Column("held_out_kbps", "held out"),
+        *(Column(f"{name}_kbps", name) for name in coders),
+    )
+    rows = []
+    for entry, one in found:
+        stated = (Cell(one.record.get(f"{key}_kbps")) for key in ("nominal", "actual"))
+        entropy = _estimate(one, "entropy_kbps", one.entropy)
+        written = (_coded_cell(one, name) for name in coders)
+        cells = (*stated, entropy, Cell(one.held_out_kbps), *written)
+        rows.append(Row.of(entry.label, columns, *cells))
+    after = (
         "The columns after it: bytes that the coder really wrote, tables held out likewise."
         if coders
         else "What entropy coders really write: 'snacbench entropy RUN' adds it."
@@ -300,29 +288,29 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
-    return _filled("Rates in kbps", found, columns, [*_RATE_NOTES, written, *about, *notes])
+    return Table("Rates in kbps", columns, tuple(rows), (*_RATE_NOTES, after, *about, *notes))
 
 
 def _contexts(found: Ladders) -> Table:
     """What context models save of the rate that ``adaptive`` needs, beside their controls."""
-
-    def saving(name: str, shuffled: bool) -> Callable[[Ladder], Cell]:
-        def cell(one: Ladder) -> Cell:
-            model, plain = (one.of(n, shuffled=shuffled) for n in (name, ADAPTIVE))
-            if model is None or plain is None or model.clips != plain.clips:
-                return Cell()
-            return Cell(100 * (1 - model.kbps / plain.kbps))
-
-        return cell
-
-    columns = {Column("adaptive_kbps", ADAPTIVE, "kbps"): _coded_cell(ADAPTIVE)}
-    for name in _coder_names(found, conditional=True):
-        for key, heading, shuffled in (("saving", "saves", False), ("control", "shuffled", True)):
-            column = Column(f"{name}_{key}_percent", f"{name} {heading}", "%", digits=1)
-            columns[column] = saving(name, shuffled)
-    table = _filled("Context models", found, columns, [_CONTEXT_NOTE])
-    rows = [row for row in table.rows if any(c.value is not None for c in row.cells.values())]
-    return replace(table, rows=tuple(rows if len(columns) > 1 else ()))
+    names = _coder_names(found, conditional=True)
+    columns = [Column("adaptive_kbps", ADAPTIVE, "kbps")]
+    for name in names:
+        columns.append(Column(f"{name}_saving_percent", f"{name} saves", "%", digits=1))
+        columns.append(Column(f"{name}_control_percent", f"{name} shuffled", "%", digits=1))
+    rows = []
+    for entry, one in found if names else ():
+        cells = [_coded_cell(one, ADAPTIVE)]
+        for name in names:
+            for shuffled in (False, True):
+                model, plain = (one.of(n, shuffled=shuffled) for n in (name, ADAPTIVE))
+                if model and plain and model.clips == plain.clips:
+                    cells.append(Cell(100 * (1 - model.kbps / plain.kbps)))
+                else:
+                    cells.append(Cell())
+        if any(cell.value is not None for cell in cells):
+            rows.append(Row.of(entry.label, columns, *cells))
+    return Table("Context models", tuple(columns), tuple(rows), (_CONTEXT_NOTE,))
 
 
 def _use(found: Ladders) -> Table:
@@ -351,8 +339,7 @@ def _use(found: Ladders) -> Table:
             Cell(sum(book.dead for book in books)),
             Cell(entries),
         )
-        keys = (column.key for column in columns)
-        rows.append(Row(entry.label, dict(zip(keys, cells, strict=True))))
+        rows.append(Row.of(entry.label, columns, *cells))
     return Table("Use of the codebooks", columns, tuple(rows), _USE_NOTES)
 
 
@@ -387,8 +374,7 @@ def _books(entry: Entry, one: Ladder) -> Table:
             Cell(100 * of.usage),
             Cell(of.dead),
         )
-        keys = (column.key for column in columns)
-        rows.append(Row(f"{i + 1}", dict(zip(keys, cells, strict=True))))
+        rows.append(Row.of(f"{i + 1}", columns, *cells))
     note = "Bits per token. Perplexity: of the corrected entropy."
     title = f"Codebooks of {entry.label}"
     return Table(title, columns, tuple(rows), (note,), label_heading="codebook")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import fsum
 from typing import TYPE_CHECKING, Literal
@@ -71,12 +71,6 @@ class Comparison:
     verdict: Verdict = "undecided"
     fails: bool = False
     repeats: str = ""
-
-    @property
-    def differs(self) -> bool:
-        """Whether some shared clip has another value in the candidate."""
-        found = self.paired.difference
-        return found is not None and (found.mean, found.low or 0.0, found.high or 0.0) != (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -175,43 +169,35 @@ class Answer:
         """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
         order = list(dict.fromkeys(map(_between, self.comparisons)))
         domains = list(dict.fromkeys(c.domain for c in self.comparisons))
+        n, verdict = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
+        sides = [Column(side, side, digits=3) for side in ("baseline", "candidate")]
+        columns = (n, *sides, _DIFFERENCE, Column("p_holm", "p (Holm)"), verdict)
         rows = []
         for found in sorted(  # together what stands under one heading
             self.comparisons, key=lambda c: (order.index(_between(c)), domains.index(c.domain))
         ):
             difference, p = found.paired.difference, found.p_corrected
             lost = ", clips lost" if found.paired.lost_by_first else ""
-            cells = {
-                "n": Cell(difference.n if difference else 0),
-                "baseline": Cell(found.baseline_mean),
-                "candidate": Cell(found.candidate_mean),
-                "difference": Cell(difference.mean if difference else None, difference),
-                "p_holm": Cell(text=NOTHING if p is None else f"{p:.2g}"),
-                "verdict": Cell(text=found.verdict + lost + ", fails" * found.fails),
-            }
+            cells = (
+                Cell(difference.n if difference else 0),
+                Cell(found.baseline_mean),
+                Cell(found.candidate_mean),
+                Cell(difference.mean if difference else None, difference),
+                Cell(text=NOTHING if p is None else f"{p:.2g}"),
+                Cell(text=found.verdict + lost + ", fails" * found.fails),
+            )
             label, group = f"{found.metric} {ARROWS[found.better]}", _between(found)
-            rows.append(Row(label, cells, group=f"{group}, {found.domain}"))
-        n, verdict = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
-        sides = [Column(side, side, digits=3) for side in ("baseline", "candidate")]
-        columns = (n, *sides, _DIFFERENCE, Column("p_holm", "p (Holm)"), verdict)
+            rows.append(Row.of(label, columns, *cells, group=f"{group}, {found.domain}"))
         tables = [Table("", columns, tuple(rows), label_heading="metric")]
         if self.rates:
-            rows = [
-                Row(
-                    rate.domain,
-                    {
-                        "n": Cell(rate.n),
-                        "baseline": Cell(rate.baseline_kbps),
-                        "candidate": Cell(rate.candidate_kbps),
-                        "change": Cell(rate.change_percent),
-                        "verdict": Cell(text="more than the tolerance, fails" * rate.fails),
-                    },
-                    group=_between(rate),
-                )
-                for rate in self.rates
-            ]
             sides = [replace(side, unit="kbps") for side in sides]
             columns = (n, *sides, Column("change", "change", "%", signed=True), verdict)
+            rows = []
+            for rate in self.rates:
+                numbers = (rate.n, rate.baseline_kbps, rate.candidate_kbps, rate.change_percent)
+                said = Cell(text="more than the tolerance, fails" * rate.fails)
+                row = Row.of(rate.domain, columns, *map(Cell, numbers), said, group=_between(rate))
+                rows.append(row)
             tables.append(Table("", columns, tuple(rows), label_heading="domain"))
         return [*tables[:-1], replace(tables[-1], footnotes=tuple(_remarks(self)))]
 
@@ -282,8 +268,12 @@ def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> A
     def key(c: Comparison) -> tuple[str, ...]:
         return _between(c), c.metric, c.repeats or c.domain
 
+    def differs(c: Comparison) -> bool:
+        difference = c.paired.difference
+        return difference is not None and any((difference.mean, difference.low, difference.high))
+
     # Only what differs is tested, so unchanged codecs change no number of the others.
-    family = [c for c in found if c.differs and not c.repeats and c.paired.p_value is not None]
+    family = [c for c in found if differs(c) and not c.repeats and c.paired.p_value is not None]
     adjusted = holm([c.paired.p_value for c in family])
     corrected = {key(c): p for c, p in zip(family, adjusted, strict=True)}
     comparisons = []
@@ -300,8 +290,8 @@ def compare_runs(baseline: RunRows, candidate: RunRows, question: Question) -> A
         comparisons.append(
             replace(one, paired=paired, p_corrected=p, verdict=verdict, fails=stops or lost)
         )
-    rates = _rates(baseline, candidate, question, domains)
-    return Answer(tuple(comparisons), tuple(rates), tuple(_lost(baseline, candidate, question)))
+    rates, lost_clips = _rates_and_lost(baseline, candidate, question, domains)
+    return Answer(tuple(comparisons), tuple(rates), tuple(lost_clips))
 
 
 def _comparisons(
@@ -382,47 +372,42 @@ def judged(
     return "undecided", beyond
 
 
-def _rates(
+def _rates_and_lost(
     baseline: RunRows, candidate: RunRows, question: Question, domains: Sequence[str]
-) -> Iterator[RateComparison]:
+) -> tuple[list[RateComparison], list[LostClips]]:
     tolerance = question.tolerances.get(KBPS)
+    rates, lost = [], []
 
-    def weighed(run: RunRows, codec: str, domain: str) -> dict[str, tuple[float, float]]:
-        """Bits and seconds of every clip that was coded and weighed."""
+    def coded(run: RunRows, codec: str, domain: str) -> dict[str, tuple[float, float]]:
+        """Bits and seconds of every clip that was coded; no bits where it was not weighed."""
         columns = run.codec(codec)
         cells = {run.ids[c]: columns.coded[c] for c in columns.ok(domain).tolist()}
-        return {
-            clip: (float(cell["bits"]), float(cell["duration_s"]))
-            for clip, cell in cells.items()
-            if cell["bits"] > 0 and question.asks(clip)
-        }
+        asked = {clip: cell for clip, cell in cells.items() if question.asks(clip)}
+        return {c: (float(cell["bits"]), float(cell["duration_s"])) for c, cell in asked.items()}
+
+    def failed(run: RunRows, codec: str, *, but: Collection[str]) -> set[str]:
+        tried = {run.ids[c] for c in run.codec(codec).tried(ALL_DOMAINS)}
+        return {clip for clip in tried if question.asks(clip)} - set(but)
 
     for old, new in question.pairs:
         for domain in domains:
-            both = weighed(baseline, old, domain), weighed(candidate, new, domain)
-            if shared := sorted(both[0].keys() & both[1].keys()):
+            both = coded(baseline, old, domain), coded(candidate, new, domain)
+            shared = sorted(both[0].keys() & both[1].keys())
+            shared = [c for c in shared if all(side[c][0] > 0 for side in both)]
+            if shared:
                 then, now = (
                     sum(side[c][0] for c in shared) / sum(side[c][1] for c in shared) / 1000
                     for side in both
                 )
                 more = tolerance is not None and now - then > tolerance
-                yield RateComparison(old, new, domain, len(shared), then, now, tolerance, more)
-
-
-def _lost(baseline: RunRows, candidate: RunRows, question: Question) -> Iterator[LostClips]:
-    def coded_and_failed(run: RunRows, codec: str) -> tuple[set[str], set[str]]:
-        columns = run.codec(codec)
-        tried, coded = (
-            {run.ids[c] for c in numbers if question.asks(run.ids[c])}
-            for numbers in (columns.tried(ALL_DOMAINS), columns.ok(ALL_DOMAINS))
-        )
-        return coded, tried - coded
-
-    for old, new in question.pairs:
-        coded, failed = coded_and_failed(baseline, old)
-        coded_now, failed_now = coded_and_failed(candidate, new)
-        by_candidate, by_baseline = sorted(coded & failed_now), sorted(coded_now & failed)
-        yield LostClips(old, new, tuple(by_candidate), tuple(by_baseline))
+                rates.append(
+                    RateComparison(old, new, domain, len(shared), then, now, tolerance, more)
+                )
+        before, after = coded(baseline, old, ALL_DOMAINS), coded(candidate, new, ALL_DOMAINS)
+        by_candidate = sorted(failed(candidate, new, but=after) & before.keys())
+        by_baseline = sorted(failed(baseline, old, but=before) & after.keys())
+        lost.append(LostClips(old, new, tuple(by_candidate), tuple(by_baseline)))
+    return rates, lost
 
 
 def comparison_markdown(answer: Answer) -> str:

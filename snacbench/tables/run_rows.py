@@ -80,19 +80,11 @@ class ClipFacts:
 
 
 class CodecColumns:
-    """Of one codec a cell per clip: how it was coded, and what each metric gave.
+    """Of one codec a cell per clip, which is a number: how it was coded, and what metrics gave.
 
-    Clips are known by a number. What is not known of a coding is NaN.
-
-    Attributes
-    ----------
-    coded, delays : structured array, shape (clips,)
-        How each clip was coded; how late its decode comes.
-    scores : mapping from metric to structured array, shape (clips,)
-    written : mapping from Coder to mapping from clip to tuple of int
-        Bytes of each stream that entropy coders wrote, coders in the order of their first rows.
-    speed : Speed or None
-        None: not measured.
+    `coded` and `delays` (how late decodes come) are structured arrays of shape (clips,), NaN where
+    something is not known, and so are `scores` by metric. `written` has by coder and clip the bytes
+    of each stream that entropy coders wrote.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -124,10 +116,7 @@ class CodecColumns:
         self.scores[metric] = cells
 
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
-        """Add how often codes occurred in a coded clip; `place` is where the row begins.
-
-        Each counts once: an earlier row of the clip is taken out again.
-        """
+        """Add how often codes occurred in a coded clip, in place of an earlier row of it."""
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
         self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
@@ -208,10 +197,7 @@ def _with_room_for(clip: int, cells: Cells) -> Cells:
 
 @dataclass(frozen=True)
 class RunRows:
-    """A run as columns of numbers, one set of them per codec, and its few other rows.
-
-    `clips` are in the order of the columns' cells; `name` is that of the run's folder.
-    """
+    """A run as columns of numbers, whose cells are in the order of `clips`, and its other rows."""
 
     run: Run
     codecs: tuple[CodecColumns, ...]
@@ -341,10 +327,7 @@ def few_clusters(labels: Sequence[str | None]) -> bool:
 
 
 def scores_of(runs: Sequence[RunRows], metric: str, domain: str) -> dict[str, dict[str, float]]:
-    """The ``ok`` scores of a metric in a domain: codec -> clip id -> value.
-
-    A clip without a score is absent, which is how `snacbench.stats` knows that it was lost.
-    """
+    """The ``ok`` scores of a metric in a domain: codec -> clip id -> value; without lost ones."""
     found: dict[str, dict[str, float]] = {}
     for rows in runs:
         for codec in rows.codecs:
@@ -402,15 +385,11 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
 
 
 def scores_frame(run: RunFolder | Path) -> pd.DataFrame:
-    """Every score of a run folder, one row each: a tidy frame; StoreError if it holds no run.
+    """Every score of a run folder, one row each; StoreError if it holds no run.
 
-    Returns
-    -------
-    DataFrame
-        ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known), ``codec``
-        (operating point), ``model``, ``kbps`` (actual rate of this clip, 1000 bit/s),
-        ``tokens_per_s``, ``metric``, ``value`` (NaN unless ``status`` is ``ok``), ``status``
-        (``ok``, ``undefined``, ``failed``, ``skipped``) and ``reason``.
+    Columns: ``clip``, ``domain``, ``cluster`` (speaker or track; missing where not known),
+    ``codec`` (operating point), ``model``, ``kbps`` (of this clip), ``tokens_per_s``, ``metric``,
+    ``value`` (NaN unless ``status`` is ``ok``), ``status`` and ``reason``.
     """
     folder = run if isinstance(run, RunFolder) else RunFolder.open(run)
     frame, specs = _score_rows(folder), folder.run.codecs

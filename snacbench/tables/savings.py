@@ -103,21 +103,10 @@ def savings(
     against: Sequence[str] = (),
     domains: Sequence[str] = (),
 ) -> list[Saving]:
-    """Every model `of` against every model `against`, per metric and domain.
+    """Every model `of` against every model `against` (empty: all with two rates or more).
 
-    Parameters
-    ----------
-    runs : sequence of RunRows
-        On the same test set.
-    against : sequence of str
-        Empty: all models that have two rates or more.
-    domains : sequence of str
-        Empty: all that the runs have, and all of them together where there are several.
-
-    Raises
-    ------
-    UserError
-        If the runs have no such model, or no model has a curve to compare with.
+    By metric and domain; without `domains`, in all that the runs have and over all clips.
+    UserError if the runs have no such model, or none has a curve to compare with.
     """
     models = list(dict.fromkeys(c.spec.model for run in runs for c in run.codecs))
     for name in (*of, *against):

@@ -52,10 +52,7 @@ class Span(NamedTuple):
 
 
 def real_time_factor(speed: Speed | None) -> tuple[Span, Span, Span] | None:
-    """Seconds of computing per second of audio, of encoding, decoding, and both together.
-
-    Median, least and greatest of the repeats; None where it was not measured.
-    """
+    """Seconds of computing per second of audio: of encoding, decoding, both; None: not measured."""
     if speed is None or not speed.encode_s:
         return None
     audio_s = speed.duration_s * speed.batch
@@ -154,11 +151,7 @@ class Entry:
 
 
 def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
-    """All codecs of all runs, in their order.
-
-    A codec that several runs have is named with the run's folder, or its id where folders have one
-    name.
-    """
+    """All codecs of all runs, in order; one of several is named with its run's folder or id."""
     names = Counter(codec.spec.name for rows in runs for codec in rows.codecs)
     folders = Counter(rows.name for rows in runs)
     taken: Counter[str] = Counter()
@@ -215,8 +208,7 @@ class Together:
 def together(entries: Sequence[Entry], own: Mapping[str, Collection[str]]) -> Together:
     """The clips that figures beside each other rest on.
 
-    `own` are by label the clips on which that entry has a value, none where it lost all; labels
-    that are absent never had any to lose.
+    `own`: label -> clips with a value; who is absent never had any to lose.
     """
     found = Together()
     for test_set in dict.fromkeys(entry.rows.run.set_sha256 for entry in entries):
@@ -282,10 +274,7 @@ class Block:
 
 
 def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
-    """Means of metrics over the clips of a domain that all codecs have.
-
-    With `ci` also 95 % intervals, all of them from one resampling of the clusters.
-    """
+    """Means over the clips that all codecs have; `ci`: with intervals, from one resampling."""
     both = {metric: scored_together(entries, metric, domain) for metric in metrics}
     scores = {metric: found for metric, (found, _) in both.items()}
     clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
@@ -336,12 +325,7 @@ def significance(
 
     Paired comparisons within one domain, corrected by Holm within each metric. Against the best,
     the family is all pairs of codecs: which one is best was seen in the same scores. Against a
-    baseline that was named beforehand, it is the pairs with it. `columns` tell the direction.
-
-    Raises
-    ------
-    UnknownName
-        If no codec has the baseline's name.
+    baseline that was named beforehand, it is the pairs with it; UnknownName if there is none.
     """
     competing = [e.label for e in block.entries if not e.anchor or e.label == baseline]
     if baseline and baseline not in competing:

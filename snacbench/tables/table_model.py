@@ -7,7 +7,7 @@ is marked as best is best as shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -123,6 +123,12 @@ class Row:
     notes: tuple[str, ...] = ()
     group: str = ""
 
+    @classmethod
+    def of(cls, label: str, columns: Sequence[Column], *cells: Cell, group: str = "") -> Row:
+        """A row with a cell for each column, in their order."""
+        keys = (column.key for column in columns)
+        return cls(label, dict(zip(keys, cells, strict=True)), group=group)
+
     @property
     def title(self) -> str:
         """The label as shown: ``↳ Opus, published`` below the row that it stands beside."""
@@ -179,13 +185,28 @@ class Table:
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
     def ranked(self) -> Table:
-        """The same table with the best and the second best of each column marked, as shown."""
+        """The same table with the best and the second best of each column marked, as shown.
+
+        Values that read the same are equally good: nobody could see why one of them is marked. A
+        column with a single number has no best. A mean over fewer clips than the others' is out of
+        the competition: who fails on the hard clips would win it.
+        """
         cells_of = [dict(row.cells) for row in self.rows]
         for column in self.columns:
             cells = {i: self.cell(row, column) for i, row in enumerate(self.rows) if row.ranked}
-            found = places({i: (c.value, c.n or 0) for i, c in cells.items()}, column)
-            for i, mark in found.items():
-                cells_of[i][column.key] = replace(cells[i], marks=(mark, *cells[i].marks))
+            most = max((cell.n or 0 for cell in cells.values()), default=0)
+            values = {
+                i: round(cell.value, _digits_for(cell.value, column.digits))
+                for i, cell in cells.items()
+                if cell.value is not None and not math.isnan(cell.value) and (cell.n or 0) == most
+            }
+            order = sorted(set(values.values()), reverse=column.better == "higher")
+            marks: tuple[Mark, Mark] = ("best", "second")
+            mark_of = dict(zip(order, marks, strict=False))
+            if column.better and len(values) > 1:
+                for i, value in values.items():
+                    if mark := mark_of.get(value):
+                        cells_of[i][column.key] = replace(cells[i], marks=(mark, *cells[i].marks))
         rows = (replace(row, cells=of) for row, of in zip(self.rows, cells_of, strict=True))
         return replace(self, rows=tuple(rows))
 
@@ -194,27 +215,6 @@ def _letter(index: int) -> str:
     """a, b, ... z, aa, ab, ..."""
     first, last = divmod(index, 26)
     return (_letter(first - 1) if first else "") + chr(ord("a") + last)
-
-
-def places(found: Mapping[int, tuple[float | None, int]], column: Column) -> dict[int, Mark]:
-    """Which of some values of a column, each with its n, are best and second best, as shown.
-
-    Values that read the same are equally good: nobody could see why one of them is marked. A
-    column with a single number has no best. A mean over fewer clips than the others' is out of
-    the competition: who fails on the hard clips would win it.
-    """
-    most = max((n for _, n in found.values()), default=0)
-    values = {
-        key: round(value, _digits_for(value, column.digits))
-        for key, (value, n) in found.items()
-        if value is not None and not math.isnan(value) and n == most
-    }
-    if column.better is None or len(values) < 2:
-        return {}
-    order = sorted(set(values.values()), reverse=column.better == "higher")
-    marks: tuple[Mark, Mark] = ("best", "second")
-    of_value = dict(zip(order, marks, strict=False))
-    return {key: of_value[value] for key, value in values.items() if value in of_value}
 
 
 def shared_footnotes(tables: Iterable[Table]) -> list[str]:

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from snacbench.plots._data import PlotData
-from snacbench.plots.differences import marks
+from snacbench.plots.per_codec import marks
 from snacbench.rows import CodedBytes, CodeHistogram
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
-from tests.plots.conftest import Draw
 from tests.support.plots import (
     ANCHOR,
     CUT,
@@ -24,6 +23,7 @@ from tests.support.plots import (
     SI_SDR,
     caption_of,
     coded,
+    draw,
     many,
     run_rows,
     spec,
@@ -35,7 +35,7 @@ def rows_named(figure) -> list[str]:
     return [t.get_text().replace("\n", "") for t in figure.axes[0].get_yticklabels()]
 
 
-def test_distribution_shows_every_clip_and_the_mean(draw: Draw) -> None:
+def test_distribution_shows_every_clip_and_the_mean():
     rows = run_rows([*OPUS, *CUT])
     figure = draw("distribution", rows)
     assert rows_named(figure)[-1] == "snac-24khz@0.42kbps (trunc.)"
@@ -47,16 +47,13 @@ def test_distribution_shows_every_clip_and_the_mean(draw: Draw) -> None:
         assert np.array_equal(points.get_xdata(), values)
         assert mean.get_xdata() == pytest.approx([values.mean()])
     assert len(clips) == 4
-
-
-def test_distribution_of_many_clips_is_an_outline(draw: Draw) -> None:
-    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]
+    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # many: an outline
     assert not [line for line in axes.lines if line.get_gid() == "clips"]
     assert len(axes.collections) == 3
 
 
 @pytest.mark.parametrize("name", ["distribution", "differences"])
-def test_forty_rows_fit_on_a_page_and_are_all_named(draw: Draw, name: str) -> None:
+def test_forty_rows_fit_on_a_page_and_are_all_named(name):
     figure = draw(name, run_rows(many(14)))
     assert figure.get_figheight() < 9
     assert len(rows_named(figure)) >= 41
@@ -65,7 +62,7 @@ def test_forty_rows_fit_on_a_page_and_are_all_named(draw: Draw, name: str) -> No
     assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
-def test_differences_are_paired_with_the_baseline(draw: Draw) -> None:
+def test_differences_are_paired_with_the_baseline():
     rows = run_rows()
     figure = draw("differences", rows, baseline="opus@14kbps")
     pairs = PlotData([rows]).differences("si_sdr", "all", "opus@14kbps")
@@ -85,7 +82,7 @@ def test_differences_are_paired_with_the_baseline(draw: Draw) -> None:
 
 @pytest.mark.parametrize("width", ["single", "double"])
 @pytest.mark.parametrize("name", ["differences", "distribution", "rate-ladder"])
-def test_no_label_leaves_the_figure(draw: Draw, name: str, width: str) -> None:
+def test_no_label_leaves_the_figure(name, width):
     """Names of rows leave their axes little room, and labels are as wide as they are."""
     metric = replace(SI_SDR, name="mel_dac7_22k", unit="log10 + linear")
     long = [spec("a-rather-long-name-48khz", kbps, "new") for kbps in (1, 2, 3)]
@@ -94,23 +91,13 @@ def test_no_label_leaves_the_figure(draw: Draw, name: str, width: str) -> None:
     assert 0 < box.x0 < box.x1 < figure.bbox.x1
 
 
-def test_baseline_is_the_first_codec_that_is_no_anchor(draw: Draw) -> None:
+def test_the_baseline_is_the_first_codec_that_is_no_anchor_and_lost_clips_are_counted():
     assert caption_of(draw("differences", run_rows(SEVERAL[::-1]))).startswith("Minus snac-24khz@0")
-
-
-@pytest.mark.parametrize(
-    ("p", "stars"), [(None, ""), (0.051, ""), (0.05, "*"), (0.01, "**"), (0.0002, "***")]
-)
-def test_stars(p: float | None, stars: str) -> None:
-    assert marks(p) == stars
-
-
-def test_clips_that_one_side_lacks_are_counted(draw: Draw) -> None:
+    assert [marks(p) for p in (None, 0.051, 0.05, 0.01, 0.0002)] == ["", "", "*", "**", "***"]
     rows = run_rows(OPUS)
     rows.codecs[1].scores["si_sdr"]["ok"][:3] = False
-    assert "3 clips that only one of a pair has were left out" in caption_of(
-        draw("differences", rows)
-    )
+    said = caption_of(draw("differences", rows))
+    assert "3 clips that only one of a pair has were left out" in said
 
 
 @pytest.fixture
@@ -131,7 +118,7 @@ def counted(tmp_path: Path) -> RunRows:
     return RunRows.load(folder)
 
 
-def test_codebooks_show_entropy_against_the_most_there_is(draw: Draw, counted: RunRows) -> None:
+def test_codebooks_show_entropy_against_the_most_there_is(counted):
     figure = draw("codebooks", counted)
     (axes,) = figure.axes
     most, entropy, band = axes.containers
@@ -151,7 +138,7 @@ def places(figure, gid: str) -> list[float]:
     return [float(x) for line in lines for x in line.get_xdata()]
 
 
-def test_the_ladder_shows_rates_in_percent_of_the_actual_one(draw: Draw, counted: RunRows) -> None:
+def test_the_ladder_shows_rates_in_percent_of_the_actual_one(counted):
     figure = draw("rate-ladder", counted)
     (codec,) = (c for c in counted.codecs if len(c.spec.streams) == 2)
     kbps = codec.coded[0]["bits"] / codec.coded[0]["duration_s"] / 1000
@@ -164,19 +151,15 @@ def test_the_ladder_shows_rates_in_percent_of_the_actual_one(draw: Draw, counted
     assert "Band: fewer tokens than codebook entries" in caption_of(figure)
 
 
-def test_the_ladder_goes_down_to_what_context_models_wrote(draw: Draw, tmp_path: Path) -> None:
+def test_the_ladder_goes_down_to_what_context_models_wrote(tmp_path):
     (dac,) = DAC[:1]
     folder = RunFolder.create(tmp_path / "run", run_rows([dac]).run, [])
     flat = np.arange(1024, dtype=np.int32), np.full(1024, 4)
     for i in range(4):
         folder.append([coded(i, dac, "speech")])
         folder.append([CodeHistogram(f"c{i}", dac.name, s, 1024, *flat) for s in range(2)])
-        for coder, size in (
-            ("static", 300),
-            ("adaptive", 280),
-            ("previous", 250),
-            ("coarser", 270),
-        ):
+        sizes = {"static": 300, "adaptive": 280, "previous": 250, "coarser": 270}
+        for coder, size in sizes.items():
             folder.append([CodedBytes(f"c{i}", dac.name, coder, "", (size, size), (1.0, 1.0))])
     figure = draw("rate-ladder", RunRows.load(folder))
     kbps = 1.02 * 1.78
@@ -203,7 +186,7 @@ EMPTY = {
 }
 
 
-def test_where_nothing_can_be_shown_the_panel_says_so(draw: Draw) -> None:
+def test_where_nothing_can_be_shown_the_panel_says_so():
     rows = run_rows(DAC, without=[(s.name, "si_sdr") for s in DAC])
     for name, text in EMPTY.items():
         assert text in texts(draw(name, run_rows(ANCHOR) if name == "rate-ladder" else rows))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from snacbench.plots.drawing import plot
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded, Run, Speed
 from snacbench.tables.run_rows import ClipFacts, CodecColumns, RunRows
@@ -120,3 +121,8 @@ def texts(figure: Figure) -> str:
 
 def caption_of(figure: Figure) -> str:
     return figure.get_supxlabel().replace("\n", " ")
+
+
+def draw(name: str, *rows: RunRows, **options: Any) -> Figure:
+    """``draw("speed", rows, domain="music")`` draws one plot of one or more runs."""
+    return plot(rows, name, **options)

@@ -104,41 +104,29 @@ def test_many_unstable_speeds_share_a_note_and_of_two_measurements_the_last_coun
     assert missing == "Speed of d was not measured; 'snacbench speed RUN' does."
 
 
+ELSEWHERE = {"machine": "another"}
+BATCHED = {"device": "cuda H200", "precision": "bf16", "batch": 8}
+BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
+
+
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("first", "second", "said"),
     [
-        (
-            ({}, {"machine": "another"}),
-            [
-                HOW + "MEASURED ON DIFFERENT MACHINES, do not compare: neural@0.1kbps on cpu, "
-                "a machine; plain on cpu, another."
-            ],
-        ),
-        (
-            (
-                {"device": "cuda H200", "precision": "bf16", "batch": 8},
-                {"starts_process": True},
-            ),
-            [
-                HOW + "On a machine: neural@0.1kbps on cuda H200 in bf16; plain on cpu.",
-                "RTF in batches: so many signals at once, which says nothing of one alone: "
-                "neural@0.1kbps (8).",
-                "RTF with the start of a program for every call: plain.",
-            ],
-        ),
-        (
-            ({"encode_s": (), "decode_s": (), "reason": "it broke"}, {}),
-            [
-                HOW + "On cpu, a machine.",
-                "Speed of neural@0.1kbps could not be measured: it broke.",
-            ],
-        ),
+        ({}, ELSEWHERE, ["MEASURED ON DIFFERENT MACHINES, do not compare: neural@0.1kbps on cpu, "
+                         "a machine; plain on cpu, another."]),
+        (BATCHED, {"starts_process": True}, [
+            "On a machine: neural@0.1kbps on cuda H200 in bf16; plain on cpu.",
+            "RTF in batches: so many signals at once, which says nothing of one alone: "
+            "neural@0.1kbps (8).",
+            "RTF with the start of a program for every call: plain.",
+        ]),
+        (BROKEN, {}, ["On cpu, a machine.", "Speed of neural@0.1kbps could not be measured: it "
+                      "broke."]),
     ],
-)
-def test_where_and_how_speeds_were_measured_is_said(bare, changes, said):
-    for name, change in zip((NEURAL.name, "plain"), changes, strict=True):
-        bare.append([replace(SPEED, codec=name, **change)])
-    assert about_speed(RunRows.load(bare)) == said
+)  # fmt: skip
+def test_where_and_how_speeds_were_measured_is_said(bare, first, second, said):
+    bare.append([replace(SPEED, **first), replace(SPEED, codec="plain", **second)])
+    assert about_speed(RunRows.load(bare)) == [HOW + said[0], *said[1:]]
 
 
 def test_decodes_from_elsewhere_have_no_speed(tmp_path):

@@ -63,14 +63,14 @@ def test_rates_from_the_nominal_to_the_held_out_one(folder):
     found = ladder(folder)
     first, second = (sum(counts) for counts in zip(*map(codes_of, range(CLIPS)), strict=True))
     bits = 40 * CLIPS * corrected_entropy_bits(first) + 80 * CLIPS * corrected_entropy_bits(second)
-    seconds = CLIPS * SECONDS
+    side_bits, seconds = CLIPS * SIDE_BITS, CLIPS * SECONDS
     assert found.record["nominal_kbps"] == 0.1
     assert found.record["actual_kbps"] == pytest.approx(408 / SECONDS / 1000)
-    assert found.entropy.mean == pytest.approx((bits + CLIPS * SIDE_BITS) / seconds / 1000)
+    assert found.entropy.mean == pytest.approx((bits + side_bits) / seconds / 1000)
     assert found.entropy.low < found.entropy.mean < found.entropy.high
     assert (found.entropy.clusters, found.entropy.n) == (SPEAKERS, CLIPS)
     assert found.entropy.method == "jackknife over clusters"
-    held_out = sum(book.held_out.bits for book in found.books) + CLIPS * SIDE_BITS
+    held_out = sum(book.held_out.bits for book in found.books) + side_bits
     assert found.held_out_kbps == pytest.approx(held_out / seconds / 1000)
     assert found.held_out_kbps > found.entropy.low
     # Leaving out a speaker leaves out all that is theirs.
@@ -107,16 +107,21 @@ def test_what_is_written_for_some_clips_only_is_no_rung_and_says_so(folder):
 
 
 def test_tables_without_coders_say_how_to_get_some(folder):
-    rates, use = ladder_tables([RunRows.load(folder)])
-    assert [c.key for c in rates.columns] == [
-        "nominal_kbps", "actual_kbps", "entropy_kbps", "held_out_kbps",
-    ]  # fmt: skip
+    rates, use, *_, books = ladder_tables([RunRows.load(folder)], codebooks=True)
+    keys = "nominal_kbps actual_kbps entropy_kbps held_out_kbps"
+    assert " ".join(c.key for c in rates.columns) == keys
     assert any("'snacbench entropy RUN' adds it" in note for note in rates.footnotes)
     assert [row.label for row in rates.rows] == [NEURAL.name]
     cells = cells_of(use)
     assert (cells["tokens"].value, cells["dead"].value, cells["entries"].value) == (960, 0, 20)
     assert cells["usage_percent"].value == 100
     assert cells["bitrate_efficiency_percent"].value < cells["efficiency_percent"].value
+    assert books.title == f"Codebooks of {NEURAL.name}, all clips"
+    first = cells_of(books, "1")
+    assert first["plug_in_bits"].value == plug_in_entropy_bits(
+        sum(codes_of(i)[0] for i in range(CLIPS))
+    )
+    assert first["packed_bits"].value == 2
 
 
 def test_context_models_are_shown_with_their_controls_and_losses_as_such(folder):
@@ -130,34 +135,19 @@ def test_context_models_are_shown_with_their_controls_and_losses_as_such(folder)
     assert cells["previous_control_percent"].value == pytest.approx(100 * (1 - 456 / 408))
 
 
-def test_codebooks_one_by_one(folder):
-    write(folder, "static", 10, 40)
-    table = ladder_tables([RunRows.load(folder)], codebooks=True)[-1]
-    assert table.title == f"Codebooks of {NEURAL.name}, all clips"
-    assert [row.label for row in table.rows] == ["1", "2"]
-    first = cells_of(table, "1")
-    pooled = sum(codes_of(i)[0] for i in range(CLIPS))
-    assert first["plug_in_bits"].value == plug_in_entropy_bits(pooled)
-    assert first["static_bits"].value == pytest.approx(2.0)
-    assert first["packed_bits"].value == 2
-
-
 def test_where_there_is_a_range_only_the_cells_say_so(tmp_path):
     made = of(tmp_path / "few")
     made.append([coded("a", "speech", 1.0, Bits(100)), *histograms("a", [10, 10], [8, 7])])
     made.append([coded("a", "speech", 1.0, Bits(payload=8000), codec="plain")])
     rates, use, books = ladder_tables([RunRows.load(made)], codebooks=True)
-    second = books.rows[1]
-    cell = cells_of(rates)["entropy_kbps"]
-    column = Column("c", "c", digits=3)
-    assert cell.number(column) == "unreliable"
-    assert cell.ends(column) == "[0.036, 0.081]"
+    cell, column = cells_of(rates)["entropy_kbps"], Column("c", "c", digits=3)
+    assert (cell.number(column), cell.ends(column)) == ("unreliable", "[0.036, 0.081]")
     assert cell.notes[0].startswith("Fewer tokens than codebook entries")
     assert cells_of(rates, "plain")["actual_kbps"].value == 8.0
     assert cells_of(rates, "plain")["entropy_kbps"] == Cell()
     assert cells_of(use)["efficiency_percent"].text == "unreliable"
-    assert second.cells["entropy_bits"].interval.high == 4
-    assert second.cells["perplexity"].value is None
+    assert books.rows[1].cells["entropy_bits"].interval.high == 4
+    assert books.rows[1].cells["perplexity"].value is None
 
 
 def test_fewer_than_three_tokens_per_entry_are_flagged(tmp_path):

@@ -63,12 +63,6 @@ def test_scores_of_clips_that_were_never_coded_are_kept_apart(empty):
     assert up_of(empty) == {}
 
 
-def test_without_histograms_there_is_no_entropy(folder):
-    (codec, _) = RunRows.load(folder, histograms=False).codecs
-    assert codec.entropies("all") == ()
-    assert RunRows.load(folder).codecs[0].entropies("all")
-
-
 def test_rows_that_a_killed_process_wrote_twice_count_once(folder):
     before = summary_csv([RunRows.load(folder)])
     folder.append([coded("b", "music", 3.0, Bits(codes=180)), score("b", "up", 20.0)])
@@ -76,11 +70,12 @@ def test_rows_that_a_killed_process_wrote_twice_count_once(folder):
     assert summary_csv([RunRows.load(folder)]) == before
 
 
-def test_some_codecs_of_a_run_are_a_run_of_these(rows):
+def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
     only = rows.only({"plain"})
     assert [spec.name for spec in only.run.codecs] == ["plain"]
-    assert [codec.spec.name for codec in only.codecs] == ["plain"]
-    assert only.codec("plain") is rows.codec("plain")
+    assert only.codecs == (rows.codec("plain"),)
+    assert rows.codecs[0].entropies("all")
+    assert RunRows.load(folder, histograms=False).codecs[0].entropies("all") == ()
 
 
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):

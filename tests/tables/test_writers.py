@@ -83,23 +83,11 @@ def test_rows_out_of_competition_and_means_of_fewer_clips_are_never_best():
     assert [row.cells["u"].marks for row in found.rows] == [(), ("second",), ("best",), ()]
 
 
-@pytest.mark.parametrize(
-    ("value", "digits", "text"),
-    [
-        (1.005, 1, "1.0"),
-        (-0.001, 2, "0.00"),
-        (-0.006, 2, "-0.01"),
-        (12345.678, 3, "12345.7"),
-        (12345.678, 0, "12346"),
-        (math.inf, 2, "∞"),
-        (-math.inf, 2, "-∞"),
-    ],
-)
-def test_numbers_as_shown(value, digits, text):
-    assert shown(value, digits) == text
-
-
-def test_cells_and_headings_as_shown():
+def test_numbers_cells_and_headings_as_shown():
+    assert [shown(value, 2) for value in (1.005, -0.001, -0.006, math.inf, -math.inf)] == [
+        "1.00", "0.00", "-0.01", "∞", "-∞",
+    ]  # fmt: skip
+    assert [shown(12345.678, digits) for digits in (0, 3)] == ["12346", "12345.7"]
     missing = [Cell(), Cell(math.nan), Cell(text="x")]
     assert [cell.number(UP) for cell in missing] == ["–", "–", "x"]
     assert Cell(2.0, INTERVAL).ends(UP) == "[-0.48, 4.48]"  # t(.975, 2) / sqrt(3) = 2.484
@@ -117,27 +105,52 @@ def test_letters_follow_reading_order_and_go_on_after_z():
     assert [made.letters[f"n{i}"] for i in (25, 26, 27)] == ["z", "aa", "ab"]
 
 
-def test_markdown_marks_letters_and_escapes():
-    lines = to_markdown([TABLE]).splitlines()
-    best, second = (line for line in lines if "**2.00**" in line or "-1.50" in line)
-    assert r"**2.00** \[-0.48, 4.48\]" in best
-    assert r"<ins>-1.50</ins>\*<sup>a</sup>" in second
-    assert r"\*star" in second
-    assert r"\|m" in best
-    assert "- <sup>a</sup> few & bad" in lines
-    assert any(r"| *↳ p\_per, published*<sup>a,b</sup> " in line for line in lines)
-    assert any(r"| *p\_per*<sup>b</sup> " in line for line in lines)
-    assert sum("| *published, not in these runs* " in line for line in lines) == 1
-    counts = {len(re.findall(r"(?<!\\)\|", line)) for line in lines if line.startswith("|")}
-    assert counts == {4}  # without the column that is never shown
+def printed(tables: list[Table], width: int = 120) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    for part in to_terminal(tables, width=width):
+        console.print(part)
+    return console.file.getvalue()
 
 
-def test_what_all_tables_say_stands_once_below_them():
-    other = replace(TABLE, title="other", footnotes=("own", "second"))
-    text = to_markdown([TABLE, other])
-    assert text.count("- second") == 1
-    assert text.rstrip().endswith("- second")
-    assert "- own" in text
+PIECES = {
+    "markdown": (
+        r"**2.00** \[-0.48, 4.48\]", r"\*star", r"<ins>-1.50</ins>\*<sup>a</sup>", r"\|m",
+        "- <sup>a</sup> few & bad\n", r"| *↳ p\_per, published*<sup>a,b</sup> ",
+        r"| *p\_per*<sup>b</sup> ", "| *published, not in these runs* ",
+    ),
+    "html": (
+        '<span class="best">2.00</span> <span class="ends">[-0.48, 4.48]</span>',
+        '<span class="second">-1.50</span>*<sup>a</sup>', ">published, not in these runs</th>",
+        '<tr class="published"><th scope="row">↳ p_per, published<sup>a,b</sup></th>',
+    ),
+    "latex": (
+        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lr@{}lr}",
+        r"\textbf{2.00} & \makebox[0.6em][l]{}{\scriptsize {[}$-$0.48, 4.48{]}}",
+        r"\underline{$-$1.50} & $^{*}$\textsuperscript{a}", r"\textsuperscript{a} few \& bad",
+        r"\textit{$\hookrightarrow$ p\_per, published}\textsuperscript{a,b} & 9.00 & ",
+        r"\multicolumn{4}{l}{\textit{published, not in these runs}} \\",
+    ),
+    "terminal": (
+        "-1.50* (a)", "[-0.48, 4.48]", "- a: few & bad", f"[{NASTY}", "↳ p_per, published (a,b) ",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", PIECES)
+def test_marks_letters_and_headings_stand_in_every_format_and_text_is_escaped(form):
+    write = {**WRITERS, "terminal": printed}[form]
+    assert isinstance(write([]), str)
+    text = write([TABLE])
+    assert [piece for piece in PIECES[form] if piece not in text] == []
+    assert text.count("published, not in these runs") == 1
+    other = replace(TABLE, title="other", footnotes=("own", "what all say"))
+    one = replace(TABLE, footnotes=("what all say",))
+    assert write([one, other]).count("what all say") == 1 + (form == "latex")
+
+
+def test_markdown_has_no_column_that_is_never_shown():
+    lines = [line for line in to_markdown([TABLE]).splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {4}
 
 
 def test_csv_has_a_column_for_all_that_a_kind_of_column_may_have():
@@ -197,37 +210,11 @@ class Reader(HTMLParser):
 
 
 def test_html_is_well_formed_escaped_and_self_contained():
-    text = to_html([TABLE, replace(TABLE, title="other")])
-    reader = Reader()
+    text, reader = to_html([TABLE, replace(TABLE, title="other")]), Reader()
     reader.feed(text)
     assert reader.open == []
     assert f"[{NASTY}" in "".join(reader.text)
-    assert '<span class="best">2.00</span> <span class="ends">[-0.48, 4.48]</span>' in text
-    assert '<span class="second">-1.50</span>*<sup>a</sup>' in text
     assert "http" not in text
-    assert text.count("<li>second</li>") == 1
-    beside = '<tr class="published"><th scope="row">↳ p_per, published<sup>a,b</sup></th>'
-    assert text.count(beside) == text.count(">published, not in these runs</th>") == 2
-
-
-def printed(table: Table, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    for part in to_terminal([table], width=width):
-        console.print(part)
-    return console.file.getvalue()
-
-
-def test_terminal_shows_marks_and_notes():
-    text = printed(TABLE, 120)
-    said = (
-        "-1.50* (a)",
-        "[-0.48, 4.48]",
-        "- a: few & bad",
-        f"[{NASTY}",
-        "↳ p_per, published (a,b) ",
-    )
-    assert all(piece in text for piece in said)
-    assert text.count("published, not in these runs") == 1
 
 
 @pytest.mark.parametrize("width", [200, 80, 30])
@@ -238,40 +225,19 @@ def test_terminal_cuts_neither_numbers_nor_words(width):
     cells = {f"m{i}": Cell(1.5 + i) for i in range(8)}
     cells |= {"rtf": Cell(0.5, interval), "v": Cell(text="no difference seen, clips lost")}
     made = Table("wide", columns, (Row("a-codec-with-a-long-name@12.5kbps", cells),))
-    text = printed(made, width)
+    text = printed([made], width)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
     words = {"0.500", "[0.450,", "0.600]", "difference", *(f"{1.5 + i:.3f}" for i in range(8))}
     assert words <= set(text.split())
 
 
-@pytest.mark.parametrize(
-    ("text", "latex"),
-    [
-        ("a_b%c", r"a\_b\%c"),
-        ("[x", "{[}x"),
-        ("--", "-{}-{}"),
-        ("é", "é"),
-        ("ŵ", "w"),
-        ("½", "{[}U+00BD{]}"),
-        ("中", "{[}U+4E2D{]}"),
-        ("a\n\tb", "a b"),
-        ("\x07", "{[}U+0007{]}"),
-    ],
-)
-def test_text_becomes_latex(text, latex):
-    assert latex_escaped(text) == latex
-
-
-def test_latex_lines_up_numbers_and_what_is_said_of_them():
-    text = to_latex([TABLE])
-    assert text.startswith("% needs: \\usepackage{booktabs,graphicx}\n")
-    assert r"\begin{tabular}{lr@{}lr}" in text
-    assert r"\textbf{2.00} & \makebox[0.6em][l]{}{\scriptsize {[}$-$0.48, 4.48{]}}" in text
-    assert r"\underline{$-$1.50} & $^{*}$\textsuperscript{a}" in text
-    assert r"\textsuperscript{a} few \& bad" in text
-    assert r"\textit{$\hookrightarrow$ p\_per, published}\textsuperscript{a,b} & 9.00 & " in text
-    assert r"\multicolumn{4}{l}{\textit{published, not in these runs}} \\" in text
+def test_text_becomes_latex():
+    texts = {
+        "a_b%c": r"a\_b\%c", "[x": "{[}x", "--": "-{}-{}", "é": "é", "ŵ": "w", "½": "{[}U+00BD{]}",
+        "中": "{[}U+4E2D{]}", "a\n\tb": "a b", "\x07": "{[}U+0007{]}",
+    }  # fmt: skip
+    assert {text: latex_escaped(text) for text in texts} == texts
 
 
 def test_latex_compiles_with_every_special_character(tmp_path):
@@ -298,8 +264,3 @@ def test_latex_compiles_with_every_special_character(tmp_path):
         assert (tmp_path / "t.pdf").stat().st_size > 5000
         log = (tmp_path / "t.log").read_text("utf-8", "replace")
         assert unwanted not in log
-
-
-@pytest.mark.parametrize("form", WRITERS)
-def test_an_empty_list_of_tables_is_no_error(form):
-    assert isinstance(WRITERS[form]([]), str)

@@ -1,4 +1,4 @@
-"""Layouts: which columns a table has. Each file here holds one, as ``LAYOUT``."""
+"""Layouts: which columns a table has. Each `Layout` of a file here is one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from snacbench.tables.layouts._parts import Layout
 
 
 def find_layouts() -> dict[str, Layout]:
-    """Every file's layout, by name."""
+    """Every file's layouts, by name."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     modules = [import_module(f"{__name__}.{name}") for name in names if name[0] != "_"]
-    layouts: list[Layout] = [module.LAYOUT for module in modules]
-    return {layout.name: layout for layout in sorted(layouts, key=lambda one: one.name)}
+    found = [one for of in modules for one in vars(of).values() if isinstance(one, Layout)]
+    return {layout.name: layout for layout in sorted(found, key=lambda one: one.name)}
 
 
 LAYOUTS = find_layouts()

@@ -1,4 +1,4 @@
-"""Means against something per operating point: a curve per model, marks for single points."""
+"""Means against rate, tokens or time: a curve per model, marks for single points."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import numpy as np
 from snacbench.plots import _labels as words
 from snacbench.plots import style
 from snacbench.plots._data import PlotData
-from snacbench.plots.drawing import Options
+from snacbench.plots.drawing import Options, Plot
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import ALL_DOMAINS
-from snacbench.tables.side_by_side import Span
+from snacbench.tables.side_by_side import Span, real_time_factor
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Series:
         return tuple(p for p in self.points if not p.spec.truncated)
 
 
-def draw_against(  # noqa: PLR0913 - what runs along the axis takes four
+def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     data: PlotData,
     options: Options,
     across: Across,
@@ -288,3 +288,86 @@ def log_axis(axes: Axes, values: Sequence[float], width_in: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
+
+
+def quality_rate(data: PlotData, options: Options, domains: Sequence[str] = ()) -> Figure:
+    """Mean score per operating point against its rate in kbps; a panel for each of `domains`."""
+    return _draw(
+        data,
+        options,
+        lambda spec, domain: data.rate(spec.name, domain, options.rate),
+        label=words.RATE_LABELS[options.rate],
+        needed="a rate",
+        lacking="" if domains else f"no {options.rate} rate",
+        notes=lambda points: [words.RANGE] if any(point.across for point in points) else [],
+        domains=domains,
+    )
+
+
+def by_domain(data: PlotData, options: Options) -> Figure:
+    """Quality against rate, one panel per domain of the run, on one scale of quality."""
+    return quality_rate(data, options, domains=data.domains or ["all"])
+
+
+def tokens(data: PlotData, options: Options) -> Figure:
+    """Mean score against code indices per second, which a language model over them has to read."""
+    return _draw(
+        data,
+        options,
+        lambda spec, _: Span(*(spec.tokens_per_s,) * 3) if spec.tokens_per_s else None,
+        label="tokens per second  ← shorter sequences",
+        needed="tokens",
+        lacking="no tokens",
+    )
+
+
+def speed(data: PlotData, options: Options) -> Figure:
+    """Mean score against the real-time factor of encoding and decoding together.
+
+    Seconds of computing per second of audio, lower is faster: the median of several repeats, and a
+    band from the least to the greatest.
+    """
+
+    def rtf(spec: CodecSpec, _: str) -> Span | None:
+        found = real_time_factor(data.codecs[spec.name].speed)
+        return found and found[2]
+
+    def timing(points: Sequence[Point]) -> list[str]:
+        """How it was measured: without it the figures of two machines look comparable."""
+        speeds = [data.codecs[point.spec.name].speed for point in points]
+        known = [speed for speed in speeds if speed]
+        unstable = [speed.codec for speed in known if speed.unstable]
+        every = len(unstable) == len(known) > 1
+        devices = ", ".join(sorted({speed.device for speed in known}))
+        machines = {speed.machine for speed in known}
+        how = "RTF: seconds of computing per second of audio, median and range of repeats, on "
+        return [
+            how + devices if points else "",
+            "timed in batches" if any(speed.batch > 1 for speed in known) else "",
+            f"unstable: {'all of them' if every else ', '.join(unstable)}" if unstable else "",
+            "TIMED ON DIFFERENT MACHINES" if len(machines) > 1 else "",
+        ]
+
+    return _draw(
+        data,
+        options,
+        rtf,
+        label="RTF, encoding + decoding  ← faster",
+        needed="a speed",
+        lacking="speed was not measured",
+        line_at=1.0,  # real time
+        notes=timing,
+    )
+
+
+QUALITY_RATE = Plot(
+    "quality-rate",
+    "quality against rate, with intervals",
+    quality_rate,
+    frozenset({"metric", "rate", "domain"}),
+)
+DOMAINS = Plot(
+    "domains", "quality against rate, a panel per domain", by_domain, frozenset({"metric", "rate"})
+)
+TOKENS = Plot("tokens", "quality against tokens per second", tokens)
+SPEED = Plot("speed", "quality against the time that coding takes", speed)
