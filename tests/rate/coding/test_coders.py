@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snacbench.errors import CodecError, UnknownName, UserError
-from snacbench.rate.coding import coders
 from snacbench.rate.coding.coders import (
     CODERS,
     ENTROPY_CODERS,
@@ -173,14 +172,6 @@ def test_codes_of_every_size_come_back(size: int, channels: int, frames: int, se
     (again,) = PACKED.decode(data, shapes_of(made, [size]))
     assert again.dtype == np.int32
     assert np.array_equal(again, made[0])
-
-
-def test_blocks_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = [np.random.default_rng(0).integers(0, 1000, (1, 100)).astype(np.int32)]
-    whole = PACKED.encode(made, [1000])
-    monkeypatch.setattr(coders, "_BLOCK", 8)
-    assert PACKED.encode(made, [1000]) == whole
-    assert np.array_equal(PACKED.decode(whole, shapes_of(made, [1000]))[0], made[0])
 
 
 @pytest.mark.parametrize(
