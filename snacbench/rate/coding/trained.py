@@ -271,7 +271,7 @@ def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTa
         every = rows.groupby(list(keys))["part"].transform("size")
         own = rows.groupby(["cluster", *keys])["part"].transform("size")
         earlier = rows.groupby(["part", *keys]).cumcount()
-        return (every - own).to_numpy(np.int64), earlier.to_numpy(np.int64)
+        return np.asarray(every - own, np.int64), np.asarray(earlier, np.int64)
 
     elsewhere, before_it = counted(tokens, "token")
     all_elsewhere, all_before = counted(tokens, "all")
@@ -284,8 +284,9 @@ def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTa
         rows = tokens[has]
         of_pair, of_context = (np.add(*counted(rows, name, *more)) for more in (["token"], []))
         trust, likely[has] = _cheapest(_STRENGTHS, of_pair, of_context, likely[has])
-        found = rows.groupby([name, "token"]).size().reset_index().to_numpy(np.int64).T
-        pairs[name] = Pairs(*found, strength=_STRENGTHS[trust])
+        found = rows.groupby([name, "token"]).size().reset_index().to_numpy(np.int64)
+        context, symbols, occurred = found.T
+        pairs[name] = Pairs(context, symbols, occurred, _STRENGTHS[trust])
     counts = np.bincount(tokens["token"], minlength=size).astype(np.int64)
     return StreamTable(counts, _SMOOTHINGS[least], _STRENGTHS[strength], pairs)
 
