@@ -21,7 +21,6 @@ from snacbench.rows import Bits
 from snacbench.types import Encoded
 from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
 
-SUFFIX = ".sncb"
 MAGIC = b"SNCB"
 VERSION = 1
 # How the source's channels went to the codec. New ways are added at the end.
