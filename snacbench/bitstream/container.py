@@ -21,7 +21,6 @@ from snacbench.rows import Bits
 from snacbench.types import Encoded
 from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
 
-SUFFIX = ".sncb"
 MAGIC = b"SNCB"
 VERSION = 1
 # How the source's channels went to the codec. New ways are added at the end.
@@ -47,24 +46,12 @@ _SHOWN_DIGITS = 12
 class Header:
     """All that a decoder must know beside the codes.
 
-    Attributes
-    ----------
-    codec : str
-        Name of the operating point: ``dac-44khz@2.58kbps``.
-    weights_sha256 : mapping of str to str
-        File name -> digest of the weights that encoded; empty for codecs without any.
-    codec_rate_hz, rate_hz : int
-        The codec's rate, at which the decoder answers; the source's.
-    channels, num_samples : int
-        Of the source, at its own rate.
-    channel_mode : str
-        How the source's channels were given to the codec, as `Coded.channel_mode` has it.
-    seed : int
-        Of the decoder's random numbers, for part 0; part i takes seed + i.
-    coder : str
-        How the codes are written: name of a `Coder`.
-    tables_sha256 : str
-        Digest of the coder's trained tables.
+    `codec` is the operating point's name (``dac-44khz@2.58kbps``), `weights_sha256` the digest of
+    each weights file that encoded, `codec_rate_hz` the rate of the decoder's answer. `rate_hz`,
+    `channels` and `num_samples` are the source's, and `channel_mode` is how its channels were given
+    to the codec, as `Coded` has it. `seed` is of the decoder's random numbers for part 0; part i
+    takes seed + i. `coder` names the `Coder` of the codes; `tables_sha256` is the digest of its
+    trained tables.
     """
 
     codec: str
@@ -94,13 +81,9 @@ Coders = Callable[[Header], Coder | None]
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A coded signal whose streams are still bytes."""
+    """A signal without its codes, and these still as the coder wrote them."""
 
-    num_samples: int
-    channels: int
-    side_info: bytes
-    packets: tuple[bytes, ...]
-    payload_bits: int | None
+    encoded: Encoded
     shapes: tuple[StreamShape, ...]
     streams: tuple[bytes, ...]
     table_bytes: int
@@ -108,7 +91,7 @@ class StoredPart:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a file holds, its codes still as the coder wrote them."""
+    """What a file of `size` bytes holds, its codes still as the coder wrote them."""
 
     header: Header
     codebook_sizes: tuple[int, ...]
@@ -116,48 +99,11 @@ class Stored:
     size: int
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Bytes of a file by what they are for; they add up to the whole file.
-
-    Attributes
-    ----------
-    header : int
-        All that a stream in a session would send once: magic, names, digests, rates, codebook
-        sizes, checksum.
-    streams : tuple of int
-        The codes of each stream, over all parts.
-    side_info, packets : int
-    container : int
-        Lengths of parts, packets and streams.
-    """
-
-    header: int
-    streams: tuple[int, ...]
-    side_info: int
-    packets: int
-    container: int
-
-    @property
-    def codes(self) -> int:
-        """Bytes of all streams."""
-        return sum(self.streams)
-
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return self.header + self.codes + self.side_info + self.packets + self.container
-
-
 def write(bitstream: Bitstream, coder: Coder) -> bytes:
     """A coded signal as a file; the header's coder becomes this one.
 
-    Raises
-    ------
-    BitstreamError
-        If the format cannot hold it.
-    CodecError
-        If a code lies outside its codebook.
+    Raises `BitstreamError` where the format cannot hold it, and `CodecError` for a code outside its
+    codebook.
     """
     rate_hz = bitstream.header.codec_rate_hz
     if any(part.rate_hz != rate_hz for part in bitstream.parts):
@@ -185,12 +131,8 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
 def read(data: bytes, coders: Coders) -> Bitstream:
     """A file's coded signal.
 
-    Raises
-    ------
-    BitstreamError
-        If it is not a whole, undamaged file of a version and coder that are known here.
-    CodecError
-        If the codes cannot be what the coder wrote.
+    Raises `BitstreamError` unless it is a whole, undamaged file of a version and coder that are
+    known here, and `CodecError` where the codes cannot be what the coder wrote.
     """
     stored = parse(data)
     header = stored.header
@@ -210,31 +152,19 @@ def read(data: bytes, coders: Coders) -> Bitstream:
             f"{ours} here; give the tables that the file was written with"
         )
     try:
-        codes = [tuple(coder.decode(part.streams, part.shapes)) for part in stored.parts]
+        parts = tuple(
+            replace(part.encoded, codes=coder.decode(part.streams, part.shapes))
+            for part in stored.parts
+        )
     except UserError as error:  # tables of other streams
         raise BitstreamError(str(error)) from error
-    parts = tuple(
-        Encoded(
-            num_samples=part.num_samples,
-            channels=part.channels,
-            rate_hz=header.codec_rate_hz,
-            codes=of_part,
-            side_info=part.side_info,
-            packets=part.packets,
-            payload_bits=part.payload_bits,
-        )
-        for part, of_part in zip(stored.parts, codes, strict=True)
-    )
     return Bitstream(header, stored.codebook_sizes, parts)
 
 
 def parse(data: bytes) -> Stored:
     """A file's content but for its codes, which stay as they were written.
 
-    Raises
-    ------
-    BitstreamError
-        If it is not a whole, undamaged file of a known version.
+    Raises `BitstreamError` unless it is a whole, undamaged file of a known version.
     """
     cursor = wire.Cursor(_body(data))
     told = wire.Cursor(cursor.take(cursor.length("the length of the header"), "the header"))
@@ -244,7 +174,7 @@ def parse(data: bytes) -> Stored:
     told.end("the header")
     codebook_sizes = tuple(size for (size,) in sizes)
     parts = tuple(
-        _read_part(cursor, codebook_sizes)
+        _read_part(cursor, codebook_sizes, header.codec_rate_hz)
         for _ in range(cursor.number("the number of parts", least=1, most=MAX_PARTS))
     )
     cursor.end("the last part")
@@ -269,10 +199,9 @@ def _body(data: bytes) -> memoryview:
         cursor.take(len(MAGIC) + 1, "the beginning")
         size = cursor.number("the length of the content", most=_MAX_CONTENT_BYTES)
     except BitstreamError as error:
-        raise _damaged("its length cannot be read") if cursor.left else _cut(data) from error
-    missing = size + _CHECKSUM_BYTES - cursor.left
-    if missing > 0:
-        raise _cut(data, missing)
+        raise (_damaged("its length cannot be read") if cursor.left else _cut(data)) from error
+    if (missing := size + _CHECKSUM_BYTES - cursor.left) > 0:
+        raise _cut(data, f" of {len(data) + missing}")
     if missing < 0:
         raise _damaged(f"{-missing} bytes follow its end")
     body, checksum = cursor.take(size, "the content"), cursor.take(_CHECKSUM_BYTES, "the checksum")
@@ -281,8 +210,7 @@ def _body(data: bytes) -> memoryview:
     return body
 
 
-def _cut(data: bytes, missing: int | None = None) -> BitstreamError:
-    of = f" of {len(data) + missing}" if missing else ""
+def _cut(data: bytes, of: str = "") -> BitstreamError:
     return BitstreamError(
         f"truncated: the file ends after {len(data)}{of} bytes; fetch it or write it again"
     )
@@ -310,12 +238,9 @@ def _header_bytes(header: Header) -> bytes:
             wire.text(header.codec),
             wire.number(len(weights)),
             *(wire.text(name) + _digest(digest) for name, digest in weights),
-            wire.number(header.codec_rate_hz),
-            wire.number(header.rate_hz),
-            wire.number(header.channels),
-            wire.number(header.num_samples),
-            wire.number(CHANNEL_MODES.index(header.channel_mode)),
-            wire.number(header.seed),
+            wire.numbers((header.codec_rate_hz, header.rate_hz)),
+            wire.numbers((header.channels, header.num_samples)),
+            wire.numbers((CHANNEL_MODES.index(header.channel_mode), header.seed)),
             wire.text(header.coder),
             wire.number(len(tables)),
             *map(_digest, tables),
@@ -329,7 +254,7 @@ def _read_header(cursor: wire.Cursor) -> Header:
         name = cursor.text("the name of a weights file")
         if weights and name <= max(weights):
             raise wire.impossible("the weights files are not in order")
-        weights[name] = _read_digest(cursor)
+        weights[name] = cursor.take(_DIGEST_BYTES, "a digest").hex()
     return Header(
         codec=codec,
         weights_sha256=weights,
@@ -340,7 +265,7 @@ def _read_header(cursor: wire.Cursor) -> Header:
         channel_mode=CHANNEL_MODES[cursor.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
         seed=cursor.number("the seed"),
         coder=cursor.text("the coder's name"),
-        tables_sha256=_read_digest(cursor)
+        tables_sha256=cursor.take(_DIGEST_BYTES, "a digest").hex()
         if cursor.number("whether there are tables", most=1)
         else "",
     )
@@ -352,10 +277,6 @@ def _digest(sha256: str) -> bytes:
             f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
         )
     return bytes.fromhex(sha256)
-
-
-def _read_digest(cursor: wire.Cursor) -> str:
-    return bytes(cursor.take(_DIGEST_BYTES, "a digest")).hex()
 
 
 def _part_bytes(encoded: Encoded, codebook_sizes: Sequence[int], coder: Coder) -> bytes:
@@ -372,7 +293,7 @@ def _part_bytes(encoded: Encoded, codebook_sizes: Sequence[int], coder: Coder) -
     return b"".join((*table, encoded.side_info, *encoded.packets, *streams))
 
 
-def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int]) -> StoredPart:
+def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int) -> StoredPart:
     """The inverse, but for the coder's work; BitstreamError where it is impossible."""
     began = cursor.place
     num_samples = cursor.number("the length of a part", least=1)
@@ -383,46 +304,67 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int]) -> StoredPart
         cursor.length("the length of a packet")
         for _ in range(cursor.length("the number of packets"))
     ]
-    shapes: tuple[StreamShape, ...] = ()
+    rows: tuple[wire.Row, ...] = ()
     lengths: tuple[wire.Row, ...] = ()
     if count := len(codebook_sizes):
         most = (MAX_CHANNELS, wire.MOST)
         what = "the channels and frames of streams"
         rows = cursor.runs(what, least=(1, 0), most=most, rows=count)
-        shapes = tuple(StreamShape(k, *row) for k, row in zip(codebook_sizes, rows, strict=True))
         left = (cursor.left,)
         lengths = cursor.runs("the lengths of streams", least=(0,), most=left, rows=count)
     table_bytes = cursor.place - began
-    part = StoredPart(
+    encoded = Encoded(
         num_samples,
         channels,
+        rate_hz,
         side_info=bytes(cursor.take(side_info, "the side information")),
         packets=tuple(bytes(cursor.take(size, "a packet")) for size in packets),
         payload_bits=counted - 1 if counted else None,
-        shapes=shapes,
-        streams=tuple(bytes(cursor.take(size, "a stream")) for (size,) in lengths),
-        table_bytes=table_bytes,
     )
+    shapes = tuple(StreamShape(k, *row) for k, row in zip(codebook_sizes, rows, strict=True))
+    streams = tuple(bytes(cursor.take(size, "a stream")) for (size,) in lengths)
     codes = sum(shape.channels * shape.frames for shape in shapes)
-    held = sum(map(len, part.streams))
+    held = sum(map(len, streams))
     if codes > (allowed := FREE_CODES + CODES_PER_BYTE * held):
         raise wire.impossible(
             f"{codes} codes in {held} bytes, where there may be {allowed}; the coder packed takes "
             "any codes"
         )
-    return part
+    return StoredPart(encoded, shapes, streams, table_bytes)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Bytes of a file by what they are for; they add up to the whole file.
+
+    `header` is all that a stream in a session would send once: magic, names, digests, rates,
+    codebook sizes, checksum. `streams` are the codes of each stream, over all parts; `container`
+    the lengths of parts, packets and streams.
+    """
+
+    header: int
+    streams: tuple[int, ...]
+    side_info: int
+    packets: int
+    container: int
+
+    @property
+    def codes(self) -> int:
+        """Bytes of all streams."""
+        return sum(self.streams)
+
+    @property
+    def total(self) -> int:
+        """Bytes of the file."""
+        return self.header + self.codes + self.side_info + self.packets + self.container
 
 
 @dataclass(frozen=True)
 class Summary:
     """A file's figures; rates in kbps over the duration of the source, lower is cheaper.
 
-    Attributes
-    ----------
-    bits : Bits
-        What a run reports: codes at whole bits per index, side information, payload.
-    costs : Costs
-        The bytes of the file.
+    `bits` is what a run reports: codes at whole bits per index, side information, payload. `costs`
+    are the bytes of the file; `frames` those of each part's streams.
     """
 
     header: Header
@@ -448,48 +390,31 @@ class Summary:
 
 def summary_of(stored: Stored) -> Summary:
     """The figures of a parsed file."""
-    bits = Bits()
+    code_bits = side_info = packets = payload_bits = 0
     for part in stored.parts:
-        held = sum(map(len, part.packets)) * BITS_PER_BYTE
-        codes = sum(
+        code_bits += sum(
             shape.channels * shape.frames * bits_per_code(shape.codebook_size)
             for shape in part.shapes
         )
-        payload = held if part.payload_bits is None else part.payload_bits
-        bits += Bits(codes, len(part.side_info) * BITS_PER_BYTE, payload)
+        held = sum(map(len, part.encoded.packets))
+        counted = part.encoded.payload_bits
+        payload_bits += held * BITS_PER_BYTE if counted is None else counted
+        side_info, packets = side_info + len(part.encoded.side_info), packets + held
+    by_part = [[len(stream) for stream in part.streams] for part in stored.parts]
+    streams = tuple(map(sum, zip(*by_part, strict=True)))
+    container = sum(part.table_bytes for part in stored.parts)
+    header = stored.size - sum(streams) - side_info - packets - container
     return Summary(
         header=stored.header,
         codebook_sizes=stored.codebook_sizes,
         frames=tuple(tuple(shape.frames for shape in part.shapes) for part in stored.parts),
-        bits=bits,
-        costs=costs_of(stored),
+        bits=Bits(code_bits, side_info * BITS_PER_BYTE, payload_bits),
+        costs=Costs(header, streams, side_info, packets, container),
     )
 
 
-def costs(data: bytes) -> Costs:
-    """What the bytes of a file are for; raises as `parse`."""
-    return costs_of(parse(data))
-
-
-def costs_of(stored: Stored) -> Costs:
-    """What the bytes of a parsed file are for."""
-    by_part = [[len(stream) for stream in part.streams] for part in stored.parts]
-    streams = tuple(map(sum, zip(*by_part, strict=True)))
-    side_info = sum(len(part.side_info) for part in stored.parts)
-    packets = sum(len(packet) for part in stored.parts for packet in part.packets)
-    container = sum(part.table_bytes for part in stored.parts)
-    header = stored.size - sum(streams) - side_info - packets - container
-    return Costs(header, streams, side_info, packets, container)
-
-
 def save(path: Path, data: bytes) -> None:
-    """Write a file; it appears under its name once it is complete.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written or the disk is full.
-    """
+    """Write a file, which appears once it is complete; `StoreError` where that fails."""
     try:
         write_bytes(path, data)
     except OSError as error:
@@ -503,13 +428,7 @@ def save(path: Path, data: bytes) -> None:
 
 
 def load(path: Path) -> bytes:
-    """A file's bytes.
-
-    Raises
-    ------
-    BitstreamError
-        If it cannot be read.
-    """
+    """A file's bytes; `BitstreamError` where it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:

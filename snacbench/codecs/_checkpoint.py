@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -38,11 +39,15 @@ _SAYS_NOTHING = {"weights", "model", "pytorch_model", "latest", "best", "snac", 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weights file holds: tensors under the model's own names, and DAC's metadata."""
+    """What a weights file holds: tensors under the model's own names, and DAC's metadata.
+
+    `config` is the ``config.json`` beside it, or empty where there is none.
+    """
 
     path: Path
     state: Mapping[str, torch.Tensor]
     metadata: Mapping[str, Any]
+    config: Path | None = None
 
     @property
     def params_m(self) -> float:
@@ -50,6 +55,53 @@ class Checkpoint:
         training_only = ("cluster_size", "embed_avg", "inited")
         counted = (t.numel() for k, t in self.state.items() if not k.endswith(training_only))
         return float(sum(counted)) / 1e6
+
+    @property
+    def origin(self) -> Path:
+        """The file that tells how the network is built."""
+        return self.config or self.path
+
+    def configuration(self, *, beside: Sequence[str] = ()) -> dict[str, Any]:
+        """What the ``config.json`` says of the network; empty without such a file.
+
+        It is the file itself, or its entry ``model`` with those named that stand `beside` it.
+        Raises `UserError` where it is no JSON object, or of a model of the transformers library.
+        """
+        if self.config is None:
+            return {}
+        try:
+            read = json.loads(self.config.read_text("utf-8"))
+        except ValueError as error:
+            raise UserError(f"{self.config} is not JSON ({error})") from error
+        if not isinstance(read, dict):
+            raise UserError(
+                f"{self.config}: expected an object of names and values, found {read!r:.40}"
+            )
+        if "model_type" in read:
+            raise UserError(
+                f"{self.config} describes a model of the transformers library "
+                f"({read['model_type']}); here the files of the codec's own package are read"
+            )
+        inner = read.get("model")
+        if not isinstance(inner, dict):
+            return read
+        return {**{name: read[name] for name in beside if name in read}, **inner}
+
+    def check_arguments(
+        self, told: Mapping[str, Any], *, known: Collection[str], needed: str
+    ) -> None:
+        """Refuse a configuration that lacks what is needed, or has what nobody reads."""
+        origin = self.config or self.path.with_name(CONFIG)
+        expected = f"expected a JSON object of {', '.join(known)}"
+        if unknown := sorted(told.keys() - set(known)):
+            raise UserError(
+                f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
+            )
+        if missing := [name for name in needed.split() if name not in told]:
+            lacks = f"lacks {', '.join(missing)}" if self.config else "is missing"
+            raise UserError(
+                f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
+            )
 
 
 def load_tensors(path: Path) -> Any:
@@ -95,19 +147,16 @@ def _refuse_code(path: Path) -> None:
     """Archives that hold a program beside its weights, and stand-ins for the real file."""
     with path.open("rb") as stream:
         start = stream.read(40)
+    inside: set[str] = set()
+    with suppress(BadZipFile), path.open("rb") as stream:  # the loader says what is wrong with it
+        if start.startswith(b"PK"):
+            inside = {name.partition("/")[2] for name in ZipFile(stream).namelist()}
     if not start:
         raise WeightsMismatch(f"{path} is empty; fetch or save it again")
     if start.startswith(b"version https://git-lfs"):
         raise WeightsMismatch(
             f"{path} is a git-lfs pointer and not the file itself; run: git lfs pull"
         )
-    if not start.startswith(b"PK"):
-        return
-    try:
-        with ZipFile(path) as archive:
-            inside = {name.partition("/")[2] for name in archive.namelist()}
-    except BadZipFile:
-        return  # the loader says what is wrong with it
     if ".data/extern_modules" in inside:
         raise WeightsMismatch(
             f"{path} is a torch.package: loading it runs code, which is not done; write the "
@@ -118,6 +167,12 @@ def _refuse_code(path: Path) -> None:
             f"{path} is a TorchScript program, not weights by name; "
             "save them: torch.save(model.state_dict(), PATH)"
         )
+
+
+def read_files(files: Mapping[str, Path]) -> Checkpoint:
+    """The weights among a model's files, with the configuration if it is there."""
+    weights = next(path for name, path in files.items() if name != CONFIG)
+    return replace(read_checkpoint(weights), config=files.get(CONFIG))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -140,11 +195,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     metadata = held.get("metadata") if inner is not None else None
     return Checkpoint(path, state, metadata if isinstance(metadata, Mapping) else {})
-
-
-def load_strictly(model: torch.nn.Module, state: Mapping[str, torch.Tensor], origin: Path) -> None:
-    """Copy weights into a model; raises as `fitting`."""
-    model.load_state_dict(fitting(model, state, origin), strict=True)
 
 
 def fitting(
@@ -233,9 +283,15 @@ def find(path: Path, family: str) -> dict[str, Path]:
     """
     weights = path
     if path.is_dir():
-        places = (path.glob(p) for p in ("*", f"{family}/*", f"*/{family}/*", "*/*"))
-        found = next(filter(None, map(_weights_among, places)), [])
-        if not found:
+        for pattern in ("*", f"{family}/*", f"*/{family}/*", "*/*"):
+            found = [
+                file
+                for file in sorted(path.glob(pattern))
+                if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
+            ]
+            if found:
+                break
+        else:
             names = ", ".join(sorted(child.name for child in path.iterdir())[:6])
             raise UserError(
                 f"no weights in {path}: expected a file that ends in {', '.join(_SUFFIXES)}, "
@@ -253,67 +309,6 @@ def find(path: Path, family: str) -> dict[str, Path]:
         raise UserError(f"{path} is the configuration; name the weights file, or their folder")
     config = weights.with_name(CONFIG)
     return {weights.name: weights} | ({CONFIG: config} if config.is_file() else {})
-
-
-def _weights_among(files: Iterable[Path]) -> list[Path]:
-    return [
-        file
-        for file in sorted(files)
-        if file.suffix in _SUFFIXES and file.stem not in _NO_WEIGHTS and file.is_file()
-    ]
-
-
-def weights_of(files: Mapping[str, Path]) -> Path:
-    """The weights among a model's files."""
-    return next(path for name, path in files.items() if name != CONFIG)
-
-
-def origin_of(files: Mapping[str, Path]) -> Path:
-    """The file that tells how the network is built: the configuration, or else the weights."""
-    return files.get(CONFIG) or weights_of(files)
-
-
-def configuration(files: Mapping[str, Path], *, beside: Sequence[str] = ()) -> dict[str, Any]:
-    """What a ``config.json`` says of the network; empty without such a file.
-
-    It is the file itself, or its entry ``model`` with those named that stand `beside` it. Raises
-    `UserError` where it is no JSON object, or describes a model of the transformers library.
-    """
-    path = files.get(CONFIG)
-    if path is None:
-        return {}
-    try:
-        read = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error})") from error
-    if not isinstance(read, dict):
-        raise UserError(f"{path}: expected an object of names and values, found {read!r:.40}")
-    if "model_type" in read:
-        raise UserError(
-            f"{path} describes a model of the transformers library ({read['model_type']}); "
-            "here the files of the codec's own package are read"
-        )
-    inner = read.get("model")
-    if not isinstance(inner, dict):
-        return read
-    return {**{name: read[name] for name in beside if name in read}, **inner}
-
-
-def check_arguments(
-    files: Mapping[str, Path], told: Mapping[str, Any], *, known: Collection[str], needed: str
-) -> None:
-    """Refuse a configuration that lacks what is needed, or has what nobody reads (`UserError`)."""
-    origin = files.get(CONFIG) or weights_of(files).with_name(CONFIG)
-    expected = f"expected a JSON object of {', '.join(known)}"
-    if unknown := sorted(told.keys() - set(known)):
-        raise UserError(
-            f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
-        )
-    if missing := [name for name in needed.split() if name not in told]:
-        lacks = f"lacks {', '.join(missing)}" if CONFIG in files else "is missing"
-        raise UserError(
-            f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
-        )
 
 
 def files_of(spec: CodecSpec, weights: LocatedWeights | None) -> Mapping[str, Path]:

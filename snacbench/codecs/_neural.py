@@ -17,16 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs._checkpoint import Checkpoint, fuse_weight_norm
 from snacbench.errors import CodecError, UserError, WeightsMismatch
-from snacbench.models import CodecModel, HostedFile, Loader, LocatedWeights, WeightsSource
+from snacbench.models import CodecModel, HostedFile, LocatedWeights, WeightsSource
 from snacbench.types import Audio, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
 if TYPE_CHECKING:
     import torch
 
-Points = Sequence[CodecSpec]
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
-Read = tuple[Told, Checkpoint, list[str]]
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
 
 # --------------------------------------------------------------------- what is known beforehand
@@ -43,75 +41,13 @@ class Shape:
     streams: tuple[Stream, ...]
     channels: int = 1
 
-    def check(self, spec: CodecSpec, origin: object) -> None:
-        """Refuse a network of another shape than a spec states: every rate would be wrong."""
-        if (self.rate_hz, (self.channels,), self.streams[: len(spec.streams)]) != (
-            spec.rate_hz,
-            spec.channels,
-            spec.streams,
-        ):
-            sizes = dict.fromkeys(str(s.codebook_size) for s in self.streams)
-            rates = dict.fromkeys(f"{float(s.frame_rate_hz):.6g}" for s in self.streams)
-            raise WeightsMismatch(
-                f"{origin} describes {self.rate_hz} Hz, {self.channels} channels, "
-                f"{len(self.streams)} codebooks of {', '.join(sizes)} at {', '.join(rates)} Hz, "
-                f"which is not {spec.model}"
-            )
-
-
-def points_at_depths(
-    name: str, shape: Shape, setting: str, *, trained_from: int = 1, **facts: Any
-) -> tuple[CodecSpec, ...]:
-    """One operating point per number of streams; those below `trained_from` are truncated.
-
-    `facts` are further fields of `CodecSpec`; the number of streams becomes the `setting`.
-    """
-    points = []
-    for used in range(1, len(shape.streams) + 1):
-        kbps = nominal_kbps_of(shape.streams[:used])
-        point = CodecSpec(
-            name=f"{name}@{kbps:.3g}kbps",
-            model=name,
-            rate_hz=shape.rate_hz,
-            channels=(shape.channels,),
-            streams=shape.streams[:used],
-            nominal_kbps=kbps,
-            settings={setting: used},
-            truncated=used < trained_from,
-            **facts,
+    def __str__(self) -> str:
+        sizes = dict.fromkeys(str(s.codebook_size) for s in self.streams)
+        rates = dict.fromkeys(f"{float(s.frame_rate_hz):.6g}" for s in self.streams)
+        return (
+            f"{self.rate_hz} Hz, {self.channels} channels, {len(self.streams)} codebooks of "
+            f"{', '.join(sizes)} at {', '.join(rates)} Hz"
         )
-        points.append(point)
-    return tuple(points)
-
-
-def neural_model(
-    points: Sequence[CodecSpec],
-    load: Loader,
-    source: WeightsSource | None = None,
-    *,
-    package: str = "",
-    default: CodecSpec | None = None,
-) -> CodecModel:
-    """A model as `MODELS` has it; its bare name selects `default`, or its full depth.
-
-    Without a source its weights are embedded here; without a package's name it is the family's.
-    """
-    top = points[-1]
-    return CodecModel(
-        name=top.model,
-        family=top.family,
-        points=tuple(points),
-        default=((default or top).name,),
-        load=load,
-        source=source or WeightsSource("embedded", top.model, ()),
-        requires=("torch", package or top.family),
-    )
-
-
-def embedded_facts(name: str) -> dict[str, Any]:
-    """What specs of a model in this package say beside its rates."""
-    licence = embedded.config(name)["licence"]
-    return {"params_m": embedded.params_m(name), "licence": licence, "demonstration": True}
 
 
 # ------------------------------------------------------------------------------- a loaded codec
@@ -129,6 +65,63 @@ class NeuralCodec(ABC):
     spec: CodecSpec
     model: Any
     device: torch.device
+
+    FAMILY: ClassVar[str]
+    PACKAGE: ClassVar[str] = ""  # that of the family's name
+    SETTING: ClassVar[str] = "codebooks"  # what the number of streams is called
+    CITATION: ClassVar[str]
+
+    @classmethod
+    def points(
+        cls, name: str, shape: Shape, *, latency_samples: int, trained_from: int = 1, **facts: Any
+    ) -> list[CodecSpec]:
+        """One operating point per number of streams; those below `trained_from` are truncated.
+
+        `latency_samples` is how far ahead an output sample depends on the input, at the worst place
+        within a frame or block; `facts` are further fields of `CodecSpec`.
+        """
+        rates = [nominal_kbps_of(shape.streams[:used]) for used in range(len(shape.streams) + 1)]
+        return [
+            CodecSpec(
+                name=f"{name}@{rates[used]:.3g}kbps",
+                model=name,
+                family=cls.FAMILY,
+                rate_hz=shape.rate_hz,
+                channels=(shape.channels,),
+                streams=shape.streams[:used],
+                nominal_kbps=rates[used],
+                latency_s=latency_samples / shape.rate_hz,
+                settings={cls.SETTING: used},
+                truncated=used < trained_from,
+                citation=cls.CITATION,
+                **facts,
+            )
+            for used in range(1, len(shape.streams) + 1)
+        ]
+
+    @classmethod
+    def declared(
+        cls, points: Sequence[CodecSpec], source: WeightsSource | None = None, *, default: int = -1
+    ) -> CodecModel:
+        """A model as `MODELS` has it, of embedded weights if it has no source.
+
+        Its bare name selects the point of the index `default`.
+        """
+        name = points[-1].model
+        return CodecModel(
+            name=name,
+            family=cls.FAMILY,
+            points=tuple(points),
+            default=(points[default].name,),
+            load=cls.load,
+            source=source or WeightsSource("embedded", name, ()),
+            requires=("torch", cls.PACKAGE or cls.FAMILY),
+        )
+
+    @classmethod
+    @abstractmethod
+    def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
+        """The codec of a spec; `WeightsMismatch` where its files hold another model."""
 
     @staticmethod
     @abstractmethod
@@ -148,8 +141,12 @@ class NeuralCodec(ABC):
 
     @classmethod
     def check(cls, spec: CodecSpec, network: Any, origin: object) -> None:
-        """Refuse a network that cannot run at a spec's point (`WeightsMismatch`)."""
-        cls.shape_of(network).check(spec, origin)
+        """Refuse a network that is not a spec's, whose rates would be wrong (`WeightsMismatch`)."""
+        shape = cls.shape_of(network)
+        used = shape.streams[: spec.settings.get(cls.SETTING, len(spec.streams))]
+        found = (shape.rate_hz, (shape.channels,), used)
+        if found != (spec.rate_hz, spec.channels, spec.streams):
+            raise WeightsMismatch(f"{origin} describes {shape}, which is not {spec.model}")
 
     def at(self, spec: CodecSpec) -> Self:
         """The same network at another operating point."""
@@ -220,49 +217,47 @@ class NeuralCodec(ABC):
 class PackageCodec(NeuralCodec):
     """A codec in the format of its own package, in which one may have trained another."""
 
-    FAMILY: ClassVar[str] = ""
-
     @classmethod
     @abstractmethod
-    def read(cls, files: Mapping[str, Path]) -> Read:
-        """The arguments of a model's network, its weights, and notes on how they were found."""
+    def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
+        """The arguments of a model's network, and notes on how they were found."""
 
     @staticmethod
     @abstractmethod
-    def network(**arguments: Any) -> Any:
+    def build(**arguments: Any) -> Any:
         """The package's network, without weights."""
 
     @classmethod
     @abstractmethod
-    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> Points:
+    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """The operating points of a network that is one's own, the last being its full depth."""
 
     @classmethod
     def load(cls, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Self:
-        """The codec of a spec; `WeightsMismatch` where its files hold another model."""
-        files = checkpoints.files_of(spec, weights)
-        arguments, checkpoint, _ = cls.read(files)
-        origin = checkpoints.origin_of(files)
-        network = build(cls.network, arguments, origin)
-        cls.check(spec, network, origin)
-        checkpoints.load_strictly(network, checkpoint.state, checkpoint.path)
+        """The codec of a spec, its weights loaded strictly."""
+        checkpoint = checkpoints.read_files(checkpoints.files_of(spec, weights))
+        network = build(cls.build, cls.read(checkpoint)[0], checkpoint.origin)
+        cls.check(spec, network, checkpoint.origin)
+        state = checkpoints.fitting(network, checkpoint.state, checkpoint.path)
+        network.load_state_dict(state, strict=True)
         return cls(spec, prepare_for_inference(network, device), ready_device(device))
 
     @classmethod
     def open(cls, path: Path, name: str) -> CodecModel:
         """A checkpoint of one's own as a model whose points follow from its network."""
         files = checkpoints.find(path, cls.FAMILY)
-        arguments, checkpoint, notes = cls.read(files)
-        network = outline(cls.network, arguments, checkpoints.origin_of(files))
+        checkpoint = checkpoints.read_files(files)
+        told, notes = cls.read(checkpoint)
+        network = outline(cls.build, told, checkpoint.origin)
         checkpoints.fitting(network, checkpoint.state, checkpoint.path)
         name = checkpoints.name_of(checkpoint.path, cls.FAMILY, name)
         facts = {"params_m": checkpoint.params_m, "licence": "unknown"}
-        points = cls.points_of(name, network, arguments, **facts)
+        points = cls.points_of(name, network, told, **facts)
         if notes:
             points = [replace(p, settings={**p.settings, "notes": notes}) for p in points]
         hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
         source = WeightsSource("own", str(checkpoint.path), hosted, revision="")
-        return neural_model(points, cls.load, source)
+        return cls.declared(points, source)
 
 
 # --------------------------------------------------------------------------- networks and devices
@@ -281,6 +276,12 @@ def ready_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
     return torch.device(name)
+
+
+def embedded_facts(name: str) -> dict[str, Any]:
+    """What specs of a model in this package say beside its rates."""
+    licence = embedded.config(name)["licence"]
+    return {"params_m": embedded.params_m(name), "licence": licence, "demonstration": True}
 
 
 def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:

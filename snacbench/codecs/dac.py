@@ -11,76 +11,53 @@ import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
-from snacbench.codecs._neural import Points, Shape, Told
+from snacbench.codecs._checkpoint import CONFIG, Checkpoint
+from snacbench.codecs._neural import Shape, Told
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
-
-_CITATION = (
-    "Kumar, Seetharaman, Luebs, Kumar, Kumar: High-Fidelity Audio Compression with Improved "
-    "RVQGAN, NeurIPS 2023, arXiv:2306.06546"
-)
 
 
 def _shape(rate_hz: int, hop: int, codebooks: int, codebook_size: int = 1024) -> Shape:
     return Shape(rate_hz, (Stream(Fraction(rate_hz, hop), codebook_size),) * codebooks)
 
 
-def _points(
-    name: str, shape: Shape, latency_samples: int, *, dropout: bool = True, **facts: Any
-) -> tuple[CodecSpec, ...]:
-    """One operating point per number of codebooks; quantiser dropout trains all of them.
-
-    `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a frame: the model is not causal.
-    """
-    return neural.points_at_depths(
-        name,
-        shape,
-        "codebooks",
-        trained_from=1 if dropout else len(shape.streams),
-        family="dac",
-        latency_s=latency_samples / shape.rate_hz,
-        citation=_CITATION,
-        **facts,
-    )
-
-
 class DacCodec(neural.PackageCodec):
     """A loaded DAC model at one number of codebooks."""
 
     FAMILY = "dac"
+    CITATION = (
+        "Kumar, Seetharaman, Luebs, Kumar, Kumar: High-Fidelity Audio Compression with Improved "
+        "RVQGAN, NeurIPS 2023, arXiv:2306.06546"
+    )
 
     @classmethod
-    def read(cls, files: Mapping[str, Path]) -> neural.Read:
+    def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
         """The constructor's arguments: in the package's save format, a ``config.json``, or both."""
         known = list(inspect.signature(_network_class()).parameters)
-        checkpoint = checkpoints.read_checkpoint(checkpoints.weights_of(files))
-        configured = checkpoints.configuration(files)
+        configured = checkpoint.configuration()
         kwargs = checkpoint.metadata.get("kwargs")
         saved: dict[str, Any] = dict(kwargs) if isinstance(kwargs, Mapping) else {}
         arguments = {**{k: v for k, v in saved.items() if k in known}, **configured}
-        checkpoints.check_arguments(files, arguments, known=known, needed="sample_rate")
+        checkpoint.check_arguments(arguments, known=known, needed="sample_rate")
         notes = []
         if configured and saved:
-            notes.append(f"{', '.join(sorted(configured))} from {checkpoints.CONFIG}")
+            notes.append(f"{', '.join(sorted(configured))} from {CONFIG}")
         if left_out := sorted(saved.keys() - set(known)):
             notes.append(f"arguments that dac.DAC does not take left out: {', '.join(left_out)}")
         if not arguments.get("quantizer_dropout"):  # DAC.save writes False, whatever it was
             notes.append(
                 "quantizer_dropout unknown (DAC.save does not keep it), so lesser depths count as "
                 'truncated; if it was used, write {"quantizer_dropout": 1.0} to '
-                f"{checkpoints.CONFIG} beside the weights"
+                f"{CONFIG} beside the weights"
             )
-        return arguments, checkpoint, notes
+        return arguments, notes
 
     @staticmethod
-    def network(**arguments: Any) -> Any:
+    def build(**arguments: Any) -> Any:
         """The package's network."""
         return _network_class()(**arguments)
 
@@ -91,12 +68,17 @@ class DacCodec(neural.PackageCodec):
         return _shape(rate_hz, hop, int(network.n_codebooks), int(network.codebook_size))
 
     @classmethod
-    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> Points:
-        """Its depths."""
+    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
+        """Its depths; quantiser dropout trains all of them."""
         layers = [*neural.convolutions(network.encoder), *neural.convolutions(network.decoder)]
-        latency_samples = neural.look_ahead_samples(layers, int(network.hop_length))
-        dropout = bool(told.get("quantizer_dropout"))
-        return _points(name, cls.shape_of(network), latency_samples, dropout=dropout, **facts)
+        shape = cls.shape_of(network)
+        return cls.points(
+            name,
+            shape,
+            latency_samples=neural.look_ahead_samples(layers, int(network.hop_length)),
+            trained_from=1 if told.get("quantizer_dropout") else len(shape.streams),
+            **facts,
+        )
 
     def padded_length(self, num_samples: int) -> int:
         """Whole frames."""
@@ -128,25 +110,24 @@ def _published(
     name: str, shape: Shape, params_m: float | None, latency_samples: int, asset: str
 ) -> CodecModel:
     """`asset` is the release and the file in it."""
-    points = _points(name, shape, latency_samples, params_m=params_m, licence="MIT")
+    facts: dict[str, Any] = {"params_m": params_m, "licence": "MIT"}
+    points = DacCodec.points(name, shape, latency_samples=latency_samples, **facts)
     repository, (tag, file) = "descriptinc/descript-audio-codec", asset.split("/")
     label = name.removeprefix("dac-").replace("-", "_")
     cached_as = f"weights_{label}{'' if 'kbps' in label else '_8kbps'}_{tag}.pth"
     hosted = HostedFile(cached_as, f"{repository}/releases/download/{asset}", aliases=(file,))
     source = WeightsSource("github", repository, (hosted,), revision=tag)
-    return neural.neural_model(points, DacCodec.load, source)
+    return DacCodec.declared(points, source)
 
 
 def _mini() -> CodecModel:
     config = embedded.config("dac-mini")
     model = config["model"]
-    points = _points(
-        "dac-mini",
-        _shape(config["sample_rate"], config["hop"], model["n_codebooks"], model["codebook_size"]),
-        5_953,
-        **neural.embedded_facts("dac-mini"),
+    shape = _shape(
+        config["sample_rate"], config["hop"], model["n_codebooks"], model["codebook_size"]
     )
-    return neural.neural_model(points, DacCodec.load)
+    facts = neural.embedded_facts("dac-mini")
+    return DacCodec.declared(DacCodec.points("dac-mini", shape, latency_samples=5_953, **facts))
 
 
 _44KHZ, _44KHZ_WIDE = _shape(44_100, 512, 9), _shape(44_100, 512, 18)

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
 
-from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
-from snacbench.codecs._neural import Layer, Points, Shape, Told
+from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting, read_checkpoint
+from snacbench.codecs._neural import Layer, Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.models import (
     CodecFamily,
@@ -96,30 +95,30 @@ class EncodecCodec(neural.PackageCodec):
     """A loaded EnCodec model at one bandwidth."""
 
     FAMILY = "encodec"
+    CITATION = _CITATION
 
     @classmethod
-    def read(cls, files: Mapping[str, Path]) -> neural.Read:
+    def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
         """Weights without a ``config.json`` are those of a published network, if they fit one."""
-        checkpoint = checkpoints.read_checkpoint(checkpoints.weights_of(files))
-        told = checkpoints.configuration(files, beside=("sample_rate",))
+        told = checkpoint.configuration(beside=("sample_rate",))
         if told:
-            checkpoints.check_arguments(files, told, known=_KNOWN, needed=_NEEDED)
-            return told, checkpoint, []
+            checkpoint.check_arguments(told, known=_KNOWN, needed=_NEEDED)
+            return told, []
         for name, published in _PUBLISHED.items():
             try:
-                outline = neural.outline(cls.network, published, checkpoint.path)
-                checkpoints.fitting(outline, checkpoint.state, checkpoint.path)
+                outline = neural.outline(cls.build, published, checkpoint.path)
+                fitting(outline, checkpoint.state, checkpoint.path)
             except WeightsMismatch:
                 continue
-            note = f"no {checkpoints.CONFIG}; it fits {name}, whose rate and mode it gets"
-            return published, checkpoint, [note]
+            note = f"no {CONFIG}; it fits {name}, whose rate and mode it gets"
+            return published, [note]
         raise UserError(
-            f"{checkpoint.path} fits no published EnCodec, and has no {checkpoints.CONFIG} beside "
+            f"{checkpoint.path} fits no published EnCodec, and has no {CONFIG} beside "
             f"it: expected a JSON object of {', '.join(_KNOWN)}"
         )
 
     @staticmethod
-    def network(**arguments: Any) -> Any:
+    def build(**arguments: Any) -> Any:
         """The package's model of encoder, decoder and quantiser."""
         from encodec import EncodecModel
         from encodec.modules import SEANetDecoder, SEANetEncoder
@@ -147,7 +146,7 @@ class EncodecCodec(neural.PackageCodec):
         return Shape(network.sample_rate, streams, network.channels)
 
     @classmethod
-    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> Points:
+    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """Its bandwidths; the latency is a segment, a causal model's frame, or the look-ahead."""
         shape, hop = cls.shape_of(network), math.prod(network.encoder.ratios)
         latency_s: float | None = None
@@ -235,7 +234,7 @@ def _published(name: str, file: str, params_m: float) -> CodecModel:
     told = _PUBLISHED[name]
     # The licence is that of the code; the weights are published beside it.
     points = _static(name, told, told["sample_rate"], params_m=params_m, licence="MIT")
-    return neural.neural_model(points, EncodecCodec.load, _source(file))
+    return EncodecCodec.declared(points, _source(file))
 
 
 def _source(file: str) -> WeightsSource:
@@ -249,7 +248,7 @@ def _mini() -> CodecModel:
     name, config = "encodec-mini", embedded.config("encodec-mini")
     facts = neural.embedded_facts(name)
     points = _static(name, config["model"], config["sample_rate"], **facts)
-    return neural.neural_model(points, EncodecCodec.load)
+    return EncodecCodec.declared(points)
 
 
 MODELS = (
@@ -364,7 +363,7 @@ def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
     from encodec.model import LMModel
 
     facts = next(facts for facts in LANGUAGE_FACTS if facts.codec == codec)
-    checkpoint = checkpoints.read_checkpoint(weights.files[facts.file])
+    checkpoint = read_checkpoint(weights.files[facts.file])
     arguments = {
         "n_q": facts.codebooks,
         "card": facts.codebook_size,
@@ -373,7 +372,7 @@ def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
         "past_context": facts.past_frames,
     }
     network = neural.build(LMModel, arguments, checkpoint.path)
-    checkpoints.load_strictly(network, checkpoint.state, checkpoint.path)
+    network.load_state_dict(fitting(network, checkpoint.state, checkpoint.path), strict=True)
     network.eval().requires_grad_(False)
     sha256 = weights.info.sha256[facts.file]
     return LanguageModel(

@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
-from snacbench.codecs import _checkpoint as checkpoints
 from snacbench.codecs import _neural as neural
-from snacbench.codecs._neural import Points, Shape, Told
+from snacbench.codecs._checkpoint import CONFIG, Checkpoint
+from snacbench.codecs._neural import Shape, Told
 from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.types import CodecSpec, Encoded, Stream
 from snacbench.weights import embedded
 
-_CITATION = (
-    "Siuzdak, Grötschla, Lanzendörfer: SNAC: Multi-Scale Neural Audio Codec, 2024, arXiv:2410.14411"
-)
 # Of pytorch_model.bin at the hub's commit d73ad176a12188fcf4f360ba3bf2c2fbbe8f58ec, as several
 # projects that use it state it. The other models' are recorded at first use.
 _SHA256 = {"snac-24khz": "4b8164cc6606bfa627f1a784734c1e539891518f1191ed9194fe1e3b9b4bff40"}
@@ -36,46 +32,32 @@ def _shape(rate_hz: int, hop: int, strides: Sequence[int], codebook_size: int = 
     return Shape(rate_hz, tuple(Stream(rate, codebook_size) for rate in frame_rates))
 
 
-def _points(name: str, shape: Shape, latency_samples: int, **facts: Any) -> list[CodecSpec]:
-    """The full depth under the model's own name, and every truncation under its rate.
-
-    `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-    within a block: the model is not causal.
-    """
-    *lesser, full = neural.points_at_depths(
-        name,
-        shape,
-        "levels",
-        trained_from=len(shape.streams),
-        family="snac",
-        latency_s=latency_samples / shape.rate_hz,
-        citation=_CITATION,
-        **facts,
-    )
-    return [*lesser, replace(full, name=name)]
-
-
 class SnacCodec(neural.PackageCodec):
     """A loaded SNAC model at one depth."""
 
-    FAMILY = "snac"
+    FAMILY, SETTING = "snac", "levels"
+    CITATION = (
+        "Siuzdak, Grötschla, Lanzendörfer: SNAC: Multi-Scale Neural Audio Codec, 2024, "
+        "arXiv:2410.14411"
+    )
 
     @classmethod
-    def read(cls, files: Mapping[str, Path]) -> neural.Read:
+    def points(cls, name: str, shape: Shape, **facts: Any) -> list[CodecSpec]:
+        """The full depth under the model's own name, and every truncation under its rate."""
+        *lesser, full = super().points(name, shape, trained_from=len(shape.streams), **facts)
+        return [*lesser, replace(full, name=name)]
+
+    @classmethod
+    def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
         """The constructor's arguments are beside the weights, as the package keeps them."""
         from snac import SNAC
 
-        checkpoint = checkpoints.read_checkpoint(checkpoints.weights_of(files))
-        arguments, known = (
-            checkpoints.configuration(files),
-            list(inspect.signature(SNAC).parameters),
-        )
-        needed = "sampling_rate vq_strides"
-        checkpoints.check_arguments(files, arguments, known=known, needed=needed)
-        return arguments, checkpoint, []
+        arguments, known = checkpoint.configuration(), list(inspect.signature(SNAC).parameters)
+        checkpoint.check_arguments(arguments, known=known, needed="sampling_rate vq_strides")
+        return arguments, []
 
     @staticmethod
-    def network(**arguments: Any) -> Any:
+    def build(**arguments: Any) -> Any:
         """The package's network, its noise seeded."""
         from snac import SNAC
 
@@ -88,18 +70,20 @@ class SnacCodec(neural.PackageCodec):
         return _shape(network.sampling_rate, hop, network.vq_strides, size)
 
     @classmethod
-    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> Points:
+    def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """Its levels."""
         layers = [
             *neural.convolutions(network.encoder),
             neural.blocks(network.vq_strides[0]),
             *neural.convolutions(network.decoder),
         ]
-        block = _block_samples(network)
-        noise = bool(_noise_blocks(network))
-        shape = cls.shape_of(network)
-        latency_samples = neural.look_ahead_samples(layers, block)
-        return _points(name, shape, latency_samples, stochastic=noise, **facts)
+        return cls.points(
+            name,
+            cls.shape_of(network),
+            latency_samples=neural.look_ahead_samples(layers, _block_samples(network)),
+            stochastic=bool(_noise_blocks(network)),
+            **facts,
+        )
 
     def padded_length(self, num_samples: int) -> int:
         """Whole blocks of the coarsest level and of the attention's windows."""
@@ -158,32 +142,24 @@ def _with_seeded_noise(network: Any) -> Any:
 def _published(
     rate_hz: int, hop: int, strides: tuple[int, ...], params_m: float, latency_samples: int
 ) -> CodecModel:
-    name = f"snac-{rate_hz // 1000}khz"
+    name, weights = f"snac-{rate_hz // 1000}khz", "pytorch_model.bin"
     facts = {"params_m": params_m, "stochastic": True, "licence": "MIT"}
-    points = _points(name, _shape(rate_hz, hop, strides), latency_samples, **facts)
-    weights = "pytorch_model.bin"
-    files = (
-        HostedFile(checkpoints.CONFIG, checkpoints.CONFIG),
-        HostedFile(weights, weights, _SHA256.get(name, "")),
-    )
+    shape = _shape(rate_hz, hop, strides)
+    points = SnacCodec.points(name, shape, latency_samples=latency_samples, **facts)
+    config = HostedFile(CONFIG, CONFIG)
+    files = (config, HostedFile(weights, weights, _SHA256.get(name, "")))
     source = WeightsSource("hub", "hubertsiuzdak/" + name.replace("-", "_"), files)
-    return neural.neural_model(points, SnacCodec.load, source)
+    return SnacCodec.declared(points, source)
 
 
 def _mini() -> CodecModel:
     config = embedded.config("snac-mini")
-    model = config["model"]
+    model, facts = config["model"], neural.embedded_facts("snac-mini")
     shape = _shape(
         config["sample_rate"], config["hop"], model["vq_strides"], model["codebook_size"]
     )
-    points = _points(
-        "snac-mini",
-        shape,
-        5_161,
-        stochastic=model["noise"],
-        **neural.embedded_facts("snac-mini"),
-    )
-    return neural.neural_model(points, SnacCodec.load)
+    facts = {**facts, "latency_samples": 5_161, "stochastic": model["noise"]}
+    return SnacCodec.declared(SnacCodec.points("snac-mini", shape, **facts))
 
 
 MODELS = (

@@ -27,6 +27,7 @@ CONFIG, WEIGHTS = checkpoints.CONFIG, "model.safetensors"
 class TransformersCodec(neural.NeuralCodec):
     """A loaded model of the library's class ``{NAME}Model`` at one number of codebooks."""
 
+    PACKAGE = "transformers"
     NAME: ClassVar[str]
 
     @classmethod
@@ -41,7 +42,7 @@ class TransformersCodec(neural.NeuralCodec):
         described, tensors = cls._described(files[CONFIG]), checkpoints.load_tensors(files[WEIGHTS])
         try:
             config = getattr(transformers, f"{cls.NAME}Config").from_dict(described)
-            cls.shape_of(config).check(spec, files[CONFIG])
+            cls.check(spec, config, files[CONFIG])
             network, report = getattr(transformers, kind).from_pretrained(
                 None,
                 config=config,
@@ -93,7 +94,11 @@ class TransformersCodec(neural.NeuralCodec):
 class Encodec32(TransformersCodec):
     """MusicGen's music codec. Unlike the 24 kHz model it is not causal."""
 
-    NAME = "Encodec"
+    FAMILY, NAME = "encodec", "Encodec"
+    CITATION = (
+        "Copet, Kreuk, Gat, Remez, Kant, Synnaeve, Adi, Défossez: Simple and Controllable Music "
+        "Generation, NeurIPS 2023, arXiv:2306.05284"
+    )
 
     def quantise(self, batch: Any) -> neural.Quantised:
         """The first codes of all: the model knows one bandwidth, and each codebook codes a rest."""
@@ -115,7 +120,11 @@ class Mimi(TransformersCodec):
     quantiser of their own, so that any number of them may be left away from the end.
     """
 
-    NAME = "Mimi"
+    FAMILY, NAME = "mimi", "Mimi"
+    CITATION = (
+        "Défossez, Mazaré, Orsini, Royer, Pérez, Jégou, Grave, Zeghidour: Moshi: a speech-text "
+        "foundation model for real-time dialogue, 2024, arXiv:2410.00037"
+    )
 
     def quantise(self, batch: Any) -> neural.Quantised:
         """The model pads to whole frames, which count."""
@@ -135,56 +144,36 @@ def _source(repository: str, sha256: str = "") -> WeightsSource:
     return WeightsSource("hub", repository, files)
 
 
-_ENCODEC_POINTS = neural.points_at_depths(
-    "encodec-32khz",
-    Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
-    "codebooks",
-    # Trained without quantiser dropout (audiocraft's configuration ``encodec_large_nq4_s640``).
-    trained_from=4,
-    family="encodec",
-    # How far ahead an output sample depends on the input, at the worst place within a frame, found
-    # by propagating gradients back through the model.
-    latency_s=5_427 / 32_000,
-    params_m=57.9,
-    licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
-    citation=(
-        "Copet, Kreuk, Gat, Remez, Kant, Synnaeve, Adi, Défossez: Simple and Controllable Music "
-        "Generation, NeurIPS 2023, arXiv:2306.05284"
-    ),
-)
-_MIMI_POINTS = neural.points_at_depths(
-    "mimi",
-    Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
-    "codebooks",
-    # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32 codebooks only
-    # (kyutai-labs/moshi, issues 122, 144 and 189), so fewer than 8 are nothing they stand by.
-    trained_from=8,
-    family="mimi",
-    latency_s=1_920 / 24_000,  # causal: one frame of 80 ms, as the authors' README states
-    params_m=96.1,
-    licence="CC-BY-4.0",
-    citation=(
-        "Défossez, Mazaré, Orsini, Royer, Pérez, Jégou, Grave, Zeghidour: Moshi: a speech-text "
-        "foundation model for real-time dialogue, 2024, arXiv:2410.00037"
-    ),
-)
 MODELS = (
-    neural.neural_model(
-        _ENCODEC_POINTS,
-        Encodec32.load,
+    Encodec32.declared(
+        Encodec32.points(
+            "encodec-32khz",
+            Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
+            # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
+            trained_from=4,
+            latency_samples=5_427,  # found by propagating gradients back through the model
+            params_m=57.9,
+            licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
+        ),
         # As in the hub's commit 4966e19, which corrected the first upload.
         _source(
             "facebook/encodec_32khz",
             "0e78f34d2ff3259f29bd51f7a99060151fe4ba5776fee216f58847f06082f1ca",
         ),
-        package="transformers",
     ),
-    neural.neural_model(
-        _MIMI_POINTS,
-        Mimi.load,
+    Mimi.declared(
+        Mimi.points(
+            "mimi",
+            Shape(24_000, (Stream(Fraction(24_000, 1_920), 2_048),) * 32),
+            # Quantiser dropout trained smaller depths, but the authors speak of 8, 16 and 32
+            # codebooks only (kyutai-labs/moshi, issues 122, 144 and 189).
+            trained_from=8,
+            latency_samples=1_920,  # causal: one frame of 80 ms, as the authors' README states
+            params_m=96.1,
+            licence="CC-BY-4.0",
+        ),
         _source("kyutai/mimi"),
-        package="transformers",
         # What the paper evaluates (section 3.3: 8 codebooks, 1.1 kbps) and Moshi speaks with.
-        default=_MIMI_POINTS[7],
+        default=7,
     ),
 )

@@ -18,7 +18,7 @@ in bits per token, and never more than log2 of the codebook's size, which is kno
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,8 +26,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma
 
-from snacbench.rate.histogram import pooled_counts
-from snacbench.rows import CodeHistogram
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code, kbps
 
@@ -163,27 +161,6 @@ def codebook_entropy(counts: NDArray[np.integer], *, clips: int) -> CodebookEntr
         used=int(np.count_nonzero(counts)),
         codebook_size=len(counts),
         clips=clips,
-    )
-
-
-def codebook_entropies(
-    rows: Iterable[CodeHistogram], spec: CodecSpec
-) -> tuple[CodebookEntropy, ...]:
-    """Entropy of every stream of a codec over the clips whose histograms are given.
-
-    Returns an empty tuple for codecs without streams, and where no clip was coded.
-    """
-    by_stream: dict[int, list[CodeHistogram]] = {}
-    for row in rows:
-        by_stream.setdefault(row.stream, []).append(row)
-    if len(by_stream) < len(spec.streams):
-        return ()
-    return tuple(
-        codebook_entropy(
-            pooled_counts(of_stream := by_stream[index], stream.codebook_size),
-            clips=len({row.clip for row in of_stream}),
-        )
-        for index, stream in enumerate(spec.streams)
     )
 
 

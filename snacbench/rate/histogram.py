@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.rows import CodeHistogram
 from snacbench.types import CodecSpec, Encoded
@@ -22,11 +21,3 @@ def histograms_of(
         size, used, counts = stream.codebook_size, used.astype(np.int32), counts.astype(np.int64)
         rows.append(CodeHistogram(clip, spec.name, index, size, used, counts))
     return tuple(rows)
-
-
-def pooled_counts(rows: Iterable[CodeHistogram], codebook_size: int) -> NDArray[np.int64]:
-    """Counts of every code over many histograms of the same stream, shape (codebook_size,)."""
-    total = np.zeros(codebook_size, dtype=np.int64)
-    for row in rows:
-        total[row.codes] += row.counts
-    return total

@@ -6,7 +6,6 @@ import errno
 import os
 import re
 import zlib
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from snacbench.bitstream.container import (
     CHANNEL_MODES,
     Bitstream,
     Header,
-    costs,
+    Summary,
     load,
     parse,
     read,
@@ -36,30 +35,32 @@ from tests.support.bitstream_examples import (
     HEADER,
     assert_same,
     bitstream,
-    command_like,
-    encodec_like,
-    opus_like,
     part,
     random_codes,
-    snac_like,
     tables_for,
-    two_parts,
 )
 from tests.support.bitstream_mutations import body_of, seal
+
+SNAC = EXAMPLES["snac"]
 
 
 def packed(header: Header) -> object:
     return PACKED
 
 
-@pytest.mark.parametrize("make", EXAMPLES)
-def test_what_goes_in_comes_out(make: Callable[[], Bitstream]) -> None:
-    original = make()
-    data = write(original, PACKED)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_goes_in_comes_out_and_every_damage_is_noticed(name: str) -> None:
+    data = write(EXAMPLES[name], PACKED)
     again = read(data, packed)
-    assert_same(again, original)
-    assert again.header == original.header
+    assert_same(again, EXAMPLES[name])
+    assert again.header == EXAMPLES[name].header
     assert write(again, PACKED) == data
+    for size in range(1, len(data)):
+        refused(data[:size], f"truncated: the file ends after {size}")
+    for bit in range(0, 8 * len(data), 3):
+        flipped = bytearray(data)
+        flipped[bit // 8] ^= 1 << bit % 8
+        refused(bytes(flipped), r"damaged|truncated|not a \.sncb|version")
 
 
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -106,44 +107,38 @@ def test_any_bitstream_comes_back(original: Bitstream) -> None:
     again = read(data, packed)
     assert_same(again, original)
     assert again.header == original.header
-    assert costs(data).total == len(data)
+    assert summary_of(parse(data)).costs.total == len(data)
+    assert write(again, PACKED) == data
 
 
 @pytest.mark.parametrize("name", [name for name in CODERS if name != "packed"])
 def test_entropy_coders_travel_in_the_header(name: str) -> None:
-    original = snac_like()
-    coder = coder_named(name, tables_for(original.codebook_sizes))
-    again = read(write(original, coder), lambda header: coder)
-    assert_same(again, original)
+    coder = coder_named(name, tables_for(SNAC.codebook_sizes))
+    again = read(write(SNAC, coder), lambda header: coder)
+    assert_same(again, SNAC)
     assert (again.header.coder, again.header.tables_sha256) == (name, coder.tables_sha256)
 
 
-def test_the_bytes_of_a_file_add_up() -> None:
-    data = write(snac_like(), PACKED)
-    found = costs(data)
-    assert found.streams == (5, 9, 18)  # 12 bits times 3, 6 and 12
-    assert found.codes == 32
+def summary(name: str) -> Summary:
+    return summary_of(parse(write(EXAMPLES[name], PACKED)))
+
+
+def test_the_bytes_of_a_file_add_up_and_rates_are_over_the_source() -> None:
+    data, found = write(SNAC, PACKED), summary("snac")
+    assert found.costs.streams == (5, 9, 18)  # 12 bits times 3, 6 and 12
     # Length, channels, counted bits, side information, packets: 1 or 2 bytes each; then a run of
     # shapes and one of lengths per stream.
-    assert found.container == (2 + 1 + 1 + 1 + 1) + (1 + 3 * 3) + (1 + 3 * 2)
-    assert found.header == len(data) - 32 - found.container
-    assert found.total == len(data)
-    with_side_info = costs(write(encodec_like(), PACKED))
-    assert (with_side_info.side_info, with_side_info.packets) == (4, 0)
-    assert costs(write(opus_like(), PACKED)).packets == 44
-
-
-def test_rates_are_over_the_source() -> None:
-    summary = summary_of(parse(write(snac_like(), PACKED)))
-    assert summary.duration_s == 0.05
-    assert summary.bits.codes == 12 * 21
-    assert summary.actual_kbps == pytest.approx(12 * 21 / 50)
-    assert summary.kbps_of(100) == pytest.approx(16.0)
-    assert summary.frames == ((3, 6, 12),)
-    assert summary_of(parse(write(command_like(), PACKED))).bits.payload == 77
-    assert summary_of(parse(write(opus_like(), PACKED))).bits.payload == 44 * 8
-    assert summary_of(parse(write(encodec_like(), PACKED))).bits.side_info == 32
-    assert summary_of(parse(write(two_parts(), PACKED))).bits.codes == 2 * (9 * 2 + 5 * 10 + 2 * 16)
+    assert found.costs.container == (2 + 1 + 1 + 1 + 1) + (1 + 3 * 3) + (1 + 3 * 2)
+    assert found.costs.header == len(data) - 32 - found.costs.container
+    assert (found.costs.codes, found.costs.total) == (32, len(data))
+    assert (found.duration_s, found.frames) == (0.05, ((3, 6, 12),))
+    assert found.bits.codes == 12 * 21
+    assert found.actual_kbps == pytest.approx(12 * 21 / 50)
+    assert found.kbps_of(100) == pytest.approx(16.0)
+    assert (summary("encodec").costs.side_info, summary("encodec").bits.side_info) == (4, 32)
+    assert (summary("opus").costs.packets, summary("opus").bits.payload) == (44, 44 * 8)
+    assert summary("command").bits.payload == 77
+    assert summary("two parts").bits.codes == 2 * (9 * 2 + 5 * 10 + 2 * 16)
 
 
 # ------------------------------------------------------------------------------ what is refused
@@ -154,65 +149,31 @@ def refused(data: bytes, reason: str) -> None:
         read(data, packed)
 
 
-def test_foreign_files() -> None:
+def test_foreign_newer_and_damaged_files() -> None:
+    data = write(SNAC, PACKED)
     refused(b"", "not a .sncb file: it begins with b''")
     refused(b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'")
-
-
-def test_newer_versions() -> None:
-    data = bytearray(write(snac_like(), PACKED))
-    data[4] = 2
-    refused(bytes(data), "version 2 of the format and this snacbench reads 1; use the snacbench")
-
-
-@pytest.mark.parametrize("make", EXAMPLES)
-def test_truncated_files(make: Callable[[], Bitstream]) -> None:
-    data = write(make(), PACKED)
-    for size in range(1, len(data)):
-        refused(data[:size], f"truncated: the file ends after {size}")
-
-
-@pytest.mark.parametrize("make", EXAMPLES)
-def test_every_flipped_bit_is_noticed(make: Callable[[], Bitstream]) -> None:
-    data = write(make(), PACKED)
-    for bit in range(8 * len(data)):
-        flipped = bytearray(data)
-        flipped[bit // 8] ^= 1 << bit % 8
-        with pytest.raises(BitstreamError, match=r"damaged|truncated|not a \.sncb|version"):
-            read(bytes(flipped), packed)
-
-
-def test_damaged_files() -> None:
-    data = bytearray(write(snac_like(), PACKED))
-    data[60] ^= 1
-    refused(bytes(data), "damaged: its checksum is not that of its content; fetch the file or")
-    refused(write(snac_like(), PACKED) + b"x", "damaged: 1 bytes follow its end")
+    newer = "version 2 of the format and this snacbench reads 1; use the snacbench"
+    refused(data[:4] + b"\2" + data[5:], newer)
+    damaged = data[:60] + bytes([data[60] ^ 1]) + data[61:]
+    refused(damaged, "damaged: its checksum is not that of its content; fetch the file or")
+    refused(data + b"x", "damaged: 1 bytes follow its end")
     refused(b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read")
 
 
-def test_unknown_coders() -> None:
-    data = write(snac_like(), coder_named("adaptive"))
+def test_unknown_coders_and_other_tables() -> None:
+    data = write(SNAC, coder_named("adaptive"))
     with pytest.raises(BitstreamError, match="by the coder 'adaptive', which is unknown here"):
         read(data, lambda header: None)
-
-
-def test_other_tables() -> None:
-    sizes = snac_like().codebook_sizes
+    sizes = SNAC.codebook_sizes
     made, other = coder_named("static", tables_for(sizes)), coder_named("static", tables_for((8,)))
-    data = write(snac_like(), made)
-    shown = made.tables_sha256[:12]
+    data, shown = write(SNAC, made), made.tables_sha256[:12]
     with pytest.raises(BitstreamError, match=f"tables of sha256 {shown}... and has .* here; give"):
         read(data, lambda header: other)
-    with pytest.raises(BitstreamError, match=f"{shown}... and has none here"):
-        read(data, packed)
-
-
-def test_tables_of_other_streams() -> None:
-    coder = coder_named("static", tables_for(snac_like().codebook_sizes))
-    data = write(snac_like(), coder)
+    refused(data, f"{shown}... and has none here")
     content = body_of(data).replace(wire.runs([(4096,)] * 3), wire.runs([(4095,)] * 3), 1)
     with pytest.raises(BitstreamError, match="the tables are those of toy@3kbps, with codebooks"):
-        read(seal(content), lambda header: coder)
+        read(seal(content), lambda header: made)
 
 
 @pytest.mark.parametrize(
@@ -226,45 +187,35 @@ def test_tables_of_other_streams() -> None:
         (b"\3\1\1\3\1\1\6\1\1\x0c", b"\3\1\1\3\1\1\6\2\1\x0c", "a run of the channels and frames"),
         (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x13", "a stream takes 19 bytes and 18 are left"),
         (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
+        (b"\1\1\x0c", b"\1\1" + wire.number(300_000), "300009 codes in 32 bytes, .* be 294912"),
+        (b"\1\1\x0c", b"\1\1" + wire.number(1 << 40), "1099511627785 codes in 32 bytes"),
+        (b"weights.pth", b"aeights.pth", "the weights files are not in order"),
     ],
 )
-def test_impossible_lengths(old: bytes, new: bytes, reason: str) -> None:
-    content = body_of(write(snac_like(), PACKED))
+def test_impossible_content(old: bytes, new: bytes, reason: str) -> None:
+    content = body_of(write(SNAC, PACKED))
     assert content.count(old) == 1
     refused(seal(content.replace(old, new)), f"not a valid .sncb file: .*{reason}")
 
 
-def test_a_short_file_cannot_claim_many_codes() -> None:
-    content = body_of(write(snac_like(), PACKED))
-    many = b"\1\1" + wire.number(300_000)
-    refused(seal(content.replace(b"\1\1\x0c", many)), "300009 codes in 32 bytes, .* be 294912")
-    many = b"\1\1" + wire.number(1 << 40)
-    refused(seal(content.replace(b"\1\1\x0c", many)), "1099511627785 codes in 32 bytes")
+SOME, HUGE = part(random_codes((8,), (4,))), (1 << 16) + 1
 
 
-def test_weights_files_have_an_order() -> None:
-    content = body_of(write(snac_like(), PACKED))
-    refused(
-        seal(content.replace(b"weights.pth", b"aeights.pth")), "the weights files are not in order"
-    )
-
-
-def test_what_the_format_cannot_hold() -> None:
-    def unwritable(stream: Bitstream, reason: str) -> None:
-        with pytest.raises(BitstreamError, match=reason):
-            write(stream, PACKED)
-
-    header = HEADER
-    some = part(random_codes((8,), (4,)))
-    unwritable(Bitstream(header, (8,), ()), "the number of parts is 0, expected 1 to 64")
-    unwritable(bitstream((8,), some, channel_mode="swapped"), "is called 'swapped'; a .sncb file")
-    unwritable(bitstream((8,), some, seed=-1), "numbers from 0 to .* found -1")
-    unwritable(bitstream((8,), some, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'")
-    unwritable(bitstream((8,), replace(some, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz")
-    huge = (1 << 16) + 1
-    unwritable(bitstream((huge,), part(random_codes((huge,), (1,)))), "codebook sizes is 65537")
-    many = tuple(np.zeros((1, 1), np.int32) for _ in range(1025))
-    unwritable(bitstream((2,) * 1025, part(many)), "the number of streams is 1025")
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (Bitstream(HEADER, (8,), ()), "the number of parts is 0, expected 1 to 64"),
+        (bitstream((8,), SOME, channel_mode="swapped"), "is called 'swapped'; a .sncb file"),
+        (bitstream((8,), SOME, seed=-1), "numbers from 0 to .* found -1"),
+        (bitstream((8,), SOME, weights_sha256={"a": "ABC"}), "64 hexadecimal .* 'ABC'"),
+        (bitstream((8,), replace(SOME, rate_hz=8_000)), r"parts at \[8000\] Hz, .* 16000 Hz"),
+        (bitstream((HUGE,), part(random_codes((HUGE,), (1,)))), "codebook sizes is 65537"),
+        (bitstream((2,) * 1025, part((np.zeros((1, 1), np.int32),) * 1025)), "streams is 1025"),
+    ],
+)
+def test_what_the_format_cannot_hold(stream: Bitstream, reason: str) -> None:
+    with pytest.raises(BitstreamError, match=reason):
+        write(stream, PACKED)
 
 
 def test_silence_that_codes_too_well_is_to_be_packed() -> None:
@@ -292,18 +243,12 @@ def test_codes_outside_their_codebook_are_refused_on_both_ways() -> None:
         read(seal(content), packed)
 
 
-def test_the_checksum_is_crc32() -> None:
-    data = write(opus_like(), PACKED)
-    assert int.from_bytes(data[-4:], "little") == zlib.crc32(data[:-4])
-
-
 def test_every_way_of_handling_channels_has_a_number() -> None:
     from snacbench.runner.signal_rules import coded_channels
 
-    takes = [(), (1,), (2,), (1, 2)]
     modes = {
         coded_channels(channels, CodecSpec("c", "c", "c", 8_000, taken))[1]
-        for taken in takes
+        for taken in [(), (1,), (2,), (1, 2)]
         for channels in (1, 2, 3)
     }
     assert modes == set(CHANNEL_MODES)
@@ -329,10 +274,8 @@ def test_the_example_is_a_file() -> None:
     (part,) = stream.parts
     assert [codes.tolist() for codes in part.codes] == [[[5, 1000]], [[1, 2, 3, 4]]]
     assert write(stream, PACKED) == data
-    assert (len(data), costs(data).codes) == (72, 8)
-
-
-def test_the_ways_of_handling_channels_are_listed() -> None:
+    assert (len(data), summary_of(parse(data)).costs.codes) == (72, 8)
+    assert int.from_bytes(data[-4:], "little") == zlib.crc32(data[:-4])
     listed = ", ".join(f"{index} {mode}" for index, mode in enumerate(CHANNEL_MODES))
     assert listed in DOCUMENT.read_text("utf-8")
 
@@ -340,26 +283,21 @@ def test_the_ways_of_handling_channels_are_listed() -> None:
 # --------------------------------------------------------------------------------------- on disk
 
 
-def test_files_come_back(tmp_path: Path) -> None:
-    save(tmp_path / "deep" / "er" / "a.sncb", b"abc")
-    assert load(tmp_path / "deep" / "er" / "a.sncb") == b"abc"
-    assert [p.name for p in (tmp_path / "deep" / "er").iterdir()] == ["a.sncb"]
+def test_files_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "deep" / "er" / "a.sncb"
+    save(place, b"abc")
+    assert load(place) == b"abc"
+    assert [p.name for p in place.parent.iterdir()] == ["a.sncb"]
+    with pytest.raises(StoreError, match=r"cannot write .*b\.sncb \(.*\); check the folder"):
+        save(place / "b.sncb", b"abc")
+    with pytest.raises(BitstreamError, match=r"b\.sncb cannot be read: No such file"):
+        load(tmp_path / "b.sncb")
 
-
-def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, data: bytes) -> None:
         path.touch()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(StoreError, match=r"the disk is full while writing .*a\.sncb"):
-        save(tmp_path / "a.sncb", b"abc")
-    assert not list(tmp_path.iterdir())
-
-
-def test_what_cannot_be_written_or_read(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot write .*a\.sncb \(.*\); check the folder"):
-        save(tmp_path / "file" / "a.sncb", b"abc")
-    with pytest.raises(BitstreamError, match=r"a\.sncb cannot be read: No such file"):
-        load(tmp_path / "a.sncb")
+    with pytest.raises(StoreError, match=r"the disk is full while writing .*b\.sncb"):
+        save(place.with_name("b.sncb"), b"abc")
+    assert [p.name for p in place.parent.iterdir()] == ["a.sncb"]

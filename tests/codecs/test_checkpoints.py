@@ -15,7 +15,6 @@ from snacbench.codecs._checkpoint import (  # noqa: E402
     find,
     fitting,
     fuse_weight_norm,
-    load_strictly,
     load_tensors,
     name_of,
     read_checkpoint,
@@ -186,10 +185,10 @@ def test_weight_norm_of_either_form_or_fused_opens() -> None:
         ): tensor
         for key, tensor in state.items()
     }
-    load_strictly(other, old, Path("old.bin"))
+    other.load_state_dict(fitting(other, old, Path("old.bin")))
     assert all(torch.equal(other.state_dict()[key], tensor) for key, tensor in state.items())
     fuse_weight_norm(model)
-    load_strictly(fused, model.state_dict(), Path("fused.bin"))
+    fused.load_state_dict(fitting(fused, model.state_dict(), Path("fused.bin")))
     assert all(torch.equal(fused.state_dict()[k], v) for k, v in model.state_dict().items())
 
 

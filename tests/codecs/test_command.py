@@ -89,13 +89,10 @@ def test_samples_pass_as_finely_as_their_format(
         audio = broadband(0.1, RATE_HZ, channels=channels)
         error = np.abs(there_and_back(codec, audio).samples - audio.samples).max()
         assert error == 0 if sample_format == "float32" else error <= 2.0**-bits * 1.01
-
-
-def test_full_scale_is_limited_and_does_not_wrap() -> None:
-    signal = "wav int16"
-    loud = Audio(np.array([[1.5, -1.5, 1.0, -1.0]], np.float32), RATE_HZ)
-    decoded = there_and_back(opened(input=signal, output=signal), loud)
-    assert decoded.samples[0].tolist() == [32767 / 32768, -1.0, 32767 / 32768, -1.0]
+        if sample_format == "int16":  # full scale is limited and does not wrap
+            loud = Audio(np.array([[1.5, -1.5]] * channels, np.float32), RATE_HZ)
+            limited = there_and_back(codec, loud).samples
+            assert limited.tolist() == [[32767 / 32768, -1.0]] * channels
 
 
 LATE = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')  # by 100 float samples

@@ -47,24 +47,9 @@ def snac_like() -> Bitstream:
     return bitstream(sizes, part(random_codes(sizes, (3, 6, 12))))
 
 
-def lyra_like() -> Bitstream:
-    sizes = (16,) * 46
-    return bitstream(sizes, part(random_codes(sizes, (5,) * 46)), seed=0)
-
-
 def encodec_like() -> Bitstream:
-    sizes = (1024, 1024)
-    codes = random_codes(sizes, (7, 7))
-    return bitstream(sizes, part(codes, channels=2, side_info=b"\0\0\x80?"), channels=2)
-
-
-def opus_like() -> Bitstream:
-    packets = (b"\x08abc", b"", b"\x08" * 40)
-    return bitstream((), part(packets=packets), weights_sha256={})
-
-
-def command_like() -> Bitstream:
-    return bitstream((), part(packets=(b"header and bits",), payload_bits=77))
+    codes = random_codes((1024, 1024), (7, 7))
+    return bitstream((1024, 1024), part(codes, channels=2, side_info=b"\0\0\x80?"), channels=2)
 
 
 def two_parts() -> Bitstream:
@@ -74,20 +59,26 @@ def two_parts() -> Bitstream:
     return bitstream(sizes, *coded, channels=2, channel_mode="each channel alone")
 
 
+EXAMPLES: dict[str, Bitstream] = {
+    "snac": snac_like(),
+    "lyra": bitstream((16,) * 46, part(random_codes((16,) * 46, (5,) * 46)), seed=0),
+    "encodec": encodec_like(),
+    "opus": bitstream((), part(packets=(b"\x08abc", b"", b"\x08" * 40)), weights_sha256={}),
+    "command": bitstream((), part(packets=(b"header and bits",), payload_bits=77)),
+    "two parts": two_parts(),
+}
+
+
 def tables_for(sizes: Sequence[int]) -> Tables:
     """Tables as if something had been learnt."""
     streams = tuple(StreamTable(np.arange(size, 0, -1), 4096, 64) for size in sizes)
     return Tables("toy@3kbps", streams, clips=3)
 
 
-EXAMPLES = (snac_like, lyra_like, encodec_like, opus_like, command_like, two_parts)
-
-
 def written_examples() -> list[tuple[bytes, Coder]]:
     """Files of all examples by all kinds of coders."""
-    files: list[tuple[bytes, Coder]] = [(write(make(), PACKED), PACKED) for make in EXAMPLES]
-    for make in (snac_like, encodec_like):
-        stream = make()
+    files: list[tuple[bytes, Coder]] = [(write(s, PACKED), PACKED) for s in EXAMPLES.values()]
+    for stream in (EXAMPLES["snac"], EXAMPLES["encodec"]):
         tables = tables_for(stream.codebook_sizes)
         for name in ("static", "adaptive", "context"):
             coder = coder_named(name, tables if name == "static" else None)

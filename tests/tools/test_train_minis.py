@@ -26,67 +26,40 @@ RATE_HZ = models.SAMPLE_RATE_HZ
 NUM_CODES = 128
 
 
-@pytest.fixture(autouse=True)
-def tiny_architectures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the three architectures by tiny ones of the same shape."""
-    common = {"codebook_size": NUM_CODES, "codebook_dim": 8}
-    tiny: dict[str, dict[str, Any]] = {
-        "snac-mini": {
-            "family": "snac",
-            "hop": 160,
-            "num_codebooks": 3,
-            "model": {
-                "sampling_rate": RATE_HZ,
-                "encoder_dim": 4,
-                "encoder_rates": [2, 4, 4, 5],
-                "decoder_dim": 32,
-                "decoder_rates": [5, 4, 4, 2],
-                "attn_window_size": None,
-                "vq_strides": [4, 2, 1],
-                **common,
-            },
+COMMON = {"codebook_size": NUM_CODES, "codebook_dim": 8, "encoder_dim": 4, "decoder_dim": 32}
+# The three architectures, tiny.
+TINY: dict[str, dict[str, Any]] = {
+    "snac-mini": {
+        "family": "snac", "hop": 160, "num_codebooks": 3,
+        "model": {
+            "sampling_rate": RATE_HZ, "encoder_rates": [2, 4, 4, 5], "decoder_rates": [5, 4, 4, 2],
+            "attn_window_size": None, "vq_strides": [4, 2, 1], **COMMON,
         },
-        "dac-mini": {
-            "family": "dac",
-            "hop": 320,
-            "num_codebooks": 4,
-            "model": {
-                "sample_rate": RATE_HZ,
-                "encoder_dim": 4,
-                "encoder_rates": [2, 4, 5, 8],
-                "latent_dim": 16,
-                "decoder_dim": 32,
-                "decoder_rates": [8, 5, 4, 2],
-                "n_codebooks": 4,
-                **common,
-            },
+    },
+    "dac-mini": {
+        "family": "dac", "hop": 320, "num_codebooks": 4,
+        "model": {
+            "sample_rate": RATE_HZ, "encoder_rates": [2, 4, 5, 8], "decoder_rates": [8, 5, 4, 2],
+            "latent_dim": 16, "n_codebooks": 4, **COMMON,
         },
-        "encodec-mini": {
-            "family": "encodec",
-            "hop": 320,
-            "num_codebooks": 4,
-            "model": {
-                "encoder": {
-                    "channels": 1,
-                    "dimension": 16,
-                    "n_filters": 4,
-                    "norm": "weight_norm",
-                    "causal": True,
-                    "ratios": [8, 5, 4, 2],
-                    "lstm": 0,
-                },
-                "quantizer": {"dimension": 16, "n_q": 4, "bins": NUM_CODES},
-                "target_bandwidths": [1.5, 3.0],
+    },
+    "encodec-mini": {
+        "family": "encodec", "hop": 320, "num_codebooks": 4,
+        "model": {
+            "encoder": {
+                "channels": 1, "dimension": 16, "n_filters": 4, "norm": "weight_norm",
+                "causal": True, "ratios": [8, 5, 4, 2], "lstm": 0,
             },
+            "quantizer": {"dimension": 16, "n_q": 4, "bins": NUM_CODES},
+            "target_bandwidths": [1.5, 3.0],
         },
-    }
-    for name, architecture in tiny.items():
-        monkeypatch.setitem(models.ARCHITECTURES, name, architecture)
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the stages by a few steps on short segments, few of them held out."""
+def short_and_exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tiny networks, a few steps on short segments, and one thread, so that resuming is exact."""
 
     def plans(options: train.Options) -> list[train.StagePlan]:
         names = ("autoencoder", "refine", "decoder")
@@ -95,14 +68,11 @@ def short_stages(monkeypatch: pytest.MonkeyPatch) -> None:
             for name, steps in zip(names, options.steps, strict=True)
         ]
 
+    for name, architecture in TINY.items():
+        monkeypatch.setitem(models.ARCHITECTURES, name, architecture)
     monkeypatch.setattr(train.Options, "plans", property(plans))
     held_out = functools.partial(data.held_out_batch, size=2, duration_s=0.32)
     monkeypatch.setattr(train, "held_out_batch", held_out)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Run on one thread, so that resuming can be exact."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -142,6 +112,17 @@ def batch(corpus: data.Corpus, *, size: int = 4) -> torch.Tensor:
     return data.draw_batch(corpus.train, np.random.default_rng(0), size=size, num_samples=3840)
 
 
+def fitted(family: str, corpus: data.Corpus) -> tuple[torch.nn.Module, torch.Tensor, Any]:
+    """A model whose codebooks are fitted to latents; these, and its stages of quantisation."""
+    model = built(family)
+    models.initialise(model, family, batch(corpus))
+    stages = models.stages_of(model, family)
+    with torch.no_grad():
+        latents = model.encoder(batch(corpus, size=12))
+        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=family != "encodec")
+    return model, latents, stages
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_initialisation_gives_unit_variance(family: str, corpus: data.Corpus) -> None:
     model, audio = built(family), batch(corpus)
@@ -165,37 +146,25 @@ def test_kmeans_uses_every_code_and_beats_a_random_codebook() -> None:
     assert error < 0.85 * random_error
 
 
-@pytest.mark.parametrize("family", ["snac", "dac"])
-def test_lifted_lookup_finds_the_nearest_code(family: str, corpus: data.Corpus) -> None:
-    model = built(family)
-    models.initialise(model, family, batch(corpus))
-    stages = models.stages_of(model, family)
-    with torch.no_grad():
-        latents = model.encoder(batch(corpus, size=12))
-        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=True)
-        projected = stages[0].project(latents)
-        _, official = stages[0].lookup(projected)
-    plane = projected.transpose(1, 2).reshape(-1, 8)[:, :7]
-    euclidean = quantize.assign(plane, stages[0].codebook[:, :7])
-    assert (official.ravel() == euclidean).float().mean() > 0.95
-
-
 @pytest.mark.parametrize("family", FAMILIES)
-def test_deeper_quantisation_is_closer(family: str, corpus: data.Corpus) -> None:
-    model = built(family)
-    models.initialise(model, family, batch(corpus))
-    stages = models.stages_of(model, family)
+def test_deeper_quantisation_is_closer_and_codes_are_the_nearest(
+    family: str, corpus: data.Corpus
+) -> None:
+    _, latents, stages = fitted(family, corpus)
     with torch.no_grad():
-        latents = model.encoder(batch(corpus, size=12))
-        fit_projections = family != "encodec"
-        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=fit_projections)
         errors = []
         for depth in range(1, len(stages) + 1):
             depths = torch.full((len(latents),), depth)
             quantised, indices = quantize.quantize(stages, latents, depths)
             errors.append(float((latents - quantised).square().mean()))
-    assert errors == sorted(errors, reverse=True)
-    assert len(indices[0].unique()) > NUM_CODES / 2
+        assert errors == sorted(errors, reverse=True)
+        assert len(indices[0].unique()) > NUM_CODES / 2
+        if family != "encodec":
+            projected = stages[0].project(latents)
+            _, official = stages[0].lookup(projected)
+            plane = projected.transpose(1, 2).reshape(-1, 8)[:, :7]
+            euclidean = quantize.assign(plane, stages[0].codebook[:, :7])
+            assert (official.ravel() == euclidean).float().mean() > 0.95
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -231,6 +200,8 @@ def test_resumed_run_equals_uninterrupted_run(corpus: data.Corpus, tmp_path: Pat
     resumed = run_to("parts.pt", None)
     for key, value in whole.model.state_dict().items():
         torch.testing.assert_close(resumed.model.state_dict()[key], value, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="give the same options, or another state folder"):
+        train.start_or_resume(tiny_options("encodec", seed=1), corpus, tmp_path / "parts.pt")
 
 
 def test_minutes_become_steps() -> None:
@@ -248,25 +219,12 @@ def test_flipped_batches_have_both_polarities(corpus: data.Corpus) -> None:
     assert set(signs) == {-1.0, 1.0}
 
 
-def test_resume_refuses_other_options(corpus: data.Corpus, tmp_path: Path) -> None:
-    options = tiny_options("dac")
-    run = train.start_or_resume(options, corpus, tmp_path / "checkpoint.pt")
-    train.save_checkpoint(run, None, tmp_path / "checkpoint.pt")
-    with pytest.raises(ValueError, match="give the same options, or another state folder"):
-        train.start_or_resume(tiny_options("dac", seed=1), corpus, tmp_path / "checkpoint.pt")
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_saved_model_loads_strictly_and_round_trips(
     family: str, corpus: data.Corpus, tmp_path: Path
 ) -> None:
-    model, name = built(family), f"{family}-mini"
-    models.initialise(model, family, batch(corpus))
-    stages = models.stages_of(model, family)
-    with torch.no_grad():
-        latents = model.encoder(batch(corpus, size=12))
-        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=family != "encodec")
-    size = export.save_model(tmp_path, model, export.config_of(name, {}))
+    model, _, _ = fitted(family, corpus)
+    size = export.save_model(tmp_path, model, export.config_of(f"{family}-mini", {}))
     assert size < export.MAX_BYTES
     loaded, config = export.load_model(tmp_path)
     audio = torch.from_numpy(harmonic_clip(140, 1.0))[None, None]
@@ -282,23 +240,8 @@ def test_saved_model_loads_strictly_and_round_trips(
     np.testing.assert_allclose(rates, config["bitrate_ladder_kbps"])
 
 
-def test_dac_honours_the_number_of_quantizers(corpus: data.Corpus) -> None:
-    model = built("dac").eval()
-    models.initialise(model, "dac", batch(corpus))
-    with torch.inference_mode():
-        audio = batch(corpus)
-        codes = evaluate.encode(model, "dac", audio)
-        official, _, _, _, _ = model.encode(audio, n_quantizers=2)
-        ours, _, _ = model.quantizer.from_codes(torch.stack(codes[:2], dim=1))
-    torch.testing.assert_close(official, ours, rtol=1e-4, atol=1e-4)
-
-
 def test_evaluation_and_card(corpus: data.Corpus, tmp_path: Path) -> None:
-    model = built("encodec")
-    models.initialise(model, "encodec", batch(corpus))
-    with torch.no_grad():
-        latents = model.encoder(batch(corpus, size=12))
-    quantize.fit_codebooks(models.stages_of(model, "encodec"), latents, seed=0)
+    model, _, _ = fitted("encodec", corpus)
     plans = tiny_options("encodec").plans
     training = {"seed": 0, "cpu_minutes": 1, "stages": [vars(plan) for plan in plans]}
     config = export.config_of("encodec-mini", training)
@@ -326,25 +269,17 @@ def test_entropy_of_uniform_codes_is_corrected() -> None:
     assert plug_in < 7.92 < corrected <= 8.0
 
 
-def test_empty_folder_is_refused(tmp_path: Path) -> None:
+def test_what_cannot_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="expected folders such as speech/"):
         data.load_corpus(tmp_path)
-
-
-def test_unknown_family_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'snac', 'dac' or 'encodec'"):
         models.build("mp3", {})
-
-
-def test_non_finite_weights_are_refused(tmp_path: Path) -> None:
-    model = built("dac")
+    model: Any = built("dac")
+    with monkeypatch.context() as patched:
+        patched.setattr(export, "MAX_BYTES", 1000)
+        with pytest.raises(ValueError, match="narrow the model"):
+            export.save_model(tmp_path, model, export.config_of("dac-mini", {}))
     with torch.no_grad():
         model.quantizer.quantizers[0].codebook.weight[0, 0] = 1e6
     with pytest.raises(ValueError, match="not finite in half precision"):
         export.save_model(tmp_path, model, export.config_of("dac-mini", {}))
-
-
-def test_oversized_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "MAX_BYTES", 1000)
-    with pytest.raises(ValueError, match="narrow the model"):
-        export.save_model(tmp_path, built("dac"), export.config_of("dac-mini", {}))

@@ -66,7 +66,6 @@ CODERS = ("packed", *ENTROPY_CODERS)
 LANGUAGE_CODER = "language-model"
 
 _WORD_BITS = 32
-_BLOCK = 1 << 16  # codes at once, a multiple of 8: each bit of a block takes a byte of memory
 _SHARES_PER_UNIT = 12  # bits: 2^24 shares against 2^12 units in a token
 
 
@@ -77,6 +76,9 @@ class StreamShape:
     codebook_size: int
     channels: int
     frames: int
+
+
+Shapes = Sequence[StreamShape]
 
 
 def shapes_of(codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[StreamShape, ...]:
@@ -123,19 +125,17 @@ class Coder(ABC):
         """One string of bytes per stream; raises as `write`."""
         return tuple(one.data for one in self.write(codes, codebook_sizes))
 
-    def decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
+    def decode(self, data: Sequence[bytes], shapes: Shapes) -> tuple[Codes, ...]:
         """The very codes; `CodecError` where the bytes cannot have come from such codes."""
         if len(data) != len(shapes):
             raise CodecError(f"found bytes of {len(data)} streams for {len(shapes)} streams")
         return tuple(self._decode(data, shapes))
 
     @abstractmethod
-    def _write(
-        self, codes: Sequence[Codes], shapes: Sequence[StreamShape]
-    ) -> Sequence[Written]: ...
+    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]: ...
 
     @abstractmethod
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]: ...
+    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]: ...
 
 
 def check_range(codes: Codes, codebook_size: int, stream: int) -> None:
@@ -154,33 +154,31 @@ class _StreamCoder(Coder):
         self.tables = tables
         self.tables_sha256 = tables.sha256 if tables else ""
 
-    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> Sequence[Written]:
+    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]:
         self._check(shapes)
         return [
             self._put(array, shape, number, codes[number - 1] if number else None)
             for number, (array, shape) in enumerate(zip(codes, shapes, strict=True))
         ]
 
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]:
+    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]:
         self._check(shapes)
         decoded: list[Codes] = []
         for number, (one, shape) in enumerate(zip(data, shapes, strict=True)):
             decoded.append(self._take(one, shape, number, decoded[-1] if decoded else None))
         return decoded
 
-    def _check(self, shapes: Sequence[StreamShape]) -> None:
+    def _check(self, shapes: Shapes) -> None:
         if self.tables:
             check_fits(self.tables, [shape.codebook_size for shape in shapes])
 
     @abstractmethod
-    def _put(
-        self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None
-    ) -> Written: ...
+    def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
+        """A stream as bytes, given its number and the codes of the coarser stream."""
 
     @abstractmethod
-    def _take(
-        self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None
-    ) -> Codes: ...
+    def _take(self, data: bytes, shape: StreamShape, number: int, over: Codes | None) -> Codes:
+        """The inverse."""
 
 
 class Packed(_StreamCoder):
@@ -192,33 +190,24 @@ class Packed(_StreamCoder):
 
     name = "packed"
 
-    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
-        bits, flat, packed = bits_per_code(shape.codebook_size), codes.reshape(-1), []
-        for start in range(0, flat.size, _BLOCK):
-            as_bytes = flat[start : start + _BLOCK].astype(">u4").view(np.uint8)
-            in_bits = np.unpackbits(as_bytes.reshape(-1, _WORD_BITS // BITS_PER_BYTE), axis=1)
-            packed.append(np.packbits(in_bits[:, _WORD_BITS - bits :]).tobytes())
-        return Written(b"".join(packed), flat.size * bits)
+    def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
+        bits = bits_per_code(shape.codebook_size)
+        in_bits = np.unpackbits(codes.reshape(-1, 1).astype(">u4").view(np.uint8), axis=1)
+        return Written(np.packbits(in_bits[:, _WORD_BITS - bits :]).tobytes(), codes.size * bits)
 
-    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+    def _take(self, data: bytes, shape: StreamShape, number: int, over: Codes | None) -> Codes:
         bits, count = bits_per_code(shape.codebook_size), shape.channels * shape.frames
-        expected = -(-count * bits // BITS_PER_BYTE)
-        if len(data) != expected:
+        if len(data) != (expected := -(-count * bits // BITS_PER_BYTE)):
             raise CodecError(
                 f"stream {number} has {len(data)} bytes, expected {expected} for "
                 f"{shape.channels} x {shape.frames} indices into {shape.codebook_size} entries"
             )
-        codes, raw = np.empty(count, np.int32), np.frombuffer(data, np.uint8)
-        for start in range(0, count, _BLOCK):
-            some = min(_BLOCK, count - start)
-            first, last = start * bits // BITS_PER_BYTE, -(-(start + some) * bits // BITS_PER_BYTE)
-            words = np.zeros((some, _WORD_BITS), np.uint8)
-            in_bits = np.unpackbits(raw[first:last], count=some * bits)
-            words[:, _WORD_BITS - bits :] = in_bits.reshape(some, bits)
-            codes[start : start + some] = np.packbits(words, axis=1).reshape(-1).view(">u4")
-        filling = expected * BITS_PER_BYTE - count * bits
-        if filling and data[-1] & ((1 << filling) - 1):
+        in_bits = np.unpackbits(np.frombuffer(data, np.uint8))
+        if in_bits[count * bits :].any():
             raise CodecError(f"stream {number} goes on after its last index; its bytes are damaged")
+        words = np.zeros((count, _WORD_BITS), np.uint8)
+        words[:, _WORD_BITS - bits :] = in_bits[: count * bits].reshape(count, bits)
+        codes = np.packbits(words, axis=1).view(">u4").astype(np.int32)
         check_range(codes, shape.codebook_size, number)
         return codes.reshape(shape.channels, shape.frames)
 
@@ -235,12 +224,12 @@ class StaticCoder(_StreamCoder):
         super().__init__(tables)
         self._ready = [Table(stream.shares) for stream in tables.streams]
 
-    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
+    def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
         writer = Writer()
         writer.put_all(codes.ravel(), self._ready[number])
         return Written(writer.finish(), writer.bits)
 
-    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+    def _take(self, data: bytes, shape: StreamShape, number: int, over: Codes | None) -> Codes:
         reader = Reader(data)
         codes = reader.take_all(shape.channels * shape.frames, self._ready[number])
         reader.finish()
@@ -258,7 +247,7 @@ class LearningCoder(_StreamCoder):
         self.name = name
         self._contexts = contexts
 
-    def _put(self, codes: Codes, shape: StreamShape, number: int, coarser: Codes | None) -> Written:
+    def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
         writer = Writer()
 
         def put(shares: Shares, channel: int, frame: int) -> int:
@@ -266,10 +255,10 @@ class LearningCoder(_StreamCoder):
             writer.put(symbol, shares)
             return symbol
 
-        self._walk(shape, number, coarser, put)
+        self._walk(shape, number, over, put)
         return Written(writer.finish(), writer.bits)
 
-    def _take(self, data: bytes, shape: StreamShape, number: int, coarser: Codes | None) -> Codes:
+    def _take(self, data: bytes, shape: StreamShape, number: int, over: Codes | None) -> Codes:
         reader = Reader(data)
         codes = np.zeros((shape.channels, shape.frames), np.int32)
 
@@ -277,25 +266,21 @@ class LearningCoder(_StreamCoder):
             codes[channel, frame] = symbol = reader.take(shares)
             return symbol
 
-        self._walk(shape, number, coarser, take)
+        self._walk(shape, number, over, take)
         reader.finish()
         return codes
 
     def _walk(
-        self,
-        shape: StreamShape,
-        number: int,
-        coarser: Codes | None,
-        code: Callable[[Shares, int, int], int],
+        self, shape: StreamShape, number: int, over: Codes | None, code: Callable[..., int]
     ) -> None:
-        """Go through the tokens of a stream, coding each by what the model then knows."""
+        """Go through a stream's tokens; ``code(shares, channel, frame)`` codes each of them."""
         table = self.tables.streams[number] if self.tables else untrained(shape.codebook_size)
         model = LearningModel(table, self._contexts)
-        parents = coarser_context(shape.frames, shape.channels, coarser).tolist()
+        parents = coarser_context(shape.frames, shape.channels, over).tolist()
         for channel, of_channel in enumerate(parents):
             before = NO_CONTEXT
-            for frame, over in enumerate(of_channel):
-                contexts = (over, before)
+            for frame, parent in enumerate(of_channel):
+                contexts = (parent, before)
                 before = code(model.shares(contexts), channel, frame)
                 model.learn(before, contexts)
 
@@ -387,7 +372,7 @@ class LanguageCoder(Coder):
         self.tables_sha256 = predictor.sha256
         self._predictor = predictor
 
-    def _write(self, codes: Sequence[Codes], shapes: Sequence[StreamShape]) -> Sequence[Written]:
+    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]:
         self._check(shapes)
         writers = [Writer() for _ in codes]
 
@@ -399,7 +384,7 @@ class LanguageCoder(Coder):
             self._walk(np.stack(codes, axis=-1).astype(np.int64), put)
         return [Written(writer.finish(), writer.bits) for writer in writers]
 
-    def _decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> Sequence[Codes]:
+    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]:
         self._check(shapes)
         readers = [Reader(one) for one in data]
 
@@ -417,7 +402,7 @@ class LanguageCoder(Coder):
             reader.finish()
         return [np.ascontiguousarray(one, np.int32) for one in np.moveaxis(codes, -1, 0)]
 
-    def _check(self, shapes: Sequence[StreamShape]) -> None:
+    def _check(self, shapes: Shapes) -> None:
         known = self._predictor
         sizes = {shape.codebook_size for shape in shapes}
         if len(shapes) > known.codebooks or sizes - {known.codebook_size}:

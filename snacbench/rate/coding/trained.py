@@ -244,60 +244,51 @@ def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequenc
 
 
 def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTable:
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(c.cluster for c in corpus))}
-    columns: list[list[Ints]] = [[] for _ in range(5)]
+    import pandas as pd
+
+    columns: dict[str, list[Ints]] = {}
+    clusters = list(dict.fromkeys(one.cluster for one in corpus))
     parts = ((one.cluster, codes) for one in corpus for codes in one.parts)
     for number, (cluster, streams) in enumerate(parts):
         codes = streams[index].astype(np.int64)
+        channels, frames = codes.shape
         before = np.full(codes.shape, NO_CONTEXT, np.int64)
         before[:, 1:] = codes[:, :-1]
-        channels, frames = codes.shape
-        coarser = coarser_context(frames, channels, streams[index - 1] if index else None)
-        whence = np.full(codes.size, number), np.full(codes.size, numbers[cluster])
-        for column, values in zip(columns, (codes, *whence, coarser, before), strict=True):
-            column.append(values.ravel())
-    tokens, part, cluster_of, *contexts = (np.concatenate(column) for column in columns)
+        of_part = {
+            "all": np.zeros_like(codes),
+            "token": codes,
+            "part": np.full_like(codes, number),
+            "cluster": np.full_like(codes, clusters.index(cluster)),
+            "coarser": coarser_context(frames, channels, streams[index - 1] if index else None),
+            "previous": before,
+        }
+        for name, values in of_part.items():
+            columns.setdefault(name, []).append(values.ravel())
+    tokens = pd.DataFrame({name: np.concatenate(column) for name, column in columns.items()})
 
-    def counted(keys: Ints, bound: int, chosen: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-        """How often each token's key occurred in other clusters, and earlier in its own part."""
-        own = _occurrences(cluster_of[chosen] * bound + keys)
-        return _occurrences(keys) - own, _earlier(part[chosen] * bound + keys)
+    def counted(rows: pd.DataFrame, *keys: str) -> tuple[Ints, Ints]:
+        """How often each token's keys occurred in other clusters, and earlier in its own part."""
+        every = rows.groupby(list(keys))["part"].transform("size")
+        own = rows.groupby(["cluster", *keys])["part"].transform("size")
+        earlier = rows.groupby(["part", *keys]).cumcount()
+        return np.asarray(every - own, np.int64), np.asarray(earlier, np.int64)
 
-    every = np.ones(len(tokens), bool)
-    elsewhere, before_it = counted(tokens, size, every)
-    all_elsewhere, all_before = counted(np.zeros_like(tokens), 1, every)
+    elsewhere, before_it = counted(tokens, "token")
+    all_elsewhere, all_before = counted(tokens, "all")
     added = [size * smoothing / UNIT for smoothing in _SMOOTHINGS]
     least, static = _cheapest(added, elsewhere, all_elsewhere, np.full(len(tokens), 1 / size))
     strength, likely = _cheapest(_STRENGTHS, before_it, all_before, static)
     pairs = {}
-    for name, context in zip(CONTEXTS, contexts, strict=True):
-        has = context != NO_CONTEXT
-        after = context[has]
-        keys = after * size + tokens[has]  # contexts may come from a larger codebook than `size`
-        of_pair = np.add(*counted(keys, int(keys.max(initial=0)) + 1, has))
-        of_context = np.add(*counted(after, int(after.max(initial=0)) + 1, has))
+    for name in CONTEXTS:
+        has = (tokens[name] != NO_CONTEXT).to_numpy()
+        rows = tokens[has]
+        of_pair, of_context = (np.add(*counted(rows, name, *more)) for more in (["token"], []))
         trust, likely[has] = _cheapest(_STRENGTHS, of_pair, of_context, likely[has])
-        found, counts = np.unique(keys, return_counts=True)
-        pairs[name] = Pairs(found // size, found % size, counts.astype(np.int64), _STRENGTHS[trust])
-    counts = np.bincount(tokens, minlength=size).astype(np.int64)
+        found = rows.groupby([name, "token"]).size().reset_index().to_numpy(np.int64)
+        context, symbols, occurred = found.T
+        pairs[name] = Pairs(context, symbols, occurred, _STRENGTHS[trust])
+    counts = np.bincount(tokens["token"], minlength=size).astype(np.int64)
     return StreamTable(counts, _SMOOTHINGS[least], _STRENGTHS[strength], pairs)
-
-
-def _occurrences(keys: Ints) -> Ints:
-    """For every element, how many are equal to it, itself included."""
-    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    return counts[which].astype(np.int64)
-
-
-def _earlier(keys: Ints) -> Ints:
-    """For every element, how many before it are equal to it."""
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    begins = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])[: len(keys)]
-    lengths = np.diff(np.r_[begins, len(keys)])
-    earlier = np.empty(len(keys), np.int64)
-    earlier[order] = np.arange(len(keys)) - np.repeat(begins, lengths)
-    return earlier
 
 
 def _cheapest(
