@@ -41,10 +41,14 @@ class Extent:
 
 
 class View:
-    """Bytes of an open file at any place, a window at a time."""
+    """Bytes of an open file at any place, a window at a time.
 
-    def __init__(self, stream: FileIO, size: int) -> None:
-        self.size, self.thorough = size, True
+    `thorough` looks through the whole file where a header does not tell all: for pages and frames
+    that are missing, and for further recordings. Else the header alone is read.
+    """
+
+    def __init__(self, stream: FileIO, size: int, *, thorough: bool = True) -> None:
+        self.size, self.thorough = size, thorough
         self._stream, self._window, self._start = stream, b"", 0
 
     def at(self, place: int, count: int) -> bytes:
@@ -57,18 +61,14 @@ class View:
         return self._window[begin : begin + count]
 
     def find(self, needle: bytes, place: int) -> int:
-        """Where bytes occur next; -1: nowhere."""
+        """Where bytes occur next; -1: nowhere, or not to be looked for."""
         step = 16 * _WINDOW_BYTES
-        while place < self.size:
+        while self.thorough and place < self.size:
             found = self.at(place, step + len(needle) - 1).find(needle)
             if found >= 0:
                 return place + found
             place += step
         return -1
-
-    def search(self, needle: bytes, place: int) -> int:
-        """As `find`, where the whole file is to be looked through; else -1."""
-        return self.find(needle, place) if self.thorough else -1
 
     def unpack(self, layout: str, place: int) -> tuple[int, ...]:
         """Numbers at a place; zeros where the file ends before."""
@@ -76,13 +76,8 @@ class View:
         return struct.unpack(layout, self.at(place, size).ljust(size, b"\0"))
 
 
-def extent_of(view: View, *, thorough: bool = True) -> Extent:
-    """What a file states of its length, and what it holds.
-
-    `thorough` looks through the whole file where a header does not tell all: for pages and frames
-    that are missing, and for further recordings. Else the header alone is read.
-    """
-    view.thorough = thorough
+def extent_of(view: View) -> Extent:
+    """What a file states of its length, and what it holds."""
     start = _after_id3(view, 0)
     head = view.at(start, 32)
     for magic, place, parse in _CONTAINERS:
@@ -90,7 +85,7 @@ def extent_of(view: View, *, thorough: bool = True) -> Extent:
             return parse(view, start)
     for magic, length in _ONCE_ONLY:
         if head.startswith(magic):
-            again = length and view.search(head[:length], start + length) > 0
+            again = length and view.find(head[:length], start + length) > 0
             return Extent(known=False, problem=_JOINED if again else "")
     return _mpeg(view, start)
 
@@ -190,7 +185,7 @@ def _riff(view: View, start: int) -> Extent:
     # A header that was never completed states 0; a file that really holds nothing ends in chunks.
     never_completed = stated == 0 and chunks.end < view.size - 1
     is_open = never_completed or _is_open(view, place, stated)
-    if view.search(b"WAVEfmt ", place if is_open else chunks.end) > 0:
+    if view.find(b"WAVEfmt ", place if is_open else chunks.end) > 0:
         problem = problem or _JOINED
     if is_open:
         return Extent(None, held, bytes_per_s, problem, decode_to_end=never_completed)
@@ -282,7 +277,7 @@ def _flac(view: View, start: int) -> Extent:
     """Its length is in samples, which are counted in decoding."""
     rest = view.unpack(">Q", start + 18)[0]  # rate, channels, bits, and 36 bits of length
     problem, place = "", start
-    while (place := view.search(b"fLaC", place + 1)) > 0:
+    while (place := view.find(b"fLaC", place + 1)) > 0:
         if view.at(place + 4, 4) in (b"\0\0\0\x22", b"\x80\0\0\x22"):
             problem = _JOINED
     if rest & 0xF_FFFF_FFFF == 0:
@@ -370,7 +365,7 @@ def _ebml(view: View, start: int) -> Extent:
     size, width = _ebml_size(view, segment + 4)
     held = view.size - segment - 4 - width
     place, problem = segment, ""
-    while (place := view.search(b"\x1a\x45\xdf\xa3", place + 1)) > 0:
+    while (place := view.find(b"\x1a\x45\xdf\xa3", place + 1)) > 0:
         if b"\x42\x82" in view.at(place, 64):  # a document type, as every header of EBML has
             problem = _JOINED
     return Extent(size, min(held, size or held), problem=problem)
@@ -453,7 +448,7 @@ def _mpeg(view: View, start: int) -> Extent:
     if not stated:
         # Plain frames of two recordings are one stream; FFmpeg loses some at a tag between them.
         problem, tag = "", place
-        while (tag := view.search(b"ID3", tag + 1)) > 0:
+        while (tag := view.find(b"ID3", tag + 1)) > 0:
             behind = _frame(view, _after_id3(view, tag))
             if behind and behind.like == first.like:
                 problem = _JOINED

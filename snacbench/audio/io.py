@@ -205,7 +205,7 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
             for begin, kind in _NOT_AUDIO.items():
                 if re.match(begin, head):
                     raise AudioError(f"{path} is {kind}")
-            extent = extent_of(View(stream, status.st_size), thorough=thorough)
+            extent = extent_of(View(stream, status.st_size, thorough=thorough))
             _check_extent(path, extent)
             with _decoder(path, stream, status.st_size, extent) as file:
                 yield file
@@ -254,7 +254,7 @@ def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[
     except Exception as error:
         raise refused or error from error
     with container:
-        yield _by_ffmpeg(path, container, _shape(stream), size, extent)
+        yield _by_ffmpeg(path, container, size, extent)
 
 
 def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: float) -> None:
@@ -294,8 +294,9 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
             try:
                 block = file.read(frames=min(step, end - at), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
+                decodable_s = sum(frame.samples / frame.sample_rate for frame in _decodable(path))
                 raise AudioError(
-                    f"{path} opens but cannot be decoded beyond {_decodable_s(path):.2f} of the "
+                    f"{path} opens but cannot be decoded beyond {decodable_s:.2f} of the "
                     f"{frames / rate_hz:.2f} s that its header states ({error.error_string}): the "
                     "file is truncated or damaged; fetch it again"
                 ) from error
@@ -322,31 +323,21 @@ def _ffmpeg(stream: FileIO) -> Any:
     )
 
 
-def _decodable_s(path: Path) -> float:
-    """How much of a damaged file FFmpeg decodes, in seconds."""
-    seconds = 0.0
+def _decodable(path: Path) -> Iterator[Any]:
+    """Frames of a file as far as FFmpeg decodes it."""
     with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
-        for frame in container.decode(audio=0):
-            seconds += frame.samples / frame.sample_rate
-    return seconds
+        yield from container.decode(audio=0)
 
 
-def _shape(stream: FileIO) -> tuple[int, int]:
-    """Rate and channels of what is decoded: a header of AAC may state half of either."""
-    with suppress(Exception), _ffmpeg(stream) as container:
-        for frame in container.decode(audio=0):
-            return frame.sample_rate, frame.layout.nb_channels
-    return 0, 0
-
-
-def _by_ffmpeg(
-    path: Path, container: Any, shape: tuple[int, int], size: int, extent: Extent
-) -> _Opened:
+def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened:
     streams = container.streams.audio
     if not streams or streams[0].codec_context is None:
         raise AudioError(f"{path} holds no stream of audio that FFmpeg can decode")
     stream = streams[0]
-    rate_hz, channels = shape if any(shape) else (int(stream.rate or 0), int(stream.channels or 0))
+    rate_hz, channels = int(stream.rate or 0), int(stream.channels or 0)
+    for frame in _decodable(path):  # a header of AAC may state half of either
+        rate_hz, channels = frame.sample_rate, frame.layout.nb_channels
+        break
     most = float(size * _MOST_SAMPLES_PER_BYTE)
     _check_claim(path, rate_hz, channels, 0, most)
     states = any(_FFMPEG_STATES.get(name, False) for name in container.format.name.split(","))

@@ -1,10 +1,9 @@
 """How many listeners a study needs, by simulating the comparison that it will end with.
 
 That is the one of `listening.analysis`: each listener's mean scores, a paired Wilcoxon signed-rank
-test of every two systems on them, and Holm's correction over all pairs. Holm's first step is
-Bonferroni's, so a pair that may be the only one to differ must reach level / pairs: planned for is
-that worst case. The difference is that of the systems' means on the items of the test; whether
-other items would show it too is a question of the number of items, not of listeners.
+test of every two systems on them, and Holm's correction, whose first step is Bonferroni's: a pair
+that may be the only one to differ must reach level / pairs. The difference is that of the systems'
+means on the items of the test: whether others would show it is a question of the number of items.
 """
 
 from __future__ import annotations

@@ -1,16 +1,10 @@
 """Whose answers count: complete pages, finished listeners, post-screening by BS.1534-3.
 
-ITU-R BS.1534-3, section 4.1.2: a listener is excluded
-
-- who rates the hidden reference below 90 for more than 15 % of the items, or
-- who rates the mid-range (7 kHz) anchor above 90 for more than 15 % of the items; but an item on
-  which more than 25 % of the listeners do so says more of the item than of them, and is left out
-  of this count.
-
-"The items" are those that the listener rated. Both rules look at all listeners who come to the
-screening, once: leaving some out does not change how the others are judged. BS.1534-3 says nothing
-of listeners who leave early; by default their answers do not count, since who leaves has often
-withdrawn, and `least_share` keeps those who rated so much of their pages.
+ITU-R BS.1534-3, section 4.1.2, excludes a listener who rates the hidden reference below 90, or the
+mid-range (7 kHz) anchor above 90, for more than 15 % of the items that they rated; an item on which
+more than 25 % of the listeners do the latter is left out of that count. Everybody is judged once,
+against all who came to the screening. Who left early does not count either, unless `least_share`
+of their pages is there: who leaves has often withdrawn.
 """
 
 from __future__ import annotations

@@ -1,13 +1,10 @@
 """Studies that nobody took part in: to test an analysis against a known truth, and to rehearse.
 
 The quality that a listener hears is a point on the scale from 0 to 100 that may lie beyond its
-ends. Ratings are that quality, clipped and rounded as a slider does. Preferences and ABX answers
-come from the same quality, as in Thurstone's law of comparative judgement, case V (Psychological
-Review 34, 1927), whose logistic relative is the model of Bradley and Terry.
-
-How hard an item is follows from the test alone, so that all studies of one test share it. The
-deviations of items are centred: a system's mean over the test's items is the one asked for.
-Listeners follow from the seed and their number.
+ends. Ratings are that quality, clipped and rounded as a slider does; preferences and ABX answers
+come from it as in Thurstone's law of comparative judgement, case V (Psychological Review 34, 1927).
+How hard an item is follows from the test alone, so that all studies of one test share it, and is
+centred: a system's mean over the items is the one asked for.
 """
 
 from __future__ import annotations
@@ -110,11 +107,10 @@ class _Listener:
 
         X is told rightly if a difference is heard, else guessed.
         """
-        guess: tuple[Manner, ...] = ("random",) if x is None else ("random", "ignores-reference")
-        if self.manner in guess:
-            return self._guess()
         if self.manner == "all-equal":
             return "a"
+        if self.manner == "random" or (self.manner == "ignores-reference" and x is not None):
+            return self._guess()
         heard = self._heard(item, (a, b))
         difference = heard.get(a, 100.0) - heard.get(b, 100.0)
         if x is not None:
@@ -138,14 +134,13 @@ class _Listener:
         spread, coded = self.model.spread, [c for c in conditions if c != REFERENCE]
         page = self.rng.normal(0, spread.listener_item)
         noise = self.rng.normal(0, spread.residual, len(coded))
-        for c in coded:
+        heard = {}
+        for c, error in zip(coded, noise, strict=True):
             if c not in self.tastes:
                 self.tastes[c] = self.rng.normal(0, spread.listener_system)
-        mine = {c: self.bias + self.tastes[c] + page for c in coded}
-        return {
-            c: 100 - self.scale * (100 - self.quality[item, c]) + mine[c] + float(error)
-            for c, error in zip(coded, noise, strict=True)
-        }
+            quality = 100 - self.scale * (100 - self.quality[item, c])
+            heard[c] = quality + self.bias + self.tastes[c] + page + float(error)
+        return heard
 
 
 def _seeded(*of: object) -> np.random.Generator:

@@ -100,22 +100,37 @@ class Line:
 
     def score(self, column: str) -> float:
         """A rating, 0 (bad) to 100 (excellent)."""
-        try:
-            score = float(self.cell(column))
-        except ValueError:
+        score = self.optional(column, float)
+        if score is None or not 0 <= score <= 100:
             self._refuse(column, "a number from 0 to 100")
-        return score if 0 <= score <= 100 else self._refuse(column, "0 to 100")
+        return score
 
     def one_of(self, column: str, known: Sequence[str], usual: str = "") -> Any:
         """One of the words that are known."""
         found = self.cell(column) or usual
         return found if found in known else self._refuse(column, ", ".join(known))
 
+    def values(self, columns: Sequence[str]) -> dict[str, Any]:
+        """What our own form says of one rating, or one answer to a pair."""
+        return {column: read(self, column) for column, read in _READ.items() if column in columns}
+
     def _refuse(self, column: str, expected: str) -> NoReturn:
         raise UserError(
             f"{self.path}, line {self.number}: {column}: expected {expected}, found "
             f"{self.cell(column)!r}"
         )
+
+
+_READ: Mapping[str, Callable[[Line, str], Any]] = {
+    **dict.fromkeys(("listener", "item"), Line.text),
+    **dict.fromkeys(("condition", "a", "b"), Line.condition),
+    "score": Line.score,
+    "x": lambda line, column: line.condition(column) if line.cell(column) else None,
+    "answer": lambda line, column: line.one_of(column, get_args(Answer)),
+    **dict.fromkeys(("page", "place"), lambda line, column: line.optional(column, int)),
+    "time_s": lambda line, column: line.optional(column, float),
+    "comment": lambda line, column: plain_text(line.cell(column)),
+}
 
 
 def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
@@ -139,40 +154,12 @@ def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
     listeners = tuple(map(Listener, dict.fromkeys(line.text("listener") for line in lines)))
     simulated = any(line.cell(SIMULATED) for line in lines)
     if wanted is CHOICE_COLUMNS:
-        choices = tuple(
-            Choice(
-                listener=line.text("listener"),
-                item=line.text("item"),
-                a=line.condition("a"),
-                b=line.condition("b"),
-                answer=line.one_of("answer", get_args(Answer)),
-                x=line.condition("x") if line.cell("x") else None,
-                page=line.optional("page", int),
-                time_s=line.optional("time_s", float),
-                comment=plain_text(line.cell("comment")),
-            )
-            for line in lines
-        )
+        choices = tuple(Choice(**line.values(wanted)) for line in lines)
         form: Form = "abx" if any(choice.x for choice in choices) else "ab"
         systems = systems_among(name for choice in choices for name in (choice.a, choice.b))
         study = Study(path.stem, form, listeners, systems, choices=choices, simulated=simulated)
         return study, table.notes
-    ratings, repeated = each_once(
-        (
-            line,
-            Rating(
-                listener=line.text("listener"),
-                item=line.text("item"),
-                condition=line.condition("condition"),
-                score=line.score("score"),
-                page=line.optional("page", int),
-                place=line.optional("place", int),
-                time_s=line.optional("time_s", float),
-                comment=plain_text(line.cell("comment")),
-            ),
-        )
-        for line in lines
-    )
+    ratings, repeated = each_once((line, Rating(**line.values(wanted))) for line in lines)
     study = Study(
         name=path.stem,
         form=form_of(ratings),

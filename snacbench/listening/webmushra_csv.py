@@ -1,14 +1,8 @@
 """Results as other tools have them: webMUSHRA's ``mushra.csv``, and pymushra's export.
 
-webMUSHRA writes a comma-separated line per rating: ``session_test_id``, the questionnaire's
-columns, ``session_uuid`` (not before version 1.4), ``trial_id``, ``rating_stimulus``,
-``rating_score``, ``rating_time`` in ms, ``rating_comment``. It appends to the file that is there
-without looking at its headings, and people join the files of several servers: headings may come
-again, and may change.
-
-pymushra separates by semicolons and names columns by where they came from, in any order:
-``wm_testId``, ``wm_id``, ``wm_type``, ``questionaire_uuid`` (so spelt) and further answers,
-``responses_stimulus``, ``responses_score``, ``responses_time``, ``responses_comment``.
+webMUSHRA, here of 1.4 and later, appends to the file that is there without looking at its headings,
+and people join the files of several servers: headings may come again, and may change. pymushra
+separates by semicolons and names columns by where they came from, in any order.
 """
 
 from __future__ import annotations
@@ -38,43 +32,31 @@ class Dialect:
     score: str
     time_ms: str
     comment: str
-    kind: str = ""
-    answer_prefix: str = ""
-    quotes: Quotes = "doubled"
+    kind: str
+    answer_prefix: str
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Columns without which it cannot be this dialect."""
-        return (self.item, self.condition, self.score)
+        return (self.listener, self.item, self.condition, self.score)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is not an answer to the questionnaire."""
-        return (self.test, self.listener, *self.needed, self.time_ms, self.comment, self.kind)
+        return (self.test, *self.needed, self.time_ms, self.comment, self.kind)
 
     def rating(self, line: Line) -> tuple[Listener, Rating]:
-        """What a line says.
-
-        A listener is named by the session's id; in files of old versions, which have none, by all
-        that they answered.
-        """
+        """What a line says."""
         answers = {
             column.removeprefix(self.answer_prefix): text.strip()
             for column, text in line.cells.items()
             if column not in self.columns and column.startswith(self.answer_prefix)
         }
-        known = self.listener in line.cells
-        name = line.text(self.listener) if known else " ".join(answers.values())
-        if not name.strip():
-            raise UserError(
-                f"{line.path}, line {line.number}: nothing tells listeners apart: there is "
-                f"neither a column {self.listener} nor an answer to a questionnaire; add one of "
-                "them"
-            )
         try:
             time_s = float(line.cell(self.time_ms)) / 1000
         except ValueError:
             time_s = None  # it is for information only
+        name = line.text(self.listener)
         return Listener(name, answers), Rating(
             name,
             line.text(self.item),
@@ -85,30 +67,23 @@ class Dialect:
         )
 
 
-WEBMUSHRA = Dialect(
-    "webMUSHRA",
-    test="session_test_id",
-    listener="session_uuid",
-    item="trial_id",
-    condition="rating_stimulus",
-    score="rating_score",
-    time_ms="rating_time",
-    comment="rating_comment",
-    quotes="php",  # its server is PHP
-)
-PYMUSHRA = Dialect(
-    "pymushra",
-    test="wm_testId",
-    listener="questionaire_uuid",
-    item="wm_id",
-    condition="responses_stimulus",
-    score="responses_score",
-    time_ms="responses_time",
-    comment="responses_comment",
-    kind="wm_type",
-    answer_prefix="questionaire_",
-)
-DIALECTS = (WEBMUSHRA, PYMUSHRA)
+DIALECTS = [
+    Dialect(*names)
+    for names in zip(
+        ("webMUSHRA", "pymushra"),
+        ("session_test_id", "wm_testId"),
+        ("session_uuid", "questionaire_uuid"),
+        ("trial_id", "wm_id"),
+        ("rating_stimulus", "responses_stimulus"),
+        ("rating_score", "responses_score"),
+        ("rating_time", "responses_time"),
+        ("rating_comment", "responses_comment"),
+        ("", "wm_type"),
+        ("", "questionaire_"),
+        strict=True,
+    )
+]
+WEBMUSHRA = DIALECTS[0]
 
 
 def dialect_of(columns: Sequence[str]) -> Dialect | None:
@@ -126,7 +101,8 @@ def read_webmushra(path: Path, dialect: Dialect = WEBMUSHRA) -> tuple[Study, tup
     finished: these tools store answers when all are given. No ratings, one that cannot be, and
     those of several tests are a `UserError`.
     """
-    records, notes = read_records(path, noun="answers", quotes=dialect.quotes)
+    quotes: Quotes = "php" if dialect is WEBMUSHRA else "doubled"  # its server is PHP
+    records, notes = read_records(path, noun="answers", quotes=quotes)
     lines, columns, at = list[Line](), tuple[str, ...](), 0
     for record in records:
         names = plain_names(record.cells, dialect.columns)

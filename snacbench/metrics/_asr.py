@@ -11,7 +11,6 @@ import functools
 import hashlib
 import importlib.util
 import os
-from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -41,8 +40,7 @@ class Recogniser(Protocol):
     """What turns English speech into text, the same text for the same samples.
 
     To make one is cheap: the model is read at the first signal, because the process that plans a
-    run makes a recogniser only to ask its name. `name` and `revision` are for the record of a run;
-    the latter tells its model from any other.
+    run makes one only to ask what tells it from any other: `name` and `revision`.
     """
 
     @property
@@ -94,21 +92,13 @@ def heard_in(audio: Audio, selector: str = "", *, offline: bool = False) -> str:
     """
     if all(np.all(samples == samples[0]) for samples in audio.samples):
         return ""
-    digest = hashlib.sha256(audio.samples.tobytes()).digest()
-    return _heard(_Signal(digest, audio), selector or asr_selector(), offline)
-
-
-@dataclass(frozen=True)
-class _Signal:
-    """A signal that equals every other of the same samples."""
-
-    digest: bytes
-    audio: Audio = field(compare=False)
+    return _heard(audio.samples.tobytes(), selector or asr_selector(), offline)
 
 
 @functools.lru_cache(maxsize=_TEXTS_KEPT)
-def _heard(signal: _Signal, selector: str, offline: bool) -> str:
-    return recogniser(selector, offline=offline).transcribe(signal.audio)
+def _heard(samples: bytes, selector: str, offline: bool) -> str:
+    audio = Audio(np.frombuffer(samples, np.float32)[np.newaxis], RATE_HZ)
+    return recogniser(selector, offline=offline).transcribe(audio)
 
 
 def _check_package(package: str, kind: str, extra: str) -> None:
@@ -120,10 +110,9 @@ def _check_package(package: str, kind: str, extra: str) -> None:
 
 
 class PocketSphinx:
-    """A small recogniser of 2000s' quality whose English model lies in its wheel.
+    """A small recogniser whose English model lies in its wheel; every fourth word is wrong.
 
-    It needs no network and no folder, and hears every fourth word wrong in clean speech. It is for
-    trying things out; what it says of a codec is not what a listener or a current recogniser hears.
+    For trying things out: what it says of a codec is not what a listener or a current one hears.
     """
 
     name = "pocketsphinx"
@@ -160,11 +149,7 @@ class PocketSphinx:
 
 
 class FasterWhisper:
-    """Whisper from a folder in CTranslate2's format, with a beam of 5 and nothing drawn at random.
-
-    Any size, converted by anyone, without the network: the digest of its weights tells which it
-    was.
-    """
+    """Whisper from a folder in CTranslate2's format: a beam of 5, nothing drawn at random."""
 
     def __init__(self, kind: str, detail: str, device: str, _offline: bool) -> None:
         if not detail:

@@ -2,14 +2,9 @@
 
 Centred frames, reflected at both ends, under a periodic Hann window, a quarter window apart.
 Transform, window and logarithm are the very same as there: where a signal holds next to nothing
-(above a low-pass), the rounding of single precision decides, and others round differently.
-
-What is different is the way through memory, which takes most of the time otherwise:
-
-- A few frames are transformed at a time, as many as stay in the processor's cache.
-- A mel filter is a triangle that knows few bins: a sparse product takes two multiplications per
-  bin, whatever the number of bands.
-- Distances that use the same windows on the same signal share its spectra: the last ones are kept.
+(above a low-pass), the rounding of single precision decides, and others round differently. What is
+different is the way through memory: a few frames are transformed at a time, as many as stay in the
+processor's cache; mel filters are sparse; and distances that use the same windows share spectra.
 """
 
 from __future__ import annotations

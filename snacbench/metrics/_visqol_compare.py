@@ -2,14 +2,11 @@
 
 The stages are those of Google's program (``visqol.cc``, ``comparison_patches_selector.cc``): shift
 the degraded signal as a whole; give it the level of the reference; find every patch of the
-reference in it; shift it there once more, by less than the time between frames; and take, patch by
-patch, the similarity before or after this shift, whichever is higher.
+reference (0.6 s of music, 0.4 s in which somebody speaks) in it; shift it there once more, by less
+than the time between frames; and take, patch by patch, the higher similarity of both.
 
-Lags between signals are at the peak of the correlation of their envelopes. It is computed in single
-precision, which finds the few lags that can be the peak; double precision decides between them.
-
-Music is cut into patches of 0.6 s from end to end. Speech is cut into patches of 0.4 s, and those
-in which nobody speaks are left out.
+Lags are at the peak of the correlation of envelopes. It is computed in single precision, which
+finds the few lags that can be the peak; double precision decides between them.
 """
 
 from __future__ import annotations
@@ -102,11 +99,6 @@ class Envelope:
                 self._transforms.clear()
             self._transforms[size] = fft.rfft(_single_envelope(self.signal), size)
         return self._transforms[size]
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that the transforms take."""
-        return sum(spectrum.nbytes for spectrum in self._transforms.values())
 
 
 def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[int]:
@@ -313,12 +305,6 @@ class Reference:
             self.patches.append(_Patch(start, start_s, end_s, part, levels, envelope))
         self.power = float(np.mean(np.square(signal)))
         self.envelope = Envelope(signal)
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory that the reference takes; transforms of envelopes are made when first needed."""
-        envelopes = [self.envelope, *(patch.envelope for patch in self.patches)]
-        return self.signal.nbytes + self.levels.nbytes + sum(e.nbytes for e in envelopes)
 
     def features(self, degraded: Signal) -> Features:
         """How alike a degraded signal is, band by band.

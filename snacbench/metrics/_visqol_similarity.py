@@ -1,20 +1,15 @@
 """How alike two pieces of spectrogram are, and where every patch of the reference fits best.
 
-Neurogram similarity index (NSIM): how alike two pieces of spectrogram are, at most 1. Hines, Harte:
-"Speech intelligibility prediction using a neurogram similarity index measure", Speech Communication
-54(2), 2012, equation 2. With means m, variances v and covariance c under a Gaussian window of 3 x 3
-cells around each cell, cells beyond the border repeating those at the border::
+Neurogram similarity index (NSIM), at most 1: Hines, Harte: "Speech intelligibility prediction using
+a neurogram similarity index measure", Speech Communication 54(2), 2012, equation 2. With means m,
+variances v and covariance c under a Gaussian window of 3 x 3 cells, which repeat at the border::
 
     NSIM = (2 m_x m_y + C1) / (m_x^2 + m_y^2 + C1)  *  (c + C3) / (sqrt(v_x v_y) + C3)
 
-The similarity of every patch of the reference with the degraded signal at every frame is some ten
-million cells for ten seconds of music. Each cell needs four numbers of a pair of frames in one
-band: c + C3, m n + C1 / 2, m^2 + n^2 + C1 and s t + C3, with m, n the local means and s, t the
-local standard deviations. Each is an inner product of a few numbers of one frame with a few of the
-other: the covariance that of the nine deviations from the local mean, times the root of their
-weight. So for one band, all frames of the reference against all frames of the degraded signal are
-four products of thin matrices. Deviations are small numbers where a signal hardly varies, so single
-precision is enough.
+Each of its four parts is an inner product of a few numbers of one frame with a few of the other:
+the covariance that of the nine deviations from the local mean, times the root of their weight. So
+for one band, all frames of the reference against all frames of the degraded signal are four
+products of thin matrices, for which single precision is enough.
 """
 
 from __future__ import annotations

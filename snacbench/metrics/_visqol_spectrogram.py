@@ -1,26 +1,17 @@
 """ViSQOL's spectrogram: the amplitude of every gammatone band in frames of 80 ms every 20 ms.
 
-Google's program multiplies a frame by a Hann window, runs it through the filters from rest, and
-takes the root mean square of the W samples that come out while the frame lasts. Nothing but that
-mean is ever used, so no filter needs to be run. By Parseval, a filter that may ring until it is
-quiet puts out the energy
-
-    sum over frequencies of |X|^2 |H|^2 / M
-
-with X the transform of the frame, padded with zeros to M samples, and H the filter's response.
-What it puts out *after* the frame is its ringing: a combination of eight known waves (see
-`Gammatone.ringing`), whose weights are inner products of the frame with eight known vectors. The
-energy of the ringing is the sum of the squares of these products. Hence
+Google's program runs a windowed frame through the filters from rest, and takes the root mean square
+of the W samples that come out while it lasts. Nothing but that mean is used, so no filter is run:
 
     energy in the frame = |X|^2 @ |H|^2 / M  -  sum of (frame @ ringing)^2
 
-for all frames and bands at once: one transform and a few products of matrices. ``docs/metrics.md``
+with X the transform of the frame, padded with zeros to M samples, H the filter's response, and
+ringing what it puts out after the frame, a combination of eight known waves. ``docs/metrics.md``
 has the derivation and the errors, which are those of single precision.
 
 The filters are gammatones of fourth order, spaced evenly on the scale of hearing: Slaney, "An
 Efficient Implementation of the Patterson-Holdsworth Auditory Filter Bank", Apple Technical Report
-35, 1993. A filter is a cascade of four sections with the same pair of poles; each section has one
-zero of its own; together they have a gain of one at the centre frequency.
+35, 1993: four sections with the same pair of poles and one zero each, a gain of one at the centre.
 """
 
 from __future__ import annotations

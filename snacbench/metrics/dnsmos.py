@@ -1,12 +1,8 @@
 """DNSMOS: predicted opinion of speech, from the degraded signal alone.
 
-Networks trained on listeners' ratings of noise suppressors: after ITU-T P.835 how good the speech
-is (`dnsmos_sig`), the background (`dnsmos_bak`) and all of it (`dnsmos_ovrl`), and after P.808 the
-overall quality (`dnsmos_p808`).
-
-Reddy, Gopal, Cutler: "DNSMOS P.835: A Non-Intrusive Perceptual Objective Speech Quality Metric to
-Evaluate Noise Suppressors", ICASSP 2022; the P.808 model: the same, "DNSMOS", ICASSP 2021. The
-networks and what surrounds them are those of the package ``speechmos``.
+Networks trained on listeners' ratings of noise suppressors: after ITU-T P.835 how good the speech,
+the background and all of it are (Reddy, Gopal, Cutler: "DNSMOS P.835", ICASSP 2022), and after
+P.808 the overall quality ("DNSMOS", ICASSP 2021). They are those of the package ``speechmos``.
 """
 
 from __future__ import annotations

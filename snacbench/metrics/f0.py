@@ -5,11 +5,9 @@ With f(x) the fundamental frequency of x every 10 ms, 0 where x is unvoiced::
     f0_rmse_cents = RMS over frames voiced in both of  1200 log2( f(y) / f(x) )
     voicing_error = share of all frames that are voiced in exactly one of x and y
 
-The second is the voicing decision error of Chu, Alwan: "Reducing F0 Frame Error of F0 Tracking
-Algorithms under Noisy Conditions with an Unvoiced/Voiced Classification Frontend", ICASSP 2009,
-equation 2. The estimator is Praat's autocorrelation method with its standard settings but for the
-range of 65 to 600 Hz: Boersma, "Accurate Short-term Analysis of the Fundamental Frequency and the
-Harmonics-to-noise Ratio of a Sampled Sound", IFA Proceedings 17, 1993; by ``praat-parselmouth``.
+Voicing decision error: Chu, Alwan: "Reducing F0 Frame Error ...", ICASSP 2009, equation 2. Pitch:
+Praat's autocorrelation method with its standard settings but for the range of 65 to 600 Hz
+(Boersma, IFA Proceedings 17, 1993), by ``praat-parselmouth``.
 """
 
 from __future__ import annotations

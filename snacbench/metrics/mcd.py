@@ -1,17 +1,12 @@
 """Mel-cepstral distortion: how far apart the spectral envelopes of speech are, in dB.
 
-With E_b the energy in mel band b of B, in dB, c_0 ... c_24 its orthonormal cosine transform, and
-the mean over the frames in which the reference speaks (within 40 dB of its loudest)::
+With c_m the orthonormal cosine transform of the energies in B mel bands, in dB, and the mean over
+the frames in which the reference speaks (within 40 dB of its loudest)::
 
     d = 1/T sum_t sqrt( 1/B sum_{m=1..24} ( c_m(x) - c_m(y) )^2 )
 
-This is Kubichek's measure: with his cepstra of natural logarithms of amplitudes, a_m =
-ln 10 / (10 sqrt(2 B)) c_m, it reads 10 sqrt(2) / ln 10 sqrt(sum (a_m(x) - a_m(y))^2). It is the RMS
-difference of two mel spectra in dB after their level (c_0) and whatever is finer than 24 cepstral
-coefficients have been taken away. Frames are compared as they stand: codecs keep time.
-
-Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment", IEEE PACRIM
-1993, equation 1.
+Kubichek: "Mel-Cepstral Distance Measure for Objective Speech Quality Assessment", IEEE PACRIM 1993,
+equation 1. Frames are compared as they stand: codecs keep time.
 """
 
 from __future__ import annotations

@@ -1,16 +1,13 @@
 """Mel distance of the DAC paper, and of the defaults of the class that computes it.
 
-With m(x) the mel magnitudes of x at one scale, clamped at 1e-5::
+With m(x) the mel magnitudes of x at one scale, clamped at 1e-5, and means over channels, bands and
+frames::
 
     distance = sum over scales of  mean |p log10 m(x) - p log10 m(y)|  +  w mean |m(x) - m(y)|
 
-where p is the power and w the magnitude weight, and means run over channels, bands and frames. The
-forms differ in scales, p and w, and by far in value, so a mel distance without the name of its form
-says nothing. So do the rates: DAC's evaluation computes all of its distances at 44.1 kHz and, here
-``_22k``, at 22.05 kHz.
-
-Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023, section 3.5;
-configuration ``conf/base.yml`` of descript-audio-codec.
+The forms differ in scales, power p and magnitude weight w, and by far in value. Kumar et al.:
+"High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023, section 3.5; configuration
+``conf/base.yml`` of descript-audio-codec.
 """
 
 from __future__ import annotations

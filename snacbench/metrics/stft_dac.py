@@ -1,14 +1,11 @@
 """Multi-scale STFT distance as the DAC paper reports it.
 
-With S(x) the magnitudes of the short-time Fourier transform of x, and S clamped at 1e-5 inside
-the logarithm::
+With S(x) the magnitudes of the short-time Fourier transform of x, clamped at 1e-5 inside the
+logarithm, and means over channels, bins and frames::
 
     distance = sum over windows of  mean |2 log10 S(x) - 2 log10 S(y)|  +  mean |S(x) - S(y)|
 
-where means run over channels, bins and frames.
-
-Engel et al.: "DDSP", ICLR 2020, with the windows, power and weights that are the
-defaults of ``MultiScaleSTFTLoss`` in descript-audio-codec.
+Engel et al.: "DDSP", ICLR 2020; the defaults of ``MultiScaleSTFTLoss`` in descript-audio-codec.
 """
 
 from __future__ import annotations

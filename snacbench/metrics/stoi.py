@@ -1,13 +1,7 @@
 """Short-time objective intelligibility of speech, plain and extended.
 
-Frames of x quieter than 40 dB under its loudest are taken out of both signals. Of what is left,
-X_jm and Y_jm are the magnitudes in third-octave band j and frame m. Every run of 30 frames
-(384 ms) is compared, and d is the mean over runs::
-
-    STOI    mean over bands of the correlation over time of X_j and min(a_j Y_j, 6.62 X_j), where
-            a_j gives Y_j the norm of X_j; the bound clips at -15 dB
-    ESTOI   mean over frames of the correlation over bands of X_m and Y_m, once each band has got
-            mean 0 and norm 1 over time
+Frames quieter than 40 dB under the reference's loudest are taken out of both signals; every run of
+30 frames (384 ms) of the magnitudes in third octaves is compared, and the mean taken over runs.
 
 Taal, Hendriks, Heusdens, Jensen: "An Algorithm for Intelligibility Prediction of Time-Frequency
 Weighted Noisy Speech", IEEE TASLP 19(7), 2011, equations 1 to 6; the extended form: Jensen, Taal:

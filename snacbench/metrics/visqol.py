@@ -1,12 +1,9 @@
 """ViSQOL version 3: predicted mean opinion score of music (audio mode) and of speech.
 
 Chinen et al.: "ViSQOL v3: An Open Source Production Ready Objective Speech and Audio Metric",
-QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-5; how they are
-computed is another matter: `_visqol_spectrogram` has the spectrogram, without running a filter,
-`_visqol_similarity` how alike two patches are and where patches are found again, `_visqol_compare`
-delays, pieces of signals, and all of this in order. From similarities to a score lead Google's
-trained models (Apache License 2.0), whose files come with the package ``visqol-python``; nothing of
-it is imported.
+QoMEX 2020. The stages are those of Google's program, the numbers its own to 1e-5. From similarities
+(`_visqol_compare`) to a score lead its trained models (Apache License 2.0), whose files come with
+the package ``visqol-python``; nothing of it is imported.
 """
 
 from __future__ import annotations

@@ -1,15 +1,10 @@
 """Word and character error rate of what a recogniser hears, against what was said.
 
-With S, D, I the substitutions, deletions and insertions of the cheapest alignment, and N the words
-(characters) of the transcript::
-
-    rate = (S + D + I) / N
-
-`wer` is that of the degraded signal, `wer_reference` that of the untouched reference, which a
-codec without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance
-by the package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022,
-appendix C), by the package ``whisper-normalizer``, after typographic apostrophes have become plain
-ones: that normaliser knows contractions by those alone.
+Substitutions, deletions and insertions of the cheapest alignment over the words (characters) of the
+transcript: `wer` of the degraded signal, `wer_reference` of the untouched reference, which a codec
+without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance by the
+package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022, appendix C),
+by the package ``whisper-normalizer``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -306,17 +305,6 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
 # ------------------------------------------------------------------------ notes and provenance
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """One kind of row without a number: how many, what, why, and the first clip concerned."""
-
-    count: int
-    status: str
-    what: str
-    reason: str
-    example: str
-
-
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS
@@ -332,19 +320,24 @@ def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     return [*table_notes([rows]), *([outside] if below else []), *about_sources]
 
 
-def troubles(folder: RunFolder) -> list[Trouble]:
-    """Failed codings and scores, and undefined scores, by reason, the most frequent first."""
-    found: Counter[tuple[str, str, str]] = Counter()
-    examples: dict[tuple[str, str, str], str] = {}
+def troubles(folder: RunFolder) -> list[dict[str, Any]]:
+    """Kinds of rows without a number: how many, what, why, and the first clip concerned.
+
+    Failed codings and scores, and undefined scores, by reason, the most frequent first.
+    """
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
         if row.status in ("failed", "undefined"):
             what = f"coding with {row.codec}"
             if isinstance(row, Score):
                 what = f"{row.metric} of {row.codec}"
-            found[row.status, what, row.reason] += 1
-            examples.setdefault((row.status, what, row.reason), row.clip)
-    ordered = sorted(found.items(), key=lambda item: (item[0][0] != "failed", -item[1]))
-    return [Trouble(count, *key, examples[key]) for key, count in ordered[:_MOST_REASONS]]
+            told = {"status": row.status, "what": what, "reason": row.reason}
+            kind = found.setdefault(
+                (row.status, what, row.reason), {**told, "count": 0, "example": row.clip}
+            )
+            kind["count"] += 1
+    ordered = sorted(found.values(), key=lambda one: (one["status"] != "failed", -one["count"]))
+    return ordered[:_MOST_REASONS]
 
 
 def provenance(run: Run) -> dict[str, dict[str, str]]:

@@ -1,18 +1,12 @@
 """Clips in clusters (a speaker's, a track's): the mean over clips, its error over clusters.
 
 With N clips in G clusters, cluster g having n_g of them, weight w_g = n_g / N and residual sum u_g
-= sum of (value - mean) over its clips:
-
-- plug-in variance of the mean: sum u_g^2 / N^2. The bootstrap over clusters has this variance.
-- bias-reduced variance ("CR2"): sum u_g^2 / (1 - w_g) / N^2. For clusters of one size this is
-  the variance of the cluster means over G, as in the classic t interval.
-- Satterthwaite's degrees of freedom of the latter, which fall below G - 1 where a few large
-  clusters carry the mean: (trace B)^2 / trace(B B), B being the covariance of the scaled u_g if
-  clusters have random effects. Bell and McCaffrey, "Bias reduction in standard errors for linear
-  regression with multi-stage samples", Survey Methodology 28(2), 2002; with random effects in the
-  model after Imbens and Kolesar, "Robust standard errors in small samples: some practical advice",
-  Review of Economics and Statistics 98(4), 2016. Overview: Cameron and Miller, "A practitioner's
-  guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, section VI.
+= sum of (value - mean) over its clips, the bootstrap over clusters has the variance sum u_g^2 /
+N^2; the bias-reduced one ("CR2") is sum u_g^2 / (1 - w_g) / N^2, with Satterthwaite's degrees of
+freedom (trace B)^2 / trace(B B), B being the covariance of the scaled u_g if clusters have random
+effects. Bell and McCaffrey, Survey Methodology 28(2), 2002; random effects after Imbens and
+Kolesar, Review of Economics and Statistics 98(4), 2016; overview: Cameron and Miller, "A
+practitioner's guide to cluster-robust inference", Journal of Human Resources 50(2), 2015, VI.
 """
 
 from __future__ import annotations

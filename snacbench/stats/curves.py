@@ -78,17 +78,16 @@ class RateCurve:
 class BjontegaardDelta:
     """The mean gap between a test curve and an anchor, over the range that both cover.
 
+    `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
+    `reason` says why there is no value or no interval.
+
     Attributes
     ----------
-    method : str
-        Interpolation, for a footnote.
-    n, clusters, lost : int, int, tuple of str
-        Clips shared by all points, their clusters, and the clips that some point lacks.
     value : float or None
         Rate: percent of the anchor's rate that the test needs more (negative: saves) at equal
         quality. Quality: the test's mean value minus the anchor's at equal rate, in the metric's
-        unit. None where it is undefined.
-    low, high, interval_method : float or None, float or None, str
+        unit.
+    low, high : float or None
         Interval by bootstrap over clusters; None without a value, with a single clip, or where more
         than a tenth of the draws, `undefined_share`, have no value.
     overlap : tuple of float or None
@@ -96,8 +95,6 @@ class BjontegaardDelta:
     overlap_share, overlap_of_narrower : float
         That range over the range of both curves together (of the logarithm, for kbps), 0 to 1: how
         much of what was measured the figure speaks for; and over the range of the narrower curve.
-    reason : str
-        Why there is no value or no interval.
     """
 
     kind: Literal["rate", "quality"]
@@ -136,14 +133,9 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     test's values are higher. Each curve is interpolated through the mean scores at its points;
     nothing is extrapolated. The interval resamples clusters, the same for both curves.
 
-    `better` is which way the metric is. There is no value, but a reason, where curves have too few
-    points, share less than `LEAST_OVERLAP` of the narrower one's range, or (rate only) quality does
-    not rise with rate.
-
-    Raises
-    ------
-    ValueError
-        If the direction or the level is unknown, or a score is not finite.
+    There is no value, but a reason, where curves have too few points, share less than
+    `LEAST_OVERLAP` of the narrower one's range, or (rate only) quality does not rise with rate.
+    Raises `ValueError` if the direction or the level is unknown, or a score is not finite.
     """
     check_better(better)
     check_level(level)

@@ -1,16 +1,11 @@
 """Confidence intervals of what is measured on clips that come in clusters.
 
-The bootstrap draws as many clusters as there are, with replacement; the mean over its clips is a
-ratio, sum over clusters of (times drawn x sum of values) to sum of (times drawn x clips). So one
-matrix of "times drawn" serves all operating points and metrics, which also keeps them paired.
-Interval ends are bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals",
-Journal of the American Statistical Association 82(397), 1987), as scipy.stats.bootstrap computes
-them for one statistic.
-
-The bootstrap's own standard error is too small for few or unequal clusters, so tails are widened:
-to reach as many of *its* standard errors as t on the cluster means takes of the unbiased one. For
-clusters of one size this is the "expanded percentile" interval of Hesterberg, "What teachers should
-know about the bootstrap", The American Statistician 69(4), 2015.
+The bootstrap draws as many clusters as there are, with replacement; one matrix of "times drawn"
+serves all operating points and metrics, which also keeps them paired. Ends are bias-corrected and
+accelerated (Efron, Journal of the American Statistical Association 82(397), 1987). Tails are
+widened: to reach as many of the bootstrap's standard errors, which are too small for few or unequal
+clusters, as t on the cluster means takes of the unbiased one; for clusters of one size this is the
+"expanded percentile" interval of Hesterberg, The American Statistician 69(4), 2015.
 """
 
 from __future__ import annotations
@@ -56,23 +51,12 @@ _FEWEST_ROWS = 32
 class Interval:
     """A mean over clips with its confidence interval.
 
-    Attributes
-    ----------
-    mean : float
-        Every clip counts the same, whatever the size of its cluster.
-    low, high : float or None
-        Ends of the interval; None where a single value gives none.
-    level : float
-        Nominal coverage, for example 0.95.
-    n, clusters : int
-        Clips with a value, and the clusters that they belong to.
-    method : str
-        How the interval was made; `footnote` says it in full.
-    independence_assumed : bool
-        The cluster of some clip is not known: it was taken as independent of all others.
-    these_clusters_only : bool
-        The interval says where the mean over more clips *of these clusters* would lie, and nothing
-        about other speakers or tracks.
+    Every clip counts the same, whatever the size of its cluster. `low` and `high` are None where a
+    single value gives no interval; `level` is the nominal coverage (0.95); `n` and `clusters` count
+    the clips with a value and their clusters. `independence_assumed`: the cluster of some clip is
+    not known, and it was taken as independent of all others. `these_clusters_only`: the interval
+    says where the mean over more clips *of these clusters* would lie, and nothing about other
+    speakers or tracks.
     """
 
     mean: float
@@ -152,19 +136,12 @@ def mean_intervals(
     Parameters
     ----------
     values : array, shape (clips, columns)
-        NaN: no value for this clip in this column.
+        NaN: no value for this clip in this column; a column without any gives None.
     clusters : sequence of str or None, length (clips,), or None
         Speaker or track of each clip. None, for a clip or altogether: not known; the clip then
         counts as a cluster of its own and the interval says that independence was assumed.
-    level : float
-        Nominal coverage, between 0 and 1.
-    draws, seed : int
-        Of the bootstrap; the same seed gives the same intervals.
-
-    Returns
-    -------
-    list of Interval or None, length (columns,)
-        None for a column without any value.
+    level, draws, seed : float, int, int
+        Nominal coverage; of the bootstrap, of which the same seed gives the same intervals.
 
     Raises
     ------
@@ -223,10 +200,7 @@ def t_quantile(share: float, freedom: ArrayLike) -> Floats:
 
 
 def bootstrap_counts(units: int, *, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """How often each unit is drawn, in chunks of shape (some draws, units).
-
-    The same for the same arguments, whatever it is used for.
-    """
+    """How often each unit is drawn, in chunks of shape (some draws, units), by the seed alone."""
     counts = _kept_counts if draws * units <= _KEPT_BYTES else _counts
     yield from counts(units, draws, seed)
 
@@ -303,20 +277,10 @@ def bca_ends(
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Interval ends by BCa, by plain percentiles where that degenerates.
 
-    It degenerates where all draws lie on one side of the estimate, where the acceleration is
-    undefined, or so large that the corrected tail turns round.
-
-    Parameters
-    ----------
-    draws : array, shape (draws, columns)
-        May be infinite, beyond what can be measured, where the acceleration is NaN.
-    estimate, acceleration, z : array, shape (columns,)
-        `z` is the half-width wanted in standard errors: 1.96 for 95 %.
-
-    Returns
-    -------
-    array, array, array of bool, shape (columns,)
-        Both ends, and where the correction was applied.
+    It degenerates where all draws, shape (draws, columns), lie on one side of the estimate, where
+    the acceleration is undefined, or so large that the corrected tail turns round. Draws may be
+    infinite, beyond what can be measured, where the acceleration is NaN. `z` is the half-width
+    wanted in standard errors: 1.96 for 95 %. Also returns where the correction was applied.
     """
     share_below = ((draws < estimate).mean(axis=0) + (draws <= estimate).mean(axis=0)) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -348,18 +312,10 @@ def bootstrap_interval(
 ) -> tuple[float, float, str]:
     """Both ends of an interval of any statistic, and the method for a footnote.
 
-    Parameters
-    ----------
-    estimate : float
-    draws : array, shape (draws,)
-        Its values on bootstrap draws. NaN: it is undefined there, and the draw is left out.
-        Infinite: beyond what can be measured.
-    leave_one_out : array, shape (units,), or None
-        None: taken as symmetric.
-    z : float
-        Half-width of an interval in the draws' standard errors.
-    clustering : Clustering
-        BCa needs 20 clusters.
+    `draws` are its values on bootstrap draws, shape (draws,). NaN: it is undefined there, and the
+    draw is left out. Infinite: beyond what can be measured. With values with one unit left out,
+    shape (units,), it is accelerated; without, taken as symmetric. `z` is the half-width in the
+    draws' standard errors. BCa needs 20 clusters.
     """
     kept = draws[~np.isnan(draws)][:, None]
     acceleration = np.array([np.nan])

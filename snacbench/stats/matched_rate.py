@@ -27,29 +27,26 @@ _BISECTIONS = 60
 class MatchedRate:
     """How much rate one codec needs for the quality of another, and the gap at equal rate.
 
+    `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
+    `reason` says why there is no value, no interval or no difference.
+
     Attributes
     ----------
     target, curve : str
         The codec with one rate, and the one whose rate is sought, between its lowest and highest.
-    n, clusters, lost : int, int, tuple of str
-        Clips shared by all points, their clusters, and the clips that some point lacks.
     status : {"reached", "below", "not reached", "undefined"}
         Whether the curve reaches the target's score inside its own range of rates, lies above it
         from its lowest rate on, or stays under it up to its highest.
     kbps : float or None
         Where it is reached, in kbps; None for any other status.
-    low_kbps, high_kbps, method : float or None, float or None, str
-        Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest;
-        None without an interval.
-    below_share, not_reached_share : float
-        Shares of the bootstrap draws, 0 to 1, with these outcomes.
+    low_kbps, high_kbps : float or None
+        Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest,
+        of which there are `below_share` and `not_reached_share` among the draws.
     difference : Interval or None
         The target's mean score minus the curve's at the target's rate, in the metric's unit; None
         where that rate is outside the curve's range.
     pooled_kbps : tuple of float
         Rates of the curve whose mean scores fell with rate and were replaced by their mean.
-    reason : str
-        Why there is no value, no interval or no difference.
     """
 
     target: str
@@ -123,11 +120,8 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
     Intervals resample clusters, the same ones for target and curve; a draw in which the curve lies
     above its whole range or does not reach the score counts as an end beyond that range.
 
-    Raises
-    ------
-    ValueError
-        If the target has more than one point, the direction or level is unknown, or a score is not
-        finite.
+    Raises `ValueError` if the target has more than one point, the direction or level is unknown, or
+    a score is not finite.
     """
     check_better(better)
     check_level(level)

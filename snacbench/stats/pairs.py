@@ -56,17 +56,10 @@ class EffectSize:
 class PairedDifference:
     """One codec's values minus another's on their shared clips.
 
-    Attributes
-    ----------
-    first, second : str
-        The difference is `first` minus `second`.
-    difference : Interval or None
-        Mean difference with its interval, `n` being the shared clips; None without any.
-    p_value, p_holm, test : float or None, float or None, str
-        Two-sided, of a mean difference of zero: alone, and corrected for all pairs of the family;
-        None where it cannot be tested. The test's name, or why there is none.
-    lost_by_first, lost_by_second : tuple of str
-        Clips that only the other one has; they are in neither mean.
+    `difference` is `first` minus `second`; its `n` are the shared clips. The p values, two-sided,
+    of a mean difference of zero, are alone and corrected for all pairs of the family; None where
+    it cannot be tested, and `test` says why, or names the test. Clips that only the other one has
+    are lost, and in neither mean.
     """
 
     first: str
@@ -107,10 +100,6 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     pairs : sequence of (str, str), or None
         The family of comparisons; choose it before looking at the values. None: every codec
         against every later one.
-    clusters : mapping of str to str or None, or None
-        Clip -> speaker or track; where not known, a clip is taken as independent.
-    draws, seed : int
-        Bootstrap draws, and the seed of these and of the sign flips.
     family : int
         Comparisons that the caller corrects for, where they are more than the pairs.
 

@@ -37,13 +37,15 @@ def test_noise_of_any_rate_fills_its_band(rate_hz: int, channels: int) -> None:
     assert kinds == [float, float if channels < 6 else type(None), float, int, bool]
 
 
-@given(st.integers(1, 3_000), st.sampled_from(RATES_HZ), st.integers(1, 3), st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
-def test_short_clips_have_measures_or_none(n: int, rate_hz: int, channels: int, seed: int) -> None:
-    samples = np.random.default_rng(seed).uniform(-0.5, 0.5, (channels, n)).astype(np.float32)
+@given(
+    st.integers(1, 3_000), st.sampled_from([1, 50, 999, 1_000, 3_999, 4_000, *RATES_HZ, 655_350])
+)
+@settings(max_examples=60, deadline=None)
+def test_clips_of_any_length_and_rate_have_measures_or_none(n: int, rate_hz: int) -> None:
+    samples = np.random.default_rng(n).uniform(-0.5, 0.5, (2, n)).astype(np.float32)
     found = measure(Audio(samples, rate_hz))
-    assert (found.bandwidth_hz is None) == (n < 256)
-    assert (found.loudness_lufs is None) == (n < 0.4 * rate_hz)
+    assert (found.bandwidth_hz is None) == (n < 256 or rate_hz < 1_000)
+    assert (found.loudness_lufs is None) == (n < 0.4 * rate_hz or rate_hz < 4_000)
     assert found.peak_dbfs is not None
     assert found.peak_dbfs <= 0
 
@@ -55,23 +57,6 @@ def test_silence_and_constants_have_no_bandwidth(num_samples: int) -> None:
     found = measure(Audio(np.full((1, num_samples), 0.5, np.float32), RATE_HZ))
     assert (found.bandwidth_hz, found.clipped_samples) == (None, 0)
     assert found.peak_dbfs == pytest.approx(-6.02, abs=0.01)
-
-
-@pytest.mark.parametrize("rate_hz", [1, 50, 999, 1_000, 3_999, 4_000, 655_350])
-def test_no_rate_is_too_odd(rate_hz: int) -> None:
-    found = measure(Audio(broadband(1.0, 20_000).samples, rate_hz))
-    assert (found.bandwidth_hz is None) == (rate_hz < 1_000)
-    assert (found.loudness_lufs is None) == (rate_hz < 4_000 or rate_hz > 48_000)
-
-
-@given(st.permutations(range(3)), st.integers(0, 9))
-@settings(max_examples=10, deadline=None)
-def test_the_order_of_channels_does_not_matter(order: list[int], seed: int) -> None:
-    three = broadband(0.6, 16_000, channels=3, seed=seed)
-    one, other = measure(three), measure(Audio(three.samples[order].copy(), 16_000))
-    assert one.loudness_lufs is not None
-    assert other.loudness_lufs == pytest.approx(one.loudness_lufs, abs=1e-6)
-    assert (other.bandwidth_hz, other.peak_dbfs) == (one.bandwidth_hz, one.peak_dbfs)
 
 
 @given(
@@ -134,20 +119,13 @@ CUTOFFS_HZ = (3_500, 7_000, 11_000, 16_000)
 def test_a_low_pass_is_found(cutoff_hz: int) -> None:
     narrow = low_passed(syllables(), cutoff_hz)
     check(narrow, cutoff_hz)
+    check(Audio(narrow.samples * np.float32(0.2), RATE_HZ), cutoff_hz)
     check(dithered(narrow), cutoff_hz)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 24_000, 32_000])
 def test_upsampling_is_found(rate_hz: int) -> None:
     check(resample(resample(syllables(), rate_hz), RATE_HZ), rate_hz / 2, rel=0.06)
-
-
-@given(st.floats(-25, 5), st.sampled_from([None, 4_000, 11_000]))
-@settings(max_examples=12, deadline=None)
-def test_gain_does_not_change_it(gain_db: float, cutoff_hz: int | None) -> None:
-    audio = syllables() if cutoff_hz is None else low_passed(syllables(), cutoff_hz)
-    louder = Audio(audio.samples * np.float32(10 ** (gain_db / 20)), RATE_HZ)
-    assert effective_bandwidth(louder) == effective_bandwidth(audio)
 
 
 def test_dither_and_steady_hiss_are_no_signal_but_rain_is() -> None:
@@ -238,6 +216,7 @@ def test_real_clips_as_read_from_their_spectra(
 
 
 @pytest.mark.parametrize("clip", ["speech/sms_speech_female", "music/strauss48_stereo"])
-@pytest.mark.parametrize("cutoff_hz", CUTOFFS_HZ)
-def test_real_clips_low_passed(shared: Path, clip: str, cutoff_hz: int) -> None:
-    check(low_passed(read(shared / f"audio/eval/{clip}.flac"), cutoff_hz), cutoff_hz)
+def test_real_clips_low_passed(shared: Path, clip: str) -> None:
+    audio = read(shared / f"audio/eval/{clip}.flac")
+    for cutoff_hz in CUTOFFS_HZ:
+        check(low_passed(audio, cutoff_hz), cutoff_hz)

@@ -76,15 +76,6 @@ def test_webmushra_files_that_were_joined_have_headings_again(tmp_path: Path) ->
     assert len(study.ratings) == 16
 
 
-def test_files_before_sessions_had_ids_tell_listeners_by_their_answers(tmp_path: Path) -> None:
-    rows = [
-        line.replace("session_uuid,", "").replace("u-1,", "").replace("u-2,", "")
-        for line in WEBMUSHRA.splitlines()
-    ]
-    study = read_source(written(tmp_path, "\n".join(rows))).study
-    assert [one.id for one in study.listeners] == ["30 Sennheiser, open", "25 none"]
-
-
 def test_pymushra(tmp_path: Path) -> None:
     source = read_source(written(tmp_path, PYMUSHRA))
     assert source.study.form == "mushra-no-anchors"
@@ -111,9 +102,9 @@ def test_results_sent_twice_count_once_and_unknown_columns_are_named(tmp_path: P
     ("text", "message"),
     [
         (WEBMUSHRA.replace("C1,62,", "C1,120,"),
-         r"csv, line 5: rating_score: expected 0 to 100, found '120'"),
+         r"csv, line 5: rating_score: expected a number from 0 to 100, found '120'"),
         (WEBMUSHRA.replace("C1,62,", "C1,good,"),
-         r"line 5: rating_score: expected a number .* found 'good'"),
+         r"line 5: rating_score: expected a number, found 'good'"),
         (WEBMUSHRA.replace("C1,62,", ",62,"), r"line 5: rating_stimulus: expected a name, found"),
         (WEBMUSHRA.replace("u-2,speech-1,C1", "u-2,speech-1,x,C1"),
          r"line 7: expected 9 columns as in the headings of line 1, found 10; if the question"),
@@ -127,7 +118,7 @@ def test_results_sent_twice_count_once_and_unknown_columns_are_named(tmp_path: P
         ("name,grade\nx,1\n",
          r"line 1: columns of no known file: name, grade; expected .*trial_id.*webMUSHRA"),
         ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
-         r"line 2: nothing tells listeners apart.*session_uuid"),
+         r"line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
         ("\x00\udc80" * 9, r"cannot read the answers .*expected UTF-8, or UTF-16"),
     ],
 )  # fmt: skip
@@ -232,26 +223,12 @@ def test_quotes_after_backslashes_are_php_s(tmp_path: Path) -> None:
     assert comments == list(meant.values())
 
 
-@pytest.mark.parametrize(
-    "comments", [['"loud', "", ""], ["", '"loud', '"so, so"'], ['"loud', '"x"']]
-)
-def test_an_open_quote_is_an_error_with_its_line_and_loses_nobody(
-    tmp_path: Path, comments: list[str]
-) -> None:
-    line = 3 + 4 * comments.index('"loud')
-    with pytest.raises(UserError, match=rf"mushra\.csv, line {line}: the quote that opens here"):
-        read_source(written(tmp_path, many(comments)))
-    source = read_source(written(tmp_path, many(comments).replace('"loud', '"loud"')))
-    assert len(source.study.listeners) == len(comments)
-
-
-def test_bytes_of_another_encoding_late_in_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "mushra.csv"
-    path.write_bytes(many([*[""] * 99, "très bien"]).encode("cp1252"))
-    source = read_source(path)
-    assert len(source.study.listeners) == 100
-    assert source.study.ratings[-3].comment == "très bien"
-    assert source.notes == ("not UTF-8, read as Windows-1252: mushra.csv, line 399",)
+def test_an_open_quote_is_an_error_with_its_line_and_loses_nobody(tmp_path: Path) -> None:
+    text = many(["", '"loud', '"so, so"'])
+    with pytest.raises(UserError, match=r"mushra\.csv, line 7: the quote that opens here"):
+        read_source(written(tmp_path, text))
+    source = read_source(written(tmp_path, text.replace('"loud', '"loud"')))
+    assert len(source.study.listeners) == 3
 
 
 def test_reserved_conditions_and_columns_in_any_case(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_the_file_of_the_page_adds_a_metric(tmp_path, monkeypatch):
     plugins.discovered.cache_clear()
     try:
         metric = sb.metric("crest_diff")
-        assert str(plugins.origin_of(metric)) == "crest_metric 1.0"
+        assert str(plugins.origin_of(plugins.metrics()["crest_diff"])) == "crest_metric 1.0"
     finally:
         plugins.discovered.cache_clear()
     sine = 0.5 * np.sin(2 * np.pi * 441 * np.arange(44_100) / 44_100)

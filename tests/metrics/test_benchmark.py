@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import _costs, _material, _processes, metrics
-from benchmarks._material import Item, at_rate, renewed, through_opus
+from benchmarks import _costs, _processes, metrics
+from benchmarks._material import Item, at_rate, through_opus
 from benchmarks._memory import held_by
 from benchmarks._ours import default_metrics, score_together
 from benchmarks._peers import PEERS, score_all
@@ -82,10 +82,3 @@ def test_memory_of_a_metric(item):
 def test_material_is_of_every_domain():
     items = through_opus("quick", clips=1, decodes=1)
     assert [item.domain for item in items] == ["speech", "music", "environment"]
-
-
-def test_decodes_are_repeated_as_new_objects(item):
-    repeated = _material._repeated(item.degraded, 5)
-    assert len(set(repeated) | set(item.degraded)) == 7
-    assert (repeated[4].samples == item.degraded[0].samples).all()
-    assert renewed(item).reference is not item.reference

@@ -7,7 +7,7 @@ import functools
 import os
 import subprocess
 import sys
-import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import clip_at
 
-AUDIO, SPEECH, EXPONENTIAL, UNSCALED = METRICS
+AUDIO, SPEECH, *_ = METRICS
 
 # ----------------------------------------------------------------------------- Google's program
 
@@ -192,12 +192,6 @@ def test_equal_signals_have_no_fixed_score_under_the_lattice(make_voice):
     assert np.ptp(scores) > 0.05
 
 
-def test_mappers_are_named():
-    mappers = [metric.versions()["visqol_mapper"] for metric in METRICS]
-    regression = "support vector regression"
-    assert mappers == [regression, "lattice", "exponential, scaled", "exponential, unscaled"]
-
-
 def test_channels_are_averaged(make_voice, add_noise):
     x = make_voice(48_000, 1.5)
     y = add_noise(x, 15)
@@ -251,24 +245,19 @@ def test_silence_left_after_alignment():
         SPEECH(reference=reference, degraded=degraded)
 
 
-def test_silence_within_a_clip(make_voice, add_noise):
-    x = make_voice(48_000, 4.0)
-    gap = x.samples.copy()
-    gap[:, 48_000:130_000] = 0
-    with_gap, noisy = Audio(gap, 48_000), add_noise(Audio(gap, 48_000), 15)
-    assert AUDIO(reference=with_gap, degraded=with_gap) == pytest.approx(4.732, abs=1e-3)
-    assert 1 <= AUDIO(reference=with_gap, degraded=noisy) < 4.7
-    assert 1 <= AUDIO(reference=x, degraded=with_gap) < 4.7
-
-
 def test_memory_of_a_reference_is_bounded(make_voice):
-    x = make_voice(16_000, 3.0)
-    reference = Reference(x.samples[0].astype(float), x.rate_hz, speech=True)
-    reference.features(x.samples[0].astype(float))
-    assert reference.num_bytes < 25 * x.num_samples
-    for removed in range(0, 2_000, 400):
-        reference.features(x.samples[0, removed:].astype(float))
-    assert reference.num_bytes < 50 * x.num_samples
+    signal = make_voice(16_000, 3.0).samples[0].astype(float)
+    Reference(signal, 16_000, speech=True).features(signal)  # what is kept for all references
+    tracemalloc.start()
+    try:
+        reference = Reference(signal, 16_000, speech=True)
+        reference.features(signal)
+        assert tracemalloc.get_traced_memory()[0] < 25 * len(signal)
+        for removed in range(0, 2_000, 400):
+            reference.features(signal[removed:])
+        assert tracemalloc.get_traced_memory()[0] < 50 * len(signal)
+    finally:
+        tracemalloc.stop()
 
 
 def test_no_compiler_is_loaded():
@@ -282,21 +271,3 @@ def test_no_compiler_is_loaded():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
-
-
-def test_threads_do_not_disturb_each_other(make_voice, add_noise):
-    x = make_voice(16_000, 1.5)
-    ys = [add_noise(x, snr_db) for snr_db in (5, 10, 15, 20)]
-    score = EXPONENTIAL.prepare(x)
-    alone = [score(degraded=y) for y in ys]
-    together = [0.0] * len(ys)
-
-    def work(i: int) -> None:
-        together[i] = score(degraded=ys[i])
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(ys))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert together == alone

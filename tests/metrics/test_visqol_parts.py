@@ -96,19 +96,12 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     assert not bands.amplitudes(np.zeros(5_000)).any()
 
 
-def test_filters_lie_and_ring_where_the_package_has_them():
+def test_filters_lie_where_the_package_has_them_with_a_gain_of_one():
     expected = make_erb_filters(48_000, 32, 50.0, 24_000.0)
     bank = gammatones(48_000, 32, 50.0, 24_000.0)
     np.testing.assert_allclose([f.centre_hz for f in bank], expected.center_freqs[::-1])
     for filter_ in bank:
         assert abs(filter_.response(np.array([filter_.radians])))[0] == pytest.approx(1)
-    (filter_,) = gammatones(16_000, 1, 100.0, 8_000.0)
-    basis = filter_.ringing(3_000)
-    assert basis.shape == (3_000, 8)
-    impulse = np.fft.irfft(filter_.response(np.pi * np.arange(2**15 + 1) / 2**15))
-    for after in (1, 777):
-        tail = impulse[after : after + 3_000]
-        assert np.linalg.norm(tail - basis @ (basis.T @ tail)) < 1e-9 * np.linalg.norm(tail)
 
 
 # ---------------------------------------------------------------------------------------- lags
@@ -125,7 +118,6 @@ def lag_of_package(reference: np.ndarray, degraded: np.ndarray) -> int:
 
 
 def test_envelope_is_what_the_inverse_transform_for_real_signals_gives():
-    assert upper_envelope(np.array([1.0, 3.0, -1.0, 1.0])).tolist() == [1.0, 5.0, 5.0, 1.0]
     # The "Hilbert" of the C++ code: double the positive half, then a transform to real numbers.
     signal = rng.standard_normal(1_000) + 0.3
     spectrum = np.fft.rfft(signal - signal.mean())
@@ -169,20 +161,6 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
     assert lag_of(x, y) == expected
 
 
-def test_single_precision_errs_less_than_assumed():
-    from scipy import fft
-
-    for size in (57_600, 600_000):
-        x, y = (np.abs(rng.standard_normal(size)) for _ in range(2))
-        double, single = (
-            fft.irfft(fft.rfft(a, 2 * size) * fft.rfft(b, 2 * size).conj())
-            for a, b in ((x, y), (x.astype(np.float32), y.astype(np.float32)))
-        )
-        assert single.dtype == np.float32
-        bound = _visqol_compare.SINGLE_PRECISION * np.linalg.norm(x) * np.linalg.norm(y)
-        assert np.abs(single - double).max() < bound
-
-
 def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
     x = rng.standard_normal(1_000)
     assert lag_of(x, np.zeros(1_000)) == lag_of(x, np.zeros(0)) == 0
@@ -223,12 +201,6 @@ def test_similarity_is_that_of_the_package(seed, frames, floor):
     np.testing.assert_allclose(ours.means, theirs.freq_band_means, atol=1e-9)
     np.testing.assert_allclose(ours.deviations, theirs.freq_band_stddevs, atol=1e-9)
     np.testing.assert_allclose(ours.energies, theirs.freq_band_deg_energy, atol=1e-9)
-
-
-def test_equal_patches_have_similarity_one_and_one_frame_no_deviation():
-    x = levels(0, FRAMES)
-    assert compare(reference=x, degraded=x).overall == pytest.approx(1, abs=1e-12)
-    assert not compare(reference=x[:1], degraded=x[:1]).deviations.any()
 
 
 @pytest.mark.parametrize("floor", [0.0, 0.99])

@@ -1,4 +1,9 @@
+"""Rate curves: their shape, the Bjontegaard deltas of two, and the rate that one needs."""
+
 from __future__ import annotations
+
+import math
+import re
 
 import numpy as np
 import pytest
@@ -15,11 +20,35 @@ from snacbench.stats.curves import (
     pchip_slopes,
     shared_scores,
 )
-from snacbench.stats.matched_rate import first_reach, isotonic, value_at
+from snacbench.stats.matched_rate import first_reach, isotonic, matched_rate, value_at
 
 
 def points(name: str, of: dict[float, dict[str, float]]) -> RateCurve:
     return RateCurve(name, tuple(RatePoint(kbps, scores) for kbps, scores in of.items()))
+
+
+def curve(name: str, of: dict[float, float], *, clips: int = 120, own: float = 0.1) -> RateCurve:
+    """Mean scores of exactly these values, with noise per clip common to all curves, and some own.
+
+    A different name has other noise.
+    """
+    common = np.random.default_rng(99).standard_normal(clips)
+    rng = np.random.default_rng(len(name))
+    scores = {}
+    for kbps, mean in of.items():
+        values = 0.5 * common + own * rng.standard_normal(clips)
+        values += mean - values.mean()
+        scores[kbps] = {f"clip{i}": float(v) for i, v in enumerate(values)}
+    return points(name, scores)
+
+
+def bare(kbps, quality) -> RateCurve:
+    """A curve of published figures: one clip."""
+    return points("x", {k: {"all": float(q)} for k, q in zip(kbps, quality, strict=True)})
+
+
+def speakers(count: int = 20, clips: int = 120):
+    return {f"clip{i}": f"s{i % count}" for i in range(clips)}
 
 
 def test_points_are_sorted_and_only_clips_that_every_point_has_are_shared():
@@ -37,16 +66,24 @@ def test_points_are_sorted_and_only_clips_that_every_point_has_are_shared():
     ("rates", "message"),
     [
         ((), "x: a curve needs at least one point, found none"),
-        *(
-            ((8, rate), "x: rates must be positive numbers of kbps, found")
-            for rate in (0.0, -1.0, float("nan"), float("inf"))
-        ),
+        ((8, 0.0), "x: rates must be positive numbers of kbps, found"),
+        ((8, -1.0), "x: rates must be positive numbers of kbps, found"),
+        ((8, math.nan), "x: rates must be positive numbers of kbps, found"),
+        ((8, math.inf), "x: rates must be positive numbers of kbps, found"),
         ((8, 8), "x: rates must differ from each other, found"),
     ],
 )
 def test_what_is_no_curve(rates, message):
     with pytest.raises(ValueError, match=message):
         RateCurve("x", tuple(RatePoint(rate, {}) for rate in rates))
+
+
+def test_what_cannot_be_asked_of_curves():
+    anchor = curve("a", {6: 2.0, 12: 3, 24: 4})
+    with pytest.raises(ValueError, match="better must be 'higher' or 'lower', found 'more'"):
+        bd_quality(anchor, anchor, better="more")
+    with pytest.raises(ValueError, match="a: the target of a matched rate has one point, found 3"):
+        matched_rate(anchor, anchor)
 
 
 # -------------------------------------------------------------------------------- interpolation
@@ -57,12 +94,7 @@ def test_curves_and_their_gaps_equal_scipys(count):
     rng = np.random.default_rng(count)
     x = np.cumsum(rng.uniform(0.1, 2, (5, count)), axis=1)
     y, z = rng.standard_normal((2, 5, count))
-    gaps = mean_gap(
-        x,
-        y,
-        x + 0.05,
-        z,
-    )
+    gaps = mean_gap(x, y, x + 0.05, z)
     for i in range(len(x)):
         theirs = interpolate.PchipInterpolator(x[i], y[i])
         at = np.linspace(x[i, 0], x[i, -1], 30)
@@ -101,8 +133,7 @@ def test_first_reach_inverts_the_curve():
 
 def test_there_is_no_gap_without_overlap_or_where_x_falls():
     x = np.array([0.0, 1, 2, 3])
-    falling = np.array([0.0, 2, 1, 3])
-    both = np.stack([x + 5, falling])
+    both = np.stack([x + 5, [0.0, 2, 1, 3]])
     assert np.isnan(mean_gap(x, x, both, x)).all()
     assert float(mean_gap(x, 2 * x, x + 1.5, 2 * (x + 1.5) + 0.7)) == pytest.approx(0.7)
 
@@ -114,28 +145,7 @@ X265 = (
     ([9487.76, 4593.60, 2486.44, 1358.24], [40.037, 38.615, 36.845, 34.851]),
     ([9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.987]),
 )
-
-
-def bare(kbps, quality) -> RateCurve:
-    """A curve of published figures: one clip."""
-    return RateCurve("x", tuple(map(RatePoint, kbps, ({"all": float(q)} for q in quality))))
-
-
-def curve(name: str, kbps, quality, *, clips: int = 60, speakers: int = 20, seed: int = 0):
-    """Mean scores of exactly `quality`, with noise per speaker and per clip."""
-    rng = np.random.default_rng(seed)
-    common = np.random.default_rng(99).standard_normal(speakers)[np.arange(clips) % speakers]
-    points = []
-    for rate, mean in zip(kbps, quality, strict=True):
-        values = 0.3 * common + 0.1 * rng.standard_normal(clips)
-        values += mean - values.mean()
-        scores = {f"clip{i}": float(v) for i, v in enumerate(values)}
-        points.append(RatePoint(rate, scores))
-    return RateCurve(name, tuple(points))
-
-
-def speakers(clips: int = 60, count: int = 20):
-    return {f"clip{i}": f"s{i % count}" for i in range(clips)}
+ANCHOR = {6: 2.0, 12: 3.0, 24: 3.6, 48: 4.0}
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1, 2])
@@ -147,11 +157,9 @@ def test_deltas_agree_with_the_package_bjontegaard(seed):
         rates = np.sort(rng.uniform(1, 30, (2, 5)))[:, ::-1]
         quality = 30 + 3 * np.log(rates) + rng.uniform(0, 0.5, (2, 1)) + 0.1 * rates
         anchor, test = zip(rates, quality, strict=True)
-    both = bare(*anchor), bare(*test)
-    theirs = package.bd_rate(*anchor, *test, method="pchip", min_overlap=0)
-    assert bd_rate(*both).value == pytest.approx(theirs, rel=1e-8)
-    theirs = package.bd_psnr(*anchor, *test, method="pchip", min_overlap=0)
-    assert bd_quality(*both).value == pytest.approx(theirs, rel=1e-8)
+    for ours, theirs in ((bd_rate, package.bd_rate), (bd_quality, package.bd_psnr)):
+        expected = theirs(*anchor, *test, method="pchip", min_overlap=0)
+        assert ours(bare(*anchor), bare(*test)).value == pytest.approx(expected, rel=1e-8)
 
 
 @pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
@@ -165,113 +173,71 @@ def test_deltas_by_hand(better, sign):
     assert found.value == pytest.approx(0.25)
 
 
-def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval():
-    kbps, quality = [6, 12, 24, 48], [2.0, 3, 3.6, 4]
-    anchor, test = curve("opus", kbps, quality), curve("x", kbps, [2.3, 3.2, 3.9, 4.2], seed=1)
-    both = bare(kbps, quality), bare(kbps, [2.3, 3.2, 3.9, 4.2])
-    rate, gain = (f(anchor, test, speakers()) for f in (bd_rate, bd_quality))
-    assert rate.value == pytest.approx(bd_rate(*both).value)
-    assert gain.value == pytest.approx(bd_quality(*both).value)
-    for found in (rate, gain):
-        assert found.low is not None
-        assert found.high is not None
-        assert found.value is not None
+@pytest.mark.parametrize(
+    ("count", "method"),
+    [
+        (3, "these clusters only: percentile bootstrap over the clips within them"),
+        (8, "percentile bootstrap over clusters"),
+        (20, "BCa bootstrap over clusters"),
+    ],
+)
+def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval(count, method):
+    quality = {6: 2.3, 12: 3.2, 24: 3.9, 48: 4.2}
+    anchor, test = curve("opus", ANCHOR), curve("x", quality)
+    bare_anchor, bare_test = (bare(of.keys(), of.values()) for of in (ANCHOR, quality))
+    for of in (bd_rate, bd_quality):
+        found = of(anchor, test, speakers(count))
+        assert found.value == pytest.approx(of(bare_anchor, bare_test).value)
         assert found.low < found.value < found.high
-        assert (found.n, found.clusters, found.lost) == (60, 20, ())
-        assert found.undefined_share == 0
+        assert (found.n, found.clusters, found.lost) == (120, count, ())
+        assert (found.undefined_share, found.interval_method) == (0, method)
         assert found.method == "monotone piecewise cubic (pchip) on log rate"
-        assert found.interval_method == "BCa bootstrap over clusters"
+    assert found.high - found.low < 0.1  # a clip's own level, which scatters by 0.5, cancels
+    assert (found.overlap, found.overlap_share) == ((6, 48), 1)
+    rate = bd_rate(anchor, test, draws=99)
     assert rate.overlap == pytest.approx((2.3, 4.0))
     assert rate.overlap_share == pytest.approx(1.7 / 2.2)
-    assert gain.overlap == (6, 48)
-    assert gain.overlap_share == 1
-
-
-def test_common_noise_of_clips_cancels_between_the_curves():
-    kbps = [6, 12, 24, 48]
-    anchor = curve("a", kbps, [2.0, 3, 3.6, 4])
-    found = bd_quality(anchor, curve("b", kbps, [2.1, 3.1, 3.7, 4.1], seed=1), speakers())
-    assert found.low is not None
-    assert found.high is not None
-    assert found.high - found.low < 0.06  # a speaker's own level scatters by 0.3
-
-
-@pytest.mark.parametrize("clusters", [3, 8])
-def test_few_speakers_are_named(clusters):
-    kbps = [6, 12, 24, 48]
-    anchor, test = (
-        curve("a", kbps, [2.0, 3, 3.6, 4]),
-        curve("b", kbps, [2.1, 3.1, 3.7, 4.1], seed=1),
-    )
-    found = bd_rate(anchor, test, speakers(count=clusters))
-    assert (
-        found.interval_method
-        == {
-            3: "these clusters only: percentile bootstrap over the clips within them",
-            8: "percentile bootstrap over clusters",
-        }[clusters]
-    )
-
-
-def test_clips_that_a_point_lacks_are_left_out_and_listed():
-    anchor = curve("a", [6, 12, 24], [2.0, 3, 4])
-    test = curve("b", [6, 12, 24], [2.5, 3.5, 4.5])
-    broken = {k: v for k, v in test.points[1].scores.items() if k != "clip7"}
-    test = RateCurve("b", (test.points[0], RatePoint(12, broken), test.points[2]))
-    found = bd_rate(anchor, test, speakers())
-    assert (found.n, found.lost) == (59, ("clip7",))
 
 
 @pytest.mark.parametrize(
-    ("kbps", "quality", "reason"),
+    ("of", "quality", "reason"),
     [
-        ([6, 12], [2.0, 3], "x has 2 points, pchip needs 3"),
-        ([6, 12, 24, 48], [2.0, 3.5, 3, 4], "x does not get better from 12 to 24 kbps"),
-        ([6, 12, 24, 48], [5.0, 6, 7, 8], "no overlap: quality 2 to 4 against 5 to 8"),
+        (bd_rate, {6: 2.0, 12: 3.0}, "x has 2 points, pchip needs 3"),
+        (bd_rate, {6: 2.0, 12: 3.5, 24: 3.0}, "x does not get better from 12 to 24 kbps"),
+        (bd_rate, {6: 5.0, 12: 6.0, 24: 8.0}, "no overlap: quality 2 to 4 against 5 to 8"),
+        (bd_quality, {50: 2.0, 60: 3.0, 70: 4.0}, "no overlap: kbps 6 to 48 against 50 to 70"),
     ],
 )
-def test_without_a_delta_rate_there_is_a_reason(kbps, quality, reason):
-    anchor = curve("opus", [6, 12, 24, 48], [2.0, 3, 3.6, 4])
-    found = bd_rate(anchor, curve("x", kbps, quality), speakers())
+def test_without_a_delta_there_is_a_reason(of, quality, reason):
+    found = of(curve("opus", ANCHOR), curve("x", quality), speakers())
     assert (found.value, found.low, found.high, found.overlap) == (None, None, None, None)
     assert found.reason == reason
 
 
-def test_delta_quality_needs_common_rates_only():
-    anchor = curve("opus", [6, 12, 24, 48], [2.0, 3, 3.6, 4])
-    assert bd_quality(anchor, curve("x", [6, 12, 24, 48], [2.0, 3.5, 3, 4])).value is not None
-    apart = bd_quality(anchor, curve("x", [50, 60, 70], [2.0, 3, 4]))
-    assert apart.reason == "no overlap: kbps 6 to 48 against 50 to 70"
+def test_delta_quality_needs_no_quality_that_rises():
+    assert bd_quality(bare(ANCHOR, ANCHOR.values()), bare(ANCHOR, [2.0, 3.5, 3, 4])).value
 
 
 def test_no_shared_clip_and_one_clip():
-    one = RateCurve("one", tuple(RatePoint(k, {"a": float(k)}) for k in (1, 2, 3)))
-    other = RateCurve("other", tuple(RatePoint(k, {"b": float(k)}) for k in (1, 2, 3)))
+    one, other = (points(c, {k: {c: float(k)} for k in (1, 2, 3)}) for c in "ab")
     assert bd_rate(one, other).reason == "no clip is shared by all points"
     alone = bd_rate(one, one)
     assert (alone.value, alone.low, alone.reason) == (0, None, "one clip: no interval")
 
 
 def test_an_interval_is_withheld_where_many_draws_have_no_delta():
-    kbps = [6, 12, 24]
-    anchor = curve("a", kbps, [2.0, 3, 3.0005])
-    found = bd_rate(anchor, curve("b", kbps, [2.0, 3, 3.5], seed=1), speakers())
+    anchor, test = curve("a", {6: 2.0, 12: 3, 24: 3.0005}), curve("bb", {6: 2.0, 12: 3, 24: 3.5})
+    found = bd_rate(anchor, test, speakers())
     assert found.value is not None
     assert found.low is None
     assert found.undefined_share > 0.3
     assert found.reason.startswith("no interval: undefined in ")
 
 
-def test_directions_are_known_by_name():
-    anchor = curve("a", [6, 12, 24], [2.0, 3, 4])
-    with pytest.raises(ValueError, match="better must be 'higher' or 'lower', found 'more'"):
-        bd_quality(anchor, anchor, better="more")
-
-
 @pytest.mark.parametrize(("shift", "defined"), [(2.1, True), (2.9, False)])
 def test_curves_that_share_too_little_have_the_overlap_and_no_value(shift, defined):
-    kbps, quality = np.array([2.0, 4, 8, 16]), np.array([1.0, 2, 3, 4])
-    anchor, test = curve("a", kbps, quality), curve("t", kbps * 2**shift, quality + shift)
+    anchor = curve("a", {2**q: q for q in (1.0, 2.0, 3.0, 4.0)})
+    test = curve("bb", {2 ** (q + shift): q + shift for q in (1.0, 2.0, 3.0, 4.0)})
     for found in (bd_rate(anchor, test, speakers()), bd_quality(anchor, test, speakers())):
         assert found.overlap_of_narrower == pytest.approx(1 - shift / 3, abs=1e-6)
         assert found.overlap is not None
@@ -279,3 +245,110 @@ def test_curves_that_share_too_little_have_the_overlap_and_no_value(shift, defin
         if not defined:
             assert found.reason.startswith("the curves share 3 % of the narrower one (")
             assert found.reason.endswith("), 25 % are needed")
+
+
+# --------------------------------------------------------------------------------- matched rate
+
+OPUS = {8.0: 2.0, 16.0: 3.0, 32.0: 4.0}  # a straight line over log rate
+
+
+def match(score: float, of: dict[float, float] = OPUS, *, kbps: float = 0.98, own=0.1, **options):
+    target = curve("snac-24khz", {kbps: score}, own=own)
+    return matched_rate(target, curve("opus", of, own=own), speakers(), **options)
+
+
+def test_the_rate_where_the_score_is_reached_by_hand():
+    found = match(2.5)
+    assert (found.status, found.kbps) == ("reached", pytest.approx(8 * math.sqrt(2)))
+    assert found.low_kbps < 8 * math.sqrt(2) < found.high_kbps
+    assert (found.below_share, found.not_reached_share) == (0, 0)
+    assert (found.n, found.clusters, found.lost) == (120, 20, ())
+    assert found.method == "BCa bootstrap over clusters"
+    assert found.difference is None
+    assert found.reason == "no difference at equal rate: 0.98 kbps is outside 8 to 32 kbps"
+    noisy = match(2.5, own=1.0)  # noise that codecs share does not widen the interval
+    assert found.high_kbps - found.low_kbps < 0.3 * (noisy.high_kbps - noisy.low_kbps)
+    opus = curve("opus", OPUS)
+    for point in opus.points:
+        own = matched_rate(RateCurve("itself", (point,)), opus, speakers())
+        assert own.kbps == pytest.approx(point.kbps)
+
+
+@pytest.mark.parametrize(
+    ("score", "status", "sentence"),
+    [
+        (2.7, "reached", r"needs 13\.0 kbps \[1\d\.\d, 1\d\.\d\] to reach GOAL"),
+        (1.0, "below", r"reaches GOAL below 8 kbps, its lowest rate, in 100 % of bootstrap draws"),
+        (4.5, "not reached", r"does not reach GOAL up to 32 kbps, its highest rate, in 100 % of "
+         "bootstrap draws"),
+        (3.995, "reached", r"needs \S+ kbps \[\S+, > 32\] to reach GOAL"),
+        (2.005, "reached", r"needs \S+ kbps \[< 8, \S+\] to reach GOAL"),
+    ],
+)  # fmt: skip
+def test_the_sentence_for_a_paper(score, status, sentence):
+    found = match(score)
+    expected = sentence.replace("GOAL", r"the ViSQOL of snac-24khz at 0\.98 kbps")
+    size = r" \(n = 120 clips, 20 speakers\)"
+    assert found.status == status
+    said = found.sentence("ViSQOL", "speaker")
+    assert re.fullmatch(f"opus {expected}{size}", said), said
+    if status != "reached":
+        assert (found.kbps, found.below_share + found.not_reached_share) == (None, 1)
+        assert found.low_kbps == found.high_kbps == (-math.inf if score < 2 else math.inf)
+    elif ">" in sentence or "<" in sentence:
+        assert 0.1 < found.below_share + found.not_reached_share < 0.6
+        assert found.method == "percentile bootstrap over clusters"
+
+
+@pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
+def test_the_difference_at_equal_rate_by_hand(better, sign):
+    falling = {kbps: sign * score for kbps, score in OPUS.items()}
+    found = match(sign * 3.2, falling, kbps=16 * math.sqrt(2), better=better)
+    assert found.kbps == pytest.approx(8 * 2**1.2)
+    assert found.difference.mean == pytest.approx(sign * (3.2 - 3.5))
+    assert found.difference.low < found.difference.mean < found.difference.high
+    assert found.reason == ""
+
+
+def test_means_that_fall_with_rate_are_pooled_and_named():
+    found = match(3.1, {8.0: 2.0, 12.0: 3.2, 16.0: 3.0, 32.0: 4.0})
+    assert found.pooled_kbps == (12, 16)
+    assert found.kbps == pytest.approx(12)
+    assert match(3.1).pooled_kbps == ()
+
+
+@pytest.mark.parametrize(
+    ("clusters", "clips", "size"),
+    [
+        (speakers(2), 120, "(n = 120 clips, 2 speakers; these speakers only)"),
+        (None, 120, "(n = 120 clips, independence assumed)"),
+        (None, 1, "(n = 1 clip, independence assumed)"),
+    ],
+)
+def test_how_many_are_few_or_unknown_is_said(clusters, clips, size):
+    target, opus = curve("x", {16.0: 2.5}, clips=clips), curve("opus", OPUS, clips=clips)
+    found = matched_rate(target, opus, clusters)
+    assert found.sentence("ViSQOL", "speaker").endswith(size)
+    assert found.these_clusters_only == ("only" in size)
+    if clips == 1:
+        assert (found.low_kbps, found.reason) == (None, "one clip: no interval")
+
+
+def test_clips_that_one_point_lacks_are_left_out_and_listed():
+    target = points("x", {1.0: {f"clip{i}": 2.5 for i in range(3, 120)}})
+    found = matched_rate(target, curve("opus", OPUS), speakers())
+    assert (found.n, found.lost) == (117, ("clip0", "clip1", "clip2"))
+    test = points("x", {1.0: {"clip0": 2.0}, 2.0: {"clip0": 3.0}, 4.0: {"clip0": 4.0, "b": 1.0}})
+    assert bd_rate(test, test).lost == ("b",)
+
+
+def test_what_cannot_be_compared_says_why():
+    one_rate = match(2.5, {8.0: 3.0})
+    assert (one_rate.status, one_rate.reason) == (
+        "undefined", "opus has one rate, a curve needs two",
+    )  # fmt: skip
+    found = matched_rate(points("x", {1.0: {"another": 2.5}}), curve("opus", OPUS), speakers())
+    assert found.sentence("ViSQOL") == (
+        "opus cannot be compared with the ViSQOL of x at 1 kbps: no clip is shared by all points "
+        "(n = 0 clips)"
+    )

@@ -95,15 +95,16 @@ def test_sums_and_errors_by_hand():
     alone = moments(values, None)
     assert alone.robust_error[0] == pytest.approx(values.std(ddof=1) / np.sqrt(5))
     assert alone.degrees_of_freedom[0] == pytest.approx(4)
-    none = moments_of(np.zeros((0, 2)), cluster_clips([], clips=0))
+    none = moments(np.zeros((0, 2)), [])
     assert none.n.tolist() == [0, 0]
     assert np.isnan(none.mean).all()
 
 
-def test_clusters_of_one_size_have_one_degree_of_freedom_less_than_clusters():
-    rng = np.random.default_rng(0)
-    m = moments(rng.standard_normal(60), [str(i % 12) for i in range(60)])
+@pytest.mark.parametrize("values", [[2.0] * 60, np.random.default_rng(0).standard_normal(60)])
+def test_clusters_of_one_size_have_one_degree_of_freedom_less_than_clusters(values):
+    m = moments(values, [str(i % 12) for i in range(60)])
     assert m.degrees_of_freedom[0] == pytest.approx(11)
+    assert m.constant[0] == (m.robust_error[0] == 0) == (np.ptp(values) == 0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -126,110 +127,98 @@ def test_a_column_with_gaps_equals_the_column_without_these_clips():
     gaps[[0, 3, 7]] = NAN  # the first is its cluster's only clip
     kept = np.isfinite(gaps)
     m = moments(np.stack([gaps, values], axis=1), labels)
-    alone = moments(values[kept], [label for label, k in zip(labels, kept, strict=True) if k])
+    alone = moments(values[kept], np.array(labels)[kept].tolist())
     for measure in ("robust_error", "plug_in_error", "within_error", "degrees_of_freedom"):
         assert getattr(m, measure)[0] == pytest.approx(getattr(alone, measure)[0])
-
-
-def test_values_without_spread_still_have_degrees_of_freedom():
-    m = moments([2.0] * 6, list("aabbcc"))
-    assert m.constant[0]
-    assert m.robust_error[0] == 0
-    assert m.degrees_of_freedom[0] == pytest.approx(2)
 
 
 # ------------------------------------------------------------------------- intervals of a mean
 
 
-def speakers(count: int, clips: int, seed: int = 0):
-    rng = np.random.default_rng(seed)
+def speakers(count: int, clips: int):
+    rng = np.random.default_rng(0)
     labels = [f"s{i % count}" for i in range(clips)]
     effects = rng.standard_normal(count)
     return rng.standard_normal(clips) + effects[np.arange(clips) % count], labels
 
 
-def test_t_interval_on_cluster_means_by_hand():
-    values = [m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)]
-    found = mean_interval(values, [str(m) for m in (1, 2, 3, 4, 5) for _ in range(2)])
-    half = 2.7764 * 1.58114 / np.sqrt(5)  # t(4), standard deviation of the cluster means
-    assert (found.mean, found.n, found.clusters) == (3.0, 10, 5)
-    assert (found.low, found.high) == pytest.approx((3 - half, 3 + half), abs=1e-3)
-    assert found.method == "t interval on cluster means weighted by their clips"
-    assert not found.independence_assumed
+def width(found: Interval | None) -> float:
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    return found.high - found.low
+
+
+T4 = 2.7764  # t quantile, 4 degrees of freedom
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "half", "footnote"),
+    [
+        (
+            [m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)],
+            list("aabbccddee"),
+            T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
+            "10 clips, 5 speakers; 95 % interval: t interval on speaker means weighted by their "
+            "clips",
+        ),
+        (
+            [1, 2, 3, 7, 8, 9],
+            list("aaabbb"),
+            T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
+            "6 clips, 2 speakers; 95 % interval: these speakers only: t interval over the clips "
+            "within them",
+        ),
+        (
+            [1.0, 2, 3],
+            ["a"] * 3,
+            4.3027 / np.sqrt(3),
+            "3 clips, 1 speaker; 95 % interval: these speakers only: t interval over the clips "
+            "within them",
+        ),
+        (
+            [1.0, 3],
+            None,
+            12.7062,
+            "2 clips, independence assumed; 95 % interval: t interval over clips",
+        ),
+        ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 speakers; 95 % interval: all values are "
+         "equal"),
+    ],
+)  # fmt: skip
+def test_t_intervals_by_hand(values, labels, half, footnote):
+    found = mean_interval(values, labels)
+    assert found.mean == pytest.approx(np.mean(values))
+    assert (found.low, found.high) == pytest.approx(
+        (found.mean - half, found.mean + half), abs=1e-3
+    )
+    assert found.footnote("speaker") == f"n = {footnote}"
+    assert found.these_clusters_only == ("only" in footnote)
+    assert found.independence_assumed == (labels is None)
 
 
 def test_every_clip_counts_the_same_whatever_its_cluster():
     found = mean_interval([0, 0, 0, 8, 1, 1, 1, 1], list("aaabcdef"))
     assert found.mean == 1.5
-    assert found.low is not None
-    assert found.high is not None
-    assert found.mean - found.low == pytest.approx(found.high - found.mean)
-
-
-def test_below_five_clusters_it_speaks_of_these_only():
-    found = mean_interval([1, 2, 3, 7, 8, 9], list("aaabbb"))
-    half = 2.7764 * np.sqrt(4 / 4 / 6)  # t(4); 4 is the sum of squares within clusters
-    assert found.mean == 5
-    assert (found.low, found.high) == pytest.approx((5 - half, 5 + half), abs=1e-3)
-    assert found.these_clusters_only
-    assert found.footnote("speaker") == (
-        "n = 6 clips, 2 speakers; 95 % interval: these speakers only: t interval over the clips "
-        "within them"
-    )
-
-
-def test_one_cluster_is_these_only_too():
-    found = mean_interval([1.0, 2, 3], ["a"] * 3)
-    theirs = stats.ttest_1samp([1, 2, 3], 0).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
-    assert found.footnote("track") == (
-        "n = 3 clips, 1 track; 95 % interval: these tracks only: t interval over the clips within "
-        "them"
-    )
-
-
-@pytest.mark.parametrize("clips", [2, 4, 12])
-def test_few_independent_clips_get_the_textbook_interval(clips):
-    values = np.arange(clips) ** 1.5
-    found = mean_interval(values)
-    theirs = stats.ttest_1samp(values, 0).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
-    assert not found.these_clusters_only
-    assert found.footnote() == (
-        f"n = {clips} clips, independence assumed; 95 % interval: t interval over clips"
-    )
+    assert found.low + found.high == pytest.approx(2 * 1.5)
 
 
 def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca():
     assert "t interval" in mean_interval(*speakers(19, 190)).method
     values, labels = speakers(20, 200)
     found = mean_interval(values, labels)
-    assert found.method == "BCa bootstrap over clusters"
     assert found.footnote("speaker") == (
         "n = 200 clips, 20 speakers; 95 % interval: BCa bootstrap over speakers"
     )
     sums = np.array([values[g::20].sum() for g in range(20)])
     plain = stats.bootstrap((sums / 10,), np.mean, rng=np.random.default_rng(0))
-    width = plain.confidence_interval.high - plain.confidence_interval.low
-    assert found.low is not None
-    assert found.high is not None
-    assert found.high - found.low == pytest.approx(
-        width * np.sqrt(20 / 19) * stats.t.ppf(0.975, 19) / 1.96, rel=0.03
-    )
-
-
-def test_clustered_clips_get_a_wider_interval_than_independent_ones():
-    values, labels = speakers(30, 300)
-    clustered, independent = mean_interval(values, labels), mean_interval(values)
+    expected = plain.confidence_interval.high - plain.confidence_interval.low
+    expected *= np.sqrt(20 / 19) * stats.t.ppf(0.975, 19) / 1.96
+    assert width(found) == pytest.approx(expected, rel=0.03)
+    independent = mean_interval(values)
     assert independent.method == "BCa bootstrap over clips"
-    assert independent.independence_assumed
-    assert width(clustered) > 1.5 * width(independent)
-
-
-def width(found: Interval) -> float:
-    assert found.low is not None
-    assert found.high is not None
-    return found.high - found.low
+    assert width(found) > 1.5 * width(independent)
+    assert found == mean_interval(values, labels) != mean_interval(values, labels, seed=2)
 
 
 def test_a_bootstrap_that_degenerates_is_named(monkeypatch):
@@ -245,28 +234,10 @@ def test_one_value_has_no_interval():
     assert found.footnote("speaker") == "n = 1 clip; one value, no interval"
 
 
-def test_equal_values_have_an_interval_without_width():
-    for clips in (2, 10, 40):
-        found = mean_interval([0.1] * clips)
-        assert (found.low, found.high) == (found.mean, found.mean)
-        assert found.mean == pytest.approx(0.1)
-        assert found.method == "all values are equal"
-
-
-def test_gaps_are_left_out_and_counted():
+def test_gaps_are_left_out_and_only_clips_with_a_value_decide_on_independence():
     table = np.array([[1.0, NAN, NAN], [2, 4, NAN], [3, 6, NAN]])
-    first, second, third = mean_intervals(table, ["a", None, "b"])
-    assert first is not None
-    assert second is not None
-    assert third is None
-    assert (first.n, second.n) == (3, 2)
-    assert second.mean == 5
-
-
-def test_only_clips_with_a_value_decide_whether_independence_was_assumed():
-    first, second = mean_intervals([[1.0, NAN], [2, 2], [3, 3]], [None, "a", "b"])
-    assert first is not None
-    assert second is not None
+    first, second, third = mean_intervals(table, [None, "a", "b"])
+    assert (first.n, second.n, second.mean, third) == (3, 2, 5, None)
     assert first.independence_assumed
     assert not second.independence_assumed
 
@@ -274,8 +245,7 @@ def test_only_clips_with_a_value_decide_whether_independence_was_assumed():
 def test_columns_together_equal_columns_alone():
     values, labels = speakers(25, 100)
     table = np.stack([values, values**2, -values], axis=1)
-    together = mean_intervals(table, labels, seed=4)
-    for column, found in zip(table.T, together, strict=True):
+    for column, found in zip(table.T, mean_intervals(table, labels, seed=4), strict=True):
         alone = mean_interval(column, labels, seed=4)
         assert found is not None
         assert (found.low, found.high) == pytest.approx((alone.low, alone.high))
@@ -286,15 +256,8 @@ def test_a_cluster_without_values_hardly_matters_to_a_column():
     gaps = np.where(np.array(labels) == "s7", NAN, values)
     alone = mean_interval(gaps[np.isfinite(gaps)], [x for x in labels if x != "s7"])
     beside = mean_intervals(np.stack([gaps, values], axis=1), labels)[0]
-    assert beside is not None
     assert (beside.mean, beside.clusters) == (pytest.approx(alone.mean), 39)
     assert width(beside) == pytest.approx(width(alone), rel=0.04)
-
-
-def test_the_same_seed_gives_the_same_interval():
-    values, labels = speakers(20, 60)
-    assert mean_interval(values, labels, seed=1) == mean_interval(values, labels, seed=1)
-    assert mean_interval(values, labels, seed=1) != mean_interval(values, labels, seed=2)
 
 
 @given(
@@ -305,8 +268,7 @@ def test_the_interval_holds_the_mean_and_moves_with_the_values(pairs, shift):
     values, labels = [v for v, _ in pairs], [str(c) for _, c in pairs]
     found = mean_interval(values, labels, draws=99)
     moved = mean_interval([v + shift for v in values], labels, draws=99)
-    assert found.low is not None
-    assert found.high is not None
+    assert width(found) >= 0
     if "bootstrap" not in found.method:
         assert found.low <= found.mean <= found.high
         assert moved.low == pytest.approx(found.low + shift, abs=1e-6)
@@ -339,8 +301,8 @@ def test_t_quantiles_are_those_of_scipy_to_the_last_bit():
         np.testing.assert_array_equal(t_quantile(share, freedom), stats.t.ppf(share, freedom))
 
 
-def clustered(clusters: int = 25, seed: int = 0, columns: int = 3):
-    rng = np.random.default_rng(seed)
+def clustered(clusters: int = 25, columns: int = 3):
+    rng = np.random.default_rng(0)
     sizes = rng.integers(1, 9, clusters)
     labels = [f"s{g}" for g, size in enumerate(sizes) for _ in range(size)]
     effects = np.repeat(rng.exponential(1, (clusters, columns)), sizes, axis=0)
@@ -348,22 +310,12 @@ def clustered(clusters: int = 25, seed: int = 0, columns: int = 3):
     return values, cluster_clips(labels, clips=len(labels))
 
 
-class Drawn:
-    """What scipy.stats.bootstrap looks at in an earlier result."""
-
-    def __init__(self, distribution) -> None:
-        self.bootstrap_distribution = distribution
-
-
-def test_each_draw_takes_as_many_units_as_there_are():
-    times = np.concatenate(list(bootstrap_counts(7, draws=50, seed=3)))
-    assert times.shape == (50, 7)
-    assert (times.sum(axis=1) == 7).all()
-
-
-def test_draws_depend_on_the_seed_alone(monkeypatch):
-    first = np.concatenate(list(bootstrap_counts(9, draws=40, seed=1)))
-    other = np.concatenate(list(bootstrap_counts(9, draws=40, seed=2)))
+def test_each_draw_takes_as_many_units_as_there_are_and_depends_on_the_seed_alone(monkeypatch):
+    first, other = (
+        np.concatenate(list(bootstrap_counts(9, draws=40, seed=seed))) for seed in (1, 2)
+    )
+    assert first.shape == (40, 9)
+    assert (first.sum(axis=1) == 9).all()
     assert not np.array_equal(first, other)
     monkeypatch.setattr(intervals, "_KEPT_BYTES", 0)
     again = np.concatenate(list(bootstrap_counts(9, draws=40, seed=1)))
@@ -377,11 +329,14 @@ def test_a_draw_is_the_mean_over_the_clips_of_the_clusters_drawn():
     for row, means in zip(times, drawn, strict=True):
         clips = [i for i, c in enumerate(clustering.index) for _ in range(row[c])]
         assert means == pytest.approx(values[clips].mean(axis=0))
+    assert leave_one_out_means(moments([1.0, 3, 8], list("aab")))[:, 0].tolist() == [8, 2]
 
 
-def test_leaving_out_one_cluster_by_hand():
-    m = moments_of(np.array([[1.0], [3], [8]]), cluster_clips(list("aab"), clips=3))
-    assert leave_one_out_means(m)[:, 0].tolist() == [8, 2]
+class Drawn:
+    """What scipy.stats.bootstrap looks at in an earlier result."""
+
+    def __init__(self, distribution) -> None:
+        self.bootstrap_distribution = distribution
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
@@ -414,36 +369,25 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
     assert corrected.tolist() == [False, True, False, False]
     assert low == pytest.approx(np.full(4, 0.025), abs=1e-6)
     assert high == pytest.approx(np.full(4, 0.975), abs=1e-6)
-
-
-def test_acceleration_is_zero_for_symmetric_data_and_undefined_without_spread():
-    assert acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]]))[0] == 0
-    assert np.isnan(acceleration_of(np.ones((3, 1)))[0])
-
-
-def test_percentiles_take_infinite_draws():
-    draws = np.array([-np.inf] * 5 + [1.0, 2, 3, 4, 5] + [np.inf])[:, None]
+    np.testing.assert_equal(acceleration_of(np.array([[1.0, 1], [2, 1], [3, 1]])), [0, NAN])
+    infinite = np.array([-np.inf] * 5 + [1.0, 2, 3, 4, 5] + [np.inf])[:, None]
     none = np.array([np.nan])
-    low, high, _ = bca_ends(draws, none, none, np.array([1.959964]))
+    low, high, _ = bca_ends(infinite, none, none, np.array([1.959964]))
     assert (low[0], high[0]) == (-np.inf, np.inf)
-    assert bca_ends(draws, none, none, np.array([0.0]))[0][0] == 1.0
+    assert bca_ends(infinite, none, none, np.array([0.0]))[0][0] == 1.0
 
 
 def test_tails_are_widened_as_for_t_with_equal_clusters():
-    rng = np.random.default_rng(0)
-    labels = [str(i % 20) for i in range(100)]
-    m = moments_of(rng.standard_normal((100, 1)), cluster_clips(labels, clips=100))
+    values = np.random.default_rng(0).standard_normal(100)
+    m = moments(values, [str(i % 20) for i in range(100)])
     assert widened_z(m, 0.95)[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
 
 
-def test_resampled_means_keep_the_columns_paired():
+def test_resampled_means_keep_columns_paired_and_below_five_clusters_resample_clips_within_them():
     values, clustering = clustered(columns=1)
     both = np.concatenate([values, values + 1], axis=1)
     drawn, _, _ = resample_means(both, clustering, level=0.95, draws=200, seed=0)
     assert drawn[:, 1] - drawn[:, 0] == pytest.approx(np.ones(200))
-
-
-def test_below_five_clusters_clips_are_resampled_within_them():
     values = np.array([0.0, 1, 2, 100, 101, 102])[:, None]
     clustering = cluster_clips(list("aaabbb"), clips=6)
     drawn, _, z = resample_means(values, clustering, level=0.95, draws=4000, seed=0)
@@ -476,29 +420,20 @@ def of_mean(values: np.ndarray, weights: np.ndarray):
     return jackknife_interval(whole, left, weights, n=len(values), clusters=len(values))
 
 
-def test_for_a_mean_it_is_the_t_interval():
+def test_for_a_mean_the_jackknife_is_the_t_interval():
     values = np.random.default_rng(0).normal(5, 2, 9)
     found, expected = of_mean(values, np.ones(9)), mean_interval(values)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert (found.mean, found.clusters, found.method) == (expected.mean, 9, "jackknife over clips")
 
 
-def test_it_covers_where_units_differ_in_size():
+def test_the_jackknife_covers_where_units_differ_in_size():
     rng, hits = np.random.default_rng(1), 0
     for _ in range(400):
         weights = rng.uniform(1, 6, 25)
         found = of_mean(rng.normal(0, 1, 25), weights)
         hits += found.low < 0 < found.high
     assert 0.92 < hits / 400 < 0.98
-
-
-def test_it_ends_at_the_largest_value_there_can_be():
-    found = jackknife_interval(9.9, [9.0, 10.0, 10.7], [1, 1, 1], n=3, clusters=3, most=10.0)
-    assert found.high == 10.0
-    assert found.low < 9.9
-    alone = jackknife_interval(3.0, [], [], n=4, clusters=1)
-    assert (alone.mean, alone.low, alone.high) == (3.0, None, None)
-    assert alone.method == "one cluster, no interval"
 
 
 @pytest.mark.parametrize(
@@ -512,8 +447,12 @@ def test_it_ends_at_the_largest_value_there_can_be():
         ),
     ],
 )
-def test_the_method_says_what_was_left_out(facts, method):
-    assert jackknife_interval(1.0, [0.9, 1.0, 1.1], [1, 1, 1], **facts).method == method
+def test_the_jackknife_says_what_was_left_out_and_ends_at_the_largest_value(facts, method):
+    found = jackknife_interval(9.9, [9.0, 10.0, 10.7], [1, 1, 1], most=10.0, **facts)
+    assert (found.method, found.high) == (method, 10.0)
+    assert found.low < 9.9
+    alone = jackknife_interval(3.0, [], [], n=4, clusters=1)
+    assert (alone.mean, alone.low, alone.method) == (3.0, None, "one cluster, no interval")
 
 
 @pytest.mark.parametrize("weights", [[1, 1], [1, 0, 1], [[1, 1, 1]]])

@@ -138,7 +138,7 @@ def test_a_folder_that_may_not_be_read_is_an_error(record, tmp_path, monkeypatch
 
 
 def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
-    for name in ("a.wav", "b.au", "c.caf", "d.w64", "e.voc"):
+    for name in ("a.wav", "b.au", "c.caf", "d.w64"):
         record(f"set/{name}")
     (tmp_path / "set/f.m4a").write_bytes(by_pyav("ipod", "alac"))
     (tmp_path / "set/g.sph").write_bytes(by_soundfile("NIST", "PCM_16"))
@@ -146,7 +146,7 @@ def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
     for name in ("README", "notes.txt", "h.raw", "i.raw"):
         (tmp_path / "set" / name).write_bytes(b"x")
     found = folder_set(tmp_path / "set")
-    assert ids(found) == [f"set/{name}" for name in "abcdefg"]
+    assert ids(found) == [f"set/{name}" for name in "abcdfg"]
     assert found.notes == (
         "4 files left out, not read as audio: 2 .raw, 1 without suffix, 1 .txt (README)",
     )
