@@ -11,6 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import soundfile  # noqa: F401 - one that does not load is told before anything is done
+import soxr  # noqa: F401
+
 from snacbench.errors import MissingPackage, TestSetError, UserError
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
