@@ -11,7 +11,7 @@ import pytest
 import snacbench as sb
 from snacbench import plugins
 from snacbench.types import Audio
-from tests import plugged
+from tests.support import plugged
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-metric.md"
 
