@@ -12,7 +12,7 @@ from snacbench.plugins import OWN
 from snacbench.rows import Coded, SpotCheck
 from snacbench.store.folder import RunFolder
 from tests.cli.conftest import FAST, Run, run_in
-from tests.plugged import codec, install, metric
+from tests.support.plugged import codec, install, metric
 
 
 def on_path(folder: Path) -> dict[str, str]:

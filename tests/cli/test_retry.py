@@ -14,7 +14,7 @@ from snacbench.types import Clip
 from tests.cli.conftest import FAST, Run, run_in, write_wav
 from tests.cli.test_plugged_in import on_path
 from tests.cli.test_run import essence
-from tests.plugged import codec, install, metric
+from tests.support.plugged import codec, install, metric
 from tests.synthetic_runs import make_run
 
 MOODY = codec(
