@@ -6,9 +6,10 @@ import functools
 import importlib
 import importlib.util
 import sys
+import traceback
 import warnings
 from importlib import metadata
-from types import FrameType, TracebackType
+from types import FrameType
 
 from snacbench.errors import MissingPackage, SnacbenchError
 
@@ -51,7 +52,7 @@ def missing_package(error: Exception) -> MissingPackage | None:
     root: BaseException = error
     while root.__cause__ is not None:  # packages that import lazily raise another exception of it
         root = root.__cause__
-    frames = list(_frames(root.__traceback__))
+    frames = [frame for frame, _ in traceback.walk_tb(root.__traceback__)]
     importing = [p for frame in frames if frame.f_code.co_name == "<module>" and (p := _of(frame))]
     if isinstance(root, ImportError):
         named = _top(root.name or "")
@@ -79,14 +80,6 @@ def _described(package: str, importer: str, error: BaseException) -> MissingPack
         "snacbench's checkout brings versions that work together, and 'snacbench check' lists all "
         "that does not load"
     )
-
-
-def _frames(trace: TracebackType | None) -> list[FrameType]:
-    found = []
-    while trace is not None:
-        found.append(trace.tb_frame)
-        trace = trace.tb_next
-    return found
 
 
 def _of(frame: FrameType) -> str:

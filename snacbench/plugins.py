@@ -21,7 +21,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from snacbench import __version__
 from snacbench.errors import UnknownName, UserError, did_you_mean
@@ -45,6 +45,8 @@ _DECLARATIONS: dict[Kind, dict[str, type]] = {
     "metrics": {"METRICS": Metric},
 }
 _SEVERAL = ("MODELS", "METRICS")
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -101,27 +103,27 @@ class Discovered:
 
 def codec_models() -> dict[str, CodecModel]:
     """Every discovered codec model by name, in alphabetical order."""
-    return dict(sorted(_declared("codecs", CodecModel)))
+    return dict(sorted(_declared("codecs", CodecModel).items()))
 
 
 def codec_families() -> dict[str, CodecFamily]:
     """Families for which a bare name stands for a chosen list of operating points."""
-    return dict(_declared("codecs", CodecFamily))
+    return _declared("codecs", CodecFamily)
 
 
 def codec_openers() -> dict[str, CodecOpener]:
     """Ways to make a codec of a path (``dac:runs/latest``), by prefix."""
-    return {opener.prefix: opener for _, opener in _declared("codecs", CodecOpener)}
+    return {opener.prefix: opener for opener in _declared("codecs", CodecOpener).values()}
 
 
 def metrics() -> dict[str, Metric]:
     """Every discovered metric by name, in alphabetical order."""
-    return dict(sorted(_declared("metrics", Metric)))
+    return dict(sorted(_declared("metrics", Metric).items()))
 
 
-def _declared(kind: Kind, type_: type[Any]) -> Iterator[tuple[str, Any]]:
-    items = discovered(kind).items.items()
-    return ((name, item) for name, item in items if isinstance(item, type_))
+def _declared(kind: Kind, type_: type[Item]) -> dict[str, Item]:
+    items = discovered(kind).items
+    return {name: item for name, item in items.items() if isinstance(item, type_)}
 
 
 def refused(*kinds: Kind) -> list[Refused]:
@@ -141,10 +143,7 @@ def origin_of(item: CodecModel | Metric) -> Origin:
 def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
     """Metrics by name, in the order asked for; none named: the default set.
 
-    Raises
-    ------
-    UnknownName
-        If there is no metric of that name.
+    Raises `UnknownName` if there is no metric of that name.
     """
     known = metrics()
     if not names:
@@ -200,10 +199,7 @@ def discovered(kind: Kind) -> Discovered:
 def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
     """What a module declares.
 
-    Raises
-    ------
-    TypeError
-        If it declares something else.
+    Raises `TypeError` if it declares something else.
     """
     for attribute, expected in _DECLARATIONS[kind].items():
         value = getattr(module, attribute, None)
@@ -247,10 +243,7 @@ def wrong_point(model: CodecModel, spec: CodecSpec) -> str:
 def models_in_file(path: Path) -> tuple[CodecModel, ...]:
     """The codec models that a Python file of one's own declares; its code is run.
 
-    Raises
-    ------
-    UserError
-        If it fails, or declares none that can be used; the message names the file and the line.
+    Raises `UserError`, with the file and the line, if it fails or declares none that can be used.
     """
     try:
         source = path.read_bytes()
@@ -259,20 +252,18 @@ def models_in_file(path: Path) -> tuple[CodecModel, ...]:
     module = ModuleType(f"snacbench_file_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where dataclasses look for it
-    line: int | str | None = None
     try:
         exec(compile(source, str(path), "exec"), module.__dict__)
         models = [item for item in _declarations(module, "codecs") if isinstance(item, CodecModel)]
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever its code does, even exit
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
         if isinstance(error, SyntaxError) and error.filename == str(path):
-            line = error.lineno
-        else:
-            frames = traceback.extract_tb(error.__traceback__)
-            line = next((f.lineno for f in reversed(frames) if f.filename == str(path)), None)
+            lines = [error.lineno]
         kind = "" if isinstance(error, UserError) else f"{type(error).__name__}: "
-        where = f"{path}, line {line}" if line else str(path)
+        where = f"{path}, line {lines[-1]}" if lines and lines[-1] else str(path)
         raise UserError(f"{where}: {kind}{error}") from error
     if not models:
         raise UserError(f"{path} declares no codec: expected MODELS = (CodecModel(...), ...)")

@@ -45,13 +45,10 @@ def split_selectors(text: str) -> list[str]:
     head = ""
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, point = _split_point(item)
-        if point is not None:
-            head = name
-            selectors.append(item)
-        elif head and _POINT_ITEM.match(item):
+        if point is None and head and _POINT_ITEM.match(item):
             selectors.append(f"{head}@{item}")
         else:
-            head = ""
+            head = name if point is not None else ""
             selectors.append(item)
     return selectors
 
@@ -85,12 +82,8 @@ def model_named(selector: str) -> CodecModel:
 def _opened(selector: str) -> tuple[CodecModel, ...]:
     """What lies at the path of ``[NAME=]PREFIX:PATH``, or is declared in ``[NAME=]FILE.py``.
 
-    Raises
-    ------
-    UnknownName
-        If nothing opens such a path.
-    UserError
-        If there is nothing at the path, or the name is taken or not a name.
+    Raises `UnknownName` if nothing opens such a path; `UserError` if there is nothing at the path,
+    or the name is taken or not a name.
     """
     found = _OWN.fullmatch(selector)
     assert found, selector
@@ -152,16 +145,9 @@ def select(
     (``dac-44khz``), a model with a rate or number of codebooks (``dac-44khz@2.67``,
     ``dac-44khz@3q``, ``dac-44khz@full``), the beginning of model names (``snac-``), or a model of
     one's own (``NAME=dac:PATH``, ``my_codec.py``), with points as for any model. An exact name
-    beats a prefix.
-
-    Raises
-    ------
-    UnknownName
-        If nothing has that name.
-    UnknownPoint
-        If the model has no operating point within 5 % of the rate.
-    UserError
-        If two models have the same name, a point has another model's, or a path leads nowhere.
+    beats a prefix. Raises `UnknownName` if nothing has that name; `UnknownPoint` if the model has
+    no operating point within 5 % of the rate; `UserError` if two models have the same name, a point
+    has another model's, or a path leads nowhere.
     """
     chosen: dict[str, tuple[CodecModel, CodecSpec]] = {}
     named: dict[str, CodecModel] = {}
@@ -187,12 +173,8 @@ def among(specs: Sequence[CodecSpec], text: str) -> list[CodecSpec]:
     """Those of some operating points, such as a run's, that a list of selectors names.
 
     A selector is a name, a model, a family, a pattern (``*-mini@*``), the beginning of names, or a
-    model or family with a rate or a number of codebooks: ``opus@14``.
-
-    Raises
-    ------
-    UnknownName
-        If one of them names none.
+    model or family with a rate or a number of codebooks: ``opus@14``. Raises `UnknownName` if one
+    of them names none.
     """
     chosen: dict[str, CodecSpec] = {}
     for selector in split_selectors(text):
@@ -224,80 +206,67 @@ def family_models(text: str) -> tuple[CodecModel, ...]:
     """Published models that bare family names in a selector list would need weights of."""
     names = {_split_point(s)[0] for s in split_selectors(text)} - codec_models().keys()
     families = (codec_families()[name] for name in sorted(names & codec_families().keys()))
-    models = {
-        model.name: model
-        for family in families
-        if family.embedded
-        for model, _ in select(family.published)
-    }
-    return tuple(models.values())
+    selected = [select(family.published) for family in families if family.embedded]
+    return tuple({model.name: model for points in selected for model, _ in points}.values())
 
 
 def _expand(
     selector: str, families: Literal["published", "embedded"]
 ) -> Iterator[tuple[CodecModel, CodecSpec]]:
     name, point = _split_point(selector)
-    known = codec_models().get(name)
-    for model in _opened(name) if _OWN.fullmatch(name) else [known] if known else []:
-        yield from ((model, spec) for spec in _points(model, point))
-    if known or _OWN.fullmatch(name):
-        return
-    family = codec_families().get(name)
-    if family is not None:
+    models: Sequence[CodecModel]
+    if _OWN.fullmatch(name):
+        models = _opened(name)
+    elif known := codec_models().get(name):
+        models = [known]
+    elif family := codec_families().get(name):
         listed = (families == "embedded" and family.embedded) or family.published
         if point is None:
             yield from select(listed, families=families)
-            return
-        # A rate after a family name is asked of the model that the family stands for.
-        representative, _ = _split_point(split_selectors(listed)[0])
-        yield from _expand(f"{representative}@{point}", families)
+        else:  # a rate after a family name is asked of the model that the family stands for
+            representative, _ = _split_point(split_selectors(listed)[0])
+            yield from _expand(f"{representative}@{point}", families)
         return
-    matches = [m for key, m in codec_models().items() if name and key.startswith(name)]
-    if not matches:
-        names = [*codec_families(), *codec_models()]
-        raise UnknownName(
-            f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
-        )
-    for match in matches:
-        yield from ((match, spec) for spec in _points(match, point))
-
-
-def _points(model: CodecModel, point: str | None) -> Iterator[CodecSpec]:
-    if point is None:
-        yield from (spec for spec in model.points if spec.name in model.default)
-        return
-    exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
-    if point.lower() == "full" and model.points and model.points[-1].streams:
-        yield model.points[-1]
-    elif exact:
-        yield exact[0]
     else:
-        yield model.free_point(point) if model.free_point else _nearest(model, point)
+        models = [m for key, m in codec_models().items() if name and key.startswith(name)]
+        if not models:
+            names = [*codec_families(), *codec_models()]
+            raise UnknownName(
+                f"no codec named {name!r}; {did_you_mean(name, names)}{left_out('codecs')}"
+            )
+    for model in models:
+        yield from ((model, spec) for spec in _points(model, point))
+
+
+def _points(model: CodecModel, point: str | None) -> list[CodecSpec]:
+    if point is None:
+        return [spec for spec in model.points if spec.name in model.default]
+    if point.lower() == "full" and model.points and model.points[-1].streams:
+        return [model.points[-1]]
+    exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
+    if exact:
+        return exact[:1]
+    return [model.free_point(point) if model.free_point else _nearest(model, point)]
 
 
 def _nearest(model: CodecModel, point: str) -> CodecSpec:
     """The listed operating point that a rate (``2.67``) or a depth (``3q``) means."""
-    meant = re.fullmatch(r"(\d+(?:\.\d+)?)(kbps|q)?", point.lower())
-    if meant and meant[2] == "q":
-        fitting = [spec for spec in model.points if str(len(spec.streams)) == meant[1]]
-    elif meant:
-        kbps = float(meant[1])
-        fitting = sorted(
-            (s for s in model.points if _misses(s, kbps) <= RATE_TOLERANCE * kbps),
-            key=lambda spec: _misses(spec, kbps),
-        )
-    else:
-        fitting = []
-    if not fitting and len(model.points) == 1:
+    fitting: list[CodecSpec] = []
+    if depth := re.fullmatch(r"(\d+)q", point.lower()):
+        fitting = [spec for spec in model.points if str(len(spec.streams)) == depth[1]]
+    elif _RATE_ITEM.fullmatch(point):
+        kbps = float(point.lower().removesuffix("kbps"))
+        fitting = [s for s in model.points if _misses(s, kbps) <= RATE_TOLERANCE * kbps]
+        fitting.sort(key=lambda spec: _misses(spec, kbps))
+    if fitting:
+        return fitting[0]
+    if len(model.points) == 1:
         raise UnknownPoint(f"{model.name} has one operating point; write {model.name}")
-    if not fitting:
-        rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)
-        raise UnknownPoint(
-            f"{model.name} has no operating point within 5 % of {point!r}; it works at "
-            f"{rates} kbps, or write a number of codebooks as "
-            f"{model.name}@{len(model.points[-1].streams)}q"
-        )
-    return fitting[0]
+    rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)
+    raise UnknownPoint(
+        f"{model.name} has no operating point within 5 % of {point!r}; it works at {rates} kbps, "
+        f"or write a number of codebooks as {model.name}@{len(model.points[-1].streams)}q"
+    )
 
 
 def _misses(spec: CodecSpec, kbps: float) -> float:

@@ -29,41 +29,28 @@ NUMBA_VARIABLE, MATPLOTLIB_VARIABLE = "NUMBA_CACHE_DIR", "MPLCONFIGDIR"
 
 
 class Settings(BaseModel):
-    """The user's settings; an unknown key of the file is a mistake, not a wish.
-
-    Attributes
-    ----------
-    roots : dict of str to Path
-        The folder of each corpus that is on this disk.
-    asr : str
-        Selector of the speech recogniser; empty: none is chosen.
-    """
+    """The user's settings; an unknown key of the file is a mistake, not a wish."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    roots: dict[str, Path] = {}
-    asr: str = ""
+    roots: dict[str, Path] = {}  # the folder of each corpus that is on this disk
+    asr: str = ""  # selector of the speech recogniser; empty: none is chosen
 
 
 def config_file() -> Path:
     """Where the configuration file is looked for."""
-    return _from_environment("SNACBENCH_CONFIG") or (
-        _absolute(platformdirs.user_config_path("snacbench")) / "config.toml"
-    )
+    folder = platformdirs.user_config_path("snacbench")
+    return _folder("SNACBENCH_CONFIG", folder / "config.toml")
 
 
 def cache_folder() -> Path:
     """Where downloads go: what is in it can be fetched again."""
-    return _from_environment("SNACBENCH_CACHE") or _absolute(
-        platformdirs.user_cache_path("snacbench")
-    )
+    return _folder("SNACBENCH_CACHE", platformdirs.user_cache_path("snacbench"))
 
 
 def state_folder() -> Path:
     """Where records are kept that cannot be made again: digests as first seen."""
-    return _from_environment("SNACBENCH_STATE") or _absolute(
-        platformdirs.user_state_path("snacbench")
-    )
+    return _folder("SNACBENCH_STATE", platformdirs.user_state_path("snacbench"))
 
 
 def is_writable(folder: Path) -> bool:
@@ -87,12 +74,8 @@ def let_libraries_cache() -> None:
     """Name folders that numba and matplotlib may write, for this process and its workers.
 
     numba raises at every function that it is to keep where neither its package nor the home folder
-    can be written. It reads the name when it is imported. What the user has set stands.
-
-    Raises
-    ------
-    UserError
-        If not even a temporary folder can be had.
+    can be written. It reads the name when it is imported. What the user has set stands. Raises
+    `UserError` if not even a temporary folder can be had.
     """
     if not os.environ.get(NUMBA_VARIABLE):
         ours = cache_folder() / "numba"
@@ -122,10 +105,7 @@ def _temporary() -> Path:
 def settings() -> Settings:
     """The user's settings; empty if there is no configuration file.
 
-    Raises
-    ------
-    UserError
-        If the file cannot be read or holds something that is no setting.
+    Raises `UserError` if the file cannot be read or holds something that is no setting.
     """
     path = config_file()
     try:
@@ -155,6 +135,6 @@ def _absolute(folder: Path) -> Path:
     return folder if folder.is_absolute() else Path("/", *folder.parts[1:])
 
 
-def _from_environment(variable: str) -> Path | None:
+def _folder(variable: str, usual: Path) -> Path:
     text = os.environ.get(variable)
-    return Path(text).expanduser() if text else None
+    return Path(text).expanduser() if text else _absolute(usual)

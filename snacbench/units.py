@@ -16,11 +16,6 @@ def kbps(bits: float, duration_s: float) -> float:
     return bits / duration_s / BITS_PER_KILOBIT
 
 
-def db_from_power_ratio(ratio: float) -> float:
-    """Level in dB of a power ratio; ``-inf`` for 0."""
-    return 10.0 * math.log10(ratio) if ratio > 0 else -math.inf
-
-
 def bits_per_code(codebook_size: int) -> int:
     """Whole bits that one index into a codebook of so many entries, at least two, takes."""
     if codebook_size < 2:

@@ -28,34 +28,17 @@ class YamlFile(Generic[Model]):
 def read_yaml(path: Path, model: type[Model], *, noun: str, docs: str) -> YamlFile[Model]:
     """Read a file that holds one model.
 
-    Parameters
-    ----------
-    noun, docs : str
-        For messages: what the file is, such as ``recipe``, and the page that explains it.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, is not YAML, or a field is missing, unknown or wrong; the message
-        begins with file and line.
+    For messages, `noun` is what the file is, such as ``recipe``, and `docs` the page that explains
+    it. Raises `UserError`, with file and line, if it cannot be read, is not YAML, or a field is
+    missing, unknown or wrong.
     """
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the {noun} {path} ({error})") from error
-    node, told = _parsed(text, path, docs)
     try:
-        read = model.model_validate(told)
-    except ValidationError as error:
-        raise UserError(_what_is_wrong(error, node, path, model, docs)) from error
-    return YamlFile(path, hashlib.sha256(content).hexdigest(), read)
-
-
-def _parsed(text: str, path: Path, docs: str) -> tuple[yaml.MappingNode, Any]:
-    """The file as YAML nodes, which know their lines, and as plain values."""
-    try:
-        loader = yaml.SafeLoader(text)
+        loader = yaml.SafeLoader(text)  # its nodes know their lines
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise UserError(
@@ -63,12 +46,17 @@ def _parsed(text: str, path: Path, docs: str) -> tuple[yaml.MappingNode, Any]:
                 f"{' '.join(text.split())!r:.60}; see {docs}"
             )
         _check_keys(node, path)
-        return node, loader.construct_document(node)
+        told = loader.construct_document(node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or " ".join(str(error).split())
         raise UserError(f"{path}{line}: not YAML: {problem}") from error
+    try:
+        read = model.model_validate(told)
+    except ValidationError as error:
+        raise UserError(f"{path}, {_what_is_wrong(error, node, model, docs)}") from error
+    return YamlFile(path, hashlib.sha256(content).hexdigest(), read)
 
 
 def _check_keys(node: yaml.Node, path: Path) -> None:
@@ -90,30 +78,24 @@ def _check_keys(node: yaml.Node, path: Path) -> None:
 
 
 def _what_is_wrong(
-    error: ValidationError, node: yaml.MappingNode, path: Path, model: type[Model], docs: str
+    error: ValidationError, node: yaml.MappingNode, model: type[BaseModel], docs: str
 ) -> str:
     """The first mistake in the file, with its line and field."""
     # What is missing comes last: it may be there, misspelt.
     first = min(error.errors(), key=lambda e: (e["type"] == "missing", _line(node, e["loc"])))
     place = first["loc"]
     field = ": ".join(f"entry {p + 1}" if isinstance(p, int) else p for p in place)
-    where = f"{path}, line {_line(node, place)}"
-    if first["type"] == "extra_forbidden":
-        known = _model_at(model, place[:-1]).model_fields
-        return f"{where}: {field}: no such field; {did_you_mean(str(place[-1]), known)}"
+    where = f"line {_line(node, place)}: {field}"
     if first["type"] == "missing":
-        return f"{where}: {field} is missing; see {docs}"
+        return f"{where} is missing; see {docs}"
+    if first["type"] == "extra_forbidden":
+        for part in place[:-1]:  # the model whose fields stand there
+            if isinstance(part, str) and part in model.model_fields:
+                model = _model_in(model.model_fields[part].annotation) or model
+        return f"{where}: no such field; {did_you_mean(str(place[-1]), model.model_fields)}"
     text = first["msg"].removeprefix("Value error, ")
     found = "" if first["type"] == "value_error" else f", found {first['input']!r:.60}"
-    return f"{where}: {field}: {text}{found}"
-
-
-def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
-    """The model whose fields stand at a place: that of an entry of a list, of a field."""
-    for part in place:
-        if isinstance(part, str) and part in model.model_fields:
-            model = _model_in(model.model_fields[part].annotation) or model
-    return model
+    return f"{where}: {text}{found}"
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -27,17 +27,12 @@ def file(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "config.toml"
 
 
-def test_no_file_means_no_settings(file: Path) -> None:
-    assert settings().roots == {}
-
-
 def test_roots_are_expanded(file: Path, monkeypatch) -> None:
+    assert settings().roots == {}
     monkeypatch.setenv("HOME", "/home/someone")
     file.write_text('[roots]\ndaps = "~/corpora/daps"\n"musdb18-hq" = "/data/musdb"\n')
-    assert settings().roots == {
-        "daps": Path("/home/someone/corpora/daps"),
-        "musdb18-hq": Path("/data/musdb"),
-    }
+    expected = {"daps": Path("/home/someone/corpora/daps"), "musdb18-hq": Path("/data/musdb")}
+    assert settings().roots == expected
 
 
 def test_the_recogniser_comes_from_the_environment_first(file: Path, monkeypatch) -> None:
@@ -92,43 +87,33 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_numba_keeps_its_files_in_our_cache_and_matplotlib_in_its_own(places: Path) -> None:
+def test_libraries_keep_their_files_where_they_can(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     let_libraries_cache()
     assert os.environ["NUMBA_CACHE_DIR"] == str(places / "cache" / "numba")
     assert "MPLCONFIGDIR" not in os.environ
-
-
-def test_without_a_home_matplotlib_keeps_its_files_in_our_cache_too(
-    places: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setenv("HOME", str(places / "file" / "home"))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/mine")
     let_libraries_cache()
+    assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
     assert os.environ["MPLCONFIGDIR"] == str(places / "cache" / "matplotlib")
+    assert cache_warning() == ""
 
 
 def test_without_any_folder_a_temporary_one_is_used(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SNACBENCH_CACHE", str(places / "file" / "cache"))
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(places / "gone"))
+        with pytest.raises(UserError, match=r"no folder for temporary files .*TMPDIR"):
+            let_libraries_cache()
     let_libraries_cache()
     found = Path(os.environ["NUMBA_CACHE_DIR"])
     assert found.parent == Path(tempfile.gettempdir())
     assert is_writable(found)
     assert f"{places / 'file' / 'cache'} may not be written" in cache_warning()
-
-
-def test_not_even_a_temporary_one(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SNACBENCH_CACHE", str(places / "file" / "cache"))
-    monkeypatch.setattr(tempfile, "tempdir", str(places / "gone"))
-    with pytest.raises(UserError, match=r"no folder for temporary files .*TMPDIR"):
-        let_libraries_cache()
-
-
-def test_what_the_user_has_set_stands(places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/mine")
-    let_libraries_cache()
-    assert os.environ["NUMBA_CACHE_DIR"] == "/mine"
-    assert cache_warning() == ""
 
 
 def test_a_user_without_a_home_has_absolute_folders(

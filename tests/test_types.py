@@ -10,47 +10,29 @@ from snacbench.errors import AudioError
 from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec, Stream, nominal_kbps_of
 
 
-def test_audio_knows_its_channels_length_and_duration():
+def test_audio_knows_its_channels_length_and_duration_and_cannot_be_changed():
     audio = Audio(np.zeros((2, 8000), np.float32), 16_000)
     assert (audio.channels, audio.num_samples, audio.duration_s) == (2, 8000, 0.5)
-
-
-def test_audio_cannot_be_changed():
-    audio = Audio(np.zeros((1, 4), np.float32), 8000)
     with pytest.raises(ValueError, match="read-only"):
         audio.samples[0, 0] = 1.0
 
 
 @pytest.mark.parametrize(
-    ("samples", "found"),
+    ("samples", "rate_hz", "found"),
     [
-        (np.zeros(4, np.float32), r"found float32 \(4,\)"),
-        (np.zeros((1, 4)), r"found float64 \(1, 4\)"),
-        (np.zeros((1, 4), np.int16), r"found int16 \(1, 4\)"),
+        (np.zeros(4, np.float32), 8000, r"of shape \(channels, time\), found float32 \(4,\)"),
+        (np.zeros((1, 4)), 8000, r"must be float32 .* found float64 \(1, 4\)"),
+        (np.zeros((1, 4), np.int16), 8000, r"must be float32 .* found int16 \(1, 4\)"),
+        (np.zeros((0, 5), np.float32), 8000, "no samples: 0 channels of 5 samples"),
+        (np.zeros((2, 0), np.float32), 8000, "no samples: 2 channels of 0 samples"),
+        (np.zeros((1, 4), np.float32), 0, "rate must be positive, found 0 Hz"),
+        (np.array([[0, np.nan, 0, 0]], np.float32), 8000, "1 of 4 samples are NaN or infinite"),
+        (np.array([[0, np.inf, 0, 0]], np.float32), 8000, "1 of 4 samples are NaN or infinite"),
     ],
 )
-def test_audio_is_two_dimensional_float32(samples, found):
-    with pytest.raises(AudioError, match=r"must be float32 of shape \(channels, time\), " + found):
-        Audio(samples, 8000)
-
-
-@pytest.mark.parametrize("shape", [(0, 5), (2, 0)])
-def test_audio_has_samples(shape):
-    text = f"no samples: {shape[0]} channels of {shape[1]} samples"
-    with pytest.raises(AudioError, match=text):
-        Audio(np.zeros(shape, np.float32), 8000)
-
-
-@pytest.mark.parametrize("rate_hz", [0, -8000])
-def test_audio_has_a_positive_rate(rate_hz):
-    with pytest.raises(AudioError, match=f"rate must be positive, found {rate_hz} Hz"):
-        Audio(np.zeros((1, 4), np.float32), rate_hz)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_audio_is_finite(bad):
-    with pytest.raises(AudioError, match="1 of 4 samples are NaN or infinite"):
-        Audio(np.array([[0, bad, 0, 0]], np.float32), 8000)
+def test_what_is_no_audio(samples, rate_hz, found):
+    with pytest.raises(AudioError, match=found):
+        Audio(samples, rate_hz)
 
 
 def test_clip_duration_is_that_of_its_segment():
@@ -58,13 +40,10 @@ def test_clip_duration_is_that_of_its_segment():
     assert clip.duration_s == 0.5
 
 
-def test_nominal_rate_counts_whole_bits_per_index():
+def test_rates_of_streams():
     streams = (Stream(Fraction(44_100, 512), 1024), Stream(Fraction(75), 1000))
     assert streams[0].bit_per_s == Fraction(441_000, 512)
     assert nominal_kbps_of(streams) == pytest.approx((861.328125 + 750) / 1000)
-
-
-def test_tokens_per_second_add_up_over_streams():
     spec = CodecSpec("x", "x", "x", 24_000, (1,), (Stream(Fraction(12), 4096),) * 3)
     assert spec.tokens_per_s == 36.0
     assert CodecSpec("x", "x", "x", None, ()).tokens_per_s is None

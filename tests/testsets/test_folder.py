@@ -1,140 +1,99 @@
+"""Folders and corpora on a disk: every file found, read, counted, and nothing silently gone."""
+
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 
 import pytest
 
 from snacbench.audio.io import read
 from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
-from snacbench.testsets.folder import folder_set
+from snacbench.testsets.folder import corpus_set, folder_set, verify_corpus, verify_folder
 from snacbench.testsets.records import Reading
 from tests.support.containers import by_pyav, by_soundfile
 from tests.support.testsets import settle
+from snacbench.testsets.testset import joined
+from tests.containers import by_pyav, by_soundfile
+from tests.support.testsets import MINIATURE, Steps, settle
 
 
 def ids(test_set) -> list[str]:
     return [clip.id for clip in test_set.clips]
 
 
-def test_ids_are_paths_below_the_folder_without_suffix(record, tmp_path):
-    for name in ("set/b.wav", "set/a.flac", "set/deep/er/c.WAV", "set/notes.md"):
-        if name.endswith(".md"):
-            (tmp_path / name).write_text("no audio")
-        else:
-            record(name)
-    found = folder_set(tmp_path / "set")
+def test_clips_of_a_folder_know_what_their_files_hold(record, tmp_path):
+    for name in ("set/b.flac", "set/deep/er/c.WAV", "set/._d.wav", "set/.trash/e.wav"):
+        record(name)
+    path = record("set/a.wav", seconds=0.5, text=" Hello wörld.\n")
+    record("set/d.wav/e.wav", text="  \n")
+    found = folder_set(tmp_path / "set", domain="music")
     assert found.name == "set"
-    assert ids(found) == ["set/a", "set/b", "set/deep/er/c"]
-
-
-def test_clips_know_what_their_file_holds(record, tmp_path):
-    path = record("set/a.wav", seconds=0.5)
-    (clip,) = folder_set(tmp_path / "set").clips
+    assert ids(found) == ["set/a", "set/b", "set/d.wav/e", "set/deep/er/c"]
+    clip = found.clips[0]
     assert (clip.rate_hz, clip.channels, clip.num_samples, clip.start) == (8000, 1, 4000, 0)
-    assert clip.path == path.resolve()
-    assert clip.sha256 == sha256_of_file(path)
+    assert (clip.path, clip.sha256) == (path.resolve(), sha256_of_file(path))
+    assert [c.transcript for c in found.clips] == ["Hello wörld.", None, None, None]
+    assert {c.domain for c in found.clips} == {"music"}
 
 
-@pytest.mark.parametrize(
-    ("folder", "domain"),
-    [
-        ("Speech", "speech"),
-        ("env/rain", "environment"),
-        ("music/voice", "speech"),
-        ("songs", "music"),
-        ("other", "unknown"),
-        (".", "unknown"),
-    ],
-)
-def test_the_nearest_folder_named_after_a_domain_tells_it(record, tmp_path, folder, domain):
-    record(f"set/{folder}/a.wav")
-    assert [c.domain for c in folder_set(tmp_path / "set").clips] == [domain]
+def test_the_nearest_folder_named_after_a_domain_tells_it(record, tmp_path):
+    expected = {
+        "Speech": "speech",
+        "env/rain": "environment",
+        "music/voice": "speech",
+        "songs": "music",
+        "other": "unknown",
+        ".": "unknown",
+    }
+    for folder in expected:
+        record(f"set/{folder}/a.wav")
+    found = {clip.id: clip.domain for clip in folder_set(tmp_path / "set").clips}
+    assert found == {f"set/{folder}/a".replace("./", ""): d for folder, d in expected.items()}
 
 
-def test_transcripts_lie_beside_the_audio(record, tmp_path):
-    record("set/a.wav", text=" Hello wörld.\n")
-    record("set/b.wav", text="  \n")
-    record("set/c.wav")
-    assert [c.transcript for c in folder_set(tmp_path / "set").clips] == [
-        "Hello wörld.",
-        None,
-        None,
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "note"),
-    [
-        ("naïve café".encode("utf-8-sig"), ""),
-        ("naïve café".encode("utf-16"), ""),
-        ("naïve café".encode("utf-16-be").join([b"\xfe\xff", b""]), ""),
-        ("naïve café".encode("cp1252"), "1 transcript not UTF-8, read as Windows-1252: a.txt"),
-    ],
-)
-def test_transcripts_in_other_encodings_are_read(record, tmp_path, data, note):
-    record("set/a.wav").with_suffix(".txt").write_bytes(data)
+def test_transcripts_in_other_encodings_are_read_and_what_is_no_text_is_named(record, tmp_path):
+    record("set/a.wav").with_suffix(".txt").write_bytes("naïve café".encode("utf-16"))
+    record("set/b.wav").with_suffix(".txt").write_bytes("naïve café".encode("cp1252"))
+    record("set/c.wav").with_suffix(".txt").write_bytes("word".encode("utf-16-le"))
     found = folder_set(tmp_path / "set")
-    assert [clip.transcript for clip in found.clips] == ["naïve café"]
-    assert found.notes == ((note,) if note else ())
+    assert [clip.transcript for clip in found.clips] == ["naïve café", "naïve café", None]
+    assert found.notes[0] == "1 transcript not UTF-8, read as Windows-1252: b.txt"
+    assert found.notes[1].startswith("1 transcript left out: cannot read the transcript")
+    assert "c.txt (line 1 holds a NUL byte" in found.notes[1]
 
 
-def test_a_transcript_that_is_no_text_is_named(record, tmp_path):
-    record("set/a.wav").with_suffix(".txt").write_bytes("word".encode("utf-16-le"))
-    found = folder_set(tmp_path / "set")
-    assert found.clips[0].transcript is None
-    assert "1 transcript left out: cannot read the transcript" in found.notes[0]
-    assert "a.txt (line 1 holds a NUL byte" in found.notes[0]
-
-
-def test_hidden_files_and_folders_are_left_out(record, tmp_path):
-    for name in ("a.wav", "._b.wav", ".trash/c.wav", "d.wav/e.wav"):
-        record(f".cache/set/{name}")
-    found = folder_set(tmp_path / ".cache/set", domain="music")
-    assert ids(found) == ["set/a", "set/d.wav/e"]
-    assert {clip.domain for clip in found.clips} == {"music"}
-
-
-def test_a_broken_file_stays_in_the_set(record, tmp_path):
+def test_files_that_cannot_be_read_stay_in_the_set(record, tmp_path):
     record("set/a.wav")
     (tmp_path / "set/music").mkdir()
     (tmp_path / "set/music/b.wav").write_text("not audio")
     (tmp_path / "set/c.wav").symlink_to("gone.wav")
-    found = folder_set(tmp_path / "set")
-    assert ids(found) == ["set/a"]
-    assert [(b.id, b.domain) for b in found.broken] == [
-        ("set/c", "unknown"),
-        ("set/music/b", "music"),
-    ]
-    assert "does not exist" in found.broken[0].reason
-    assert "is not audio" in found.broken[1].reason
-
-
-def test_a_file_name_that_is_not_utf8_becomes_a_broken_clip(record, tmp_path):
-    """Rows and digests are UTF-8; such a name would end the whole run."""
+    os.mkfifo(tmp_path / "set/d.wav")
+    # Rows and digests are UTF-8; such a name would end the whole run.
     record(f"set/{os.fsdecode(b'caf' + bytes([0xE9]))}.wav")
-    record("set/a.wav")
     found = folder_set(tmp_path / "set")
     assert ids(found) == ["set/a"]
-    (broken,) = found.broken
-    assert broken.id == r"set/caf\udce9"
-    assert "not UTF-8; rename the file" in broken.reason
-    broken.reason.encode()
+    reasons = {(b.id, b.domain): b.reason for b in found.broken}
+    expected = {
+        ("set/c", "unknown"): "does not exist",
+        (r"set/caf\udce9", "unknown"): "not UTF-8; rename the file",
+        ("set/d", "unknown"): "is a named pipe (FIFO)",
+        ("set/music/b", "music"): "is not audio",
+    }
+    assert list(reasons) == list(expected)
+    assert all(text in reasons[key] for key, text in expected.items())
+    assert [reason.encode() for reason in reasons.values()]
 
 
-@pytest.mark.parametrize("hold", ["nothing", "no audio"])
-def test_a_folder_without_audio_is_an_error(tmp_path, hold):
-    if hold == "no audio":
-        (tmp_path / "readme.txt").write_text("hello")
+def test_a_folder_that_holds_no_audio_or_may_not_be_read_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "readme.txt").write_text("hello")
     with pytest.raises(TestSetError, match=r"holds no audio; expected WAV, FLAC"):
         folder_set(tmp_path)
-
-
-def test_a_folder_that_may_not_be_read_is_an_error(record, tmp_path, monkeypatch):
-    record("set/a.wav")
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may read everything
-    with pytest.raises(TestSetError, match=r"set may not be read by this user; check its perm"):
-        folder_set(tmp_path / "set")
+    with pytest.raises(TestSetError, match=r"may not be read by this user; check its perm"):
+        folder_set(tmp_path)
 
 
 def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
@@ -155,32 +114,19 @@ def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
 def test_a_file_keeps_its_id_beside_one_of_a_kind_that_was_not_read_before(record, tmp_path):
     for name in ("a.wav", "a.au", "b.au", "b.caf", "c.flac", "c.wav"):
         record(f"set/{name}")
-    assert ids(folder_set(tmp_path / "set")) == [
-        "set/a",
-        "set/a.au",
-        "set/b.au",
-        "set/b.caf",
-        "set/c.flac",
-        "set/c.wav",
-    ]
+    names = ("a", "a.au", "b.au", "b.caf", "c.flac", "c.wav")
+    assert ids(folder_set(tmp_path / "set")) == [f"set/{name}" for name in names]
 
 
-def test_linked_folders_are_followed_once(record, tmp_path):
+def test_linked_folders_are_followed_once_and_what_may_not_be_read_is_missing(
+    record, tmp_path, monkeypatch
+):
     record("elsewhere/b.wav")
     record("set/real/a.wav")
+    record("set/closed/c.wav")
     (tmp_path / "set/an_alias").symlink_to("real")
     (tmp_path / "set/real/around").symlink_to("..")
     (tmp_path / "set/more").symlink_to(tmp_path / "elsewhere")
-    found = folder_set(tmp_path / "set")
-    assert ids(found) == ["set/more/b", "set/real/a"]
-    assert found.notes == (
-        "linked folders whose files are in the set already: an_alias, real/around",
-    )
-
-
-def test_a_folder_below_that_may_not_be_read_is_missing(record, tmp_path, monkeypatch):
-    record("set/a.wav")
-    record("set/closed/b.wav")
     scandir = os.scandir
 
     def refuse(path):
@@ -190,16 +136,10 @@ def test_a_folder_below_that_may_not_be_read_is_missing(record, tmp_path, monkey
 
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything
     found = folder_set(tmp_path / "set")
-    assert ids(found) == ["set/a"]
+    assert ids(found) == ["set/more/b", "set/real/a"]
+    twice = "linked folders whose files are in the set already: an_alias, real/around"
+    assert found.notes == (twice,)
     assert found.missing == (f"{tmp_path / 'set/closed'} cannot be read (Permission denied)",)
-
-
-def test_a_pipe_among_files_is_a_broken_clip(record, tmp_path):
-    record("set/a.wav")
-    os.mkfifo(tmp_path / "set/b.wav")
-    found = folder_set(tmp_path / "set")
-    assert [b.id for b in found.broken] == ["set/b"]
-    assert "is a named pipe (FIFO)" in found.broken[0].reason
 
 
 def test_a_length_that_is_not_stated_is_noted_and_kept_in_the_index(record, tmp_path):
@@ -211,3 +151,78 @@ def test_a_length_that_is_not_stated_is_noted_and_kept_in_the_index(record, tmp_
         a, b = folder_set(tmp_path / "set", reading=Reading(keep=True)).clips
         assert (a.note, b.note) == ("", "length not stated")
         assert b.num_samples == read(b.path).num_samples
+
+
+# ------------------------------------------------------------------------------------- corpora
+
+
+def test_a_complete_copy(miniature):
+    steps = Steps()
+    for _ in range(2):  # read once
+        found = corpus_set(MINIATURE, miniature, reading=Reading(progress=steps))
+    assert (steps.stages, steps.done) == ([("reading files", 4)], 4)
+    assert ids(found) == [f"miniature/{name}" for name in ("a/one", "a/two", "b/one", "b/two")]
+    clip = found.clips[0]
+    assert (clip.domain, clip.cluster, clip.transcript) == ("speech", "a", "says one")
+    assert (clip.licence, clip.lossy_source) == ("CC0-1.0", False)
+    assert clip.path == miniature / "a/one.wav"
+    assert found.roots == {"miniature": miniature}
+    assert (found.broken, found.missing) == ((), ())
+    corrupt = "miniature/b/bad is left out, corrupt in every copy: was never readable"
+    assert found.notes == (corrupt,)
+
+
+def test_a_file_that_is_broken_here_alone_stays_in_the_set(miniature):
+    (miniature / "a/one.wav").write_bytes((miniature / "a/one.wav").read_bytes()[:500])
+    found = corpus_set(MINIATURE, miniature)
+    assert [clip.id for clip in found.broken] == ["miniature/a/one"]
+    assert "holds 0.03 of the 0.10 s that its header states" in found.broken[0].reason
+    assert found.missing == ()
+
+
+def test_what_is_missing_is_reported_until_it_is_forgotten(miniature):
+    corpus_set(MINIATURE, miniature)
+    (miniature / "b/bad.wav").unlink()
+    shutil.rmtree(miniature / "b")
+    lacks = (
+        "miniature: 2 files, a complete copy has 5",
+        "miniature: 1 speakers or tracks, a complete copy has 2",
+    )
+    gone = "miniature: 2 files gone since the last indexing: b/one.wav, b/two.wav"
+    assert corpus_set(MINIATURE, miniature).missing == (*lacks, gone)
+    assert corpus_set(MINIATURE, miniature, forget=True).missing == (*lacks, gone)
+    assert corpus_set(MINIATURE, miniature).missing == lacks
+
+
+def test_several_corpora_are_one_set(miniature):
+    one = corpus_set(MINIATURE, miniature)
+    two = corpus_set(replace(MINIATURE, name="other"), miniature)
+    both = joined("both", [one, two])
+    assert (both.name, len(both.clips), set(both.roots)) == ("both", 8, {"miniature", "other"})
+    assert both.notes == one.notes + two.notes
+    with pytest.raises(TestSetError, match="has the id 'miniature/a/one' twice"):
+        joined("both", [one, one])
+
+
+def test_verifying_finds_every_difference_and_accepts_none(miniature, record):
+    with pytest.raises(TestSetError, match=r"no index of miniature --root .* snacbench sets index"):
+        verify_corpus(MINIATURE, miniature)
+    with pytest.raises(TestSetError, match=r"no index of .*copy to compare with"):
+        verify_folder(miniature)
+    corpus_set(MINIATURE, miniature)
+    verified = verify_corpus(MINIATURE, miniature)
+    assert (verified.files, verified.differences) == (4, ())
+    flipped = bytearray((miniature / "a/one.wav").read_bytes())
+    flipped[-1] ^= 1
+    (miniature / "a/one.wav").write_bytes(flipped)
+    settle(miniature / "a/one.wav")
+    (miniature / "a/two.wav").unlink()
+    (miniature / "b/one.wav").write_text("no longer audio")
+    record("copy/b/new.wav")
+    for _ in range(2):
+        gone, changed, new, broken = verify_corpus(MINIATURE, miniature).differences
+        assert gone == "a/two.wav: is gone"
+        assert changed.startswith("a/one.wav: has changed, sha256 was ")
+        assert new == "b/new.wav: is new, not in the index"
+        assert broken.startswith("b/one.wav: ")
+        assert "is not audio" in broken

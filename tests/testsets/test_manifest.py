@@ -46,186 +46,107 @@ def test_every_column_reaches_its_clip(record, manifest):
     (clip,) = found.clips
     assert (found.name, clip.id, clip.domain) == ("corpus", "corpus/first", "speech")
     assert (clip.transcript, clip.cluster, clip.licence) == ("Hello, you.", "anna", "CC0-1.0")
-    assert clip.lossy_source is True
-    assert clip.sha256 == digest
-    assert clip.duration_s == 0.05
+    assert (clip.lossy_source, clip.sha256, clip.duration_s) == (True, digest, 0.05)
 
 
-def test_the_path_is_the_only_column_needed(record, manifest):
+def test_the_path_is_the_only_column_needed_and_may_be_absolute(record, manifest):
     record("corpus/x/a.wav", text="spoken")
-    (clip,) = manifest_set(manifest("path", "x/a.wav"), domain="music").clips
-    assert (clip.id, clip.domain, clip.transcript) == ("corpus/x/a", "music", "spoken")
-    assert (clip.cluster, clip.licence, clip.lossy_source) == (None, None, None)
+    elsewhere = record("elsewhere/b.wav")
+    b, a = manifest_set(manifest("path", "./x/a.wav", f"{elsewhere}"), domain="music").clips
+    assert (a.id, a.domain, a.transcript) == ("corpus/x/a", "music", "spoken")
+    assert (a.cluster, a.licence, a.lossy_source) == (None, None, None)
+    assert b.path == elsewhere.resolve()
 
 
 @pytest.mark.parametrize(("text", "lossy"), [("FALSE", False), ("1", True), ("perhaps", None)])
 def test_lossy_source_is_true_false_or_not_known(record, manifest, text, lossy):
     record("corpus/a.wav")
-    (clip,) = manifest_set(
-        manifest("path,lossy_source,track", f"./a.wav,{text},song 3", encoding="utf-8-sig")
-    ).clips
-    assert (clip.id, clip.lossy_source, clip.cluster) == ("corpus/a", lossy, "song 3")
+    path = manifest("path,lossy_source,track", f"a.wav,{text},song 3", encoding="utf-8-sig")
+    (clip,) = manifest_set(path).clips
+    assert (clip.lossy_source, clip.cluster) == (lossy, "song 3")
 
 
-def test_paths_may_be_absolute(record, manifest):
-    path = record("elsewhere/a.wav")
-    (clip,) = manifest_set(manifest("path,id", f"{path},a")).clips
-    assert (clip.id, clip.path) == ("corpus/a", path.resolve())
+@pytest.mark.parametrize(
+    ("columns", "row", "reason"),
+    [
+        ("path", "gone.wav", "gone.wav does not exist; check the path or the manifest"),
+        ("path", ".", "is a folder, not a file of audio"),
+        ("path,sha256", f"a.wav,{'0' * 64}", "the manifest says 000000000000...; fetch the file"),
+        *(
+            ("path,start,num_samples", f"a.wav,{place}", "has 8000 samples, the manifest asks for")
+            for place in ("8000,1", "7000,1001", "9000,", "0,0")
+        ),
+    ],
+)
+def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, columns, row, reason):
+    record("corpus/a.wav", seconds=1.0)
+    record("corpus/b.wav")
+    commas = "," * (columns.count(",") + 1)
+    found = manifest_set(manifest(f"{columns},domain", f"{row},music", f"b.wav{commas}"))
+    assert [c.id for c in found.clips] == ["corpus/b"]
+    assert found.broken[0].domain == "music"
+    assert reason in found.broken[0].reason
 
 
-def test_a_missing_file_is_kept_as_broken(record, manifest):
-    record("corpus/a.wav")
-    found = manifest_set(manifest("path,domain", "a.wav,music", "gone.wav,speech"))
-    assert [c.id for c in found.clips] == ["corpus/a"]
-    assert [(b.id, b.domain) for b in found.broken] == [("corpus/gone", "speech")]
-    assert "gone.wav does not exist; check the path or the manifest" in found.broken[0].reason
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["file,domain", "a.wav,music"], r"has no column 'path'; found file, domain; the col"),
+        ([], "has no column 'path'; found nothing"),
+        (["path"], "manifest.csv holds no audio"),
+        (["path", "a\0.wav"], r"cannot read the manifest .*\(line 2 holds a NUL byte"),
+        (["path,id", 'a.wav,"oops', "b.wav,two"], "line 2: the quote that opens here"),
+        (["path,id", "a.wav,one", "b.wav,two, three"], "line 3: 3 cells under 2 columns; a cell"),
+        (["path,id", "a.wav,x", "b.wav,x"], "has the id 'corpus/x' twice: .*a.wav, .*b.wav"),
+        (["path,domain", "a.wav,music", ",music"], "line 3: path: the cell is empty"),
+        (
+            ["path,domain,id", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,"],
+            "line 5: domain: 'noise'; Input should be 'speech', 'music'",
+        ),
+        (["path,start", "a.wav,1.5"], "line 2: start: '1.5'; Input should be a valid integer"),
+        (
+            ["path,num_samples", "a.wav,-1"],
+            "line 2: num_samples: '-1'; .* greater than or equal to",
+        ),
+        (["path,loudness_lufs", "a.wav,loud"], "loudness_lufs: 'loud'; .*a valid number"),
+        (["path,clipped_samples", "a.wav,many"], "clipped_samples: 'many'; .*a valid integer"),
+    ],
+)
+def test_mistakes_in_a_manifest_are_errors_with_their_line(record, manifest, lines, message):
+    for name in ("a", "b"):
+        record(f"corpus/{name}.wav")
+    with pytest.raises(TestSetError, match=message):
+        manifest_set(manifest(*lines))
 
 
-def test_a_file_with_another_digest_is_kept_as_broken(record, manifest):
-    record("corpus/a.wav")
-    (broken,) = manifest_set(manifest("path,domain,sha256", f"a.wav,music,{'0' * 64}")).broken
-    assert (broken.id, broken.domain) == ("corpus/a", "music")
-    assert "the manifest says 000000000000...; fetch the file again" in broken.reason
-
-
-def test_a_manifest_without_paths_is_an_error(manifest):
-    with pytest.raises(TestSetError, match=r"has no column 'path'; found file, domain; the col"):
-        manifest_set(manifest("file,domain", "a.wav,music"))
-
-
-def test_an_empty_manifest_is_an_error(manifest):
-    with pytest.raises(TestSetError, match="has no column 'path'; found nothing"):
-        manifest_set(manifest())
-    with pytest.raises(TestSetError, match=r"manifest.csv holds no audio"):
-        manifest_set(manifest("path"))
-
-
-def test_a_manifest_that_is_no_text_is_an_error(manifest):
-    path = manifest()
-    path.write_bytes(b"path\r\na.wav\r\nb\x00.wav")
-    with pytest.raises(TestSetError, match=r"cannot read the manifest .*\(line 3 holds a NUL byte"):
-        manifest_set(path)
-    path.write_bytes(b"\xff\xfea")
-    with pytest.raises(TestSetError, match=r"cannot read the manifest .*manifest.csv \(.*decode"):
-        manifest_set(path)
-
-
-def test_columns_are_known_in_any_case_and_with_spaces_around_them(record, manifest):
+def test_columns_are_known_in_any_case_and_other_encodings_are_noted(record, manifest):
     record("corpus/a.wav")
     found = manifest_set(
         manifest("Path, Domain ,TRANSCRIPT, source, mood", "a.wav, Speech, hello, tape, calm")
     )
     assert (found.clips[0].domain, found.clips[0].transcript) == ("speech", "hello")
     assert found.notes == ("columns not known and not used: manifest.csv, mood",)
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (['a.wav,"oops it is', "b.wav,two", "c.wav,three"], r"line 2: the quote that opens here"),
-        (['a.wav,"oops it is', "b.wav,two", 'c.wav",three'], r"line 2: the quote that opens here"),
-        (["a.wav,one", "b.wav,two, three"], r"line 3: 3 cells under 2 columns; a cell that holds"),
-        (["a.wav,one", "b.wav"], r"line 3: 1 cells under 2 columns"),
-    ],
-)
-def test_rows_that_are_not_what_they_seem_are_errors_with_their_line(manifest, rows, message):
-    with pytest.raises(TestSetError, match=message):
-        manifest_set(manifest("path,transcript", *rows))
-
-
-def test_a_manifest_in_another_encoding_is_read_with_a_note(record, manifest):
-    record("corpus/a.wav")
-    path = manifest("path,transcript", "a.wav,naïve", "a.wav,café")
-    path.write_bytes(path.read_text("utf-8").replace("a.wav,café\n", "").encode("cp1252"))
-    found = manifest_set(path)
+    found = manifest_set(manifest("path,transcript", "a.wav,naïve", encoding="cp1252"))
     assert found.clips[0].transcript == "naïve"
     assert found.notes == ("not UTF-8, read as Windows-1252: manifest.csv, line 2",)
 
 
-def test_an_unknown_domain_is_an_error_with_its_line(record, manifest):
-    record("corpus/a.wav")
-    path = manifest("path,domain,transcript", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,")
-    with pytest.raises(
-        TestSetError, match="line 5: domain: 'noise'; Input should be 'speech', 'music'"
-    ):
-        manifest_set(path)
-
-
-def test_an_empty_path_is_an_error_with_its_line(record, manifest):
-    record("corpus/a.wav")
-    with pytest.raises(TestSetError, match="line 3: path: the cell is empty"):
-        manifest_set(manifest("path,domain", "a.wav,music", ",music"))
-
-
-def test_a_path_without_a_name_is_broken_and_no_crash(manifest):
-    (broken,) = manifest_set(manifest("path", ".")).broken
-    assert "is a folder, not a file of audio" in broken.reason
-
-
-def test_an_id_that_occurs_twice_is_an_error(record, manifest):
-    record("corpus/a.wav")
-    record("corpus/b.wav")
-    with pytest.raises(TestSetError, match=r"has the id 'corpus/x' twice: .*a.wav, .*b.wav"):
-        manifest_set(manifest("path,id", "a.wav,x", "b.wav,x"))
-
-
 def test_a_row_may_name_a_segment(record, manifest):
-    record("corpus/a.wav", seconds=1.0)
-    path = manifest(
-        "path,id,start,num_samples",
-        "a.wav,part,2000,4000",
-        "a.wav,,2000,",
-        "a.wav,,,100",
-        "a.wav,all,,",
-    )
-    segments = {c.id: (c.start, c.num_samples) for c in manifest_set(path).clips}
-    assert segments == {
-        "corpus/part": (2000, 4000),
-        "corpus/a+0.250s": (2000, 6000),
-        "corpus/a+0.000s": (0, 100),
-        "corpus/all": (0, 8000),
-    }
-
-
-def test_the_transcript_beside_a_file_is_not_that_of_its_segment(record, manifest):
     record("corpus/a.wav", seconds=1.0, text="all of it")
-    path = manifest("path,id,start,transcript", "a.wav,x,2000,", "a.wav,y,2000,half", "a.wav,z,0,")
-    texts = {c.id: c.transcript for c in manifest_set(path).clips}
-    assert texts == {"corpus/x": None, "corpus/y": "half", "corpus/z": "all of it"}
-
-
-@pytest.mark.parametrize("place", ["8000,1", "7000,1001", "9000,", "0,0"])
-def test_a_segment_outside_of_its_file_is_broken(record, manifest, place):
-    record("corpus/a.wav", seconds=1.0)
-    (broken,) = manifest_set(manifest("path,start,num_samples", f"a.wav,{place}")).broken
-    assert "has 8000 samples, the manifest asks for" in broken.reason
-
-
-@pytest.mark.parametrize(
-    ("column", "text", "message"),
-    [
-        ("start", "1.5", "line 2: start: '1.5'; Input should be a valid integer"),
-        (
-            "num_samples",
-            "-1",
-            "line 2: num_samples: '-1'; Input should be greater than or equal to 0",
-        ),
-        (
-            "clipped_samples,loudness_lufs",
-            "0,loud",
-            "loudness_lufs: 'loud'; Input should be a valid number",
-        ),
-        (
-            "clipped_samples",
-            "many",
-            "line 2: clipped_samples: 'many'; Input should be a valid integer",
-        ),
-    ],
-)
-def test_places_are_counts_of_samples(record, manifest, column, text, message):
-    record("corpus/a.wav")
-    with pytest.raises(TestSetError, match=message):
-        manifest_set(manifest(f"path,{column}", f"a.wav,{text}"))
+    path = manifest(
+        "path,id,start,num_samples,transcript",
+        "a.wav,part,2000,4000,half",
+        "a.wav,,2000,,",
+        "a.wav,,,100,",
+        "a.wav,all,,,",
+    )
+    segments = {c.id: (c.start, c.num_samples, c.transcript) for c in manifest_set(path).clips}
+    assert segments == {
+        "corpus/part": (2000, 4000, "half"),
+        "corpus/a+0.250s": (2000, 6000, None),
+        "corpus/a+0.000s": (0, 100, None),
+        "corpus/all": (0, 8000, "all of it"),
+    }
 
 
 def test_rows_of_several_corpora_begin_their_ids_with_them(record, manifest):
@@ -276,26 +197,19 @@ def moved(folder: Path) -> Path:
 
 def test_export_and_import_give_the_same_clips(drawn, tmp_path):
     write_manifest(drawn, tmp_path / "both.csv")
+    text = (tmp_path / "both.csv").read_text()
+    assert str(tmp_path) not in text
+    rows = list(csv.DictReader(text.splitlines()))
+    assert rows[0].keys() >= {"path", "corpus", "id", "start", "num_samples", "brickwall", "sha256"}
+    assert {row["path"] for row in rows} == {f"s{number}/talk.wav" for number in range(4)}
     root = moved(tmp_path)
     found = manifest_set(tmp_path / "both.csv", roots=Roots(root))
-    assert found.name == "both"
-    assert found.sha256 == drawn.sha256
-    assert len(found.clips) == 12
+    assert (found.name, found.sha256, len(found.clips)) == ("both", drawn.sha256, 12)
     for was, now in zip(drawn.clips, found.clips, strict=True):
         assert now.path.is_relative_to(root)
         assert replace(now, path=was.path) == was
     write_manifest(found, tmp_path / "again.csv")
-    assert (tmp_path / "again.csv").read_text() == (tmp_path / "both.csv").read_text()
-
-
-def test_a_manifest_names_no_place_of_this_disk(drawn, tmp_path):
-    write_manifest(drawn, tmp_path / "both.csv")
-    text = (tmp_path / "both.csv").read_text()
-    assert str(tmp_path) not in text
-    with (tmp_path / "both.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert rows[0].keys() >= {"path", "corpus", "id", "start", "num_samples", "brickwall", "sha256"}
-    assert {row["path"] for row in rows} == {f"s{number}/talk.wav" for number in range(4)}
+    assert (tmp_path / "again.csv").read_text() == text
 
 
 @pytest.mark.parametrize("how", ["named", "beside", "settings"])
@@ -357,26 +271,16 @@ def test_a_manifest_hashes_each_file_once_and_remembers(drawn, tmp_path, monkeyp
     assert len(names) == 8
 
 
-def test_whole_clips_and_what_is_known_of_them(record, tmp_path):
+def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_path):
     record("set/speech/a.wav", text="two\nlines, and “quotes”")
     record("set/b.wav")
-    test_set = folder_set(tmp_path / "set")
-    write_manifest(test_set, tmp_path / "out" / "m.csv")
+    whole = folder_set(tmp_path / "set")
+    measures = (Measures(1 / 3, -23.1, None, 7, brickwall=True), Measures(None, None, None, 0))
+    clips = [replace(c, measures=m) for c, m in zip(whole.clips, measures, strict=True)]
+    write_manifest(replace(whole, clips=tuple(clips)), tmp_path / "out" / "m.csv")
     found = manifest_set(tmp_path / "out" / "m.csv", roots=Roots(tmp_path / "set"))
-    assert found.clips == test_set.clips
+    assert list(found.clips) == clips
     assert found.name == "m"
-
-
-def test_measures_survive_to_the_last_digit(record, tmp_path):
-    record("set/a.wav")
-    (clip,) = folder_set(tmp_path / "set").clips
-    for measures in (
-        Measures(1 / 3, -23.1, None, 7, brickwall=True),
-        Measures(None, None, None, 0),
-    ):
-        kept = TestSet("set", (replace(clip, measures=measures),), roots={"set": tmp_path / "set"})
-        write_manifest(kept, tmp_path / "set" / "m.csv")
-        assert manifest_set(tmp_path / "set" / "m.csv").clips[0].measures == measures
 
 
 def test_a_file_outside_of_the_root_keeps_its_whole_path(record, tmp_path):
@@ -386,16 +290,12 @@ def test_a_file_outside_of_the_root_keeps_its_whole_path(record, tmp_path):
     assert manifest_set(tmp_path / "again" / "n.csv").clips[0].path == path
 
 
-def test_nothing_readable_is_nothing_to_write(tmp_path):
+def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monkeypatch):
     with pytest.raises(TestSetError, match=r"empty has no readable clip to write to .*m.csv"):
         write_manifest(TestSet("empty", ()), tmp_path / "m.csv")
-
-
-def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("taken")
     with pytest.raises(TestSetError, match=r"cannot write .*m.csv \(Not a directory\)|File exists"):
         write_manifest(drawn, tmp_path / "file" / "m.csv")
-
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(TestSetError, match="No space left on device"):
         write_manifest(drawn, tmp_path / "m.csv")

@@ -12,7 +12,6 @@ from snacbench.testsets.roots import (
     parse_roots,
     root_from_settings,
     root_of,
-    variable_of,
 )
 
 DAPS = corpora()["daps"]
@@ -27,16 +26,11 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_folder_for_everything_and_folders_of_corpora(folder):
-    roots = parse_roots(["one", "daps=two", "odd=name"][:2])
-    assert roots == Roots(folder / "one", {"daps": folder / "two"})
+    assert parse_roots(["one", "daps=two"]) == Roots(folder / "one", {"daps": folder / "two"})
+    assert absolute_roots(["one", "daps=two"]) == (f"daps={folder / 'two'}", str(folder / "one"))
     assert not parse_roots([])
-    assert parse_roots(["odd=name"]).common == folder / "odd=name"
-
-
-def test_roots_are_kept_so_that_they_hold_from_any_folder(folder):
-    expected = (f"daps={folder / 'two'}", str(folder / "one"))
-    assert absolute_roots(["one", "daps=two"]) == expected
     assert absolute_roots([]) == ()
+    assert parse_roots(["odd=name"]).common == folder / "odd=name"
 
 
 @pytest.mark.parametrize(
@@ -53,13 +47,14 @@ def test_roots_that_make_no_sense(folder, given, message):
         parse_roots(given)
 
 
-def test_a_corpus_alone_lies_in_the_root_or_in_a_folder_of_its_name(folder):
+def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder, monkeypatch):
     assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
     assert root_of(DAPS, parse_roots(["all"])) == folder / "all/DAPS"
+    assert root_of(DAPS, parse_roots(["all"]), alone=False) == folder / "all/DAPS"
     assert root_of(DAPS, parse_roots(["all", "daps=two"])) == folder / "two"
-
-
-def test_editions_of_a_corpus_share_its_folder(folder, monkeypatch):
+    with pytest.raises(TestSetError, match=r"one holds no folder daps; .* --root daps=DIR"):
+        root_of(DAPS, parse_roots(["one"]), alone=False)
+    # Editions of a corpus share its folder.
     everything = corpora()["daps-all"]
     assert root_of(everything, parse_roots(["all"])) == folder / "all/DAPS"
     assert root_of(everything, parse_roots(["daps=two"])) == folder / "two"
@@ -67,17 +62,10 @@ def test_editions_of_a_corpus_share_its_folder(folder, monkeypatch):
     assert root_from_settings("daps-all") == folder / "one"
 
 
-def test_one_of_several_lies_in_a_folder_of_its_name(folder):
-    assert root_of(DAPS, parse_roots(["all"]), alone=False) == folder / "all/DAPS"
-    with pytest.raises(TestSetError, match=r"one holds no folder daps; .* --root daps=DIR"):
-        root_of(DAPS, parse_roots(["one"]), alone=False)
-
-
 def test_the_environment_goes_before_the_configuration_file(folder, own_cache, monkeypatch):
     assert root_from_settings("musdb18-hq") is None
     (own_cache / "config.toml").write_text(f'[roots]\nmusdb18-hq = "{folder / "one"}"\n')
     assert root_from_settings("musdb18-hq") == folder / "one"
-    assert variable_of("musdb18-hq") == "SNACBENCH_ROOT_MUSDB18_HQ"
     monkeypatch.setenv("SNACBENCH_ROOT_MUSDB18_HQ", str(folder / "two"))
     assert root_from_settings("musdb18-hq") == folder / "two"
 

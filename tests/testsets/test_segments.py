@@ -63,26 +63,16 @@ tree = st.lists(st.floats(0.5, 60.0), min_size=1, max_size=12).map(
 @quick
 @given(tree, st.integers(1, 40), st.integers(0, 3), st.randoms())
 def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, seed, shuffler):
-    what = Choice(count, 2.0, seed)
+    choice = Choice(count, 2.0, seed)
     shuffled = list(clips)
     shuffler.shuffle(shuffled)
     elsewhere = [replace(c, path=Path("/other/disk") / c.path.name) for c in shuffled]
-    here, there = draw(make(*clips), what), draw(make(*elsewhere), what)
-    assert here.sha256 == there.sha256
-    assert (
-        [c.id for c in here.clips]
-        == [c.id for c in there.clips]
-        == sorted(c.id for c in here.clips)
-    )
-
-
-@quick
-@given(tree, st.integers(1, 40))
-def test_segments_lie_in_their_files_apart_and_loud(listened, clips, count):
+    drawn, there = draw(make(*clips), choice).clips, draw(make(*elsewhere), choice).clips
+    ids = [c.id for c in drawn]
+    assert ids == [c.id for c in there] == sorted(set(ids))
+    # Segments lie in their files, apart, and loud.
     files = {c.sha256: c for c in clips}
-    drawn = draw(make(*clips), Choice(count, 2.0)).clips
     assert len(drawn) <= count
-    assert len({c.id for c in drawn}) == len(drawn)
     for segment in drawn:
         whole = files[segment.sha256]
         assert segment.num_samples == min(2 * RATE_HZ, whole.num_samples)
@@ -221,7 +211,7 @@ def half_silent(tmp_path: Path) -> Path:
     return folder
 
 
-def test_silence_is_skipped_and_segments_are_measured(half_silent):
+def test_real_silence_is_skipped_and_what_was_measured_is_kept(half_silent, monkeypatch):
     drawn = draw(folder_set(half_silent), Choice(8, 1.0))
     assert len(drawn.clips) == 8
     for segment in drawn.clips:
@@ -230,20 +220,14 @@ def test_silence_is_skipped_and_segments_are_measured(half_silent):
         assert segment.measures.loudness_lufs > -40
     assert any("skipped" in note for note in drawn.notes)
 
-
-def test_what_was_measured_is_not_measured_again(half_silent, monkeypatch):
-    first = draw(folder_set(half_silent), Choice(8, 1.0))
-
     def fail(segment: Clip) -> None:
         raise AssertionError("read again")
 
-    monkeypatch.setattr(segments, "read_clip", fail)
-    assert draw(folder_set(half_silent), Choice(8, 1.0)) == first
-    plain = replace(first, clips=tuple(replace(c, measures=None) for c in first.clips))
-    assert measured(plain.clips)[0] == list(first.clips)
-
-
-def test_clips_that_cannot_be_measured_are_named(half_silent):
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "read_clip", fail)
+        assert draw(folder_set(half_silent), Choice(8, 1.0)) == drawn
+        plain = [replace(clip, measures=None) for clip in drawn.clips]
+        assert measured(plain)[0] == list(drawn.clips)
     clips = folder_set(half_silent).clips
     (half_silent / "2.flac").unlink()
     found, problems = measured(clips)
