@@ -13,12 +13,6 @@ from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, Run, run_in
 from tests.support.plugged import codec, install, metric
 from tests.support.synthetic_runs import make_run
-from snacbench.store.folder import RunFolder
-from snacbench.types import Clip
-from tests.cli.conftest import FAST, Run, run_in, write_wav
-from tests.cli.test_plugged_in import on_path
-from tests.cli.test_run import essence
-from tests.synthetic_runs import make_run
 
 MOODY = codec(
     "moody",

@@ -13,10 +13,8 @@ from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
 from snacbench.testsets.folder import corpus_set, folder_set, verify_corpus, verify_folder
 from snacbench.testsets.records import Reading
-from tests.support.containers import by_pyav, by_soundfile
-from tests.support.testsets import settle
 from snacbench.testsets.testset import joined
-from tests.containers import by_pyav, by_soundfile
+from tests.support.containers import by_pyav, by_soundfile
 from tests.support.testsets import MINIATURE, Steps, settle
 
 
