@@ -30,11 +30,6 @@ def clip(samples: np.ndarray, *, peak_dbfs: float = -3.0) -> QuickClip:
     return QuickClip("tone", "music", samples, RATE_HZ, peak_dbfs, "test", track="tone")
 
 
-def length_in_beats(piece: Piece) -> float:
-    ends = [note.start + note.beats for part in piece.parts for note in scores.read_line(part.line)]
-    return float(max(ends))
-
-
 def dominant_hz(samples: np.ndarray, rate_hz: int = RATE_HZ) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(samples))) * rate_hz / len(samples))
 
@@ -42,29 +37,17 @@ def dominant_hz(samples: np.ndarray, rate_hz: int = RATE_HZ) -> float:
 # Scores
 
 
-@pytest.mark.parametrize(
-    ("pitch", "key"), [("C4", 60), ("A4", 69), ("F#3", 54), ("Bb2", 46), ("E1", 28)]
-)
-def test_pitches_are_midi_keys(pitch: str, key: int) -> None:
-    assert scores.key_of(pitch) == key
-
-
-@pytest.mark.parametrize("pitch", ["H4", "C", "C##4", "4", "Cx4"])
-def test_an_unknown_pitch_is_named(pitch: str) -> None:
-    with pytest.raises(ValueError, match=f"'{pitch}' is no pitch; write a letter"):
-        scores.key_of(pitch)
-
-
 def test_a_line_holds_chords_rests_and_accents() -> None:
     notes = scores.read_line("C4:1 | r:1/2 >E4+G4:3/2 _C5:2")
     assert [note.keys for note in notes] == [(60,), (64, 67), (72,)]
     assert [note.start for note in notes] == [0, Fraction(3, 2), 3]
     assert notes[1].accent > 0 > notes[2].accent
+    assert [scores.key_of(pitch) for pitch in ("A4", "F#3", "Bb2", "E1")] == [69, 54, 46, 28]
 
 
-@pytest.mark.parametrize("token", ["C4", "C4:", "C4:0", "C4:1/0", "C4:1/2E4:1", ":1"])
+@pytest.mark.parametrize("token", ["C4", "C4:", "C4:0", "C4:1/0", "C4:1/2E4:1", ":1", "H4:1"])
 def test_a_token_that_is_no_note_is_named(token: str) -> None:
-    with pytest.raises(ValueError, match=r"is no note; write pitch:beats"):
+    with pytest.raises(ValueError, match=r"is no note; write pitch:beats|'H4' is no pitch"):
         scores.read_line(token)
 
 
@@ -75,35 +58,22 @@ def test_drum_steps_fall_on_the_grid() -> None:
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=lambda piece: piece.name)
-class TestPieces:
-    def test_parts_meet_at_the_end(self, piece: Piece) -> None:
-        ends = [
-            max(note.start + note.beats for note in scores.read_line(part.line))
-            for part in piece.parts
-        ]
-        assert max(ends) - min(ends) <= 1
-
-    def test_it_fits_its_clip(self, piece: Piece) -> None:
-        sounding_s = length_in_beats(piece) * 60 / piece.beats_per_minute
-        assert sounding_s <= piece.duration_s + 0.3
-        assert piece.duration_s - sounding_s < 1.5
-        assert 4 <= piece.duration_s <= 8
-
-    def test_it_has_an_audible_peak_below_full_scale(self, piece: Piece) -> None:
-        assert -6 <= piece.peak_dbfs <= -1
-
-    def test_drums_last_as_long_as_each_other(self, piece: Piece) -> None:
-        assert len({len(steps.replace(" ", "")) for steps in piece.drums.values()}) <= 1
-        assert set("".join(piece.drums.values())) <= set("xo. ")
-
-    def test_its_midi_is_the_same_twice_and_ends_every_note(self, piece: Piece) -> None:
-        first = scores.to_midi(piece, random_of(piece.name))
-        second = scores.to_midi(piece, random_of(piece.name))
-        assert [list(track) for track in first.tracks] == [list(track) for track in second.tracks]
-        messages = [message for track in first.tracks for message in track]
-        assert all(message.time >= 0 for message in messages)
-        on = sum(message.type == "note_on" for message in messages)
-        assert on == sum(message.type == "note_off" for message in messages) > 20
+def test_a_piece_fits_its_clip_and_is_the_same_twice(piece: Piece) -> None:
+    lines = [scores.read_line(part.line) for part in piece.parts]
+    ends = [max(note.start + note.beats for note in line) for line in lines]
+    assert max(ends) - min(ends) <= 1
+    sounding_s = float(max(ends)) * 60 / piece.beats_per_minute
+    assert piece.duration_s - 1.5 < sounding_s <= piece.duration_s + 0.3
+    assert 4 <= piece.duration_s <= 8
+    assert -6 <= piece.peak_dbfs <= -1
+    assert len({len(steps.replace(" ", "")) for steps in piece.drums.values()}) <= 1
+    assert set("".join(piece.drums.values())) <= set("xo. ")
+    first, second = (scores.to_midi(piece, random_of(piece.name)) for _ in range(2))
+    assert [list(track) for track in first.tracks] == [list(track) for track in second.tracks]
+    messages = [message for track in first.tracks for message in track]
+    assert all(message.time >= 0 for message in messages)
+    on = sum(message.type == "note_on" for message in messages)
+    assert on == sum(message.type == "note_off" for message in messages) > 20
 
 
 def test_a_piece_has_one_track_an_instrument_and_drums_on_channel_ten() -> None:
@@ -134,14 +104,10 @@ def test_a_silent_performance_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 # Building blocks
 
 
-@pytest.mark.parametrize("db_per_octave", [0.0, 3.0, 6.0])
+@pytest.mark.parametrize("db_per_octave", [0.0, 6.0])
 def test_noise_falls_by_its_slope(db_per_octave: float) -> None:
-    power = (
-        np.abs(
-            np.fft.rfft(dsp.noise(random_of("n"), 1 << 16, RATE_HZ, db_per_octave=db_per_octave))
-        )
-        ** 2
-    )
+    noise = dsp.noise(random_of("n"), 1 << 16, RATE_HZ, db_per_octave=db_per_octave)
+    power = np.abs(np.fft.rfft(noise)) ** 2
     hz = len(power) / (RATE_HZ / 2)
     low, high = (power[int(f * hz) : int(1.2 * f * hz)].mean() for f in (500, 4000))
     assert 10 * np.log10(low / high) == pytest.approx(3 * db_per_octave, abs=1.0)
@@ -161,11 +127,8 @@ def test_a_wandering_curve_stays_between_its_bounds_without_jumps() -> None:
     assert np.max(np.abs(np.diff(curve))) < 0.01
 
 
-def test_a_struck_body_rings_at_its_mode() -> None:
+def test_a_struck_body_rings_at_its_mode_and_modes_above_the_band_are_left_out() -> None:
     assert dominant_hz(dsp.modal(RATE_HZ, 0.5, [(1234, 0.2, 1.0)])) == pytest.approx(1234, abs=3)
-
-
-def test_modes_above_the_band_are_left_out_rather_than_folded() -> None:
     assert not np.any(dsp.modal(RATE_HZ, 0.1, [(9000, 0.1, 1.0)]))
 
 
@@ -280,25 +243,16 @@ def test_a_voice_at_another_rate_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
         speech.speak(speech.RMS, "Hello")
 
 
-def test_sentences_have_enough_words_and_voices() -> None:
-    assert all(len(line.text.split()) >= 12 for line in speech.LINES)
-    assert len({line.voice.speaker for line in speech.LINES}) >= 4
-    assert len({line.name for line in speech.LINES}) == len(speech.LINES)
-
-
 # Programs
 
 
 def test_all_that_is_missing_is_named_with_the_command_that_installs_it() -> None:
+    programs.check_installed({"sh": "dash"})
     wanted = {"sh": "dash", "no-such-synth": "synth", "/no/such/font.sf2": "font"}
     with pytest.raises(programs.RenderError) as caught:
         programs.check_installed(wanted)
     assert "not found: no-such-synth, /no/such/font.sf2; install" in str(caught.value)
     assert str(caught.value).endswith("install --no-install-recommends font synth'")
-
-
-def test_nothing_is_said_when_all_is_there() -> None:
-    programs.check_installed({"sh": "dash"})
 
 
 def test_a_failing_renderer_is_quoted() -> None:
@@ -309,18 +263,11 @@ def test_a_failing_renderer_is_quoted() -> None:
 # Files
 
 
-def test_samples_reach_their_peak_without_clipping() -> None:
+def test_samples_reach_their_peak_without_clipping_offset_or_digital_silence() -> None:
     pcm = write.to_pcm(clip(0.01 * tone()[np.newaxis], peak_dbfs=-3.0))
     assert 20 * np.log10(np.max(np.abs(pcm.astype(float))) / 2**15) == pytest.approx(-3, abs=0.01)
     np.testing.assert_array_equal(pcm, write.to_pcm(clip(0.01 * tone()[np.newaxis])))
-
-
-def test_a_constant_offset_is_removed() -> None:
-    pcm = write.to_pcm(clip(0.1 + tone()[np.newaxis]))
-    assert abs(pcm.mean()) < 1
-
-
-def test_dither_leaves_no_digital_silence() -> None:
+    assert abs(write.to_pcm(clip(0.1 + tone()[np.newaxis])).mean()) < 1
     samples = np.concatenate([tone(), np.zeros(RATE_HZ)])[np.newaxis]
     assert np.count_nonzero(write.to_pcm(clip(samples))[0, RATE_HZ:]) > RATE_HZ // 10
 
@@ -345,13 +292,13 @@ def test_a_clip_is_written_with_its_row_and_its_line_in_the_card(tmp_path: Path)
     assert row == f"music/tone.flac,music,0.500,16000,1,,,tone,test,CC0-1.0,false,{written.sha256}"
     assert "| `music/tone.flac` | 16000 | 1 | 0.50 | -3 | tone |" in card([written])
     assert write.check_size(tmp_path) > written.size_bytes
-
-
-def test_a_set_too_large_for_a_package_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "noise.flac").write_bytes(bytes(write.MAX_BYTES + 1))
-    with pytest.raises(write.SetTooLargeError, match="6000001 bytes, expected at most 6000000"):
+    (tmp_path / "noise.flac").write_bytes(bytes(write.MAX_BYTES))
+    with pytest.raises(write.SetTooLargeError, match="bytes, expected at most 6000000"):
         write.check_size(tmp_path)
 
 
-def test_the_card_describes_every_piece_and_scene() -> None:
+def test_every_clip_is_described_and_sentences_have_enough_words_and_voices() -> None:
+    assert all(len(line.text.split()) >= 12 for line in speech.LINES)
+    assert len({line.voice.speaker for line in speech.LINES}) >= 4
+    assert len({line.name for line in speech.LINES}) == len(speech.LINES)
     assert set(CONTENT) == {p.name for p in PIECES} | {s.name for s in SCENES} | {"cafe"}
