@@ -1,10 +1,11 @@
-"""Finding codecs and metrics by name: modules of this package, entry points and files of others.
+"""Finding what modules declare, by name: of this package, of others by entry points, and in files.
 
-A codec module declares ``MODELS`` (and ``FAMILY``, ``OPENER``), a metric module ``METRICS``.
-Another package adds its own through the entry-point groups ``snacbench.codecs`` and
-``snacbench.metrics``, whose values name such modules: plug-ins. One that cannot be imported, or a
-name that is taken already, is left out and said (`refused`); everything else works. A Python file
-of one's own declares ``MODELS`` too (`models_in_file`) and needs no package around it.
+A module of codecs declares ``MODELS`` (and ``FAMILY``, ``OPENER``), one of metrics ``METRICS``, of
+corpora ``CORPORA``, of table layouts ``LAYOUTS``, of plots ``PLOTS``. Another package adds its own
+through the entry-point group of that kind (``snacbench.codecs``, ...), whose values name such
+modules: plug-ins. One that cannot be imported, or a name that is taken already, is left out and
+said (`refused`); everything else works. A Python file of one's own declares ``MODELS`` too
+(`models_in_file`) and needs no package around it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pkgutil
 import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -35,16 +36,25 @@ from snacbench.models import (
 )
 from snacbench.types import Codec, CodecSpec, Metric
 
-Kind = Literal["codecs", "metrics"]
-KINDS: tuple[Kind, ...] = ("codecs", "metrics")
+Kind = Literal["codecs", "metrics", "corpora", "layouts", "plots"]
 _REASON_CHARACTERS = 200
 _NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
-# What modules of a kind declare, and of which type; ``MODELS`` and ``METRICS`` hold several.
-_DECLARATIONS: dict[Kind, dict[str, type]] = {
-    "codecs": {"MODELS": CodecModel, "FAMILY": CodecFamily, "OPENER": CodecOpener},
-    "metrics": {"METRICS": Metric},
+# Where modules of a kind lie, what they declare, and of which type: one of it, or several.
+_DECLARATIONS: dict[Kind, tuple[str, dict[str, str]]] = {
+    "codecs": (
+        "codecs",
+        {
+            "MODELS": "models.CodecModel",
+            "FAMILY": "models.CodecFamily",
+            "OPENER": "models.CodecOpener",
+        },
+    ),
+    "metrics": ("metrics", {"METRICS": "types.Metric"}),
+    "corpora": ("testsets.corpora", {"CORPORA": "testsets.corpora.corpus.Corpus"}),
+    "layouts": ("tables.layouts", {"LAYOUTS": "tables.layouts.parts.Layout"}),
+    "plots": ("plots", {"PLOTS": "plots.drawing.Plot"}),
 }
-_SEVERAL = ("MODELS", "METRICS")
+KINDS: tuple[Kind, ...] = tuple(_DECLARATIONS)
 
 Item = TypeVar("Item")
 
@@ -103,25 +113,26 @@ class Discovered:
 
 def codec_models() -> dict[str, CodecModel]:
     """Every discovered codec model by name, in alphabetical order."""
-    return dict(sorted(_declared("codecs", CodecModel).items()))
+    return dict(sorted(declared("codecs", CodecModel).items()))
 
 
 def codec_families() -> dict[str, CodecFamily]:
     """Families for which a bare name stands for a chosen list of operating points."""
-    return _declared("codecs", CodecFamily)
+    return declared("codecs", CodecFamily)
 
 
 def codec_openers() -> dict[str, CodecOpener]:
     """Ways to make a codec of a path (``dac:runs/latest``), by prefix."""
-    return {opener.prefix: opener for opener in _declared("codecs", CodecOpener).values()}
+    return {opener.prefix: opener for opener in declared("codecs", CodecOpener).values()}
 
 
 def metrics() -> dict[str, Metric]:
     """Every discovered metric by name, in alphabetical order."""
-    return dict(sorted(_declared("metrics", Metric).items()))
+    return dict(sorted(declared("metrics", Metric).items()))
 
 
-def _declared(kind: Kind, type_: type[Item]) -> dict[str, Item]:
+def declared(kind: Kind, type_: type[Item]) -> dict[str, Item]:
+    """Everything of a kind that has a type, by name."""
     items = discovered(kind).items
     return {name: item for name, item in items.items() if isinstance(item, type_)}
 
@@ -165,7 +176,7 @@ def left_out(kind: Kind) -> str:
 def discovered(kind: Kind) -> Discovered:
     """Modules of this package, then plug-ins by name; who comes first keeps a name."""
     found = Discovered()
-    package = importlib.import_module(f"snacbench.{kind}")
+    package = importlib.import_module(f"snacbench.{_DECLARATIONS[kind][0]}")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         if not info.name.startswith("_"):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
@@ -190,7 +201,7 @@ def discovered(kind: Kind) -> Discovered:
             known = replace(origin, module=Path(file) if file else None)
             reasons = [found.take(item, known) for item in items]
             if not items:
-                declares = " or ".join(_DECLARATIONS[kind])
+                declares = " or ".join(_DECLARATIONS[kind][1])
                 reasons = [f"it brings nothing: its module declares no {declares}"]
         found.refused += (Refused(kind, name, origin, reason) for reason in reasons if reason)
     return found
@@ -201,9 +212,11 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
 
     Raises `TypeError` if it declares something else.
     """
-    for attribute, expected in _DECLARATIONS[kind].items():
+    for attribute, path in _DECLARATIONS[kind][1].items():
+        home, _, type_ = path.rpartition(".")
+        expected = getattr(importlib.import_module(f"snacbench.{home}"), type_)
         value = getattr(module, attribute, None)
-        several = attribute in _SEVERAL and not isinstance(value, expected)
+        several = isinstance(value, Iterable) and not isinstance(value, expected)
         for item in () if value is None else tuple(value) if several else (value,):
             if not isinstance(item, expected):
                 raise TypeError(
@@ -212,14 +225,15 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
             yield item
 
 
-def _name_of(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
+def _name_of(item: Any) -> str:
     """The name that an item claims; a prefix ends in a colon, which no other name does."""
     if isinstance(item, Metric):
         return item.spec.name
-    return f"{item.prefix}:" if isinstance(item, CodecOpener) else item.name
+    name: str = f"{item.prefix}:" if isinstance(item, CodecOpener) else item.name
+    return name
 
 
-def _wrong(item: CodecModel | CodecFamily | CodecOpener | Metric) -> str:
+def _wrong(item: Any) -> str:
     """What is wrong with what a plug-in declares, or nothing."""
     if not _NAME.fullmatch(_name_of(item)):
         return "it is no name; use letters, digits and . _ + -"

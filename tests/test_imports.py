@@ -27,12 +27,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "weights": {"audio", "download"},
     "codecs": {"audio", "weights"},
     "metrics": {"audio"},
-    "testsets": {"audio", "download"},
+    "testsets": {"audio", "download", "plugins"},
     "runner": {"audio", "rate", "bitstream", "store", "testsets", "weights"}
     | {"plugins", "selectors"},
     "tables": {"store", "rate", "stats", "plugins", "selectors"},
     "recipes": set(),
-    "plots": {"store", "stats", "tables"},
+    "plots": {"store", "stats", "tables", "plugins"},
     "report": {"audio", "store", "stats", "tables", "plots"},
     "listening": {"audio", "store", "stats", "tables", "plots", "selectors"},
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.plugins import left_out
 from snacbench.progress import Progress, Silent
 from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
@@ -29,7 +30,7 @@ from snacbench.tables.from_runs import (
 from snacbench.tables.gate import compare as compare_folders
 from snacbench.tables.gate import shared_metrics
 from snacbench.tables.ladder import ladder_tables
-from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.layouts import layouts
 from snacbench.tables.run_pair import Answer
 from snacbench.tables.run_rows import RunRows, scores_frame
 from snacbench.tables.savings import Saving, savings
@@ -261,7 +262,7 @@ class Run:
     def _repr_html_(self) -> str:  # what a notebook shows
         from snacbench.tables.writers import html_fragment
 
-        return html_fragment(tables_of([self.rows], LAYOUTS["default"]))
+        return html_fragment(tables_of([self.rows], layouts()["default"]))
 
     @cached_property
     def rows(self) -> RunRows:
@@ -594,16 +595,18 @@ def tables(
     if layout is None:
         followed = (run.request.from_recipe for run in runs)
         named = {recipe.table if recipe else "default" for recipe in followed}
-        layout = named.pop() if len(named) == 1 and named <= LAYOUTS.keys() else "default"
-    if layout not in LAYOUTS:
-        raise UnknownName(f"no layout named {layout!r}; {did_you_mean(layout, LAYOUTS)}")
-    if options.published and not LAYOUTS[layout].published:
-        having = ", ".join(name for name, one in LAYOUTS.items() if one.published)
+        layout = named.pop() if len(named) == 1 and named <= layouts().keys() else "default"
+    if layout not in layouts():
+        raise UnknownName(
+            f"no layout named {layout!r}; {did_you_mean(layout, layouts())}{left_out('layouts')}"
+        )
+    if options.published and not layouts()[layout].published:
+        having = ", ".join(name for name, one in layouts().items() if one.published)
         raise UserError(f"there are no published figures for the layout {layout}; choose {having}")
-    rows = [run.rows_for(histograms=LAYOUTS[layout].histograms) for run in runs]
+    rows = [run.rows_for(histograms=layouts()[layout].histograms) for run in runs]
     if codecs:
         specs = among([spec for one in rows for spec in one.run.codecs], codecs)
         rows = [one.only({spec.name for spec in specs}) for one in rows]
     if options.baseline:
         options = replace(options, significance=True)
-    return tables_of(rows, LAYOUTS[layout], options)
+    return tables_of(rows, layouts()[layout], options)

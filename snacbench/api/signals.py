@@ -327,7 +327,7 @@ def names(kind: str) -> list[str]:
     from snacbench import plugins
     from snacbench.plots.drawing import plots
     from snacbench.recipes import shipped_recipes
-    from snacbench.tables.layouts import LAYOUTS
+    from snacbench.tables.layouts import layouts
     from snacbench.testsets import NAMED_SETS
     from snacbench.testsets.corpora import corpora
 
@@ -337,7 +337,7 @@ def names(kind: str) -> list[str]:
         "metrics": plugins.metrics,
         "sets": lambda: [*NAMED_SETS, *corpora()],
         "recipes": shipped_recipes,
-        "layouts": lambda: LAYOUTS,
+        "layouts": layouts,
         "plots": plots,
         "coders": lambda: CODERS,
     }

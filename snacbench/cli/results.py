@@ -25,7 +25,7 @@ from snacbench.plots.drawing import (
 )
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.ladder import ladder_tables
-from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.layouts import layouts
 from snacbench.tables.run_pair import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.savings import savings_json, savings_text
 from snacbench.tables.side_by_side import By
@@ -42,7 +42,7 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 @option("--format form", click.Choice(["terminal", *WRITERS]), default="terminal")
 @option(
     "--layout",
-    click.Choice(list(LAYOUTS)),
+    click.Choice(list(layouts())),
     "Which columns: everything, or as a paper has them.  [default: the recipe's, if the runs "
     "followed one, else everything]",
 )
@@ -156,7 +156,7 @@ def plot(
     if not forms or not set(forms) <= set(FORMATS):
         known, found = ", ".join(FORMATS), ",".join(forms)
         raise UserError(f"--format takes {known}, separated by commas; found {found!r}")
-    from snacbench.plots._data import PlotData
+    from snacbench.plots.plot_data import PlotData
 
     data = PlotData([load(path).rows for path in runs], codecs=codecs, labels=labels)
     wanted = to_draw(data, chosen, Options(**options), metrics)

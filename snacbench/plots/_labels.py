@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options
+from snacbench.plots.plot_data import PlotData
 from snacbench.plots.style import NAME_CHARACTERS
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import ALL_DOMAINS

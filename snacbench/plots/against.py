@@ -12,8 +12,8 @@ import numpy as np
 
 from snacbench.plots import _labels as words
 from snacbench.plots import style
-from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
+from snacbench.plots.plot_data import PlotData
 from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.tables.side_by_side import Span, real_time_factor
@@ -360,14 +360,19 @@ def speed(data: PlotData, options: Options) -> Figure:
     )
 
 
-QUALITY_RATE = Plot(
-    "quality-rate",
-    "quality against rate, with intervals",
-    quality_rate,
-    frozenset({"metric", "rate", "domain"}),
+PLOTS = (
+    Plot(
+        "quality-rate",
+        "quality against rate, with intervals",
+        quality_rate,
+        frozenset({"metric", "rate", "domain"}),
+    ),
+    Plot(
+        "domains",
+        "quality against rate, a panel per domain",
+        by_domain,
+        frozenset({"metric", "rate"}),
+    ),
+    Plot("tokens", "quality against tokens per second", tokens),
+    Plot("speed", "quality against the time that coding takes", speed),
 )
-DOMAINS = Plot(
-    "domains", "quality against rate, a panel per domain", by_domain, frozenset({"metric", "rate"})
-)
-TOKENS = Plot("tokens", "quality against tokens per second", tokens)
-SPEED = Plot("speed", "quality against the time that coding takes", speed)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snacbench.plots import _labels as words
-from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, Plot
+from snacbench.plots.plot_data import PlotData
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
 from snacbench.tables.ladder import Ladder
 from snacbench.tables.side_by_side import Span
@@ -111,9 +111,11 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
     axes.grid(visible=False, axis="x")
 
 
-PLOT = Plot(
-    "codebooks",
-    "entropy per codebook beside the bits it takes, a panel per model",
-    draw,
-    frozenset({"domain"}),
+PLOTS = (
+    Plot(
+        "codebooks",
+        "entropy per codebook beside the bits it takes, a panel per model",
+        draw,
+        frozenset({"domain"}),
+    ),
 )

@@ -5,20 +5,18 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.plugins import declared, left_out
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from snacbench.plots._data import PlotData
+    from snacbench.plots.plot_data import PlotData
     from snacbench.tables.run_rows import RunRows
 
 Rate = Literal["actual", "nominal", "entropy", "coded", "conditional"]
@@ -74,14 +72,9 @@ class Plot:
         return "-".join([self.name, *(p for use, p in parts.items() if p and use in self.uses)])
 
 
-@cache
 def plots() -> dict[str, Plot]:
-    """Every plot by name, in alphabetical order: each `Plot` that a module of this package has."""
-    package = importlib.import_module("snacbench.plots")
-    names = [i.name for i in pkgutil.iter_modules(package.__path__) if i.name[0] != "_"]
-    modules = (importlib.import_module(f"{package.__name__}.{name}") for name in names)
-    found = [value for module in modules for value in vars(module).values()]
-    return dict(sorted((plot.name, plot) for plot in found if isinstance(plot, Plot)))
+    """Every plot by name, in alphabetical order."""
+    return dict(sorted(declared("plots", Plot).items()))
 
 
 def select_plots(name: str) -> tuple[Plot, ...]:
@@ -90,7 +83,9 @@ def select_plots(name: str) -> tuple[Plot, ...]:
     if name == "all":
         return tuple(known.values())
     if name not in known:
-        raise UnknownName(f"no plot named {name!r}; {did_you_mean(name, [*known, 'all'])}")
+        raise UnknownName(
+            f"no plot named {name!r}; {did_you_mean(name, [*known, 'all'])}{left_out('plots')}"
+        )
     return (known[name],)
 
 
@@ -108,7 +103,7 @@ def plot(
     `options` are fields of `Options`, whose metric is the run's first where none is named.
     UserError if a name is none of the runs' or of the plots'.
     """
-    from snacbench.plots._data import PlotData
+    from snacbench.plots.plot_data import PlotData
     from snacbench.tables.run_rows import RunRows
 
     if name == "all":

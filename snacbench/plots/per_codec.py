@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from snacbench.plots import _labels as words
 from snacbench.plots import style
-from snacbench.plots._data import PlotData
 from snacbench.plots.against import bar_lengths
 from snacbench.plots.drawing import Options, Plot
+from snacbench.plots.plot_data import PlotData
 from snacbench.tables.ladder import Ladder
 from snacbench.tables.run_rows import ADAPTIVE, STATIC
 from snacbench.tables.side_by_side import Span
@@ -217,16 +217,18 @@ def _mark(rung: str) -> dict[str, Any]:
     return {"marker": marker, "color": colour, **(wide if marker == "|" else plain)}
 
 
-DISTRIBUTION = Plot("distribution", "spread of a metric over clips, a row per codec", distribution)
-DIFFERENCES = Plot(
-    "differences",
-    "paired differences to a baseline, with intervals and Holm's marks",
-    differences,
-    frozenset({"metric", "domain", "baseline"}),
-)
-RATE_LADDER = Plot(
-    "rate-ladder",
-    "nominal, actual, entropy-coded and conditional rates of every codec",
-    rate_ladder,
-    frozenset({"domain"}),
+PLOTS = (
+    Plot("distribution", "spread of a metric over clips, a row per codec", distribution),
+    Plot(
+        "differences",
+        "paired differences to a baseline, with intervals and Holm's marks",
+        differences,
+        frozenset({"metric", "domain", "baseline"}),
+    ),
+    Plot(
+        "rate-ladder",
+        "nominal, actual, entropy-coded and conditional rates of every codec",
+        rate_ladder,
+        frozenset({"domain"}),
+    ),
 )

@@ -27,7 +27,7 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.from_runs import summary_csv, tables_of
-from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
 from snacbench.tables.writers import html_fragment
 from snacbench.types import CodecSpec
@@ -256,7 +256,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
     """
     demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
     found = []
-    for table in tables_of([rows], LAYOUTS["default"], TableOptions(by="both", ci=True)):
+    for table in tables_of([rows], layouts()["default"], TableOptions(by="both", ci=True)):
         domain = table.title.rpartition(", ")[2]
         marked = tuple(
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
@@ -283,7 +283,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
 
 def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], list[str]]:
     """Draw the run's plots; one for which it holds too little is left out, and why is said."""
-    from snacbench.plots._data import PlotData
+    from snacbench.plots.plot_data import PlotData
 
     data, known = PlotData([rows]), plots()
     drawn, problems = list[dict[str, str]](), list[str]()

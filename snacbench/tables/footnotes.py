@@ -8,7 +8,7 @@ import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Speed
-from snacbench.tables.layouts._parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
+from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
 from snacbench.tables.side_by_side import (
     Block,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from snacbench.errors import UnknownName, did_you_mean
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
-from snacbench.tables.layouts import LAYOUTS
-from snacbench.tables.layouts._parts import Fact, Layout, Measure, Part
+from snacbench.tables.layouts import layouts
+from snacbench.tables.layouts.parts import Fact, Layout, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
     By,
@@ -145,12 +145,12 @@ def _presented(table: Table, options: Options) -> Table:
 
 def summary_tables(runs: Sequence[RunRows]) -> list[Table]:
     """The tables that a run ends with: everything it knows, by domain and over all clips."""
-    return tables_of(runs, LAYOUTS["default"])
+    return tables_of(runs, layouts()["default"])
 
 
 def summary_csv(runs: Sequence[RunRows]) -> str:
     """The same as data, with intervals: ``summary.csv`` of a run."""
-    return to_csv(tables_of(runs, LAYOUTS["default"], Options(complete=True)))
+    return to_csv(tables_of(runs, layouts()["default"], Options(complete=True)))
 
 
 def summary_markdown(runs: Sequence[RunRows]) -> str:
@@ -169,7 +169,7 @@ def summary_frame(
 
     folders = [RunFolder.open(one) if isinstance(one, Path) else one for one in runs]
     loaded = [one if isinstance(one, RunRows) else RunRows.load(one) for one in folders]
-    records = records_of(tables_of(loaded, LAYOUTS["default"], Options(by, ci)))
+    records = records_of(tables_of(loaded, layouts()["default"], Options(by, ci)))
     frame = pd.DataFrame.from_records(records, columns=list(records[0]) if records else ["codec"])
     return frame.drop(columns=["table", "source", "beside"], errors="ignore")
 

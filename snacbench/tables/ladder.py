@@ -18,7 +18,7 @@ from snacbench.rate.entropy import CodebookEntropy, HeldOut, corrected_entropy_b
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
-from snacbench.tables.layouts._parts import FEW_TOKENS, range_cell
+from snacbench.tables.layouts.parts import FEW_TOKENS, range_cell
 from snacbench.tables.run_rows import (
     ADAPTIVE,
     ALL_DOMAINS,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from snacbench.plots._data import PlotData
 from snacbench.plots._labels import RATE_LABELS
 from snacbench.plots.against import side_by_side
+from snacbench.plots.plot_data import PlotData
 from snacbench.tables.side_by_side import Entry, Span
 from tests.support.plots import (
     ANCHOR,

@@ -11,8 +11,8 @@ import matplotlib as mpl
 import pytest
 
 from snacbench.errors import StoreError, UserError
-from snacbench.plots._data import PlotData
 from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
+from snacbench.plots.plot_data import PlotData
 from snacbench.tables.run_rows import scores_of
 from tests.support.plots import DAC, OPUS, SEVERAL, SNAC, caption_of, draw, run_rows, spec, texts
 

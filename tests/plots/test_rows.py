@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snacbench.plots._data import PlotData
 from snacbench.plots.per_codec import marks
+from snacbench.plots.plot_data import PlotData
 from snacbench.rows import CodedBytes, CodeHistogram
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows

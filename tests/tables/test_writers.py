@@ -17,7 +17,7 @@ from rich.console import Console
 
 from snacbench.stats.intervals import mean_interval
 from snacbench.tables.from_runs import Options, tables_of
-from snacbench.tables.layouts import LAYOUTS
+from snacbench.tables.layouts import layouts
 from snacbench.tables.table_model import Cell, Column, Row, Table, shown
 from snacbench.tables.writers import (
     WRITERS,
@@ -247,7 +247,7 @@ def test_latex_compiles_with_every_special_character(tmp_path):
     wild = replace(TABLE, title=every, rows=(*TABLE.rows, Row(every[:60], {})))
     run = competition(tmp_path / "run", lost=2)
     options = Options(ci=True, significance=True, published=True)
-    whole = tables_of([run], LAYOUTS["dac-table3"], options)
+    whole = tables_of([run], layouts()["dac-table3"], options)
     head = "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
     snippet = head + to_latex([TABLE]) + "\\end{document}\n"  # with the packages that it names
     for text, unwanted in (

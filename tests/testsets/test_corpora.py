@@ -15,8 +15,6 @@ from urllib.parse import urlparse
 import pytest
 
 from snacbench.errors import TestSetError
-from snacbench.testsets import corpora as package
-from snacbench.testsets import open_test_set
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Layout, child
 from snacbench.types import DOMAINS
@@ -206,30 +204,6 @@ def test_the_first_file_and_how_many(name, tmp_path):
     per_copy = {"daps-all": 20 * len(DAPS_VERSIONS), "gtzan": 21}
     assert len(found) == per_copy.get(name, 20)
     assert FIRST.keys() | {"audioset-environment"} == corpora().keys()
-
-
-def test_a_corpus_is_added_in_one_file_as_its_page_says(tmp_path, monkeypatch, record):
-    page = Path(__file__).parents[2] / "docs" / "corpora.md"
-    code = re.search(r"## Adding a corpus.*?```python\n(.*?)```", page.read_text(), re.DOTALL)
-    (tmp_path / "added").mkdir()
-    (tmp_path / "added" / "tiny_corpus.py").write_text(code[1])
-    monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path / "added")])
-    corpora.cache_clear()
-    try:
-        for name in ("anna/001", "anna/002", "ben/001"):
-            record(f"tiny-1.0/wav/{name}.wav")
-            touch(tmp_path / f"tiny-1.0/txt/{name}.txt")
-            (tmp_path / f"tiny-1.0/txt/{name}.txt").write_text(f"says {name}\n")
-        found = open_test_set("tiny", root=[str(tmp_path)])
-    finally:
-        monkeypatch.undo()
-        corpora.cache_clear()
-    assert [(c.id, c.cluster, c.transcript, c.licence) for c in found.clips] == [
-        ("tiny/anna/001", "anna", "says anna/001", "CC0-1.0"),
-        ("tiny/anna/002", "anna", "says anna/002", "CC0-1.0"),
-        ("tiny/ben/001", "ben", "says ben/001", "CC0-1.0"),
-    ]
-    assert found.missing == ("tiny: 3 files, a complete copy has 4",)
 
 
 # ------------------------------------------------------------------------- names on disks

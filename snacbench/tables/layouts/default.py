@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from snacbench.tables.layouts import _parts as p
+from snacbench.tables.layouts import parts as p
 from snacbench.tables.run_rows import RunRows
 
 
@@ -23,4 +23,4 @@ def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
     return (*_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 
-LAYOUT = p.Layout("default", "Rates and quality", _parts, by="both", histograms=True)
+LAYOUTS = (p.Layout("default", "Rates and quality", _parts, by="both", histograms=True),)

@@ -7,26 +7,28 @@ Compression with Improved RVQGAN", NeurIPS 2023.
 
 from __future__ import annotations
 
-from snacbench.tables.layouts import _parts as p
+from snacbench.tables.layouts import parts as p
 
-SNAC = p.Layout(
-    name="snac-paper",
-    title="Rate, tokens and quality",
-    parts=lambda _: (p.KBPS, p.TOKENS, p.VISQOL, p.SI_SDR, p.MEL, p.STFT),
-    by="domain",
-)
-# An ablation over checkpoints: quality, and how codebooks are used.
-DAC_TABLE_2 = p.Layout(
-    name="dac-table2",
-    title="Ablation",
-    parts=lambda _: (p.MEL, p.STFT, p.VISQOL, p.SI_SDR, p.PLUG_IN_EFFICIENCY, p.EFFICIENCY),
-    by="all",
-    histograms=True,
-)
-DAC_TABLE_3 = p.Layout(
-    name="dac-table3",
-    title="Rate, bandwidth and quality",
-    parts=lambda _: (p.KBPS, p.BANDWIDTH, p.MEL, p.STFT, p.VISQOL, p.SI_SDR),
-    by="all",
-    published="dac-table3.yaml",
+LAYOUTS = (
+    p.Layout(
+        name="snac-paper",
+        title="Rate, tokens and quality",
+        parts=lambda _: (p.KBPS, p.TOKENS, p.VISQOL, p.SI_SDR, p.MEL, p.STFT),
+        by="domain",
+    ),
+    # An ablation over checkpoints: quality, and how codebooks are used.
+    p.Layout(
+        name="dac-table2",
+        title="Ablation",
+        parts=lambda _: (p.MEL, p.STFT, p.VISQOL, p.SI_SDR, p.PLUG_IN_EFFICIENCY, p.EFFICIENCY),
+        by="all",
+        histograms=True,
+    ),
+    p.Layout(
+        name="dac-table3",
+        title="Rate, bandwidth and quality",
+        parts=lambda _: (p.KBPS, p.BANDWIDTH, p.MEL, p.STFT, p.VISQOL, p.SI_SDR),
+        by="all",
+        published="dac-table3.yaml",
+    ),
 )

@@ -51,15 +51,17 @@ def _find(root: Path) -> list[CorpusFile]:
     return _LAYOUT.find(root, make)
 
 
-CORPUS = Corpus(
-    name="esc50",
-    summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
-    find=_find,
-    licence=_LICENCE,
-    where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
-    expected_files=2000,  # README of the repository
-    downloads=(
-        # An archive that GitHub makes of the branch: its bytes, and so its digest, may change.
-        Download("https://github.com/karolpiczak/ESC-50/archive/master.zip"),
+CORPORA = (
+    Corpus(
+        name="esc50",
+        summary="environment, 44.1 kHz, 2.8 h, 50 classes, padded with digital silence",
+        find=_find,
+        licence=_LICENCE,
+        where="https://github.com/karolpiczak/ESC-50, one archive of about 600 MB.",
+        expected_files=2000,  # README of the repository
+        downloads=(
+            # An archive that GitHub makes of the branch: its bytes, and so its digest, may change.
+            Download("https://github.com/karolpiczak/ESC-50/archive/master.zip"),
+        ),
     ),
 )
