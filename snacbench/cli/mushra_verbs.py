@@ -94,13 +94,13 @@ def design(
     folder, selectors = load(run).folder, split_selectors(systems or "")
     check_free(target)
     with terminal.ProgressBar() as bar:
-        test = designed(folder, target, systems=selectors, **wishes, **_shown_on(bar, "excerpts"))
+        test = designed(folder, target, systems=selectors, **wishes, progress=bar)
         facts = make_test(
             target,
             test,
             format_="flac" if flac else "wav",
             webmushra=export == "webmushra",
-            **_shown_on(bar, "stimuli"),
+            progress=bar,
         )
     _show_items(test, facts)
     terminal.say(
@@ -129,17 +129,11 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
     if flac is None:
         flac = old is not None and old.format == "flac"
     with terminal.ProgressBar() as bar:
-        facts = make_stimuli(
-            test, told, format_="flac" if flac else "wav", **_shown_on(bar, "stimuli")
-        )
+        facts = make_stimuli(test, told, format_="flac" if flac else "wav", progress=bar)
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)
     _show_items(told, facts)
     terminal.show_line(f"{test / STIMULI_FOLDER}, {test / FACTS_FILE}")
-
-
-def _shown_on(bar: terminal.ProgressBar, stage: str) -> dict[str, Any]:
-    return {"begin": lambda count: bar.begin(stage, count), "step": lambda: bar.step(stage)}
 
 
 def _show_items(test: ListeningTest, facts: Facts) -> None:
