@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,27 @@ def test_plugins_do_not_import_each_other(kind: str) -> None:
             parts = module.split(".")
             if parts[:2] == ["snacbench", kind] and len(parts) > 2 and path.stem != parts[2]:
                 assert parts[2].startswith("_"), f"{path.name} imports {module}"
+
+
+def test_a_file_name_means_one_thing() -> None:
+    names = [path.stem.lstrip("_") for path in modules() if not path.stem.startswith("__")]
+    assert {name for name in names if names.count(name) > 1} == set()
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    """Of what is imported when a module is: imports inside functions come later."""
+    known = {
+        ".".join(("snacbench", *p.relative_to(PACKAGE).with_suffix("").parts)): p for p in modules()
+    }
+    known = {name.removesuffix(".__init__"): path for name, path in known.items()}
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        found = graph[name] = set()
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                named = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {one if one in known else node.module for one in named} & known.keys()
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names them
 
 
 def test_every_layer_is_in_the_table() -> None:

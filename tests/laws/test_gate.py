@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from snacbench.errors import UnknownName, UserError
-from tests.laws.made_runs import System, run_of
 from tests.support.command_line import call
+from tests.support.made_runs import System, run_of
 
 CLIPS = 12
 DOMAINS = ["speech"] * 6 + ["music"] * 6

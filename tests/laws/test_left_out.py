@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.laws import material
-from tests.laws.made_runs import System, run_of
 from tests.support.command_line import call
+from tests.support.made_runs import System, run_of
 
 CLIPS = 4
 NAN = np.full(CLIPS, np.nan)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.laws.made_runs import System, run_of
-from tests.laws.material import rows
 from tests.support.command_line import call
+from tests.support.law_material import rows
+from tests.support.made_runs import System, run_of
 
 CHEAP = settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))
 SPEECH, MUSIC = 6, 12

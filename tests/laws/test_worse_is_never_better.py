@@ -12,8 +12,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.laws import material
-from tests.laws.made_runs import System, run_of
 from tests.support.command_line import call
+from tests.support.made_runs import System, run_of
 
 CLIPS = 8
 KEEPS = 5  # more than half: below, a system has no mean at all
