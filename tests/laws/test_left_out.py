@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.laws import material
+from tests.support import law_material as material
 from tests.support.command_line import call
 from tests.support.made_runs import System, run_of
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.laws import material
+from tests.support import law_material as material
 from tests.support.command_line import call
 from tests.support.made_runs import System, run_of
 
