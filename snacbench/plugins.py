@@ -17,6 +17,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -25,7 +26,7 @@ from types import ModuleType
 from typing import Any, Literal, TypeVar
 
 from snacbench import __version__
-from snacbench.errors import UnknownName, UserError, did_you_mean
+from snacbench.errors import SnacbenchError, UnknownName, UserError, did_you_mean
 from snacbench.models import (
     CodecFamily,
     CodecModel,
@@ -170,6 +171,19 @@ def select_metrics(names: Sequence[str]) -> tuple[Metric, ...]:
 def left_out(kind: Kind) -> str:
     """The tail of an error message about an unknown name: what could have brought it."""
     return "".join(f"; left out: {refusal}" for refusal in refused(kind))
+
+
+@contextmanager
+def blamed(kind: Kind, name: str) -> Iterator[None]:
+    """What the code of another package raises in here is a `UserError` that names it."""
+    try:
+        yield
+    except Exception as error:
+        origin = discovered(kind).origins.get(name, OWN)
+        if origin == OWN or isinstance(error, SnacbenchError):
+            raise
+        text = f"{type(error).__name__}: {error}"
+        raise UserError(f"plug-in {name} ({kind}) of {origin} failed: {text}") from error
 
 
 @cache

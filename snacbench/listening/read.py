@@ -78,6 +78,12 @@ def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
 
     Also what was left out, in sentences.
     """
+    asked, told = (f if f in ("ab", "abx") else "mushra" for f in (test.form, study.form))
+    if asked != told:
+        raise UserError(
+            f"the answers are of form {told}, and {TEST_FILE} says {test.form}; name the test that "
+            "they are of with --test"
+        )
     rated, practice = ({item.id for item in items} for items in (test.items, test.training))
     items = [r.item for r in study.ratings] + [c.item for c in study.choices]
     names = {r.condition for r in study.ratings} | {n for c in study.choices for n in (c.a, c.b)}

@@ -83,7 +83,7 @@ class Line:
 
     def text(self, column: str) -> str:
         """A name that must be there."""
-        return plain_text(self.cell(column).strip()) or self._refuse(column, "a name")
+        return plain_text(self.cell(column).strip()) or self.refuse(column, "a name")
 
     def condition(self, column: str) -> str:
         """The name of a condition; those of the hidden reference and the anchors in any case."""
@@ -96,25 +96,26 @@ class Line:
         try:
             return convert(self.cell(column)) if self.cell(column) else None
         except ValueError:
-            return self._refuse(column, "a number")
+            return self.refuse(column, "a number")
 
     def score(self, column: str) -> float:
         """A rating, 0 (bad) to 100 (excellent)."""
         score = self.optional(column, float)
         if score is None or not 0 <= score <= 100:
-            self._refuse(column, "a number from 0 to 100")
+            self.refuse(column, "a number from 0 to 100")
         return score
 
     def one_of(self, column: str, known: Sequence[str], usual: str = "") -> Any:
         """One of the words that are known."""
         found = self.cell(column) or usual
-        return found if found in known else self._refuse(column, ", ".join(known))
+        return found if found in known else self.refuse(column, ", ".join(known))
 
     def values(self, columns: Sequence[str]) -> dict[str, Any]:
         """What our own form says of one rating, or one answer to a pair."""
         return {column: read(self, column) for column, read in _READ.items() if column in columns}
 
-    def _refuse(self, column: str, expected: str) -> NoReturn:
+    def refuse(self, column: str, expected: str) -> NoReturn:
+        """Raise the error of a cell that cannot be."""
         raise UserError(
             f"{self.path}, line {self.number}: {column}: expected {expected}, found "
             f"{self.cell(column)!r}"
@@ -156,6 +157,9 @@ def read_tidy(path: Path) -> tuple[Study, tuple[str, ...]]:
     if wanted is CHOICE_COLUMNS:
         choices = tuple(Choice(**line.values(wanted)) for line in lines)
         form: Form = "abx" if any(choice.x for choice in choices) else "ab"
+        for line, choice in zip(lines, choices, strict=True) if form == "abx" else ():
+            if choice.x not in (choice.a, choice.b):
+                line.refuse("x", f"{choice.a} or {choice.b}")
         systems = systems_among(name for choice in choices for name in (choice.a, choice.b))
         study = Study(path.stem, form, listeners, systems, choices=choices, simulated=simulated)
         return study, table.notes

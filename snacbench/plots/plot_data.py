@@ -119,8 +119,9 @@ class PlotData:
         Where there are too few tokens for more than a range, its middle on a logarithmic scale.
         """
         found = self._record(codec, domain).get(f"{rate}_kbps")
-        if isinstance(found, Span):
-            return found._replace(value=math.sqrt(found.low * found.high))
+        if isinstance(found, Span):  # codes that never change may take nothing: no place on a log
+            middle = math.sqrt(found.low * found.high)
+            return found._replace(value=middle) if middle else None
         return Span(found, found, found) if found else None
 
     def _ladder_of(self, codec: str, domain: str) -> Ladder:

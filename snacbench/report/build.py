@@ -289,16 +289,17 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
         metrics = rows.metrics if plot.name == _FOR_EVERY_METRIC else rows.metrics[:1]
+        title = plot.description[:1].upper() + plot.description[1:]
         try:
             wanted = to_draw(data, [plot], Options(), metrics)
+            files = write_plots(data, wanted, ["svg"], target / "figures")
+            for (_, options), (path,) in zip(wanted, files, strict=True):
+                of = f": {options.metric}" if options.metric else ""
+                drawn.append({"file": f"figures/{path.name}", "title": title + of})
+        except StoreError:  # it cannot be written, and so neither can what is left
+            raise
         except UserError as error:
             problems.append(f"no figure {plot.name}: {error}")
-            continue
-        title = plot.description[:1].upper() + plot.description[1:]
-        files = write_plots(data, wanted, ["svg"], target / "figures")
-        for (_, options), (path,) in zip(wanted, files, strict=True):
-            of = f": {options.metric}" if options.metric else ""
-            drawn.append({"file": f"figures/{path.name}", "title": title + of})
     return drawn, problems
 
 

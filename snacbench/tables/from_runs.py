@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.plugins import blamed
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
 from snacbench.tables.layouts import layouts
@@ -67,7 +68,9 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
     parts: list[tuple[Part, Column]] = []
-    for part in layout.parts(runs):
+    with blamed("layouts", layout.name):
+        chosen = list(layout.parts(runs))
+    for part in chosen:
         if isinstance(part, Measure):
             key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
             unit, better = (specs[key].unit, specs[key].better) if key in specs else ("", None)
@@ -108,9 +111,12 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
         cells = {}
         for part, column in parts:
             cell = block.cells.get((entry.label, column.key), Cell())
-            starred = (entry.label, column.key) in differing
-            cell = replace(cell, marks=("significant",)) if starred else cell
-            cells[column.key] = part.cell(entry, record) if isinstance(part, Fact) else cell
+            if isinstance(part, Fact):
+                with blamed("layouts", layout.name):
+                    cell = part.cell(entry, record)
+            elif (entry.label, column.key) in differing:
+                cell = replace(cell, marks=("significant",))
+            cells[column.key] = cell
         rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
     if options.published and layout.published:
         codecs = [entry.columns.spec.name for entry in entries]

@@ -154,7 +154,9 @@ def test_files_of_choices(tmp_path: Path, form: str, choices: Any, names: set[st
 
 
 def test_nobody_left_still_gives_files_and_a_name_like_a_formula_is_none(tmp_path: Path) -> None:
+    files_of(a_study(), tmp_path)  # of which nothing may stay
     found = files_of(study_of(listener_with("=1+1", 2, low_references=2)), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(found)
     assert "No ratings are left" in found["paragraph.txt"].read_text("utf-8")
     assert "\n'=1+1," in found["listeners.csv"].read_text("utf-8")
 

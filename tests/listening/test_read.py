@@ -180,6 +180,8 @@ def test_answers_to_another_test_are_refused(
     path = tidy(tmp_path, answers_on(items, conditions))
     with pytest.raises(UserError, match=message):
         read_source(path, test_folder=folder_of(tmp_path))
+    with pytest.raises(UserError, match=r"are of form mushra, and test.yaml says abx"):
+        read_source(path, test_folder=folder_of(tmp_path, form="abx"))
 
 
 def test_a_test_with_and_without_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

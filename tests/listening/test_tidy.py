@@ -124,6 +124,8 @@ PAIR_HEAD = ",".join(CHOICE_COLUMNS) + "\n"
         (HEAD + "a,i,speech,c,snac,1,50,0,0,1,\na,i,speech,c,snac,1,51,0,0,1,\n",
          "line 3: snac of item i was rated 51 by listener a, who rated it 50 in line 2; keep one"),
         (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: expected a, b, tie"),
+        (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
+         "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_named_with_its_line(text: str, complaint: str, tmp_path: Path) -> None:

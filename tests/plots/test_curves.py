@@ -188,6 +188,10 @@ def test_a_rate_that_is_a_range_is_a_band_across(name, monkeypatch):
         assert bands(axes) == [[1.6, 2.5]]
         assert [x for x, _ in marks(axes)] == pytest.approx([2.0])
     assert "the rate is a range, unreliable" in caption_of(figure)
+    monkeypatch.setattr(Entry, "record", lambda *_: {"entropy_kbps": Span(None, 0.0, 2.5)})
+    assert "no codec has SI-SDR scores and a rate" in texts(
+        draw(name, run_rows(DAC), rate="entropy")
+    )
 
 
 ENDS = [1.0, 100.0]  # two marks that span the axis

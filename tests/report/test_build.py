@@ -14,6 +14,8 @@ from click.testing import CliRunner
 
 from snacbench.cli.verbs import cli
 from snacbench.errors import StoreError
+from snacbench.plots.drawing import Plot
+from snacbench.plugins import OWN, Origin, discovered
 from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data
 from snacbench.store.run_folder import RunFolder
@@ -59,6 +61,21 @@ def test_every_score_is_there_with_five_digits(page: Path) -> None:
     odd.codecs[0].scores["si_sdr"]["value"] = values
     data = json.loads(json.dumps(score_data(odd, {}), allow_nan=False))
     assert data["rows"]["scores"][0] == [123460.0, -0.00012346, 0.0, None, None, 1e-300]
+
+
+def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = discovered("plots")
+    broken = Plot("broken", "fails", lambda data, options: 1 / 0)  # type: ignore[arg-type,return-value]
+    monkeypatch.setitem(found.items, "broken", broken)
+    monkeypatch.setitem(found.origins, "broken", Origin("rival", "2.0"))
+    made = build_report(run_folder, tmp_path / "report", clips=0)
+    why = "plug-in broken (plots) of rival 2.0 failed: ZeroDivisionError: division by zero"
+    assert f"no figure broken: {why}" in made.problems
+    monkeypatch.setitem(found.origins, "broken", OWN)  # a fault of ours is said to be one
+    with pytest.raises(ZeroDivisionError):
+        build_report(run_folder, tmp_path / "other", clips=0)
 
 
 def test_an_older_report_is_replaced_and_nothing_else(

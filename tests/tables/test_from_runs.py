@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 from scipy.special import digamma
 
-from snacbench.errors import UnknownName
+from snacbench.errors import UnknownName, UserError
+from snacbench.plugins import Origin, discovered
 from snacbench.recipes.recipe import find_recipe
 from snacbench.rows import Bits, Coded
 from snacbench.selectors import select
@@ -25,8 +26,9 @@ from snacbench.tables.from_runs import (
     tables_of,
 )
 from snacbench.tables.layouts import layouts
+from snacbench.tables.layouts.parts import Fact, Layout
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.table_model import Cell, Row, Table
+from snacbench.tables.table_model import Cell, Column, Row, Table
 from tests.support.written_runs import (
     CODECS,
     NEURAL,
@@ -162,6 +164,14 @@ def test_columns_of_the_papers(rows, layout, keys):
     assert [table.domain for table in tables] == (
         ["speech", "music"] if layout == "snac-paper" else ["all"]
     )
+
+
+def test_a_layout_of_another_package_that_fails_is_named(rows, monkeypatch):
+    monkeypatch.setitem(discovered("layouts").origins, "broken", Origin("rival", "2.0"))
+    fact = Fact(Column("x", "x"), lambda entry, record: record["nothing"])
+    for parts in (lambda _: 1 / 0, lambda _: (fact,)):
+        with pytest.raises(UserError, match=r"plug-in broken \(layouts\) of rival 2.0 failed: "):
+            tables_of([rows], Layout("broken", "fails", parts, by="all"))
 
 
 def test_a_codec_in_two_runs_carries_the_runs_name(tmp_path):

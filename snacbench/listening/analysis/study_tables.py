@@ -19,6 +19,7 @@ from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import escaped, to_latex, to_markdown
 
 FIGURE_FORMATS = ("svg", "pdf", "png")
+_FIGURES = ("scores", "distribution", "rate", "answers")
 OVER_LISTENERS = "interval over listeners like these, on these items"
 _P = (Column("p_value", "p"), Column("p_holm", "p (Holm)"))
 _WITH_INTERVAL = ("mean", "difference", "share")
@@ -244,7 +245,7 @@ def write_all(
     from snacbench.plots._ratings import figures_of
     from snacbench.plots.style import paper_style, write_figure
 
-    tables = tables_of(analysis)
+    tables, numbers = tables_of(analysis), records_of(analysis)
     notes = "\n".join(f"- {escaped(note)}" for note in summary.notes)
     parts = [
         f"# {escaped(summary.title)}",
@@ -256,10 +257,15 @@ def write_all(
         "summary.md": "\n\n".join(filter(None, parts)) + "\n",
         "paragraph.txt": summary.text + "\n",
         "tables.tex": to_latex(tables),
-        **{f"{k}.csv": csv_text(records) for k, records in records_of(analysis).items() if records},
+        **{f"{k}.csv": csv_text(records) for k, records in numbers.items() if records},
     }
+    # What this study does not give must not stay from one that did.
+    earlier = [f"{name}.{form}" for name in _FIGURES for form in FIGURE_FORMATS]
+    earlier += [f"{name}.csv" for name, records in numbers.items() if not records]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        for name in earlier:
+            (folder / name).unlink(missing_ok=True)
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")
     except OSError as error:
