@@ -329,7 +329,22 @@ class Reference:
             )
         levelled = shifted * math.sqrt(self.power / float(np.mean(np.square(shifted))))
         levels = _levels(self.bands.amplitudes(levelled))
-        return _features(self._align_finely(self._find(levels), levelled, levels), self.bands.hop_s)
+        matches = self._align_finely(self._find(levels), levelled, levels)
+        means = np.array([match.similarity.means for match in matches])
+        deviations = np.array([match.similarity.deviations for match in matches])
+        # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
+        hop_s = self.bands.hop_s
+        frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
+        lowest = max(1, int(len(matches) * LOWEST_SHARE))
+        mean = means.mean(axis=0)
+        squares = ((frames - 1) * deviations**2 + frames * means**2).sum(axis=0)
+        variance = (squares - frames.sum() * mean**2) / max(frames.sum() - 1, 1)
+        return Features(
+            means=mean,
+            lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
+            deviations=np.sqrt(np.maximum(variance, 0)),
+            energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
+        )
 
     def _find(self, levels: Levels) -> list[_Match]:
         """Find the patches in the degraded signal, to the nearest frame."""
@@ -417,21 +432,3 @@ def _above_floor(reference: Levels, degraded: Levels) -> tuple[Levels, Levels]:
         raised.append(copy)
     lowest = min(copy.min() for copy in raised)
     return raised[0] - lowest, raised[1] - lowest
-
-
-def _features(matches: Sequence[_Match], hop_s: float) -> Features:
-    """What the mappings look at: means, deviations and levels over all matches."""
-    means = np.array([match.similarity.means for match in matches])
-    deviations = np.array([match.similarity.deviations for match in matches])
-    # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
-    frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
-    lowest = max(1, int(len(matches) * LOWEST_SHARE))
-    mean = means.mean(axis=0)
-    squares = ((frames - 1) * deviations**2 + frames * means**2).sum(axis=0)
-    variance = (squares - frames.sum() * mean**2) / max(frames.sum() - 1, 1)
-    return Features(
-        means=mean,
-        lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
-        deviations=np.sqrt(np.maximum(variance, 0)),
-        energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
-    )
