@@ -211,7 +211,19 @@ def execute(
     request, shown = plan.request, progress or Silent()
     clips = {clip.id: clip for clip in plan.test_set.clips}
     with folder.locked():
-        retried = _take_out_failed(folder, plan.test_set) if retry_failed else []
+        retried: list[Coded | Score] = []
+        if retry_failed and folder.run.set_sha256 != plan.test_set.sha256:
+            # Files that can be read again become clips of the run.
+            folder.replace(Clip, plan.test_set.clips, of=lambda clip: True)
+            folder.rewrite_run(replace(folder.run, set_sha256=plan.test_set.sha256))
+        if retry_failed:
+            # Codings last: a run that is stopped in between still has failed as a whole.
+            scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+            folder.take_out(SpotCheck, of=lambda row: not row.passed)
+            work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
+            folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
+            retried += folder.take_out(Coded, of=lambda row: row.status == "failed")
+            retried += scores
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
@@ -388,22 +400,6 @@ def _readable_again(folder: RunFolder, now: TestSet) -> bool:
     return then <= set(map(samples, now.clips)) and all(
         unread & {clip, clip.rpartition("+")[0]} for clip in new
     )
-
-
-def _take_out_failed(folder: RunFolder, test_set: TestSet) -> list[Coded | Score]:
-    """Take every failed row out of a run that is locked, and what was found of codecs that failed.
-
-    Files of the test set that can be read again become clips of the run.
-    """
-    if folder.run.set_sha256 != test_set.sha256:
-        folder.replace(Clip, test_set.clips, of=lambda clip: True)
-        folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
-    # Codings last: a run that is stopped in between still has failed as a whole.
-    scores = folder.take_out(Score, of=lambda row: row.status == "failed")
-    folder.take_out(SpotCheck, of=lambda row: not row.passed)
-    work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
-    folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
-    return [*folder.take_out(Coded, of=lambda row: row.status == "failed"), *scores]
 
 
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
