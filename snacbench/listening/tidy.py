@@ -59,14 +59,12 @@ def write_tidy(study: Study, stream: TextIO) -> None:
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:
             told["correct"] = int({"a": answer.a, "b": answer.b}.get(answer.answer) == answer.x)
-        cells = [_cell(told.get(column)) for column in columns]
+        cells = []
+        for value in map(told.get, columns):
+            whole = isinstance(value, float) and value.is_integer()
+            text = safe_cell(value) if isinstance(value, str) else value
+            cells.append(int(value) if whole else text)
         writer.writerow((*cells, "yes") if study.simulated else cells)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return safe_cell(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

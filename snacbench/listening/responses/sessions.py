@@ -308,7 +308,16 @@ def submit(
         if at is None:
             raise Refused(404, "page", "There is no such page in this session")
         page = pages[at]
-        _check_complete(page, given, allow_tie=test.allow_tie)
+        if len(given.scores) != len(given.ratings):
+            raise Refused(422, "twice", "A sound is rated twice on this page")
+        if page.kind != "mushra":
+            allowed = ("a", "b", "tie") if page.kind == "ab" and test.allow_tie else ("a", "b")
+            if given.ratings or given.answer not in allowed:
+                raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
+        elif given.answer is not None or given.scores.keys() != page.stimuli.keys():
+            raise Refused(422, "unrated", "Every sound of the page must be rated, and nothing else")
+        elif not all(rated.plays for rated in given.ratings):
+            raise Refused(422, "unplayed", "Every sound of the page must be played")
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:
@@ -319,19 +328,6 @@ def submit(
         pages[at] = page.model_copy(update={"submitted_utc": utc_text(), "response": given})
         _update(sql, listener, "pages = ?, rated = rated + ?,", _json(pages), not page.training)
         return next(iter(waiting[1:]), None), False
-
-
-def _check_complete(page: AssignedPage, given: Submission, *, allow_tie: bool) -> None:
-    if len(given.scores) != len(given.ratings):
-        raise Refused(422, "twice", "A sound is rated twice on this page")
-    if page.kind != "mushra":
-        allowed = ("a", "b", "tie") if page.kind == "ab" and allow_tie else ("a", "b")
-        if given.ratings or given.answer not in allowed:
-            raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
-    elif given.answer is not None or given.scores.keys() != page.stimuli.keys():
-        raise Refused(422, "unrated", "Every sound of the page must be rated, and nothing else")
-    elif not all(rated.plays for rated in given.ratings):
-        raise Refused(422, "unplayed", "Every sound of the page must be played")
 
 
 def finish(responses: Responses, test: ListeningTest, listener: Known) -> None:
