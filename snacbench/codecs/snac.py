@@ -58,10 +58,28 @@ class SnacCodec(neural.PackageCodec):
 
     @staticmethod
     def build(**arguments: Any) -> Any:
-        """The package's network, its noise seeded."""
+        """The package's network, its noise from one CPU generator per signal: alike on any device.
+
+        The draws have the package's shapes and order, so that a seed gives what the package gives
+        after ``torch.manual_seed`` of it on the CPU.
+        """
+        import torch
         from snac import SNAC
 
-        return _with_seeded_noise(SNAC(**arguments))
+        class SeededNoise(torch.nn.Module):
+            def __init__(self, linear: torch.nn.Module) -> None:
+                super().__init__()
+                self.linear = linear
+                self.generators: list[torch.Generator] = []
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                shape = (1, 1, x.shape[-1])
+                noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
+                return x + noise.to(x) * self.linear(x)
+
+        network = SNAC(**arguments)
+        neural.replace_modules(network, "NoiseBlock", lambda block: SeededNoise(block.linear))
+        return network
 
     @staticmethod
     def shape_of(network: Any) -> Shape:
@@ -114,29 +132,6 @@ def _block_samples(network: Any) -> int:
 
 def _noise_blocks(network: Any) -> list[Any]:
     return [m for m in network.modules() if type(m).__name__ == "SeededNoise"]
-
-
-def _with_seeded_noise(network: Any) -> Any:
-    """Let the decoder's noise come from one CPU generator per signal: the same on every device.
-
-    The draws have the package's shapes and order, so that a seed gives what the package gives
-    after ``torch.manual_seed`` of it on the CPU.
-    """
-    import torch
-
-    class SeededNoise(torch.nn.Module):
-        def __init__(self, linear: torch.nn.Module) -> None:
-            super().__init__()
-            self.linear = linear
-            self.generators: list[torch.Generator] = []
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            shape = (1, 1, x.shape[-1])
-            noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
-            return x + noise.to(x) * self.linear(x)
-
-    neural.replace_modules(network, "NoiseBlock", lambda block: SeededNoise(block.linear))
-    return network
 
 
 def _published(
