@@ -137,23 +137,20 @@ class _Part:
         if status != HTTPStatus.PARTIAL_CONTENT:
             self.empty()
         self.total = int(length) if length.isdecimal() else None
-        self._check_room()
+        # What cannot end well is refused at once.
+        if self.total is not None:
+            if self.size_bytes is not None and self.total != self.size_bytes:
+                text = f"{self.url} has {self.total} bytes, expected {self.size_bytes}"
+                raise DigestMismatch(text)
+            folder, missing = self.target.parent, self.total - self.size
+            if missing > (free_bytes := shutil.disk_usage(folder).free):
+                raise CannotKeep(
+                    f"no room for {self.target.name} in {folder}: {missing / 1e6:.1f} MB are to "
+                    f"come and {free_bytes / 1e6:.1f} MB are free"
+                )
         # Bytes as they are: an archive that a server calls encoded would lose length and digest.
         response.raw.headers.pop("Content-Encoding", None)
         self.shown.begin(self.name, self.total, done=self.size, unit="bytes")
-
-    def _check_room(self) -> None:
-        """Refuse at once what cannot end well."""
-        if self.total is None:
-            return
-        if self.size_bytes is not None and self.total != self.size_bytes:
-            raise DigestMismatch(f"{self.url} has {self.total} bytes, expected {self.size_bytes}")
-        folder, missing = self.target.parent, self.total - self.size
-        if missing > (free_bytes := shutil.disk_usage(folder).free):
-            raise CannotKeep(
-                f"no room for {self.target.name} in {folder}: {missing / 1e6:.1f} MB are to come "
-                f"and {free_bytes / 1e6:.1f} MB are free"
-            )
 
     def checked(self, path: Path) -> str:
         """The sha256 of a complete file; raises `DigestMismatch` if it is not what is known."""

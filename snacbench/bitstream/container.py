@@ -111,7 +111,28 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
         raise BitstreamError(f"parts at {found} Hz, expected all at the codec's {rate_hz} Hz")
     header = replace(bitstream.header, coder=coder.name, tables_sha256=coder.tables_sha256)
     sizes = bitstream.codebook_sizes
-    told = _header_bytes(header) + wire.number(len(sizes)) + wire.runs([(k,) for k in sizes])
+    if header.channel_mode not in CHANNEL_MODES:
+        raise BitstreamError(
+            f"no way of handling channels is called {header.channel_mode!r}; a .sncb file knows "
+            f"{', '.join(CHANNEL_MODES)}"
+        )
+    weights = sorted(header.weights_sha256.items())
+    tables = [header.tables_sha256] if header.tables_sha256 else []
+    told = b"".join(
+        (
+            wire.text(header.codec),
+            wire.number(len(weights)),
+            *(wire.text(name) + _digest(digest) for name, digest in weights),
+            wire.numbers((header.codec_rate_hz, header.rate_hz)),
+            wire.numbers((header.channels, header.num_samples)),
+            wire.numbers((CHANNEL_MODES.index(header.channel_mode), header.seed)),
+            wire.text(header.coder),
+            wire.number(len(tables)),
+            *map(_digest, tables),
+            wire.number(len(sizes)),
+            wire.runs([(k,) for k in sizes]),
+        )
+    )
     body = b"".join(
         (
             wire.number(len(told)) + told,
@@ -168,7 +189,26 @@ def parse(data: bytes) -> Stored:
     """
     cursor = wire.Cursor(_body(data))
     told = wire.Cursor(cursor.take(cursor.length("the length of the header"), "the header"))
-    header = _read_header(told)
+    codec, weights = told.text("the codec's name"), dict[str, str]()
+    for _ in range(told.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
+        name = told.text("the name of a weights file")
+        if weights and name <= max(weights):
+            raise wire.impossible("the weights files are not in order")
+        weights[name] = told.take(_DIGEST_BYTES, "a digest").hex()
+    header = Header(
+        codec=codec,
+        weights_sha256=weights,
+        codec_rate_hz=told.number("the codec's rate", least=1, most=MAX_RATE_HZ),
+        rate_hz=told.number("the source's rate", least=1, most=MAX_RATE_HZ),
+        channels=told.number("the source's channels", least=1, most=MAX_CHANNELS),
+        num_samples=told.number("the source's length", least=1),
+        channel_mode=CHANNEL_MODES[told.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
+        seed=told.number("the seed"),
+        coder=told.text("the coder's name"),
+        tables_sha256=told.take(_DIGEST_BYTES, "a digest").hex()
+        if told.number("whether there are tables", most=1)
+        else "",
+    )
     count = told.number("the number of streams", most=MAX_STREAMS)
     sizes = told.runs("codebook sizes", least=(2,), most=(MAX_CODEBOOK_SIZE,), rows=count)
     told.end("the header")
@@ -222,53 +262,6 @@ def _damaged(how: str) -> BitstreamError:
 
 def _checksum(data: bytes | memoryview) -> bytes:
     return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little")
-
-
-def _header_bytes(header: Header) -> bytes:
-    """All fields, without a length before them; BitstreamError where one has no form."""
-    if header.channel_mode not in CHANNEL_MODES:
-        raise BitstreamError(
-            f"no way of handling channels is called {header.channel_mode!r}; a .sncb file knows "
-            f"{', '.join(CHANNEL_MODES)}"
-        )
-    weights = sorted(header.weights_sha256.items())
-    tables = [header.tables_sha256] if header.tables_sha256 else []
-    return b"".join(
-        (
-            wire.text(header.codec),
-            wire.number(len(weights)),
-            *(wire.text(name) + _digest(digest) for name, digest in weights),
-            wire.numbers((header.codec_rate_hz, header.rate_hz)),
-            wire.numbers((header.channels, header.num_samples)),
-            wire.numbers((CHANNEL_MODES.index(header.channel_mode), header.seed)),
-            wire.text(header.coder),
-            wire.number(len(tables)),
-            *map(_digest, tables),
-        )
-    )
-
-
-def _read_header(cursor: wire.Cursor) -> Header:
-    codec, weights = cursor.text("the codec's name"), dict[str, str]()
-    for _ in range(cursor.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
-        name = cursor.text("the name of a weights file")
-        if weights and name <= max(weights):
-            raise wire.impossible("the weights files are not in order")
-        weights[name] = cursor.take(_DIGEST_BYTES, "a digest").hex()
-    return Header(
-        codec=codec,
-        weights_sha256=weights,
-        codec_rate_hz=cursor.number("the codec's rate", least=1, most=MAX_RATE_HZ),
-        rate_hz=cursor.number("the source's rate", least=1, most=MAX_RATE_HZ),
-        channels=cursor.number("the source's channels", least=1, most=MAX_CHANNELS),
-        num_samples=cursor.number("the source's length", least=1),
-        channel_mode=CHANNEL_MODES[cursor.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
-        seed=cursor.number("the seed"),
-        coder=cursor.text("the coder's name"),
-        tables_sha256=cursor.take(_DIGEST_BYTES, "a digest").hex()
-        if cursor.number("whether there are tables", most=1)
-        else "",
-    )
 
 
 def _digest(sha256: str) -> bytes:
