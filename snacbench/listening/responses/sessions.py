@@ -239,8 +239,13 @@ def answer_questionnaire(
             raise Refused(422, "answer", f"Please answer: {question.text}")
         if answer and question.kind == "choice" and answer not in question.choices:
             raise Refused(422, "answer", f"Please choose one of the answers to: {question.text}")
-        if answer and question.kind == "number" and not _is_number(answer):
-            raise Refused(422, "answer", f"Please enter a number: {question.text}")
+        if answer and question.kind == "number":
+            try:
+                is_number = math.isfinite(float(answer))
+            except ValueError:
+                is_number = False
+            if not is_number:
+                raise Refused(422, "answer", f"Please enter a number: {question.text}")
     with responses.transaction() as sql:
         now = utc_text()
         _update(sql, listener, "questionnaire = ?, answered_utc = ?,", json.dumps(kept), now)
@@ -249,13 +254,6 @@ def answer_questionnaire(
 def _check_consent(listener: Known) -> None:
     if not listener.consented:
         raise Refused(403, "consent", "Please agree to take part first")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def pages_for(responses: Responses, listener: Known) -> list[AssignedPage]:
