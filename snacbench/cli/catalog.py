@@ -11,7 +11,6 @@ from snacbench.models import CodecModel
 from snacbench.plugins import Refused, codec_families, codec_models, codec_openers, metrics, refused
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.selectors import select
-from snacbench.types import CodecSpec
 
 _CONTEXT_TOKENS = 2048
 
@@ -82,10 +81,49 @@ def codec(name: str) -> None:
 
     NAME may be a path to a checkpoint of your own: dac:runs/latest
     """
+
+    def number(value: float | None, unit: str = "") -> str:
+        return "-" if value is None else f"{value:.4g} {unit}".strip()
+
     for index, (model, spec) in enumerate(select(name)):
         if index:
             out.print()
-        show_facts(_facts(model, spec))
+        streams = []
+        for stream, group in groupby(spec.streams):
+            count, rate_hz = len(list(group)), float(stream.frame_rate_hz)
+            kbps = float(stream.bit_per_s) * count / 1000
+            entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
+            streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
+        context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
+        latency = "the whole file: the model normalises over all of it, or does not state one"
+        if spec.latency_s is not None:
+            latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
+        weights, source = "none needed", model.source
+        if source is not None and source.host == "embedded":
+            weights = "embedded in snacbench"
+        elif source is not None and source.host == "own":
+            weights = ", ".join(file.url_path for file in source.files)
+        elif source is not None:
+            weights = f"{source.repository} at {source.revision} ({source.host})"
+        facts = {
+            "codec": spec.name + (" (truncated)" if spec.truncated else ""),
+            "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
+            "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
+            "channels": " or ".join(map(str, spec.channels)) or "any",
+            "nominal rate": number(spec.nominal_kbps, "kbps"),
+            "streams": "; ".join(streams) or "-",
+            "tokens per second": number(spec.tokens_per_s),
+            "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
+            "latency": latency,
+            "parameters": number(spec.params_m, "M"),
+            "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
+            "weights": weights,
+            "found": "; ".join(spec.settings.get("notes", ())),
+            "all points": _points(model),
+            "licence": spec.licence,
+            "citation": spec.citation,
+        }
+        show_facts(facts)
 
 
 @show.command(short_help="What a recipe runs, and its file.")
@@ -95,49 +133,6 @@ def recipe(name: str) -> None:
     found = find_recipe(name)
     show_facts({"recipe": found.name, "file": str(found.path), "sha256": found.sha256})
     click.echo("\n" + found.path.read_text("utf-8"), nl=False)
-
-
-def _facts(model: CodecModel, spec: CodecSpec) -> dict[str, str]:
-    """A codec's specification, label by label."""
-
-    def number(value: float | None, unit: str = "") -> str:
-        return "-" if value is None else f"{value:.4g} {unit}".strip()
-
-    streams = []
-    for stream, group in groupby(spec.streams):
-        count, rate_hz = len(list(group)), float(stream.frame_rate_hz)
-        kbps = float(stream.bit_per_s) * count / 1000
-        entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
-        streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
-    context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
-    latency = "the whole file: the model normalises over all of it, or does not state one"
-    if spec.latency_s is not None:
-        latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
-    weights, source = "none needed", model.source
-    if source is not None and source.host == "embedded":
-        weights = "embedded in snacbench"
-    elif source is not None and source.host == "own":
-        weights = ", ".join(file.url_path for file in source.files)
-    elif source is not None:
-        weights = f"{source.repository} at {source.revision} ({source.host})"
-    return {
-        "codec": spec.name + (" (truncated)" if spec.truncated else ""),
-        "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
-        "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
-        "channels": " or ".join(map(str, spec.channels)) or "any",
-        "nominal rate": number(spec.nominal_kbps, "kbps"),
-        "streams": "; ".join(streams) or "-",
-        "tokens per second": number(spec.tokens_per_s),
-        "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
-        "latency": latency,
-        "parameters": number(spec.params_m, "M"),
-        "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
-        "weights": weights,
-        "found": "; ".join(spec.settings.get("notes", ())),
-        "all points": _points(model),
-        "licence": spec.licence,
-        "citation": spec.citation,
-    }
 
 
 def _points(model: CodecModel) -> str:

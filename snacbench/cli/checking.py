@@ -79,7 +79,15 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     click.echo()
     show_rows(("for", "packages"), [(use, _state(names)) for use, names in _FOR_ALL.items()])
     click.echo()
-    show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
+    states = []
+    for name, named in NAMED_SETS.items():
+        try:
+            test_set = named.build()
+            state = f"{len(test_set.clips)} clips, {test_set.duration_s:.0f} s"
+        except TestSetError as error:
+            state = str(error)
+        states.append((name, state))
+    show_rows(("set", "state"), states)
     click.echo()
     # Folders that are written beside those that the user names.
     folders = {"cache": cache_folder(), "records of weights": state_folder()}
@@ -108,14 +116,6 @@ def _state(packages: Iterable[str]) -> str:
     states = {"missing": missing, "does not load": broken}
     told = (f"{state}: {', '.join(names)}" for state, names in states.items() if names)
     return "; ".join(told) or "ok"
-
-
-def _set_state(name: str) -> str:
-    try:
-        test_set = NAMED_SETS[name].build()
-    except TestSetError as error:
-        return str(error)
-    return f"{len(test_set.clips)} clips, {test_set.duration_s:.0f} s"
 
 
 @click.command("check-codec")

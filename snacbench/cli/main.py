@@ -54,25 +54,19 @@ def main() -> None:
             _end(f"error: {missing}", EXIT_USER)
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             _end(f"error: {error.filename or 'output'}: {error.strerror}", EXIT_USER)
-        _end(_bug_report(error), EXIT_BUG)
+        trace = "".join(traceback.format_exception(error))
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
+            ) as report:
+                report.write(trace)
+            told = report.name
+        except OSError:  # nowhere to write
+            told = f"this:\n{trace}"
+        text = f"internal error: {type(error).__name__}: {error}\n"
+        _end(f"{text}This is a bug in snacbench; please report it with {told}", EXIT_BUG)
 
 
 def _end(text: str, code: int) -> None:
     sys.stderr.write(f"{text}\n")
     sys.exit(code)
-
-
-def _bug_report(error: Exception) -> str:
-    trace = "".join(traceback.format_exception(error))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as report:
-            report.write(trace)
-        told = report.name
-    except OSError:  # nowhere to write
-        told = f"this:\n{trace}"
-    return (
-        f"internal error: {type(error).__name__}: {error}\n"
-        f"This is a bug in snacbench; please report it with {told}"
-    )
