@@ -56,7 +56,28 @@ def locate(
         origin = "snacbench package" if kind == "embedded" else source.repository
         return _read(model, {path.name: path for path in fixed_paths(model)}, kind, origin)
     if folder := folder_for(model, policy):
-        return _in_folder(model, folder)
+        # A user's: compared with what is pinned and recorded, never recorded itself.
+        files, locked = dict[str, Path](), locked_files(model.name)
+        for file in source.files:
+            path = find_in_folder(model, file, folder)
+            if path is None:
+                looked = ", ".join(str(p) for p in _places_in(model, file, folder))
+                raise WeightsUnavailable(
+                    f"no {file.name} for {model.name} in {folder}; looked for {looked}"
+                )
+            files[file.name] = path
+        located = _read(model, files, "folder", str(folder))
+        known = {
+            file.name: known_digest(model.name, file, locked.get(file.name))
+            for file in source.files
+        }
+        checked = [k.fits(located.info.sha256[name]) for name, k in known.items() if k.by]
+        info = replace(
+            located.info,
+            verified=all(checked) if checked else None,
+            pinned_by={name: k.by for name, k in known.items() if k.by},
+        )
+        return LocatedWeights(files, info)
     if source.host == "folder":
         raise WeightsUnavailable(how_to_name_a_folder(model))
     if policy.base == "embedded":
@@ -118,31 +139,6 @@ def _places_in(model: CodecModel, file: HostedFile, folder: Path) -> Iterator[Pa
 def find_in_folder(model: CodecModel, file: HostedFile, folder: Path) -> Path | None:
     """A file of a model in a folder, by any of the names and subfolders that people use."""
     return next((p for p in _places_in(model, file, folder) if p.is_file()), None)
-
-
-def _in_folder(model: CodecModel, folder: Path) -> LocatedWeights:
-    """A user's folder: compared with what is pinned and recorded, never recorded itself."""
-    files, locked = dict[str, Path](), locked_files(model.name)
-    for file in source_of(model).files:
-        path = find_in_folder(model, file, folder)
-        if path is None:
-            looked = ", ".join(str(p) for p in _places_in(model, file, folder))
-            raise WeightsUnavailable(
-                f"no {file.name} for {model.name} in {folder}; looked for {looked}"
-            )
-        files[file.name] = path
-    located = _read(model, files, "folder", str(folder))
-    known = {
-        file.name: known_digest(model.name, file, locked.get(file.name))
-        for file in source_of(model).files
-    }
-    checked = [k.fits(located.info.sha256[name]) for name, k in known.items() if k.by]
-    info = replace(
-        located.info,
-        verified=all(checked) if checked else None,
-        pinned_by={name: k.by for name, k in known.items() if k.by},
-    )
-    return LocatedWeights(files, info)
 
 
 # ------------------------------------------------------------------------------------- published
