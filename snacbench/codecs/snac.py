@@ -147,21 +147,24 @@ def _published(
     return SnacCodec.declared(points, source)
 
 
-def _mini() -> CodecModel:
-    config = embedded.config("snac-mini")
-    model, facts = config["model"], neural.embedded_facts("snac-mini")
-    shape = _shape(
-        config["sample_rate"], config["hop"], model["vq_strides"], model["codebook_size"]
-    )
-    facts = {**facts, "latency_samples": 5_161, "stochastic": model["noise"]}
-    return SnacCodec.declared(SnacCodec.points("snac-mini", shape, **facts))
-
+_MINI = embedded.config("snac-mini")
+_MINI_SHAPE = _shape(
+    _MINI["sample_rate"],
+    _MINI["hop"],
+    _MINI["model"]["vq_strides"],
+    _MINI["model"]["codebook_size"],
+)
+_MINI_FACTS = {"latency_samples": 5_161, "stochastic": _MINI["model"]["noise"]}
 
 MODELS = (
     _published(24_000, 512, (4, 2, 1), 19.8, 11_561),
     _published(32_000, 384, (8, 4, 2, 1), 54.5, 29_467),
     _published(44_100, 384, (8, 4, 2, 1), 54.5, 29_467),
-    _mini(),
+    SnacCodec.declared(
+        SnacCodec.points(
+            "snac-mini", _MINI_SHAPE, **neural.embedded_facts("snac-mini"), **_MINI_FACTS
+        )
+    ),
 )
 FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")
 OPENER = CodecOpener(
