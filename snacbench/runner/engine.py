@@ -6,6 +6,7 @@ import datetime
 import uuid
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -369,7 +370,16 @@ def resumed_plan(
         )
     plan = make_plan(replace(run.request, offline=offline), progress)
     same = plan.test_set.sha256 == run.set_sha256
-    if not same and not (retry_failed and _readable_again(folder, plan.test_set)):
+    if not same and retry_failed:  # may be but for files that could not be read then
+        samples = attrgetter("id", "sha256", "start", "num_samples")
+        begun, clips = set(map(samples, folder.read(Clip))), plan.test_set.clips
+        new = {clip.id for clip in clips if samples(clip) not in begun}
+        unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+        # A segment's id is the file's with a place in it.
+        same = begun <= set(map(samples, clips)) and all(
+            unread & {clip, clip.rpartition("+")[0]} for clip in new
+        )
+    if not same:
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )
@@ -385,21 +395,6 @@ def resumed_plan(
         place=str(path),
     )
     return replace(plan, decision="")
-
-
-def _readable_again(folder: RunFolder, now: TestSet) -> bool:
-    """Whether a test set is the run's but for files that could not be read when the run began."""
-
-    def samples(clip: Clip) -> tuple[str, str, int, int]:
-        return clip.id, clip.sha256, clip.start, clip.num_samples
-
-    then = {samples(clip) for clip in folder.read(Clip)}
-    new = {clip.id for clip in now.clips if samples(clip) not in then}
-    unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
-    # A segment's id is the file's with a place in it.
-    return then <= set(map(samples, now.clips)) and all(
-        unread & {clip, clip.rpartition("+")[0]} for clip in new
-    )
 
 
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
