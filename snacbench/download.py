@@ -131,7 +131,15 @@ class _Part:
             self.empty()
             raise _Again("the server cannot go on from an earlier try")
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Again(reason, status=status, wait_s=_asked_wait_s(response))
+            # Asked for in seconds or as a date (RFC 9110, 10.2.3), or not at all.
+            asked, wait_s = response.headers.get("Retry-After", ""), 0.0
+            if asked.isdecimal():
+                wait_s = float(asked)
+            elif asked:
+                with suppress(ValueError):
+                    date = email.utils.parsedate_to_datetime(asked)
+                    wait_s = max(0.0, date.timestamp() - time.time())
+            raise _Again(reason, status=status, wait_s=wait_s)
         if status >= HTTPStatus.BAD_REQUEST:
             raise DownloadError(f"cannot fetch {self.url}: {reason}", status=status)
         if status != HTTPStatus.PARTIAL_CONTENT:
@@ -320,13 +328,3 @@ def _try_once(part: _Part, given: Mapping[str, str], retries: RetryPolicy) -> No
         raise DownloadError(f"cannot fetch {part.url}: {error}") from error
     if part.total is not None and part.size != part.total:
         raise _Again(f"broke off after {part.size} of {part.total} bytes")
-
-
-def _asked_wait_s(response: requests.Response) -> float:
-    """Retry-After in seconds, whether given as such or as a date (RFC 9110, 10.2.3); or 0."""
-    text = response.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return float(text)
-    with suppress(ValueError):
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    return 0.0

@@ -133,13 +133,16 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
             wire.runs([(k,) for k in sizes]),
         )
     )
-    body = b"".join(
-        (
-            wire.number(len(told)) + told,
-            wire.number(len(bitstream.parts)),
-            *(_part_bytes(part, sizes, coder) for part in bitstream.parts),
-        )
-    )
+    body = wire.number(len(told)) + told + wire.number(len(bitstream.parts))
+    for part in bitstream.parts:  # lengths, then what they measure
+        shapes, streams = shapes_of(part.codes, sizes), coder.encode(part.codes, sizes)
+        counted = 0 if part.payload_bits is None else part.payload_bits + 1
+        body += wire.numbers((part.num_samples, part.channels, counted, len(part.side_info)))
+        body += wire.numbers((len(part.packets), *map(len, part.packets)))
+        if shapes:
+            body += wire.runs([(shape.channels, shape.frames) for shape in shapes])
+            body += wire.runs([(len(stream),) for stream in streams])
+        body += b"".join((part.side_info, *part.packets, *streams))
     unsigned = MAGIC + bytes([VERSION]) + wire.number(len(body)) + body
     data = unsigned + _checksum(unsigned)
     try:
@@ -270,20 +273,6 @@ def _digest(sha256: str) -> bytes:
             f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
         )
     return bytes.fromhex(sha256)
-
-
-def _part_bytes(encoded: Encoded, codebook_sizes: Sequence[int], coder: Coder) -> bytes:
-    """A signal as it is stored, its codes written by a coder: lengths, then what they measure."""
-    shapes = shapes_of(encoded.codes, codebook_sizes)
-    streams = coder.encode(encoded.codes, codebook_sizes)
-    counted = 0 if encoded.payload_bits is None else encoded.payload_bits + 1
-    table = (
-        wire.numbers((encoded.num_samples, encoded.channels, counted, len(encoded.side_info))),
-        wire.numbers((len(encoded.packets), *map(len, encoded.packets))),
-        wire.runs([(shape.channels, shape.frames) for shape in shapes]) if shapes else b"",
-        wire.runs([(len(stream),) for stream in streams]) if shapes else b"",
-    )
-    return b"".join((*table, encoded.side_info, *encoded.packets, *streams))
 
 
 def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int) -> StoredPart:
