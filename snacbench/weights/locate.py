@@ -180,8 +180,22 @@ def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> Loc
                 text = f"{error}, or set SNACBENCH_CACHE to another folder"
                 raise WeightsUnavailable(text) from error
             except DownloadError as error:
-                text = _not_to_be_had(model, file, error, offline=offline)
-                raise WeightsUnavailable(text) from error
+                way_out = "connect to a network"
+                if offline:
+                    way_out = (
+                        f"run 'snacbench weights fetch {model.name}' where there is a network, and "
+                        f"copy {weights_folder()} and {lock_path()} here"
+                    )
+                elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                    address = f"{host_address(source)}/{source.repository}"
+                    way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
+                elif error.status == HTTPStatus.NOT_FOUND:
+                    way_out = "look whether it has moved"
+                raise WeightsUnavailable(
+                    f"cannot get {file.name} of {source.repository} ({error}); {way_out}, or pass "
+                    "--weights DIR with a local copy, or --weights embedded for the demonstration "
+                    "models"
+                ) from error
         found[file.name] = here
         revision = here.commit or revision
     if news := {name: f.as_entry() for name, f in found.items() if name not in locked}:
@@ -356,25 +370,3 @@ def _asked_of_the_hub(
     digest = digest if _SHA256.fullmatch(digest) else ""  # of small files, it is git's SHA-1
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return _Told(address(commit or revision), commit, digest, told.size, headers)
-
-
-def _not_to_be_had(
-    model: CodecModel, file: HostedFile, error: DownloadError, *, offline: bool
-) -> str:
-    source = source_of(model)
-    text = f"cannot get {file.name} of {source.repository} ({error})"
-    way_out = "connect to a network"
-    if offline:
-        way_out = (
-            f"run 'snacbench weights fetch {model.name}' where there is a network, and copy "
-            f"{weights_folder()} and {lock_path()} here"
-        )
-    elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        address = f"{host_address(source)}/{source.repository}"
-        way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
-    elif error.status == HTTPStatus.NOT_FOUND:
-        way_out = "look whether it has moved"
-    return (
-        f"{text}; {way_out}, or pass --weights DIR with a local copy, or --weights embedded for "
-        "the demonstration models"
-    )
