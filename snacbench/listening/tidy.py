@@ -59,11 +59,12 @@ def write_tidy(study: Study, stream: TextIO) -> None:
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:
             told["correct"] = int({"a": answer.a, "b": answer.b}.get(answer.answer) == answer.x)
-        cells = []
+        cells: list[Any] = []
         for value in map(told.get, columns):
-            whole = isinstance(value, float) and value.is_integer()
-            text = safe_cell(value) if isinstance(value, str) else value
-            cells.append(int(value) if whole else text)
+            if isinstance(value, float) and value.is_integer():
+                cells.append(int(value))
+            else:
+                cells.append(safe_cell(value) if isinstance(value, str) else value)
         writer.writerow((*cells, "yes") if study.simulated else cells)
 
 
