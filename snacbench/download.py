@@ -131,29 +131,34 @@ class _Part:
             self.empty()
             raise _Again("the server cannot go on from an earlier try")
         if status in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Again(reason, status=status, wait_s=_asked_wait_s(response))
+            # Asked for in seconds or as a date (RFC 9110, 10.2.3), or not at all.
+            asked, wait_s = response.headers.get("Retry-After", ""), 0.0
+            if asked.isdecimal():
+                wait_s = float(asked)
+            elif asked:
+                with suppress(ValueError):
+                    date = email.utils.parsedate_to_datetime(asked)
+                    wait_s = max(0.0, date.timestamp() - time.time())
+            raise _Again(reason, status=status, wait_s=wait_s)
         if status >= HTTPStatus.BAD_REQUEST:
             raise DownloadError(f"cannot fetch {self.url}: {reason}", status=status)
         if status != HTTPStatus.PARTIAL_CONTENT:
             self.empty()
         self.total = int(length) if length.isdecimal() else None
-        self._check_room()
+        # What cannot end well is refused at once.
+        if self.total is not None:
+            if self.size_bytes is not None and self.total != self.size_bytes:
+                text = f"{self.url} has {self.total} bytes, expected {self.size_bytes}"
+                raise DigestMismatch(text)
+            folder, missing = self.target.parent, self.total - self.size
+            if missing > (free_bytes := shutil.disk_usage(folder).free):
+                raise CannotKeep(
+                    f"no room for {self.target.name} in {folder}: {missing / 1e6:.1f} MB are to "
+                    f"come and {free_bytes / 1e6:.1f} MB are free"
+                )
         # Bytes as they are: an archive that a server calls encoded would lose length and digest.
         response.raw.headers.pop("Content-Encoding", None)
         self.shown.begin(self.name, self.total, done=self.size, unit="bytes")
-
-    def _check_room(self) -> None:
-        """Refuse at once what cannot end well."""
-        if self.total is None:
-            return
-        if self.size_bytes is not None and self.total != self.size_bytes:
-            raise DigestMismatch(f"{self.url} has {self.total} bytes, expected {self.size_bytes}")
-        folder, missing = self.target.parent, self.total - self.size
-        if missing > (free_bytes := shutil.disk_usage(folder).free):
-            raise CannotKeep(
-                f"no room for {self.target.name} in {folder}: {missing / 1e6:.1f} MB are to come "
-                f"and {free_bytes / 1e6:.1f} MB are free"
-            )
 
     def checked(self, path: Path) -> str:
         """The sha256 of a complete file; raises `DigestMismatch` if it is not what is known."""
@@ -323,13 +328,3 @@ def _try_once(part: _Part, given: Mapping[str, str], retries: RetryPolicy) -> No
         raise DownloadError(f"cannot fetch {part.url}: {error}") from error
     if part.total is not None and part.size != part.total:
         raise _Again(f"broke off after {part.size} of {part.total} bytes")
-
-
-def _asked_wait_s(response: requests.Response) -> float:
-    """Retry-After in seconds, whether given as such or as a date (RFC 9110, 10.2.3); or 0."""
-    text = response.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return float(text)
-    with suppress(ValueError):
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    return 0.0

@@ -246,11 +246,9 @@ def _points(model: CodecModel, point: str | None) -> list[CodecSpec]:
     exact = [s for s in model.points if s.name.partition("@")[2].lower() == point.lower()]
     if exact:
         return exact[:1]
-    return [model.free_point(point) if model.free_point else _nearest(model, point)]
-
-
-def _nearest(model: CodecModel, point: str) -> CodecSpec:
-    """The listed operating point that a rate (``2.67``) or a depth (``3q``) means."""
+    if model.free_point:
+        return [model.free_point(point)]
+    # The listed one that a rate (``2.67``) or a depth (``3q``) means.
     fitting: list[CodecSpec] = []
     if depth := re.fullmatch(r"(\d+)q", point.lower()):
         fitting = [spec for spec in model.points if str(len(spec.streams)) == depth[1]]
@@ -259,7 +257,7 @@ def _nearest(model: CodecModel, point: str) -> CodecSpec:
         fitting = [s for s in model.points if _misses(s, kbps) <= RATE_TOLERANCE * kbps]
         fitting.sort(key=lambda spec: _misses(spec, kbps))
     if fitting:
-        return fitting[0]
+        return fitting[:1]
     if len(model.points) == 1:
         raise UnknownPoint(f"{model.name} has one operating point; write {model.name}")
     rates = ", ".join(f"{s.nominal_kbps:.3g}" for s in model.points if s.nominal_kbps)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.errors import UserError, did_you_mean
-from snacbench.recipes import NamedRecipe, find_recipe
+from snacbench.recipes import find_recipe
 from snacbench.request import FromRecipe, Request
 from snacbench.runner.plan import missing
 
@@ -35,7 +35,24 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
             )
         return Request(**told)
     found = find_recipe(recipe)
-    request = _with_recipe(found, told)
+    written = found.options()
+    if "codecs" not in written and not told.get("codecs"):
+        raise UserError(
+            f"the recipe {found.name} takes its codecs from the command line, for example "
+            f"{found.recipe.hint or '--codecs snac,dac'}"
+        )
+    if "auto" in told.get("weights", ()):
+        raise UserError(
+            f"--weights auto: the recipe {found.name} never falls back to other weights; give "
+            "published, embedded, DIR or MODEL=DIR, or leave it out"
+        )
+    changed = {
+        name: written.get(name)
+        for name, value in told.items()
+        if name not in _NOT_OF_A_RECIPE and value != written.get(name)
+    }
+    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
+    request = Request(**{**written, **told}, from_recipe=record)
     if absent := missing(request):
         lines = "".join(f"\n  - {text}" for text in absent)
         raise UserError(f"the recipe {found.name} needs what is not on this machine:{lines}")
@@ -57,25 +74,3 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = {"data": str, "out": Path}.get(name, lambda same: same)(value)
     return found
-
-
-def _with_recipe(found: NamedRecipe, told: Mapping[str, Any]) -> Request:
-    """The recipe's request with what was given in its place, and the record of both."""
-    written = found.options()
-    if "codecs" not in written and not told.get("codecs"):
-        raise UserError(
-            f"the recipe {found.name} takes its codecs from the command line, for example "
-            f"{found.recipe.hint or '--codecs snac,dac'}"
-        )
-    if "auto" in told.get("weights", ()):
-        raise UserError(
-            f"--weights auto: the recipe {found.name} never falls back to other weights; give "
-            "published, embedded, DIR or MODEL=DIR, or leave it out"
-        )
-    changed = {
-        name: written.get(name)
-        for name, value in told.items()
-        if name not in _NOT_OF_A_RECIPE and value != written.get(name)
-    }
-    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
-    return Request(**{**written, **told}, from_recipe=record)

@@ -98,22 +98,18 @@ def score(
     from snacbench.api.run import score_files
 
     with tempfile.TemporaryDirectory() as place:
-        paths = [
-            _file(signal, rate_hz, Path(place) / f"{called}.wav", called)
-            for called, signal in (("reference", reference), ("degraded", degraded))
-        ]
+        paths = []
+        for called, signal in (("reference", reference), ("degraded", degraded)):
+            if isinstance(signal, str | Path):
+                paths.append(Path(signal))
+                continue
+            import soundfile
+
+            audio = audio_of(signal, rate_hz, called=called)
+            paths.append(Path(place) / f"{called}.wav")
+            soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")
         asked = {"metrics": metrics, **asked}
         return score_files(paths[0], paths[1], Path(place) / "run", name="degraded", **asked).scores
-
-
-def _file(signal: Signal, rate_hz: int | None, path: Path, called: str) -> Path:
-    if isinstance(signal, str | Path):
-        return Path(signal)
-    import soundfile
-
-    audio = audio_of(signal, rate_hz, called=called)
-    soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="FLOAT")
-    return path
 
 
 class OpenMetric:

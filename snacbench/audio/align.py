@@ -9,7 +9,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
 
 from snacbench.later import np
-from snacbench.types import Audio, FloatSamples
+from snacbench.types import Audio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,8 +118,16 @@ def best_lag(*, reference: Audio, degraded: Audio, around: int, reach: int) -> M
         return Match(around, 0.0)
     correlations = np.zeros(last - first + 1)
     explained = np.zeros_like(correlations)
-    for x, y in zip(reference.samples, degraded.samples, strict=True):
-        found = _correlations(x[start:stop], y[start + first : stop + last])
+    for ours, theirs in zip(reference.samples, degraded.samples, strict=True):
+        x = ours[start:stop].astype(np.float64)
+        y = theirs[start + first : stop + last].astype(np.float64)
+        if not (np.ptp(x) and np.ptp(y)):
+            continue
+        x, y = x - x.mean(), y - y.mean()
+        sums, squares = _moving_sums(y, len(x)), _moving_sums(y**2, len(x))
+        energy = squares - sums**2 / len(x)
+        energy = np.where(energy > _ROUNDING * squares, energy, np.inf)
+        found = np.correlate(y, x, mode="valid") / np.sqrt(energy * (x @ x))
         correlations += found / reference.channels
         explained += found**2 / reference.channels
     turned = -correlations.min() > _INVERTED_STANDS_OUT * correlations.max()
@@ -170,17 +178,6 @@ def _peak(curve: NDArray[np.float64]) -> tuple[int, float]:
     is_peak = (curve >= walled[:-2]) & (curve >= walled[2:]) & (curve >= _TIED_PEAK * top)
     at = min(np.flatnonzero(is_peak).tolist(), key=lambda k: abs(k - middle))
     return at - middle, float(curve[at])
-
-
-def _correlations(reference: FloatSamples, degraded: FloatSamples) -> NDArray[np.float64]:
-    """Correlation coefficients of a signal with each stretch of another that is as long."""
-    if not (np.ptp(reference) and np.ptp(degraded)):
-        return np.zeros(len(degraded) - len(reference) + 1)
-    x, y = (s - s.mean() for s in (reference.astype(np.float64), degraded.astype(np.float64)))
-    sums, squares = _moving_sums(y, len(x)), _moving_sums(y**2, len(x))
-    energy = squares - sums**2 / len(x)
-    energy = np.where(energy > _ROUNDING * squares, energy, np.inf)
-    return np.asarray(np.correlate(y, x, mode="valid") / np.sqrt(energy * (x @ x)))
 
 
 def _moving_sums(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

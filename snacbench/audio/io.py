@@ -206,31 +206,30 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
                 if re.match(begin, head):
                     raise AudioError(f"{path} is {kind}")
             extent = extent_of(View(stream, status.st_size, thorough=thorough))
-            _check_extent(path, extent)
-            with _decoder(path, stream, status.st_size, extent) as file:
-                yield file
+            if extent.problem:
+                raise AudioError(f"{path} is not one whole recording: {extent.problem}")
+            if extent.stated is not None and extent.is_cut:
+                per_s = extent.per_s
+                if per_s is None:  # the duration that FFmpeg finds in the header
+                    with (
+                        suppress(Exception),
+                        path.open("rb", buffering=0) as raw,
+                        _ffmpeg(raw) as found,
+                    ):
+                        per_s = extent.stated / (float(found.duration) / 1e6)
+                unit, digits = ("s", 2) if per_s else ("bytes", 0)
+                held, stated = (n / (per_s or 1.0) for n in (extent.held, extent.stated))
+                raise AudioError(
+                    f"{path} holds {held:.{digits}f} of the {stated:.{digits}f} {unit} that its "
+                    "header states: the file is truncated or damaged; fetch it again"
+                )
+            with _decoder(path, stream, status.st_size, extent) as opened:
+                yield opened
     except AudioError:
         raise
     # libsndfile and PyAV raise what they like, and so does numpy where memory ends.
     except Exception as error:
         raise AudioError(_why_unreadable(path, error)) from error
-
-
-def _check_extent(path: Path, extent: Extent) -> None:
-    if extent.problem:
-        raise AudioError(f"{path} is not one whole recording: {extent.problem}")
-    if extent.stated is None or not extent.is_cut:
-        return
-    per_s = extent.per_s
-    if per_s is None:  # the duration that FFmpeg finds in the header
-        with suppress(Exception), path.open("rb", buffering=0) as file, _ffmpeg(file) as container:
-            per_s = extent.stated / (float(container.duration) / 1e6)
-    unit, digits = ("s", 2) if per_s else ("bytes", 0)
-    held, stated = extent.held / (per_s or 1.0), extent.stated / (per_s or 1.0)
-    raise AudioError(
-        f"{path} holds {held:.{digits}f} of the {stated:.{digits}f} {unit} that its header states: "
-        "the file is truncated or damaged; fetch it again"
-    )
 
 
 @contextmanager

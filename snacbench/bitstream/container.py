@@ -111,14 +111,38 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
         raise BitstreamError(f"parts at {found} Hz, expected all at the codec's {rate_hz} Hz")
     header = replace(bitstream.header, coder=coder.name, tables_sha256=coder.tables_sha256)
     sizes = bitstream.codebook_sizes
-    told = _header_bytes(header) + wire.number(len(sizes)) + wire.runs([(k,) for k in sizes])
-    body = b"".join(
+    if header.channel_mode not in CHANNEL_MODES:
+        raise BitstreamError(
+            f"no way of handling channels is called {header.channel_mode!r}; a .sncb file knows "
+            f"{', '.join(CHANNEL_MODES)}"
+        )
+    weights = sorted(header.weights_sha256.items())
+    tables = [header.tables_sha256] if header.tables_sha256 else []
+    told = b"".join(
         (
-            wire.number(len(told)) + told,
-            wire.number(len(bitstream.parts)),
-            *(_part_bytes(part, sizes, coder) for part in bitstream.parts),
+            wire.text(header.codec),
+            wire.number(len(weights)),
+            *(wire.text(name) + _digest(digest) for name, digest in weights),
+            wire.numbers((header.codec_rate_hz, header.rate_hz)),
+            wire.numbers((header.channels, header.num_samples)),
+            wire.numbers((CHANNEL_MODES.index(header.channel_mode), header.seed)),
+            wire.text(header.coder),
+            wire.number(len(tables)),
+            *map(_digest, tables),
+            wire.number(len(sizes)),
+            wire.runs([(k,) for k in sizes]),
         )
     )
+    body = wire.number(len(told)) + told + wire.number(len(bitstream.parts))
+    for part in bitstream.parts:  # lengths, then what they measure
+        shapes, streams = shapes_of(part.codes, sizes), coder.encode(part.codes, sizes)
+        counted = 0 if part.payload_bits is None else part.payload_bits + 1
+        body += wire.numbers((part.num_samples, part.channels, counted, len(part.side_info)))
+        body += wire.numbers((len(part.packets), *map(len, part.packets)))
+        if shapes:
+            body += wire.runs([(shape.channels, shape.frames) for shape in shapes])
+            body += wire.runs([(len(stream),) for stream in streams])
+        body += b"".join((part.side_info, *part.packets, *streams))
     unsigned = MAGIC + bytes([VERSION]) + wire.number(len(body)) + body
     data = unsigned + _checksum(unsigned)
     try:
@@ -168,7 +192,26 @@ def parse(data: bytes) -> Stored:
     """
     cursor = wire.Cursor(_body(data))
     told = wire.Cursor(cursor.take(cursor.length("the length of the header"), "the header"))
-    header = _read_header(told)
+    codec, weights = told.text("the codec's name"), dict[str, str]()
+    for _ in range(told.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
+        name = told.text("the name of a weights file")
+        if weights and name <= max(weights):
+            raise wire.impossible("the weights files are not in order")
+        weights[name] = told.take(_DIGEST_BYTES, "a digest").hex()
+    header = Header(
+        codec=codec,
+        weights_sha256=weights,
+        codec_rate_hz=told.number("the codec's rate", least=1, most=MAX_RATE_HZ),
+        rate_hz=told.number("the source's rate", least=1, most=MAX_RATE_HZ),
+        channels=told.number("the source's channels", least=1, most=MAX_CHANNELS),
+        num_samples=told.number("the source's length", least=1),
+        channel_mode=CHANNEL_MODES[told.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
+        seed=told.number("the seed"),
+        coder=told.text("the coder's name"),
+        tables_sha256=told.take(_DIGEST_BYTES, "a digest").hex()
+        if told.number("whether there are tables", most=1)
+        else "",
+    )
     count = told.number("the number of streams", most=MAX_STREAMS)
     sizes = told.runs("codebook sizes", least=(2,), most=(MAX_CODEBOOK_SIZE,), rows=count)
     told.end("the header")
@@ -224,73 +267,12 @@ def _checksum(data: bytes | memoryview) -> bytes:
     return zlib.crc32(data).to_bytes(_CHECKSUM_BYTES, "little")
 
 
-def _header_bytes(header: Header) -> bytes:
-    """All fields, without a length before them; BitstreamError where one has no form."""
-    if header.channel_mode not in CHANNEL_MODES:
-        raise BitstreamError(
-            f"no way of handling channels is called {header.channel_mode!r}; a .sncb file knows "
-            f"{', '.join(CHANNEL_MODES)}"
-        )
-    weights = sorted(header.weights_sha256.items())
-    tables = [header.tables_sha256] if header.tables_sha256 else []
-    return b"".join(
-        (
-            wire.text(header.codec),
-            wire.number(len(weights)),
-            *(wire.text(name) + _digest(digest) for name, digest in weights),
-            wire.numbers((header.codec_rate_hz, header.rate_hz)),
-            wire.numbers((header.channels, header.num_samples)),
-            wire.numbers((CHANNEL_MODES.index(header.channel_mode), header.seed)),
-            wire.text(header.coder),
-            wire.number(len(tables)),
-            *map(_digest, tables),
-        )
-    )
-
-
-def _read_header(cursor: wire.Cursor) -> Header:
-    codec, weights = cursor.text("the codec's name"), dict[str, str]()
-    for _ in range(cursor.number("the number of weights files", most=MAX_WEIGHTS_FILES)):
-        name = cursor.text("the name of a weights file")
-        if weights and name <= max(weights):
-            raise wire.impossible("the weights files are not in order")
-        weights[name] = cursor.take(_DIGEST_BYTES, "a digest").hex()
-    return Header(
-        codec=codec,
-        weights_sha256=weights,
-        codec_rate_hz=cursor.number("the codec's rate", least=1, most=MAX_RATE_HZ),
-        rate_hz=cursor.number("the source's rate", least=1, most=MAX_RATE_HZ),
-        channels=cursor.number("the source's channels", least=1, most=MAX_CHANNELS),
-        num_samples=cursor.number("the source's length", least=1),
-        channel_mode=CHANNEL_MODES[cursor.number("the channel mode", most=len(CHANNEL_MODES) - 1)],
-        seed=cursor.number("the seed"),
-        coder=cursor.text("the coder's name"),
-        tables_sha256=cursor.take(_DIGEST_BYTES, "a digest").hex()
-        if cursor.number("whether there are tables", most=1)
-        else "",
-    )
-
-
 def _digest(sha256: str) -> bytes:
     if not _DIGEST.fullmatch(sha256):
         raise BitstreamError(
             f"a sha256 digest has 64 hexadecimal digits in lower case, found {sha256!r}"
         )
     return bytes.fromhex(sha256)
-
-
-def _part_bytes(encoded: Encoded, codebook_sizes: Sequence[int], coder: Coder) -> bytes:
-    """A signal as it is stored, its codes written by a coder: lengths, then what they measure."""
-    shapes = shapes_of(encoded.codes, codebook_sizes)
-    streams = coder.encode(encoded.codes, codebook_sizes)
-    counted = 0 if encoded.payload_bits is None else encoded.payload_bits + 1
-    table = (
-        wire.numbers((encoded.num_samples, encoded.channels, counted, len(encoded.side_info))),
-        wire.numbers((len(encoded.packets), *map(len, encoded.packets))),
-        wire.runs([(shape.channels, shape.frames) for shape in shapes]) if shapes else b"",
-        wire.runs([(len(stream),) for stream in streams]) if shapes else b"",
-    )
-    return b"".join((*table, encoded.side_info, *encoded.packets, *streams))
 
 
 def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int) -> StoredPart:

@@ -11,7 +11,6 @@ from snacbench.models import CodecModel
 from snacbench.plugins import Refused, codec_families, codec_models, codec_openers, metrics, refused
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.selectors import select
-from snacbench.types import CodecSpec
 
 _CONTEXT_TOKENS = 2048
 
@@ -20,54 +19,46 @@ _CONTEXT_TOKENS = 2048
 @click.argument("what", type=click.Choice(["codecs", "metrics", "sets", "recipes"]))
 def list_(what: str) -> None:
     """List the codecs, metrics, test sets or recipes there are."""
-    {"codecs": _codecs, "metrics": _metrics, "sets": _sets, "recipes": _recipes}[what]()
+    if what == "codecs":
+        rows: list[tuple[str, ...]] = []
+        for model in codec_models().values():
+            point = model.points[0]
+            rate = str(point.rate_hz or "the clip's")
+            channels = " or ".join(map(str, point.channels)) or "any"
+            rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
+        show_rows(("codec", "family", "Hz", "channels", "operating points", "licence"), rows)
+        click.echo("\nfamily names and what they stand for (published; embedded):")
+        for family in codec_families().values():
+            click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
+        click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
+        own = "FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
+        click.echo(f"  {own}")
+        for opener in codec_openers().values():
+            click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
+        show_refused(refused("codecs"))
+    elif what == "metrics":
+        rows = []
+        for spec in (metric.spec for metric in metrics().values()):
+            domains = "all" if len(spec.domains) > 1 else spec.domains[0]
+            told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
+            rows.append((spec.name, *told, "default" if spec.default else ""))
+        show_rows(("metric", "unit", "direction", "Hz", "domains", ""), rows)
+        show_refused(refused("metrics"))
+    elif what == "sets":
+        from snacbench.testsets.corpora import corpora
+        from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 
-
-def _codecs() -> None:
-    rows = []
-    for model in codec_models().values():
-        point = model.points[0]
-        rate = str(point.rate_hz or "the clip's")
-        channels = " or ".join(map(str, point.channels)) or "any"
-        rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
-    show_rows(("codec", "family", "Hz", "channels", "operating points", "licence"), rows)
-    click.echo("\nfamily names and what they stand for (published; embedded):")
-    for family in codec_families().values():
-        click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
-    click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
-    click.echo("  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)")
-    for opener in codec_openers().values():
-        click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
-    show_refused(refused("codecs"))
-
-
-def _metrics() -> None:
-    rows = []
-    for spec in (metric.spec for metric in metrics().values()):
-        domains = "all" if len(spec.domains) > 1 else spec.domains[0]
-        told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-        rows.append((spec.name, *told, "default" if spec.default else ""))
-    show_rows(("metric", "unit", "direction", "Hz", "domains", ""), rows)
-    show_refused(refused("metrics"))
-
-
-def _sets() -> None:
-    from snacbench.testsets.corpora import corpora
-    from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
-
-    rows = [(s.name, s.summary) for s in NAMED_SETS.values()]
-    rows += [(s.name, s.summary) for s in COMPOSITE_SETS.values()]
-    rows += [(c.name, c.summary) for c in corpora().values()]
-    show_rows(("set", "what it is"), rows)
-    click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
-    click.echo("'snacbench sets list' says which corpora are on this disk")
-
-
-def _recipes() -> None:
-    found = [find_recipe(name) for name in shipped_recipes()]
-    rows = [(r.name, r.recipe.data, r.recipe.summary) for r in found]
-    show_rows(("recipe", "data", "what it is"), rows)
-    click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
+        rows = [(s.name, s.summary) for s in NAMED_SETS.values()]
+        rows += [(s.name, s.summary) for s in COMPOSITE_SETS.values()]
+        rows += [(c.name, c.summary) for c in corpora().values()]
+        show_rows(("set", "what it is"), rows)
+        click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
+        click.echo("'snacbench sets list' says which corpora are on this disk")
+    else:
+        found = [find_recipe(name) for name in shipped_recipes()]
+        rows = [(r.name, r.recipe.data, r.recipe.summary) for r in found]
+        show_rows(("recipe", "data", "what it is"), rows)
+        click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 
 
 def show_refused(left_out: list[Refused]) -> None:
@@ -90,10 +81,49 @@ def codec(name: str) -> None:
 
     NAME may be a path to a checkpoint of your own: dac:runs/latest
     """
+
+    def number(value: float | None, unit: str = "") -> str:
+        return "-" if value is None else f"{value:.4g} {unit}".strip()
+
     for index, (model, spec) in enumerate(select(name)):
         if index:
             out.print()
-        show_facts(_facts(model, spec))
+        streams = []
+        for stream, group in groupby(spec.streams):
+            count, rate_hz = len(list(group)), float(stream.frame_rate_hz)
+            kbps = float(stream.bit_per_s) * count / 1000
+            entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
+            streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
+        context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
+        latency = "the whole file: the model normalises over all of it, or does not state one"
+        if spec.latency_s is not None:
+            latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
+        weights, source = "none needed", model.source
+        if source is not None and source.host == "embedded":
+            weights = "embedded in snacbench"
+        elif source is not None and source.host == "own":
+            weights = ", ".join(file.url_path for file in source.files)
+        elif source is not None:
+            weights = f"{source.repository} at {source.revision} ({source.host})"
+        facts = {
+            "codec": spec.name + (" (truncated)" if spec.truncated else ""),
+            "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
+            "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
+            "channels": " or ".join(map(str, spec.channels)) or "any",
+            "nominal rate": number(spec.nominal_kbps, "kbps"),
+            "streams": "; ".join(streams) or "-",
+            "tokens per second": number(spec.tokens_per_s),
+            "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
+            "latency": latency,
+            "parameters": number(spec.params_m, "M"),
+            "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
+            "weights": weights,
+            "found": "; ".join(spec.settings.get("notes", ())),
+            "all points": _points(model),
+            "licence": spec.licence,
+            "citation": spec.citation,
+        }
+        show_facts(facts)
 
 
 @show.command(short_help="What a recipe runs, and its file.")
@@ -103,53 +133,6 @@ def recipe(name: str) -> None:
     found = find_recipe(name)
     show_facts({"recipe": found.name, "file": str(found.path), "sha256": found.sha256})
     click.echo("\n" + found.path.read_text("utf-8"), nl=False)
-
-
-def _facts(model: CodecModel, spec: CodecSpec) -> dict[str, str]:
-    """A codec's specification, label by label."""
-
-    def number(value: float | None, unit: str = "") -> str:
-        return "-" if value is None else f"{value:.4g} {unit}".strip()
-
-    streams = []
-    for stream, group in groupby(spec.streams):
-        count, rate_hz = len(list(group)), float(stream.frame_rate_hz)
-        kbps = float(stream.bit_per_s) * count / 1000
-        entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
-        streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
-    context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
-    latency = "the whole file: the model normalises over all of it, or does not state one"
-    if spec.latency_s is not None:
-        latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
-    return {
-        "codec": spec.name + (" (truncated)" if spec.truncated else ""),
-        "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
-        "rate": f"{spec.rate_hz} Hz" if spec.rate_hz else "the clip's",
-        "channels": " or ".join(map(str, spec.channels)) or "any",
-        "nominal rate": number(spec.nominal_kbps, "kbps"),
-        "streams": "; ".join(streams) or "-",
-        "tokens per second": number(spec.tokens_per_s),
-        "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
-        "latency": latency,
-        "parameters": number(spec.params_m, "M"),
-        "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
-        "weights": _weights(model),
-        "found": "; ".join(spec.settings.get("notes", ())),
-        "all points": _points(model),
-        "licence": spec.licence,
-        "citation": spec.citation,
-    }
-
-
-def _weights(model: CodecModel) -> str:
-    source = model.source
-    if source is None:
-        return "none needed"
-    if source.host == "embedded":
-        return "embedded in snacbench"
-    if source.host == "own":
-        return ", ".join(file.url_path for file in source.files)
-    return f"{source.repository} at {source.revision} ({source.host})"
 
 
 def _points(model: CodecModel) -> str:

@@ -59,7 +59,14 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     computes them in 32-bit floats, on excerpts of the quick set.
     """
     if agreement:
-        _show_agreement(Request(weights=weights, limit=1, **compared))
+        plan, found = make_plan(Request(weights=weights, limit=1, **compared)), []
+        for row in agreements(with_weights(plan)):
+            share = "-" if row.share is None else f"{row.share:.3%}"
+            snr = "equal" if row.snr_db is None else f"{row.snr_db:.1f} dB"
+            equal = f"{row.equal} of {row.tokens}"
+            found.append((row.codec, row.computed, row.baseline, equal, share, snr))
+        headings = ("codec", "computed on", "compared with", "codes equal", "share", "audio SNR")
+        show_rows(headings, found)
         return 0
     policy = parse_policy(weights)
     show_rows(("package", "version"), list(package_versions().items()))
@@ -72,9 +79,26 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     click.echo()
     show_rows(("for", "packages"), [(use, _state(names)) for use, names in _FOR_ALL.items()])
     click.echo()
-    show_rows(("set", "state"), [(name, _set_state(name)) for name in NAMED_SETS])
+    states = []
+    for name, named in NAMED_SETS.items():
+        try:
+            test_set = named.build()
+            state = f"{len(test_set.clips)} clips, {test_set.duration_s:.0f} s"
+        except TestSetError as error:
+            state = str(error)
+        states.append((name, state))
+    show_rows(("set", "state"), states)
     click.echo()
-    show_rows(("folder", "path", "state"), _folders())
+    # Folders that are written beside those that the user names.
+    folders = {"cache": cache_folder(), "records of weights": state_folder()}
+    variables = {"numba's cache": NUMBA_VARIABLE, "matplotlib's files": MATPLOTLIB_VARIABLE}
+    set_ = {use: Path(os.environ[name]) for use, name in variables.items() if name in os.environ}
+    folders |= {**set_, "temporary files": Path(tempfile.gettempdir())}
+    rows = [
+        (use, str(folder), "writable" if is_writable(folder) else "may not be written")
+        for use, folder in folders.items()
+    ]
+    show_rows(("folder", "path", "state"), rows)
     show_refused(refused())
     needs = (*_FOR_ALL.values(), *(m.requires for m in models), *(s.requires for s in specs))
     packages = dict.fromkeys(package for packages in needs for package in packages)
@@ -85,28 +109,6 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     return EXIT_BROKEN_PACKAGE if faults else 0
 
 
-def _show_agreement(request: Request) -> None:
-    rows = []
-    for row in agreements(with_weights(make_plan(request))):
-        share = "-" if row.share is None else f"{row.share:.3%}"
-        snr = "equal" if row.snr_db is None else f"{row.snr_db:.1f} dB"
-        equal = f"{row.equal} of {row.tokens}"
-        rows.append((row.codec, row.computed, row.baseline, equal, share, snr))
-    show_rows(("codec", "computed on", "compared with", "codes equal", "share", "audio SNR"), rows)
-
-
-def _folders() -> list[tuple[str, str, str]]:
-    """Folders that are written beside those that the user names."""
-    folders = {"cache": cache_folder(), "records of weights": state_folder()}
-    variables = {"numba's cache": NUMBA_VARIABLE, "matplotlib's files": MATPLOTLIB_VARIABLE}
-    set_ = {use: Path(os.environ[name]) for use, name in variables.items() if name in os.environ}
-    folders = {**folders, **set_, "temporary files": Path(tempfile.gettempdir())}
-    return [
-        (use, str(folder), "writable" if is_writable(folder) else "may not be written")
-        for use, folder in folders.items()
-    ]
-
-
 def _state(packages: Iterable[str]) -> str:
     faulty = [package for package in packages if fault_of(package)]
     missing = [package for package in faulty if not is_installed(package)]
@@ -114,14 +116,6 @@ def _state(packages: Iterable[str]) -> str:
     states = {"missing": missing, "does not load": broken}
     told = (f"{state}: {', '.join(names)}" for state, names in states.items() if names)
     return "; ".join(told) or "ok"
-
-
-def _set_state(name: str) -> str:
-    try:
-        test_set = NAMED_SETS[name].build()
-    except TestSetError as error:
-        return str(error)
-    return f"{len(test_set.clips)} clips, {test_set.duration_s:.0f} s"
 
 
 @click.command("check-codec")

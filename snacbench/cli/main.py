@@ -24,7 +24,23 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # not every terminal has a "±"
             stream.reconfigure(errors="backslashreplace")
     try:
-        _run()
+        from snacbench.settings import let_libraries_cache
+
+        let_libraries_cache()
+        import click
+
+        from snacbench.cli.verbs import cli
+
+        try:
+            code = cli.main(standalone_mode=False)
+        except click.exceptions.Exit as stop:
+            code = stop.exit_code
+        except click.ClickException as error:
+            error.show()
+            code = EXIT_USER
+        except click.Abort as error:
+            raise KeyboardInterrupt from error
+        sys.exit(code if isinstance(code, int) else 0)
     except SnacbenchError as error:
         _end(f"error: {error}", EXIT_USER)
     except KeyboardInterrupt:
@@ -38,46 +54,19 @@ def main() -> None:
             _end(f"error: {missing}", EXIT_USER)
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             _end(f"error: {error.filename or 'output'}: {error.strerror}", EXIT_USER)
-        _end(_bug_report(error), EXIT_BUG)
-
-
-def _run() -> None:
-    """Import and call the verbs; what click itself raises is dealt with here."""
-    from snacbench.settings import let_libraries_cache
-
-    let_libraries_cache()
-    import click
-
-    from snacbench.cli.verbs import cli
-
-    try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = EXIT_USER
-    except click.Abort as error:
-        raise KeyboardInterrupt from error
-    sys.exit(code if isinstance(code, int) else 0)
+        trace = "".join(traceback.format_exception(error))
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
+            ) as report:
+                report.write(trace)
+            told = report.name
+        except OSError:  # nowhere to write
+            told = f"this:\n{trace}"
+        text = f"internal error: {type(error).__name__}: {error}\n"
+        _end(f"{text}This is a bug in snacbench; please report it with {told}", EXIT_BUG)
 
 
 def _end(text: str, code: int) -> None:
     sys.stderr.write(f"{text}\n")
     sys.exit(code)
-
-
-def _bug_report(error: Exception) -> str:
-    trace = "".join(traceback.format_exception(error))
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
-        ) as report:
-            report.write(trace)
-        told = report.name
-    except OSError:  # nowhere to write
-        told = f"this:\n{trace}"
-    return (
-        f"internal error: {type(error).__name__}: {error}\n"
-        f"This is a bug in snacbench; please report it with {told}"
-    )

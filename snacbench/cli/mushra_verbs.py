@@ -41,7 +41,7 @@ from snacbench.listening.webmushra import export_webmushra
 from snacbench.selectors import split_selectors
 
 if TYPE_CHECKING:
-    from snacbench.listening.server.serve import Service
+    pass
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POWER_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
@@ -350,8 +350,9 @@ def serve(
 
     The admin's address is printed at the first start only; what is kept of it is a digest.
     """
+    from snacbench.listening.responses.sessions import by_invitation, make_invitations
+    from snacbench.listening.server import app
     from snacbench.listening.server import serve as server
-    from snacbench.listening.server.app import application
 
     if (certificate is None) != (key is None):
         raise UserError("--certificate and --key go together: HTTPS needs both")
@@ -364,9 +365,21 @@ def serve(
             name = f"[{name}]" if ":" in name else name
             scheme = "http" if certificate is None else "https"
             url = f"{scheme}://{name}:{listening.getsockname()[1]}"
-        _tell(service, url.rstrip("/"), invite, new_token=new_admin_token)
-        app = application(service, hosts=accepted, log=terminal.say)
-        server.serve(app, listening, certificate=certificate, key=key, proxy=proxy)
+        address, responses = url.rstrip("/"), service.responses
+        if invite:
+            click.echo(f"{invite} invitations, each for one listener, shown only now:")
+            for code in make_invitations(responses, invite):
+                click.echo(f"  {address}/?invite={code}")
+        if new_admin_token or responses.fact(app.ADMIN_FACT) is None:
+            click.echo("Your own page, shown only now; --new-admin-token makes another:")
+            click.echo(f"  {address}/admin#token={app.new_admin_token(responses)}")
+        else:
+            click.echo(f"Your own page: {address}/admin with the token of the first start")
+        who = "by invitation" if by_invitation(responses) else "open to all"
+        click.echo(f"{service.test.title} ({who}): {address}/")
+        terminal.say("Ctrl-C stops the server; no answer gets lost.")
+        page = app.application(service, hosts=accepted, log=terminal.say)
+        server.serve(page, listening, certificate=certificate, key=key, proxy=proxy)
     except KeyboardInterrupt:
         terminal.say("stopped; all answers are kept")
     finally:
@@ -383,25 +396,6 @@ def accepted_hosts(host: str, url: str | None, hosts: tuple[str, ...]) -> tuple[
     if host in _LOOPBACK:
         return (*_LOOPBACK, *hosts)
     return hosts or ("*",)
-
-
-def _tell(service: Service, address: str, invite: int | None, *, new_token: bool) -> None:
-    from snacbench.listening.responses.sessions import by_invitation, make_invitations
-    from snacbench.listening.server.app import ADMIN_FACT, new_admin_token
-
-    responses = service.responses
-    if invite:
-        click.echo(f"{invite} invitations, each for one listener, shown only now:")
-        for code in make_invitations(responses, invite):
-            click.echo(f"  {address}/?invite={code}")
-    if new_token or responses.fact(ADMIN_FACT) is None:
-        click.echo("Your own page, shown only now; --new-admin-token makes another:")
-        click.echo(f"  {address}/admin#token={new_admin_token(responses)}")
-    else:
-        click.echo(f"Your own page: {address}/admin with the token of the first start")
-    who = "by invitation" if by_invitation(responses) else "open to all"
-    click.echo(f"{service.test.title} ({who}): {address}/")
-    terminal.say("Ctrl-C stops the server; no answer gets lost.")
 
 
 @click.command

@@ -114,7 +114,29 @@ def load_tensors(path: Path) -> Any:
     from numpy._core.multiarray import scalar
     from safetensors.torch import load_file
 
-    _refuse_code(path)
+    # Archives that hold a program beside its weights, and stand-ins for the real file.
+    with path.open("rb") as stream:
+        start = stream.read(40)
+    inside: set[str] = set()
+    with suppress(BadZipFile), path.open("rb") as stream:  # the loader says what is wrong with it
+        if start.startswith(b"PK"):
+            inside = {name.partition("/")[2] for name in ZipFile(stream).namelist()}
+    if not start:
+        raise WeightsMismatch(f"{path} is empty; fetch or save it again")
+    if start.startswith(b"version https://git-lfs"):
+        raise WeightsMismatch(
+            f"{path} is a git-lfs pointer and not the file itself; run: git lfs pull"
+        )
+    if ".data/extern_modules" in inside:
+        raise WeightsMismatch(
+            f"{path} is a torch.package: loading it runs code, which is not done; write the "
+            "weights.pth beside it, or save one: model.save(PATH, package=False)"
+        )
+    if "constants.pkl" in inside:
+        raise WeightsMismatch(
+            f"{path} is a TorchScript program, not weights by name; "
+            "save them: torch.save(model.state_dict(), PATH)"
+        )
     # Trainers log losses and steps as NumPy numbers; NumPy 1 called their maker by another name.
     numbers = (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)
     harmless: list[Any] = [scalar, (scalar, "numpy.core.multiarray.scalar"), np.dtype]
@@ -141,32 +163,6 @@ def load_tensors(path: Path) -> Any:
 def first_line(error: Exception) -> str:
     """The first line of an error's message, or its type where it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
-
-
-def _refuse_code(path: Path) -> None:
-    """Archives that hold a program beside its weights, and stand-ins for the real file."""
-    with path.open("rb") as stream:
-        start = stream.read(40)
-    inside: set[str] = set()
-    with suppress(BadZipFile), path.open("rb") as stream:  # the loader says what is wrong with it
-        if start.startswith(b"PK"):
-            inside = {name.partition("/")[2] for name in ZipFile(stream).namelist()}
-    if not start:
-        raise WeightsMismatch(f"{path} is empty; fetch or save it again")
-    if start.startswith(b"version https://git-lfs"):
-        raise WeightsMismatch(
-            f"{path} is a git-lfs pointer and not the file itself; run: git lfs pull"
-        )
-    if ".data/extern_modules" in inside:
-        raise WeightsMismatch(
-            f"{path} is a torch.package: loading it runs code, which is not done; write the "
-            "weights.pth beside it, or save one: model.save(PATH, package=False)"
-        )
-    if "constants.pkl" in inside:
-        raise WeightsMismatch(
-            f"{path} is a TorchScript program, not weights by name; "
-            "save them: torch.save(model.state_dict(), PATH)"
-        )
 
 
 def read_files(files: Mapping[str, Path]) -> Checkpoint:

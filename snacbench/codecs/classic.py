@@ -94,8 +94,9 @@ class ClassicCodec:
         """Encode until the last packets carry the end of the delayed signal."""
         encoder = _encoder(self.format, audio.channels, self.spec.settings["bit_per_s"])
         if self.format.pre_skip:
-            covered = audio.num_samples + _pre_skip(self.format, audio.channels)
-            packets = _encoded_blocks(encoder, audio.samples, covered)
+            header = _header(self.format, audio.channels)
+            (delay,) = struct.unpack_from("<H", header, 10)  # of libopus, in samples at 48 kHz
+            packets = _encoded_blocks(encoder, audio.samples, audio.num_samples + delay)
         else:
             packets = _encoded_blocks(encoder, audio.samples, audio.num_samples)
             packets += encoder.encode(None)
@@ -169,11 +170,6 @@ def _encoded_blocks(encoder: Any, samples: FloatSamples, num_samples: int) -> li
 def _header(form: _Format, channels: int) -> bytes:
     """What a decoder must know: a constant of the encoder's build (RFC 7845, 5.1, for Opus)."""
     return bytes(_encoder(form, channels).extradata or b"")
-
-
-def _pre_skip(form: _Format, channels: int) -> int:
-    """Samples at 48 kHz by which libopus delays, as its header states."""
-    return int(struct.unpack_from("<H", _header(form, channels), 10)[0])
 
 
 @cache

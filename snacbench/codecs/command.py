@@ -275,10 +275,27 @@ class LoadedCommand:
 
     def encode(self, audio: Audio) -> Encoded:
         """Run the encoder on a clip and keep the file that it writes."""
+        import numpy as np
+        import soundfile
+
+        from snacbench.audio.resample import fit_length
+
         with _work_folder() as folder:
             values = self.values(folder, audio.channels, audio.num_samples)
             sent = self._sent(audio.num_samples)
-            _write(values["input"], _samples_file(audio, sent, self.file.input))
+            container, sample_format = self.file.input.split()
+            samples: Any = fit_length(audio.samples, sent)
+            if sample_format != "float32":
+                bits = int(sample_format[3:])
+                full_scale = 2.0 ** (bits - 1)
+                whole = np.rint(samples * np.float64(full_scale))
+                whole = np.clip(whole, -full_scale, full_scale - 1)
+                # As 32-bit integers, of which soundfile keeps the upper bits.
+                samples = whole.astype(np.int32) << (32 - bits)
+            held = io.BytesIO()
+            options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
+            soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
+            _write(values["input"], held.getvalue())
             coded = self._written(self.file.encode, values, "coded").read_bytes()
         bits = self.file.bits(coded, self.spec.settings)
         if not 0 < bits <= len(coded) * BITS_PER_BYTE:
@@ -291,13 +308,37 @@ class LoadedCommand:
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
+        import numpy as np
+        import soundfile
+
         from snacbench.audio.resample import fit_length
 
         with _work_folder() as folder:
             values = self.values(folder, encoded.channels, encoded.num_samples, seed=seed)
             _write(values["coded"], encoded.packets[0])
             path = self._written(self.file.decode, values, "output")
-            samples = self._read(path, encoded.rate_hz, encoded.channels)
+            container, sample_format = self.file.output.split()
+            options: dict[str, Any] = {}
+            if container == "raw":
+                options = {"samplerate": encoded.rate_hz, "channels": encoded.channels}
+                options |= {"format": "RAW", "subtype": _SUBTYPES[sample_format]}
+                options |= {"endian": "LITTLE"}
+            try:
+                read, rate_hz = soundfile.read(
+                    str(path), dtype="float32", always_2d=True, **options
+                )
+            except soundfile.LibsndfileError as error:
+                raise self._error(
+                    f"the decoder's output is no {container} file ({error})"
+                ) from error
+        if (rate_hz, read.shape[1]) != (encoded.rate_hz, encoded.channels):
+            raise self._error(
+                f"the decoder wrote {rate_hz} Hz, {read.shape[1]} channels; expected "
+                f"{encoded.rate_hz} Hz, {encoded.channels} channels"
+            )
+        if not np.isfinite(read).all():
+            raise self._error("the decoder wrote NaN or infinite samples")
+        samples = np.ascontiguousarray(read.T)
         delay, num_samples = self.number("delay_samples"), encoded.num_samples
         came, expected = samples.shape[1], delay + num_samples
         # Decoders may flush what they hold; at twice the rate most clips would be longer than this.
@@ -309,29 +350,6 @@ class LoadedCommand:
                 "may_lack_samples"
             )
         return Audio(fit_length(samples[:, delay:], num_samples), encoded.rate_hz)
-
-    def _read(self, path: Path, rate_hz: int, channels: int) -> Any:
-        """What a decoder wrote, shape (channels, time), if it has the right rate and channels."""
-        import numpy as np
-        import soundfile
-
-        container, sample_format = self.file.output.split()
-        options: dict[str, Any] = {}
-        if container == "raw":
-            options = {"samplerate": rate_hz, "channels": channels, "format": "RAW"}
-            options |= {"subtype": _SUBTYPES[sample_format], "endian": "LITTLE"}
-        try:
-            read, found_hz = soundfile.read(str(path), dtype="float32", always_2d=True, **options)
-        except soundfile.LibsndfileError as error:
-            raise self._error(f"the decoder's output is no {container} file ({error})") from error
-        if (found_hz, read.shape[1]) != (rate_hz, channels):
-            raise self._error(
-                f"the decoder wrote {found_hz} Hz, {read.shape[1]} channels; expected "
-                f"{rate_hz} Hz, {channels} channels"
-            )
-        if not np.isfinite(read).all():
-            raise self._error("the decoder wrote NaN or infinite samples")
-        return np.ascontiguousarray(read.T)
 
     def _error(self, text: str) -> CodecError:
         return CodecError(f"{self.spec.model}: {text}")
@@ -480,26 +498,6 @@ def _write(path: Value, data: bytes) -> None:
         Path(str(path)).write_bytes(data)
     except OSError as error:
         raise _cannot_write(Path(str(path)).parent, error) from error
-
-
-def _samples_file(audio: Audio, num_samples: int, form: str) -> bytes:
-    """A clip, extended by zeros, as a file that a program reads; integers rounded and limited."""
-    import numpy as np
-    import soundfile
-
-    from snacbench.audio.resample import fit_length
-
-    container, sample_format = form.split()
-    samples: Any = fit_length(audio.samples, num_samples)
-    if sample_format != "float32":
-        full_scale = 2.0 ** (int(sample_format[3:]) - 1)
-        whole = np.clip(np.rint(samples * np.float64(full_scale)), -full_scale, full_scale - 1)
-        # As 32-bit integers, of which soundfile keeps the upper bits.
-        samples = whole.astype(np.int32) << (32 - int(sample_format[3:]))
-    held = io.BytesIO()
-    options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
-    soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
-    return held.getvalue()
 
 
 def _digest_of(path: Path) -> str:

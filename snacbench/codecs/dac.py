@@ -120,18 +120,16 @@ def _published(
     return DacCodec.declared(points, source)
 
 
-def _mini() -> CodecModel:
-    config = embedded.config("dac-mini")
-    model = config["model"]
-    shape = _shape(
-        config["sample_rate"], config["hop"], model["n_codebooks"], model["codebook_size"]
-    )
-    facts = neural.embedded_facts("dac-mini")
-    return DacCodec.declared(DacCodec.points("dac-mini", shape, latency_samples=5_953, **facts))
-
-
 _44KHZ, _44KHZ_WIDE = _shape(44_100, 512, 9), _shape(44_100, 512, 18)
 _24KHZ, _16KHZ = _shape(24_000, 320, 32), _shape(16_000, 320, 12)
+_MINI = embedded.config("dac-mini")
+_MINI_SHAPE = _shape(
+    _MINI["sample_rate"],
+    _MINI["hop"],
+    _MINI["model"]["n_codebooks"],
+    _MINI["model"]["codebook_size"],
+)
+_MINI_FACTS = neural.embedded_facts("dac-mini")
 _WIDE_ASSET = "1.0.0/weights_44khz_16kbps.pth"
 MODELS = (
     _published("dac-44khz", _44KHZ, 76.7, 9_001, "0.0.1/weights.pth"),
@@ -139,7 +137,9 @@ MODELS = (
     _published("dac-44khz-16kbps", _44KHZ_WIDE, None, 9_001, _WIDE_ASSET),
     _published("dac-24khz", _24KHZ, 74.7, 5_953, "0.0.4/weights_24khz.pth"),
     _published("dac-16khz", _16KHZ, 74.2, 5_953, "0.0.5/weights_16khz.pth"),
-    _mini(),
+    DacCodec.declared(
+        DacCodec.points("dac-mini", _MINI_SHAPE, latency_samples=5_953, **_MINI_FACTS)
+    ),
 )
 FAMILY = CodecFamily("dac", published="dac-44khz@1.78,2.67,5.33,8", embedded="dac-mini@2q,3q,6q,9q")
 OPENER = CodecOpener(

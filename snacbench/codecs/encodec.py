@@ -244,17 +244,14 @@ def _source(file: str) -> WeightsSource:
     return WeightsSource("cdn", "encodec", (hosted,), revision="v0")
 
 
-def _mini() -> CodecModel:
-    name, config = "encodec-mini", embedded.config("encodec-mini")
-    facts = neural.embedded_facts(name)
-    points = _static(name, config["model"], config["sample_rate"], **facts)
-    return EncodecCodec.declared(points)
-
+_MINI, _MINI_FACTS = embedded.config("encodec-mini"), neural.embedded_facts("encodec-mini")
 
 MODELS = (
     _published("encodec-24khz", "encodec_24khz-d7cc33bc.th", 19.0),
     _published("encodec-48khz", "encodec_48khz-7e698e3e.th", 17.0),
-    _mini(),
+    EncodecCodec.declared(
+        _static("encodec-mini", _MINI["model"], _MINI["sample_rate"], **_MINI_FACTS)
+    ),
 )
 FAMILY = CodecFamily(
     "encodec", published="encodec-24khz@1.5,3,6,12,24", embedded="encodec-mini@1.5,3,6,12"

@@ -38,27 +38,6 @@ _SOURCE = WeightsSource(
 )
 
 
-def _point(quantizers: int) -> CodecSpec:
-    streams = (_STREAM,) * quantizers
-    kbps = nominal_kbps_of(streams)
-    return CodecSpec(
-        name=f"lyra-v2@{kbps:g}kbps",
-        model="lyra-v2",
-        family="lyra",
-        rate_hz=RATE_HZ,
-        channels=(1,),
-        streams=streams,
-        nominal_kbps=kbps,
-        latency_s=_HOP / RATE_HZ,
-        settings={"quantizers": quantizers},
-        licence="Apache-2.0",
-        citation=(
-            "Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi: SoundStream, 2021, "
-            "arXiv:2107.03312; github.com/google/lyra"
-        ),
-    )
-
-
 @dataclass(frozen=True)
 class LyraCodec:
     """Lyra's three models from one folder, at one number of quantisers."""
@@ -142,7 +121,25 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LyraC
     return codec
 
 
-_POINTS = tuple(_point(quantizers) for quantizers in (16, 30, 46))
+_POINTS = tuple(
+    CodecSpec(
+        name=f"lyra-v2@{nominal_kbps_of(streams):g}kbps",
+        model="lyra-v2",
+        family="lyra",
+        rate_hz=RATE_HZ,
+        channels=(1,),
+        streams=streams,
+        nominal_kbps=nominal_kbps_of(streams),
+        latency_s=_HOP / RATE_HZ,
+        settings={"quantizers": len(streams)},
+        licence="Apache-2.0",
+        citation=(
+            "Zeghidour, Luebs, Omran, Skoglund, Tagliasacchi: SoundStream, 2021, "
+            "arXiv:2107.03312; github.com/google/lyra"
+        ),
+    )
+    for streams in ((_STREAM,) * 16, (_STREAM,) * 30, (_STREAM,) * 46)
+)
 
 MODELS = (
     CodecModel(

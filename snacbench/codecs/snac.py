@@ -58,10 +58,28 @@ class SnacCodec(neural.PackageCodec):
 
     @staticmethod
     def build(**arguments: Any) -> Any:
-        """The package's network, its noise seeded."""
+        """The package's network, its noise from one CPU generator per signal: alike on any device.
+
+        The draws have the package's shapes and order, so that a seed gives what the package gives
+        after ``torch.manual_seed`` of it on the CPU.
+        """
+        import torch
         from snac import SNAC
 
-        return _with_seeded_noise(SNAC(**arguments))
+        class SeededNoise(torch.nn.Module):
+            def __init__(self, linear: torch.nn.Module) -> None:
+                super().__init__()
+                self.linear = linear
+                self.generators: list[torch.Generator] = []
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                shape = (1, 1, x.shape[-1])
+                noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
+                return x + noise.to(x) * self.linear(x)
+
+        network = SNAC(**arguments)
+        neural.replace_modules(network, "NoiseBlock", lambda block: SeededNoise(block.linear))
+        return network
 
     @staticmethod
     def shape_of(network: Any) -> Shape:
@@ -116,29 +134,6 @@ def _noise_blocks(network: Any) -> list[Any]:
     return [m for m in network.modules() if type(m).__name__ == "SeededNoise"]
 
 
-def _with_seeded_noise(network: Any) -> Any:
-    """Let the decoder's noise come from one CPU generator per signal: the same on every device.
-
-    The draws have the package's shapes and order, so that a seed gives what the package gives
-    after ``torch.manual_seed`` of it on the CPU.
-    """
-    import torch
-
-    class SeededNoise(torch.nn.Module):
-        def __init__(self, linear: torch.nn.Module) -> None:
-            super().__init__()
-            self.linear = linear
-            self.generators: list[torch.Generator] = []
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            shape = (1, 1, x.shape[-1])
-            noise = torch.cat([torch.randn(shape, generator=g) for g in self.generators])
-            return x + noise.to(x) * self.linear(x)
-
-    neural.replace_modules(network, "NoiseBlock", lambda block: SeededNoise(block.linear))
-    return network
-
-
 def _published(
     rate_hz: int, hop: int, strides: tuple[int, ...], params_m: float, latency_samples: int
 ) -> CodecModel:
@@ -152,21 +147,24 @@ def _published(
     return SnacCodec.declared(points, source)
 
 
-def _mini() -> CodecModel:
-    config = embedded.config("snac-mini")
-    model, facts = config["model"], neural.embedded_facts("snac-mini")
-    shape = _shape(
-        config["sample_rate"], config["hop"], model["vq_strides"], model["codebook_size"]
-    )
-    facts = {**facts, "latency_samples": 5_161, "stochastic": model["noise"]}
-    return SnacCodec.declared(SnacCodec.points("snac-mini", shape, **facts))
-
+_MINI = embedded.config("snac-mini")
+_MINI_SHAPE = _shape(
+    _MINI["sample_rate"],
+    _MINI["hop"],
+    _MINI["model"]["vq_strides"],
+    _MINI["model"]["codebook_size"],
+)
+_MINI_FACTS = {"latency_samples": 5_161, "stochastic": _MINI["model"]["noise"]}
 
 MODELS = (
     _published(24_000, 512, (4, 2, 1), 19.8, 11_561),
     _published(32_000, 384, (8, 4, 2, 1), 54.5, 29_467),
     _published(44_100, 384, (8, 4, 2, 1), 54.5, 29_467),
-    _mini(),
+    SnacCodec.declared(
+        SnacCodec.points(
+            "snac-mini", _MINI_SHAPE, **neural.embedded_facts("snac-mini"), **_MINI_FACTS
+        )
+    ),
 )
 FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")
 OPENER = CodecOpener(

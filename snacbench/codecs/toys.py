@@ -6,6 +6,7 @@ all, `lowpass` by a linear-phase filter without delay, `noise` by white noise at
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 
@@ -72,23 +73,11 @@ def _noise_point(snr_db: float) -> CodecSpec:
     return replace(_IDENTITY, name=name, model="noise", stochastic=True, settings=settings)
 
 
-def _number(text: str, unit: str) -> float | None:
+def _number(text: str, unit: str, wanted: str, above: float = -math.inf) -> float:
     found = re.fullmatch(rf"([+-]?\d+(?:\.\d+)?)\s*(?:{unit})?", text, flags=re.IGNORECASE)
-    return float(found[1]) if found else None
-
-
-def _free_cutoff(text: str) -> CodecSpec:
-    cutoff_khz = _number(text, "kHz")
-    if cutoff_khz is None or cutoff_khz <= 0:
-        raise UnknownPoint(f"{text!r} is no cut-off; write for example lowpass@3.5kHz")
-    return _lowpass_point(cutoff_khz)
-
-
-def _free_ratio(text: str) -> CodecSpec:
-    snr_db = _number(text, "dB")
-    if snr_db is None:
-        raise UnknownPoint(f"{text!r} is no signal-to-noise ratio; write for example noise@20dB")
-    return _noise_point(snr_db)
+    if not found or float(found[1]) <= above:
+        raise UnknownPoint(f"{text!r} is no {wanted}")
+    return float(found[1])
 
 
 MODELS = (
@@ -99,7 +88,9 @@ MODELS = (
         points=(_lowpass_point(3.5), _lowpass_point(7.0)),
         default=("lowpass@3.5kHz", "lowpass@7kHz"),
         load=_load,
-        free_point=_free_cutoff,
+        free_point=lambda text: _lowpass_point(
+            _number(text, "kHz", "cut-off; write for example lowpass@3.5kHz", above=0)
+        ),
     ),
     CodecModel(
         "noise",
@@ -107,7 +98,9 @@ MODELS = (
         points=tuple(map(_noise_point, (0, 10, 20, 30, 40))),
         default=("noise@20dB",),
         load=_load,
-        free_point=_free_ratio,
+        free_point=lambda text: _noise_point(
+            _number(text, "dB", "signal-to-noise ratio; write for example noise@20dB")
+        ),
     ),
 )
 FAMILY = CodecFamily("toys", published="identity,lowpass,noise")

@@ -9,9 +9,8 @@ over on either side.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from snacbench.codecs import _checkpoint as checkpoints
@@ -39,7 +38,18 @@ class TransformersCodec(neural.NeuralCodec):
         transformers.utils.logging.set_verbosity_error()  # what does not fit is reported below
         transformers.utils.logging.disable_progress_bar()
         files, kind = checkpoints.files_of(spec, weights), f"{cls.NAME}Model"
-        described, tensors = cls._described(files[CONFIG]), checkpoints.load_tensors(files[WEIGHTS])
+        try:
+            described = json.loads(files[CONFIG].read_text("utf-8"))
+        except ValueError as error:
+            raise WeightsMismatch(
+                f"{files[CONFIG]} is not JSON ({error}); fetch it again"
+            ) from error
+        found = described.get("model_type") if isinstance(described, dict) else None
+        if found != (expected := cls.NAME.lower()):
+            raise WeightsMismatch(
+                f"{files[CONFIG]} describes a model of type {found}, expected {expected}"
+            )
+        tensors = checkpoints.load_tensors(files[WEIGHTS])
         try:
             config = getattr(transformers, f"{cls.NAME}Config").from_dict(described)
             cls.check(spec, config, files[CONFIG])
@@ -68,20 +78,6 @@ class TransformersCodec(neural.NeuralCodec):
             raise WeightsMismatch(f"{files[WEIGHTS]} does not fit {kind}: {counts}")
         ready = neural.prepare_for_inference(network, device)
         return cls(spec, ready, neural.ready_device(device))
-
-    @classmethod
-    def _described(cls, path: Path) -> Mapping[str, Any]:
-        """A configuration as it is written, if it is one of the right kind."""
-        try:
-            described = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise WeightsMismatch(f"{path} is not JSON ({error}); fetch it again") from error
-        kind = described.get("model_type") if isinstance(described, dict) else None
-        if kind != cls.NAME.lower():
-            raise WeightsMismatch(
-                f"{path} describes a model of type {kind}, expected {cls.NAME.lower()}"
-            )
-        return dict(described)
 
     @staticmethod
     def shape_of(network: Any) -> Shape:

@@ -14,7 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from snacbench.listening.study import Listener, Study
+from snacbench.listening.study import Study
 from snacbench.listening.test import ANCHOR70, REFERENCE
 from snacbench.listening.words import count
 
@@ -105,11 +105,16 @@ def screen(study: Study, options: Options) -> tuple[Study, Screening]:
     answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
-    unfinished = [
-        Exclusion(one.id, "unfinished", reason)
-        for one in present
-        if (reason := _why_unfinished(one, answered[one.id], options.least_share))
-    ]
+    unfinished, share = list[Exclusion](), options.least_share
+    for one in present:
+        pages, planned, reason = answered[one.id], one.pages_planned, ""
+        if planned is None and not one.finished and share > 0:
+            reason = f"left early, after {count(pages, 'page')}"
+        elif planned is not None and pages < share * planned - 1e-9:
+            least = "" if share >= 1 else f" (least: {100 * share:g} %)"
+            reason = f"answered {pages} of {count(planned, 'page')}{least}"
+        if reason:
+            unfinished.append(Exclusion(one.id, "unfinished", reason))
     early = {exclusion.listener for exclusion in unfinished}
 
     anchors = [r for r in whole.ratings if r.condition == ANCHOR70 and r.listener not in early]
@@ -168,18 +173,6 @@ def _complete_pages(study: Study) -> tuple[Study, tuple[BrokenPage, ...]]:
     }
     kept = tuple(r for r in study.ratings if (r.listener, r.item) not in broken)
     return replace(study, ratings=kept), tuple(broken.values())
-
-
-def _why_unfinished(one: Listener, pages: int, least_share: float) -> str:
-    """Why a listener answered too few pages; empty where they did not."""
-    planned = one.pages_planned
-    if planned is None:
-        early = not one.finished and least_share > 0
-        return f"left early, after {count(pages, 'page')}" if early else ""
-    if pages >= least_share * planned - 1e-9:
-        return ""
-    least = "" if least_share >= 1 else f" (least: {100 * least_share:g} %)"
-    return f"answered {pages} of {count(planned, 'page')}{least}"
 
 
 def _over(percent: int, part: int, whole: int) -> bool:

@@ -88,19 +88,20 @@ class _Listener:
             return [int(score) for score in self.rng.integers(0, 101, len(conditions))]
         if self.manner == "all-equal":
             return [int(self.rng.integers(40, 101))] * len(conditions)
-        heard = self._heard(item, conditions)
-        others = list(heard.values())
-        return [_rounded(heard[c]) if c in heard else self._reference(others) for c in conditions]
-
-    def _reference(self, others: Sequence[float]) -> int:
-        model = self.model
-        if self.manner == "ignores-reference":
-            return _rounded(self.rng.choice(others) if others else model.missed_score)
-        if self.rng.random() < model.reference_missed:
-            return _rounded(self.rng.normal(model.missed_score, model.deviation))
-        if self.rng.random() < model.reference_exact:
-            return 100
-        return int(self.rng.integers(90, 100))
+        heard, model, scores = self._heard(item, conditions), self.model, list[int]()
+        for condition in conditions:
+            if condition in heard:  # all but the hidden reference
+                scores.append(_rounded(heard[condition]))
+            elif self.manner == "ignores-reference":
+                guess = self.rng.choice(list(heard.values())) if heard else model.missed_score
+                scores.append(_rounded(guess))
+            elif self.rng.random() < model.reference_missed:
+                scores.append(_rounded(self.rng.normal(model.missed_score, model.deviation)))
+            elif self.rng.random() < model.reference_exact:
+                scores.append(100)
+            else:
+                scores.append(int(self.rng.integers(90, 100)))
+        return scores
 
     def choose(self, item: str, a: str, b: str, x: str | None, *, allow_tie: bool) -> Answer:
         """Which of two conditions sounds better, or which one X is if there is one.

@@ -59,14 +59,13 @@ def write_tidy(study: Study, stream: TextIO) -> None:
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:
             told["correct"] = int({"a": answer.a, "b": answer.b}.get(answer.answer) == answer.x)
-        cells = [_cell(told.get(column)) for column in columns]
+        cells: list[Any] = []
+        for value in map(told.get, columns):
+            if isinstance(value, float) and value.is_integer():
+                cells.append(int(value))
+            else:
+                cells.append(safe_cell(value) if isinstance(value, str) else value)
         writer.writerow((*cells, "yes") if study.simulated else cells)
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return safe_cell(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)

@@ -220,15 +220,11 @@ class _OfTheHub:
                 "its model is the published one"
             )
         _check_package("transformers", kind, "transformers")
-        self.name, self._device, self._folder = kind, device or "cpu", self._fetched(offline)
-
-    def _fetched(self, offline: bool) -> Path:
-        """The folder of the model in the hub's own cache."""
         from huggingface_hub import snapshot_download
 
         never_ask = os.environ.get("SNACBENCH_OFFLINE") or os.environ.get("HF_HUB_OFFLINE")
         try:
-            folder = snapshot_download(
+            folder = snapshot_download(  # in the hub's own cache
                 self.repository,
                 revision=self.commit,
                 allow_patterns=["*.json", "*.txt", "model.safetensors"],
@@ -242,7 +238,7 @@ class _OfTheHub:
                 f"{self.repository} --revision {self.commit}, or choose another recogniser with "
                 "--asr"
             ) from error
-        return Path(folder)
+        self.name, self._device, self._folder = kind, device or "cpu", Path(folder)
 
     @property
     def revision(self) -> str:

@@ -49,9 +49,14 @@ def distance(
     """
 
     def features(audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
+        import torch
+
         for spectrum in spectra:
             plain = spectrum(audio)
-            yield tuple(map(_log10, plain)), plain if magnitude_weight else ()
+            # numpy's logarithm to base 10 takes one number at a time in single precision.
+            clamped = (torch.from_numpy(np.maximum(x, np.float32(CLAMP))) for x in plain)
+            logs = tuple(np.asarray(x.log10_().numpy()) for x in clamped)
+            yield logs, plain if magnitude_weight else ()
 
     def prepare(reference: Audio) -> Callable[[Audio], float]:
         needed = largest_window // 2 + 1
@@ -78,14 +83,6 @@ def distance(
 def _mean_distance(a: Pieces, b: Pieces) -> float:
     total = sum(float(np.abs(x - y).sum()) for x, y in zip(a, b, strict=True))
     return total / sum(piece.size for piece in a)
-
-
-def _log10(piece: NDArray[np.float32]) -> NDArray[np.float32]:
-    import torch
-
-    # numpy's logarithm to base 10 takes one number at a time in single precision.
-    clamped = torch.from_numpy(np.maximum(piece, np.float32(CLAMP)))
-    return np.asarray(clamped.log10_().numpy())
 
 
 @functools.lru_cache(maxsize=_SPECTRA_KEPT)

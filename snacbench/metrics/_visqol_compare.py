@@ -329,10 +329,25 @@ class Reference:
             )
         levelled = shifted * math.sqrt(self.power / float(np.mean(np.square(shifted))))
         levels = _levels(self.bands.amplitudes(levelled))
-        return _features(self._align_finely(self._find(levels), levelled, levels), self.bands.hop_s)
+        matches = self._matches(levelled, levels)
+        means = np.array([match.similarity.means for match in matches])
+        deviations = np.array([match.similarity.deviations for match in matches])
+        # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
+        hop_s = self.bands.hop_s
+        frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
+        lowest = max(1, int(len(matches) * LOWEST_SHARE))
+        mean = means.mean(axis=0)
+        squares = ((frames - 1) * deviations**2 + frames * means**2).sum(axis=0)
+        variance = (squares - frames.sum() * mean**2) / max(frames.sum() - 1, 1)
+        return Features(
+            means=mean,
+            lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
+            deviations=np.sqrt(np.maximum(variance, 0)),
+            energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
+        )
 
-    def _find(self, levels: Levels) -> list[_Match]:
-        """Find the patches in the degraded signal, to the nearest frame."""
+    def _matches(self, degraded: Signal, levels: Levels) -> list[_Match]:
+        """Find the patches in the degraded signal, then shift within each to be more alike."""
         # But for the last ones that lie half a patch and more behind the signal's end.
         latest = len(levels) + self.patch_frames // 2
         patches = [patch for patch in self.patches if patch.start <= latest]
@@ -352,20 +367,11 @@ class Reference:
             )
             if is_lost:
                 similarity = replace(similarity, means=np.zeros_like(similarity.means))
-            found = None if is_lost else position
-            matches.append(_Match(patch, found, patch.start_s, patch.end_s, similarity))
-        return matches
+            place = None if is_lost else position
+            matches.append(_Match(patch, place, patch.start_s, patch.end_s, similarity))
 
-    def _align_finely(
-        self, matches: Sequence[_Match], degraded: Signal, levels: Levels
-    ) -> list[_Match]:
-        """Shift within each match, and keep what is then more alike."""
-        best = list(matches)
-        found = {
-            i: m.position * self.bands.hop_s
-            for i, m in enumerate(matches)
-            if m.position is not None
-        }
+        hop_s = self.bands.hop_s
+        found = {i: m.position * hop_s for i, m in enumerate(matches) if m.position is not None}
         pieces = [piece(degraded, self.rate_hz, s, s + self.patch_s) for s in found.values()]
         lags = lags_of([matches[i].patch.envelope for i in found], [p.samples for p in pieces])
         for index, part, lag in zip(found, pieces, lags, strict=True):
@@ -382,8 +388,8 @@ class Reference:
             if similarity.overall >= match.similarity.overall:
                 start_s = match.start_s + max(lag, 0) / self.rate_hz
                 end_s = start_s + len(ours) / self.rate_hz
-                best[index] = _Match(patch, match.position, start_s, end_s, similarity)
-        return best
+                matches[index] = _Match(patch, match.position, start_s, end_s, similarity)
+        return matches
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
         """Levels of a part of a signal, of which the levels are known at every hop.
@@ -417,21 +423,3 @@ def _above_floor(reference: Levels, degraded: Levels) -> tuple[Levels, Levels]:
         raised.append(copy)
     lowest = min(copy.min() for copy in raised)
     return raised[0] - lowest, raised[1] - lowest
-
-
-def _features(matches: Sequence[_Match], hop_s: float) -> Features:
-    """What the mappings look at: means, deviations and levels over all matches."""
-    means = np.array([match.similarity.means for match in matches])
-    deviations = np.array([match.similarity.deviations for match in matches])
-    # Rounded up, of a difference of times: a patch of 20 frames can count as 21.
-    frames = np.array([[math.ceil((m.end_s - m.start_s) / hop_s)] for m in matches])
-    lowest = max(1, int(len(matches) * LOWEST_SHARE))
-    mean = means.mean(axis=0)
-    squares = ((frames - 1) * deviations**2 + frames * means**2).sum(axis=0)
-    variance = (squares - frames.sum() * mean**2) / max(frames.sum() - 1, 1)
-    return Features(
-        means=mean,
-        lowest_means=np.sort(means, axis=0)[:lowest].mean(axis=0),
-        deviations=np.sqrt(np.maximum(variance, 0)),
-        energies=np.array([match.similarity.energies for match in matches]).mean(axis=0),
-    )

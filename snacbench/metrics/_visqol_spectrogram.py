@@ -143,10 +143,22 @@ class Bands:
         gains = np.stack([np.abs(f.response(radians)) ** 2 for f in filters], axis=1)
         gains *= both_signs[:, np.newaxis] / (2 * frame) / frame
         self._window, self._gains = window.astype(np.float32), gains.astype(np.float32)
-        self._ringing = [
-            _ringing_of(filters[first : first + BANDS_PER_GROUP], first, window)
-            for first in range(0, len(filters), BANDS_PER_GROUP)
-        ]
+        # The ringing's vectors are for frames before the window; products are taken after it.
+        after_window = np.divide(1, window, out=np.zeros_like(window), where=window > 0)
+        self._ringing = []
+        for first in range(0, len(filters), BANDS_PER_GROUP):
+            each = [_ringing_vectors(f, window) for f in filters[first : first + BANDS_PER_GROUP]]
+            # Only the end of a frame still rings after it; all the shorter, the higher the band.
+            heard_before = (np.cumsum(np.square(vectors).sum(axis=1)) for vectors in each)
+            reach = max(len(h) - int(np.searchsorted(h, LEAST_RINGING / 10)) for h in heard_before)
+            owners = np.repeat(np.eye(len(each)), [vectors.shape[1] for vectors in each], axis=0)
+            vectors = np.concatenate(each, axis=1) * after_window[:, np.newaxis]
+            ringing = _Ringing(
+                slice(first, first + len(each)),
+                np.ascontiguousarray(vectors[-reach:], dtype=np.float32),
+                owners.astype(np.float32),
+            )
+            self._ringing.append(ringing)
 
     def amplitudes(self, signal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Root mean square of every band in every whole frame of a signal of at least one.
@@ -185,22 +197,6 @@ class Bands:
 def bands_of(rate_hz: int, *, speech: bool) -> Bands:
     """Return the bank that ViSQOL uses in one of its modes; built once per process."""
     return Bands(rate_hz, speech=speech)
-
-
-def _ringing_of(filters: list[Gammatone], first: int, window: NDArray[np.float64]) -> _Ringing:
-    each = [_ringing_vectors(f, window) for f in filters]
-    # Only the end of a frame still rings after it; all the shorter, the higher the band.
-    heard_before = (np.cumsum(np.square(vectors).sum(axis=1)) for vectors in each)
-    reach = max(len(h) - int(np.searchsorted(h, LEAST_RINGING / 10)) for h in heard_before)
-    # The vectors are for frames before the window; the products are taken after it.
-    after_window = np.divide(1, window, out=np.zeros_like(window), where=window > 0)
-    owners = np.repeat(np.eye(len(each)), [vectors.shape[1] for vectors in each], axis=0)
-    vectors = np.concatenate(each, axis=1) * after_window[:, np.newaxis]
-    return _Ringing(
-        slice(first, first + len(each)),
-        np.ascontiguousarray(vectors[-reach:], dtype=np.float32),
-        owners.astype(np.float32),
-    )
 
 
 def _ringing_vectors(filter_: Gammatone, window: NDArray[np.float64]) -> NDArray[np.float64]:

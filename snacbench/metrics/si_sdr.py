@@ -46,8 +46,25 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
     of_reference = _centred(reference)
 
     def compare(degraded: Audio) -> float:
-        pairs = zip(of_reference, _centred(degraded), strict=True)
-        return float(np.mean([_si_sdr_db(x, y) for x, y in pairs]))
+        in_db = []
+        for x, y in zip(of_reference, _centred(degraded), strict=True):
+            scale = float(x @ y) / float(x @ x)
+            target = scale * x
+            target_energy = float(target @ target)
+            residual = np.subtract(y, target, out=target)
+            residual_energy = float(residual @ residual)
+            if residual_energy <= _ROUNDING * target_energy:
+                raise Undefined(
+                    "the SI-SDR is infinite: the degraded signal equals the reference up to a "
+                    "factor; signals that differ are needed"
+                )
+            if target_energy <= _ROUNDING * residual_energy:
+                raise Undefined(
+                    "the SI-SDR is minus infinity: the degraded signal holds nothing of the "
+                    "reference; signals that correlate are needed"
+                )
+            in_db.append(10 * math.log10(target_energy / residual_energy))
+        return float(np.mean(in_db))
 
     return compare
 
@@ -55,26 +72,6 @@ def _prepare(reference: Audio) -> Callable[[Audio], float]:
 def _centred(audio: Audio) -> NDArray[np.float64]:
     samples = audio.samples.astype(np.float64)
     return samples - samples.mean(axis=1, keepdims=True)
-
-
-def _si_sdr_db(reference: NDArray[np.float64], degraded: NDArray[np.float64]) -> float:
-    """SI-SDR in dB of one channel without its mean, shape (time,)."""
-    scale = float(reference @ degraded) / float(reference @ reference)
-    target = scale * reference
-    target_energy = float(target @ target)
-    residual = np.subtract(degraded, target, out=target)
-    residual_energy = float(residual @ residual)
-    if residual_energy <= _ROUNDING * target_energy:
-        raise Undefined(
-            "the SI-SDR is infinite: the degraded signal equals the reference up to a factor; "
-            "signals that differ are needed"
-        )
-    if target_energy <= _ROUNDING * residual_energy:
-        raise Undefined(
-            "the SI-SDR is minus infinity: the degraded signal holds nothing of the reference; "
-            "signals that correlate are needed"
-        )
-    return 10 * math.log10(target_energy / residual_energy)
 
 
 METRICS = tuple(guarded(spec, _prepare) for spec in (SI_SDR, SI_SDR_ALIGNED, SI_SDR_22K))

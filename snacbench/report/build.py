@@ -30,7 +30,6 @@ from snacbench.tables.from_runs import summary_csv, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
 from snacbench.tables.writers import html_fragment
-from snacbench.types import CodecSpec
 
 INDEX = "index.html"
 STATIC_FILES = ("report.css", "report.js", "player.js")
@@ -349,6 +348,14 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
             value = [f"{key} {item}" for key, item in value.items()]
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
+    weights = {}
+    for spec in run.codecs:
+        info = spec.weights
+        digests = ", ".join(f"{name} {digest[:12]}" for name, digest in info.sha256.items())
+        states = {True: "verified", False: "differs from its pinned digest", None: ""}
+        origin = (f"{info.source} weights", info.origin, info.revision)
+        parts = "; ".join(filter(None, (*origin, digests, states[info.verified])))
+        weights[spec.name] = spec.citation if info.source == "none" else parts
     told: dict[str, object] = to_jsonable(run.request)
     return {
         "Run": {
@@ -361,7 +368,7 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
             "device": run.device,
         },
         "Request": {name: words(value) for name, value in told.items() if value not in (None, [])},
-        "Codecs": {spec.name: _weights(spec) for spec in run.codecs},
+        "Codecs": weights,
         "Metrics": {
             m.name: f"version {m.version}, {m.implementation}; {m.citation}" for m in run.metrics
         },
@@ -369,13 +376,3 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
         "Packages": dict(run.packages),
         "Machine": dict(run.machine),
     }
-
-
-def _weights(spec: CodecSpec) -> str:
-    info = spec.weights
-    if info.source == "none":
-        return spec.citation
-    digests = ", ".join(f"{name} {digest[:12]}" for name, digest in info.sha256.items())
-    verified = {True: "verified", False: "differs from its pinned digest", None: ""}[info.verified]
-    parts = (f"{info.source} weights", info.origin, info.revision, digests, verified)
-    return "; ".join(part for part in parts if part)

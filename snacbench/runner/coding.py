@@ -178,51 +178,48 @@ def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> Rows:
     try:
         if isinstance(came, Exception):
             raise came
-        return _written(job, source, came)
+        spec, folder, clip = job.codec.spec, RunFolder(job.run_folder), source.clip
+        for audio, output in zip(source.inputs, came.decoded, strict=True):
+            check_contract(spec, audio, output)
+        bits = sum((bits_of(part, spec) for part in came.encoded), Bits())
+        target = folder.decoded_path(clip.id, spec.name)
+        decoded = decoded_signal(came.decoded, source.audio.channels)
+        band_hz = kept_band_hz(spec, decoded.rate_hz)
+        if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
+            raise CodecError(missing)
+        clipped = write_flac(target, decoded)
+        codes, data, seed = None, b"", job.seed_of(clip)
+        if job.request.keep_codes:
+            mode = source.channel_mode
+            try:
+                signal = bitstream_of(spec, source.audio, mode, came.encoded, seed=seed)
+                data = write(signal, PACKED)
+            except BitstreamError as error:
+                raise CodecError(f"its codes cannot be kept: {error}") from error
+            codes = folder.codes_path(clip.id, spec.name)
+            save(codes, data)
+        row = Coded(
+            clip=clip.id,
+            codec=spec.name,
+            status="ok",
+            domain=clip.domain,
+            duration_s=source.audio.duration_s,
+            bits=bits,
+            decoded=target.relative_to(job.run_folder).as_posix(),
+            decoded_sha256=sha256_of_file(target),
+            decoded_rate_hz=decoded.rate_hz,
+            channel_mode=source.channel_mode,
+            encode_s=came.encode_s,
+            decode_s=came.decode_s,
+            clipped_samples=clipped,
+            seed=seed if spec.stochastic else None,
+            batch=came.batch,
+            codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
+            codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
+        )
+        return [row, *histograms_of(came.encoded, clip=clip.id, spec=spec)]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
         return [_failed(job, source.clip, error)]
-
-
-def _written(job: CodingJob, source: Source, timed: Timed) -> Rows:
-    spec, folder, clip = job.codec.spec, RunFolder(job.run_folder), source.clip
-    for audio, output in zip(source.inputs, timed.decoded, strict=True):
-        check_contract(spec, audio, output)
-    bits = sum((bits_of(part, spec) for part in timed.encoded), Bits())
-    target = folder.decoded_path(clip.id, spec.name)
-    decoded = decoded_signal(timed.decoded, source.audio.channels)
-    band_hz = kept_band_hz(spec, decoded.rate_hz)
-    if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
-        raise CodecError(missing)
-    clipped = write_flac(target, decoded)
-    codes, data, seed = None, b"", job.seed_of(clip)
-    if job.request.keep_codes:
-        mode = source.channel_mode
-        try:
-            data = write(bitstream_of(spec, source.audio, mode, timed.encoded, seed=seed), PACKED)
-        except BitstreamError as error:
-            raise CodecError(f"its codes cannot be kept: {error}") from error
-        codes = folder.codes_path(clip.id, spec.name)
-        save(codes, data)
-    row = Coded(
-        clip=clip.id,
-        codec=spec.name,
-        status="ok",
-        domain=clip.domain,
-        duration_s=source.audio.duration_s,
-        bits=bits,
-        decoded=target.relative_to(job.run_folder).as_posix(),
-        decoded_sha256=sha256_of_file(target),
-        decoded_rate_hz=decoded.rate_hz,
-        channel_mode=source.channel_mode,
-        encode_s=timed.encode_s,
-        decode_s=timed.decode_s,
-        clipped_samples=clipped,
-        seed=seed if spec.stochastic else None,
-        batch=timed.batch,
-        codes=codes.relative_to(job.run_folder).as_posix() if codes else None,
-        codes_sha256=hashlib.sha256(data).hexdigest() if codes else None,
-    )
-    return [row, *histograms_of(timed.encoded, clip=clip.id, spec=spec)]
 
 
 # ------------------------------------------------------------------------------------- batches

@@ -6,6 +6,7 @@ import datetime
 import uuid
 from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -211,7 +212,19 @@ def execute(
     request, shown = plan.request, progress or Silent()
     clips = {clip.id: clip for clip in plan.test_set.clips}
     with folder.locked():
-        retried = _take_out_failed(folder, plan.test_set) if retry_failed else []
+        retried: list[Coded | Score] = []
+        if retry_failed and folder.run.set_sha256 != plan.test_set.sha256:
+            # Files that can be read again become clips of the run.
+            folder.replace(Clip, plan.test_set.clips, of=lambda clip: True)
+            folder.rewrite_run(replace(folder.run, set_sha256=plan.test_set.sha256))
+        if retry_failed:
+            # Codings last: a run that is stopped in between still has failed as a whole.
+            scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+            folder.take_out(SpotCheck, of=lambda row: not row.passed)
+            work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
+            folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
+            retried += folder.take_out(Coded, of=lambda row: row.status == "failed")
+            retried += scores
         specs = folder.run.codecs
         ledger = Ledger(folder, specs, [metric.spec for metric in plan.metrics])
         ledger.append(  # files of the test set that nobody can read count as coded, and failed
@@ -357,7 +370,16 @@ def resumed_plan(
         )
     plan = make_plan(replace(run.request, offline=offline), progress)
     same = plan.test_set.sha256 == run.set_sha256
-    if not same and not (retry_failed and _readable_again(folder, plan.test_set)):
+    if not same and retry_failed:  # may be but for files that could not be read then
+        samples = attrgetter("id", "sha256", "start", "num_samples")
+        begun, clips = set(map(samples, folder.read(Clip))), plan.test_set.clips
+        new = {clip.id for clip in clips if samples(clip) not in begun}
+        unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+        # A segment's id is the file's with a place in it.
+        same = begun <= set(map(samples, clips)) and all(
+            unread & {clip, clip.rpartition("+")[0]} for clip in new
+        )
+    if not same:
         raise StoreError(
             f"the test set {run.test_set} has changed since {path} was begun; start a new run"
         )
@@ -373,37 +395,6 @@ def resumed_plan(
         place=str(path),
     )
     return replace(plan, decision="")
-
-
-def _readable_again(folder: RunFolder, now: TestSet) -> bool:
-    """Whether a test set is the run's but for files that could not be read when the run began."""
-
-    def samples(clip: Clip) -> tuple[str, str, int, int]:
-        return clip.id, clip.sha256, clip.start, clip.num_samples
-
-    then = {samples(clip) for clip in folder.read(Clip)}
-    new = {clip.id for clip in now.clips if samples(clip) not in then}
-    unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
-    # A segment's id is the file's with a place in it.
-    return then <= set(map(samples, now.clips)) and all(
-        unread & {clip, clip.rpartition("+")[0]} for clip in new
-    )
-
-
-def _take_out_failed(folder: RunFolder, test_set: TestSet) -> list[Coded | Score]:
-    """Take every failed row out of a run that is locked, and what was found of codecs that failed.
-
-    Files of the test set that can be read again become clips of the run.
-    """
-    if folder.run.set_sha256 != test_set.sha256:
-        folder.replace(Clip, test_set.clips, of=lambda clip: True)
-        folder.rewrite_run(replace(folder.run, set_sha256=test_set.sha256))
-    # Codings last: a run that is stopped in between still has failed as a whole.
-    scores = folder.take_out(Score, of=lambda row: row.status == "failed")
-    folder.take_out(SpotCheck, of=lambda row: not row.passed)
-    work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
-    folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
-    return [*folder.take_out(Coded, of=lambda row: row.status == "failed"), *scores]
 
 
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:

@@ -79,33 +79,28 @@ def speed_of(job: SpeedJob) -> Speed:
     try:
         loaded = load(job.codec)
         before = processor_seconds()
-        row = _timed(job, loaded)
+        deadline = now(loaded) + job.budget_s
+        batch = (job.codec.batch or 1) if isinstance(loaded.codec, BatchCodec) else 1
+        duration_s, inputs = SHORT_S, _inputs(job, SHORT_S)
+        _once(loaded, inputs, batch)
+        repeats = [_once(loaded, inputs, batch)]
+        longer_s = sum(repeats[0]) * MATERIAL_S / SHORT_S
+        if (1 + _FEWEST_REPEATS) * longer_s <= deadline - now(loaded):
+            duration_s, inputs = MATERIAL_S, _inputs(job, MATERIAL_S)
+            _once(loaded, inputs, batch)
+            repeats = [_once(loaded, inputs, batch)]
+        while len(repeats) < _MOST_REPEATS and now(loaded) + sum(repeats[-1]) <= deadline:
+            repeats.append(_once(loaded, inputs, batch))
+        encode_s, decode_s = zip(*repeats, strict=True)
+        row = job.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
+        if job.codec.device == CUDA:
+            import torch
+
+            row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises is its reason
         return job.row(reason=f"{type(error).__name__}: {error}")
     row = replace(row, load=load_between(before, processor_seconds()))
     return replace(row, unstable=why_unstable(row, processors=os.cpu_count() or 1))
-
-
-def _timed(job: SpeedJob, loaded: LoadedCodec) -> Speed:
-    deadline = now(loaded) + job.budget_s
-    batch = (job.codec.batch or 1) if isinstance(loaded.codec, BatchCodec) else 1
-    duration_s, inputs = SHORT_S, _inputs(job, SHORT_S)
-    _once(loaded, inputs, batch)
-    repeats = [_once(loaded, inputs, batch)]
-    longer_s = sum(repeats[0]) * MATERIAL_S / SHORT_S
-    if (1 + _FEWEST_REPEATS) * longer_s <= deadline - now(loaded):
-        duration_s, inputs = MATERIAL_S, _inputs(job, MATERIAL_S)
-        _once(loaded, inputs, batch)
-        repeats = [_once(loaded, inputs, batch)]
-    while len(repeats) < _MOST_REPEATS and now(loaded) + sum(repeats[-1]) <= deadline:
-        repeats.append(_once(loaded, inputs, batch))
-    encode_s, decode_s = zip(*repeats, strict=True)
-    row = job.row(duration_s=duration_s, encode_s=encode_s, decode_s=decode_s, batch=batch)
-    if job.codec.device == CUDA:
-        import torch
-
-        row = replace(row, device=f"{CUDA} {torch.cuda.get_device_name()}")
-    return row
 
 
 def _once(loaded: LoadedCodec, inputs: list[Audio], batch: int) -> tuple[float, float]:

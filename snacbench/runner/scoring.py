@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -156,25 +155,10 @@ def _scored(
         in_time, lag_s = advanced(degraded, lag), lag / degraded.rate_hz
         for metric in metrics:
             ready = in_time if metric.spec.aligned else degraded
-            value_of = partial(_value, metric, job.clip, reference, ready, lag_s, made)
-            yield _score(coded, metric.spec.name, value_of)
+            yield _score(coded, metric, job.clip, reference, ready, lag_s, made)
     for name, reason in reasons.items():
         if reason:
             yield _row(coded, name, "skipped", reason)
-
-
-def _score(coded: Coded, metric: str, value_of: Callable[[], float]) -> Score:
-    try:
-        value = value_of()
-    except Undefined as error:
-        return _row(coded, metric, "undefined", str(error))
-    except Exception as error:  # whatever a metric's own code raises is a failed row
-        if missing := missing_package(error):
-            raise missing from error
-        return _row(coded, metric, "failed", f"{type(error).__name__}: {error}")
-    if not math.isfinite(value):
-        return _row(coded, metric, "failed", f"the metric returned {value}")
-    return replace(_row(coded, metric, "ok", ""), value=value)
 
 
 def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
@@ -188,45 +172,63 @@ def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
     return ""
 
 
-def _value(  # noqa: PLR0913, PLR0917 - one step of the loop above
-    metric: Metric, clip: Clip, whole: Audio, degraded: Audio, lag_s: float, made: _Once
-) -> float:
-    """A metric's value for a decode, which is in time if the metric aligns.
+def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
+    coded: Coded,
+    metric: Metric,
+    clip: Clip,
+    whole: Audio,
+    degraded: Audio,
+    lag_s: float,
+    made: _Once,
+) -> Score:
+    """A metric's score of a decode, which is in time if the metric aligns.
 
-    Raises Undefined if it has none there: the lengths do not fit, or the lag leaves less than half
-    of what is compared at no lag.
+    Undefined if the lengths do not fit, or the lag leaves less than half of what is compared at no
+    lag.
     """
     spec = metric.spec
-    reference = for_metric(whole, spec)
-    degraded = match_length(reference=reference, degraded=for_metric(degraded, spec))
-    compared = whole
-    if spec.aligned:
-        if reference.num_samples != degraded.num_samples:
-            raise Undefined(
-                f"the decode lasts {degraded.duration_s:.3f} s, the clip "
-                f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
+    try:
+        reference = for_metric(whole, spec)
+        degraded = match_length(reference=reference, degraded=for_metric(degraded, spec))
+        compared = whole
+        if spec.aligned:
+            if reference.num_samples != degraded.num_samples:
+                raise Undefined(
+                    f"the decode lasts {degraded.duration_s:.3f} s, the clip "
+                    f"{reference.duration_s:.3f} s; lengths must agree for an alignment"
+                )
+            num_samples, rate_hz, lag = reference.num_samples, spec.rate_hz, lag_s * spec.rate_hz
+            start, stop = common_part(
+                num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
             )
-        num_samples, rate_hz, lag = reference.num_samples, spec.rate_hz, lag_s * spec.rate_hz
-        start, stop = common_part(
-            num_samples, rate_hz, earliest=math.floor(lag), latest=math.ceil(lag)
-        )
-        first, last = common_part(num_samples, rate_hz)
-        if 2 * (stop - start) < last - first:
-            raise Undefined(
-                f"the decode comes {lateness(lag_s)} and the clip lasts "
-                f"{reference.duration_s:.3f} s: too little is left to compare; longer clips are "
-                "needed"
+            first, last = common_part(num_samples, rate_hz)
+            if 2 * (stop - start) < last - first:
+                raise Undefined(
+                    f"the decode comes {lateness(lag_s)} and the clip lasts "
+                    f"{reference.duration_s:.3f} s: too little is left to compare; longer clips "
+                    "are needed"
+                )
+            degraded = _cut(degraded, start, stop)
+            compared = made.of(
+                lambda: _cut(reference, start, stop), whole, rate_hz, spec.mono, start, stop
             )
-        degraded = _cut(degraded, start, stop)
-        compared = made.of(
-            lambda: _cut(reference, start, stop), whole, rate_hz, spec.mono, start, stop
+        if spec.any_length:
+            check_covers(reference=reference, degraded=degraded)
+        prepared = made.of(
+            lambda: metric.prepared(for_metric(compared, spec), clip.transcript),
+            spec.name,
+            compared,
         )
-    if spec.any_length:
-        check_covers(reference=reference, degraded=degraded)
-    prepared = made.of(
-        lambda: metric.prepared(for_metric(compared, spec), clip.transcript), spec.name, compared
-    )
-    return float(prepared(degraded=degraded))
+        value = float(prepared(degraded=degraded))
+    except Undefined as error:
+        return _row(coded, spec.name, "undefined", str(error))
+    except Exception as error:  # whatever a metric's own code raises is a failed row
+        if missing := missing_package(error):
+            raise missing from error
+        return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
+    if not math.isfinite(value):
+        return _row(coded, spec.name, "failed", f"the metric returned {value}")
+    return replace(_row(coded, spec.name, "ok", ""), value=value)
 
 
 def _cut(audio: Audio, start: int, stop: int) -> Audio:

@@ -68,9 +68,17 @@ def _many_from_json(array: bytes, row_type: type[Row], *, origin: str) -> list[R
         _adapters[row_type] = TypeAdapter(list[stored])
     try:
         rows: Any = _adapters[row_type].validate_json(array)
-        return [_unpack_histogram(row) for row in rows] if packed else rows  # type: ignore[misc]
+        for at, row in enumerate(rows if packed else ()):
+            try:
+                table = np.frombuffer(zlib.decompress(base64.b64decode(row.packed)), "<u4")
+            except zlib.error as error:
+                raise ValueError(f"damaged histogram: {error}") from error
+            codes, counts = table.reshape(2, -1)
+            pair = codes.astype(np.int32), counts.astype(np.int64)
+            rows[at] = CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
     except (ValidationError, ValueError) as error:
         raise StoreError(_no_row(origin, row_type, str(error).splitlines()[0])) from error
+    return list(rows)
 
 
 def _no_row(origin: str, row_type: type[object], why: str) -> str:
@@ -96,16 +104,6 @@ def pack_histogram(row: CodeHistogram) -> _PackedHistogram:
     table = np.stack([row.codes, row.counts]).astype("<u4")
     packed = base64.b64encode(zlib.compress(table.tobytes(), 6)).decode("ascii")
     return _PackedHistogram(row.clip, row.codec, row.stream, row.codebook_size, packed)
-
-
-def _unpack_histogram(row: _PackedHistogram) -> CodeHistogram:
-    try:
-        table = np.frombuffer(zlib.decompress(base64.b64decode(row.packed)), "<u4")
-    except zlib.error as error:
-        raise ValueError(f"damaged histogram: {error}") from error
-    codes, counts = table.reshape(2, -1)
-    pair = codes.astype(np.int32), counts.astype(np.int64)
-    return CodeHistogram(row.clip, row.codec, row.stream, row.codebook_size, *pair)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,14 +70,35 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
         check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
-    run = _joined_run(parts)
-    names = [spec.name for part in parts for spec in part.run.codecs]
+    runs = [part.run for part in parts]
+    request = replace(
+        runs[0].request,
+        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        merged=tuple(run.id for run in runs),
+    )
+    joined = replace(
+        runs[0],
+        id=uuid.uuid4().hex[:12],
+        started_utc=min(run.started_utc for run in runs),
+        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
+        request=request,
+        device=", ".join(dict.fromkeys(run.device for run in runs)),
+        # Of one name they must be the same.
+        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
+        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
+        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
+        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
+        packages=_by_part([run.packages for run in runs]),
+        facts=_by_part([run.facts for run in runs]),
+        machine=_by_part([run.machine for run in runs]),
+    )
+    names = [spec.name for run in runs for spec in run.codecs]
     shared = {name for name in names if names.count(name) > 1}
     common, repeated = _common_rows(parts, shared)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
     with atomic(target) as partial:
-        done = Merged(RunFolder.create(partial, run, list(parts[0].read(Clip))), repeated)
+        done = Merged(RunFolder.create(partial, joined, list(parts[0].read(Clip))), repeated)
         done.folder.append(common)
         for part in parts:  # rows of the codecs that no other part has, as they are
             for kind in _KINDS:
@@ -113,7 +134,11 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
                 first, known = met.setdefault(name, (part, row))
                 repeated += known is not row
                 for one, other in ((getattr(known, f), getattr(row, f)) for f in agreed.split()):
-                    if not _alike(one, other):
+                    if isinstance(one, float) and isinstance(other, float):
+                        alike = math.isclose(one, other, rel_tol=_TOLERANCE)
+                    else:
+                        alike = np.array_equal(one, other)
+                    if not alike:
                         raise StoreError(
                             f"{first.path} and {part.path} cannot be merged: they disagree on "
                             f"{' '.join(map(str, name))} ({kind.__name__} row): {one!s:.80} and "
@@ -121,12 +146,6 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
                         )
         found += [row for _, row in met.values()]
     return found, repeated
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=_TOLERANCE)
-    return np.array_equal(one, other)
 
 
 def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
@@ -169,31 +188,6 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
 
 
 # --------------------------------------------------------------------- provenance of a merged run
-
-
-def _joined_run(parts: Sequence[RunFolder]) -> rows.Run:
-    """How a run of several parts was made; codecs and metrics of one name must be the same."""
-    runs = [part.run for part in parts]
-    request = replace(
-        runs[0].request,
-        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
-        merged=tuple(run.id for run in runs),
-    )
-    return replace(
-        runs[0],
-        id=uuid.uuid4().hex[:12],
-        started_utc=min(run.started_utc for run in runs),
-        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
-        request=request,
-        device=", ".join(dict.fromkeys(run.device for run in runs)),
-        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
-        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
-        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
-        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
-        packages=_by_part([run.packages for run in runs]),
-        facts=_by_part([run.facts for run in runs]),
-        machine=_by_part([run.machine for run in runs]),
-    )
 
 
 def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:

@@ -47,21 +47,6 @@ def table_notes(
     """The footnotes of a table, each once; `compared` is the one of `significance`."""
     facts = [part for part, _ in parts if isinstance(part, Fact)]
     entropy = any(part.column.key in (EFFICIENCY.column.key, ENTROPY.column.key) for part in facts)
-    found = [
-        _sample_note(block),
-        *_lost_notes({**block.together, "rates": block.coded}),
-        _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
-        _interval_note(block),
-        compared,
-        *_column_notes(parts, runs),
-        *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
-        *(speed_notes(runs) if SPEEDS[0] in facts else ()),
-    ]
-    return tuple(dict.fromkeys(note for note in found if note))
-
-
-def _sample_note(block: Block) -> str:
-    """How many clips each row has, and clusters of them."""
     sets = [
         {entry.rows.ids[clip] for clip in entry.columns.tried(block.domain).tolist()}
         for entry in block.entries
@@ -70,7 +55,7 @@ def _sample_note(block: Block) -> str:
     known = {block.clusters.get(clip) for clip in tried} - {None}
     unknown = sum(block.clusters.get(clip) is None for clip in tried)
     of_those = "" if unknown == len(tried) else f" of {unknown} of them"
-    return (
+    sample = (
         f"n = {spanned(sorted(counts))} clip{'' if counts == {1} else 's'}"
         + (f" in each row, {len(tried)} in all" if counts != {len(tried)} else "")
         + (f" of {len(known)} speakers or tracks" if known else "")
@@ -78,6 +63,29 @@ def _sample_note(block: Block) -> str:
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
+    intervals = [cell.interval for cell in block.cells.values() if cell.interval]
+    intervals = [i for i in intervals if i.low is not None]
+    methods = []
+    for method in dict.fromkeys(i.method for i in intervals):
+        those = [i for i in intervals if i.method == method]
+        noun = "clip" if all(i.n == i.clusters for i in those) else "cluster"
+        count = spanned([i.clusters for i in those])
+        methods.append(f"{method} ({count} {noun}{'' if count == '1' else 's'})")
+    brackets = ""
+    if intervals:
+        level = f"{100 * intervals[0].level:g} %"
+        brackets = f"In brackets {level} intervals of the mean: {'; '.join(methods)}."
+    found = [
+        sample,
+        *_lost_notes({**block.together, "rates": block.coded}),
+        _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
+        brackets,
+        compared,
+        *_column_notes(parts, runs),
+        *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
+        *(speed_notes(runs) if SPEEDS[0] in facts else ()),
+    ]
+    return tuple(dict.fromkeys(note for note in found if note))
 
 
 def _lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
@@ -88,22 +96,6 @@ def _lost_notes(beside: Mapping[str, Together]) -> Iterator[str]:
             same.setdefault(words, []).append(what)
     for words, metrics in same.items():
         yield words.replace("{}", ", ".join(metrics), 1)
-
-
-def _interval_note(block: Block) -> str:
-    """How the intervals were made; empty without any."""
-    intervals = [cell.interval for cell in block.cells.values() if cell.interval]
-    intervals = [i for i in intervals if i.low is not None]
-    if not intervals:
-        return ""
-    parts = []
-    for method in dict.fromkeys(i.method for i in intervals):
-        those = [i for i in intervals if i.method == method]
-        noun = "clip" if all(i.n == i.clusters for i in those) else "cluster"
-        count = spanned([i.clusters for i in those])
-        parts.append(f"{method} ({count} {noun}{'' if count == '1' else 's'})")
-    level = f"{100 * intervals[0].level:g} %"
-    return f"In brackets {level} intervals of the mean: {'; '.join(parts)}."
 
 
 def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows]) -> Iterator[str]:

@@ -85,8 +85,7 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
     tables = []
     for domain in domains:
         if present := [entry for entry in entries if len(entry.columns.tried(domain))]:
-            table = _table(runs, layout, options, domain, parts, present)
-            tables.append(_presented(table, options).lettered())
+            tables.append(_table(runs, layout, options, domain, parts, present).lettered())
     return tables
 
 
@@ -124,22 +123,15 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     where = "all clips" if domain == ALL_DOMAINS else domain
     title = layout.title if options.title is None else options.title
     notes = table_notes(runs, block, parts, compared)
-    columns = tuple(column for _, column in parts)
-    return Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain).ranked()
-
-
-def _presented(table: Table, options: Options) -> Table:
-    """The table as it is to be read: codecs called otherwise, maybe without title and notes."""
-    labels = options.labels
-    if labels:
+    if labels := options.labels:
         names = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
         pattern = re.compile(rf"(?<![\w@.-])(?:{names})(?![\w@-]|\.\w)")
-        notes = [pattern.sub(lambda match: labels[match[0]], note) for note in table.footnotes]
-        rows = []
-        for row in table.rows:
+        notes = tuple(pattern.sub(lambda match: labels[match[0]], note) for note in notes)
+        for at, row in enumerate(rows):
             label = row.label if row.source else labels.get(row.label, row.label)
-            rows.append(replace(row, label=label, beside=labels.get(row.beside, row.beside)))
-        table = replace(table, rows=tuple(rows), footnotes=tuple(notes))
+            rows[at] = replace(row, label=label, beside=labels.get(row.beside, row.beside))
+    columns = tuple(column for _, column in parts)
+    table = Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain).ranked()
     if not options.caption:
         rows = [
             replace(row, notes=(), cells={k: replace(c, notes=()) for k, c in row.cells.items()})

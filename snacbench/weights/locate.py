@@ -56,7 +56,28 @@ def locate(
         origin = "snacbench package" if kind == "embedded" else source.repository
         return _read(model, {path.name: path for path in fixed_paths(model)}, kind, origin)
     if folder := folder_for(model, policy):
-        return _in_folder(model, folder)
+        # A user's: compared with what is pinned and recorded, never recorded itself.
+        files, locked = dict[str, Path](), locked_files(model.name)
+        for file in source.files:
+            path = find_in_folder(model, file, folder)
+            if path is None:
+                looked = ", ".join(str(p) for p in _places_in(model, file, folder))
+                raise WeightsUnavailable(
+                    f"no {file.name} for {model.name} in {folder}; looked for {looked}"
+                )
+            files[file.name] = path
+        located = _read(model, files, "folder", str(folder))
+        known = {
+            file.name: known_digest(model.name, file, locked.get(file.name))
+            for file in source.files
+        }
+        checked = [k.fits(located.info.sha256[name]) for name, k in known.items() if k.by]
+        info = replace(
+            located.info,
+            verified=all(checked) if checked else None,
+            pinned_by={name: k.by for name, k in known.items() if k.by},
+        )
+        return LocatedWeights(files, info)
     if source.host == "folder":
         raise WeightsUnavailable(how_to_name_a_folder(model))
     if policy.base == "embedded":
@@ -120,31 +141,6 @@ def find_in_folder(model: CodecModel, file: HostedFile, folder: Path) -> Path | 
     return next((p for p in _places_in(model, file, folder) if p.is_file()), None)
 
 
-def _in_folder(model: CodecModel, folder: Path) -> LocatedWeights:
-    """A user's folder: compared with what is pinned and recorded, never recorded itself."""
-    files, locked = dict[str, Path](), locked_files(model.name)
-    for file in source_of(model).files:
-        path = find_in_folder(model, file, folder)
-        if path is None:
-            looked = ", ".join(str(p) for p in _places_in(model, file, folder))
-            raise WeightsUnavailable(
-                f"no {file.name} for {model.name} in {folder}; looked for {looked}"
-            )
-        files[file.name] = path
-    located = _read(model, files, "folder", str(folder))
-    known = {
-        file.name: known_digest(model.name, file, locked.get(file.name))
-        for file in source_of(model).files
-    }
-    checked = [k.fits(located.info.sha256[name]) for name, k in known.items() if k.by]
-    info = replace(
-        located.info,
-        verified=all(checked) if checked else None,
-        pinned_by={name: k.by for name, k in known.items() if k.by},
-    )
-    return LocatedWeights(files, info)
-
-
 # ------------------------------------------------------------------------------------- published
 
 
@@ -184,8 +180,22 @@ def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> Loc
                 text = f"{error}, or set SNACBENCH_CACHE to another folder"
                 raise WeightsUnavailable(text) from error
             except DownloadError as error:
-                text = _not_to_be_had(model, file, error, offline=offline)
-                raise WeightsUnavailable(text) from error
+                way_out = "connect to a network"
+                if offline:
+                    way_out = (
+                        f"run 'snacbench weights fetch {model.name}' where there is a network, and "
+                        f"copy {weights_folder()} and {lock_path()} here"
+                    )
+                elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                    address = f"{host_address(source)}/{source.repository}"
+                    way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
+                elif error.status == HTTPStatus.NOT_FOUND:
+                    way_out = "look whether it has moved"
+                raise WeightsUnavailable(
+                    f"cannot get {file.name} of {source.repository} ({error}); {way_out}, or pass "
+                    "--weights DIR with a local copy, or --weights embedded for the demonstration "
+                    "models"
+                ) from error
         found[file.name] = here
         revision = here.commit or revision
     if news := {name: f.as_entry() for name, f in found.items() if name not in locked}:
@@ -360,25 +370,3 @@ def _asked_of_the_hub(
     digest = digest if _SHA256.fullmatch(digest) else ""  # of small files, it is git's SHA-1
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return _Told(address(commit or revision), commit, digest, told.size, headers)
-
-
-def _not_to_be_had(
-    model: CodecModel, file: HostedFile, error: DownloadError, *, offline: bool
-) -> str:
-    source = source_of(model)
-    text = f"cannot get {file.name} of {source.repository} ({error})"
-    way_out = "connect to a network"
-    if offline:
-        way_out = (
-            f"run 'snacbench weights fetch {model.name}' where there is a network, and copy "
-            f"{weights_folder()} and {lock_path()} here"
-        )
-    elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        address = f"{host_address(source)}/{source.repository}"
-        way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
-    elif error.status == HTTPStatus.NOT_FOUND:
-        way_out = "look whether it has moved"
-    return (
-        f"{text}; {way_out}, or pass --weights DIR with a local copy, or --weights embedded for "
-        "the demonstration models"
-    )

@@ -239,8 +239,13 @@ def answer_questionnaire(
             raise Refused(422, "answer", f"Please answer: {question.text}")
         if answer and question.kind == "choice" and answer not in question.choices:
             raise Refused(422, "answer", f"Please choose one of the answers to: {question.text}")
-        if answer and question.kind == "number" and not _is_number(answer):
-            raise Refused(422, "answer", f"Please enter a number: {question.text}")
+        if answer and question.kind == "number":
+            try:
+                is_number = math.isfinite(float(answer))
+            except ValueError:
+                is_number = False
+            if not is_number:
+                raise Refused(422, "answer", f"Please enter a number: {question.text}")
     with responses.transaction() as sql:
         now = utc_text()
         _update(sql, listener, "questionnaire = ?, answered_utc = ?,", json.dumps(kept), now)
@@ -249,13 +254,6 @@ def answer_questionnaire(
 def _check_consent(listener: Known) -> None:
     if not listener.consented:
         raise Refused(403, "consent", "Please agree to take part first")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
 
 
 def pages_for(responses: Responses, listener: Known) -> list[AssignedPage]:
@@ -308,7 +306,16 @@ def submit(
         if at is None:
             raise Refused(404, "page", "There is no such page in this session")
         page = pages[at]
-        _check_complete(page, given, allow_tie=test.allow_tie)
+        if len(given.scores) != len(given.ratings):
+            raise Refused(422, "twice", "A sound is rated twice on this page")
+        if page.kind != "mushra":
+            allowed = ("a", "b", "tie") if page.kind == "ab" and test.allow_tie else ("a", "b")
+            if given.ratings or given.answer not in allowed:
+                raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
+        elif given.answer is not None or given.scores.keys() != page.stimuli.keys():
+            raise Refused(422, "unrated", "Every sound of the page must be rated, and nothing else")
+        elif not all(rated.plays for rated in given.ratings):
+            raise Refused(422, "unplayed", "Every sound of the page must be played")
         if kept := page.response:
             said = [(one.scores, one.answer, one.comment) for one in (kept, given)]
             if said[0] != said[1]:
@@ -319,19 +326,6 @@ def submit(
         pages[at] = page.model_copy(update={"submitted_utc": utc_text(), "response": given})
         _update(sql, listener, "pages = ?, rated = rated + ?,", _json(pages), not page.training)
         return next(iter(waiting[1:]), None), False
-
-
-def _check_complete(page: AssignedPage, given: Submission, *, allow_tie: bool) -> None:
-    if len(given.scores) != len(given.ratings):
-        raise Refused(422, "twice", "A sound is rated twice on this page")
-    if page.kind != "mushra":
-        allowed = ("a", "b", "tie") if page.kind == "ab" and allow_tie else ("a", "b")
-        if given.ratings or given.answer not in allowed:
-            raise Refused(422, "answer", f"Expected one answer of {', '.join(allowed)}")
-    elif given.answer is not None or given.scores.keys() != page.stimuli.keys():
-        raise Refused(422, "unrated", "Every sound of the page must be rated, and nothing else")
-    elif not all(rated.plays for rated in given.ratings):
-        raise Refused(422, "unplayed", "Every sound of the page must be played")
 
 
 def finish(responses: Responses, test: ListeningTest, listener: Known) -> None:

@@ -175,8 +175,22 @@ def read_tables(path: Path) -> Tables:
                 )
                 for context, strength in stream["pairs"].items()
             }
-            numbers = (stream["smoothing"], stream["strength"])
-            streams.append(_checked(StreamTable(arrays[f"{index}"], *numbers, pairs)))
+            table = StreamTable(arrays[f"{index}"], stream["smoothing"], stream["strength"], pairs)
+            # What would fail in the middle of a clip only.
+            if table.counts.ndim != 1 or len(table.counts) < 2:
+                raise ValueError(
+                    f"counts of shape {table.counts.shape}, expected 2 entries or more"
+                )
+            for one in pairs.values():
+                if len({len(getattr(one, name)) for name in _ARRAYS}) > 1:
+                    raise ValueError("pairs of unequal length")
+                outside = one.symbols.max(initial=0) >= len(table.counts)
+                if outside or np.any(np.diff(one.contexts) < 0):
+                    raise ValueError("pairs that are in no codebook or out of order")
+            numbers = [table.smoothing, table.strength, *(one.strength for one in pairs.values())]
+            if any(not isinstance(number, int) or number < 1 for number in numbers):
+                raise ValueError(f"strengths {numbers}, expected whole numbers of 1 or more")
+            streams.append(table)
         tables = Tables(meta["codec"], tuple(streams), meta["clips"])
     except OSError as error:
         raise UserError(f"cannot read tables from {path}: {error.strerror or error}") from error
@@ -191,22 +205,6 @@ def read_tables(path: Path) -> Tables:
             f"expected {meta.get('sha256')}; write it again"
         )
     return tables
-
-
-def _checked(stream: StreamTable) -> StreamTable:
-    """Refuse what would fail in the middle of a clip only."""
-    if stream.counts.ndim != 1 or len(stream.counts) < 2:
-        raise ValueError(f"counts of shape {stream.counts.shape}, expected 2 entries or more")
-    for pairs in stream.pairs.values():
-        if len({len(getattr(pairs, name)) for name in _ARRAYS}) > 1:
-            raise ValueError("pairs of unequal length")
-        outside = pairs.symbols.max(initial=0) >= len(stream.counts)
-        if outside or np.any(np.diff(pairs.contexts) < 0):
-            raise ValueError("pairs that are in no codebook or out of order")
-    numbers = [stream.smoothing, stream.strength, *(p.strength for p in stream.pairs.values())]
-    if any(not isinstance(number, int) or number < 1 for number in numbers):
-        raise ValueError(f"strengths {numbers}, expected whole numbers of 1 or more")
-    return stream
 
 
 def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:

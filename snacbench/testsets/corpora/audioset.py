@@ -50,7 +50,15 @@ def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
         next((folder / name for folder in folders if (folder / name).is_file()), None)
         for name in (_SEGMENTS, _CLASSES)
     )
-    labels = _labels(segments) if segments else None
+    labels = None
+    if segments:
+        lines = _rows(segments, 4)
+        labels = {row[0]: set(row[3].split(",")) for row in lines if row[0][:1] != "#"}
+        if not labels:
+            raise TestSetError(
+                f"{segments} lists no segment; expected lines like '--4gqARaEJE, 0.000, 10.000, "
+                '"/m/068hy,/m/07q6cd_"\'; fetch it again'
+            )
     if environment:
         if labels is None or classes is None:
             raise TestSetError(
@@ -58,7 +66,16 @@ def _find(root: Path, *, environment: bool) -> list[CorpusFile]:
                 "is speech or music; put both beside the audio (research.google.com/audioset), or "
                 "take --data audioset, which leaves nothing out"
             )
-        unwanted = _unwanted(classes)
+        rows = _rows(classes, 3)
+        names = [row[2] for row in rows]
+        try:
+            spans = [(names.index(first), names.index(last)) for first, last in _SPEECH_AND_MUSIC]
+        except ValueError as error:
+            raise TestSetError(
+                f"{classes} is not the list of AudioSet's classes ({error}); expected columns "
+                "index, mid and display_name; fetch it again"
+            ) from error
+        unwanted = {row[1] for first, last in spans for row in rows[first : last + 1]}
         labels = {video: have for video, have in labels.items() if not have & unwanted}
     found = [
         CorpusFile(
@@ -84,32 +101,6 @@ def _paths(folder: Path) -> dict[str, Path]:
         plain = re.fullmatch(_NAME.removeprefix("(Y?)"), path.name, re.IGNORECASE)
         found.setdefault(plain[1] if plain else video, path)
     return found
-
-
-def _labels(table: Path) -> dict[str, set[str]]:
-    """Classes of each video of the evaluation part."""
-    rows = _rows(table, 4)
-    found = {row[0]: set(row[3].split(",")) for row in rows if row[0][:1] != "#"}
-    if not found:
-        raise TestSetError(
-            f"{table} lists no segment; expected lines like '--4gqARaEJE, 0.000, 10.000, "
-            '"/m/068hy,/m/07q6cd_"\'; fetch it again'
-        )
-    return found
-
-
-def _unwanted(table: Path) -> set[str]:
-    """Classes that are speech, singing or music."""
-    rows = _rows(table, 3)
-    names = [row[2] for row in rows]
-    try:
-        spans = [(names.index(first), names.index(last)) for first, last in _SPEECH_AND_MUSIC]
-    except ValueError as error:
-        raise TestSetError(
-            f"{table} is not the list of AudioSet's classes ({error}); expected columns index, "
-            "mid and display_name; fetch it again"
-        ) from error
-    return {row[1] for first, last in spans for row in rows[first : last + 1]}
 
 
 def _rows(table: Path, width: int) -> list[list[str]]:

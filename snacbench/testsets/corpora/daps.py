@@ -18,20 +18,6 @@ from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layo
 _TEST_SPEAKERS = {"F10", "M10"}  # scripts/organize_daps.py of DAC
 
 
-def _make(
-    _: Path, folder: str, speaker: str, script: str, kind: str, *, several: bool
-) -> CorpusFile | None:
-    if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
-        return None
-    prefix = f"{folder.lower()}/" if several else ""
-    return CorpusFile(
-        f"{prefix}{speaker.upper()}/script{script}",
-        domain="speech",
-        cluster=speaker.upper(),
-        lossy_source=False,
-    )
-
-
 def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> Corpus:
     shown, folder = version or "clean", version or "<version>"
     layout = Layout(
@@ -41,10 +27,22 @@ def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> 
         f"daps/{shown}/f10_script1_{shown}.wav",
         levels=(f"({version or '.+'})", r"([fm]\d+)_script(\d+)_(\w+)\.wav"),
     )
+
+    def make(_: Path, folder: str, speaker: str, script: str, kind: str) -> CorpusFile | None:
+        if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
+            return None
+        prefix = "" if version else f"{folder.lower()}/"
+        return CorpusFile(
+            f"{prefix}{speaker.upper()}/script{script}",
+            domain="speech",
+            cluster=speaker.upper(),
+            lossy_source=False,
+        )
+
     return Corpus(
         name=name,
         summary=f"speech, 44.1 kHz, two speakers, {what}",
-        find=partial(layout.find, make=partial(_make, several=version is None)),
+        find=partial(layout.find, make=make),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
         # Two speakers times five scripts, in each version.

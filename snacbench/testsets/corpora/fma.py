@@ -53,26 +53,15 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
         raise layout.not_in(
             root, "tracks.csv of fma_metadata.zip, which says what the test part is, is not there"
         )
-    licences = _test_part(table)
-    kept = [replace(f, licence=licences[f.id] or None) for f in found if f.id in licences]
-    if not kept:
-        raise layout.not_in(root, f"no file there is of the test part that {table} lists")
-    return kept
-
-
-def _test_part(table: Path) -> dict[str, str]:
-    """Licence of each track of the test part.
-
-    The header has two rows, the group of a column and its name, and a third for the first column.
-    """
     # Row by row, not as `textfile` reads tables: this one is too large to be held as a whole.
     before = csv.field_size_limit(_CELL_LIMIT)
     try:
         with table.open(encoding="utf-8", newline="") as stream:
             rows = csv.reader(stream)
+            # Two rows of header, the group of a column and its name; a third for the first one.
             columns = list(zip(next(rows), next(rows), strict=True))
             split, licence = columns.index(_SPLIT), columns.index(_LICENCE)
-            return {
+            licences = {
                 row[0].zfill(6): row[licence]
                 for row in rows
                 if len(row) == len(columns) and row[split] == "test"
@@ -84,6 +73,10 @@ def _test_part(table: Path) -> dict[str, str]:
         ) from error
     finally:
         csv.field_size_limit(before)
+    kept = [replace(f, licence=licences[f.id] or None) for f in found if f.id in licences]
+    if not kept:
+        raise layout.not_in(root, f"no file there is of the test part that {table} lists")
+    return kept
 
 
 def _corpus(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
 
@@ -19,15 +18,16 @@ _LAYOUT = Layout(
 )
 
 
-def _make(_: Path, track: str) -> CorpusFile:
-    return CorpusFile(track, domain="music", cluster=track, lossy_source=False)
-
-
 CORPORA = (
     Corpus(
         name="musdb18-hq",
         summary="music, 44.1 kHz stereo, 50 full tracks",
-        find=partial(_LAYOUT.find, make=_make),
+        find=partial(
+            _LAYOUT.find,
+            make=lambda _, track: CorpusFile(
+                track, domain="music", cluster=track, lossy_source=False
+            ),
+        ),
         # Zenodo record 3338373: for educational purposes; most tracks CC BY-NC-SA of MedleyDB.
         licence="non-commercial use only; licences per track, see the Zenodo record",
         where="Zenodo record 3338373 (https://zenodo.org/records/3338373), one archive of 23 GB.",
