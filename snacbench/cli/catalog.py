@@ -61,6 +61,7 @@ def _sets() -> None:
     show_rows(("set", "what it is"), rows)
     click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
     click.echo("'snacbench sets list' says which corpora are on this disk")
+    show_refused(refused("corpora"))
 
 
 def _recipes() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.plugins import running
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
 from snacbench.tables.layouts import layouts
@@ -67,7 +68,9 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
     parts: list[tuple[Part, Column]] = []
-    for part in layout.parts(runs):
+    with running("layouts", layout.name):
+        declared = tuple(layout.parts(runs))
+    for part in declared:
         if isinstance(part, Measure):
             key = next((metric for metric in part.metrics if metric in scored), part.metrics[0])
             unit, better = (specs[key].unit, specs[key].better) if key in specs else ("", None)
