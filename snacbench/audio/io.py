@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.audio.containers import Extent, View, extent_of
-from snacbench.errors import AudioError, StoreError
+from snacbench.errors import AudioError, SnacbenchError, StoreError
 from snacbench.files import atomic
 from snacbench.later import np, soundfile
 from snacbench.types import Audio, Clip, FloatSamples
@@ -209,7 +209,7 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
             _check_extent(path, extent)
             with _decoder(path, stream, status.st_size, extent) as file:
                 yield file
-    except AudioError:
+    except SnacbenchError:  # a package that does not load is not the file's fault
         raise
     # libsndfile and PyAV raise what they like, and so does numpy where memory ends.
     except Exception as error:
