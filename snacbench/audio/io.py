@@ -464,7 +464,7 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) or not path.exists():
+    if isinstance(error, FileNotFoundError) or not os.path.exists(path):  # noqa: PTH110 - too long
         return f"{path} does not exist; check the path or the manifest that names it"
     if not os.access(path, os.R_OK):
         return f"{path} may not be read by this user; check its permissions"

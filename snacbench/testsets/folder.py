@@ -129,7 +129,7 @@ class Transcripts:
     def beside(self, path: Path) -> str | None:
         """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
         file = path.with_suffix(".txt")
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - False for what is too long to be a name
             return None
         try:
             read = read_text(file, noun="transcript")
