@@ -106,8 +106,9 @@ class Discovered:
             return f"it declares what cannot be used ({type(error).__name__}: {error})"
         if wrong:
             return f"{name} is left out: {wrong}"
-        if self.items.setdefault(name, item) is not item:
+        if name in self.origins and self.items.get(name) is not item:
             return f"{name} is left out: that name belongs to {self.origins[name]}"
+        self.items[name] = item
         self.origins.setdefault(name, origin)
         return ""
 
@@ -173,19 +174,6 @@ def left_out(kind: Kind) -> str:
     return "".join(f"; left out: {refusal}" for refusal in refused(kind))
 
 
-@contextmanager
-def blamed(kind: Kind, name: str) -> Iterator[None]:
-    """What the code of another package raises in here is a `UserError` that names it."""
-    try:
-        yield
-    except Exception as error:
-        origin = discovered(kind).origins.get(name, OWN)
-        if origin == OWN or isinstance(error, SnacbenchError):
-            raise
-        text = f"{type(error).__name__}: {error}"
-        raise UserError(f"plug-in {name} ({kind}) of {origin} failed: {text}") from error
-
-
 @cache
 def discovered(kind: Kind) -> Discovered:
     """Modules of this package, then plug-ins by name; who comes first keeps a name."""
@@ -196,6 +184,7 @@ def discovered(kind: Kind) -> Discovered:
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             for item in _declarations(module, kind):
                 found.take(item, OWN)
+    found.origins.update(dict.fromkeys(_other_names(kind), OWN))
     entries = []
     for entry in entry_points(group=f"snacbench.{kind}"):
         dist = entry.dist
@@ -219,6 +208,29 @@ def discovered(kind: Kind) -> Discovered:
                 reasons = [f"it brings nothing: its module declares no {declares}"]
         found.refused += (Refused(kind, name, origin, reason) for reason in reasons if reason)
     return found
+
+
+def _other_names(kind: Kind) -> Iterable[str]:
+    """Names that mean something else where those of a kind are given."""
+    if kind == "corpora":
+        opening = importlib.import_module("snacbench.testsets.opening")
+        return (*opening.NAMED_SETS, *opening.COMPOSITE_SETS)
+    return ("all",) if kind == "plots" else ()
+
+
+@contextmanager
+def running(kind: Kind, name: str) -> Iterator[None]:
+    """While what a plug-in declares is run: that it fails is no mistake of snacbench."""
+    try:
+        yield
+    except Exception as error:
+        origin = discovered(kind).origins.get(name, OWN)
+        if origin == OWN or isinstance(error, SnacbenchError):
+            raise
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}:{frame.lineno}"
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        raise UserError(f"plug-in {name} ({kind}) of {origin} failed: {text} ({place})") from error
 
 
 def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -8,8 +9,13 @@ import pytest
 from snacbench import plugins
 from snacbench.errors import UnknownName, UserError
 from snacbench.models import CodecFamily, CodecModel, CodecOpener
+from snacbench.plots.drawing import Options, Plot, write_plots
 from snacbench.plugins import codec_models, codec_openers, select_metrics
 from snacbench.selectors import select
+from snacbench.tables.from_runs import tables_of
+from snacbench.tables.layouts.parts import Layout
+from snacbench.testsets.corpora.corpus import Corpus
+from snacbench.testsets.folder import corpus_set
 from snacbench.types import CodecSpec, Metric, MetricSpec
 
 
@@ -58,6 +64,7 @@ def test_a_point_that_is_made_under_another_models_name_is_refused(monkeypatch):
 
 def test_prefixes_families_and_metrics_keep_their_names_too():
     codecs, found = plugins.discovered("codecs"), plugins.discovered("metrics")
+    corpora, plots = plugins.discovered("corpora"), plugins.discovered("plots")
     other = plugins.Origin("rival", "2.0")
     opener = CodecOpener("dac", lambda path, name: codec_models()["opus"], "anything")
     for taken, item in (
@@ -67,10 +74,36 @@ def test_prefixes_families_and_metrics_keep_their_names_too():
         (found, Metric(plugins.metrics()["si_sdr"].spec, lambda reference: None)),
     ):
         assert "is left out: that name belongs to snacbench" in taken.take(item, other)
+    assert "quick is left out: that name belongs" in corpora.take(corpus("quick"), other)
+    assert "all is left out: that name belongs" in plots.take(SimpleNamespace(name="all"), other)
     assert codec_openers()["dac"] is not opener
     assert plugins.origin_of(plugins.metrics()["si_sdr"]) == plugins.OWN
     opened = replace(codec_models()["opus"], name="own", selector="own=dac:/a=b:c")
     assert plugins.origin_of(opened) == plugins.OWN
+
+
+def corpus(name: str, find=lambda root: 1 / 0) -> Corpus:
+    return Corpus(name, "of a test", find, "none", "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("kind", "item", "use"),
+    [
+        ("corpora", corpus("shaky"), lambda item: corpus_set(item, Path())),
+        ("layouts", Layout("shaky", "", lambda runs: 1 / 0, "domain"), lambda i: tables_of([], i)),
+        (
+            "plots",
+            Plot("shaky", "", lambda *_: 1 / 0),
+            lambda item: [*write_plots(None, [(item, Options())], ["svg"], Path())],
+        ),
+    ],
+)
+def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item, use):
+    with pytest.raises(ZeroDivisionError):
+        use(item)
+    monkeypatch.setitem(plugins.discovered(kind).origins, "shaky", plugins.Origin("rival", "2.0"))
+    with pytest.raises(UserError, match=r"shaky of rival 2.0 fails: ZeroDivisionError: .*py:\d+"):
+        use(item)
 
 
 @pytest.mark.parametrize(

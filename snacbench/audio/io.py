@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.audio.containers import Extent, View, extent_of
-from snacbench.errors import AudioError, StoreError
+from snacbench.errors import AudioError, SnacbenchError, StoreError
 from snacbench.files import atomic
 from snacbench.later import np, soundfile
 from snacbench.types import Audio, Clip, FloatSamples
@@ -225,7 +225,7 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
                 )
             with _decoder(path, stream, status.st_size, extent) as opened:
                 yield opened
-    except AudioError:
+    except SnacbenchError:  # a package that does not load is not the file's fault
         raise
     # libsndfile and PyAV raise what they like, and so does numpy where memory ends.
     except Exception as error:
@@ -463,7 +463,7 @@ def _write_24_bits(path: Path, audio: Audio, container: str) -> int:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) or not path.exists():
+    if isinstance(error, FileNotFoundError) or not os.path.exists(path):  # noqa: PTH110 - too long
         return f"{path} does not exist; check the path or the manifest that names it"
     if not os.access(path, os.R_OK):
         return f"{path} may not be read by this user; check its permissions"

@@ -54,6 +54,7 @@ def list_(what: str) -> None:
         show_rows(("set", "what it is"), rows)
         click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
         click.echo("'snacbench sets list' says which corpora are on this disk")
+        show_refused(refused("corpora"))
     else:
         found = [find_recipe(name) for name in shipped_recipes()]
         rows = [(r.name, r.recipe.data, r.recipe.summary) for r in found]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
-from snacbench.plugins import blamed, declared, left_out
+from snacbench.plugins import declared, left_out, running
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +148,7 @@ def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:
     """The figure of a plot, laid out; the caller's settings of matplotlib are left alone."""
     from snacbench.plots.style import paper_style, settle
 
-    with paper_style(), blamed("plots", plot.name):
+    with paper_style(), running("plots", plot.name):
         figure = plot.draw(data, options)
         settle(figure)
     return figure

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.plugins import blamed
+from snacbench.plugins import running
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import table_notes
 from snacbench.tables.layouts import layouts
@@ -68,7 +68,7 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
     parts: list[tuple[Part, Column]] = []
-    with blamed("layouts", layout.name):
+    with running("layouts", layout.name):
         chosen = list(layout.parts(runs))
     for part in chosen:
         if isinstance(part, Measure):
@@ -111,7 +111,7 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
         for part, column in parts:
             cell = block.cells.get((entry.label, column.key), Cell())
             if isinstance(part, Fact):
-                with blamed("layouts", layout.name):
+                with running("layouts", layout.name):
                     cell = part.cell(entry, record)
             elif (entry.label, column.key) in differing:
                 cell = replace(cell, marks=("significant",))

@@ -125,7 +125,6 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     """
     known = [(clip, clip.measures) for clip in clips if clip.measures]
     sounding = [(c, m) for c, m in known if m.peak_dbfs is not None and m.peak_dbfs >= _SILENT_DBFS]
-    heard = [clip for clip, _ in sounding]
     lines: list[str] = []
 
     def warn(found: Sequence[Clip], verbs: str, text: str, total: int = len(known)) -> None:
@@ -134,7 +133,7 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
             verb = verbs.split("/")[len(found) > 1]
             lines.append(f"{len(found)} of {total} clips {verb} {text}{_ids(found)}")
 
-    silent = [clip for clip, _ in known if clip not in heard]
+    silent = [clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS]
     warn(silent, "is/are", "silent: most metrics have no value there")
 
     ends_hz = {

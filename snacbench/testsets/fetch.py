@@ -125,15 +125,7 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
     progress, count = progress or Silent(), 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, size_bytes, stream in _members(archive, progress):
-            # An error if it goes outside of the folder, or behind a link in it.
-            target, listed = folder / name, PurePosixPath(name)
-            climbs = listed.is_absolute() or ".." in listed.parts or "\\" in name
-            if climbs or not target.resolve().is_relative_to(folder.resolve()):
-                raise TestSetError(
-                    f"{archive} holds {name!r}, which would be written outside of {folder}; it is "
-                    "not what it should be and is not unpacked"
-                )
+        for target, size_bytes, stream in _members(archive, folder, progress):
             if not (target.is_file() and target.stat().st_size == size_bytes):
                 with atomic(target) as partial, partial.open("wb") as written:
                     shutil.copyfileobj(stream, written, 1 << 20)
@@ -151,8 +143,22 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
     return count
 
 
-def _members(archive: Path, progress: Progress) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Of each file of an archive its name, its size and its bytes."""
+def _members(
+    archive: Path, folder: Path, progress: Progress
+) -> Iterator[tuple[Path, int, IO[bytes]]]:
+    """Of each file of an archive its place, its size and its bytes."""
+
+    def inside(name: str) -> Path:
+        """Its place; an error if that is outside of the folder, or behind a link in it."""
+        target, listed = folder / name, PurePosixPath(name)
+        climbs = listed.is_absolute() or ".." in listed.parts or "\\" in name
+        if climbs or not target.resolve().is_relative_to(folder.resolve()):
+            raise TestSetError(
+                f"{archive} holds {name!r}, which would be written outside of {folder}; it is not "
+                "what it should be and is not unpacked"
+            )
+        return target
+
     if tarfile.is_tarfile(archive):
         progress.begin("unpacking", None)  # counting means reading the whole archive
         with tarfile.open(archive, "r|*") as tar:  # one pass: large ones take minutes to read
@@ -166,13 +172,16 @@ def _members(archive: Path, progress: Progress) -> Iterator[tuple[str, int, IO[b
                         "it should be and is not unpacked"
                     )
                 with extracted:
-                    yield member.name, member.size, extracted
+                    yield inside(member.name), member.size, extracted
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
-            plain = [info for info in opened.infolist() if not info.is_dir()]
+            # Every place first: nothing is unpacked if one is wrong.
+            plain = [
+                (info, inside(info.filename)) for info in opened.infolist() if not info.is_dir()
+            ]
             progress.begin("unpacking", len(plain))
-            for info in plain:
+            for info, target in plain:
                 with opened.open(info) as stream:
-                    yield info.filename, info.file_size, stream
+                    yield target, info.file_size, stream
     else:
         raise TestSetError(f"{archive} is neither a zip nor a tar archive; fetch it again")

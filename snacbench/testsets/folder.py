@@ -10,6 +10,7 @@ from pathlib import Path
 
 from snacbench.audio.io import AUDIO_SUFFIXES
 from snacbench.errors import TestSetError, UserError
+from snacbench.plugins import running
 from snacbench.progress import Progress
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile
 from snacbench.testsets.records import FileIndex, Reading
@@ -128,7 +129,7 @@ class Transcripts:
     def beside(self, path: Path) -> str | None:
         """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
         file = path.with_suffix(".txt")
-        if not file.is_file():
+        if not os.path.isfile(file):  # noqa: PTH113 - False for what is too long to be a name
             return None
         try:
             read = read_text(file, noun="transcript")
@@ -164,7 +165,8 @@ def corpus_set(
     disk are reported each time, unless the index is told to `forget` them. `TestSetError` is raised
     if the root does not hold the corpus.
     """
-    files = list(corpus.find(root))
+    with running("corpora", corpus.name):
+        files = list(corpus.find(root))
     index = FileIndex(corpus.name, root)
     vanished = index.known.keys() - {file.path for file in files}
     gone = sorted(path for path in vanished if not (index.root / path).exists())
@@ -226,7 +228,8 @@ def verify_corpus(corpus: Corpus, root: Path, *, progress: Progress | None = Non
 
     `TestSetError` is raised if the root does not hold the corpus, or there is no index of it.
     """
-    files = list(corpus.find(root))
+    with running("corpora", corpus.name):
+        files = list(corpus.find(root))
     paths = [file.path for file in files if file.id not in corpus.known_corrupt]
     index = FileIndex(corpus.name, root)
     verified = _verify(index, paths, f"{corpus.name} --root {root}", progress)

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from snacbench.errors import TestSetError, did_you_mean
+from snacbench.plugins import left_out
 from snacbench.progress import Progress
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.folder import corpus_set, folder_set
@@ -173,6 +174,7 @@ def open_test_set(
         )
     raise TestSetError(
         f"--data {data}: no such folder, manifest or named set; {did_you_mean(data, set_names())}"
+        f"{left_out('corpora')}"
     )
 
 

@@ -73,7 +73,7 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
             below = {path.name.lower(): path for path in given.common.iterdir() if path.is_dir()}
         except OSError as error:
             raise TestSetError(f"{given.common} cannot be read ({error.strerror})") from error
-        inside = next((below[known] for known in _names(name) if known in below), None)
+        inside = next((below[known] for known in _names(name.lower()) if known in below), None)
         if inside or alone:
             return inside or given.common
     if root := root_from_settings(name):

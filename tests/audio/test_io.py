@@ -16,7 +16,7 @@ import soundfile
 
 from snacbench.audio import io
 from snacbench.audio.io import NOT_STATED, Header, probe, read, read_clip, write_flac, write_wav
-from snacbench.errors import AudioError, StoreError
+from snacbench.errors import AudioError, MissingPackage, StoreError
 from snacbench.types import Audio, Clip
 from tests.support.containers import by_pyav
 
@@ -274,3 +274,13 @@ def test_why_nothing_could_be_written_is_named_and_nothing_is_left(
     (tmp_path / "decoded").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*decoded/a.flac"):
         write_flac(tmp_path / "decoded" / "a.flac", audio)
+
+
+def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
+    class Broken:
+        def __getattr__(self, name: str):
+            raise MissingPackage("the Python package soundfile does not load")
+
+    monkeypatch.setattr(io, "soundfile", Broken())
+    with pytest.raises(MissingPackage):
+        probe(wav)

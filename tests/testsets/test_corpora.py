@@ -226,6 +226,12 @@ def test_litter_case_and_normalisation_make_no_difference(tmp_path):
     assert child(tmp_path, "a.wav", "below") is None
 
 
+def test_a_name_that_is_there_as_written_is_found_at_one_look(tmp_path, monkeypatch):
+    tree = make_tree("vctk", tmp_path)
+    monkeypatch.setattr(Path, "is_dir", lambda path: pytest.fail(f"a look at {path}"))
+    assert child(tree, "txt", "p225", "p225_001.txt").is_file()
+
+
 def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     def refuse(folder: os.PathLike[str]) -> None:
         raise PermissionError(13, "Permission denied", str(folder))

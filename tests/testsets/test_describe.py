@@ -98,6 +98,13 @@ def test_clips_without_measures_have_none_but_what_is_declared() -> None:
     assert warnings_of([]) == []
 
 
+def test_of_many_clips_none_is_compared_with_another(monkeypatch) -> None:
+    monkeypatch.setattr(Clip, "__eq__", lambda *_: pytest.fail("clips are compared"))
+    clips = [clip(f"set/{number}", **(SILENT if number < 3 else {})) for number in range(6)]
+    (said,) = warnings_of(clips)
+    assert said.startswith("3 of 6 clips are silent")
+
+
 @pytest.mark.parametrize(("peak_dbfs", "count"), [(-3.0, 0), (-50.0, 1)])
 def test_a_clip_too_short_for_loudness_is_judged_by_its_peak(peak_dbfs: float, count: int) -> None:
     measures = Measures(24_000.0, None, peak_dbfs, 0)

@@ -151,7 +151,8 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(make, tmp_path, name):
     with pytest.raises(TestSetError, match=r"evil\.\S+ holds '.*' ?.*outside of .*root; it is not"):
         unpack(archive, tmp_path / "root")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert written <= {archive.name, "good.wav"}
+    # A tar archive is read in one pass.
+    assert written == {archive.name, *(() if archive.suffix == ".zip" else ("good.wav",))}
 
 
 def test_a_link_in_the_folder_is_no_way_out(make, tmp_path):

@@ -108,7 +108,10 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
             ["path,num_samples", "a.wav,-1"],
             "line 2: num_samples: '-1'; .* greater than or equal to",
         ),
-        (["path,loudness_lufs", "a.wav,loud"], "loudness_lufs: 'loud'; .*a valid number"),
+        (
+            ["path,loudness_lufs,clipped_samples", "a.wav,loud,0"],
+            "loudness_lufs: 'loud'; .*a valid number",
+        ),
         (["path,clipped_samples", "a.wav,many"], "clipped_samples: 'many'; .*a valid integer"),
     ],
 )
@@ -117,6 +120,17 @@ def test_mistakes_in_a_manifest_are_errors_with_their_line(record, manifest, lin
         record(f"corpus/{name}.wav")
     with pytest.raises(TestSetError, match=message):
         manifest_set(manifest(*lines))
+
+
+def test_what_was_measured_elsewhere_is_passed_over(record, manifest):
+    record("corpus/a.wav")
+    (clip,) = manifest_set(manifest("path,loudness_lufs,brickwall", "a.wav,-23 LUFS,n/a")).clips
+    assert clip.measures is None
+
+
+def test_a_path_that_no_disk_can_hold_is_a_broken_clip(manifest):
+    (clip,) = manifest_set(manifest("path", "a sentence " * 30)).broken
+    assert "does not exist" in clip.reason
 
 
 def test_columns_are_known_in_any_case_and_other_encodings_are_noted(record, manifest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from snacbench.errors import TestSetError
@@ -58,6 +60,7 @@ def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder, monkeypatc
     everything = corpora()["daps-all"]
     assert root_of(everything, parse_roots(["all"])) == folder / "all/DAPS"
     assert root_of(everything, parse_roots(["daps=two"])) == folder / "two"
+    assert root_of(replace(DAPS, name="DAPS"), parse_roots(["all"])) == folder / "all/DAPS"
     monkeypatch.setenv("SNACBENCH_ROOT_DAPS", str(folder / "one"))
     assert root_from_settings("daps-all") == folder / "one"
 
