@@ -282,7 +282,7 @@ class LoadedCommand:
             _write(values["input"], _samples_file(audio, sent, self.file.input))
             coded = self._written(self.file.encode, values, "coded").read_bytes()
         bits: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
-        if not (isinstance(bits, Integral) and 0 < bits <= len(coded) * BITS_PER_BYTE):
+        if not (isinstance(bits, Integral) and 0 < int(bits) <= len(coded) * BITS_PER_BYTE):
             raise self._error(
                 f"{bits} bits were weighed in a coded file of {len(coded)} bytes; check the "
                 "function given as bits, which returns a whole number"
