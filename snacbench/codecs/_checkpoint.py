@@ -90,7 +90,7 @@ class Checkpoint:
     def check_arguments(
         self, told: Mapping[str, Any], *, known: Collection[str], needed: str
     ) -> None:
-        """Refuse a configuration that lacks what is needed, or has what nobody reads."""
+        """Refuse what lacks something needed, the rate first, or has what nobody reads."""
         origin = self.config or self.path.with_name(CONFIG)
         expected = f"expected a JSON object of {', '.join(known)}"
         if unknown := sorted(told.keys() - set(known)):
@@ -102,6 +102,9 @@ class Checkpoint:
             raise UserError(
                 f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
             )
+        rate_hz = told[needed.partition(" ")[0]]
+        if not (isinstance(rate_hz, int | float) and rate_hz > 0 and rate_hz % 1 == 0):
+            raise UserError(f"{self.origin}: a rate of {rate_hz!r}, expected a whole number of Hz")
 
 
 def load_tensors(path: Path) -> Any:

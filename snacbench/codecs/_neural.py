@@ -11,6 +11,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -252,7 +253,8 @@ class PackageCodec(NeuralCodec):
         checkpoints.fitting(network, checkpoint.state, checkpoint.path)
         name = checkpoints.name_of(checkpoint.path, cls.FAMILY, name)
         facts = {"params_m": checkpoint.params_m, "licence": "unknown"}
-        points = cls.points_of(name, network, told, **facts)
+        # A class may take arguments from which no frame rate or look-ahead follows.
+        points = build(partial(cls.points_of, name, network, told), facts, checkpoint.origin)
         if notes:
             points = [replace(p, settings={**p.settings, "notes": notes}) for p in points]
         hosted = tuple(HostedFile(name, url_path=str(path)) for name, path in files.items())
@@ -285,16 +287,24 @@ def embedded_facts(name: str) -> dict[str, Any]:
 
 
 def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
-    """A network without weights; `UserError` where its class does not take such arguments."""
+    """A network without weights, or its points; `UserError` where the arguments do not do."""
     try:
         with warnings.catch_warnings():
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except (TypeError, ValueError, AssertionError, ArithmeticError, RuntimeError) as error:
+    except (
+        AssertionError,
+        ArithmeticError,
+        LookupError,
+        NameError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
-            f"({type(error).__name__}: {error})"
+            f"({type(error).__name__}: {error!s:.200})"
         ) from error
 
 

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -297,14 +298,14 @@ class LoadedCommand:
             soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
             _write(values["input"], held.getvalue())
             coded = self._written(self.file.encode, values, "coded").read_bytes()
-        bits = self.file.bits(coded, self.spec.settings)
-        if not 0 < bits <= len(coded) * BITS_PER_BYTE:
+        bits: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
+        if not (isinstance(bits, Integral) and 0 < int(bits) <= len(coded) * BITS_PER_BYTE):
             raise self._error(
                 f"{bits} bits were weighed in a coded file of {len(coded)} bytes; check the "
-                "function given as bits"
+                "function given as bits, which returns a whole number"
             )
         size = (audio.num_samples, audio.channels, audio.rate_hz)
-        return Encoded(*size, packets=(coded,), payload_bits=bits)
+        return Encoded(*size, packets=(coded,), payload_bits=int(bits))
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
@@ -451,7 +452,8 @@ class LoadedCommand:
                     f"{name} did not end within {self.file.timeout_s:g} s (timeout_s){shown}"
                 ) from error
             finally:
-                if process.poll() is None:
+                # Not asked whether it ended: what it started may hold the pipes, and goes too.
+                if process.returncode is None:
                     with suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
         if status := process.returncode:

@@ -67,6 +67,8 @@ def _points(
     **facts: Any,
 ) -> list[CodecSpec]:
     """A point per bandwidth, under its true rate: the label may promise more than is sent."""
+    if not bandwidths:
+        raise ValueError("target_bandwidths is empty")
     points: dict[int, CodecSpec] = {}
     stream = shape.streams[0]
     once = Stream(Fraction(shape.rate_hz, hop), stream.codebook_size)  # but for what overlaps
@@ -138,12 +140,13 @@ class EncodecCodec(neural.PackageCodec):
     @staticmethod
     def shape_of(network: Any) -> Shape:
         """Segments that overlap send some codes twice."""
-        frame_rate = Fraction(network.sample_rate, math.prod(network.encoder.ratios))
+        rate_hz = int(network.sample_rate)
+        frame_rate = Fraction(rate_hz, math.prod(network.encoder.ratios))
         if network.segment_length:
             frame_rate /= Fraction(network.segment_stride, network.segment_length)
         quantizer = network.quantizer
         streams = (Stream(frame_rate, quantizer.bins),) * quantizer.n_q
-        return Shape(network.sample_rate, streams, network.channels)
+        return Shape(rate_hz, streams, network.channels)
 
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:

@@ -85,7 +85,7 @@ class SnacCodec(neural.PackageCodec):
     def shape_of(network: Any) -> Shape:
         """Coarser levels have longer strides."""
         hop, size = int(network.hop_length), network.codebook_size
-        return _shape(network.sampling_rate, hop, network.vq_strides, size)
+        return _shape(int(network.sampling_rate), hop, network.vq_strides, size)
 
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:

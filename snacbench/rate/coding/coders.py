@@ -65,7 +65,6 @@ CONTEXT_CODERS = ("context",)
 CODERS = ("packed", *ENTROPY_CODERS)
 LANGUAGE_CODER = "language-model"
 
-_WORD_BITS = 32
 _SHARES_PER_UNIT = 12  # bits: 2^24 shares against 2^12 units in a token
 
 
@@ -192,8 +191,10 @@ class Packed(_StreamCoder):
 
     def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
         bits = bits_per_code(shape.codebook_size)
-        in_bits = np.unpackbits(codes.reshape(-1, 1).astype(">u4").view(np.uint8), axis=1)
-        return Written(np.packbits(in_bits[:, _WORD_BITS - bits :]).tobytes(), codes.size * bits)
+        in_bits = np.empty((codes.size, bits), np.uint8)
+        for place in range(bits):
+            in_bits[:, place] = codes.ravel() >> (bits - 1 - place) & 1
+        return Written(np.packbits(in_bits).tobytes(), codes.size * bits)
 
     def _take(self, data: bytes, shape: StreamShape, number: int, over: Codes | None) -> Codes:
         bits, count = bits_per_code(shape.codebook_size), shape.channels * shape.frames
@@ -205,9 +206,10 @@ class Packed(_StreamCoder):
         in_bits = np.unpackbits(np.frombuffer(data, np.uint8))
         if in_bits[count * bits :].any():
             raise CodecError(f"stream {number} goes on after its last index; its bytes are damaged")
-        words = np.zeros((count, _WORD_BITS), np.uint8)
-        words[:, _WORD_BITS - bits :] = in_bits[: count * bits].reshape(count, bits)
-        codes = np.packbits(words, axis=1).view(">u4").astype(np.int32)
+        codes = np.zeros(count, np.int32)
+        for place in range(bits):  # a bit of all at a time: a long file must not take 32 bytes each
+            codes <<= 1
+            codes |= in_bits[place : count * bits : bits]
         check_range(codes, shape.codebook_size, number)
         return codes.reshape(shape.channels, shape.frames)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -179,6 +180,15 @@ def test_codes_of_every_size_come_back(size: int, channels: int, frames: int, se
 def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message) -> None:
     with pytest.raises(CodecError, match=message):
         PACKED.decode([data], [shape])
+
+
+def test_packed_bytes_take_few_times_the_memory_of_their_codes() -> None:
+    shape = StreamShape(2, 1, 200_000)
+    tracemalloc.start()
+    PACKED.decode([bytes(25_000)], [shape])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * 4 * 200_000
 
 
 # ------------------------- shares against the formulas that the module's docstring states
