@@ -112,10 +112,11 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
         "import snacbench as sb\n"
         "run = sb.run('identity', out='run', limit=1, metrics='si_sdr', speed_budget_s=0, jobs=1)\n"
         "print(run.ok, len(run.scores))\n"
+        "print([found.reason for found in sb.check_codec('identity') if found.reason])\n"
     )
     command = [sys.executable, script.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("True 3\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("True 3\n[]\n", 0), done.stderr
 
 
 @pytest.mark.parametrize("way", ["paths", "arrays", "audio"])
