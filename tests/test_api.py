@@ -87,6 +87,14 @@ def test_tables_plots_and_comparisons(made: sb.Run) -> None:
         made.table(published=True)
 
 
+def test_a_report_tells_of_the_recordings_in_sentences(
+    made: sb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snacbench.runner.engine.source_warnings", lambda folder: ["1 is silent"])
+    page = made.report(tmp_path / "report", clips=0) / "index.html"
+    assert "1 is silent.<" in page.read_text("utf-8")
+
+
 def test_a_misspelt_option_is_told() -> None:
     with pytest.raises(sb.UserError, match=r"cannot be asked for 'metric'; did you mean metrics"):
         sb.run("opus@14", metric="pesq")
