@@ -87,6 +87,14 @@ def test_tables_plots_and_comparisons(made: sb.Run) -> None:
         made.table(published=True)
 
 
+def test_a_report_tells_of_the_recordings_in_sentences(
+    made: sb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("snacbench.runner.engine.source_warnings", lambda folder: ["1 is silent"])
+    page = made.report(tmp_path / "report", clips=0) / "index.html"
+    assert "1 is silent.<" in page.read_text("utf-8")
+
+
 def test_a_misspelt_option_is_told() -> None:
     with pytest.raises(sb.UserError, match=r"cannot be asked for 'metric'; did you mean metrics"):
         sb.run("opus@14", metric="pesq")
@@ -112,10 +120,11 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
         "import snacbench as sb\n"
         "run = sb.run('identity', out='run', limit=1, metrics='si_sdr', speed_budget_s=0, jobs=1)\n"
         "print(run.ok, len(run.scores))\n"
+        "print([found.reason for found in sb.check_codec('identity') if found.reason])\n"
     )
     command = [sys.executable, script.name]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("True 3\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("True 3\n[]\n", 0), done.stderr
 
 
 @pytest.mark.parametrize("way", ["paths", "arrays", "audio"])

@@ -418,7 +418,7 @@ class Run:
             Path(out) if out else self.path / "report",
             lossless=lossless,
             clips=DEFAULT_CLIPS if clips is None else clips,
-            about_sources=source_warnings(self.folder),
+            about_sources=[f"{text}." for text in source_warnings(self.folder)],
             begin=lambda count: shown.begin("players", count),
             step=lambda: shown.step("players"),
         )

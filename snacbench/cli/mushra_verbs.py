@@ -285,8 +285,8 @@ def simulate(test: Path, listeners: int, seed: int, output: Path | None, **told:
 
 
 def _write(target: Path | None, text: str, what: str) -> None:
-    """Write a CSV file, and say so; None: to standard output, and nothing is said."""
-    if target is None:
+    """Write a CSV file, and say so; None or ``-``: to standard output, and nothing is said."""
+    if target in (None, Path("-")):
         sys.stdout.write(text)
         return
     try:

@@ -128,7 +128,8 @@ def option(names: str, kind: Any = None, help: str | None = None, **how: Any) ->
         how["type"] = kind
     elif kind is not None:
         how["default"] = kind
-    if how.get("default") not in (None, "", True):
+    default = how.get("default")
+    if default not in (None, "") and default is not True:  # 1 equals True
         how.setdefault("show_default", True)
     return click.option(*names.split(), help=help, **how)
 
@@ -158,7 +159,7 @@ def numbers(example: str) -> Callable[..., dict[str, float]]:
         for text in given:
             name, _equals, number = text.rpartition("=")
             try:
-                found[name] = float(number)
+                found[name] = float(number if name else "")
             except ValueError as error:
                 raise UserError(
                     f"{option.opts[0]} {text}: expected {option.metavar} with a number, for "

@@ -130,7 +130,7 @@ def code_clips(job: CodingJob) -> Rows:
         except Exception as error:  # noqa: BLE001 - becomes a failed row
             coded.append(_failed(job, clip, error))
             continue
-        for each, came in _coded(job, loaded, None, [source]):
+        for each, came in _coded(job, loaded, None, [source], source.inputs[0].num_samples):
             coded += _finished(job, each, came)
     return coded
 
@@ -255,7 +255,7 @@ def _coded(
     loaded: LoadedCodec,
     codec: BatchCodec | None,
     sources: Sequence[Source],
-    padded_length: int = 1,
+    padded_length: int,
 ) -> Iterator[tuple[Source, Timed | Exception]]:
     """Each clip with what came of its signals, or the exception that it alone ends with.
 
@@ -304,11 +304,13 @@ def _timed(
         between = now(loaded)
         decoded = loaded.decode(encoded, seed=seeds[0])
     ended = now(loaded)
-    encoded_of, decoded_of = iter(encoded), iter(decoded)
+    # A batch that comes back with more or fewer signals fails, and its clips are tried alone.
+    pairs = iter([(e, d) for _, e, d in zip(signals, encoded, decoded, strict=True)])
     timed = []
     for source in sources:
         n, share = len(source.inputs), len(source.inputs) / len(signals)
-        parts = list(islice(encoded_of, n)), list(islice(decoded_of, n))
+        own = list(islice(pairs, n))
         seconds = (between - started) * share, (ended - between) * share
-        timed.append(Timed(*parts, *seconds, len(signals) if codec else 1))
+        batch = len(signals) if codec else 1
+        timed.append(Timed([e for e, _ in own], [d for _, d in own], *seconds, batch))
     return timed

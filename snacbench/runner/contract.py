@@ -12,10 +12,9 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
@@ -30,8 +29,8 @@ from snacbench.rows import SpotCheck
 from snacbench.runner.bitstreams import bitstream_of, check_contract, check_fits, decode_bitstream
 from snacbench.runner.coding import Source, row_seed, source_of
 from snacbench.runner.loading import BatchCodec, LoadedCodec, is_out_of_memory, load, unload
-from snacbench.runner.plan import CUDA, PlannedCodec
-from snacbench.runner.pool import Job, Rows
+from snacbench.runner.plan import CPU, CUDA, PlannedCodec
+from snacbench.runner.pool import Job, Rows, run_jobs
 from snacbench.runner.signal_rules import decoded_signal
 from snacbench.store.jsonl import from_json, to_jsonable
 from snacbench.testsets import NAMED_SETS
@@ -433,8 +432,12 @@ def check_elsewhere(planned: PlannedCodec) -> None:
     """The spot check of every run, on clips of the embedded set."""
     clips = clips_to_check(NAMED_SETS["quick"].build().clips, planned.spec.name, seed=0)
     point = _point(planned, clips, Request())
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other:
-        (row,) = other.submit(VerifyJob((point,)).run).result()
+    jobs = [VerifyJob((point,))]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "workers.log"
+        ((_, (row,)),) = run_jobs(
+            lambda lane: jobs.pop() if jobs else None, lanes={CPU: 1}, log=log
+        )
     assert isinstance(row, SpotCheck)
     _require(row.passed, row.reason)
     _require(row.excerpts > 0, "it can code none of the clips of the embedded set")

@@ -133,7 +133,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     make_ready(chosen)
     run = scored_too(run, chosen, place=str(folder.path))
     named = tuple(metrics or request.metrics)
-    request = replace(request, metrics=named, asr=asr, keep_decoded=True)
+    request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)

@@ -129,7 +129,9 @@ def _scored(
     coded, rate_hz, request = decode.coded, decode.spec.rate_hz, job.request
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
     metrics = [
-        all_metrics()[n].with_asr(request.asr) for n, reason in reasons.items() if not reason
+        all_metrics()[name].with_asr(request.asr, offline=request.offline)
+        for name, reason in reasons.items()
+        if not reason
     ]
     try:
         if coded.status != "ok" or coded.decoded is None:

@@ -95,7 +95,9 @@ def kept_band_hz(spec: CodecSpec, rate_hz: int) -> float:
 
 def for_metric(audio: Audio, metric: MetricSpec) -> Audio:
     """A signal at a metric's rate and channels."""
-    return at_rate(audio, metric.rate_hz, metric.mono and audio.channels > 1)
+    if metric.mono and audio.channels > 1:
+        return at_rate(audio, metric.rate_hz, True)
+    return at_rate(audio, metric.rate_hz)  # as everybody calls it: the cache goes by the arguments
 
 
 @lru_cache(maxsize=_SIGNALS_KEPT)

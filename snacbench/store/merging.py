@@ -22,7 +22,7 @@ from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
 from snacbench.store.agree import check_agreement
-from snacbench.store.run_folder import RUN_FILE, RunFolder
+from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
 
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine
@@ -97,7 +97,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     common, repeated = _common_rows(parts, shared)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
-    with atomic(target) as partial:
+    with explained(target), atomic(target) as partial:
         done = Merged(RunFolder.create(partial, joined, list(parts[0].read(Clip))), repeated)
         done.folder.append(common)
         for part in parts:  # rows of the codecs that no other part has, as they are

@@ -59,7 +59,7 @@ ROW_FILES: dict[type, str] = {
 def new_folder(parent: Path, suffix: str = "") -> Path:
     """A new folder for a run that names none, called after the time: of this run alone."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S") + suffix
-    with _explained(parent):
+    with explained(parent):
         parent.mkdir(parents=True, exist_ok=True)
         for number in count(1):  # several runs may start within one second
             folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
@@ -83,7 +83,7 @@ class RunFolder:
                 f"{path} already holds a run; go on with it by --resume {path}, or choose "
                 "another folder with -o"
             )
-        with _explained(path):
+        with explained(path):
             if path.is_dir() and any(p.name != _LOCK_FILE for p in path.iterdir()):
                 raise StoreError(f"{path} is not empty; choose a new or empty folder with -o")
             path.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ class RunFolder:
             for row in block:
                 lines.setdefault(ROW_FILES[type(row)], []).append(line_of(row))
             began: dict[str, Iterator[int]] = {}
-            with _explained(self.path):
+            with explained(self.path):
                 for name, encoded in lines.items():  # in the order in which the rows came
                     with (self.path / name).open("ab") as stream:
                         began[name] = accumulate(map(len, encoded), initial=stream.tell())
@@ -237,14 +237,14 @@ class RunFolder:
 
     def _write(self, name: str, parts: Iterable[bytes]) -> None:
         whole = atomic(self.path / name, sync=True)
-        with _explained(self.path), whole as partial, partial.open("wb") as stream:
+        with explained(self.path), whole as partial, partial.open("wb") as stream:
             stream.writelines(parts)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second writer, and mend what a killed one left behind."""
         with ExitStack() as held:
-            with _explained(self.path):
+            with explained(self.path):
                 try:
                     held.enter_context(lock(self.path / _LOCK_FILE, wait=False))
                 except BlockingIOError as error:
@@ -256,7 +256,7 @@ class RunFolder:
                 for folder in (_DECODED_FOLDER, _CODES_FOLDER):
                     for partial in self.path.glob(f"{folder}/**/.*.partial"):
                         partial.unlink(missing_ok=True)
-            yield  # outside `_explained`: errors of the work under the lock are not the folder's
+            yield  # outside `explained`: errors of the work under the lock are not the folder's
 
 
 def _drop_incomplete_line(path: Path) -> None:
@@ -284,7 +284,8 @@ def _file_name(name: str) -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """What the system says of a folder that cannot be written, as a `StoreError`."""
     try:
         yield
     except OSError as error:

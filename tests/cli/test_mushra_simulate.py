@@ -28,7 +28,7 @@ def test_a_rehearsal_becomes_a_csv_that_can_be_read_back(form: str, tmp_path: Pa
 def test_what_is_true_is_told(tmp_path: Path) -> None:
     done = call(
         "mushra", "simulate", folder_of(tmp_path), "--listeners", 6, "--mean", "snac=55.5",
-        "--careless", 1, "--dropouts", 1, "--seed", 3,
+        "--careless", 1, "--dropouts", 1, "--seed", 3, "-o", "-",
     )  # fmt: skip
     lines = list(csv.DictReader(done.stdout.splitlines()))
     assert {line["simulated"] for line in lines} == {"yes"}

@@ -59,6 +59,7 @@ def test_check_reports_packages_weights_and_sets(cli: Run) -> None:
 def test_version_and_help(cli: Run) -> None:
     assert "snacbench" in cli("--version").stdout
     assert "score-files" in cli("--help").stdout
+    assert "[default: 1;" in cli("mushra", "design", "--help").stdout
     assert cli("runn").returncode == 2
 
 

@@ -92,6 +92,16 @@ def test_as_many_go_together_as_may_fit_and_codecs_without_batches_one_by_one(co
     assert [row.batch for row in coded(Sender(), clips[:3], None).values()] == [1, 1, 1]
 
 
+def test_a_batch_that_loses_a_signal_is_coded_one_by_one(coded, tmp_path):
+    class Forgetful(BatchingToy):
+        def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> Any:
+            decoded = super().decode_batch(encoded, seeds=seeds)
+            return decoded[1:] if len(decoded) > 1 else decoded
+
+    clips = clips_of(tmp_path, 4)
+    assert [row.batch for row in coded(Forgetful(), clips).values()] == [1] * 4
+
+
 @pytest.mark.parametrize("batch", [1, 8])
 def test_only_the_clip_that_breaks_the_codec_fails_and_says_where(coded, tmp_path, capsys, batch):
     clips = [make_clip(tmp_path, f"c{i}", 3000, first=-1.0 if i == 3 else None) for i in range(6)]

@@ -114,7 +114,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch, tmp_path, domain, transcript, expected
 ):
     def heard_by(asr: str, offline: bool) -> Metric:
-        assert (asr, offline) == ("parrot", False)
+        assert (asr, offline) == ("parrot", True)
         return replace(
             words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
         )
@@ -124,7 +124,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
     job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
-    (row,) = scores(replace(job, request=replace(job.request, asr="parrot")))
+    (row,) = scores(replace(job, request=replace(job.request, asr="parrot", offline=True)))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
 

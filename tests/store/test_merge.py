@@ -141,6 +141,8 @@ def test_what_cannot_be_merged_at_all(tmp_path):
         merge(parts[:1], tmp_path / "new")
     with pytest.raises(StoreError, match="1 is not empty; choose"):
         merge([parts[0], parts[0]], tmp_path / "1")
+    with pytest.raises(StoreError, match=r"cannot write to .*run\.json/new: "):
+        merge([parts[0], parts[0]], parts[0].path / "run.json" / "new")
 
 
 LISTENED = ListeningSummary("t", "A test", "mushra", False, 9, 8, 6, 0.95)
