@@ -298,14 +298,14 @@ class LoadedCommand:
             soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
             _write(values["input"], held.getvalue())
             coded = self._written(self.file.encode, values, "coded").read_bytes()
-        bits: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
-        if not (isinstance(bits, Integral) and 0 < int(bits) <= len(coded) * BITS_PER_BYTE):
+        weighed: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
+        if not (isinstance(weighed, Integral) and 0 < int(weighed) <= len(coded) * BITS_PER_BYTE):
             raise self._error(
-                f"{bits} bits were weighed in a coded file of {len(coded)} bytes; check the "
+                f"{weighed} bits were weighed in a coded file of {len(coded)} bytes; check the "
                 "function given as bits, which returns a whole number"
             )
         size = (audio.num_samples, audio.channels, audio.rate_hz)
-        return Encoded(*size, packets=(coded,), payload_bits=int(bits))
+        return Encoded(*size, packets=(coded,), payload_bits=int(weighed))
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
         """Run the decoder on the coded file, and remove the delay that the codec declares."""
