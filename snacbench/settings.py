@@ -17,10 +17,11 @@ import os
 import shutil
 import tempfile
 import tomllib
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from snacbench.errors import UserError
 
@@ -28,12 +29,13 @@ ASR_VARIABLE = "SNACBENCH_ASR"
 NUMBA_VARIABLE, MATPLOTLIB_VARIABLE = "NUMBA_CACHE_DIR", "MPLCONFIGDIR"
 
 
-class Settings(BaseModel):
+@dataclass(frozen=True)
+class Settings:
     """The user's settings; an unknown key of the file is a mistake, not a wish."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    roots: dict[str, Path] = {}  # the folder of each corpus that is on this disk
+    roots: dict[str, Path] = field(default_factory=dict)  # of each corpus that is on this disk
     asr: str = ""  # selector of the speech recogniser; empty: none is chosen
 
 
@@ -108,10 +110,12 @@ def settings() -> Settings:
     Raises `UserError` if the file cannot be read or holds something that is no setting.
     """
     path = config_file()
-    try:
-        read = Settings.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
+    if not path.exists():
         return Settings()
+    from pydantic import TypeAdapter, ValidationError  # here: verbs that only list have no file
+
+    try:
+        read = TypeAdapter(Settings).validate_python(tomllib.loads(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"cannot read the configuration file {path} ({error})") from error
     except ValidationError as error:

@@ -9,7 +9,6 @@ import click
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.models import CodecModel
 from snacbench.plugins import Refused, codec_families, codec_models, codec_openers, metrics, refused
-from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.selectors import select
 
 _CONTEXT_TOKENS = 2048
@@ -56,6 +55,8 @@ def list_(what: str) -> None:
         click.echo("'snacbench sets list' says which corpora are on this disk")
         show_refused(refused("corpora"))
     else:
+        from snacbench.recipes import find_recipe, shipped_recipes
+
         found = [find_recipe(name) for name in shipped_recipes()]
         rows = [(r.name, r.recipe.data, r.recipe.summary) for r in found]
         show_rows(("recipe", "data", "what it is"), rows)
@@ -131,6 +132,8 @@ def codec(name: str) -> None:
 @click.argument("name")
 def recipe(name: str) -> None:
     """Show the file of a recipe: one of 'snacbench list recipes', or a path ending in .yaml."""
+    from snacbench.recipes import find_recipe
+
     found = find_recipe(name)
     show_facts({"recipe": found.name, "file": str(found.path), "sha256": found.sha256})
     click.echo("\n" + found.path.read_text("utf-8"), nl=False)

@@ -13,7 +13,6 @@ from snacbench.plugins import left_out
 from snacbench.progress import Progress
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.folder import corpus_set, folder_set
-from snacbench.testsets.manifest import manifest_set
 from snacbench.testsets.records import MeasureCache, Reading
 from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.segments import SEGMENT_S, Choice, draw
@@ -38,6 +37,8 @@ class NamedSet:
 
 def quick() -> TestSet:
     """The embedded demonstration set: synthetic speech, music and environment."""
+    from snacbench.testsets.manifest import manifest_set  # loads pydantic
+
     return manifest_set(Path(str(files(__package__))) / "quick" / "manifest.csv", name="quick")
 
 
@@ -146,6 +147,8 @@ def open_test_set(
     files lie: ``DIR`` or ``CORPUS=DIR``. Raises `TestSetError` if there is no such set, it is not
     on this disk, or it holds no audio.
     """
+    from snacbench.testsets.manifest import manifest_set  # loads pydantic
+
     roots, known = parse_roots(root), corpora()
     path = Path(data).expanduser()
     if data in COMPOSITE_SETS:

@@ -87,7 +87,7 @@ def test_check_shows_what_does_not_load_and_lists_go_on(cli: Run, tmp_path: Path
         ("soundfile", ("check",)),
         ("soundfile", ("run", "--codecs", "opus")),
         ("scipy", ("run", "--codecs", "opus")),
-        ("pydantic", ("list", "metrics")),
+        ("pydantic", ("list", "recipes")),
         ("click", ("--help",)),
     ],
 )
