@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import left_out
 from snacbench.progress import Progress, Silent
-from snacbench.rate.coding.coders import CONTEXT_CODERS, ENTROPY_CODERS
+from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
 from snacbench.rows import Coded, CodedBytes, Score
 from snacbench.selectors import among
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from snacbench.rate.coding.coders import LanguageCoder
-    from snacbench.runner.bitstreams import KeptCodec
     from snacbench.runner.engine import Outcome
     from snacbench.weights.policy import WeightsPolicy
 
@@ -502,7 +500,7 @@ class Run:
         from snacbench.rate.coding import heldout
         from snacbench.rate.coding.coders import LANGUAGE_CODER
         from snacbench.rate.coding.trained import write_tables
-        from snacbench.runner.bitstreams import kept_clips, kept_codecs
+        from snacbench.runner.bitstreams import coder_frame, kept_clips, kept_codecs
         from snacbench.weights.policy import parse_policy
 
         known, shown = (*ENTROPY_CODERS, LANGUAGE_CODER), progress or Silent()
@@ -537,7 +535,7 @@ class Run:
                         rows = heldout.coded_rows(name, given, sizes, language, shuffled=control)
                         found.append(rows)
                     self.folder.append(_stepped(chain(*found), shown, name))
-        return _coder_frame(self.folder, kept)
+        return coder_frame(self.folder, kept)
 
 
 def _stepped(rows: Iterable[CodedBytes], shown: Progress, stage: str) -> Iterator[CodedBytes]:
@@ -557,28 +555,6 @@ def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> Langu
     located = locate(LANGUAGE_MODELS[model], policy, shown)
     assert located is not None
     return LanguageCoder(load_language_model(model, located))
-
-
-def _coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
-    import pandas as pd
-
-    from snacbench.runner.bitstreams import CoderRate, coder_rates
-
-    rows, found = list(folder.read(CodedBytes)), []
-    for codec in codecs:
-        spec = codec.spec
-        rates = coder_rates(codec, (row for row in rows if row.codec == spec.name))
-        # What a context model falls back on, over the same clips.
-        base = {(r.shuffled, r.clips): r.coded_kbps for r in rates if r.coder == "adaptive"}
-        for rate in rates:
-            by = base.get((rate.shuffled, rate.clips)) if rate.coder in CONTEXT_CODERS else None
-            saves = rate.saves_over(rate.actual_kbps)
-            by_context = math.nan if by is None else rate.saves_over(by)
-            kbps = math.nan if spec.nominal_kbps is None else spec.nominal_kbps
-            found.append((spec.name, kbps, *astuple(rate), saves, by_context))
-    rate_columns = [field.name for field in fields(CoderRate)]
-    columns = ["codec", "nominal_kbps", *rate_columns, "saves", "saves_by_context"]
-    return pd.DataFrame(found, columns=columns)
 
 
 def writer_named(format: str) -> Callable[[Sequence[Table]], str]:

@@ -25,6 +25,7 @@ from snacbench.audio.containers import Extent, View, extent_of
 from snacbench.errors import AudioError, SnacbenchError, StoreError
 from snacbench.files import atomic
 from snacbench.later import np, soundfile
+from snacbench.packages import missing_package
 from snacbench.types import Audio, Clip, FloatSamples
 
 # What is audio, read or refused, by the names that such files usually have. Not among them are
@@ -251,7 +252,7 @@ def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[
     try:
         container = _ffmpeg(stream)
     except Exception as error:
-        raise refused or error from error
+        raise missing_package(error) or refused or error from error
     with container:
         yield _by_ffmpeg(path, container, size, extent)
 

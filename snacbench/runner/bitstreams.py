@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
+from typing import TYPE_CHECKING
 
 from snacbench.audio.resample import num_samples_at
 from snacbench.bitstream.container import Bitstream, Header, load, read
@@ -24,7 +25,7 @@ from snacbench.errors import (
 )
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
-from snacbench.rate.coding.coders import PACKED
+from snacbench.rate.coding.coders import CONTEXT_CODERS, PACKED
 from snacbench.rate.coding.trained import KeptClip
 from snacbench.request import Request
 from snacbench.rows import Coded, CodedBytes
@@ -36,6 +37,9 @@ from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Encoded
 from snacbench.units import BITS_PER_BYTE, kbps
 from snacbench.weights.policy import WeightsPolicy
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
 _SLACK_S = 10.0
@@ -332,3 +336,24 @@ def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]
         actual, coded_, ideal_ = (kbps(one, seconds) for one in spent)
         rates.append(CoderRate(name, shuffled, actual, coded_, ideal_, len(clips)))
     return rates
+
+
+def coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
+    """What entropy coders made of kept codes: a row for each codec, coder and set of clips."""
+    import pandas as pd
+
+    rows, found = list(folder.read(CodedBytes)), []
+    for codec in codecs:
+        spec = codec.spec
+        rates = coder_rates(codec, (row for row in rows if row.codec == spec.name))
+        # What a context model falls back on, over the same clips.
+        base = {(r.shuffled, r.clips): r.coded_kbps for r in rates if r.coder == "adaptive"}
+        for rate in rates:
+            by = base.get((rate.shuffled, rate.clips)) if rate.coder in CONTEXT_CODERS else None
+            saves = rate.saves_over(rate.actual_kbps)
+            by_context = math.nan if by is None else rate.saves_over(by)
+            nominal = math.nan if spec.nominal_kbps is None else spec.nominal_kbps
+            found.append((spec.name, nominal, *astuple(rate), saves, by_context))
+    rate_columns = [field.name for field in fields(CoderRate)]
+    columns = ["codec", "nominal_kbps", *rate_columns, "saves", "saves_by_context"]
+    return pd.DataFrame(found, columns=columns)

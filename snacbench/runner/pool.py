@@ -13,6 +13,7 @@ import pickle
 import signal
 import sys
 import traceback
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -34,20 +35,20 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
-class Job:
+class Job(ABC):
     """What a worker does at once; it is sent there by value."""
 
+    @abstractmethod
     def run(self) -> Rows:
         """Do it, in the worker; a UserError ends the run."""
-        raise NotImplementedError
 
     def apart(self) -> Sequence[Job]:
         """The parts in which it is tried again after its worker has died."""
         return [self]
 
+    @abstractmethod
     def lost(self, reason: str) -> Rows:
         """What comes of it if a worker dies again."""
-        raise NotImplementedError
 
 
 def default_jobs() -> int:

@@ -22,7 +22,8 @@ from snacbench.progress import Progress, Silent
 from snacbench.testsets.corpora.corpus import Corpus, Download
 
 _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+# zipfile raises RuntimeError at a password, NotImplementedError at an unknown compression.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
             progress.step()
     except _DAMAGED as error:
         raise TestSetError(
-            f"{archive} is damaged ({error}); delete it and fetch it again"
+            f"{archive} is damaged or not readable ({error}); delete it and fetch it again"
         ) from error
     except OSError as error:
         text, what = error.strerror or error, f"unpack {archive.name} in {folder}"

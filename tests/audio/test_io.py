@@ -281,6 +281,14 @@ def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
         def __getattr__(self, name: str):
             raise MissingPackage("the Python package soundfile does not load")
 
+    def no_av(_: object) -> None:
+        raise ImportError("libavcodec.so: cannot open shared object file", name="av")
+
+    wav.write_bytes(wav.read_bytes()[:12] + b"junk" * 64)  # which libsndfile leaves to FFmpeg
+    with monkeypatch.context() as patched:
+        patched.setattr(io, "_ffmpeg", no_av)
+        with pytest.raises(MissingPackage, match="the Python package av"):
+            probe(wav)
     monkeypatch.setattr(io, "soundfile", Broken())
-    with pytest.raises(MissingPackage):
+    with pytest.raises(MissingPackage, match="soundfile"):
         probe(wav)

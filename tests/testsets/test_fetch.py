@@ -186,9 +186,20 @@ def test_a_damaged_archive_is_said_to_be(make, tmp_path):
         archive.write_bytes(
             archive.read_bytes()[:-300][: 200_000 if archive.suffix == ".tar" else None]
         )
-    with pytest.raises(TestSetError, match=r"is damaged \(.*\); delete it and fetch it again"):
+    with pytest.raises(TestSetError, match=r"is damaged or not readable \(.*\); delete it and"):
         unpack(archive, tmp_path / "root")
     assert unpacked(tmp_path / "root") == {}
+
+
+def test_an_archive_with_a_password_is_said_to_have_one(tmp_path):
+    path = make_zip(tmp_path / "archive.zip", {"a.wav": b"x" * 40})
+    content = path.read_bytes()
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # of the file, of the index
+        at = content.rindex(header) + flags
+        content = content[:at] + bytes([content[at] | 1]) + content[at + 1 :]
+    path.write_bytes(content)
+    with pytest.raises(TestSetError, match=r"not readable .*is encrypted, password required"):
+        unpack(path, tmp_path / "root")
 
 
 def test_what_is_no_archive_is_said_to_be_none(tmp_path):

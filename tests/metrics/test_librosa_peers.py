@@ -1,0 +1,42 @@
+"""Metrics against librosa, whose import takes seconds: in one file, so in one process."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+
+from snacbench.metrics import lsd, mcd
+from snacbench.types import Audio
+
+(LSD,), (MCD,) = lsd.METRICS, mcd.METRICS
+
+
+def test_log_spectral_distance_equals_librosa(pairs):
+    def power_db(signal: Audio) -> np.ndarray:
+        samples = signal.samples[0].astype(np.float64)
+        spectrum = librosa.stft(samples, n_fft=lsd.WINDOW, hop_length=lsd.HOP, center=False)
+        return librosa.power_to_db(np.abs(spectrum) ** 2, amin=lsd.POWER_FLOOR, top_db=None)
+
+    for name, (x, y) in pairs(LSD.spec.rate_hz).items():
+        expected = np.mean(np.sqrt(np.mean((power_db(x) - power_db(y)) ** 2, axis=0)))
+        assert LSD(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
+
+
+def test_mcd_equals_the_definition_on_librosas_parts(pairs):
+    def cepstra(signal: Audio) -> tuple[np.ndarray, np.ndarray]:
+        energies = librosa.feature.melspectrogram(
+            y=signal.samples[0].astype(np.float64), sr=mcd.RATE_HZ, n_fft=mcd.WINDOW,
+            hop_length=mcd.HOP, n_mels=mcd.BANDS, center=False,
+        )  # fmt: skip
+        level_db = librosa.power_to_db(energies, amin=1e-10, top_db=None)
+        n_mfcc = mcd.COEFFICIENTS + 1
+        found = librosa.feature.mfcc(S=level_db, n_mfcc=n_mfcc, dct_type=2, norm="ortho")
+        return found[1:], energies.sum(axis=0)
+
+    for name, (x, y) in pairs(mcd.RATE_HZ, speech_only=True).items():
+        (of_x, energy), (of_y, _) = cepstra(x), cepstra(y)
+        speaks = 10 * np.log10(energy) > 10 * np.log10(energy.max()) - 40
+        per_frame = np.sqrt(np.sum((of_x - of_y) ** 2, axis=0) / mcd.BANDS)
+        expected = per_frame[speaks].mean()
+        assert MCD(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
