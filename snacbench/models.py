@@ -68,6 +68,9 @@ class CodecModel:
     free_point: Callable[[str], CodecSpec] | None = None
     requires: tuple[str, ...] = ()  # packages to import before loading
     versions: Callable[[], Mapping[str, str]] = dict  # facts for the record, as libopus' version
+    # The codes of a point are the first streams of any higher point's, for every signal: a clip is
+    # encoded once for all points of a run. The loaded codec has ``at(spec)``.
+    nested: bool = False
     selector: str = ""  # how another process finds the model again; empty: by its name
 
 

@@ -117,6 +117,7 @@ class NeuralCodec(ABC):
             load=cls.load,
             source=source or WeightsSource("embedded", name, ()),
             requires=("torch", cls.PACKAGE or cls.FAMILY),
+            nested=True,  # every quantiser codes what those before it have left
         )
 
     @classmethod

@@ -7,7 +7,7 @@ fresh ones, which takes about 3 ms.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ class LyraCodec:
 
     spec: CodecSpec
     folder_files: Mapping[str, Path]
+
+    def at(self, spec: CodecSpec) -> LyraCodec:
+        """The same models at another number of quantisers."""
+        return replace(self, spec=spec)
 
     def encode(self, audio: Audio) -> Encoded:
         """Encode whole frames of 20 ms, the last one filled with zeros.
@@ -150,5 +154,6 @@ MODELS = (
         load=_load,
         source=_SOURCE,
         requires=("ai_edge_litert",),
+        nested=True,
     ),
 )

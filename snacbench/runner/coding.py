@@ -1,8 +1,9 @@
 """Clips through one codec, in a worker process: resample, encode, decode, write, weigh.
 
-For a codec that owns a GPU they go in batches of one padded length. While a batch is on the device,
-threads read and resample the next clips and write the last ones: the libraries do both outside of
-Python's lock.
+Where the codes of lower points are the first streams of a higher one's, a clip is encoded once and
+its codes are cut; every point decodes. For a codec that owns a GPU clips go in batches of one
+padded length. While a batch is on the device, threads read and resample the next clips and write
+the last ones: the libraries do both outside of Python's lock.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from snacbench.runner.signal_rules import (
     source_signal,
 )
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import Audio, Clip, Encoded
+from snacbench.types import Audio, Clip, CodecSpec, Encoded
 
 _THREADS = 4
 
@@ -54,6 +55,7 @@ def row_seed(run_seed: int, *, codec: str, clip: str) -> int:
 class CodingJob(Job):
     """Clips for one codec; `batch` signals go through it at once, None: as many as fit.
 
+    `cuts` are lower points of the codec's model, which get the first streams of its codes.
     `refused` is why none is to be coded: the codec has failed its spot check, or was stopped.
     """
 
@@ -63,27 +65,37 @@ class CodingJob(Job):
     run_folder: Path
     batch: int | None = 1
     refused: str = ""
+    cuts: tuple[PlannedCodec, ...] = ()
 
-    def seed_of(self, clip: Clip) -> int:
+    @property
+    def points(self) -> tuple[PlannedCodec, ...]:
+        """All operating points that the clips are coded at, the one that encodes first."""
+        return (self.codec, *self.cuts)
+
+    def seed_of(self, clip: Clip, spec: CodecSpec) -> int:
         """Seed of a clip's decode."""
-        return row_seed(self.request.seed, codec=self.codec.spec.name, clip=clip.id)
+        return row_seed(self.request.seed, codec=spec.name, clip=clip.id)
 
     def run(self) -> Rows:
         """Histograms first: a clip counts as coded only once everything about it is on disk."""
         return sorted(code_clips(self), key=lambda row: isinstance(row, Coded))
 
     def apart(self) -> list[CodingJob]:
-        """A batch clip by clip: of those only one may be what the worker died of."""
-        return [replace(self, clips=(clip,), batch=1) for clip in self.clips]
+        """Clip by clip and point by point: of those only one may be what the worker died of."""
+        return [
+            replace(self, codec=point, cuts=(), clips=(clip,), batch=1)
+            for clip in self.clips
+            for point in self.points
+        ]
 
     def lost(self, reason: str) -> Rows:
         """The rows of clips that cannot be coded, for a reason in words."""
-        return [self.failed(clip, reason) for clip in self.clips]
+        return [failed_row(p.spec, clip, reason) for clip in self.clips for p in self.points]
 
-    def failed(self, clip: Clip, reason: str) -> Coded:
-        """The row of a clip that could not be coded."""
-        name = self.codec.spec.name
-        return Coded(clip.id, name, "failed", reason, clip.domain, clip.duration_s)
+
+def failed_row(spec: CodecSpec, clip: Clip, reason: str) -> Coded:
+    """The row of a clip that could not be coded."""
+    return Coded(clip.id, spec.name, "failed", reason, clip.domain, clip.duration_s)
 
 
 @dataclass(frozen=True)
@@ -98,7 +110,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Timed:
-    """What a clip's signals became in a codec, and the seconds that it took of its batch's."""
+    """What a clip's signals became at a point, and the seconds that it took of its batch's."""
 
     encoded: list[Encoded]
     decoded: list[Audio]
@@ -120,7 +132,7 @@ def code_clips(job: CodingJob) -> Rows:
     try:
         loaded = load(job.codec)
     except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
-        return [_failed(job, clip, error) for clip in job.clips]
+        return [row for clip in job.clips for row in _all_failed(job, clip, error)]
     if job.batch != 1 and isinstance(loaded.codec, BatchCodec):
         return _code_in_batches(job, loaded, loaded.codec)
     coded: Rows = []
@@ -128,10 +140,10 @@ def code_clips(job: CodingJob) -> Rows:
         try:
             source = source_of(clip, job.codec, job.request)
         except Exception as error:  # noqa: BLE001 - becomes a failed row
-            coded.append(_failed(job, clip, error))
+            coded += _all_failed(job, clip, error)
             continue
-        for each, came in _coded(job, loaded, None, [source], source.inputs[0].num_samples):
-            coded += _finished(job, each, came)
+        for came in _coded(job, loaded, [source], source.inputs[0].num_samples):
+            coded += _finished(job, *came)
     return coded
 
 
@@ -158,27 +170,31 @@ def reason_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}{own[-1] if own else ''}"
 
 
-def _failed(job: CodingJob, clip: Clip, error: Exception) -> Coded:
+def _all_failed(job: CodingJob, clip: Clip, error: Exception) -> Rows:
+    return [_failed(point, clip, error) for point in job.points]
+
+
+def _failed(point: PlannedCodec, clip: Clip, error: Exception) -> Coded:
     """The row of a clip that could not be coded; the traceback of a codec's own fault is logged."""
     reason = reason_of(error)
     if is_out_of_memory(error):
         reason = (
-            f"{job.codec.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
+            f"{point.device} has no memory for this clip of {clip.duration_s:.1f} s, even "
             "alone; use --segment-s or --device cpu"
         )
     elif not isinstance(error, SnacbenchError):
         # A worker's standard error is the run's workers.log.
-        sys.stderr.write(f"{job.codec.spec.name} on {clip.id}:\n")
+        sys.stderr.write(f"{point.spec.name} on {clip.id}:\n")
         traceback.print_exception(error)
-    return job.failed(clip, reason)
+    return failed_row(point.spec, clip, reason)
 
 
-def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> Rows:
+def _finished(job: CodingJob, source: Source, point: PlannedCodec, came: Timed | Exception) -> Rows:
     """Write what was decoded of a clip, and weigh what was encoded; or say what it ended with."""
     try:
         if isinstance(came, Exception):
             raise came
-        spec, folder, clip = job.codec.spec, RunFolder(job.run_folder), source.clip
+        spec, folder, clip = point.spec, RunFolder(job.run_folder), source.clip
         for audio, output in zip(source.inputs, came.decoded, strict=True):
             check_contract(spec, audio, output)
         bits = sum((bits_of(part, spec) for part in came.encoded), Bits())
@@ -188,7 +204,7 @@ def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> Rows:
         if missing := missing_sound(reference=source.audio, degraded=decoded, band_hz=band_hz):
             raise CodecError(missing)
         clipped = write_flac(target, decoded)
-        codes, data, seed = None, b"", job.seed_of(clip)
+        codes, data, seed = None, b"", job.seed_of(clip, spec)
         if job.request.keep_codes:
             mode = source.channel_mode
             try:
@@ -219,7 +235,7 @@ def _finished(job: CodingJob, source: Source, came: Timed | Exception) -> Rows:
         )
         return [row, *histograms_of(came.encoded, clip=clip.id, spec=spec)]
     except Exception as error:  # noqa: BLE001 - becomes a failed row
-        return [_failed(job, source.clip, error)]
+        return [_failed(point, source.clip, error)]
 
 
 # ------------------------------------------------------------------------------------- batches
@@ -244,30 +260,26 @@ def _code_in_batches(job: CodingJob, loaded: LoadedCodec, codec: BatchCodec) -> 
                     try:
                         sources.append(reading.pop(clip.id).result())
                     except Exception as error:  # noqa: BLE001 - becomes a failed row
-                        done.append(_failed(job, clip, error))
-                for source, came in _coded(job, loaded, codec, sources, length):
-                    writing.append(threads.submit(_finished, job, source, came))
+                        done += _all_failed(job, clip, error)
+                for came in _coded(job, loaded, sources, length):
+                    writing.append(threads.submit(_finished, job, *came))
         return done + [row for future in writing for row in future.result()]
 
 
 def _coded(
-    job: CodingJob,
-    loaded: LoadedCodec,
-    codec: BatchCodec | None,
-    sources: Sequence[Source],
-    padded_length: int,
-) -> Iterator[tuple[Source, Timed | Exception]]:
-    """Each clip with what came of its signals, or the exception that it alone ends with.
+    job: CodingJob, loaded: LoadedCodec, sources: Sequence[Source], padded_length: int
+) -> Iterator[tuple[Source, PlannedCodec, Timed | Exception]]:
+    """Each clip at each point with what came of it, or the exception that it alone ends with.
 
-    A batch that fails is halved: if it did not fit, its halves may; if one clip is to blame,
-    that one is found.
+    What fails is taken apart, clips first: if a batch did not fit, its halves may; if one clip or
+    one point is to blame, that one is found.
     """
     if not sources:
         return
     samples = padded_length * sum(len(source.inputs) for source in sources)
-    alone = len(sources) == 1
+    alone = len(sources) == len(job.points) == 1
     try:
-        timed = _timed(job, loaded, None if alone else codec, sources)
+        timed = _timed(job, loaded, sources)
     except UserError:
         raise
     except Exception as error:  # noqa: BLE001 - becomes smaller batches or a failed row
@@ -275,42 +287,54 @@ def _coded(
         if full or not alone:
             fault = error.with_traceback(None)  # free of the tensors that it would keep alive
     else:
-        yield from zip(sources, timed, strict=True)
+        yield from timed
         return
     if full:
         loaded.was_too_large(samples)
     if alone:
-        yield sources[0], fault
-        return
-    half = len(sources) // 2
-    yield from _coded(job, loaded, codec, sources[:half], padded_length)
-    yield from _coded(job, loaded, codec, sources[half:], padded_length)
+        yield sources[0], job.codec, fault
+    elif half := len(sources) // 2:
+        yield from _coded(job, loaded, sources[:half], padded_length)
+        yield from _coded(job, loaded, sources[half:], padded_length)
+    else:
+        for point in job.points:
+            yield from _coded(replace(job, codec=point, cuts=()), loaded, sources, padded_length)
 
 
 def _timed(
-    job: CodingJob, loaded: LoadedCodec, codec: BatchCodec | None, sources: Sequence[Source]
-) -> list[Timed]:
-    """All signals in one batch, each charged an equal share of the time; or one after another."""
+    job: CodingJob, loaded: LoadedCodec, sources: Sequence[Source]
+) -> list[tuple[Source, PlannedCodec, Timed]]:
+    """All signals in one batch, or those of a clip one after another, encoded once for all points.
+
+    Clips are charged an equal share of a batch's time, and points one of the encoding.
+    """
     signals = [audio for source in sources for audio in source.inputs]
-    seeds = [job.seed_of(s.clip) + i for s in sources for i in range(len(s.inputs))]
+    batch = len(signals) if len(sources) > 1 else 1
+    loaded = load(job.codec) if loaded.planned != job.codec else loaded
     started = now(loaded)
-    if codec:
-        with loaded.computing():
-            encoded = codec.encode_batch(signals)
-            between = now(loaded)
-            decoded = codec.decode_batch(encoded, seeds=seeds)
-    else:
-        encoded = loaded.encode(signals)
-        between = now(loaded)
-        decoded = loaded.decode(encoded, seed=seeds[0])
-    ended = now(loaded)
-    # A batch that comes back with more or fewer signals fails, and its clips are tried alone.
-    pairs = iter([(e, d) for _, e, d in zip(signals, encoded, decoded, strict=True)])
+    encoded = loaded.encode(signals, together=batch > 1)
+    encode_s = (now(loaded) - started) / len(job.points)
     timed = []
-    for source in sources:
-        n, share = len(source.inputs), len(source.inputs) / len(signals)
-        own = list(islice(pairs, n))
-        seconds = (between - started) * share, (ended - between) * share
-        batch = len(signals) if codec else 1
-        timed.append(Timed([e for e, _ in own], [d for _, d in own], *seconds, batch))
+    for point in job.points:
+        loaded = load(point) if loaded.planned != point else loaded
+        streams = len(point.spec.streams)
+        parts = [replace(e, codes=e.codes[:streams]) for e in encoded] if job.cuts else encoded
+        seeds = [
+            job.seed_of(source.clip, point.spec) + i
+            for source in sources
+            for i in range(len(source.inputs))
+        ]
+        started = now(loaded)
+        if batch > 1:
+            decoded = loaded.decode_batch(parts, seeds=seeds)
+        else:
+            decoded = loaded.decode(parts, seed=seeds[0])
+        decode_s = now(loaded) - started
+        # A batch that comes back with more or fewer signals fails, and its clips are tried alone.
+        pairs = iter([(e, d) for _, e, d in zip(signals, parts, decoded, strict=True)])
+        for source in sources:
+            own = list(islice(pairs, len(source.inputs)))
+            share = len(own) / len(signals)
+            what = [e for e, _ in own], [d for _, d in own]
+            timed.append((source, point, Timed(*what, encode_s * share, decode_s * share, batch)))
     return timed

@@ -94,15 +94,23 @@ class LoadedCodec:
         self.most_samples = min(self.most_samples, samples / 2)
         _free(on_gpu=self.on_gpu)
 
-    def encode(self, signals: Sequence[Audio]) -> list[Encoded]:
-        """What signals are encoded to, one after another."""
+    def encode(self, signals: Sequence[Audio], *, together: bool = False) -> list[Encoded]:
+        """What signals are encoded to: one after another, or in a batch of a `BatchCodec`."""
         with self.computing():
+            if together and isinstance(self.codec, BatchCodec):
+                return self.codec.encode_batch(signals)
             return [self.codec.encode(signal) for signal in signals]
 
     def decode(self, parts: Sequence[Encoded], *, seed: int) -> list[Audio]:
         """What parts are decoded to, part i with `seed` + i."""
         with self.computing():
             return [self.codec.decode(part, seed=seed + i) for i, part in enumerate(parts)]
+
+    def decode_batch(self, parts: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+        """What parts are decoded to, each with its seed, in a batch of a `BatchCodec`."""
+        assert isinstance(self.codec, BatchCodec)
+        with self.computing():
+            return self.codec.decode_batch(parts, seeds=seeds)
 
     def adjust(self, wanted: PlannedCodec) -> bool:
         """Become the codec of another plan, if that takes no other network."""

@@ -1,9 +1,9 @@
 """What is to be done next: codecs are prepared, clips are coded in rounds, and scored meanwhile.
 
-Work goes in rounds of clips, and within a round codec by codec, so that a worker holds one model
-at a time. A clip is scored as soon as every codec of the run has coded it, by one job that prepares
-the reference once, while later clips are still being coded. Of the rows on disk only their places
-are kept in memory.
+Work goes in rounds of clips, and within a round model by model, so that a worker holds one at a
+time; points whose codes are cut from those of a higher one go together. A clip is scored as soon as
+every codec of the run has coded it, by one job that prepares the reference once, while later clips
+are still being coded. Of the rows on disk only their places are kept in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 
 from snacbench.request import Request
 from snacbench.rows import Agreement, Calibration, Coded, SpotCheck
@@ -137,12 +138,13 @@ class Schedule:
             self._judge(job.codec.spec.name, str(rows[0]))
             return CODE, 0
         assert isinstance(job, CodingJob)
+        points = {point.spec.name: point for point in job.points}
         for row in rows:
             if isinstance(row, Coded):
-                self._watch(row, job.codec)
+                self._watch(row, points[row.codec])
         coded = (clip.id for clip in job.clips if self._ledger.is_coded_by_all(clip.id))
         self._ready.extend(clip for clip in coded if self._ledger.lacks_scores(clip))
-        return CODE, len(job.clips)
+        return CODE, len(job.clips) * len(points)
 
     def _watch(self, row: Coded, codec: PlannedCodec) -> None:
         """Have a codec tried by itself if its first codings all fail at one place of its code."""
@@ -200,33 +202,68 @@ class Schedule:
     def _coding_jobs(
         self, codecs: Sequence[PlannedCodec], before: Mapping[str, Sequence[Job]]
     ) -> Iterator[Job | None]:
-        """Jobs that code what is not coded yet, round by round, codec by codec.
+        """Jobs that code what is not coded yet, round by round, model by model.
 
         A codec's preparations come right before its first clips: the worker has the model then. It
         codes once there is a verdict on it; until then others do, and where none can, None says
         that there is no job now.
         """
-        clips = list(self._clips.values())
+        clips, folder = list(self._clips.values()), self._ledger.folder.path
+        groups = _encoded_together(codecs)
         for start in range(0, max(len(clips), 1), ROUND_CLIPS):
-            waiting: deque[PlannedCodec] = deque()
-            coming = deque(codecs)
+            in_round = clips[start : start + ROUND_CLIPS]
+            waiting: deque[tuple[PlannedCodec, ...]] = deque()
+            coming = deque(groups)
             while coming or waiting:
-                decided = next((c for c in waiting if c.spec.name in self._verdicts), None)
-                if decided:
-                    waiting.remove(decided)
-                    name = decided.spec.name
-                    in_round = clips[start : start + ROUND_CLIPS]
-                    left = [clip for clip in in_round if not self._ledger.is_coded(clip.id, name)]
-                    for chunk in _chunks(left, decided):
-                        folder, refused = self._ledger.folder.path, self._verdicts[name]
-                        yield CodingJob(
-                            decided, chunk, self._request, folder, decided.batch, refused
-                        )
+                judged = (g for g in waiting if all(c.spec.name in self._verdicts for c in g))
+                if group := next(judged, None):
+                    waiting.remove(group)
+                    for (first, *cuts), left in self._left(group, in_round):
+                        for chunk in _chunks(left, first):
+                            verdict = self._verdicts[first.spec.name]
+                            yield CodingJob(
+                                first,
+                                chunk,
+                                self._request,
+                                folder,
+                                first.batch,
+                                verdict,
+                                cuts=tuple(cuts),
+                            )
                 elif coming:
                     waiting.append(coming.popleft())
-                    yield from before.get(waiting[-1].spec.name, ()) if start == 0 else ()
+                    names = [codec.spec.name for codec in waiting[-1]] if start == 0 else []
+                    yield from (job for name in names for job in before.get(name, ()))
                 else:
                     yield None
+
+    def _left(
+        self, group: Sequence[PlannedCodec], clips: Sequence[Clip]
+    ) -> Iterator[tuple[list[PlannedCodec], list[Clip]]]:
+        """Points of a group, and the clips that just these of them have not coded yet.
+
+        Points that may not code go apart.
+        """
+        fit = [codec for codec in group if not self._verdicts[codec.spec.name]]
+        for points in (fit, *([codec] for codec in group if codec not in fit)):
+            left: dict[tuple[bool, ...], list[Clip]] = {}
+            for clip in clips:
+                lacks = tuple(not self._ledger.is_coded(clip.id, p.spec.name) for p in points)
+                left.setdefault(lacks, []).append(clip)
+            for lacks, those in left.items():
+                if any(lacks):
+                    yield list(compress(points, lacks)), those
+
+
+def _encoded_together(codecs: Sequence[PlannedCodec]) -> list[tuple[PlannedCodec, ...]]:
+    """Codecs in their order; of a model whose codes are nested all points, deepest first."""
+    groups: dict[str, list[PlannedCodec]] = {}
+    for codec in codecs:
+        groups.setdefault(codec.selector if codec.nested else codec.spec.name, []).append(codec)
+    return [
+        tuple(sorted(group, key=lambda codec: -len(codec.spec.streams)))
+        for group in groups.values()
+    ]
 
 
 def _fault_of(reason: str) -> str:
