@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Collection, Container, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
@@ -17,6 +18,7 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.runner.cluster import workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
@@ -50,28 +52,37 @@ from snacbench.testsets.describe import warnings_of
 from snacbench.testsets.testset import counted
 from snacbench.types import Clip, CodecSpec, Metric
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 Row = TypeVar("Row", Coded, Score)
+Cluster: TypeAlias = "Client | str | Path | None"
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
 _FAILURES_KEPT = 8
+_NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
-def run(request: Request, *, progress: Progress | None = None) -> RunFolder:
-    """Code a test set through codecs and score what comes out; failures are rows."""
+def run(request: Request, *, client: Cluster = None, progress: Progress | None = None) -> RunFolder:
+    """Code a test set through codecs and score what comes out; failures are rows.
+
+    `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
+    """
     shown = progress or Silent()
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
     plan = with_weights(plan, shown)
     folder = start(plan, request.out or new_folder(RUNS))
-    execute(plan, folder, progress=shown)
+    execute(plan, folder, client=client, progress=shown)
     return folder
 
 
-def resume(
+def resume(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
     *,
+    client: Cluster = None,
     retry_failed: bool = False,
     jobs: int | None = None,
     offline: bool = False,
@@ -85,7 +96,7 @@ def resume(
     shown = progress or Silent()
     plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
-    execute(plan, folder, progress=shown, retry_failed=retry_failed)
+    execute(plan, folder, client=client, progress=shown, retry_failed=retry_failed)
     return folder
 
 
@@ -108,6 +119,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     folder: RunFolder,
     metrics: Sequence[str] | None = (),
     *,
+    client: Cluster = None,
     asr: str | None = None,
     retry_failed: bool = False,
     jobs: int | None = None,
@@ -145,7 +157,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
 
         retried = folder.take_out(Score, of=failed) if retry_failed else []
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
-        _carry_out(Schedule(ledger, clips, run.codecs, request), ledger, clips, jobs, shown)
+        schedule = Schedule(ledger, clips, run.codecs, request)
+        _carry_out(schedule, ledger, clips, shown, jobs=jobs, client=client)
     if retry_failed:
         shown.note(_retried_in_words(folder, retried))
     return folder
@@ -202,7 +215,12 @@ def describe_run(
 
 
 def execute(
-    plan: Plan, folder: RunFolder, *, progress: Progress | None = None, retry_failed: bool = False
+    plan: Plan,
+    folder: RunFolder,
+    *,
+    client: Cluster = None,
+    progress: Progress | None = None,
+    retry_failed: bool = False,
 ) -> None:
     """Do what of a plan is not done yet; what has failed is, unless it is to be tried again.
 
@@ -234,19 +252,24 @@ def execute(
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
         schedule = Schedule(ledger, clips, specs, request, plan.codecs)
-        _carry_out(schedule, ledger, clips, request.jobs, shown)
+        _carry_out(schedule, ledger, clips, shown, jobs=request.jobs, client=client)
+        if client is not None:
+            shown.note(f"{_NO_SPEED} {folder.path}")
+            return
         done = {row.codec for row in folder.read(Speed)}
         _measure_speeds(plan, folder, shown, budget_s=request.speed_budget_s, without=done)
     if retry_failed:
         shown.note(_retried_in_words(folder, retried))
 
 
-def _carry_out(
+def _carry_out(  # noqa: PLR0913 - of which two only say who works
     schedule: Schedule,
     ledger: Ledger,
     clips: Collection[str],
-    workers: int | None,
     progress: Progress,
+    *,
+    jobs: int | None,
+    client: Cluster,
 ) -> None:
     """Run the jobs; what comes of each is on disk before the next is looked at."""
     for clip in [clip for clip in ledger.clips() if clip not in clips]:
@@ -259,14 +282,15 @@ def _carry_out(
         if steps:
             progress.begin(stage, steps)
     # One worker owns the GPU: several would only share its memory.
-    lanes = {CPU: workers or default_jobs(), CUDA: 1, CHECK: 1}
+    lanes = {CPU: jobs or default_jobs(), CUDA: 1, CHECK: 1}
     log = ledger.folder.path / "workers.log"
-    for job, rows in run_jobs(schedule.next, lanes=lanes, log=log):
-        stage, steps = schedule.done(job, rows)
-        failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
-        progress.step(stage, steps, failed=failed)
-        while schedule.said:
-            progress.note(schedule.said.pop(), warning=True)
+    with nullcontext() if client is None else workers_on(client, ledger.folder, jobs) as workers:
+        for job, rows in run_jobs(schedule.next, lanes=lanes, log=log, workers=workers):
+            stage, steps = schedule.done(job, rows)
+            failed = sum(isinstance(r, Coded | Score) and r.status == "failed" for r in rows)
+            progress.step(stage, steps, failed=failed)
+            while schedule.said:
+                progress.note(schedule.said.pop(), warning=True)
 
 
 def _measure_speeds(

@@ -1,7 +1,7 @@
-"""Worker processes with one thread each, that take jobs as they become ready.
+"""Jobs in processes of one thread each, as they become ready, on this machine or a cluster's.
 
-Every worker has a pipe of its own and one job at a time, so that it is known which job a worker
-was at when it died: that job is tried once more, alone, and no other is lost.
+Each process is an executor of its own and has one job at a time, so that it is known which job a
+process was at when it died: that job is tried once more, alone, and no other is lost.
 """
 
 from __future__ import annotations
@@ -16,17 +16,24 @@ import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from snacbench.packages import missing_package
 from snacbench.settings import let_libraries_cache
 
 Rows = list[object]
+# What a job came to: its rows, or the exception that it ended with and that one's traceback.
+Answer = tuple[Rows | None, Exception | None, str]
 
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
@@ -51,115 +58,170 @@ class Job(ABC):
         """What comes of it if a worker dies again."""
 
 
+class Workers(Protocol):
+    """Who does jobs.
+
+    `lanes` names the kinds of workers, and how many jobs each takes at once. `one_machine` tells
+    whether they share a memory, so that a job is alone only if nothing else runs; `look_again_s` is
+    how often to look whether there are more of them, None: never.
+    """
+
+    one_machine: bool
+    look_again_s: float | None
+
+    def lanes(self) -> Mapping[str, int]:
+        """How many jobs each kind of worker takes now."""
+
+    def submit(self, lane: str, job: Job) -> Future[Answer]:
+        """Have a job done; the future raises BrokenExecutor if its process died."""
+
+    def close(self) -> None:
+        """End all of them; nobody waits for what they are at."""
+
+
 def default_jobs() -> int:
     """Number of workers: one per core that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
-@dataclass(eq=False)
-class _Worker:
-    """A process of a lane, and the job that it is at."""
-
-    process: ForkServerProcess
-    pipe: Connection
-    lane: str
-    job: Job | None = None
-
-
-def run_jobs(  # noqa: PLR0912 - one loop that reads from top to bottom
-    ready: Callable[[str], Job | None], *, lanes: Mapping[str, int], log: Path
+def run_jobs(
+    ready: Callable[[str], Job | None],
+    *,
+    lanes: Mapping[str, int],
+    log: Path,
+    workers: Workers | None = None,
 ) -> Iterator[tuple[Job, Rows]]:
-    """Run jobs in worker processes and yield each with its result, in no fixed order.
+    """Have jobs done, by processes of this machine if by no others, and yield each with its result.
 
-    `lanes` names the kinds of workers and how many there are of each. `ready` gives a job for a
-    lane, or None if there is none now; when none is running either, the work is done. A job whose
-    worker dies (out of memory, a crash in native code) is tried again in its parts, when nothing
-    else runs. An exception from a job is raised here and ends everything. What libraries print in
-    the workers goes to `log`.
+    They come in no fixed order. `lanes` names the kinds of workers and how many there are of each.
+    `ready` gives a job for a lane, or None if there is none now; when none is running either, the
+    work is done. A job whose process dies (out of memory, a crash in native code) is tried again
+    in its parts, alone. An exception from a job is raised here and ends everything. What libraries
+    print in the workers goes to `log`.
     """
-    workers: list[_Worker] = []
+    doing = workers or LocalWorkers(lanes, log)
+    running: dict[Future[Answer], tuple[str, Job, bool]] = {}
     retry_queue: deque[tuple[str, Job]] = deque()
-    retried: Job | None = None
-
-    def give(lane: str, job: Job) -> None:
-        free = (w for w in workers if w.lane == lane and w.job is None)
-        worker = next(free, None)
-        if worker is None:
-            workers.append(worker := _started(lane, log))
-        worker.job = job
-        with suppress(BrokenPipeError):  # it has died meanwhile, which is seen below
-            worker.pipe.send(job)
 
     def occupy() -> None:
         """Give every worker that is free, or could be started, a job that is ready."""
-        for lane, most in lanes.items():
-            while sum(w.lane == lane and w.job is not None for w in workers) < most:
+        for lane, most in doing.lanes().items():
+            while sum(of == lane for of, _, _ in running.values()) < most:
                 if (job := ready(lane)) is None:
                     break
-                give(lane, job)
+                running[doing.submit(lane, job)] = lane, job, False
 
     try:
         while True:
             if not retry_queue:
                 occupy()
-            elif not any(worker.job is not None for worker in workers):
-                lane, retried = retry_queue.popleft()
-                give(lane, retried)
-            if not any(worker.job is not None for worker in workers):
+            elif not (running and doing.one_machine):
+                lane, job = retry_queue.popleft()
+                running[doing.submit(lane, job)] = lane, job, True
+            if not running:
                 return
-            for worker in _done(workers):
-                job, worker.job = worker.job, None
+            done, _ = wait(running, doing.look_again_s, FIRST_COMPLETED)
+            for future in done:
+                lane, job, again = running.pop(future)
                 try:
-                    result, error, trace = worker.pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    workers.remove(worker)
-                    worker.process.join()
-                    worker.pipe.close()
-                    if job is retried and job is not None:
+                    rows, error, trace = future.result()
+                except BrokenExecutor:
+                    if again:
                         yield job, job.lost(DIED_TWICE)
-                    elif job is not None:
-                        retry_queue.extend((worker.lane, part) for part in job.apart())
+                    else:
+                        retry_queue.extend((lane, part) for part in job.apart())
                     continue
-                assert job is not None
-                if not retry_queue and job is not retried:
+                if not retry_queue and not again:
                     occupy()  # first: nobody waits while the result is written
                 if error is not None:
                     error.add_note(f"in a worker process:\n{trace}")
                     raise error
-                yield job, result
+                yield job, rows or []
     finally:
-        # On Ctrl-C or an error nobody waits for the clip that a worker is at.
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.join()
-            worker.pipe.close()
+        doing.close()
 
 
-def _done(workers: Sequence[_Worker]) -> list[_Worker]:
-    """Workers that are done with their jobs, or have died, once there is one."""
-    found = wait([worker.pipe for worker in workers])
-    return [worker for worker in workers if worker.pipe in found]
+# ------------------------------------------------------------------- processes of this machine
 
 
-def _started(lane: str, log: Path) -> _Worker:
-    # Not forked from here: threads and CUDA do not survive it. The process that workers are
-    # forked from imports, and computes nothing.
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["snacbench.runner.preload"])
-    ours, theirs = context.Pipe()
-    # Blocked here, the signal is blocked there until the worker has said that it ignores it.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with _environment_of_workers():
-            # The process that it is forked from may have begun under another environment.
-            arguments = (theirs, log, dict(os.environ))
-            process = context.Process(target=_serve, args=arguments, daemon=True)
-            process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    theirs.close()  # so that the worker's death is the end of the pipe
-    return _Worker(process, ours, lane)
+@dataclass(eq=False)
+class LocalWorkers:
+    """Processes of this machine, `most` in each lane, started when they are needed."""
+
+    most: Mapping[str, int]
+    log: Path
+    one_machine: bool = True
+    look_again_s: float | None = None
+    _children: list[tuple[str, Child]] = field(default_factory=list)
+
+    def lanes(self) -> Mapping[str, int]:
+        """How many jobs each kind of worker takes at once."""
+        return self.most
+
+    def submit(self, lane: str, job: Job) -> Future[Answer]:
+        """Have a job done by a process of the lane that is free, or by a new one."""
+        self._children = [(of, child) for of, child in self._children if child.alive]
+        for of, child in self._children:
+            if of == lane and child.free:
+                with suppress(BrokenExecutor):  # it has died with nothing to do
+                    return child.submit(job)
+        self._children.append((lane, child := Child(self.log)))
+        try:
+            return child.submit(job)
+        except BrokenExecutor as error:  # while it began
+            failed: Future[Answer] = Future()
+            failed.set_exception(error)
+            return failed
+
+    def close(self) -> None:
+        """End all processes, whatever they are at."""
+        for _, child in self._children:
+            child.kill()
+        for _, child in self._children:
+            child.executor.shutdown()
+
+
+class Child:
+    """A process that does one job at a time, and what it prints goes to a file.
+
+    Not forked from here: threads and CUDA do not survive it. The process that it is forked from
+    imports, and computes nothing.
+    """
+
+    def __init__(self, log: Path) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["snacbench.runner.preload"])
+        # Blocked here, the signal is blocked there until the process has said that it ignores it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            with _environment_of_workers():
+                # The process that it is forked from may have begun under another environment.
+                arguments = (log, dict(os.environ))
+                self.executor = ProcessPoolExecutor(1, context, _begin, arguments)
+                self._pid = self.executor.submit(os.getpid)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._at: Future[Any] = self._pid
+
+    @property
+    def free(self) -> bool:
+        """Whether it could begin a job now."""
+        return self._at.done()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is not known to have died."""
+        return not (self._at.done() and isinstance(self._at.exception(), BrokenExecutor))
+
+    def submit(self, job: Job) -> Future[Answer]:
+        """Have it do a job; the future raises BrokenExecutor if it dies, as this does if it has."""
+        self._at = self.executor.submit(_attempt, job)
+        return self._at
+
+    def kill(self) -> None:
+        """End it now."""
+        with suppress(BrokenExecutor, ProcessLookupError):
+            os.kill(self._pid.result(), signal.SIGKILL)
 
 
 @contextmanager
@@ -180,15 +242,13 @@ def _environment_of_workers() -> Iterator[None]:
         yield
     finally:
         script.update(hidden)
-        os.environ.clear()
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
         os.environ.update(before)
 
 
-def _serve(pipe: Connection, log: Path, environment: Mapping[str, str]) -> None:
-    """A worker's life: one job after another, until the parent ends it.
-
-    It answers with the result, the exception that the job ended with, and its traceback.
-    """
+def _begin(log: Path, environment: Mapping[str, str]) -> None:
+    """Make the process that runs this a worker's."""
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -196,18 +256,16 @@ def _serve(pipe: Connection, log: Path, environment: Mapping[str, str]) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), sys.stderr.fileno())
-    while True:
+
+
+def _attempt(job: Job) -> Answer:
+    """What comes of a job in this process."""
+    try:
+        return job.run(), None, ""
+    except Exception as error:  # noqa: BLE001 - raised again in the parent
+        told = missing_package(error) or error  # now: a traceback is not sent
         try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        try:
-            answer: tuple[Rows | None, Exception | None, str] = (job.run(), None, "")
-        except Exception as error:  # noqa: BLE001 - raised again in the parent
-            told = missing_package(error) or error  # now: a traceback is not sent
-            try:
-                pickle.loads(pickle.dumps(told))
-            except Exception:  # noqa: BLE001 - a class from outside may raise anything here
-                told = RuntimeError(f"{type(error).__name__}: {error}")
-            answer = (None, told, traceback.format_exc())
-        pipe.send(answer)
+            pickle.loads(pickle.dumps(told))
+        except Exception:  # noqa: BLE001 - a class from outside may raise anything here
+            told = RuntimeError(f"{type(error).__name__}: {error}")
+        return None, told, traceback.format_exc()

@@ -1,0 +1,288 @@
+"""Jobs on a Dask cluster: one that runs, or one that the queue of a computing centre starts.
+
+Dask brings a job to a worker of its own, and there a process of `pool` does it: what crashes takes
+that process down and nothing of Dask's, and the rules are those of one machine. A job whose worker
+is lost, because a node went down or its time was over, has not crashed: it is done elsewhere.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.process
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from snacbench.errors import MissingPackage, UserError
+from snacbench.runner.plan import CPU, CUDA
+from snacbench.runner.pool import Answer, Child, Job, Workers
+from snacbench.runner.schedule import CHECK
+from snacbench.runner.versions import package_versions
+from snacbench.store.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+LOOK_AGAIN_S = 1.0
+CONNECT_S = 30.0
+IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
+MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
+GPU = "GPU"  # the resource that workers with one announce: dask worker --resources GPU=1
+_QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
+
+
+@contextmanager
+def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
+    """A client of a scheduler (``tcp://host:8786``), or of workers that a YAML file describes.
+
+    The file is dask-jobqueue's own configuration; `jobs` workers are asked of the queue, and given
+    back at the end.
+
+    Raises
+    ------
+    UserError
+        If the scheduler does not answer, or the file describes no queue that is known.
+    MissingPackage
+        If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
+    """
+    try:
+        import dask
+        from distributed import Client
+    except ImportError as error:
+        raise MissingPackage(
+            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
+        ) from error
+    if not cluster.endswith((".yaml", ".yml")):
+        try:
+            client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"no scheduler answers at {cluster} ({error}); start one with 'dask scheduler', "
+                "and name the address that it prints"
+            ) from error
+        with client:
+            yield client
+        return
+    import dask_jobqueue
+
+    if not Path(cluster).is_file():
+        raise UserError(
+            f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"
+        )
+    try:
+        (settings,) = dask.config.collect_yaml([cluster])
+        queues = [name for name in settings["jobqueue"] if name in _QUEUES]
+    except (ValueError, KeyError, TypeError):  # no YAML, or another one
+        queues = []
+    if len(queues) != 1:
+        raise UserError(
+            f"{cluster} does not describe a queue: expected one of {', '.join(_QUEUES)} below "
+            "jobqueue, as in dask-jobqueue's documentation"
+        )
+    if jobs is None:
+        raise UserError(f"say how many workers are to be asked of the queue in {cluster}: --jobs N")
+    with dask.config.set(settings), getattr(dask_jobqueue, _QUEUES[queues[0]])() as queue:
+        queue.scale(jobs)
+        with Client(queue, set_as_default=False) as client:
+            yield client
+
+
+@contextmanager
+def workers_on(
+    client: Client | str | Path, folder: RunFolder, jobs: int | None
+) -> Iterator[Workers]:
+    """Workers of a cluster, given as `connected` takes it or as a client of its scheduler."""
+    if isinstance(client, str | Path):
+        with connected(str(client), jobs) as found:
+            yield DaskWorkers(found, folder)
+    else:
+        yield DaskWorkers(client, folder)
+
+
+@dataclass(eq=False)
+class DaskWorkers:
+    """The workers of a cluster, as many as there are from time to time."""
+
+    client: Client
+    folder: RunFolder
+    one_machine: bool = False
+    look_again_s: float | None = LOOK_AGAIN_S
+    _sent: dict[Future[Answer], Any] = field(default_factory=dict)
+    _lanes: Mapping[str, int] = field(default_factory=dict)
+    _looked: float = -LOOK_AGAIN_S
+
+    def __post_init__(self) -> None:
+        self._place = _Place(self.folder.path.resolve(), self.folder.run.id, package_versions())
+
+    def lanes(self) -> Mapping[str, int]:
+        """How many jobs to have sent: one more for each worker than it is at, so that none waits.
+
+        A job is sent where there is no worker yet: it waits for the first one.
+        """
+        if time.monotonic() - self._looked > LOOK_AGAIN_S:
+            workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+            threads = sum(worker["nthreads"] for worker in workers)
+            gpus = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
+            self._lanes = {CPU: max(1, 2 * threads), CUDA: max(1, 2 * gpus), CHECK: max(1, threads)}
+            self._looked = time.monotonic()
+        return self._lanes
+
+    def submit(self, lane: str, job: Job) -> Future[Answer]:
+        """Have a job done; the future raises BrokenExecutor if its process died."""
+        future: Future[Answer] = Future()
+        self._send(future, lane, job, MOST_WORKERS_LOST)
+        return future
+
+    def close(self) -> None:
+        """Take back what is not done, and end the processes that did jobs."""
+        sent, self._sent = self._sent, {}
+        for future in sent.values():
+            future.cancel()
+        if self.client.status == "running":
+            self.client.run(_end_children, on_error="ignore")
+
+    def _send(self, future: Future[Answer], lane: str, job: Job, losses_left: int) -> None:
+        resources = {GPU: 1} if lane == CUDA else None
+        sent = self.client.submit(_do, job, lane, self._place, pure=False, resources=resources)
+        self._sent[future] = sent
+
+        def done(sent: Any) -> None:
+            from distributed import KilledWorker
+
+            if self._sent.pop(future, None) is None:  # taken back
+                return
+            try:
+                answer = sent.result()
+            except KilledWorker as error:
+                if losses_left:
+                    self._send(future, lane, job, losses_left - 1)
+                else:
+                    future.set_exception(BrokenExecutor(str(error)))
+            except (CancelledError, OSError) as error:
+                gone = f"the cluster's scheduler is gone ({type(error).__name__}); go on with "
+                future.set_exception(UserError(f"{gone}--resume {self.folder.path}"))
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits for it
+                future.set_exception(error)
+            else:
+                if answer is None:
+                    future.set_exception(BrokenExecutor("its process died"))
+                else:
+                    future.set_result(answer)
+
+        sent.add_done_callback(done)
+
+
+# ---------------------------------------------------------------------------- in a Dask worker
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What a worker must have in common with whoever sends jobs."""
+
+    folder: Path
+    run_id: str
+    packages: Mapping[str, str]
+
+    def check(self) -> None:
+        """Raise UserError if this worker sees another disk, or has other packages."""
+        host = socket.gethostname()
+        try:
+            seen = RunFolder.open(self.folder).run.id
+        except UserError as error:
+            raise UserError(
+                f"the worker on {host} does not see the run: {error}; a cluster needs the run "
+                "folder, the clips and the weights under the same paths on all nodes "
+                "(docs/cluster.md), and without that there is --shard"
+            ) from error
+        if seen != self.run_id:
+            raise UserError(f"{self.folder} is another run on {host}; give the cluster one disk")
+        here = package_versions()
+        for name, version in self.packages.items():
+            if here.get(name) != version:
+                raise UserError(
+                    f"the worker on {host} has {name} {here.get(name, 'not at all')}, and the run "
+                    f"was begun with {version}; start the workers in the run's environment"
+                )
+
+
+@dataclass
+class _Children:
+    """The processes that do jobs for a Dask worker: by lane and run, those with nothing to do."""
+
+    idle: dict[tuple[str, Path], list[tuple[float, Child]]] = field(default_factory=dict)
+    busy: list[Child] = field(default_factory=list)
+    checked: set[str] = field(default_factory=set)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    watch: threading.Thread | None = None
+
+
+_here = _Children()
+
+
+def _do(job: Job, lane: str, place: _Place) -> Answer | None:
+    """Have a process of this Dask worker do a job; None if that died."""
+    with _here.turn:
+        if place.run_id not in _here.checked:
+            try:
+                place.check()
+            except UserError as error:
+                return None, error, ""
+            _here.checked.add(place.run_id)
+        if _here.watch is None:
+            _here.watch = threading.Thread(target=_end_those_idle, daemon=True)
+            _here.watch.start()
+        idle = _here.idle.setdefault((lane, place.folder), [])
+        log = place.folder / f"workers.{socket.gethostname()}.log"
+        _, child = idle.pop() if idle else (0.0, _started(log))
+        _here.busy.append(child)
+    try:
+        answer = child.submit(job).result()
+    except BrokenExecutor:
+        child.executor.shutdown(wait=False)
+        answer = None
+    with _here.turn:
+        _here.busy.remove(child)
+        if answer is not None:
+            idle.append((time.monotonic(), child))
+    return answer
+
+
+def _started(log: Path) -> Child:
+    """A process that Dask's own does not keep from having children of its own.
+
+    Workers below a nanny are daemons by default, which may not start processes: these would outlive
+    them. Ours end with the process that they are forked from, and that ends with the worker.
+    """
+    settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
+    daemon = settings.pop("daemon", None)
+    try:
+        return Child(log)
+    finally:
+        if daemon is not None:
+            settings["daemon"] = daemon
+
+
+def _end_those_idle() -> None:
+    """Give the memory of processes back that have had nothing to do for a while."""
+    while True:
+        time.sleep(IDLE_S / 4)
+        with _here.turn:
+            for idle in _here.idle.values():
+                for since, child in list(idle):
+                    if time.monotonic() - since > IDLE_S:
+                        idle.remove((since, child))
+                        child.kill()
+
+
+def _end_children() -> None:
+    """End all processes, whatever they are at."""
+    with _here.turn:
+        idle = (child for those in _here.idle.values() for _, child in those)
+        for child in [*_here.busy, *idle]:
+            child.kill()
+        _here.idle.clear()
