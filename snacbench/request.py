@@ -63,6 +63,7 @@ class Request:
     segment_s: float | None = None
     min_lufs: float = -40.0
     limit: int | None = None
+    shard: str = ""  # ``i/n``: the i-th of n parts of the set; of a merged run all that it has
     domain: Domain = "unknown"
     channels: Channels = "mono"
     reference: ReferenceRule = "source"

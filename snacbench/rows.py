@@ -288,7 +288,8 @@ class Run:
     """How a run was made; the first thing written into its folder.
 
     `codec_versions` and `metric_versions` tell for each model and metric what computes it: packages
-    and their versions, what its programs say of themselves, the digest of a plug-in's file.
+    and their versions, what its programs say of themselves, the digest of a plug-in's file. Of a
+    shard, `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
     """
 
     id: str
@@ -302,6 +303,7 @@ class Run:
     set_sha256: str
     codecs: tuple[CodecSpec, ...]
     metrics: tuple[MetricSpec, ...]
+    whole_set_sha256: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     codec_versions: Versions = field(default_factory=dict)
     metric_versions: Versions = field(default_factory=dict)

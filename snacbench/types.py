@@ -6,7 +6,8 @@ Read this file first. A `Clip` becomes `Audio`, a `Codec` turns audio into `Enco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -121,6 +122,15 @@ class Clip:
     def duration_s(self) -> float:
         """Duration of the segment in seconds."""
         return self.num_samples / self.rate_hz
+
+
+def set_sha256(clips: Iterable[Clip]) -> str:
+    """Digest of which samples a set of clips consists of: the same set, the same digest."""
+    digest = hashlib.sha256()
+    for clip in sorted(clips, key=lambda clip: clip.id):
+        line = f"{clip.id}\t{clip.sha256}\t{clip.start}\t{clip.num_samples}\n"
+        digest.update(line.encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def load(path: str | Path) -> Run:
 def merge(
     runs: Sequence[Run | str | Path], out: str | Path, *, progress: Progress | None = None
 ) -> Run:
-    """Join runs of one test set, made on different machines, into a new one.
+    """Join runs of one test set, of codecs or shards of their own, into a new one.
 
     Raises
     ------
@@ -134,8 +134,11 @@ def merge(
 
     folders = [run.folder if isinstance(run, Run) else RunFolder.open(Path(run)) for run in runs]
     done = merge_folders(folders, Path(out))
+    shown = progress or Silent()
+    for text in done.lacking:
+        shown.note(f"not among them: {text}", warning=True)
     gone = f", {done.missing} no longer there" if done.missing else ""
-    (progress or Silent()).note(
+    shown.note(
         f"{len(runs)} runs merged; {done.repeated} rows were in several; "
         f"decoded files: {done.linked} linked, {done.copied} copied{gone}"
     )

@@ -46,6 +46,7 @@ from snacbench.runner.versions import (
     versions_of_metrics,
 )
 from snacbench.store.ledger import Ledger
+from snacbench.store.merging import MISSING
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of
@@ -174,7 +175,7 @@ def start(plan: Plan, path: Path) -> RunFolder:
         "workers": f"{request.jobs or default_jobs()}, one thread each"
         + (", and one for the GPU" if on_gpu else ""),
         "gpu": gpu() if on_gpu else "",
-        "missing from the test set": "; ".join(plan.test_set.missing),
+        MISSING: "; ".join(plan.test_set.missing),
         "test set": "; ".join(plan.test_set.notes),
     }
     facts = {name: text for name, text in facts.items() if text}
@@ -183,8 +184,15 @@ def start(plan: Plan, path: Path) -> RunFolder:
         facts.update(asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
-    run = replace(run, codec_versions=versions_of_codecs(models))
+    digests = _digests_of(plan.test_set, plan.whole)
+    run = replace(run, codec_versions=versions_of_codecs(models), **digests)
     return RunFolder.create(path, run, plan.test_set.clips)
+
+
+def _digests_of(test_set: TestSet, whole: TestSet) -> dict[str, str]:
+    """What tells the clips of a run, and where they are a shard, the set's."""
+    of_whole = "" if test_set is whole else whole.sha256
+    return {"set_sha256": test_set.sha256, "whole_set_sha256": of_whole}
 
 
 def describe_run(
@@ -234,7 +242,8 @@ def execute(
         if retry_failed and folder.run.set_sha256 != plan.test_set.sha256:
             # Files that can be read again become clips of the run.
             folder.replace(Clip, plan.test_set.clips, of=lambda clip: True)
-            folder.rewrite_run(replace(folder.run, set_sha256=plan.test_set.sha256))
+            digests = _digests_of(plan.test_set, plan.whole)
+            folder.rewrite_run(replace(folder.run, **digests))
         if retry_failed:
             # Codings last: a run that is stopped in between still has failed as a whole.
             scores = folder.take_out(Score, of=lambda row: row.status == "failed")
@@ -251,7 +260,8 @@ def execute(
             for codec in plan.codecs
             if not ledger.is_coded(broken.id, codec.spec.name)
         )
-        schedule = Schedule(ledger, clips, specs, request, plan.codecs)
+        whole = plan.whole.clips
+        schedule = Schedule(ledger, clips, specs, request, plan.codecs, whole=whole)
         _carry_out(schedule, ledger, clips, shown, jobs=request.jobs, client=client)
         if client is not None:
             shown.note(f"{_NO_SPEED} {folder.path}")

@@ -28,6 +28,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import unreadable, warnings_of
 from snacbench.testsets.opening import COMPOSITE_SETS
 from snacbench.testsets.roots import absolute_roots, parse_roots, root_of
+from snacbench.testsets.testset import shard_of
 from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import locate, state_of
 from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy
@@ -68,7 +69,10 @@ class PlannedCodec:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do; `decision` says why weights come from where `policy` has them."""
+    """What a run will do; `decision` says why weights come from where `policy` has them.
+
+    `test_set` is what it will code: all of the `whole` set, or a shard of it.
+    """
 
     request: Request
     test_set: TestSet
@@ -76,6 +80,7 @@ class Plan:
     metrics: tuple[Metric, ...]
     policy: WeightsPolicy
     decision: str
+    whole: TestSet
 
 
 def make_plan(request: Request, progress: Progress | None = None) -> Plan:
@@ -109,10 +114,11 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
 
         if not torch.cuda.is_available():
             raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
-    test_set = open_chosen(
+    whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
-    return Plan(request, test_set, codecs, metrics, policy, decision)
+    test_set = shard_of(whole, request.shard)
+    return Plan(request, test_set, codecs, metrics, policy, decision, whole)
 
 
 def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
@@ -243,6 +249,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "recipe": recipe_name,
         "test set": f"{test_set.name}: {len(test_set.clips)} clips, "
         f"{test_set.duration_s / 60:.1f} min ({', '.join(domains)})",
+        "shard": f"{request.shard} of {len(plan.whole.clips)} clips" if request.shard else "",
         "codecs": ", ".join(codec.spec.name for codec in plan.codecs),
         "weights": "; ".join(weights),
         "decision": plan.decision,

@@ -46,18 +46,23 @@ class Schedule:
     """The jobs of a run that are not done yet, as they become ready; their rows go to disk.
 
     `clips` are known by their ids, `specs` are the operating points of the run, and `codecs` those
-    that are to code what they have not coded; without any, only what is coded is scored. `steps`
-    counts what is to do by stage; `said` has sentences for whoever waits, to be taken out.
+    that are to code what they have not coded; without any, only what is coded is scored. `whole` is
+    the set that the clips are a shard of, so that codecs are checked on the same of its clips
+    everywhere. `steps` counts what is to do by stage; `said` has sentences for whoever waits, to be
+    taken out.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a run as it stands
         self,
         ledger: Ledger,
         clips: Mapping[str, Clip],
         specs: Sequence[CodecSpec],
         request: Request,
         codecs: Sequence[PlannedCodec] = (),
+        *,
+        whole: Sequence[Clip] | None = None,
     ) -> None:
+        self._whole = list(clips.values()) if whole is None else whole
         self._ledger, self._clips, self._request = ledger, clips, request
         self._specs = {spec.name: spec for spec in specs}
         self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
@@ -174,12 +179,12 @@ class Schedule:
         its like choose modes by the rate.
         """
         jobs: dict[str, list[Job]] = {}
-        clips, seed = list(self._clips.values()), self._request.seed
+        seed = self._request.seed
         by_model: dict[str, list[tuple[PlannedCodec, tuple[Clip, ...]]]] = {}
         alike: dict[str, list[PlannedCodec]] = {}
         for codec in codecs:
             if codec.spec.name not in self._verdicts:
-                chosen = clips_to_check(clips, codec.spec.name, seed)
+                chosen = clips_to_check(self._whole, codec.spec.name, seed)
                 by_model.setdefault(codec.selector, []).append((codec, chosen))
             if codec.spec.name not in self._delays:
                 shared = codec.selector if codec.spec.streams else codec.spec.name

@@ -46,19 +46,23 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
     same_set: bool = True,
     same_seed: bool = False,
     same_versions: bool = False,
+    shards: bool = False,
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
     `why` says what they are wanted for: ``"cannot be merged"``. Of `metrics` those count that both
     were scored by; empty: all of these. Channels and reference must always be the same; the test
-    set's digest, the seed, and the versions of what computes codecs and metrics where this is said.
+    set's digest (with `shards`: of the set that they are shards of), the seed, and the versions of
+    what computes codecs and metrics where this is said.
 
     Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
     one, other = first.run, second.run
     found: list[tuple[str, str, str, str]] = []  # what, in the first and the second, and advice
-    if same_set and one.set_sha256 != other.set_sha256:
-        then, now = (f"{r.test_set} ({r.set_sha256[:_SHOWN_DIGEST]})" for r in (one, other))
+    digests = [(shards and run.whole_set_sha256) or run.set_sha256 for run in (one, other)]
+    if same_set and digests[0] != digests[1]:
+        runs = zip((one, other), digests, strict=True)
+        then, now = (f"{run.test_set} ({digest[:_SHOWN_DIGEST]})" for run, digest in runs)
         found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
         then, now = (str(getattr(run.request, rule)) for run in (one, other))

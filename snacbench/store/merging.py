@@ -1,4 +1,4 @@
-"""Several runs of one test set, made on different machines, as one run folder.
+"""Several runs of one test set, of codecs or shards of their own, as one run folder.
 
 What the parts have in common must be the same in all of them; nothing is averaged, and nothing is
 chosen. Timings and speeds are what a machine makes of them: of a row that several parts have, the
@@ -11,7 +11,8 @@ import math
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,10 +24,11 @@ from snacbench.errors import StoreError
 from snacbench.files import atomic
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
-from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo
+from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
 
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine
 PARTS_FOLDER = "parts"
+MISSING = "missing from the test set"  # the fact of a run that says so
 
 # By which fields a row is known, and on which of its others two machines must agree.
 _KINDS: dict[type[Any], tuple[str, str]] = {
@@ -49,12 +51,14 @@ Spec = TypeVar("Spec", CodecSpec, MetricSpec)
 class Merged:
     """What came of a merge.
 
-    `repeated` counts rows that more than one part had, and that agreed. Of files of decoded audio
+    `repeated` counts rows that more than one part had, and that agreed; `lacking` says which shards
+    no part has, or none of a codec. Of files of decoded audio
     and of codes, `linked` share their disk space with a part's, and no part has those `missing`.
     """
 
     folder: RunFolder
     repeated: int
+    lacking: tuple[str, ...] = ()
     linked: int = 0
     copied: int = 0
     missing: int = 0
@@ -69,12 +73,31 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
     for other in parts[1:]:
-        check_agreement(parts[0], other, why="cannot be merged", same_seed=True, same_versions=True)
+        check_agreement(
+            parts[0],
+            other,
+            why="cannot be merged",
+            same_seed=True,
+            same_versions=True,
+            shards=True,
+        )
+    clips: dict[str, Clip] = {}
+    in_parts = Counter[str]()
+    for part in parts:
+        for clip in part.read(Clip):
+            clips.setdefault(clip.id, clip)
+            in_parts[clip.id] += 1
     runs = [part.run for part in parts]
+    shards, lacking = _shards(parts)
+    facts = _by_part([run.facts for run in runs])
+    if lacking:
+        gone = (facts.get(MISSING), *lacking)
+        facts[MISSING] = "; ".join(text for text in gone if text)
     request = replace(
         runs[0].request,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
         merged=tuple(run.id for run in runs),
+        shard=shards if lacking else "",
     )
     joined = replace(
         runs[0],
@@ -89,21 +112,29 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         packages=_by_part([run.packages for run in runs]),
-        facts=_by_part([run.facts for run in runs]),
+        facts=facts,
+        set_sha256=set_sha256(clips.values()),
+        whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",
         machine=_by_part([run.machine for run in runs]),
     )
     names = [spec.name for run in runs for spec in run.codecs]
     shared = {name for name in names if names.count(name) > 1}
-    common, repeated = _common_rows(parts, shared)
+
+    def contested(row: Any) -> bool:
+        """Whether another part may have the row, too."""
+        ours = type(row) is not rows.ClipMeasures and row.codec not in shared
+        return not ours and in_parts[getattr(row, "clip", "")] != 1
+
+    common, repeated = _common_rows(parts, contested)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
     with explained(target), atomic(target) as partial:
-        done = Merged(RunFolder.create(partial, joined, list(parts[0].read(Clip))), repeated)
+        in_order = sorted(clips.values(), key=lambda clip: clip.id)
+        done = Merged(RunFolder.create(partial, joined, in_order), repeated, lacking)
         done.folder.append(common)
-        for part in parts:  # rows of the codecs that no other part has, as they are
+        for part in parts:  # what no other part has, as it is
             for kind in _KINDS:
-                if kind is not rows.ClipMeasures:
-                    done.folder.append(r for r in part.read(kind) if r.codec not in shared)
+                done.folder.append(row for row in part.read(kind) if not contested(row))
         done.folder.append(_listening_rows(parts))
         kept = RunFolder(partial / PARTS_FOLDER)  # every part's own provenance, as it was
         kept.path.mkdir()
@@ -115,7 +146,43 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     return done
 
 
-def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[object], int]:
+def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
+    """All shards that parts are, as a request names them, and in sentences what is not there."""
+    of_codec: dict[str, set[str]] = {}
+    for part in parts:
+        run = part.run
+        for spec in run.codecs:
+            of_codec.setdefault(spec.name, set()).update(run.request.shard.split(","))
+    named = set().union(*of_codec.values())
+    counts = {text.partition("/")[2] for text in named if text}
+    if len(counts) > 1:
+        raise StoreError(
+            f"these are shards of different divisions ({', '.join(sorted(named))}); merge those of "
+            "one plan, all I/N of one N"
+        )
+    if not counts:
+        return "", ()
+    (count,) = counts
+    every = {f"{number}/{count}" for number in range(1, int(count) + 1)}
+    lacking: dict[str, list[str]] = {}
+    for codec, have in of_codec.items():
+        if gone := sorted(every - have if "" not in have else (), key=_shard_number):
+            lacking.setdefault(", ".join(gone), []).append(codec)
+    everywhere = len(lacking) == 1 and len(next(iter(lacking.values()))) == len(of_codec)
+    said = (
+        f"shard {gone}" + ("" if everywhere else f" of {', '.join(codecs)}")
+        for gone, codecs in lacking.items()
+    )
+    return ",".join(sorted(named - {""}, key=_shard_number)), tuple(said)
+
+
+def _shard_number(shard: str) -> int:
+    return int(shard.partition("/")[0])
+
+
+def _common_rows(
+    parts: Sequence[RunFolder], contested: Callable[[Any], bool]
+) -> tuple[list[object], int]:
     """Rows that several parts could have, each once, and how many were there more often.
 
     A StoreError tells two parts that have different ones.
@@ -128,7 +195,7 @@ def _common_rows(parts: Sequence[RunFolder], shared: set[str]) -> tuple[list[obj
             by_name = {
                 tuple(getattr(row, field) for field in key.split()): row
                 for row in part.read(kind)
-                if kind is rows.ClipMeasures or row.codec in shared
+                if contested(row)
             }
             for name, row in by_name.items():
                 first, known = met.setdefault(name, (part, row))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -11,7 +12,7 @@ from typing import Any
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.records import FileRecord, printable, read_record
-from snacbench.types import Clip, Domain
+from snacbench.types import Clip, Domain, set_sha256
 
 _NAMES_SHOWN = 8
 
@@ -62,11 +63,7 @@ class TestSet:
     @property
     def sha256(self) -> str:
         """Digest of which samples the set consists of: the same set, the same digest."""
-        digest = hashlib.sha256()
-        for clip in sorted(self.clips, key=lambda clip: clip.id):
-            line = f"{clip.id}\t{clip.sha256}\t{clip.start}\t{clip.num_samples}\n"
-            digest.update(line.encode())
-        return digest.hexdigest()
+        return set_sha256(self.clips)
 
 
 def make_clip(clip_id: str, path: Path, **facts: Any) -> Clip | BrokenClip:
@@ -162,6 +159,32 @@ def choose(
         clips=tuple(clip for clip in test_set.clips if clip.id in kept),
         broken=tuple(clip for clip in test_set.broken if clip.id in kept),
     )
+
+
+def shard_of(test_set: TestSet, shard: str) -> TestSet:
+    """The clips of ``i/n``, the i-th of n parts of a set; all of them if the text is empty.
+
+    To which part a clip belongs depends on its id alone: adding files moves no other clip.
+
+    Raises `TestSetError` if there is no such part, or it is empty.
+    """
+    if not shard:
+        return test_set
+    found = re.fullmatch(r"([1-9]\d*)/([1-9]\d*)", shard)
+    if not found or int(found[1]) > int(found[2]):
+        raise TestSetError(f"--shard {shard}: expected I/N with I from 1 to N, such as 3/8")
+    number, count = int(found[1]), int(found[2])
+    part = replace(
+        test_set,
+        clips=tuple(c for c in test_set.clips if hash_of(c.id) % count == number - 1),
+        broken=tuple(c for c in test_set.broken if hash_of(c.id) % count == number - 1),
+    )
+    if not part.entries:
+        raise TestSetError(
+            f"--shard {shard} of {test_set.name} is empty: of {len(test_set.entries)} clips none "
+            "falls into it; use fewer shards"
+        )
+    return part
 
 
 def counted(number: int, noun: str) -> str:
