@@ -20,6 +20,8 @@ EXTRAS = {
     "parselmouth": "speech",
     "speechmos": "dnsmos",
     "onnxruntime": "dnsmos",
+    "distributed": "cluster",
+    "dask_jobqueue": "cluster",
 }
 _REASON_CHARACTERS = 200
 

@@ -39,6 +39,7 @@ from snacbench.tables.writers import WRITERS
 
 if TYPE_CHECKING:
     import pandas as pd
+    from distributed import Client
     from matplotlib.figure import Figure
 
     from snacbench.rate.coding.coders import LanguageCoder
@@ -56,6 +57,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     recipe: str | Path | None = None,
     resume: str | Path | None = None,
     retry_failed: bool = False,
+    client: Client | str | Path | None = None,
     progress: Progress | None = None,
     **asked: Any,
 ) -> Run:
@@ -76,6 +78,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         `retry_failed`, ``jobs`` and ``offline``.
     retry_failed : bool
         With `resume`: what has failed is tried again.
+    client : distributed.Client, str or Path
+        A Dask cluster that does the work: a client of its scheduler, the scheduler's address, or
+        a YAML file of dask-jobqueue; by default processes of this machine do it.
     progress : Progress
         Told of stages, steps and notes.
     **asked
@@ -103,7 +108,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     if resume is None:
         if retry_failed:
             raise UserError("retry_failed tries again what failed in a run; name it by resume")
-        folder = engine.run(request_of(str(recipe) if recipe else None, given), progress=progress)
+        folder = engine.run(
+            request_of(str(recipe) if recipe else None, given), client=client, progress=progress
+        )
         return finished(folder)
     if foreign := sorted([*(given.keys() - {"jobs", "offline"}), *(["recipe"] if recipe else [])]):
         raise UserError(
@@ -111,7 +118,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
             f"{', '.join(foreign)}"
         )
     folder = RunFolder.open(Path(resume))
-    engine.resume(folder, retry_failed=retry_failed, progress=progress, **given)
+    engine.resume(folder, retry_failed=retry_failed, client=client, progress=progress, **given)
     return finished(folder)
 
 

@@ -86,7 +86,8 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         )
     if jobs is None:
         raise UserError(f"say how many workers are to be asked of the queue in {cluster}: --jobs N")
-    with dask.config.set(settings), getattr(dask_jobqueue, _QUEUES[queues[0]])() as queue:
+    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
+    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[queues[0]])() as queue:
         queue.scale(jobs)
         with Client(queue, set_as_default=False) as client:
             yield client
@@ -158,11 +159,11 @@ class DaskWorkers:
                 return
             try:
                 answer = sent.result()
-            except KilledWorker as error:
+            except KilledWorker:
                 if losses_left:
                     self._send(future, lane, job, losses_left - 1)
                 else:
-                    future.set_exception(BrokenExecutor(str(error)))
+                    future.set_exception(BrokenExecutor("worker after worker was lost"))
             except (CancelledError, OSError) as error:
                 gone = f"the cluster's scheduler is gone ({type(error).__name__}); go on with "
                 future.set_exception(UserError(f"{gone}--resume {self.folder.path}"))

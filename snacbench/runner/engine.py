@@ -140,6 +140,11 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
     shown, run, request = progress or Silent(), folder.run, folder.run.request
+    if not request.keep_decoded:
+        raise UserError(
+            f"the decoded audio of {folder.path} was not kept: nothing more can be scored; run its "
+            "codecs again with all metrics that are wanted"
+        )
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     asr = asr or request.asr
     chosen = [metric.with_asr(asr, offline=offline) for metric in select_metrics(names)]
@@ -184,15 +189,14 @@ def start(plan: Plan, path: Path) -> RunFolder:
         facts.update(asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
-    digests = _digests_of(plan.test_set, plan.whole)
-    run = replace(run, codec_versions=versions_of_codecs(models), **digests)
+    run = replace(_with_digests(run, plan), codec_versions=versions_of_codecs(models))
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
-def _digests_of(test_set: TestSet, whole: TestSet) -> dict[str, str]:
-    """What tells the clips of a run, and where they are a shard, the set's."""
-    of_whole = "" if test_set is whole else whole.sha256
-    return {"set_sha256": test_set.sha256, "whole_set_sha256": of_whole}
+def _with_digests(run: Run, plan: Plan) -> Run:
+    """The provenance of a run of a plan's clips, and of the set that they are a shard of."""
+    of_whole = plan.whole.sha256 if plan.request.shard else ""
+    return replace(run, set_sha256=plan.test_set.sha256, whole_set_sha256=of_whole)
 
 
 def describe_run(
@@ -242,8 +246,7 @@ def execute(
         if retry_failed and folder.run.set_sha256 != plan.test_set.sha256:
             # Files that can be read again become clips of the run.
             folder.replace(Clip, plan.test_set.clips, of=lambda clip: True)
-            digests = _digests_of(plan.test_set, plan.whole)
-            folder.rewrite_run(replace(folder.run, **digests))
+            folder.rewrite_run(_with_digests(folder.run, plan))
         if retry_failed:
             # Codings last: a run that is stopped in between still has failed as a whole.
             scores = folder.take_out(Score, of=lambda row: row.status == "failed")

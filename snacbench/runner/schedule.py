@@ -143,13 +143,13 @@ class Schedule:
             self._judge(job.codec.spec.name, str(rows[0]))
             return CODE, 0
         assert isinstance(job, CodingJob)
-        points = {point.spec.name: point for point in job.points}
+        codecs = {codec.spec.name: codec for codec in job.points}
         for row in rows:
             if isinstance(row, Coded):
-                self._watch(row, points[row.codec])
+                self._watch(row, codecs[row.codec])
         coded = (clip.id for clip in job.clips if self._ledger.is_coded_by_all(clip.id))
         self._ready.extend(clip for clip in coded if self._ledger.lacks_scores(clip))
-        return CODE, len(job.clips) * len(points)
+        return CODE, len(job.clips) * len(codecs)
 
     def _watch(self, row: Coded, codec: PlannedCodec) -> None:
         """Have a codec tried by itself if its first codings all fail at one place of its code."""
