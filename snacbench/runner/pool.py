@@ -173,6 +173,10 @@ class LocalWorkers:
             failed.set_exception(error)
             return failed
 
+    def pids(self) -> list[int]:
+        """The processes that there are."""
+        return [child.pid for _, child in self._children if child.alive]
+
     def close(self) -> None:
         """End all processes, whatever they are at."""
         for _, child in self._children:
@@ -218,10 +222,15 @@ class Child:
         self._at = self.executor.submit(_attempt, job)
         return self._at
 
+    @property
+    def pid(self) -> int:
+        """Its number, once it has begun."""
+        return self._pid.result()
+
     def kill(self) -> None:
         """End it now."""
         with suppress(BrokenExecutor, ProcessLookupError):
-            os.kill(self._pid.result(), signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
 
 
 @contextmanager
