@@ -1,13 +1,14 @@
-"""What a run costs beyond its codecs, and whether its memory grows with the number of clips.
+"""What a run costs beside a script around the codecs' own packages, and whether its memory grows.
 
-    python -m benchmarks.run overhead     # a published model with random weights: minutes
+    python -m benchmarks.run overhead                             # the embedded models: minutes
+    python -m benchmarks.run overhead --codecs dac-44khz@2q,3q,6q,9q --clips 2   # random weights
     python -m benchmarks.run memory       # 100, 1,000 and 10,000 clips through toy codecs
 
-``overhead`` divides the wall time of ``snacbench run`` (start of the interpreter, calibration,
-scoring by the default metrics and the summary included) by that of the same number of processes
-that only encode and decode the same clips with one thread each, the model loaded and the audio
-resampled beforehand. Both are timed in turn, so that other work on the machine hits both. The
-ratio of CPU seconds, which other work hardly changes, stands beside it.
+``overhead`` divides wall and CPU time of ``snacbench run`` (start of the interpreter, checks,
+calibration, scoring by the default metrics and the summary included; speeds are not measured) by
+those of `benchmarks._peer_run`: the packages' own encode and decode for every point and clip, and
+the reference metric packages after them. Both are timed in turn, so that other work on the machine
+hits both.
 
 ``memory`` samples the proportional set size (shared pages divided among their users) of the
 parent and of its workers.
@@ -16,24 +17,27 @@ parent and of its workers.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
+import ctypes
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 
+from snacbench.selectors import split_selectors
+
 _SAMPLING_S = 0.2
 _MIB = 2**20
+_EMBEDDED = "snac,dac,encodec,opus"
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,15 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=["overhead", "memory"])
-    parser.add_argument("--codec", default="dac-44khz", help="published model to be timed")
-    parser.add_argument("--clips", type=int, default=8, help="clips of each domain to be timed")
-    parser.add_argument("--segment-s", type=float, default=5.0)
+    parser.add_argument(
+        "--codecs", default=_EMBEDDED, help="to be timed; others than these with random weights"
+    )
+    parser.add_argument("--clips", type=int, help="clips of each domain to be timed")
+    parser.add_argument("--segment-s", type=float)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=2, help="of timing both in turn")
     parser.add_argument("--counts", default="100,1000,10000", help="clips whose memory is watched")
-    parser.add_argument("--codecs", default="identity,noise@20dB", help="for memory")
+    parser.add_argument("--toys", default="identity,noise@20dB", help="codecs, for memory")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (overhead if options.what == "overhead" else memory)(options, Path(folder))
@@ -64,101 +70,56 @@ def main() -> None:
 
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
-    """Print the wall time of a run over that of bare inference."""
-    from tests.support.codec_models import write_published
+    """Print the time of a run over that of the packages' own code."""
+    _adopt_orphans()
+    weights = "embedded"
+    if options.codecs != _EMBEDDED:
+        from tests.support.codec_models import write_published
 
-    weights = folder / "weights"
-    weights.mkdir()
-    write_published(options.codec, weights)
+        weights = str(folder / "weights")
+        Path(weights).mkdir()
+        for name in dict.fromkeys(
+            text.partition("@")[0] for text in split_selectors(options.codecs)
+        ):
+            write_published(name, Path(weights))
+    asked = ["--codecs", options.codecs, "--weights", weights, "--jobs", str(options.jobs)]
+    asked += ["--limit", str(options.clips)] if options.clips else []
+    asked += ["--segment-s", str(options.segment_s)] if options.segment_s else []
     ratios = []
     for index in range(options.rounds):
-        bare = bare_inference(options, weights)
-        run = timed_run(options, weights, folder / f"run{index}")
-        ratios.append((run.wall_s / bare.wall_s, run.cpu_s / bare.cpu_s))
+        out = ["--speed-budget-s", "0", "-o", str(folder / f"run{index}")]
+        run = _timed([sys.executable, "-m", "snacbench", "run", *asked, *out])
+        peer = _timed([sys.executable, "-m", "benchmarks._peer_run", *asked])
+        ratios.append((run.wall_s / peer.wall_s, run.cpu_s / peer.cpu_s))
         print(
-            f"round {index + 1}: bare {bare.wall_s:.1f} s wall, {bare.cpu_s:.1f} s CPU; "
+            f"round {index + 1}: peer {peer.wall_s:.1f} s wall, {peer.cpu_s:.1f} s CPU; "
             f"run {run.wall_s:.1f} s wall, {run.cpu_s:.1f} s CPU; "
             f"ratio {ratios[-1][0]:.3f} wall, {ratios[-1][1]:.3f} CPU",
             flush=True,
         )
     wall, cpu = np.median(np.array(ratios), axis=0)
-    print(f"{options.codec}, {options.jobs} jobs: run / bare = {wall:.3f} wall, {cpu:.3f} CPU")
+    print(f"{options.codecs}, {options.jobs} jobs: run / peer = {wall:.3f} wall, {cpu:.3f} CPU")
 
 
-def timed_run(options: argparse.Namespace, weights: Path, target: Path) -> Cost:
-    """The whole command, from its start to its end."""
-    arguments = [
-        "run", "--codecs", options.codec, "--weights", str(weights), "--data", "quick",
-        "--limit", str(options.clips), "--segment-s", str(options.segment_s),
-        "--jobs", str(options.jobs), "-o", str(target),
-    ]  # fmt: skip
+def _timed(command: Sequence[str]) -> Cost:
+    """A whole command, from its start to its end, and all processes that it leaves behind."""
     before, started = _children_cpu_s(), time.perf_counter()
-    command = [sys.executable, "-m", "snacbench", *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return Cost(time.perf_counter() - started, _children_cpu_s() - before)
+    wall_s = time.perf_counter() - started
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+    return Cost(wall_s, _children_cpu_s() - before)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whoever loses theirs: workers end after the process that began them."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _children_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def bare_inference(options: argparse.Namespace, weights: Path) -> Cost:
-    """Processes that encode and decode, one clip after another, and do nothing else."""
-    context = multiprocessing.get_context("spawn")
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    ready = context.Barrier(options.jobs + 1)
-    clips: Any = context.SimpleQueue()
-    used: Any = context.SimpleQueue()
-    for index in range(len(_clips(options))):
-        clips.put(index)
-    for _ in range(options.jobs):
-        clips.put(None)
-    processes = [
-        context.Process(target=_infer, args=(options, weights, clips, used, ready))
-        for _ in range(options.jobs)
-    ]
-    for process in processes:
-        process.start()
-    ready.wait()
-    started = time.perf_counter()
-    for process in processes:
-        process.join()
-    return Cost(time.perf_counter() - started, sum(used.get() for _ in processes))
-
-
-def _clips(options: argparse.Namespace) -> tuple[Any, ...]:
-    from snacbench.testsets import NAMED_SETS
-    from snacbench.testsets.testset import choose
-
-    chosen = choose(NAMED_SETS["quick"].build(), segment_s=options.segment_s, limit=options.clips)
-    return chosen.clips
-
-
-def _infer(
-    options: argparse.Namespace, weights: Path, clips: Any, used: Any, ready: Barrier
-) -> None:
-    import torch
-
-    from snacbench.audio.io import read_clip
-    from snacbench.runner.signal_rules import codec_inputs, source_signal
-    from snacbench.selectors import select
-    from snacbench.weights.locate import locate
-    from snacbench.weights.policy import WeightsPolicy
-
-    torch.set_num_threads(1)
-    model, spec = select(options.codec)[0]
-    codec = model.load(spec, locate(model, WeightsPolicy(weights)), "cpu")
-    signals = [
-        codec_inputs(source_signal(read_clip(clip), "mono"), spec)[0][0] for clip in _clips(options)
-    ]
-    codec.decode(codec.encode(signals[0]), seed=0)
-    ready.wait()
-    began = time.process_time()
-    while (index := clips.get()) is not None:
-        codec.decode(codec.encode(signals[index]), seed=0)
-    used.put(time.process_time() - began)
 
 
 # --------------------------------------------------------------------------------------- memory
@@ -170,7 +131,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
         clips = generate(folder / f"clips{count}", count)
         target = folder / f"run{count}"
         command = [
-            sys.executable, "-m", "snacbench", "run", "--codecs", options.codecs, "--data",
+            sys.executable, "-m", "snacbench", "run", "--codecs", options.toys, "--data",
             str(clips), "--metrics", "si_sdr,mel_dac7", "--jobs", str(options.jobs),
             "--weights", "embedded", "-o", str(target),
         ]  # fmt: skip
