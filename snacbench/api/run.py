@@ -26,11 +26,10 @@ from snacbench.tables.from_runs import (
     summary_markdown,
     tables_of,
 )
+from snacbench.tables.gate import Answer, shared_metrics
 from snacbench.tables.gate import compare as compare_folders
-from snacbench.tables.gate import shared_metrics
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
-from snacbench.tables.run_pair import Answer
 from snacbench.tables.run_rows import RunRows, scores_frame
 from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By

@@ -1,18 +1,221 @@
-"""Two run folders compared: what is allowed, which codecs and metrics, and whether it passes."""
+"""Two runs, clip by clip: every metric in every domain, the rates, and whether it is no worse."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import fsum
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
+from snacbench.stats.intervals import Interval
+from snacbench.stats.pairs import PairedDifference, holm, paired_differences
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
-from snacbench.tables.run_pair import KBPS, Answer, Pair, Question, compare_runs
-from snacbench.tables.run_rows import RunRows
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
+from snacbench.tables.side_by_side import SIGNIFICANT_AT
+from snacbench.tables.table_model import ARROWS, NOTHING, Better, Cell, Column, Row, Table, shown
+from snacbench.tables.writers import to_markdown
 from snacbench.types import Clip, CodecSpec, MetricSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Pair = tuple[str, str]
+"""An operating point of the baseline, one of the candidate."""
+Weighed = dict[str, tuple[float, float]]
+"""Clip -> bits and seconds."""
+Verdict = Literal[
+    "better", "worse", "within tolerance", "no difference seen", "undecided", "no shared clips"
+]
+KBPS = "kbps"  # stands for the actual rate among the tolerances
+_SHOWN_CLIPS = 5
+_N, _VERDICT = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
+_SIDES = tuple(Column(side, side, digits=3) for side in ("baseline", "candidate"))
+_DIFFERENCE = Column("difference", "difference", digits=3, kind="estimate", signed=True)
+_CHANGE = Column("change", "change", "%", signed=True)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric in one domain; the difference is the candidate's minus the baseline's.
+
+    `p_corrected` is Holm's over all comparisons of two runs that differ on some clip; None where
+    none does. Means are over the shared clips. `repeats` is the domain whose clips are all that
+    ``all`` has for the metric: such a row has that domain's p and is not counted again. It fails,
+    too, if the candidate has no score on a clip on which the baseline has one.
+    """
+
+    baseline: str
+    candidate: str
+    metric: str
+    unit: str
+    better: Better
+    domain: str
+    baseline_mean: float | None
+    candidate_mean: float | None
+    paired: PairedDifference
+    tolerance: float | None
+    p_corrected: float | None = None
+    verdict: Verdict = "undecided"
+    fails: bool = False
+    repeats: str = ""
+
+
+@dataclass(frozen=True)
+class RateComparison:
+    """Actual rates in kbps (1000 bit/s) over the clips that both codecs coded."""
+
+    baseline: str
+    candidate: str
+    domain: str
+    n: int
+    baseline_kbps: float
+    candidate_kbps: float
+    change_percent: float
+    tolerance: float | None
+    fails: bool
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that two runs tell of each other; `not_coded` are the candidate's, by its codec."""
+
+    comparisons: tuple[Comparison, ...]
+    rates: tuple[RateComparison, ...]
+    not_coded: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is worse, and the candidate has lost no clip that the baseline has."""
+        return not self.not_coded and not any(c.fails for c in (*self.comparisons, *self.rates))
+
+    @property
+    def failures(self) -> list[str]:
+        """Which rows fail the gate and by how much, a line each; rows that repeat others not."""
+        lines = []
+        for found in self.comparisons:
+            if not found.fails or found.repeats:
+                continue
+            parts = []
+            if difference := found.paired.difference:
+                gate = "" if found.tolerance is None else f", tolerance {found.tolerance:g}"
+                unit = "" if found.unit == "1" else f" {found.unit}"
+                ends = Cell(difference.mean, difference).ends(_DIFFERENCE)
+                number = f"{shown(difference.mean, 3, signed=True)} {ends}".rstrip()
+                parts.append(
+                    f"{found.verdict}, {number}{unit} ({found.better} is better{gate}; "
+                    f"n = {difference.n})"
+                )
+            if lost := found.paired.lost_by_first:
+                parts.append(f"no score for {_listed(lost)}")
+            why = "; ".join(parts) or found.verdict
+            lines.append(f"{found.domain}, {found.metric}, {_between(found)}: {why}")
+        for rate in self.rates:
+            if rate.fails:
+                more = rate.candidate_kbps - rate.baseline_kbps
+                lines.append(
+                    f"{rate.domain}, {_between(rate)}: {more:.3f} kbps more "
+                    f"({rate.change_percent:+.2f} %), tolerance {rate.tolerance:g} (n = {rate.n})"
+                )
+        return lines + [f"{name}: not coded: {_listed(of)}" for name, of in self.not_coded.items()]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """A row per comparison: its fields, with the difference, its ends and n, and p values."""
+        import pandas as pd
+
+        records = []
+        for found in self.comparisons:
+            record = {key: value for key, value in vars(found).items() if key != "paired"}
+            for key in ("mean", "low", "high", "n", "clusters"):
+                record[key] = getattr(found.paired.difference, key, None)
+            records.append({**record, "p_value": found.paired.p_value})
+        return pd.DataFrame.from_records(records).rename(columns={"mean": "difference"})
+
+    @property
+    def tables(self) -> list[Table]:
+        """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
+        columns = (_N, *_SIDES, _DIFFERENCE, Column("p_holm", "p (Holm)"), _VERDICT)
+        rows = []
+        for found in self.comparisons:
+            difference, p = found.paired.difference, found.p_corrected
+            lost = ", clips lost" if found.paired.lost_by_first else ""
+            cells = (
+                Cell(difference.n if difference else 0),
+                Cell(found.baseline_mean),
+                Cell(found.candidate_mean),
+                Cell(difference.mean if difference else None, difference),
+                Cell(text=NOTHING if p is None else f"{p:.2g}"),
+                Cell(text=found.verdict + lost + ", fails" * found.fails),
+            )
+            label, group = f"{found.metric} {ARROWS[found.better]}", _between(found)
+            rows.append(Row.of(label, columns, *cells, group=f"{group}, {found.domain}"))
+        tables = [Table("", columns, tuple(rows), label_heading="metric")]
+        if self.rates:
+            columns = (_N, *(replace(side, unit="kbps") for side in _SIDES), _CHANGE, _VERDICT)
+            rows = []
+            for rate in self.rates:
+                numbers = (rate.n, rate.baseline_kbps, rate.candidate_kbps, rate.change_percent)
+                said = Cell(text="more than the tolerance, fails" * rate.fails)
+                row = Row.of(rate.domain, columns, *map(Cell, numbers), said, group=_between(rate))
+                rows.append(row)
+            tables.append(Table("", columns, tuple(rows), label_heading="domain"))
+        return [*tables[:-1], replace(tables[-1], footnotes=tuple(self._remarks()))]
+
+    def _remarks(self) -> Iterator[str]:
+        """What a reader of the comparison must know, one sentence each."""
+        for found in self.comparisons:
+            for clips, side in (
+                (found.paired.lost_by_first, f"candidate {found.candidate}"),
+                (found.paired.lost_by_second, f"baseline {found.baseline}"),
+            ):
+                if clips:
+                    what = f"{found.metric}, {found.domain}"
+                    yield f"{what}: {side} has no score for {_listed(clips)}; left out of both."
+        intervals = [c.paired.difference for c in self.comparisons if c.paired.difference]
+        if any(i.these_clusters_only for i in intervals):
+            yield (
+                "Fewer than 5 speakers or tracks in some domain: its intervals speak of these "
+                "only, and say nothing about others."
+            )
+        if any(i.independence_assumed for i in intervals):
+            yield "Speaker or track of some clips is not known: they were taken as independent."
+        if methods := ", ".join(dict.fromkeys(i.method for i in intervals)):
+            family = sum(c.p_corrected is not None and not c.repeats for c in self.comparisons)
+            yield (
+                f"Differences are candidate minus baseline on shared clips, with 95% intervals "
+                f"({methods}); p after Holm over {family} comparisons: rows that are identical "
+                "clip by clip, and rows of all that repeat a domain, are not counted."
+            )
+
+
+def _between(found: Comparison | RateComparison) -> str:
+    same = found.baseline == found.candidate
+    return found.baseline if same else f"{found.baseline} → {found.candidate}"
+
+
+def _listed(clips: Sequence[str]) -> str:
+    more = f" and {len(clips) - _SHOWN_CLIPS} more" if len(clips) > _SHOWN_CLIPS else ""
+    listed = ", ".join(clips[:_SHOWN_CLIPS])
+    return f"{len(clips)} clip{'' if len(clips) == 1 else 's'} ({listed}{more})"
+
+
+def comparison_markdown(answer: Answer) -> str:
+    """The comparison as Markdown tables with their remarks, and which rows fail."""
+    parts = [to_markdown(answer.tables).rstrip(), "**passed**" if answer.passed else "**failed**"]
+    parts.append("\n".join(f"- {line}" for line in answer.failures))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def comparison_json(answer: Answer) -> str:
+    """The comparison for a machine: everything that is known, and ``passed``."""
+    described = {"passed": answer.passed, "failures": answer.failures, **asdict(answer)}
+    return json.dumps(described, indent=1, ensure_ascii=False) + "\n"
 
 
 def compare(  # noqa: PLR0913 - keyword-only options of one comparison
@@ -43,9 +246,10 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     check_agreement(
         *folders, why="cannot be compared", metrics=list(metrics), same_set=not shared_clips
     )
-    before, after = (RunRows.load(folder, histograms=False) for folder in folders)
-    specs = shared_metrics([before, after], metrics)
-    for name, value in (tolerances or {}).items():
+    runs = tuple(RunRows.load(folder, histograms=False) for folder in folders)
+    specs = shared_metrics(runs, metrics)
+    allowed = dict(tolerances or {})
+    for name, value in allowed.items():
         if name not in (known := [*specs, KBPS]):
             raise UnknownName(f"tolerance: {name!r} is not compared; {did_you_mean(name, known)}")
         if not 0 <= value < float("inf"):
@@ -54,14 +258,21 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
                 "worse the candidate may be in the metric's unit"
             )
     texts = ",".join([codecs] if isinstance(codecs, str) else codecs)
-    question = Question(
-        pairs=pairs_of(before.run.codecs, after.run.codecs, texts),
-        metrics=specs,
-        tolerances=tolerances or {},
-        clips=_same_clips(*folders) if shared_clips else None,
-        strict=strict,
-    )
-    return compare_runs(before, after, question)
+    pairs = pairs_of(runs[0].run.codecs, runs[1].run.codecs, texts)
+    if shared_clips:
+        one, other = (
+            {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
+            for folder in folders
+        )
+        if not one & other:
+            raise StoreError(
+                f"{baseline} and {candidate} share no clip of the same id and audio; "
+                "run both on the same clips"
+            )
+        same = {clip for clip, *_ in one & other}
+        for run in runs:
+            run.leave_out([number for number, clip in enumerate(run.ids) if clip not in same])
+    return compare_runs(*runs, pairs, specs, allowed, strict=strict)
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
@@ -82,7 +293,7 @@ def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, M
 
 def pairs_of(
     baseline: Sequence[CodecSpec], candidate: Sequence[CodecSpec], texts: str = ""
-) -> tuple[Pair, ...]:
+) -> list[Pair]:
     """Which operating points of two runs are compared with which.
 
     `texts` are selectors, separated by commas: ``A=B``, or ``A`` for the same names in both runs;
@@ -90,7 +301,8 @@ def pairs_of(
 
     UserError if there is nothing to compare, or the sides of an equals sign are not as many.
     """
-    chosen: list[Pair] = []
+    before, after = ([spec.name for spec in specs] for specs in (baseline, candidate))
+    chosen = [(name, name) for name in before if name in after] if not texts else []
     for selector in split_selectors(texts):
         left, equals, right = selector.partition("=")
         ours = [spec.name for spec in among(baseline, left)]
@@ -103,31 +315,158 @@ def pairs_of(
         chosen += (
             zip(ours, theirs, strict=True) if equals else [(n, n) for n in ours if n in theirs]
         )
-    before, after = ([spec.name for spec in specs] for specs in (baseline, candidate))
-    if texts:
-        if not chosen:
-            raise UnknownName(f"no codec that both runs have is named {texts}")
-    elif len(before) == len(after) == 1:
-        chosen = [(before[0], after[0])]
-    else:
-        chosen = [(name, name) for name in before if name in after]
+    if texts and not chosen:
+        raise UnknownName(f"no codec that both runs have is named {texts}")
+    if not texts and len(before) == len(after) == 1:
+        return [(before[0], after[0])]
     if not chosen:
         raise UserError(
             f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
             "say which to compare with --codecs A=B"
         )
-    return tuple(chosen)
+    return chosen
 
 
-def _same_clips(one: RunFolder, other: RunFolder) -> frozenset[str]:
-    """Clips with the same id, audio and segment in both runs; StoreError if there is none."""
-    first, second = (
-        {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
-        for folder in (one, other)
-    )
-    if not first & second:
-        raise StoreError(
-            f"{one.path} and {other.path} share no clip of the same id and audio; "
-            "run both on the same clips"
+def compare_runs(  # noqa: PLR0913 - all that is asked of two runs
+    baseline: RunRows,
+    candidate: RunRows,
+    pairs: Sequence[Pair],
+    metrics: Mapping[str, MetricSpec],
+    tolerances: Mapping[str, float],
+    *,
+    strict: bool = False,
+) -> Answer:
+    """Compare two runs, pair by pair, on the clips that both have."""
+    domains = [d for d in baseline.domains if d in candidate.domains and d != ALL_DOMAINS]
+    domains = [*domains, ALL_DOMAINS] if len(domains) != 1 else domains
+    found = _comparisons(baseline, candidate, pairs, metrics, tolerances, domains)
+    # All domains together may have the clips of one of them only: such a row repeats that one.
+    alike = {replace(c, domain=ALL_DOMAINS): c.domain for c in reversed(found)
+             if c.domain != ALL_DOMAINS}  # fmt: skip
+    found = [replace(c, repeats=alike.get(c, "")) for c in found]
+
+    def differs(c: Comparison) -> bool:
+        difference = c.paired.difference
+        return difference is not None and any((difference.mean, difference.low, difference.high))
+
+    # Only what differs is tested, so unchanged codecs change no number of the others.
+    family = [c for c in found if differs(c) and not c.repeats and c.paired.p_value is not None]
+    adjusted = holm([c.paired.p_value for c in family])
+    corrected = {(_between(c), c.metric, c.domain): p
+                 for c, p in zip(family, adjusted, strict=True)}  # fmt: skip
+    for at, one in enumerate(found):
+        p = corrected.get((_between(one), one.metric, one.repeats or one.domain))
+        difference, better = one.paired.difference, one.better
+        verdict, stops = judged(
+            difference, p, better=better, tolerance=one.tolerance, strict=strict
         )
-    return frozenset(clip for clip, *_ in first & second)
+        fails, paired = stops or bool(one.paired.lost_by_first), replace(one.paired, p_holm=p)
+        found[at] = replace(one, paired=paired, p_corrected=p, verdict=verdict, fails=fails)
+    rates: list[RateComparison] = []
+    not_coded: dict[str, list[str]] = {}
+    for old, new in pairs:
+        for domain in domains:
+            both = _coded(baseline, old, domain), _coded(candidate, new, domain)
+            rates += _rate((old, new), domain, both, tolerances.get(KBPS))
+        before, after = _coded(baseline, old, ALL_DOMAINS), _coded(candidate, new, ALL_DOMAINS)
+        tried = {candidate.ids[clip] for clip in candidate.codec(new).tried(ALL_DOMAINS)}
+        if lost := sorted((tried - after.keys()) & before.keys()):
+            not_coded[new] = lost
+    return Answer(tuple(found), tuple(rates), not_coded)
+
+
+def _comparisons(  # noqa: PLR0913, PLR0917 - all that is asked of two runs
+    baseline: RunRows,
+    candidate: RunRows,
+    pairs: Sequence[Pair],
+    metrics: Mapping[str, MetricSpec],
+    tolerances: Mapping[str, float],
+    domains: Sequence[str],
+) -> list[Comparison]:
+    """Without verdicts: differences and their p values, each alone."""
+    asked = []
+    differing = 0
+    for spec in metrics.values():
+        for domain in domains:
+            before, after = (scores_of([run], spec.name, domain) for run in (baseline, candidate))
+            both = {
+                (old, new): (before.get(old, {}), after.get(new, {}))
+                for old, new in pairs
+                if before.get(old) or after.get(new)
+            }
+            for one, other in both.values():
+                differing += any(one[clip] != other[clip] for clip in one.keys() & other.keys())
+            asked += [(spec, domain, both)] if both else []
+    clusters = clusters_of([baseline, candidate])
+    found = []
+    for spec, domain, both in asked:
+        by_name = {f"baseline {old}": one for (old, _), (one, _) in both.items()}
+        by_name |= {f"candidate {new}": other for (_, new), (_, other) in both.items()}
+        named = [(f"candidate {new}", f"baseline {old}") for old, new in both]
+        differences = paired_differences(by_name, named, clusters, family=differing)
+        for ((old, new), sides), paired in zip(both.items(), differences, strict=True):
+            shared = sides[0].keys() & sides[1].keys()
+            means = [fsum(of[c] for c in shared) / len(shared) if shared else None for of in sides]
+            about = (old, new, spec.name, spec.unit, spec.better, domain)
+            found.append(Comparison(*about, *means, paired, tolerances.get(spec.name)))
+    places = [(*pair, domain) for pair in pairs for domain in domains]
+    return sorted(found, key=lambda c: places.index((c.baseline, c.candidate, c.domain)))
+
+
+def judged(
+    difference: Interval | None,
+    p_corrected: float | None,
+    *,
+    better: Better,
+    tolerance: float | None,
+    strict: bool = False,
+) -> tuple[Verdict, bool]:
+    """What a mean difference, candidate minus baseline, means, and whether a gate stops at it.
+
+    Without a tolerance the whole interval must lie on one side of zero, and the difference must
+    stand after correction for everything that was compared (`p_corrected`; None where it cannot be
+    tested, for example because every clip differs by the same): the more one looks at, the more
+    chance finds. With one, of 0 or more in the metric's unit, the question is another: does the
+    interval lie beyond it (``worse``), on its good side (``within tolerance``), or across it?
+
+    A gate stops at ``worse``. Where the clips are too few to tell it stops if the mean itself is
+    beyond the tolerance, so that a real loss does not pass for want of clips, or if it is `strict`.
+    """
+    if difference is None:  # no clip is shared
+        return "no shared clips", tolerance is not None
+    sign = 1 if better == "higher" else -1
+    if difference.low is not None and difference.high is not None:  # one clip has no interval
+        worst, best = sorted((sign * difference.low, sign * difference.high))
+        stands = p_corrected is None or p_corrected < SIGNIFICANT_AT
+        if worst > 0 and stands:
+            return "better", False
+        if best < -(tolerance or 0.0) and (stands or tolerance is not None):
+            return "worse", True
+        if tolerance is None:
+            return "no difference seen", False
+        if worst >= -tolerance:
+            return "within tolerance", False
+    beyond = tolerance is not None and (strict or -sign * difference.mean > tolerance)
+    return "undecided", beyond
+
+
+def _coded(run: RunRows, codec: str, domain: str) -> Weighed:
+    """Bits and seconds of every clip that was coded; no bits where it was not weighed."""
+    columns = run.codec(codec)
+    cells = {run.ids[clip]: columns.coded[clip] for clip in columns.ok(domain).tolist()}
+    return {c: (float(cell["bits"]), float(cell["duration_s"])) for c, cell in cells.items()}
+
+
+def _rate(
+    pair: Pair, domain: str, both: tuple[Weighed, Weighed], tolerance: float | None
+) -> list[RateComparison]:
+    """The rates of a pair in a domain; none where no clip was weighed on both sides."""
+    clips = [c for c in both[0].keys() & both[1].keys() if all(side[c][0] > 0 for side in both)]
+    if not clips:
+        return []
+    bits, seconds = ([sum(side[c][i] for c in sorted(clips)) for side in both] for i in (0, 1))
+    then, now = (b / s / 1000 for b, s in zip(bits, seconds, strict=True))
+    more = tolerance is not None and now - then > tolerance
+    change_percent = 100 * (now / then - 1)
+    row = RateComparison(*pair, domain, len(clips), then, now, change_percent, tolerance, more)
+    return [row]

@@ -266,6 +266,11 @@ class RunRows:
             spot_checks=tuple(row for row in self.spot_checks if row.codec in codecs),
         )
 
+    def leave_out(self, clips: Sequence[int]) -> None:
+        """Forget some clips, by their numbers, as if no codec had tried them."""
+        for codec in self.codecs:
+            codec.coded[[clip for clip in clips if clip < len(codec.coded)]] = np.zeros((), _CODED)
+
     def codec(self, name: str) -> CodecColumns:
         """The columns of an operating point that the run has."""
         return next(codec for codec in self.codecs if codec.spec.name == name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import FEW_CLUSTERS
@@ -19,6 +18,7 @@ from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better
+from snacbench.tables.writers import finite
 from snacbench.types import MetricSpec
 
 
@@ -165,22 +165,12 @@ def _savings(
             )
 
 
-def savings_text(found: Sequence[Saving], *, markdown: bool) -> str:
+def savings_text(found: Sequence[Saving]) -> str:
     """Every sentence on a line of its own."""
-    lines = [text for saving in found for text in saving.sentences()]
-    return "".join(f"- {line}.\n" if markdown else f"{line}.\n" for line in lines)
+    return "".join(f"{text}.\n" for saving in found for text in saving.sentences())
 
 
 def savings_json(found: Sequence[Saving]) -> str:
     """Figures and sentences for a machine; an infinite end of an interval is beyond the curve."""
-
-    def finite(value: Any) -> Any:
-        """Infinite ends as ``"inf"`` and ``"-inf"``, which JSON has no numbers for."""
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [finite(item) for item in value]
-        return str(value) if value in (float("inf"), float("-inf")) else value
-
     described = [{**asdict(s), "sentences": s.sentences()} for s in found]
     return json.dumps(finite(described), indent=1, ensure_ascii=False) + "\n"

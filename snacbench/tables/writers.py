@@ -9,6 +9,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -119,84 +120,64 @@ def to_csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
+def finite(value: Any) -> Any:
+    """For JSON: an infinite number as ``"inf"`` or ``"-inf"``, null where there is none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(float(value))
+    return value
+
+
 def to_json(tables: Sequence[Table]) -> str:
     """A list of tables: columns with units and directions, rows of cells by column, footnotes.
 
-    A number that does not exist is null, an infinite one ``"inf"`` or ``"-inf"``.
+    Of a cell, what it lacks is left out, but for its value, which is null.
     """
 
-    def number(value: float | None) -> float | str | None:
-        if value is None or math.isnan(value):
-            return None
-        return float(value) if math.isfinite(value) else str(float(value))
-
-    def given(**values: str | tuple[str, ...]) -> dict[str, Any]:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v}
-
     def cell_of(cell: Cell) -> dict[str, Any]:
-        found: dict[str, Any] = {"value": number(cell.value)}
-        if i := cell.interval:
-            kept = ("level", "clusters", "method", "independence_assumed", "these_clusters_only")
-            about = {name: getattr(i, name) for name in kept}
-            found["interval"] = {"low": number(i.low), "high": number(i.high), **about}
-        if cell.n is not None:
-            found["n"] = cell.n
-        return found | given(marks=cell.marks, text=cell.text, notes=cell.notes)
+        told = {key: found for key, found in asdict(cell).items() if found not in (None, "", ())}
+        return told | {"value": None if cell.value is None else float(cell.value)}
 
     found = [
         {
             "title": table.title,
-            **given(domain=table.domain),
+            "domain": table.domain,
             "columns": [
                 {"key": c.key, "heading": c.heading, "unit": c.unit, "better": c.better}
                 for c in table.columns
             ],
             "rows": [
                 {
-                    "codec": row.label,
-                    **given(source=row.source, beside=row.beside, notes=row.notes),
+                    "codec": row.label, "source": row.source, "beside": row.beside,
+                    "notes": row.notes,
                     "cells": {c.key: cell_of(table.cell(row, c)) for c in table.columns},
                 }
                 for row in table.rows
             ],
-            "footnotes": list(table.footnotes),
+            "footnotes": table.footnotes,
         }
         for table in tables
-    ]
-    described = {"schema": SCHEMA, "tables": found}
+    ]  # fmt: skip
+    described = finite({"schema": SCHEMA, "tables": found})
     return json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 _STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
-  padding: 0 1rem; color: #1b1b1f; background: #fff }
-.scroll { overflow-x: auto; margin-top: 1.8rem }
-table { border-collapse: collapse; border-block: 2px solid #1b1b1f;
-  font-variant-numeric: tabular-nums }
-caption { text-align: left; font-weight: 600; padding-bottom: .5rem }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; font-weight: 400 }
-thead th { font-weight: 600; border-bottom: 1px solid #1b1b1f; vertical-align: bottom }
-th:first-child { text-align: left; padding-left: .2rem }
-.heading th { font-style: italic; border-top: 1px solid #999 }
-.published { color: #5a5a66 }
-.published th { font-style: italic }
-.best { font-weight: 700 }
-.second { text-decoration: underline; text-underline-offset: 3px }
-.unit { font-weight: 400 }
-.ends, .unit { color: #5a5a66; font-size: .82em }
-sup { font-size: .7em; line-height: 0 }
-.notes { font-size: .85em; color: #44444d; padding-left: 1.2rem; max-width: 60rem }
-""".strip()
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #1b1b1f }
+caption, th:first-child { text-align: left } td { text-align: right; padding: 0 .6rem }
+.best { font-weight: 700 } .second { text-decoration: underline } .published { color: #5a5a66 }
+.ends, .unit, .notes { font-size: .82em }
+"""
 
 
 def to_html(tables: Sequence[Table]) -> str:
     """A page with all tables, styled in itself."""
-    title = tables[0].title if len(tables) == 1 else "snacbench"
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
-        f"{html_fragment(tables)}\n</body>\n</html>\n"
+        '<!doctype html>\n<meta charset="utf-8">\n<title>snacbench</title>\n'
+        f"<style>{_STYLE}</style>\n{html_fragment(tables)}\n"
     )
 
 
@@ -232,11 +213,10 @@ def html_fragment(tables: Sequence[Table]) -> str:
                 text += f' <span class="ends">{ends}</span>' if ends else ""
                 line += f"<td>{text}</td>"
             lines.append(f"{line}</tr>")
-        body = "\n".join(lines)
         title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
         parts.append(
-            f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{body}\n</tbody>\n</table></div>"
+            f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+            + "\n".join([*lines, "</tbody>", "</table></div>"])
         )
         notes = [escape(note) for note in table.footnotes if note not in shared]
         notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
@@ -244,55 +224,36 @@ def html_fragment(tables: Sequence[Table]) -> str:
     return "\n".join([*parts, *listed([escape(note) for note in shared])])
 
 
-_PACKAGES = r"\usepackage{booktabs,graphicx}"
-_HEAD = "\\documentclass[10pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n"
-_TABLE_END = r"\end{table}"
 # Wider than the text: scaled to it; else left as it is.
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
-def to_latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
-    """LaTeX with booktabs: one ``table`` each, with all of its notes, as each may have a page.
-
-    A complete document if `standalone`, else a snippet that names the packages it needs.
-    """
+def to_latex(tables: Sequence[Table]) -> str:
+    """LaTeX with booktabs: one ``table`` each, with all of its notes, as each may have a page."""
     body = "\n".join(map(_latex_table, tables))
-    if standalone:
-        # A page each: floats that wait for room are limited in number.
-        pages = body.replace(_TABLE_END, _TABLE_END + "\n\\clearpage")
-        return f"{_HEAD}{_PACKAGES}\n\\begin{{document}}\n{pages}\\end{{document}}\n"
-    return f"% needs: {_PACKAGES}\n{body}"
+    return "% needs: \\usepackage{booktabs,graphicx}\n" + body
 
 
 def _latex_table(table: Table) -> str:
     columns = table.shown_columns
-    # What is said about a number stands in a column of its own, so that the numbers line up.
-    split = {
-        column.key
-        for column in columns
-        for cell in (table.cell(row, column) for row in table.rows)
-        if cell.notes or cell.behind or cell.ends(column)
-    }
     kinds, headings = "", latex_escaped(table.label_heading)
     for column in columns:
-        apart = column.key in split
-        kinds += "l" if column.kind == "text" else "r@{}l" if apart else "r"
+        kinds += "l" if column.kind == "text" else "r"
         text = latex_escaped(f"{column.heading} {column.arrow}")
         if column.unit:  # below its heading, so that columns stay narrow
             lower = rf"\scriptsize {latex_escaped(column.unit)}"
             text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text} \\ {lower}\end{{tabular}}"
-        headings += rf" & \multicolumn{{2}}{{c}}{{{text}}}" if apart else f" & {text}"
+        headings += f" & {text}"
     lines = []
     for heading, row in table.headed():
         if heading:
-            span = rf"\multicolumn{{{len(columns) + len(split) + 1}}}{{l}}"
+            span = rf"\multicolumn{{{len(columns) + 1}}}{{l}}"
             lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
         label = latex_escaped(row.title)
         line = rf"\textit{{{label}}}" if row.source else label
         line += _raised(table, row, r"\textsuperscript{{}}")
-        for column in columns:
-            line += f" & {_latex_cell(table, row, column, split=column.key in split)}"
-        lines.append(rf"{line} \\")
+        cells = [_latex_cell(table, row, column) for column in columns]
+        lines.append(" & ".join([line, *cells]) + r" \\")
     notes = [latex_escaped(note) for note in table.footnotes]
     notes += [rf"\textsuperscript{{{k}}} {latex_escaped(n)}" for n, k in table.letters.items()]
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
@@ -300,10 +261,10 @@ def _latex_table(table: Table) -> str:
     grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
     below = [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip"]
     small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright", "\\par\n".join(notes)]
-    return "\n".join([*above, *grid, *below, *small, r"\end{minipage}", _TABLE_END, ""])
+    return "\n".join([*above, *grid, *below, *small, r"\end{minipage}", r"\end{table}", ""])
 
 
-def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
+def _latex_cell(table: Table, row: Row, column: Column) -> str:
     def number(text: str) -> str:
         """With a true minus sign; the text font's own would be a bitmap."""
         if text == NOTHING or not text.startswith("-"):
@@ -314,18 +275,12 @@ def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
     around = {"best": r"\textbf", "second": r"\underline"}.get(cell.place)
     text = number(cell.number(column))
     text = f"{around}{{{text}}}" if around else text
-    if not split:
-        return text
-    letters = table.letters_of(cell)
-    said = "$^{*}$" if "significant" in cell.marks else ""
-    said += "!" if "unstable" in cell.marks else ""
-    said += rf"\textsuperscript{{{letters}}}" if letters else ""
     if ends := cell.ends(column):
-        # As wide with a mark as without, so that the intervals line up too.
-        said = rf"\makebox[{0.6 + 0.4 * len(letters):.1f}em][l]{{{said}}}"
         shown = ", ".join(map(number, ends.strip("[]").split(", ")))
-        said += rf"{{\scriptsize {{[}}{shown}{{]}}}}"
-    return f"{text} & {said}"
+        text += rf" {{\scriptsize {{[}}{shown}{{]}}}}"
+    said = cell.behind.replace("*", "$^{*}$") + _raised(table, cell, r"\textsuperscript{{}}")
+    # What is said about a number takes no room beside it, so that the numbers line up.
+    return text + rf"\rlap{{{said}}}" if said else text
 
 
 _LATEX: Mapping[str, str] = {
@@ -349,21 +304,14 @@ def latex_escaped(text: str) -> str:
     Letters that these lack become plain ones, or their code point.
     """
 
-    def plain(character: str) -> bool:
-        return character.isascii() and character.isprintable()
-
-    found = ""
-    for character in " ".join(text.split()):
-        if character in _LATEX or plain(character) or character in _LETTERS:
-            found += _LATEX.get(character, character)
-            continue
+    def of(character: str) -> str:
+        if character in _LATEX or character in _LETTERS or " " <= character <= "~":
+            return _LATEX.get(character, character)
         parts = unicodedata.normalize("NFKD", character)
-        letters = [part for part in parts if not unicodedata.combining(part)]
-        if letters and all(map(plain, letters)):
-            found += "".join(_LATEX.get(letter, letter) for letter in letters)
-        else:
-            found += f"{{[}}U+{ord(character):04X}{{]}}"
-    return found
+        plain = "".join(part for part in parts if not unicodedata.combining(part))
+        return plain if plain.isascii() and plain.isalnum() else f"{{[}}U+{ord(character):04X}{{]}}"
+
+    return "".join(map(of, " ".join(text.split())))
 
 
 def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableType]:
