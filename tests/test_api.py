@@ -83,8 +83,6 @@ def test_tables_plots_and_comparisons(made: sb.Run) -> None:
         made.table("snac")
     with pytest.raises(sb.UserError, match="no format named 'word'"):
         made.table(format="word")
-    with pytest.raises(sb.UserError, match="no published figures for the layout default"):
-        made.table(published=True)
 
 
 def test_a_report_tells_of_the_recordings_in_sentences(

@@ -340,7 +340,7 @@ class Run:
             Selectors: only these.
         **options
             Fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``, ``baseline``,
-            ``digits``, ``published``, ``labels``, ``title``, ``caption``.
+            ``digits``, ``labels``, ``title``, ``caption``.
         """
         written = writer_named(format)
         return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
@@ -575,9 +575,6 @@ def tables(
         raise UnknownName(
             f"no layout named {layout!r}; {did_you_mean(layout, layouts())}{left_out('layouts')}"
         )
-    if options.published and not layouts()[layout].published:
-        having = ", ".join(name for name, one in layouts().items() if one.published)
-        raise UserError(f"there are no published figures for the layout {layout}; choose {having}")
     rows = [run.rows_for(histograms=layouts()[layout].histograms) for run in runs]
     if codecs:
         specs = among([spec for one in rows for spec in one.run.codecs], codecs)

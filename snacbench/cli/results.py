@@ -55,7 +55,6 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 @option("--significance", bool, "Mark what differs from the best.")
 @option("--baseline", "", "Compare with this one instead.", metavar="CODEC")
 @option("--digits", click.IntRange(0, 12), "Digits of the metrics.")
-@option("--with-published published", bool, "The paper's own figures beside ours.")
 @label_option
 @option("--title", help="In place of the layout's.")
 @option("--no-caption caption", True, "Without title and notes.", flag_value=False)

@@ -23,7 +23,6 @@ Better = Literal["higher", "lower"]
 Mark = Literal["best", "second", "significant", "unstable"]
 Kind = Literal["value", "estimate", "mean", "text"]
 _BEHIND = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
-_PUBLISHED_ONLY = "published, not in these runs"
 
 
 @dataclass(frozen=True)
@@ -108,18 +107,14 @@ def _digits_for(value: float, digits: int) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """One codec, or one line of a publication; its cells by the key of the column.
+    """One codec; its cells by the key of the column.
 
-    Only `ranked` rows compete for best and second. `source` is the publication that a row is quoted
-    from, `beside` the label of the measured row of the same codec and setting, which it follows.
-    `group` stands once over rows that share it.
+    Only `ranked` rows compete for best and second. `group` stands once over rows that share it.
     """
 
     label: str
     cells: Mapping[str, Cell]
     ranked: bool = True
-    source: str = ""
-    beside: str = ""
     notes: tuple[str, ...] = ()
     group: str = ""
 
@@ -128,11 +123,6 @@ class Row:
         """A row with a cell for each column, in their order."""
         keys = (column.key for column in columns)
         return cls(label, dict(zip(keys, cells, strict=True)), group=group)
-
-    @property
-    def title(self) -> str:
-        """The label as shown: ``↳ Opus, published`` below the row that it stands beside."""
-        return f"↳ {self.label}, published" if self.beside else self.label
 
 
 @dataclass(frozen=True)
@@ -168,9 +158,8 @@ class Table:
         """Every row, with the heading that is to stand over it, mostly none."""
         above = ""
         for row in self.rows:
-            heading = _PUBLISHED_ONLY if row.source and not row.beside else row.group
-            yield heading if heading != above else "", row
-            above = heading
+            yield row.group if row.group != above else "", row
+            above = row.group
 
     def letters_of(self, noted: Cell | Row) -> str:
         """Letters of a cell's or a row's own footnotes: ``a,b``."""

@@ -9,11 +9,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table, shared_footnotes
+from snacbench.tables.table_model import Cell, Column, Row, Table, shared_footnotes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,10 +25,58 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {"estimate": _ENDS, "mean": (*_ENDS, "_
 _GAP = 3  # spaces between the columns of a terminal table
 
 
+@dataclass(frozen=True)
+class _Form:
+    """How a format writes what a label, a cell and a note have; ``{}`` is the text.
+
+    What is said about a number follows it, or its interval where it is to stand `after` that.
+    """
+
+    escape: Callable[[str], str]
+    best: str
+    second: str
+    ends: str
+    raised: str
+    after: str = ""
+    minus: str = "-"
+
+    def text(self, text: str) -> str:
+        """A number, with this format's minus sign, or a word in its place."""
+        minus = self.minus if text.startswith("-") else ""
+        return minus + self.escape(text.removeprefix("-"))
+
+    def label(self, table: Table, row: Row) -> str:
+        """What a row is called, with letters of its notes."""
+        letters = table.letters_of(row)
+        return self.escape(row.label) + (self.raised.format(letters) if letters else "")
+
+    def cell(self, table: Table, row: Row, column: Column) -> str:
+        """The number with its place, its interval, and what else is said about it."""
+        cell = table.cell(row, column)
+        around = {"best": self.best, "second": self.second}.get(cell.place, "{}")
+        number, ends = around.format(self.text(cell.number(column))), cell.ends(column)
+        if ends:
+            ends = self.ends.format(", ".join(map(self.text, ends.strip("[]").split(", "))))
+        letters = table.letters_of(cell)
+        said = self.escape(cell.behind) + (self.raised.format(letters) if letters else "")
+        if said and self.after:
+            return number + ends + self.after.format(said)
+        return number + said + ends
+
+    def notes(self, table: Table, shared: Sequence[str] = ()) -> list[str]:
+        """Its footnotes but for those that all tables share, and what its letters say."""
+        own = [self.escape(note) for note in table.footnotes if note not in shared]
+        lettered = table.letters.items()
+        return own + [
+            f"{self.raised.format(k)} {self.escape(note)}".strip() for note, k in lettered
+        ]
+
+
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub's Markdown: best in bold, second underlined; what all tables say comes last."""
     from tabulate import tabulate
 
+    form = _Form(escaped, "**{}**", "<ins>{}</ins>", r" \[{}\]", "<sup>{}</sup>")
     shared = shared_footnotes(tables)
     parts = []
     for table in tables:
@@ -37,22 +85,13 @@ def to_markdown(tables: Sequence[Table]) -> str:
         for heading, row in table.headed():
             if heading:
                 lines.append([f"*{escaped(heading)}*", *("" for _ in columns)])
-            label = f"*{escaped(row.title)}*" if row.source else escaped(row.title)
-            line = [label + _raised(table, row, "<sup>{}</sup>")]
-            for column in columns:
-                cell = table.cell(row, column)
-                around = {"best": "**{}**", "second": "<ins>{}</ins>"}.get(cell.place, "{}")
-                text = around.format(escaped(cell.number(column))) + escaped(cell.behind)
-                text += _raised(table, cell, "<sup>{}</sup>")
-                line.append(f"{text} {escaped(cell.ends(column))}".rstrip())
-            lines.append(line)
+            lines.append([form.label(table, row), *(form.cell(table, row, c) for c in columns)])
         headings = [escaped(h) for h in (table.label_heading, *(c.title for c in columns))]
         align = ["left", *("left" if c.kind == "text" else "right" for c in columns)]
         grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
-        notes = [f"- {escaped(note)}" for note in table.footnotes if note not in shared]
-        notes += [f"- <sup>{letter}</sup> {escaped(n)}" for n, letter in table.letters.items()]
         title = f"### {escaped(table.title)}" if table.title else ""
-        parts += [part for part in (title, grid, "\n".join(notes)) if part]
+        notes = "\n".join(f"- {note}" for note in form.notes(table, shared))
+        parts += [part for part in (title, grid, notes) if part]
     if shared:
         parts.append("\n".join(f"- {escaped(note)}" for note in shared))
     return "\n\n".join(parts) + "\n"
@@ -63,21 +102,15 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 
-def _raised(table: Table, noted: Cell | Row, form: str) -> str:
-    letters = table.letters_of(noted)
-    return form.replace("{}", letters) if letters else ""
-
-
 def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
     """A record per table and row, all with the same keys; what a cell lacks is None.
 
-    First ``table``, ``codec`` (the row's label), ``domain``, ``source`` and ``beside`` (of
-    published rows); then of each column its value and what its kind has (`Column.kind`); last
-    ``notes``. Numbers are numbers, at full precision, ends of intervals at 12 digits; what is no
-    number is in the notes.
+    First ``table``, ``codec`` (the row's label), ``domain``, and two that are always empty; then of
+    each column its value and what its kind has (`Column.kind`); last ``notes``. Numbers are
+    numbers, at full precision, ends of intervals at 12 digits; what is no number is in the notes.
     """
     columns = {column.key: column for table in tables for column in table.columns}
-    keys = ["table", "codec", "domain", "source", "beside"]
+    keys = ["table", "codec", "domain", "source", "beside"]  # the last two are of older files
     for column in columns.values():
         keys += [column.key, *(column.key + extra for extra in _EXTRAS.get(column.kind, ()))]
     records = []
@@ -85,7 +118,6 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
         for row in table.rows:
             record: dict[str, Any] = dict.fromkeys([*keys, "notes"])
             record |= {"table": table.title, "codec": row.label, "domain": table.domain}
-            record |= {"source": row.source, "beside": row.beside}
             notes = list(row.notes)
             for column in table.columns:
                 cell, key = table.cell(row, column), column.key
@@ -151,7 +183,7 @@ def to_json(tables: Sequence[Table]) -> str:
             ],
             "rows": [
                 {
-                    "codec": row.label, "source": row.source, "beside": row.beside,
+                    "codec": row.label,
                     "notes": row.notes,
                     "cells": {c.key: cell_of(table.cell(row, c)) for c in table.columns},
                 }
@@ -168,21 +200,23 @@ def to_json(tables: Sequence[Table]) -> str:
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #1b1b1f }
 caption, th:first-child { text-align: left } td { text-align: right; padding: 0 .6rem }
-.best { font-weight: 700 } .second { text-decoration: underline } .published { color: #5a5a66 }
+.best { font-weight: 700 } .second { text-decoration: underline }
 .ends, .unit, .notes { font-size: .82em }
 """
 
 
 def to_html(tables: Sequence[Table]) -> str:
     """A page with all tables, styled in itself."""
-    return (
-        '<!doctype html>\n<meta charset="utf-8">\n<title>snacbench</title>\n'
-        f"<style>{_STYLE}</style>\n{html_fragment(tables)}\n"
-    )
+    head = f'<meta charset="utf-8">\n<title>snacbench</title>\n<style>{_STYLE}</style>'
+    return f"<!doctype html>\n{head}\n{html_fragment(tables)}\n"
 
 
 def html_fragment(tables: Sequence[Table]) -> str:
     """The tables alone, for a page that brings its own style."""
+    best, second, ends = (
+        f'<span class="{kind}">{{}}</span>' for kind in ("best", "second", "ends")
+    )
+    form = _Form(escape, best, second, f" {ends}".replace("{}", "[{}]"), "<sup>{}</sup>")
     shared = shared_footnotes(tables)
 
     def listed(notes: Sequence[str]) -> list[str]:
@@ -202,25 +236,14 @@ def html_fragment(tables: Sequence[Table]) -> str:
             if heading:
                 span = f'colspan="{len(columns) + 1}" scope="rowgroup"'
                 lines.append(f'<tr class="heading"><th {span}>{escape(heading)}</th></tr>')
-            kind = ' class="published"' if row.source else ""
-            label = escape(row.title) + _raised(table, row, "<sup>{}</sup>")
-            line = f'<tr{kind}><th scope="row">{label}</th>'
-            for column in columns:
-                cell = table.cell(row, column)
-                text, ends = escape(cell.number(column)), escape(cell.ends(column))
-                text = f'<span class="{cell.place}">{text}</span>' if cell.place else text
-                text += cell.behind + _raised(table, cell, "<sup>{}</sup>")
-                text += f' <span class="ends">{ends}</span>' if ends else ""
-                line += f"<td>{text}</td>"
-            lines.append(f"{line}</tr>")
+            cells = "".join(f"<td>{form.cell(table, row, column)}</td>" for column in columns)
+            lines.append(f'<tr><th scope="row">{form.label(table, row)}</th>{cells}</tr>')
         title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
         parts.append(
             f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
             + "\n".join([*lines, "</tbody>", "</table></div>"])
         )
-        notes = [escape(note) for note in table.footnotes if note not in shared]
-        notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
-        parts += listed(notes)
+        parts += listed(form.notes(table, shared))
     return "\n".join([*parts, *listed([escape(note) for note in shared])])
 
 
@@ -235,6 +258,12 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 
 def _latex_table(table: Table) -> str:
+    form = _Form(
+        latex_escaped, r"\textbf{{{}}}", r"\underline{{{}}}", r" {{\scriptsize {{[}}{}{{]}}}}",
+        r"\textsuperscript{{{}}}",
+        r"\rlap{{{}}}",  # without room of its own, so that the numbers line up
+        "$-$",  # the text font's own would be a bitmap
+    )  # fmt: skip
     columns = table.shown_columns
     kinds, headings = "", latex_escaped(table.label_heading)
     for column in columns:
@@ -249,38 +278,15 @@ def _latex_table(table: Table) -> str:
         if heading:
             span = rf"\multicolumn{{{len(columns) + 1}}}{{l}}"
             lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
-        label = latex_escaped(row.title)
-        line = rf"\textit{{{label}}}" if row.source else label
-        line += _raised(table, row, r"\textsuperscript{{}}")
-        cells = [_latex_cell(table, row, column) for column in columns]
-        lines.append(" & ".join([line, *cells]) + r" \\")
-    notes = [latex_escaped(note) for note in table.footnotes]
-    notes += [rf"\textsuperscript{{{k}}} {latex_escaped(n)}" for n, k in table.letters.items()]
+        cells = [form.label(table, row), *(form.cell(table, row, c) for c in columns)]
+        lines.append(" & ".join(cells) + r" \\")
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
     above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
     grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
     below = [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip"]
-    small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright", "\\par\n".join(notes)]
-    return "\n".join([*above, *grid, *below, *small, r"\end{minipage}", r"\end{table}", ""])
-
-
-def _latex_cell(table: Table, row: Row, column: Column) -> str:
-    def number(text: str) -> str:
-        """With a true minus sign; the text font's own would be a bitmap."""
-        if text == NOTHING or not text.startswith("-"):
-            return latex_escaped(text)
-        return f"$-${latex_escaped(text[1:])}"
-
-    cell = table.cell(row, column)
-    around = {"best": r"\textbf", "second": r"\underline"}.get(cell.place)
-    text = number(cell.number(column))
-    text = f"{around}{{{text}}}" if around else text
-    if ends := cell.ends(column):
-        shown = ", ".join(map(number, ends.strip("[]").split(", ")))
-        text += rf" {{\scriptsize {{[}}{shown}{{]}}}}"
-    said = cell.behind.replace("*", "$^{*}$") + _raised(table, cell, r"\textsuperscript{{}}")
-    # What is said about a number takes no room beside it, so that the numbers line up.
-    return text + rf"\rlap{{{said}}}" if said else text
+    small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright"]
+    small += ["\\par\n".join(form.notes(table)), r"\end{minipage}", r"\end{table}", ""]
+    return "\n".join([*above, *grid, *below, *small])
 
 
 _LATEX: Mapping[str, str] = {
@@ -320,34 +326,30 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     Columns that do not fit beside each other into `width` characters go below, with the labels
     repeated, so that neither a number nor a word is cut.
     """
+    from rich.markup import escape
     from rich.text import Text
 
+    bold, line = "[bold]{}[/bold]", "[underline]{}[/underline]"
+    form = _Form(escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
     shared = shared_footnotes(tables)
     for table in tables:
-        yield from _grids(table, width)
-        yield from (Text(f"- {note}") for note in table.footnotes if note not in shared)
-        yield from (Text(f"- {letter}: {note}") for note, letter in table.letters.items())
+        yield from _grids(table, form, width)
+        yield from (Text.from_markup(f"- {note}") for note in form.notes(table, shared))
         yield Text("")
     yield from (Text(f"- {note}") for note in shared)
 
 
-def _grids(table: Table, width: int) -> Iterator[RenderableType]:
+def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
-    def shown(row: Row, column: Column) -> Text:
-        cell = table.cell(row, column)
-        style = {"best": "bold", "second": "underline"}.get(cell.place, "")
-        text = Text(cell.number(column), style)
-        text.append(cell.behind + _raised(table, cell, " ({})"), "not bold not underline")
-        if ends := cell.ends(column):
-            text.append(f" {ends}", "dim not bold not underline")
-        return text
-
     columns, headings, widths = table.shown_columns, [], []
-    labels = [row.title + _raised(table, row, " ({})") for row in table.rows]
-    lines = [[shown(row, column) for column in columns] for row in table.rows]
+    labels = [Text.from_markup(form.label(table, row)) for row in table.rows]
+    lines = [
+        [Text.from_markup(form.cell(table, row, column)) for column in columns]
+        for row in table.rows
+    ]
     for i, column in enumerate(columns):  # headings in lines as short as their words
         above = re.split("[ _]", column.heading.strip())
         above[-1] = f"{above[-1]} {column.arrow}".rstrip()
@@ -373,11 +375,11 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
                 grid.add_column(headings[i], min_width=widths[i] - _GAP)
             else:
                 grid.add_column(headings[i], justify="right", no_wrap=True)
-        for (heading, row), label, line in zip(table.headed(), labels, lines, strict=True):
+        for (heading, _), label, line in zip(table.headed(), labels, lines, strict=True):
             if heading:
                 grid.add_section()
                 grid.add_row(Text(heading, "italic"))
-            grid.add_row(Text(label, "italic" if row.source else ""), *line[start:end])
+            grid.add_row(label, *line[start:end])
         yield grid
         start = end
 
