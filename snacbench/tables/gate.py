@@ -30,19 +30,24 @@ Pair = tuple[str, str]
 Weighed = dict[str, tuple[float, float]]
 """Clip -> bits and seconds."""
 Verdict = Literal[
-    "better", "worse", "within tolerance", "no difference seen", "undecided", "no shared clips"
+    "better", "worse", "within tolerance", "no difference seen", "undecided", "no shared clips", ""
 ]
 KBPS = "kbps"  # stands for the actual rate among the tolerances
 _SHOWN_CLIPS = 5
-_N, _VERDICT = Column("n", "n", digits=0), Column("verdict", "verdict", kind="text")
-_SIDES = tuple(Column(side, side, digits=3) for side in ("baseline", "candidate"))
 _DIFFERENCE = Column("difference", "difference", digits=3, kind="estimate", signed=True)
-_CHANGE = Column("change", "change", "%", signed=True)
+_COLUMNS = (
+    Column("n", "n", digits=0),
+    Column("baseline", "baseline", digits=3),
+    Column("candidate", "candidate", digits=3),
+    _DIFFERENCE,
+    Column("p_holm", "p (Holm)"),
+    Column("verdict", "verdict", kind="text"),
+)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One metric in one domain; the difference is the candidate's minus the baseline's.
+    """One metric, or the rate, in one domain; the difference is candidate minus baseline.
 
     `p_corrected` is Holm's over all comparisons of two runs that differ on some clip; None where
     none does. Means are over the shared clips. `repeats` is the domain whose clips are all that
@@ -67,26 +72,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class RateComparison:
-    """Actual rates in kbps (1000 bit/s) over the clips that both codecs coded."""
-
-    baseline: str
-    candidate: str
-    domain: str
-    n: int
-    baseline_kbps: float
-    candidate_kbps: float
-    change_percent: float
-    tolerance: float | None
-    fails: bool
-
-
-@dataclass(frozen=True)
 class Answer:
-    """All that two runs tell of each other; `not_coded` are the candidate's, by its codec."""
+    """All that two runs tell of each other.
+
+    `rates` are actual ones in kbps (1000 bit/s) over all clips that both coded, without interval or
+    test. `not_coded` are clips that only the candidate has lost, by its codec.
+    """
 
     comparisons: tuple[Comparison, ...]
-    rates: tuple[RateComparison, ...]
+    rates: tuple[Comparison, ...]
     not_coded: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
@@ -98,7 +92,7 @@ class Answer:
     def failures(self) -> list[str]:
         """Which rows fail the gate and by how much, a line each; rows that repeat others not."""
         lines = []
-        for found in self.comparisons:
+        for found in (*self.comparisons, *self.rates):
             if not found.fails or found.repeats:
                 continue
             parts = []
@@ -115,13 +109,6 @@ class Answer:
                 parts.append(f"no score for {_listed(lost)}")
             why = "; ".join(parts) or found.verdict
             lines.append(f"{found.domain}, {found.metric}, {_between(found)}: {why}")
-        for rate in self.rates:
-            if rate.fails:
-                more = rate.candidate_kbps - rate.baseline_kbps
-                lines.append(
-                    f"{rate.domain}, {_between(rate)}: {more:.3f} kbps more "
-                    f"({rate.change_percent:+.2f} %), tolerance {rate.tolerance:g} (n = {rate.n})"
-                )
         return lines + [f"{name}: not coded: {_listed(of)}" for name, of in self.not_coded.items()]
 
     @property
@@ -140,31 +127,28 @@ class Answer:
     @property
     def tables(self) -> list[Table]:
         """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
-        columns = (_N, *_SIDES, _DIFFERENCE, Column("p_holm", "p (Holm)"), _VERDICT)
-        rows = []
-        for found in self.comparisons:
-            difference, p = found.paired.difference, found.p_corrected
-            lost = ", clips lost" if found.paired.lost_by_first else ""
-            cells = (
-                Cell(difference.n if difference else 0),
-                Cell(found.baseline_mean),
-                Cell(found.candidate_mean),
-                Cell(difference.mean if difference else None, difference),
-                Cell(text=NOTHING if p is None else f"{p:.2g}"),
-                Cell(text=found.verdict + lost + ", fails" * found.fails),
-            )
-            label, group = f"{found.metric} {ARROWS[found.better]}", _between(found)
-            rows.append(Row.of(label, columns, *cells, group=f"{group}, {found.domain}"))
-        tables = [Table("", columns, tuple(rows), label_heading="metric")]
-        if self.rates:
-            columns = (_N, *(replace(side, unit="kbps") for side in _SIDES), _CHANGE, _VERDICT)
+        tables = []
+        for comparisons in (self.comparisons, self.rates):
             rows = []
-            for rate in self.rates:
-                numbers = (rate.n, rate.baseline_kbps, rate.candidate_kbps, rate.change_percent)
-                said = Cell(text="more than the tolerance, fails" * rate.fails)
-                row = Row.of(rate.domain, columns, *map(Cell, numbers), said, group=_between(rate))
-                rows.append(row)
-            tables.append(Table("", columns, tuple(rows), label_heading="domain"))
+            for found in comparisons:
+                difference, p = found.paired.difference, found.p_corrected
+                lost = ", clips lost" if found.paired.lost_by_first else ""
+                cells = (
+                    Cell(difference.n if difference else 0),
+                    Cell(found.baseline_mean),
+                    Cell(found.candidate_mean),
+                    Cell(difference.mean if difference else None, difference),
+                    Cell(text=NOTHING if p is None else f"{p:.2g}"),
+                    Cell(text=found.verdict + lost + ", fails" * found.fails),
+                )
+                group = f"{_between(found)}, {found.domain}"
+                label = f"{found.metric} {ARROWS[found.better]}"
+                rows.append(Row.of(label, _COLUMNS, *cells, group=group))
+            tables += (
+                [Table("", _COLUMNS, tuple(rows), label_heading="metric")]
+                if rows or not tables
+                else []
+            )
         return [*tables[:-1], replace(tables[-1], footnotes=tuple(self._remarks()))]
 
     def _remarks(self) -> Iterator[str]:
@@ -194,7 +178,7 @@ class Answer:
             )
 
 
-def _between(found: Comparison | RateComparison) -> str:
+def _between(found: Comparison) -> str:
     same = found.baseline == found.candidate
     return found.baseline if same else f"{found.baseline} → {found.candidate}"
 
@@ -362,7 +346,7 @@ def compare_runs(  # noqa: PLR0913 - all that is asked of two runs
         )
         fails, paired = stops or bool(one.paired.lost_by_first), replace(one.paired, p_holm=p)
         found[at] = replace(one, paired=paired, p_corrected=p, verdict=verdict, fails=fails)
-    rates: list[RateComparison] = []
+    rates: list[Comparison] = []
     not_coded: dict[str, list[str]] = {}
     for old, new in pairs:
         for domain in domains:
@@ -459,14 +443,18 @@ def _coded(run: RunRows, codec: str, domain: str) -> Weighed:
 
 def _rate(
     pair: Pair, domain: str, both: tuple[Weighed, Weighed], tolerance: float | None
-) -> list[RateComparison]:
+) -> list[Comparison]:
     """The rates of a pair in a domain; none where no clip was weighed on both sides."""
-    clips = [c for c in both[0].keys() & both[1].keys() if all(side[c][0] > 0 for side in both)]
+    shared = sorted(both[0].keys() & both[1].keys())
+    clips = [clip for clip in shared if all(side[clip][0] > 0 for side in both)]
     if not clips:
         return []
-    bits, seconds = ([sum(side[c][i] for c in sorted(clips)) for side in both] for i in (0, 1))
+    bits, seconds = ([sum(side[c][i] for c in clips) for side in both] for i in (0, 1))
     then, now = (b / s / 1000 for b, s in zip(bits, seconds, strict=True))
-    more = tolerance is not None and now - then > tolerance
-    change_percent = 100 * (now / then - 1)
-    row = RateComparison(*pair, domain, len(clips), then, now, change_percent, tolerance, more)
+    difference = Interval(now - then, None, None, 0.95, len(clips), len(clips), "totals")
+    paired = PairedDifference(pair[1], pair[0], difference, None, None, "", None, (), ())
+    row = Comparison(*pair, KBPS, KBPS, "lower", domain, then, now, paired, tolerance, verdict="")
+    if tolerance is not None:
+        worse = difference.mean > tolerance
+        row = replace(row, verdict="worse" if worse else "within tolerance", fails=worse)
     return [row]

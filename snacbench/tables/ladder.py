@@ -81,13 +81,6 @@ class Ladder:
         """What the coder of a name wrote, or its control."""
         return next((c for c in self.coded if c.coder == Coder(name, shuffled)), None)
 
-    @property
-    def conditional(self) -> Coded | None:
-        """The context model with the lowest rate over all clips."""
-        models = [c for c in self.coded if c.coder.conditional and not c.coder.shuffled]
-        complete = [model for model in models if model.clips == self.n]
-        return min(complete, key=lambda model: model.kbps, default=None)
-
 
 def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
     """All rates of a codec over the clips of a domain."""

@@ -360,20 +360,14 @@ def significance(
     tested = [(pair, pair.difference) for pair in kept if pair.difference]
     if not tested:
         return significant, ""
-    most_lost: dict[str, int] = {}
-    for pair, _ in tested:
-        for label, lost in ((pair.first, pair.lost_by_first), (pair.second, pair.lost_by_second)):
-            if lost:
-                most_lost[label] = max(most_lost.get(label, 0), len(lost))
-    lacking = ", ".join(f"{label} lacks {count}" for label, count in most_lost.items())
-    lost_words = f"clips lost to a pair, at most: {lacking}" if lacking else ""
+    lost = max(pair.lost for pair, _ in tested)
     return significant, (
         f"{SIGNIFICANT} differs from {baseline or 'the best of the column'} (paired, p ≤ "
         f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(pair.test for pair, _ in tested))}; "
         f"Holm's correction over {'its' if baseline else 'all'} pairs within one metric and domain "
         f"({family} comparisons); n = {spanned([d.n for _, d in tested])} shared clips, "
         f"{spanned([d.clusters for _, d in tested])} clusters; "
-        f"{lost_words or 'no clip lost on either side'}."
+        + (f"{lost} clips lost to a pair, at most." if lost else "no clip lost on either side.")
     )
 
 

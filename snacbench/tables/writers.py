@@ -7,7 +7,6 @@ import io
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
@@ -301,23 +300,11 @@ _LATEX: Mapping[str, str] = {
     **{"∞": r"$\infty$", "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$"},
     **dict.fromkeys("µμ", r"$\mu$"),
 }
-_LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ")
 
 
 def latex_escaped(text: str) -> str:
-    """Text as LaTeX that prints it with nothing but the default fonts.
-
-    Letters that these lack become plain ones, or their code point.
-    """
-
-    def of(character: str) -> str:
-        if character in _LATEX or character in _LETTERS or " " <= character <= "~":
-            return _LATEX.get(character, character)
-        parts = unicodedata.normalize("NFKD", character)
-        plain = "".join(part for part in parts if not unicodedata.combining(part))
-        return plain if plain.isascii() and plain.isalnum() else f"{{[}}U+{ord(character):04X}{{]}}"
-
-    return "".join(map(of, " ".join(text.split())))
+    """Text as LaTeX that prints it, signs and arrows with nothing but the default fonts."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
 def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableType]:
