@@ -8,7 +8,14 @@ import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Speed
-from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
+from snacbench.tables.layouts.parts import (
+    EFFICIENCY,
+    ENTROPY,
+    SPEEDS,
+    Fact,
+    Measure,
+    Part,
+)
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
     Block,
@@ -160,23 +167,22 @@ def run_notes(
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
-    for check in rows.spot_checks:
-        if not check.passed:
-            yield f"{check.codec} is not to be believed; {check.reason}."
-    found: dict[str, list[str]] = {
-        "embedded demonstration models, not the published codecs; their numbers show that the "
-        "machine works": sorted({spec.model for spec in rows.run.codecs if spec.demonstration})
-    }
-    for spec in rows.run.codecs:
-        weights = spec.weights
-        own = weights.source == "own" and weights.origin != "snacbench package"
-        for applies, what in (
-            (spec.truncated, "truncated to a depth the model was not trained for"),
-            (weights.source == "folder", "weights from a local folder, see run.json for sha256"),
-            (own, "files of the user's own, see run.json for paths and sha256"),
-        ):
-            found.setdefault(what, []).extend([spec.name] * applies)
-    yield from (f"{', '.join(names)}: {what}." for what, names in found.items() if names)
+    failed = [check for check in rows.spot_checks if not check.passed]
+    yield from (f"{check.codec} is not to be believed; {check.reason}." for check in failed)
+    demo = dict.fromkeys(spec.model for spec in rows.run.codecs if spec.demonstration)
+    cut = [spec.name for spec in rows.run.codecs if spec.truncated]
+    of = [(spec.name, spec.weights) for spec in rows.run.codecs]
+    local = [name for name, weights in of if weights.source == "folder"]
+    own = [name for name, w in of if w.source == "own" and w.origin != "snacbench package"]
+    for names, what in (
+        (sorted(demo), "embedded demonstration models, not the published codecs; their numbers "
+                       "show that the machine works"),
+        (cut, "truncated to a depth the model was not trained for"),
+        (local, "weights from a local folder, see run.json for sha256"),
+        (own, "files of the user's own, see run.json for paths and sha256"),
+    ):  # fmt: skip
+        if names:
+            yield f"{', '.join(names)}: {what}."
 
 
 def delay_notes(rows: RunRows) -> Iterator[str]:
@@ -311,13 +317,10 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield f"{UNSTABLE} RTF is unstable: {names}; rtf_unstable in summary.csv says why of each."
     else:
         yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
-    for codec in codecs:
-        if codec.speed and not codec.speed.encode_s:
-            yield f"Speed of {codec.spec.name} could not be measured: {codec.speed.reason}."
-    without = [codec.spec for codec in codecs if not codec.speed]
-    if outside := [spec.name for spec in without if spec.family == OUTSIDE]:
-        yield f"No speed of {', '.join(outside)}: decoded elsewhere."
-    if own := [spec.name for spec in without if spec.family != OUTSIDE]:
+    broken = [c.speed for c in codecs if c.speed and not c.speed.encode_s]
+    yield from (f"Speed of {s.codec} could not be measured: {s.reason}." for s in broken)
+    own = [c.spec.name for c in codecs if not c.speed and c.spec.family != OUTSIDE]
+    if own:
         whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
 

@@ -116,13 +116,8 @@ class Answer:
         """A row per comparison: its fields, with the difference, its ends and n, and p values."""
         import pandas as pd
 
-        records = []
-        for found in self.comparisons:
-            record = {key: value for key, value in vars(found).items() if key != "paired"}
-            for key in ("mean", "low", "high", "n", "clusters"):
-                record[key] = getattr(found.paired.difference, key, None)
-            records.append({**record, "p_value": found.paired.p_value})
-        return pd.DataFrame.from_records(records).rename(columns={"mean": "difference"})
+        flat = pd.json_normalize([asdict(found) for found in self.comparisons])
+        return flat.rename(columns=lambda name: name.removeprefix("paired."))
 
     @property
     def tables(self) -> list[Table]:
@@ -134,9 +129,9 @@ class Answer:
                 difference, p = found.paired.difference, found.p_corrected
                 lost = ", clips lost" if found.paired.lost_by_first else ""
                 cells = (
-                    Cell(difference.n if difference else 0),
-                    Cell(found.baseline_mean),
-                    Cell(found.candidate_mean),
+                    difference.n if difference else 0,
+                    found.baseline_mean,
+                    found.candidate_mean,
                     Cell(difference.mean if difference else None, difference),
                     Cell(text=NOTHING if p is None else f"{p:.2g}"),
                     Cell(text=found.verdict + lost + ", fails" * found.fails),

@@ -182,22 +182,18 @@ def _entropies(
 
 Ladders = Sequence[tuple[Entry, Ladder]]
 
-_RATE_NOTES = (
-    "Nominal: what the authors would state. Actual: bits sent, padding and side information "
-    "included, over the clips' duration.",
-    "Entropy: an ideal order-0 coder that knows the codes' statistics (Chao-Wang-Jost estimate).",
-    "Held out: the same with tables trained on half of the speakers or tracks, coding the others.",
+_RATE_NOTE = (
+    "Actual: padding and side information included, over the clips' duration. Entropy: order 0, "
+    "Chao-Wang-Jost estimate. Held out: of tables trained on the other half of the speakers or "
+    "tracks; so are the columns after it, of bytes that coders really wrote."
 )
 _CONTEXT_NOTE = (
-    "Savings against adaptive, which knows the same except for the context; negative: the "
-    "context costs more than it tells. Shuffled: the same with the tokens of every stream "
-    "permuted, where a context can tell nothing and must save nothing."
+    "Savings against adaptive, which knows the same except for the context. Shuffled: the same "
+    "with the tokens of every stream permuted, where a context must save nothing."
 )
-_USE_NOTES = (
-    "Bitrate efficiency: plug-in entropies over bits, as Kumar et al. (2023) define it; low with "
-    "few tokens. Efficiency: the same of corrected entropies.",
-    "Tokens and tokens per entry: of the codebook that has fewest per entry. Usage: entries "
-    "that occur; dead: those that do not, which with few tokens may only be rare.",
+_USE_NOTE = (
+    "Bitrate efficiency: of plug-in entropies, as Kumar et al. (2023) define it. Tokens: of the "
+    "codebook that has fewest per entry. Dead codes may, with few tokens, only be rare."
 )
 
 
@@ -268,20 +264,16 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     )
     rows = []
     for entry, one in found:
-        stated = (Cell(one.record.get(f"{key}_kbps")) for key in ("nominal", "actual"))
+        stated = (one.record.get(f"{key}_kbps") for key in ("nominal", "actual"))
         entropy = _estimate(one, "entropy_kbps", one.entropy)
         written = (_coded_cell(one, name) for name in coders)
-        cells = (*stated, entropy, Cell(one.held_out_kbps), *written)
+        cells = (*stated, entropy, one.held_out_kbps, *written)
         rows.append(Row.of(entry.label, columns, *cells))
-    after = (
-        "The columns after it: bytes that the coder really wrote, tables held out likewise."
-        if coders
-        else "What entropy coders really write: 'snacbench entropy RUN' adds it."
-    )
+    more = () if coders else ("What entropy coders really write: 'snacbench entropy RUN' adds it.",)
     intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
-    return Table("Rates in kbps", columns, tuple(rows), (*_RATE_NOTES, after, *about, *notes))
+    return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, *more, *about, *notes))
 
 
 def _contexts(found: Ladders) -> Table:
@@ -317,23 +309,21 @@ def _use(found: Ladders) -> Table:
         Column("entries", "of entries", digits=0),
     )
     rows = []
-    for entry, one in found:
-        if not one.books:
-            continue
+    for entry, one in ((entry, one) for entry, one in found if one.books):
         books = [book.entropy for book in one.books]
         plug_in, entries = one.record.get("bitrate_efficiency"), sum(b.codebook_size for b in books)
         fewest = min(books, key=lambda book: book.tokens / book.codebook_size)
         cells = (
-            Cell(None if plug_in is None else 100 * plug_in),
+            None if plug_in is None else 100 * plug_in,
             _estimate(one, "efficiency", one.efficiency, 100.0),
-            Cell(fewest.tokens),
-            Cell(fewest.tokens / fewest.codebook_size),
-            Cell(100 * sum(book.used for book in books) / entries),
-            Cell(sum(book.dead for book in books)),
-            Cell(entries),
+            fewest.tokens,
+            fewest.tokens / fewest.codebook_size,
+            100 * sum(book.used for book in books) / entries,
+            sum(book.dead for book in books),
+            entries,
         )
         rows.append(Row.of(entry.label, columns, *cells))
-    return Table("Use of the codebooks", columns, tuple(rows), _USE_NOTES)
+    return Table("Use of the codebooks", columns, tuple(rows), (_USE_NOTE,))
 
 
 def _books(entry: Entry, one: Ladder) -> Table:
@@ -356,16 +346,16 @@ def _books(entry: Entry, one: Ladder) -> Table:
         few = () if of.reliable else (FEW_TOKENS,)
         estimate = Cell(of.corrected_bits, interval=book.interval, notes=few)
         cells = (
-            Cell(of.codebook_size),
-            Cell(bits_per_code(of.codebook_size)),
-            Cell(of.tokens),
-            Cell(of.plug_in_bits),
+            of.codebook_size,
+            bits_per_code(of.codebook_size),
+            of.tokens,
+            of.plug_in_bits,
             range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
-            Cell(None if book.held_out is None else book.held_out.bits_per_token),
-            *(Cell(c.bits_per_token[i]) for c in coded),
-            Cell(None if of.range_only else of.perplexity),
-            Cell(100 * of.usage),
-            Cell(of.dead),
+            None if book.held_out is None else book.held_out.bits_per_token,
+            *(c.bits_per_token[i] for c in coded),
+            None if of.range_only else of.perplexity,
+            100 * of.usage,
+            of.dead,
         )
         rows.append(Row.of(f"{i + 1}", columns, *cells))
     note = "Bits per token. Perplexity: of the corrected entropy."

@@ -7,7 +7,6 @@ files, the last counts.
 
 from __future__ import annotations
 
-import gc
 import math
 from array import array
 from collections.abc import Collection, Iterable, Sequence
@@ -368,19 +367,13 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
 
     known: dict[str, dict[str, int]] = {column: {} for column in _TEXTS}
     codes, values = {column: array("i") for column in _TEXTS}, array("d")
-    collects = gc.isenabled()
-    gc.disable()  # hundreds of thousands of rows refer to nothing: no cycles to look for
-    try:
-        for block in folder.read_blocks(Score):
-            for column, texts in known.items():
-                found = map(attrgetter(column), block.rows)
-                codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
-            values.extend(
-                [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
-            )
-    finally:
-        if collects:
-            gc.enable()
+    for block in folder.read_blocks(Score):
+        for column, texts in known.items():
+            found = map(attrgetter(column), block.rows)
+            codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
+        values.extend(
+            [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
+        )
     columns: dict[str, Any] = {}
     for column, texts in known.items():
         numbers, index = np.array(codes[column], np.intc), pd.Index(texts, dtype=str)

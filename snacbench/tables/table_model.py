@@ -119,10 +119,13 @@ class Row:
     group: str = ""
 
     @classmethod
-    def of(cls, label: str, columns: Sequence[Column], *cells: Cell, group: str = "") -> Row:
-        """A row with a cell for each column, in their order."""
+    def of(
+        cls, label: str, columns: Sequence[Column], *cells: Cell | float | None, group: str = ""
+    ) -> Row:
+        """A row with a cell, or a number alone, for each column, in their order."""
         keys = (column.key for column in columns)
-        return cls(label, dict(zip(keys, cells, strict=True)), group=group)
+        filled = (cell if isinstance(cell, Cell) else Cell(cell) for cell in cells)
+        return cls(label, dict(zip(keys, filled, strict=True)), group=group)
 
 
 @dataclass(frozen=True)
