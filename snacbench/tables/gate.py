@@ -123,7 +123,7 @@ class Answer:
     def tables(self) -> list[Table]:
         """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
         tables = []
-        for comparisons in (self.comparisons, self.rates):
+        for comparisons, heading in ((self.comparisons, "metric"), (self.rates, "domain")):
             rows = []
             for found in comparisons:
                 difference, p = found.paired.difference, found.p_corrected
@@ -136,14 +136,11 @@ class Answer:
                     Cell(text=NOTHING if p is None else f"{p:.2g}"),
                     Cell(text=found.verdict + lost + ", fails" * found.fails),
                 )
-                group = f"{_between(found)}, {found.domain}"
-                label = f"{found.metric} {ARROWS[found.better]}"
-                rows.append(Row.of(label, _COLUMNS, *cells, group=group))
-            tables += (
-                [Table("", _COLUMNS, tuple(rows), label_heading="metric")]
-                if rows or not tables
-                else []
-            )
+                about = [f"{found.metric} {ARROWS[found.better]}", found.domain]
+                label, beside = about if heading == "metric" else about[::-1]
+                rows.append(Row.of(label, _COLUMNS, *cells, group=f"{_between(found)}, {beside}"))
+            if rows or not tables:
+                tables.append(Table("", _COLUMNS, tuple(rows), label_heading=heading))
         return [*tables[:-1], replace(tables[-1], footnotes=tuple(self._remarks()))]
 
     def _remarks(self) -> Iterator[str]:
