@@ -191,7 +191,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     metrics: Sequence[str] = (),
     tolerances: Mapping[str, float] | None = None,
     strict: bool = False,
-    shared_clips: bool = False,
 ) -> Comparison:
     """Compare a candidate `b` with a baseline `a`, clip by clip.
 
@@ -203,8 +202,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         How much worse the candidate may be, by metric, in the metric's unit.
     strict : bool
         What is not shown to be within its tolerance fails.
-    shared_clips : bool
-        Allow other test sets: only clips that are the same in both count.
 
     Returns
     -------
@@ -224,7 +221,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         metrics=metrics,
         tolerances=tolerances or {},
         strict=strict,
-        shared_clips=shared_clips,
     )
 
 

@@ -173,11 +173,6 @@ def report(run: Path, **options: Any) -> None:
     metavar="METRIC=VALUE",
 )
 @option("--strict", bool, "Fail what is not shown to be within its tolerance.")
-@option(
-    "--shared-clips",
-    bool,
-    "Allow runs of different test sets: compare the clips that are the same in both.",
-)
 @option("--format form", click.Choice(["terminal", "markdown", "json"]), default="terminal")
 def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     """Compare RUN_B, the candidate, with RUN_A, the baseline, on the clips that both have.

@@ -9,7 +9,7 @@ from math import fsum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
+from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
 from snacbench.selectors import among, split_selectors
 from snacbench.stats.intervals import Interval
@@ -20,7 +20,7 @@ from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_
 from snacbench.tables.side_by_side import SIGNIFICANT_AT
 from snacbench.tables.table_model import ARROWS, NOTHING, Better, Cell, Column, Row, Table, shown
 from snacbench.tables.writers import to_markdown
-from snacbench.types import Clip, CodecSpec, MetricSpec
+from snacbench.types import CodecSpec, MetricSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,14 +202,13 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     metrics: Sequence[str] = (),
     tolerances: Mapping[str, float] | None = None,
     strict: bool = False,
-    shared_clips: bool = False,
 ) -> Answer:
     """Compare two run folders on the clips that both have; docs/comparing.md has the rules.
 
     `codecs` are selectors as for a run, or ``A=B`` where the candidate names one otherwise; no
     `codecs` or `metrics`: all that both have. `tolerances`: by metric, or ``kbps`` for the actual
     rate, how much worse the candidate may be, in its unit; `strict` fails what was not shown to be
-    within. `shared_clips` allows different test sets: clips that are the same are compared.
+    within.
 
     Raises
     ------
@@ -219,9 +218,7 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         If a name is in neither run, a tolerance below 0, or there is nothing to compare.
     """
     folders = RunFolder.open(baseline), RunFolder.open(candidate)
-    check_agreement(
-        *folders, why="cannot be compared", metrics=list(metrics), same_set=not shared_clips
-    )
+    check_agreement(*folders, why="cannot be compared", metrics=list(metrics))
     runs = tuple(RunRows.load(folder, histograms=False) for folder in folders)
     specs = shared_metrics(runs, metrics)
     allowed = dict(tolerances or {})
@@ -235,19 +232,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
             )
     texts = ",".join([codecs] if isinstance(codecs, str) else codecs)
     pairs = pairs_of(runs[0].run.codecs, runs[1].run.codecs, texts)
-    if shared_clips:
-        one, other = (
-            {(c.id, c.sha256, c.start, c.num_samples) for c in folder.read(Clip)}
-            for folder in folders
-        )
-        if not one & other:
-            raise StoreError(
-                f"{baseline} and {candidate} share no clip of the same id and audio; "
-                "run both on the same clips"
-            )
-        same = {clip for clip, *_ in one & other}
-        for run in runs:
-            run.leave_out([number for number, clip in enumerate(run.ids) if clip not in same])
     return compare_runs(*runs, pairs, specs, allowed, strict=strict)
 
 

@@ -1,4 +1,4 @@
-"""The ladder of a codec's rates: nominal, actual, entropy, held out, coded, conditional.
+"""The ladder of a codec's rates: nominal, actual, entropy, held out, coded.
 
 What each rung means is said in docs/rates.md. Everything here is over the clips of one domain, and
 intervals are over their speakers or tracks, with every estimate made anew without each of them.
@@ -20,10 +20,8 @@ from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts.parts import FEW_TOKENS, range_cell
 from snacbench.tables.run_rows import (
-    ADAPTIVE,
     ALL_DOMAINS,
     CodecColumns,
-    Coder,
     Floats,
     RunRows,
     few_clusters,
@@ -53,7 +51,6 @@ class Coded:
     `clips` were written. Bits per token are known where these are all of the codec's clips.
     """
 
-    coder: Coder
     kbps: float
     bits_per_token: tuple[float, ...]
     clips: int
@@ -74,12 +71,8 @@ class Ladder:
     efficiency: Interval | None
     held_out_kbps: float | None
     books: tuple[Book, ...]
-    coded: tuple[Coded, ...]
+    coded: Mapping[str, Coded]
     n: int
-
-    def of(self, name: str, *, shuffled: bool = False) -> Coded | None:
-        """What the coder of a name wrote, or its control."""
-        return next((c for c in self.coded if c.coder == Coder(name, shuffled)), None)
 
 
 def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
@@ -94,7 +87,7 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
         if len(bits) == len(books):
             total = math.fsum([*bits, *cells["side_info_bits"]])
             held_out_kbps = kbps(total, math.fsum(cells["duration_s"]))
-    coded = []
+    coded = {}
     for coder in codec.written:
         written, streams = codec.written_by(coder, clips)
         if len(written):
@@ -103,11 +96,9 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
             tokens = [book.entropy.tokens for book in books] if len(written) == len(clips) else []
             per_token = tuple((streams / tokens).tolist()) if tokens else ()
             rate_kbps = kbps(total, math.fsum(cells["duration_s"]))
-            coded.append(Coded(coder, rate_kbps, per_token, len(written)))
+            coded[coder] = Coded(rate_kbps, per_token, len(written))
     record = entry.record(domain, entry.coded(domain))
-    return Ladder(
-        codec.spec, record, rate, efficiency, held_out_kbps, books, tuple(coded), len(clips)
-    )
+    return Ladder(codec.spec, record, rate, efficiency, held_out_kbps, books, coded, len(clips))
 
 
 def _entropies(
@@ -187,10 +178,6 @@ _RATE_NOTE = (
     "Chao-Wang-Jost estimate. Held out: of tables trained on the other half of the speakers or "
     "tracks; so are the columns after it, of bytes that coders really wrote."
 )
-_CONTEXT_NOTE = (
-    "Savings against adaptive, which knows the same except for the context. Shuffled: the same "
-    "with the tokens of every stream permuted, where a context must save nothing."
-)
 _USE_NOTE = (
     "Bitrate efficiency: of plug-in entropies, as Kumar et al. (2023) define it. Tokens: of the "
     "codebook that has fewest per entry. Dead codes may, with few tokens, only be rare."
@@ -217,8 +204,7 @@ def ladder_tables(
                 0,
                 f"Every row is over the clips that its codec coded: {listed} that others have.",
             )
-        made = [_rates(found, notes)]
-        made += [table for table in (_contexts(found), _use(found)) if table.rows]
+        made = [table for table in (_rates(found, notes), _use(found)) if table.rows]
         if codebooks:
             made += [_books(entry, one) for entry, one in found if one.books]
         where = "all clips" if domain == ALL_DOMAINS else domain
@@ -226,14 +212,8 @@ def ladder_tables(
     return [table.lettered() for table in tables]
 
 
-def _coder_names(found: Ladders, *, conditional: bool) -> list[str]:
-    coders = [c.coder for _, one in found for c in one.coded]
-    kept = [c.name for c in coders if (c.conditional if conditional else not c.shuffled)]
-    return list(dict.fromkeys(kept))
-
-
 def _coded_cell(one: Ladder, name: str) -> Cell:
-    coded = one.of(name)
+    coded = one.coded.get(name)
     if coded is None:
         return Cell()
     fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
@@ -254,7 +234,7 @@ def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 
 
 
 def _rates(found: Ladders, notes: Sequence[str]) -> Table:
-    coders = _coder_names(found, conditional=False)
+    coders = list(dict.fromkeys(name for _, one in found for name in one.coded))
     columns = (
         Column("nominal_kbps", "nominal"),
         Column("actual_kbps", "actual"),
@@ -274,28 +254,6 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
     return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, *more, *about, *notes))
-
-
-def _contexts(found: Ladders) -> Table:
-    """What context models save of the rate that ``adaptive`` needs, beside their controls."""
-    names = _coder_names(found, conditional=True)
-    columns = [Column("adaptive_kbps", ADAPTIVE, "kbps")]
-    for name in names:
-        columns.append(Column(f"{name}_saving_percent", f"{name} saves", "%", digits=1))
-        columns.append(Column(f"{name}_control_percent", f"{name} shuffled", "%", digits=1))
-    rows = []
-    for entry, one in found if names else ():
-        cells = [_coded_cell(one, ADAPTIVE)]
-        for name in names:
-            for shuffled in (False, True):
-                model, plain = (one.of(n, shuffled=shuffled) for n in (name, ADAPTIVE))
-                if model and plain and model.clips == plain.clips:
-                    cells.append(Cell(100 * (1 - model.kbps / plain.kbps)))
-                else:
-                    cells.append(Cell())
-        if any(cell.value is not None for cell in cells):
-            rows.append(Row.of(entry.label, columns, *cells))
-    return Table("Context models", tuple(columns), tuple(rows), (_CONTEXT_NOTE,))
 
 
 def _use(found: Ladders) -> Table:
@@ -327,7 +285,7 @@ def _use(found: Ladders) -> Table:
 
 
 def _books(entry: Entry, one: Ladder) -> Table:
-    coded = [c for c in one.coded if c.bits_per_token and not c.coder.shuffled]
+    coded = {name: c.bits_per_token for name, c in one.coded.items() if c.bits_per_token}
     columns = (
         Column("entries", "entries", digits=0),
         Column("packed_bits", "packed", "bit", digits=0),
@@ -335,7 +293,7 @@ def _books(entry: Entry, one: Ladder) -> Table:
         Column("plug_in_bits", "plug-in", "bit", digits=3),
         Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"),
         Column("held_out_bits", "held out", "bit", digits=3),
-        *(Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3) for c in coded),
+        *(Column(f"{name}_bits", name, "bit", digits=3) for name in coded),
         Column("perplexity", "perplexity", digits=0),
         Column("usage_percent", "usage", "%", digits=1),
         Column("dead", "dead codes", digits=0),
@@ -352,7 +310,7 @@ def _books(entry: Entry, one: Ladder) -> Table:
             of.plug_in_bits,
             range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
             None if book.held_out is None else book.held_out.bits_per_token,
-            *(c.bits_per_token[i] for c in coded),
+            *(bits[i] for bits in coded.values()),
             None if of.range_only else of.perplexity,
             100 * of.usage,
             of.dead,

@@ -27,9 +27,7 @@ from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.run_rows import (
     ALL_DOMAINS,
-    STATIC,
     CodecColumns,
-    Coder,
     RunRows,
     clusters_of,
     kbps_of,
@@ -106,8 +104,7 @@ class Entry:
             ``params_m`` (millions). A `Span` without value where some codebook has fewer tokens
             than entries. ``rtf_encode`` and ``rtf_decode`` are the same in every domain, since they
             were measured apart: ``rtf_batch`` signals at once, ``rtf_unstable`` says why they are
-            not to be relied on. ``coded_kbps`` and ``conditional_kbps`` are of bytes that entropy
-            coders wrote for all of the clips, without a context and by the best context model.
+            not to be relied on.
         """
         columns, spec = self.columns, self.columns.spec
         ok = np.array(self.rows.numbers_of(clips), int)
@@ -140,14 +137,7 @@ class Entry:
             for key, *ends in zip(("entropy_kbps", "efficiency"), low, high, strict=True):
                 record[key] = Span(None, *ends) if ranges else ends[0]
             record["bitrate_efficiency"] = bitrate_efficiency(books, spec)
-        conditional = []
-        for coder in columns.written:
-            written, streams = columns.written_by(coder, ok)
-            if not coder.shuffled and len(written) == len(ok):
-                rate = kbps(math.fsum(streams) + side_bits, duration_s)
-                conditional += [rate] if coder.conditional else []
-                record |= {"coded_kbps": rate} if coder == Coder(STATIC) else {}
-        return record | ({"conditional_kbps": min(conditional)} if conditional else {})
+        return record
 
 
 def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
