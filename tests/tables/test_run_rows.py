@@ -57,17 +57,14 @@ def test_a_bad_line_is_told_by_its_number_but_an_incomplete_last_one_skipped(emp
     assert up_of(empty) == {"a": 1.5}
 
 
-def test_scores_of_clips_that_were_never_coded_are_kept_apart(empty):
-    empty.append([score("elsewhere", "up", 7.0)])
-    assert RunRows.load(empty).clips[3].id == "elsewhere"
-    assert up_of(empty) == {}
-
-
-def test_rows_that_a_killed_process_wrote_twice_count_once(folder):
+def test_rows_that_a_killed_process_wrote_twice_count_once(folder, empty):
     before = summary_csv([RunRows.load(folder)])
     folder.append([coded("b", "music", 3.0, Bits(codes=180)), score("b", "up", 20.0)])
     folder.append(histograms("b", [10, 10], [20]))
     assert summary_csv([RunRows.load(folder)]) == before
+    empty.append([score("elsewhere", "up", 7.0)])  # of a clip that was never coded
+    assert RunRows.load(empty).clips[3].id == "elsewhere"
+    assert up_of(empty) == {}
 
 
 def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
@@ -81,19 +78,12 @@ def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     folder.append([score("a", "up", 11.0)])
     frame = scores_frame(folder.path)
-    assert list(frame.columns) == [
-        "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
-        "metric", "value", "status", "reason",
-    ]  # fmt: skip
+    columns = "clip domain cluster codec model kbps tokens_per_s metric value status reason"
+    assert " ".join(frame.columns) == columns
     assert len(frame) == 6
     found = {(r["clip"], r["codec"], r["metric"]): r for r in frame.to_dict("records")}
     a, b = found["a", NEURAL.name, "up"], found["b", NEURAL.name, "down"]
-    assert [a[k] for k in ("value", "domain", "model", "tokens_per_s")] == [
-        11,
-        "speech",
-        "neural",
-        30,
-    ]
+    assert (a["value"], a["domain"], a["model"], a["tokens_per_s"]) == (11, "speech", "neural", 30)
     assert a["kbps"] == pytest.approx(0.108)
     assert (b["status"], b["reason"], b["domain"]) == ("undefined", "silent", "music")
     assert math.isnan(b["value"])
@@ -112,15 +102,13 @@ def test_clips_of_a_speaker_are_one_unit_in_each_domain_anew():
     assert list(units_of(clips("speech", None, "a", None)).values()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("clusters", ["aabbb", "aaaa", "abcabca"])
-def test_clips_of_few_speakers_are_units_and_no_speaker_is_in_both_halves(clusters):
+@pytest.mark.parametrize(
+    ("clusters", "units"),
+    [("aabbb", 5), ("abcabca", 7), ([f"s{i}" for i in range(100)], MOST_UNITS)],
+)
+def test_no_speaker_is_in_both_halves(clusters, units):
+    """Clips of few speakers are units themselves; many speakers share units."""
     found = list(units_of(clips("speech", *clusters)).values())
-    assert len(set(found)) == len(clusters)
+    assert len(set(found)) == units
     halves = {(c, n % 2) for c, n in zip(clusters, found, strict=True)}
     assert len(halves) == len(set(clusters))
-
-
-def test_many_speakers_share_units_but_keep_their_half():
-    found = list(units_of(clips("speech", *(f"s{i}" for i in range(100)))).values())
-    assert set(found) == set(range(MOST_UNITS))
-    assert [n % 2 for n in found] == [i % 2 for i in range(100)]
