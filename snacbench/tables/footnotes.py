@@ -188,7 +188,7 @@ def codec_notes(rows: RunRows) -> Iterator[str]:
 def delay_notes(rows: RunRows) -> Iterator[str]:
     """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
     yield from (f"{text}." for _, text in _late(rows))
-    lost, inverted = [], []
+    lost, inverted = list[str](), list[str]()
     for codec in rows.codecs:
         known = codec.delays[codec.delays["known"]]
         for counts, what in ((lost, ~known["found"]), (inverted, known["inverted"])):

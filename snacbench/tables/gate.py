@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import fsum
 from pathlib import Path
@@ -64,7 +64,7 @@ class Comparison:
     baseline_mean: float | None
     candidate_mean: float | None
     paired: PairedDifference
-    tolerance: float | None
+    tolerance: float | None = None
     p_corrected: float | None = None
     verdict: Verdict = "undecided"
     fails: bool = False
@@ -122,7 +122,7 @@ class Answer:
     @property
     def tables(self) -> list[Table]:
         """Metrics by codec and domain, and rates; remarks are the footnotes of the last one."""
-        tables = []
+        tables: list[Table] = []
         for comparisons, heading in ((self.comparisons, "metric"), (self.rates, "domain")):
             rows = []
             for found in comparisons:
@@ -232,7 +232,29 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
             )
     texts = ",".join([codecs] if isinstance(codecs, str) else codecs)
     pairs = pairs_of(runs[0].run.codecs, runs[1].run.codecs, texts)
-    return compare_runs(*runs, pairs, specs, allowed, strict=strict)
+    domains = [d for d in runs[0].domains if d in runs[1].domains and d != ALL_DOMAINS]
+    domains = [*domains, ALL_DOMAINS] if len(domains) != 1 else domains
+    found = _corrected(_comparisons(runs, pairs, specs.values(), domains))
+    comparisons = []
+    for one in found:
+        tolerance, paired = allowed.get(one.metric), one.paired
+        verdict, fails = judged(
+            paired.difference, one.p_corrected,
+            better=one.better, tolerance=tolerance, strict=strict,
+        )  # fmt: skip
+        fails = fails or bool(paired.lost_by_first)
+        comparisons.append(replace(one, tolerance=tolerance, verdict=verdict, fails=fails))
+    rates: list[Comparison] = []
+    not_coded: dict[str, list[str]] = {}
+    for pair in pairs:
+        for domain in domains:
+            before, after = (_coded(*of, domain) for of in zip(runs, pair, strict=True))
+            rates += _rate(pair, domain, before, after, allowed.get(KBPS))
+        before, after = (_coded(*of, ALL_DOMAINS) for of in zip(runs, pair, strict=True))
+        tried = {runs[1].ids[clip] for clip in runs[1].codec(pair[1]).tried(ALL_DOMAINS)}
+        if lost := sorted((tried - after.keys()) & before.keys()):
+            not_coded[pair[1]] = lost
+    return Answer(tuple(comparisons), tuple(rates), not_coded)
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
@@ -287,68 +309,18 @@ def pairs_of(
     return chosen
 
 
-def compare_runs(  # noqa: PLR0913 - all that is asked of two runs
-    baseline: RunRows,
-    candidate: RunRows,
+def _comparisons(
+    runs: Sequence[RunRows],
     pairs: Sequence[Pair],
-    metrics: Mapping[str, MetricSpec],
-    tolerances: Mapping[str, float],
-    *,
-    strict: bool = False,
-) -> Answer:
-    """Compare two runs, pair by pair, on the clips that both have."""
-    domains = [d for d in baseline.domains if d in candidate.domains and d != ALL_DOMAINS]
-    domains = [*domains, ALL_DOMAINS] if len(domains) != 1 else domains
-    found = _comparisons(baseline, candidate, pairs, metrics, tolerances, domains)
-    # All domains together may have the clips of one of them only: such a row repeats that one.
-    alike = {replace(c, domain=ALL_DOMAINS): c.domain for c in reversed(found)
-             if c.domain != ALL_DOMAINS}  # fmt: skip
-    found = [replace(c, repeats=alike.get(c, "")) for c in found]
-
-    def differs(c: Comparison) -> bool:
-        difference = c.paired.difference
-        return difference is not None and any((difference.mean, difference.low, difference.high))
-
-    # Only what differs is tested, so unchanged codecs change no number of the others.
-    family = [c for c in found if differs(c) and not c.repeats and c.paired.p_value is not None]
-    adjusted = holm([c.paired.p_value for c in family])
-    corrected = {(_between(c), c.metric, c.domain): p
-                 for c, p in zip(family, adjusted, strict=True)}  # fmt: skip
-    for at, one in enumerate(found):
-        p = corrected.get((_between(one), one.metric, one.repeats or one.domain))
-        difference, better = one.paired.difference, one.better
-        verdict, stops = judged(
-            difference, p, better=better, tolerance=one.tolerance, strict=strict
-        )
-        fails, paired = stops or bool(one.paired.lost_by_first), replace(one.paired, p_holm=p)
-        found[at] = replace(one, paired=paired, p_corrected=p, verdict=verdict, fails=fails)
-    rates: list[Comparison] = []
-    not_coded: dict[str, list[str]] = {}
-    for old, new in pairs:
-        for domain in domains:
-            both = _coded(baseline, old, domain), _coded(candidate, new, domain)
-            rates += _rate((old, new), domain, both, tolerances.get(KBPS))
-        before, after = _coded(baseline, old, ALL_DOMAINS), _coded(candidate, new, ALL_DOMAINS)
-        tried = {candidate.ids[clip] for clip in candidate.codec(new).tried(ALL_DOMAINS)}
-        if lost := sorted((tried - after.keys()) & before.keys()):
-            not_coded[new] = lost
-    return Answer(tuple(found), tuple(rates), not_coded)
-
-
-def _comparisons(  # noqa: PLR0913, PLR0917 - all that is asked of two runs
-    baseline: RunRows,
-    candidate: RunRows,
-    pairs: Sequence[Pair],
-    metrics: Mapping[str, MetricSpec],
-    tolerances: Mapping[str, float],
+    metrics: Iterable[MetricSpec],
     domains: Sequence[str],
 ) -> list[Comparison]:
     """Without verdicts: differences and their p values, each alone."""
     asked = []
     differing = 0
-    for spec in metrics.values():
+    for spec in metrics:
         for domain in domains:
-            before, after = (scores_of([run], spec.name, domain) for run in (baseline, candidate))
+            before, after = (scores_of([run], spec.name, domain) for run in runs)
             both = {
                 (old, new): (before.get(old, {}), after.get(new, {}))
                 for old, new in pairs
@@ -357,20 +329,40 @@ def _comparisons(  # noqa: PLR0913, PLR0917 - all that is asked of two runs
             for one, other in both.values():
                 differing += any(one[clip] != other[clip] for clip in one.keys() & other.keys())
             asked += [(spec, domain, both)] if both else []
-    clusters = clusters_of([baseline, candidate])
+    clusters = clusters_of(runs)
     found = []
     for spec, domain, both in asked:
         by_name = {f"baseline {old}": one for (old, _), (one, _) in both.items()}
         by_name |= {f"candidate {new}": other for (_, new), (_, other) in both.items()}
         named = [(f"candidate {new}", f"baseline {old}") for old, new in both]
         differences = paired_differences(by_name, named, clusters, family=differing)
-        for ((old, new), sides), paired in zip(both.items(), differences, strict=True):
+        for (pair, sides), paired in zip(both.items(), differences, strict=True):
             shared = sides[0].keys() & sides[1].keys()
             means = [fsum(of[c] for c in shared) / len(shared) if shared else None for of in sides]
-            about = (old, new, spec.name, spec.unit, spec.better, domain)
-            found.append(Comparison(*about, *means, paired, tolerances.get(spec.name)))
+            about = (*pair, spec.name, spec.unit, spec.better, domain)
+            found.append(Comparison(*about, means[0], means[1], paired))
     places = [(*pair, domain) for pair in pairs for domain in domains]
     return sorted(found, key=lambda c: places.index((c.baseline, c.candidate, c.domain)))
+
+
+def _corrected(found: Sequence[Comparison]) -> list[Comparison]:
+    """With Holm's correction over all that differ, so unchanged codecs change no other number."""
+    # All domains together may have the clips of one of them only: such a row repeats that one.
+    alike = {replace(c, domain=ALL_DOMAINS): c.domain for c in reversed(found)}
+    found = [replace(c, repeats=alike[c]) if c.domain == ALL_DOMAINS != alike[c] else c
+             for c in found]  # fmt: skip
+    family = []
+    for one in found:
+        ends = (d := one.paired.difference) and (d.mean, d.low, d.high)
+        if ends and any(ends) and not one.repeats and one.paired.p_value is not None:
+            family.append(one)
+    adjusted = holm([c.paired.p_value for c in family])
+    p_of = {(c.baseline, c.candidate, c.metric, c.domain): p
+            for c, p in zip(family, adjusted, strict=True)}  # fmt: skip
+    for at, one in enumerate(found):
+        p = p_of.get((one.baseline, one.candidate, one.metric, one.repeats or one.domain))
+        found[at] = replace(one, paired=replace(one.paired, p_holm=p), p_corrected=p)
+    return found
 
 
 def judged(
@@ -418,19 +410,20 @@ def _coded(run: RunRows, codec: str, domain: str) -> Weighed:
 
 
 def _rate(
-    pair: Pair, domain: str, both: tuple[Weighed, Weighed], tolerance: float | None
+    pair: Pair, domain: str, before: Weighed, after: Weighed, tolerance: float | None
 ) -> list[Comparison]:
     """The rates of a pair in a domain; none where no clip was weighed on both sides."""
-    shared = sorted(both[0].keys() & both[1].keys())
-    clips = [clip for clip in shared if all(side[clip][0] > 0 for side in both)]
+    shared = sorted(before.keys() & after.keys())
+    clips = [clip for clip in shared if before[clip][0] > 0 and after[clip][0] > 0]
     if not clips:
         return []
-    bits, seconds = ([sum(side[c][i] for c in clips) for side in both] for i in (0, 1))
-    then, now = (b / s / 1000 for b, s in zip(bits, seconds, strict=True))
+    then, now = (
+        sum(side[c][0] for c in clips) / sum(side[c][1] for c in clips) / 1000
+        for side in (before, after)
+    )
     difference = Interval(now - then, None, None, 0.95, len(clips), len(clips), "totals")
     paired = PairedDifference(pair[1], pair[0], difference, None, None, "", None, (), ())
-    row = Comparison(*pair, KBPS, KBPS, "lower", domain, then, now, paired, tolerance, verdict="")
-    if tolerance is not None:
-        worse = difference.mean > tolerance
-        row = replace(row, verdict="worse" if worse else "within tolerance", fails=worse)
-    return [row]
+    worse = tolerance is not None and difference.mean > tolerance
+    verdict: Verdict = "" if tolerance is None else "worse" if worse else "within tolerance"
+    one = Comparison(*pair, KBPS, KBPS, "lower", domain, then, now, paired, tolerance)
+    return [replace(one, verdict=verdict, fails=worse)]
