@@ -74,18 +74,9 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
 ) -> Figure:
     """Mean score per operating point with its interval, log axis; a line per model.
 
-    Parameters
-    ----------
-    label : str
-        Of the horizontal axis, whose values are above 0.
-    needed : str
-        What a codec must have to be shown: ``actual rate``.
-    line_at : float or None
-        Where a line stands that points about there are compared with.
-    notes : callable
-        What the caption must say of the points that are drawn.
-    domains : sequence of str
-        A panel for each, on one scale of quality; none: a single panel of the domain asked for.
+    A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
+    near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
+    scale of quality; without them there is one, of the domain asked for.
     """
     several, single = bool(domains), options.width == "single"
     domains = domains or [options.domain]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_POINTS = 150  # of a codec; beyond them the outline says more
+_MOST_POINTS = 150  # of a codec; beyond them the box says more
 BOX = "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean"
 # Words that belong together are not parted at the end of a line.
 _STARS = "*\u00a0p\u00a0≤\u00a0.05, **\u00a0.01, ***\u00a0.001"
@@ -25,7 +25,7 @@ _LEVELS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 
 def distribution(data: PlotData, options: Options) -> Figure:
-    """Every clip's score as a point, or their outline; a box of quartiles, and the mean."""
+    """Every clip's score as a point, a box of quartiles, and the mean."""
     scores, look = data.scores(options.metric, options.domain), style.looks(data.specs)
     specs = [spec for spec in data.specs if spec.name in scores]
     names = words.row_names(data, specs, options)
@@ -51,7 +51,7 @@ def distribution(data: PlotData, options: Options) -> Figure:
 
 
 def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look) -> None:
-    """One row: points or outline, whiskers, box, median and mean."""
+    """One row: points unless they are many, whiskers, box, median and mean."""
     if len(values) <= _MOST_POINTS:
         # Golden-ratio steps spread points evenly, and in the same way every time.
         offsets = ((np.arange(len(values)) * 0.618034) % 1 - 0.5) * 0.5
@@ -59,22 +59,14 @@ def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look
             values, row + offsets, "o", color=look.colour, markersize=2.2, alpha=0.45,
             markeredgewidth=0, gid="clips",
         )  # fmt: skip
-    elif np.ptp(values) > 0:
-        body = axes.violinplot(values, [row], orientation="horizontal", widths=0.86, points=60,
-                               showextrema=False)["bodies"]  # fmt: skip
-        for outline in body:  # type: ignore[attr-defined]
-            outline.set(facecolor=look.colour, edgecolor="none", alpha=0.35)
-    low, first, middle, third, high = np.percentile(values, [5, 25, 50, 75, 95])
-    axes.plot([low, high], [row, row], color=style.INK, linewidth=0.7, zorder=2.5)
-    axes.barh(row, third - first, 0.42, first, facecolor=(1, 1, 1, 0.55), edgecolor=style.INK,
-              zorder=2.6)  # fmt: skip
-    axes.plot(
-        [middle, middle], [row - 0.21, row + 0.21], color=style.INK, linewidth=1.3, zorder=2.7
-    )
-    axes.plot(
-        [values.mean()], [row], "D", color=style.INK, markersize=3, markerfacecolor="white",
-        markeredgewidth=0.8, zorder=2.8, gid="mean",
+    thin = {"color": look.colour, "linewidth": 0.8}
+    mean = {"marker": "D", "color": style.INK, "markersize": 3, "markerfacecolor": "white"}
+    drawn = axes.boxplot(
+        values, positions=[row], orientation="horizontal", whis=(5, 95), widths=0.42,
+        showfliers=False, showcaps=False, showmeans=True, boxprops=thin, whiskerprops=thin,
+        medianprops={"color": style.INK, "linewidth": 1.3}, meanprops=mean, zorder=2.6,
     )  # fmt: skip
+    drawn["means"][0].set_gid("mean")
 
 
 def differences(data: PlotData, options: Options) -> Figure:

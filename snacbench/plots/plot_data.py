@@ -22,20 +22,10 @@ class PlotData:
     """One or more runs side by side.
 
     `codecs` are operating points, models or families to draw, none: all; `labels` say what one is
-    called on figures. UserError if no run has a codec that they name.
-
-    Attributes
-    ----------
-    runs : tuple of RunRows
-        A codec that several runs hold is in the first of them only.
-    repeated : tuple of str
-        Codecs that were left out of later runs.
-    codecs : dict from name to CodecColumns, in the runs' order
-    clusters : dict from clip to speaker or track
-    intervals : callable
-        Of a metric and a domain: codec -> mean with its 95 % interval, over clips that all have.
-    ladder : callable
-        Of a codec and a domain: all rates, with the intervals of its entropy.
+    called on figures. UserError if no run has a codec that they name. A codec that several runs
+    hold is in the first of them only, and `repeated`. `intervals` gives, of a metric and a domain,
+    each codec's mean with its 95 % interval, over clips that all have; `ladder`, of a codec and a
+    domain, all rates, with the intervals of its entropy.
     """
 
     def __init__(

@@ -120,15 +120,17 @@ def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     """A look for every model: depends on which models there are, not on their order.
 
     Known models have looks of their own. Others take their family's colour with a line that is
-    free, or else the first of all that are. Anchors are grey.
+    free, or else another that is, rather of no family that is there. Anchors are grey.
     """
     models = {spec.model: spec for spec in specs}
     unknown = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
     markers = _FAMILY_MARKER | dict(zip(unknown, cycle(_OTHER_MARKERS), strict=False))
     pairs = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
+    claimed = {_FAMILY_COLOUR.get(spec.family) for spec in specs}
+    order = sorted(COLOURS, key=lambda colour: colour in claimed)
+    every: list[Pair] = [(colour, line) for line in LINES for colour in order]
     for name, spec in sorted(models.items(), key=lambda of: (of[1].family in unknown, of[0])):
         if name not in pairs and not spec.anchor:
-            every: list[Pair] = [(colour, line) for line in LINES for colour in COLOURS]
             free = [pair for pair in every if pair not in pairs.values()]
             own = [pair for pair in free if pair[0] == _FAMILY_COLOUR.get(spec.family)]
             pairs[name] = (own or free or [(GREY, "-.")])[0]

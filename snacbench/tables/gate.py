@@ -210,12 +210,8 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     rate, how much worse the candidate may be, in its unit; `strict` fails what was not shown to be
     within.
 
-    Raises
-    ------
-    StoreError
-        If a folder holds no run, or the runs must not be compared.
-    UserError
-        If a name is in neither run, a tolerance below 0, or there is nothing to compare.
+    StoreError if the runs must not be compared, UserError if a name is in neither, a tolerance is
+    below 0, or there is nothing to compare.
     """
     folders = RunFolder.open(baseline), RunFolder.open(candidate)
     check_agreement(*folders, why="cannot be compared", metrics=list(metrics))

@@ -93,18 +93,11 @@ class Entry:
     def record(self, domain: str, clips: Collection[str]) -> dict[str, Any]:
         """All figures that are no means of metrics; what does not apply is missing or None.
 
-        Rates are totals over the total duration of `clips`, so that short clips with much padding
-        do not weigh more than they cost; without clips there are none, and ``n`` is of all coded.
-
-        Returns
-        -------
-        dict
-            ``domain``, ``n``, ``*_kbps`` (1000 bit/s), ``efficiency`` (share, corrected) and
-            ``bitrate_efficiency`` (plug-in entropies, as the DAC paper has it), ``tokens_per_s``,
-            ``params_m`` (millions). A `Span` without value where some codebook has fewer tokens
-            than entries. ``rtf_encode`` and ``rtf_decode`` are the same in every domain, since they
-            were measured apart: ``rtf_batch`` signals at once, ``rtf_unstable`` says why they are
-            not to be relied on.
+        Rates (``*_kbps``, 1000 bit/s) are totals over the total duration of `clips`, so that short
+        clips with much padding do not weigh more than they cost; without clips there are none, and
+        ``n`` is of all coded. ``efficiency`` is corrected, ``bitrate_efficiency`` of plug-in
+        entropies; a `Span` without value stands where some codebook has fewer tokens than entries.
+        Speeds are the same in every domain, since they were measured apart.
         """
         columns, spec = self.columns, self.columns.spec
         ok = np.array(self.rows.numbers_of(clips), int)

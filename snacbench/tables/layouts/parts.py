@@ -51,16 +51,10 @@ Part = Fact | Measure
 
 @dataclass(frozen=True)
 class Layout:
-    """A kind of table.
+    """A kind of table: ``parts(runs)`` are its columns.
 
-    Attributes
-    ----------
-    parts : callable
-        ``parts(runs)`` gives the columns.
-    by : {"domain", "all", "both"}
-        What it does where nobody asks for something else.
-    histograms : bool
-        Whether it needs the entropies of codes.
+    `by` is what it does where nobody asks for something else; `histograms`: whether it needs the
+    entropies of codes.
     """
 
     name: str
