@@ -349,5 +349,9 @@ def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {
-    "markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": html_fragment, "json": to_json,
-}  # fmt: skip
+    "markdown": to_markdown,
+    "csv": to_csv,
+    "latex": to_latex,
+    "html": html_fragment,
+    "json": to_json,
+}
