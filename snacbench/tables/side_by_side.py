@@ -343,14 +343,12 @@ def significance(
     tested = [(pair, pair.difference) for pair in kept if pair.difference]
     if not tested:
         return significant, ""
-    lost = max(pair.lost for pair, _ in tested)
     return significant, (
         f"{SIGNIFICANT} differs from {baseline or 'the best of the column'} (paired, p ≤ "
         f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(pair.test for pair, _ in tested))}; "
         f"Holm's correction over {'its' if baseline else 'all'} pairs within one metric and domain "
         f"({family} comparisons); n = {spanned([d.n for _, d in tested])} shared clips, "
-        f"{spanned([d.clusters for _, d in tested])} clusters; "
-        + (f"{lost} clips lost to a pair, at most." if lost else "no clip lost on either side.")
+        f"{spanned([d.clusters for _, d in tested])} clusters."
     )
 
 
