@@ -60,7 +60,8 @@ def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look
             markeredgewidth=0, gid="clips",
         )  # fmt: skip
     thin = {"color": look.colour, "linewidth": 0.8}
-    mean = {"marker": "D", "color": style.INK, "markersize": 3, "markerfacecolor": "white"}
+    mean = {"marker": "D", "markersize": 3, "markerfacecolor": "white"}
+    mean |= {"markeredgecolor": style.INK, "markeredgewidth": 0.8}
     drawn = axes.boxplot(
         values, positions=[row], orientation="horizontal", whis=(5, 95), widths=0.42,
         showfliers=False, showcaps=False, showmeans=True, boxprops=thin, whiskerprops=thin,
