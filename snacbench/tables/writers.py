@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -298,7 +299,7 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     shared = shared_footnotes(tables)
     for table in tables:
         yield from _grids(table, form, width)
-        yield from (Text.from_markup(f"- {note}") for note in form.notes(table, shared))
+        yield from (Text.from_markup(f"- {n}", emoji=False) for n in form.notes(table, shared))
         yield Text("")
     yield from (Text(f"- {note}") for note in shared)
 
@@ -309,11 +310,9 @@ def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
     from rich.text import Text
 
     columns, headings, widths = table.shown_columns, [], []
-    labels = [Text.from_markup(form.label(table, row)) for row in table.rows]
-    lines = [
-        [Text.from_markup(form.cell(table, row, column)) for column in columns]
-        for row in table.rows
-    ]
+    marked = partial(Text.from_markup, emoji=False)
+    labels = [marked(form.label(table, row)) for row in table.rows]
+    lines = [[marked(form.cell(table, row, column)) for column in columns] for row in table.rows]
     for i, column in enumerate(columns):  # headings in lines as short as their words
         above = re.split("[ _]", column.heading.strip())
         above[-1] = f"{above[-1]} {column.arrow}".rstrip()

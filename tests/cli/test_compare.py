@@ -83,7 +83,6 @@ def test_rates_without_of_shows_the_ladder(options: tuple[str, ...], start: str)
         (("--metrics", "a", "--domain", "b"), "--metrics, --domain is for comparing; add --of"),
         (("--of", "x", "--codebooks"), "--codebooks is for the table of rates, without --of"),
         (("--of", "x", "--format", "csv"), "--format with --of is one of text, json; found csv"),
-        (("--format", "text"), "--format without --of is one of terminal, markdown, csv"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(

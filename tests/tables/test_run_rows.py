@@ -1,4 +1,4 @@
-"""A run's rows as they are read: blocks, bad lines, rows written twice, units, the tidy frame."""
+"""A run's rows as they are read: rows written twice, units, the tidy frame."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 
 import pytest
 
-from snacbench.errors import StoreError
 from snacbench.rows import Bits
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import (
     MOST_UNITS,
@@ -20,51 +18,19 @@ from snacbench.tables.run_rows import (
 )
 from tests.support.written_runs import NEURAL, coded, histograms, of, score
 
-LINE = (
-    '{"clip": "a", "codec": "neural@0.1kbps", "metric": "up", "version": "1", "status": "ok", '
-    '"value": 1.5, "reason": ""}'
-)
 
-
-def up_of(folder: RunFolder) -> dict[str, float]:
-    return scores_of([RunRows.load(folder)], "up", "all")[NEURAL.name]
-
-
-@pytest.fixture
-def empty(tmp_path) -> RunFolder:
-    return of(tmp_path / "empty", [coded(clip, "speech", 1.0, Bits(codes=8)) for clip in "abc"])
-
-
-@pytest.mark.parametrize("lines_at_once", [1, 5_000])
-def test_blocks_give_what_single_rows_would(empty, monkeypatch, lines_at_once):
-    monkeypatch.setattr("snacbench.store.jsonl._LINES_AT_ONCE", lines_at_once)
-    empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
-    (codec, _) = RunRows.load(empty).codecs
-    assert codec.scores["up"]["undefined"].tolist() == [False, True]
-    assert up_of(empty) == {"a": 3.0}  # of two rows the last counts
-
-
-@pytest.mark.parametrize(
-    "bad",
-    ["{", "", LINE.replace("1.5", '"much"'), LINE.replace('"ok"', '"fine"'), f"{LINE},{LINE}"],
-)
-def test_a_bad_line_is_told_by_its_number_but_an_incomplete_last_one_skipped(empty, bad):
-    scores = empty.path / "scores.jsonl"
-    scores.write_text(f"{LINE}\n{bad}\n{LINE}\n")
-    with pytest.raises(StoreError, match=r"scores\.jsonl, line 2 is not a Score row"):
-        RunRows.load(empty)
-    scores.write_text(f"{LINE}\n{LINE[:40]}")
-    assert up_of(empty) == {"a": 1.5}
-
-
-def test_rows_that_a_killed_process_wrote_twice_count_once(folder, empty):
+def test_rows_that_a_killed_process_wrote_twice_count_once(folder, tmp_path):
     before = summary_csv([RunRows.load(folder)])
     folder.append([coded("b", "music", 3.0, Bits(codes=180)), score("b", "up", 20.0)])
     folder.append(histograms("b", [10, 10], [20]))
     assert summary_csv([RunRows.load(folder)]) == before
+    empty = of(tmp_path / "empty", [coded(clip, "speech", 1.0, Bits(codes=8)) for clip in "abc"])
+    empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
     empty.append([score("elsewhere", "up", 7.0)])  # of a clip that was never coded
-    assert RunRows.load(empty).clips[3].id == "elsewhere"
-    assert up_of(empty) == {}
+    rows = RunRows.load(empty)
+    assert rows.clips[3].id == "elsewhere"
+    assert scores_of([rows], "up", "all")[NEURAL.name] == {"a": 3.0}
+    assert rows.codecs[0].scores["up"]["undefined"].tolist() == [False, True, False, False]
 
 
 def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
