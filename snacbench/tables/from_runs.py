@@ -126,7 +126,7 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     table = Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain).ranked()
     if not options.caption:
         rows = [
-            replace(row, notes=(), cells={k: replace(c, notes=()) for k, c in row.cells.items()})
+            replace(row, cells={k: replace(c, notes=()) for k, c in row.cells.items()})
             for row in table.rows
         ]
         table = replace(table, title="", rows=tuple(rows), footnotes=())

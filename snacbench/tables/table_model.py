@@ -115,7 +115,6 @@ class Row:
     label: str
     cells: Mapping[str, Cell]
     ranked: bool = True
-    notes: tuple[str, ...] = ()
     group: str = ""
 
     @classmethod
@@ -132,7 +131,7 @@ class Row:
 class Table:
     """A table that any writer can write: columns beside the rows' labels, notes on the whole of it.
 
-    `letters` are of notes on single rows and cells, `domain` of the clips that the numbers rest on.
+    `letters` are of notes on single cells, `domain` of the clips that the numbers rest on.
     """
 
     title: str
@@ -164,16 +163,14 @@ class Table:
             yield row.group if row.group != above else "", row
             above = row.group
 
-    def letters_of(self, noted: Cell | Row) -> str:
-        """Letters of a cell's or a row's own footnotes: ``a,b``."""
-        return ",".join(self.letters[note] for note in noted.notes)
+    def letters_of(self, cell: Cell) -> str:
+        """Letters of a cell's own footnotes: ``a,b``."""
+        return ",".join(self.letters[note] for note in cell.notes)
 
     def lettered(self) -> Table:
-        """The same table with a letter for every note of a row or a cell, in reading order."""
-        noted: list[Cell | Row] = []
-        for row in self.rows:
-            noted += [row, *(self.cell(row, column) for column in self.columns)]
-        notes = dict.fromkeys(note for one in noted for note in one.notes)
+        """The same table with a letter for every note of a cell, in reading order."""
+        cells = (self.cell(row, column) for row in self.rows for column in self.columns)
+        notes = dict.fromkeys(note for cell in cells for note in cell.notes)
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
     def ranked(self) -> Table:

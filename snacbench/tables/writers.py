@@ -27,7 +27,7 @@ _GAP = 3  # spaces between the columns of a terminal table
 
 @dataclass(frozen=True)
 class _Form:
-    """How a format writes what a label, a cell and a note have; ``{}`` is the text.
+    """How a format writes what a cell and a note have; ``{}`` is the text.
 
     What is said about a number follows it, or its interval where it is to stand `after` that.
     """
@@ -44,11 +44,6 @@ class _Form:
         """A number, with this format's minus sign, or a word in its place."""
         minus = self.minus if text.startswith("-") else ""
         return minus + self.escape(text.removeprefix("-"))
-
-    def label(self, table: Table, row: Row) -> str:
-        """What a row is called, with letters of its notes."""
-        letters = table.letters_of(row)
-        return self.escape(row.label) + (self.raised.format(letters) if letters else "")
 
     def cell(self, table: Table, row: Row, column: Column) -> str:
         """The number with its place, its interval, and what else is said about it."""
@@ -85,7 +80,7 @@ def to_markdown(tables: Sequence[Table]) -> str:
         for heading, row in table.headed():
             if heading:
                 lines.append([f"*{escaped(heading)}*", *("" for _ in columns)])
-            lines.append([form.label(table, row), *(form.cell(table, row, c) for c in columns)])
+            lines.append([form.escape(row.label), *(form.cell(table, row, c) for c in columns)])
         headings = [escaped(h) for h in (table.label_heading, *(c.title for c in columns))]
         align = ["left", *("left" if c.kind == "text" else "right" for c in columns)]
         grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
@@ -118,7 +113,7 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
         for row in table.rows:
             record: dict[str, Any] = dict.fromkeys([*keys, "notes"])
             record |= {"table": table.title, "codec": row.label, "domain": table.domain}
-            notes = list(row.notes)
+            notes: list[str] = []
             for column in table.columns:
                 cell, key = table.cell(row, column), column.key
                 known = cell.value is not None and not math.isnan(cell.value)
@@ -184,7 +179,6 @@ def to_json(tables: Sequence[Table]) -> str:
             "rows": [
                 {
                     "codec": row.label,
-                    "notes": row.notes,
                     "cells": {c.key: cell_of(table.cell(row, c)) for c in table.columns},
                 }
                 for row in table.rows
@@ -220,7 +214,7 @@ def html_fragment(tables: Sequence[Table]) -> str:
                 span = f'colspan="{len(columns) + 1}" scope="rowgroup"'
                 lines.append(f'<tr class="heading"><th {span}>{escape(heading)}</th></tr>')
             cells = "".join(f"<td>{form.cell(table, row, column)}</td>" for column in columns)
-            lines.append(f'<tr><th scope="row">{form.label(table, row)}</th>{cells}</tr>')
+            lines.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>')
         title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
         parts.append(
             f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
@@ -255,7 +249,7 @@ def _latex_table(table: Table) -> str:
         if heading:
             span = rf"\multicolumn{{{len(columns) + 1}}}{{l}}"
             lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
-        cells = [form.label(table, row), *(form.cell(table, row, c) for c in columns)]
+        cells = [form.escape(row.label), *(form.cell(table, row, c) for c in columns)]
         lines.append(" & ".join(cells) + r" \\")
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
     above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
@@ -311,7 +305,7 @@ def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
 
     columns, headings, widths = table.shown_columns, [], []
     marked = partial(Text.from_markup, emoji=False)
-    labels = [marked(form.label(table, row)) for row in table.rows]
+    labels = [Text(row.label) for row in table.rows]
     lines = [[marked(form.cell(table, row, column)) for column in columns] for row in table.rows]
     for i, column in enumerate(columns):  # headings in lines as short as their words
         above = re.split("[ _]", column.heading.strip())

@@ -34,7 +34,7 @@ TABLE = Table(
     rows=(
         Row(f"[{NASTY}", {"up": Cell(2.0, INTERVAL, 3, ("best",)), "plain": Cell(math.inf)}),
         Row("*star", {"up": Cell(-1.5, None, 3, ("second", "significant"), notes=("few & bad",)),
-                      "why": Cell(text="for")}, notes=("as <x>",)),
+                      "why": Cell(text="for")}),
         Row("Müller é", {"up": Cell(text="the clip's"), "plain": Cell(-math.inf)}, group="Others"),
         Row("last", {"up": Cell(math.nan)}, group="Others"),
     ),
@@ -96,20 +96,20 @@ def printed(tables: list[Table], width: int = 120) -> str:
 WRITTEN = {**WRITERS, "terminal": printed}
 PIECES = {
     "markdown": (
-        r"**2.00** \[-0.48, 4.48\]", r"\*star<sup>a</sup>", r"<ins>-1.50</ins>\*<sup>b</sup>",
-        "- <sup>b</sup> few & bad\n", r"\|m", "| *Others* ",
+        r"**2.00** \[-0.48, 4.48\]", r"\*star", r"<ins>-1.50</ins>\*<sup>a</sup>",
+        "- <sup>a</sup> few & bad\n", r"\|m", "| *Others* ",
     ),
     "html": (
         '<span class="best">2.00</span> <span class="ends">[-0.48, 4.48]</span>',
-        '<span class="second">-1.50</span>*<sup>b</sup>', ">Others</th>", "*star<sup>a</sup>",
+        '<span class="second">-1.50</span>*<sup>a</sup>', ">Others</th>", ">*star</th>",
     ),
     "latex": (
         "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lrr}",
-        r"\textbf{2.00} {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{b} few \& bad",
-        r"\underline{$-$1.50}\rlap{{*}\textsuperscript{b}}", r"{*}star\textsuperscript{a} & ",
+        r"\textbf{2.00} {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
+        r"\underline{$-$1.50}\rlap{{*}\textsuperscript{a}}", r"{*}star & ",
         r"\multicolumn{3}{l}{\textit{Others}} \\",
     ),
-    "terminal": ("-1.50* (b)", "[-0.48, 4.48]", "- (b) few & bad", f"[{NASTY}", "*star (a) "),
+    "terminal": ("-1.50* (a)", "[-0.48, 4.48]", "- (a) few & bad", f"[{NASTY}", "*star "),
 }  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_csv_has_a_column_for_all_that_a_kind_of_column_may_have():
     assert float(first["up_low"]) == pytest.approx(INTERVAL.low, rel=1e-11)
     assert len(first["up_low"].strip("-0.")) <= 12  # digits
     assert (second["up_low"], second["up_marks"]) == ("", "second significant")
-    assert (second["why"], second["notes"]) == ("for", "as <x> | up: few & bad")
+    assert (second["why"], second["notes"]) == ("for", "up: few & bad")
     assert (first["plain"], third["up"], last["up"]) == ("inf", "", "")
     assert third["notes"] == "up: the clip's"
 
