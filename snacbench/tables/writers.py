@@ -207,7 +207,10 @@ def html_fragment(tables: Sequence[Table]) -> str:
     for table in tables:
         columns = table.shown_columns
         head = f'<th scope="col">{escape(table.label_heading)}</th>'
-        head += "".join(f'<th scope="col">{escape(column.title)}</th>' for column in columns)
+        for column in columns:
+            unit = f'<br><span class="unit">{escape(column.unit)}</span>' if column.unit else ""
+            title = escape(f"{column.heading} {column.arrow}".rstrip())
+            head += f'<th scope="col">{title}{unit}</th>'
         lines = []
         for heading, row in table.headed():
             if heading:
