@@ -100,7 +100,7 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
 @option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
 @option("--width", click.Choice(get_args(Width)), "3.5 in for one column, or 7.", default="single")
-@option("--list", bool, is_eager=True, expose_value=False, callback=_list_plots)
+@option("--list", bool, "List plots.", is_eager=True, expose_value=False, callback=_list_plots)
 def plot(
     runs: tuple[Path, ...],
     name: str,
