@@ -248,8 +248,8 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
             rates += _rate(pair, domain, before, after, allowed.get(KBPS))
         before, after = (_coded(*of, ALL_DOMAINS) for of in zip(runs, pair, strict=True))
         tried = {runs[1].ids[clip] for clip in runs[1].codec(pair[1]).tried(ALL_DOMAINS)}
-        if lost := sorted((tried - after.keys()) & before.keys()):
-            not_coded[pair[1]] = lost
+        if lost := (tried - after.keys()) & before.keys():
+            not_coded[pair[1]] = sorted({*lost, *not_coded.get(pair[1], ())})
     return Answer(tuple(comparisons), tuple(rates), not_coded)
 
 
@@ -302,7 +302,7 @@ def pairs_of(
             f"the runs have no codec in common ({', '.join(before)}; {', '.join(after)}); "
             "say which to compare with --codecs A=B"
         )
-    return chosen
+    return list(dict.fromkeys(chosen))
 
 
 def _comparisons(
