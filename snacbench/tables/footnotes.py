@@ -8,14 +8,7 @@ import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Speed
-from snacbench.tables.layouts.parts import (
-    EFFICIENCY,
-    ENTROPY,
-    SPEEDS,
-    Fact,
-    Measure,
-    Part,
-)
+from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
     Block,
@@ -137,10 +130,10 @@ def run_notes(
         yield from delay_notes(rows)
         yield from _entropy_notes(rows) if entropy else ()
         for row in rows.agreements:
-            share = "no" if row.share is None else f"{row.share:.2%} of the"
-            snr = "the same" if row.snr_db is None else f"at {row.snr_db:.1f} dB SNR"
-            what = f"{row.codec} in {row.computed} against {row.baseline}"
-            yield f"{what}: {share} codes equal, audio {snr}."
+            known = row.share is not None
+            share = f"{row.share:.2%} of the codes equal" if known else "no codes to compare"
+            snr = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
+            yield f"{row.codec} in {row.computed} against {row.baseline}: {share}, {snr}."
         tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
         if failed := tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs):
             yield (
