@@ -19,13 +19,7 @@ from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts.parts import FEW_TOKENS, range_cell
-from snacbench.tables.run_rows import (
-    ALL_DOMAINS,
-    CodecColumns,
-    Floats,
-    RunRows,
-    few_clusters,
-)
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Floats, RunRows, few_clusters
 from snacbench.tables.side_by_side import By, Entry, Span, coded_together, domains_of, entries_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.types import DOMAINS, CodecSpec

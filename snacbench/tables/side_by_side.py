@@ -25,13 +25,7 @@ from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import (
-    ALL_DOMAINS,
-    CodecColumns,
-    RunRows,
-    clusters_of,
-    kbps_of,
-)
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
