@@ -22,8 +22,7 @@ from snacbench.listening.responses.database import (
     open_responses,
     utc_text,
 )
-from snacbench.listening.responses.overview import checks_of, read_study
-from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.responses.overview import read_study
 from snacbench.listening.test import ANSWERS_FILE
 from tests.support.listening_server import small_test
 
@@ -150,12 +149,13 @@ def test_numbers_of_those_who_stay_away_are_given_again(responses: Responses) ->
     assert stranger.id not in column(responses, "id")
 
 
-def test_idle_listeners_make_room(responses: Responses) -> None:
+def test_idle_listeners_make_room(responses: Responses, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "MAX_UNFINISHED", 1)
     first = begin(responses)
     with pytest.raises(Refused, match="Too many listeners are under way"):
-        sessions.begin(responses, TEST, max_unfinished=1)
+        begin(responses)
     last_seen(responses, first, 1.1 * HOUR_S)
-    sessions.begin(responses, TEST, max_unfinished=1)
+    begin(responses)
 
 
 def test_items_stay_balanced_though_some_leave(tmp_path: Path) -> None:
@@ -203,52 +203,6 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
         sessions.submit(serving, TEST, gone, keys[3], sessions.Submission())
     with pytest.raises(Refused, match="There is no listener 'k7m3-p2vd' in this test"):
         sessions.delete_listener(serving, "k7m3-p2vd")
-
-
-# ------------------------------------------------------------------------------- their care
-
-
-GOOD = {"reference": 100.0, "anchor70": 40.0, "snac": 70.0}
-
-
-def checks(*pages: dict[str, float], of: str = "ann", time_s: float | None = 60.0) -> list[object]:
-    ratings = tuple(
-        Rating("ann", f"item-{number}", condition, score, number, place, time_s)
-        for number, page in enumerate(pages)
-        for place, (condition, score) in enumerate(page.items())
-    )
-    study = Study("t", "mushra", (Listener("ann"),), ("snac",), ratings)
-    return list(checks_of(study, of).values())
-
-
-def test_figures_of_care() -> None:
-    assert checks(*[GOOD] * 4) == [0.0, 0.0, 60.0, []]
-    assert checks() == checks(GOOD, of="bob") == [None, None, None, []]
-    assert checks(GOOD, time_s=5.9)[-1] == ["fast"]  # less than two seconds a signal
-    assert checks(GOOD, time_s=6.0)[-1] == []
-    assert checks(GOOD, time_s=None)[2] is None
-
-
-@pytest.mark.parametrize(
-    ("bad", "of", "flags"),
-    [
-        ({**GOOD, "reference": 89.0}, 6, ["reference"]),
-        ({**GOOD, "reference": 89.0}, 7, []),  # 1 of 7 is 14.3 %
-        ({**GOOD, "reference": 90.0}, 1, []),
-        ({**GOOD, "anchor70": 91.0}, 6, ["anchor70"]),
-        ({**GOOD, "anchor70": 90.0}, 1, []),
-        (dict.fromkeys(GOOD, 95.0), 9, ["identical"]),
-    ],
-)
-def test_flags(bad: dict[str, float], of: int, flags: list[str]) -> None:
-    assert checks(bad, *[GOOD] * (of - 1))[-1] == flags
-
-
-def test_pairs_answered_all_alike() -> None:
-    choices = tuple(Choice("ann", "i", "a1", "b1", "a", None, n, 30.0) for n in range(6))
-    for count, flags in ((6, ["identical"]), (5, [])):
-        study = Study("t", "ab", (Listener("ann"),), ("a1", "b1"), choices=choices[:count])
-        assert list(checks_of(study, "ann").values()) == [None, None, 30.0, flags]
 
 
 # --------------------------------------------------------------------------- what they type

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -218,19 +217,7 @@ def folder(tmp_path: Path) -> Path:
     return make_folder(tmp_path, small_test())
 
 
-def untold(folder: Path) -> None:
-    facts = json.loads((folder / FACTS_FILE).read_text())
-    del facts["items"]["item-1"]["conditions"]["snac"]
-    (folder / FACTS_FILE).write_text(json.dumps(facts))
-
-
-def swapped(folder: Path) -> None:
-    (folder / SNAC).write_bytes((folder / SNAC).with_stem("anchor35").read_bytes())
-
-
-def test_every_condition_of_every_item_is_served(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_condition_of_every_item_is_served(folder: Path) -> None:
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     served = table["item-1", "snac"]
@@ -240,37 +227,34 @@ def test_every_condition_of_every_item_is_served(
     with pytest.raises(UserError, match="was changed while it is served; restart the server"):
         next(shorter.blocks())
 
-    def forbidden(_: Path) -> str:
-        raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("snacbench.listening.server.serve.sha256_of_file", forbidden)
-    with pytest.raises(UserError, match=r"cannot read the stimulus .*Permission denied"):
-        served_stimuli(folder, small_test())
+def forbidden(_: Path) -> str:
+    raise PermissionError(13, "Permission denied")
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (swapped, "not the stimulus that was made: its sha256 has changed"),
-        (lambda f: (f / SNAC).unlink(), "missing or was changed"),
-        (lambda f: (f / FACTS_FILE).unlink(), "no stimuli yet"),
-        (untold, "not the stimulus that was made"),
-    ],
-)
 def test_stimuli_that_are_not_those_of_the_test(
-    folder: Path, damage: Callable[[Path], None], message: str
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    damage(folder)
-    with pytest.raises(UserError, match=message):
-        served_stimuli(folder, small_test())
-
-
-def test_another_design_or_language(folder: Path) -> None:
     moved = small_test().items[0].model_copy(update={"start_s": 1.0})
     with pytest.raises(UserError, match=r"not those of its test.yaml"):
         served_stimuli(folder, small_test(items=(moved, *small_test().items[1:])))
     with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
         open_service(make_folder(folder / "other", small_test(language="xx")))
+    with monkeypatch.context() as patched:
+        patched.setattr("snacbench.listening.server.serve.sha256_of_file", forbidden)
+        with pytest.raises(UserError, match=r"cannot read the stimulus .*Permission denied"):
+            served_stimuli(folder, small_test())
+    (folder / SNAC).write_bytes((folder / SNAC).with_stem("anchor35").read_bytes())
+    with pytest.raises(UserError, match="not the stimulus that was made: its sha256 has changed"):
+        served_stimuli(folder, small_test())
+    told = json.loads((folder / FACTS_FILE).read_text())
+    del told["items"]["item-1"]["conditions"]["snac"]
+    (folder / FACTS_FILE).write_text(json.dumps(told))
+    with pytest.raises(UserError, match="not the stimulus that was made"):
+        served_stimuli(folder, small_test())
+    (folder / FACTS_FILE).unlink()
+    with pytest.raises(UserError, match="no stimuli yet"):
+        served_stimuli(folder, small_test())
 
 
 # ------------------------------------------------------------------------------ slow and many
@@ -335,14 +319,11 @@ def test_a_bucket_empties_and_fills_and_their_number_is_bounded(
         assert len(limiter._buckets) <= 100
 
 
-@pytest.mark.parametrize(
-    ("host", "network"),
-    [
+def test_what_counts_as_one_address() -> None:
+    for host, network in (
         ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("testclient", "testclient"),
-    ],
-)
-def test_what_counts_as_one_address(host: str, network: str) -> None:
-    assert address_of((host, 1)) == network
+    ):
+        assert address_of((host, 1)) == network
