@@ -310,7 +310,7 @@ def export(test: Path, out: Path | None) -> None:
 
     study, stream = read_study(read_test(test), test), io.StringIO(newline="")
     write_tidy(study, stream)
-    told = f"{len(study.ratings) + len(study.choices)} answers of {len(study.listeners)} listeners"
+    told = f"{len(study.answers)} answers of {len(study.listeners)} listeners"
     if out in (None, Path("-")):
         sys.stdout.write(stream.getvalue())
         terminal.say(told)
@@ -373,7 +373,7 @@ def analyse(
     from snacbench.tables.listening_tables import listening_tables
 
     answers = read_source(source, test_folder=test_folder)
-    if not (answers.study.ratings or answers.study.choices):
+    if not answers.study.answers:
         raise UserError(f"{source}: nobody has answered a page yet")
     found = analysed(answers.study, rules=not no_screening, level=level)
     summary, scores = published(answers, found)

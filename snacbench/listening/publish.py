@@ -27,7 +27,7 @@ def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, lis
         simulated=False,
         listeners_before=len(analysis.screening.before),
         listeners=len(kept),
-        items=len({r.item for r in answered.ratings} | {c.item for c in answered.choices}),
+        items=len({answer.item for answer in answered.answers}),
         level=analysis.level,
         conditions=analysis.means,
         comparisons=tuple(one.row for one in analysis.comparisons),

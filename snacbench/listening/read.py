@@ -249,10 +249,14 @@ def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
             f"the answers are of form {told}, and {TEST_FILE} says {test.form}; name the test that "
             "they are of with --test"
         )
-    practice, answers = {item.id for item in test.training}, (*study.ratings, *study.choices)
+    practice = {item.id for item in test.training}
     names = {r.condition for r in study.ratings} | {n for c in study.choices for n in (c.a, c.b)}
     for noun, found, known in (
-        ("item", {answer.item for answer in answers} - practice, {item.id for item in test.items}),
+        (
+            "item",
+            {answer.item for answer in study.answers} - practice,
+            {item.id for item in test.items},
+        ),
         ("condition", names, set(test.conditions)),
     ):
         for name in sorted(found - known):
@@ -266,5 +270,5 @@ def _fitted(study: Study, test: ListeningTest) -> tuple[Study, tuple[str, ...]]:
         tuple(r for r in study.ratings if r.item not in practice),
         tuple(c for c in study.choices if c.item not in practice),
     )
-    left_out = sum(answer.item in practice for answer in answers)
+    left_out = sum(answer.item in practice for answer in study.answers)
     return fitted, ((f"{left_out} answers on training pages left out",) if left_out else ())

@@ -84,6 +84,11 @@ class Study:
     clips: Mapping[str, str] = field(default_factory=dict)
     kbps: Mapping[str, float | None] = field(default_factory=dict)
 
+    @property
+    def answers(self) -> tuple[Rating | Choice, ...]:
+        """Ratings and choices, whichever the form has."""
+        return (*self.ratings, *self.choices)
+
     @classmethod
     def of(
         cls,

@@ -102,7 +102,7 @@ def write_tidy(study: Study, stream: TextIO) -> None:
             told["kbps"] = study.kbps.get(answer.condition)
         elif answer.x is not None:
             told["correct"] = int(answer.taken == answer.x)
-        cells = []
+        cells: list[Any] = []
         for value in map(told.get, columns):
             if isinstance(value, float) and value.is_integer():
                 cells.append(int(value))

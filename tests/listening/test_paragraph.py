@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
-
-import pytest
 
 from snacbench.listening.analysis.analyse import analyse
 from snacbench.listening.analysis.paragraph import paragraph
@@ -38,32 +37,26 @@ def test_mushra_from_a_csv() -> None:
         "reference from 0 (bad) to 100 (excellent), on 4 items. 8 listeners took part; none was "
         "excluded."
     )
-    assert "LUFS" not in text  # a CSV does not tell
-    assert "Mean scores were b 67.0 [" in text
-    assert "a 43.5 [" in text
-    assert "(a t interval on listener means)" in text
-    assert "Holm's correction for 1 pair." in text
-    assert "Friedman" not in text  # of two systems
+    assert not re.search("LUFS|Friedman", text)  # a CSV does not tell; of two systems
+    for part in ("Mean scores were b 67.0 [", "a 43.5 [", "(a t interval on listener means)"):
+        assert part in text
     assert text.endswith("At a family-wise level of 0.05, b was rated higher than a.")
 
 
-@pytest.mark.parametrize(
-    ("study", "options", "sentence"),
-    [
-        ({"kbps": {"a": 2.648}}, {}, "rated 2 systems (a at 2.65 kbps, b),"),
-        ({}, {"level": Level(match_per_condition=True)},
-         "Every condition was set to −23 LUFS on its own, which hides errors of level"),
-        ({}, {"rules": False}, "The post-screening of BS.1534-3 was not applied."),
-        ({}, {"pages_per_listener": 4}, "Each listener was given a balanced random subset of 4 "
-         "pages. 1 training page came first, and did not count."),
-        ({}, {"pages_per_listener": 4}, "on 4 items of at most 8 s. One gain per item, for all its "
-         "conditions, set the reference to −23 LUFS, or as much lower as kept all true peaks at or "
-         "below −1 dBTP."),
-        ({"domains": {"i0": "speech", "i1": "music"}}, {}, "on 4 items (1 speech, 1 music)."),
-    ],
-)  # fmt: skip
-def test_what_is_known_is_said(study: Any, options: Any, sentence: str) -> None:
-    assert sentence in said(replace(eight(), **study), **options)
+def test_what_is_known_is_said() -> None:
+    study = replace(eight(), kbps={"a": 2.648}, domains={"i0": "speech", "i1": "music"})
+    text = said(study, rules=False, pages_per_listener=4)
+    for sentence in (
+        "rated 2 systems (a at 2.65 kbps, b),",
+        "on 4 items (1 speech, 1 music) of at most 8 s. One gain per item, for all its conditions, "
+        "set the reference to −23 LUFS, or as much lower as kept all true peaks at or below −1 "
+        "dBTP. Each listener was given a balanced random subset of 4 pages. 1 training page came "
+        "first, and did not count.",
+        "The post-screening of BS.1534-3 was not applied.",
+    ):
+        assert sentence in text
+    alone = said(study, level=Level(match_per_condition=True))
+    assert "Every condition was set to −23 LUFS on its own, which hides errors of level" in alone
 
 
 def test_exclusions_are_counted_by_reason() -> None:

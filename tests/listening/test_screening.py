@@ -81,11 +81,11 @@ def planned(study: Study, pages: int) -> Study:
 
 
 def test_who_left_early_is_excluded() -> None:
+    """Where no plan is known the source says who finished."""
     study = planned(study_of({**good(3, 6), **listener_with("x", 3)}), 6)
     assert excluded(study) == {"x": ["answered 3 of 6 pages"]}
     pairs = planned(choice_study([*ab("x", "ab"), *ab("y", "a")], "ab"), 2)
     assert excluded(pairs) == {"y": ["answered 1 of 2 pages"]}
-    # Where no plan is known the source says who finished.
     study = study_of({**good(2), **listener_with("x", 1)})
     listeners = (*study.listeners[:-1], Listener("x", finished=False))
     assert excluded(replace(study, listeners=listeners)) == {"x": ["left early, after 1 page"]}

@@ -161,7 +161,7 @@ def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ..
             if np.isfinite(scores).any():
                 names = ("first_quartile", "median", "third_quartile")
                 quartiles = map(float, np.nanpercentile(scores, [25, 50, 75]))
-                told = dict(zip(names, quartiles, strict=True))
+                told: Record = dict(zip(names, quartiles, strict=True))
                 told |= vars(estimate(scores, level, lowest=0.0, highest=100.0))
                 kbps = study.kbps.get(condition)
                 found.append(ConditionSummary(condition, domain, **told, kbps=kbps))

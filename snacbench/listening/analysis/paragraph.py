@@ -86,7 +86,7 @@ def _design(source: Source, analysis: Analysis) -> Iterator[str]:
     }
     systems = f"{count(len(names), 'system')} ({', '.join(names)})"
     heard = listed([systems, *(text for name, text in hidden.items() if name in rated)])
-    on = {answer.item for answer in (*asked.ratings, *asked.choices)}
+    on = {answer.item for answer in asked.answers}
     domains = Counter(asked.domains.get(item, "unknown") for item in on)
     kinds = [f"{domains[d]} {d}" for d in DOMAINS if domains[d] and d != "unknown"]
     items = count(len(on), "item") + (f" ({', '.join(kinds)})" if kinds else "")

@@ -53,8 +53,8 @@ def progress(responses: Responses, test: ListeningTest) -> dict[str, Any]:
     with responses.transaction() as sql:
         listeners = sql.execute("SELECT * FROM listeners ORDER BY id").fetchall()
         made, used = sql.execute("SELECT count(*), sum(used) FROM invitations").fetchone()
-    given: list[Rating | Choice] = [*study.ratings, *study.choices]
-    heard = Counter({(answer.listener, answer.page): answer.item for answer in given}.values())
+    pages = {(answer.listener, answer.page): answer.item for answer in study.answers}
+    heard = Counter(pages.values())
     return {
         "title": test.title,
         "listeners": [
