@@ -13,7 +13,7 @@ from snacbench.listening.tidy import write_tidy
 from snacbench.rows import ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import call
-from tests.support.simulated_listeners import Model, simulate
+from tests.support.simulated_listeners import simulate
 from tests.support.studies import a_test, numbered_test
 from tests.support.synthetic_runs import make_run
 
@@ -21,7 +21,8 @@ from tests.support.synthetic_runs import make_run
 @pytest.fixture
 def answered(tmp_path: Path) -> tuple[Path, Path, Path]:
     """A test's folder, its run, and a CSV of answers to it."""
-    scores = {name: {"up": np.arange(6.0)} for name in ("a@2kbps", "a@4kbps", "b")}
+    means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
+    scores = {name: {"up": np.arange(6.0)} for name in means}
     run = make_run(tmp_path / "run", scores)
     test = a_test(run="../run", run_id=run.run.id, set_sha256=run.run.set_sha256)
     folder = tmp_path / "test"
@@ -29,7 +30,7 @@ def answered(tmp_path: Path) -> tuple[Path, Path, Path]:
     write_test(folder, test)
     path = tmp_path / "answers.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
-        write_tidy(simulate(test, Model(careless=3, dropouts=1), 16), stream)
+        write_tidy(simulate(test, 16, means, careless=3, dropouts=1), stream)
     return folder, run.path, path
 
 
