@@ -42,6 +42,7 @@ _FOREIGN = {
     "rating_comment": "comment", "responses_comment": "comment",
     "wm_type": "kind",
 }  # fmt: skip
+_QUESTION = "questionaire_"  # how pymushra spells them
 _OURS = dict.fromkeys((*RatingLine.model_fields, *ChoiceLine.model_fields))
 _NEEDED = [
     {name for name, field in kind.model_fields.items() if field.is_required()}
@@ -122,11 +123,10 @@ def read_csv(path: Path, *, foreign: bool = False) -> tuple[Study, tuple[str, ..
         )
     listeners: dict[str, Listener] = {}
     for _, cells in rated:
-        known = (*_OURS, *_FOREIGN.values()) if foreign else cells
         answers = {
-            name.removeprefix("questionaire_"): text.strip()
+            name.removeprefix(_QUESTION): text.strip()
             for name, text in cells.items()
-            if name not in known and not name.startswith("wm_")
+            if name.startswith(_QUESTION)
         }
         name = plain_text(cells["listener"].strip())
         listeners.setdefault(name, Listener(name, answers))
@@ -155,10 +155,13 @@ def _rows_of(path: Path, *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
     records, notes = read_records(path, noun="answers", quotes="php" if php else "doubled")
     rows, columns, at, width = list[tuple[int, Mapping[str, str]]](), list[str](), 0, 0
     for record in records:
-        names = [ours.get(name, name) for name in plain_names(record.cells, ours)]
+        names = [
+            ours.get(name) or (_question(name) if foreign else name)
+            for name in plain_names(record.cells, ours)
+        ]
         if any(needed <= set(names) for needed in _NEEDED):
             width = len(names)
-            while not names[-1]:  # spreadsheets add empty ones
+            while names[-1] in ("", _QUESTION):  # spreadsheets add empty ones
                 names.pop()
             columns, at = names, record.line
             if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -187,6 +190,11 @@ def _rows_of(path: Path, *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
     if unknown := [name for name in columns if name not in ours and not foreign]:
         notes += (f"columns not known and not used: {path.name}, {', '.join(unknown)}",)
     return rows, notes
+
+
+def _question(name: str) -> str:
+    """A column of the questionnaire by a name that none of ours has; pymushra's own stay."""
+    return name if name.startswith((_QUESTION, "wm_")) else _QUESTION + name
 
 
 def _said(kind: type[Said], path: Path, at: int, cells: Mapping[str, str]) -> Said:

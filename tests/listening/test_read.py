@@ -130,10 +130,10 @@ def test_webmushra_also_saved_again_by_a_spreadsheet_joined_and_sent_twice(tmp_p
         r = study.ratings[3]
         assert (r.listener, r.item, r.condition, r.score) == ("u-1", "speech-1", "C1", 62.0)
         assert (r.time_s, r.comment) == (41.0, 'dull, "muffled"')
-    other = WEBMUSHRA.replace("u-", "v-").replace("age,headphones", "headphones,age")
+    other = WEBMUSHRA.replace("u-", "v-").replace("age,headphones", "page,age")
     study = read_source(written(tmp_path, WEBMUSHRA + "\n" + other)).study
     assert [one.id for one in study.listeners] == ["u-1", "u-2", "v-1", "v-2"]
-    assert study.listeners[2].answers["age"] == "Sennheiser, open"  # as those headings have it
+    assert study.listeners[2].answers == {"page": "30", "age": "Sennheiser, open"}
     assert len(study.ratings) == 16
     twice = read_source(written(tmp_path, "\n".join([HEADING, *ROWS, *ROWS[:4]])))
     assert len(twice.study.ratings) == 8
