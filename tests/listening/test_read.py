@@ -17,7 +17,7 @@ from snacbench.listening.design import write_test
 from snacbench.listening.read import read_csv, read_source
 from snacbench.listening.study import Choice, Listener, Rating, Study
 from snacbench.listening.tidy import ChoiceLine, RatingLine, plain_text, safe_cell, write_tidy
-from tests.support.studies import a_test, listener_with, study_of
+from tests.support.studies import a_test, study_of
 
 RATINGS = Study(
     name="t",
@@ -244,18 +244,20 @@ def test_answers_to_another_test_are_refused(
 # ------------------------------------------------------------------------ quotes and characters
 
 
-def many(comments: Sequence[str], *, reference: str = "reference") -> str:
-    """webMUSHRA's file with a listener per comment, each with four ratings; written as it is."""
-    rows = [
-        f"mine,u-{number},speech-1,{condition},{score},1000,{comment if condition == 'C1' else ''}"
-        for number, comment in enumerate(comments)
-        for condition, score in ((reference, 99), ("C1", 60), ("anchor35", 9), ("anchor70", 40))
-    ]
-    return "\n".join([HEADING.replace("age,headphones,", ""), *rows, ""])
+def test_quotes_of_php_an_open_one_and_names_in_any_case(tmp_path: Path) -> None:
+    """As fputcsv writes them: a quote after a backslash is not doubled, others are."""
+    heading = HEADING.replace("age,headphones,", "").replace("session_uuid", " Session_UUID ")
 
+    def many(*comments: str) -> Path:
+        """A listener per comment, each with three ratings; written as it is."""
+        rows = [
+            f"mine,u-{number},speech-1,{condition},{score},1000,{comment}"
+            for number, text in enumerate(comments)
+            for condition, score, comment in (("Reference", 99, ""), ("C1", 60, text),
+                                              ("Anchor70", 40, ""))
+        ]  # fmt: skip
+        return written(tmp_path, "\n".join([heading, *rows, ""]))
 
-def test_quotes_after_backslashes_are_php_s(tmp_path: Path) -> None:
-    # As fputcsv writes them: a quote after a backslash is not doubled, others are.
     meant = {
         '"slash quote at end \\""': 'slash quote at end \\"',
         '"ends in a \\"': "ends in a \\",
@@ -264,22 +266,9 @@ def test_quotes_after_backslashes_are_php_s(tmp_path: Path) -> None:
         '"a\nb"': "a\nb",
         "b" * 200_000: "b" * 200_000,  # longer than Python's limit
     }
-    source = read_source(written(tmp_path, many(list(meant))))
-    assert len(source.study.listeners) == len(meant)
-    comments = [r.comment for r in source.study.ratings if r.condition == "C1"]
-    assert comments == list(meant.values())
-
-
-def test_an_open_quote_is_an_error_with_its_line_and_names_count_in_any_case(
-    tmp_path: Path,
-) -> None:
-    text = many(["", '"loud', '"so, so"'], reference="Reference").replace("anchor35", "Anchor35")
-    with pytest.raises(UserError, match=r"mushra\.csv, line 7: the quote that opens here"):
-        read_source(written(tmp_path, text))
-    text = text.replace('"loud', '"loud"').replace("session_uuid", " Session_UUID ")
-    study = read_source(written(tmp_path, text)).study
-    assert len(study.listeners) == 3
+    study = read_source(many(*meant)).study
+    assert len(study.listeners) == len(meant)
+    assert [r.comment for r in study.ratings if r.condition == "C1"] == list(meant.values())
     assert (study.systems, study.form) == (("C1",), "mushra")
-    path = tidy(tmp_path / "tidy.csv", study_of(listener_with("x", 1)))
-    path.write_text(path.read_text("utf-8").replace(",reference,", ",REFERENCE,"), "utf-8")
-    assert "REFERENCE" not in read_source(path).study.systems
+    with pytest.raises(UserError, match=r"mushra\.csv, line 6: the quote that opens here"):
+        read_source(many("", '"loud', '"so, so"'))

@@ -6,9 +6,7 @@ import asyncio
 import json
 import re
 import socket
-import threading
 import time
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,7 +27,6 @@ from snacbench.listening.server import limits
 from snacbench.listening.server.limits import MAX_BODY_BYTES, Limiter, address_of, read_body
 from snacbench.listening.server.serve import open_service, served_stimuli
 from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
-from snacbench.listening.study import Study
 from snacbench.listening.test import read_test
 from tests.support.listening_server import (
     ANSWERS,
@@ -41,52 +38,6 @@ from tests.support.listening_server import (
 )
 
 SNAC = stimulus_file("item-1", "snac")
-LISTENERS = 30
-
-
-def whole_session(program: Program, together: threading.Barrier) -> tuple[str, Counter[int]]:
-    """One listener from start to end; returns their scores as sent."""
-    sent: Counter[int] = Counter()
-    with program.client() as client:
-        together.wait()
-        listener = ScriptedListener(client).begin().agree()
-        for page in listener.pages():
-            for key in (*page["stimuli"], page["reference"]):
-                assert listener.get(f"/api/stimuli/{key}").status_code == 200
-            body = answers_to(page)
-            assert listener.submit(page, body).status_code == 201
-            assert listener.submit(page, body).status_code == 200  # the retry of a lost answer
-            if not page["training"]:
-                sent.update(rated["score"] for rated in body["ratings"])
-        assert listener.post("/api/finish").status_code == 204
-    return listener.name, sent
-
-
-def check_each_rating_is_there_once(study: Study, listeners: int) -> None:
-    assert [listener.finished for listener in study.listeners] == [True] * listeners
-    once = Counter((r.listener, r.item, r.condition) for r in study.ratings)
-    assert set(once.values()) == {1}
-    assert len(once) == listeners * 3 * 5
-
-
-def test_thirty_at_once_meet_no_limit_and_are_stored_by_thirty_plans(program: Program) -> None:
-    together = threading.Barrier(LISTENERS)
-    with ThreadPoolExecutor(LISTENERS) as pool:
-        done = dict(pool.map(lambda _: whole_session(program, together), range(LISTENERS)))
-    test = read_test(program.folder)
-    study = read_study(test, program.folder)
-    check_each_rating_is_there_once(study, LISTENERS)
-    heard: Counter[Any] = Counter()
-    for name, sent in done.items():
-        own = [rating for rating in study.ratings if rating.listener == name]
-        assert Counter(int(rating.score) for rating in own) == sent
-        heard[tuple((r.item, r.condition) for r in own)] += 1
-    assert heard == Counter(
-        tuple((p.item, c) for p in pages_of(test, number) if not p.training for c in p.conditions)
-        for number in range(LISTENERS)
-    )
-    written = b"".join(p.read_bytes() for p in program.folder.glob("*") if p.is_file())
-    assert b"127.0.0.1" not in written  # no address of a listener is kept
 
 
 TRAVERSALS = (
@@ -161,6 +112,7 @@ def submit_all(listener: ScriptedListener, pages: list[dict[str, Any]]) -> None:
 
 
 def test_killed_again_and_again_while_six_submit(program: Program) -> None:
+    """What was acknowledged before a kill is there after it; everything is there once."""
     folder, test = program.folder, read_test(program.folder)
     program.kill()
     for path in folder.glob("answers.sqlite*"):
@@ -177,7 +129,6 @@ def test_killed_again_and_again_while_six_submit(program: Program) -> None:
         for wait_s in (0.05, 0.15):
             time.sleep(wait_s)
             program.kill()
-            # What was acknowledged before a kill is there after it.
             study = read_study(test, folder)
             own = [r.score for r in study.ratings if r.listener == patient.name]
             assert sorted(own) == sorted(float(rated["score"]) for rated in body["ratings"])
@@ -188,8 +139,19 @@ def test_killed_again_and_again_while_six_submit(program: Program) -> None:
         assert stubborn(patient, f"/api/pages/{page['key']}", body).status_code == 200
         assert [p["submitted"] for p in patient.pages()] == [True, True, False, False]
         patient.finish()
-    check_each_rating_is_there_once(read_study(test, folder), 6)
     assert program.stop() == 0
+    study = read_study(test, folder)
+    assert [listener.finished for listener in study.listeners] == [True] * 6
+    heard: dict[str, list[tuple[str, str]]] = {}
+    for r in study.ratings:
+        heard.setdefault(r.listener, []).append((r.item, r.condition))
+    plans = [
+        [(p.item, c) for p in pages_of(test, number) if not p.training for c in p.conditions]
+        for number in range(6)
+    ]
+    assert sorted(heard.values()) == sorted(plans)
+    written = b"".join(p.read_bytes() for p in folder.glob("*") if p.is_file())
+    assert b"127.0.0.1" not in written  # no address of a listener is kept
 
 
 # ------------------------------------------------------------------------------------- stimuli
