@@ -77,7 +77,6 @@ _MUSHRA = {
     "design": ("mushra_verbs:design", "Make a listening test from a run."),
     "stimuli": ("mushra_verbs:stimuli", "Make the stimuli again, after test.yaml was edited."),
     "power": ("mushra_verbs:power", "How many listeners a difference needs."),
-    "simulate": ("mushra_verbs:simulate", "Rehearse a test with simulated listeners."),
     "serve": ("mushra_verbs:serve", "Serve the page of a listening test, and keep its answers."),
     "export": ("mushra_verbs:export", "Write the answers of a listening test as CSV."),
     "analyse": ("mushra_verbs:analyse", "Screening, statistics, figures and text of a test."),

@@ -23,6 +23,7 @@ from snacbench.plots.drawing import Options, Width
 from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
+from snacbench.tables.listening_tables import RESERVED
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORDS = ("bad", "poor", "fair", "good", "excellent")
-RESERVED = {
-    "reference": "hidden reference", "anchor35": "anchor, 3.5 kHz", "anchor70": "anchor, 7 kHz",
-}  # fmt: skip
-"""Conditions that are no codec -> what they are called."""
 _SCORE = "score (0 bad, 100 excellent)"
 _MOST_PANELS = 4
 
