@@ -8,7 +8,7 @@ import math
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import click
@@ -39,9 +39,6 @@ from snacbench.listening.test import (
 from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.selectors import split_selectors
-
-if TYPE_CHECKING:
-    pass
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POWER_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
@@ -77,31 +74,17 @@ _SEED = option("--seed", click.IntRange(0), default=0)
     "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
 )
 @option(
-    "--match-per-condition",
-    bool,
-    "Bring each condition to one loudness on its own; hides codecs' errors of level.",
-)
-@option("--flac", bool, "Stimuli as FLAC of equal sizes, not as WAV.")
-@option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
 )
-def design(
-    run: Path, target: Path, systems: str | None, flac: bool, export: str | None, **wishes: Any
-) -> None:
+def design(run: Path, target: Path, systems: str | None, export: str | None, **wishes: Any) -> None:
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
     folder, selectors = load(run).folder, split_selectors(systems or "")
     check_free(target)
     with terminal.ProgressBar() as bar:
         test = designed(folder, target, systems=selectors, **wishes, progress=bar)
-        facts = make_test(
-            target,
-            test,
-            format_="flac" if flac else "wav",
-            webmushra=export == "webmushra",
-            progress=bar,
-        )
+        facts = make_test(target, test, webmushra=export == "webmushra", progress=bar)
     _show_items(test, facts)
     terminal.say(
         f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
@@ -111,13 +94,12 @@ def design(
 
 @click.command
 @_TEST
-@option("--flac/--wav", help="FLAC of equal sizes, or WAV.  [default: as they were]", default=None)
 @option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
 )
-def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
+def stimuli(test: Path, export: str | None) -> None:
     """Make the stimuli of TEST again, as its test.yaml now says."""
     told, old = read_test(test), facts_at_hand(test)
     heard = (test / ANSWERS_FILE).exists()
@@ -126,10 +108,8 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
             f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
             "'snacbench mushra design', or remove the file if these answers were only a try"
         )
-    if flac is None:
-        flac = old is not None and old.format == "flac"
     with terminal.ProgressBar() as bar:
-        facts = make_stimuli(test, told, format_="flac" if flac else "wav", progress=bar)
+        facts = make_stimuli(test, told, progress=bar)
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)
     _show_items(told, facts)
