@@ -417,8 +417,7 @@ class Run:
             lossless=lossless,
             clips=DEFAULT_CLIPS if clips is None else clips,
             about_sources=[f"{text}." for text in source_warnings(self.folder)],
-            begin=lambda count: shown.begin("players", count),
-            step=lambda: shown.step("players"),
+            progress=shown,
         )
         for problem in made.problems:
             shown.note(problem, warning=True)

@@ -14,18 +14,6 @@ from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import html_fragment
 
-_TITLES = {
-    "scores": "Mean scores with their intervals",
-    "distribution": "Every rating",
-    "rate": "Mean score against rate",
-    "answers": "Answers",
-}
-_FORMS = {
-    "mushra": "MUSHRA",
-    "mushra-no-anchors": "MUSHRA without anchors",
-    "ab": "AB",
-    "abx": "ABX",
-}
 _AGREEMENT = (
     "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
     "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by bootstrap "
@@ -59,11 +47,12 @@ def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[S
             # Numbered, not named: a test's name is anybody's, a file's is ours.
             stem = target / "figures" / f"listening-{number}-{name}"
             (path,) = write_figure(figure, stem, ["svg"])
-            title = _TITLES.get(name, name) + simulated.upper()
+            title = name.capitalize() + simulated.upper()
             wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
             drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
-        form = _FORMS.get(summary.form, summary.form)
-        table = (_compared if summary.form in ("ab", "abx") else _rated)(summary, form + simulated)
+        method, _, left_out = summary.form.partition("-no-")
+        form = method.upper() + (f" without {left_out}" if left_out else "")
+        table = (_rated if summary.conditions else _compared)(summary, form + simulated)
         agreement = _agreement(of_test, rows, simulated)
         found.append(Section(summary, form, html_fragment([table]), tuple(drawn), agreement))
     return found
@@ -77,8 +66,7 @@ def _cell(
 
 
 def _intervals_note(summary: ListeningSummary) -> str:
-    level = f"{100 * summary.level:g} %"
-    return f"Intervals: {level}, over listeners, every item counting the same."
+    return f"Intervals: {100 * summary.level:g} %, over listeners, every item counting the same."
 
 
 def _rated(summary: ListeningSummary, title: str) -> Table:

@@ -84,15 +84,12 @@ def test_what_is_missing_is_blue_and_what_was_added_red() -> None:
     assert added[60, 200, 0] > added[60, 200, 2] + 60
 
 
-def test_signals_have_one_length_and_failed_ones_are_missing(run_folder: RunFolder) -> None:
+def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(
+    run_folder: RunFolder,
+) -> None:
     signals, problems = signals_of(run_folder, sources(run_folder)["set/c"], list(TONES_HZ), OPUS)
     assert [signal and signal.num_samples for signal in signals] == [48_000, None, 48_000, 48_000]
     assert problems == []
-
-
-def test_a_changed_recording_and_a_damaged_decode_are_problems_and_no_end(
-    run_folder: RunFolder,
-) -> None:
     found = sources(run_folder)["set/b"]
     assert found.clip
     row = replace(found.coded["same"], decoded="decoded/gone.flac")
