@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import left_out
-from snacbench.progress import Progress, Silent
+from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
 from snacbench.rows import Coded, CodedBytes, Score
@@ -59,7 +59,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     progress: Progress | None = None,
     **asked: Any,
 ) -> Run:
-    """Code a test set through codecs and score what comes out.
+    """Code a test set through codecs and score what comes out; what fails is a row of the `Run`.
+
+    Raises `UserError` if the request is wrong, what it needs is not here, or it cannot go on.
 
     Parameters
     ----------
@@ -73,24 +75,12 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         A run that is written down; what is named beside it overrides it, which is recorded.
     resume : str or Path
         A run folder to go on with: nothing is repeated, nothing else may be asked for but
-        `retry_failed`, ``jobs`` and ``offline``.
-    retry_failed : bool
-        With `resume`: what has failed is tried again.
+        `retry_failed` (what has failed is tried again), ``jobs`` and ``offline``.
     progress : Progress
-        Told of stages, steps and notes.
+        Told of stages, steps and notes; without one, notes are among the run's `warnings`.
     **asked
         Other fields of `Request`, for example ``metrics=["pesq"]``, ``weights="embedded"``,
         ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
-
-    Returns
-    -------
-    Run
-        What failed is among its rows, with the reason.
-
-    Raises
-    ------
-    UserError
-        If the request is wrong, what it needs is not here, or the run cannot go on.
     """
     from snacbench.api.requests import request_of
     from snacbench.runner import engine
@@ -100,19 +90,20 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
         if value not in ("", None)
     }
+    shown = progress or Notes()
     if resume is None:
         if retry_failed:
             raise UserError("retry_failed tries again what failed in a run; name it by resume")
-        folder = engine.run(request_of(str(recipe) if recipe else None, given), progress=progress)
-        return finished(folder)
+        request = request_of(str(recipe) if recipe else None, given)
+        return finished(engine.run(request, progress=shown), shown)
     if foreign := sorted([*(given.keys() - {"jobs", "offline"}), *(["recipe"] if recipe else [])]):
         raise UserError(
             f"resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
     folder = RunFolder.open(Path(resume))
-    engine.resume(folder, retry_failed=retry_failed, progress=progress, **given)
-    return finished(folder)
+    engine.resume(folder, retry_failed=retry_failed, progress=shown, **given)
+    return finished(folder, shown)
 
 
 def load(path: str | Path) -> Run:
@@ -125,10 +116,7 @@ def merge(
 ) -> Run:
     """Join runs of one test set, made on different machines, into a new one.
 
-    Raises
-    ------
-    StoreError
-        If the runs do not agree on what they must have in common; nothing is written then.
+    Raises `StoreError` if they do not agree on what they must have in common; nothing is written.
     """
     from snacbench.store.merging import merge as merge_folders
 
@@ -166,10 +154,7 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
     **asked
         Other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``.
 
-    Raises
-    ------
-    UserError
-        If the files do not belong together, or a name is unknown.
+    Raises `UserError` if the files do not belong together, or a name is unknown.
     """
     from snacbench.api.requests import normal
     from snacbench.runner.outside import score_files as score_outside
@@ -181,7 +166,8 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
         outside=OutsideFiles(Path(degraded), called, kbps, align),
         **normal(given),
     )
-    return finished(score_outside(request, progress=progress))
+    shown = progress or Notes()
+    return finished(score_outside(request, progress=shown), shown)
 
 
 def compare(  # noqa: PLR0913 - keyword-only options of one comparison
@@ -196,6 +182,9 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
 ) -> Comparison:
     """Compare a candidate `b` with a baseline `a`, clip by clip.
 
+    The answer has ``passed``, ``failures`` (sentences) and ``tables``. Raises `UserError` if the
+    runs cannot be compared, or a name is in neither.
+
     Parameters
     ----------
     codecs : sequence of str
@@ -206,16 +195,6 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         What is not shown to be within its tolerance fails.
     shared_clips : bool
         Allow other test sets: only clips that are the same in both count.
-
-    Returns
-    -------
-    Comparison
-        ``passed``, ``failures`` (sentences) and ``tables``.
-
-    Raises
-    ------
-    UserError
-        If the runs cannot be compared, or a name is in neither.
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
     return compare_folders(
@@ -229,9 +208,9 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     )
 
 
-def finished(folder: RunFolder) -> Run:
-    """A run whose summary lies in its folder."""
-    run = Run(folder)
+def finished(folder: RunFolder, progress: Progress | None = None) -> Run:
+    """A run whose summary lies in its folder; `Notes` that were taken are among its warnings."""
+    run = Run(folder, progress.texts if isinstance(progress, Notes) else ())
     folder.write_text("summary.csv", summary_csv([run.rows]))
     folder.write_text("summary.md", summary_markdown([run.rows]))
     return run
@@ -247,8 +226,9 @@ class Run:
         What was asked for.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, notes: Sequence[str] = ()) -> None:
         self.folder, self.path, self.request = folder, folder.path, folder.run.request
+        self._notes = [text.removeprefix("warning: ") for text in notes]
 
     def __repr__(self) -> str:
         run = self.folder.run
@@ -286,10 +266,13 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What to know of the recordings and decodes before believing the numbers."""
+        """What to know of the recordings and decodes before believing the numbers.
+
+        Of a run that was made just now, also what was noted on the way, such as of downloads.
+        """
         from snacbench.runner.engine import source_warnings
 
-        return [*source_warnings(self.folder), *late_warnings(self.rows)]
+        return [*self._notes, *source_warnings(self.folder), *late_warnings(self.rows)]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -400,12 +383,8 @@ class Run:
     ) -> Path:
         """Write a report with players into a folder (``report`` in the run's), and return that.
 
-        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`.
-
-        Raises
-        ------
-        StoreError
-            If the folder holds something else, or cannot be written.
+        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`. Raises
+        `StoreError` if the folder holds something else, or cannot be written.
         """
         from snacbench.report.build import DEFAULT_CLIPS, build_report
         from snacbench.runner.engine import source_warnings
@@ -438,17 +417,10 @@ class Run:
         from snacbench.api.requests import normal
         from snacbench.runner import engine
 
-        names = normal({"metrics": metrics})["metrics"]
-        engine.score_again(
-            self.folder,
-            names,
-            asr=asr,
-            retry_failed=retry_failed,
-            jobs=jobs,
-            offline=offline,
-            progress=progress,
-        )
-        return finished(RunFolder.open(self.path))
+        names, shown = normal({"metrics": metrics})["metrics"], progress or Notes()
+        how: dict[str, Any] = {"jobs": jobs, "offline": offline, "progress": shown}
+        engine.score_again(self.folder, names, asr=asr, retry_failed=retry_failed, **how)
+        return finished(RunFolder.open(self.path), shown)
 
     def measure_speed(
         self,
