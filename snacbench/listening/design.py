@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
-from snacbench.files import atomic
+from snacbench.files import atomic, writing
 from snacbench.listening.stimuli import Facts, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
@@ -165,18 +165,12 @@ def make_test(
     """
     check_free(target)
     # Beside its place: the run is found from there by the same relative path.
-    try:
-        with atomic(target.absolute()) as partial:
-            partial.mkdir()
-            write_test(partial, test)
-            facts = make_stimuli(partial, test, progress=progress)
-            if webmushra:
-                export_webmushra(partial, test, facts)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the test to {target} ({error.strerror or error}); choose another folder "
-            "with -o, or free some space"
-        ) from error
+    with writing(f"the test to {target}"), atomic(target.absolute()) as partial:
+        partial.mkdir()
+        write_test(partial, test)
+        facts = make_stimuli(partial, test, progress=progress)
+        if webmushra:
+            export_webmushra(partial, test, facts)
     return facts
 
 

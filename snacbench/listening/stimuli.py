@@ -26,7 +26,7 @@ from snacbench.audio.io import read, read_clip, write_wav
 from snacbench.audio.levels import limited, loudness_lufs
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
-from snacbench.files import atomic, sha256_of_file
+from snacbench.files import atomic, sha256_of_file, writing
 from snacbench.listening.test import (
     ANCHOR_CUTOFFS_HZ,
     FADE_S,
@@ -213,15 +213,9 @@ class RunSignals:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
-        was measured: at 48 kHz that may be half a sample or a third. `AudioError` if the decoded
-        file is missing, or not the one that was decoded.
-
-        Returns
-        -------
-        Audio
-            `num_samples` long.
-        tuple of int
-            The delay in samples, positive if late, and the rate in Hz at which it counts.
+        was measured: at 48 kHz that may be half a sample or a third. With `num_samples` of audio
+        it is returned, positive if late, and with the rate in Hz at which it counts. `AudioError` if
+        the decoded file is missing, or not the one that was decoded.
         """
         if why := self.why_unheard(clip_id, (codec,)):
             raise AudioError(f"{clip_id}: {why}; run the codecs again")
@@ -272,14 +266,7 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 
     A gain per condition would hide a codec's own errors of level. The reference goes to the
     loudness asked for; where that would bring any condition above the true peak asked for, all are
-    lowered together (castanets have peaks 31 dB above their RMS).
-
-    Returns
-    -------
-    dict from condition to float
-        The same for all, unless `match_per_condition`.
-    float
-        By how much all stay below the loudness asked for, in dB; 0 or more.
+    lowered together (castanets have peaks 31 dB above their RMS), by the second value in dB.
     """
     wanted: dict[str, float] = {}
     for name in signals if level.match_per_condition else (REFERENCE,):
@@ -308,21 +295,16 @@ def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None
     run, found = RunSignals.behind(folder, test), {}
     items, progress = (*test.items, *test.training), progress or Silent()
     progress.begin("stimuli", len(items))
-    try:
-        with atomic(folder / FACTS_FILE) as kept, atomic(folder / STIMULI_FOLDER) as partial:
-            for item in items:
-                found[item.id] = make_item(run, test, item, partial)
-                progress.step("stimuli")
-            digest = design_sha256(test)
-            facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, "wav", found)
-            kept.write_text(facts_text(facts), "utf-8")
-            # Whoever finds stimuli.json finds the stimuli that it tells of.
-            (folder / FACTS_FILE).unlink(missing_ok=True)
-    except (OSError, StoreError) as error:
-        raise StoreError(
-            f"cannot write the stimuli of {test.id} ({getattr(error, 'strerror', None) or error}); "
-            "free some space or check the folder's permissions, then try again"
-        ) from error
+    kept, folder_of = folder / FACTS_FILE, folder / STIMULI_FOLDER
+    with writing(f"stimuli of {test.id}"), atomic(kept) as told, atomic(folder_of) as partial:
+        for item in items:
+            found[item.id] = make_item(run, test, item, partial)
+            progress.step("stimuli")
+        digest = design_sha256(test)
+        facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, "wav", found)
+        told.write_text(facts_text(facts), "utf-8")
+        # Whoever finds stimuli.json finds the stimuli that it tells of.
+        kept.unlink(missing_ok=True)
     return facts
 
 

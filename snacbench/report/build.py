@@ -15,7 +15,7 @@ import numpy as np
 
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
-from snacbench.files import atomic
+from snacbench.files import atomic, writing
 from snacbench.plots.drawing import Options, plots, to_draw, write_plots
 from snacbench.progress import Progress, Silent
 from snacbench.report import spectrograms
@@ -100,19 +100,14 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         progress.step("players")
         return written
 
-    try:
-        with atomic(target) as partial, ThreadPoolExecutor(os.cpu_count()) as threads:
-            (partial / FOLDER).mkdir(parents=True)
-            figures, problems = _write_figures(rows, partial)
-            progress.begin("players", len(chosen))
-            media = list(threads.map(write, range(len(chosen))))  # what takes long there is in C
-            players = dict(zip(chosen, media, strict=True))
-            write_page(folder, rows, partial, players, preview, figures, about_sources)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the report to {target} ({error.strerror or error}); choose another "
-            "folder with -o, or free some space"
-        ) from error
+    with writing(f"the report to {target}"), atomic(target) as partial:
+        (partial / FOLDER).mkdir(parents=True)
+        figures, problems = _write_figures(rows, partial)
+        progress.begin("players", len(chosen))
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # what takes long there is in C
+            media = list(threads.map(write, range(len(chosen))))
+        players = dict(zip(chosen, media, strict=True))
+        write_page(folder, rows, partial, players, preview, figures, about_sources)
     problems += dict.fromkeys(problem for one in media for problem in one["problems"])
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return Report(target / INDEX, len(chosen), size, tuple(problems))

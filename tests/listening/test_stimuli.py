@@ -249,7 +249,7 @@ def test_a_full_disk_leaves_the_old_stimuli(
         return write_wav(path, audio)
 
     monkeypatch.setattr(module, "write_wav", full)
-    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*the disk is full"):
+    with pytest.raises(StoreError, match="the disk is full"):
         make_stimuli(folder, TEST)
     assert read_facts(folder, TEST) == facts
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
