@@ -213,9 +213,9 @@ class RunSignals:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
-        was measured: at 48 kHz that may be half a sample or a third. With `num_samples` of audio
-        it is returned, positive if late, and with the rate in Hz at which it counts. `AudioError` if
-        the decoded file is missing, or not the one that was decoded.
+        was measured: at 48 kHz that may be half a sample or a third. It is returned beside the
+        audio of `num_samples`, positive if late, with the rate in Hz at which it counts.
+        `AudioError` if the decoded file is missing, or not the one that was decoded.
         """
         if why := self.why_unheard(clip_id, (codec,)):
             raise AudioError(f"{clip_id}: {why}; run the codecs again")
