@@ -185,12 +185,10 @@ def discovered(kind: Kind) -> Discovered:
             for item in _declarations(module, kind):
                 found.take(item, OWN)
     found.origins.update(dict.fromkeys(_other_names(kind), OWN))
-    entries = []
-    for entry in entry_points(group=f"snacbench.{kind}"):
-        dist = entry.dist
-        brings = Origin(dist.name, dist.version) if dist else Origin("an unknown package", "")
-        entries.append((entry.name, str(brings), brings, entry))
-    for name, _, origin, entry in sorted(entries, key=lambda e: e[:2]):
+    for entry in sorted(entry_points(group=f"snacbench.{kind}"), key=lambda e: (e.name, e.value)):
+        origin = Origin("an unknown package", "")
+        if entry.dist:
+            origin = Origin(entry.dist.name, entry.dist.version)
         try:
             module = entry.load()
             items = list(_declarations(module, kind))
@@ -206,7 +204,8 @@ def discovered(kind: Kind) -> Discovered:
             if not items:
                 declares = " or ".join(_DECLARATIONS[kind][1])
                 reasons = [f"it brings nothing: its module declares no {declares}"]
-        found.refused += (Refused(kind, name, origin, reason) for reason in reasons if reason)
+        refusals = (Refused(kind, entry.name, origin, reason) for reason in reasons if reason)
+        found.refused += refusals
     return found
 
 

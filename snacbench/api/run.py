@@ -311,15 +311,13 @@ class Run:
         codecs: str = "",
         **options: Any,
     ) -> str:
-        """The run's table as text.
+        """The run's table as text, with the rows of other runs `beside` it.
 
         Parameters
         ----------
         layout : str
             One of ``sb.names("layouts")``; by default the recipe's, else everything.
         format : {"markdown", "latex", "html", "csv", "json"}
-        beside : sequence of Run
-            Other runs whose rows stand in the same table.
         codecs : str
             Selectors: only these.
         **options
@@ -337,10 +335,7 @@ class Run:
         by: By = "all",
         codebooks: bool = False,
     ) -> str:
-        """What codecs really need, as text: nominal, actual, entropy; how codebooks are used.
-
-        `format` as for `table`; `codebooks`: a line for every codebook too.
-        """
+        """What codecs really need, as text: nominal, actual, entropy; with a line per codebook."""
         runs = [self, *beside]
         tables = ladder_tables([one.rows for one in runs], by=by, codebooks=codebooks)
         return writer_named(format)(tables)
@@ -449,6 +444,10 @@ class Run:
     ) -> pd.DataFrame:
         """Write the codes that the run kept with entropy coders; the bytes become rows of the run.
 
+        The frame has ``codec``, ``nominal_kbps``, ``coder``, ``shuffled``, ``actual_kbps``,
+        ``coded_kbps``, ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
+        ``saves_by_context`` (share of what ``adaptive`` needs).
+
         Parameters
         ----------
         coders : sequence of str
@@ -459,13 +458,6 @@ class Run:
             A folder for the trained tables, two per codec.
         weights, offline
             Of the language model, as for a run.
-
-        Returns
-        -------
-        DataFrame
-            ``codec``, ``nominal_kbps``, ``coder``, ``shuffled``, ``actual_kbps``, ``coded_kbps``,
-            ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
-            ``saves_by_context`` (share of what ``adaptive`` needs).
         """
         from snacbench.api.requests import normal
         from snacbench.rate.coding import heldout

@@ -29,7 +29,6 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import (
     ANSWERS_FILE,
-    REFERENCE,
     STIMULI_FOLDER,
     TEST_FILE,
     Form,
@@ -118,14 +117,8 @@ def stimuli(test: Path, export: str | None) -> None:
 
 def _show_items(test: ListeningTest, facts: Facts) -> None:
     """What listeners will hear, and what to know of it."""
-    rows = []
-    for item in (*test.items, *test.training):
-        found = facts.items[item.id].conditions
-        peak = max((x.true_peak_dbtp for x in found.values() if x.true_peak_dbtp), default=None)
-        loud = found[REFERENCE].loudness_lufs
-        measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
-        rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
-    terminal.show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
+    rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
+    terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():
         terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
 

@@ -75,21 +75,10 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 ) -> ListeningTest:
     """The test that is to stand in a folder; nothing is written.
 
-    Parameters
-    ----------
-    systems : sequence of str
-        Selectors; empty: all codecs of the run but anchors.
-    num_items : int or None
-        Named ones included; None: as many as are named, or 1.5 times as many as systems.
-    items : sequence of str
-        Clips that are to be among the items, by id or by how it ends.
-    training : int
-        Pages to practise on.
-
-    Raises
-    ------
-    UserError
-        If systems or items are not in the run, are too many, or cannot be heard.
+    `systems` are selectors (none: all codecs of the run but anchors), `items` clips that are to be
+    among the items, by id or by how it ends, `num_items` includes them (None: as many as are named,
+    or 1.5 times as many as systems), `training` counts pages to practise on. `UserError` if systems
+    or items are not in the run, are too many, or cannot be heard.
     """
     if not _SHORTEST_EXCERPT_S <= excerpt_s <= MAX_EXCERPT_S:
         raise UserError(
@@ -107,13 +96,12 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items; leave "
             "it out, so that everybody rates all of them"
         )
-    progress = progress or Silent()
-    progress.begin("excerpts", len(rated) + len(practice))
-    seen: Counter[str] = Counter()
+    shown, seen = progress or Silent(), Counter[str]()
+    shown.begin("excerpts", len(rated) + len(practice))
 
     def item(clip: Clip, kind: str) -> Item:
         start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
-        progress.step("excerpts")
+        shown.step("excerpts")
         seen[kind] += 1
         excerpt = {"start_s": start_s, "duration_s": duration_s}
         return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)

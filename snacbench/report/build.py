@@ -311,11 +311,11 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
     weights = {}
     for spec in run.codecs:
         info = spec.weights
-        digests = ", ".join(f"{name} {digest[:12]}" for name, digest in info.sha256.items())
-        states = {True: "verified", False: "differs from its pinned digest", None: ""}
-        origin = (f"{info.source} weights", info.origin, info.revision)
-        parts = "; ".join(filter(None, (*origin, digests, states[info.verified])))
-        weights[spec.name] = spec.citation if info.source == "none" else parts
+        digests = words({name: digest[:12] for name, digest in info.sha256.items()})
+        differs = "differs from its pinned digest" if info.verified is False else ""
+        parts = (f"{info.source} weights", info.origin, info.revision, digests, differs)
+        known = "; ".join(filter(None, parts))
+        weights[spec.name] = spec.citation if info.source == "none" else known
     told: dict[str, object] = to_jsonable(run.request)
     return {
         "Run": {
