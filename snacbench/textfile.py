@@ -172,11 +172,13 @@ def read_records(
     between, text, records = separator or _separator(_heading(read.text)), read.text, []
     if quotes == "php":  # after a backslash, a quote before a separator and no space ends the cell
         text = re.sub(rf'\\"(?!{re.escape(between)}(?! )|[\r\n]|\Z)', r'\\""', text)
-    style = csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL
     lines = csv.reader(
-        io.StringIO(text, newline=""), delimiter=between, quoting=style, strict=True,
+        io.StringIO(text, newline=""),
+        delimiter=between,
+        quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
+        strict=True,
         skipinitialspace=True,
-    )  # fmt: skip
+    )
     line, width = 1, 0
     try:
         for cells in lines:

@@ -425,7 +425,11 @@ def write_test(folder: Path, test: ListeningTest) -> Path:
         text += f"\n# {field.description}\n" if field.description else ""
         # None: what holds plain values alone stands in one line, such as an item or a system.
         flow = None if name in ("systems", "items", "training", "level") else False
-        how = {"sort_keys": False, "allow_unicode": True, "default_flow_style": flow}
+        how: dict[str, Any] = {
+            "sort_keys": False,
+            "allow_unicode": True,
+            "default_flow_style": flow,
+        }
         text += yaml.dump({name: told[name]}, Dumper=_Dumper, width=100, **how)
     path = folder / TEST_FILE
     path.write_text(text, "utf-8")

@@ -290,8 +290,8 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
     kinds: dict[tuple[str, str, str], list[str]] = {}
     for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
         if row.status in ("failed", "undefined"):
-            scored = isinstance(row, Score)
-            what = f"{row.metric} of {row.codec}" if scored else f"coding with {row.codec}"
+            named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
+            what = f"{named} {row.codec}"
             kinds.setdefault((row.status, what, row.reason), []).append(row.clip)
     ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
     return [
