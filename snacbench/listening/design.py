@@ -130,13 +130,11 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 
 def check_free(target: Path) -> None:
     """Refuse, with `StoreError`, a folder for a new test that holds anything."""
-    if (target / TEST_FILE).exists():
-        raise StoreError(
-            f"{target} already holds a test; choose another folder with -o, or edit its "
-            f"{TEST_FILE} and make its stimuli again: snacbench mushra stimuli {target}"
-        )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
+        raise StoreError(
+            f"{target} is not empty; choose a new or empty folder with -o, or, where it is a test, "
+            f"edit its {TEST_FILE} and make its stimuli again: snacbench mushra stimuli {target}"
+        )
 
 
 def make_test(
@@ -238,17 +236,13 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
             fit.append(clip)
     rest = (clip for clip in in_order_of_choice(fit, seed) if clip.id not in first)
     clips = [*first.values(), *rest]
-    if len(clips) < number:
+    if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
         example = f" ({len(lost)} cannot, for example {lost[0]})" if lost else ""
         raise UserError(
-            f"{number} items were asked for, and only {len(clips)} clips of the run can be heard "
-            f"through all {len(codecs)} systems{example}; ask for fewer with --items"
-        )
-    if training > len(clips) - number:
-        raise UserError(
-            f"{training} training pages were asked for, and {len(clips) - number} clips are left "
-            f"beside the {number} items; ask for fewer with --items or --training"
+            f"{number} items and {training} training pages were asked for, and only {len(clips)} "
+            f"clips of the run can be heard through all {len(codecs)} systems{example}; ask for "
+            "fewer with --items or --training"
         )
     return clips[:number], clips[number : number + training]
 

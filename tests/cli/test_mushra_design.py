@@ -63,7 +63,7 @@ def test_stimuli_are_made_again_and_those_that_were_heard_stay(home: Path) -> No
     target.mkdir()
     design = ("mushra", "design", home / "run", "-o", target, "--item", "b", "--export")
     call(*design, "webmushra")
-    with pytest.raises(StoreError, match="already holds a test; choose another folder with -o"):
+    with pytest.raises(StoreError, match="where it is a test, edit"):
         call(*design, "webmushra")
     assert len(list((target / "webmushra").rglob("*.wav"))) == 12
     export.unlink()

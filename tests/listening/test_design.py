@@ -77,7 +77,7 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path: Path) -> No
     assert len(made(run, num_items=2, items=("d",), training=0).items) == 2
     gone = "the decoded audio of early@2kbps is not in the run folder"
     for message, wishes in (
-        (r"2 items .* only 1 clips .* all 3 systems \(2 cannot, for example", {"num_items": 2}),
+        (r"2 items and 1 tr.* only 1 clips .* all 3 systems \(2 cannot, for ex", {"num_items": 2}),
         ("--item e: set/e cannot be heard: late@8kbps failed on it: boom", {"items": ("e",)}),
         (f"set/a cannot be heard: {gone}", {"items": ("a",)}),
     ):
@@ -90,10 +90,10 @@ def test_clips_that_cannot_be_heard_or_judged_are_left_out(tmp_path: Path) -> No
     [
         ("--excerpt-s 13: excerpts are 2 to 12 s long", {"excerpt_s": 13.0}),
         ("--items 1, but 2 are named with --item", {"items": ("a", "b"), "num_items": 1}),
-        ("3 training pages were asked for, and 2 clips are left", {"training": 3}),
+        ("3 items and 3 training pages were asked for, and only 5", {"training": 3}),
         ("--pages-per-listener 4, but there are 3 items", {"pages_per_listener": 4}),
         ("form ab compares .* found one: quiet@4", {"form": "ab", "systems": ("quiet",)}),
-        ("6 items were asked for", {"num_items": None}),  # half as many again as systems, or 6
+        ("6 items and 1 training", {"num_items": None}),  # half as many again as systems, or 6
         ("--item set: the run has no such clip; did you mean set/", {"items": ("set",)}),
     ],
 )

@@ -117,7 +117,7 @@ def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(made) -> 
     assert not any(name in path for path in paths for name in ("opus", "late", "anchor", "ref"))
 
 
-def test_what_depends_on_the_test(made) -> None:
+def test_it_is_of_its_test_and_written_anew_or_not_at_all(made, monkeypatch) -> None:
     folder, facts, _ = made
     optional = TEST.questionnaire[1].model_copy(update={"required": False})
     for language, expected in (("de", "de"), ("en-GB", "en"), ("fi", "en")):
@@ -127,10 +127,6 @@ def test_what_depends_on_the_test(made) -> None:
         assert config["pages"][-1]["questionnaire"][0]["optional"] is True
     with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
         export_webmushra(folder, TEST.model_copy(update={"form": "abx"}), facts)
-
-
-def test_it_is_written_anew_or_not_at_all(made, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, facts, _ = made
     (folder / "webmushra" / "old").touch()
     export_webmushra(folder, TEST, facts)
     assert not (folder / "webmushra" / "old").exists()
