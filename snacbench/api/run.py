@@ -143,18 +143,10 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
 ) -> Run:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
-    Parameters
-    ----------
-    name : str
-        What to call the codec; by default as `degraded` is called.
-    kbps : float
-        Its rate, as its maker states it.
-    align : bool
-        First take the delay that is found away from every file.
-    **asked
-        Other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``.
-
-    Raises `UserError` if the files do not belong together, or a name is unknown.
+    `name` is what to call the codec (by default as `degraded` is called), `kbps` its rate, as its
+    maker states it; `align` first takes the delay that is found away from every file. `asked` are
+    other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``. Raises `UserError` if the
+    files do not belong together, or a name is unknown.
     """
     from snacbench.api.requests import normal
     from snacbench.runner.outside import score_files as score_outside
@@ -182,19 +174,11 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
 ) -> Comparison:
     """Compare a candidate `b` with a baseline `a`, clip by clip.
 
-    The answer has ``passed``, ``failures`` (sentences) and ``tables``. Raises `UserError` if the
-    runs cannot be compared, or a name is in neither.
-
-    Parameters
-    ----------
-    codecs : sequence of str
-        Selectors, or ``"A=B"`` where `b` calls a codec otherwise; by default what both have.
-    tolerances : mapping of str to float
-        How much worse the candidate may be, by metric, in the metric's unit.
-    strict : bool
-        What is not shown to be within its tolerance fails.
-    shared_clips : bool
-        Allow other test sets: only clips that are the same in both count.
+    The answer has ``passed``, ``failures`` (sentences) and ``tables``. `codecs` are selectors, or
+    ``"A=B"`` where `b` calls a codec otherwise; by default what both have. `tolerances` say by
+    metric, in its unit, how much worse the candidate may be; if `strict`, what is not shown to be
+    within them fails. `shared_clips` allows other test sets: only clips that are the same in both
+    count. Raises `UserError` if the runs cannot be compared, or a name is in neither.
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
     return compare_folders(
@@ -217,14 +201,7 @@ def finished(folder: RunFolder, progress: Progress | None = None) -> Run:
 
 
 class Run:
-    """A run folder.
-
-    Attributes
-    ----------
-    path : Path
-    request : Request
-        What was asked for.
-    """
+    """A run: its folder at `path`, and the `request` that it was asked for."""
 
     def __init__(self, folder: RunFolder, notes: Sequence[str] = ()) -> None:
         self.folder, self.path, self.request = folder, folder.path, folder.run.request
@@ -313,16 +290,10 @@ class Run:
     ) -> str:
         """The run's table as text, with the rows of other runs `beside` it.
 
-        Parameters
-        ----------
-        layout : str
-            One of ``sb.names("layouts")``; by default the recipe's, else everything.
-        format : {"markdown", "latex", "html", "csv", "json"}
-        codecs : str
-            Selectors: only these.
-        **options
-            Fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``, ``baseline``,
-            ``digits``, ``published``, ``labels``, ``title``, ``caption``.
+        `layout` is one of ``sb.names("layouts")`` (by default the recipe's, else everything),
+        `format` ``markdown``, ``latex``, ``html``, ``csv`` or ``json``, `codecs` selects rows, and
+        `options` are fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``,
+        ``baseline``, ``digits``, ``published``, ``labels``, ``title``, ``caption``.
         """
         written = writer_named(format)
         return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
@@ -448,16 +419,9 @@ class Run:
         ``coded_kbps``, ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
         ``saves_by_context`` (share of what ``adaptive`` needs).
 
-        Parameters
-        ----------
-        coders : sequence of str
-            ``static``, ``adaptive``, ``context``; ``language-model``: EnCodec's own.
-        shuffled : bool
-            Also code tokens permuted by `seed`, a control in which context can save nothing.
-        save_tables : path
-            A folder for the trained tables, two per codec.
-        weights, offline
-            Of the language model, as for a run.
+        `coders` are ``static``, ``adaptive``, ``context``, and ``language-model``: EnCodec's own,
+        with `weights` as for a run. `shuffled` also codes tokens permuted by `seed`, a control in
+        which context can save nothing. `save_tables` is a folder for the trained tables.
         """
         from snacbench.api.requests import normal
         from snacbench.rate.coding import heldout

@@ -67,6 +67,8 @@ def score(
 ) -> pd.DataFrame:
     """Score one signal, or every file of a folder, against its reference as a run would.
 
+    The frame has the columns of `Run.scores`; ``reason`` says why a value is missing.
+
     Parameters
     ----------
     reference, degraded : path, Audio or array
@@ -77,11 +79,6 @@ def score(
     **asked
         What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
         ``asr``, ``jobs``; no ``out``, as no run is kept.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `Run.scores`; ``reason`` says why a value is missing.
     """
     from snacbench.api.run import score_files
 
@@ -103,13 +100,7 @@ def score(
 
 
 class OpenMetric:
-    """One metric; called with a pair of signals it gives a number.
-
-    Attributes
-    ----------
-    spec : MetricSpec
-        Unit, direction, range, rate, domains, citation.
-    """
+    """One metric; called with a pair of signals it gives a number; `spec` tells of which unit."""
 
     def __init__(self, found: Metric) -> None:
         self.spec: MetricSpec = found.spec
@@ -143,13 +134,7 @@ def metric(name: str) -> OpenMetric:
 
 
 class OpenCodec:
-    """A codec at one operating point, loaded.
-
-    Attributes
-    ----------
-    spec : CodecSpec
-        Rate, streams, nominal rate, latency, weights with their digests, licence.
-    """
+    """A codec at one operating point, loaded; `spec` tells of its rates, weights and licence."""
 
     def __init__(self, loaded: LoadedCodec) -> None:
         self._loaded = loaded
@@ -222,16 +207,8 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
 ) -> Path:
     """Code a signal into a ``.sncb`` file, which holds all that its decoder needs.
 
-    Parameters
-    ----------
-    coder : str
-        How codes become bits: ``packed`` (whole bits per index) or an entropy coder.
-    tables : path
-        Trained tables, for a coder that has some.
-    channels : {"mono", "stereo"}
-        Downmix, or keep two channels, as a run does.
-    seed : int
-        Of the decoder's random numbers, for decoders that draw any.
+    Codes become bits by `coder`: ``packed`` (whole bits per index) or an entropy coder, perhaps
+    with trained `tables`. `seed` is that of the decoder's random numbers, if it draws any.
     """
     writer = _coder(coder, tables)
     audio = source_signal(audio_of(source, rate_hz), channels)
@@ -287,12 +264,7 @@ def _coder(name: str, tables: str | Path | None) -> Coder:
 
 
 def names(kind: str) -> list[str]:
-    """Names of what there is.
-
-    Parameters
-    ----------
-    kind : {"codecs", "families", "metrics", "sets", "recipes", "layouts", "plots", "coders"}
-    """
+    """Names of all codecs, families, metrics, sets, recipes, layouts, plots or coders there are."""
     from snacbench import plugins
     from snacbench.plots.drawing import plots
     from snacbench.recipes import shipped_recipes
