@@ -89,13 +89,11 @@ class Question(Part):
 
     @model_validator(mode="after")
     def _choices_for_choice_alone(self) -> Self:
-        if self.kind == "choice" and len(self.choices) < 2:
+        if len(self.choices) < 2 if self.kind == "choice" else self.choices:
             raise ValueError(
-                f"{self.id}: a question of kind choice needs two choices or more, found "
-                f"{len(self.choices)}; write choices, or kind: text"
+                f"{self.id}: kind choice takes two choices or more, other kinds none; found kind "
+                f"{self.kind} with {len(self.choices)}"
             )
-        if self.kind != "choice" and self.choices:
-            raise ValueError(f"{self.id}: a question of kind {self.kind} takes no choices")
         return self
 
 
