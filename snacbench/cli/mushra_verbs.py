@@ -27,7 +27,6 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import (
     ANSWERS_FILE,
-    REFERENCE,
     STIMULI_FOLDER,
     TEST_FILE,
     Form,
@@ -70,31 +69,17 @@ _TEST = click.argument("test", type=PATH)
     "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
 )
 @option(
-    "--match-per-condition",
-    bool,
-    "Bring each condition to one loudness on its own; hides codecs' errors of level.",
-)
-@option("--flac", bool, "Stimuli as FLAC of equal sizes, not as WAV.")
-@option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
 )
-def design(
-    run: Path, target: Path, systems: str | None, flac: bool, export: str | None, **wishes: Any
-) -> None:
+def design(run: Path, target: Path, systems: str | None, export: str | None, **wishes: Any) -> None:
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
     folder, selectors = load(run).folder, split_selectors(systems or "")
     check_free(target)
     with terminal.ProgressBar() as bar:
         test = designed(folder, target, systems=selectors, **wishes, progress=bar)
-        facts = make_test(
-            target,
-            test,
-            format_="flac" if flac else "wav",
-            webmushra=export == "webmushra",
-            progress=bar,
-        )
+        facts = make_test(target, test, webmushra=export == "webmushra", progress=bar)
     _show_items(test, facts)
     terminal.say(
         f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
@@ -104,13 +89,12 @@ def design(
 
 @click.command
 @_TEST
-@option("--flac/--wav", help="FLAC of equal sizes, or WAV.  [default: as they were]", default=None)
 @option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
 )
-def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
+def stimuli(test: Path, export: str | None) -> None:
     """Make the stimuli of TEST again, as its test.yaml now says."""
     told, old = read_test(test), facts_at_hand(test)
     heard = (test / ANSWERS_FILE).exists()
@@ -119,10 +103,8 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
             f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
             "'snacbench mushra design', or remove the file if these answers were only a try"
         )
-    if flac is None:
-        flac = old is not None and old.format == "flac"
     with terminal.ProgressBar() as bar:
-        facts = make_stimuli(test, told, format_="flac" if flac else "wav", progress=bar)
+        facts = make_stimuli(test, told, progress=bar)
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)
     _show_items(told, facts)
@@ -131,14 +113,8 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
 
 def _show_items(test: ListeningTest, facts: Facts) -> None:
     """What listeners will hear, and what to know of it."""
-    rows = []
-    for item in (*test.items, *test.training):
-        found = facts.items[item.id].conditions
-        peak = max((x.true_peak_dbtp for x in found.values() if x.true_peak_dbtp), default=None)
-        loud = found[REFERENCE].loudness_lufs
-        measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
-        rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
-    terminal.show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
+    rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
+    terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():
         terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
 
