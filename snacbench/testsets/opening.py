@@ -47,10 +47,8 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    listed = root / "transcription"
-    if not listed.is_file():
-        raise _not_installed("debian-speech", root, "pocketsphinx-testdata")
-    text = read_text(listed, noun="transcripts", refuse=TestSetError).text
+    paths = _installed(root, "*.wav", "pocketsphinx-testdata")
+    text = read_text(root / "transcription", noun="transcripts", refuse=TestSetError).text
     transcripts = {name: said for said, name in re.findall(r"<s> (.*) </s> \((.*)\)", text)}
     clips = [
         make_clip(
@@ -62,7 +60,7 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
             licence="public domain (LibriVox)",
             lossy_source=True,  # LibriVox publishes MP3
         )
-        for path in root.glob("*.wav")
+        for path in paths
     ]
     return make_set("debian-speech", clips, origin=str(root))
 
@@ -72,22 +70,20 @@ def debian_music(root: Path = _SONIC_PI) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    if not root.is_dir():
-        raise _not_installed("debian-music", root, "sonic-pi-samples")
     facts = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
     clips = [
         make_clip(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
-        for path in root.glob("*.flac")
+        for path in _installed(root, "*.flac", "sonic-pi-samples")
         if path.name.startswith(_SONIC_PI_MUSIC)
     ]
     kept = [c for c in clips if isinstance(c, BrokenClip) or c.duration_s >= _MIN_MUSIC_S]
     return make_set("debian-music", kept, origin=str(root))
 
 
-def _not_installed(name: str, root: Path, package: str) -> TestSetError:
-    return TestSetError(
-        f"{name} is not on this machine ({root} is missing); run: apt-get install {package}"
-    )
+def _installed(root: Path, pattern: str, package: str) -> list[Path]:
+    if not root.is_dir():
+        raise TestSetError(f"{root} is not on this machine; run: apt-get install {package}")
+    return sorted(root.glob(pattern))
 
 
 NAMED_SETS = {
@@ -114,19 +110,15 @@ class CompositeSet:
     drawn: Choice
 
 
-COMPOSITE_SETS = {
-    entry.name: entry
-    for entry in (
-        # R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
-        CompositeSet(
-            "dac-table3",
-            "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), "
-            "MUSDB18-HQ test, AudioSet eval",
-            ("daps", "musdb18-hq", "audioset"),
-            Choice(segments=1000, segment_s=SEGMENT_S),
-        ),
-    )
-}
+# R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
+_DAC_TABLE_3 = CompositeSet(
+    "dac-table3",
+    "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), MUSDB18-HQ test, "
+    "AudioSet eval",
+    ("daps", "musdb18-hq", "audioset"),
+    Choice(segments=1000, segment_s=SEGMENT_S),
+)
+COMPOSITE_SETS = {_DAC_TABLE_3.name: _DAC_TABLE_3}
 
 
 def set_names() -> list[str]:
@@ -170,14 +162,9 @@ def open_test_set(
         return NAMED_SETS[data].build()
     if path.is_dir():
         return folder_set(path, domain=domain, reading=reading)
-    if path.is_file():
-        raise TestSetError(
-            f"--data {data} is a single file; expected a folder, a manifest (.csv) or one of "
-            f"{', '.join(set_names())}"
-        )
+    what = "a single file" if path.is_file() else "no such folder, manifest (.csv) or named set"
     raise TestSetError(
-        f"--data {data}: no such folder, manifest or named set; {did_you_mean(data, set_names())}"
-        f"{left_out('corpora')}"
+        f"--data {data}: {what}; {did_you_mean(data, set_names())}{left_out('corpora')}"
     )
 
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -86,17 +87,13 @@ class JsonLines:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Every complete line; one that a killed writer left half-written is passed over."""
-        try:
+        lines: list[bytes] = []
+        with suppress(OSError):
             lines = self.path.read_bytes().splitlines()
-        except OSError:
-            return
         for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                yield row
+            with suppress(ValueError):
+                if isinstance(row := json.loads(line), dict):
+                    yield row
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a line; a file that cannot be written is given up once and for all."""
@@ -142,10 +139,16 @@ class FileIndex:
         return _records(self._lines)
 
     def read(self, paths: Sequence[str], how: Reading) -> dict[str, FileRecord]:
-        """A record of each path, from the cache or from the file itself."""
+        """A record of each path, from the cache or from the file itself.
+
+        What is to be kept without trust begins a new index.
+        """
+        if how.keep and not how.trust:
+            self.known.clear()
+            with suppress(OSError):
+                self.path.unlink()
         found: dict[str, FileRecord] = {}
-        to_read: list[str] = []
-        bytes_to_read = 0
+        to_read: dict[str, int] = {}  # and their sizes
         for path in dict.fromkeys(paths):
             record = self.known.get(path) if how.trust else None
             size_bytes, mtime_ns = _size_and_time(self.root / path)
@@ -156,25 +159,18 @@ class FileIndex:
             ):
                 found[path] = record
             else:
-                to_read.append(path)
-                bytes_to_read += max(0, size_bytes)
-        keep = bytes_to_read > _FELT_BYTES if how.keep is None else how.keep
+                to_read[path] = size_bytes
+        keep = sum(to_read.values()) > _FELT_BYTES if how.keep is None else how.keep
         progress = (how.progress if keep or not how.trust else None) or Silent()
         if to_read:
             progress.begin("reading files", len(to_read))
-        for record in in_threads(partial(read_record, self.root), to_read):
+        for record in in_threads(partial(read_record, self.root), list(to_read)):
             found[record.path] = record
             if keep and not record.problem:
                 self.known[record.path] = record
                 self._lines.append(asdict(record))
             progress.step()
         return found
-
-    def forget(self, paths: Iterable[str]) -> None:
-        """Drop the records of files that are gone."""
-        for path in paths:
-            self.known.pop(path, None)
-            self._lines.append({"path": path, "gone": True})
 
 
 def indexed_roots() -> Iterator[tuple[str, Path, int]]:
@@ -188,9 +184,8 @@ def indexed_roots() -> Iterator[tuple[str, Path, int]]:
 
 def _records(lines: Iterable[dict[str, Any]]) -> dict[str, FileRecord]:
     """The last word on each path."""
-    latest = {str(row["path"]): row for row in lines if "path" in row}
     columns = {field.name for field in fields(FileRecord)}
-    return {path: FileRecord(**row) for path, row in latest.items() if set(row) == columns}
+    return {str(row["path"]): FileRecord(**row) for row in lines if set(row) == columns}
 
 
 def read_record(root: Path, relative: str) -> FileRecord:
@@ -212,7 +207,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return -1, 0
+        return 0, 0
     return status.st_size, status.st_mtime_ns
 
 

@@ -34,14 +34,14 @@ def parse_roots(texts: Sequence[str]) -> Roots:
     named: dict[str, Path] = {}
     for text in texts:
         name, equals, folder = text.partition("=")
-        if equals and not Path(text).expanduser().is_dir():
-            if name not in corpora():
-                raise TestSetError(
-                    f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
-                )
+        if not equals or Path(text).expanduser().is_dir():
+            common.append(_folder(text, f"--root {text}"))
+        elif name in corpora():
             named[name] = _folder(folder, f"--root {text}")
         else:
-            common.append(_folder(text, f"--root {text}"))
+            raise TestSetError(
+                f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
+            )
     if len(common) > 1:
         raise TestSetError(
             f"--root was given {len(common)} folders for everything; give one, or CORPUS=DIR for "
@@ -64,7 +64,7 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     subfolder of its name, in whatever case. Raises `TestSetError` if there is none; the message
     says the ways to name it, and where to get the corpus.
     """
-    name, variable = corpus.name, variable_of(corpus.name)
+    name = corpus.name
     for known in _names(name):
         if known in given.named:
             return given.named[known]
@@ -79,11 +79,10 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     if root := root_from_settings(name):
         return root
     looked = f"{given.common} holds no folder {name}; " if given.common else ""
-    option = f"--root {name}=DIR" if given else "--root DIR"
     raise TestSetError(
-        f'{looked}where does {name} lie on this disk? Say it by {option}, by {name} = "DIR" under '
-        f"[roots] in {config_file()}, or by {variable}=DIR in the environment. Where to get it: "
-        f"{corpus.where}"
+        f"{looked}where does {name} lie on this disk? Say it by --root {name}=DIR, by "
+        f'{name} = "DIR" under [roots] in {config_file()}, or by {variable_of(name)}=DIR in the '
+        f"environment. Where to get it: {corpus.where}"
     )
 
 

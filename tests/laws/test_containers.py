@@ -125,9 +125,10 @@ def test_a_damaged_float_is_one_failed_row_and_the_run_goes_on(tmp_path: Path) -
     assert rows["set/good"].status == "ok"
     assert "holds a sample of" in rows["set/damaged"].reason
     assert run_in(tmp_path, "run", "--resume", "r").returncode == 1
-    shown = call("sets", "show", tmp_path / "set")
-    assert shown.exit_code == 0
-    assert "1 clip cannot be read" in " ".join(shown.stdout.split())
+    for options, said in (((), "clips 2"), (("--segments", "9"), "1 file that cannot be read")):
+        shown = call("sets", "show", tmp_path / "set", *options)
+        assert shown.exit_code == 0
+        assert said in " ".join(shown.stdout.split())
     drawn = tmp_path / "drawn.csv"
     assert call("sets", "export", tmp_path / "set", "--segments", "1", "-o", drawn).exit_code == 0
     assert "good" in drawn.read_text()

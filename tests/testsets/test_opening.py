@@ -13,7 +13,7 @@ import soundfile
 from snacbench.errors import TestSetError
 from snacbench.testsets import Choice, open_chosen, open_test_set, opening, set_names
 from snacbench.testsets.corpora import corpora
-from snacbench.testsets.describe import facts_by_domain, facts_of, with_sample_measured
+from snacbench.testsets.describe import facts_by_domain, facts_of
 from snacbench.testsets.opening import COMPOSITE_SETS, debian_music, debian_speech
 from snacbench.testsets.testset import BrokenClip, TestSet, choose
 from snacbench.types import Clip
@@ -66,9 +66,9 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
     assert speech.pop("loudness").endswith(" LUFS")
     assert speech.pop("bandwidth").endswith(" kHz")
     assert list(speech.values()) == (
-        ["8", "0.00", "2", "16000 Hz", "mono", "0", "lossless", "8", "0 of 8 clips"]
+        ["8", "0.00", "2", "16000 Hz", "1", "0", "lossless", "8", "0 of 8 clips"]
     )
-    assert (told["music"]["channels"], told["environment"]["lossy"]) == ("stereo", "lossy")
+    assert (told["music"]["channels"], told["environment"]["lossy"]) == ("2", "lossy")
     facts = facts_of(drawn)
     assert facts["digest"] == drawn.sha256
     assert "CC-BY-NC-4.0 (8)" in facts["licence"]
@@ -107,22 +107,11 @@ def test_each_corpus_may_have_its_own_root(trees, monkeypatch):
         open_test_set("dac-table3", root=[str(trees)])
 
 
-def test_a_set_that_is_not_drawn_is_measured_on_a_sample(trees, monkeypatch):
-    monkeypatch.setattr("snacbench.testsets.describe._MEASURED_PER_DOMAIN", 4)
-    monkeypatch.setattr("snacbench.testsets.describe._MEASURED_S", 1.0)
+def test_what_was_not_drawn_is_not_measured_and_what_cannot_be_read_is_said(trees):
     (trees / "daps/clean/f10_script1_clean.wav").write_text("junk")
     whole = open_test_set("daps", root=[str(trees)])
-    seen = with_sample_measured(whole)
-    assert seen.sha256 == whole.sha256
-    assert sum(c.measures is not None for c in seen.clips) == 4
-    assert seen.notes[-1] == "measured on 1 s of each of 4 clips"
-    assert facts_of(seen)["unreadable"].startswith("1 file, for example: ")
-    assert with_sample_measured(seen) is seen
+    assert facts_of(whole)["unreadable"].startswith("1 file, for example: ")
     assert facts_by_domain(whole)["speech"]["loudness"] == "-"
-    monkeypatch.setattr("snacbench.testsets.describe._MEASURED_S", 0.9)
-    for clip in whole.clips:
-        clip.path.unlink()
-    assert "4 clips cannot be read: " in with_sample_measured(whole).notes[-1]
 
 
 # ------------------------------------------------------------------------------- named sets
@@ -131,9 +120,8 @@ def test_a_set_that_is_not_drawn_is_measured_on_a_sample(trees, monkeypatch):
 def test_debian_speech_has_transcripts_and_speakers(record, tmp_path):
     record("sense_01-austen-0870.wav")
     record("sense_01-austen-0880.wav")
-    (tmp_path / "transcription").write_text(
-        "<s> and mister john dashwood </s> (sense_01-austen-0870)\nnot a transcript\n"
-    )
+    text = "<s> and mister john dashwood </s> (sense_01-austen-0870)\nnot a transcript\n"
+    (tmp_path / "transcription").write_text(text)
     first, second = debian_speech(tmp_path).clips
     assert first.id == "debian-speech/sense_01-austen-0870"
     assert first.transcript == "and mister john dashwood"
@@ -156,7 +144,7 @@ def test_debian_music_keeps_loops_of_4_seconds_and_broken_files(record, tmp_path
 def test_a_package_that_is_absent_is_named(tmp_path):
     builds = {"pocketsphinx-testdata": debian_speech, "sonic-pi-samples": debian_music}
     for package, build in builds.items():
-        text = rf"is not on this machine \(.*none is missing\); run: apt-get install {package}"
+        text = rf"none is not on this machine; run: apt-get install {package}"
         with pytest.raises(TestSetError, match=text):
             build(tmp_path / "none")
 
@@ -179,10 +167,9 @@ def test_open_takes_a_name_a_folder_or_a_manifest(record, tmp_path):
         ("quick", Choice(limit=-1), (), "--limit must be 1 or more, found -1"),
         ("quick", Choice(segment_s=0.0), (), r"--segment-s must be above 0, found 0.0"),
         ("quick", Choice(), ("/",), "--root goes with a known corpus or a manifest, not"),
-        (__file__, Choice(), (), "py is a single file; expected a folder, a manif"),
+        (__file__, Choice(), (), "py: a single file; "),
         ("debian-musik", Choice(), (), "no such folder, .*; did you mean debian-music"),
         ("musdb18", Choice(), (), "no such folder, .*; did you mean musdb18-hq"),
-        ("dac-table", Choice(), (), "no such folder, .*; did you mean dac-table3"),
     ],
 )
 def test_what_cannot_be_opened(data, choice, root, message):
@@ -220,8 +207,6 @@ def test_a_segment_lies_inside_its_clip_and_is_named_by_its_place():
     assert moved.start == plain.start + 500
     short = make(clip(1, seconds=1.0))
     assert choose(short, segment_s=1.0) == short
-    few = choose(make(*SPEECH.clips[:5]), segment_s=1.0).clips  # stay when files are added
-    assert choose(SPEECH, segment_s=1.0).clips[:5] == few
 
 
 def test_the_limit_holds_per_domain_and_counts_broken_files():
@@ -229,8 +214,7 @@ def test_the_limit_holds_per_domain_and_counts_broken_files():
     domains = [c.domain for c in choose(mixed, limit=4).clips]
     assert (domains.count("speech"), domains.count("music")) == (4, 3)
     kept = [{c.id for c in choose(SPEECH, limit=limit).clips} for limit in (3, 6)]
-    assert kept[0] < kept[1]
-    assert kept[1] != {c.id for c in SPEECH.clips[:6]}
+    assert kept[0] < kept[1] != {c.id for c in SPEECH.clips[:6]}
     broken = tuple(BrokenClip(f"set/b{n}", Path("b"), "broken", "speech") for n in range(20))
     chosen = choose(make(*SPEECH.clips, broken=broken), limit=10)
     assert len(chosen.entries) == 10
@@ -246,7 +230,6 @@ def test_adding_a_file_displaces_one_clip_at_most(segment_s):
 
 
 def test_the_digest_tells_which_samples_a_set_consists_of():
-    reordered = replace(SPEECH, clips=SPEECH.clips[::-1])
-    assert reordered.sha256 == SPEECH.sha256
+    assert replace(SPEECH, clips=SPEECH.clips[::-1]).sha256 == SPEECH.sha256
     assert choose(SPEECH, segment_s=2.5).sha256 != SPEECH.sha256
     assert choose(SPEECH, limit=3).sha256 != SPEECH.sha256
