@@ -17,7 +17,7 @@ from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus
 from snacbench.testsets.folder import corpus_set, folder_set, verify
 from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
-from snacbench.testsets.records import Reading, indexed_roots
+from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import parse_roots, root_from_settings, root_of
 from snacbench.testsets.testset import counted
 
@@ -34,22 +34,15 @@ _ROOT = option("--root", (), "Where the corpus lies.", multiple=True, metavar="D
 
 @sets.command("list", short_help="What sets there are, and which are on this disk.")
 def list_() -> None:
-    """List the named sets and known corpora, and where they lie on this disk."""
-    indexed = {name: (root, count) for name, root, count in indexed_roots()}
+    """List the named sets and known corpora, and where the configuration file says they lie."""
     rows = [(s.name, s.summary, "") for s in NAMED_SETS.values()]
     rows += [(s.name, s.summary, f"needs {', '.join(s.parts)}") for s in COMPOSITE_SETS.values()]
     for corpus in corpora().values():
         state = "can be fetched" if corpus.downloads else "-"
-        folder, count = indexed.get(corpus.name, (None, 0))
         try:
-            root = root_from_settings(corpus.name)
+            state = str(root_from_settings(corpus.name) or state)
         except TestSetError as error:
             state = str(error)
-        else:
-            if folder and folder.is_dir() and root in (None, folder):
-                state = f"{folder} ({count} files indexed)"
-            elif root is not None:
-                state = f"{root} (not indexed)"
         rows.append((corpus.name, corpus.summary, state))
     show_rows(("set", "what it is", "on this disk"), rows)
 

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
@@ -28,7 +28,6 @@ from snacbench.progress import Progress, Silent
 from snacbench.settings import cache_folder
 from snacbench.types import Clip, Measures
 
-_SCHEMA = 1
 _MEASURES_VERSION = 2  # part of the file's name: measures of another version are not found
 _MAX_THREADS = 32
 # A file that changed this shortly before it was read may change again within the same tick of
@@ -81,18 +80,18 @@ class JsonLines:
     `problem` says why the file could not be written; it is empty as long as it can.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        self.path, self.problem = path, ""
-        self._header, self._lock = header, threading.Lock()
+    def __init__(self, *names: str) -> None:
+        self.path, self.problem = cache_folder().joinpath(*names), ""
+        self._lock = threading.Lock()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every complete line; one that a killed writer left half-written is passed over."""
-        lines: list[bytes] = []
+    def having(self, columns: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Every line of these columns; one that a killed writer left half-written is none."""
+        lines, wanted = list[bytes](), set(columns)
         with suppress(OSError):
             lines = self.path.read_bytes().splitlines()
         for line in lines:
             with suppress(ValueError):
-                if isinstance(row := json.loads(line), dict):
+                if isinstance(row := json.loads(line), dict) and row.keys() == wanted:
                     yield row
 
     def append(self, row: Mapping[str, Any]) -> None:
@@ -105,9 +104,7 @@ class JsonLines:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("ab+", buffering=0) as stream:
                     size = stream.seek(0, os.SEEK_END)
-                    if size == 0:
-                        text = json.dumps(self._header, ensure_ascii=False) + "\n" + text
-                    elif os.pread(stream.fileno(), 1, size - 1) != b"\n":
+                    if size and os.pread(stream.fileno(), 1, size - 1) != b"\n":
                         text = "\n" + text  # ends what a killed writer left open
                     stream.write(text.encode())  # in one call: lines of two processes do not mix
             except OSError as error:
@@ -121,10 +118,7 @@ class FileIndex:
         self.root = root.resolve()
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()
         safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
-        self._lines = JsonLines(
-            cache_folder() / "indexes" / f"{safe_name}-{digest[:12]}.jsonl",
-            {"index": _SCHEMA, "name": name, "root": printable(str(self.root))},
-        )
+        self._lines = JsonLines("indexes", f"{safe_name}-{digest[:12]}.jsonl")
         self.path = self._lines.path
 
     @property
@@ -136,7 +130,8 @@ class FileIndex:
     @cached_property
     def known(self) -> dict[str, FileRecord]:
         """Every record there is by path, fresh or not."""
-        return _records(self._lines)
+        columns = [field.name for field in fields(FileRecord)]
+        return {row["path"]: FileRecord(**row) for row in self._lines.having(columns)}
 
     def read(self, paths: Sequence[str], how: Reading) -> dict[str, FileRecord]:
         """A record of each path, from the cache or from the file itself.
@@ -173,21 +168,6 @@ class FileIndex:
         return found
 
 
-def indexed_roots() -> Iterator[tuple[str, Path, int]]:
-    """Name, root and number of files of every index in the cache."""
-    for path in sorted((cache_folder() / "indexes").glob("*.jsonl")):
-        lines = JsonLines(path, {})
-        header = next(iter(lines), {})
-        if header.get("index") == _SCHEMA:
-            yield str(header["name"]), Path(str(header["root"])), len(_records(lines))
-
-
-def _records(lines: Iterable[dict[str, Any]]) -> dict[str, FileRecord]:
-    """The last word on each path."""
-    columns = {field.name for field in fields(FileRecord)}
-    return {str(row["path"]): FileRecord(**row) for row in lines if set(row) == columns}
-
-
 def read_record(root: Path, relative: str) -> FileRecord:
     """Read a file's header and hash its bytes; what goes wrong is the record's `problem`."""
     path = root / relative
@@ -219,10 +199,8 @@ class MeasureCache:
     """
 
     def __init__(self) -> None:
-        name, header = f"measures-v{_MEASURES_VERSION}.jsonl", {"measures": _MEASURES_VERSION}
-        self._lines = JsonLines(cache_folder() / name, header)
-        columns = {"of", *(field.name for field in fields(Measures))}
-        rows = (row for row in self._lines if set(row) == columns)
+        self._lines = JsonLines(f"measures-v{_MEASURES_VERSION}.jsonl")
+        rows = self._lines.having(["of", *(field.name for field in fields(Measures))])
         self._known = {tuple(row.pop("of")): Measures(**row) for row in rows}
 
     def get(self, clip: Clip) -> Measures | None:
@@ -242,11 +220,10 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
     Reading and hashing leave the interpreter to other threads, and a network disk answers several
     requests at once: more threads than cores.
     """
-    threads = min(_MAX_THREADS, 2 * len(os.sched_getaffinity(0)), len(items))
-    executor = ThreadPoolExecutor(max(1, threads))
+    threads = min(_MAX_THREADS, 2 * len(os.sched_getaffinity(0)))
+    executor = ThreadPoolExecutor(threads)
     try:
-        futures: list[Future[Result]] = [executor.submit(work, item) for item in items]
-        for future in as_completed(futures):
+        for future in as_completed([executor.submit(work, item) for item in items]):
             yield future.result()
     finally:
         executor.shutdown(cancel_futures=True)

@@ -1,8 +1,7 @@
-"""Where corpora lie on this disk: ``--root``, the environment, the configuration file."""
+"""Where corpora lie on this disk: ``--root``, or the configuration file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +60,7 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     """The folder of a corpus.
 
     A corpus that is wanted `alone` may lie in the common root itself; else the common root holds a
-    subfolder of its name, in whatever case. Raises `TestSetError` if there is none; the message
-    says the ways to name it, and where to get the corpus.
+    subfolder of its name, in whatever case. Raises `TestSetError` if there is none.
     """
     name = corpus.name
     for known in _names(name):
@@ -80,28 +78,21 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
         return root
     looked = f"{given.common} holds no folder {name}; " if given.common else ""
     raise TestSetError(
-        f"{looked}where does {name} lie on this disk? Say it by --root {name}=DIR, by "
-        f'{name} = "DIR" under [roots] in {config_file()}, or by {variable_of(name)}=DIR in the '
-        f"environment. Where to get it: {corpus.where}"
+        f"{looked}where does {name} lie on this disk? Say it by --root {name}=DIR, or by "
+        f'{name} = "DIR" under [roots] in {config_file()}. Where to get it: {corpus.where}'
     )
 
 
 def root_from_settings(name: str) -> Path | None:
-    """The folder of a corpus that the environment or the configuration file names.
+    """The folder of a corpus that the configuration file names.
 
     Raises `TestSetError` if that folder does not exist.
     """
-    for known in _names(name):
-        if text := os.environ.get(variable_of(known)):
-            return _folder(text, f"{variable_of(known)}={text}")
-        if root := settings().roots.get(known):
-            return _folder(str(root), f"{config_file()}, [roots] {known} = {root}")
-    return None
-
-
-def variable_of(name: str) -> str:
-    """The environment variable that names the folder of a corpus."""
-    return f"SNACBENCH_ROOT_{name.upper().replace('-', '_')}"
+    roots = settings().roots
+    known = next((known for known in _names(name) if known in roots), None)
+    if known is None:
+        return None
+    return _folder(str(roots[known]), f"{config_file()}, [roots] {known} = {roots[known]}")
 
 
 def _names(name: str) -> Iterator[str]:

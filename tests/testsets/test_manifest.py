@@ -198,7 +198,7 @@ def test_export_and_import_give_the_same_clips(drawn, tmp_path):
 
 
 @pytest.mark.parametrize("how", ["named", "beside", "settings"])
-def test_roots_are_found_in_every_way(drawn, tmp_path, how, monkeypatch):
+def test_roots_are_found_in_every_way(drawn, tmp_path, how, own_cache):
     write_manifest(drawn, tmp_path / "both.csv")
     root = moved(tmp_path)
     manifest, roots = tmp_path / "both.csv", Roots()
@@ -209,8 +209,8 @@ def test_roots_are_found_in_every_way(drawn, tmp_path, how, monkeypatch):
     elif how == "beside":
         manifest = manifest.rename(root / "both.csv")
     else:
-        monkeypatch.setenv("SNACBENCH_ROOT_ONE", str(root / "one"))
-        monkeypatch.setenv("SNACBENCH_ROOT_TWO", str(root / "two"))
+        lines = (f'{name} = "{root / name}"\n' for name in ("one", "two"))
+        (own_cache / "config.toml").write_text(f"[roots]\n{''.join(lines)}")
     assert manifest_set(manifest, roots=roots).sha256 == drawn.sha256
 
 

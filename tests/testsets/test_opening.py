@@ -96,11 +96,10 @@ def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
 
 
 def test_each_corpus_may_have_its_own_root(trees, monkeypatch):
-    monkeypatch.setenv("SNACBENCH_ROOT_AUDIOSET", str(trees / "audioset"))
-    roots = [f"daps={trees / 'daps'}", f"musdb18-hq={trees / 'MUSDB18-HQ'}"]
+    folders = {"daps": "daps", "musdb18-hq": "MUSDB18-HQ", "audioset": "audioset"}
+    roots = [f"{name}={trees / folder}" for name, folder in folders.items()]
     assert len(open_test_set("dac-table3", root=roots).clips) == 10 + 2 + 9
     # One that lacks its folder ends it before anything is read.
-    monkeypatch.delenv("SNACBENCH_ROOT_AUDIOSET")
     (trees / "audioset").rename(trees / "sounds")
     monkeypatch.setattr("snacbench.testsets.opening.corpus_set", None)
     with pytest.raises(TestSetError, match=r"holds no folder audioset; .*--root audioset=DIR"):

@@ -1,4 +1,4 @@
-"""Where a corpus lies: options before the environment before the configuration file."""
+"""Where a corpus lies: options before the configuration file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_roots_that_make_no_sense(folder, given, message):
         parse_roots(given)
 
 
-def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder, monkeypatch):
+def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder):
     assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
     assert root_of(DAPS, parse_roots(["all"])) == folder / "all/DAPS"
     assert root_of(DAPS, parse_roots(["all"]), alone=False) == folder / "all/DAPS"
@@ -61,22 +61,16 @@ def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder, monkeypatc
     assert root_of(everything, parse_roots(["all"])) == folder / "all/DAPS"
     assert root_of(everything, parse_roots(["daps=two"])) == folder / "two"
     assert root_of(replace(DAPS, name="DAPS"), parse_roots(["all"])) == folder / "all/DAPS"
-    monkeypatch.setenv("SNACBENCH_ROOT_DAPS", str(folder / "one"))
-    assert root_from_settings("daps-all") == folder / "one"
 
 
-def test_the_environment_goes_before_the_configuration_file(folder, own_cache, monkeypatch):
+def test_the_configuration_file_comes_last(folder, own_cache):
     assert root_from_settings("musdb18-hq") is None
     config = own_cache / "config.toml"
     config.write_text(f'[roots]\nmusdb18-hq = "{folder / "one"}"\ndaps = "/nowhere"\n')
     assert root_from_settings("musdb18-hq") == folder / "one"
     with pytest.raises(TestSetError, match=r"config.toml, \[roots\] daps = /nowhere: there is no"):
-        root_from_settings("daps")
-    monkeypatch.setenv("SNACBENCH_ROOT_MUSDB18_HQ", str(folder / "two"))
-    monkeypatch.setenv("SNACBENCH_ROOT_DAPS", "/void")
-    assert root_from_settings("musdb18-hq") == folder / "two"
-    with pytest.raises(TestSetError, match=r"SNACBENCH_ROOT_DAPS=/void: there is no folder /void"):
-        root_from_settings("daps")
+        root_from_settings("daps-all")
+    assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
 
 
 def test_a_corpus_that_is_nowhere_says_how_to_name_it(own_cache):
@@ -86,7 +80,6 @@ def test_a_corpus_that_is_nowhere_says_how_to_name_it(own_cache):
         "where does daps lie on this disk?",
         "--root daps=DIR",
         f'daps = "DIR" under [roots] in {own_cache / "config.toml"}',
-        "SNACBENCH_ROOT_DAPS=DIR",
         "Where to get it: Zenodo record 4660670",
     ):
         assert part in str(error.value)
