@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.plugins import left_out
@@ -26,8 +27,7 @@ _SONIC_PI_MUSIC = ("bass_", "drum_", "guit_", "loop_")
 _MIN_MUSIC_S = 4.0
 
 
-@dataclass(frozen=True)
-class NamedSet:
+class NamedSet(NamedTuple):
     """A set that ``--data NAME`` opens: embedded, or installed by a package of Debian."""
 
     name: str
@@ -87,17 +87,15 @@ def _installed(root: Path, pattern: str, package: str) -> list[Path]:
 
 
 NAMED_SETS = {
-    entry.name: entry
-    for entry in (
-        NamedSet("quick", "embedded demonstration set, synthetic, three domains", quick),
-        NamedSet("debian-speech", "LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech),
-        NamedSet("debian-music", "loops, 44.1 kHz (sonic-pi-samples)", debian_music),
-    )
+    "quick": NamedSet("quick", "embedded demonstration set, synthetic, three domains", quick),
+    "debian-speech": NamedSet(
+        "debian-speech", "LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech
+    ),
+    "debian-music": NamedSet("debian-music", "loops, 44.1 kHz (sonic-pi-samples)", debian_music),
 }
 
 
-@dataclass(frozen=True)
-class CompositeSet:
+class CompositeSet(NamedTuple):
     """Corpora that ``--data NAME`` opens together, as a paper is written on them.
 
     `parts` are names of corpora; `drawn` is how the paper's authors draw segments, of which options
@@ -146,9 +144,8 @@ def open_test_set(
     if data in COMPOSITE_SETS:
         parts = [known[name] for name in COMPOSITE_SETS[data].parts]
         # Every root first: a missing one is said before an hour of hashing, not after it.
-        places = [root_of(corpus, roots, alone=False) for corpus in parts]
-        found = zip(parts, places, strict=True)
-        return joined(data, [corpus_set(c, place, reading=reading) for c, place in found])
+        places = [(corpus, root_of(corpus, roots, alone=False)) for corpus in parts]
+        return joined(data, [corpus_set(c, place, reading=reading) for c, place in places])
     if data in known:
         return corpus_set(known[data], root_of(known[data], roots), reading=reading)
     if path.suffix.lower() == ".csv" and path.is_file():

@@ -63,7 +63,6 @@ def test_a_corpus_that_no_program_may_fetch_says_where_it_is():
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("https://host/a/b.tar.gz", "b.tar.gz"),
         ("https://host/files/my%20set.zip?download=1#x", "my set.zip"),
         ("https://host/files/set.zip/content", "set.zip"),
         ("https://host/plain", "plain"),

@@ -116,33 +116,24 @@ def test_what_was_not_drawn_is_not_measured_and_what_cannot_be_read_is_said(tree
 # ------------------------------------------------------------------------------- named sets
 
 
-def test_debian_speech_has_transcripts_and_speakers(record, tmp_path):
-    record("sense_01-austen-0870.wav")
-    record("sense_01-austen-0880.wav")
+def test_sets_of_debian(record, tmp_path):
+    for name in ("sense_01-austen-0870", "sense_01-austen-0880"):
+        record(f"speech/{name}.wav")
     text = "<s> and mister john dashwood </s> (sense_01-austen-0870)\nnot a transcript\n"
-    (tmp_path / "transcription").write_text(text)
-    first, second = debian_speech(tmp_path).clips
+    (tmp_path / "speech/transcription").write_text(text)
+    first, second = debian_speech(tmp_path / "speech").clips
     assert first.id == "debian-speech/sense_01-austen-0870"
-    assert first.transcript == "and mister john dashwood"
-    assert second.transcript is None
+    assert (first.transcript, second.transcript) == ("and mister john dashwood", None)
     assert first.cluster == second.cluster == "sense_01-austen"
     assert (first.domain, first.lossy_source) == ("speech", True)
-
-
-def test_debian_music_keeps_loops_of_4_seconds_and_broken_files(record, tmp_path):
-    record("loop_long.flac", seconds=4.0)
-    record("loop_short.flac", seconds=3.9)
-    record("ambi_choir.flac", seconds=4.0)
-    (tmp_path / "bass_broken.flac").write_text("no")
-    found = debian_music(tmp_path)
+    for name, seconds in (("loop_long", 4.0), ("loop_short", 3.9), ("ambi_choir", 4.0)):
+        record(f"music/{name}.flac", seconds=seconds)
+    (tmp_path / "music/bass_broken.flac").write_text("no")
+    found = debian_music(tmp_path / "music")
     assert [clip.id for clip in found.clips] == ["debian-music/loop_long"]
     assert [clip.id for clip in found.broken] == ["debian-music/bass_broken"]
     assert (found.clips[0].domain, found.clips[0].lossy_source) == ("music", False)
-
-
-def test_a_package_that_is_absent_is_named(tmp_path):
-    builds = {"pocketsphinx-testdata": debian_speech, "sonic-pi-samples": debian_music}
-    for package, build in builds.items():
+    for package, build in (("pocketsphinx-testdata", debian_speech), ("sonic-pi", debian_music)):
         text = rf"none is not on this machine; run: apt-get install {package}"
         with pytest.raises(TestSetError, match=text):
             build(tmp_path / "none")

