@@ -317,7 +317,7 @@ def _decodable(path: Path) -> Iterator[Any]:
 
 
 def _decodable_s(path: Path) -> float:
-    return sum(frame.samples / frame.sample_rate for frame in _decodable(path))
+    return float(sum(frame.samples / frame.sample_rate for frame in _decodable(path)))
 
 
 def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child
@@ -53,10 +54,11 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
 
     try:
         # Two rows of header, the group of a column and its name; a third for the first one.
-        names = list(pd.read_csv(table, header=[0, 1], nrows=0).columns)
+        names: list[Any] = list(pd.read_csv(table, header=[0, 1], nrows=0).columns)
         columns = [0, names.index(("set", "split")), names.index(("track", "license"))]
-        plain = {"header": None, "skiprows": 3, "dtype": str, "keep_default_na": False}
-        rows = pd.read_csv(table, usecols=columns, **plain)[columns]
+        rows = pd.read_csv(
+            table, usecols=columns, header=None, skiprows=3, dtype=str, keep_default_na=False
+        )[columns]
         licences = {
             track.zfill(6): licence
             for track, split, licence in rows.itertuples(index=False)
