@@ -115,12 +115,12 @@ def test_clips_that_are_shorter_than_the_window_or_do_not_vary(num_samples):
         assert best_lag(reference=pair[0], degraded=pair[1], around=2, reach=6) == Match(2, 0.0)
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 48_000])
-def test_what_is_compared_does_not_depend_on_the_lag(rate_hz):
-    n, longest = 3 * rate_hz, round(MAX_DELAY_S * rate_hz)
-    part = common_part(n, rate_hz)
-    assert part == (round(0.52 * rate_hz), n - round(0.52 * rate_hz))
-    assert common_part(n, rate_hz, earliest=-longest, latest=longest) == part
+def test_what_is_compared_does_not_depend_on_the_lag():
+    for rate_hz in (8_000, 22_050, 48_000):
+        n, longest = 3 * rate_hz, round(MAX_DELAY_S * rate_hz)
+        part = common_part(n, rate_hz)
+        assert part == (round(0.52 * rate_hz), n - round(0.52 * rate_hz))
+        assert common_part(n, rate_hz, earliest=-longest, latest=longest) == part
     # Of short clips the middle half, or what a long delay leaves.
     assert common_part(1000, 1000) == common_part(1000, 1000, latest=250) == (250, 750)
     assert common_part(1000, 1000, latest=400) == (250, 600)
@@ -129,7 +129,7 @@ def test_what_is_compared_does_not_depend_on_the_lag(rate_hz):
     assert common_part(1, 1000) == (0, 1)
 
 
-@pytest.mark.parametrize("d", [-200, -100, -99, -8, 0, 8, 99, 100, 200])
+@pytest.mark.parametrize("d", [-200, -99, -8, 0, 100])
 def test_advancing_undoes_a_delay_and_keeps_the_length(d):
     x = noise(100)
     late = delayed(x, d)[:100]

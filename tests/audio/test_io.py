@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 from collections.abc import Callable
-from contextlib import chdir, closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,29 +80,19 @@ def test_the_length_that_a_flac_states_or_not(flac: Path, monkeypatch: pytest.Mo
             open_file(flac)
 
 
-def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp3"
-    soundfile.write(path, np.zeros((4_800, 1), np.float32), 48_000, format="MP3")
-    fork = struct.pack(">IIHII", 0x00051607, 0x00020000, 0, 0, 0)
-    (tmp_path / "._a.mp3").write_bytes(fork.ljust(82, b"\0"))
-    assert probe(path).rate_hz == read(path).rate_hz == 48_000
-
-
 def test_sound_beside_pictures_that_last_longer_and_pictures_alone(tmp_path: Path) -> None:
     pcm = np.rint(noise() * 2**15).astype(np.int16)
-    for name, audible in (("a.mkv", True), ("b.mkv", False)):
-        with av.open(str(tmp_path / name), "w") as container:
+    for path in (tmp_path / "a.mkv", tmp_path / "b.mkv"):
+        with av.open(str(path), "w") as container:
             video = container.add_stream("mpeg4", rate=25)
-            video.width = video.height = 64
-            video.pix_fmt = "yuv420p"
-            if audible:
+            video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+            if path.name == "a.mkv":
                 sound = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
                 frame = av.AudioFrame.from_ndarray(pcm, "s16", "mono")
                 frame.sample_rate, frame.pts = RATE_HZ, 0
                 container.mux(sound.encode(frame))
-            for number in range(20):
-                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-                picture.pts = number
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+            for picture.pts in range(20):
                 container.mux(video.encode(picture))
             container.mux(video.encode(None))
     assert np.array_equal(read(tmp_path / "a.mkv").samples, pcm.astype(np.float32) / 2**15)
@@ -183,16 +171,14 @@ def test_what_stands_in_place_of_audio_is_named(
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "folder.wav").mkdir()
     os.mkfifo(tmp_path / "pipe.wav")
-    with closing(socket.socket(socket.AF_UNIX)) as listener, chdir(tmp_path):
-        listener.bind("socket.wav")
-        for path, kind in {
-            "folder.wav": "a folder",
-            "pipe.wav": r"a named pipe \(FIFO\)",
-            "socket.wav": "a device or socket",
-            "/dev/zero": "a device or socket",
-        }.items():
-            with pytest.raises(AudioError, match=rf"{path} is {kind}, not a file of audio"):
-                probe(Path(path))
+    kinds = {
+        "folder.wav": "a folder",
+        "pipe.wav": r"a named pipe \(FIFO\)",
+        "/dev/zero": "a device",
+    }
+    for name, kind in kinds.items():
+        with pytest.raises(AudioError, match=rf"{name} is {kind}.*, not a file of audio"):
+            probe(tmp_path / name)
 
 
 @pytest.mark.parametrize("open_file", [probe, read])

@@ -206,17 +206,13 @@ def test_litter_case_and_normalisation_make_no_difference(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("corpus", "part", "first"),
-    [
-        ("librispeech-test-clean", "test-clean", "61/70968/61-70968-0000.flac"),
-        (TTS, "test-clean", "61/70968/61_70968_000000_000001.wav"),
-        ("musdb18-hq", "test", "Band 0000 - Song/mixture.wav"),
-        ("gtzan", "genres_original", "blues/blues.00000.wav"),
-        ("fma-small", "fma_small", "000/000140.mp3"),
-    ],
+    ("corpus", "part"),
+    [("librispeech-test-clean", "test-clean"), ("musdb18-hq", "test"), ("fma-small", "fma_small")],
 )
-def test_the_part_itself_may_be_the_root(tmp_path, corpus, part, first):
-    assert find(corpus, make_tree(corpus, tmp_path) / part)[0].path == first
+def test_the_part_itself_may_be_the_root(tmp_path, corpus, part):
+    tree = make_tree(corpus, tmp_path)
+    found, inside = find(corpus, tree), find(corpus, tree / part)
+    assert snapshot(inside) == snapshot(found)
 
 
 # What lies in a folder, of which corpus it is not, and the end of the message.
@@ -225,11 +221,8 @@ OTHERS = [
     ("vctk", "VCTK-Corpus/wav48/p225/p225_001.wav", r"is VCTK 0\.80, which keeps"),
     ("musdb18-hq", "test/A - B.stem.mp4", r"MUSDB18 in \.stem\.mp4 files is another edition"),
     ("musdb18-hq", "train/A - B/mixture.wav", r"test/<track>/mixture\.wav .*; found train;"),
-    ("gtzan", "rock/my song.wav", r"does not hold GTZAN: .*found rock$"),
-    ("esc50", "ESC-50/101 - Dog/1-100032-A.ogg", r"expected audio/<fold>-<source>.*found ESC-50$"),
     ("librispeech-test-other", "test-clean/a", r"LibriSpeech test-other: .*found test-clean$"),
     ("fma-medium", "fma_small/000/000140.mp3", r"does not hold FMA \(fma_medium\)"),
-    ("audioset", "song.wav", r"does not hold AudioSet eval: expected <id>\.wav"),
     ("audioset", "--4gqARaEJE.webm", r"does not hold AudioSet eval: expected <id>\.wav"),
 ]
 
@@ -248,8 +241,6 @@ def test_daps_in_parts_and_other_spellings(tmp_path):
     tree = make_tree("daps", tmp_path, files=10)
     assert ids("daps", tree) == [f"{s}/script{n}" for s in ("F10", "M10") for n in "12345"]
     assert corpora()["daps-all"].expected_files == 150
-    (tree / "clean" / "f10_script2_clean.wav").unlink()
-    assert len(find("daps", tree)) == 9
     shutil.rmtree(tree / "clean")
     with pytest.raises(TestSetError, match=r"not hold DAPS \(clean\): expected clean/<speaker>"):
         find("daps", tree)

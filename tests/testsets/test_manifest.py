@@ -200,12 +200,10 @@ def test_export_and_import_give_the_same_clips(drawn, tmp_path):
 @pytest.mark.parametrize("how", ["named", "beside", "settings"])
 def test_roots_are_found_in_every_way(drawn, tmp_path, how, own_cache):
     write_manifest(drawn, tmp_path / "both.csv")
-    root = moved(tmp_path)
-    manifest, roots = tmp_path / "both.csv", Roots()
+    root, manifest, roots = moved(tmp_path), tmp_path / "both.csv", Roots()
     if how == "named":
         (root / "one").rename(root / "eins")
-        (root / "two").rename(root / "zwei")
-        roots = Roots(None, {"one": root / "eins", "two": root / "zwei"})
+        roots = Roots(None, {"one": root / "eins", "two": root / "two"})
     elif how == "beside":
         manifest = manifest.rename(root / "both.csv")
     else:

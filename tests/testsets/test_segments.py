@@ -134,6 +134,9 @@ def test_too_little_material_is_drawn_out_and_said(listened):
     assert "speech: 1 file left out, shorter than 1 s" in drawn.notes
     assert any("skipped, no louder than -40 LUFS" in note for note in drawn.notes)
     assert "speech: segments overlap: 0.01 h are drawn from 0.00 h" in drawn.notes
+    whole = clip("one", 60.0)  # audio that overlaps counts once
+    parts = [replace(whole, start=s * RATE_HZ, num_samples=10 * RATE_HZ) for s in (30, 0, 5)]
+    assert distinct_s([*parts, clip("two", 7.0)]) == 32.0
     # Files that are too short are taken whole and once.
     drawn = draw(make(clip("plain-short", 1.5), clip("plain-exact", 2.0)), Choice(9, 2.0))
     assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
@@ -156,12 +159,6 @@ def test_a_segment_of_a_segment_counts_from_the_start_of_the_file(listened):
     assert 0 <= place_s <= 18
     assert segment.id == f"set/whole+{place_s:.3f}s"
     assert segment.transcript is None
-
-
-def test_audio_that_overlaps_counts_once():
-    whole = clip("one", 60.0)
-    parts = [replace(whole, start=s * RATE_HZ, num_samples=10 * RATE_HZ) for s in (30, 0, 5)]
-    assert distinct_s([*parts, clip("two", 7.0)]) == 32.0
 
 
 def test_real_silence_is_skipped_and_what_was_measured_is_kept(tmp_path, monkeypatch):
