@@ -159,7 +159,7 @@ def open_test_set(
         return NAMED_SETS[data].build()
     if path.is_dir():
         return folder_set(path, domain=domain, reading=reading)
-    what = "a single file" if path.is_file() else "no such folder, manifest (.csv) or named set"
+    what = "a single file" if path.is_file() else "no such folder, manifest or named set"
     raise TestSetError(
         f"--data {data}: {what}; {did_you_mean(data, set_names())}{left_out('corpora')}"
     )
