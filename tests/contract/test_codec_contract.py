@@ -34,7 +34,6 @@ NAMES = [name for m in RUNNABLE for name in dict.fromkeys((m.points[0].name, m.p
 LENGTHS = (1, 319, 320, 321, 24_000)
 CHECKS = (
     contract.check_decoding,
-    contract.check_encoding,
     contract.check_codes,
     contract.check_extremes,
     contract.check_written,
