@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,18 +15,14 @@ from snacbench.errors import TestSetError
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
-from tests.support.command_line import call
+from tests.support.command_line import call, run_in
 from tests.support.containers import Case, by_pyav, corpus, sound
 
 _SUFFIX = ".wav"  # of all of them: a name tells nothing
 
 
 def _run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snacbench", *map(str, arguments)]
-    environment = {**os.environ, "SNACBENCH_CACHE": str(folder / "cache"), "COLUMNS": "200"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+    return run_in(folder, *arguments, env={"SNACBENCH_CACHE": str(folder / "cache")})
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +34,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, str
     for name, case in corpus().items():
         (folder / "set/whole" / f"{name}{_SUFFIX}").write_bytes(case.data)
         (folder / "set/half" / f"{name}{_SUFFIX}").write_bytes(case.half)
-    options = (
-        "--codecs",
-        "identity",
-        "--metrics",
-        "waveform_l1",
-        "--jobs",
-        "1",
-        "-o",
-        folder / "run",
-    )
+    options = ("--codecs", "identity", "--metrics", "waveform_l1", "--jobs", "1", "-o", "run")
     (folder / "set/papers.pdf").write_bytes(b"%PDF-1.7")
     done = _run(folder, "run", "--data", folder / "set", *options)
     assert done.returncode == 1, done.stderr
