@@ -57,40 +57,32 @@ def test_three_checkpoints_stand_in_one_table_under_their_names(finished: Path) 
     assert {(r.codec, r.status) for r in coded} == {(name, "ok") for name in NAMES}
 
 
-def unfinished(finished: Path, copy: Path) -> Path:
-    """The run as if it had been stopped after its first rows."""
+def test_a_run_resumes_from_another_folder_unless_a_checkpoint_has_changed(
+    cli: Run, place: Path, finished: Path, tmp_path: Path
+) -> None:
+    from tests.support.codec_models import tiny_dac
+
+    def digests(folder: Path) -> dict[tuple[str, str], str | None]:
+        return {(r.codec, r.clip): r.decoded_sha256 for r in RunFolder.open(folder).read(Coded)}
+
+    copy = tmp_path / "copy"  # as if it had been stopped after its first rows
     shutil.copytree(finished, copy)
     lines = (copy / "coded.jsonl").read_text().splitlines(keepends=True)
     (copy / "coded.jsonl").write_text("".join(lines[:3]))
     (copy / "scores.jsonl").unlink()
-    return copy
-
-
-def digests(folder: Path) -> dict[tuple[str, str], str | None]:
-    return {(r.codec, r.clip): r.decoded_sha256 for r in RunFolder.open(folder).read(Coded)}
-
-
-def test_a_run_resumes_from_another_folder(cli: Run, finished: Path, tmp_path: Path) -> None:
-    copy = unfinished(finished, tmp_path / "copy")
-    done = cli("run", "--resume", copy)  # in an empty folder, where no path is relative to
-    assert done.returncode == 0, done.stderr
-    assert digests(copy) == digests(finished)
-
-
-def test_a_changed_checkpoint_is_not_resumed(place: Path, finished: Path, tmp_path: Path) -> None:
-    from tests.support.codec_models import tiny_dac
-
-    copy = unfinished(finished, tmp_path / "copy")
     path = place / "long.pth"
     before = path.read_bytes()
     try:
         tiny_dac(9).save(str(path), package=False)
-        done = run_in(tmp_path, "run", "--resume", copy)
+        done = cli("run", "--resume", copy)
     finally:
         path.write_bytes(before)
     assert done.returncode == 2
     assert "the codecs or weights of" in done.stderr
     assert "are no longer the same" in done.stderr
+    done = cli("run", "--resume", copy)  # in an empty folder, where no path is relative to
+    assert done.returncode == 0, done.stderr
+    assert digests(copy) == digests(finished)
 
 
 def test_show_and_list(place: Path) -> None:
