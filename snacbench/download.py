@@ -56,11 +56,9 @@ RETRIES = RetryPolicy()
 class _Again(Exception):
     """Another try may succeed. `met` tells whether the server has answered at all."""
 
-    def __init__(
-        self, reason: str, *, met: bool = True, status: int | None = None, wait_s: float = 0.0
-    ) -> None:
+    def __init__(self, reason: str, *, met: bool = True, wait_s: float = 0.0) -> None:
         super().__init__(reason)
-        self.met, self.status, self.wait_s = met, status, wait_s
+        self.met, self.wait_s = met, wait_s
 
 
 def offline(wanted: bool = False) -> bool:
@@ -226,7 +224,7 @@ class _Part:
                         text += f"; the server asks to wait {again.wait_s:.0f} s"
                     if self.size and self.known:
                         text += f"; {self.size / 1e6:.1f} MB are kept, and another fetch goes on"
-                    raise DownloadError(text, status=again.status) from again
+                    raise DownloadError(text) from again
                 wait_s = max(waits_s[tries], again.wait_s)
                 tries += 1
                 self.shown.note(f"{self.url}: {again}; again in {wait_s:g} s")
@@ -287,7 +285,7 @@ class _Part:
             wait_s = 0.0
             with suppress(urllib3.exceptions.InvalidHeader):
                 wait_s = urllib3.Retry().get_retry_after(response.raw) or 0.0
-            raise _Again(reason, status=status, wait_s=wait_s)
+            raise _Again(reason, wait_s=wait_s)
         if status >= HTTPStatus.BAD_REQUEST:
             raise DownloadError(f"cannot fetch {self.url}: {reason}", status=status)
         if status != HTTPStatus.PARTIAL_CONTENT:

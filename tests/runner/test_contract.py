@@ -123,7 +123,6 @@ def test_a_codec_that_keeps_its_promises(codec):
         (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
         (spec, {"spec": replace(SPEC, nominal_kbps=None)}, "states no nominal_kbps"),
         (spec, {"spec": replace(SPEC, nominal_kbps=60.0)}, "is 60 and its streams make 64"),
-        (spec, {"spec": replace(SPEC, demonstration=True)}, "names that end in -mini"),
         (spec, {"spec": replace(SPEC, settings={"folder": {1: 2}})}, "not the same once written"),
         (BATCHES, {"order": -1}, "in a batch is not what it is alone within 60 dB"),
         (BATCHES, {"shift": 0.1}, "codes of a signal in a batch are those"),
