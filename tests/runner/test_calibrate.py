@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -91,20 +90,15 @@ def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay():
 # ------------------------------------------------------------------------ precision and loading
 
 
-def test_precision_is_what_was_asked_for_and_only_while_it_is_held():
+@pytest.mark.parametrize("precision", ["tf32", "fp32", "bf16"])
+def test_precision_is_what_was_asked_for_and_only_while_it_is_held(precision):
     torch = pytest.importorskip("torch")
-
-    def computing(precision: Any) -> AbstractContextManager[None]:
-        codec = replace(planned("identity"), precision=precision)
-        return LoadedCodec(None, codec, on_torch=True).computing()  # type: ignore[arg-type]
-
-    for precision, allowed in (("tf32", True), ("fp32", False)):
-        with computing(precision):
-            assert torch.backends.cuda.matmul.allow_tf32 is allowed
-            assert torch.backends.cudnn.allow_tf32 is allowed
+    codec = replace(planned("identity"), precision=precision)
     a = torch.ones(2, 2)
-    with computing("bf16"):
-        assert (a @ a).dtype == torch.bfloat16
+    with LoadedCodec(None, codec, on_torch=True).computing():  # type: ignore[arg-type]
+        assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")
+        assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+        assert ((a @ a).dtype == torch.bfloat16) == (precision == "bf16")
     assert (a @ a).dtype == torch.float32
 
 

@@ -78,16 +78,13 @@ def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, sample
 
 
 def test_metrics_of_one_rate_get_the_very_same_object():
-    mono = broadband(1.0, 24_000)
-    every_channel, downmixed = metrics()["si_sdr"].spec, metrics()["lsd"].spec
-    assert (every_channel.mono, downmixed.mono) == (False, True)
-    ready = signals.for_metric(mono, every_channel)
-    assert signals.for_metric(mono, downmixed) is signals.at_rate(mono, ready.rate_hz) is ready
-    longer = broadband(1.0001, 44_100)
-    first, second = (
-        signals.match_length(reference=longer, degraded=signals.for_metric(mono, spec))
-        for spec in (every_channel, downmixed)
+    mono, longer = broadband(1.0, 24_000), broadband(1.0001, 44_100)
+    every_channel, downmixed = (
+        signals.for_metric(mono, metrics()[name].spec) for name in ("si_sdr", "lsd")
     )
-    assert first is second is not ready
+    assert every_channel is downmixed is signals.at_rate(mono, 44_100)
+    fitted = signals.match_length(reference=longer, degraded=downmixed)
+    assert fitted is signals.match_length(reference=longer, degraded=every_channel)
+    assert fitted.num_samples == longer.num_samples
     shorter = broadband(0.9, 44_100)  # by more than rounding, and left alone
     assert signals.match_length(reference=longer, degraded=shorter) is shorter

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -289,13 +288,3 @@ def test_what_a_files_own_format_tells(tmp_path: Path) -> None:
         for body in (broken_off, PAGE, b""):
             put(path, body)
             assert damage(path) == f"is no whole {path.suffix} file"
-
-
-def test_a_lock_file_of_a_group_is_obeyed(all_hosts, monkeypatch, tmp_path):
-    all_hosts.replies["/a/model.bin"] = Reply(BODY)
-    shared = tmp_path / "group.lock"
-    entry = {"sha256": NEWER_DIGEST, "size_bytes": 1, "origin": "x", "first_seen_utc": "2024"}
-    shared.write_text(json.dumps({"version": 1, "models": {"our-name": {"model.bin": entry}}}))
-    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", str(shared))
-    with pytest.raises(WeightsMismatch, match=rf"recorded in {shared} on 2024;"):
-        obtain(published())
