@@ -175,7 +175,7 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     The answer has ``passed``, ``failures`` (sentences) and ``tables``. `codecs` are selectors, or
     ``"A=B"`` where `b` calls a codec otherwise; by default what both have. `tolerances` say by
     metric, in its unit, how much worse the candidate may be; if `strict`, what is not shown to be
-    Raises `UserError` if the runs cannot be compared, or a name is in neither.
+    within them fails. Raises `UserError` if the runs cannot be compared, or a name is in neither.
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
     return compare_folders(
