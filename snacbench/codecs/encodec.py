@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
@@ -16,7 +16,7 @@ from typing import Any
 
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting, read_checkpoint
-from snacbench.codecs._neural import Layer, Shape, Told
+from snacbench.codecs._neural import Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.models import (
     CodecFamily,
@@ -150,17 +150,9 @@ class EncodecCodec(neural.PackageCodec):
 
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
-        """Its bandwidths; the latency is a segment, a causal model's frame, or the look-ahead."""
+        """Its bandwidths; what codes segments waits for one to be complete."""
         shape, hop = cls.shape_of(network), math.prod(network.encoder.ratios)
-        latency_s: float | None = None
-        if network.segment is not None:
-            latency_s = float(network.segment)
-        # Else what normalises needs the whole file.
-        elif not network.normalize and (
-            network.encoder.model[0].conv.norm_type != "time_group_norm"
-        ):
-            layers = [*layers_of(network.encoder), *layers_of(network.decoder)]
-            latency_s = max(hop, neural.look_ahead_samples(layers, hop)) / shape.rate_hz
+        latency_s = None if network.segment is None else float(network.segment)
         return _points(name, shape, hop, network.target_bandwidths, latency_s, **facts)
 
     @classmethod
@@ -207,21 +199,6 @@ class EncodecCodec(neural.PackageCodec):
         return self.model.decode(list(zip_longest(parts, scales)))
 
 
-def layers_of(module: Any) -> Iterator[Layer]:
-    """Layers of a SEANet, for its look-ahead; they pad and trim outside their convolutions."""
-    for part in module.modules():
-        name = type(part).__name__
-        if name == "SConv1d":
-            conv = part.conv.conv
-            total = (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0]
-            yield neural.convolution(conv, padding=total if part.causal else total - total // 2)
-        elif name == "SConvTranspose1d":
-            conv = part.convtr.convtr
-            total = conv.kernel_size[0] - conv.stride[0]
-            right = math.ceil(total * part.trim_right_ratio) if part.causal else total // 2
-            yield neural.transposed(conv, trimmed=total - right)
-
-
 def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> list[CodecSpec]:
     """Points of a network before anything is loaded; all of these have frames of 320 samples."""
     hop, segment_s, quantizer = 320, told.get("segment"), told["quantizer"]
@@ -233,18 +210,17 @@ def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> l
     return _points(name, shape, hop, told["target_bandwidths"], latency_s, **facts)
 
 
-def _published(name: str, file: str, params_m: float) -> CodecModel:
-    told = _PUBLISHED[name]
-    # The licence is that of the code; the weights are published beside it.
-    points = _static(name, told, told["sample_rate"], params_m=params_m, licence="MIT")
-    return EncodecCodec.declared(points, _source(file))
-
-
 def _source(file: str) -> WeightsSource:
     """The authors' file host; leading digits of the digest are in a file's name."""
     digits = file.removesuffix(".th").rpartition("-")[2]
     hosted = HostedFile(file, f"encodec/v0/{file}", _SHA256.get(file, digits))
     return WeightsSource("cdn", "encodec", (hosted,), revision="v0")
+
+
+def _published(name: str, file: str, params_m: float) -> CodecModel:
+    # The licence is that of the code; the weights are published beside it.
+    told, facts = _PUBLISHED[name], {"params_m": params_m, "licence": "MIT"}
+    return EncodecCodec.declared(_static(name, told, told["sample_rate"], **facts), _source(file))
 
 
 _MINI, _MINI_FACTS = embedded.config("encodec-mini"), neural.embedded_facts("encodec-mini")
@@ -374,7 +350,5 @@ def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
     network = neural.build(LMModel, arguments, checkpoint.path)
     network.load_state_dict(fitting(network, checkpoint.state, checkpoint.path), strict=True)
     network.eval().requires_grad_(False)
-    sha256 = weights.info.sha256[facts.file]
-    return LanguageModel(
-        network, sha256, facts.segment_frames, facts.codebooks, facts.codebook_size
-    )
+    sizes = (facts.segment_frames, facts.codebooks, facts.codebook_size)
+    return LanguageModel(network, weights.info.sha256[facts.file], *sizes)

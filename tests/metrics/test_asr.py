@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +154,8 @@ def small_wav2vec2(folder: Path) -> Path:
 
 
 def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(_asr.Wav2Vec2, "repository", "someone/wav2vec2")
-    monkeypatch.setattr(_asr.Wav2Vec2, "commit", COMMIT)
+    model = replace(_asr.PUBLISHED["wav2vec2"], repository="someone/wav2vec2", commit=COMMIT)
+    monkeypatch.setitem(_asr.PUBLISHED, "wav2vec2", model)
     publish(hub, "someone/wav2vec2", small_wav2vec2(tmp_path / "made"))
     found = _asr.recogniser("wav2vec2")
     text = found.transcribe(breath())
@@ -170,11 +171,10 @@ def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monk
 def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", silent_address())
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between attempts
-    for kind in (_asr.Whisper, _asr.Wav2Vec2):
-        assert len(kind.commit) == 40
-        assert int(kind.commit, 16)
-    with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {kind.commit}"):
-        _asr.recogniser("wav2vec2")
+    for kind, model in _asr.PUBLISHED.items():
+        assert len(model.commit) == 40
+        with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {model.commit}"):
+            _asr.recogniser(kind)
 
 
 def small_whisper(folder: Path) -> Path:
@@ -220,12 +220,14 @@ def small_whisper(folder: Path) -> Path:
 
 
 def test_whisper_from_the_hub(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(_asr.Whisper, "repository", "someone/whisper")
-    monkeypatch.setattr(_asr.Whisper, "commit", COMMIT)
+    model = replace(_asr.PUBLISHED["whisper-large-v3"], repository="someone/whisper", commit=COMMIT)
+    monkeypatch.setitem(_asr.PUBLISHED, "whisper-large-v3", model)
     publish(hub, "someone/whisper", small_whisper(tmp_path / "made"))
     found = _asr.recogniser("whisper-large-v3")
     text = found.transcribe(breath())
     assert text == found.transcribe(breath())
     assert "<|" not in text
-    with pytest.raises(Undefined, match=r"whisper takes 30 s at once, the signal lasts 31\.000 s"):
+    with pytest.raises(
+        Undefined, match=r"whisper-large-v3 takes 30 s at once, the signal lasts 31\.000 s"
+    ):
         found.transcribe(breath(31.0))
