@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 from collections.abc import Callable
@@ -19,11 +18,9 @@ transformers = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from snacbench.codecs import transformers_hub as hub  # noqa: E402
-from snacbench.errors import MissingPackage, WeightsMismatch  # noqa: E402
+from snacbench.errors import WeightsMismatch  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
-from snacbench.request import Request  # noqa: E402
-from snacbench.runner.plan import make_plan  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
 from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
@@ -99,14 +96,6 @@ def test_points_and_sizes_are_those_of_the_published_models(
     assert counted / 1e6 == pytest.approx(model.points[-1].params_m, abs=0.05)
     stored = sum(t.numel() * t.element_size() for t in whole.state_dict().values())
     assert stored / 1e6 == pytest.approx(megabytes, abs=0.05)
-
-
-@pytest.mark.published
-@pytest.mark.parametrize("name", NAMES)
-def test_full_size_models_equal_the_library(tmp_path: Path, name: str) -> None:
-    model = network(name, PUBLISHED[name])
-    model.save_pretrained(tmp_path)
-    assert_equal_to_the_library(load(name, tmp_path), name, model)
 
 
 def assert_equal_to_the_library(codec: Any, name: str, model: Any) -> None:
@@ -197,7 +186,6 @@ def test_the_names_of_the_first_release_are_understood(saved: Saved, tmp_path: P
     [
         ("drop", r"not fit \w+Model: 1 keys missing \(\S+\), 0 unexpected, 0 of another shape$"),
         ("add", r"0 keys missing, 1 unexpected.*, 0 of another shape$"),
-        ("drop add", r"1 keys missing \(\S+\), 1 unexpected.*, 0 of another shape$"),
         ("crop", r"0 keys missing, 0 unexpected, 1 of another shape \(\S+\)$"),
     ],
 )
@@ -206,11 +194,11 @@ def test_tensors_must_fit_one_by_one(
 ) -> None:
     def edit(tensors: dict[str, Any]) -> None:
         key = next(k for k in tensors if k.startswith("decoder") and k.endswith("conv.bias"))
-        if "drop" in change:
+        if change == "drop":
             del tensors[key]
-        if "add" in change:
+        elif change == "add":
             tensors["encoder.layers.99.weight"] = torch.zeros(3)
-        if "crop" in change:
+        else:
             tensors[key] = tensors[key][:-1].clone()
 
     with pytest.raises(WeightsMismatch, match=text):
@@ -221,7 +209,6 @@ def test_tensors_must_fit_one_by_one(
     ("change", "text"),
     [
         ({"sampling_rate": 16_000}, r"describes 16000 Hz, 1 channels, 32 codebooks of 2048"),
-        ({"codebook_size": 1024}, r"32 codebooks of 1024 at 12\.5 Hz, which is not mimi"),
         ({"num_quantizers": 7}, r"7 codebooks of 2048 at 12\.5 Hz, which is not mimi"),
         ({"model_type": "encodec"}, r"describes a model of type encodec, expected mimi"),
         ({"num_filters": "many"}, r"is no configuration of transformers' MimiModel \(\w+: "),
@@ -241,16 +228,3 @@ def test_another_model_or_none_is_refused(
         (folder / hub.WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(WeightsMismatch, match=text):
         load("mimi", folder)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    found = importlib.util.find_spec
-
-    def without(package: str) -> Any:
-        return None if package == "transformers" else found(package)
-
-    monkeypatch.setattr(importlib.util, "find_spec", without)
-    text = rf"{name} needs the Python package 'transformers'.*pip install '\.\[transformers\]'"
-    with pytest.raises(MissingPackage, match=text):
-        make_plan(Request(name))

@@ -72,17 +72,11 @@ def test_noise_clicks_and_tones_have_the_levels_of_running_filters(rate_hz, spee
         assert largest_difference_db(tone + 1e-5 * noise, rate_hz, speech=speech) < 5e-3
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100])
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050])
 def test_other_rates(rate_hz):
     noise = np.random.default_rng(0).standard_normal(rate_hz // 2) * 0.1
     assert largest_difference_db(noise, rate_hz, speech=False) < 2e-5
     assert bands_of(rate_hz, speech=False).hop_s == pytest.approx(0.02, rel=1e-3)
-
-
-def test_clips(pairs):
-    for _, degraded in pairs(16_000, clips=2, duration_s=1.0).values():
-        signal = degraded.samples[0].astype(float)
-        assert largest_difference_db(signal, 16_000, speech=True) < 1e-3
 
 
 def test_level_scales_amplitudes_and_frames_start_from_rest():
@@ -155,8 +149,6 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
     y = x + 1e-6 * rng.standard_normal(6_000)
     expected = lag_of_package(x, y)
     assert lag_of(x, y) == expected
-    monkeypatch.setattr(_visqol_compare, "MANY_LAGS", 0)
-    assert lag_of(x, y) == expected
     monkeypatch.setattr(_visqol_compare, "SINGLE_PRECISION", 1.0)  # every lag is in question
     assert lag_of(x, y) == expected
 
@@ -203,8 +195,7 @@ def test_similarity_is_that_of_the_package(seed, frames, floor):
     np.testing.assert_allclose(ours.energies, theirs.freq_band_deg_energy, atol=1e-9)
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.99])
-@pytest.mark.parametrize("reach", [3, 30, 1000])
+@pytest.mark.parametrize(("floor", "reach"), [(0.0, 3), (0.99, 30), (0.0, 1000)])
 def test_similarities_at_every_position(floor, reach):
     x, y = levels(1, 200, floor_share=floor), levels(2, 130, floor_share=floor)
     starts = np.array([9, 29, 69, 89, 109, 129])
@@ -240,27 +231,23 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     assert positions[~lost].tolist() == expected[~lost].tolist()
 
 
-@pytest.mark.parametrize(
-    ("found", "positions", "lost"),
-    [
-        # Of equal positions the latest leads to the next patch.
-        ([[0.5, 0.9, 0.9, 0.1], [0.0, 0.0, 0.0, 0.7]], [2, 3], [False, False]),
-        # The second patch would have to come after the first one, which is at the end.
-        ([[0.1, 0.2, 0.9], [0.3, 0.3, 0.3]], [2, 2], [False, True]),
-    ],
-)
-def test_positions_by_hand(found, positions, lost):
-    chosen, given_up = best_positions(np.array(found), np.array([0, 1]), 10)
-    assert (chosen.tolist(), given_up.tolist()) == (positions, lost)
+def test_positions_by_hand():
+    # Of equal positions the latest leads to the next patch.
+    found, starts = np.array([[0.5, 0.9, 0.9, 0.1], [0.0, 0.0, 0.0, 0.7]]), np.array([0, 1])
+    positions, lost = best_positions(found, starts, 10)
+    assert (positions.tolist(), lost.tolist()) == ([2, 3], [False, False])
+    # The second patch would have to come after the first one, which is at the end.
+    positions, lost = best_positions(np.array([[0.1, 0.2, 0.9], [0.3, 0.3, 0.3]]), starts, 10)
+    assert (positions.tolist(), lost.tolist()) == ([2, 2], [False, True])
 
 
 # ----------------------------------------------------------------------------- patches, pieces
 
 
-@pytest.mark.parametrize("frames", [45, 46, 59, 60, 61, 75, 76, 500])
-def test_patches_of_music(frames):
-    expected = ImagePatchCreator(30).create_ref_patch_indices(np.zeros((32, frames)))
-    assert patch_starts(frames).tolist() == expected
+def test_patches_of_music():
+    for frames in (45, 46, 59, 60, 61, 75, 76, 500):
+        expected = ImagePatchCreator(30).create_ref_patch_indices(np.zeros((32, frames)))
+        assert patch_starts(frames).tolist() == expected
 
 
 @settings(max_examples=25, deadline=None)
@@ -282,13 +269,13 @@ def test_a_signal_below_zero_throughout_has_patches():
     assert len(voiced_patch_starts(59, signal, 320)) > 0
 
 
-@pytest.mark.parametrize("start_s", [0.0, 0.29, 0.58, 1.3, 1.9])
-def test_pieces_are_cut_as_by_the_package(start_s):
+def test_pieces_are_cut_as_by_the_package():
     signal = np.random.default_rng(0).standard_normal(32_000)
-    ours = piece(signal, 16_000, start_s, start_s + 0.4)
-    theirs = patch_selector.slice_signal(AudioSignal(signal, 16_000), start_s, start_s + 0.4)
-    np.testing.assert_array_equal(ours.samples, theirs.data)
-    assert (ours.start is None) == (start_s + 0.4 > 2.0)
+    for start_s in (0.0, 0.29, 0.58, 1.3, 1.9):
+        ours = piece(signal, 16_000, start_s, start_s + 0.4)
+        theirs = patch_selector.slice_signal(AudioSignal(signal, 16_000), start_s, start_s + 0.4)
+        np.testing.assert_array_equal(ours.samples, theirs.data)
+        assert (ours.start is None) == (start_s + 0.4 > 2.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -332,15 +319,9 @@ def package_mapper(mode: str) -> quality_mapper.SimilarityToQualityMapper:
 
 
 @pytest.mark.parametrize(
-    ("mode", "within"),
-    [
-        ("audio", 1e-9),
-        ("speech", 0),
-        ("speech_exponential", 1e-9),
-        ("speech_exponential_unscaled", 1e-9),
-    ],
+    "mode", ["audio", "speech", "speech_exponential", "speech_exponential_unscaled"]
 )
-def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit(mode, within):
+def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit(mode):
     program = package_mapper(mode)
     if mode in ("audio", "speech"):
         program.init()
@@ -349,8 +330,8 @@ def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit(mode, within):
         expected = program.predict_quality(
             seen.means, seen.lowest_means, seen.deviations, seen.energies
         )
+        within = 0 if mode == "speech" else 1e-9
         assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
-    assert mapper(mode) is mapper(mode)
 
 
 def test_package_with_the_models_is_missing(monkeypatch):
