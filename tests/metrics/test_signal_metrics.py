@@ -12,6 +12,7 @@ from snacbench.errors import Undefined
 from snacbench.metrics import bandwidth, loudness_diff, lsd, si_sdr, waveform_l1
 from snacbench.types import Audio
 from tests.conftest import broadband
+from tests.metrics.conftest import voice
 
 SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
 L1, _ = waveform_l1.METRICS
@@ -130,16 +131,16 @@ def test_a_gain_on_both_signals_scales_the_waveform_distance(seed, gain):
 
 
 @pytest.mark.parametrize("gain_db", [-12.0, -0.5, 0.0, 6.0])
-def test_a_gain_is_at_the_distance_of_its_decibels(make_voice, gain_db):
+def test_a_gain_is_at_the_distance_of_its_decibels(gain_db):
     x = noise(0, num_samples=RATE_HZ)
     assert LSD(reference=x, degraded=scaled(x, gain_db)) == pytest.approx(abs(gain_db), abs=1e-4)
-    x = make_voice(48_000)
+    x = voice(48_000)
     value = LOUDNESS(reference=x, degraded=scaled(x, gain_db))
     assert value == pytest.approx(abs(gain_db), abs=0.15)  # a block may cross a gate
 
 
-def test_both_channels_are_loud_and_under_the_gate_nothing_is(make_voice):
-    x = make_voice(48_000)
+def test_both_channels_are_loud_and_under_the_gate_nothing_is():
+    x = voice(48_000)
     stereo = Audio(np.repeat(x.samples, 2, axis=0), 48_000)
     one_side = Audio(np.concatenate([x.samples, scaled(x, -60).samples]), 48_000)
     assert LOUDNESS(reference=stereo, degraded=one_side) == pytest.approx(3.01, abs=0.02)

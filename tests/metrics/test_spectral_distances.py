@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from snacbench.errors import Undefined
 from snacbench.metrics import _spectra, mel_dac, stft_dac
 from snacbench.types import Audio, Metric
+from tests.metrics.conftest import at_snr, voice
 
 METRICS = {metric.spec.name: metric for metric in (*mel_dac.METRICS, *stft_dac.METRICS)}
 DAC7, DEFAULT, STFT = (METRICS[name] for name in ("mel_dac7", "mel_dac_default", "stft_dac"))
@@ -62,10 +63,10 @@ def test_equals_descript_audiotools_in_mono_and_stereo(metric, pairs):
         assert metric(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
 
 
-def test_the_forms_differ_and_metrics_with_equal_windows_share_their_spectra(make_voice, add_noise):
-    x = make_voice(44_100)
+def test_the_forms_differ_and_metrics_with_equal_windows_share_their_spectra():
+    x = voice(44_100)
     mel, stft = DAC7.prepare(x), STFT.prepare(x)
-    y = add_noise(x, 20)
+    y = at_snr(x, 20)
     paper = mel(degraded=y)
     before = _spectra.magnitude.cache_info()
     stft(degraded=y)
@@ -75,8 +76,8 @@ def test_the_forms_differ_and_metrics_with_equal_windows_share_their_spectra(mak
 
 
 @pytest.mark.parametrize("window", [32, 512, 2048])
-def test_spectra_are_read_only_and_the_same_in_pieces_of_any_size(monkeypatch, make_voice, window):
-    x = make_voice(44_100, 1.0)
+def test_spectra_are_read_only_and_the_same_in_pieces_of_any_size(monkeypatch, window):
+    x = voice(44_100, 1.0)
     pieces = _spectra.magnitude(x, window=window)
     with pytest.raises(ValueError, match="read-only"):
         pieces[0][0, 0] = 1.0
@@ -88,8 +89,8 @@ def test_spectra_are_read_only_and_the_same_in_pieces_of_any_size(monkeypatch, m
 
 
 @every_distance
-def test_digital_silence_is_far_and_half_the_largest_window_must_be_filled(metric, make_voice):
-    x = make_voice(metric.spec.rate_hz, 1.0)
+def test_digital_silence_is_far_and_half_the_largest_window_must_be_filled(metric):
+    x = voice(metric.spec.rate_hz, 1.0)
     assert 1 < metric(reference=x, degraded=scaled(x, 0)) < 100
     assert metric(reference=x, degraded=scaled(x, -1)) == 0  # nor is polarity heard
     enough, short = (noise(metric, 0, num_samples, 0.1) for num_samples in (1025, 1024))

@@ -20,6 +20,7 @@ from snacbench.metrics import visqol
 from snacbench.metrics._visqol_compare import Reference, upper_envelope
 from snacbench.metrics.visqol import METRICS, moslqo
 from snacbench.types import Audio
+from tests.metrics.conftest import at_snr, voice
 
 AUDIO, SPEECH, *_ = METRICS
 
@@ -97,25 +98,25 @@ def changed(audio: Audio, change: Change) -> Audio:
         ("speech_exponential_unscaled", 16_000),
     ],
 )
-def test_synthetic_pairs(mode, rate_hz, change, make_voice, add_noise):
-    reference = make_voice(rate_hz, 2.0)
-    degraded = changed(add_noise(reference, 15), CHANGES[change])
+def test_synthetic_pairs(mode, rate_hz, change):
+    reference = voice(rate_hz, 2.0)
+    degraded = changed(at_snr(reference, 15), CHANGES[change])
     assert differs_by(reference, degraded, mode) < TOLERANCE
 
 
-def test_the_shortest_pairs_and_other_rates(make_voice, add_noise):
+def test_the_shortest_pairs_and_other_rates():
     for mode, rate_hz, duration_s in (
         ("audio", 48_000, 0.96),
         ("speech", 16_000, 0.64),
         ("audio", 22_050, 1.5),
         ("audio", 44_100, 1.5),
     ):
-        reference = make_voice(rate_hz, duration_s)
-        assert differs_by(reference, add_noise(reference, 20), mode) < TOLERANCE
+        reference = voice(rate_hz, duration_s)
+        assert differs_by(reference, at_snr(reference, 20), mode) < TOLERANCE
 
 
-def test_the_peer_aligns_by_the_envelope_of_the_cpp_program(make_voice):
-    x = make_voice(16_000, 1.0)
+def test_the_peer_aligns_by_the_envelope_of_the_cpp_program():
+    x = voice(16_000, 1.0)
     _visqol_peer.score(reference=x, degraded=x, mode="speech_exponential")
     from visqol import alignment
 
@@ -132,18 +133,18 @@ def test_material_of_the_benchmark():
 # ------------------------------------------------------------------------------------ the metrics
 
 
-def test_equal_signals_have_no_fixed_score_under_the_lattice(make_voice):
+def test_equal_signals_have_no_fixed_score_under_the_lattice():
     # The lattice also looks at the energies of the bands, so the clip decides what is best.
-    voices = [make_voice(16_000, seed=seed) for seed in range(2)]
+    voices = [voice(16_000, seed=seed) for seed in range(2)]
     filtered = Audio(np.diff(voices[0].samples, prepend=np.float32(0)), 16_000)
     scores = [SPEECH(reference=x, degraded=x) for x in (*voices, filtered)]
     assert all(1 < score < 5 for score in scores)
     assert np.ptp(scores) > 0.05
 
 
-def test_channels_are_averaged(make_voice, add_noise):
-    x = make_voice(48_000, 1.5)
-    y = add_noise(x, 15)
+def test_channels_are_averaged():
+    x = voice(48_000, 1.5)
+    y = at_snr(x, 15)
     stereo_x = Audio(np.concatenate([x.samples * 1.5, x.samples * 0.5]), 48_000)
     stereo_y = Audio(np.concatenate([y.samples, y.samples]), 48_000)
     mono = moslqo(reference=x, degraded=y, mode="audio")
@@ -151,17 +152,17 @@ def test_channels_are_averaged(make_voice, add_noise):
     assert stereo == pytest.approx(mono, abs=1e-6)
 
 
-def test_dissimilar_signals_get_the_lowest_score(monkeypatch, make_voice, add_noise):
+def test_dissimilar_signals_get_the_lowest_score(monkeypatch):
     monkeypatch.setattr(visqol, "MIN_SIMILARITY", 1.1)
-    x = make_voice(16_000)
-    assert SPEECH(reference=x, degraded=add_noise(x, 20)) == 1.0
+    x = voice(16_000)
+    assert SPEECH(reference=x, degraded=at_snr(x, 20)) == 1.0
 
 
 @pytest.mark.parametrize(("metric", "least_s"), [(AUDIO, 0.96), (SPEECH, 0.64)])
-def test_too_short_or_too_quiet(metric, least_s, make_voice, add_noise):
+def test_too_short_or_too_quiet(metric, least_s):
     rate_hz = metric.spec.rate_hz
-    enough = make_voice(rate_hz, least_s)
-    assert 1 <= metric(reference=enough, degraded=add_noise(enough, 20)) <= 5
+    enough = voice(rate_hz, least_s)
+    assert 1 <= metric(reference=enough, degraded=at_snr(enough, 20)) <= 5
     short = Audio(enough.samples[:, :-1], rate_hz)
     with pytest.raises(Undefined, match="too short: the reference lasts"):
         metric.prepare(short)
@@ -189,8 +190,8 @@ def test_nothing_but_silence_left_after_alignment():
             SPEECH(reference=reference, degraded=degraded)
 
 
-def test_memory_of_a_reference_is_bounded(make_voice):
-    signal = make_voice(16_000, 3.0).samples[0].astype(float)
+def test_memory_of_a_reference_is_bounded():
+    signal = voice(16_000, 3.0).samples[0].astype(float)
     Reference(signal, 16_000, speech=True).features(signal)  # what is kept for all references
     tracemalloc.start()
     try:
