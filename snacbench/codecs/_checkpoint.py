@@ -85,16 +85,15 @@ class Checkpoint:
         self, told: Mapping[str, Any], *, known: Collection[str], needed: str
     ) -> None:
         """Refuse what lacks something needed, the rate first, or has what nobody reads."""
-        origin = self.config or self.path.with_name(CONFIG)
-        expected = f"expected a JSON object of {', '.join(known)}"
-        if unknown := sorted(told.keys() - set(known)):
+        unknown = sorted(told.keys() - set(known))
+        missing = [name for name in needed.split() if name not in told]
+        if unknown or missing:
+            faults = [f"has keys that mean nothing here: {', '.join(unknown)}"] * bool(unknown)
+            if missing:
+                faults += [f"lacks {', '.join(missing)}" if self.config else "is missing"]
             raise UserError(
-                f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
-            )
-        if missing := [name for name in needed.split() if name not in told]:
-            lacks = f"lacks {', '.join(missing)}" if self.config else "is missing"
-            raise UserError(
-                f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
+                f"{self.config or self.path.with_name(CONFIG)} {' and '.join(faults)}; the weights "
+                f"do not tell how the model is built: expected a JSON object of {', '.join(known)}"
             )
         rate_hz = told[needed.partition(" ")[0]]
         if not (isinstance(rate_hz, int | float) and rate_hz > 0 and rate_hz % 1 == 0):

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
 # What constructors raise for arguments with which they cannot do anything.
-_OF_ARGUMENTS = (AssertionError, ArithmeticError, LookupError, NameError, RuntimeError)
-_OF_ARGUMENTS += (TypeError, ValueError)
+_OF_ARGUMENTS = (
+    *(AssertionError, ArithmeticError, LookupError, NameError),
+    *(RuntimeError, TypeError, ValueError),
+)
 
 # --------------------------------------------------------------------- what is known beforehand
 

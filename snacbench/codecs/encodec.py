@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
@@ -29,9 +29,6 @@ from snacbench.models import (
 from snacbench.types import Codec, CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
-_CITATION = (
-    "Défossez, Copet, Synnaeve, Adi: High Fidelity Neural Audio Compression, 2022, arXiv:2210.13438"
-)
 _SCALE = struct.Struct("<f")
 # What may stand in a configuration: arguments of the package's classes. `encoder` are those of both
 # halves of the autoencoder, `decoder` what differs in the second.
@@ -58,46 +55,37 @@ _SHA256 = {
 }
 
 
-def _points(
-    name: str,
-    shape: Shape,
-    hop: int,
-    bandwidths: Sequence[float],
-    latency_s: float | None,
-    **facts: Any,
-) -> list[CodecSpec]:
-    """A point per bandwidth, under its true rate: the label may promise more than is sent."""
-    if not bandwidths:
-        raise ValueError("target_bandwidths is empty")
-    points: dict[int, CodecSpec] = {}
-    stream = shape.streams[0]
-    once = Stream(Fraction(shape.rate_hz, hop), stream.codebook_size)  # but for what overlaps
-    per_codebook = math.log2(stream.codebook_size) * math.ceil(shape.rate_hz / hop) / 1000
-    for kbps in sorted(bandwidths):
-        used = max(1, min(len(shape.streams), int(kbps // per_codebook)))  # as the package counts
-        nominal_kbps = nominal_kbps_of((once,) * used)
-        point = CodecSpec(
-            name=f"{name}@{nominal_kbps:.4g}kbps",
-            model=name,
-            family="encodec",
-            rate_hz=shape.rate_hz,
-            channels=(shape.channels,),
-            streams=(stream,) * used,
-            nominal_kbps=nominal_kbps,
-            latency_s=latency_s,
-            settings={"bandwidth_kbps": kbps},
-            citation=_CITATION,
-            **facts,
-        )
-        points.setdefault(used, point)
-    return [*points.values()]
-
-
 class EncodecCodec(neural.PackageCodec):
     """A loaded EnCodec model at one bandwidth."""
 
     FAMILY = "encodec"
-    CITATION = _CITATION
+    CITATION = (
+        "Défossez, Copet, Synnaeve, Adi: High Fidelity Neural Audio Compression, 2022, "
+        "arXiv:2210.13438"
+    )
+
+    @classmethod
+    def bandwidths(
+        cls, name: str, shape: Shape, hop: int, kbps: Sequence[float], **facts: Any
+    ) -> list[CodecSpec]:
+        """A point per bandwidth, under its true rate: the label may promise more than is sent."""
+        if not kbps:
+            raise ValueError("target_bandwidths is empty")
+        by_depth, points = cls.points(name, shape, **facts), dict[int, CodecSpec]()
+        size = shape.streams[0].codebook_size
+        per_codebook = math.log2(size) * math.ceil(shape.rate_hz / hop) / 1000
+        for label in sorted(kbps):
+            used = max(1, min(len(by_depth), int(label // per_codebook)))  # as the package counts
+            # But for what overlaps.
+            nominal_kbps = nominal_kbps_of((Stream(Fraction(shape.rate_hz, hop), size),) * used)
+            point = replace(
+                by_depth[used - 1],
+                name=f"{name}@{nominal_kbps:.4g}kbps",
+                nominal_kbps=nominal_kbps,
+                settings={"bandwidth_kbps": label},
+            )
+            points.setdefault(used, point)
+        return [*points.values()]
 
     @classmethod
     def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
@@ -152,8 +140,9 @@ class EncodecCodec(neural.PackageCodec):
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """Its bandwidths; what codes segments waits for one to be complete."""
         shape, hop = cls.shape_of(network), math.prod(network.encoder.ratios)
-        latency_s = None if network.segment is None else float(network.segment)
-        return _points(name, shape, hop, network.target_bandwidths, latency_s, **facts)
+        waits = None if network.segment is None else round(network.segment * shape.rate_hz)
+        facts["latency_samples"] = waits
+        return cls.bandwidths(name, shape, hop, network.target_bandwidths, **facts)
 
     @classmethod
     def check(cls, spec: CodecSpec, network: Any, origin: object) -> None:
@@ -206,8 +195,8 @@ def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> l
     streams = (Stream(frame_rate, quantizer["bins"]),) * quantizer["n_q"]
     shape = Shape(rate_hz, streams, told["encoder"].get("channels", 1))
     # One frame for the causal model; the other waits for its segment to be complete.
-    latency_s = segment_s or hop / rate_hz
-    return _points(name, shape, hop, told["target_bandwidths"], latency_s, **facts)
+    facts["latency_samples"] = round(segment_s * rate_hz) if segment_s else hop
+    return EncodecCodec.bandwidths(name, shape, hop, told["target_bandwidths"], **facts)
 
 
 def _source(file: str) -> WeightsSource:
