@@ -109,10 +109,8 @@ def test_whole_frames_hold_signal_delay_and_tail(samples: int) -> None:
     assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
 
 
-def test_delay_that_is_not_declared_stays_and_a_few_samples_may_lack() -> None:
+def test_a_few_samples_may_lack() -> None:
     audio = broadband(0.25, RATE_HZ)
-    decoded = there_and_back(opened(**LATE), audio)
-    assert np.array_equal(decoded.samples[:, 100:], audio.samples[:, :-100])
     codec = opened(may_lack_samples=8, **decoding('head -c 7968 "$1" > "$2"'))
     decoded = there_and_back(codec, audio)
     assert np.array_equal(decoded.samples[:, :1992], audio.samples[:, :1992])

@@ -14,7 +14,7 @@ from visqol.analysis_window import AnalysisWindow
 from visqol.audio_utils import AudioSignal
 from visqol.gammatone import GammatoneSpectrogramBuilder
 from visqol.nsim import measure_patch_similarity
-from visqol.patch_creator import ImagePatchCreator, VadPatchCreator
+from visqol.patch_creator import VadPatchCreator
 from visqol.signal_utils import find_best_lag
 
 from snacbench.errors import MissingPackage
@@ -25,8 +25,6 @@ from snacbench.metrics._visqol_compare import (
     Piece,
     aligned,
     lags_of,
-    patch_starts,
-    piece,
     upper_envelope,
     voiced_patch_starts,
 )
@@ -140,11 +138,9 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
 def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
     x = rng.standard_normal(1_000)
     assert lag_of(x, np.zeros(1_000)) == lag_of(x, np.zeros(0)) == 0
-    assert lag_of(np.zeros(1_000), np.zeros(900)) == 0
-    burst = rng.standard_normal(100)
-    x, y = np.zeros(1_000), np.zeros(1_000)
-    x[:100], y[800:900] = burst, burst
-    assert lag_of(x, y) == 0
+    far = np.zeros(1_000)
+    far[800:900], x[100:] = x[:100], 0
+    assert lag_of(x, far) == 0
 
 
 # ----------------------------------------------------------------------- similarity and search
@@ -172,22 +168,6 @@ def test_similarity_is_that_of_the_package(seed, frames, floor):
     np.testing.assert_allclose(ours.energies, theirs.freq_band_deg_energy, atol=1e-9)
 
 
-@pytest.mark.parametrize(("floor", "reach"), [(0.0, 3), (0.99, 30), (0.0, 1000)])
-def test_similarities_at_every_position(floor, reach):
-    x, y = levels(1, 200, floor_share=floor), levels(2, 130, floor_share=floor)
-    starts = np.array([9, 29, 69, 89, 109, 129])
-    found = similarities(reference=x, degraded=y, starts=starts, frames=FRAMES, reach=reach)
-    assert found.shape == (6, 130)
-    for start, row in zip(starts, found, strict=True):
-        for position in range(0, 130, 7):
-            patch = patch_selector.build_degraded_patch(
-                y.T, position, position + FRAMES - 1, BANDS, FRAMES
-            )
-            expected = measure_patch_similarity(x[start : start + FRAMES].T, patch).similarity
-            near = abs(position - start) <= reach
-            assert row[position] == pytest.approx(expected if near else 0, abs=2e-6)
-
-
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, length=st.integers(25, 220), reach_patches=st.sampled_from([1, 3, 60]))
 def test_positions_are_those_of_the_package(seed, length, reach_patches):
@@ -211,12 +191,6 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
 # ----------------------------------------------------------------------------- patches, pieces
 
 
-def test_patches_of_music():
-    for frames in (45, 46, 59, 60, 61, 75, 76, 500):
-        expected = ImagePatchCreator(30).create_ref_patch_indices(np.zeros((32, frames)))
-        assert patch_starts(frames).tolist() == expected
-
-
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, samples=st.integers(10_240, 60_000), level=st.floats(1e-3, 2))
 def test_patches_of_speech(seed, samples, level):
@@ -228,15 +202,6 @@ def test_patches_of_speech(seed, samples, level):
         np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000)
     )
     assert voiced_patch_starts(frames, signal, 320).tolist() == expected
-
-
-def test_pieces_are_cut_as_by_the_package():
-    signal = np.random.default_rng(0).standard_normal(32_000)
-    for start_s in (0.0, 0.29, 0.58, 1.3, 1.9):
-        ours = piece(signal, 16_000, start_s, start_s + 0.4)
-        theirs = patch_selector.slice_signal(AudioSignal(signal, 16_000), start_s, start_s + 0.4)
-        np.testing.assert_array_equal(ours.samples, theirs.data)
-        assert (ours.start is None) == (start_s + 0.4 > 2.0)
 
 
 @settings(max_examples=60, deadline=None)
