@@ -26,7 +26,7 @@ from snacbench.models import (
     LocatedWeights,
     WeightsSource,
 )
-from snacbench.types import Codec, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.types import CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
 _SCALE = struct.Struct("<f")
@@ -237,7 +237,6 @@ OPENER = CodecOpener(
 # predicts all codebooks of a frame from the frames before it, 3.5 s back (section 3.3). Their rates
 # "with entropy coding" are by these.
 
-_CONTEXT_S = 3.5
 Step = Callable[[Any], Any]
 
 
@@ -250,36 +249,31 @@ class LanguageFacts:
 
     codec: str
     file: str
-    codebooks: int
-    frame_rate_hz: int
+    arguments: Mapping[str, int]
     segment_frames: int | None = None
-    codebook_size: int = 1024
-    dim: int = 200
-    layers: int = 5
-
-    @property
-    def past_frames(self) -> int:
-        """How many frames it looks back."""
-        return int(_CONTEXT_S * self.frame_rate_hz)
 
 
+_WIDTH = {"card": 1024, "dim": 200, "num_layers": 5}
 LANGUAGE_FACTS = (
-    LanguageFacts("encodec-24khz", "encodec_lm_24khz-1608e3c0.th", 32, 75),
-    LanguageFacts("encodec-48khz", "encodec_lm_48khz-7add9fc3.th", 16, 150, 150),
+    LanguageFacts(
+        "encodec-24khz",
+        "encodec_lm_24khz-1608e3c0.th",
+        {"n_q": 32, "past_context": int(3.5 * 75), **_WIDTH},
+    ),
+    LanguageFacts(
+        "encodec-48khz",
+        "encodec_lm_48khz-7add9fc3.th",
+        {"n_q": 16, "past_context": int(3.5 * 150), **_WIDTH},
+        segment_frames=150,
+    ),
 )
-
-
-def _not_a_codec(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Codec:
-    raise UserError(f"{spec.name} is a language model of codes, and codes no audio")
-
-
 LANGUAGE_MODELS = {
     facts.codec: CodecModel(
         name=facts.codec.replace("encodec-", "encodec-lm-"),
         family="encodec",
         points=(),
         default=(),
-        load=_not_a_codec,
+        load=EncodecCodec.load,  # never called: it has no points
         source=_source(facts.file),
         requires=("torch", "encodec"),
     )
@@ -329,15 +323,8 @@ def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
 
     facts = next(facts for facts in LANGUAGE_FACTS if facts.codec == codec)
     checkpoint = read_checkpoint(weights.files[facts.file])
-    arguments = {
-        "n_q": facts.codebooks,
-        "card": facts.codebook_size,
-        "dim": facts.dim,
-        "num_layers": facts.layers,
-        "past_context": facts.past_frames,
-    }
-    network = neural.build(LMModel, arguments, checkpoint.path)
+    network = neural.build(LMModel, facts.arguments, checkpoint.path)
     network.load_state_dict(fitting(network, checkpoint.state, checkpoint.path), strict=True)
     network.eval().requires_grad_(False)
-    sizes = (facts.segment_frames, facts.codebooks, facts.codebook_size)
+    sizes = facts.segment_frames, facts.arguments["n_q"], facts.arguments["card"]
     return LanguageModel(network, weights.info.sha256[facts.file], *sizes)

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from snacbench.errors import UserError, WeightsMismatch
+from snacbench.errors import WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.models import LocatedWeights
-from snacbench.plugins import codec_models
 from snacbench.rate.coding.coders import LanguageCoder, shapes_of
 from snacbench.types import Codes, WeightsInfo
 from snacbench.weights.locate import locate
@@ -27,7 +26,7 @@ from tests.support.language_models import FULL, TINY, write_weights  # noqa: E40
 
 def random_codes(facts: lm.LanguageFacts, frames: int, streams: int) -> tuple[Codes, ...]:
     random = np.random.default_rng(1)
-    codes = random.integers(0, facts.codebook_size, (streams, 1, frames))
+    codes = random.integers(0, facts.arguments["card"], (streams, 1, frames))
     return tuple(codes.astype(np.int32))
 
 
@@ -57,7 +56,7 @@ def test_probabilities_are_those_of_the_package(tiny: lm.LanguageModel) -> None:
 
 
 def test_files_of_other_shapes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_weights(replace(TINY, dim=24), tmp_path)
+    path = write_weights(replace(TINY, arguments={**TINY.arguments, "dim": 24}), tmp_path)
     with pytest.raises(WeightsMismatch, match="shape"):
         loaded(path, monkeypatch)
 
@@ -70,14 +69,11 @@ def test_facts_are_those_of_the_package(codec: str) -> None:
     with torch.device("meta"):
         maker = {"encodec-24khz": EncodecModel.encodec_model_24khz}
         model = maker.get(codec, EncodecModel.encodec_model_48khz)(pretrained=False)
-    facts = FULL[codec]
-    assert facts.codebooks == model.quantizer.n_q
-    assert facts.codebook_size == model.quantizer.bins
-    assert facts.past_frames == int(3.5 * model.frame_rate)
+    facts, sizes = FULL[codec], (model.quantizer.n_q, model.quantizer.bins)
+    assert (facts.arguments["n_q"], facts.arguments["card"]) == sizes
+    assert facts.arguments["past_context"] == int(3.5 * model.frame_rate)
     segment_s = model.segment
     assert facts.segment_frames == (segment_s and int(segment_s * model.frame_rate))
-    with pytest.raises(UserError, match="is a language model of codes, and codes no audio"):
-        lm.LANGUAGE_MODELS[codec].load(codec_models()[codec].points[0], None, "cpu")
 
 
 def test_from_the_host_to_a_coder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
