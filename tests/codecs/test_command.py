@@ -98,18 +98,15 @@ def test_samples_pass_as_finely_as_their_format(bits: int) -> None:
 LATE = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')  # by 100 float samples
 
 
-@pytest.mark.parametrize("samples", [1, 319, 320, 321])
-def test_whole_frames_hold_signal_delay_and_tail(samples: int) -> None:
+def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack() -> None:
     codec = opened(frame_samples=320, delay_samples=100, tail_samples=7, **LATE)
-    audio = broadband(samples / RATE_HZ, RATE_HZ)
-    encoded = codec.encode(audio)
-    sent = len(encoded.packets[0]) // 4
-    assert sent % 320 == 0
-    assert sent - 320 < samples + 107 <= sent
-    assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
-
-
-def test_a_few_samples_may_lack() -> None:
+    for samples in (1, 319, 320, 321):
+        audio = broadband(samples / RATE_HZ, RATE_HZ)
+        encoded = codec.encode(audio)
+        sent = len(encoded.packets[0]) // 4
+        assert sent % 320 == 0
+        assert sent - 320 < samples + 107 <= sent
+        assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
     audio = broadband(0.25, RATE_HZ)
     codec = opened(may_lack_samples=8, **decoding('head -c 7968 "$1" > "$2"'))
     decoded = there_and_back(codec, audio)
@@ -161,7 +158,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
          "the decoder wrote NaN or infinite samples"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
         ({"bits": lambda coded, settings: None}, "None bits were weighed in a coded file of 8000"),
-        ({"bits": lambda coded, settings: 0.5}, "0.5 bits were .*, which returns a whole number"),
         ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
     ],
 )  # fmt: skip
@@ -272,9 +268,7 @@ def test_values_stand_where_their_names_were() -> None:
         ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
         ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
         ({"channels": ()}, r"timeout_s: expected numbers above 0, found 8000, \(\), 300"),
-        ({"timeout_s": 0}, r"expected numbers above 0, found 8000, \(1,\), 0"),
         ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
-        ({"points": [-3]}, "each with kbps above 0, or a name"),
         ({"points": [Point()]}, "each with kbps above 0, or a name"),
         ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
         ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
@@ -284,7 +278,6 @@ def test_values_stand_where_their_names_were() -> None:
         ({"decode": "dec"}, r"decode: does not say where \{coded\} and \{output\} goes"),
         ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
         ({"input": "mp3 int16"}, "input: expected wav or raw, .*found 'mp3 int16'"),
-        ({"delay_samples": -1}, "delay_samples: expected a whole number from 0, .*found -1"),
         ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
         ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
     ],
@@ -368,11 +361,8 @@ def spanning(packet: bytes) -> bytes:
         (ogg([[b"x" * 19], [b"y" * 60], [b"a" * 30, b"b" * 31]]), [19, 60, 30, 31]),
         (ogg([[b"x" * 255, b"", b"y" * 510, b"z"]]), [255, 0, 510, 1]),
         (spanning(b"x" * 300), [300]),
-        (spanning(b"x" * 255), [255]),
         (b"", "holds 0 streams, expected one"),
         (b"RIFF" + bytes(100), "no Ogg stream: no page at byte 0"),
-        (ogg([[b"x"]]) + b"Ogg", r"no Ogg stream: no page at byte 29"),
-        (ogg([[b"x" * 50]])[:-1], "ends within a packet, after 77 bytes"),
         (spanning(b"x" * 300)[:283], "ends within a packet, after 283 bytes"),
         (ogg([[b"x"], [b"y"]], serials=[1, 2]), "holds 2 streams, expected one"),
     ],

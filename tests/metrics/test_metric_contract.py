@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -104,21 +102,6 @@ def test_default_metrics():
     }  # fmt: skip
 
 
-def test_importing_metrics_loads_nothing_heavy():
-    heavy = {
-        "torch", "numba", "librosa", "visqol", "pesq", "pystoi", "matplotlib", "scipy",
-        "jiwer", "parselmouth", "speechmos", "onnxruntime", "faster_whisper", "pyloudnorm",
-    }  # fmt: skip
-    code = (
-        "import sys\n"
-        "from snacbench.plugins import metrics\n"
-        "metrics()\n"
-        f"print(sorted({heavy!r} & sys.modules.keys()))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
-
-
 def test_the_page_has_the_table_of_the_specs_and_a_section_for_every_metric():
     lines = PAGE.splitlines()
     start, expected = lines.index(HEADER[0]), list(rows())
@@ -180,12 +163,11 @@ def test_silence(name):
     for level in (0.0, 0.25):
         with pytest.raises(Undefined, match="reference is silent: all"):
             scored(name, Audio(np.full_like(x.samples, level), x.rate_hz), y)
-    silence = Audio(np.zeros_like(x.samples), x.rate_hz)
     if name in DISTANCES:
-        assert scored(name, x, at_snr(x, 30)) < scored(name, x, silence) < math.inf
+        assert scored(name, x, at_snr(x, 30)) < scored(name, x, scaled(x, 0)) < math.inf
     else:
         with pytest.raises(Undefined, match="degraded signal is silent: all"):
-            scored(name, x, silence)
+            scored(name, x, scaled(x, 0))
 
 
 @every_metric
