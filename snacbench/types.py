@@ -171,7 +171,7 @@ class CodecSpec:
     channels: tuple[int, ...]  # channel counts that one encode call accepts
     streams: tuple[Stream, ...] = ()  # empty for codecs without codebooks
     nominal_kbps: float | None = None  # None where the codec has no such rate
-    latency_s: float | None = None  # None: needs the whole file
+    latency_s: float | None = None  # None: not known, or the whole file
     settings: Mapping[str, Any] = field(default_factory=dict)  # what runs this point, such as kbps
     params_m: float | None = None  # of encoder, quantiser and decoder, in millions
     stochastic: bool = False  # the decoder draws random numbers, so decoding takes a seed

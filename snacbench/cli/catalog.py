@@ -97,7 +97,7 @@ def codec(name: str) -> None:
             entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
             streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
         context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
-        latency = "the whole file: the model normalises over all of it, or does not state one"
+        latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
         weights, source = "none needed", model.source
