@@ -326,7 +326,7 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
+    for row in chain[Coded | Score](folder.read(Coded), folder.read(Score)):
         if row.status in ("failed", "undefined"):
             what = f"coding with {row.codec}"
             if isinstance(row, Score):

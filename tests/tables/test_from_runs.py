@@ -14,7 +14,7 @@ from scipy.special import digamma
 
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import Origin, discovered
-from snacbench.recipes.recipe import find_recipe
+from snacbench.recipes import find_recipe
 from snacbench.rows import Bits, Coded
 from snacbench.selectors import select
 from snacbench.tables.from_runs import (
