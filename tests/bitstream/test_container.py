@@ -50,12 +50,8 @@ def packed(header: Header) -> object:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_what_goes_in_comes_out_and_every_damage_is_noticed(name: str) -> None:
+def test_every_damage_is_noticed(name: str) -> None:
     data = write(EXAMPLES[name], PACKED)
-    again = read(data, packed)
-    assert_same(again, EXAMPLES[name])
-    assert again.header == EXAMPLES[name].header
-    assert write(again, PACKED) == data
     for size in range(1, len(data)):
         refused(data[:size], f"truncated: the file ends after {size}")
     for bit in range(0, 8 * len(data), 3):
@@ -104,7 +100,7 @@ def bitstreams(draw: st.DrawFn) -> Bitstream:
     return Bitstream(header, tuple(sizes), tuple(parts))
 
 
-@given(bitstreams())
+@given(st.sampled_from([*EXAMPLES.values()]) | bitstreams())
 def test_any_bitstream_comes_back(original: Bitstream) -> None:
     data = write(original, PACKED)
     again = read(data, packed)
