@@ -12,6 +12,7 @@ from scipy import stats
 from snacbench.stats.clusters import Clusters, Scores, check_finite, cluster_clips, labels_of
 from snacbench.stats.intervals import jackknife_interval
 
+_MOST_UNITS = 500  # more are left out in so many groups: each costs two rankings
 _MOST = 1 - 1e-12  # of a correlation whose inverse hyperbolic tangent is finite
 
 
@@ -55,7 +56,7 @@ def rank_correlation(
     unit_of = np.array([names[clip] for clip in of_clips], np.intp)
     clustering = cluster_clips(labels_of(list(names), clusters), clips=len(names))
     if not clustering.few:
-        unit_of = clustering.index[unit_of]
+        unit_of = clustering.index[unit_of] % _MOST_UNITS
     found = RankCorrelation(len(of_clips), len(names))
     if found.n < 3 or (np.ptp(pairs, axis=1) == 0).any():
         return replace(found, reason="fewer than three pairs, or a metric without any spread")

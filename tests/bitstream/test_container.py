@@ -12,7 +12,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from snacbench.bitstream import wire
@@ -100,6 +100,7 @@ def bitstreams(draw: st.DrawFn) -> Bitstream:
     return Bitstream(header, tuple(sizes), tuple(parts))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of the first text ever drawn
 @given(st.sampled_from([*EXAMPLES.values()]) | bitstreams())
 def test_any_bitstream_comes_back(original: Bitstream) -> None:
     data = write(original, PACKED)

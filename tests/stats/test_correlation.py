@@ -58,6 +58,13 @@ def test_what_only_one_metric_has_is_left_out_and_what_is_undefined_must_be():
         rank_correlation(first, second)
 
 
+def test_many_clusters_are_left_out_in_groups():
+    found = rank_correlation(*two_metrics(codecs=1, clips=600))
+    assert found.method == "jackknife over 500 groups of clusters"
+    alone = rank_correlation(*two_metrics(codecs=1, clips=500))
+    assert found.high - found.low == pytest.approx(alone.high - alone.low, rel=0.2)
+
+
 def test_without_a_value_or_an_interval_there_is_a_reason():
     found = rank_correlation(*two_metrics(codecs=5, clips=1))
     assert found.value is not None
