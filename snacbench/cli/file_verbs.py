@@ -13,7 +13,7 @@ import click
 from snacbench.api.signals import decode as decode_file
 from snacbench.api.signals import encode as encode_file
 from snacbench.audio.levels import beyond_full_scale
-from snacbench.bitstream.container import Summary, load, parse, summary_of
+from snacbench.bitstream.container import Summary, load, parse
 from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show_rows
 from snacbench.cli.verbs import PATH, offline_option, option, weights_option
 from snacbench.errors import BitstreamError
@@ -116,7 +116,7 @@ def info(file: Path, as_json: bool) -> None:
 def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
     data = load(file)
     try:
-        summary = summary_of(parse(data))
+        summary = parse(data)
     except BitstreamError as error:
         raise BitstreamError(f"{file}: {error}") from error
     return summary, spec_of(summary.header)

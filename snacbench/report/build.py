@@ -288,7 +288,7 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
+    for row in chain[Coded | Score](folder.read(Coded), folder.read(Score)):
         if row.status in ("failed", "undefined"):
             named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
             what = f"{named} {row.codec}"

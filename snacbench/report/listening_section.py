@@ -23,7 +23,7 @@ _TITLES = {
 }
 _AGREEMENT = (
     "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
-    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by bootstrap "
+    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by jackknife "
     "over the run's speakers and tracks, or clips where these are not known."
 )
 

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from snacbench.stats.intervals import mean_interval
+from snacbench.stats.intervals import mean_intervals
 from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.table_model import Cell, Column, Row, Table, shown
@@ -23,7 +23,7 @@ from tests.support.written_runs import competition
 
 UP, DOWN, FREE = Column("u", "U", "dB", "higher"), Column("d", "D", "", "lower"), Column("f", "F")
 NASTY = r"""a\b{c}$d&e#f_g%h~i^j<k>l|m"n`o'p*q--r[s]"""
-INTERVAL = mean_interval([1.0, 2.0, 3.0])
+INTERVAL, ALONE = mean_intervals([[1.0, 1.0], [2.0, math.nan], [3.0, math.nan]])
 TABLE = Table(
     title=f"Title {NASTY}",
     columns=(
@@ -76,7 +76,7 @@ def test_numbers_cells_headings_and_letters_as_shown():
     missing = [Cell(), Cell(math.nan), Cell(text="x")]
     assert [cell.number(UP) for cell in missing] == ["–", "–", "x"]
     assert Cell(2.0, INTERVAL).ends(UP) == "[-0.48, 4.48]"  # t(.975, 2) / sqrt(3) = 2.484
-    assert Cell(2.0, mean_interval([1.0])).ends(UP) == ""
+    assert Cell(2.0, ALONE).ends(UP) == ""
     assert Cell(2.0).number(replace(UP, signed=True)) == "+2.00"
     assert [c.title for c in (UP, DOWN, FREE)] == ["U (dB) ↑", "D ↓", "F"]
     cells = [Cell(1, notes=(f"n{i}",)) for i in range(28)] + [Cell(2, notes=("n1", "n0"))]
