@@ -16,7 +16,6 @@ import functools
 import os
 import shutil
 import tempfile
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -112,7 +111,9 @@ def settings() -> Settings:
     path = config_file()
     if not path.exists():
         return Settings()
-    from pydantic import TypeAdapter, ValidationError  # here: verbs that only list have no file
+    import tomllib  # here: verbs that only list have no file
+
+    from pydantic import TypeAdapter, ValidationError
 
     try:
         read = TypeAdapter(Settings).validate_python(tomllib.loads(path.read_text("utf-8")))
