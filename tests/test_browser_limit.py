@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,15 +11,22 @@ import pytest
 from tests.conftest import launch, limited, processes
 
 
-@pytest.fixture
-def browser(playwright: Any) -> Iterator[Any]:
-    """One that may be killed."""
+@pytest.mark.parametrize("hangs", ["page", "audio"])
+def test_what_hangs_is_ended_and_what_ends_in_time_is_left_alone(
+    playwright: Any, hangs: str
+) -> None:
     browser = launch(playwright)
-    yield browser
-    browser.close()
-
-
-def check_ended(browser: Any, step: Callable[[], Any], name: str) -> None:
+    page = browser.new_page()
+    with limited(browser, 60):
+        assert page.evaluate("6 * 7") == 42
+    if hangs == "page":
+        page.evaluate("setTimeout(() => { while (true) {} })")
+        step, name = page.locator("p").count, "Locator.count"
+    else:
+        page.wait_for_function("window.audio ??= new AudioContext(), audio.currentTime > 0")
+        (audio,) = processes(browser, "audio.mojom.AudioService")
+        os.kill(audio, signal.SIGSTOP)
+        step, name = lambda: page.evaluate("new AudioContext().state"), "Page.evaluate"
     with (
         pytest.raises(AssertionError, match=r"killed after 1 s, where the trace ends"),
         limited(browser, 1),
@@ -28,23 +34,4 @@ def check_ended(browser: Any, step: Callable[[], Any], name: str) -> None:
     ):
         step()
     assert not browser.is_connected()
-
-
-def test_a_page_that_never_answers(browser: Any) -> None:
-    page = browser.new_page()
-    page.evaluate("setTimeout(() => { while (true) {} })")
-    check_ended(browser, page.locator("p").count, "Locator.count")
-
-
-def test_an_audio_process_that_is_stopped(browser: Any) -> None:
-    page = browser.new_page()
-    page.wait_for_function("window.audio ??= new AudioContext(), audio.currentTime > 0")
-    (audio,) = processes(browser, "audio.mojom.AudioService")
-    os.kill(audio, signal.SIGSTOP)
-    check_ended(browser, lambda: page.evaluate("new AudioContext().state"), "Page.evaluate")
-
-
-def test_what_ends_in_time_is_left_alone(browser: Any) -> None:
-    with limited(browser, 60):
-        assert browser.new_page().evaluate("6 * 7") == 42
-    assert browser.is_connected()
+    browser.close()
