@@ -33,8 +33,8 @@ _FOR_ALL += ("constriction", "pandas", "tabulate", "matplotlib", "jinja2", "star
 @option("--weights", ("auto",), "As for run.", multiple=True)
 @option("--agreement", bool, "Compare codes with those of the CPU in fp32.")
 @option("--codecs", _DEMONSTRATION, "Which to compare.")
-@option("--device", click.Choice(["cpu", "cuda"]), default="cuda")
-@option("--precision", click.Choice(PRECISIONS), default="fp32")
+@option("--device", ["cuda", "cpu"])
+@option("--precision", list(PRECISIONS))
 def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     """Report what is installed, and which weights are at hand.
 

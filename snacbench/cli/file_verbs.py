@@ -28,18 +28,10 @@ from snacbench.units import BITS_PER_BYTE
 @option("--codec", help="One operating point: dac-44khz@2.67, NAME=dac:PATH.", required=True)
 @option("-o --out target", PATH, required=True)
 @option(
-    "--coder",
-    click.Choice(CODERS),
-    "How codes become bits: whole bits per index, or an entropy coder.",
-    default="packed",
+    "--coder", list(CODERS), "How codes become bits: whole bits per index, or an entropy coder."
 )
 @option("--tables", PATH, "Trained tables of the coder.")
-@option(
-    "--channels",
-    click.Choice(["mono", "stereo"]),
-    "Downmix, or keep stereo, as snacbench run does.",
-    default="mono",
-)
+@option("--channels", ["mono", "stereo"], "Downmix, or keep stereo, as snacbench run does.")
 @option(
     "--seed",
     click.IntRange(0, (1 << 63) - 1),

@@ -37,14 +37,6 @@ from snacbench.types import DOMAINS
 EXIT_FAILED_ROWS = 1
 
 
-def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"expected auto or a number from 1 up, found {text!r}")
-    return int(text)
-
-
 @click.command
 @click.argument("recipe", required=False)
 @option("--codecs", help="Families, models, rates, own: snac,dac-44khz@2.67,NAME=dac:PATH")
@@ -56,31 +48,15 @@ def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
 @option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
 @choice_options
 @jobs_option
-@option("--device", click.Choice(["cpu", "cuda"]), default="cpu")
-@option(
-    "--precision",
-    click.Choice(PRECISIONS),
-    "Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
-    default="fp32",
-)
+@option("--device", ["cpu", "cuda"])
+@option("--precision", list(PRECISIONS), "Of PyTorch codecs; less changes codes: it says how many.")
 @option(
     "--batch",
-    "auto",
-    "Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
-    callback=_batch_size,
+    click.IntRange(1),
+    "Clips of equal length at once.  [default: as many as the GPU holds, one on the CPU]",
 )
-@option(
-    "--channels",
-    click.Choice(["mono", "stereo"]),
-    "Downmix every clip, or keep stereo; the same for all codecs and the reference.",
-    default="mono",
-)
-@option(
-    "--reference",
-    click.Choice(["source", "codec-input"]),
-    "Compare with the source, or with what the codec got after resampling.",
-    default="source",
-)
+@option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
+@option("--reference", ["source", "codec-input"], "What decodes are compared with.")
 @option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
     "--speed-budget-s",
@@ -198,7 +174,7 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
 @option("--kbps", float, "Its rate, as its maker states it.")
-@option("--domain", click.Choice(DOMAINS), "If known.", default="unknown")
+@option("--domain", ["unknown", *DOMAINS], "If known.")
 @option("--align", bool, "First take the delay found away from every file.")
 @asr_option
 @option("-o --out", PATH, "New run folder.")

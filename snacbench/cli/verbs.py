@@ -120,11 +120,13 @@ PATH: Any = click.Path(path_type=Path)
 def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
     """An option by its names, separated by spaces, and what the help says of it.
 
-    `kind` is its type, ``bool`` for a flag, or else its default, which tells the type. The help
-    shows a default that says anything.
+    `kind` is its type, ``bool`` for a flag, a list of texts of which the first is the default, or
+    else its default, which tells the type. The help shows a default that says anything.
     """
     if kind is bool:
         how["is_flag"] = True
+    elif isinstance(kind, list):
+        how |= {"type": click.Choice(kind), "default": kind[0], **how}
     elif isinstance(kind, type | click.ParamType):
         how["type"] = kind
     elif kind is not None:
@@ -201,13 +203,7 @@ _CHOICE = (
     option("--segment-s", float, "Cut clips longer than this to one segment."),
     option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
     option("--limit", int, "At most this many clips per domain, chosen by hash."),
-    option(
-        "--domain",
-        click.Choice(DOMAINS),
-        "Domain of clips that do not tell theirs.",
-        default="unknown",
-        show_default=False,
-    ),
+    option("--domain", ["unknown", *DOMAINS], "Of clips that do not tell theirs."),
 )
 
 
