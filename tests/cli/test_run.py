@@ -18,7 +18,6 @@ from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 from tests.support.command_line import (
     FAST,
-    NO_SPEED,
     Run,
     essence,
     kill_when,
@@ -167,54 +166,27 @@ def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: P
     assert 0 < float(row["efficiency_percent_low"]) <= float(row["efficiency_percent_high"]) <= 100
 
 
-@pytest.fixture
-def equal_clips(tmp_path: Path) -> Path:
-    """Four clips of one length, one of another."""
+def test_batches_and_reduced_precision_are_recorded_and_said(cli: Run, tmp_path: Path) -> None:
     for seed, seconds in enumerate((0.6, 0.6, 0.6, 0.6, 0.8)):
         write_wav(tmp_path / "clips" / "speech" / f"{seed}.wav", seconds, 24_000, seed=seed)
-    return tmp_path / "clips"
-
-
-def codes_of(run: Path) -> dict[tuple[str, str, int], tuple[list[int], list[int]]]:
-    return {
-        (h.clip, h.codec, h.stream): (h.codes.tolist(), h.counts.tolist())
-        for h in RunFolder.open(run).read(CodeHistogram)
-    }
-
-
-def test_batches_give_the_codes_of_clips_alone_and_say_so(
-    cli: Run, equal_clips: Path, tmp_path: Path
-) -> None:
-    options = ("--codecs", "snac-mini,opus@24", "--data", equal_clips, "--weights", "embedded")
-    fast = (*FAST[: -len(NO_SPEED)], "--speed-budget-s", "0.2")
-    for batch, name in (((), "alone"), (("--batch", "3"), "together")):
-        done = cli("run", *options, *batch, "-o", tmp_path / name, *fast)
-        assert done.returncode == 0, done.stderr
-    assert codes_of(tmp_path / "together") == codes_of(tmp_path / "alone")
-    run = RunFolder.open(tmp_path / "together")
-    assert run.run.request.batch == 3
-    batches = {c.clip[-1]: c.batch for c in run.read(Coded) if c.codec == "snac-mini"}
-    assert sorted(batches[clip] or 0 for clip in "0123") == [1, 3, 3, 3]
-    assert {c.batch for c in run.read(Coded) if c.codec == "opus@24kbps"} == {1}
-    assert "RTF in batches: so many signals at once" in done.stdout
-    row = next(csv.DictReader((run.path / "summary.csv").open()))
-    assert (row["codec"], row["rtf_batch"]) == ("snac-mini", "3")
-
-
-def test_reduced_precision_is_recorded_with_what_it_costs(
-    cli: Run, equal_clips: Path, tmp_path: Path
-) -> None:
-    options = ("--codecs", "encodec-mini@1.5", "--data", equal_clips, "--weights", "embedded")
-    done = cli("run", *options, "--precision", "bf16", "-o", tmp_path / "r", *FAST)
+    codecs = ("--codecs", "encodec-mini@1.5,opus@24", "--weights", "embedded")
+    options = ("--precision", "bf16", "--batch", "3", "--speed-budget-s", "0.2", "--jobs", "1")
+    metrics = ("--metrics", "si_sdr")
+    done = cli("run", *codecs, "--data", tmp_path / "clips", *options, *metrics, "-o", "r")
     assert done.returncode == 0, done.stderr
     assert "codes are compared with fp32's first" in " ".join(done.stderr.split())
     assert "encodec-mini@1.5kbps in cpu bf16 against cpu fp32" in done.stdout
+    assert "RTF in batches: so many signals at once" in done.stdout
     run = RunFolder.open(tmp_path / "r")
     (row,) = run.read(Agreement)
     assert 0 < row.equal < row.tokens
-    provenance = json.loads((run.path / "run.json").read_text())
-    assert provenance["request"]["precision"] == "bf16"
-    assert provenance["facts"]["precision"].startswith("bfloat16")
+    assert (run.run.request.batch, run.run.request.precision) == (3, "bf16")
+    assert run.run.facts["precision"].startswith("bfloat16")
+    batches = {(c.codec[:4], c.clip[-1]): c.batch for c in run.read(Coded)}
+    assert sorted(batches["enco", clip] or 0 for clip in "0123") == [1, 3, 3, 3]
+    assert {batches["opus", clip] for clip in "0123"} == {1}
+    summary = csv.DictReader((run.path / "summary.csv").open())
+    assert {line["codec"]: line["rtf_batch"] for line in summary}["encodec-mini@1.5kbps"] == "3"
 
 
 def test_a_run_warns_of_what_it_measured_on_the_recordings(cli: Run, tmp_path: Path) -> None:
