@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,11 @@ from tests.conftest import broadband
 from tests.support.command_line import (
     FAST,
     Run,
+    begun,
     essence,
-    kill_when,
     make_clips,
     rows_of,
     run_in,
-    snacbench_command,
     write_raw,
     write_wav,
 )
@@ -91,7 +88,10 @@ def test_a_stopped_run_resumes_to_the_same_rows_and_a_finished_one_repeats_nothi
 ) -> None:
     path = tmp_path / "stopped"
     options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
-    assert kill_when(path / "scores.jsonl", 3, signal.SIGKILL, *options) == -signal.SIGKILL
+    killed = begun(path / "scores.jsonl", 3, *options)
+    killed.kill()
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
     for file in ("coded.jsonl", "scores.jsonl"):
         with (path / file).open("ab") as stream:
             stream.write(b'{"clip": "cut off in the middle of a li')
@@ -104,26 +104,14 @@ def test_a_stopped_run_resumes_to_the_same_rows_and_a_finished_one_repeats_nothi
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*.jsonl")} == before
 
 
-def begun(path: Path, *options: object) -> subprocess.Popen[str]:
-    """A run in a process of its own, whose first clip is coded."""
-    process = subprocess.Popen(
-        snacbench_command("run", *options, "-o", path, *FAST),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    while not (path / "coded.jsonl").exists() and process.poll() is None:
-        time.sleep(0.01)
-    return process
-
-
 def test_ctrl_c_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
-    process = begun(tmp_path / "r", "--codecs", CODECS, "--data", clips)
+    path = tmp_path / "r"
+    options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
+    process = begun(path / "coded.jsonl", 0, *options)
     os.killpg(process.pid, signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"snacbench run --resume {tmp_path / 'r'}" in stderr
+    assert f"snacbench run --resume {path}" in stderr
     assert "Traceback" not in stderr
 
 
@@ -131,13 +119,15 @@ def test_a_worker_that_is_killed_costs_no_row(clips: Path, tmp_path: Path) -> No
     def children_of(pid: int) -> list[int]:
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
-    process = begun(tmp_path / "r", "--codecs", "identity,noise@20dB", "--data", clips)
+    path = tmp_path / "r"
+    options = ("run", "--codecs", "identity,noise@20dB", "--data", clips, *FAST, "-o", path)
+    process = begun(path / "coded.jsonl", 0, *options)
     # Forked from the one that has imported everything; the second decodes for the spot check.
     worker = next(one for child in children_of(process.pid) for one in children_of(child))
     os.kill(worker, signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode == 0
-    coded, scores = rows_of(tmp_path / "r")
+    coded, scores = rows_of(path)
     assert [row.status for row in coded] == ["ok"] * 10
     assert len(scores) == 20
 

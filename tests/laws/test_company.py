@@ -20,7 +20,7 @@ import pytest
 import snacbench as sb
 from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import NO_SPEED, kill_when, run_in, write_wav
+from tests.support.command_line import NO_SPEED, begun, run_in, write_wav
 from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
@@ -118,8 +118,10 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
 ) -> None:
     path, early = tmp_path / "run", METRICS[:2]
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
-    killed = kill_when(path / "coded.jsonl", 7, signal.SIGKILL, *arguments, "-o", path)
-    assert killed == -signal.SIGKILL
+    killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
+    killed.kill()
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
     succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
     succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
     assert rows_of(path) == rows_of(whole)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -55,15 +54,9 @@ def run_in(
     command = snacbench_command(*arguments)
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, **given},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        how = {"capture_output": True, "text": True, "timeout": 300}
+        environment = {**os.environ, **given}
+        return subprocess.run(command, cwd=folder, env=environment, check=False, **how)
     outputs = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(folder)
@@ -127,22 +120,19 @@ def call(*arguments: object) -> Result:
     return done
 
 
-def kill_when(path: Path, lines: int, how: signal.Signals, *arguments: object) -> int:
-    """Start a run and send it a signal once a file has so many lines."""
+def begun(path: Path, lines: int, *arguments: object) -> subprocess.Popen[str]:
+    """A process of its own, and group, in which a verb has written so many lines of a file."""
     process = subprocess.Popen(
         snacbench_command(*arguments),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists() and path.read_bytes().count(b"\n") >= lines:
-            os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
-            break
+    while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < lines):
         time.sleep(0.01)
-    return process.wait(timeout=60)
+    return process
 
 
 def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
