@@ -39,19 +39,25 @@ def outside(monkeypatch):
     plugins.discovered.cache_clear()
 
 
-@pytest.mark.usefixtures("outside")
-def test_another_package_adds_codecs_and_metrics_by_entry_points(monkeypatch):
-    for found in (codec_models(), plugins.metrics()):
-        assert list(found) == sorted(found)
-    assert {"loud", "opus", "snac-24khz", "dac-44khz", "encodec-24khz"} <= codec_models().keys()
-    for selector in ("loud@2", "shouts"):
-        assert [spec.name for _, spec in select(selector)] == ["loud@2kbps"]
-    assert [m.spec.name for m in select_metrics(["stoi", "ear", "stoi"])] == ["stoi", "ear"]
+def test_models_and_metrics_are_found_and_chosen_by_name():
+    assert list(codec_models()) == sorted(codec_models())
+    assert list(plugins.metrics()) == sorted(plugins.metrics())
+    assert {"opus", "snac-24khz", "dac-44khz", "encodec-24khz"} <= codec_models().keys()
+    chosen = select_metrics(["stoi", "si_sdr", "stoi"])
+    assert [m.spec.name for m in chosen] == ["stoi", "si_sdr"]
     assert all(m.spec.default for m in select_metrics([]))
-    assert 0 < len(select_metrics([])) < len(plugins.metrics())
+    assert len(select_metrics([])) < len(plugins.metrics())
     with pytest.raises(UnknownName, match=r"no metric named 'si_sdd'; did you mean si_sdr"):
         select_metrics(["si_sdd"])
-    # A point that is made under another model's name.
+
+
+@pytest.mark.usefixtures("outside")
+def test_another_package_adds_codecs_and_metrics_by_entry_points(monkeypatch):
+    assert [spec.name for _, spec in select("loud@2")] == ["loud@2kbps"]
+    assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
+    assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
+    assert "ear" not in [m.spec.name for m in select_metrics([])]
+    # A point that is made under another model's name is refused.
     (stolen,) = (spec for _, spec in select("opus@14"))
     made = replace(codec_models()["loud"], free_point=lambda text: stolen)
     monkeypatch.setitem(plugins.discovered("codecs").items, "loud", made)
@@ -180,11 +186,12 @@ def test_a_python_file_may_declare_several_models(tmp_path):
 def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, message):
     path = tmp_path / "broken.py"
     path.write_text(code)
+    with pytest.raises(UserError, match=message):
+        select(f"{path}@16")
+
+
+def test_no_file_in_place_of_a_file(tmp_path):
     (tmp_path / "folder.py").mkdir()
-    for file, told in (
-        ("broken.py", message),
-        ("folder.py", r"cannot read .*folder.py \(Is a directory\)"),
-        ("gone.py", r"there is no file or folder .*gone.py"),
-    ):
-        with pytest.raises(UserError, match=told):
-            select(f"{tmp_path / file}@16")
+    for name, message in (("folder.py", "cannot read .*folder.py .Is a"), ("x.py", "there is no")):
+        with pytest.raises(UserError, match=message):
+            select(f"{tmp_path}/{name}")

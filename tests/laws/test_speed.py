@@ -15,7 +15,6 @@ import pytest
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import Run, make_clips, run_in
-from tests.support.plugged import install
 
 CLOCKED = """
 import dataclasses, os, time
@@ -47,7 +46,7 @@ class Clocked:
         self.spend("encode", audio.duration_s)
         parent = os.getppid()  # of all workers
         workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        with open(LOG, "a") as log:
+        with open(os.environ["CLOCKED_LOG"], "a") as log:
             print(audio.num_samples, len(workers), file=log)
         return self.toy.encode(audio)
 
@@ -67,9 +66,19 @@ MODELS = (CodecModel("clocked", "clocked", POINTS, tuple(RTF), load),)
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Run:
-    """The command line with the plug-in, which keeps a log beside it."""
-    code = CLOCKED.replace("LOG", repr(str(tmp_path / "log")))
-    return partial(run_in, tmp_path, plugged=install(tmp_path / "site", "clocked", code))
+    return partial(run_in, tmp_path)
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    site = tmp_path / "site"
+    (site / "clocked-1.0.dist-info").mkdir(parents=True)
+    (site / "clocked.py").write_text(CLOCKED)
+    (site / "clocked-1.0.dist-info" / "METADATA").write_text("Name: clocked\nVersion: 1.0\n")
+    points = "[snacbench.codecs]\nclocked = clocked\n"
+    (site / "clocked-1.0.dist-info" / "entry_points.txt").write_text(points)
+    path = f"{site}:{Path(__file__).resolve().parents[2]}"
+    return {"PYTHONPATH": path, "CLOCKED_LOG": str(tmp_path / "log")}
 
 
 def speeds(run: Path) -> dict[str, list[str]]:
@@ -79,7 +88,9 @@ def speeds(run: Path) -> dict[str, list[str]]:
     return {r["codec"]: [r[c] for c in columns] for r in rows if r["domain"] == "all"}
 
 
-def test_a_speed_is_the_same_in_whatever_company(cli: Run, tmp_path: Path) -> None:
+def test_a_speed_is_the_same_in_whatever_company(
+    cli: Run, env: dict[str, str], tmp_path: Path
+) -> None:
     clips = make_clips(tmp_path / "clips")
     options = ("--metrics", "waveform_l1", "--speed-budget-s", "4")
     runs = {
@@ -88,7 +99,7 @@ def test_a_speed_is_the_same_in_whatever_company(cli: Run, tmp_path: Path) -> No
         "other": ("--codecs", "clocked@9,identity", "--data", clips / "music", "--jobs", "1"),
     }
     for name, arguments in runs.items():
-        done = cli("run", *arguments, *options, "-o", tmp_path / name)
+        done = cli("run", *arguments, *options, "-o", tmp_path / name, env=env, fresh=True)
         assert done.returncode == 0, done.stderr
     found = {name: speeds(tmp_path / name)["clocked@9"] for name in runs}
     assert [[round(float(v), 9) for v in of] for of in found.values()] == [[0.05, 0.05]] * 3
@@ -98,16 +109,27 @@ def test_a_speed_is_the_same_in_whatever_company(cli: Run, tmp_path: Path) -> No
     assert {beside for samples, beside in log if int(samples) == 3 * 48_000} == {"1"}
 
 
-def test_speeds_are_kept_measured_again_or_left_out(cli: Run, tmp_path: Path) -> None:
+def test_speeds_are_kept_measured_again_or_left_out(
+    cli: Run, env: dict[str, str], tmp_path: Path
+) -> None:
     clips = make_clips(tmp_path / "clips") / "music"
     options = ("--data", clips, "--metrics", "waveform_l1", "--jobs", "1")
     codecs = ("--codecs", "clocked@1,clocked@9")
-    place = ("--speed-budget-s", "0", "-o", tmp_path / "none")
-    none = cli("run", *codecs, *options, *place)
+    none = cli(
+        "run",
+        *codecs,
+        *options,
+        "--speed-budget-s",
+        "0",
+        "-o",
+        tmp_path / "none",
+        env=env,
+        fresh=True,
+    )
     assert none.returncode == 0, none.stderr
     assert "RTF" not in none.stdout
     assert "Speed was not measured; 'snacbench speed RUN' does." in none.stdout
-    again = cli("speed", tmp_path / "none")
+    again = cli("speed", tmp_path / "none", env=env, fresh=True)
     assert again.returncode == 0, again.stderr
     folder = RunFolder.open(tmp_path / "none")
     first = list(folder.read(Speed))
@@ -115,9 +137,9 @@ def test_speeds_are_kept_measured_again_or_left_out(cli: Run, tmp_path: Path) ->
         ("clocked@1", "cpu", 3.0, 10),
         ("clocked@9", "cpu", 3.0, 10),
     ]
-    assert cli("run", "--resume", folder.path).returncode == 0
+    assert cli("run", "--resume", folder.path, env=env, fresh=True).returncode == 0
     assert list(folder.read(Speed)) == first
-    shorter = cli("speed", folder.path, "--budget-s", "1.66")
+    shorter = cli("speed", folder.path, "--budget-s", "1.66", env=env, fresh=True)
     assert shorter.returncode == 0, shorter.stderr
     assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [2, 3]
     assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter.stdout
