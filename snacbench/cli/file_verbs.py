@@ -69,7 +69,7 @@ def decode(file: Path, target: Path, **options: Any) -> None:
     clipped = beyond_full_scale(audio)
     clipping = f", {clipped} of them clipped" if clipped else ""
     show_line(
-        f"{target}: {audio.num_samples} samples{clipping}, {audio.channels} channels, "
+        f"{target}: {audio.num_samples} samples{clipping}, {_in_words(audio.channels)}, "
         f"{audio.rate_hz} Hz, decoded by {parse(load(file)).header.codec}"
     )
 
@@ -112,6 +112,10 @@ def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
     return summary, spec_of(summary.header)
 
 
+def _in_words(channels: int) -> str:
+    return f"{channels} channel" + "s" * (channels != 1)
+
+
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     """A file's header, and a table of bytes and rates."""
     header, costs, bits = summary.header, summary.costs, summary.bits
@@ -125,7 +129,7 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
         "file": f"{file}, {costs.total:,} bytes",
         "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
         "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
-        f"{header.channels} channels, {header.rate_hz} Hz; coded as {header.channel_mode}",
+        f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
         "streams": "; ".join(streams),
         "coder": header.coder,
         "weights": ", ".join(f"{name} {sha[:12]}" for name, sha in digests.items() if sha),

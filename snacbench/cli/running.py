@@ -49,7 +49,7 @@ EXIT_FAILED_ROWS = 1
 @choice_options
 @jobs_option
 @option("--device", ["cpu", "cuda"])
-@option("--precision", list(PRECISIONS), "Of PyTorch codecs; less changes codes: it says how many.")
+@option("--precision", list(PRECISIONS), "Number format of PyTorch codecs; less changes codes.")
 @option(
     "--batch",
     click.IntRange(1),
