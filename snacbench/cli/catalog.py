@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 import click
 
@@ -46,8 +47,8 @@ def list_(what: str) -> None:
         from snacbench.testsets.corpora import corpora
         from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 
-        known = (*NAMED_SETS.values(), *COMPOSITE_SETS.values(), *corpora().values())
-        rows = [(one.name, one.summary) for one in known]
+        known: dict[str, Any] = {**NAMED_SETS, **COMPOSITE_SETS, **corpora()}
+        rows = [(name, one.summary) for name, one in known.items()]
         show_rows(("set", "what it is"), rows)
         click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
         click.echo("'snacbench sets list' says which corpora are on this disk")

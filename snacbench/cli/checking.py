@@ -25,8 +25,8 @@ EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
 
 _DEMONSTRATION = "snac-mini,dac-mini,encodec-mini"
 # What no codec or metric asks for, and some verb needs.
-_FOR_ALL = ("soundfile", "soxr", "scipy", "safetensors", "huggingface_hub", "requests")
-_FOR_ALL += ("constriction", "pandas", "tabulate", "matplotlib", "jinja2", "starlette", "uvicorn")
+_FOR_ALL = ["soundfile", "soxr", "scipy", "safetensors", "huggingface_hub", "requests"]
+_FOR_ALL += ["constriction", "pandas", "tabulate", "matplotlib", "jinja2", "starlette", "uvicorn"]
 
 
 @click.command

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -59,7 +59,7 @@ class ProgressBar:
         """A stage of so many steps is to be done; of files, bytes."""
         if stage in self._tasks:
             self._bar.remove_task(self._tasks.pop(stage).id)
-        fields = {"count": "", "unit": unit, "failed": 0}
+        fields: Any = {"count": "", "unit": unit, "failed": 0}
         self._bar.add_task(stage, start=False, total=steps, completed=done, **fields)
         self._tasks[stage] = self._bar.tasks[-1]
         size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
