@@ -11,7 +11,7 @@ import pytest
 
 from snacbench.errors import UserError
 from tests.support.command_line import call
-from tests.support.made_runs import System, run_of
+from tests.support.synthetic_runs import System, run_of
 
 CLIPS = 12
 DOMAINS = ["speech"] * 6 + ["music"] * 6

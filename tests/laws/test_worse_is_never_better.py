@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import law_material as material
 from tests.support.command_line import call
-from tests.support.made_runs import System, run_of
+from tests.support.synthetic_runs import System, run_of
 
 CLIPS = 8
 KEEPS = 5  # more than half: below, a system has no mean at all
