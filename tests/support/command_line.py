@@ -90,10 +90,8 @@ def forget(plugged: Path) -> None:
 
 
 def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    audio = broadband(seconds, rate_hz, **options)
-    soundfile.write(path, audio.samples.T, rate_hz, subtype="PCM_16")
-    return path
+    samples = broadband(seconds, rate_hz, **options).samples.T
+    return write_raw(path, samples, rate_hz, subtype="PCM_16")
 
 
 def make_clips(folder: Path) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from tests.conftest import broadband
-from tests.support.command_line import call
+from tests.support.command_line import call, write_raw
 
 RATE_HZ = 16_000
 Decode = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -54,9 +54,7 @@ def white(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def write(path: Path, samples: np.ndarray, rate_hz: int = RATE_HZ) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples, rate_hz, subtype="PCM_16")
-    return path
+    return write_raw(path, samples, rate_hz, subtype="PCM_16")
 
 
 def references(folder: Path, count: int, *, seconds: float = 1.0, seed: int = 0) -> Path:
