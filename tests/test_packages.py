@@ -80,7 +80,7 @@ def test_the_package_to_blame_is_named_and_the_one_that_imports_it(site: Path) -
     assert "fake_frame does not load (ImportError: needs fake_table)" in told("fake_frame", "x")
 
 
-def test_what_is_ours_stays_ours(site: Path) -> None:
+def test_what_is_ours_stays_ours(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told("snacbench.no_such_module") == "a bug of ours"
     assert told("snacbench.units", "no_such_name") == "a bug of ours"
     assert missing_package(CodecError("refused")) is None
@@ -88,11 +88,7 @@ def test_what_is_ours_stays_ours(site: Path) -> None:
     assert told("fake_good", "x") == "a bug of ours"
     assert fault_of("fake_good") is None
 
-
-def test_a_package_that_raises_without_a_line_of_python_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def native(name: str) -> None:
+    def native(name: str) -> None:  # a package that raises without a line of Python
         raise OSError("undefined symbol")
 
     monkeypatch.setattr(importlib, "import_module", native)

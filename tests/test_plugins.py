@@ -31,7 +31,7 @@ def outside(monkeypatch):
     modules = {"snacbench.codecs": codecs, "snacbench.metrics": metrics}
 
     def entry_points(group: str):
-        return [SimpleNamespace(name="outside", dist=None, load=lambda: modules[group])]
+        return [SimpleNamespace(name="outside", value="", dist=None, load=lambda: modules[group])]
 
     monkeypatch.setattr(plugins, "entry_points", entry_points)
     plugins.discovered.cache_clear()

@@ -95,7 +95,7 @@ def codec(name: str) -> None:
             kbps = float(stream.bit_per_s) * count / 1000
             entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
             streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
-        latency = "the whole file: the model normalises over all of it, or does not state one"
+        latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
         weights, source = "none needed", model.source
