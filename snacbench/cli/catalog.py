@@ -12,6 +12,8 @@ from snacbench.models import CodecModel
 from snacbench.plugins import Refused, codec_families, codec_models, codec_openers, metrics, refused
 from snacbench.selectors import select
 
+_CONTEXT_TOKENS = 2048
+
 
 @click.command("list")
 @click.argument("what", type=click.Choice(["codecs", "metrics", "sets", "recipes"]))
@@ -95,6 +97,7 @@ def codec(name: str) -> None:
             kbps = float(stream.bit_per_s) * count / 1000
             entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
             streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
+        context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
         latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
@@ -112,6 +115,7 @@ def codec(name: str) -> None:
             "nominal rate": number(spec.nominal_kbps, "kbps"),
             "streams": "; ".join(streams) or "-",
             "tokens per second": number(spec.tokens_per_s),
+            "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
             "latency": latency,
             "parameters": number(spec.params_m, "M"),
             "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
