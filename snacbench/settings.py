@@ -11,11 +11,8 @@ The configuration file (``~/.config/snacbench/config.toml``, or ``$SNACBENCH_CON
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -92,6 +89,10 @@ def let_libraries_cache() -> None:
 @functools.cache
 def _temporary() -> Path:
     """A folder of this process, gone with it."""
+    import atexit
+    import shutil
+    import tempfile
+
     try:
         folder = Path(tempfile.mkdtemp(prefix="snacbench-"))
     except OSError as error:

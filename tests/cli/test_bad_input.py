@@ -22,31 +22,17 @@ TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
     ("arguments", "message"),
     [
         ("run --codecs snak", "no codec named 'snak'; did you mean snac"),
-        ("run --codecs dac-44khz@4.9", "no operating point within 5 % of '4.9'; it works at"),
-        ("run --codecs opus@1000", "it takes any rate from 6 to 510 kbps"),
         ("run", "name codecs with --codecs"),
-        ("run --codecs ,", "no codec named; there are"),
         ("run --codecs opus --metrics visqol", "did you mean visqol_"),
         ("run --codecs opus --data nowhere", "no such folder, manifest or named set"),
         ("run --codecs opus --data quik", "did you mean quick?"),
-        ("run --codecs opus --data empty", "holds no audio"),
-        ("run --codecs opus --weights nowhere", "no such folder; expected auto"),
-        ("run --codecs opus --limit 0", "--limit must be 1 or more"),
-        ("run --codecs opus --segment-s -1", "--segment-s must be above 0"),
         ("run --codecs snac-24khz --weights embedded", "has no embedded weights"),
-        ("run --codecs lyra-v2", "set SNACBENCH_LYRA_DIR=DIR"),
         ("run --codecs identity --batch 0", "0 is not in the range x>=1"),
-        ("run --codecs identity --precision fp16", "--precision fp16 is for GPUs"),
         ("run --codecs identity --retry-failed", "name it by --resume RUN"),
-        ("run --codecs opus --data clips -o a.wav/r", "cannot write to"),
-        ("run --codecs opus --data clips -o clips", "is not empty"),
-        ("run --codecs opus --data clips -o made", "holds a run; go on with it by --resume"),
         ("run --resume nowhere", "holds no run"),
         ("run quick --resume made", "was begun with; leave out quick"),
-        ("score made", "name metrics with --metrics, or try failed scores again"),
         ("check --agreement --device cpu", "name --device cuda or --precision bf16"),
         ("show codec dak", "did you mean dac"),
-        ("score-files --name snac-24khz", "is the name of a codec that snacbench runs itself"),
         ("score-files --kbps 0", "--kbps must be above 0"),
         ("score-files --degraded gone", "no such file or folder"),
         ("score-files --degraded a.wav", "give two files or two folders"),
@@ -58,10 +44,8 @@ def test_mistakes_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("SNACBENCH_LYRA_DIR", raising=False)
     for path in ("a.wav", "clips/a.wav", "out/a.wav", "elsewhere/b.wav"):
         write_wav(tmp_path / path, 0.1, 16_000)
-    (tmp_path / "empty").mkdir()
     make_run(tmp_path / "made", {"c": {"up": np.arange(2.0)}})
     verb, *words = arguments.split()
     if verb == "score-files":
