@@ -11,7 +11,9 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from click.testing import CliRunner, Result
 from snacbench import plugins
 from snacbench.cli.main import main
 from snacbench.cli.verbs import cli
-from snacbench.rows import Coded, Score
+from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 
@@ -140,10 +142,18 @@ def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
     return coded, scores
 
 
-def essence(path: Path) -> list[tuple[object, ...]]:
-    """Rows without what may differ between runs: timings and order."""
-    coded, scores = rows_of(path)
-    return [
-        *((r.clip, r.codec, r.status, r.bits, r.decoded_sha256, r.seed) for r in coded),
-        *((r.clip, r.codec, r.metric, r.status, r.value) for r in scores),
-    ]
+def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:
+    """Every row of a run by what it is of, timings left out."""
+    run = RunFolder.open(path)
+    histograms = {
+        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
+        for r in run.read(CodeHistogram)
+    }
+    return {
+        **{(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)},
+        **histograms,
+        **{("delay of", r.codec): r for r in run.read(Calibration)},
+        **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
+        **{("measures of", r.clip): r for r in run.read(ClipMeasures)},
+        **{(r.clip, r.codec, r.metric): r for r in run.read(Score)},
+    }
