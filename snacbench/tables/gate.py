@@ -418,7 +418,7 @@ def _rate(
         for side in (before, after)
     )
     difference = Interval(now - then, None, None, 0.95, len(clips), len(clips), "totals")
-    paired = PairedDifference(pair[1], pair[0], difference, None, None, "", None, (), ())
+    paired = PairedDifference(pair[1], pair[0], difference, None, None, "", (), ())
     worse = tolerance is not None and difference.mean > tolerance
     verdict: Verdict = "" if tolerance is None else "worse" if worse else "within tolerance"
     one = Comparison(*pair, KBPS, KBPS, "lower", domain, then, now, paired, tolerance)
