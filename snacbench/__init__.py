@@ -23,23 +23,7 @@ if TYPE_CHECKING:
     from snacbench.request import Request
     from snacbench.types import Audio, Encoded
 
-_HOMES = {
-    "api.run": ("Comparison", "Run", "compare", "load", "merge", "run", "score_files"),
-    "api.signals": (
-        "OpenCodec",
-        "check_codec",
-        "codec",
-        "decode",
-        "encode",
-        "metric",
-        "names",
-        "score",
-    ),
-    "errors": ("SnacbenchError", "Undefined", "UserError"),
-    "progress": ("Notes", "Progress"),
-    "request": ("Request",),
-    "types": ("Audio", "Encoded"),
-}
+_HOMES = ("errors", "progress", "request", "types", "api.signals", "api.run")
 __all__ = [
     "Audio",
     "Comparison",
@@ -72,9 +56,10 @@ def __getattr__(name: str) -> Any:
     """A public name, its module imported now: the command line's help waits for none of them."""
     from importlib import import_module
 
-    for module, public in _HOMES.items():
-        if name in public:
-            return getattr(import_module(f"snacbench.{module}"), name)
+    for home in _HOMES if name in __all__ else ():
+        module = import_module(f"snacbench.{home}")
+        if hasattr(module, name):
+            return getattr(module, name)
     raise AttributeError(f"module 'snacbench' has no attribute {name!r}")
 
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from snacbench.errors import StoreError
+
 
 @contextmanager
 def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
@@ -39,6 +41,18 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
         with suppress(OSError):  # nothing to remove where the folder could not even be made
             partial.unlink()
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """While something is written: that it cannot be is a `StoreError` that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {what} ({error.strerror or error}); choose another folder, or check its "
+            "permissions and free some space"
+        ) from error
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:

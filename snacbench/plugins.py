@@ -23,7 +23,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from snacbench import __version__
 from snacbench.errors import SnacbenchError, UnknownName, UserError, did_you_mean
@@ -40,22 +40,20 @@ from snacbench.types import Codec, CodecSpec, Metric
 Kind = Literal["codecs", "metrics", "corpora", "layouts", "plots"]
 _REASON_CHARACTERS = 200
 _NAME = re.compile(r"[\w.+-]+:?")  # of a prefix with its colon
-# Where modules of a kind lie, what they declare, and of which type: one of it, or several.
-_DECLARATIONS: dict[Kind, tuple[str, dict[str, str]]] = {
-    "codecs": (
-        "codecs",
-        {
-            "MODELS": "models.CodecModel",
-            "FAMILY": "models.CodecFamily",
-            "OPENER": "models.CodecOpener",
-        },
-    ),
-    "metrics": ("metrics", {"METRICS": "types.Metric"}),
-    "corpora": ("testsets.corpora", {"CORPORA": "testsets.corpora.corpus.Corpus"}),
-    "layouts": ("tables.layouts", {"LAYOUTS": "tables.layouts.parts.Layout"}),
-    "plots": ("plots", {"PLOTS": "plots.drawing.Plot"}),
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_HOMES = {"corpora": "testsets.corpora", "layouts": "tables.layouts"}  # where modules of it lie
+# What modules of a kind declare, and of which type: one of it, or several.
+_DECLARATIONS: dict[Kind, dict[str, str]] = {
+    "codecs": {
+        "MODELS": "models.CodecModel",
+        "FAMILY": "models.CodecFamily",
+        "OPENER": "models.CodecOpener",
+    },
+    "metrics": {"METRICS": "types.Metric"},
+    "corpora": {"CORPORA": "testsets.corpora.corpus.Corpus"},
+    "layouts": {"LAYOUTS": "tables.layouts.parts.Layout"},
+    "plots": {"PLOTS": "plots.drawing.Plot"},
 }
-KINDS: tuple[Kind, ...] = tuple(_DECLARATIONS)
 
 Item = TypeVar("Item")
 
@@ -178,19 +176,17 @@ def left_out(kind: Kind) -> str:
 def discovered(kind: Kind) -> Discovered:
     """Modules of this package, then plug-ins by name; who comes first keeps a name."""
     found = Discovered()
-    package = importlib.import_module(f"snacbench.{_DECLARATIONS[kind][0]}")
+    package = importlib.import_module(f"snacbench.{_HOMES.get(kind, kind)}")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
         if not info.name.startswith("_"):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             for item in _declarations(module, kind):
                 found.take(item, OWN)
     found.origins.update(dict.fromkeys(_other_names(kind), OWN))
-    entries = []
-    for entry in entry_points(group=f"snacbench.{kind}"):
-        dist = entry.dist
-        brings = Origin(dist.name, dist.version) if dist else Origin("an unknown package", "")
-        entries.append((entry.name, str(brings), brings, entry))
-    for name, _, origin, entry in sorted(entries, key=lambda e: e[:2]):
+    for entry in sorted(entry_points(group=f"snacbench.{kind}"), key=lambda e: (e.name, e.value)):
+        origin = Origin("an unknown package", "")
+        if entry.dist:
+            origin = Origin(entry.dist.name, entry.dist.version)
         try:
             module = entry.load()
             items = list(_declarations(module, kind))
@@ -204,9 +200,10 @@ def discovered(kind: Kind) -> Discovered:
             known = replace(origin, module=Path(file) if file else None)
             reasons = [found.take(item, known) for item in items]
             if not items:
-                declares = " or ".join(_DECLARATIONS[kind][1])
+                declares = " or ".join(_DECLARATIONS[kind])
                 reasons = [f"it brings nothing: its module declares no {declares}"]
-        found.refused += (Refused(kind, name, origin, reason) for reason in reasons if reason)
+        refusals = (Refused(kind, entry.name, origin, reason) for reason in reasons if reason)
+        found.refused += refusals
     return found
 
 
@@ -238,7 +235,7 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
 
     Raises `TypeError` if it declares something else.
     """
-    for attribute, path in _DECLARATIONS[kind][1].items():
+    for attribute, path in _DECLARATIONS[kind].items():
         home, _, type_ = path.rpartition(".")
         expected = getattr(importlib.import_module(f"snacbench.{home}"), type_)
         value = getattr(module, attribute, None)

@@ -11,12 +11,8 @@ The configuration file (``~/.config/snacbench/config.toml``, or ``$SNACBENCH_CON
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import shutil
-import tempfile
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -93,6 +89,10 @@ def let_libraries_cache() -> None:
 @functools.cache
 def _temporary() -> Path:
     """A folder of this process, gone with it."""
+    import atexit
+    import shutil
+    import tempfile
+
     try:
         folder = Path(tempfile.mkdtemp(prefix="snacbench-"))
     except OSError as error:
@@ -112,7 +112,9 @@ def settings() -> Settings:
     path = config_file()
     if not path.exists():
         return Settings()
-    from pydantic import TypeAdapter, ValidationError  # here: verbs that only list have no file
+    import tomllib  # here: verbs that only list have no file
+
+    from pydantic import TypeAdapter, ValidationError
 
     try:
         read = TypeAdapter(Settings).validate_python(tomllib.loads(path.read_text("utf-8")))

@@ -78,13 +78,11 @@ class Audio:
 
 @dataclass(frozen=True)
 class Measures:
-    """What was measured on a clip's samples, over all channels.
+    """What was measured on a clip's samples, over all channels; None where silence has none.
 
-    `bandwidth_hz` is up to where the spectrum holds signal; None for silence and for clips of less
-    than 256 samples. With `brickwall` it ends there at once, as resamplers and lossy encoders leave
-    it, not gradually as sounds do. `loudness_lufs` is integrated (ITU-R BS.1770-4); None where no
-    block of 0.4 s passes its gates. `peak_dbfs` is that of the largest sample; None for digital
-    silence. `clipped_samples` counts those in flat tops: a lower bound.
+    `bandwidth_hz` is up to where the spectrum holds signal. With `brickwall` it ends there at once,
+    as resamplers and lossy encoders leave it, not gradually as sounds do. `loudness_lufs` is
+    integrated (ITU-R BS.1770-4). `clipped_samples` counts those in flat tops: a lower bound.
     """
 
     bandwidth_hz: float | None
@@ -183,7 +181,7 @@ class CodecSpec:
     channels: tuple[int, ...]  # channel counts that one encode call accepts
     streams: tuple[Stream, ...] = ()  # empty for codecs without codebooks
     nominal_kbps: float | None = None  # None where the codec has no such rate
-    latency_s: float | None = None  # None: needs the whole file
+    latency_s: float | None = None  # None: not known, or the whole file
     settings: Mapping[str, Any] = field(default_factory=dict)  # what runs this point, such as kbps
     params_m: float | None = None  # of encoder, quantiser and decoder, in millions
     stochastic: bool = False  # the decoder draws random numbers, so decoding takes a seed
@@ -278,13 +276,10 @@ class PreparedMetric(Protocol):
 class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
-    `prepare` takes the reference once and returns a scorer; what depends on the reference alone
-    is computed there, because a benchmark scores many codecs on the same clip. Where the spec
-    needs a transcript, `prepare_spoken` takes that as well and is what gives a score.
-
-    `ready` is called once before a run, in its main process, and raises `UserError` where the
-    metric could not work: it may fetch what the workers will need. `versions` is called after it,
-    and tells what computes the metric.
+    `prepare` takes the reference once, computes what depends on it alone, and returns a scorer.
+    Where the spec needs a transcript, `prepare_spoken` takes that as well. `ready` is called once
+    before a run, in its main process, and raises `UserError` where the metric could not work: it
+    may fetch what the workers will need. `versions` then tells what computes the metric.
 
     A metric of what a speech recogniser hears has `choose_asr`, which gives it another one, by the
     name that a user writes and whether it may be fetched; `asr` is the name that was chosen, empty

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.files import atomic, lock, sha256_of_file, write_bytes, write_text
+from snacbench.errors import StoreError
+from snacbench.files import atomic, lock, sha256_of_file, write_bytes, write_text, writing
 
 
-def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
+def test_a_file_or_a_folder_appears_when_it_is_complete(tmp_path: Path) -> None:
     target = tmp_path / "new folder/a.txt"
     with atomic(target, sync=True) as partial:
         partial.write_text("half")
@@ -19,6 +20,12 @@ def test_a_file_appears_when_it_is_complete(tmp_path: Path) -> None:
         assert partial.name.startswith(".")
         assert partial.name.endswith(".partial")
     assert target.read_text() == "half"
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/old").touch()
+    with atomic(tmp_path / "a") as partial:
+        partial.mkdir()
+        (partial / "new").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["new"]
     assert [path.name for path in target.parent.iterdir()] == ["a.txt"]
 
 
@@ -38,15 +45,8 @@ def test_what_fails_leaves_the_target_as_it_was(tmp_path: Path, folder: bool) ->
         fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_folder_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a/old").touch()
-    with atomic(tmp_path / "a") as partial:
-        partial.mkdir()
-        (partial / "new").touch()
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["new"]
+    with pytest.raises(StoreError, match=r"cannot write the text .*; choose"), writing("the text"):
+        write_text(target / "below", "text")
 
 
 def test_bytes_and_text_are_written_as_they_are(tmp_path: Path) -> None:
@@ -54,12 +54,6 @@ def test_bytes_and_text_are_written_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa4\r\nb\n"
     write_bytes(tmp_path / "a", b"\0" * 3_000_000, sync=True)
     assert sha256_of_file(tmp_path / "a") == hashlib.sha256(b"\0" * 3_000_000).hexdigest()
-
-
-def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="file"):
-        write_text(tmp_path / "file/a", "text")
 
 
 def test_a_lock_that_is_held_is_refused_or_waited_for(tmp_path: Path) -> None:

@@ -42,12 +42,8 @@ def told(name: str, attribute: str = "") -> str:
     ("text", "reason"),
     [
         ("raise OSError('libfake.so: undefined symbol: _Z3foo')", "OSError: libfake.so: undefined"),
-        ("import ctypes\nctypes.CDLL('libfake_gone.so.7')", "OSError: libfake_gone.so.7: cannot"),
         ("raise ImportError('libfake.so.1: cannot open shared object')", "ImportError: libfake"),
-        (
-            "raise RuntimeError('\\n\\nbuilt for NumPy 1\\nmore')",
-            "(RuntimeError: built for NumPy 1)",
-        ),
+        ("raise RuntimeError('\\n\\nfor NumPy 1\\nmore')", "(RuntimeError: for NumPy 1)"),
         ("import numpy\nnumpy.no_such_name", "AttributeError: module 'numpy'"),
         ("raise ValueError", "(ValueError)"),
         ("from numpy import no_such_name", "numpy"),
@@ -58,10 +54,8 @@ def test_whatever_a_package_raises_while_it_loads_names_it(
 ) -> None:
     put(site, "fake_lib", text)
     sentence = told("fake_lib")
-    assert "fake_lib" in sentence
-    assert reason in sentence
-    assert "does not load" in sentence
-    assert "pip install -c constraints.txt ." in sentence
+    for part in ("fake_lib", reason, "does not load", "pip install -c constraints.txt ."):
+        assert part in sentence
     assert "\n" not in sentence
     assert str(fault_of("fake_lib")) == sentence
 
@@ -71,35 +65,22 @@ def test_the_package_to_blame_is_named_and_the_one_that_imports_it(site: Path) -
     put(site, "fake_audio", "from . import _native")
     put(site, "fake_audio._native", "def load():\n    raise OSError('no symbol')\nload()")
     assert "package fake_audio, which fake_codec imports, does not load" in told("fake_codec")
-
-
-def test_a_dependency_that_is_not_installed(site: Path) -> None:
-    put(site, "fake_codec", "import fake_gone.part")
-    assert "package fake_gone, which fake_codec imports, is not installed" in told("fake_codec")
-    assert not is_installed("fake_gone")
-    assert is_installed("fake_codec")
-
-
-def test_a_package_that_imports_its_parts_when_they_are_used(site: Path) -> None:
+    put(site, "fake_other", "import fake_gone.part")
+    assert "package fake_gone, which fake_other imports, is not installed" in told("fake_other")
+    assert (is_installed("fake_gone"), is_installed("fake_other")) == (False, True)
+    error = ModuleNotFoundError("No module named 'parselmouth'", name="parselmouth")
+    assert "'.[speech]'" in str(missing_package(error))
+    # A package that imports its parts when they are used, or finds one missing.
     text = "    try:\n        importlib.import_module('fake_part')\n"
     text += "    except OSError as error:\n        raise RuntimeError('failed') from error\n"
     put(site, "fake_lazy", _LAZY + text)
     put(site, "fake_part", "raise OSError('no symbol')")
     assert "package fake_part does not load (OSError: no symbol)" in told("fake_lazy", "Model")
-
-
-def test_a_function_that_finds_a_package_missing(site: Path) -> None:
     put(site, "fake_frame", _LAZY + "    raise ImportError('needs fake_table')\n")
     assert "fake_frame does not load (ImportError: needs fake_table)" in told("fake_frame", "x")
 
 
-def test_an_extra_is_named_as_it_is_installed(site: Path) -> None:
-    error = ModuleNotFoundError("No module named 'parselmouth'", name="parselmouth")
-    assert "parselmouth" in str(missing_package(error))
-    assert "'.[speech]'" in str(missing_package(error))
-
-
-def test_what_is_ours_stays_ours(site: Path) -> None:
+def test_what_is_ours_stays_ours(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told("snacbench.no_such_module") == "a bug of ours"
     assert told("snacbench.units", "no_such_name") == "a bug of ours"
     assert missing_package(CodecError("refused")) is None
@@ -107,14 +88,9 @@ def test_what_is_ours_stays_ours(site: Path) -> None:
     assert told("fake_good", "x") == "a bug of ours"
     assert fault_of("fake_good") is None
 
-
-def test_a_package_that_raises_without_a_line_of_python_is_named(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def native(name: str) -> None:
+    def native(name: str) -> None:  # a package that raises without a line of Python
         raise OSError("undefined symbol")
 
     monkeypatch.setattr(importlib, "import_module", native)
-    assert "package fake_native does not load (OSError: undefined symbol)" in str(
-        fault_of("fake_native")
-    )
+    sentence = str(fault_of("fake_native"))
+    assert "package fake_native does not load (OSError: undefined symbol)" in sentence

@@ -64,32 +64,24 @@ def test_they_are_small_and_name_no_machine(run: Path) -> None:
     assert not (run / "decoded").exists()
 
 
-def write_run(folder: Path, origin: str) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps({"origin": origin, "machine": {}}))
-    (folder / "clips.jsonl").write_text('{"path": "/somewhere/else/a.flac"}\n')
-    (folder / "workers.log").write_text("noise")
-    (folder / "decoded").mkdir()
-    return folder
-
-
 @pytest.mark.tools
-def test_keeping_a_run_makes_its_paths_portable(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", "/data/weights")
-    kept = make_results.keep(run, tmp_path / "kept")
+def test_keeping_a_run_makes_its_paths_portable_and_refuses_what_cannot_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, kept = tmp_path / "run", tmp_path / "kept"
+    (run / "decoded").mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"origin": "/data/weights", "machine": {}}))
+    (run / "clips.jsonl").write_text('{"path": "/somewhere/else/a.flac"}\n')
+    (run / "workers.log").write_text("noise")
+    make_results.keep(run, kept)
     assert sorted(p.name for p in kept.iterdir()) == ["clips.jsonl", "run.json"]
     assert json.loads((kept / "clips.jsonl").read_text()) == {"path": "a.flac"}
     assert json.loads((kept / "run.json").read_text())["origin"] == "weights"
-
-
-@pytest.mark.tools
-def test_what_cannot_be_kept_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = write_run(tmp_path / "run", "weights")
     (run / "summary.md").write_text('see "/home/somebody/run"')
     with pytest.raises(SystemExit, match=r"it names this machine: summary\.md: /home/somebody"):
-        make_results.keep(run, tmp_path / "kept")
+        make_results.keep(run, tmp_path / "other")
     (run / "summary.md").write_text("fine")
     monkeypatch.setattr(make_results, "MOST_BYTES", 10)
     with pytest.raises(SystemExit, match=r"bytes of rows, at most 10; take fewer clips"):
-        make_results.keep(run, tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
+        make_results.keep(run, tmp_path / "other")
+    assert not (tmp_path / "other").exists()

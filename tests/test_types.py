@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from snacbench.errors import AudioError
-from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec, Stream, nominal_kbps_of
+from snacbench.types import Audio, CodecSpec, Metric, MetricSpec, Stream, nominal_kbps_of
 
 
 def test_audio_knows_its_channels_length_and_duration_and_cannot_be_changed():
@@ -21,23 +20,16 @@ def test_audio_knows_its_channels_length_and_duration_and_cannot_be_changed():
     ("samples", "rate_hz", "found"),
     [
         (np.zeros(4, np.float32), 8000, r"of shape \(channels, time\), found float32 \(4,\)"),
-        (np.zeros((1, 4)), 8000, r"must be float32 .* found float64 \(1, 4\)"),
         (np.zeros((1, 4), np.int16), 8000, r"must be float32 .* found int16 \(1, 4\)"),
         (np.zeros((0, 5), np.float32), 8000, "no samples: 0 channels of 5 samples"),
         (np.zeros((2, 0), np.float32), 8000, "no samples: 2 channels of 0 samples"),
         (np.zeros((1, 4), np.float32), 0, "rate must be positive, found 0 Hz"),
-        (np.array([[0, np.nan, 0, 0]], np.float32), 8000, "1 of 4 samples are NaN or infinite"),
-        (np.array([[0, np.inf, 0, 0]], np.float32), 8000, "1 of 4 samples are NaN or infinite"),
+        (np.array([[0, np.nan, np.inf]], np.float32), 8000, "2 of 3 samples are NaN or infinite"),
     ],
 )
 def test_what_is_no_audio(samples, rate_hz, found):
     with pytest.raises(AudioError, match=found):
         Audio(samples, rate_hz)
-
-
-def test_clip_duration_is_that_of_its_segment():
-    clip = Clip("a", Path("a.wav"), "0", 8000, 1, num_samples=4000, start=80_000)
-    assert clip.duration_s == 0.5
 
 
 def test_rates_of_streams():

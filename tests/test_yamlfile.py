@@ -60,6 +60,10 @@ def test_a_file_and_its_digest(tmp_path: Path) -> None:
     read = reading(tmp_path, GOOD)
     assert read.content.branches[0].leaves[1].colour == "red"
     assert read.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+    with pytest.raises(UserError, match=r"cannot read the tree .*tree.yaml \(.*utf-8"):
+        reading(tmp_path, b"name: \xff")
+    with pytest.raises(UserError, match=r"cannot read the tree .*gone.yaml"):
+        read_yaml(tmp_path / "gone.yaml", Tree, noun="tree", docs="docs/trees.md")
 
 
 @pytest.mark.parametrize(
@@ -67,7 +71,6 @@ def test_a_file_and_its_digest(tmp_path: Path) -> None:
     [
         ("name: oak", "nam: oak", "line 2: nam: no such field; did you mean name"),
         ("name: oak\n", "", "line 2: name is missing; see docs/trees.md"),
-        ("name: oak", "name: [1]", r"line 2: name: .*string, found \[1\]"),
         ("        colour: red", "        color: red",
          "line 7: branches: entry 1: leaves: entry 2: color: no such field; did you mean colour"),
         ("      size: 6", "      size: 6\n      colours: red",
@@ -77,12 +80,10 @@ def test_a_file_and_its_digest(tmp_path: Path) -> None:
          "line 8: branches: entry 2: best: size is missing"),
         ("      - size: 4", "      - size: 5",
          "line 6: branches: entry 1: leaves: entry 2: size: sizes are even$"),
-        ("      - {size: 2}", "      - 2", "line 5: branches: entry 1: leaves: entry 1: .*found 2"),
         ("      size: 6", "      size: 6\n      size: 8",
          "line 10: size is there twice, first in line 9"),
         ("name: oak", "name: oak\nby_name: {a: x}", "line 3: by_name: a: .*integer.*found 'x'"),
         ("name: oak", "name: {oak", "line 3: not YAML: expected"),
-        (GOOD, "- a list", "line 1: expected fields and values .* found '- a list'"),
         (GOOD, "", "line 1: expected fields and values .* found ''; see docs/trees.md"),
     ],
 )  # fmt: skip
@@ -92,10 +93,3 @@ def test_mistakes_are_named_with_line_and_the_way_to_the_field(
     assert old in GOOD
     with pytest.raises(UserError, match=f"tree.yaml, {message}"):
         reading(tmp_path, GOOD.replace(old, new))
-
-
-def test_what_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read the tree .*tree.yaml \(.*utf-8"):
-        reading(tmp_path, b"name: \xff")
-    with pytest.raises(UserError, match=r"cannot read the tree .*gone.yaml"):
-        read_yaml(tmp_path / "gone.yaml", Tree, noun="tree", docs="docs/trees.md")

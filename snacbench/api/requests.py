@@ -17,15 +17,7 @@ _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not w
 
 
 def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
-    """What is asked for: the recipe's fields, and over them those that were given.
-
-    Parameters
-    ----------
-    recipe : str or None
-        Name or path of a recipe; None: what was given alone.
-    given : mapping
-        Fields of a `Request` by name, as `normal` takes them.
-    """
+    """What is asked for: the fields of a recipe, by name or path, and over them those `given`."""
     told = normal(given)
     if recipe is None:
         if not told.get("codecs"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import left_out
-from snacbench.progress import Progress, Silent
+from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
 from snacbench.rows import Coded, CodedBytes, Score
@@ -26,11 +26,10 @@ from snacbench.tables.from_runs import (
     summary_markdown,
     tables_of,
 )
+from snacbench.tables.gate import Answer, shared_metrics
 from snacbench.tables.gate import compare as compare_folders
-from snacbench.tables.gate import shared_metrics
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
-from snacbench.tables.run_pair import Answer
 from snacbench.tables.run_rows import RunRows, scores_frame
 from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
@@ -61,7 +60,9 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     progress: Progress | None = None,
     **asked: Any,
 ) -> Run:
-    """Code a test set through codecs and score what comes out.
+    """Code a test set through codecs and score what comes out; what fails is a row of the `Run`.
+
+    Raises `UserError` if the request is wrong, what it needs is not here, or it cannot go on.
 
     Parameters
     ----------
@@ -75,27 +76,15 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         A run that is written down; what is named beside it overrides it, which is recorded.
     resume : str or Path
         A run folder to go on with: nothing is repeated, nothing else may be asked for but
-        `retry_failed`, ``jobs`` and ``offline``.
-    retry_failed : bool
-        With `resume`: what has failed is tried again.
+        `retry_failed` (what has failed is tried again), ``jobs`` and ``offline``.
     client : distributed.Client, str or Path
         A Dask cluster that does the work: a client of its scheduler, the scheduler's address, or
         a YAML file of dask-jobqueue; by default processes of this machine do it.
     progress : Progress
-        Told of stages, steps and notes.
+        Told of stages, steps and notes; without one, notes are among the run's `warnings`.
     **asked
         Other fields of `Request`, for example ``metrics=["pesq"]``, ``weights="embedded"``,
         ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
-
-    Returns
-    -------
-    Run
-        What failed is among its rows, with the reason.
-
-    Raises
-    ------
-    UserError
-        If the request is wrong, what it needs is not here, or the run cannot go on.
     """
     from snacbench.api.requests import request_of
     from snacbench.runner import engine
@@ -105,21 +94,20 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
         for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
         if value not in ("", None)
     }
+    shown = progress or Notes()
     if resume is None:
         if retry_failed:
             raise UserError("retry_failed tries again what failed in a run; name it by resume")
-        folder = engine.run(
-            request_of(str(recipe) if recipe else None, given), client=client, progress=progress
-        )
-        return finished(folder)
+        request = request_of(str(recipe) if recipe else None, given)
+        return finished(engine.run(request, client=client, progress=shown), shown)
     if foreign := sorted([*(given.keys() - {"jobs", "offline"}), *(["recipe"] if recipe else [])]):
         raise UserError(
             f"resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
     folder = RunFolder.open(Path(resume))
-    engine.resume(folder, retry_failed=retry_failed, client=client, progress=progress, **given)
-    return finished(folder)
+    engine.resume(folder, retry_failed=retry_failed, client=client, progress=shown, **given)
+    return finished(folder, shown)
 
 
 def load(path: str | Path) -> Run:
@@ -132,10 +120,7 @@ def merge(
 ) -> Run:
     """Join runs of one test set, of codecs or shards of their own, into a new one.
 
-    Raises
-    ------
-    StoreError
-        If the runs do not agree on what they must have in common; nothing is written then.
+    Raises `StoreError` if they do not agree on what they must have in common; nothing is written.
     """
     from snacbench.store.merging import merge as merge_folders
 
@@ -165,21 +150,10 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
 ) -> Run:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
-    Parameters
-    ----------
-    name : str
-        What to call the codec; by default as `degraded` is called.
-    kbps : float
-        Its rate, as its maker states it.
-    align : bool
-        First take the delay that is found away from every file.
-    **asked
-        Other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``.
-
-    Raises
-    ------
-    UserError
-        If the files do not belong together, or a name is unknown.
+    `name` is what to call the codec (by default as `degraded` is called), `kbps` its rate, as its
+    maker states it; `align` first takes the delay that is found away from every file. `asked` are
+    other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``. Raises `UserError` if the
+    files do not belong together, or a name is unknown.
     """
     from snacbench.api.requests import normal
     from snacbench.runner.outside import score_files as score_outside
@@ -191,7 +165,8 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
         outside=OutsideFiles(Path(degraded), called, kbps, align),
         **normal(given),
     )
-    return finished(score_outside(request, progress=progress))
+    shown = progress or Notes()
+    return finished(score_outside(request, progress=shown), shown)
 
 
 def compare(  # noqa: PLR0913 - keyword-only options of one comparison
@@ -202,30 +177,13 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
     metrics: Sequence[str] = (),
     tolerances: Mapping[str, float] | None = None,
     strict: bool = False,
-    shared_clips: bool = False,
 ) -> Comparison:
     """Compare a candidate `b` with a baseline `a`, clip by clip.
 
-    Parameters
-    ----------
-    codecs : sequence of str
-        Selectors, or ``"A=B"`` where `b` calls a codec otherwise; by default what both have.
-    tolerances : mapping of str to float
-        How much worse the candidate may be, by metric, in the metric's unit.
-    strict : bool
-        What is not shown to be within its tolerance fails.
-    shared_clips : bool
-        Allow other test sets: only clips that are the same in both count.
-
-    Returns
-    -------
-    Comparison
-        ``passed``, ``failures`` (sentences) and ``tables``.
-
-    Raises
-    ------
-    UserError
-        If the runs cannot be compared, or a name is in neither.
+    The answer has ``passed``, ``failures`` (sentences) and ``tables``. `codecs` are selectors, or
+    ``"A=B"`` where `b` calls a codec otherwise; by default what both have. `tolerances` say by
+    metric, in its unit, how much worse the candidate may be; if `strict`, what is not shown to be
+    within them fails. Raises `UserError` if the runs cannot be compared, or a name is in neither.
     """
     one, other = (run.path if isinstance(run, Run) else Path(run) for run in (a, b))
     return compare_folders(
@@ -235,30 +193,23 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         metrics=metrics,
         tolerances=tolerances or {},
         strict=strict,
-        shared_clips=shared_clips,
     )
 
 
-def finished(folder: RunFolder) -> Run:
-    """A run whose summary lies in its folder."""
-    run = Run(folder)
+def finished(folder: RunFolder, progress: Progress | None = None) -> Run:
+    """A run whose summary lies in its folder; `Notes` that were taken are among its warnings."""
+    run = Run(folder, progress.texts if isinstance(progress, Notes) else ())
     folder.write_text("summary.csv", summary_csv([run.rows]))
     folder.write_text("summary.md", summary_markdown([run.rows]))
     return run
 
 
 class Run:
-    """A run folder.
+    """A run: its folder at `path`, and the `request` that it was asked for."""
 
-    Attributes
-    ----------
-    path : Path
-    request : Request
-        What was asked for.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, notes: Sequence[str] = ()) -> None:
         self.folder, self.path, self.request = folder, folder.path, folder.run.request
+        self._notes = [text.removeprefix("warning: ") for text in notes]
 
     def __repr__(self) -> str:
         run = self.folder.run
@@ -296,10 +247,13 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What to know of the recordings and decodes before believing the numbers."""
+        """What to know of the recordings and decodes before believing the numbers.
+
+        Of a run that was made just now, also what was noted on the way, such as of downloads.
+        """
         from snacbench.runner.engine import source_warnings
 
-        return [*source_warnings(self.folder), *late_warnings(self.rows)]
+        return [*self._notes, *source_warnings(self.folder), *late_warnings(self.rows)]
 
     @cached_property
     def scores(self) -> pd.DataFrame:
@@ -338,20 +292,12 @@ class Run:
         codecs: str = "",
         **options: Any,
     ) -> str:
-        """The run's table as text.
+        """The run's table as text, with the rows of other runs `beside` it.
 
-        Parameters
-        ----------
-        layout : str
-            One of ``sb.names("layouts")``; by default the recipe's, else everything.
-        format : {"markdown", "latex", "html", "csv", "json"}
-        beside : sequence of Run
-            Other runs whose rows stand in the same table.
-        codecs : str
-            Selectors: only these.
-        **options
-            Fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``, ``baseline``,
-            ``digits``, ``published``, ``labels``, ``title``, ``caption``.
+        `layout` is one of ``sb.names("layouts")`` (by default the recipe's, else everything),
+        `format` ``markdown``, ``latex``, ``html``, ``csv`` or ``json``, `codecs` selects rows, and
+        `options` are fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``,
+        ``baseline``, ``digits``, ``labels``, ``title``, ``caption``.
         """
         written = writer_named(format)
         return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
@@ -364,10 +310,7 @@ class Run:
         by: By = "all",
         codebooks: bool = False,
     ) -> str:
-        """What codecs really need, as text: nominal, actual, entropy; how codebooks are used.
-
-        `format` as for `table`; `codebooks`: a line for every codebook too.
-        """
+        """What codecs really need, as text: nominal, actual, entropy; with a line per codebook."""
         runs = [self, *beside]
         tables = ladder_tables([one.rows for one in runs], by=by, codebooks=codebooks)
         return writer_named(format)(tables)
@@ -410,12 +353,8 @@ class Run:
     ) -> Path:
         """Write a report with players into a folder (``report`` in the run's), and return that.
 
-        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`.
-
-        Raises
-        ------
-        StoreError
-            If the folder holds something else, or cannot be written.
+        Players of at most so many clips; they play Opus at 130 kbps, or FLAC if `lossless`. Raises
+        `StoreError` if the folder holds something else, or cannot be written.
         """
         from snacbench.report.build import DEFAULT_CLIPS, build_report
         from snacbench.runner.engine import source_warnings
@@ -427,8 +366,7 @@ class Run:
             lossless=lossless,
             clips=DEFAULT_CLIPS if clips is None else clips,
             about_sources=[f"{text}." for text in source_warnings(self.folder)],
-            begin=lambda count: shown.begin("players", count),
-            step=lambda: shown.step("players"),
+            progress=shown,
         )
         for problem in made.problems:
             shown.note(problem, warning=True)
@@ -449,17 +387,10 @@ class Run:
         from snacbench.api.requests import normal
         from snacbench.runner import engine
 
-        names = normal({"metrics": metrics})["metrics"]
-        engine.score_again(
-            self.folder,
-            names,
-            asr=asr,
-            retry_failed=retry_failed,
-            jobs=jobs,
-            offline=offline,
-            progress=progress,
-        )
-        return finished(RunFolder.open(self.path))
+        names, shown = normal({"metrics": metrics})["metrics"], progress or Notes()
+        how: dict[str, Any] = {"jobs": jobs, "offline": offline, "progress": shown}
+        engine.score_again(self.folder, names, asr=asr, retry_failed=retry_failed, **how)
+        return finished(RunFolder.open(self.path), shown)
 
     def measure_speed(
         self,
@@ -488,23 +419,13 @@ class Run:
     ) -> pd.DataFrame:
         """Write the codes that the run kept with entropy coders; the bytes become rows of the run.
 
-        Parameters
-        ----------
-        coders : sequence of str
-            ``static``, ``adaptive``, ``context``; ``language-model``: EnCodec's own.
-        shuffled : bool
-            Also code tokens permuted by `seed`, a control in which context can save nothing.
-        save_tables : path
-            A folder for the trained tables, two per codec.
-        weights, offline
-            Of the language model, as for a run.
+        The frame has ``codec``, ``nominal_kbps``, ``coder``, ``shuffled``, ``actual_kbps``,
+        ``coded_kbps``, ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
+        ``saves_by_context`` (share of what ``adaptive`` needs).
 
-        Returns
-        -------
-        DataFrame
-            ``codec``, ``nominal_kbps``, ``coder``, ``shuffled``, ``actual_kbps``, ``coded_kbps``,
-            ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
-            ``saves_by_context`` (share of what ``adaptive`` needs).
+        `coders` are ``static``, ``adaptive``, ``context``, and ``language-model``: EnCodec's own,
+        with `weights` as for a run. `shuffled` also codes tokens permuted by `seed`, a control in
+        which context can save nothing. `save_tables` is a folder for the trained tables.
         """
         from snacbench.api.requests import normal
         from snacbench.rate.coding import heldout
@@ -586,9 +507,6 @@ def tables(
         raise UnknownName(
             f"no layout named {layout!r}; {did_you_mean(layout, layouts())}{left_out('layouts')}"
         )
-    if options.published and not layouts()[layout].published:
-        having = ", ".join(name for name, one in layouts().items() if one.published)
-        raise UserError(f"there are no published figures for the layout {layout}; choose {having}")
     rows = [run.rows_for(histograms=layouts()[layout].histograms) for run in runs]
     if codecs:
         specs = among([spec for one in rows for spec in one.run.codecs], codecs)

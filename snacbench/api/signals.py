@@ -39,12 +39,8 @@ _WRITERS = {".wav": write_wav, ".flac": write_flac}
 def audio_of(signal: Signal, rate_hz: int | None = None, *, called: str = "signal") -> Audio:
     """A signal as `Audio`: read from a file, or an array of shape (time,) or (channels, time).
 
-    Raises
-    ------
-    UserError
-        If an array comes without its rate, or has another shape or type.
-    ClipError
-        If a file cannot be read.
+    Raises `UserError` if an array comes without its rate, or has another shape or type; `ClipError`
+    if a file cannot be read.
     """
     if isinstance(signal, Audio):
         return signal
@@ -53,14 +49,10 @@ def audio_of(signal: Signal, rate_hz: int | None = None, *, called: str = "signa
     samples = np.asarray(signal)
     if rate_hz is None:
         raise UserError(f"the {called} is an array: say its sampling rate with rate_hz")
-    if not np.issubdtype(samples.dtype, np.floating):
+    if not (np.issubdtype(samples.dtype, np.floating) and samples.ndim in (1, 2) and samples.size):
         raise UserError(
-            f"the {called} is an array of {samples.dtype}; expected floating point from -1 to 1"
-        )
-    if samples.ndim not in (1, 2) or not samples.size:
-        raise UserError(
-            f"the {called} is an array of shape {samples.shape}; expected (time,) or "
-            "(channels, time)"
+            f"the {called} is an array of {samples.dtype} and shape {samples.shape}; expected "
+            "floating point from -1 to 1 and (time,) or (channels, time)"
         )
     return Audio(np.ascontiguousarray(np.atleast_2d(samples), dtype=np.float32), int(rate_hz))
 
@@ -75,6 +67,8 @@ def score(
 ) -> pd.DataFrame:
     """Score one signal, or every file of a folder, against its reference as a run would.
 
+    The frame has the columns of `Run.scores`; ``reason`` says why a value is missing.
+
     Parameters
     ----------
     reference, degraded : path, Audio or array
@@ -83,20 +77,13 @@ def score(
     metrics : str or sequence of str
         Names; none: the default set.
     **asked
-        Other fields of `Request`: ``domain``, ``asr``, ``jobs``.
-
-    Returns
-    -------
-    DataFrame
-        The columns of `Run.scores`; ``reason`` says why a value is missing.
-
-    Raises
-    ------
-    UserError
-        If a name is unknown, or the two do not belong together.
+        What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
+        ``asr``, ``jobs``; no ``out``, as no run is kept.
     """
     from snacbench.api.run import score_files
 
+    if "out" in asked:
+        raise UserError("score keeps no run, so it takes no out; score_files makes one")
     with tempfile.TemporaryDirectory() as place:
         paths = []
         for called, signal in (("reference", reference), ("degraded", degraded)):
@@ -108,18 +95,12 @@ def score(
             audio = audio_of(signal, rate_hz, called=called)
             paths.append(Path(place) / f"{called}.wav")
             soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")
-        asked = {"metrics": metrics, **asked}
-        return score_files(paths[0], paths[1], Path(place) / "run", name="degraded", **asked).scores
+        asked = {"metrics": metrics, "name": "degraded", **asked}
+        return score_files(paths[0], paths[1], Path(place) / "run", **asked).scores
 
 
 class OpenMetric:
-    """One metric; called with a pair of signals it gives a number.
-
-    Attributes
-    ----------
-    spec : MetricSpec
-        Unit, direction, range, rate, domains, citation.
-    """
+    """One metric; called with a pair of signals it gives a number; `spec` tells of which unit."""
 
     def __init__(self, found: Metric) -> None:
         self.spec: MetricSpec = found.spec
@@ -136,13 +117,7 @@ class OpenMetric:
         """Score one pair, brought to the metric's rate and channels; see `spec` for the unit.
 
         Neither a delay nor a difference in length is mended: `score` does both as a run does.
-
-        Raises
-        ------
-        Undefined
-            If the metric has no value there; the message says why.
-        UserError
-            If a signal is none.
+        Raises `Undefined` if the metric has no value there, and says why.
         """
         x, y = (
             for_metric(source_signal(audio_of(signal, rate_hz, called=called), "mono"), self.spec)
@@ -159,13 +134,7 @@ def metric(name: str) -> OpenMetric:
 
 
 class OpenCodec:
-    """A codec at one operating point, loaded.
-
-    Attributes
-    ----------
-    spec : CodecSpec
-        Rate, streams, nominal rate, latency, weights with their digests, licence.
-    """
+    """A codec at one operating point, loaded; `spec` tells of its rates, weights and licence."""
 
     def __init__(self, loaded: LoadedCodec) -> None:
         self._loaded = loaded
@@ -199,13 +168,7 @@ def codec(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> OpenCodec:
-    """Load a codec at one operating point, for example ``"dac-44khz@2.67"``, on the CPU.
-
-    Raises
-    ------
-    UserError
-        If the selector means several points or none, or what it needs is not here.
-    """
+    """Load a codec at one operating point, for example ``"dac-44khz@2.67"``, on the CPU."""
     rules = normal({"weights": weights})["weights"]
     return OpenCodec(codec_meant(selector, rules, progress, offline=offline))
 
@@ -244,16 +207,8 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
 ) -> Path:
     """Code a signal into a ``.sncb`` file, which holds all that its decoder needs.
 
-    Parameters
-    ----------
-    coder : str
-        How codes become bits: ``packed`` (whole bits per index) or an entropy coder.
-    tables : path
-        Trained tables, for a coder that has some.
-    channels : {"mono", "stereo"}
-        Downmix, or keep two channels, as a run does.
-    seed : int
-        Of the decoder's random numbers, for decoders that draw any.
+    Codes become bits by `coder`: ``packed`` (whole bits per index) or an entropy coder, perhaps
+    with trained `tables`. `seed` is that of the decoder's random numbers, if it draws any.
     """
     writer = _coder(coder, tables)
     audio = source_signal(audio_of(source, rate_hz), channels)
@@ -279,13 +234,8 @@ def decode(  # noqa: PLR0913 - keyword-only options of one verb
 ) -> Audio:
     """Decode a ``.sncb`` file, and write it to 24-bit WAV or FLAC if a `target` is named.
 
-    Decoded on the machine that coded it, these are the very samples that a run scores.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged, was made with other weights than those at hand, or `target` is no
-        ``.wav`` or ``.flac``.
+    Decoded on the machine that coded it, these are the very samples that a run scores. Raises
+    `UserError` if the file is damaged, or was made with other weights than those at hand.
     """
     path = Path(source)
     if target is not None and Path(target).suffix.lower() not in _WRITERS:
@@ -314,12 +264,7 @@ def _coder(name: str, tables: str | Path | None) -> Coder:
 
 
 def names(kind: str) -> list[str]:
-    """Names of what there is.
-
-    Parameters
-    ----------
-    kind : {"codecs", "families", "metrics", "sets", "recipes", "layouts", "plots", "coders"}
-    """
+    """Names of all codecs, families, metrics, sets, recipes, layouts, plots or coders there are."""
     from snacbench import plugins
     from snacbench.plots.drawing import plots
     from snacbench.recipes import shipped_recipes

@@ -21,7 +21,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from snacbench.audio.containers import Extent, View, extent_of
+from snacbench.audio.containers import Extent, extent_of
 from snacbench.errors import AudioError, SnacbenchError, StoreError
 from snacbench.files import atomic
 from snacbench.later import np, soundfile
@@ -57,13 +57,13 @@ _MOST_SAMPLES_PER_BYTE = 1 << 14
 _BYTES_PER_SAMPLE = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _LOUDEST = 32.0  # 30 dB over full scale: no mix is so loud, but whole numbers and damage are
 # Of what libsndfile opens, the kinds whose length `containers` checks.
-_LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")
+_LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "FLAC", "OGG", "MP3")
 # Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists), and whether
 # they state a length; of the others it is estimated.
 _FFMPEG_STATES = {
     name: states
     for states, names in (
-        (True, "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf iff"),
+        (True, "mov matroska asf avi wav w64 aiff caf au flac ogg ape wv tta tak mpc mpc8 dsf"),
         (True, "flv nistsphere xwma qoa"),
         (False, "mp3 aac ac3 eac3 dts dtshd amr amrnb amrwb loas mpegts mpeg truehd mlp rm shn"),
         (False, "g722 gsm sbc oma"),
@@ -71,25 +71,13 @@ _FFMPEG_STATES = {
     for name in names.split()
 }
 _DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
-_NO_FILES = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFIFO: "a named pipe (FIFO)",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
 # What servers and tools leave in place of audio, by how it begins in lower case.
 _NOT_AUDIO = {
     rb"version https://git-lfs": "a pointer of Git LFS, not the file itself; run: git lfs pull",
     rb"<!doctype html|<html": "a web page (HTML), not audio; fetch the file again",
     rb"<\?xml|<error": "an XML document, not audio; fetch the file again",
     rb"\{\s*[\"}]|\[\s*[\[{\"]": "JSON text, not audio; fetch the file again",
-    rb"%pdf": "a PDF document, not audio",
-    rb"pk\x03\x04": "a ZIP archive; unpack it",
-    rb"\x1f\x8b": "compressed by gzip; unpack it",
-    rb"\x89png": "an image (PNG), not audio",
-    rb"mthd": "a MIDI file: notes, not audio",
-    rb"\x93numpy": "an array of NumPy, not audio",
+    rb"pk\x03\x04|\x1f\x8b": "an archive (ZIP or gzip); unpack it",
 }
 _TEXT_BYTES = 64
 
@@ -197,7 +185,9 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
     try:
         status = path.stat()
         # A pipe or device is not opened, which might never end.
-        if kind := _NO_FILES.get(stat.S_IFMT(status.st_mode)):
+        if not stat.S_ISREG(status.st_mode):
+            kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe (FIFO)"}
+            kind = kinds.get(stat.S_IFMT(status.st_mode), "a device or socket")
             raise AudioError(f"{path} is {kind}, not a file of audio")
         if status.st_size == 0:
             raise AudioError(f"{path} is empty (0 bytes); fetch it again")
@@ -206,24 +196,11 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
             for begin, kind in _NOT_AUDIO.items():
                 if re.match(begin, head):
                     raise AudioError(f"{path} is {kind}")
-            extent = extent_of(View(stream, status.st_size, thorough=thorough))
+            extent = extent_of(stream, status.st_size, thorough=thorough)
             if extent.problem:
                 raise AudioError(f"{path} is not one whole recording: {extent.problem}")
-            if extent.stated is not None and extent.is_cut:
-                per_s = extent.per_s
-                if per_s is None:  # the duration that FFmpeg finds in the header
-                    with (
-                        suppress(Exception),
-                        path.open("rb", buffering=0) as raw,
-                        _ffmpeg(raw) as found,
-                    ):
-                        per_s = extent.stated / (float(found.duration) / 1e6)
-                unit, digits = ("s", 2) if per_s else ("bytes", 0)
-                held, stated = (n / (per_s or 1.0) for n in (extent.held, extent.stated))
-                raise AudioError(
-                    f"{path} holds {held:.{digits}f} of the {stated:.{digits}f} {unit} that its "
-                    "header states: the file is truncated or damaged; fetch it again"
-                )
+            if extent.is_cut:
+                raise _cut_off(path, extent)
             with _decoder(path, stream, status.st_size, extent) as opened:
                 yield opened
     except SnacbenchError:  # a package that does not load is not the file's fault
@@ -233,11 +210,22 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
         raise AudioError(_why_unreadable(path, error)) from error
 
 
+def _cut_off(path: Path, extent: Extent) -> AudioError:
+    held_s = _decodable_s(path)
+    found = f"{held_s:.2f} s and not the mark that ends an Ogg stream"
+    if extent.stated and held_s:
+        stated_s = held_s * extent.stated / extent.held
+        found = f"{held_s:.2f} of the {stated_s:.2f} s that its header states"
+    elif extent.stated:
+        found = f"{extent.held} of the {extent.stated} bytes that its header states"
+    return AudioError(f"{path} holds {found}: the file is truncated or damaged; fetch it again")
+
+
 @contextmanager
 def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[_Opened]:
     """By libsndfile if it opens the file and knows its length, else by FFmpeg."""
     refused: Exception | None = None
-    if not extent.decode_to_end:
+    if not extent.decode:
         try:
             # By descriptor: given a path, libsndfile would also look for a resource fork beside
             # it, and refuse an MP3 beside which a copy by way of macOS has left its ``._`` file.
@@ -247,8 +235,11 @@ def _decoder(path: Path, stream: FileIO, size: int, extent: Extent) -> Iterator[
             refused = error
         else:
             with opened as file:
-                yield _by_libsndfile(path, file, size, extent)
-            return
+                is_mpeg = file.subtype.startswith("MPEG")  # whose length may be an estimate
+                is_known = file.format == "MP3" and extent.stated if is_mpeg else True
+                if is_known and file.format in _LIBSNDFILE and file.subtype[:4] != "DWVW":
+                    yield _by_libsndfile(path, file, size, extent)
+                    return
     try:
         container = _ffmpeg(stream)
     except Exception as error:
@@ -275,8 +266,6 @@ def _check_claim(path: Path, rate_hz: int, channels: int, samples: float, most: 
 
 
 def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Extent) -> _Opened:
-    if file.format not in _LIBSNDFILE or file.subtype.startswith("DWVW"):
-        raise AudioError(f"{path} is {file.format} ({file.subtype}), which is not read; convert it")
     frames, channels, rate_hz = int(file.frames), int(file.channels), int(file.samplerate)
     sample_bytes = None if file.format == "FLAC" else _BYTES_PER_SAMPLE.get(file.subtype)
     most = size / sample_bytes if sample_bytes else float(size * _MOST_SAMPLES_PER_BYTE)
@@ -294,9 +283,8 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
             try:
                 block = file.read(frames=min(step, end - at), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                decodable_s = sum(frame.samples / frame.sample_rate for frame in _decodable(path))
                 raise AudioError(
-                    f"{path} opens but cannot be decoded beyond {decodable_s:.2f} of the "
+                    f"{path} opens but cannot be decoded beyond {_decodable_s(path):.2f} of the "
                     f"{frames / rate_hz:.2f} s that its header states ({error.error_string}): the "
                     "file is truncated or damaged; fetch it again"
                 ) from error
@@ -305,8 +293,7 @@ def _by_libsndfile(path: Path, file: soundfile.SoundFile, size: int, extent: Ext
             yield np.ascontiguousarray(block[max(0, start - at) :].T)
             at += len(block)
 
-    note = NOT_STATED if extent.known and extent.stated is None else ""
-    return _Opened(rate_hz, channels, frames, note, blocks)
+    return _Opened(rate_hz, channels, frames, NOT_STATED if extent.is_open else "", blocks)
 
 
 # -------------------------------------------------------------------------------------- FFmpeg
@@ -329,6 +316,10 @@ def _decodable(path: Path) -> Iterator[Any]:
         yield from container.decode(audio=0)
 
 
+def _decodable_s(path: Path) -> float:
+    return float(sum(frame.samples / frame.sample_rate for frame in _decodable(path)))
+
+
 def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened:
     streams = container.streams.audio
     if not streams or streams[0].codec_context is None:
@@ -341,7 +332,7 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
     most = float(size * _MOST_SAMPLES_PER_BYTE)
     _check_claim(path, rate_hz, channels, 0, most)
     states = any(_FFMPEG_STATES.get(name, False) for name in container.format.name.split(","))
-    states = states and not (extent.known and extent.stated is None)
+    states = states and not extent.is_open
     duration_s = 0.0
     if states and stream.duration:
         duration_s = float(stream.duration * stream.time_base)
@@ -364,7 +355,7 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
                 "the file is truncated, damaged or several in one; fetch it again"
             )
 
-    notes = [] if states and (duration_s or extent.known) else [NOT_STATED]
+    notes = [] if states and duration_s else [NOT_STATED]
     if len(streams) > 1:
         notes.append(f"the first of {len(streams)} streams of audio")
     return _Opened(rate_hz, channels, None, "; ".join(notes), blocks)

@@ -6,7 +6,6 @@ are 375 bytes, and a header in words would double them.
 
 from __future__ import annotations
 
-import errno
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -90,13 +89,84 @@ class StoredPart:
 
 
 @dataclass(frozen=True)
-class Stored:
-    """What a file of `size` bytes holds, its codes still as the coder wrote them."""
+class Costs:
+    """Bytes of a file by what they are for; they add up to the whole file.
+
+    `header` is all that a stream in a session would send once: magic, names, digests, rates,
+    codebook sizes, checksum. `streams` are the codes of each stream, over all parts; `container`
+    the lengths of parts, packets and streams.
+    """
+
+    header: int
+    streams: tuple[int, ...]
+    side_info: int
+    packets: int
+    container: int
+
+    @property
+    def codes(self) -> int:
+        """Bytes of all streams."""
+        return sum(self.streams)
+
+    @property
+    def total(self) -> int:
+        """Bytes of the file."""
+        return self.header + self.codes + self.side_info + self.packets + self.container
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a file of `size` bytes holds, its codes still as the coder wrote them, and its figures.
+
+    Rates are in kbps over the duration of the source, lower is cheaper.
+    """
 
     header: Header
     codebook_sizes: tuple[int, ...]
     parts: tuple[StoredPart, ...]
     size: int
+
+    @property
+    def frames(self) -> tuple[tuple[int, ...], ...]:
+        """Frames of each part's streams."""
+        return tuple(tuple(shape.frames for shape in part.shapes) for part in self.parts)
+
+    @property
+    def bits(self) -> Bits:
+        """What a run reports: codes at whole bits per index, side information, payload."""
+        total = Bits()
+        for part in self.parts:
+            encoded, held = part.encoded, BITS_PER_BYTE * sum(map(len, part.encoded.packets))
+            total += Bits(
+                sum(s.channels * s.frames * bits_per_code(s.codebook_size) for s in part.shapes),
+                len(encoded.side_info) * BITS_PER_BYTE,
+                held if encoded.payload_bits is None else encoded.payload_bits,
+            )
+        return total
+
+    @property
+    def costs(self) -> Costs:
+        """The bytes of the file."""
+        streams = zip(*(map(len, part.streams) for part in self.parts), strict=True)
+        side_info = sum(len(part.encoded.side_info) for part in self.parts)
+        packets = sum(len(packet) for part in self.parts for packet in part.encoded.packets)
+        container = sum(part.table_bytes for part in self.parts)
+        found = Costs(0, tuple(map(sum, streams)), side_info, packets, container)
+        return replace(found, header=self.size - found.total)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the source in seconds."""
+        return self.header.num_samples / self.header.rate_hz
+
+    @property
+    def actual_kbps(self) -> float:
+        """Rate of `bits`, in kbps."""
+        return kbps(self.bits.total, self.duration_s)
+
+    def kbps_of(self, num_bytes: int) -> float:
+        """Rate of so many bytes of the file, in kbps."""
+        return kbps(num_bytes * BITS_PER_BYTE, self.duration_s)
 
 
 def write(bitstream: Bitstream, coder: Coder) -> bytes:
@@ -185,7 +255,7 @@ def read(data: bytes, coders: Coders) -> Bitstream:
     return Bitstream(header, stored.codebook_sizes, parts)
 
 
-def parse(data: bytes) -> Stored:
+def parse(data: bytes) -> Summary:
     """A file's content but for its codes, which stay as they were written.
 
     Raises `BitstreamError` unless it is a whole, undamaged file of a known version.
@@ -221,7 +291,7 @@ def parse(data: bytes) -> Stored:
         for _ in range(cursor.number("the number of parts", least=1, most=MAX_PARTS))
     )
     cursor.end("the last part")
-    return Stored(header, codebook_sizes, parts, len(data))
+    return Summary(header, codebook_sizes, parts, len(data))
 
 
 def _body(data: bytes) -> memoryview:
@@ -315,97 +385,13 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int)
     return StoredPart(encoded, shapes, streams, table_bytes)
 
 
-@dataclass(frozen=True)
-class Costs:
-    """Bytes of a file by what they are for; they add up to the whole file.
-
-    `header` is all that a stream in a session would send once: magic, names, digests, rates,
-    codebook sizes, checksum. `streams` are the codes of each stream, over all parts; `container`
-    the lengths of parts, packets and streams.
-    """
-
-    header: int
-    streams: tuple[int, ...]
-    side_info: int
-    packets: int
-    container: int
-
-    @property
-    def codes(self) -> int:
-        """Bytes of all streams."""
-        return sum(self.streams)
-
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return self.header + self.codes + self.side_info + self.packets + self.container
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A file's figures; rates in kbps over the duration of the source, lower is cheaper.
-
-    `bits` is what a run reports: codes at whole bits per index, side information, payload. `costs`
-    are the bytes of the file; `frames` those of each part's streams.
-    """
-
-    header: Header
-    codebook_sizes: tuple[int, ...]
-    frames: tuple[tuple[int, ...], ...]
-    bits: Bits
-    costs: Costs
-
-    @property
-    def duration_s(self) -> float:
-        """Duration of the source in seconds."""
-        return self.header.num_samples / self.header.rate_hz
-
-    @property
-    def actual_kbps(self) -> float:
-        """Rate of codes at whole bits per index, side information and payload, in kbps."""
-        return kbps(self.bits.total, self.duration_s)
-
-    def kbps_of(self, num_bytes: int) -> float:
-        """Rate of so many bytes of the file, in kbps."""
-        return kbps(num_bytes * BITS_PER_BYTE, self.duration_s)
-
-
-def summary_of(stored: Stored) -> Summary:
-    """The figures of a parsed file."""
-    code_bits = side_info = packets = payload_bits = 0
-    for part in stored.parts:
-        code_bits += sum(
-            shape.channels * shape.frames * bits_per_code(shape.codebook_size)
-            for shape in part.shapes
-        )
-        held = sum(map(len, part.encoded.packets))
-        counted = part.encoded.payload_bits
-        payload_bits += held * BITS_PER_BYTE if counted is None else counted
-        side_info, packets = side_info + len(part.encoded.side_info), packets + held
-    by_part = [[len(stream) for stream in part.streams] for part in stored.parts]
-    streams = tuple(map(sum, zip(*by_part, strict=True)))
-    container = sum(part.table_bytes for part in stored.parts)
-    header = stored.size - sum(streams) - side_info - packets - container
-    return Summary(
-        header=stored.header,
-        codebook_sizes=stored.codebook_sizes,
-        frames=tuple(tuple(shape.frames for shape in part.shapes) for part in stored.parts),
-        bits=Bits(code_bits, side_info * BITS_PER_BYTE, payload_bits),
-        costs=Costs(header, streams, side_info, packets, container),
-    )
-
-
 def save(path: Path, data: bytes) -> None:
     """Write a file, which appears once it is complete; `StoreError` where that fails."""
     try:
         write_bytes(path, data)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise StoreError(
-                f"the disk is full while writing {path}; free some space and go on"
-            ) from error
         raise StoreError(
-            f"cannot write {path} ({error.strerror}); check the folder and its permissions"
+            f"cannot write {path} ({error.strerror}); free some space, or check its permissions"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 import click
 
@@ -25,13 +26,14 @@ def list_(what: str) -> None:
             rate = str(point.rate_hz or "the clip's")
             channels = " or ".join(map(str, point.channels)) or "any"
             rows.append((model.name, model.family, rate, channels, _points(model), point.licence))
-        show_rows(("codec", "family", "Hz", "channels", "operating points", "licence"), rows)
+        show_rows(("codec", "family", "Hz", "channels", "points, kbps", "licence"), rows)
         click.echo("\nfamily names and what they stand for (published; embedded):")
         for family in codec_families().values():
             click.echo(f"  {family.name}: {family.published}; {family.embedded or 'the same'}")
         click.echo("\nmodels of your own, as [NAME=]PREFIX:PATH (docs/own-checkpoints.md):")
-        own = "FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
-        click.echo(f"  {own}")
+        click.echo(
+            "  FILE.py opens the codecs that a Python file declares (docs/outside-codecs.md)"
+        )
         for opener in codec_openers().values():
             click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
         show_refused(refused("codecs"))
@@ -47,9 +49,8 @@ def list_(what: str) -> None:
         from snacbench.testsets.corpora import corpora
         from snacbench.testsets.opening import COMPOSITE_SETS, NAMED_SETS
 
-        rows = [(s.name, s.summary) for s in NAMED_SETS.values()]
-        rows += [(s.name, s.summary) for s in COMPOSITE_SETS.values()]
-        rows += [(c.name, c.summary) for c in corpora().values()]
+        known: dict[str, Any] = {**NAMED_SETS, **COMPOSITE_SETS, **corpora()}
+        rows = [(name, one.summary) for name, one in known.items()]
         show_rows(("set", "what it is"), rows)
         click.echo("\n--data also takes a folder of audio files or a manifest (.csv)")
         click.echo("'snacbench sets list' says which corpora are on this disk")
@@ -97,16 +98,15 @@ def codec(name: str) -> None:
             entries = f"{stream.codebook_size} entries ({kbps:.4g} kbps)"
             streams.append(f"{count} x {rate_hz:.4g} Hz x {entries}")
         context_s = _CONTEXT_TOKENS / spec.tokens_per_s if spec.tokens_per_s else None
-        latency = "the whole file: the model normalises over all of it, or does not state one"
+        latency = "not known, or the whole file, if the model normalises over all of it"
         if spec.latency_s is not None:
             latency = f"{spec.latency_s * 1000:.1f} ms algorithmic"
         weights, source = "none needed", model.source
-        if source is not None and source.host == "embedded":
-            weights = "embedded in snacbench"
-        elif source is not None and source.host == "own":
-            weights = ", ".join(file.url_path for file in source.files)
-        elif source is not None:
-            weights = f"{source.repository} at {source.revision} ({source.host})"
+        if source is not None:
+            own = ", ".join(file.url_path for file in source.files)
+            known = {"embedded": "embedded in snacbench", "own": own}
+            published = f"{source.repository} at {source.revision} ({source.host})"
+            weights = known.get(source.host, published)
         facts = {
             "codec": spec.name + (" (truncated)" if spec.truncated else ""),
             "family": spec.family + (" (demonstration model)" if spec.demonstration else ""),
@@ -141,10 +141,11 @@ def recipe(name: str) -> None:
 
 def _points(model: CodecModel) -> str:
     """The operating points of a model, in a few words."""
-    if all(point.nominal_kbps is None for point in model.points):
-        return ", ".join(point.name.partition("@")[2] or "-" for point in model.points)
-    rates = [f"{p.nominal_kbps:.3g}{'*' if p.truncated else ''}" for p in model.points]
-    shown = rates if len(rates) <= 12 else [*rates[:4], "...", rates[-1]]
-    more = "; any rate" if model.free_point else ""
+    named = [
+        f"{p.nominal_kbps:.3g}" if p.nominal_kbps else p.name.partition("@")[2] or "-"
+        for p in model.points
+    ]
+    shown = [name + "*" * p.truncated for name, p in zip(named, model.points, strict=True)]
+    shown = shown if len(shown) <= 12 else [*shown[:4], "...", shown[-1]]
     stars = "  (* truncated)" if any(p.truncated for p in model.points) else ""
-    return f"{', '.join(shown)} kbps{more}{stars}"
+    return ", ".join([*shown, *["any rate"] * bool(model.free_point)]) + stars

@@ -13,7 +13,7 @@ import click
 from snacbench.api.signals import decode as decode_file
 from snacbench.api.signals import encode as encode_file
 from snacbench.audio.levels import beyond_full_scale
-from snacbench.bitstream.container import Summary, load, parse, summary_of
+from snacbench.bitstream.container import Summary, load, parse
 from snacbench.cli.terminal import ProgressBar, out, show_facts, show_line, show_rows
 from snacbench.cli.verbs import PATH, offline_option, option, weights_option
 from snacbench.errors import BitstreamError
@@ -22,26 +22,16 @@ from snacbench.runner.bitstreams import spec_of
 from snacbench.types import CodecSpec
 from snacbench.units import BITS_PER_BYTE
 
-_SHOWN_DIGITS = 12
-
 
 @click.command
 @click.argument("source", type=PATH)
 @option("--codec", help="One operating point: dac-44khz@2.67, NAME=dac:PATH.", required=True)
 @option("-o --out target", PATH, required=True)
 @option(
-    "--coder",
-    click.Choice(CODERS),
-    "How codes become bits: whole bits per index, or an entropy coder.",
-    default="packed",
+    "--coder", list(CODERS), "How codes become bits: whole bits per index, or an entropy coder."
 )
 @option("--tables", PATH, "Trained tables of the coder.")
-@option(
-    "--channels",
-    click.Choice(["mono", "stereo"]),
-    "Downmix, or keep stereo, as snacbench run does.",
-    default="mono",
-)
+@option("--channels", ["mono", "stereo"], "Downmix, or keep stereo, as snacbench run does.")
 @option(
     "--seed",
     click.IntRange(0, (1 << 63) - 1),
@@ -97,15 +87,15 @@ def info(file: Path, as_json: bool) -> None:
         _show(file, summary, spec)
         return
     costs = summary.costs
-    names = ("codes", "side_info", "packets", "container", "header")
-    parts = {**{name: getattr(costs, name) for name in names}, "file": costs.total}
+    parts = {**asdict(costs), "codes": costs.codes, "file": costs.total}
+    streams = parts.pop("streams")
     told = {
         "header": asdict(summary.header),
         "duration_s": summary.duration_s,
         "codebook_sizes": summary.codebook_sizes,
         "frames": summary.frames,
         "bits": asdict(summary.bits),
-        "bytes": {**parts, "streams": costs.streams},
+        "bytes": {**parts, "streams": streams},
         "nominal_kbps": spec.nominal_kbps if spec else None,
         "actual_kbps": summary.actual_kbps,
         "kbps": {name: summary.kbps_of(num_bytes) for name, num_bytes in parts.items()},
@@ -116,7 +106,7 @@ def info(file: Path, as_json: bool) -> None:
 def _read(file: Path) -> tuple[Summary, CodecSpec | None]:
     data = load(file)
     try:
-        summary = summary_of(parse(data))
+        summary = parse(data)
     except BitstreamError as error:
         raise BitstreamError(f"{file}: {error}") from error
     return summary, spec_of(summary.header)
@@ -129,44 +119,37 @@ def _in_words(channels: int) -> str:
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     """A file's header, and a table of bytes and rates."""
     header, costs, bits = summary.header, summary.costs, summary.bits
-    weights = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in header.weights_sha256.items())
-    tables = f", tables {header.tables_sha256[:_SHOWN_DIGITS]}" if header.tables_sha256 else ""
     first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
     streams = (
         f"{len(list(alike))} x {frames} frames of {size} entries"
         for (size, frames), alike in groupby(first)
     )
-    show_facts(
-        {
-            "file": f"{file}, {costs.total:,} bytes",
-            "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
-            "weights": ", ".join(weights),
-            "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
-            f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
-            "streams": "; ".join(streams),
-            "coder": f"{header.coder}{tables}",
-            "seed": str(header.seed) if header.seed else "",
-        }
-    )
+    digests = {**header.weights_sha256, "coder's tables": header.tables_sha256}
+    facts = {
+        "file": f"{file}, {costs.total:,} bytes",
+        "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
+        "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
+        f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
+        "streams": "; ".join(streams),
+        "coder": header.coder,
+        "weights": ", ".join(f"{name} {sha[:12]}" for name, sha in digests.items() if sha),
+        "seed": str(header.seed) if header.seed else "",
+    }
+    show_facts(facts)
     out.print()
-    written = (
-        (
-            "actual",
-            -(-bits.total // BITS_PER_BYTE),
-            "codes at whole bits, side information, payload: as in a run",
-        ),
-        ("codes", costs.codes, f"as written by the coder {header.coder}"),
-        ("side information", costs.side_info, ""),
-        ("packets", costs.packets, f"{bits.payload} bits of them payload"),
-        ("container", costs.container, "lengths of parts, streams and packets"),
-        ("header", costs.header, "codec, weights, source; once per file"),
-        ("file", costs.total, ""),
-    )
-    nominal = spec.nominal_kbps if spec else None
-    rows = [["nominal", "", f"{nominal:.3f}", "as stated for the codec"]] if nominal else []
+    written = {
+        "actual": -(-bits.total // BITS_PER_BYTE),
+        "codes": costs.codes,
+        "side information": costs.side_info,
+        "packets": costs.packets,
+        "container": costs.container,
+        "header": costs.header,
+        "file": costs.total,
+    }
+    rows = [["nominal", "", f"{spec.nominal_kbps:.3f}"]] if spec and spec.nominal_kbps else []
     rows += [
-        [name, f"{num_bytes:,}", f"{summary.kbps_of(num_bytes):.3f}", meaning]
-        for name, num_bytes, meaning in written
-        if num_bytes
+        [name, f"{size:,}", f"{summary.kbps_of(size):.3f}"]
+        for name, size in written.items()
+        if size
     ]
-    show_rows(["", "bytes", "kbps", ""], rows)
+    show_rows(["", "bytes", "kbps"], rows)

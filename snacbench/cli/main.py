@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import io
 import sys
-import tempfile
 import traceback
 
 from snacbench.errors import SnacbenchError
@@ -54,17 +53,9 @@ def main() -> None:
             _end(f"error: {missing}", EXIT_USER)
         if isinstance(error, OSError) and error.errno in _OF_THE_DISK:
             _end(f"error: {error.filename or 'output'}: {error.strerror}", EXIT_USER)
-        trace = "".join(traceback.format_exception(error))
-        try:
-            with tempfile.NamedTemporaryFile(
-                "w", prefix="snacbench-bug-", suffix=".txt", delete=False, encoding="utf-8"
-            ) as report:
-                report.write(trace)
-            told = report.name
-        except OSError:  # nowhere to write
-            told = f"this:\n{trace}"
+        sys.stderr.write("".join(traceback.format_exception(error)))
         text = f"internal error: {type(error).__name__}: {error}\n"
-        _end(f"{text}This is a bug in snacbench; please report it with {told}", EXIT_BUG)
+        _end(f"{text}This is a bug in snacbench; please report it with the lines above", EXIT_BUG)
 
 
 def _end(text: str, code: int) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
-import math
 import socket
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import click
 
 from snacbench.api.run import load
 from snacbench.cli import terminal
-from snacbench.cli.verbs import PATH, numbers, option
+from snacbench.cli.verbs import PATH, option
 from snacbench.errors import UserError
 from snacbench.files import write_text
 from snacbench.listening.design import DEFAULT_EXCERPT_S, check_free, make_test
@@ -29,7 +27,6 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import (
     ANSWERS_FILE,
-    REFERENCE,
     STIMULI_FOLDER,
     TEST_FILE,
     Form,
@@ -40,13 +37,8 @@ from snacbench.listening.webmushra import FOLDER as WEBMUSHRA
 from snacbench.listening.webmushra import export_webmushra
 from snacbench.selectors import split_selectors
 
-if TYPE_CHECKING:
-    pass
-
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_POWER_HEADINGS = ("difference", "listeners who count", "to recruit", "power")
 _TEST = click.argument("test", type=PATH)
-_SEED = option("--seed", click.IntRange(0), default=0)
 
 
 @click.command
@@ -77,31 +69,17 @@ _SEED = option("--seed", click.IntRange(0), default=0)
     "Length of excerpts in seconds, about; clips that are shorter are heard whole.",
 )
 @option(
-    "--match-per-condition",
-    bool,
-    "Bring each condition to one loudness on its own; hides codecs' errors of level.",
-)
-@option("--flac", bool, "Stimuli as FLAC of equal sizes, not as WAV.")
-@option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.",
 )
-def design(
-    run: Path, target: Path, systems: str | None, flac: bool, export: str | None, **wishes: Any
-) -> None:
+def design(run: Path, target: Path, systems: str | None, export: str | None, **wishes: Any) -> None:
     """Make a listening test from RUN: a test.yaml to read and edit, and its stimuli."""
     folder, selectors = load(run).folder, split_selectors(systems or "")
     check_free(target)
     with terminal.ProgressBar() as bar:
         test = designed(folder, target, systems=selectors, **wishes, progress=bar)
-        facts = make_test(
-            target,
-            test,
-            format_="flac" if flac else "wav",
-            webmushra=export == "webmushra",
-            progress=bar,
-        )
+        facts = make_test(target, test, webmushra=export == "webmushra", progress=bar)
     _show_items(test, facts)
     terminal.say(
         f"Edit the texts, above all consent and contact, then: snacbench mushra serve {target}"
@@ -111,13 +89,12 @@ def design(
 
 @click.command
 @_TEST
-@option("--flac/--wav", help="FLAC of equal sizes, or WAV.  [default: as they were]", default=None)
 @option(
     "--export",
     click.Choice(["webmushra"]),
     "Also write what webMUSHRA 1.4 needs, into TEST/webmushra.  [default: if it is there]",
 )
-def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
+def stimuli(test: Path, export: str | None) -> None:
     """Make the stimuli of TEST again, as its test.yaml now says."""
     told, old = read_test(test), facts_at_hand(test)
     heard = (test / ANSWERS_FILE).exists()
@@ -126,10 +103,8 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
             f"{test} has answers to other stimuli, in {ANSWERS_FILE}; make a new test with "
             "'snacbench mushra design', or remove the file if these answers were only a try"
         )
-    if flac is None:
-        flac = old is not None and old.format == "flac"
     with terminal.ProgressBar() as bar:
-        facts = make_stimuli(test, told, format_="flac" if flac else "wav", progress=bar)
+        facts = make_stimuli(test, told, progress=bar)
     if export == "webmushra" or (test / WEBMUSHRA).exists():
         export_webmushra(test, told, facts)
     _show_items(told, facts)
@@ -138,14 +113,8 @@ def stimuli(test: Path, flac: bool | None, export: str | None) -> None:
 
 def _show_items(test: ListeningTest, facts: Facts) -> None:
     """What listeners will hear, and what to know of it."""
-    rows = []
-    for item in (*test.items, *test.training):
-        found = facts.items[item.id].conditions
-        peak = max((x.true_peak_dbtp for x in found.values() if x.true_peak_dbtp), default=None)
-        loud = found[REFERENCE].loudness_lufs
-        measured = ("-" if x is None else f"{x:.1f}" for x in (loud, peak))
-        rows.append([item.id, item.clip, f"{item.duration_s:.2f}", *measured])
-    terminal.show_rows(["item", "clip", "s", "LUFS", "dBTP"], rows)
+    rows = [[i.id, i.clip, f"{i.duration_s:.2f}"] for i in (*test.items, *test.training)]
+    terminal.show_rows(["item", "clip", "s"], rows)
     for name, known in facts.items.items():
         terminal.show_warnings([f"{name}: {warning}" for warning in known.warnings])
 
@@ -157,25 +126,16 @@ def _show_items(test: ListeningTest, facts: Facts) -> None:
 @option("--pages-per-listener", click.IntRange(1), "[default: TEST's, or all]")
 @option(
     "--difference differences",
-    float,
+    click.FloatRange(0, 100, min_open=True),
     "Difference of two systems' means to be found, in points; may be repeated.",
     multiple=True,
     default=(5.0, 10.0, 15.0),
     show_default="5, 10, 15",
 )
-@option("--power", float, "Probability to find it.", default=0.8)
-@option("--level", float, "Family-wise error.", default=0.05)
-@option(
-    "--excluded",
-    click.FloatRange(0, 1, max_open=True),
-    "Share of listeners whom the screening will take out.",
-    default=0.1,
-)
-@option("--sd-listener", click.FloatRange(0), "SD of opinions on one system.")
-@option("--sd-item", click.FloatRange(0), "SD of one system over items.")
-@option("--sd-residual", click.FloatRange(0), "SD of a rating given twice.")
-@option("--studies", click.IntRange(100, 1_000_000), default=10_000)
-@_SEED
+@option("--power", click.FloatRange(0.05, 1, max_open=True), "Probability to find it.", default=0.8)
+@option("--sd-listener listener_system", click.FloatRange(0), "SD of opinions on one system.")
+@option("--sd-item item_system", click.FloatRange(0), "SD of one system over items.")
+@option("--sd-residual residual", click.FloatRange(0), "SD of a rating given twice.")
 def power(
     test: Path | None,
     items: int | None,
@@ -183,10 +143,6 @@ def power(
     pages_per_listener: int | None,
     differences: tuple[float, ...],
     power: float,
-    level: float,
-    excluded: float,
-    studies: int,
-    seed: int,
     **spread: float | None,
 ) -> None:
     """Simulate how many listeners it takes to find a difference between two systems.
@@ -199,7 +155,7 @@ def power(
     correction over all pairs of systems. The spread of ratings is what others measured on neural
     codecs, unless the --sd options say otherwise.
     """  # noqa: D301 - click must get the control character itself, which a raw string has not
-    from snacbench.listening.power import Question, Spread, listeners_needed
+    from snacbench.listening.power import STUDIES, Question, Spread, listeners_needed
 
     if test is not None:
         plan = read_test(test)
@@ -212,90 +168,27 @@ def power(
         pages_per_listener = pages_per_listener or min(plan.pages_per_listener or items, items)
     if items is None or systems is None:
         raise UserError("how large is the test? Name a TEST, or give --items and --systems")
-    fields = {"sd_listener": "listener_system", "sd_item": "item_system", "sd_residual": "residual"}
-    given = {fields[name]: value for name, value in spread.items() if value is not None}
-    s = dataclasses.replace(Spread(), **given)
+    s = Spread(**{name: value for name, value in spread.items() if value is not None})
     rows = []
     for difference in differences:
-        question = Question(difference, items, systems, s, pages_per_listener, power, level)
-        need = listeners_needed(question, studies=studies, seed=seed)
-        recruited = math.ceil(need.listeners / (1 - excluded))
+        question = Question(difference, items, systems, s, pages_per_listener, power)
+        need = listeners_needed(question)
         found = f"{100 * need.power:.1f} +- {100 * need.power_error:.1f} %"
-        rows.append((f"{difference:g} points", str(need.listeners), str(recruited), found))
-    terminal.show_rows(_POWER_HEADINGS, rows)
+        rows.append((f"{difference:g} points", str(need.listeners), found))
+    terminal.show_rows(["difference", "listeners who count", "power"], rows)
     terminal.out.print()
     facts = {
         "design": f"{items} items, {systems} systems, {question.pages} pages per listener; "
         "differences are those on these items",
         "analysis": f"Wilcoxon on listener means, Holm over {question.pairs} pairs, family-wise "
-        f"error {level:g}; power {power:g}",
+        f"error {question.level:g}; power {power:g}",
         "spread (SD)": f"listener on a system {s.listener_system:.3g}, system on an item "
         f"{s.item_system:.3g}, residual {s.residual:.3g} points (neural codecs on speech, Stahl et "
         "al. 2024, if not given)",
-        "to recruit": f"if the screening takes out {100 * excluded:g} %",
-        "simulated": f"{studies} studies per number tried: +- is one standard error of the power",
+        "simulated": f"{STUDIES} studies per number tried: +- is one standard error of the power",
+        "to recruit": "more than that: the screening takes out some 10 %",
     }
     terminal.show_facts(facts)
-
-
-@click.command
-@_TEST
-@option("--listeners", click.IntRange(1, 10_000), default=30)
-@option(
-    "--mean means",
-    help="True mean of a condition, such as opus@14kbps=70; may be repeated.  "
-    "[default: guessed from names and rates]",
-    multiple=True,
-    callback=numbers("opus@14kbps=70"),
-    metavar="CONDITION=POINTS",
-)
-@option("--careless", click.IntRange(0), "So many do not listen.", default=0)
-@option("--dropouts", click.IntRange(0), "So many stop half-way.", default=0)
-@_SEED
-@option("-o --output", PATH, "CSV file to write.  [default: standard output]")
-def simulate(test: Path, listeners: int, seed: int, output: Path | None, **told: Any) -> None:
-    """Answer TEST with simulated listeners, whose true opinion is known.
-
-    \b
-    snacbench mushra simulate TEST --listeners 30 --careless 2 -o rehearsal.csv
-    snacbench mushra analyse rehearsal.csv
-
-    For trying out the way from answers to figures before anybody listens. Every line is marked as
-    simulated, and so is whatever is made from it. The true means, and who was made careless, are
-    printed on standard error.
-    """  # noqa: D301
-    from snacbench.listening.simulate import SIMULATED_AS, Model, expected_means
-    from snacbench.listening.simulate import simulate as simulated
-    from snacbench.listening.tidy import write_tidy
-
-    plan, model, stream = read_test(test), Model(**told), io.StringIO(newline="")
-    study = simulated(plan, model, listeners, seed)
-    write_tidy(study, stream)
-    _write(output, stream.getvalue(), f"{listeners} simulated listeners")
-    if plan.form in ("mushra", "mushra-no-anchors"):
-        terminal.say("true means of honest listeners, on the scale from 0 to 100:")
-        for condition, mean in expected_means(plan, model).items():
-            terminal.say(f"  {condition}: {mean:.1f}")
-    for listener in study.listeners:
-        manner = listener.answers[SIMULATED_AS]
-        if manner != "honest":
-            terminal.say(f"careless ({manner}): {listener.id}")
-        if not listener.finished:
-            terminal.say(f"stopped half-way: {listener.id}")
-
-
-def _write(target: Path | None, text: str, what: str) -> None:
-    """Write a CSV file, and say so; None or ``-``: to standard output, and nothing is said."""
-    if target in (None, Path("-")):
-        sys.stdout.write(text)
-        return
-    try:
-        write_text(target, text)
-    except OSError as error:
-        raise UserError(
-            f"cannot write {target} ({error.strerror}); check the folder's permissions"
-        ) from error
-    terminal.say(f"wrote {target}: {what}")
 
 
 @click.command
@@ -315,20 +208,10 @@ def _write(target: Path | None, text: str, what: str) -> None:
     metavar="URL",
 )
 @option(
-    "--allow-host hosts",
-    help="A further name that is accepted.  [default: any, with the default --host those of this "
-    "machine alone]",
-    multiple=True,
-    metavar="NAME",
-)
-@option(
     "--proxy",
     help="Believe the reverse proxy at this address whom it speaks for.",
     metavar="ADDRESS",
 )
-@option("--certificate", PATH, "For HTTPS, with --key.")
-@option("--key", PATH, "For HTTPS, with --certificate.")
-@option("--max-unfinished", click.IntRange(1), "Listeners under way at most.", default=500)
 @option("--new-admin-token", bool, "Make the older one useless.")
 def serve(
     test: Path,
@@ -336,11 +219,7 @@ def serve(
     port: int,
     invite: int | None,
     url: str | None,
-    hosts: tuple[str, ...],
     proxy: str | None,
-    certificate: Path | None,
-    key: Path | None,
-    max_unfinished: int,
     new_admin_token: bool,
 ) -> None:
     """Serve the page of the listening test in the folder TEST until Ctrl-C.
@@ -354,17 +233,14 @@ def serve(
     from snacbench.listening.server import app
     from snacbench.listening.server import serve as server
 
-    if (certificate is None) != (key is None):
-        raise UserError("--certificate and --key go together: HTTPS needs both")
-    accepted = accepted_hosts(host, url, hosts)
-    service = server.open_service(test, max_unfinished=max_unfinished)
+    accepted = accepted_hosts(host, url)
+    service = server.open_service(test)
     try:
         listening = server.listen(host, port)
         if url is None:
             name = socket.gethostname() if host in ("0.0.0.0", "::") else host
             name = f"[{name}]" if ":" in name else name
-            scheme = "http" if certificate is None else "https"
-            url = f"{scheme}://{name}:{listening.getsockname()[1]}"
+            url = f"http://{name}:{listening.getsockname()[1]}"
         address, responses = url.rstrip("/"), service.responses
         if invite:
             click.echo(f"{invite} invitations, each for one listener, shown only now:")
@@ -379,54 +255,49 @@ def serve(
         click.echo(f"{service.test.title} ({who}): {address}/")
         terminal.say("Ctrl-C stops the server; no answer gets lost.")
         page = app.application(service, hosts=accepted, log=terminal.say)
-        server.serve(page, listening, certificate=certificate, key=key, proxy=proxy)
+        server.serve(page, listening, proxy=proxy)
     except KeyboardInterrupt:
         terminal.say("stopped; all answers are kept")
     finally:
         service.responses.close()
 
 
-def accepted_hosts(host: str, url: str | None, hosts: tuple[str, ...]) -> tuple[str, ...]:
-    """Names that the Host header may have, by the address listened at and what was allowed."""
+def accepted_hosts(host: str, url: str | None) -> tuple[str, ...]:
+    """Names that the Host header may have, by the address listened at and that of the listeners."""
+    hosts: tuple[str, ...] = ()
     if url is not None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UserError(f"--url {url}: expected an address such as https://listen.example.org")
-        hosts = (*hosts, parts.hostname)
-    if host in _LOOPBACK:
-        return (*_LOOPBACK, *hosts)
-    return hosts or ("*",)
+        hosts = (parts.hostname,)
+    return (*_LOOPBACK, *hosts) if host in _LOOPBACK else hosts or ("*",)
 
 
 @click.command
 @_TEST
-@option(
-    "--format form",
-    click.Choice(["tidy", "webmushra"]),
-    "One line per answer, or webMUSHRA's mushra.csv.",
-    default="tidy",
-)
 @option("-o --out", PATH, "File; else standard output.")
-def export(test: Path, form: str, out: Path | None) -> None:
-    """Write the answers that the folder TEST has so far, as CSV.
+def export(test: Path, out: Path | None) -> None:
+    """Write the answers that the folder TEST has so far, as CSV: one line per answer.
 
     The server may go on running. Training pages are left out.
     """
     from snacbench.listening.responses.overview import read_study
     from snacbench.listening.tidy import write_tidy
-    from snacbench.listening.webmushra_csv import write_webmushra
 
-    read, stream = read_test(test), io.StringIO(newline="")
-    study = read_study(read, test)
-    if form == "webmushra":
-        write_webmushra(read, study, stream)
-    else:
-        write_tidy(study, stream)
-    answers = len(study.ratings) + len(study.choices)
-    told = f"{answers} answers of {len(study.listeners)} listeners"
-    _write(out, stream.getvalue(), told)
-    if out is None:
+    study, stream = read_study(read_test(test), test), io.StringIO(newline="")
+    write_tidy(study, stream)
+    told = f"{len(study.answers)} answers of {len(study.listeners)} listeners"
+    if out in (None, Path("-")):
+        sys.stdout.write(stream.getvalue())
         terminal.say(told)
+        return
+    try:
+        write_text(out, stream.getvalue())
+    except OSError as error:
+        raise UserError(
+            f"cannot write {out} ({error.strerror}); check the folder's permissions"
+        ) from error
+    terminal.say(f"wrote {out}: {told}")
 
 
 @click.command
@@ -447,12 +318,6 @@ def export(test: Path, form: str, out: Path | None) -> None:
 )
 @option("--no-screening", bool, "Do not apply the rules of BS.1534-3.")
 @option(
-    "--least-share",
-    click.FloatRange(0, 1),
-    "Keep listeners who left early if they answered this share of their pages.",
-    default=1.0,
-)
-@option(
     "--level",
     click.FloatRange(0.5, 0.999),
     "Of all intervals; tests are at 1 minus this.",
@@ -464,7 +329,6 @@ def analyse(
     test_folder: Path | None,
     run: Path | None,
     no_screening: bool,
-    least_share: float,
     level: float,
 ) -> None:
     """Analyse the answers to a listening test.
@@ -479,50 +343,31 @@ def analyse(
     beside the objective metrics. docs/listening-tests.md says how everything is computed.
     """  # noqa: D301
     from snacbench.listening.analysis.analyse import analyse as analysed
-    from snacbench.listening.analysis.study_tables import tables_of, write_all
+    from snacbench.listening.analysis.output import write_all
     from snacbench.listening.publish import published, run_of, write_rows
     from snacbench.listening.read import read_source
-    from snacbench.listening.screening import Options
+    from snacbench.tables.listening_tables import listening_tables
 
     answers = read_source(source, test_folder=test_folder)
-    if not (answers.study.ratings or answers.study.choices):
+    if not answers.study.answers:
         raise UserError(f"{source}: nobody has answered a page yet")
-    found = analysed(answers.study, Options(not no_screening, least_share), level=level)
-    rows = published(answers, found)
+    found = analysed(answers.study, rules=not no_screening, level=level)
+    summary, scores = published(answers, found)
     beside = source / "analysis" if source.is_dir() else source.with_name(f"{source.stem}-analysis")
     folder, goes_to = target or beside, run_of(answers, run)
-    paths = write_all(found, rows.summary, rows.scores, folder)
+    paths = write_all(found, summary, scores, folder)
     if goes_to:
-        write_rows(rows, goes_to)
+        write_rows(summary, scores, goes_to)
     for exclusion in found.screening.exclusions:
         terminal.say(f"excluded {exclusion.listener}: {exclusion.reason}")
-    for table in tables_of(found)[:2]:
-        terminal.out.print(table.title, style="bold", markup=False)
-        lines = []
-        for row in table.rows:
-            cells = [(table.cell(row, column), column) for column in table.columns]
-            texts = [f"{cell.number(column)} {cell.ends(column)}".strip() for cell, column in cells]
-            lines.append([row.label, *texts])
-        terminal.show_rows(
-            [table.label_heading, *(column.title for column in table.columns)], lines
-        )
-        for note in (*(f"- {note}" for note in table.footnotes), ""):
-            terminal.show_line(note)
-    for note in rows.summary.notes:
+    terminal.show_tables(listening_tables(summary))
+    for note in summary.notes:
         terminal.say(f"note: {note}")
-    terminal.show_line(rows.summary.text)
+    terminal.show_line(summary.text)
     terminal.say(f"wrote {len(paths)} files to {folder}")
+    where = "the results went into no run; give it with --run to see them in its report"
     if goes_to:
         where = f"results are in {goes_to.path}; see snacbench report {goes_to.path}"
-    elif answers.test is None:
-        where = "the results went into no run: give --run, and --test, to see them in its report"
-    elif answers.study.simulated:
-        where = "simulated answers go into no run unless it is given with --run"
-    else:
-        where = (
-            f"the results went into no run: {answers.test.run} is not the run that the test was "
-            "made from; give it with --run to see them in its report"
-        )
     terminal.say(where)
 
 

@@ -24,16 +24,19 @@ from snacbench.plots.drawing import (
     write_plots,
 )
 from snacbench.tables.from_runs import Options as TableOptions
+from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
-from snacbench.tables.run_pair import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.savings import savings_json, savings_text
 from snacbench.tables.side_by_side import By
-from snacbench.tables.writers import WRITERS, to_latex
+from snacbench.tables.table_model import Table
+from snacbench.tables.writers import WRITERS
 
 EXIT_WORSE = 1
-_OF_SAVINGS = ("text", "markdown", "json")
+_OF_SAVINGS = ("text", "json")
 _OF_RATES = ("terminal", *WRITERS)
+_BY = click.Choice(get_args(By))
+_MANY: dict[str, Any] = {"multiple": True, "callback": comma_separated, "metavar": "NAME,..."}
 _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
 
 
@@ -47,42 +50,31 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
     "followed one, else everything]",
 )
 @option("--codecs", "", "As for run: only these.  [default: all]", metavar="PATTERNS")
-@option(
-    "--by",
-    click.Choice(["domain", "all", "both"]),
-    "One table per domain, one over all clips, or both.  [default: the layout's]",
-)
+@option("--by", _BY, "A table per domain, one over all clips, or both.  [default: the layout's]")
 @option("--ci", bool, "95 % intervals of the means; CSV always has them.")
 @option("--significance", bool, "Mark what differs from the best.")
 @option("--baseline", "", "Compare with this one instead.", metavar="CODEC")
 @option("--digits", click.IntRange(0, 12), "Digits of the metrics.")
-@option("--with-published published", bool, "The paper's own figures beside ours.")
 @label_option
 @option("--title", help="In place of the layout's.")
 @option("--no-caption caption", True, "Without title and notes.", flag_value=False)
-@option("--standalone", bool, "LaTeX: a whole document, not a snippet.")
 def table(
-    runs: tuple[Path, ...],
-    form: str,
-    layout: str | None,
-    codecs: str,
-    standalone: bool,
-    **options: Any,
+    runs: tuple[Path, ...], form: str, layout: str | None, codecs: str, **options: Any
 ) -> None:
     """Print the tables of one or more runs: one row per codec, means over clips.
 
     Best in bold, second underlined; footnotes say what the numbers rest on.
     """
-    if standalone and form != "latex":
-        raise UserError(f"--standalone is for --format latex, found {form}")
     loaded = [load(path) for path in runs]
     made = tables(loaded, layout, TableOptions(complete=form == "csv", **options), codecs=codecs)
     if len({one.folder.run.set_sha256 for one in loaded}) > 1:
         say("warning: these runs are on different test sets; do not compare their rows")
-    if form == "terminal":
+    _print(made, form)
+
+
+def _print(made: Sequence[Table], form: str | None) -> None:
+    if form in (None, "terminal"):
         show_tables(made)
-    elif form == "latex":
-        click.echo(to_latex(made, standalone=standalone), nl=False)
     else:
         click.echo(writer_named(form)(made), nl=False)
 
@@ -98,20 +90,8 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=PATH)
 @click.argument("name", metavar="NAME|all")
 @option("-o --out", PATH, "Folder for the files.", default=Path("plots"))
-@option(
-    "--metrics --metric metrics",
-    "",
-    "[default: every metric of the run]",
-    metavar="M,...",
-    callback=comma_separated,
-)
-@option(
-    "--codecs",
-    "",
-    "Operating points, models or families of the run.  [default: all]",
-    metavar="C,...",
-    callback=comma_separated,
-)
+@option("--metrics --metric metrics", help="Names.  [default: all of the run]", **_MANY)
+@option("--codecs", help="Operating points, models or families.  [default: all]", **_MANY)
 @label_option
 @option("--title", "", "Above every figure.", metavar="TEXT")
 @option("--no-caption caption", True, "Without small print.", flag_value=False)
@@ -119,20 +99,8 @@ def _list_plots(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 @option("--domain", "all", "speech, music, environment.")
 @option("--baseline", "", "[default: the run's first codec]", metavar="CODEC")
 @option("--format forms", "svg", "Any of svg,pdf,png.", callback=comma_separated)
-@option(
-    "--width",
-    click.Choice(get_args(Width)),
-    "One column of a paper (3.5 in) or two (7 in).",
-    default="single",
-)
-@option(
-    "--list",
-    bool,
-    "Say which plots there are.",
-    is_eager=True,
-    expose_value=False,
-    callback=_list_plots,
-)
+@option("--width", click.Choice(get_args(Width)), "3.5 in for one column, or 7.", default="single")
+@option("--list", bool, "List plots.", is_eager=True, expose_value=False, callback=_list_plots)
 def plot(
     runs: tuple[Path, ...],
     name: str,
@@ -196,9 +164,7 @@ def report(run: Path, **options: Any) -> None:
     multiple=True,
     metavar="A[=B]",
 )
-@option(
-    "--metrics", "", "Names, comma-separated.  [default: all of both]", callback=comma_separated
-)
+@option("--metrics", help="Names.  [default: all of both]", **_MANY)
 @option(
     "--tolerance tolerances",
     help=f"How much worse RUN_B may be, in the metric's unit; {KBPS}=VALUE gates the rate.",
@@ -207,11 +173,6 @@ def report(run: Path, **options: Any) -> None:
     metavar="METRIC=VALUE",
 )
 @option("--strict", bool, "Fail what is not shown to be within its tolerance.")
-@option(
-    "--shared-clips",
-    bool,
-    "Allow runs of different test sets: compare the clips that are the same in both.",
-)
 @option("--format form", click.Choice(["terminal", "markdown", "json"]), default="terminal")
 def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
     """Compare RUN_B, the candidate, with RUN_A, the baseline, on the clips that both have.
@@ -234,40 +195,24 @@ def compare(run_a: Path, run_b: Path, form: str, **options: Any) -> int:
 
 @click.command
 @_RUNS
-@option("--of", help="Rate these save.", multiple=True, callback=comma_separated, metavar="MODEL")
-@option(
-    "--against",
-    help="With --of: models with two rates or more to compare them with.  [default: all]",
-    multiple=True,
-    callback=comma_separated,
-    metavar="MODEL",
-)
-@option(
-    "--metrics", help="With --of: names.  [default: all]", multiple=True, callback=comma_separated
-)
-@option(
-    "--domain domains", help="With --of.  [default: all]", multiple=True, callback=comma_separated
-)
-@option(
-    "--by",
-    click.Choice(["domain", "all", "both"]),
-    "Without --of: tables per domain, over all clips, or both.  [default: all]",
-)
+@option("--of", help="Models whose saving is asked for.", **_MANY)
+@option("--against", help="With --of: models with two rates.  [default: all]", **_MANY)
+@option("--metrics", help="With --of: names.  [default: all]", **_MANY)
+@option("--domain domains", help="With --of.  [default: all]", **_MANY)
+@option("--by", _BY, "Without --of: tables per domain, over all clips, or both.  [default: all]")
 @option("--codebooks", bool, "Without --of: every codebook too.")
 @option(
     "--format form",
     click.Choice(list(dict.fromkeys([*_OF_RATES, *_OF_SAVINGS]))),
-    "text, markdown, json with --of; else any but text.  [default: text or terminal]",
+    "text or json with --of; else any but text.  [default: text or terminal]",
 )
 def rates(
     runs: tuple[Path, ...],
-    of: list[str],
-    against: list[str],
-    metrics: list[str],
-    domains: list[str],
     by: By | None,
     codebooks: bool,
     form: str | None,
+    of: list[str],
+    **options: list[str],
 ) -> None:
     """Show every codec's rates; with --of, how much rate one model saves.
 
@@ -278,33 +223,22 @@ def rates(
     score, and the difference at equal rate. For a model with several: Bjontegaard deltas. Nothing
     is extrapolated; rates are the actual ones.
     """
+    unused = {"by": by, "codebooks": codebooks} if of else options
+    if given := [
+        f"--{name.replace('domains', 'domain')}" for name, value in unused.items() if value
+    ]:
+        why = (
+            "is for the table of rates, without --of" if of else "is for comparing; add --of MODEL"
+        )
+        raise UserError(f"{', '.join(given)} {why}")
+    known = _OF_SAVINGS if of else _OF_RATES
+    if form and form not in known:
+        when = "with" if of else "without"
+        raise UserError(f"--format {when} --of is one of {', '.join(known)}; found {form}")
     loaded = [load(path) for path in runs]
     if of:
-        _refuse(by=by, codebooks=codebooks, why="is for the table of rates, without --of")
-        _check_format(form, _OF_SAVINGS, "with --of")
-        found = loaded[0].savings(
-            of, against=against, metrics=metrics, domains=domains, beside=loaded[1:]
-        )
-        text = savings_text(found, markdown=form == "markdown")
-        click.echo(savings_json(found) if form == "json" else text, nl=False)
-        return
-    _refuse(
-        against=against, metrics=metrics, domain=domains, why="is for comparing; add --of MODEL"
-    )
-    _check_format(form, _OF_RATES, "without --of")
-    made = ladder_tables([one.rows for one in loaded], by=by or "all", codebooks=codebooks)
-    if form in (None, "terminal"):
-        show_tables(made)
+        found = loaded[0].savings(of, beside=loaded[1:], **options)
+        click.echo(savings_json(found) if form == "json" else savings_text(found), nl=False)
     else:
-        click.echo(WRITERS[form](made), nl=False)
-
-
-def _refuse(*, why: str, **options: object) -> None:
-    """Refuse options that would do nothing."""
-    if given := [f"--{name}" for name, value in options.items() if value]:
-        raise UserError(f"{', '.join(given)} {why}")
-
-
-def _check_format(form: str | None, known: Sequence[str], when: str) -> None:
-    if form and form not in known:
-        raise UserError(f"--format {when} is one of {', '.join(known)}; found {form}")
+        rows = [one.rows for one in loaded]
+        _print(ladder_tables(rows, by=by or "all", codebooks=codebooks), form)

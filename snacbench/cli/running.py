@@ -31,18 +31,10 @@ from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.run_folder import new_folder
-from snacbench.tables.from_runs import summary_csv, summary_tables
+from snacbench.tables.from_runs import summary_tables
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
-
-
-def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise click.BadParameter(f"expected auto or a number from 1 up, found {text!r}")
-    return int(text)
 
 
 @click.command
@@ -56,31 +48,15 @@ def _batch_size(_: click.Context, __: click.Parameter, text: str) -> int | None:
 @option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
 @choice_options
 @jobs_option
-@option("--device", click.Choice(["cpu", "cuda"]), default="cpu")
-@option(
-    "--precision",
-    click.Choice(PRECISIONS),
-    "Number format of the PyTorch codecs; less than fp32 changes codes, and says how many.",
-    default="fp32",
-)
+@option("--device", ["cpu", "cuda"])
+@option("--precision", list(PRECISIONS), "Number format of PyTorch codecs; less changes codes.")
 @option(
     "--batch",
-    "auto",
-    "Clips of equal length at once: auto (as many as the GPU holds; one on the CPU) or N.",
-    callback=_batch_size,
+    click.IntRange(1),
+    "Clips of equal length at once.  [default: as many as the GPU holds, one on the CPU]",
 )
-@option(
-    "--channels",
-    click.Choice(["mono", "stereo"]),
-    "Downmix every clip, or keep stereo; the same for all codecs and the reference.",
-    default="mono",
-)
-@option(
-    "--reference",
-    click.Choice(["source", "codec-input"]),
-    "Compare with the source, or with what the codec got after resampling.",
-    default="source",
-)
+@option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
+@option("--reference", ["source", "codec-input"], "What decodes are compared with.")
 @option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
     "--speed-budget-s",
@@ -118,37 +94,31 @@ def run(
         raise UserError(
             f"--resume takes up the request that {resume} was begun with; leave out {recipe}"
         )
-    run_folder = load(resume).folder if resume else None
     with terminal.ProgressBar() as bar:
-        if run_folder:
-            plan = resumed_plan(
-                run_folder, bar, retry_failed=retry_failed, offline=options["offline"]
-            )
+        if resume:
+            made = load(resume).folder
+            offline = options["offline"]
+            plan = resumed_plan(made, bar, retry_failed=retry_failed, offline=offline)
         else:
-            given = {
-                name: value
-                for name, value in options.items()
-                if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-            }
+            chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
+            given = {name: value for name, value in options.items() if source(name) is chosen}
             plan = make_plan(request_of(recipe, given), bar)
-    plan = replace(plan, request=replace(plan.request, jobs=jobs))
-    terminal.show_facts(summary_of(plan), to=terminal.err)
-    if plan_only:
-        return 0
-    with terminal.ProgressBar() as bar:
+        plan = replace(plan, request=replace(plan.request, jobs=jobs))
+        terminal.show_facts(summary_of(plan), to=terminal.err)
+        if plan_only:
+            return 0
         for warning in warnings_before(plan, resume or folder or RUNS):
             bar.note(warning, warning=True)
-        if run_folder is None:
+        if not resume:
             plan = with_weights(plan, bar)
-    run_folder = run_folder or start(plan, folder or new_folder(RUNS))
-    terminal.say(f"run folder  {run_folder.path}")
-    try:
-        with terminal.ProgressBar() as bar:
-            execute(plan, run_folder, progress=bar, retry_failed=retry_failed)
-    except KeyboardInterrupt:
-        terminal.say(f"stopped; go on with: snacbench run --resume {run_folder.path}")
-        raise
-    return _shown(finished(run_folder))
+            made = start(plan, folder or new_folder(RUNS))
+        terminal.say(f"run folder  {made.path}")
+        try:
+            execute(plan, made, progress=bar, retry_failed=retry_failed)
+        except KeyboardInterrupt:
+            terminal.say(f"stopped; go on with: snacbench run --resume {made.path}")
+            raise
+    return _shown(finished(made))
 
 
 def _shown(made: Run) -> int:
@@ -204,13 +174,12 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 @option("--metrics", "", "Names, comma-separated.  [default: the default set]")
 @option("--name", help="What to call the codec.  [default: name of the degraded file/folder]")
 @option("--kbps", float, "Its rate, as its maker states it.")
-@option("--domain", click.Choice(DOMAINS), "If known.", default="unknown")
+@option("--domain", ["unknown", *DOMAINS], "If known.")
 @option("--align", bool, "First take the delay found away from every file.")
 @asr_option
-@option("--format form", click.Choice(["terminal", "csv"]), default="terminal")
 @option("-o --out", PATH, "New run folder.")
 @jobs_option
-def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> int:
+def score_files(reference: Path, degraded: Path, **options: Any) -> int:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 
     What comes out is a run like any other: 'snacbench table' shows it beside runs on the same
@@ -218,12 +187,7 @@ def score_files(reference: Path, degraded: Path, form: str, **options: Any) -> i
     """
     with terminal.ProgressBar() as bar:
         made = score_outside(reference, degraded, **options, progress=bar)
-    if form == "terminal":
-        return _shown(made)
-    click.echo(summary_csv([made.rows]), nl=False)
-    terminal.show_warnings(made.warnings)
-    terminal.say(f"run folder  {made.path}")
-    return 0 if made.ok else EXIT_FAILED_ROWS
+    return _shown(made)
 
 
 @click.command
@@ -274,18 +238,18 @@ def entropy(run: Path, **options: Any) -> None:
     """
     with terminal.ProgressBar() as bar:
         found = load(run).entropy(**options, progress=bar)
+    columns = {f"{name}_kbps": ".3f" for name in ("nominal", "actual", "coded", "ideal")}
+    columns |= {"saves": "+.2%", "saves_by_context": "+.2%"}
     rows = []
     for row in found.to_dict("records"):
-        kbps = (row[f"{name}_kbps"] for name in ("nominal", "actual", "coded", "ideal"))
-        rates = ("" if isnan(rate) else f"{rate:.3f}" for rate in kbps)
-        saves = (row["saves"], row["saves_by_context"])
-        shares = ("" if isnan(share) else f"{share:+.2%}" for share in saves)
+        cells = (
+            "" if isnan(row[name]) else format(row[name], how) for name, how in columns.items()
+        )
         coder = f"{row['coder']} (shuffled)" if row["shuffled"] else row["coder"]
-        rows.append((row["codec"], coder, *rates, *shares, str(row["clips"])))
-    rates_shown = ("nominal", "actual", "coded", "ideal")
-    terminal.show_rows(("codec", "coder", *rates_shown, "saves", "by context", "clips"), rows)
+        rows.append((row["codec"], coder, *cells, str(row["clips"])))
+    headings = (name.removesuffix("_kbps").replace("_", " ") for name in columns)
+    terminal.show_rows(("codec", "coder", *headings, "clips"), rows)
     terminal.show_line(
-        "\nkbps over the source's duration, side information included; 'saves' is against the "
-        "actual rate,\n'by context' against adaptive; negative: it costs more. Tables are part of "
-        "the decoder and not counted."
+        "\nkbps over the source's duration, side information included; saved against the actual "
+        "rate,\nand by context against adaptive. Tables are part of the decoder and not counted."
     )

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    Progress,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from snacbench.progress import Unit
 
 if TYPE_CHECKING:  # take numpy and scipy along, for which a list should not wait
+    from rich.progress import Task
+
     from snacbench.runner.engine import Outcome
     from snacbench.tables.table_model import Table as Numbers
 
@@ -40,17 +33,19 @@ class ProgressBar:
     """
 
     def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("{task.description:<18}", markup=False),
-            BarColumn(bar_width=30),
-            TextColumn("{task.fields[count]}"),
-            TimeElapsedColumn(),
-            TextColumn("ETA"),
-            TimeRemainingColumn(),
+        from rich import progress as parts
+
+        self._bar = parts.Progress(
+            parts.TextColumn("{task.description:<18}", markup=False),
+            parts.BarColumn(bar_width=30),
+            parts.TextColumn("{task.fields[count]}"),
+            parts.TimeElapsedColumn(),
+            parts.TextColumn("ETA"),
+            parts.TimeRemainingColumn(),
             console=err,
             disable=not err.is_terminal,
         )
-        self._ids: dict[str, TaskID] = {}
+        self._tasks: dict[str, Task] = {}
         self._printed_s = time.monotonic()
 
     def __enter__(self) -> ProgressBar:
@@ -62,27 +57,22 @@ class ProgressBar:
 
     def begin(self, stage: str, steps: int | None, *, done: int = 0, unit: Unit = "") -> None:
         """A stage of so many steps is to be done; of files, bytes."""
-        if stage in self._ids:
-            self._bar.remove_task(self._ids.pop(stage))
-        self._ids[stage] = self._bar.add_task(
-            stage, start=False, total=steps, completed=done, count="", unit=unit, failed=0
-        )
-        if unit == "bytes":
-            size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
-            whence = f", going on from {done / 1e6:.1f} MB" if done else ""
-            self._line(f"fetching {stage}: {size}{whence}")
-        else:
-            self._line(f"{stage}: {steps} to do")
+        if stage in self._tasks:
+            self._bar.remove_task(self._tasks.pop(stage).id)
+        fields: Any = {"count": "", "unit": unit, "failed": 0}
+        self._bar.add_task(stage, start=False, total=steps, completed=done, **fields)
+        self._tasks[stage] = self._bar.tasks[-1]
+        size = f"{steps / 1e6:.1f} MB" if steps is not None else "size unknown"
+        self._line(f"fetching {stage}: {size}" if unit else f"{stage}: {steps} to do")
 
     def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
         """So many steps of a stage are done: of the one that was named last, if none is named."""
-        named, now = self._ids[stage or next(reversed(self._ids))], time.monotonic()
-        (task,) = (task for task in self._bar.tasks if task.id == named)
+        task, now = self._tasks[stage or next(reversed(self._tasks))], time.monotonic()
         if not task.started:
-            self._bar.start_task(named)
+            self._bar.start_task(task.id)
         task.fields["failed"] += failed
-        self._bar.update(named, advance=steps)
-        self._bar.update(named, count=_count(task))
+        self._bar.update(task.id, advance=steps)
+        self._bar.update(task.id, count=_count(task))
         ended = task.completed == task.total and not task.fields["unit"]
         if ended or now - self._printed_s > _SECONDS_BETWEEN_LINES:
             self._printed_s = now
@@ -91,23 +81,21 @@ class ProgressBar:
     def note(self, text: str, *, warning: bool = False) -> None:
         """A sentence that a person should read, above the bars."""
         if warning:
-            err.print(f"warning: {escape(text)}", style="bold yellow", soft_wrap=True)
+            show_warnings([text])
         else:
-            err.print(escape(text), soft_wrap=True)
+            say(text)
 
     def _line(self, text: str) -> None:
         if not err.is_terminal:
-            err.print(text, soft_wrap=True, markup=False)
+            say(text)
 
 
 def _count(task: Task) -> str:
     """How much of a stage is done, in words."""
-    done, total = int(task.completed), task.total
-    if task.fields["unit"] == "bytes":
-        of = f" of {total / 1e6:.1f}" if total is not None else ""
-        return f"{done / 1e6:.1f}{of} MB"
+    scale, digits, unit = (1e6, 1, " MB") if task.fields["unit"] else (1, 0, "")
+    of = f" of {task.total / scale:.{digits}f}" if task.total is not None else ""
     failed = f", {task.fields['failed']} failed" if task.fields["failed"] else ""
-    return f"{done} of {total:.0f}{failed}" if total is not None else f"{done}{failed}"
+    return f"{task.completed / scale:.{digits}f}{of}{unit}{failed}"
 
 
 def _state(task: Task) -> str:
@@ -174,19 +162,12 @@ def show_tables(tables: Sequence[Numbers]) -> None:
 
 def show_failures(outcome: Outcome) -> None:
     """Which rows failed and why, the first few of each kind."""
-    coded = [f"{r.codec} on {r.clip}: {r.reason}" for r in outcome.coded.first_failed]
-    scored = [
-        f"{r.metric} of {r.codec} on {r.clip}: {r.reason}" for r in outcome.scores.first_failed
-    ]
-    kinds = (
-        ("codings failed", outcome.coded.failed, coded),
-        ("scores failed", outcome.scores.failed, scored),
-    )
-    for what, count, shown in kinds:
-        if not count:
+    for what, tally in (("codings", outcome.coded), ("scores", outcome.scores)):
+        if not tally.failed:
             continue
-        err.print(f"{count} {what}:", style="bold red")
-        for line in shown:
-            say(f"  {line}")
-        if count > len(shown):
-            say(f"  ... and {count - len(shown)} more, in the run's rows")
+        say(f"{tally.failed} {what} failed:", style="bold red")
+        for row in tally.first_failed:
+            metric = f"{row.metric} of " if hasattr(row, "metric") else ""
+            say(f"  {metric}{row.codec} on {row.clip}: {row.reason}")
+        if more := tally.failed - len(tally.first_failed):
+            say(f"  ... and {more} more, in the run's rows")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ _VERBS = {
     "list": ("catalog:list_", "List codecs, metrics, test sets or recipes."),
     "show": ("catalog:show", "Show what is known of a codec, or what a recipe runs."),
     "sets": ("testset_verbs:sets", "Known corpora: index, list, show, verify, export, fetch."),
-    "check": ("checking:check", "What is installed, which weights and test sets are at hand."),
+    "check": ("checking:check", "What is installed, and which weights are at hand."),
     "check-codec": ("checking:check_codec", "Check what a codec promises, for its author."),
     "weights": ("weight_verbs:weights", "Published weights: list, fetch, verify, path."),
 }
@@ -77,7 +78,6 @@ _MUSHRA = {
     "design": ("mushra_verbs:design", "Make a listening test from a run."),
     "stimuli": ("mushra_verbs:stimuli", "Make the stimuli again, after test.yaml was edited."),
     "power": ("mushra_verbs:power", "How many listeners a difference needs."),
-    "simulate": ("mushra_verbs:simulate", "Rehearse a test with simulated listeners."),
     "serve": ("mushra_verbs:serve", "Serve the page of a listening test, and keep its answers."),
     "export": ("mushra_verbs:export", "Write the answers of a listening test as CSV."),
     "analyse": ("mushra_verbs:analyse", "Screening, statistics, figures and text of a test."),
@@ -119,11 +119,13 @@ PATH: Any = click.Path(path_type=Path)
 def option(names: str, kind: Any = None, help: str | None = None, **how: Any) -> Decorator:
     """An option by its names, separated by spaces, and what the help says of it.
 
-    `kind` is its type, ``bool`` for a flag, or else its default, which tells the type. The help
-    shows a default that says anything.
+    `kind` is its type, ``bool`` for a flag, a list of texts of which the first is the default, or
+    else its default, which tells the type. The help shows a default that says anything.
     """
     if kind is bool:
         how["is_flag"] = True
+    elif isinstance(kind, list):
+        how |= {"type": click.Choice(kind), "default": kind[0], **how}
     elif isinstance(kind, type | click.ParamType):
         how["type"] = kind
     elif kind is not None:
@@ -140,34 +142,27 @@ def comma_separated(_: click.Context, __: click.Parameter, given: Any) -> list[s
     return list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
 
 
-def labels(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    """Texts by name, of options that take NAME=TEXT."""
-    found = {}
-    for one in given:
-        name, text = (part.strip() for part in one.partition("=")[::2])
-        if not (name and text):
-            raise UserError(f"--label takes NAME=TEXT, such as snac-24khz=SNAC; found {one!r}")
-        found[name] = text
-    return found
+def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[str, Any]]:
+    """The callback of options that take NAME=VALUE and may be repeated, for example `example`."""
 
-
-def numbers(example: str) -> Callable[..., dict[str, float]]:
-    """The callback of options that take NAME=NUMBER, for example `example`."""
-
-    def parse(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> Any:
+    def parse(_: click.Context, option: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
         found = {}
         for text in given:
-            name, _equals, number = text.rpartition("=")
+            name, value = (part.strip() for part in text.partition("=")[::2])
             try:
-                found[name] = float(number if name else "")
+                if not (name and value):
+                    raise ValueError
+                found[name] = kind(value)
             except ValueError as error:
                 raise UserError(
-                    f"{option.opts[0]} {text}: expected {option.metavar} with a number, for "
-                    f"example {example}"
+                    f"{option.opts[0]} takes {option.metavar}, such as {example}; found {text!r}"
                 ) from error
         return found
 
     return parse
+
+
+numbers = partial(pairs, kind=float)
 
 
 # --------------------------------------------------------------------------- options of several
@@ -195,31 +190,22 @@ label_option: Decorator = option(
     "--label labels",
     help="Call a codec or a model TEXT; may be repeated.",
     multiple=True,
-    callback=labels,
+    callback=pairs("snac-24khz=SNAC"),
     metavar="NAME=TEXT",
+)
+
+
+_CHOICE = (
+    option("--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR"),
+    option("--seed", 0, "Seed of everything random."),
+    option("--segments", int, "Draw this many segments per domain, by the seed."),
+    option("--segment-s", float, "Cut clips longer than this to one segment."),
+    option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
+    option("--limit", int, "At most this many clips per domain, chosen by hash."),
+    option("--domain", ["unknown", *DOMAINS], "Of clips that do not tell theirs."),
 )
 
 
 def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that choose clips of a test set."""
-    for one in reversed(
-        (
-            option(
-                "--root", help="Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR"
-            ),
-            option("--seed", 0, "Seed of everything random."),
-            option("--segments", int, "Draw this many segments per domain, by the seed."),
-            option("--segment-s", float, "Cut clips longer than this to one segment."),
-            option("--min-lufs", Request.min_lufs, "Segments no louder than this are not drawn."),
-            option("--limit", int, "At most this many clips per domain, chosen by hash."),
-            option(
-                "--domain",
-                click.Choice(DOMAINS),
-                "Domain of clips that do not tell theirs.",
-                default="unknown",
-                show_default=False,
-            ),
-        )
-    ):
-        command = one(command)
-    return command
+    return reduce(lambda so_far, one: one(so_far), reversed(_CHOICE), command)

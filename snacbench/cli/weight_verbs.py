@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 from rich.filesize import decimal
@@ -13,8 +14,7 @@ from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
 from snacbench.selectors import select
-from snacbench.weights import inventory
-from snacbench.weights.locate import locate
+from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, parse_policy, weights_folder
 
@@ -38,10 +38,9 @@ def weights() -> None:
 def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
     """List files of weights: size, place, and by what their digests are known."""
     policy, rows = parse_policy(weights), []
-    for model in _named(models):
-        for item in inventory.items(model, policy):
-            size = "" if item.size_bytes is None else decimal(item.size_bytes)
-            rows.append((item.model, item.file, size, item.place, item.digest))
+    for item in (item for model in _named(models) for item in items(model, policy)):
+        size = "" if item.size_bytes is None else decimal(item.size_bytes)
+        rows.append((item.model, item.file, size, item.place, item.digest))
     show_rows(("model", "file", "size", "where", "digest"), rows)
     click.echo(f"\nsnacbench cache: {weights_folder()}\nlock file: {lock_path()}")
 
@@ -83,28 +82,21 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
 @weights.command(short_help="Read weights again and compare their digests.")
 @_MODELS
 @_FOLDERS
-@option(
-    "--accept",
-    help="First record what is here of MODEL in place of what was recorded; may be repeated.",
-    multiple=True,
-    metavar="MODEL",
-)
-def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str, ...]) -> int:
+def verify(models: tuple[str, ...], weights: tuple[str, ...]) -> int:
     """Read every file that is here again and compare its digest with what is pinned or recorded.
 
     Exit code 1: a file is not what it must be; the list names it.
     """
-    for model in _named(accept) if accept else ():
-        recorded = ", ".join(inventory.accept(model)) or "nothing is here; the next fetch records"
-        click.echo(f"{model.name}: recorded anew: {recorded}")
-    policy, named = parse_policy(weights), _named((*models, *accept))
-    verdicts = [verdict for model in named for verdict in inventory.verify(model, policy)]
-    wrong = [verdict for verdict in verdicts if verdict.state == "wrong"]
-    rows = [(v.model, v.state, str(v.path), "" if v in wrong else v.detail) for v in verdicts]
-    show_rows(("model", "state", "file", ""), rows)
-    show_line(f"\n{len(verdicts)} files read, {len(wrong)} wrong")
-    for verdict in wrong:
-        say(f"wrong: {verdict.path} {verdict.detail}")
+    policy, rows, wrong = parse_policy(weights), [], []
+    for item in (item for model in _named(models) for item in items(model, policy, read=True)):
+        if item.path:
+            state = "unknown" if item.digest == "unknown" else "ok"
+            rows.append((item.model, "wrong" if item.wrong else state, str(item.path), item.digest))
+            wrong += [f"wrong: {item.path} {item.wrong}"] * bool(item.wrong)
+    show_rows(("model", "state", "file", "digest"), rows)
+    show_line(f"\n{len(rows)} files read, {len(wrong)} wrong")
+    for line in wrong:
+        say(line)
     return EXIT_WRONG if wrong else 0
 
 
@@ -113,10 +105,10 @@ def verify(models: tuple[str, ...], weights: tuple[str, ...], accept: tuple[str,
 @_FOLDERS
 def path(model: str, weights: tuple[str, ...]) -> None:
     """Print the paths of the files that a run would use, one per line; nothing is fetched."""
-    policy = parse_policy(weights)
+    policy = replace(parse_policy(weights), offline=True)
     for chosen in _named((model,)):
-        for file in inventory.paths(chosen, policy):
-            click.echo(file)
+        if located := locate(chosen, policy):
+            click.echo("\n".join(map(str, located.files.values())))
 
 
 def _named(names: Sequence[str]) -> list[CodecModel]:

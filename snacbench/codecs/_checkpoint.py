@@ -65,7 +65,6 @@ class Checkpoint:
         """What the ``config.json`` says of the network; empty without such a file.
 
         It is the file itself, or its entry ``model`` with those named that stand `beside` it.
-        Raises `UserError` where it is no JSON object, or of a model of the transformers library.
         """
         if self.config is None:
             return {}
@@ -77,11 +76,6 @@ class Checkpoint:
             raise UserError(
                 f"{self.config}: expected an object of names and values, found {read!r:.40}"
             )
-        if "model_type" in read:
-            raise UserError(
-                f"{self.config} describes a model of the transformers library "
-                f"({read['model_type']}); here the files of the codec's own package are read"
-            )
         inner = read.get("model")
         if not isinstance(inner, dict):
             return read
@@ -91,16 +85,15 @@ class Checkpoint:
         self, told: Mapping[str, Any], *, known: Collection[str], needed: str
     ) -> None:
         """Refuse what lacks something needed, the rate first, or has what nobody reads."""
-        origin = self.config or self.path.with_name(CONFIG)
-        expected = f"expected a JSON object of {', '.join(known)}"
-        if unknown := sorted(told.keys() - set(known)):
+        unknown = sorted(told.keys() - set(known))
+        missing = [name for name in needed.split() if name not in told]
+        if unknown or missing:
+            faults = [f"has keys that mean nothing here: {', '.join(unknown)}"] * bool(unknown)
+            if missing:
+                faults += [f"lacks {', '.join(missing)}" if self.config else "is missing"]
             raise UserError(
-                f"{origin} has keys that mean nothing here: {', '.join(unknown)}; {expected}"
-            )
-        if missing := [name for name in needed.split() if name not in told]:
-            lacks = f"lacks {', '.join(missing)}" if self.config else "is missing"
-            raise UserError(
-                f"{origin} {lacks}: the weights do not tell how the model is built; {expected}"
+                f"{self.config or self.path.with_name(CONFIG)} {' and '.join(faults)}; the weights "
+                f"do not tell how the model is built: expected a JSON object of {', '.join(known)}"
             )
         rate_hz = told[needed.partition(" ")[0]]
         if not (isinstance(rate_hz, int | float) and rate_hz > 0 and rate_hz % 1 == 0):
@@ -117,28 +110,20 @@ def load_tensors(path: Path) -> Any:
     from numpy._core.multiarray import scalar
     from safetensors.torch import load_file
 
-    # Archives that hold a program beside its weights, and stand-ins for the real file.
     with path.open("rb") as stream:
         start = stream.read(40)
-    inside: set[str] = set()
-    with suppress(BadZipFile), path.open("rb") as stream:  # the loader says what is wrong with it
-        if start.startswith(b"PK"):
-            inside = {name.partition("/")[2] for name in ZipFile(stream).namelist()}
     if not start:
         raise WeightsMismatch(f"{path} is empty; fetch or save it again")
     if start.startswith(b"version https://git-lfs"):
+        raise WeightsMismatch(f"{path} is a git-lfs pointer, not the file; run: git lfs pull")
+    inside: set[str] = set()
+    with suppress(BadZipFile):  # the loader says what is wrong with it
+        if start.startswith(b"PK"):
+            inside = {name.partition("/")[2] for name in ZipFile(path).namelist()}
+    if inside & {".data/extern_modules", "constants.pkl"}:
         raise WeightsMismatch(
-            f"{path} is a git-lfs pointer and not the file itself; run: git lfs pull"
-        )
-    if ".data/extern_modules" in inside:
-        raise WeightsMismatch(
-            f"{path} is a torch.package: loading it runs code, which is not done; write the "
-            "weights.pth beside it, or save one: model.save(PATH, package=False)"
-        )
-    if "constants.pkl" in inside:
-        raise WeightsMismatch(
-            f"{path} is a TorchScript program, not weights by name; "
-            "save them: torch.save(model.state_dict(), PATH)"
+            f"{path} is a program (a torch.package or TorchScript): loading it runs code, which is "
+            "not done; save the weights alone: torch.save(model.state_dict(), PATH)"
         )
     # Trainers log losses and steps as NumPy numbers; NumPy 1 called their maker by another name.
     numbers = (np.float64, np.float32, np.float16, np.int64, np.int32, np.bool_)
@@ -209,27 +194,24 @@ def fitting(
         fuse_weight_norm(model)
         own = model.state_dict()
 
-    def own_form(key: str) -> str:
-        for forms in _NORM_FORMS:
-            for mine, theirs in (forms, forms[::-1]):
-                renamed = key.removesuffix(theirs) + mine
-                if key.endswith(theirs) and renamed in own:
-                    return renamed
-        return key
-
-    state = {own_form(key): tensor for key, tensor in state.items()}
+    names = {
+        key.removesuffix(mine) + theirs: key
+        for forms in _NORM_FORMS
+        for mine, theirs in (forms, forms[::-1])
+        for key in own
+        if key.endswith(mine)
+    }
+    state = {names.get(key, key): tensor for key, tensor in state.items()}
     misshapen = sorted(k for k in own.keys() & state.keys() if own[k].shape != state[k].shape)
     missing, unexpected = own.keys() - state.keys(), state.keys() - own.keys()
     if missing or unexpected or misshapen:
-        shapes = "".join(
-            f"; {key} is {tuple(state[key].shape)} in the file and {tuple(own[key].shape)} in the "
-            "model"
-            for key in misshapen[:1]
-        )
-        counts = misfit(missing, unexpected, misshapen)
-        name = type(model).__name__
+        shapes = ""
+        for key in misshapen[:1]:
+            found, expected = (tuple(held[key].shape) for held in (state, own))
+            shapes = f"; {key} is {found} in the file and {expected} in the model"
         raise WeightsMismatch(
-            f"{origin} does not fit {name}, which has {len(own)} keys: {counts}{shapes}"
+            f"{origin} does not fit {type(model).__name__}, which has {len(own)} keys: "
+            f"{misfit(missing, unexpected, misshapen)}{shapes}"
         )
     return state
 

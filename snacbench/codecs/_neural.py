@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
+# What constructors raise for arguments with which they cannot do anything.
+_OF_ARGUMENTS = (
+    *(AssertionError, ArithmeticError, LookupError, NameError),
+    *(RuntimeError, TypeError, ValueError),
+)
 
 # --------------------------------------------------------------------- what is known beforehand
 
@@ -74,12 +79,18 @@ class NeuralCodec(ABC):
 
     @classmethod
     def points(
-        cls, name: str, shape: Shape, *, latency_samples: int, trained_from: int = 1, **facts: Any
+        cls,
+        name: str,
+        shape: Shape,
+        *,
+        latency_samples: int | None = None,
+        trained_from: int = 1,
+        **facts: Any,
     ) -> list[CodecSpec]:
         """One operating point per number of streams; those below `trained_from` are truncated.
 
         `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-        within a frame or block; `facts` are further fields of `CodecSpec`.
+        within a frame or block, if that is known; `facts` are further fields of `CodecSpec`.
         """
         rates = [nominal_kbps_of(shape.streams[:used]) for used in range(len(shape.streams) + 1)]
         return [
@@ -91,7 +102,7 @@ class NeuralCodec(ABC):
                 channels=(shape.channels,),
                 streams=shape.streams[:used],
                 nominal_kbps=rates[used],
-                latency_s=latency_samples / shape.rate_hz,
+                latency_s=None if latency_samples is None else latency_samples / shape.rate_hz,
                 settings={cls.SETTING: used},
                 truncated=used < trained_from,
                 citation=cls.CITATION,
@@ -294,15 +305,7 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except (
-        AssertionError,
-        ArithmeticError,
-        LookupError,
-        NameError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except _OF_ARGUMENTS as error:
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
             f"({type(error).__name__}: {error!s:.200})"
@@ -353,59 +356,3 @@ def replace_modules(model: torch.nn.Module, kind: str, by: Callable[[Any], Any])
         for name, child in module.named_children():
             if type(child).__name__ == kind:
                 setattr(module, name, by(child))
-
-
-# ------------------------------------------------------------------------------------- look-ahead
-#
-# For each kind of layer, the last input that an output depends on follows from kernel, stride and
-# padding (Araujo, Norris, Sim: Computing Receptive Fields of Convolutional Neural Networks, Distill
-# 2019). Followed from the last layer back to the first, that is exact, whatever the weights are.
-
-Layer = Callable[[Any], Any]  # from places of outputs, as an array, to those of inputs
-_BLOCKS_FROM_THE_START = 64
-
-
-def convolution(conv: Any, padding: int | None = None) -> Layer:
-    """A convolution; `padding` is what lies before the signal, where it pads outside itself."""
-    (kernel,), (stride,), (dilation,) = conv.kernel_size, conv.stride, conv.dilation
-    before = conv.padding[0] if padding is None else padding
-    return lambda places: places * stride - before + (kernel - 1) * dilation
-
-
-def transposed(conv: Any, trimmed: int | None = None) -> Layer:
-    """A transposed convolution; `trimmed` is what is cut off in front, where it is cut outside."""
-    (stride,) = conv.stride
-    before = conv.padding[0] if trimmed is None else trimmed
-    return lambda places: (places + before) // stride
-
-
-def blocks(size: int) -> Layer:
-    """Anything that sees whole blocks at a time: pooling, attention in windows."""
-    return lambda places: (places // size + 1) * size - 1
-
-
-def convolutions(module: Any) -> Iterator[Layer]:
-    """Layers of a network whose modules are registered in the order in which they run."""
-    import torch
-
-    for part in module.modules():
-        if isinstance(part, torch.nn.Conv1d):
-            yield convolution(part)
-        elif isinstance(part, torch.nn.ConvTranspose1d):
-            yield transposed(part)
-        elif type(part).__name__ == "LocalMHA":
-            yield blocks(part.window_size)
-
-
-def look_ahead_samples(layers: Iterable[Layer], block: int) -> int:
-    """Samples that must be known after an output sample, at the worst place in a block.
-
-    `layers` are first to last; after `block` samples the pattern repeats.
-    """
-    import numpy as np
-
-    outputs = np.arange(block, dtype=np.int64) + _BLOCKS_FROM_THE_START * block
-    places = outputs
-    for layer in reversed(list(layers)):
-        places = layer(places)
-    return int((places - outputs).max())

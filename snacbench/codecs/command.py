@@ -33,7 +33,8 @@ Bits = Callable[[bytes, Mapping[str, Value]], int]
 
 _FOLDER = "snacbench-command-"
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(\w+)\}")
-_GIVEN = {"input", "coded", "output", "kbps", "bit_per_s", "rate_hz", "channels", "num_samples"}
+_FILES, _RATES = {"input", "coded", "output"}, {"kbps", "bit_per_s"}
+_GIVEN = _FILES | _RATES | {"rate_hz", "channels", "num_samples", "seed"}
 _SUBTYPES = {"int16": "PCM_16", "int24": "PCM_24", "float32": "FLOAT"}
 
 
@@ -112,7 +113,7 @@ class Point:
     @property
     def label(self) -> str:
         """What stands after the @ in the point's name."""
-        return self.name or f"{self.kbps:g}kbps"
+        return self.name or f"{self.kbps or 0:g}kbps"
 
 
 @dataclass(frozen=True)
@@ -151,16 +152,13 @@ class CommandCodec:
     def model(self) -> CodecModel:
         """The codec as a file declares it in ``MODELS``, once everything in it fits together.
 
-        Raises
-        ------
-        UserError
-            If something is missing or does not fit; the message names the field.
+        Raises `UserError` if something is missing or does not fit; the message names the field.
         """
         points = [p if isinstance(p, Point) else Point(float(p)) for p in self.points]
-        if mistake := next(self._mistakes(points), ""):
+        labels = [point.label for point in points]
+        if mistake := next(self._mistakes(points, labels), ""):
             raise UserError(f"{self.name}: {mistake}")
         specs = tuple(map(self._spec, points))
-        labels = self.default or [point.label for point in points]
 
         def any_point(text: str) -> CodecSpec:
             lowest, highest = self.any_kbps or (0.0, 0.0)
@@ -170,13 +168,13 @@ class CommandCodec:
             name=self.name,
             family="command",
             points=specs,
-            default=tuple(f"{self.name}@{label}" for label in labels),
+            default=tuple(f"{self.name}@{label}" for label in self.default or labels),
             load=self._load,
             free_point=any_point if self.any_kbps else None,
-            versions=lambda: self._versions(specs[0]),
+            versions=lambda: LoadedCommand(specs[0], self).versions(),
         )
 
-    def _mistakes(self, points: Sequence[Point]) -> Iterator[str]:
+    def _mistakes(self, points: Sequence[Point], labels: Sequence[str]) -> Iterator[str]:
         if not re.fullmatch(r"[\w.+-]+", self.name):
             yield f"name: {self.name!r} is no name; use letters, digits and . _ + -"
         if min(self.rate_hz, self.timeout_s, *self.channels, 1) <= 0 or not self.channels:
@@ -184,17 +182,14 @@ class CommandCodec:
                 f"rate_hz, channels, timeout_s: expected numbers above 0, found {self.rate_hz}, "
                 f"{self.channels}, {self.timeout_s}"
             )
-        if not points:
-            yield "points: expected one or more"
-        if any(p.kbps <= 0 if p.kbps is not None else not p.name for p in points):
-            yield "points: each needs kbps above 0, or a name"
-        labels = [point.label for point in points]
-        if twice := sorted({label for label in labels if labels.count(label) > 1}):
-            yield f"points: {', '.join(twice)} occurs more than once; give it a name"
-        if taken := sorted({name for p in points for name in p.settings} & {*_GIVEN, "seed"}):
+        if not points or any(p.kbps <= 0 if p.kbps is not None else not p.name for p in points):
+            yield "points: expected one or more, each with kbps above 0, or a name"
+        if len({*labels}) < len(labels):
+            yield f"points: of {', '.join(labels)} one occurs more than once; give it a name"
+        if taken := sorted({name for p in points for name in p.settings} & _GIVEN):
             yield f"settings: {', '.join(taken)} cannot be set, it has a meaning"
-        if unknown := [label for label in self.default if label not in labels]:
-            yield f"default: {', '.join(unknown)}: there are {', '.join(labels)}"
+        if not {*self.default} <= {*labels}:
+            yield f"default: {', '.join(self.default)}: there are {', '.join(labels)}"
         if self.any_kbps and not 0 < self.any_kbps[0] < self.any_kbps[1]:
             yield f"any_kbps: expected two rising rates, found {self.any_kbps}"
         for side, needed in (("encode", ("input", "coded")), ("decode", ("coded", "output"))):
@@ -202,10 +197,7 @@ class CommandCodec:
                 yield f"{side}: does not say where {' and '.join(missing)} goes"
         for side in ("input", "output"):
             if not re.fullmatch(r"(wav|raw) (int16|int24|float32)", found := getattr(self, side)):
-                yield (
-                    f"{side}: expected 'wav' or 'raw', and 'int16', 'int24' or 'float32', found "
-                    f"{found!r}"
-                )
+                yield f"{side}: expected wav or raw, and int16, int24 or float32, found {found!r}"
 
     def _spec(self, point: Point) -> CodecSpec:
         """One operating point, once every placeholder is known to have a value there."""
@@ -224,47 +216,23 @@ class CommandCodec:
         codec = LoadedCommand(spec, self)
         try:
             for line in (self.encode, self.decode, self.version):
-                codec.words(line, codec.values(Path("/"), 1, 1))
+                codec.words(line, codec.values(Path("/")))
             for number in ("frame_samples", "tail_samples", "delay_samples", "may_lack_samples"):
                 codec.number(number)
-            latency_ms = None if self.latency_ms is None else codec.number("latency_ms")
+            latency_s = None if self.latency_ms is None else codec.number("latency_ms") / 1000
         except UserError as error:
             raise UserError(f"{self.name}, point {point.label}: {error}") from error
-        return spec if latency_ms is None else replace(spec, latency_s=latency_ms / 1000)
+        return replace(spec, latency_s=latency_s)
 
     def _load(self, spec: CodecSpec, weights: LocatedWeights | None, device: str) -> LoadedCommand:
         codec = LoadedCommand(spec, self)
-        codec.programs()
+        for line in (self.encode, self.decode):
+            codec.program(line)
         for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
             owner = re.match(rf"{_FOLDER}(\d+)-", folder.name)
             if owner and not Path("/proc", owner[1]).exists():  # of a worker that was killed
                 shutil.rmtree(folder, ignore_errors=True)
         return codec
-
-    def _versions(self, spec: CodecSpec) -> Mapping[str, str]:
-        """What the programs say of themselves, and their digests: a version may say too little.
-
-        A program may be an interpreter: files that stand among its arguments count as well.
-        """
-        codec = LoadedCommand(spec, self)
-        facts = {
-            f"{self.name}, {side}": f"{program.name}, {_digest_of(program)}"
-            for side, program in codec.programs().items()
-        }
-        for line in (self.encode, self.decode):
-            for word in codec.words(line, codec.values(Path("/"), 1, 1))[1:]:
-                with suppress(OSError):  # a script in words, too long for a name
-                    if Path(word).is_absolute() and Path(word).is_file():
-                        facts[f"{self.name}, {Path(word).name}"] = _digest_of(Path(word))
-        if self.version:
-            try:
-                with _work_folder() as folder:
-                    printed = codec.run(self.version, codec.values(folder, 1, 1))
-            except (CodecError, MissingPackage) as error:  # no reason to end a run
-                printed = f"unknown ({error})"
-            lines = filter(None, (" ".join(line.split()) for line in printed.splitlines()))
-            facts[f"{self.name}, version"] = next(lines, "unknown")
-        return facts
 
 
 @dataclass(frozen=True)
@@ -283,9 +251,8 @@ class LoadedCommand:
 
         with _work_folder() as folder:
             values = self.values(folder, audio.channels, audio.num_samples)
-            sent = self._sent(audio.num_samples)
             container, sample_format = self.file.input.split()
-            samples: Any = fit_length(audio.samples, sent)
+            samples: Any = fit_length(audio.samples, self._sent(audio.num_samples))
             if sample_format != "float32":
                 bits = int(sample_format[3:])
                 full_scale = 2.0 ** (bits - 1)
@@ -296,8 +263,9 @@ class LoadedCommand:
             held = io.BytesIO()
             options = {"format": container.upper(), "subtype": _SUBTYPES[sample_format]}
             soundfile.write(held, samples.T, audio.rate_hz, endian="LITTLE", **options)
-            _write(values["input"], held.getvalue())
-            coded = self._written(self.file.encode, values, "coded").read_bytes()
+            Path(str(values["input"])).write_bytes(held.getvalue())
+            self.run(self.file.encode, values, writes="coded")
+            coded = Path(str(values["coded"])).read_bytes()
         weighed: Any = self.file.bits(coded, self.spec.settings)  # of a function of the user
         if not (isinstance(weighed, Integral) and 0 < int(weighed) <= len(coded) * BITS_PER_BYTE):
             raise self._error(
@@ -314,19 +282,18 @@ class LoadedCommand:
 
         from snacbench.audio.resample import fit_length
 
+        container, sample_format = self.file.output.split()
+        options: dict[str, Any] = {}
+        if container == "raw":
+            options = {"samplerate": encoded.rate_hz, "channels": encoded.channels}
+            options |= {"format": "RAW", "subtype": _SUBTYPES[sample_format], "endian": "LITTLE"}
         with _work_folder() as folder:
             values = self.values(folder, encoded.channels, encoded.num_samples, seed=seed)
-            _write(values["coded"], encoded.packets[0])
-            path = self._written(self.file.decode, values, "output")
-            container, sample_format = self.file.output.split()
-            options: dict[str, Any] = {}
-            if container == "raw":
-                options = {"samplerate": encoded.rate_hz, "channels": encoded.channels}
-                options |= {"format": "RAW", "subtype": _SUBTYPES[sample_format]}
-                options |= {"endian": "LITTLE"}
+            Path(str(values["coded"])).write_bytes(encoded.packets[0])
+            self.run(self.file.decode, values, writes="output")
             try:
                 read, rate_hz = soundfile.read(
-                    str(path), dtype="float32", always_2d=True, **options
+                    str(values["output"]), dtype="float32", always_2d=True, **options
                 )
             except soundfile.LibsndfileError as error:
                 raise self._error(
@@ -352,6 +319,31 @@ class LoadedCommand:
             )
         return Audio(fit_length(samples[:, delay:], num_samples), encoded.rate_hz)
 
+    def versions(self) -> Mapping[str, str]:
+        """What the programs say of themselves, and their digests: a version may say too little.
+
+        A program may be an interpreter: files that stand among its arguments count as well.
+        """
+        from snacbench.files import sha256_of_file
+
+        facts, model = {}, self.file.name
+        for side, line in (("encode", self.file.encode), ("decode", self.file.decode)):
+            program = self.program(line)
+            facts[f"{model}, {side}"] = f"{program.name}, sha256 {sha256_of_file(program)[:16]}"
+            for path in map(Path, self.words(line, self.values(Path("/")))[1:]):
+                with suppress(OSError):  # a script in words, too long for a name
+                    if path.is_absolute() and path.is_file():
+                        facts[f"{model}, {path.name}"] = f"sha256 {sha256_of_file(path)[:16]}"
+        if self.file.version:
+            try:
+                with _work_folder() as folder:
+                    printed = self.run(self.file.version, self.values(folder))
+            except (CodecError, MissingPackage) as error:  # no reason to end a run
+                printed = f"unknown ({error})"
+            lines = filter(None, (" ".join(line.split()) for line in printed.splitlines()))
+            facts[f"{model}, version"] = next(lines, "unknown")
+        return facts
+
     def _error(self, text: str) -> CodecError:
         return CodecError(f"{self.spec.model}: {text}")
 
@@ -362,7 +354,7 @@ class LoadedCommand:
         return -(-needed // frame) * frame
 
     def values(
-        self, folder: Path, channels: int, num_samples: int, *, seed: int = 0
+        self, folder: Path, channels: int = 1, num_samples: int = 1, *, seed: int = 0
     ) -> dict[str, Value]:
         """What stands for each placeholder in a call whose files are in a folder."""
         kbps = self.spec.nominal_kbps
@@ -403,35 +395,28 @@ class LoadedCommand:
             return f"{held:.12g}" if isinstance(held, float) else str(held)
 
         try:
-            split = shlex.split(line)
+            return [_PLACEHOLDER.sub(value, word) for word in shlex.split(line)]
         except ValueError as error:
             raise UserError(f"{line!r}: {error}") from error
-        return [_PLACEHOLDER.sub(value, word) for word in split]
 
-    def programs(self) -> dict[str, Path]:
-        """Where the encoder and the decoder are."""
-        lines = {"encode": self.file.encode, "decode": self.file.decode}
-        values = self.values(Path("/"), 1, 1)
-        return {side: self._program(self.words(line, values)[0]) for side, line in lines.items()}
-
-    def _program(self, program: str) -> Path:
-        if "/" in program and not Path(program).is_absolute():
+    def program(self, line: str) -> Path:
+        """Where the program of a command line is."""
+        name = next(iter(self.words(line, self.values(Path("/")))), "")
+        if "/" in name and not Path(name).is_absolute():
             raise UserError(
-                f"{self.spec.model}: {program} is a relative path; for a program beside the "
-                "codec's file write Path(__file__).parent"
+                f"{self.spec.model}: {name} is a relative path; for a program beside the codec's "
+                "file write Path(__file__).parent"
             )
-        found = shutil.which(program)
-        if found is None:
-            advice = f"; install it: {self.file.install}" if self.file.install else ""
-            raise MissingPackage(
-                f"{self.spec.model} needs the program {program}, which is not installed{advice}"
-            )
-        return Path(found)
+        if found := shutil.which(name):
+            return Path(found)
+        advice = f"; install it: {self.file.install}" if self.file.install else ""
+        raise MissingPackage(
+            f"{self.spec.model} needs the program {name}, which is not installed{advice}"
+        )
 
-    def run(self, line: str, values: Mapping[str, Value]) -> str:
-        """Run a command line and return what it printed."""
-        words = self.words(line, values)
-        words[0] = str(self._program(words[0]))
+    def run(self, line: str, values: Mapping[str, Value], *, writes: str = "") -> str:
+        """Run a command line, which `writes` the file of a placeholder; what it printed."""
+        words = [str(self.program(line)), *self.words(line, values)[1:]]
         name, shown = Path(words[0]).name, f" (command: {shlex.join(words)})"
         try:
             process = subprocess.Popen(
@@ -462,50 +447,23 @@ class LoadedCommand:
                 how = f"was ended by signal {-status} ({signal.Signals(-status).name})"
             lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]
             raise self._error(f"{name} {how}: {lines[-1].strip()}{shown}")
+        written = Path(str(values[writes])) if writes else None
+        if written and (not written.is_file() or written.stat().st_size == 0):
+            raise self._error(f"{name} reported success and wrote nothing to {{{writes}}}{shown}")
         return out.decode("utf-8", "replace")
-
-    def _written(self, line: str, values: Mapping[str, Value], kind: str) -> Path:
-        """The file that a program writes when it is run."""
-        self.run(line, values)
-        path = Path(str(values[kind]))
-        if not path.is_file() or path.stat().st_size == 0:
-            words = self.words(line, values)
-            raise self._error(
-                f"{words[0]} reported success and wrote nothing to {{{kind}}} "
-                f"(command: {shlex.join(words)})"
-            )
-        return path
 
 
 @contextmanager
 def _work_folder() -> Iterator[Path]:
     """A temporary folder for one call, gone afterwards; parallel workers never share one."""
     try:
-        folder = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-")
+        with tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-") as name:
+            yield Path(name)
     except OSError as error:
-        raise _cannot_write(Path(tempfile.gettempdir()), error) from error
-    with folder as name:
-        yield Path(name)
-
-
-def _cannot_write(folder: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write temporary files in {folder} ({error.strerror or error}); free some space "
-        "or set TMPDIR to another folder"
-    )
-
-
-def _write(path: Value, data: bytes) -> None:
-    try:
-        Path(str(path)).write_bytes(data)
-    except OSError as error:
-        raise _cannot_write(Path(str(path)).parent, error) from error
-
-
-def _digest_of(path: Path) -> str:
-    from snacbench.files import sha256_of_file
-
-    return f"sha256 {sha256_of_file(path)[:16]}"
+        raise UserError(
+            f"cannot write temporary files in {tempfile.gettempdir()} "
+            f"({error.strerror or error}); free some space or set TMPDIR to another folder"
+        ) from error
 
 
 # ------------------------------------------------------------------------------- two that ship

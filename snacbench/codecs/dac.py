@@ -70,15 +70,9 @@ class DacCodec(neural.PackageCodec):
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """Its depths; quantiser dropout trains all of them."""
-        layers = [*neural.convolutions(network.encoder), *neural.convolutions(network.decoder)]
         shape = cls.shape_of(network)
-        return cls.points(
-            name,
-            shape,
-            latency_samples=neural.look_ahead_samples(layers, int(network.hop_length)),
-            trained_from=1 if told.get("quantizer_dropout") else len(shape.streams),
-            **facts,
-        )
+        trained_from = 1 if told.get("quantizer_dropout") else len(shape.streams)
+        return cls.points(name, shape, trained_from=trained_from, **facts)
 
     def padded_length(self, num_samples: int) -> int:
         """Whole frames."""
@@ -122,14 +116,9 @@ def _published(
 
 _44KHZ, _44KHZ_WIDE = _shape(44_100, 512, 9), _shape(44_100, 512, 18)
 _24KHZ, _16KHZ = _shape(24_000, 320, 32), _shape(16_000, 320, 12)
-_MINI = embedded.config("dac-mini")
-_MINI_SHAPE = _shape(
-    _MINI["sample_rate"],
-    _MINI["hop"],
-    _MINI["model"]["n_codebooks"],
-    _MINI["model"]["codebook_size"],
-)
-_MINI_FACTS = neural.embedded_facts("dac-mini")
+_MINI, _MINI_FACTS = embedded.config("dac-mini"), neural.embedded_facts("dac-mini")
+_MINI_BOOKS = _MINI["model"]["n_codebooks"], _MINI["model"]["codebook_size"]
+_MINI_SHAPE = _shape(_MINI["sample_rate"], _MINI["hop"], *_MINI_BOOKS)
 _WIDE_ASSET = "1.0.0/weights_44khz_16kbps.pth"
 MODELS = (
     _published("dac-44khz", _44KHZ, 76.7, 9_001, "0.0.1/weights.pth"),

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
 from snacbench.codecs import _neural as neural
 from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting, read_checkpoint
-from snacbench.codecs._neural import Layer, Shape, Told
+from snacbench.codecs._neural import Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.models import (
     CodecFamily,
@@ -26,12 +26,9 @@ from snacbench.models import (
     LocatedWeights,
     WeightsSource,
 )
-from snacbench.types import Codec, CodecSpec, Encoded, Stream, nominal_kbps_of
+from snacbench.types import CodecSpec, Encoded, Stream, nominal_kbps_of
 from snacbench.weights import embedded
 
-_CITATION = (
-    "Défossez, Copet, Synnaeve, Adi: High Fidelity Neural Audio Compression, 2022, arXiv:2210.13438"
-)
 _SCALE = struct.Struct("<f")
 # What may stand in a configuration: arguments of the package's classes. `encoder` are those of both
 # halves of the autoencoder, `decoder` what differs in the second.
@@ -58,46 +55,37 @@ _SHA256 = {
 }
 
 
-def _points(
-    name: str,
-    shape: Shape,
-    hop: int,
-    bandwidths: Sequence[float],
-    latency_s: float | None,
-    **facts: Any,
-) -> list[CodecSpec]:
-    """A point per bandwidth, under its true rate: the label may promise more than is sent."""
-    if not bandwidths:
-        raise ValueError("target_bandwidths is empty")
-    points: dict[int, CodecSpec] = {}
-    stream = shape.streams[0]
-    once = Stream(Fraction(shape.rate_hz, hop), stream.codebook_size)  # but for what overlaps
-    per_codebook = math.log2(stream.codebook_size) * math.ceil(shape.rate_hz / hop) / 1000
-    for kbps in sorted(bandwidths):
-        used = max(1, min(len(shape.streams), int(kbps // per_codebook)))  # as the package counts
-        nominal_kbps = nominal_kbps_of((once,) * used)
-        point = CodecSpec(
-            name=f"{name}@{nominal_kbps:.4g}kbps",
-            model=name,
-            family="encodec",
-            rate_hz=shape.rate_hz,
-            channels=(shape.channels,),
-            streams=(stream,) * used,
-            nominal_kbps=nominal_kbps,
-            latency_s=latency_s,
-            settings={"bandwidth_kbps": kbps},
-            citation=_CITATION,
-            **facts,
-        )
-        points.setdefault(used, point)
-    return [*points.values()]
-
-
 class EncodecCodec(neural.PackageCodec):
     """A loaded EnCodec model at one bandwidth."""
 
     FAMILY = "encodec"
-    CITATION = _CITATION
+    CITATION = (
+        "Défossez, Copet, Synnaeve, Adi: High Fidelity Neural Audio Compression, 2022, "
+        "arXiv:2210.13438"
+    )
+
+    @classmethod
+    def bandwidths(
+        cls, name: str, shape: Shape, hop: int, kbps: Sequence[float], **facts: Any
+    ) -> list[CodecSpec]:
+        """A point per bandwidth, under its true rate: the label may promise more than is sent."""
+        if not kbps:
+            raise ValueError("target_bandwidths is empty")
+        by_depth, points = cls.points(name, shape, **facts), dict[int, CodecSpec]()
+        size = shape.streams[0].codebook_size
+        per_codebook = math.log2(size) * math.ceil(shape.rate_hz / hop) / 1000
+        for label in sorted(kbps):
+            used = max(1, min(len(by_depth), int(label // per_codebook)))  # as the package counts
+            # But for what overlaps.
+            nominal_kbps = nominal_kbps_of((Stream(Fraction(shape.rate_hz, hop), size),) * used)
+            point = replace(
+                by_depth[used - 1],
+                name=f"{name}@{nominal_kbps:.4g}kbps",
+                nominal_kbps=nominal_kbps,
+                settings={"bandwidth_kbps": label},
+            )
+            points.setdefault(used, point)
+        return [*points.values()]
 
     @classmethod
     def read(cls, checkpoint: Checkpoint) -> tuple[Told, list[str]]:
@@ -150,18 +138,11 @@ class EncodecCodec(neural.PackageCodec):
 
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
-        """Its bandwidths; the latency is a segment, a causal model's frame, or the look-ahead."""
+        """Its bandwidths; what codes segments waits for one to be complete."""
         shape, hop = cls.shape_of(network), math.prod(network.encoder.ratios)
-        latency_s: float | None = None
-        if network.segment is not None:
-            latency_s = float(network.segment)
-        # Else what normalises needs the whole file.
-        elif not network.normalize and (
-            network.encoder.model[0].conv.norm_type != "time_group_norm"
-        ):
-            layers = [*layers_of(network.encoder), *layers_of(network.decoder)]
-            latency_s = max(hop, neural.look_ahead_samples(layers, hop)) / shape.rate_hz
-        return _points(name, shape, hop, network.target_bandwidths, latency_s, **facts)
+        waits = None if network.segment is None else round(network.segment * shape.rate_hz)
+        facts["latency_samples"] = waits
+        return cls.bandwidths(name, shape, hop, network.target_bandwidths, **facts)
 
     @classmethod
     def check(cls, spec: CodecSpec, network: Any, origin: object) -> None:
@@ -207,21 +188,6 @@ class EncodecCodec(neural.PackageCodec):
         return self.model.decode(list(zip_longest(parts, scales)))
 
 
-def layers_of(module: Any) -> Iterator[Layer]:
-    """Layers of a SEANet, for its look-ahead; they pad and trim outside their convolutions."""
-    for part in module.modules():
-        name = type(part).__name__
-        if name == "SConv1d":
-            conv = part.conv.conv
-            total = (conv.kernel_size[0] - 1) * conv.dilation[0] + 1 - conv.stride[0]
-            yield neural.convolution(conv, padding=total if part.causal else total - total // 2)
-        elif name == "SConvTranspose1d":
-            conv = part.convtr.convtr
-            total = conv.kernel_size[0] - conv.stride[0]
-            right = math.ceil(total * part.trim_right_ratio) if part.causal else total // 2
-            yield neural.transposed(conv, trimmed=total - right)
-
-
 def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> list[CodecSpec]:
     """Points of a network before anything is loaded; all of these have frames of 320 samples."""
     hop, segment_s, quantizer = 320, told.get("segment"), told["quantizer"]
@@ -229,15 +195,8 @@ def _static(name: str, told: Mapping[str, Any], rate_hz: int, **facts: Any) -> l
     streams = (Stream(frame_rate, quantizer["bins"]),) * quantizer["n_q"]
     shape = Shape(rate_hz, streams, told["encoder"].get("channels", 1))
     # One frame for the causal model; the other waits for its segment to be complete.
-    latency_s = segment_s or hop / rate_hz
-    return _points(name, shape, hop, told["target_bandwidths"], latency_s, **facts)
-
-
-def _published(name: str, file: str, params_m: float) -> CodecModel:
-    told = _PUBLISHED[name]
-    # The licence is that of the code; the weights are published beside it.
-    points = _static(name, told, told["sample_rate"], params_m=params_m, licence="MIT")
-    return EncodecCodec.declared(points, _source(file))
+    facts["latency_samples"] = round(segment_s * rate_hz) if segment_s else hop
+    return EncodecCodec.bandwidths(name, shape, hop, told["target_bandwidths"], **facts)
 
 
 def _source(file: str) -> WeightsSource:
@@ -245,6 +204,12 @@ def _source(file: str) -> WeightsSource:
     digits = file.removesuffix(".th").rpartition("-")[2]
     hosted = HostedFile(file, f"encodec/v0/{file}", _SHA256.get(file, digits))
     return WeightsSource("cdn", "encodec", (hosted,), revision="v0")
+
+
+def _published(name: str, file: str, params_m: float) -> CodecModel:
+    # The licence is that of the code; the weights are published beside it.
+    told, facts = _PUBLISHED[name], {"params_m": params_m, "licence": "MIT"}
+    return EncodecCodec.declared(_static(name, told, told["sample_rate"], **facts), _source(file))
 
 
 _MINI, _MINI_FACTS = embedded.config("encodec-mini"), neural.embedded_facts("encodec-mini")
@@ -272,7 +237,6 @@ OPENER = CodecOpener(
 # predicts all codebooks of a frame from the frames before it, 3.5 s back (section 3.3). Their rates
 # "with entropy coding" are by these.
 
-_CONTEXT_S = 3.5
 Step = Callable[[Any], Any]
 
 
@@ -285,36 +249,31 @@ class LanguageFacts:
 
     codec: str
     file: str
-    codebooks: int
-    frame_rate_hz: int
+    arguments: Mapping[str, int]
     segment_frames: int | None = None
-    codebook_size: int = 1024
-    dim: int = 200
-    layers: int = 5
-
-    @property
-    def past_frames(self) -> int:
-        """How many frames it looks back."""
-        return int(_CONTEXT_S * self.frame_rate_hz)
 
 
+_WIDTH = {"card": 1024, "dim": 200, "num_layers": 5}
 LANGUAGE_FACTS = (
-    LanguageFacts("encodec-24khz", "encodec_lm_24khz-1608e3c0.th", 32, 75),
-    LanguageFacts("encodec-48khz", "encodec_lm_48khz-7add9fc3.th", 16, 150, 150),
+    LanguageFacts(
+        "encodec-24khz",
+        "encodec_lm_24khz-1608e3c0.th",
+        {"n_q": 32, "past_context": int(3.5 * 75), **_WIDTH},
+    ),
+    LanguageFacts(
+        "encodec-48khz",
+        "encodec_lm_48khz-7add9fc3.th",
+        {"n_q": 16, "past_context": int(3.5 * 150), **_WIDTH},
+        segment_frames=150,
+    ),
 )
-
-
-def _not_a_codec(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> Codec:
-    raise UserError(f"{spec.name} is a language model of codes, and codes no audio")
-
-
 LANGUAGE_MODELS = {
     facts.codec: CodecModel(
         name=facts.codec.replace("encodec-", "encodec-lm-"),
         family="encodec",
         points=(),
         default=(),
-        load=_not_a_codec,
+        load=EncodecCodec.load,  # never called: it has no points
         source=_source(facts.file),
         requires=("torch", "encodec"),
     )
@@ -364,17 +323,8 @@ def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
 
     facts = next(facts for facts in LANGUAGE_FACTS if facts.codec == codec)
     checkpoint = read_checkpoint(weights.files[facts.file])
-    arguments = {
-        "n_q": facts.codebooks,
-        "card": facts.codebook_size,
-        "dim": facts.dim,
-        "num_layers": facts.layers,
-        "past_context": facts.past_frames,
-    }
-    network = neural.build(LMModel, arguments, checkpoint.path)
+    network = neural.build(LMModel, facts.arguments, checkpoint.path)
     network.load_state_dict(fitting(network, checkpoint.state, checkpoint.path), strict=True)
     network.eval().requires_grad_(False)
-    sha256 = weights.info.sha256[facts.file]
-    return LanguageModel(
-        network, sha256, facts.segment_frames, facts.codebooks, facts.codebook_size
-    )
+    sizes = facts.segment_frames, facts.arguments["n_q"], facts.arguments["card"]
+    return LanguageModel(network, weights.info.sha256[facts.file], *sizes)

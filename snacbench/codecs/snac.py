@@ -90,18 +90,8 @@ class SnacCodec(neural.PackageCodec):
     @classmethod
     def points_of(cls, name: str, network: Any, told: Told, **facts: Any) -> list[CodecSpec]:
         """Its levels."""
-        layers = [
-            *neural.convolutions(network.encoder),
-            neural.blocks(network.vq_strides[0]),
-            *neural.convolutions(network.decoder),
-        ]
-        return cls.points(
-            name,
-            cls.shape_of(network),
-            latency_samples=neural.look_ahead_samples(layers, _block_samples(network)),
-            stochastic=bool(_noise_blocks(network)),
-            **facts,
-        )
+        stochastic = bool(_noise_blocks(network))
+        return cls.points(name, cls.shape_of(network), stochastic=stochastic, **facts)
 
     def padded_length(self, num_samples: int) -> int:
         """Whole blocks of the coarsest level and of the attention's windows."""
@@ -147,24 +137,15 @@ def _published(
     return SnacCodec.declared(points, source)
 
 
-_MINI = embedded.config("snac-mini")
-_MINI_SHAPE = _shape(
-    _MINI["sample_rate"],
-    _MINI["hop"],
-    _MINI["model"]["vq_strides"],
-    _MINI["model"]["codebook_size"],
-)
-_MINI_FACTS = {"latency_samples": 5_161, "stochastic": _MINI["model"]["noise"]}
-
+_MINI, _MINI_FACTS = embedded.config("snac-mini"), neural.embedded_facts("snac-mini")
+_MINI_LEVELS = _MINI["model"]["vq_strides"], _MINI["model"]["codebook_size"]
+_MINI_SHAPE = _shape(_MINI["sample_rate"], _MINI["hop"], *_MINI_LEVELS)
+_MINI_FACTS |= {"latency_samples": 5_161, "stochastic": _MINI["model"]["noise"]}
 MODELS = (
     _published(24_000, 512, (4, 2, 1), 19.8, 11_561),
     _published(32_000, 384, (8, 4, 2, 1), 54.5, 29_467),
     _published(44_100, 384, (8, 4, 2, 1), 54.5, 29_467),
-    SnacCodec.declared(
-        SnacCodec.points(
-            "snac-mini", _MINI_SHAPE, **neural.embedded_facts("snac-mini"), **_MINI_FACTS
-        )
-    ),
+    SnacCodec.declared(SnacCodec.points("snac-mini", _MINI_SHAPE, **_MINI_FACTS)),
 )
 FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")
 OPENER = CodecOpener(

@@ -20,8 +20,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from snacbench import __version__
 from snacbench.errors import StoreError, UnknownName, UserError, did_you_mean
-from snacbench.files import atomic
-from snacbench.listening.stimuli import Facts, Format, RunSignals, make_stimuli
+from snacbench.files import atomic, writing
+from snacbench.listening.stimuli import Facts, RunSignals, make_stimuli
 from snacbench.listening.test import (
     DOCS,
     MAX_EXCERPT_S,
@@ -30,7 +30,6 @@ from snacbench.listening.test import (
     TEST_FILE,
     Form,
     Item,
-    Level,
     ListeningTest,
     System,
     texts_of,
@@ -72,26 +71,14 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
     title: str = "",
     language: str = "en",
     excerpt_s: float = DEFAULT_EXCERPT_S,
-    match_per_condition: bool = False,
     progress: Progress | None = None,
 ) -> ListeningTest:
     """The test that is to stand in a folder; nothing is written.
 
-    Parameters
-    ----------
-    systems : sequence of str
-        Selectors; empty: all codecs of the run but anchors.
-    num_items : int or None
-        Named ones included; None: as many as are named, or 1.5 times as many as systems.
-    items : sequence of str
-        Clips that are to be among the items, by id or by how it ends.
-    training : int
-        Pages to practise on.
-
-    Raises
-    ------
-    UserError
-        If systems or items are not in the run, are too many, or cannot be heard.
+    `systems` are selectors (none: all codecs of the run but anchors), `items` clips that are to be
+    among the items, by id or by how it ends, `num_items` includes them (None: as many as are named,
+    or 1.5 times as many as systems), `training` counts pages to practise on. `UserError` if systems
+    or items are not in the run, are too many, or cannot be heard.
     """
     if not _SHORTEST_EXCERPT_S <= excerpt_s <= MAX_EXCERPT_S:
         raise UserError(
@@ -109,13 +96,12 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
             f"--pages-per-listener {pages_per_listener}, but there are {len(rated)} items; leave "
             "it out, so that everybody rates all of them"
         )
-    progress = progress or Silent()
-    progress.begin("excerpts", len(rated) + len(practice))
-    seen: Counter[str] = Counter()
+    shown, seen = progress or Silent(), Counter[str]()
+    shown.begin("excerpts", len(rated) + len(practice))
 
     def item(clip: Clip, kind: str) -> Item:
         start_s, duration_s = choose_excerpt(run.source(clip.id), excerpt_s)
-        progress.step("excerpts")
+        shown.step("excerpts")
         seen[kind] += 1
         excerpt = {"start_s": start_s, "duration_s": duration_s}
         return Item(id=f"{kind}-{seen[kind]}", clip=clip.id, domain=clip.domain, **excerpt)
@@ -134,7 +120,6 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
         items=tuple(item(c, "item" if c.domain == "unknown" else c.domain) for c in rated),
         training=tuple(item(clip, "training") for clip in practice),
         pages_per_listener=pages_per_listener,
-        level=Level(match_per_condition=match_per_condition),
         language=language,
         welcome=texts.welcome,
         consent=texts.consent,
@@ -145,20 +130,17 @@ def design(  # noqa: PLR0913 - keyword-only wishes for one test
 
 def check_free(target: Path) -> None:
     """Refuse, with `StoreError`, a folder for a new test that holds anything."""
-    if (target / TEST_FILE).exists():
-        raise StoreError(
-            f"{target} already holds a test; choose another folder with -o, or edit its "
-            f"{TEST_FILE} and make its stimuli again: snacbench mushra stimuli {target}"
-        )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{target} is not empty; choose a new or empty folder with -o")
+        raise StoreError(
+            f"{target} is not empty; choose a new or empty folder with -o, or, where it is a test, "
+            f"edit its {TEST_FILE} and make its stimuli again: snacbench mushra stimuli {target}"
+        )
 
 
 def make_test(
     target: Path,
     test: ListeningTest,
     *,
-    format_: Format = "wav",
     webmushra: bool = False,
     progress: Progress | None = None,
 ) -> Facts:
@@ -169,18 +151,12 @@ def make_test(
     """
     check_free(target)
     # Beside its place: the run is found from there by the same relative path.
-    try:
-        with atomic(target.absolute()) as partial:
-            partial.mkdir()
-            write_test(partial, test)
-            facts = make_stimuli(partial, test, format_=format_, progress=progress)
-            if webmushra:
-                export_webmushra(partial, test, facts)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the test to {target} ({error.strerror or error}); choose another folder "
-            "with -o, or free some space"
-        ) from error
+    with writing(f"the test to {target}"), atomic(target.absolute()) as partial:
+        partial.mkdir()
+        write_test(partial, test)
+        facts = make_stimuli(partial, test, progress=progress)
+        if webmushra:
+            export_webmushra(partial, test, facts)
     return facts
 
 
@@ -242,8 +218,6 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
             wrong = f"more than one clip ends so: {', '.join(ids)}"
         elif why[ids[0]]:
             wrong = f"{ids[0]} cannot be heard: {why[ids[0]]}"
-        elif ids[0] in first:
-            wrong = f"{ids[0]} is named twice; name each clip once"
         else:
             first[ids[0]] = run.clips[ids[0]]
             continue
@@ -262,17 +236,13 @@ def choose_clips(  # noqa: PLR0913 - all that the choice depends on
             fit.append(clip)
     rest = (clip for clip in in_order_of_choice(fit, seed) if clip.id not in first)
     clips = [*first.values(), *rest]
-    if len(clips) < number:
+    if len(clips) < number + training:
         lost = [f"{id_}: {reason}" for id_, reason in why.items() if reason]
         example = f" ({len(lost)} cannot, for example {lost[0]})" if lost else ""
         raise UserError(
-            f"{number} items were asked for, and only {len(clips)} clips of the run can be heard "
-            f"through all {len(codecs)} systems{example}; ask for fewer with --items"
-        )
-    if training > len(clips) - number:
-        raise UserError(
-            f"{training} training pages were asked for, and {len(clips) - number} clips are left "
-            f"beside the {number} items; ask for fewer with --items or --training"
+            f"{number} items and {training} training pages were asked for, and only {len(clips)} "
+            f"clips of the run can be heard through all {len(codecs)} systems{example}; ask for "
+            "fewer with --items or --training"
         )
     return clips[:number], clips[number : number + training]
 
@@ -418,42 +388,13 @@ def _random(test: ListeningTest, *of: object) -> np.random.Generator:
 
 _HEAD = f"""\
 # A listening test, made by 'snacbench mushra design'; {DOCS} explains every field.
-#
 # Texts, questions and pages may be changed until the first listener has begun. After a change of
 # items, systems, form or level, make the stimuli again: snacbench mushra stimuli FOLDER
 """
 
-# Every field in the order of the file, with its comment; None: directly under the one before.
-_FIELDS: Mapping[str, str | None] = {
-    "id": "Names the test in results.",
-    "title": None,
-    "form": "mushra, mushra-no-anchors, ab or abx.",
-    "language": "Of the page's own texts; the texts below stand as they are.",
-    "contact": "Whom listeners may ask, for example 'Ada Byron <ada@example.org>'.",
-    "welcome": "",
-    "consent": "Listeners agree to this before they begin. Check it against your own rules.",
-    "questionnaire": "kind: choice (with choices), text or number; required: false may be skipped.",
-    "systems": "Operating points of the run, with their actual rate over it in kbps.",
-    "items": "One page each: an excerpt of a clip of the run.",
-    "training": "Pages to practise on, before the test; their ratings count for nothing.",
-    "pages_per_listener": "Everybody rates so many pages, a balanced subset; null: all.",
-    "repeats": "In ab and abx: how often a pair of an item is asked.",
-    "allow_tie": "In ab: 'no preference' is an answer.",
-    "level": "One gain for all conditions of an item, lowered until none exceeds the true peak.",
-    "seed": "Which clips were chosen, and who gets which pages in which order.",
-    "run": "Where the sound came from; results go back into this run.",
-    "run_id": None,
-    "set_sha256": None,
-    "version": None,
-    "made_by": None,
-}
-
 
 class _Dumper(yaml.SafeDumper):
-    """Lists indented under their field; texts of paragraphs folded, a blank line between them."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, indentless=False)
+    """Texts of paragraphs are folded, a blank line between them."""
 
 
 def _as_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
@@ -474,17 +415,16 @@ def write_test(folder: Path, test: ListeningTest) -> Path:
         if not question["choices"]:
             del question["choices"]
     text = _HEAD
-    for name, comment in _FIELDS.items():
-        text += "" if comment is None else f"\n# {comment}\n" if comment else "\n"
-        text += yaml.dump(
-            {name: told[name]},
-            Dumper=_Dumper,
-            sort_keys=False,
-            allow_unicode=True,
-            width=100,
-            # None: what holds plain values alone stands in one line, such as an item or a system.
-            default_flow_style=None if name in ("systems", "items", "training", "level") else False,
-        )
+    for name, field in ListeningTest.model_fields.items():
+        text += f"\n# {field.description}\n" if field.description else ""
+        # None: what holds plain values alone stands in one line, such as an item or a system.
+        flow = None if name in ("systems", "items", "training", "level") else False
+        how: dict[str, Any] = {
+            "sort_keys": False,
+            "allow_unicode": True,
+            "default_flow_style": flow,
+        }
+        text += yaml.dump({name: told[name]}, Dumper=_Dumper, width=100, **how)
     path = folder / TEST_FILE
     path.write_text(text, "utf-8")
     return path

@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from snacbench.errors import UserError
 from snacbench.listening.analysis.analyse import Analysis
-from snacbench.listening.analysis.comparisons import POOLED_CAVEAT
 from snacbench.listening.analysis.paragraph import paragraph
 from snacbench.listening.read import Source
-from snacbench.listening.words import SIMULATED
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RUN_FILE, RunFolder
 
 
-@dataclass(frozen=True)
-class Published:
-    """The rows of one test."""
-
-    summary: ListeningSummary
-    scores: tuple[ListenerScore, ...]
-
-
-def published(source: Source, analysis: Analysis) -> Published:
+def published(source: Source, analysis: Analysis) -> tuple[ListeningSummary, list[ListenerScore]]:
     """The rows that an analysis comes to; comments and questionnaires stay out of them."""
     study, answered, kept = source.study, analysis.study, set(analysis.screening.kept)
     scores = []
@@ -35,35 +24,30 @@ def published(source: Source, analysis: Analysis) -> Published:
         test=study.name,
         title=source.test.title if source.test else study.name,
         form=study.form,
-        simulated=study.simulated,
+        simulated=False,
         listeners_before=len(analysis.screening.before),
         listeners=len(kept),
-        items=len({r.item for r in answered.ratings} | {c.item for c in answered.choices}),
+        items=len({answer.item for answer in answered.answers}),
         level=analysis.level,
         conditions=analysis.means,
         comparisons=tuple(one.row for one in analysis.comparisons),
         text=paragraph(source, analysis),
-        notes=tuple(notes_of(source, analysis)),
+        notes=tuple(_notes(source, analysis)),
     )
-    return Published(summary, tuple(scores))
+    return summary, scores
 
 
-def notes_of(source: Source, analysis: Analysis) -> Iterator[str]:
+def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
     """What a reader must know of the figures, in sentences."""
     screening, form = analysis.screening, analysis.study.form
-    if analysis.study.simulated:
-        yield SIMULATED
     for note in source.notes:
         yield f"{note[:1].upper()}{note[1:]}."
-    if screening.broken_pages:
-        first = screening.broken_pages[0]
+    if broken := screening.broken_pages:
+        (listener, item), missing = next(iter(broken.items()))
         yield (
-            f"{len(screening.broken_pages)} pages lacked a condition that others rated there and "
-            f"were left out, such as {first.item} of {first.listener}, without "
-            f"{', '.join(first.missing)}."
+            f"{len(broken)} pages lacked a condition that others rated there and were left out, "
+            f"such as {item} of {listener}, without {', '.join(sorted(missing))}."
         )
-    if screening.silent:
-        yield f"{len(screening.silent)} listeners began and answered no page."
     if form.startswith("mushra") and not analysis.ratings.complete:
         yield (
             "Not every listener rated every item: means are means of item means, and tests "
@@ -75,29 +59,33 @@ def notes_of(source: Source, analysis: Analysis) -> Iterator[str]:
             "experienced ones."
         )
     if form == "abx":
-        yield f"{POOLED_CAVEAT[:1].upper()}{POOLED_CAVEAT[1:]}."
+        yield (
+            "p over all trials tests that nobody hears any difference (every answer a coin flip); "
+            "a small one says that somebody does, not that most listeners do: see the listeners "
+            "one by one."
+        )
 
 
-def write_rows(rows: Published, folder: RunFolder) -> None:
+def write_rows(
+    summary: ListeningSummary, scores: Sequence[ListenerScore], folder: RunFolder
+) -> None:
     """Put the rows into a run, in place of those of an earlier analysis of the same test.
 
     `StoreError` if another process is writing to the run, or it cannot be written.
     """
-    test = rows.summary.test
     with folder.locked():
-        folder.replace(ListenerScore, rows.scores, of=lambda row: row.test == test)
-        folder.replace(ListeningSummary, [rows.summary], of=lambda row: row.test == test)
+        folder.replace(ListenerScore, scores, of=lambda row: row.test == summary.test)
+        folder.replace(ListeningSummary, [summary], of=lambda row: row.test == summary.test)
 
 
 def run_of(source: Source, chosen: Path | None) -> RunFolder | None:
     """The run to write to: the one that was chosen, or the test's own if it is still there.
 
-    Answers that nobody gave go into a run only if one was chosen. `UserError` if the chosen run is
-    of other clips than the test, or has none of its codecs.
+    `UserError` if the chosen run is of other clips than the test, or has none of its codecs.
     """
     test, systems = source.test, source.study.systems
     if chosen is None:
-        if test is None or source.folder is None or source.study.simulated:
+        if test is None or source.folder is None:
             return None
         path = (source.folder / test.run).resolve()
         own = RunFolder.open(path) if (path / RUN_FILE).is_file() else None

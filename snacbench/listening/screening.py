@@ -3,14 +3,14 @@
 ITU-R BS.1534-3, section 4.1.2, excludes a listener who rates the hidden reference below 90, or the
 mid-range (7 kHz) anchor above 90, for more than 15 % of the items that they rated; an item on which
 more than 25 % of the listeners do the latter is left out of that count. Everybody is judged once,
-against all who came to the screening. Who left early does not count either, unless `least_share`
-of their pages is there: who leaves has often withdrawn.
+against all who came to the screening. Who left early does not count either: who leaves has often
+withdrawn.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,14 +23,6 @@ MOST_PERCENT_OF_ITEMS = 15
 MOST_PERCENT_OF_LISTENERS = 25
 
 Rule = Literal["unfinished", "reference", "anchor"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """`rules` applies BS.1534-3's; `least_share` of the planned pages must be there, 0 to 1."""
-
-    rules: bool = True
-    least_share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,28 +52,19 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
-class BrokenPage:
-    """A page without ratings of all conditions that others rated on this item: left out."""
-
-    listener: str
-    item: str
-    missing: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Screening:
-    """Who was kept, who was not, and why.
+    """Who was kept, who was not, and why; `rules` says whether those of BS.1534-3 were applied.
 
-    `checks` has every listener with an answer, `silent` those who began and answered nothing; on
-    `transparent_items` too many rated the 7 kHz anchor above 90 for it to be held against them.
+    `checks` has every listener with an answer; on `transparent_items` too many rated the 7 kHz
+    anchor above 90 for it to be held against them. `broken_pages`, of listener and item, lacked
+    conditions that others rated there, and were left out.
     """
 
-    options: Options
+    rules: bool
     checks: tuple[ListenerCheck, ...]
     exclusions: tuple[Exclusion, ...]
     transparent_items: tuple[str, ...]
-    broken_pages: tuple[BrokenPage, ...]
-    silent: tuple[str, ...]
+    broken_pages: Mapping[tuple[str, str], Collection[str]]
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -95,7 +78,7 @@ class Screening:
         return tuple(name for name in self.before if name not in out)
 
 
-def screen(study: Study, options: Options) -> tuple[Study, Screening]:
+def screen(study: Study, *, rules: bool = True) -> tuple[Study, Screening]:
     """Drop broken pages, then judge every listener.
 
     The study that comes back has all answers on complete pages, of all listeners: the results
@@ -105,15 +88,14 @@ def screen(study: Study, options: Options) -> tuple[Study, Screening]:
     answered = Counter(listener for listener, _ in {(r.listener, r.item) for r in whole.ratings})
     answered.update(choice.listener for choice in whole.choices)
     present = [listener for listener in whole.listeners if answered[listener.id]]
-    unfinished, share = list[Exclusion](), options.least_share
+    unfinished = list[Exclusion]()
     for one in present:
-        pages, planned, reason = answered[one.id], one.pages_planned, ""
-        if planned is None and not one.finished and share > 0:
+        pages, planned = answered[one.id], one.pages_planned
+        if planned is None and not one.finished:
             reason = f"left early, after {count(pages, 'page')}"
-        elif planned is not None and pages < share * planned - 1e-9:
-            least = "" if share >= 1 else f" (least: {100 * share:g} %)"
-            reason = f"answered {pages} of {count(planned, 'page')}{least}"
-        if reason:
+            unfinished.append(Exclusion(one.id, "unfinished", reason))
+        elif planned is not None and pages < planned:
+            reason = f"answered {pages} of {count(planned, 'page')}"
             unfinished.append(Exclusion(one.id, "unfinished", reason))
     early = {exclusion.listener for exclusion in unfinished}
 
@@ -129,24 +111,20 @@ def screen(study: Study, options: Options) -> tuple[Study, Screening]:
         loud = [
             r.score > GOOD for r in own if r.condition == ANCHOR70 and r.item not in transparent
         ]
-        counts = (sum(low), len(low), sum(loud), len(loud))
-        checks.append(ListenerCheck(one.id, answered[one.id], one.pages_planned, *counts))
-        rules: tuple[tuple[Rule, str, int, int], ...] = (
-            ("reference", "hidden reference below 90", *counts[:2]),
-            ("anchor", "7 kHz anchor above 90", *counts[2:]),
+        check = ListenerCheck(
+            one.id, answered[one.id], one.pages_planned, sum(low), len(low), sum(loud), len(loud)
         )
-        for rule, what, part, of in rules if options.rules and one.id not in early else ():
-            if _over(MOST_PERCENT_OF_ITEMS, part, of):
-                reason = f"{what} on {part} of {count(of, 'item')} ({100 * part / of:.0f} %)"
-                broke_rules.append(Exclusion(one.id, rule, reason))
-    return whole, Screening(
-        options=options,
-        checks=tuple(checks),
-        exclusions=(*unfinished, *broke_rules),
-        transparent_items=transparent,
-        broken_pages=broken,
-        silent=tuple(one.id for one in whole.listeners if not answered[one.id]),
-    )
+        checks.append(check)
+        broken_by: tuple[tuple[Rule, str, list[bool]], ...] = (
+            ("reference", "hidden reference below 90", low),
+            ("anchor", "7 kHz anchor above 90", loud),
+        )
+        for rule, what, of in broken_by if rules and one.id not in early else ():
+            if _over(MOST_PERCENT_OF_ITEMS, sum(of), len(of)):
+                share = f"{sum(of)} of {count(len(of), 'item')} ({100 * sum(of) / len(of):.0f} %)"
+                broke_rules.append(Exclusion(one.id, rule, f"{what} on {share}"))
+    exclusions = (*unfinished, *broke_rules)
+    return whole, Screening(rules, tuple(checks), exclusions, transparent, broken)
 
 
 def answers_of(study: Study, listeners: Collection[str]) -> Study:
@@ -159,20 +137,16 @@ def answers_of(study: Study, listeners: Collection[str]) -> Study:
     )
 
 
-def _complete_pages(study: Study) -> tuple[Study, tuple[BrokenPage, ...]]:
+def _complete_pages(study: Study) -> tuple[Study, dict[tuple[str, str], set[str]]]:
     """The study without pages that lack a condition which others rated on the same item."""
-    expected: dict[str, dict[str, None]] = {}
-    found: dict[tuple[str, str], set[str]] = {}
+    expected, found = dict[str, set[str]](), dict[tuple[str, str], set[str]]()
     for rating in study.ratings:
-        expected.setdefault(rating.item, {})[rating.condition] = None
+        expected.setdefault(rating.item, set()).add(rating.condition)
         found.setdefault((rating.listener, rating.item), set()).add(rating.condition)
-    broken = {
-        page: BrokenPage(*page, tuple(c for c in expected[page[1]] if c not in conditions))
-        for page, conditions in found.items()
-        if len(conditions) < len(expected[page[1]])
-    }
+    missing = {page: expected[page[1]] - rated for page, rated in found.items()}
+    broken = {page: conditions for page, conditions in missing.items() if conditions}
     kept = tuple(r for r in study.ratings if (r.listener, r.item) not in broken)
-    return replace(study, ratings=kept), tuple(broken.values())
+    return replace(study, ratings=kept), broken
 
 
 def _over(percent: int, part: int, whole: int) -> bool:

@@ -22,11 +22,11 @@ from snacbench import __version__
 from snacbench.audio.align import advanced
 from snacbench.audio.channels import downmix
 from snacbench.audio.filters import energy_above_db, low_pass
-from snacbench.audio.io import read, read_clip, write_flac, write_wav
+from snacbench.audio.io import read, read_clip, write_wav
 from snacbench.audio.levels import limited, loudness_lufs
 from snacbench.audio.resample import fit_length, resample
 from snacbench.errors import AudioError, ClipError, StoreError, UserError
-from snacbench.files import atomic, sha256_of_file
+from snacbench.files import atomic, sha256_of_file, writing
 from snacbench.listening.test import (
     ANCHOR_CUTOFFS_HZ,
     FADE_S,
@@ -53,10 +53,6 @@ Format = Literal["wav", "flac"]
 # half the sampling rate may be read 0.7 dB too low; at 8 times, 0.2 dB.
 _OVERSAMPLING = 8
 _SILENCE_AROUND_S = 0.01  # what rings past the ends counts
-
-_FLAC_HEADER_BYTES = 4  # of a metadata block: last-block flag and type, length (RFC 9639, 8.1)
-_PADDING, _LAST = 1, 0x80
-_MAX_BLOCK_BYTES = 2**24 - 1
 
 
 @dataclass(frozen=True)
@@ -176,16 +172,13 @@ class RunSignals:
                 f"the run of this test is not found: {error}; write its folder, as seen from "
                 f"{folder}, into the field run of test.yaml"
             ) from error
-        for name, found, expected in (
-            ("id", run.run.id, test.run_id),
-            ("set_sha256", run.run.set_sha256, test.set_sha256),
-        ):
-            if found != expected:
-                raise UserError(
-                    f"{path} is not the run that this test was made from: its {name} is {found}, "
-                    f"test.yaml says {expected}; make a new test from it with 'snacbench mushra "
-                    "design'"
-                )
+        found, expected = (run.run.id, run.run.set_sha256), (test.run_id, test.set_sha256)
+        if found != expected:
+            raise UserError(
+                f"{path} is not the run that this test was made from: its id and set_sha256 are "
+                f"{' and '.join(found)}, test.yaml says {' and '.join(expected)}; make a new test "
+                "from it with 'snacbench mushra design'"
+            )
         return cls(run)
 
     def why_unheard(self, clip: str, codecs: Sequence[str]) -> str:
@@ -220,15 +213,9 @@ class RunSignals:
         """What a codec made of a clip, at 48 kHz and in time with the source; and its delay.
 
         The calibrated residual delay is taken away in whole samples at the codec's rate, where it
-        was measured: at 48 kHz that may be half a sample or a third. `AudioError` if the decoded
-        file is missing, or not the one that was decoded.
-
-        Returns
-        -------
-        Audio
-            `num_samples` long.
-        tuple of int
-            The delay in samples, positive if late, and the rate in Hz at which it counts.
+        was measured: at 48 kHz that may be half a sample or a third. It is returned beside the
+        audio of `num_samples`, positive if late, with the rate in Hz at which it counts.
+        `AudioError` if the decoded file is missing, or not the one that was decoded.
         """
         if why := self.why_unheard(clip_id, (codec,)):
             raise AudioError(f"{clip_id}: {why}; run the codecs again")
@@ -279,14 +266,7 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
 
     A gain per condition would hide a codec's own errors of level. The reference goes to the
     loudness asked for; where that would bring any condition above the true peak asked for, all are
-    lowered together (castanets have peaks 31 dB above their RMS).
-
-    Returns
-    -------
-    dict from condition to float
-        The same for all, unless `match_per_condition`.
-    float
-        By how much all stay below the loudness asked for, in dB; 0 or more.
+    lowered together (castanets have peaks 31 dB above their RMS), by the second value in dB.
     """
     wanted: dict[str, float] = {}
     for name in signals if level.match_per_condition else (REFERENCE,):
@@ -303,47 +283,10 @@ def gains(signals: Mapping[str, Audio], level: Level) -> tuple[dict[str, float],
     return {name: gain - lowered for name, gain in wanted.items()}, lowered
 
 
-def write_files(signals: Mapping[str, Audio], paths: Mapping[str, Path]) -> None:
-    """Write the signals of an item as 24-bit files of equal size: WAV, or FLAC filled up.
-
-    Low-passed sound compresses better: by the size of its FLAC file alone, an anchor is known.
-    `AudioError` if the signals differ in length, rate or channels, so that sizes cannot be equal.
-    """
-    shapes = {(*signal.samples.shape, signal.rate_hz) for signal in signals.values()}
-    if len(shapes) != 1:
-        raise AudioError(
-            "the conditions of an item must have one length, rate and number of channels, found "
-            f"{sorted(shapes)}"
-        )
-    for name, signal in signals.items():
-        (write_flac if paths[name].suffix == ".flac" else write_wav)(paths[name], signal)
-    flacs = [paths[name] for name in signals if paths[name].suffix == ".flac"]
-    # One block of padding in each, the largest file included: all are built alike.
-    size = max((path.stat().st_size for path in flacs), default=0) + _FLAC_HEADER_BYTES
-    for path in flacs:
-        flac = path.read_bytes()
-        length = size - len(flac) - _FLAC_HEADER_BYTES
-        if length > _MAX_BLOCK_BYTES:
-            raise AudioError(
-                f"FLAC holds up to {_MAX_BLOCK_BYTES} bytes of padding, found {length}"
-            )
-        # After the marker "fLaC" and the first block, which may say that it is the last.
-        flag, end = flac[4] & _LAST, 4 + _FLAC_HEADER_BYTES + int.from_bytes(flac[5:8])
-        opened = flac[:4] + bytes([flac[4] & ~_LAST & 0xFF]) + flac[5:end]
-        padding = bytes([flag | _PADDING]) + length.to_bytes(3) + bytes(length)
-        path.write_bytes(opened + padding + flac[end:])
-
-
 # ------------------------------------------------------------------------------------ making them
 
 
-def make_stimuli(
-    folder: Path,
-    test: ListeningTest,
-    *,
-    format_: Format = "wav",
-    progress: Progress | None = None,
-) -> Facts:
+def make_stimuli(folder: Path, test: ListeningTest, *, progress: Progress | None = None) -> Facts:
     """Make the stimuli of a test in its folder, in place of older ones.
 
     `UserError` if the test's run is not found, is another one, or a stimulus cannot be made or
@@ -352,29 +295,20 @@ def make_stimuli(
     run, found = RunSignals.behind(folder, test), {}
     items, progress = (*test.items, *test.training), progress or Silent()
     progress.begin("stimuli", len(items))
-    try:
-        with atomic(folder / FACTS_FILE) as kept, atomic(folder / STIMULI_FOLDER) as partial:
-            for item in items:
-                found[item.id] = make_item(run, test, item, partial, format_)
-                progress.step("stimuli")
-            digest = design_sha256(test)
-            facts = Facts(
-                __version__, digest, test.run_id, test.set_sha256, RATE_HZ, format_, found
-            )
-            kept.write_text(facts_text(facts), "utf-8")
-            # Whoever finds stimuli.json finds the stimuli that it tells of.
-            (folder / FACTS_FILE).unlink(missing_ok=True)
-    except (OSError, StoreError) as error:
-        raise StoreError(
-            f"cannot write the stimuli of {test.id} ({getattr(error, 'strerror', None) or error}); "
-            "free some space or check the folder's permissions, then try again"
-        ) from error
+    kept, folder_of = folder / FACTS_FILE, folder / STIMULI_FOLDER
+    with writing(f"stimuli of {test.id}"), atomic(kept) as told, atomic(folder_of) as partial:
+        for item in items:
+            found[item.id] = make_item(run, test, item, partial)
+            progress.step("stimuli")
+        digest = design_sha256(test)
+        facts = Facts(__version__, digest, test.run_id, test.set_sha256, RATE_HZ, "wav", found)
+        told.write_text(facts_text(facts), "utf-8")
+        # Whoever finds stimuli.json finds the stimuli that it tells of.
+        kept.unlink(missing_ok=True)
     return facts
 
 
-def make_item(
-    run: RunSignals, test: ListeningTest, item: Item, target: Path, format_: Format
-) -> ItemFacts:
+def make_item(run: RunSignals, test: ListeningTest, item: Item, target: Path) -> ItemFacts:
     """Write every condition of an item into the folder `target`, and measure it.
 
     Filters and delays work on the whole clip, so that an excerpt has no edges of its own.
@@ -399,27 +333,29 @@ def make_item(
             signals[name] = cut(whole, item.start_s, item.duration_s)
         gain_db, lowered_db = gains(signals, test.level)
         signals = {name: scaled(signal, gain_db[name]) for name, signal in signals.items()}
-        files = {name: stimulus_file(item.id, name, format_) for name in signals}
-        places = {n: target / Path(f).relative_to(STIMULI_FOLDER) for n, f in files.items()}
-        write_files(signals, places)
+        shapes = {signal.samples.shape for signal in signals.values()}
+        if len(shapes) != 1:  # files of other sizes would tell conditions apart
+            raise AudioError(f"its conditions differ in length or channels: {sorted(shapes)}")
     except ClipError as error:
         raise UserError(f"item {item.id} ({item.clip}): {error}") from error
 
     def rounded(value: float | None) -> float | None:
         return None if value is None or not math.isfinite(value) else round(value, 3)
 
-    stimuli = {
-        name: StimulusFacts(
-            files[name],
-            sha256_of_file(places[name]),
-            places[name].stat().st_size,
+    stimuli = {}
+    for name, signal in signals.items():
+        file = stimulus_file(item.id, name)
+        place = target / Path(file).relative_to(STIMULI_FOLDER)
+        write_wav(place, signal)
+        stimuli[name] = StimulusFacts(
+            file,
+            sha256_of_file(place),
+            place.stat().st_size,
             round(gain_db[name], 3),
             rounded(loudness_lufs(signal)),
             rounded(true_peak_dbtp(signal)),
             *delays.get(name, ()),
         )
-        for name, signal in signals.items()
-    }
     reference = signals[REFERENCE]
     warnings = []
     for name in ANCHOR_CUTOFFS_HZ.keys() & test.conditions:

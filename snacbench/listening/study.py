@@ -36,7 +36,7 @@ class Choice:
 
     In ``ab``, `a` and `b` are conditions as the listener had them and `answer` is the preferred
     one. In ``abx``, `x` is the condition that X was, and `answer` says which one the listener took
-    it for: right where ``{"a": a, "b": b}[answer] == x``.
+    it for: right where `taken` is `x`.
     """
 
     listener: str
@@ -49,6 +49,11 @@ class Choice:
     time_s: float | None = None
     comment: str = ""
 
+    @property
+    def taken(self) -> str | None:
+        """The condition that the answer names; None: neither."""
+        return {"a": self.a, "b": self.b}.get(self.answer)
+
 
 @dataclass(frozen=True)
 class Listener:
@@ -58,8 +63,6 @@ class Listener:
     answers: Mapping[str, str] = field(default_factory=dict)
     pages_planned: int | None = None
     finished: bool = True
-    started_utc: str = ""
-    finished_utc: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,11 @@ class Study:
     domains: Mapping[str, Domain] = field(default_factory=dict)
     clips: Mapping[str, str] = field(default_factory=dict)
     kbps: Mapping[str, float | None] = field(default_factory=dict)
-    simulated: bool = False
+
+    @property
+    def answers(self) -> tuple[Rating | Choice, ...]:
+        """Ratings and choices, whichever the form has."""
+        return (*self.ratings, *self.choices)
 
     @classmethod
     def of(
@@ -89,8 +96,6 @@ class Study:
         listeners: tuple[Listener, ...],
         ratings: tuple[Rating, ...] = (),
         choices: tuple[Choice, ...] = (),
-        *,
-        simulated: bool = False,
     ) -> Self:
         """Answers to a test, with all that the test says of its items and systems."""
         return cls(
@@ -103,5 +108,4 @@ class Study:
             domains={item.id: item.domain for item in test.items},
             clips={item.id: item.clip for item in test.items},
             kbps={system.name: system.kbps for system in test.systems},
-            simulated=simulated,
         )

@@ -89,13 +89,11 @@ class Question(Part):
 
     @model_validator(mode="after")
     def _choices_for_choice_alone(self) -> Self:
-        if self.kind == "choice" and len(self.choices) < 2:
+        if len(self.choices) < 2 if self.kind == "choice" else self.choices:
             raise ValueError(
-                f"{self.id}: a question of kind choice needs two choices or more, found "
-                f"{len(self.choices)}; write choices, or kind: text"
+                f"{self.id}: kind choice takes two choices or more, other kinds none; found kind "
+                f"{self.kind} with {len(self.choices)}"
             )
-        if self.kind != "choice" and self.choices:
-            raise ValueError(f"{self.id}: a question of kind {self.kind} takes no choices")
         return self
 
 
@@ -112,32 +110,49 @@ class Level(Part):
 
 
 class ListeningTest(Part):
-    """A listening test as its file has it; `snacbench.listening.design` comments every field there.
+    """A listening test as its file has it, where each field has its text here as a comment.
 
     `run` is the folder of the run that it was made from, as seen from the test's own folder;
     `language` names a file in ``listening/page/texts/``.
     """
 
-    version: Literal[1] = 1
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    """Names the test in results."""
     title: str
     form: Form = "mushra"
-    seed: StrictInt = 0
-    run: str
-    run_id: str
-    set_sha256: str
-    systems: Annotated[tuple[System, ...], Field(min_length=1, max_length=MAX_SYSTEMS)]
-    items: Annotated[tuple[Item, ...], Field(min_length=1)]
-    training: tuple[Item, ...] = ()
-    pages_per_listener: Count | None = None
-    allow_tie: bool = True
-    repeats: Count = 1
-    level: Level = Level()
+    """mushra, mushra-no-anchors, ab or abx."""
     language: Annotated[str, Field(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    """Of the page's own texts; the texts below stand as they are."""
+    contact: str = ""
+    """Whom listeners may ask, for example 'Ada Byron <ada@example.org>'."""
     welcome: str = ""
     consent: str = ""
+    """Listeners agree to this before they begin. Check it against your own rules."""
     questionnaire: tuple[Question, ...] = ()
-    contact: str = ""
+    """kind: choice (with choices), text or number; required: false may be skipped."""
+    systems: Annotated[tuple[System, ...], Field(min_length=1, max_length=MAX_SYSTEMS)]
+    """Operating points of the run, with their actual rate over it in kbps."""
+    items: Annotated[tuple[Item, ...], Field(min_length=1)]
+    """One page each: an excerpt of a clip of the run."""
+    training: tuple[Item, ...] = ()
+    """Pages to practise on, before the test; their ratings count for nothing."""
+    pages_per_listener: Count | None = None
+    """Everybody rates so many pages, a balanced subset; null: all."""
+    repeats: Count = 1
+    """In ab and abx: how often a pair of an item is asked."""
+    allow_tie: bool = True
+    """In ab: 'no preference' is an answer."""
+    level: Level = Level()
+    """One gain for all conditions of an item, lowered until none exceeds the true peak."""
+    seed: StrictInt = 0
+    """Which clips were chosen, and who gets which pages in which order."""
+    run: str
+    """Where the sound came from; results go back into this run."""
+    run_id: str
+    set_sha256: str
+    version: Literal[1] = 1
     made_by: str = ""
 
     @field_validator("systems", "items", "training", "questionnaire")

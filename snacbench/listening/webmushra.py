@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from snacbench.errors import StoreError, UserError
-from snacbench.files import atomic
+from snacbench.errors import UserError
+from snacbench.files import atomic, writing
 from snacbench.listening.stimuli import Facts
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, texts_of
 
@@ -36,22 +36,16 @@ def export_webmushra(folder: Path, test: ListeningTest, facts: Facts) -> Path:
             "mushra and mushra-no-anchors"
         )
     target, name = folder / FOLDER, f"{test.id}.yaml"
-    try:
-        with atomic(target) as partial:
-            for item in (*test.items, *test.training):
-                for condition, stimulus in facts.items[item.id].conditions.items():
-                    path = partial / sound_file(test, facts, item, condition)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(folder / stimulus.file, path)
-            text = yaml.safe_dump(
-                configuration(test, facts), sort_keys=False, allow_unicode=True, width=100
-            )
-            (partial / _CONFIGS / name).write_text(text, "utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the export of {test.id} for webMUSHRA ({error.strerror or error}); free "
-            "some space or check the folder's permissions, then try again"
-        ) from error
+    with writing(f"the export of {test.id} for webMUSHRA"), atomic(target) as partial:
+        for item in (*test.items, *test.training):
+            for condition, stimulus in facts.items[item.id].conditions.items():
+                path = partial / sound_file(test, facts, item, condition)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / stimulus.file, path)
+        text = yaml.safe_dump(
+            configuration(test, facts), sort_keys=False, allow_unicode=True, width=100
+        )
+        (partial / _CONFIGS / name).write_text(text, "utf-8")
     return target / _CONFIGS / name
 
 

@@ -11,18 +11,14 @@ import functools
 import hashlib
 import importlib.util
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
-from snacbench.errors import (
-    MissingPackage,
-    Undefined,
-    UserError,
-    WeightsUnavailable,
-    did_you_mean,
-)
+from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavailable, did_you_mean
 from snacbench.later import np
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import Audio
@@ -33,7 +29,6 @@ CHOICES = "pocketsphinx, faster-whisper:FOLDER, whisper-large-v3, wav2vec2"
 # A clip's reference and its decodes, each heard once for all metrics of words.
 _TEXTS_KEPT = 256
 _WEIGHTS = "model.bin"
-_WHISPER_WINDOW_S = 30.0
 
 
 class Recogniser(Protocol):
@@ -43,11 +38,8 @@ class Recogniser(Protocol):
     run makes one only to ask what tells it from any other: `name` and `revision`.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def revision(self) -> str: ...
+    name: str
+    revision: str
 
     def transcribe(self, audio: Audio) -> str:
         """What is said in a mono signal at 16 kHz."""
@@ -56,12 +48,8 @@ class Recogniser(Protocol):
 def recogniser(selector: str = "", *, offline: bool = False) -> Recogniser:
     """The recogniser of a selector; of an empty one, whichever the user has set.
 
-    Published models are fetched, if they are not here and unless `offline`.
-
-    Raises
-    ------
-    UserError
-        If none is set, none is of that name, its package is missing, or its model cannot be had.
+    Published models are fetched, if they are not here and unless `offline`. Raises `UserError` if
+    none is set, none is of that name, its package is missing, or its model cannot be had.
     """
     chosen = selector or asr_selector()
     if not chosen:
@@ -124,11 +112,7 @@ class PocketSphinx:
                 "its package, and it runs on the CPU"
             )
         _check_package("pocketsphinx", kind, "asr")
-
-    @property
-    def revision(self) -> str:
-        """The package's version: the model comes with it."""
-        return f"package {version('pocketsphinx')} with its own en-us model"
+        self.revision = f"package {version('pocketsphinx')} with its own en-us model"
 
     def transcribe(self, audio: Audio) -> str:
         """What is said in a mono signal at 16 kHz."""
@@ -164,11 +148,8 @@ class FasterWhisper:
                 "whisper model in CTranslate2's format"
             )
         _check_package("faster_whisper", kind, "asr")
-
-    @property
-    def name(self) -> str:
-        """The folder's name: nobody else knows which size of model it is."""
-        return f"faster-whisper {self._folder.name}"
+        # Nobody but the folder's name knows which size of model it is.
+        self.name = f"faster-whisper {self._folder.name}"
 
     @cached_property
     def revision(self) -> str:
@@ -203,15 +184,38 @@ class FasterWhisper:
         )
 
 
-class _OfTheHub:
-    """Published recognisers from the hub at a pinned revision, by the package ``transformers``.
+@dataclass(frozen=True)
+class _Published:
+    """A model of the hub at a pinned commit, and what it takes at once."""
+
+    repository: str
+    commit: str
+    most_s: float = float("inf")
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+PUBLISHED = {
+    # Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022. Greedy
+    # search, in English, without timestamps.
+    "whisper-large-v3": _Published(
+        "openai/whisper-large-v3",
+        "06f233fe06e710322aca913c1bc4249a0d71fce1",
+        30.0,
+        {"language": "en", "task": "transcribe", "num_beams": 1, "do_sample": False},
+    ),
+    # Baevski, Zhou, Mohamed, Auli: "wav2vec 2.0", NeurIPS 2020. The likeliest letter each 20 ms,
+    # without a language model, so that it spells what it hears.
+    "wav2vec2": _Published(
+        "facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"
+    ),
+}
+
+
+class OfTheHub:
+    """Published recognisers, run by the package ``transformers``.
 
     For publication: anyone can fetch the same weights by the same name and commit.
     """
-
-    repository: ClassVar[str]
-    commit: ClassVar[str]
-    classes: ClassVar[tuple[str, str]]  # network and processor, in the library
 
     def __init__(self, kind: str, detail: str, device: str, offline: bool) -> None:
         if detail or device not in ("", "cpu", "cuda"):
@@ -222,103 +226,52 @@ class _OfTheHub:
         _check_package("transformers", kind, "transformers")
         from huggingface_hub import snapshot_download
 
+        self.name, self._device, self._model = kind, device or "cpu", PUBLISHED[kind]
+        repository, commit = self._model.repository, self._model.commit
         never_ask = os.environ.get("SNACBENCH_OFFLINE") or os.environ.get("HF_HUB_OFFLINE")
         try:
-            folder = snapshot_download(  # in the hub's own cache
-                self.repository,
-                revision=self.commit,
+            self._folder = snapshot_download(  # in the hub's own cache
+                repository,
+                revision=commit,
                 allow_patterns=["*.json", "*.txt", "model.safetensors"],
                 local_files_only=offline or bool(never_ask),
                 endpoint=os.environ.get("HF_ENDPOINT"),
             )
         except Exception as error:  # of the network, the disk, the hub's answer: a dozen classes
             raise WeightsUnavailable(
-                f"{self.repository} at {self.commit[:12]} is not in the hub's cache and cannot be "
-                f"fetched ({type(error).__name__}); fetch it where there is a network: hf download "
-                f"{self.repository} --revision {self.commit}, or choose another recogniser with "
-                "--asr"
+                f"{repository} at {commit[:12]} is not in the hub's cache and cannot be fetched "
+                f"({type(error).__name__}); fetch it where there is a network: hf download "
+                f"{repository} --revision {commit}, or choose another recogniser with --asr"
             ) from error
-        self.name, self._device, self._folder = kind, device or "cpu", Path(folder)
+        library = f"transformers {version('transformers')}"
+        self.revision = f"{repository} at {commit}, {library}, {self._device}"
 
-    @property
-    def revision(self) -> str:
-        """The repository's commit, and what runs it."""
-        return (
-            f"{self.repository} at {self.commit}, transformers {version('transformers')}, "
-            f"{self._device}"
-        )
+    def transcribe(self, audio: Audio) -> str:
+        """What is said in a mono signal at 16 kHz; `Undefined` of more than the model takes."""
+        if audio.duration_s > self._model.most_s:
+            raise Undefined(
+                f"too long: {self.name} takes {self._model.most_s:g} s at once, the signal lasts "
+                f"{audio.duration_s:.3f} s; score it in segments"
+            )
+        heard = {"raw": audio.samples[0], "sampling_rate": audio.rate_hz}
+        options = {"generate_kwargs": dict(self._model.options)} if self._model.options else {}
+        return str(self._pipeline(heard, **options)["text"])
 
     @cached_property
-    def _network(self) -> Any:
-        return self._read(self.classes[0]).float().to(self._device).eval()
-
-    @cached_property
-    def _processor(self) -> Any:
-        return self._read(self.classes[1])
-
-    def _read(self, name: str) -> Any:
+    def _pipeline(self) -> Any:
+        import torch
         import transformers
 
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        return getattr(transformers, name).from_pretrained(self._folder, local_files_only=True)
-
-    def _features(self, audio: Audio, **options: Any) -> Any:
-        return self._processor(
-            audio.samples[0], sampling_rate=audio.rate_hz, return_tensors="pt", **options
-        ).to(self._device)
-
-
-class Whisper(_OfTheHub):
-    """Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022.
-
-    Greedy search, in English, without timestamps, on the 30 s that the network takes at once.
-    """
-
-    repository = "openai/whisper-large-v3"
-    commit = "06f233fe06e710322aca913c1bc4249a0d71fce1"
-    classes = ("WhisperForConditionalGeneration", "WhisperProcessor")
-
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz; `Undefined` of more than the window."""
-        import torch
-
-        if audio.duration_s > _WHISPER_WINDOW_S:
-            raise Undefined(
-                f"too long: whisper takes {_WHISPER_WINDOW_S:g} s at once, the signal lasts "
-                f"{audio.duration_s:.3f} s; score it in segments"
-            )
-        heard = self._features(audio, return_attention_mask=True)
-        with torch.inference_mode():
-            tokens = self._network.generate(
-                **heard, language="en", task="transcribe", num_beams=1, do_sample=False
-            )
-        return str(self._processor.batch_decode(tokens, skip_special_tokens=True)[0])
-
-
-class Wav2Vec2(_OfTheHub):
-    """Baevski, Zhou, Mohamed, Auli: "wav2vec 2.0", NeurIPS 2020; the likeliest letter each 20 ms.
-
-    Without a language model, so that it spells what it hears.
-    """
-
-    repository = "facebook/wav2vec2-base-960h"
-    commit = "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"
-    classes = ("Wav2Vec2ForCTC", "Wav2Vec2Processor")
-
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz."""
-        import torch
-
-        with torch.inference_mode():
-            letters = self._network(**self._features(audio)).logits.argmax(dim=-1)
-        return str(self._processor.batch_decode(letters)[0])
+        return transformers.pipeline(
+            "automatic-speech-recognition", self._folder, device=self._device, dtype=torch.float32
+        )
 
 
 # From kind, what stands behind it, device, and whether it must not be fetched, to a recogniser.
 MAKERS: dict[str, Any] = {
     "pocketsphinx": PocketSphinx,
     "faster-whisper": FasterWhisper,
-    "whisper-large-v3": Whisper,
-    "wav2vec2": Wav2Vec2,
+    **dict.fromkeys(PUBLISHED, OfTheHub),
 }

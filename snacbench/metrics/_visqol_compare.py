@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from snacbench.errors import Undefined
 from snacbench.later import np
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
 SINGLE_PRECISION = 2e-6
-# With more lags than these in question, a transform in double precision is cheaper.
-MANY_LAGS = 64
 # Degraded signals mostly have the length of their reference, so one size would nearly do.
 SIZES_KEPT = 2
 AUDIO_FRAMES, SPEECH_FRAMES = 30, 20
@@ -78,16 +76,12 @@ def _single_envelope(signal: Signal) -> NDArray[np.float32]:
     return envelope
 
 
-def _norm(envelope: NDArray[np.float32]) -> float:
-    return float(np.sqrt(envelope @ envelope))
-
-
 class Envelope:
     """The envelope of a reference, with its transforms, ready to be aligned with many signals."""
 
     def __init__(self, signal: Signal) -> None:
         self.signal = signal
-        self.norm = _norm(_single_envelope(signal))
+        self.norm = float(np.linalg.norm(_single_envelope(signal)))
         self._transforms: dict[int, NDArray[np.complex64]] = {}
 
     def transform(self, size: int) -> NDArray[np.complex64]:
@@ -124,33 +118,18 @@ def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[
         correlations = fft.irfft(spectra, size, axis=1)
         for row, envelope, correlation in zip(rows, envelopes, correlations, strict=True):
             reference = references[row]
-            error = SINGLE_PRECISION * reference.norm * _norm(envelope)
+            error = SINGLE_PRECISION * reference.norm * float(np.linalg.norm(envelope))
             # A negative lag is an index from the end. Those that may be the peak, in rising order:
             early, late = correlation[size - longest + 1 :], correlation[:longest]
             least = max(late.max(), early.max(initial=-np.inf)) - 2 * error
             earlier = np.flatnonzero(early >= least) - len(early)
             peaks = np.concatenate([earlier, np.flatnonzero(late >= least)])
-            found = peaks[0] if len(peaks) == 1 else _best_of(peaks, reference, degraded[row])
-            lags[row] = int(found) if abs(found) <= len(reference.signal) / 2 else 0
+            if len(peaks) > 1:
+                x, y = upper_envelope(reference.signal), upper_envelope(degraded[row])
+                exact = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
+                peaks = peaks[[np.argmax(exact[peaks])]]
+            lags[row] = int(peaks[0]) if abs(peaks[0]) <= len(reference.signal) / 2 else 0
     return lags
-
-
-def _best_of(lags: NDArray[np.intp], reference: Envelope, degraded: Signal) -> np.intp:
-    """Lag of the highest correlation in double precision; of equal ones the lowest."""
-    from scipy import fft
-
-    x, y = upper_envelope(reference.signal), upper_envelope(degraded)
-
-    def correlation_at(lag: int) -> float:
-        ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
-        overlap = min(len(ours), len(theirs))
-        return float(ours[:overlap] @ theirs[:overlap])
-
-    if len(lags) <= MANY_LAGS:
-        return lags[np.argmax([correlation_at(lag) for lag in lags.tolist()])]
-    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
-    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-    return lags[np.argmax(correlation[lags])]
 
 
 def patch_starts(num_frames: int) -> NDArray[np.intp]:
@@ -233,14 +212,9 @@ def aligned(reference: Piece, degraded: Piece, lag: int, rate_hz: int) -> tuple[
 class Features:
     """What is known of a pair, band by band: arrays of shape (bands,).
 
-    Attributes
-    ----------
-    means, lowest_means : array
-        Mean similarity over all patches, and over the tenth of the patches that are least alike.
-    deviations : array
-        Standard deviation of the similarity over all frames.
-    energies : array
-        Mean level of the degraded signal above the floor, in dB.
+    `means` and `lowest_means` are of the similarity over all patches, and over the tenth of them
+    that is least alike, `deviations` of it over all frames; `energies` are the mean levels of the
+    degraded signal above the floor, in dB.
     """
 
     means: Levels
@@ -264,15 +238,12 @@ class _Patch:
     envelope: Envelope
 
 
-@dataclass(frozen=True, eq=False)
-class _Match:
-    """A patch with its like: where this begins (None: nowhere), when it was, how alike it is."""
+class _Match(NamedTuple):
+    """How alike a patch and its like are, and from when to when, in the reference's time."""
 
-    patch: _Patch
-    position: int | None
+    similarity: Similarity
     start_s: float
     end_s: float
-    similarity: Similarity
 
 
 class Reference:
@@ -309,23 +280,15 @@ class Reference:
     def features(self, degraded: Signal) -> Features:
         """How alike a degraded signal is, band by band.
 
-        Raises
-        ------
-        Undefined
-            If too little is left of it once it is in line with the reference, or only silence.
+        Raises `Undefined` if too little is left of it once it is in line with the reference, or
+        only silence.
         """
         (lag,) = lags_of([self.envelope], [degraded])
         shifted = degraded[-lag:] if lag < 0 else np.concatenate([np.zeros(lag), degraded])
-        found = ""
-        if len(shifted) <= self.bands.frame:
-            found = f"{len(shifted)} samples are left after alignment, more than "
-            found += f"{self.bands.frame} are needed"
-        elif not shifted.any():
-            found = "what is left after alignment is silent"
-        if found:
+        if len(shifted) <= self.bands.frame or not shifted.any():
             raise Undefined(
-                f"ViSQOL finds nothing to compare ({found}); a degraded signal that covers the "
-                "reference is needed"
+                f"ViSQOL finds nothing to compare: of the {len(shifted)} samples that are left "
+                f"after alignment, more than {self.bands.frame} that are not silent are needed"
             )
         levelled = shifted * math.sqrt(self.power / float(np.mean(np.square(shifted))))
         levels = _levels(self.bands.amplitudes(levelled))
@@ -360,22 +323,21 @@ class Reference:
         positions, lost = best_positions(everywhere, starts, reach)
         degraded_db = np.pad(degraded_db, [(0, frames), (0, 0)])
         matches = []
-        for patch, position, is_lost in zip(patches, positions.tolist(), lost, strict=True):
+        for patch, position, is_lost in zip(patches, positions, lost, strict=True):
             similarity = compare(
                 reference=reference_db[patch.start : patch.start + frames],
                 degraded=degraded_db[position : position + frames],
             )
             if is_lost:
                 similarity = replace(similarity, means=np.zeros_like(similarity.means))
-            place = None if is_lost else position
-            matches.append(_Match(patch, place, patch.start_s, patch.end_s, similarity))
+            matches.append(_Match(similarity, patch.start_s, patch.end_s))
 
-        hop_s = self.bands.hop_s
-        found = {i: m.position * hop_s for i, m in enumerate(matches) if m.position is not None}
-        pieces = [piece(degraded, self.rate_hz, s, s + self.patch_s) for s in found.values()]
-        lags = lags_of([matches[i].patch.envelope for i in found], [p.samples for p in pieces])
+        found = np.flatnonzero(~lost)
+        times_s = (positions[found] * self.bands.hop_s).tolist()
+        pieces = [piece(degraded, self.rate_hz, s, s + self.patch_s) for s in times_s]
+        lags = lags_of([patches[i].envelope for i in found], [p.samples for p in pieces])
         for index, part, lag in zip(found, pieces, lags, strict=True):
-            match, patch = matches[index], matches[index].patch
+            match, patch = matches[index], patches[index]
             ours, theirs = aligned(patch.piece, part, lag, self.rate_hz)
             if len(ours) <= self.bands.frame:
                 continue
@@ -388,7 +350,7 @@ class Reference:
             if similarity.overall >= match.similarity.overall:
                 start_s = match.start_s + max(lag, 0) / self.rate_hz
                 end_s = start_s + len(ours) / self.rate_hz
-                matches[index] = _Match(patch, match.position, start_s, end_s, similarity)
+                matches[index] = _Match(similarity, start_s, end_s)
         return matches
 
     def _levels_of(self, part: Piece, levels: Levels) -> Levels:
@@ -416,10 +378,8 @@ def _above_floor(reference: Levels, degraded: Levels) -> tuple[Levels, Levels]:
     both = min(len(reference), len(degraded))
     loudest = np.maximum(reference[:both].max(axis=1), degraded[:both].max(axis=1))
     least = (loudest - DEPTH_DB)[:, np.newaxis]
-    raised = []
-    for levels in (reference, degraded):
-        copy = levels.copy()
-        np.maximum(copy[:both], least, out=copy[:both])
-        raised.append(copy)
-    lowest = min(copy.min() for copy in raised)
-    return raised[0] - lowest, raised[1] - lowest
+    x, y = reference.copy(), degraded.copy()
+    for levels in (x, y):
+        np.maximum(levels[:both], least, out=levels[:both])
+    lowest = min(x.min(), y.min())
+    return x - lowest, y - lowest

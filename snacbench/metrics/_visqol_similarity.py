@@ -30,8 +30,9 @@ C1, C3 = 0.01**2, 0.03**2 / 2
 CORNER, EDGE, MIDDLE = 0.0113033910173052, 0.0838251475442633, 0.619485845753726
 # Weights of a cell and its neighbours: previous frame, this frame, next frame; three bands each.
 WEIGHTS = (CORNER, EDGE, CORNER, EDGE, MIDDLE, EDGE, CORNER, EDGE, CORNER)
-# Which of the sixteen numbers of a frame enter which of the four inner products.
-COVARIANCE, MEANS, ENERGY, SPREAD = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
+# Which of the sixteen numbers of a frame enter the four inner products: covariance, means, energy,
+# spread.
+PARTS = slice(0, 10), slice(10, 12), slice(12, 14), slice(14, 16)
 
 # Frames of the reference compared at once. Intermediate results then stay in a core's cache.
 FRAMES_AT_ONCE = 128
@@ -93,21 +94,9 @@ def similarities(
 ) -> Cells:
     """Mean NSIM of patches of the reference with the degraded signal around the same time.
 
-    Parameters
-    ----------
-    reference, degraded : array, shape (frames, bands)
-        In dB above the floor.
-    starts : array of int
-        First frames of the patches of the reference.
-    frames : int
-        Length of a patch. Patches may reach beyond the degraded signal, into zeros.
-    reach : int
-        How many frames earlier or later a patch may be.
-
-    Returns
-    -------
-    array, shape (patches, frames of the degraded signal)
-        Zero beyond reach.
+    `reference` and `degraded` are in dB above the floor, shape (frames, bands); patches begin at
+    `starts` and have so many `frames`, which may reach beyond the degraded signal, into zeros.
+    Returns shape (patches, frames of the degraded signal); zero beyond `reach` frames away.
     """
     found = np.zeros((len(starts), len(degraded)))
     ours = list(_numbers(reference, of_reference=True))
@@ -141,15 +130,12 @@ def _sums_over_bands(pairs: Sequence[tuple[Single, Single]]) -> Single:
     ends = np.cumsum([reference.shape[2] for reference, _ in pairs]).tolist()
     bands, _, columns = pairs[0][1].shape
     sums = np.zeros((ends[-1], columns), np.float32)
-    covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
+    products = covariance, means, energy, spread = np.empty((4, *sums.shape), np.float32)
     for band in range(bands):
         for (reference, degraded), end in zip(pairs, ends, strict=True):
             ours, theirs = reference[band].T, degraded[band]
-            rows = slice(end - len(ours), end)
-            np.matmul(ours[:, COVARIANCE], theirs[COVARIANCE], out=covariance[rows])
-            np.matmul(ours[:, MEANS], theirs[MEANS], out=means[rows])
-            np.matmul(ours[:, ENERGY], theirs[ENERGY], out=energy[rows])
-            np.matmul(ours[:, SPREAD], theirs[SPREAD], out=spread[rows])
+            for part, out in zip(PARTS, products, strict=True):
+                np.matmul(ours[:, part], theirs[part], out=out[end - len(ours) : end])
         covariance *= means
         energy *= spread
         covariance /= energy
@@ -194,14 +180,8 @@ def best_positions(
     """Choose a position for every patch, later for later patches, of highest total similarity.
 
     `found` is that of `similarities`. A patch may also be given up as lost: it adds nothing, and
-    has the position of the one before.
-
-    Returns
-    -------
-    array, shape (patches,)
-        Position of each patch in the degraded signal.
-    array, shape (patches,)
-        Which of them are lost.
+    has the position of the one before. Returns the position of each patch in the degraded signal,
+    and which of them are lost.
     """
     patches, positions = found.shape
     total = np.zeros((patches, positions))

@@ -63,20 +63,15 @@ class Gammatone:
     def response(self, radians: NDArray[np.float64]) -> NDArray[np.complex128]:
         """Complex response at frequencies given in radians per sample, same shape."""
         pole, cosine, sine = np.exp(-self.decay), np.cos(self.radians), np.sin(self.radians)
+        polynomial = np.polynomial.polynomial.polyval
 
         def cascade(radians: NDArray[np.float64]) -> NDArray[np.complex128]:
             delay = np.exp(-1j * radians)
-            poles = np.polynomial.polynomial.polyval(
-                delay, np.array([1.0, -2 * pole * cosine, pole**2])
-            )
+            poles = polynomial(delay, np.array([1.0, -2 * pole * cosine, pole**2]))
             response = np.ones_like(delay)
             for zero in ZEROS:
-                response *= (
-                    np.polynomial.polynomial.polyval(
-                        delay, np.array([1.0, -pole * (cosine + zero * sine)])
-                    )
-                    / poles
-                )
+                zeros = np.array([1.0, -pole * (cosine + zero * sine)])
+                response *= polynomial(delay, zeros) / poles
             return response
 
         return cascade(radians) / abs(cascade(np.array(self.radians)))
@@ -163,13 +158,7 @@ class Bands:
     def amplitudes(self, signal: NDArray[np.float64]) -> NDArray[np.float64]:
         """Root mean square of every band in every whole frame of a signal of at least one.
 
-        Parameters
-        ----------
-        signal : array, shape (time,)
-
-        Returns
-        -------
-        array, shape (frames, bands)
+        The signal has the shape (time,), the result (frames, bands).
         """
         from scipy import fft
 

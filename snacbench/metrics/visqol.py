@@ -90,12 +90,8 @@ def moslqo(*, reference: Audio, degraded: Audio, mode: Mode) -> float:
     """Predicted mean opinion score, 1 (bad) to 5 (excellent), at any rate and channel count.
 
     Channels are averaged. The metrics of this file hold the rate to 48 kHz or 16 kHz, for which
-    the mappings were trained; this function does not, like Google's own program.
-
-    Raises
-    ------
-    Undefined
-        If a signal is silent or too short, or nothing of the reference can be compared.
+    the mappings were trained; this function does not, like Google's own program. Raises `Undefined`
+    if a signal is silent or too short, or nothing of the reference can be compared.
     """
     least_s = _least_s(mode)
     for audio, which in ((reference, _guards.REFERENCE), (degraded, _guards.DEGRADED)):
@@ -132,20 +128,13 @@ def _prepare(reference: Audio, mode: Mode) -> Callable[[Audio], float]:
 
 @functools.cache
 def mapper(mode: Mode) -> Mapper:
-    """Return the mapping from features to a score, its model loaded; once per process.
-
-    Raises
-    ------
-    MissingPackage
-        If the package with the model is not installed.
-    """
+    """The mapping from features to a score; `MissingPackage` without the package of its model."""
     if mode in ("audio", "speech"):
         name = SUPPORT_VECTORS if mode == "audio" else LATTICE
         found = importlib.util.find_spec("visqol")  # importing it would load its compiler
         if found is None or found.origin is None:
             raise MissingPackage(
-                f"ViSQOL's model {name} comes with the package visqol-python, which is not "
-                "installed; pip install visqol-python"
+                f"ViSQOL's model {name} comes with the package visqol-python; pip install it"
             )
         path = Path(found.origin).parent / "model" / name
         return _support_vector_regression(path) if mode == "audio" else _lattice(path)

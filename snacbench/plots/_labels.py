@@ -16,8 +16,6 @@ RATE_LABELS = {
     "actual": "actual rate (kbps)",
     "nominal": "nominal rate (kbps)",
     "entropy": "order-0 entropy (kbps)",
-    "coded": "entropy-coded rate, order 0 (kbps)",
-    "conditional": "entropy-coded rate, best context model (kbps)",
 }
 _METRIC_NAMES = {
     "estoi": "ESTOI", "stoi": "STOI", "mel_dac7": "mel distance (7 scales)",

@@ -23,6 +23,7 @@ from snacbench.plots.drawing import Options, Width
 from snacbench.plots.per_codec import BOX, draw_row
 from snacbench.rows import ConditionSummary, ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
+from snacbench.tables.listening_tables import RESERVED
 from snacbench.types import CodecSpec
 
 if TYPE_CHECKING:
@@ -30,14 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORDS = ("bad", "poor", "fair", "good", "excellent")
-RESERVED = {
-    "reference": "hidden reference", "anchor35": "anchor, 3.5 kHz", "anchor70": "anchor, 7 kHz",
-}  # fmt: skip
-"""Conditions that are no codec -> what they are called."""
 _SCORE = "score (0 bad, 100 excellent)"
 _MOST_PANELS = 4
-_BARS = ((style.BLUE, "white"), ("#DDDDDD", "#333333"), (style.VERMILLION, "white"))
-_ROOM_FOR_NUMBER = 5.0  # percent
 
 
 def figures_of(
@@ -178,45 +173,27 @@ def _quality_axis(axes: Axes, *, words: bool) -> None:
 
 
 def _draw_answers(test: _Test) -> Figure:
-    """Shares of the answers as a bar per pair, and below it the value with its interval.
+    """A row per pair: the value with its interval, and beside the name how often what was said.
 
-    AB: for the one on the left, for neither, for the one on the right; ABX: right and wrong.
+    AB: for the first, for neither, for the second; ABX: right and wrong.
     """
     pairs, options, ab = test.summary.comparisons, test.options("double"), test.summary.form == "ab"
-    left, right = (
-        _labels([_guessed(name) for name in names])
-        for names in ([one.first for one in pairs], [one.second for one in pairs])
-    )
-    figure, axes = style.rows_figure(options, left, 0.3)
-    looks = _BARS if ab else _BARS[::2]
+    names = []
+    for one in pairs:
+        first, second = _labels([_guessed(one.first), _guessed(one.second)])
+        names.append(f"{first} – {second}\n{', '.join(map(str, one.answers))}")
+    figure, axes = style.rows_figure(options, names, 0.26)
     for place, one in enumerate(pairs):
-        start = 0.0
-        for number, (colour, ink) in zip(one.answers, looks, strict=True):
-            share = 100 * number / max(1, sum(one.answers))
-            axes.barh(place - 0.12, share, 0.5, start, color=colour)
-            if share > _ROOM_FOR_NUMBER:
-                axes.text(
-                    start + share / 2, place - 0.12, str(number), ha="center", va="center",
-                    color=ink, fontsize=style.SMALL_PT - 0.5,
-                )  # fmt: skip
-            start += share
         if one.low is not None and one.high is not None:
-            ends = [100 * one.low, 100 * one.high]
-            axes.plot(ends, [place + 0.28] * 2, color=style.BLACK, linewidth=1.0)
+            axes.plot([100 * one.low, 100 * one.high], [place] * 2, color=style.BLACK)
         axes.plot(
-            [100 * one.value], [place + 0.28], "D", color=style.BLACK, markerfacecolor="white",
-            markersize=3.8, markeredgewidth=0.9, gid="share",
-        )  # fmt: skip
-    style.name_rows(axes, left)
-    beside = axes.secondary_yaxis("right")
-    beside.set_yticks(range(len(pairs)), right, fontsize=style.SMALL_PT)
-    beside.tick_params(axis="y", length=0)
-    beside.spines["right"].set_visible(False)
+            [100 * one.value], [place], "D", color=style.BLACK, markerfacecolor="white", gid="share"
+        )
+    style.name_rows(axes, names)
     axes.set_xlim(0, 100)
     axes.axvline(50, color="#333333", linewidth=0.6, linestyle=":")
-    sides = "for the one on the left, for neither, for the one on the right"
-    axes.set_xlabel(f"answers (%): {sides if ab else 'right, wrong'}")
-    value = "preference for the one on the left, ties counting half" if ab else "right answers"
-    how = f"figures: answers. Diamond: {value}{'' if ab else '; dotted: guessing'}"
-    test.caption(figure, options, how)
+    axes.set_xlabel("preference for the first (%), ties counting half" if ab else "right (%)")
+    counted = "for the first, for neither, for the second" if ab else "right, wrong"
+    test.caption(figure, options, f"below names: answers {counted}", "dotted: no preference"
+                 if ab else "dotted: guessing")  # fmt: skip
     return figure

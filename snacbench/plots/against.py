@@ -29,9 +29,6 @@ _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as 
 _TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # of a decade
 _AXIS_LABELS_IN = 0.6  # left of a panel
 _CHARACTER_IN = 0.64 * style.SMALL_PT / 72
-_SAME = 0.01  # logarithm of a factor: marks that are closer cover each other
-_STEP_IN = 0.05  # from mark to mark: bars are apart, marks overlap a little
-_MOST_STEPS = 4  # from the first to the last mark of a place
 
 Across = Callable[[CodecSpec, str], Span | None]
 """Where an operating point lies on the axis in a domain, and the ends of what is known of it."""
@@ -71,25 +68,15 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     *,
     label: str,
     needed: str,
-    lacking: str = "",
     line_at: float | None = None,
     notes: Callable[[Sequence[Point]], Sequence[str]] = lambda _: (),
     domains: Sequence[str] = (),
 ) -> Figure:
     """Mean score per operating point with its interval, log axis; a line per model.
 
-    Parameters
-    ----------
-    label : str
-        Of the horizontal axis, whose values are above 0.
-    needed, lacking : str
-        What a codec must have to be shown, ``a rate``, and why others are not, ``no actual rate``.
-    line_at : float or None
-        Where a line stands that points about there are compared with.
-    notes : callable
-        What the caption must say of the points that are drawn.
-    domains : sequence of str
-        A panel for each, on one scale of quality; none: a single panel of the domain asked for.
+    A codec must have what is `needed` to be shown. A line stands at `line_at` where points are
+    near; `notes` are what the caption must say of the points. `domains` get a panel each, on one
+    scale of quality; without them there is one, of the domain asked for.
     """
     several, single = bool(domains), options.width == "single"
     domains = domains or [options.domain]
@@ -103,14 +90,14 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     else:
         grid.flat[0].set_ylabel(y_label)
     look = style.looks(data.specs)
-    panels = [_points(data, options.metric, domain, across, width_in) for domain in domains]
-    drawn = [point for points, _ in panels for point in points]
+    panels = [_points(data, options.metric, domain, across) for domain in domains]
+    drawn = [point for points in panels for point in points]
     if drawn:
         ends = [end for point in drawn for end in point.across or (point.x,)]
         near = line_at is not None and line_at / 2 < max(ends)
         log_axis(grid.flat[0], [*ends, *([line_at] if line_at and near else [])], width_in)
     beyond: list[str] = []
-    for axes, domain, (points, _) in zip(grid.flat, domains, panels, strict=True):
+    for axes, domain, points in zip(grid.flat, domains, panels, strict=True):
         if several:
             clips = max((point.y.n for point in points), default=0)
             axes.set_title(f"{domain} (n = {clips})", loc="left")
@@ -128,7 +115,6 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
         beyond += draw_levels(axes, anchors)
     known, scored = {p.spec.name for p in drawn}, data.scores(options.metric, options.domain)
     rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
-    moved = any(moved for _, moved in panels)
     where = "per panel" if several else words.where(data, options.domain)
     style.caption(
         figure,
@@ -136,9 +122,8 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
         words.sizes(where, [point.y for point in drawn]),
         notes(drawn),
         words.remarks([point.spec for point in drawn], truncated=": hollow, not joined"),
-        "marks of several models at one place are drawn side by side" if moved else "",
         words.left_out(beyond, "anchors beyond the axis"),
-        words.left_out([name for name in rest if name in scored and lacking], lacking),
+        words.left_out([name for name in rest if name in scored], f"no {needed}"),
         words.left_out([name for name in rest if name not in scored], "no score"),
         words.beside(data, options.metric, ALL_DOMAINS if several else options.domain),
     )
@@ -147,22 +132,15 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     return figure
 
 
-def _points(
-    data: PlotData, metric: str, domain: str, across: Across, width_in: float
-) -> tuple[list[Point], bool]:
-    """What has a mean and a place on the axis, and whether some marks stand beside their place."""
+def _points(data: PlotData, metric: str, domain: str, across: Across) -> list[Point]:
+    """What has a mean and a place on the axis; an anchor's rate is that of plain samples."""
     means = data.intervals(metric, domain)
-    # An anchor's rate is that of plain samples.
-    specs = [spec for spec in data.specs if spec.name in means and not spec.anchor]
-    found = [(spec, place) for spec in specs if (place := across(spec, domain))]
-    places = [place.value or 0.0 for _, place in found]
-    drawn_at = side_by_side(places, [spec.model for spec, _ in found], width_in=width_in)
     points = []
-    for (spec, (_, low, high)), x, at in zip(found, places, drawn_at, strict=True):
-        # Beside its place, a mark takes its band along.
-        band = (low * at / x, high * at / x) if low < high else None
-        points.append(Point(spec, at, means[spec.name], band))
-    return points, drawn_at != places
+    for spec in (spec for spec in data.specs if spec.name in means and not spec.anchor):
+        if place := across(spec, domain):
+            band = (place.low, place.high) if place.low < place.high else None
+            points.append(Point(spec, place.value or 0.0, means[spec.name], band))
+    return points
 
 
 def series_of(
@@ -178,33 +156,6 @@ def series_of(
         in_order = sorted(of, key=lambda point: (point.spec.nominal_kbps or 0.0, point.x))
         found.append(Series(words.shortened(label, _LONGEST_NAME), look[model], tuple(in_order)))
     return tuple(found)
-
-
-def side_by_side(x: Sequence[float], models: Sequence[str], *, width_in: float) -> list[float]:
-    """Where to draw marks on a logarithmic axis of some width, in the order given.
-
-    Marks of several models that would cover each other stand a step apart, about the place where
-    they belong. All others stay.
-    """
-    if not x:
-        return []
-    belongs = np.log(x)
-    drawn = list(x)
-    step = (np.ptp(belongs) + 2 * math.log(_MARGIN)) * _STEP_IN / width_in
-    places: list[list[int]] = []  # marks that cover their place's leftmost, from left to right
-    for i in np.argsort(belongs, kind="stable").tolist():
-        if places and belongs[i] - belongs[places[-1][0]] <= _SAME:
-            places[-1].append(i)
-        else:
-            places.append([i])
-    for place in places:
-        here = list(dict.fromkeys(models[i] for i in place))
-        if len(here) > 1:
-            steps = (np.arange(len(here)) - (len(here) - 1) / 2) * step
-            steps *= min(1.0, _MOST_STEPS / (len(here) - 1))
-            for i in place:
-                drawn[i] = x[i] * math.exp(steps[here.index(models[i])])
-    return drawn
 
 
 def draw_series(axes: Axes, series: Sequence[Series]) -> None:
@@ -297,8 +248,7 @@ def quality_rate(data: PlotData, options: Options, domains: Sequence[str] = ()) 
         options,
         lambda spec, domain: data.rate(spec.name, domain, options.rate),
         label=words.RATE_LABELS[options.rate],
-        needed="a rate",
-        lacking="" if domains else f"no {options.rate} rate",
+        needed=f"{options.rate} rate",
         notes=lambda points: [words.RANGE] if any(point.across for point in points) else [],
         domains=domains,
     )
@@ -317,7 +267,6 @@ def tokens(data: PlotData, options: Options) -> Figure:
         lambda spec, _: Span(*(spec.tokens_per_s,) * 3) if spec.tokens_per_s else None,
         label="tokens per second  ← shorter sequences",
         needed="tokens",
-        lacking="no tokens",
     )
 
 
@@ -336,15 +285,14 @@ def speed(data: PlotData, options: Options) -> Figure:
         """How it was measured: without it the figures of two machines look comparable."""
         speeds = [data.codecs[point.spec.name].speed for point in points]
         known = [speed for speed in speeds if speed]
-        unstable = [speed.codec for speed in known if speed.unstable]
-        every = len(unstable) == len(known) > 1
+        unstable = ", ".join(speed.codec for speed in known if speed.unstable)
         devices = ", ".join(sorted({speed.device for speed in known}))
         machines = {speed.machine for speed in known}
         how = "RTF: seconds of computing per second of audio, median and range of repeats, on "
         return [
             how + devices if points else "",
             "timed in batches" if any(speed.batch > 1 for speed in known) else "",
-            f"unstable: {'all of them' if every else ', '.join(unstable)}" if unstable else "",
+            f"unstable: {unstable}" if unstable else "",
             "TIMED ON DIFFERENT MACHINES" if len(machines) > 1 else "",
         ]
 
@@ -353,8 +301,7 @@ def speed(data: PlotData, options: Options) -> Figure:
         options,
         rtf,
         label="RTF, encoding + decoding  ← faster",
-        needed="a speed",
-        lacking="speed was not measured",
+        needed="speed",
         line_at=1.0,  # real time
         notes=timing,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from snacbench.plots import _labels as words
 from snacbench.plots.drawing import Options, Plot
 from snacbench.plots.plot_data import PlotData
 from snacbench.plots.style import CAPTION_PT, SMALL_PT, caption, looks, new_figure, say_empty
 from snacbench.tables.ladder import Ladder
-from snacbench.tables.side_by_side import Span
 from snacbench.types import CodecSpec
 from snacbench.units import bits_per_code
 
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Panels beside each other, and the characters of a name that fit over one of them.
-_ONE, _NARROW, _WIDE = (1, 44), (2, 23), (3, 32)
+_CHARACTERS = {1: 44, 2: 23, 3: 32}  # of a name that fit over one of so many panels
 _FEW_PANELS = 3
 
 
@@ -34,9 +34,8 @@ def draw(data: PlotData, options: Options) -> Figure:
             deepest[spec.model] = spec
     ladders = [(spec, data.ladder(spec.name, options.domain)) for spec in deepest.values()]
     shown = [(spec, one) for spec, one in ladders if one.books]
-    few = len(shown) <= _FEW_PANELS
-    columns, characters = _WIDE if options.width == "double" else _ONE if few else _NARROW
-    columns = min(columns, max(1, len(shown)))
+    columns = 3 if options.width == "double" else 1 if len(shown) <= _FEW_PANELS else 2
+    characters, columns = _CHARACTERS[columns], min(columns, max(1, len(shown)))
     rows = max(1, -(-len(shown) // columns))
     figure = new_figure(options, 0.3 + 1.55 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
@@ -54,17 +53,19 @@ def draw(data: PlotData, options: Options) -> Figure:
     if not shown:
         say_empty(grid.flat[0], "no codec of this run has codebooks whose codes were counted")
     books = [book.entropy for _, one in shown for book in one.books]
-    ranges = any(book.range_only for book in books)
-    small = any(not book.reliable and not book.range_only for book in books)
     caption(
         figure,
         options,
         words.where(data, options.domain),
         "grey: bits that a packed index takes; coloured: entropy of the codes (Chao-Wang-Jost "
         "estimate) with its 95 % interval (jackknife over clusters); N: tokens per codebook; "
-        "efficiency: entropy over bits, by rate; used: entries that occur; dead: those that do not",
-        "hatched: few tokens per entry or few clips, so the entropy may read low" if small else "",
-        "band: fewer tokens than entries, so only a range is known, unreliable" if ranges else "",
+        "used: entries that occur; dead: those that do not",
+        "hatched: few tokens per entry or few clips, so the entropy may read low"
+        if not all(book.reliable for book in books)
+        else "",
+        "where tokens are fewer than entries, the line is a range and no interval: unreliable"
+        if any(book.range_only for book in books)
+        else "",
         words.remarks([spec for spec, _ in shown]),
     )
     return figure
@@ -82,27 +83,16 @@ def _draw_panel(axes: Axes, one: Ladder, colour: str) -> None:
         of, interval = book.entropy, book.interval
         if not of.reliable:
             bar.set(hatch="//////", facecolor="white", edgecolor=colour, linewidth=0.6)
-        if of.range_only:
-            axes.bar(
-                place, of.highest_bits - of.lowest_bits, 0.84, bottom=of.lowest_bits,
-                color=colour, alpha=0.35, gid="range",
-            )  # fmt: skip
-        elif interval.low is not None and interval.high is not None:
-            axes.plot(
-                [place, place], [interval.low, interval.high], color="#222222", linewidth=0.8,
-                solid_capstyle="butt", gid="interval",
-            )  # fmt: skip
-    share = one.record.get("efficiency")
-    shares = share[1:] if isinstance(share, Span) else [] if share is None else [share]
-    known = "–".join(f"{100 * end:.0f}" for end in shares)
-    efficiency = f"; efficiency {known} %" if known else ""
+        ends = (of.lowest_bits, of.highest_bits) if of.range_only else (interval.low, interval.high)
+        line = np.array(ends, float)  # not drawn where there is none
+        axes.plot([place, place], line, color="#222222", linewidth=0.8, gid="interval")
     used, entries = sum(b.used for b in books), sum(b.codebook_size for b in books)
     tokens = dict.fromkeys(
         f"{n:,}" for n in (min(b.tokens for b in books), max(b.tokens for b in books))
     )
     text = f"used {100 * used / entries:.1f} %; dead codes: {entries - used:,}"
     axes.text(
-        0, 1.02, f"N = {'–'.join(tokens)}{efficiency}\n{text}", transform=axes.transAxes,
+        0, 1.02, f"N = {'–'.join(tokens)}\n{text}", transform=axes.transAxes,
         fontsize=CAPTION_PT, va="bottom", color="#444444", linespacing=1.2, gid="tokens",
     )  # fmt: skip
     axes.set_xlim(0.4, max(4, len(books)) + 0.6)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from snacbench.plots.plot_data import PlotData
     from snacbench.tables.run_rows import RunRows
 
-Rate = Literal["actual", "nominal", "entropy", "coded", "conditional"]
+Rate = Literal["actual", "nominal", "entropy"]
 Width = Literal["single", "double"]
 Uses = Literal["metric", "rate", "domain", "baseline"]
 FORMATS = ("svg", "pdf", "png")
@@ -29,9 +29,9 @@ FORMATS = ("svg", "pdf", "png")
 class Options:
     """What can be chosen about a plot; each plot reads what it has a use for.
 
-    Of the rates the last two are of bytes that entropy coders wrote; ``all`` are the clips of every
-    domain; the width is one column of a paper (3.5 in) or two (7 in). Without a `baseline` it is
-    the first codec of the run that is no anchor. The `caption` is the small text below.
+    The domain ``all`` has the clips of every one; the width is one column of a paper (3.5 in) or
+    two (7 in). Without a `baseline` it is the first codec of the run that is no anchor. The
+    `caption` is the small text below.
     """
 
     metric: str = ""

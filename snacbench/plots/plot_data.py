@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from snacbench.errors import UserError, did_you_mean
-from snacbench.stats.clusters import labels_of, score_table
-from snacbench.stats.intervals import Interval, mean_intervals
+from snacbench.stats.intervals import Interval
 from snacbench.stats.pairs import PairedDifference, paired_differences
 from snacbench.tables.ladder import Ladder, ladder_of
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, scores_of
-from snacbench.tables.side_by_side import Span, coded_together, entries_of, scored_together
+from snacbench.tables.side_by_side import Block, Span, block_of, coded_together, entries_of
 from snacbench.types import CodecSpec, MetricSpec
 
 
@@ -22,20 +21,9 @@ class PlotData:
     """One or more runs side by side.
 
     `codecs` are operating points, models or families to draw, none: all; `labels` say what one is
-    called on figures. UserError if no run has a codec that they name.
-
-    Attributes
-    ----------
-    runs : tuple of RunRows
-        A codec that several runs hold is in the first of them only.
-    repeated : tuple of str
-        Codecs that were left out of later runs.
-    codecs : dict from name to CodecColumns, in the runs' order
-    clusters : dict from clip to speaker or track
-    intervals : callable
-        Of a metric and a domain: codec -> mean with its 95 % interval, over clips that all have.
-    ladder : callable
-        Of a codec and a domain: all rates, with the intervals of its entropy.
+    called on figures. UserError if no run has a codec that they name. A codec that several runs
+    hold is in the first of them only, and `repeated`. `ladder` gives, of a codec and a domain, all
+    rates, with the intervals of its entropy.
     """
 
     def __init__(
@@ -64,9 +52,8 @@ class PlotData:
         self.runs, self.repeated = tuple(kept), tuple(repeated)
         self.clusters = clusters_of(self.runs)
         self._entries = {entry.label: entry for entry in entries_of(self.runs)}
-        self._together = cache(partial(scored_together, list(self._entries.values())))
-        self._record, self.intervals = cache(self._record_of), cache(self._intervals_of)
-        self.ladder = cache(self._ladder_of)
+        self._block = cache(self._block_of)
+        self._record, self.ladder = cache(self._record_of), cache(self._ladder_of)
 
     @property
     def specs(self) -> list[CodecSpec]:
@@ -90,17 +77,16 @@ class PlotData:
 
     def scores(self, metric: str, domain: str) -> dict[str, dict[str, float]]:
         """Codec -> clip -> value, of the clips that all codecs have."""
-        return self._together(metric, domain)[0]
+        return self._block(metric, domain).scores[metric]
 
     def lost(self, metric: str, domain: str) -> str:
         """Which codecs lack clips that others have, for a caption; empty where none does."""
-        return self._together(metric, domain)[1].words("means").removesuffix(".")
+        return self._block(metric, domain).together[metric].words("means").removesuffix(".")
 
-    def _intervals_of(self, metric: str, domain: str) -> dict[str, Interval]:
-        scores = self.scores(metric, domain)
-        clips, table = score_table(scores)
-        means = mean_intervals(table, labels_of(clips, self.clusters)) if clips else []
-        return {name: m for name, m in zip(scores, means, strict=True) if m is not None}
+    def intervals(self, metric: str, domain: str) -> dict[str, Interval]:
+        """Codec -> mean over the clips that all have, with its 95 % interval."""
+        cells = self._block(metric, domain).cells
+        return {name: cell.interval for (name, _), cell in cells.items() if cell.interval}
 
     def differences(self, metric: str, domain: str, baseline: str) -> list[PairedDifference]:
         """Every other codec with a value minus the baseline, Holm's correction over these."""
@@ -108,6 +94,9 @@ class PlotData:
         scores = {name: values for name, values in found.items() if values}
         pairs = [(name, baseline) for name in scores if name != baseline]
         return paired_differences(scores, pairs, self.clusters) if baseline in scores else []
+
+    def _block_of(self, metric: str, domain: str) -> Block:
+        return block_of(list(self._entries.values()), [metric], domain, ci=True)
 
     def _record_of(self, codec: str, domain: str) -> dict[str, Any]:
         clips = coded_together(list(self._entries.values()), domain).clips.get(codec, ())

@@ -8,9 +8,7 @@ marks are kept for what they say: truncated, or not significant.
 
 from __future__ import annotations
 
-import colorsys
 import textwrap
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,6 +37,7 @@ _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"Creation
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK, GREY = "#E69F00", "#56B4E9", "#000000", "#767676"
+INK = "#333333"  # of boxes over marks of any colour
 COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 Line = Literal["-", "--", ":", "-.", ""]
 Pair = tuple[str, Line]
@@ -104,14 +103,6 @@ class Look:
     line: Line
     marker: str
 
-    @property
-    def ink(self) -> str:
-        """Its colour dark enough for text on white."""
-        from matplotlib.colors import to_hex, to_rgb
-
-        hue, light, saturation = colorsys.rgb_to_hls(*to_rgb(self.colour))
-        return to_hex(colorsys.hls_to_rgb(hue, min(light, 0.34), saturation))
-
     def mark(self, *, hollow: bool = False) -> dict[str, Any]:
         """How matplotlib draws its marks: filled by the line, as many stand without one."""
         from matplotlib.colors import to_hex, to_rgb
@@ -128,27 +119,21 @@ class Look:
 def looks(specs: Sequence[CodecSpec]) -> dict[str, Look]:
     """A look for every model: depends on which models there are, not on their order.
 
-    Known models have looks of their own; of the others a family's first has the family's colour.
-    Whoever comes after takes a line that its family does not have yet, and of the colours the one
-    that fewest have. Anchors are grey.
+    Known models have looks of their own. Others take their family's colour with a line that is
+    free, or else another that is, rather of no family that is there. Anchors are grey.
     """
     models = {spec.model: spec for spec in specs}
-    others = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
-    markers = _FAMILY_MARKER | dict(zip(others, cycle(_OTHER_MARKERS), strict=False))
+    unknown = sorted({spec.family for spec in specs} - set(_FAMILY_MARKER))
+    markers = _FAMILY_MARKER | dict(zip(unknown, cycle(_OTHER_MARKERS), strict=False))
     pairs = {name: _MODEL_LOOK[name] for name in models if name in _MODEL_LOOK}
-    claiming = [s for _, s in sorted(models.items()) if s.model not in pairs and not s.anchor]
-    # One of each family first: its colour is not taken by another family.
-    first = {spec.family: spec for spec in reversed(claiming) if spec.family in _FAMILY_COLOUR}
-    for spec in sorted(claiming, key=lambda spec: spec is not first.get(spec.family)):
-        lines = {line for name, (_, line) in pairs.items() if models[name].family == spec.family}
-        uses = Counter(colour for colour, _ in pairs.values())
-        taken = list(pairs.values())
-        free: list[Pair] = [(c, line) for line in LINES for c in COLOURS if (c, line) not in taken]
-        claim: Pair = (_FAMILY_COLOUR.get(spec.family, ""), "-")
-        if claim not in free:
-            rank = [(line in lines, uses[colour]) for colour, line in free]
-            claim = free[rank.index(min(rank))] if free else (GREY, "-.")
-        pairs[spec.model] = claim
+    claimed = {_FAMILY_COLOUR.get(spec.family) for spec in specs}
+    order = sorted(COLOURS, key=lambda colour: colour in claimed)
+    every: list[Pair] = [(colour, line) for line in LINES for colour in order]
+    for name, spec in sorted(models.items(), key=lambda of: (of[1].family in unknown, of[0])):
+        if name not in pairs and not spec.anchor:
+            free = [pair for pair in every if pair not in pairs.values()]
+            own = [pair for pair in free if pair[0] == _FAMILY_COLOUR.get(spec.family)]
+            pairs[name] = (own or free or [(GREY, "-.")])[0]
     anchor: Pair = (GREY, "")
     return {
         name: Look(*pairs.get(name, anchor), markers[spec.family]) for name, spec in models.items()

@@ -1,15 +1,9 @@
 """Entropy of codebooks over a corpus, corrected for the bias of small samples.
 
-The plug-in entropy of N tokens reads low when N is not much larger than the codebook: uniform
-codes from 4,096 entries read 10.5 bit after 2,000 tokens, where the truth is 12. So tokens are
+The plug-in entropy of N tokens reads low when N is not much larger than the codebook, so tokens are
 pooled over the corpus, corrected, and every estimate says how many tokens it rests on. Below one
-token per entry no estimator is to be trusted: there is only a range, from the plug-in estimate,
-which is low, to log2 of the codebook's size. The corrected one would not do as its lower end: it is
-about as often above the truth as below.
-
-Held-out code length at order 0 is what a table trained on some clips spends on others. The mean
-over many draws cannot fall below the entropy, so it bounds from above what estimators give; the gap
-is what a table does not know of the clips it codes.
+token per entry no estimator is to be trusted: there is only a range, from the plug-in estimate to
+log2 of the codebook's size. docs/rates.md has measurements.
 
 Estimates take pooled counts, shape ``(codebook_size,)``, treat tokens as independent draws, answer
 in bits per token, and never more than log2 of the codebook's size, which is known.
@@ -31,9 +25,8 @@ from snacbench.units import bits_per_code, kbps
 
 Counts = NDArray[np.integer]
 
-# From this many tokens per codebook entry and this many clips on, the estimate is on average
-# within 2 % on real codes (benchmarks/entropy_real_codes.py); below, it is flagged. Tokens alone
-# do not tell: those of one clip are alike, and say little of other clips.
+# From here on the estimate is on average within 2 % on real codes; below, it is flagged. Tokens
+# alone do not tell: those of one clip are alike, and say little of other clips.
 RELIABLE_TOKENS_PER_ENTRY = 3
 RELIABLE_CLIPS = 30
 # Below this many, only a range is given.
@@ -49,10 +42,7 @@ _ADDED = 2.0 ** np.arange(-8, 15)
 
 
 def plug_in_entropy_bits(counts: Counts) -> float:
-    """Maximum-likelihood entropy in bits per token; biased low for small samples.
-
-    ``-sum p log2 p`` with ``p = n_k / N``; ValueError where no token was counted.
-    """
+    """``-sum p log2 p`` with ``p = n_k / N``; ValueError where no token was counted."""
     total, n = _seen(counts)
     return max(0.0, -float((n / total * np.log2(n / total)).sum()))
 
@@ -63,8 +53,7 @@ def corrected_entropy_bits(counts: Counts) -> float:
     What the codes seen say without bias, ``sum n_k / N (psi(N) - psi(n_k))``, plus an estimate of
     what the unseen ones would add, from the numbers f1 and f2 of codes seen once and twice (Chao,
     Wang and Jost, "Entropy and the species accumulation curve", Methods in Ecology and Evolution 4,
-    2013, eq. 7): ``f1 / N (1 - A)^(1 - N) (-ln A - sum)``. On independent draws within 2 % from 3
-    tokens per entry on, 1 % from 10 on. ValueError where no token was counted.
+    2013, eq. 7): ``f1 / N (1 - A)^(1 - N) (-ln A - sum)``. ValueError where no token was counted.
     """
     total, n = _seen(counts)
     nats = float((n * (digamma(total) - digamma(n))).sum()) / total
@@ -93,10 +82,9 @@ def _seen(counts: Counts) -> tuple[int, NDArray[np.float64]]:
 
 @dataclass(frozen=True)
 class CodebookEntropy:
-    """Entropy of one stream's codes over a corpus, in bits per token.
+    """Entropy of one stream's codes over a corpus, in bits per token, by both estimators.
 
-    `plug_in_bits` is the maximum likelihood's, `corrected_bits` the default estimator's. They rest
-    on `tokens` tokens of `clips` clips, in which `used` entries of the codebook occur.
+    They rest on `tokens` tokens of `clips` clips, in which `used` entries of the codebook occur.
     """
 
     plug_in_bits: float
@@ -173,8 +161,7 @@ def entropy_kbps(
 ) -> float:
     """Rate in kbps (1000 bit/s) of an ideal order-0 coder with known statistics.
 
-    Entropy times the tokens really sent, padding included, plus `other_bits` (side information)
-    that are not entropy-coded, over the source duration.
+    Entropy times the tokens sent, padding included, plus `other_bits` (side information).
     """
     code_bits = sum(book.bits(value) * book.tokens for book in books)
     return kbps(code_bits + other_bits, duration_s)
@@ -186,12 +173,9 @@ def bitrate_efficiency(
     """Share of the code bits that carry information, 0 to 1; higher is better.
 
     Sum of the codebooks' entropies over the sum of their bits, as the DAC paper defines it
-    (Kumar et al. 2023, section 4.6 and table 2), each codebook weighted by its frame rate, which
-    for DAC is the same for all of them. The paper takes plug-in entropies over a large set; few
-    tokens make them low, so ask for the ``corrected`` ones too. ValueError without any codebook.
+    (Kumar et al. 2023, section 4.6 and table 2, by plug-in entropies over a large set), each
+    codebook weighted by its frame rate.
     """
-    if not books:
-        raise ValueError("bitrate efficiency needs at least one codebook, found none")
     weights = [float(stream.frame_rate_hz) for stream in spec.streams]
     entropy = sum(w * b.bits(value) for w, b in zip(weights, books, strict=True))
     bits = sum(w * bits_per_code(b.codebook_size) for w, b in zip(weights, books, strict=True))
@@ -215,8 +199,8 @@ def trained_shares(counts: Counts) -> NDArray[np.float64]:
     """Shares, (codebook_size,), of a table trained on counts, (units, codebook_size).
 
     They are ``(n_k + a) / (N + a K)``. `a` is the candidate with which every unit (speaker, track)
-    is coded best by the others. So it knows how much units differ: where they share few codes, the
-    table comes out nearly flat. A unit alone is taken apart into its tokens.
+    is coded best by the others: where they share few codes, the table comes out nearly flat. A unit
+    alone is taken apart into its tokens.
     """
     size = counts.shape[1]
     units = counts[counts.any(axis=1)].astype(float)
@@ -239,11 +223,10 @@ def trained_shares(counts: Counts) -> NDArray[np.float64]:
 
 
 def held_out_order0(parts: Sequence[Counts]) -> HeldOut | None:
-    """Each part of a corpus coded with a table trained on all the others.
+    """Each part of a corpus coded with a table trained on all the others: a bound from above.
 
-    A part, mostly a half, has counts of one stream by unit, shape (units, codebook_size); what is
-    of one speaker or track belongs into the same part. None where fewer than two parts have tokens:
-    there is nothing to train on, or to code.
+    A part has counts of one stream by unit, shape (units, codebook_size); what is of one speaker or
+    track belongs into the same part. None where fewer than two parts have tokens.
     """
     filled = [part for part in parts if part.any()]
     if len(filled) < 2:

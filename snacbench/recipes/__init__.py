@@ -1,9 +1,115 @@
-"""Recipes: a run that has a name, written down in YAML so that it can be made again anywhere.
+"""Recipes: runs that have names, written down in YAML so that they can be made again anywhere.
 
-`shipped` holds those that come with snacbench (in a checkout, the folder ``recipes``).
-docs/recipes.md explains the fields.
+A recipe has codecs, data, metrics, seed, rules, and a table's layout; what belongs to a machine
+(device, workers, where corpora lie) is in none. `shipped` holds those that come with snacbench (in
+a checkout, the folder ``recipes``). docs/recipes.md explains the fields.
 """
 
-from snacbench.recipes.recipe import NamedRecipe, Recipe, find_recipe, read_recipe, shipped_recipes
+from __future__ import annotations
 
-__all__ = ["NamedRecipe", "Recipe", "find_recipe", "read_recipe", "shipped_recipes"]
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+
+from snacbench.errors import UnknownName, did_you_mean
+from snacbench.types import Domain
+from snacbench.yamlfile import read_yaml
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def _as_list(value: Any) -> Any:
+    """One name stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "auto" in value:
+        raise ValueError(
+            "a recipe never falls back to other weights; write published, embedded, or a folder"
+        )
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Count = Annotated[StrictInt, Field(ge=1)]
+
+
+class Recipe(BaseModel):
+    """A recipe as its file has it; an unknown field is a mistake, not a wish.
+
+    `summary` is what it is, in a line, `source` whose comparison it repeats. Where `codecs` is
+    None, whoever runs it must name them, and `hint` says what to name. Paths of `data` start at the
+    recipe's own folder; `table` is a layout. The other fields are the options of ``snacbench run``
+    of the same names.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    summary: str
+    source: str = ""
+    codecs: Annotated[tuple[str, ...], BeforeValidator(_as_list), Field(min_length=1)] | None
+    hint: str = ""
+    data: str
+    metrics: Names = ()
+    weights: Annotated[Names, Field(min_length=1), AfterValidator(_never_falls_back)]
+    seed: StrictInt = 0
+    channels: Literal["mono", "stereo"] = "mono"
+    reference: Literal["source", "codec-input"] = "source"
+    segments: Count | None = None
+    segment_s: Annotated[float, Field(gt=0)] | None = None
+    min_lufs: float | None = None
+    limit: Count | None = None
+    domain: Domain = "unknown"
+    asr: str | None = None
+    table: Literal["default", "snac-paper", "dac-table3", "dac-table2"] = "default"
+
+
+@dataclass(frozen=True)
+class NamedRecipe:
+    """A recipe, the name that it goes by, and the digest of its file."""
+
+    name: str
+    path: Path
+    sha256: str
+    recipe: Recipe
+
+    def options(self) -> dict[str, Any]:
+        """What it asks of a run, by the options of ``snacbench run``; what it leaves open is out.
+
+        `codecs` is one text, as on the command line; paths of data start at the recipe's folder.
+        """
+        told = self.recipe.model_dump(exclude={"summary", "source", "hint", "table"})
+        told["codecs"] = ",".join(self.recipe.codecs or ()) or None
+        if "/" in told["data"] or told["data"].endswith(".csv"):
+            told["data"] = str(self.path.parent / Path(told["data"]).expanduser())
+        return {name: value for name, value in told.items() if value is not None}
+
+
+def read_recipe(path: Path) -> NamedRecipe:
+    """Read a recipe; it goes by the name of its file."""
+    file = read_yaml(path, Recipe, noun="recipe", docs="docs/recipes.md")
+    return NamedRecipe(path.stem, path, file.sha256, file.content)
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name -> file of every recipe that comes with snacbench."""
+    folder = Path(str(files(__package__))) / "shipped"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_recipe(text: str) -> NamedRecipe:
+    """The recipe of a name, or in a YAML file of one's own."""
+    shipped = shipped_recipes()
+    if text in shipped:
+        return read_recipe(shipped[text])
+    path = Path(text).expanduser()
+    if path.suffix.lower() in _SUFFIXES:
+        return read_recipe(path)
+    raise UnknownName(
+        f"no recipe named {text!r} (one of your own is named by its path, ending in .yaml); "
+        f"{did_you_mean(text, shipped)}"
+    )

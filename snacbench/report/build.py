@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -16,7 +15,9 @@ import numpy as np
 
 from snacbench import __version__
 from snacbench.errors import StoreError, UserError
+from snacbench.files import atomic, writing
 from snacbench.plots.drawing import Options, plots, to_draw, write_plots
+from snacbench.progress import Progress, Silent
 from snacbench.report import spectrograms
 from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
@@ -60,16 +61,6 @@ class Report:
     problems: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Beside:
-    """The files beside the page: players of some clips, and figures."""
-
-    clips: Sequence[str] = ()
-    media: Sequence[Mapping[str, Any]] = ()
-    preview: Preview = field(default_factory=Preview)
-    figures: Sequence[Mapping[str, str]] = ()
-
-
 def build_report(  # noqa: PLR0913 - what can be chosen
     folder: RunFolder,
     target: Path,
@@ -77,14 +68,13 @@ def build_report(  # noqa: PLR0913 - what can be chosen
     lossless: bool = False,
     clips: int = DEFAULT_CLIPS,
     about_sources: Sequence[str] = (),
-    begin: Callable[[int], None] = lambda _: None,
-    step: Callable[[], None] = lambda: None,
+    progress: Progress | None = None,
 ) -> Report:
     """Write the report of a run into a new folder, or in place of an older report.
 
     So many clips get players, which play FLAC if `lossless`, else Opus at 130 kbps. `about_sources`
-    are warnings about the recordings; `begin` is told how many clips are to be done, `step` that
-    another one is. A folder that holds something else, or cannot be written, is a `StoreError`.
+    are warnings about the recordings. A folder that holds something else, or cannot be written, is
+    a `StoreError`.
     """
     if target.exists() and not target.is_dir():
         raise StoreError(f"{target} is a file; choose a folder for the report with -o")
@@ -93,60 +83,39 @@ def build_report(  # noqa: PLR0913 - what can be chosen
         raise StoreError(
             f"{target} is not empty and holds no report; choose a new or empty folder with -o"
         )
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
+    rows, progress = RunRows.load(folder), progress or Silent()
+    found = sources(folder) if folder.has_decoded else {}
+    chosen = chosen_clips(
+        rows, [c.id for c in rows.clips if _is_playable(folder, found, c.id)], clips
+    )
+    # Whole clips if they fit into a folder that can be sent, else as much of each as does.
+    fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, len(chosen) * (len(rows.codecs) + 1))
+    durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
+    whole = lossless or max(durations_s, default=0) <= fits_s
+    preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
+    names = [codec.spec.name for codec in rows.codecs]
+
+    def write(number: int) -> dict[str, Any]:
+        written = write_players(folder, partial, names, preview, number, found[chosen[number]])
+        progress.step("players")
+        return written
+
+    with writing(f"the report to {target}"), atomic(target) as partial:
         (partial / FOLDER).mkdir(parents=True)
-        rows = RunRows.load(folder)
-        found, chosen = clips_to_play(folder, rows, clips)
         figures, problems = _write_figures(rows, partial)
-        # Whole clips if they fit into a folder that can be sent, else as much of each as does.
-        signals = len(chosen) * (len(rows.codecs) + 1)
-        fits_s = Preview.longest_within(_MOST_PREVIEW_BYTES, signals)
-        durations_s = [clip.duration_s for id_ in chosen if (clip := found[id_].clip)]
-        whole = lossless or max(durations_s, default=0) <= fits_s
-        preview = Preview(lossless, float("inf") if whole else max(fits_s, _LEAST_PREVIEW_S))
-        begin(len(chosen))
-
-        def write(number: int) -> dict[str, Any]:
-            codecs = [codec.spec.name for codec in rows.codecs]
-            written = write_players(folder, partial, codecs, preview, number, found[chosen[number]])
-            step()
-            return written
-
+        progress.begin("players", len(chosen))
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # what takes long there is in C
             media = list(threads.map(write, range(len(chosen))))
-        beside = Beside(chosen, media, preview, figures)
-        write_page(folder, rows, partial, beside, about_sources=about_sources)
-        if target.exists():
-            shutil.rmtree(target)
-        partial.replace(target)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the report to {target} ({error.strerror or error}); choose another "
-            "folder with -o, or free some space"
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        players = dict(zip(chosen, media, strict=True))
+        write_page(folder, rows, partial, players, preview, figures, about_sources)
     problems += dict.fromkeys(problem for one in media for problem in one["problems"])
     size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return Report(target / INDEX, len(chosen), size, tuple(problems))
 
 
-# ------------------------------------------------------------------- which clips get players
-
-
-def clips_to_play(
-    folder: RunFolder, rows: RunRows, number: int
-) -> tuple[dict[str, Sources], list[str]]:
-    """Where the signals of all clips are, and the ids of those that get players."""
-    found = sources(folder) if folder.has_decoded else {}
-
-    def has_decode(clip: str) -> bool:
-        coded = found[clip].coded.values() if clip in found else ()
-        return any(row.decoded and (folder.path / row.decoded).is_file() for row in coded)
-
-    candidates = [clip.id for clip in rows.clips if has_decode(clip.id)]
-    return found, chosen_clips(rows, candidates, number)
+def _is_playable(folder: RunFolder, found: Mapping[str, Sources], clip: str) -> bool:
+    coded = found[clip].coded.values() if clip in found else ()
+    return any(row.decoded and (folder.path / row.decoded).is_file() for row in coded)
 
 
 def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[str]:
@@ -161,8 +130,7 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
         better = next((m.better for m in rows.run.metrics if m.name == metric), "higher")
         lowest = min if better == "higher" else max
         for values in scores_of([rows], metric, ALL_DOMAINS).values():
-            known = {clip: value for clip, value in values.items() if clip in playable}
-            if known:
+            if known := {clip: value for clip, value in values.items() if clip in playable}:
                 worst[lowest(known, key=known.__getitem__)] = None
     chosen = set(list(worst)[: number // _SHARE_OF_WORST])
     domains: dict[str, list[str]] = {}
@@ -179,19 +147,20 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
 # ------------------------------------------------------------------------------------ the page
 
 
-def write_page(
+def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
     folder: RunFolder,
     rows: RunRows,
     target: Path,
-    beside: Beside,
-    *,
+    players: Mapping[str, Mapping[str, Any]],
+    preview: Preview,
+    figures: Sequence[Mapping[str, str]] = (),
     about_sources: Sequence[str] = (),
 ) -> None:
-    """Write the page and its data: everything but players' files and figures."""
+    """Write the page and its data: everything but players' files, by clip id, and figures."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    data = score_data(rows, {clip: number for number, clip in enumerate(beside.clips)})
-    data |= {"media": beside.media, "preview": beside.preview.label}
+    data = score_data(rows, {clip: number for number, clip in enumerate(players)})
+    data |= {"media": list(players.values()), "preview": preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
     (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
     for name in STATIC_FILES:
@@ -199,22 +168,18 @@ def write_page(
         (target / name).write_text(text, "utf-8")
     domains = {clip.id: clip.domain for clip in rows.clips}
     said = notes(rows, about_sources=about_sources)
-    coded = [codec.ok(ALL_DOMAINS) for codec in rows.codecs]
-    failed = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs) - sum(map(len, coded))
-    durations_s = [
-        float(codec.coded["duration_s"][ok].sum())
-        for codec, ok in zip(rows.codecs, coded, strict=True)
-    ]
+    coded = [codec.coded[codec.tried(ALL_DOMAINS)] for codec in rows.codecs]
+    longest_s = max((float(of["duration_s"][of["ok"]].sum()) for of in coded), default=0.0)
     content = {
         "run": rows.run,
         "title": f"{rows.run.test_set}: {len(rows.codecs)} codecs on {len(rows.clips)} clips",
         "tiles": [
             (f"{len(rows.clips):,}", "clips"),
-            (f"{max(durations_s, default=0.0) / 60:.1f}", "minutes of audio"),
+            (f"{longest_s / 60:.1f}", "minutes of audio"),
             (f"{len({c.spec.model for c in rows.codecs})}", "models"),
             (f"{len(rows.codecs)}", "operating points"),
             (f"{len(rows.metrics)}", "metrics"),
-            (f"{failed:,}", "failed codings"),
+            (f"{sum(int((~of['ok']).sum()) for of in coded):,}", "failed codings"),
         ],
         "tables": summary_tables(rows, said),
         "notes": said,
@@ -224,10 +189,10 @@ def write_page(
         "version": __version__,
         "clips": [
             {"number": number, "id": id_, "domain": domains[id_], **media}
-            for number, (id_, media) in enumerate(zip(beside.clips, beside.media, strict=True))
+            for number, (id_, media) in enumerate(players.items())
         ],
-        "preview": beside.preview,
-        "figures": beside.figures,
+        "preview": preview,
+        "figures": figures,
         "listening": listening_sections(folder, rows, target),
         "level_gradient": spectrograms.gradient("magma"),
         "change_gradient": spectrograms.gradient("RdBu_r"),
@@ -262,18 +227,17 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
             for row in table.rows
         )
         metrics = [column for column in table.columns if column.key in rows.metrics]
-        parts = {f"Rates, {domain}": [[c for c in table.columns if c not in metrics]]}
-        count = -(-len(metrics) // _MOST_COLUMNS)
-        parts[f"Quality, {domain}"] = [
-            list(part) for part in np.array_split(np.array(metrics, object), max(1, count))
+        count = max(1, -(-len(metrics) // _MOST_COLUMNS))
+        parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
+        parts += [
+            (f"Quality, {domain}", list(part))
+            for part in np.array_split(np.array(metrics, object), count)
         ]
         footnotes = tuple(note for note in table.footnotes if note not in said)
+        whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
-            replace(
-                table, title=title, columns=tuple(part), rows=marked, footnotes=footnotes
-            ).lettered()
-            for title, of in parts.items()
-            for part in of
+            replace(whole, title=title, columns=tuple(part)).lettered()
+            for title, part in parts
             if part
         ]
         found.append((domain, html_fragment(split)))
@@ -308,16 +272,14 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
 def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     """Sentences on the numbers and, given `about_sources`, on the recordings."""
     least = _VISQOL_AUDIO_LEAST_KBPS
-    below = [
+    below = ", ".join(
         codec.spec.name
         for codec in rows.codecs
         if _VISQOL_AUDIO in codec.scores and (actual_kbps_of(codec, ALL_DOMAINS) or least) < least
-    ]
-    outside = (
-        f"{_VISQOL_AUDIO} was trained on codecs at {least:g} kbps and more; outside of that domain "
-        f"here: {', '.join(below)}."
     )
-    return [*table_notes([rows]), *([outside] if below else []), *about_sources]
+    outside = f"{_VISQOL_AUDIO} was trained on codecs at {least:g} kbps and more; outside of that "
+    found = [*table_notes([rows]), *([f"{outside}domain here: {below}."] if below else [])]
+    return [*found, *about_sources]
 
 
 def troubles(folder: RunFolder) -> list[dict[str, Any]]:
@@ -325,19 +287,17 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
 
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in chain[Coded | Score](folder.read_not_ok(Coded), folder.read_not_ok(Score)):
+    kinds: dict[tuple[str, str, str], list[str]] = {}
+    for row in chain[Coded | Score](folder.read(Coded), folder.read(Score)):
         if row.status in ("failed", "undefined"):
-            what = f"coding with {row.codec}"
-            if isinstance(row, Score):
-                what = f"{row.metric} of {row.codec}"
-            told = {"status": row.status, "what": what, "reason": row.reason}
-            kind = found.setdefault(
-                (row.status, what, row.reason), {**told, "count": 0, "example": row.clip}
-            )
-            kind["count"] += 1
-    ordered = sorted(found.values(), key=lambda one: (one["status"] != "failed", -one["count"]))
-    return ordered[:_MOST_REASONS]
+            named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
+            what = f"{named} {row.codec}"
+            kinds.setdefault((row.status, what, row.reason), []).append(row.clip)
+    ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
+    return [
+        {"status": status, "what": what, "reason": reason, "count": len(of), "example": of[0]}
+        for (status, what, reason), of in ordered[:_MOST_REASONS]
+    ]
 
 
 def provenance(run: Run) -> dict[str, dict[str, str]]:
@@ -351,11 +311,11 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
     weights = {}
     for spec in run.codecs:
         info = spec.weights
-        digests = ", ".join(f"{name} {digest[:12]}" for name, digest in info.sha256.items())
-        states = {True: "verified", False: "differs from its pinned digest", None: ""}
-        origin = (f"{info.source} weights", info.origin, info.revision)
-        parts = "; ".join(filter(None, (*origin, digests, states[info.verified])))
-        weights[spec.name] = spec.citation if info.source == "none" else parts
+        digests = words({name: digest[:12] for name, digest in info.sha256.items()})
+        differs = "differs from its pinned digest" if info.verified is False else ""
+        parts = (f"{info.source} weights", info.origin, info.revision, digests, differs)
+        known = "; ".join(filter(None, parts))
+        weights[spec.name] = spec.citation if info.source == "none" else known
     told: dict[str, object] = to_jsonable(run.request)
     return {
         "Run": {

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from snacbench.plots._ratings import RESERVED, figures_of
+from snacbench.plots._ratings import figures_of
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.stats.intervals import Interval
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.listening_tables import FORMS, RESERVED, listening_tables
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import html_fragment
@@ -20,15 +21,9 @@ _TITLES = {
     "rate": "Mean score against rate",
     "answers": "Answers",
 }
-_FORMS = {
-    "mushra": "MUSHRA",
-    "mushra-no-anchors": "MUSHRA without anchors",
-    "ab": "AB",
-    "abx": "ABX",
-}
 _AGREEMENT = (
     "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
-    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by bootstrap "
+    "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by jackknife "
     "over the run's speakers and tracks, or clips where these are not known."
 )
 
@@ -62,71 +57,11 @@ def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[S
             title = _TITLES.get(name, name) + simulated.upper()
             wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
             drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
-        form = _FORMS.get(summary.form, summary.form)
-        table = (_compared if summary.form in ("ab", "abx") else _rated)(summary, form + simulated)
+        form = FORMS.get(summary.form, summary.form)
+        table = html_fragment(listening_tables(summary))
         agreement = _agreement(of_test, rows, simulated)
-        found.append(Section(summary, form, html_fragment([table]), tuple(drawn), agreement))
+        found.append(Section(summary, form, table, tuple(drawn), agreement))
     return found
-
-
-def _cell(
-    value: float, low: float | None, high: float | None, level: float, scale: float = 1
-) -> Cell:
-    low, high = (None if end is None else scale * end for end in (low, high))
-    return Cell(scale * value, Interval(scale * value, low, high, level, 0, 0, ""))
-
-
-def _intervals_note(summary: ListeningSummary) -> str:
-    level = f"{100 * summary.level:g} %"
-    return f"Intervals: {level}, over listeners, every item counting the same."
-
-
-def _rated(summary: ListeningSummary, title: str) -> Table:
-    """A row per condition: rate, mean score of all items and of each domain, spread."""
-    domains = dict.fromkeys(c.domain for c in summary.conditions)
-    headings = {d: "mean score" if d == ALL_DOMAINS else d for d in domains}
-    columns = (
-        Column("kbps", "rate", "kbps"),
-        *(Column(f"mean {d}", of, better="higher", digits=1) for d, of in headings.items()),
-        Column("median", "median", digits=1),
-        Column("iqr", "IQR", digits=1),
-        Column("n", "ratings", digits=0),
-    )
-    cells: dict[str, dict[str, Cell]] = {}
-    for c in summary.conditions:
-        row = cells.setdefault(c.condition, {})
-        row[f"mean {c.domain}"] = _cell(c.mean, c.low, c.high, summary.level)
-        if c.domain == ALL_DOMAINS:
-            row |= {"kbps": Cell(c.kbps), "median": Cell(c.median), "n": Cell(c.n)}
-            row["iqr"] = Cell(c.third_quartile - c.first_quartile)
-    rows = tuple(Row(RESERVED.get(name, name), row) for name, row in cells.items() if "n" in row)
-    spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
-    return Table(title, columns, rows, (_intervals_note(summary), spread), "condition")
-
-
-def _compared(summary: ListeningSummary, title: str) -> Table:
-    """A row per pair: share, answers, corrected p."""
-    is_ab = summary.form == "ab"
-    columns = (
-        Column("share", "preference for the first" if is_ab else "right answers", "%", digits=0),
-        Column("answers", "answers"),
-        Column("p", "p (Holm)", digits=3),
-        Column("listeners", "listeners", digits=0),
-    )
-    rows = []
-    for c in summary.comparisons:
-        tiny = c.p_holm is not None and c.p_holm < 0.001
-        cells = {
-            "share": _cell(c.value, c.low, c.high, summary.level, 100),
-            "answers": Cell(text=" : ".join(map(str, c.answers))),
-            "p": Cell(text="< 0.001") if tiny else Cell(c.p_holm),
-            "listeners": Cell(c.listeners),
-        }
-        second = RESERVED.get(c.second, c.second)
-        rows.append(Row(f"{c.first} {'over' if is_ab else 'from'} {second}", cells))
-    answers = "for the first, neither, the second" if is_ab else "right and wrong"
-    notes = (_intervals_note(summary), f"Answers: {answers}; 50 % is even.")
-    return Table(title, columns, tuple(rows), notes, "pair")
 
 
 def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -> str:
@@ -145,7 +80,7 @@ def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -
         if one.n:
             rho = Cell(text=f"– {one.reason}")
             if one.value is not None:
-                rho = _cell(one.value, one.low, one.high, 0.95)
+                rho = Cell(one.value, Interval(one.value, one.low, one.high, 0.95, 0, 0, ""))
             pairs = Cell(text=f"{one.n} of {one.clips} clips")
             found.append(Row(metric, {"rho": rho, "pairs": pairs}))
     if not found:

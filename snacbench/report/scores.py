@@ -14,12 +14,9 @@ from snacbench.tables.run_rows import ALL_DOMAINS, Cells, RunRows, actual_kbps_o
 def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     """Clips, with the numbers of their players' files in `media`, codecs, metrics, and scores.
 
-    Returns
-    -------
-    dict
-        ``rows`` holds columns of one length: ``clip`` and ``codec`` are indices, ``kbps`` is the
-        clip's actual rate, ``scores`` one column per metric. A cell without a number is
-        "undefined", or None where the metric failed or is not meant for the clip.
+    ``rows`` holds columns of one length: ``clip`` and ``codec`` are indices, ``kbps`` is the clip's
+    actual rate, ``scores`` one column per metric. A cell without a number is "undefined", or None
+    where the metric failed or is not meant for the clip.
     """
     columns: dict[str, list[Any]] = {"clip": [], "codec": [], "kbps": [], "ok": []}
     scores: list[list[Any]] = [[] for _ in rows.metrics]

@@ -25,12 +25,9 @@ Picture = NDArray[np.float64]
 
 
 def levels_db(audio: Audio, top_hz: float) -> Picture:
-    """Level over mel frequency and time in dB, arbitrary reference.
+    """Level in dB, arbitrary reference: shape (`HEIGHT`, `WIDTH`), in equal steps of mel and time.
 
-    Returns
-    -------
-    array, shape (`HEIGHT`, `WIDTH`)
-        The highest frequency first; rows in equal steps of mel.
+    The highest frequency comes first.
     """
     mono = audio.samples.mean(axis=0)
     padded = np.pad(mono, (_WINDOW // 2, _WINDOW // 2 + _WINDOW))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snacbench.audio.resample import num_samples_at
@@ -180,13 +180,13 @@ def codec_of(
     selector: str = "",
     offline: bool = False,
 ) -> LoadedCodec:
-    """The codec that made a file, loaded, its weights those of the file.
+    """The codec that made a file, loaded.
 
     A checkpoint of one's own has a path that no file tells: `selector` names it, its point follows
     from the file.
 
-    Raises BitstreamError if the codec or its operating point is not known here, or its weights are
-    others. Raises UserError if what it needs is not here.
+    Raises BitstreamError if the codec or its operating point is not known here. Raises UserError if
+    what it needs is not here.
     """
     meant = selector or _selector_of(header)
     codecs, policy, _ = plan_codecs(Request(meant, weights=tuple(weights), offline=offline))
@@ -199,19 +199,12 @@ def codec_of(
             f"the file was made at {header.codec}, and {selector or codecs[0].model.name} has no "
             "such operating point"
         )
-    return _opened(codec, policy, progress, header)
+    return _opened(codec, policy, progress)
 
 
-def _opened(
-    codec: PlannedCodec,
-    policy: WeightsPolicy,
-    progress: Progress | None,
-    header: Header | None = None,
-) -> LoadedCodec:
+def _opened(codec: PlannedCodec, policy: WeightsPolicy, progress: Progress | None) -> LoadedCodec:
     check_packages([codec])
     (located,) = locate_all([codec], policy, progress)
-    if header:
-        check_weights(header, located.spec)
     return opened(located)
 
 
@@ -256,27 +249,6 @@ class KeptCodec:
         return tuple(stream.codebook_size for stream in self.spec.streams)
 
 
-@dataclass(frozen=True)
-class CoderRate:
-    """What a coder spends on a codec's clips, in kbps (1000 bit/s); lower is better.
-
-    `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that the coder
-    wrote, `ideal_kbps` its ideal code length; all with the side information, which no coder
-    touches, over `clips` clips.
-    """
-
-    coder: str
-    shuffled: bool
-    actual_kbps: float
-    coded_kbps: float
-    ideal_kbps: float
-    clips: int
-
-    def saves_over(self, other_kbps: float) -> float:
-        """Share of another rate that this coder saves; negative: it costs more."""
-        return 1 - self.coded_kbps / other_kbps
-
-
 def kept_codecs(folder: RunFolder) -> list[KeptCodec]:
     """Codecs with codebooks whose codes a run kept, in the run's order."""
     found: dict[str, dict[str, Coded]] = {}
@@ -317,43 +289,42 @@ def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
     return kept
 
 
-def coder_rates(codec: KeptCodec, rows: Iterable[CodedBytes]) -> list[CoderRate]:
-    """The rate of every coder over the clips that it coded, first the real codes, then controls."""
-    coded = {row.clip: row for row in codec.rows}
-    by_coder: dict[tuple[bool, str], dict[str, CodedBytes]] = {}
-    for row in rows:
-        if row.clip in coded:
-            by_coder.setdefault((row.shuffled, row.coder), {})[row.clip] = row
-    rates = []
-    for (shuffled, name), of_clips in sorted(by_coder.items(), key=lambda item: item[0][0]):
-        clips = [coded[clip] for clip in of_clips]
-        seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
-        bits = [clip.bits for clip in clips if clip.bits]
-        side_info = sum(one.side_info for one in bits)
-        written = sum(sum(row.stream_bytes) for row in of_clips.values()) * BITS_PER_BYTE
-        ideal = math.fsum(math.fsum(row.ideal_bits) for row in of_clips.values())
-        spent = (sum(one.total for one in bits), written + side_info, ideal + side_info)
-        actual, coded_, ideal_ = (kbps(one, seconds) for one in spent)
-        rates.append(CoderRate(name, shuffled, actual, coded_, ideal_, len(clips)))
-    return rates
-
-
 def coder_frame(folder: RunFolder, codecs: Sequence[KeptCodec]) -> pd.DataFrame:
-    """What entropy coders made of kept codes: a row for each codec, coder and set of clips."""
+    """What entropy coders made of kept codes: a row for each codec, coder and set of clips.
+
+    `actual_kbps` is of codes at whole bits per index, `coded_kbps` of the bytes that a coder wrote,
+    `ideal_kbps` its ideal code length; all with the side information, which no coder touches.
+    """
     import pandas as pd
 
-    rows, found = list(folder.read(CodedBytes)), []
-    for codec in codecs:
-        spec = codec.spec
-        rates = coder_rates(codec, (row for row in rows if row.codec == spec.name))
-        # What a context model falls back on, over the same clips.
-        base = {(r.shuffled, r.clips): r.coded_kbps for r in rates if r.coder == "adaptive"}
-        for rate in rates:
-            by = base.get((rate.shuffled, rate.clips)) if rate.coder in CONTEXT_CODERS else None
-            saves = rate.saves_over(rate.actual_kbps)
-            by_context = math.nan if by is None else rate.saves_over(by)
-            nominal = math.nan if spec.nominal_kbps is None else spec.nominal_kbps
-            found.append((spec.name, nominal, *astuple(rate), saves, by_context))
-    rate_columns = [field.name for field in fields(CoderRate)]
-    columns = ["codec", "nominal_kbps", *rate_columns, "saves", "saves_by_context"]
-    return pd.DataFrame(found, columns=columns)
+    coded = {(row.codec, row.clip): row for codec in codecs for row in codec.rows}
+    found: dict[tuple[str, bool, str], dict[str, CodedBytes]] = {}
+    for row in folder.read(CodedBytes):  # of two rows of a clip the last one counts
+        if (row.codec, row.clip) in coded:
+            found.setdefault((row.codec, row.shuffled, row.coder), {})[row.clip] = row
+    nominal = {codec.spec.name: codec.spec.nominal_kbps for codec in codecs}
+    order, rows = list(nominal), []
+    for name, shuffled, coder in sorted(found, key=lambda key: (order.index(key[0]), key[1])):
+        written = found[name, shuffled, coder]
+        clips = [coded[name, clip] for clip in written]
+        seconds = math.fsum(clip.duration_s or 0.0 for clip in clips)
+        side_info = sum(clip.bits.side_info for clip in clips if clip.bits)
+        rates = (
+            sum(clip.bits.total for clip in clips if clip.bits),
+            sum(sum(row.stream_bytes) for row in written.values()) * BITS_PER_BYTE + side_info,
+            math.fsum(math.fsum(row.ideal_bits) for row in written.values()) + side_info,
+        )
+        kbps_of = [kbps(bits, seconds) for bits in rates]
+        rows.append((name, nominal[name], coder, shuffled, *kbps_of, len(clips)))
+    columns = ["codec", "nominal_kbps", "coder", "shuffled"]
+    columns += ["actual_kbps", "coded_kbps", "ideal_kbps", "clips"]
+    frame = pd.DataFrame(rows, columns=columns).astype({"nominal_kbps": float})
+    # What a context model falls back on, over the same clips.
+    same = ["codec", "shuffled", "clips"]
+    base = frame.loc[frame["coder"] == "adaptive", [*same, "coded_kbps"]]
+    fallback_kbps = frame[same].merge(base, how="left", on=same)["coded_kbps"]
+    saves_by_context = 1 - frame["coded_kbps"] / fallback_kbps
+    return frame.assign(
+        saves=1 - frame["coded_kbps"] / frame["actual_kbps"],
+        saves_by_context=saves_by_context.where(frame["coder"].isin(CONTEXT_CODERS)),
+    )

@@ -24,9 +24,8 @@ from snacbench.bitstream.container import save, write
 from snacbench.errors import BitstreamError, CodecError, SnacbenchError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
-from snacbench.rate.bits import bits_of
+from snacbench.rate.bits import bits_of, histograms_of
 from snacbench.rate.coding.coders import PACKED
-from snacbench.rate.histogram import histograms_of
 from snacbench.request import Request
 from snacbench.rows import Bits, Coded
 from snacbench.runner.bitstreams import bitstream_of, check_contract

@@ -155,7 +155,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
-        lost = {(row.clip, row.codec) for row in folder.read_not_ok(Coded)}
+        lost = {(row.clip, row.codec) for row in folder.read(Coded) if row.status != "ok"}
 
         def failed(row: Score) -> bool:
             decoded = (row.clip, row.codec) not in lost
@@ -411,7 +411,7 @@ def resumed_plan(
         samples = attrgetter("id", "sha256", "start", "num_samples")
         begun, clips = set(map(samples, folder.read(Clip))), plan.test_set.clips
         new = {clip.id for clip in clips if samples(clip) not in begun}
-        unread = {row.clip for row in folder.read_not_ok(Coded) if row.duration_s is None}
+        unread = {row.clip for row in folder.read(Coded) if row.duration_s is None}
         # A segment's id is the file's with a place in it.
         same = begun <= set(map(samples, clips)) and all(
             unread & {clip, clip.rpartition("+")[0]} for clip in new

@@ -30,7 +30,7 @@ MANY_CLUSTERS = 20
 # Below this many, nothing can be said about clusters that were not measured.
 FEW_CLUSTERS = 5
 _ROUNDING = 1e-13
-_TINY = 1e-100  # squares of smaller deviations vanish
+_TINY = 1e-70  # fourth powers of smaller deviations vanish
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,16 +115,11 @@ def check_finite(name: str, clips: Sequence[str], values: Floats) -> None:
 class Moments:
     """Sums per cluster of the columns (operating points, pairs) of a table with gaps.
 
-    Attributes
-    ----------
-    mean : array, shape (columns,)
-        Over the clips that have a value; NaN where none has.
-    counts, residual_sums : array, shape (clusters, columns)
-        Clips with a value, and the sum of their deviations from the mean.
-    within : array, shape (columns,)
-        Sum of squared deviations of the values from their cluster's mean.
-    constant, independence_assumed : array of bool, shape (columns,)
-        All values are equal, up to rounding; the cluster of some clip with a value is not known.
+    By column, `mean` is over the clips that have a value (NaN where none has), `within` the sum of
+    squared deviations from the clusters' means, `constant` whether all values are equal, up to
+    rounding, and `independence_assumed` whether the cluster of some clip with a value is not known.
+    `counts` and `residual_sums`, shape (clusters, columns), are of the clips with a value, and of
+    their deviations from the mean.
     """
 
     mean: Floats

@@ -28,7 +28,7 @@ from snacbench.stats.clusters import (
     labels_of,
     score_table,
 )
-from snacbench.stats.intervals import DRAWS, bootstrap_interval, check_level, resample_means
+from snacbench.stats.intervals import DRAWS, LEVEL, bootstrap_interval, resample_means
 
 Better = Literal["higher", "lower"]
 INTERPOLATION = "monotone piecewise cubic (pchip) on log rate"
@@ -52,19 +52,18 @@ class RatePoint:
 
 @dataclass(frozen=True)
 class RateCurve:
-    """A codec at rates that are positive and distinct (else `ValueError`), in order of rate."""
+    """A codec at one or more rates, positive and distinct (else `ValueError`), in their order."""
 
     name: str
     points: tuple[RatePoint, ...]
 
     def __post_init__(self) -> None:
-        rates = [point.kbps for point in self.points]
-        if not rates:
-            raise ValueError(f"{self.name}: a curve needs at least one point, found none")
-        if not all(math.isfinite(rate) and rate > 0 for rate in rates):
-            raise ValueError(f"{self.name}: rates must be positive numbers of kbps, found {rates}")
-        if len(set(rates)) < len(rates):
-            raise ValueError(f"{self.name}: rates must differ from each other, found {rates}")
+        rates = {point.kbps for point in self.points if 0 < point.kbps < math.inf}
+        if not rates or len(rates) < len(self.points):
+            found = [point.kbps for point in self.points]
+            raise ValueError(
+                f"{self.name}: rates in kbps must be positive and differ, found {found}"
+            )
         in_order = tuple(sorted(self.points, key=lambda point: point.kbps))
         object.__setattr__(self, "points", in_order)
 
@@ -78,23 +77,15 @@ class RateCurve:
 class BjontegaardDelta:
     """The mean gap between a test curve and an anchor, over the range that both cover.
 
-    `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
-    `reason` says why there is no value or no interval.
+    Of rate: percent of the anchor's that the test needs more (negative: saves) at equal quality. Of
+    quality: the test's mean value minus the anchor's at equal rate, in the metric's unit. `low` and
+    `high` are by bootstrap over clusters; None with a single clip, or where more than a tenth of
+    the draws, `undefined_share`, have no value. `reason` says why there is no value or no interval.
 
-    Attributes
-    ----------
-    value : float or None
-        Rate: percent of the anchor's rate that the test needs more (negative: saves) at equal
-        quality. Quality: the test's mean value minus the anchor's at equal rate, in the metric's
-        unit.
-    low, high : float or None
-        Interval by bootstrap over clusters; None without a value, with a single clip, or where more
-        than a tenth of the draws, `undefined_share`, have no value.
-    overlap : tuple of float or None
-        Range averaged over: of quality for ``rate``, of kbps for ``quality``.
-    overlap_share, overlap_of_narrower : float
-        That range over the range of both curves together (of the logarithm, for kbps), 0 to 1: how
-        much of what was measured the figure speaks for; and over the range of the narrower curve.
+    `overlap` is the range averaged over: of quality for ``rate``, of kbps for ``quality``;
+    `overlap_share` is that range over the range of both curves together (of the logarithm, for
+    kbps), 0 to 1, and `overlap_of_narrower` over the range of the narrower curve. `n` and
+    `clusters` count the clips shared by all points; `lost` are those that some point lacks.
     """
 
     kind: Literal["rate", "quality"]
@@ -121,7 +112,6 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     clusters: Clusters | None = None,
     *,
     better: Better = "higher",
-    level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> BjontegaardDelta:
@@ -135,10 +125,8 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
 
     There is no value, but a reason, where curves have too few points, share less than
     `LEAST_OVERLAP` of the narrower one's range, or (rate only) quality does not rise with rate.
-    Raises `ValueError` if the direction or the level is unknown, or a score is not finite.
+    Raises `ValueError` if a score is not finite.
     """
-    check_better(better)
-    check_level(level)
     values, clustering, lost = shared_scores([anchor, test], clusters)
     n, split = len(values), len(anchor.points)
     sign = -1.0 if kind == "rate" and better == "lower" else 1.0
@@ -159,7 +147,7 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
             return round(10**low, 9), round(10**high, 9)
         return (low, high) if sign > 0 else (-high, -low)
 
-    result = BjontegaardDelta(kind, level, INTERPOLATION, n, clustering.count, lost)
+    result = BjontegaardDelta(kind, LEVEL, INTERPOLATION, n, clustering.count, lost)
     if not n:
         return replace(result, reason="no clip is shared by all points")
     means = values.mean(axis=0)
@@ -188,7 +176,7 @@ def bjontegaard_delta(  # noqa: PLR0913 - keyword-only options of one analysis
     result = replace(result, value=float(compute(means)))
     if n < 2:
         return replace(result, reason="one clip: no interval")
-    resampled, left_out, z = resample_means(values, clustering, level=level, draws=draws, seed=seed)
+    resampled, left_out, z = resample_means(values, clustering, draws=draws, seed=seed)
     drawn = compute(resampled)
     result = replace(result, undefined_share=float(np.isnan(drawn).mean()))
     if result.undefined_share > MOST_UNDEFINED_DRAWS:
@@ -213,12 +201,6 @@ def _why_no_curve(curve: RateCurve, x: Floats) -> str:
 
 bd_rate = partial(bjontegaard_delta, "rate")
 bd_quality = partial(bjontegaard_delta, "quality")
-
-
-def check_better(better: str) -> None:
-    """Refuse what is neither "higher" nor "lower", with a `ValueError`."""
-    if better not in ("higher", "lower"):
-        raise ValueError(f"better must be 'higher' or 'lower', found {better!r}")
 
 
 def shared_scores(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,8 @@ from snacbench.stats.clusters import (
 )
 
 DRAWS = 9_999
+LEVEL = 0.95
+"""Nominal coverage of every interval."""
 BCA = "BCa bootstrap over clusters"
 PERCENTILE = "percentile bootstrap over clusters, as BCa degenerates"
 T_ON_CLUSTERS = "t interval on cluster means weighted by their clips"
@@ -42,21 +43,18 @@ _OVER_CLIPS = {  # where no two clips share a cluster
     T_ON_CLUSTERS: "t interval over clips",
 }
 _CHUNK_BYTES = 16 * 2**20
-_KEPT_BYTES = 64 * 2**20
 _WORTH_THREADS = 2**18  # multiplications: up to here OpenBLAS starts none
 _FEWEST_ROWS = 32
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean over clips with its confidence interval.
+    """A mean over clips, of which each counts the same, with its confidence interval.
 
-    Every clip counts the same, whatever the size of its cluster. `low` and `high` are None where a
-    single value gives no interval; `level` is the nominal coverage (0.95); `n` and `clusters` count
-    the clips with a value and their clusters. `independence_assumed`: the cluster of some clip is
-    not known, and it was taken as independent of all others. `these_clusters_only`: the interval
-    says where the mean over more clips *of these clusters* would lie, and nothing about other
-    speakers or tracks.
+    `low` and `high` are None where a single value gives no interval; `n` and `clusters` count the
+    clips with a value and their clusters. `independence_assumed`: the cluster of some clip is not
+    known, and it was taken as independent of all others. `these_clusters_only`: the interval says
+    where the mean over more clips *of these clusters* would lie, and nothing about others.
     """
 
     mean: float
@@ -69,12 +67,11 @@ class Interval:
     independence_assumed: bool = False
     these_clusters_only: bool = False
 
-    def footnote(self, noun: str = "cluster") -> str:
-        """Text for a table's footnote: n, level and method; a `noun` such as ``"speaker"``."""
-        size = sample_size(self.n, self.clusters, noun, self.independence_assumed)
+    def footnote(self) -> str:
+        """Text for a table's footnote: n, level and method."""
+        size = sample_size(self.n, self.clusters, "cluster", self.independence_assumed)
         level = f"{100 * self.level:g} % interval: " if self.low is not None else ""
-        text = f"{size}; {level}{self.method}"
-        return text.replace("clusters", f"{noun}s").replace("cluster", noun)
+        return f"{size}; {level}{self.method}"
 
 
 def sample_size(n: int, clusters: int, noun: str, independence_assumed: bool) -> str:
@@ -85,84 +82,38 @@ def sample_size(n: int, clusters: int, noun: str, independence_assumed: bool) ->
     return f"{size}, independence assumed" if independence_assumed else size
 
 
-def check_level(level: float) -> None:
-    """Refuse a coverage that is not between 0 and 1, with a `ValueError`."""
-    if not 0 < level < 1:
-        raise ValueError(f"the level must lie between 0 and 1, such as 0.95, found {level}")
-
-
-def mean_interval(
-    values: ArrayLike,
-    clusters: Sequence[str | None] | None = None,
-    *,
-    level: float = 0.95,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Interval:
-    """Mean over clips, shape (clips,), with its interval: a column of `mean_intervals`.
-
-    Raises `ValueError` if there is no value at all, or as that does.
-    """
-    column = np.asarray(values, float)
-    if column.ndim != 1:
-        raise ValueError(f"values must have shape (clips,), found {column.shape}")
-    (found,) = mean_intervals(column[:, None], clusters, level=level, draws=draws, seed=seed)
-    if found is None:
-        raise ValueError(f"a mean needs a value, found none among {len(column)} clips")
-    return found
-
-
 def mean_intervals(
     values: ArrayLike,
     clusters: Sequence[str | None] | None = None,
     *,
-    level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> list[Interval | None]:
     """Means over clips with confidence intervals, for many columns that share one resampling.
 
-    By the number of clusters in which a column has values:
+    By the number of clusters in which a column has values: from 20 on a BCa bootstrap over clusters
+    with widened tails, or plain percentiles where BCa degenerates; from 5 to 19 ``mean +- t(df)
+    SE`` by error and degrees of freedom of `clusters`; below 5 a t interval over the clips within
+    their clusters, marked as ``these_clusters_only``; where no two clips share a cluster, a plain t
+    interval.
 
-    - 20 or more: BCa bootstrap over clusters, tails widened; plain percentiles where BCa
-      degenerates.
-    - 5 to 19: t interval ``mean +- t(df) SE``, with the bias-reduced standard error over clusters
-      and Satterthwaite's degrees of freedom (`clusters`). Cluster means are weighted by their
-      clips, so that the centre is the mean over clips.
-    - fewer than 5: t interval over the clips within their clusters, with ``n - clusters`` degrees
-      of freedom, marked as ``these_clusters_only``; where no two clips share a cluster, a plain t
-      interval.
+    `values` has the shape (clips, columns): NaN where a clip has no value in a column; a column
+    without any gives None. A clip whose cluster is not known is one of its own. The same seed gives
+    the same intervals.
 
-    Parameters
-    ----------
-    values : array, shape (clips, columns)
-        NaN: no value for this clip in this column; a column without any gives None.
-    clusters : sequence of str or None, length (clips,), or None
-        Speaker or track of each clip. None, for a clip or altogether: not known; the clip then
-        counts as a cluster of its own and the interval says that independence was assumed.
-    level, draws, seed : float, int, int
-        Nominal coverage; of the bootstrap, of which the same seed gives the same intervals.
-
-    Raises
-    ------
-    ValueError
-        If the table is not two-dimensional, holds an infinite value, has other than one cluster
-        label per clip, or the level is not between 0 and 1.
+    Raises `ValueError` if a value is infinite, or there is not one cluster label per clip.
     """
     table = np.asarray(values, float)
-    if table.ndim != 2:
-        raise ValueError(f"values must have shape (clips, columns), found {table.shape}")
     if np.isinf(table).any():
         raise ValueError(
             f"{int(np.isinf(table).sum())} values are infinite; leave out (NaN) what is undefined"
         )
-    check_level(level)
     clustering = cluster_clips(clusters, clips=len(table))
     m = moments_of(table, clustering)
     cases = [m.n <= 1, m.constant, m.few, m.clusters < MANY_CLUSTERS]
     methods = np.select(cases, [ONE_VALUE, CONSTANT, WITHIN, T_ON_CLUSTERS], BCA).astype(object)
     error, freedom = m.error_and_freedom()
-    half = np.where(methods == CONSTANT, 0.0, t_quantile((1 + level) / 2, freedom) * error)
+    half = np.where(methods == CONSTANT, 0.0, t_quantile(freedom) * error)
     low, high = m.mean - half, m.mean + half
     many = np.flatnonzero(methods == BCA)
     if many.size:
@@ -170,7 +121,7 @@ def mean_intervals(
         drawn = draw_means(of_many, draws=draws, seed=seed)
         acceleration = acceleration_of(leave_one_out_means(of_many))
         low[many], high[many], corrected = bca_ends(
-            drawn, of_many.mean, acceleration, widened_z(of_many, level)
+            drawn, of_many.mean, acceleration, widened_z(of_many)
         )
         methods[many[~corrected]] = PERCENTILE
     found: list[Interval | None] = []
@@ -180,7 +131,7 @@ def mean_intervals(
             mean=float(m.mean[i]),
             low=None if method == ONE_VALUE else float(low[i]),
             high=None if method == ONE_VALUE else float(high[i]),
-            level=level,
+            level=LEVEL,
             n=n,
             clusters=count,
             method=_OVER_CLIPS.get(method, method) if n == count else method,
@@ -191,27 +142,16 @@ def mean_intervals(
     return found
 
 
-def t_quantile(share: float, freedom: ArrayLike) -> Floats:
-    """Where Student's t stays below with a probability of `share`; NaN without degrees of freedom.
+def t_quantile(freedom: ArrayLike) -> Floats:
+    """Half-width of an interval by Student's t, in errors; NaN without degrees of freedom.
 
     As `scipy.stats.t.ppf`, without the third of a second that it takes to load scipy.stats.
     """
-    return np.asarray(stdtrit(freedom, share))
+    return np.asarray(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
 def bootstrap_counts(units: int, *, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
     """How often each unit is drawn, in chunks of shape (some draws, units), by the seed alone."""
-    counts = _kept_counts if draws * units <= _KEPT_BYTES else _counts
-    yield from counts(units, draws, seed)
-
-
-@lru_cache(maxsize=2)
-def _kept_counts(units: int, draws: int, seed: int) -> tuple[NDArray[np.uint8], ...]:
-    """Kept: they serve every metric of a run, and to make them costs as much as to use them."""
-    return tuple(_counts(units, draws, seed))
-
-
-def _counts(units: int, draws: int, seed: int) -> Iterator[NDArray[np.uint8]]:
     rng = np.random.default_rng(seed)
     chunk = max(1, _CHUNK_BYTES // (8 * units))
     for start in range(0, draws, chunk):
@@ -250,14 +190,14 @@ def leave_one_out_means(m: Moments) -> Floats:
         return np.asarray(m.mean - m.residual_sums / (m.n - m.counts))
 
 
-def widened_z(m: Moments, level: float) -> Floats:
+def widened_z(m: Moments) -> Floats:
     """Half-width in the bootstrap's standard errors that t on the cluster means asks for.
 
     Shape (columns,). 1.96 for 95 % and very many clusters, 2.15 for 20 of equal size.
     """
     plain = m.plug_in_error
     ratio = np.divide(m.robust_error, plain, out=np.ones_like(plain), where=plain > 0)
-    return np.asarray(ratio * t_quantile((1 + level) / 2, m.degrees_of_freedom))
+    return np.asarray(ratio * t_quantile(m.degrees_of_freedom))
 
 
 def acceleration_of(leave_one_out: Floats) -> Floats:
@@ -275,12 +215,11 @@ def acceleration_of(leave_one_out: Floats) -> Floats:
 def bca_ends(
     draws: Floats, estimate: Floats, acceleration: Floats, z: Floats
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """Interval ends by BCa, by plain percentiles where that degenerates.
+    """Interval ends by BCa, by plain percentiles where that degenerates, and where it did not.
 
-    It degenerates where all draws, shape (draws, columns), lie on one side of the estimate, where
-    the acceleration is undefined, or so large that the corrected tail turns round. Draws may be
-    infinite, beyond what can be measured, where the acceleration is NaN. `z` is the half-width
-    wanted in standard errors: 1.96 for 95 %. Also returns where the correction was applied.
+    It does where all draws, shape (draws, columns), lie on one side of the estimate, where the
+    acceleration is NaN, or so large that the corrected tail turns round. Draws may be infinite,
+    beyond what can be measured. `z` is the half-width wanted in standard errors: 1.96 for 95 %.
     """
     share_below = ((draws < estimate).mean(axis=0) + (draws <= estimate).mean(axis=0)) / 2
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -312,10 +251,9 @@ def bootstrap_interval(
 ) -> tuple[float, float, str]:
     """Both ends of an interval of any statistic, and the method for a footnote.
 
-    `draws` are its values on bootstrap draws, shape (draws,). NaN: it is undefined there, and the
-    draw is left out. Infinite: beyond what can be measured. With values with one unit left out,
-    shape (units,), it is accelerated; without, taken as symmetric. `z` is the half-width in the
-    draws' standard errors. BCa needs 20 clusters.
+    `draws` are its values on bootstrap draws, shape (draws,); those that are NaN are left out. With
+    values with one unit left out, shape (units,), it is accelerated; without, taken as symmetric.
+    `z` is the half-width in the draws' standard errors. BCa needs 20 clusters.
     """
     kept = draws[~np.isnan(draws)][:, None]
     acceleration = np.array([np.nan])
@@ -332,28 +270,26 @@ def bootstrap_interval(
 
 
 def resample_means(
-    values: Floats, clustering: Clustering, *, level: float, draws: int, seed: int
+    values: Floats, clustering: Clustering, *, draws: int, seed: int
 ) -> tuple[Floats, Floats, float]:
-    """Resample the means of columns without gaps, shape (clips, columns), two clips or more.
+    """What `bootstrap_interval` needs of statistics that combine the means of some columns.
 
-    Below 5 clusters each clip is a unit, scattered about the mean as it is about its own cluster's
-    mean: pooled residuals, which serve clusters of a single clip too, are stretched to make up for
-    the degrees of freedom that the clusters' means took.
-
-    Returns what `bootstrap_interval` needs of statistics that combine columns: means of the
-    bootstrap's draws, shape (draws, columns), means with one unit left out, shape (units, columns),
-    and the half-width of an interval in the draws' standard errors.
+    These have no gaps, shape (clips, columns). Returns means of the bootstrap's draws, shape
+    (draws, columns), means with one unit left out, shape (units, columns), and the half-width of an
+    interval in the draws' standard errors. Below 5 clusters each clip is a unit, scattered about
+    the mean as it is about its own cluster's: pooled residuals, stretched to make up for the
+    degrees of freedom that the clusters' means took.
     """
     m = moments_of(values, clustering)
     if clustering.few:
         freedom = len(values) - clustering.count
-        z = float(t_quantile((1 + level) / 2, freedom))
+        z = float(t_quantile(freedom))
         residuals = values - m.cluster_means[clustering.index]
         stretch = np.sqrt(len(values) / max(1, freedom))
         m = replace(m, counts=np.ones_like(values), residual_sums=residuals * stretch)
     else:
         # The widest column's: a statistic of several columns is no more certain than each.
-        z = float(widened_z(m, level).max())
+        z = float(widened_z(m).max())
     return draw_means(m, draws=draws, seed=seed), leave_one_out_means(m), z
 
 
@@ -364,7 +300,6 @@ def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval
     *,
     n: int,
     clusters: int,
-    level: float = 0.95,
     most: float = math.inf,
     independence_assumed: bool = False,
     these_clusters_only: bool = False,
@@ -379,23 +314,11 @@ def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval
     9, 1999, eq. 3): ``1 / G sum (tau_j - mean)^2 / (h_j - 1)`` with ``h_j = sum of weights / w_j``
     and pseudo-values ``tau_j = h_j estimate - (h_j - 1) leave_one_out_j``.
 
-    `estimate` is over all units and the centre of the interval; `weights`, one per unit and above
-    0, their sizes (tokens, seconds). Units may be clusters, groups of them, or clips; `n` and
-    `clusters` count the clips and clusters in all of them. The interval ends at `most`, the largest
-    value there can be, and has no ends where there are fewer than two units.
-
-    Raises
-    ------
-    ValueError
-        If there is not one weight above 0 per unit, or the level is not between 0 and 1.
+    `estimate` is over all units; `weights`, above 0, are their sizes (tokens, seconds). Units may
+    be clusters, groups of them, or clips; `n` and `clusters` count the clips and clusters in all of
+    them. The interval ends at `most`, and nowhere where there are fewer than two units.
     """
-    check_level(level)
     left, sizes = np.asarray(leave_one_out, float), np.asarray(weights, float)
-    if left.shape != sizes.shape or left.ndim != 1 or not (sizes > 0).all():
-        raise ValueError(
-            f"give one weight above 0 per unit, found {left.shape} values and weights of "
-            f"{sizes.shape}, the smallest {sizes.min(initial=np.inf):g}"
-        )
     units = len(left)
     low = high = None
     method = f"jackknife over {'clips' if clusters == n else 'clusters'}"
@@ -406,11 +329,11 @@ def jackknife_interval(  # noqa: PLR0913 - keyword-only facts of one interval
         pseudo = h * estimate - (h - 1) * left
         centre = units * estimate - float(((1 - 1 / h) * left).sum())
         variance = float(((pseudo - centre) ** 2 / (h - 1)).sum()) / units
-        half = float(t_quantile((1 + level) / 2, units - 1)) * variance**0.5
+        half = float(t_quantile(units - 1)) * variance**0.5
         low, high = estimate - half, min(estimate + half, most)
         if these_clusters_only:
             method = "these clusters only: jackknife over the clips within them"
         elif units < clusters:
             method = f"jackknife over {units} groups of clusters"
-    facts = (level, n, clusters, method, independence_assumed, these_clusters_only)
+    facts = (LEVEL, n, clusters, method, independence_assumed, these_clusters_only)
     return Interval(estimate, low, high, *facts)

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 
 from snacbench.stats.clusters import Clusters, Floats
-from snacbench.stats.curves import Better, RateCurve, check_better, pchip_slopes, shared_scores
+from snacbench.stats.curves import Better, RateCurve, pchip_slopes, shared_scores
 from snacbench.stats.intervals import (
     DRAWS,
+    LEVEL,
     Interval,
     bootstrap_interval,
-    check_level,
     resample_means,
     sample_size,
 )
@@ -25,28 +25,18 @@ _BISECTIONS = 60
 
 @dataclass(frozen=True)
 class MatchedRate:
-    """How much rate one codec needs for the quality of another, and the gap at equal rate.
+    """How much rate `curve` needs for the quality of `target`, a codec with one rate.
+
+    `status` is whether the curve reaches the target's score inside its own range of rates, lies
+    above it from its lowest rate on (``below``), or stays under it up to its highest; `kbps` is
+    where it is reached. Of the interval, ``-inf`` is below the curve's lowest rate, ``inf`` not
+    reached up to its highest, of which there are `below_share` and `not_reached_share` among the
+    draws. `difference` is the target's mean score minus the curve's at the target's rate, in the
+    metric's unit; None where that rate is outside the curve's range. `pooled_kbps` are rates of the
+    curve whose mean scores fell with rate and were replaced by their mean.
 
     `n` and `clusters` count the clips shared by all points; `lost` are those that some point lacks.
     `reason` says why there is no value, no interval or no difference.
-
-    Attributes
-    ----------
-    target, curve : str
-        The codec with one rate, and the one whose rate is sought, between its lowest and highest.
-    status : {"reached", "below", "not reached", "undefined"}
-        Whether the curve reaches the target's score inside its own range of rates, lies above it
-        from its lowest rate on, or stays under it up to its highest.
-    kbps : float or None
-        Where it is reached, in kbps; None for any other status.
-    low_kbps, high_kbps : float or None
-        Interval: ``-inf`` is below the curve's lowest rate, ``inf`` not reached up to its highest,
-        of which there are `below_share` and `not_reached_share` among the draws.
-    difference : Interval or None
-        The target's mean score minus the curve's at the target's rate, in the metric's unit; None
-        where that rate is outside the curve's range.
-    pooled_kbps : tuple of float
-        Rates of the curve whose mean scores fell with rate and were replaced by their mean.
     """
 
     target: str
@@ -105,26 +95,21 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
     clusters: Clusters | None = None,
     *,
     better: Better = "higher",
-    level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> MatchedRate:
     """The rate in kbps at which `curve` reaches the mean score of `target`, a codec of one rate.
 
     On the clips that all points share, mean scores are made to rise with rate (isotonic regression:
-    Barlow et al. 1972), joined by a monotone piecewise cubic over log rate (pchip: Fritsch and
-    Butland 1984), and the smallest rate is taken at which that curve has the target's mean score.
-    A curve that can fall between its points would be met several times or not at all, by accidents
-    of sampling. Both choices leave points that already rise in place. Nothing is extrapolated.
+    Barlow et al. 1972), joined by a monotone piecewise cubic over log rate, and the smallest rate
+    is taken at which that curve has the target's mean score: one that can fall would be met several
+    times or not at all, by accidents of sampling. Nothing is extrapolated.
 
     Intervals resample clusters, the same ones for target and curve; a draw in which the curve lies
     above its whole range or does not reach the score counts as an end beyond that range.
 
-    Raises `ValueError` if the target has more than one point, the direction or level is unknown, or
-    a score is not finite.
+    Raises `ValueError` if the target has more than one point, or a score is not finite.
     """
-    check_better(better)
-    check_level(level)
     if len(target.points) != 1:
         raise ValueError(
             f"{target.name}: the target of a matched rate has one point, found "
@@ -137,7 +122,7 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         curve=curve.name,
         lowest_kbps=curve.points[0].kbps,
         highest_kbps=curve.points[-1].kbps,
-        level=level,
+        level=LEVEL,
         n=len(values),
         clusters=clustering.count,
         lost=lost,
@@ -168,7 +153,7 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         result = replace(result, status="reached", kbps=math.exp(reached))
     if result.n < 2:
         return replace(result, reason="one clip: no interval")
-    resampled, left_out, z = resample_means(values, clustering, level=level, draws=draws, seed=seed)
+    resampled, left_out, z = resample_means(values, clustering, draws=draws, seed=seed)
     drawn, left = log_rate(resampled), log_rate(left_out)
     low, high, how = bootstrap_interval(reached, drawn, left, z, clustering)
     result = replace(
@@ -186,7 +171,7 @@ def matched_rate(  # noqa: PLR0913 - keyword-only options of one analysis
         return replace(result, reason=reason)
     gap, drawn, left = float(difference(means)), difference(resampled), difference(left_out)
     low, high, how = bootstrap_interval(gap, drawn, left, z, clustering)
-    facts = (level, result.n, result.clusters, how, result.independence_assumed, clustering.few)
+    facts = (LEVEL, result.n, result.clusters, how, result.independence_assumed, clustering.few)
     return replace(result, difference=Interval(gap, low, high, *facts))
 
 

@@ -1,4 +1,4 @@
-"""Codec against codec, on the clips that both have: interval, test, Holm's correction, effect size.
+"""Codec against codec, on the clips that both have: interval, test, Holm's correction.
 
 Tests take whole clusters as their units, as the intervals do.
 """
@@ -15,7 +15,6 @@ from scipy.special import stdtr
 
 from snacbench.errors import did_you_mean
 from snacbench.stats.clusters import (
-    FEW_CLUSTERS,
     MANY_CLUSTERS,
     Clusters,
     Floats,
@@ -37,22 +36,6 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
-class EffectSize:
-    """Size of a paired difference, higher where the first codec's values are higher.
-
-    `d_z` is standardised: mean over standard deviation of the cluster means of the differences
-    (Cohen, "Statistical Power Analysis", 2nd edition, 1988, section 2.3.5, with clusters as the
-    units; every cluster counts the same); None below 5 clusters, or without any spread.
-    `superiority` is the share of the clips, 0 to 1, on which the first codec's value is higher,
-    ties counting half; 0.5 is no difference (Grissom and Kim, "Effect Sizes for Research", 2nd
-    edition, 2012, chapter 5, the paired form).
-    """
-
-    d_z: float | None
-    superiority: float
-
-
-@dataclass(frozen=True)
 class PairedDifference:
     """One codec's values minus another's on their shared clips.
 
@@ -68,7 +51,6 @@ class PairedDifference:
     p_value: float | None
     p_holm: float | None
     test: str
-    effect: EffectSize | None
     lost_by_first: tuple[str, ...]
     lost_by_second: tuple[str, ...]
 
@@ -83,30 +65,20 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     pairs: Sequence[tuple[str, str]] | None = None,
     clusters: Clusters | None = None,
     *,
-    level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
     family: int = 0,
 ) -> list[PairedDifference]:
     """Pairs of codecs, with Holm's correction over the pairs given.
 
-    Mean difference over the shared clips with an interval as `mean_intervals` makes it, a test as
-    `zero_mean_tests` chooses it, and the effect size.
+    Mean difference over the shared clips with an interval as `mean_intervals` makes it, and a test
+    as `zero_mean_tests` chooses it.
 
-    Parameters
-    ----------
-    scores : mapping of str to mapping of str to float
-        Codec -> clip -> value, of one metric in one domain. A clip that failed is not there.
-    pairs : sequence of (str, str), or None
-        The family of comparisons; choose it before looking at the values. None: every codec
-        against every later one.
-    family : int
-        Comparisons that the caller corrects for, where they are more than the pairs.
+    `scores` are codec -> clip -> value, of one metric in one domain, `pairs` the family of
+    comparisons, chosen before looking at the values (None: every codec against every later one).
+    `family` is how many comparisons the caller corrects for, where they are more than the pairs.
 
-    Raises
-    ------
-    ValueError
-        If a pair names a codec that has no scores, or a value is not finite.
+    Raises `ValueError` if a pair names a codec that has no scores, or a value is not finite.
     """
     pairs = list(combinations(scores, 2)) if pairs is None else pairs
     for name in (name for pair in pairs for name in pair):
@@ -117,13 +89,12 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
     left, right = (table[:, [column[pair[side]] for pair in pairs]] for side in (0, 1))
     differences = left - right
     labels = labels_of(clips, clusters)
-    intervals = mean_intervals(differences, labels, level=level, draws=draws, seed=seed)
+    intervals = mean_intervals(differences, labels, draws=draws, seed=seed)
     m = moments_of(differences, cluster_clips(labels, clips=len(clips)))
     # Enough flips that a pair can pass the correction for all the others.
     flips = max(FLIPS, 40 * max(len(pairs), family))
     tests = zero_mean_tests(m, flips=flips, seed=seed)
     adjusted = holm([p for p, _ in tests])
-    effects = effect_sizes(differences, m)
 
     def named(chosen: NDArray[np.bool_]) -> tuple[str, ...]:
         return tuple(clip for clip, wanted in zip(clips, chosen, strict=True) if wanted)
@@ -137,7 +108,6 @@ def paired_differences(  # noqa: PLR0913 - keyword-only options of one analysis
             p_value=tests[i][0],
             p_holm=adjusted[i],
             test=tests[i][1],
-            effect=effects[i],
             lost_by_first=named(has_right[:, i] & ~has_left[:, i]),
             lost_by_second=named(has_left[:, i] & ~has_right[:, i]),
         )
@@ -187,15 +157,12 @@ def sign_flip_p_values(sums: Floats, *, flips: int = FLIPS, seed: int = 0) -> Fl
     """Two-sided p values of mean differences under random signs of whole clusters.
 
     If two codecs were interchangeable, all differences of a cluster could as well have the other
-    sign. p is the share of sign patterns whose sum is at least as far from zero: over all patterns
-    where ``flips`` suffice for them; else over ``flips`` random ones, as ``(1 + hits) / (1 +
-    flips)`` (Phipson and Smyth, "Permutation p-values should never be zero", Statistical
-    Applications in Genetics and Molecular Biology 9(1), 2010). Fisher, "The Design of
-    Experiments", 1935, section 21; a relative with regressors is the wild cluster bootstrap,
-    Cameron and Miller 2015, section VI.C.
-
-    `sums`, shape (clusters, columns), are those of the differences per cluster, so that clusters
-    weigh by their clips; the random sign patterns are shared by all columns.
+    sign (Fisher, "The Design of Experiments", 1935, section 21). p is the share of sign patterns
+    whose sum is at least as far from zero: over all patterns where ``flips`` suffice for them; else
+    over ``flips`` random ones, as ``(1 + hits) / (1 + flips)`` (Phipson and Smyth, "Permutation
+    p-values should never be zero", Statistical Applications in Genetics and Molecular Biology 9(1),
+    2010). `sums`, shape (clusters, columns), are those of the differences per cluster, so that
+    clusters weigh by their clips; the random sign patterns are shared by all columns.
     """
     clusters = len(sums)
     # Patterns that tie with the observed one must count, however their sums are rounded.
@@ -241,20 +208,3 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
     values = iter(adjusted.tolist())
     return [None if p is None else next(values) for p in p_values]
-
-
-def effect_sizes(differences: Floats, m: Moments) -> list[EffectSize | None]:
-    """Effect size of each column of paired differences, shape (clips, pairs); None without any."""
-    present = np.isfinite(m.cluster_means)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        superiority = ((differences > 0).sum(axis=0) + (differences == 0).sum(axis=0) / 2) / m.n
-        mean = np.where(present, m.cluster_means, 0.0).sum(axis=0) / m.clusters
-        squares = np.where(present, m.cluster_means - mean, 0.0) ** 2
-        spread = np.sqrt(squares.sum(axis=0) / (m.clusters - 1))
-        # Differences that are equal but for rounding have no spread to standardise by.
-        enough = (m.clusters >= FEW_CLUSTERS) & (spread > _ROUNDING * np.abs(mean))
-        d_z = mean / spread
-    return [
-        EffectSize(float(d_z[i]) if enough[i] else None, float(superiority[i])) if m.n[i] else None
-        for i in range(len(m.n))
-    ]

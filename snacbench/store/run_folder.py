@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from itertools import accumulate, count, islice
+from itertools import accumulate, chain, count, islice
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +33,6 @@ _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
 _CODES_FOLDER = "codes"
 _ROWS_AT_ONCE = 1000
-_OK = b'"status": "ok"'  # as `append` writes it; inside of a text, its quotes are escaped
 _MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
 Row = TypeVar("Row")
@@ -178,13 +177,6 @@ class RunFolder:
         """Every complete row of a kind as `read` gives it, many at once."""
         return read_blocks(self.path / ROW_FILES[row_type], row_type)
 
-    def read_not_ok(self, row_type: type[Row]) -> Iterator[Row]:
-        """Rows of a kind that has a status, at least those whose status is not ``ok``.
-
-        What `append` wrote as ``ok`` is passed over unread.
-        """
-        return (row for _, row in self._lines(row_type) if row is not None)
-
     def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
         """The rows that begin at these bytes of their file."""
         path = self.path / ROW_FILES[row_type]
@@ -196,40 +188,21 @@ class RunFolder:
         return rows
 
     def replace(
-        self, row_type: type[Row], rows: Iterable[Row], *, of: Callable[[Row], bool]
-    ) -> None:
-        """Put rows in place of those of their kind that `of` tells, whole or not at all."""
-        kept = [row for row in self.read(row_type) if not of(row)]
-        self._write(ROW_FILES[row_type], (line_of(row) for row in [*kept, *rows]))
+        self, row_type: type[Row], rows: Iterable[Row] = (), *, of: Callable[[Row], bool]
+    ) -> list[Row]:
+        """Put rows in place of those of their kind that `of` tells, whole or not at all.
 
-    def take_out(self, row_type: type[Row], *, of: Callable[[Row], bool]) -> list[Row]:
-        """Remove the rows of a kind that `of` tells, whole or not at all; returns them.
-
-        What `append` wrote as ``ok`` stays, unread. To be called by who holds the lock.
+        Returns the rows that gave way. To be called by who holds the lock.
         """
-        taken = list[Row]()
-
-        def kept() -> Iterator[bytes]:
-            for line, row in self._lines(row_type):
-                if row is not None and of(row):
-                    taken.append(row)
-                else:
-                    yield line
-
-        if (self.path / ROW_FILES[row_type]).exists():
-            self._write(ROW_FILES[row_type], kept())
+        new, taken = list(map(line_of, rows)), [row for row in self.read(row_type) if of(row)]
+        if new or taken:
+            kept = (line_of(row) for row in self.read(row_type) if not of(row))
+            self._write(ROW_FILES[row_type], chain(kept, new))
         return taken
 
-    def _lines(self, row_type: type[Row]) -> Iterator[tuple[bytes, Row | None]]:
-        """Complete lines of a file, with their rows; None for those whose status is ``ok``."""
-        path = self.path / ROW_FILES[row_type]
-        if path.exists():
-            with path.open("rb") as stream:
-                for number, line in enumerate(stream, start=1):
-                    if _OK in line:
-                        yield line, None
-                    elif line.endswith(b"\n"):
-                        yield line, from_json(line, row_type, origin=f"{path}, line {number}")
+    def take_out(self, row_type: type[Row], *, of: Callable[[Row], bool]) -> list[Row]:
+        """Remove the rows of a kind that `of` tells, as `replace` does; returns them."""
+        return self.replace(row_type, of=of)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole or not at all."""

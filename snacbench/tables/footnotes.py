@@ -9,7 +9,7 @@ import numpy as np
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import Speed
 from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows
+from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
     Block,
     Entry,
@@ -21,6 +21,7 @@ from snacbench.tables.side_by_side import (
     spanned,
 )
 from snacbench.tables.table_model import UNSTABLE, Column
+from snacbench.types import CodecSpec
 from snacbench.units import lateness
 
 LATE_S = 0.002
@@ -64,17 +65,8 @@ def table_notes(
         * bool(unknown)
     )
     intervals = [cell.interval for cell in block.cells.values() if cell.interval]
-    intervals = [i for i in intervals if i.low is not None]
-    methods = []
-    for method in dict.fromkeys(i.method for i in intervals):
-        those = [i for i in intervals if i.method == method]
-        noun = "clip" if all(i.n == i.clusters for i in those) else "cluster"
-        count = spanned([i.clusters for i in those])
-        methods.append(f"{method} ({count} {noun}{'' if count == '1' else 's'})")
-    brackets = ""
-    if intervals:
-        level = f"{100 * intervals[0].level:g} %"
-        brackets = f"In brackets {level} intervals of the mean: {'; '.join(methods)}."
+    methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
+    brackets = f"In brackets 95 % intervals of the mean: {methods}." if methods else ""
     found = [
         sample,
         *_lost_notes({**block.together, "rates": block.coded}),
@@ -138,10 +130,10 @@ def run_notes(
         yield from delay_notes(rows)
         yield from _entropy_notes(rows) if entropy else ()
         for row in rows.agreements:
-            share = "no codes to compare"
-            share = share if row.share is None else f"{row.share:.2%} of the codes equal"
-            audio = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
-            yield f"{row.codec} in {row.computed} against {row.baseline}: {share}, {audio}."
+            known = row.share is not None
+            share = f"{row.share:.2%} of the codes equal" if known else "no codes to compare"
+            snr = "the same audio" if row.snr_db is None else f"audio at {row.snr_db:.1f} dB SNR"
+            yield f"{row.codec} in {row.computed} against {row.baseline}: {share}, {snr}."
         tried = sum(len(codec.tried(ALL_DOMAINS)) for codec in rows.codecs)
         if failed := tried - sum(len(codec.ok(ALL_DOMAINS)) for codec in rows.codecs):
             yield (
@@ -168,37 +160,33 @@ def run_notes(
 
 def codec_notes(rows: RunRows) -> Iterator[str]:
     """Codecs that are not what their authors published, or not used as they meant it."""
-    for check in rows.spot_checks:
-        if not check.passed:
-            yield f"{check.codec} is not to be believed; {check.reason}."
-    found: dict[str, list[str]] = {
-        "embedded demonstration models, not the published codecs; their numbers show that the "
-        "machine works": sorted({spec.model for spec in rows.run.codecs if spec.demonstration})
-    }
-    for spec in rows.run.codecs:
-        weights = spec.weights
-        own = weights.source == "own" and weights.origin != "snacbench package"
-        for applies, what in (
-            (spec.truncated, "truncated to a depth the model was not trained for"),
-            (weights.source == "folder", "weights from a local folder, see run.json for sha256"),
-            (own, "files of the user's own, see run.json for paths and sha256"),
-        ):
-            found.setdefault(what, []).extend([spec.name] * applies)
-    yield from (f"{', '.join(names)}: {what}." for what, names in found.items() if names)
+    failed = [check for check in rows.spot_checks if not check.passed]
+    yield from (f"{check.codec} is not to be believed; {check.reason}." for check in failed)
+    demo = dict.fromkeys(spec.model for spec in rows.run.codecs if spec.demonstration)
+    cut = [spec.name for spec in rows.run.codecs if spec.truncated]
+    of = [(spec.name, spec.weights) for spec in rows.run.codecs]
+    local = [name for name, weights in of if weights.source == "folder"]
+    own = [name for name, w in of if w.source == "own" and w.origin != "snacbench package"]
+    for names, what in (
+        (sorted(demo), "embedded demonstration models, not the published codecs; their numbers "
+                       "show that the machine works"),
+        (cut, "truncated to a depth the model was not trained for"),
+        (local, "weights from a local folder, see run.json for sha256"),
+        (own, "files of the user's own, see run.json for paths and sha256"),
+    ):  # fmt: skip
+        if names:
+            yield f"{', '.join(names)}: {what}."
 
 
 def delay_notes(rows: RunRows) -> Iterator[str]:
     """Codecs whose decodes come late or inverted, or whose delay was not found on every clip."""
-    for codec in rows.codecs:
-        if late := _late(codec):
-            yield f"{codec.spec.name}: decodes come {late}; only aligned metrics make up for it."
-    lost, inverted = [], []
+    yield from (f"{text}." for _, text in _late(rows))
+    lost, inverted = list[str](), list[str]()
     for codec in rows.codecs:
         known = codec.delays[codec.delays["known"]]
-        if count := np.sum(~known["found"]):
-            lost.append(f"{codec.spec.name} ({count} of {len(known)} clips)")
-        if count := np.sum(known["inverted"]):
-            inverted.append(f"{codec.spec.name} ({count} of {len(known)} clips)")
+        for counts, what in ((lost, ~known["found"]), (inverted, known["inverted"])):
+            if what.any():
+                counts.append(f"{codec.spec.name} ({what.sum()} of {len(known)} clips)")
     if lost:
         yield (
             f"Alignment not found for {', '.join(lost)}: aligned metrics are there what they are "
@@ -210,34 +198,27 @@ def delay_notes(rows: RunRows) -> Iterator[str]:
 
 def late_warnings(rows: RunRows) -> Iterator[str]:
     """Codecs that are so late or early that metrics which do not align are ruined."""
-    for codec in rows.codecs:
-        if late := _late(codec):
-            advice = (
-                "score-files --align takes the delay away from every file first"
-                if codec.spec.family == OUTSIDE
-                else "a codec must take away the delay that it knows of itself"
-            )
-            yield (
-                f"decodes of {codec.spec.name} come {late}, for which metrics that do not align "
-                f"(STOI, PESQ, distances) punish it; {advice}"
-            )
+    for spec, text in _late(rows):
+        advice = "a codec must take away the delay that it knows of itself"
+        if spec.family == OUTSIDE:
+            advice = "score-files --align takes the delay away from every file first"
+        yield f"{text} (not STOI, PESQ, distances); {advice}"
 
 
-def _late(codec: CodecColumns) -> str:
+def _late(rows: RunRows) -> Iterator[tuple[CodecSpec, str]]:
     """By how much, where the middle of the clips, or any of them, is off by 2 ms or more."""
-    own_s = codec.delays["own_lag_s"][codec.delays["known"]]
-    own_s = own_s[~np.isnan(own_s)]
-    if not len(own_s):
-        return ""
-    middle_s = float(np.quantile(own_s, 0.5, method="lower"))
-    apart = own_s[np.abs(own_s - middle_s) >= LATE_S]
-    if abs(middle_s) < LATE_S and not len(apart):
-        return ""
-    text = f"{lateness(middle_s)} (median of {len(own_s)} clips)"
-    if len(apart):
-        span = " to ".join(dict.fromkeys(map(lateness, (apart.min(), apart.max()))))
-        text += f", {len(apart)} of them otherwise: {span}"
-    return text
+    for codec in rows.codecs:
+        own_s = codec.delays["own_lag_s"][codec.delays["known"]]
+        own_s = own_s[~np.isnan(own_s)]
+        middle_s = float(np.quantile(own_s, 0.5, method="lower")) if len(own_s) else 0.0
+        apart = own_s[np.abs(own_s - middle_s) >= LATE_S]
+        if abs(middle_s) < LATE_S and not len(apart):
+            continue
+        text = f"decodes come {lateness(middle_s)} (median of {len(own_s)} clips)"
+        if len(apart):
+            span = " to ".join(dict.fromkeys(map(lateness, (apart.min(), apart.max()))))
+            text += f", {len(apart)} of them otherwise: {span}"
+        yield codec.spec, f"{codec.spec.name}: {text}; only aligned metrics make up for it"
 
 
 def _entropy_notes(rows: RunRows) -> Iterator[str]:
@@ -266,49 +247,44 @@ def _entropy_notes(rows: RunRows) -> Iterator[str]:
 def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
     every: dict[str, list[str]] = {}
-    some: set[str] = set()
-    for codec in rows.codecs:
-        for metric, cells in codec.scores.items():
-            if metric not in metrics or not cells["undefined"].any():
+    some: dict[str, None] = {}
+    for metric in sorted(set(metrics)):
+        for codec in rows.codecs:
+            cells = codec.scores.get(metric)
+            if cells is None or not cells["undefined"].any():
                 continue
             if (cells["undefined"] | ~(cells["ok"] | cells["failed"])).all():
                 every.setdefault(metric, []).append(codec.spec.name)
             else:
-                some.add(metric)
-    if some:
-        listed = ", ".join(sorted(some))
-        yield f"Undefined for some clips, see their reasons in scores.jsonl: {listed}."
-    if every:
-        listed = "; ".join(
-            metric + (f" of {', '.join(codecs)}" if len(codecs) < len(rows.codecs) else "")
-            for metric, codecs in sorted(every.items())
-        )
-        yield f"Undefined for all clips, see their reasons in scores.jsonl: {listed}."
+                some[metric] = None
+    of_all = (
+        metric + (f" of {', '.join(codecs)}" if len(codecs) < len(rows.codecs) else "")
+        for metric, codecs in every.items()
+    )
+    for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
+        if listed:
+            yield f"Undefined for {which} clips, see their reasons in scores.jsonl: {listed}."
 
 
 def _skipped_notes(rows: RunRows) -> Iterator[str]:
     """Scores that were skipped although the clip may well be what the metric is for."""
-    unknown = np.array([clip.domain == "unknown" for clip in rows.clips], bool)
-    specs = {spec.name: spec for spec in rows.run.metrics}
-    by_domain: dict[str, list[str]] = {}
-    clips, count, silent = np.zeros(len(unknown), bool), 0, []
-    for metric in rows.metrics:
-        skipped = np.zeros(len(unknown), int)
-        for codec in rows.codecs:
-            if (cells := codec.scores.get(metric)) is not None:
-                known = min(len(cells), len(unknown))
-                skipped[:known] += cells["skipped"][:known]
-        spec = specs.get(metric)
-        if spec is not None and "unknown" not in spec.domains and skipped[unknown].any():
-            by_domain.setdefault(" or ".join(spec.domains), []).append(metric)
-            clips, count = clips | (unknown & (skipped > 0)), count + int(skipped[unknown].sum())
-        elif spec is not None and spec.needs_transcript and skipped.any():
-            silent.append(metric)
-    for domain, metrics in by_domain.items():
+    unknown = {n for n, clip in enumerate(rows.clips) if clip.domain == "unknown"}
+    by_domain: dict[tuple[str, ...], dict[str, list[int]]] = {}
+    silent = []
+    for spec in rows.run.metrics:
+        cells = [codec.scores[spec.name] for codec in rows.codecs if spec.name in codec.scores]
+        skipped = [clip for of in cells for clip in np.flatnonzero(of["skipped"]).tolist()]
+        vague = [clip for clip in skipped if clip in unknown and "unknown" not in spec.domains]
+        if vague:
+            by_domain.setdefault(spec.domains, {})[spec.name] = vague
+        elif spec.needs_transcript and skipped:
+            silent.append(spec.name)
+    for domains, found in by_domain.items():
+        every = [clip for vague in found.values() for clip in vague]
         yield (
-            f"Skipped on {int(clips.sum())} clips of unknown domain, {count} scores in all: "
-            f"{', '.join(metrics)}, which are for {domain}. Say what the clips are with --domain "
-            f"{domain.split(' or ')[0]}."
+            f"Skipped on {len(set(every))} clips of unknown domain, {len(every)} scores in all: "
+            f"{', '.join(found)}, which are for {' or '.join(domains)}. Say what the clips are "
+            f"with --domain {domains[0]}."
         )
     if silent:
         yield f"Skipped on clips without a transcript: {', '.join(silent)}."
@@ -319,19 +295,12 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     codecs = [codec for rows in runs for codec in rows.codecs]
     speeds = [codec.speed for codec in codecs if codec.speed and codec.speed.encode_s]
     if speeds:
-        repeats = [len(speed.encode_s) for speed in speeds]
-        lengths = sorted({speed.duration_s for speed in speeds})
-        seconds = " to ".join(f"{s:g}" for s in dict.fromkeys((lengths[0], lengths[-1])))
+        repeats = spanned([len(speed.encode_s) for speed in speeds])
+        lengths = sorted({f"{speed.duration_s:g}" for speed in speeds}, key=float)
         yield (
             "RTF: seconds of computing per second of audio, lower is faster: median [least, "
-            f"greatest] of {spanned(repeats)} repeats on {seconds} s of the same audio, measured "
-            f"apart in one process, one numerical thread. {places_measured(speeds)}"
-        )
-    batches = [f"{s.codec} ({s.batch})" for s in speeds if s.batch > 1]
-    if batches:
-        yield (
-            "RTF in batches: so many signals at once, which says nothing of one alone: "
-            f"{', '.join(dict.fromkeys(batches))}."
+            f"greatest] of {repeats} repeats on {' or '.join(lengths)} s of the same audio, "
+            f"measured apart in one process, one numerical thread. {_places(speeds)}"
         )
     if starting := [speed.codec for speed in speeds if speed.starts_process]:
         yield f"RTF with the start of a program for every call: {', '.join(starting)}."
@@ -341,27 +310,22 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
         yield f"{UNSTABLE} RTF is unstable: {names}; rtf_unstable in summary.csv says why of each."
     else:
         yield from (f"{UNSTABLE} RTF of {s.codec} is unstable: {s.unstable}." for s in unstable)
-    for codec in codecs:
-        if codec.speed and not codec.speed.encode_s:
-            yield f"Speed of {codec.spec.name} could not be measured: {codec.speed.reason}."
-    without = [codec.spec for codec in codecs if not codec.speed]
-    if outside := [spec.name for spec in without if spec.family == OUTSIDE]:
-        yield f"No speed of {', '.join(outside)}: decoded elsewhere."
-    if own := [spec.name for spec in without if spec.family != OUTSIDE]:
+    broken = [c.speed for c in codecs if c.speed and not c.speed.encode_s]
+    yield from (f"Speed of {s.codec} could not be measured: {s.reason}." for s in broken)
+    own = [c.spec.name for c in codecs if not c.speed and c.spec.family != OUTSIDE]
+    if own:
         whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
 
 
-def places_measured(speeds: Sequence[Speed]) -> str:
+def _places(speeds: Sequence[Speed]) -> str:
     """On what speeds were measured, in a sentence; different machines do not compare."""
-    on: dict[tuple[str, str], list[str]] = {}
+    on: dict[str, list[str]] = {}
     for speed in speeds:
         computed = speed.device + ("" if speed.precision == "fp32" else f" in {speed.precision}")
-        on.setdefault((speed.machine, computed), []).append(speed.codec)
-    if len({machine for machine, _ in on}) > 1:
-        parts = [f"{', '.join(codecs)} on {c}, {m}" for (m, c), codecs in on.items()]
-        return f"MEASURED ON DIFFERENT MACHINES, do not compare: {'; '.join(parts)}."
-    ((machine, computed), _), *others = on.items()
-    if not others:
-        return f"On {computed}, {machine}."
-    return f"On {machine}: " + "; ".join(f"{', '.join(n)} on {c}" for (_, c), n in on.items()) + "."
+        on.setdefault(f"{computed}, {speed.machine}", []).append(speed.codec)
+    if len(on) == 1:
+        return f"On {next(iter(on))}."
+    several = len({speed.machine for speed in speeds}) > 1
+    warning = "MEASURED ON DIFFERENT MACHINES, do not compare: " if several else ""
+    return warning + "; ".join(f"{', '.join(of)} on {place}" for place, of in on.items()) + "."

@@ -1,13 +1,12 @@
-"""From runs to tables: a layout's columns, filled, marked and annotated; published figures too."""
+"""From runs to tables: a layout's columns, filled, marked and annotated."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from snacbench.errors import UnknownName, did_you_mean
 from snacbench.plugins import running
@@ -31,8 +30,6 @@ from snacbench.tables.writers import records_of, to_csv, to_markdown
 if TYPE_CHECKING:
     import pandas as pd
 
-_PUBLISHED_FACTS = {"actual_kbps": "kbps", "bandwidth_khz": "bandwidth_khz"}
-
 
 @dataclass(frozen=True)
 class Options:
@@ -49,7 +46,6 @@ class Options:
     significance: bool = False
     baseline: str = ""
     digits: int | None = None
-    published: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
     caption: bool = True
@@ -117,9 +113,6 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
                 cell = replace(cell, marks=("significant",))
             cells[column.key] = cell
         rows.append(Row(entry.label, cells, ranked=one_set and (alone or not entry.anchor)))
-    if options.published and layout.published:
-        codecs = [entry.columns.spec.name for entry in entries]
-        rows = _with_published(rows, codecs, layout.published, parts)
     where = "all clips" if domain == ALL_DOMAINS else domain
     title = layout.title if options.title is None else options.title
     notes = table_notes(runs, block, parts, compared)
@@ -128,13 +121,12 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
         pattern = re.compile(rf"(?<![\w@.-])(?:{names})(?![\w@-]|\.\w)")
         notes = tuple(pattern.sub(lambda match: labels[match[0]], note) for note in notes)
         for at, row in enumerate(rows):
-            label = row.label if row.source else labels.get(row.label, row.label)
-            rows[at] = replace(row, label=label, beside=labels.get(row.beside, row.beside))
+            rows[at] = replace(row, label=labels.get(row.label, row.label))
     columns = tuple(column for _, column in parts)
     table = Table(f"{title}, {where}", columns, tuple(rows), notes, domain=domain).ranked()
     if not options.caption:
         rows = [
-            replace(row, notes=(), cells={k: replace(c, notes=()) for k, c in row.cells.items()})
+            replace(row, cells={k: replace(c, notes=()) for k, c in row.cells.items()})
             for row in table.rows
         ]
         table = replace(table, title="", rows=tuple(rows), footnotes=())
@@ -170,46 +162,3 @@ def summary_frame(
     records = records_of(tables_of(loaded, layouts()["default"], Options(by, ci)))
     frame = pd.DataFrame.from_records(records, columns=list(records[0]) if records else ["codec"])
     return frame.drop(columns=["table", "source", "beside"], errors="ignore")
-
-
-def publication(name: str) -> dict[str, Any]:
-    """A publication whose figures come with snacbench (docs/tables.md); ``lines`` are by column."""
-    import yaml
-
-    file = resources.files("snacbench.tables").joinpath("published", name)
-    told: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
-    lines = [dict(zip(told["columns"], row, strict=True)) for row in told["rows"]]
-    return {**told, "lines": lines}
-
-
-def _with_published(
-    rows: Sequence[Row], codecs: Sequence[str], name: str, parts: Sequence[tuple[Part, Column]]
-) -> list[Row]:
-    """Our rows, the first of each operating point (`codecs`) followed by the published one.
-
-    The other published ones come last; all are quoted, never ranked or compared.
-    """
-    found = publication(name)
-    columns = {
-        column: part.published if isinstance(part, Measure) else _PUBLISHED_FACTS.get(column.key)
-        for part, column in parts
-    }
-    unverified = [c.heading for c, theirs in columns.items() if theirs in found["unverified"]]
-    variants = f"; variant unverified of {', '.join(unverified)}" if unverified else ""
-    note = (
-        f"As printed in {found['citation']}: nominal rate; clips other than ours ({found['clips']})"
-        f"; {found['known']}{variants}. Neither ranked nor compared."
-    )
-    quoted = {}
-    for line in found["lines"]:
-        figures = {column.key: line.get(theirs) for column, theirs in columns.items()}
-        cells = {k: Cell(None if v is None else float(v)) for k, v in figures.items()}
-        remark = found["remarks"].get(line["codec"])
-        notes = (note, remark) if remark else (note,)
-        quoted[line["ours"]] = Row(line["codec"], cells, False, found["source"], notes=notes)
-    together: list[Row] = []
-    for row, codec in zip(rows, codecs, strict=True):
-        together.append(row)
-        if partner := quoted.pop(codec, None):
-            together.append(replace(partner, beside=row.label))
-    return [*together, *quoted.values()]

@@ -1,4 +1,4 @@
-"""The ladder of a codec's rates: nominal, actual, entropy, held out, coded, conditional.
+"""The ladder of a codec's rates: nominal, actual, entropy, held out, coded.
 
 What each rung means is said in docs/rates.md. Everything here is over the clips of one domain, and
 intervals are over their speakers or tracks, with every estimate made anew without each of them.
@@ -19,15 +19,7 @@ from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
 from snacbench.tables.layouts.parts import FEW_TOKENS, range_cell
-from snacbench.tables.run_rows import (
-    ADAPTIVE,
-    ALL_DOMAINS,
-    CodecColumns,
-    Coder,
-    Floats,
-    RunRows,
-    few_clusters,
-)
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, Floats, RunRows, few_clusters
 from snacbench.tables.side_by_side import By, Entry, Span, coded_together, domains_of, entries_of
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.types import DOMAINS, CodecSpec
@@ -53,7 +45,6 @@ class Coded:
     `clips` were written. Bits per token are known where these are all of the codec's clips.
     """
 
-    coder: Coder
     kbps: float
     bits_per_token: tuple[float, ...]
     clips: int
@@ -74,19 +65,8 @@ class Ladder:
     efficiency: Interval | None
     held_out_kbps: float | None
     books: tuple[Book, ...]
-    coded: tuple[Coded, ...]
+    coded: Mapping[str, Coded]
     n: int
-
-    def of(self, name: str, *, shuffled: bool = False) -> Coded | None:
-        """What the coder of a name wrote, or its control."""
-        return next((c for c in self.coded if c.coder == Coder(name, shuffled)), None)
-
-    @property
-    def conditional(self) -> Coded | None:
-        """The context model with the lowest rate over all clips."""
-        models = [c for c in self.coded if c.coder.conditional and not c.coder.shuffled]
-        complete = [model for model in models if model.clips == self.n]
-        return min(complete, key=lambda model: model.kbps, default=None)
 
 
 def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
@@ -101,7 +81,7 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
         if len(bits) == len(books):
             total = math.fsum([*bits, *cells["side_info_bits"]])
             held_out_kbps = kbps(total, math.fsum(cells["duration_s"]))
-    coded = []
+    coded = {}
     for coder in codec.written:
         written, streams = codec.written_by(coder, clips)
         if len(written):
@@ -110,11 +90,9 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
             tokens = [book.entropy.tokens for book in books] if len(written) == len(clips) else []
             per_token = tuple((streams / tokens).tolist()) if tokens else ()
             rate_kbps = kbps(total, math.fsum(cells["duration_s"]))
-            coded.append(Coded(coder, rate_kbps, per_token, len(written)))
+            coded[coder] = Coded(rate_kbps, per_token, len(written))
     record = entry.record(domain, entry.coded(domain))
-    return Ladder(
-        codec.spec, record, rate, efficiency, held_out_kbps, books, tuple(coded), len(clips)
-    )
+    return Ladder(codec.spec, record, rate, efficiency, held_out_kbps, books, coded, len(clips))
 
 
 def _entropies(
@@ -189,22 +167,14 @@ def _entropies(
 
 Ladders = Sequence[tuple[Entry, Ladder]]
 
-_RATE_NOTES = (
-    "Nominal: what the authors would state. Actual: bits sent, padding and side information "
-    "included, over the clips' duration.",
-    "Entropy: an ideal order-0 coder that knows the codes' statistics (Chao-Wang-Jost estimate).",
-    "Held out: the same with tables trained on half of the speakers or tracks, coding the others.",
+_RATE_NOTE = (
+    "Actual: padding and side information included, over the clips' duration. Entropy: order 0, "
+    "Chao-Wang-Jost estimate. Held out: of tables trained on the other half of the speakers or "
+    "tracks; so are the columns after it, of bytes that coders really wrote."
 )
-_CONTEXT_NOTE = (
-    "Savings against adaptive, which knows the same except for the context; negative: the "
-    "context costs more than it tells. Shuffled: the same with the tokens of every stream "
-    "permuted, where a context can tell nothing and must save nothing."
-)
-_USE_NOTES = (
-    "Bitrate efficiency: plug-in entropies over bits, as Kumar et al. (2023) define it; low with "
-    "few tokens. Efficiency: the same of corrected entropies.",
-    "Tokens and tokens per entry: of the codebook that has fewest per entry. Usage: entries "
-    "that occur; dead: those that do not, which with few tokens may only be rare.",
+_USE_NOTE = (
+    "Bitrate efficiency: of plug-in entropies, as Kumar et al. (2023) define it. Tokens: of the "
+    "codebook that has fewest per entry. Dead codes may, with few tokens, only be rare."
 )
 
 
@@ -228,8 +198,7 @@ def ladder_tables(
                 0,
                 f"Every row is over the clips that its codec coded: {listed} that others have.",
             )
-        made = [_rates(found, notes)]
-        made += [table for table in (_contexts(found), _use(found)) if table.rows]
+        made = [table for table in (_rates(found, notes), _use(found)) if table.rows]
         if codebooks:
             made += [_books(entry, one) for entry, one in found if one.books]
         where = "all clips" if domain == ALL_DOMAINS else domain
@@ -237,14 +206,8 @@ def ladder_tables(
     return [table.lettered() for table in tables]
 
 
-def _coder_names(found: Ladders, *, conditional: bool) -> list[str]:
-    coders = [c.coder for _, one in found for c in one.coded]
-    kept = [c.name for c in coders if (c.conditional if conditional else not c.shuffled)]
-    return list(dict.fromkeys(kept))
-
-
 def _coded_cell(one: Ladder, name: str) -> Cell:
-    coded = one.of(name)
+    coded = one.coded.get(name)
     if coded is None:
         return Cell()
     fewer = (f"{coded.clips} of {one.n} clips were written.",) if coded.clips < one.n else ()
@@ -265,7 +228,7 @@ def _estimate(one: Ladder, key: str, interval: Interval | None, factor: float = 
 
 
 def _rates(found: Ladders, notes: Sequence[str]) -> Table:
-    coders = _coder_names(found, conditional=False)
+    coders = list(dict.fromkeys(name for _, one in found for name in one.coded))
     columns = (
         Column("nominal_kbps", "nominal"),
         Column("actual_kbps", "actual"),
@@ -275,42 +238,16 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
     )
     rows = []
     for entry, one in found:
-        stated = (Cell(one.record.get(f"{key}_kbps")) for key in ("nominal", "actual"))
+        stated = (one.record.get(f"{key}_kbps") for key in ("nominal", "actual"))
         entropy = _estimate(one, "entropy_kbps", one.entropy)
         written = (_coded_cell(one, name) for name in coders)
-        cells = (*stated, entropy, Cell(one.held_out_kbps), *written)
+        cells = (*stated, entropy, one.held_out_kbps, *written)
         rows.append(Row.of(entry.label, columns, *cells))
-    after = (
-        "The columns after it: bytes that the coder really wrote, tables held out likewise."
-        if coders
-        else "What entropy coders really write: 'snacbench entropy RUN' adds it."
-    )
+    more = () if coders else ("What entropy coders really write: 'snacbench entropy RUN' adds it.",)
     intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
-    return Table("Rates in kbps", columns, tuple(rows), (*_RATE_NOTES, after, *about, *notes))
-
-
-def _contexts(found: Ladders) -> Table:
-    """What context models save of the rate that ``adaptive`` needs, beside their controls."""
-    names = _coder_names(found, conditional=True)
-    columns = [Column("adaptive_kbps", ADAPTIVE, "kbps")]
-    for name in names:
-        columns.append(Column(f"{name}_saving_percent", f"{name} saves", "%", digits=1))
-        columns.append(Column(f"{name}_control_percent", f"{name} shuffled", "%", digits=1))
-    rows = []
-    for entry, one in found if names else ():
-        cells = [_coded_cell(one, ADAPTIVE)]
-        for name in names:
-            for shuffled in (False, True):
-                model, plain = (one.of(n, shuffled=shuffled) for n in (name, ADAPTIVE))
-                if model and plain and model.clips == plain.clips:
-                    cells.append(Cell(100 * (1 - model.kbps / plain.kbps)))
-                else:
-                    cells.append(Cell())
-        if any(cell.value is not None for cell in cells):
-            rows.append(Row.of(entry.label, columns, *cells))
-    return Table("Context models", tuple(columns), tuple(rows), (_CONTEXT_NOTE,))
+    return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, *more, *about, *notes))
 
 
 def _use(found: Ladders) -> Table:
@@ -324,27 +261,25 @@ def _use(found: Ladders) -> Table:
         Column("entries", "of entries", digits=0),
     )
     rows = []
-    for entry, one in found:
-        if not one.books:
-            continue
+    for entry, one in ((entry, one) for entry, one in found if one.books):
         books = [book.entropy for book in one.books]
         plug_in, entries = one.record.get("bitrate_efficiency"), sum(b.codebook_size for b in books)
         fewest = min(books, key=lambda book: book.tokens / book.codebook_size)
         cells = (
-            Cell(None if plug_in is None else 100 * plug_in),
+            None if plug_in is None else 100 * plug_in,
             _estimate(one, "efficiency", one.efficiency, 100.0),
-            Cell(fewest.tokens),
-            Cell(fewest.tokens / fewest.codebook_size),
-            Cell(100 * sum(book.used for book in books) / entries),
-            Cell(sum(book.dead for book in books)),
-            Cell(entries),
+            fewest.tokens,
+            fewest.tokens / fewest.codebook_size,
+            100 * sum(book.used for book in books) / entries,
+            sum(book.dead for book in books),
+            entries,
         )
         rows.append(Row.of(entry.label, columns, *cells))
-    return Table("Use of the codebooks", columns, tuple(rows), _USE_NOTES)
+    return Table("Use of the codebooks", columns, tuple(rows), (_USE_NOTE,))
 
 
 def _books(entry: Entry, one: Ladder) -> Table:
-    coded = [c for c in one.coded if c.bits_per_token and not c.coder.shuffled]
+    coded = {name: c.bits_per_token for name, c in one.coded.items() if c.bits_per_token}
     columns = (
         Column("entries", "entries", digits=0),
         Column("packed_bits", "packed", "bit", digits=0),
@@ -352,7 +287,7 @@ def _books(entry: Entry, one: Ladder) -> Table:
         Column("plug_in_bits", "plug-in", "bit", digits=3),
         Column("entropy_bits", "entropy", "bit", digits=3, kind="estimate"),
         Column("held_out_bits", "held out", "bit", digits=3),
-        *(Column(f"{c.coder.name}_bits", c.coder.name, "bit", digits=3) for c in coded),
+        *(Column(f"{name}_bits", name, "bit", digits=3) for name in coded),
         Column("perplexity", "perplexity", digits=0),
         Column("usage_percent", "usage", "%", digits=1),
         Column("dead", "dead codes", digits=0),
@@ -363,16 +298,16 @@ def _books(entry: Entry, one: Ladder) -> Table:
         few = () if of.reliable else (FEW_TOKENS,)
         estimate = Cell(of.corrected_bits, interval=book.interval, notes=few)
         cells = (
-            Cell(of.codebook_size),
-            Cell(bits_per_code(of.codebook_size)),
-            Cell(of.tokens),
-            Cell(of.plug_in_bits),
+            of.codebook_size,
+            bits_per_code(of.codebook_size),
+            of.tokens,
+            of.plug_in_bits,
             range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
-            Cell(None if book.held_out is None else book.held_out.bits_per_token),
-            *(Cell(c.bits_per_token[i]) for c in coded),
-            Cell(None if of.range_only else of.perplexity),
-            Cell(100 * of.usage),
-            Cell(of.dead),
+            None if book.held_out is None else book.held_out.bits_per_token,
+            *(bits[i] for bits in coded.values()),
+            None if of.range_only else of.perplexity,
+            100 * of.usage,
+            of.dead,
         )
         rows.append(Row.of(f"{i + 1}", columns, *cells))
     note = "Bits per token. Perplexity: of the corrected entropy."

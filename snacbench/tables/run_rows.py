@@ -7,7 +7,6 @@ files, the last counts.
 
 from __future__ import annotations
 
-import gc
 import math
 from array import array
 from collections.abc import Collection, Iterable, Sequence
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ALL_DOMAINS = "all"
-STATIC, ADAPTIVE = "static", "adaptive"
 MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 
 _CODED = [
@@ -55,18 +53,6 @@ Cells = NDArray[Any]
 Floats = NDArray[np.float64]
 Unit = tuple[int, int]
 """A domain's number, and a unit's number in it, see `units_of`."""
-
-
-class Coder(NamedTuple):
-    """An entropy coder; `shuffled` is its control, in which no context can help."""
-
-    name: str
-    shuffled: bool = False
-
-    @property
-    def conditional(self) -> bool:
-        """Whether it is a context model: the others know nothing of a token's neighbours."""
-        return self.name not in ("packed", STATIC, ADAPTIVE)
 
 
 @dataclass(frozen=True)
@@ -92,7 +78,7 @@ class CodecColumns:
         self.coded: Cells = np.zeros(0, _CODED)
         self.delays: Cells = np.zeros(0, _DELAY)
         self.scores: dict[str, Cells] = {}
-        self.written: dict[Coder, dict[int, tuple[int, ...]]] = {}
+        self.written: dict[str, dict[int, tuple[int, ...]]] = {}
         self.speed: Speed | None = None
         self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
@@ -179,7 +165,7 @@ class CodecColumns:
         used = len(counted) - len(left_out)
         return tuple(codebook_entropy(counts, clips=used) for counts in pooled)
 
-    def written_by(self, coder: Coder, clips: Cells) -> tuple[Cells, Floats]:
+    def written_by(self, coder: str, clips: Cells) -> tuple[Cells, Floats]:
         """Those among some clips that a coder wrote, and their bits of each stream, (streams,)."""
         written = self.written.get(coder, {})
         chosen = [clip for clip in clips.tolist() if clip in written]
@@ -238,12 +224,10 @@ class RunRows:
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
         for written in folder.read(CodedBytes) if histograms else ():
-            number = numbers.get(written.clip, -1)
-            if number >= 0 and written.codec in columns:
-                of = columns[written.codec]
-                if number < len(of.coded) and of.coded["ok"][number]:
-                    by_clip = of.written.setdefault(Coder(written.coder, written.shuffled), {})
-                    by_clip[number] = written.stream_bytes
+            if written.codec in columns and not written.shuffled:
+                of, number = columns[written.codec], numbers.get(written.clip, -1)
+                if 0 <= number < len(of.coded) and of.coded["ok"][number]:
+                    of.written.setdefault(written.coder, {})[number] = written.stream_bytes
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
         return cls(
@@ -363,19 +347,13 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
 
     known: dict[str, dict[str, int]] = {column: {} for column in _TEXTS}
     codes, values = {column: array("i") for column in _TEXTS}, array("d")
-    collects = gc.isenabled()
-    gc.disable()  # hundreds of thousands of rows refer to nothing: no cycles to look for
-    try:
-        for block in folder.read_blocks(Score):
-            for column, texts in known.items():
-                found = map(attrgetter(column), block.rows)
-                codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
-            values.extend(
-                [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
-            )
-    finally:
-        if collects:
-            gc.enable()
+    for block in folder.read_blocks(Score):
+        for column, texts in known.items():
+            found = map(attrgetter(column), block.rows)
+            codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
+        values.extend(
+            [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
+        )
     columns: dict[str, Any] = {}
     for column, texts in known.items():
         numbers, index = np.array(codes[column], np.intc), pd.Index(texts, dtype=str)

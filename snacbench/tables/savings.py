@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.stats.clusters import FEW_CLUSTERS
@@ -19,6 +18,7 @@ from snacbench.stats.matched_rate import MatchedRate, matched_rate
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of
 from snacbench.tables.side_by_side import Entry, domains_of, entries_of
 from snacbench.tables.table_model import Better
+from snacbench.tables.writers import finite
 from snacbench.types import MetricSpec
 
 
@@ -43,56 +43,51 @@ class Saving:
         """In words that a paper can take over, without full stops."""
         noun = {"speech": "speaker", "music": "track"}.get(self.domain, "cluster")
         unit = "" if self.unit == "1" else f"{self.unit} "
-        in_metric = f"{unit}in {self.metric} ({self.better} is better; "
+
+        def size(of: MatchedRate | BjontegaardDelta) -> str:
+            few = f"; these {noun}s only" if of.clusters < min(FEW_CLUSTERS, of.n) else ""
+            return sample_size(of.n, of.clusters, noun, independence_assumed=False) + few
+
+        def ends(low: float | None, high: float | None) -> str:
+            return "" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]"
+
+        def differs(where: str, by: str, rests_on: str) -> str:
+            return (
+                f"at {where}, {self.of} differs from {self.against} by {by} {unit}in {self.metric} "
+                f"({self.better} is better; {rests_on})"
+            )
+
         found = []
         if matched := self.matched:
             found.append(matched.sentence(self.metric, noun))
-            if difference := matched.difference:
-                found.append(
-                    f"at {matched.target_kbps:.3g} kbps, {self.of} differs from {self.against} by "
-                    f"{difference.mean:+.3g}{_ends(difference.low, difference.high)} {in_metric}"
-                    f"{_size(matched.n, matched.clusters, noun)})"
-                )
-        for delta, at_equal, what in (
-            (self.rate, "quality", "no rate of {} is comparable with {}"),
-            (self.quality, "rate", "{} is not comparable with {}"),
-        ):
+            if d := matched.difference:
+                by = f"{d.mean:+.3g}{ends(d.low, d.high)}"
+                found.append(differs(f"{matched.target_kbps:.3g} kbps", by, size(matched)))
+        for delta, equal in ((self.rate, "quality"), (self.quality, "rate")):
             if delta is None:
                 continue
-            size = _size(delta.n, delta.clusters, noun)
-            shared = (
+            rests_on = (
                 f"{100 * delta.overlap_share:.0f} % of the range is shared, "
-                f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve; {size}"
+                f"{100 * delta.overlap_of_narrower:.0f} % of the narrower curve; {size(delta)}"
             )
+            change = ends(delta.low, delta.high)
             if delta.value is None:
-                pair = what.format(self.of, self.against)
                 found.append(
-                    f"by {self.metric}, {pair} at equal {at_equal}: {delta.reason} ({size})"
+                    f"by {self.metric}, {self.of} is not comparable with {self.against} at equal "
+                    f"{equal}: {delta.reason} ({size(delta)})"
                 )
-            elif delta is self.rate:
-                ends = _ends(delta.low, delta.high, " %")
-                found.append(
-                    f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % "
-                    f"{'less' if delta.value < 0 else 'more'} rate than {self.against} for equal "
-                    f"quality{ends and f', change{ends}'} (Bjontegaard delta, {delta.method}; "
-                    f"{shared})"
-                )
+            elif equal == "rate":
+                found.append(differs("equal rate", f"{delta.value:+.3g}{change}", rests_on))
             else:
+                more = "less" if delta.value < 0 else "more"
+                change = f", change{change} %" if change else ""
                 found.append(
-                    f"at equal rate, {self.of} differs from {self.against} by {delta.value:+.3g}"
-                    f"{_ends(delta.low, delta.high)} {in_metric}{shared})"
+                    f"by {self.metric}, {self.of} needs {abs(delta.value):.3g} % {more} rate than "
+                    f"{self.against} for equal quality{change} (Bjontegaard delta, {delta.method}; "
+                    f"{rests_on})"
                 )
         where = "" if self.domain == ALL_DOMAINS else f"{self.domain}: "
         return [where + sentence for sentence in found]
-
-
-def _size(n: int, clusters: int, noun: str) -> str:
-    few = f"; these {noun}s only" if clusters < min(FEW_CLUSTERS, n) else ""
-    return sample_size(n, clusters, noun, independence_assumed=False) + few
-
-
-def _ends(low: float | None, high: float | None, unit: str = "") -> str:
-    return "" if low is None or high is None else f" [{low:+.3g}, {high:+.3g}]{unit}"
 
 
 def savings(
@@ -112,15 +107,14 @@ def savings(
     for name in (*of, *against):
         if name not in models:
             raise UnknownName(f"the runs have no model {name!r}; {did_you_mean(name, models)}")
-    found = [
-        saving
-        for metric in metrics
-        for domain in domains or domains_of(runs, "both")
-        for saving in _savings(runs, metric, domain, of, against or models)
-        # Of all against all, nobody asked for a curve of one point.
-        if against
-        or not (saving.matched and saving.matched.lowest_kbps == saving.matched.highest_kbps)
-    ]
+    found = []
+    for metric in metrics:
+        for domain in domains or domains_of(runs, "both"):
+            for saving in _savings(runs, metric, domain, of, against or models):
+                matched = saving.matched
+                single = matched and matched.lowest_kbps == matched.highest_kbps
+                if against or not single:  # of all against all, nobody asked for one point's curve
+                    found.append(saving)
     if not found:
         raise UserError(
             "nothing to compare: a curve needs a codec with two rates or more beside another one; "
@@ -142,7 +136,7 @@ def _savings(
         if scores and not entry.columns.spec.truncated:
             points.setdefault(entry.columns.spec.model, []).append((entry, scores))
     weighed = {model for model, those in points.items() if any(e.kbps(s) for e, s in those)}
-    clusters = clusters_of(runs)
+    clusters, better = clusters_of(runs), metric.better
     for name, other in ((name, other) for name in of for other in against):
         if name == other or not {name, other} <= weighed:
             continue
@@ -154,33 +148,21 @@ def _savings(
             those = tuple(RatePoint(kbps, scores) for kbps, scores in at.items() if kbps)
             curves.append(RateCurve(model, those))
         one, anchor = curves
-        found = Saving(name, other, metric.name, metric.unit, metric.better, domain)
-        better = metric.better
+        found = Saving(name, other, metric.name, metric.unit, better, domain)
         if len(one.points) == 1:
             yield replace(found, matched=matched_rate(one, anchor, clusters, better=better))
         elif len(anchor.points) > 1:
             rate = bd_rate(anchor, one, clusters, better=better)
-            yield replace(
-                found, rate=rate, quality=bd_quality(anchor, one, clusters, better=better)
-            )
+            quality = bd_quality(anchor, one, clusters, better=better)
+            yield replace(found, rate=rate, quality=quality)
 
 
-def savings_text(found: Sequence[Saving], *, markdown: bool) -> str:
+def savings_text(found: Sequence[Saving]) -> str:
     """Every sentence on a line of its own."""
-    lines = [text for saving in found for text in saving.sentences()]
-    return "".join(f"- {line}.\n" if markdown else f"{line}.\n" for line in lines)
+    return "".join(f"{text}.\n" for saving in found for text in saving.sentences())
 
 
 def savings_json(found: Sequence[Saving]) -> str:
     """Figures and sentences for a machine; an infinite end of an interval is beyond the curve."""
-
-    def finite(value: Any) -> Any:
-        """Infinite ends as ``"inf"`` and ``"-inf"``, which JSON has no numbers for."""
-        if isinstance(value, dict):
-            return {key: finite(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [finite(item) for item in value]
-        return str(value) if value in (float("inf"), float("-inf")) else value
-
     described = [{**asdict(s), "sentences": s.sentences()} for s in found]
     return json.dumps(finite(described), indent=1, ensure_ascii=False) + "\n"

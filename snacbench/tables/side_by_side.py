@@ -25,15 +25,7 @@ from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import (
-    ALL_DOMAINS,
-    STATIC,
-    CodecColumns,
-    Coder,
-    RunRows,
-    clusters_of,
-    kbps_of,
-)
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
@@ -95,19 +87,11 @@ class Entry:
     def record(self, domain: str, clips: Collection[str]) -> dict[str, Any]:
         """All figures that are no means of metrics; what does not apply is missing or None.
 
-        Rates are totals over the total duration of `clips`, so that short clips with much padding
-        do not weigh more than they cost; without clips there are none, and ``n`` is of all coded.
-
-        Returns
-        -------
-        dict
-            ``domain``, ``n``, ``*_kbps`` (1000 bit/s), ``efficiency`` (share, corrected) and
-            ``bitrate_efficiency`` (plug-in entropies, as the DAC paper has it), ``tokens_per_s``,
-            ``params_m`` (millions). A `Span` without value where some codebook has fewer tokens
-            than entries. ``rtf_encode`` and ``rtf_decode`` are the same in every domain, since they
-            were measured apart: ``rtf_batch`` signals at once, ``rtf_unstable`` says why they are
-            not to be relied on. ``coded_kbps`` and ``conditional_kbps`` are of bytes that entropy
-            coders wrote for all of the clips, without a context and by the best context model.
+        Rates (``*_kbps``, 1000 bit/s) are totals over the total duration of `clips`, so that short
+        clips with much padding do not weigh more than they cost; without clips there are none, and
+        ``n`` is of all coded. ``efficiency`` is corrected, ``bitrate_efficiency`` of plug-in
+        entropies; a `Span` without value stands where some codebook has fewer tokens than entries.
+        Speeds are the same in every domain, since they were measured apart.
         """
         columns, spec = self.columns, self.columns.spec
         ok = np.array(self.rows.numbers_of(clips), int)
@@ -140,14 +124,7 @@ class Entry:
             for key, *ends in zip(("entropy_kbps", "efficiency"), low, high, strict=True):
                 record[key] = Span(None, *ends) if ranges else ends[0]
             record["bitrate_efficiency"] = bitrate_efficiency(books, spec)
-        conditional = []
-        for coder in columns.written:
-            written, streams = columns.written_by(coder, ok)
-            if not coder.shuffled and len(written) == len(ok):
-                rate = kbps(math.fsum(streams) + side_bits, duration_s)
-                conditional += [rate] if coder.conditional else []
-                record |= {"coded_kbps": rate} if coder == Coder(STATIC) else {}
-        return record | ({"conditional_kbps": min(conditional)} if conditional else {})
+        return record
 
 
 def entries_of(runs: Sequence[RunRows]) -> list[Entry]:
@@ -360,20 +337,12 @@ def significance(
     tested = [(pair, pair.difference) for pair in kept if pair.difference]
     if not tested:
         return significant, ""
-    most_lost: dict[str, int] = {}
-    for pair, _ in tested:
-        for label, lost in ((pair.first, pair.lost_by_first), (pair.second, pair.lost_by_second)):
-            if lost:
-                most_lost[label] = max(most_lost.get(label, 0), len(lost))
-    lacking = ", ".join(f"{label} lacks {count}" for label, count in most_lost.items())
-    lost_words = f"clips lost to a pair, at most: {lacking}" if lacking else ""
     return significant, (
         f"{SIGNIFICANT} differs from {baseline or 'the best of the column'} (paired, p ≤ "
         f"{SIGNIFICANT_AT:g}): {'; '.join(dict.fromkeys(pair.test for pair, _ in tested))}; "
         f"Holm's correction over {'its' if baseline else 'all'} pairs within one metric and domain "
         f"({family} comparisons); n = {spanned([d.n for _, d in tested])} shared clips, "
-        f"{spanned([d.clusters for _, d in tested])} clusters; "
-        f"{lost_words or 'no clip lost on either side'}."
+        f"{spanned([d.clusters for _, d in tested])} clusters."
     )
 
 

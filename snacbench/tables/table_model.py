@@ -23,7 +23,6 @@ Better = Literal["higher", "lower"]
 Mark = Literal["best", "second", "significant", "unstable"]
 Kind = Literal["value", "estimate", "mean", "text"]
 _BEHIND = {"significant": SIGNIFICANT, "unstable": UNSTABLE}
-_PUBLISHED_ONLY = "published, not in these runs"
 
 
 @dataclass(frozen=True)
@@ -108,38 +107,31 @@ def _digits_for(value: float, digits: int) -> int:
 
 @dataclass(frozen=True)
 class Row:
-    """One codec, or one line of a publication; its cells by the key of the column.
+    """One codec; its cells by the key of the column.
 
-    Only `ranked` rows compete for best and second. `source` is the publication that a row is quoted
-    from, `beside` the label of the measured row of the same codec and setting, which it follows.
-    `group` stands once over rows that share it.
+    Only `ranked` rows compete for best and second. `group` stands once over rows that share it.
     """
 
     label: str
     cells: Mapping[str, Cell]
     ranked: bool = True
-    source: str = ""
-    beside: str = ""
-    notes: tuple[str, ...] = ()
     group: str = ""
 
     @classmethod
-    def of(cls, label: str, columns: Sequence[Column], *cells: Cell, group: str = "") -> Row:
-        """A row with a cell for each column, in their order."""
+    def of(
+        cls, label: str, columns: Sequence[Column], *cells: Cell | float | None, group: str = ""
+    ) -> Row:
+        """A row with a cell, or a number alone, for each column, in their order."""
         keys = (column.key for column in columns)
-        return cls(label, dict(zip(keys, cells, strict=True)), group=group)
-
-    @property
-    def title(self) -> str:
-        """The label as shown: ``↳ Opus, published`` below the row that it stands beside."""
-        return f"↳ {self.label}, published" if self.beside else self.label
+        filled = (cell if isinstance(cell, Cell) else Cell(cell) for cell in cells)
+        return cls(label, dict(zip(keys, filled, strict=True)), group=group)
 
 
 @dataclass(frozen=True)
 class Table:
     """A table that any writer can write: columns beside the rows' labels, notes on the whole of it.
 
-    `letters` are of notes on single rows and cells, `domain` of the clips that the numbers rest on.
+    `letters` are of notes on single cells, `domain` of the clips that the numbers rest on.
     """
 
     title: str
@@ -168,20 +160,17 @@ class Table:
         """Every row, with the heading that is to stand over it, mostly none."""
         above = ""
         for row in self.rows:
-            heading = _PUBLISHED_ONLY if row.source and not row.beside else row.group
-            yield heading if heading != above else "", row
-            above = heading
+            yield row.group if row.group != above else "", row
+            above = row.group
 
-    def letters_of(self, noted: Cell | Row) -> str:
-        """Letters of a cell's or a row's own footnotes: ``a,b``."""
-        return ",".join(self.letters[note] for note in noted.notes)
+    def letters_of(self, cell: Cell) -> str:
+        """Letters of a cell's own footnotes: ``a,b``."""
+        return ",".join(self.letters[note] for note in cell.notes)
 
     def lettered(self) -> Table:
-        """The same table with a letter for every note of a row or a cell, in reading order."""
-        noted: list[Cell | Row] = []
-        for row in self.rows:
-            noted += [row, *(self.cell(row, column) for column in self.columns)]
-        notes = dict.fromkeys(note for one in noted for note in one.notes)
+        """The same table with a letter for every note of a cell, in reading order."""
+        cells = (self.cell(row, column) for row in self.rows for column in self.columns)
+        notes = dict.fromkeys(note for cell in cells for note in cell.notes)
         return replace(self, letters={note: _letter(i) for i, note in enumerate(notes)})
 
     def ranked(self) -> Table:

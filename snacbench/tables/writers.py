@@ -7,12 +7,13 @@ import io
 import json
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table, shared_footnotes
+from snacbench.tables.table_model import Cell, Column, Row, Table, shared_footnotes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,10 +25,53 @@ _EXTRAS: Mapping[str, tuple[str, ...]] = {"estimate": _ENDS, "mean": (*_ENDS, "_
 _GAP = 3  # spaces between the columns of a terminal table
 
 
+@dataclass(frozen=True)
+class _Form:
+    """How a format writes what a cell and a note have; ``{}`` is the text.
+
+    What is said about a number follows it, or its interval where it is to stand `after` that.
+    """
+
+    escape: Callable[[str], str]
+    best: str
+    second: str
+    ends: str
+    raised: str
+    after: str = ""
+    minus: str = "-"
+
+    def text(self, text: str) -> str:
+        """A number, with this format's minus sign, or a word in its place."""
+        minus = self.minus if text.startswith("-") else ""
+        return minus + self.escape(text.removeprefix("-"))
+
+    def cell(self, table: Table, row: Row, column: Column) -> str:
+        """The number with its place, its interval, and what else is said about it."""
+        cell = table.cell(row, column)
+        around = {"best": self.best, "second": self.second}.get(cell.place, "{}")
+        number, ends = around.format(self.text(cell.number(column))), cell.ends(column)
+        if ends:
+            ends = self.ends.format(", ".join(map(self.text, ends.strip("[]").split(", "))))
+        letters = table.letters_of(cell)
+        said = self.escape(cell.behind) + (self.raised.format(letters) if letters else "")
+        if said and self.after:
+            return number + ends + self.after.format(said)
+        return number + said + ends
+
+    def notes(self, table: Table, shared: Sequence[str] = ()) -> list[str]:
+        """Its footnotes but for those that all tables share, and what its letters say."""
+        own = [self.escape(note) for note in table.footnotes if note not in shared]
+        lettered = table.letters.items()
+        return own + [
+            f"{self.raised.format(k)} {self.escape(note)}".strip() for note, k in lettered
+        ]
+
+
 def to_markdown(tables: Sequence[Table]) -> str:
     """GitHub's Markdown: best in bold, second underlined; what all tables say comes last."""
     from tabulate import tabulate
 
+    form = _Form(escaped, "**{}**", "<ins>{}</ins>", r" \[{}\]", "<sup>{}</sup>")
     shared = shared_footnotes(tables)
     parts = []
     for table in tables:
@@ -36,22 +80,13 @@ def to_markdown(tables: Sequence[Table]) -> str:
         for heading, row in table.headed():
             if heading:
                 lines.append([f"*{escaped(heading)}*", *("" for _ in columns)])
-            label = f"*{escaped(row.title)}*" if row.source else escaped(row.title)
-            line = [label + _raised(table, row, "<sup>{}</sup>")]
-            for column in columns:
-                cell = table.cell(row, column)
-                around = {"best": "**{}**", "second": "<ins>{}</ins>"}.get(cell.place, "{}")
-                text = around.format(escaped(cell.number(column))) + escaped(cell.behind)
-                text += _raised(table, cell, "<sup>{}</sup>")
-                line.append(f"{text} {escaped(cell.ends(column))}".rstrip())
-            lines.append(line)
+            lines.append([form.escape(row.label), *(form.cell(table, row, c) for c in columns)])
         headings = [escaped(h) for h in (table.label_heading, *(c.title for c in columns))]
         align = ["left", *("left" if c.kind == "text" else "right" for c in columns)]
         grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
-        notes = [f"- {escaped(note)}" for note in table.footnotes if note not in shared]
-        notes += [f"- <sup>{letter}</sup> {escaped(n)}" for n, letter in table.letters.items()]
         title = f"### {escaped(table.title)}" if table.title else ""
-        parts += [part for part in (title, grid, "\n".join(notes)) if part]
+        notes = "\n".join(f"- {note}" for note in form.notes(table, shared))
+        parts += [part for part in (title, grid, notes) if part]
     if shared:
         parts.append("\n".join(f"- {escaped(note)}" for note in shared))
     return "\n\n".join(parts) + "\n"
@@ -62,21 +97,15 @@ def escaped(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
 
 
-def _raised(table: Table, noted: Cell | Row, form: str) -> str:
-    letters = table.letters_of(noted)
-    return form.replace("{}", letters) if letters else ""
-
-
 def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
     """A record per table and row, all with the same keys; what a cell lacks is None.
 
-    First ``table``, ``codec`` (the row's label), ``domain``, ``source`` and ``beside`` (of
-    published rows); then of each column its value and what its kind has (`Column.kind`); last
-    ``notes``. Numbers are numbers, at full precision, ends of intervals at 12 digits; what is no
-    number is in the notes.
+    First ``table``, ``codec`` (the row's label), ``domain``, and two that are always empty; then of
+    each column its value and what its kind has (`Column.kind`); last ``notes``. Numbers are
+    numbers, at full precision, ends of intervals at 12 digits; what is no number is in the notes.
     """
     columns = {column.key: column for table in tables for column in table.columns}
-    keys = ["table", "codec", "domain", "source", "beside"]
+    keys = ["table", "codec", "domain", "source", "beside"]  # the last two are of older files
     for column in columns.values():
         keys += [column.key, *(column.key + extra for extra in _EXTRAS.get(column.kind, ()))]
     records = []
@@ -84,8 +113,7 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
         for row in table.rows:
             record: dict[str, Any] = dict.fromkeys([*keys, "notes"])
             record |= {"table": table.title, "codec": row.label, "domain": table.domain}
-            record |= {"source": row.source, "beside": row.beside}
-            notes = list(row.notes)
+            notes: list[str] = []
             for column in table.columns:
                 cell, key = table.cell(row, column), column.key
                 known = cell.value is not None and not math.isnan(cell.value)
@@ -119,34 +147,31 @@ def to_csv(tables: Sequence[Table]) -> str:
     return out.getvalue()
 
 
+def finite(value: Any) -> Any:
+    """For JSON: an infinite number as ``"inf"`` or ``"-inf"``, null where there is none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(float(value))
+    return value
+
+
 def to_json(tables: Sequence[Table]) -> str:
     """A list of tables: columns with units and directions, rows of cells by column, footnotes.
 
-    A number that does not exist is null, an infinite one ``"inf"`` or ``"-inf"``.
+    Of a cell, what it lacks is left out, but for its value, which is null.
     """
 
-    def number(value: float | None) -> float | str | None:
-        if value is None or math.isnan(value):
-            return None
-        return float(value) if math.isfinite(value) else str(float(value))
-
-    def given(**values: str | tuple[str, ...]) -> dict[str, Any]:
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items() if v}
-
     def cell_of(cell: Cell) -> dict[str, Any]:
-        found: dict[str, Any] = {"value": number(cell.value)}
-        if i := cell.interval:
-            kept = ("level", "clusters", "method", "independence_assumed", "these_clusters_only")
-            about = {name: getattr(i, name) for name in kept}
-            found["interval"] = {"low": number(i.low), "high": number(i.high), **about}
-        if cell.n is not None:
-            found["n"] = cell.n
-        return found | given(marks=cell.marks, text=cell.text, notes=cell.notes)
+        told = {key: found for key, found in asdict(cell).items() if found not in (None, "", ())}
+        return told | {"value": None if cell.value is None else float(cell.value)}
 
     found = [
         {
             "title": table.title,
-            **given(domain=table.domain),
+            "domain": table.domain,
             "columns": [
                 {"key": c.key, "heading": c.heading, "unit": c.unit, "better": c.better}
                 for c in table.columns
@@ -154,54 +179,24 @@ def to_json(tables: Sequence[Table]) -> str:
             "rows": [
                 {
                     "codec": row.label,
-                    **given(source=row.source, beside=row.beside, notes=row.notes),
                     "cells": {c.key: cell_of(table.cell(row, c)) for c in table.columns},
                 }
                 for row in table.rows
             ],
-            "footnotes": list(table.footnotes),
+            "footnotes": table.footnotes,
         }
         for table in tables
-    ]
-    described = {"schema": SCHEMA, "tables": found}
+    ]  # fmt: skip
+    described = finite({"schema": SCHEMA, "tables": found})
     return json.dumps(described, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-_STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
-  padding: 0 1rem; color: #1b1b1f; background: #fff }
-.scroll { overflow-x: auto; margin-top: 1.8rem }
-table { border-collapse: collapse; border-block: 2px solid #1b1b1f;
-  font-variant-numeric: tabular-nums }
-caption { text-align: left; font-weight: 600; padding-bottom: .5rem }
-th, td { padding: .25rem .6rem; text-align: right; white-space: nowrap; font-weight: 400 }
-thead th { font-weight: 600; border-bottom: 1px solid #1b1b1f; vertical-align: bottom }
-th:first-child { text-align: left; padding-left: .2rem }
-.heading th { font-style: italic; border-top: 1px solid #999 }
-.published { color: #5a5a66 }
-.published th { font-style: italic }
-.best { font-weight: 700 }
-.second { text-decoration: underline; text-underline-offset: 3px }
-.unit { font-weight: 400 }
-.ends, .unit { color: #5a5a66; font-size: .82em }
-sup { font-size: .7em; line-height: 0 }
-.notes { font-size: .85em; color: #44444d; padding-left: 1.2rem; max-width: 60rem }
-""".strip()
-
-
-def to_html(tables: Sequence[Table]) -> str:
-    """A page with all tables, styled in itself."""
-    title = tables[0].title if len(tables) == 1 else "snacbench"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{_STYLE}\n</style>\n</head>\n<body>\n"
-        f"{html_fragment(tables)}\n</body>\n</html>\n"
-    )
-
-
 def html_fragment(tables: Sequence[Table]) -> str:
-    """The tables alone, for a page that brings its own style."""
+    """The tables for a page that brings its own style, if any."""
+    best, second, ends = (
+        f'<span class="{kind}">{{}}</span>' for kind in ("best", "second", "ends")
+    )
+    form = _Form(escape, best, second, f" {ends}".replace("{}", "[{}]"), "<sup>{}</sup>")
     shared = shared_footnotes(tables)
 
     def listed(notes: Sequence[str]) -> list[str]:
@@ -214,118 +209,58 @@ def html_fragment(tables: Sequence[Table]) -> str:
         head = f'<th scope="col">{escape(table.label_heading)}</th>'
         for column in columns:
             unit = f'<br><span class="unit">{escape(column.unit)}</span>' if column.unit else ""
-            title = f"{column.heading} {column.arrow}".rstrip()
-            head += f'<th scope="col">{escape(title)}{unit}</th>'
+            title = escape(f"{column.heading} {column.arrow}".rstrip())
+            head += f'<th scope="col">{title}{unit}</th>'
         lines = []
         for heading, row in table.headed():
             if heading:
                 span = f'colspan="{len(columns) + 1}" scope="rowgroup"'
                 lines.append(f'<tr class="heading"><th {span}>{escape(heading)}</th></tr>')
-            kind = ' class="published"' if row.source else ""
-            label = escape(row.title) + _raised(table, row, "<sup>{}</sup>")
-            line = f'<tr{kind}><th scope="row">{label}</th>'
-            for column in columns:
-                cell = table.cell(row, column)
-                text, ends = escape(cell.number(column)), escape(cell.ends(column))
-                text = f'<span class="{cell.place}">{text}</span>' if cell.place else text
-                text += cell.behind + _raised(table, cell, "<sup>{}</sup>")
-                text += f' <span class="ends">{ends}</span>' if ends else ""
-                line += f"<td>{text}</td>"
-            lines.append(f"{line}</tr>")
-        body = "\n".join(lines)
+            cells = "".join(f"<td>{form.cell(table, row, column)}</td>" for column in columns)
+            lines.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>')
         title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
         parts.append(
-            f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n'
-            f"<tbody>\n{body}\n</tbody>\n</table></div>"
+            f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+            + "\n".join([*lines, "</tbody>", "</table></div>"])
         )
-        notes = [escape(note) for note in table.footnotes if note not in shared]
-        notes += [f"<sup>{letter}</sup> {escape(note)}" for note, letter in table.letters.items()]
-        parts += listed(notes)
+        parts += listed(form.notes(table, shared))
     return "\n".join([*parts, *listed([escape(note) for note in shared])])
 
 
-_PACKAGES = r"\usepackage{booktabs,graphicx}"
-_HEAD = "\\documentclass[10pt]{article}\n\\usepackage[a4paper,margin=2cm]{geometry}\n"
-_TABLE_END = r"\end{table}"
 # Wider than the text: scaled to it; else left as it is.
 _FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 
-def to_latex(tables: Sequence[Table], *, standalone: bool = False) -> str:
-    """LaTeX with booktabs: one ``table`` each, with all of its notes, as each may have a page.
-
-    A complete document if `standalone`, else a snippet that names the packages it needs.
-    """
+def to_latex(tables: Sequence[Table]) -> str:
+    """LaTeX with booktabs: one ``table`` each, with all of its notes, as each may have a page."""
     body = "\n".join(map(_latex_table, tables))
-    if standalone:
-        # A page each: floats that wait for room are limited in number.
-        pages = body.replace(_TABLE_END, _TABLE_END + "\n\\clearpage")
-        return f"{_HEAD}{_PACKAGES}\n\\begin{{document}}\n{pages}\\end{{document}}\n"
-    return f"% needs: {_PACKAGES}\n{body}"
+    return "% needs: \\usepackage{booktabs,graphicx}\n" + body
 
 
 def _latex_table(table: Table) -> str:
+    form = _Form(
+        latex_escaped, r"\textbf{{{}}}", r"\underline{{{}}}", r" {{\scriptsize {{[}}{}{{]}}}}",
+        r"\textsuperscript{{{}}}",
+        r"\rlap{{{}}}",  # without room of its own, so that the numbers line up
+        "$-$",  # the text font's own would be a bitmap
+    )  # fmt: skip
     columns = table.shown_columns
-    # What is said about a number stands in a column of its own, so that the numbers line up.
-    split = {
-        column.key
-        for column in columns
-        for cell in (table.cell(row, column) for row in table.rows)
-        if cell.notes or cell.behind or cell.ends(column)
-    }
-    kinds, headings = "", latex_escaped(table.label_heading)
-    for column in columns:
-        apart = column.key in split
-        kinds += "l" if column.kind == "text" else "r@{}l" if apart else "r"
-        text = latex_escaped(f"{column.heading} {column.arrow}")
-        if column.unit:  # below its heading, so that columns stay narrow
-            lower = rf"\scriptsize {latex_escaped(column.unit)}"
-            text = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{text} \\ {lower}\end{{tabular}}"
-        headings += rf" & \multicolumn{{2}}{{c}}{{{text}}}" if apart else f" & {text}"
+    kinds = "".join("l" if column.kind == "text" else "r" for column in columns)
+    headings = " & ".join(map(latex_escaped, [table.label_heading, *(c.title for c in columns)]))
     lines = []
     for heading, row in table.headed():
         if heading:
-            span = rf"\multicolumn{{{len(columns) + len(split) + 1}}}{{l}}"
+            span = rf"\multicolumn{{{len(columns) + 1}}}{{l}}"
             lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
-        label = latex_escaped(row.title)
-        line = rf"\textit{{{label}}}" if row.source else label
-        line += _raised(table, row, r"\textsuperscript{{}}")
-        for column in columns:
-            line += f" & {_latex_cell(table, row, column, split=column.key in split)}"
-        lines.append(rf"{line} \\")
-    notes = [latex_escaped(note) for note in table.footnotes]
-    notes += [rf"\textsuperscript{{{k}}} {latex_escaped(n)}" for n, k in table.letters.items()]
+        cells = [form.escape(row.label), *(form.cell(table, row, c) for c in columns)]
+        lines.append(" & ".join(cells) + r" \\")
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
     above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
     grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
     below = [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip"]
-    small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright", "\\par\n".join(notes)]
-    return "\n".join([*above, *grid, *below, *small, r"\end{minipage}", _TABLE_END, ""])
-
-
-def _latex_cell(table: Table, row: Row, column: Column, *, split: bool) -> str:
-    def number(text: str) -> str:
-        """With a true minus sign; the text font's own would be a bitmap."""
-        if text == NOTHING or not text.startswith("-"):
-            return latex_escaped(text)
-        return f"$-${latex_escaped(text[1:])}"
-
-    cell = table.cell(row, column)
-    around = {"best": r"\textbf", "second": r"\underline"}.get(cell.place)
-    text = number(cell.number(column))
-    text = f"{around}{{{text}}}" if around else text
-    if not split:
-        return text
-    letters = table.letters_of(cell)
-    said = "$^{*}$" if "significant" in cell.marks else ""
-    said += "!" if "unstable" in cell.marks else ""
-    said += rf"\textsuperscript{{{letters}}}" if letters else ""
-    if ends := cell.ends(column):
-        # As wide with a mark as without, so that the intervals line up too.
-        said = rf"\makebox[{0.6 + 0.4 * len(letters):.1f}em][l]{{{said}}}"
-        shown = ", ".join(map(number, ends.strip("[]").split(", ")))
-        said += rf"{{\scriptsize {{[}}{shown}{{]}}}}"
-    return f"{text} & {said}"
+    small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright"]
+    small += ["\\par\n".join(form.notes(table)), r"\end{minipage}", r"\end{table}", ""]
+    return "\n".join([*above, *grid, *below, *small])
 
 
 _LATEX: Mapping[str, str] = {
@@ -340,30 +275,11 @@ _LATEX: Mapping[str, str] = {
     **{"∞": r"$\infty$", "×": r"$\times$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$"},
     **dict.fromkeys("µμ", r"$\mu$"),
 }
-_LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝßàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ")
 
 
 def latex_escaped(text: str) -> str:
-    """Text as LaTeX that prints it with nothing but the default fonts.
-
-    Letters that these lack become plain ones, or their code point.
-    """
-
-    def plain(character: str) -> bool:
-        return character.isascii() and character.isprintable()
-
-    found = ""
-    for character in " ".join(text.split()):
-        if character in _LATEX or plain(character) or character in _LETTERS:
-            found += _LATEX.get(character, character)
-            continue
-        parts = unicodedata.normalize("NFKD", character)
-        letters = [part for part in parts if not unicodedata.combining(part)]
-        if letters and all(map(plain, letters)):
-            found += "".join(_LATEX.get(letter, letter) for letter in letters)
-        else:
-            found += f"{{[}}U+{ord(character):04X}{{]}}"
-    return found
+    """Text as LaTeX that prints it, signs and arrows with nothing but the default fonts."""
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
 
 
 def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableType]:
@@ -372,34 +288,28 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     Columns that do not fit beside each other into `width` characters go below, with the labels
     repeated, so that neither a number nor a word is cut.
     """
+    from rich.markup import escape
     from rich.text import Text
 
+    bold, line = "[bold]{}[/bold]", "[underline]{}[/underline]"
+    form = _Form(escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
     shared = shared_footnotes(tables)
     for table in tables:
-        yield from _grids(table, width)
-        yield from (Text(f"- {note}") for note in table.footnotes if note not in shared)
-        yield from (Text(f"- {letter}: {note}") for note, letter in table.letters.items())
+        yield from _grids(table, form, width)
+        yield from (Text.from_markup(f"- {n}", emoji=False) for n in form.notes(table, shared))
         yield Text("")
     yield from (Text(f"- {note}") for note in shared)
 
 
-def _grids(table: Table, width: int) -> Iterator[RenderableType]:
+def _grids(table: Table, form: _Form, width: int) -> Iterator[RenderableType]:
     from rich import box
     from rich.table import Table as Grid
     from rich.text import Text
 
-    def shown(row: Row, column: Column) -> Text:
-        cell = table.cell(row, column)
-        style = {"best": "bold", "second": "underline"}.get(cell.place, "")
-        text = Text(cell.number(column), style)
-        text.append(cell.behind + _raised(table, cell, " ({})"), "not bold not underline")
-        if ends := cell.ends(column):
-            text.append(f" {ends}", "dim not bold not underline")
-        return text
-
     columns, headings, widths = table.shown_columns, [], []
-    labels = [row.title + _raised(table, row, " ({})") for row in table.rows]
-    lines = [[shown(row, column) for column in columns] for row in table.rows]
+    marked = partial(Text.from_markup, emoji=False)
+    labels = [Text(row.label) for row in table.rows]
+    lines = [[marked(form.cell(table, row, column)) for column in columns] for row in table.rows]
     for i, column in enumerate(columns):  # headings in lines as short as their words
         above = re.split("[ _]", column.heading.strip())
         above[-1] = f"{above[-1]} {column.arrow}".rstrip()
@@ -425,15 +335,19 @@ def _grids(table: Table, width: int) -> Iterator[RenderableType]:
                 grid.add_column(headings[i], min_width=widths[i] - _GAP)
             else:
                 grid.add_column(headings[i], justify="right", no_wrap=True)
-        for (heading, row), label, line in zip(table.headed(), labels, lines, strict=True):
+        for (heading, _), label, line in zip(table.headed(), labels, lines, strict=True):
             if heading:
                 grid.add_section()
                 grid.add_row(Text(heading, "italic"))
-            grid.add_row(Text(label, "italic" if row.source else ""), *line[start:end])
+            grid.add_row(label, *line[start:end])
         yield grid
         start = end
 
 
 WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {
-    "markdown": to_markdown, "csv": to_csv, "latex": to_latex, "html": to_html, "json": to_json,
-}  # fmt: skip
+    "markdown": to_markdown,
+    "csv": to_csv,
+    "latex": to_latex,
+    "html": html_fragment,
+    "json": to_json,
+}

@@ -10,16 +10,10 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from snacbench.audio.io import NOT_STATED
-from snacbench.progress import Progress
-from snacbench.testsets.segments import measured
-from snacbench.testsets.testset import TestSet, choose, counted, some_of
+from snacbench.testsets.testset import TestSet, counted
 from snacbench.types import Clip, Measures
-
-_MEASURED_PER_DOMAIN = 100
-_MEASURED_S = 10.0
 
 _FULL_BAND_HZ = 19_000.0  # what ends above is complete for every listener
 _OWN_FILTER = 0.87  # of half the rate: above, it is the recording's own filter
@@ -42,13 +36,12 @@ def facts_by_domain(test_set: TestSet) -> dict[str, dict[str, str]]:
         clips = [clip for clip in test_set.clips if clip.domain == domain]
         known = [clip.measures for clip in clips if clip.measures]
         clipped = sum(m.clipped_samples > 0 for m in known)
-        channels = (clip.channels for clip in clips)
         found[domain] = {
             "clips": f"{len(clips)}",
             "hours": f"{sum(clip.duration_s for clip in clips) / 3600:.2f}",
-            "clusters": f"{len({clip.cluster for clip in clips if clip.cluster is not None})}",
+            "clusters": f"{len({clip.cluster for clip in clips} - {None})}",
             "rates": _tally(f"{clip.rate_hz} Hz" for clip in clips),
-            "channels": _tally({1: "mono", 2: "stereo"}.get(n, f"{n}") for n in channels),
+            "channels": _tally(f"{clip.channels}" for clip in clips),
             "transcripts": f"{sum(clip.transcript is not None for clip in clips)}",
             "lossy": _tally(sources[clip.lossy_source] for clip in clips),
             "measured": f"{len(known)}",
@@ -82,24 +75,6 @@ def unreadable(test_set: TestSet) -> str:
     return f"{counted(len(test_set.broken), 'file')}, for example: {test_set.broken[0].reason}"
 
 
-def with_sample_measured(test_set: TestSet, *, progress: Progress | None = None) -> TestSet:
-    """The set with up to 100 clips per domain measured, 10 s of each, chosen by hash.
-
-    Sets whose clips carry measures, because they were drawn or listed with them, stay as they
-    are: those are the samples that count.
-    """
-    if not test_set.clips or any(clip.measures for clip in test_set.clips):
-        return test_set
-    sample = choose(replace(test_set, broken=()), limit=_MEASURED_PER_DOMAIN)
-    found, problems = measured(choose(sample, segment_s=_MEASURED_S).clips, progress=progress)
-    by_file = {clip.path: clip.measures for clip in found}
-    clips = tuple(replace(clip, measures=by_file.get(clip.path)) for clip in test_set.clips)
-    notes = [f"measured on {_MEASURED_S:g} s of each of {counted(len(found), 'clip')}"]
-    if problems:
-        notes.append(f"{counted(len(problems), 'clip')} cannot be read: {some_of(problems)}")
-    return replace(test_set, clips=clips, notes=(*test_set.notes, *notes))
-
-
 def _tally(texts: Iterable[str]) -> str:
     """What occurs, most frequent first; how often, unless it is always the same."""
     counts = Counter(texts).most_common()
@@ -127,31 +102,29 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     sounding = [(c, m) for c, m in known if m.peak_dbfs is not None and m.peak_dbfs >= _SILENT_DBFS]
     lines: list[str] = []
 
-    def warn(found: Sequence[Clip], verbs: str, text: str, total: int = len(known)) -> None:
+    def warn(found: Iterable[Clip], verbs: str, text: str, total: int = len(known)) -> None:
         """``2 of 6 clips are silent (...)``; verbs for one and for several."""
-        if found:
+        if found := list(found):
             verb = verbs.split("/")[len(found) > 1]
             lines.append(f"{len(found)} of {total} clips {verb} {text}{_ids(found)}")
 
-    silent = [clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS]
+    silent = (clip for clip, m in known if m.peak_dbfs is None or m.peak_dbfs < _SILENT_DBFS)
     warn(silent, "is/are", "silent: most metrics have no value there")
-
-    ends_hz = {
+    sharp_hz = {
         clip: m.bandwidth_hz
         for clip, m in sounding
         if m.bandwidth_hz is not None
         and m.brickwall
         and m.bandwidth_hz < min(_FULL_BAND_HZ, _OWN_FILTER * clip.rate_hz / 2)
     }
-    if ends_hz:
-        low, high = (f"{hz / 1000:.1f}" for hz in (min(ends_hz.values()), max(ends_hz.values())))
+    if sharp_hz:
+        low, high = (f"{hz / 1000:.1f}" for hz in (min(sharp_hz.values()), max(sharp_hz.values())))
         where = f"at {low} kHz" if low == high else f"between {low} and {high} kHz"
-        rates = [f"{hz / 1000:g}" for hz in sorted({clip.rate_hz for clip in ends_hz})]
-        files = " and ".join(filter(None, (", ".join(rates[:-1]), rates[-1])))
+        rates = ", ".join(f"{hz / 1000:g}" for hz in sorted({clip.rate_hz for clip in sharp_hz}))
         lossy = "upsampled, or once coded by a lossy codec?"
-        warn(list(ends_hz), "ends/end", f"sharply {where} in files at {files} kHz: {lossy}")
+        warn(sharp_hz, "ends/end", f"sharply {where} in files at {rates} kHz: {lossy}")
     warn(
-        [clip for clip in clips if clip.lossy_source],
+        (clip for clip in clips if clip.lossy_source),
         "comes/come",
         "from lossy files: easier to code than the recording was, and the reference has "
         "artefacts of its own",
@@ -164,7 +137,7 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
 
     over = {clip: m.peak_dbfs for clip, m in sounding if m.peak_dbfs and m.peak_dbfs > 0}
     warn(
-        list(over),
+        over,
         "goes/go",
         f"beyond full scale (peak +{max(over.values(), default=0.0):.1f} dBFS at most): limited "
         "to it on reading, for reference and codecs alike",
@@ -172,10 +145,10 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     shares = {clip: m.clipped_samples / (clip.num_samples * clip.channels) for clip, m in sounding}
     worst = 100 * max(shares.values(), default=0.0)
     share = f"{worst:.2g} %" if worst >= 0.01 else "under 0.01 %"
-    clipped = [clip for clip, share in shares.items() if share > _CLIPPED_SHARE]
+    clipped = (clip for clip, share in shares.items() if share > _CLIPPED_SHARE)
     warn(clipped, "is/are", f"clipped ({share} of the samples at most)")
     warn(
-        [clip for clip, m in sounding if _is_quiet(clip, m)],
+        (clip for clip, m in sounding if _is_quiet(clip, m)),
         "is/are",
         f"very quiet (under {_QUIET_LUFS:g} LUFS): there codecs and metrics meet the noise of the "
         "recording",
@@ -185,12 +158,11 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
     needed_hz = _ENOUGH_OF_BAND * widest_hz / 2
     narrow = [clip for clip, m in sounding if (m.bandwidth_hz or 0.0) < needed_hz]
     if 2 * len(narrow) > len(sounding):
-        edge = f"{needed_hz / 1000:.1f}".removesuffix(".0")
         warn(
             narrow,
             "holds/hold",
-            f"little or nothing above {edge} kHz: what codecs at {widest_hz / 1000:g} kHz do in "
-            "their upper band is hardly tested",
+            f"little or nothing above {needed_hz / 1000:.3g} kHz: what codecs at "
+            f"{widest_hz / 1000:g} kHz do in their upper band is hardly tested",
             len(sounding),
         )
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 import tarfile
@@ -10,7 +9,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -26,47 +24,36 @@ _WORK_FOLDER = ".snacbench"  # hidden: no layout looks into it
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
-@dataclass(frozen=True)
-class Fetched:
-    """A file of a corpus that is on this disk; `path` is None if it was unpacked before."""
-
-    item: Download
-    name: str
-    path: Path | None
-    sha256: str
-
-
 def downloads_of(corpus: Corpus) -> tuple[Download, ...]:
     """What a corpus consists of.
 
     Raises `TestSetError` if it cannot be downloaded by a program; the message says where to get it.
     """
     if not corpus.downloads:
-        raise TestSetError(f"{corpus.name} cannot be fetched by a program. {where(corpus)}")
+        raise TestSetError(
+            f"{corpus.name} cannot be fetched by a program. Where to get it: {corpus.where}"
+        )
     return corpus.downloads
-
-
-def where(corpus: Corpus) -> str:
-    """A sentence on where to get a corpus."""
-    return f"Where to get it: {corpus.where}"
 
 
 def fetch(
     item: Download, root: Path, *, progress: Progress | None = None, offline: bool = False
-) -> Fetched:
-    """Fetch a file of a corpus unless it is there; what a killed fetch left is taken up again.
+) -> str:
+    """Fetch a file of a corpus unless it is there, unpack an archive, and say what was done.
 
-    Archives go to ``<root>/.snacbench``, other files into the root itself. Raises `DownloadError`
-    if the file cannot be fetched, or not be kept; `TestSetError` if it has not the sha1 that it
-    must have.
+    What a killed fetch left is taken up again. Archives go to ``<root>/.snacbench`` until they are
+    unpacked, other files into the root itself. Raises `DownloadError` if the file cannot be
+    fetched, or not be kept; `TestSetError` if it has not the sha1 that it must have or cannot be
+    unpacked.
     """
     name = file_name_of(item.url)
     path = root / _WORK_FOLDER / name if item.archive else root / name
-    if item.archive:  # unpacked before?
+    done = path.with_name(f"{name}.done")
+    if item.archive:
         with suppress(OSError, ValueError):
-            url, digest = path.with_name(f"{name}.done").read_text("utf-8").split()
+            url, digest = done.read_text("utf-8").split()
             if url == item.url and digest.startswith(item.sha256):
-                return Fetched(item, name, None, digest)
+                return f"{name}: was fetched and unpacked before"
     digest = download.fetch_file(
         item.url,
         path,
@@ -84,7 +71,13 @@ def fetch(
             raise TestSetError(
                 f"{item.url} has sha1 {found}, expected {item.sha1}; the file was not kept"
             )
-    return Fetched(item, name, path, digest)
+    line = f"{name}: sha256 {digest}"
+    if not item.archive:
+        return line
+    count = unpack(path, root, progress=progress)
+    done.write_text(f"{item.url}\n{digest}\n", "utf-8")
+    path.unlink()
+    return f"{line}, {count} files unpacked"
 
 
 def file_name_of(url: str) -> str:
@@ -93,26 +86,6 @@ def file_name_of(url: str) -> str:
     names = [part for part in parts if "/" not in part and part.strip(".")]
     with_suffix = [name for name in names if "." in name.strip(".")]
     return (with_suffix or names or ["download"])[-1]
-
-
-def install(
-    fetched: Fetched, root: Path, *, keep_archive: bool = False, progress: Progress | None = None
-) -> str:
-    """Unpack what was fetched, if it is an archive, and say in a line what was done.
-
-    Raises `TestSetError` if the archive is not what it should be, or the disk is full.
-    """
-    if fetched.path is None:
-        return f"{fetched.name}: was fetched and unpacked before"
-    line = f"{fetched.name}: sha256 {fetched.sha256}"
-    if not fetched.item.archive:
-        return line
-    count = unpack(fetched.path, root, progress=progress)
-    done = fetched.path.with_name(f"{fetched.name}.done")
-    done.write_text(f"{fetched.item.url}\n{fetched.sha256}\n", "utf-8")
-    if not keep_archive:
-        fetched.path.unlink()
-    return f"{line}, {count} files unpacked"
 
 
 def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> int:
@@ -137,10 +110,10 @@ def unpack(archive: Path, folder: Path, *, progress: Progress | None = None) -> 
             f"{archive} is damaged or not readable ({error}); delete it and fetch it again"
         ) from error
     except OSError as error:
-        text, what = error.strerror or error, f"unpack {archive.name} in {folder}"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise TestSetError(f"no room to {what} ({text}); free some space, run again") from error
-        raise TestSetError(f"cannot {what} ({text}); check its permissions") from error
+        raise TestSetError(
+            f"cannot unpack {archive.name} in {folder} ({error.strerror or error}); see that there "
+            "is room and that you may write there, and run again"
+        ) from error
     return count
 
 
@@ -176,13 +149,10 @@ def _members(
                     yield inside(member.name), member.size, extracted
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
-            # Every place first: nothing is unpacked if one is wrong.
-            plain = [
-                (info, inside(info.filename)) for info in opened.infolist() if not info.is_dir()
-            ]
-            progress.begin("unpacking", len(plain))
-            for info, target in plain:
+            files = [info for info in opened.infolist() if not info.is_dir()]
+            progress.begin("unpacking", len(files))
+            for info in files:
                 with opened.open(info) as stream:
-                    yield target, info.file_size, stream
+                    yield inside(info.filename), info.file_size, stream
     else:
         raise TestSetError(f"{archive} is neither a zip nor a tar archive; fetch it again")

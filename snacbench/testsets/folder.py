@@ -18,7 +18,6 @@ from snacbench.testsets.testset import TestSet, clip_of, counted, make_set, some
 from snacbench.textfile import read_text
 from snacbench.types import DOMAINS, Domain
 
-_COMMON = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff"})
 _DOMAIN_WORDS: dict[str, Domain] = {
     **{domain: domain for domain in DOMAINS},
     "env": "environment",
@@ -44,17 +43,15 @@ def folder_set(
         raise TestSetError(f"{folder} may not be read by this user; check its permissions")
     root = folder.resolve()
     found = files_below(root)
-    # A file of a kind that was always read keeps its id when one of another kind lies beside it.
     stems = Counter(path.with_suffix("") for path in found.audio)
-    common = Counter(p.with_suffix("") for p in found.audio if p.suffix.lower() in _COMMON)
     index = FileIndex(root.name, root)
     records = index.read([path.relative_to(root).as_posix() for path in found.audio], reading)
     transcripts = Transcripts()
     clips = []
     for path in found.audio:
         relative = path.relative_to(root)
-        alike = (common if path.suffix.lower() in _COMMON else stems)[path.with_suffix("")]
-        name = (relative.with_suffix("") if alike == 1 else relative).as_posix()
+        alone = stems[path.with_suffix("")] == 1
+        name = (relative.with_suffix("") if alone else relative).as_posix()
         words = [part.lower() for part in reversed(relative.parts[:-1])]
         clips.append(
             clip_of(
@@ -124,7 +121,6 @@ class Transcripts:
 
     def __init__(self) -> None:
         self._strange: list[str] = []
-        self._unread: list[str] = []
 
     def beside(self, path: Path) -> str | None:
         """Text of ``NAME.txt`` beside ``NAME.wav``, if there is such a file."""
@@ -134,21 +130,16 @@ class Transcripts:
         try:
             read = read_text(file, noun="transcript")
         except UserError as error:
-            self._unread.append(str(error))
+            self._strange.insert(0, f"left out, {error}")
             return None
-        if read.note:
-            self._strange.append(file.name)
+        self._strange += [read.note] if read.note else []
         return read.text.strip() or None
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know of the texts, in sentences without a stop."""
-        kinds = (("not UTF-8, read as Windows-1252", self._strange), ("left out", self._unread))
-        return tuple(
-            f"{counted(len(names), 'transcript')} {what}: {some_of(names)}"
-            for what, names in kinds
-            if names
-        )
+        """What to know of the texts, as a sentence without a stop; none if all are UTF-8."""
+        count = counted(len(self._strange), "transcript")
+        return tuple(f"{count} not UTF-8, for example: {text}" for text in self._strange[:1])
 
 
 def corpus_set(
@@ -156,21 +147,16 @@ def corpus_set(
     root: Path,
     *,
     reading: Reading = Reading(),  # noqa: B008 - immutable
-    forget: bool = False,
 ) -> TestSet:
     """Every file of a corpus as a clip, read from disk or remembered from the last time.
 
     Records are kept, whatever `reading` says. A file that cannot be read is kept as broken; one
-    that is broken in every copy is left out, and the notes say so. Files that are gone from the
-    disk are reported each time, unless the index is told to `forget` them. `TestSetError` is raised
-    if the root does not hold the corpus.
+    that is broken in every copy is left out, and the notes say so. `TestSetError` is raised if the
+    root does not hold the corpus.
     """
     with running("corpora", corpus.name):
         files = list(corpus.find(root))
-    index = FileIndex(corpus.name, root)
-    vanished = index.known.keys() - {file.path for file in files}
-    gone = sorted(path for path in vanished if not (index.root / path).exists())
-    corrupt = corpus.known_corrupt
+    index, corrupt = FileIndex(corpus.name, root), corpus.known_corrupt
     wanted = [file for file in files if file.id not in corrupt]
     records = index.read([file.path for file in wanted], replace(reading, keep=True))
     clips = [
@@ -187,18 +173,13 @@ def corpus_set(
         for file in wanted
     ]
     found = make_set(corpus.name, clips, origin=str(root), roots={corpus.name: index.root})
-    missing = _missing_of(corpus, files)
-    if gone:
-        count = counted(len(gone), "file")
-        missing.append(f"{corpus.name}: {count} gone since the last indexing: {some_of(gone)}")
-    if forget:
-        index.forget(gone)
     notes = [
         f"{corpus.name}/{file.id} is left out, corrupt in every copy: {corrupt[file.id]}"
         for file in files
         if file.id in corrupt
     ]
-    return replace(found, missing=tuple(missing), notes=(*notes, *index.notes))
+    missing = tuple(_missing_of(corpus, files))
+    return replace(found, missing=missing, notes=(*notes, *index.notes))
 
 
 def _missing_of(corpus: Corpus, files: Sequence[CorpusFile]) -> list[str]:
@@ -215,57 +196,38 @@ def _missing_of(corpus: Corpus, files: Sequence[CorpusFile]) -> list[str]:
     ]
 
 
-@dataclass(frozen=True)
-class Verified:
-    """How many files were hashed, and what differs, a line each."""
+def verify(
+    root: Path, corpus: Corpus | None = None, *, progress: Progress | None = None
+) -> tuple[int, list[str]]:
+    """Hash every file of a folder, or of a corpus there, again and compare with its index.
 
-    files: int
-    differences: tuple[str, ...]
-
-
-def verify_corpus(corpus: Corpus, root: Path, *, progress: Progress | None = None) -> Verified:
-    """Hash every file of a corpus again and compare with its index, and count.
-
-    `TestSetError` is raised if the root does not hold the corpus, or there is no index of it.
+    Gives how many files were hashed, and what differs, a line each. `TestSetError` is raised if the
+    root does not hold the corpus, or there is no index.
     """
-    with running("corpora", corpus.name):
-        files = list(corpus.find(root))
-    paths = [file.path for file in files if file.id not in corpus.known_corrupt]
-    index = FileIndex(corpus.name, root)
-    verified = _verify(index, paths, f"{corpus.name} --root {root}", progress)
-    return replace(verified, differences=(*verified.differences, *_missing_of(corpus, files)))
-
-
-def verify_folder(folder: Path, *, progress: Progress | None = None) -> Verified:
-    """Hash every audio file of a folder again and compare with its index, as `verify_corpus`."""
-    index = FileIndex(folder.resolve().name, folder)
-    paths = [path.relative_to(index.root).as_posix() for path in files_below(index.root).audio]
-    return _verify(index, paths, str(folder), progress)
-
-
-def verified_manifest(test_set: TestSet) -> Verified:
-    """What differs in a manifest that was opened without trust: each file that is not as listed."""
-    lines = tuple(f"{clip.id}: {clip.reason}" for clip in test_set.broken)
-    return Verified(len({clip.path for clip in test_set.entries}), lines)
-
-
-def _verify(
-    index: FileIndex, paths: Sequence[str], what: str, progress: Progress | None
-) -> Verified:
+    lines: list[str] = []
+    if corpus:
+        with running("corpora", corpus.name):
+            files = list(corpus.find(root))
+        index, what = FileIndex(corpus.name, root), f"{corpus.name} --root {root}"
+        paths = [file.path for file in files if file.id not in corpus.known_corrupt]
+        lines = _missing_of(corpus, files)
+    else:
+        index, what = FileIndex(root.resolve().name, root), str(root)
+        paths = [path.relative_to(index.root).as_posix() for path in files_below(index.root).audio]
     recorded = dict(index.known)
     if not recorded:
         raise TestSetError(
             f"there is no index of {what} to compare with; make one by: snacbench sets index {what}"
         )
-    gone = sorted(path for path in recorded.keys() - set(paths) if not (index.root / path).exists())
-    lines = [f"{path}: is gone" for path in gone]
     found = index.read(paths, Reading(trust=False, keep=False, progress=progress))
-    for path, record in sorted(found.items()):
-        if record.problem:
-            lines.append(f"{path}: {record.problem}")
+    for path in sorted(recorded.keys() | found.keys()):
+        if path not in found:
+            if not (index.root / path).exists():
+                lines.append(f"{path}: is gone")
+        elif problem := found[path].problem:
+            lines.append(f"{path}: {problem}")
         elif path not in recorded:
             lines.append(f"{path}: is new, not in the index")
-        elif (was := recorded[path].sha256) != record.sha256:
-            is_now = f"sha256 was {was[:12]}... and is {record.sha256[:12]}..."
-            lines.append(f"{path}: has changed, {is_now}")
-    return Verified(len(found), tuple(lines))
+        elif (was := recorded[path].sha256) != (now := found[path].sha256):
+            lines.append(f"{path}: has changed, sha256 was {was[:12]}... and is {now[:12]}...")
+    return len(found), lines

@@ -8,21 +8,17 @@ folder, or what ``--root`` names; rows with a ``corpus`` are looked for where th
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, NonNegativeInt, ValidationError
 
-from snacbench.audio.io import read_clip, write_flac
-from snacbench.errors import AudioError, StoreError, TestSetError
-from snacbench.files import sha256_of_file, write_text
-from snacbench.progress import Progress, Silent
+from snacbench.errors import TestSetError
+from snacbench.files import write_text
 from snacbench.testsets.folder import Transcripts
 from snacbench.testsets.records import FileIndex, Reading
 from snacbench.testsets.roots import Roots, root_from_settings
@@ -40,7 +36,16 @@ _WRITTEN = (
 _READ = (*_WRITTEN, "sample_rate", "source")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _FIRST_FILES = 8  # one may be missing
-_MAX_NAME_CHARACTERS = 60  # at most four bytes each, of 255
+
+
+def _digits(text: str) -> str:
+    if "_" in text:  # as Python would have it
+        raise ValueError("a number is written without underscores")
+    return text
+
+
+_Count = Annotated[NonNegativeInt, BeforeValidator(_digits)]
+_Level = Annotated[float | None, BeforeValidator(_digits)]
 
 
 class _Row(BaseModel):
@@ -50,18 +55,18 @@ class _Row(BaseModel):
     id: str | None = None
     corpus: str | None = None
     domain: Annotated[Domain | None, BeforeValidator(str.lower)] = None
-    start: NonNegativeInt = 0
-    num_samples: NonNegativeInt | None = None
+    start: _Count = 0
+    num_samples: _Count | None = None
     transcript: str | None = None
     speaker: str | None = None
     track: str | None = None
     licence: str | None = None
     lossy_source: Annotated[bool | None, BeforeValidator(lambda t: _FLAGS.get(t.lower()))] = None
     sha256: Annotated[str, BeforeValidator(str.lower)] = ""
-    bandwidth_hz: float | None = None
-    loudness_lufs: float | None = None
-    peak_dbfs: float | None = None
-    clipped_samples: NonNegativeInt | None = None  # without a count the clip was not measured
+    bandwidth_hz: _Level = None
+    loudness_lufs: _Level = None
+    peak_dbfs: _Level = None
+    clipped_samples: _Count | None = None  # without a count the clip was not measured
     brickwall: bool = False
 
     @classmethod
@@ -227,49 +232,3 @@ def write_manifest(test_set: TestSet, path: Path) -> None:
         write_text(path, text.getvalue())
     except OSError as error:
         raise TestSetError(f"cannot write {path} ({error.strerror or error})") from error
-
-
-@dataclass(frozen=True)
-class Copied:
-    """What `copy_clips` made: the set as it lies in the new folder, and what went wrong."""
-
-    test_set: TestSet
-    problems: tuple[str, ...]
-    clipped: tuple[str, ...]
-
-
-def copy_clips(test_set: TestSet, folder: Path, *, progress: Progress | None = None) -> Copied:
-    """Write each clip as a FLAC file of its own: ``<folder>/<corpus>/<id>.flac``, 24 bits.
-
-    Samples of 16- and 24-bit sources are kept as they are. The copies have digests of their own, so
-    that the set they make has another digest than the one they were cut from. Raises `TestSetError`
-    if the folder cannot be written.
-    """
-
-    def safe(part: str) -> str:
-        """Part of an id as a file's name; one that had to change ends in a digest of it."""
-        name = re.sub(r"[^\w.@+=-]", "_", part)[:_MAX_NAME_CHARACTERS]
-        if name == part and part.strip("."):
-            return part
-        return f"{name.strip('.')}~{hashlib.sha256(part.encode()).hexdigest()[:8]}"
-
-    progress = progress or Silent()
-    clips: list[Clip] = []
-    problems: list[str] = []
-    clipped: list[str] = []
-    progress.begin("copying", len(test_set.clips))
-    for clip in test_set.clips:
-        target = folder / ("/".join(map(safe, clip.id.split("/"))) + ".flac")
-        try:
-            if write_flac(target, read_clip(clip)):
-                clipped.append(clip.id)
-        except AudioError as error:
-            problems.append(f"{clip.id}: {error}")
-            continue
-        except StoreError as error:
-            raise TestSetError(str(error)) from error
-        clips.append(replace(clip, path=target, sha256=sha256_of_file(target), start=0))
-        progress.step()
-    roots = {clip.id.partition("/")[0]: folder for clip in clips}
-    copied = replace(test_set, clips=tuple(clips), broken=(), roots=roots)
-    return Copied(copied, tuple(problems), tuple(clipped))

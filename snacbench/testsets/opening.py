@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import NamedTuple
 
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.plugins import left_out
@@ -26,8 +27,7 @@ _SONIC_PI_MUSIC = ("bass_", "drum_", "guit_", "loop_")
 _MIN_MUSIC_S = 4.0
 
 
-@dataclass(frozen=True)
-class NamedSet:
+class NamedSet(NamedTuple):
     """A set that ``--data NAME`` opens: embedded, or installed by a package of Debian."""
 
     name: str
@@ -47,10 +47,8 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    listed = root / "transcription"
-    if not listed.is_file():
-        raise _not_installed("debian-speech", root, "pocketsphinx-testdata")
-    text = read_text(listed, noun="transcripts", refuse=TestSetError).text
+    paths = _installed(root, "*.wav", "pocketsphinx-testdata")
+    text = read_text(root / "transcription", noun="transcripts", refuse=TestSetError).text
     transcripts = {name: said for said, name in re.findall(r"<s> (.*) </s> \((.*)\)", text)}
     clips = [
         make_clip(
@@ -62,7 +60,7 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
             licence="public domain (LibriVox)",
             lossy_source=True,  # LibriVox publishes MP3
         )
-        for path in root.glob("*.wav")
+        for path in paths
     ]
     return make_set("debian-speech", clips, origin=str(root))
 
@@ -72,36 +70,32 @@ def debian_music(root: Path = _SONIC_PI) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    if not root.is_dir():
-        raise _not_installed("debian-music", root, "sonic-pi-samples")
     facts = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
     clips = [
         make_clip(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
-        for path in root.glob("*.flac")
+        for path in _installed(root, "*.flac", "sonic-pi-samples")
         if path.name.startswith(_SONIC_PI_MUSIC)
     ]
     kept = [c for c in clips if isinstance(c, BrokenClip) or c.duration_s >= _MIN_MUSIC_S]
     return make_set("debian-music", kept, origin=str(root))
 
 
-def _not_installed(name: str, root: Path, package: str) -> TestSetError:
-    return TestSetError(
-        f"{name} is not on this machine ({root} is missing); run: apt-get install {package}"
-    )
+def _installed(root: Path, pattern: str, package: str) -> list[Path]:
+    if not root.is_dir():
+        raise TestSetError(f"{root} is not on this machine; run: apt-get install {package}")
+    return sorted(root.glob(pattern))
 
 
 NAMED_SETS = {
-    entry.name: entry
-    for entry in (
-        NamedSet("quick", "embedded demonstration set, synthetic, three domains", quick),
-        NamedSet("debian-speech", "LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech),
-        NamedSet("debian-music", "loops, 44.1 kHz (sonic-pi-samples)", debian_music),
-    )
+    "quick": NamedSet("quick", "embedded demonstration set, synthetic, three domains", quick),
+    "debian-speech": NamedSet(
+        "debian-speech", "LibriVox, 16 kHz (pocketsphinx-testdata)", debian_speech
+    ),
+    "debian-music": NamedSet("debian-music", "loops, 44.1 kHz (sonic-pi-samples)", debian_music),
 }
 
 
-@dataclass(frozen=True)
-class CompositeSet:
+class CompositeSet(NamedTuple):
     """Corpora that ``--data NAME`` opens together, as a paper is written on them.
 
     `parts` are names of corpora; `drawn` is how the paper's authors draw segments, of which options
@@ -114,19 +108,15 @@ class CompositeSet:
     drawn: Choice
 
 
-COMPOSITE_SETS = {
-    entry.name: entry
-    for entry in (
-        # R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
-        CompositeSet(
-            "dac-table3",
-            "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), "
-            "MUSDB18-HQ test, AudioSet eval",
-            ("daps", "musdb18-hq", "audioset"),
-            Choice(segments=1000, segment_s=SEGMENT_S),
-        ),
-    )
-}
+# R. Kumar et al., High-Fidelity Audio Compression with Improved RVQGAN, 2023
+_DAC_TABLE_3 = CompositeSet(
+    "dac-table3",
+    "DAC paper, table 3: 1,000 segments of 10 s from each of DAPS (F10, M10), MUSDB18-HQ test, "
+    "AudioSet eval",
+    ("daps", "musdb18-hq", "audioset"),
+    Choice(segments=1000, segment_s=SEGMENT_S),
+)
+COMPOSITE_SETS = {_DAC_TABLE_3.name: _DAC_TABLE_3}
 
 
 def set_names() -> list[str]:
@@ -154,9 +144,8 @@ def open_test_set(
     if data in COMPOSITE_SETS:
         parts = [known[name] for name in COMPOSITE_SETS[data].parts]
         # Every root first: a missing one is said before an hour of hashing, not after it.
-        places = [root_of(corpus, roots, alone=False) for corpus in parts]
-        found = zip(parts, places, strict=True)
-        return joined(data, [corpus_set(c, place, reading=reading) for c, place in found])
+        places = [(corpus, root_of(corpus, roots, alone=False)) for corpus in parts]
+        return joined(data, [corpus_set(c, place, reading=reading) for c, place in places])
     if data in known:
         return corpus_set(known[data], root_of(known[data], roots), reading=reading)
     if path.suffix.lower() == ".csv" and path.is_file():
@@ -170,14 +159,9 @@ def open_test_set(
         return NAMED_SETS[data].build()
     if path.is_dir():
         return folder_set(path, domain=domain, reading=reading)
-    if path.is_file():
-        raise TestSetError(
-            f"--data {data} is a single file; expected a folder, a manifest (.csv) or one of "
-            f"{', '.join(set_names())}"
-        )
+    what = "a single file" if path.is_file() else "no such folder, manifest or named set"
     raise TestSetError(
-        f"--data {data}: no such folder, manifest or named set; {did_you_mean(data, set_names())}"
-        f"{left_out('corpora')}"
+        f"--data {data}: {what}; {did_you_mean(data, set_names())}{left_out('corpora')}"
     )
 
 

@@ -14,7 +14,8 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +28,6 @@ from snacbench.progress import Progress, Silent
 from snacbench.settings import cache_folder
 from snacbench.types import Clip, Measures
 
-_SCHEMA = 1
 _MEASURES_VERSION = 2  # part of the file's name: measures of another version are not found
 _MAX_THREADS = 32
 # A file that changed this shortly before it was read may change again within the same tick of
@@ -80,23 +80,19 @@ class JsonLines:
     `problem` says why the file could not be written; it is empty as long as it can.
     """
 
-    def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
-        self.path, self.problem = path, ""
-        self._header, self._lock = header, threading.Lock()
+    def __init__(self, *names: str) -> None:
+        self.path, self.problem = cache_folder().joinpath(*names), ""
+        self._lock = threading.Lock()
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Every complete line; one that a killed writer left half-written is passed over."""
-        try:
+    def having(self, columns: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Every line of these columns; one that a killed writer left half-written is none."""
+        lines, wanted = list[bytes](), set(columns)
+        with suppress(OSError):
             lines = self.path.read_bytes().splitlines()
-        except OSError:
-            return
         for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                yield row
+            with suppress(ValueError):
+                if isinstance(row := json.loads(line), dict) and row.keys() == wanted:
+                    yield row
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a line; a file that cannot be written is given up once and for all."""
@@ -108,9 +104,7 @@ class JsonLines:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 with self.path.open("ab+", buffering=0) as stream:
                     size = stream.seek(0, os.SEEK_END)
-                    if size == 0:
-                        text = json.dumps(self._header, ensure_ascii=False) + "\n" + text
-                    elif os.pread(stream.fileno(), 1, size - 1) != b"\n":
+                    if size and os.pread(stream.fileno(), 1, size - 1) != b"\n":
                         text = "\n" + text  # ends what a killed writer left open
                     stream.write(text.encode())  # in one call: lines of two processes do not mix
             except OSError as error:
@@ -124,10 +118,7 @@ class FileIndex:
         self.root = root.resolve()
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()
         safe_name = re.sub(r"[^\w.-]", "_", name)[:80]
-        self._lines = JsonLines(
-            cache_folder() / "indexes" / f"{safe_name}-{digest[:12]}.jsonl",
-            {"index": _SCHEMA, "name": name, "root": printable(str(self.root))},
-        )
+        self._lines = JsonLines("indexes", f"{safe_name}-{digest[:12]}.jsonl")
         self.path = self._lines.path
 
     @property
@@ -139,13 +130,20 @@ class FileIndex:
     @cached_property
     def known(self) -> dict[str, FileRecord]:
         """Every record there is by path, fresh or not."""
-        return _records(self._lines)
+        columns = [field.name for field in fields(FileRecord)]
+        return {row["path"]: FileRecord(**row) for row in self._lines.having(columns)}
 
     def read(self, paths: Sequence[str], how: Reading) -> dict[str, FileRecord]:
-        """A record of each path, from the cache or from the file itself."""
+        """A record of each path, from the cache or from the file itself.
+
+        What is to be kept without trust begins a new index.
+        """
+        if how.keep and not how.trust:
+            self.known.clear()
+            with suppress(OSError):
+                self.path.unlink()
         found: dict[str, FileRecord] = {}
-        to_read: list[str] = []
-        bytes_to_read = 0
+        to_read: dict[str, int] = {}  # and their sizes
         for path in dict.fromkeys(paths):
             record = self.known.get(path) if how.trust else None
             size_bytes, mtime_ns = _size_and_time(self.root / path)
@@ -156,41 +154,18 @@ class FileIndex:
             ):
                 found[path] = record
             else:
-                to_read.append(path)
-                bytes_to_read += max(0, size_bytes)
-        keep = bytes_to_read > _FELT_BYTES if how.keep is None else how.keep
+                to_read[path] = size_bytes
+        keep = sum(to_read.values()) > _FELT_BYTES if how.keep is None else how.keep
         progress = (how.progress if keep or not how.trust else None) or Silent()
         if to_read:
             progress.begin("reading files", len(to_read))
-        for record in in_threads(partial(read_record, self.root), to_read):
+        for record in in_threads(partial(read_record, self.root), list(to_read)):
             found[record.path] = record
             if keep and not record.problem:
                 self.known[record.path] = record
                 self._lines.append(asdict(record))
             progress.step()
         return found
-
-    def forget(self, paths: Iterable[str]) -> None:
-        """Drop the records of files that are gone."""
-        for path in paths:
-            self.known.pop(path, None)
-            self._lines.append({"path": path, "gone": True})
-
-
-def indexed_roots() -> Iterator[tuple[str, Path, int]]:
-    """Name, root and number of files of every index in the cache."""
-    for path in sorted((cache_folder() / "indexes").glob("*.jsonl")):
-        lines = JsonLines(path, {})
-        header = next(iter(lines), {})
-        if header.get("index") == _SCHEMA:
-            yield str(header["name"]), Path(str(header["root"])), len(_records(lines))
-
-
-def _records(lines: Iterable[dict[str, Any]]) -> dict[str, FileRecord]:
-    """The last word on each path."""
-    latest = {str(row["path"]): row for row in lines if "path" in row}
-    columns = {field.name for field in fields(FileRecord)}
-    return {path: FileRecord(**row) for path, row in latest.items() if set(row) == columns}
 
 
 def read_record(root: Path, relative: str) -> FileRecord:
@@ -212,7 +187,7 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     try:
         status = path.stat()
     except (OSError, ValueError):
-        return -1, 0
+        return 0, 0
     return status.st_size, status.st_mtime_ns
 
 
@@ -224,10 +199,8 @@ class MeasureCache:
     """
 
     def __init__(self) -> None:
-        name, header = f"measures-v{_MEASURES_VERSION}.jsonl", {"measures": _MEASURES_VERSION}
-        self._lines = JsonLines(cache_folder() / name, header)
-        columns = {"of", *(field.name for field in fields(Measures))}
-        rows = (row for row in self._lines if set(row) == columns)
+        self._lines = JsonLines(f"measures-v{_MEASURES_VERSION}.jsonl")
+        rows = self._lines.having(["of", *(field.name for field in fields(Measures))])
         self._known = {tuple(row.pop("of")): Measures(**row) for row in rows}
 
     def get(self, clip: Clip) -> Measures | None:
@@ -247,11 +220,10 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterato
     Reading and hashing leave the interpreter to other threads, and a network disk answers several
     requests at once: more threads than cores.
     """
-    threads = min(_MAX_THREADS, 2 * len(os.sched_getaffinity(0)), len(items))
-    executor = ThreadPoolExecutor(max(1, threads))
+    threads = min(_MAX_THREADS, 2 * len(os.sched_getaffinity(0)))
+    executor = ThreadPoolExecutor(threads)
     try:
-        futures: list[Future[Result]] = [executor.submit(work, item) for item in items]
-        for future in as_completed(futures):
+        for future in as_completed([executor.submit(work, item) for item in items]):
             yield future.result()
     finally:
         executor.shutdown(cancel_futures=True)

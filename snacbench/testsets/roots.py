@@ -1,8 +1,7 @@
-"""Where corpora lie on this disk: ``--root``, the environment, the configuration file."""
+"""Where corpora lie on this disk: ``--root``, or the configuration file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,14 +33,14 @@ def parse_roots(texts: Sequence[str]) -> Roots:
     named: dict[str, Path] = {}
     for text in texts:
         name, equals, folder = text.partition("=")
-        if equals and not Path(text).expanduser().is_dir():
-            if name not in corpora():
-                raise TestSetError(
-                    f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
-                )
+        if not equals or Path(text).expanduser().is_dir():
+            common.append(_folder(text, f"--root {text}"))
+        elif name in corpora():
             named[name] = _folder(folder, f"--root {text}")
         else:
-            common.append(_folder(text, f"--root {text}"))
+            raise TestSetError(
+                f"--root {text}: no corpus named {name!r}; {did_you_mean(name, corpora())}"
+            )
     if len(common) > 1:
         raise TestSetError(
             f"--root was given {len(common)} folders for everything; give one, or CORPUS=DIR for "
@@ -61,10 +60,9 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     """The folder of a corpus.
 
     A corpus that is wanted `alone` may lie in the common root itself; else the common root holds a
-    subfolder of its name, in whatever case. Raises `TestSetError` if there is none; the message
-    says the ways to name it, and where to get the corpus.
+    subfolder of its name, in whatever case. Raises `TestSetError` if there is none.
     """
-    name, variable = corpus.name, variable_of(corpus.name)
+    name = corpus.name
     for known in _names(name):
         if known in given.named:
             return given.named[known]
@@ -79,30 +77,22 @@ def root_of(corpus: Corpus, given: Roots, *, alone: bool = True) -> Path:
     if root := root_from_settings(name):
         return root
     looked = f"{given.common} holds no folder {name}; " if given.common else ""
-    option = f"--root {name}=DIR" if given else "--root DIR"
     raise TestSetError(
-        f'{looked}where does {name} lie on this disk? Say it by {option}, by {name} = "DIR" under '
-        f"[roots] in {config_file()}, or by {variable}=DIR in the environment. Where to get it: "
-        f"{corpus.where}"
+        f"{looked}where does {name} lie on this disk? Say it by --root {name}=DIR, or by "
+        f'{name} = "DIR" under [roots] in {config_file()}. Where to get it: {corpus.where}'
     )
 
 
 def root_from_settings(name: str) -> Path | None:
-    """The folder of a corpus that the environment or the configuration file names.
+    """The folder of a corpus that the configuration file names.
 
     Raises `TestSetError` if that folder does not exist.
     """
-    for known in _names(name):
-        if text := os.environ.get(variable_of(known)):
-            return _folder(text, f"{variable_of(known)}={text}")
-        if root := settings().roots.get(known):
-            return _folder(str(root), f"{config_file()}, [roots] {known} = {root}")
-    return None
-
-
-def variable_of(name: str) -> str:
-    """The environment variable that names the folder of a corpus."""
-    return f"SNACBENCH_ROOT_{name.upper().replace('-', '_')}"
+    roots = settings().roots
+    known = next((known for known in _names(name) if known in roots), None)
+    if known is None:
+        return None
+    return _folder(str(roots[known]), f"{config_file()}, [roots] {known} = {roots[known]}")
 
 
 def _names(name: str) -> Iterator[str]:

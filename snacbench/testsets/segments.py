@@ -77,36 +77,50 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
     domains: dict[str, list[Clip]] = defaultdict(list)
     for clip in test_set.clips:
         domains[clip.domain].append(clip)
-    drawn: list[Clip] = []
+    drawn, problems = list[Clip](), list[str]()
     notes = list(test_set.notes)
     cache = MeasureCache()
     for domain, clips in sorted(domains.items()):
         progress.begin(f"drawing {domain}", choice.segments)
-        found, said = _drawn_from(clips, choice, cache, progress)
-        drawn += found
-        notes += [f"{domain}: {note}" for note in said]
-    if broken := test_set.broken:
-        notes.append(
-            f"not drawn from {counted(len(broken), 'file')} that cannot be read, for example: "
-            f"{broken[0].reason}"
-        )
+        found, quiet, unread = _drawn_from(clips, choice, cache, progress)
+        drawn, problems = drawn + found, problems + unread
+        short = sum(clip.duration_s < SHORTEST_S for clip in clips)
+        material_s, drawn_s = distinct_s(found), sum(clip.duration_s for clip in found)
+        if len(found) < (choice.segments or 0):
+            asked, there = counted(choice.segments or 0, "segment"), len(clips) - short
+            notes.append(
+                f"{domain}: {len(found):,} of {asked} drawn, no more in {counted(there, 'file')}"
+            )
+        if quiet:
+            skipped = f"{counted(quiet, 'place')} skipped, no louder than"
+            notes.append(f"{domain}: {skipped} {choice.min_lufs:g} LUFS")
+        if short:
+            left_out = f"{counted(short, 'file')} left out, shorter than"
+            notes.append(f"{domain}: {left_out} {SHORTEST_S:g} s")
+        if drawn_s > 1.01 * material_s:
+            hours = f"{drawn_s / 3600:.2f} h are drawn from {material_s / 3600:.2f} h"
+            notes.append(f"{domain}: segments overlap: {hours}")
+    problems += [clip.reason for clip in test_set.broken]
+    if problems:
+        files = counted(len(problems), "file")
+        notes.append(f"not drawn from {files} that cannot be read, for example: {problems[0]}")
     in_order = tuple(sorted(drawn, key=lambda clip: clip.id))
     return replace(test_set, clips=in_order, broken=(), notes=tuple(notes))
 
 
 def _drawn_from(
     clips: Sequence[Clip], choice: Choice, cache: MeasureCache, progress: Progress
-) -> tuple[list[Clip], list[str]]:
+) -> tuple[list[Clip], int, list[str]]:
     """One segment of each file in the order of hashes, then a second of each, and so on.
 
-    With them comes what to know of the draw, a sentence each.
+    With them come how many places were too quiet, and what was wrong with files.
     """
     wanted, length_s = choice.segments or 0, choice.segment_s or SEGMENT_S
-    live = files = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
+    live = [clip for clip in clips if clip.duration_s >= SHORTEST_S]
     taken: dict[str, list[int]] = defaultdict(list)
     drawn: list[Clip] = []
     problems: list[str] = []
-    skipped = whole = turn = 0
+    skipped = turn = 0
 
     def hashed(clip: Clip, place: int | None = None) -> int:
         return hash_of(json.dumps([choice.seed, clip.domain, clip.id, turn, place]))
@@ -151,7 +165,6 @@ def _drawn_from(
             for clip, heard, quiet in in_threads(listen, batch):
                 skipped += quiet
                 if isinstance(heard, Clip):
-                    whole += heard.num_samples < round(length_s * heard.rate_hz)
                     taken[clip.id].append(heard.start - clip.start)
                     drawn.append(heard)
                     live.append(clip)
@@ -160,25 +173,7 @@ def _drawn_from(
                     problems.append(heard)
         turn += 1
 
-    material_s, drawn_s = distinct_s(drawn), sum(c.duration_s for c in drawn)
-    asked, there = counted(wanted, "segment"), counted(len(files), "file")
-    short = len(clips) - len(files)
-    said = (
-        (len(drawn) < wanted, f"{len(drawn):,} of {asked} drawn, no more in {there}"),
-        (skipped, f"{counted(skipped, 'place')} skipped, no louder than {choice.min_lufs:g} LUFS"),
-        (short, f"{counted(short, 'file')} left out, shorter than {SHORTEST_S:g} s"),
-        (whole, f"{counted(whole, 'file')} taken whole, shorter than {length_s:g} s"),
-        (
-            problems,
-            f"{counted(len(problems), 'file')} left out, cannot be read, for example: "
-            f"{min(problems, default='')}",
-        ),
-        (
-            drawn_s > 1.01 * material_s,
-            f"segments overlap: {drawn_s / 3600:.2f} h are drawn from {material_s / 3600:.2f} h",
-        ),
-    )
-    return drawn, [sentence for holds, sentence in said if holds]
+    return drawn, skipped, sorted(problems)
 
 
 def _measure(clip: Clip, cache: MeasureCache) -> Measures:
@@ -187,31 +182,6 @@ def _measure(clip: Clip, cache: MeasureCache) -> Measures:
     measures = measure(read_clip(clip))
     cache.put(clip, measures)
     return measures
-
-
-def measured(
-    clips: Sequence[Clip], *, progress: Progress | None = None
-) -> tuple[list[Clip], list[str]]:
-    """Clips with their measures, and what was wrong with those that could not be read."""
-    cache, progress = MeasureCache(), progress or Silent()
-    found: list[Clip] = []
-    problems: list[str] = []
-
-    def look(clip: Clip) -> Clip | str:
-        try:
-            return replace(clip, measures=clip.measures or _measure(clip, cache))
-        except AudioError as error:
-            return str(error)
-
-    if clips:
-        progress.begin("measuring", len(clips))
-    for result in in_threads(look, clips):
-        if isinstance(result, Clip):
-            found.append(result)
-        else:
-            problems.append(result)
-        progress.step()
-    return sorted(found, key=lambda clip: clip.id), problems
 
 
 def distinct_s(clips: Sequence[Clip]) -> float:

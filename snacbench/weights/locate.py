@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from snacbench.download import fetch_file, refuse_offline
 from snacbench.download import offline as offline_here
@@ -25,7 +24,7 @@ from snacbench.models import CodecModel, HostedFile, LocatedWeights
 from snacbench.progress import Progress, Silent
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
-from snacbench.weights.lock import Known, LockedFile, known_digest, lock_path, locked_files, record
+from snacbench.weights.lock import SHA256_DIGITS, Known, LockedFile, known_files, lock_path, record
 from snacbench.weights.policy import (
     Copy,
     WeightsPolicy,
@@ -33,11 +32,11 @@ from snacbench.weights.policy import (
     folder_for,
     host_address,
     how_to_name_a_folder,
+    is_published,
     source_of,
     weights_folder,
 )
 
-_COMMIT, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 _TORCH_SUFFIXES = {".bin", ".ckpt", ".pt", ".pth", ".th"}
 
 
@@ -54,30 +53,10 @@ def locate(
     if source.host in ("embedded", "own"):
         kind: Literal["embedded", "own"] = "embedded" if source.host == "embedded" else "own"
         origin = "snacbench package" if kind == "embedded" else source.repository
-        return _read(model, {path.name: path for path in fixed_paths(model)}, kind, origin)
+        files = {path.name: path for path in _fixed_paths(model)}
+        return LocatedWeights(files, WeightsInfo(kind, origin, source.revision, _digests(files)))
     if folder := folder_for(model, policy):
-        # A user's: compared with what is pinned and recorded, never recorded itself.
-        files, locked = dict[str, Path](), locked_files(model.name)
-        for file in source.files:
-            path = find_in_folder(model, file, folder)
-            if path is None:
-                looked = ", ".join(str(p) for p in _places_in(model, file, folder))
-                raise WeightsUnavailable(
-                    f"no {file.name} for {model.name} in {folder}; looked for {looked}"
-                )
-            files[file.name] = path
-        located = _read(model, files, "folder", str(folder))
-        known = {
-            file.name: known_digest(model.name, file, locked.get(file.name))
-            for file in source.files
-        }
-        checked = [k.fits(located.info.sha256[name]) for name, k in known.items() if k.by]
-        info = replace(
-            located.info,
-            verified=all(checked) if checked else None,
-            pinned_by={name: k.by for name, k in known.items() if k.by},
-        )
-        return LocatedWeights(files, info)
+        return _in_folder(model, folder)
     if source.host == "folder":
         raise WeightsUnavailable(how_to_name_a_folder(model))
     if policy.base == "embedded":
@@ -96,7 +75,7 @@ def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
     if source.host == "own":
         return source.repository
     if folder := folder_for(model, policy):
-        missing = [f.name for f in source.files if find_in_folder(model, f, folder) is None]
+        missing = [f.name for f in source.files if not _found_in(model, f, folder)]
         return f"missing {', '.join(missing)} in {folder}" if missing else f"{folder}"
     if source.host == "folder":
         return f"folder not named: set {source.environment_variable}"
@@ -107,7 +86,53 @@ def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
     )
 
 
-def fixed_paths(model: CodecModel) -> list[Path]:
+@dataclass(frozen=True)
+class Item:
+    """A copy of a model's file, or a file of which there is none: `place` tells what to do.
+
+    `digest` tells by what its digest is known, `wrong` how it differs; empty where it was not read.
+    """
+
+    model: str
+    file: str
+    path: Path | None
+    place: str
+    size_bytes: int | None
+    digest: str = ""
+    wrong: str = ""
+
+
+def items(model: CodecModel, policy: WeightsPolicy, *, read: bool = False) -> Iterator[Item]:
+    """The files of a model, and where each is; nothing is asked of the network.
+
+    With `read`, every copy is compared with what is known of it.
+    """
+    source = model.source
+    if source and source.host in ("embedded", "own"):
+        for path in _fixed_paths(model):
+            place = "embedded" if source.host == "embedded" else str(path)
+            yield Item(model.name, path.name, path, place, path.stat().st_size)
+        return
+    for known in known_files(model):
+        file, folder = known.file, folder_for(model, policy)
+        digest = {"package": "pinned", "lock": "locked"}.get(known.by or "", "unknown")
+        if folder:
+            here = [Copy(path, str(path)) for path in _found_in(model, file, folder)[:1]]
+        else:
+            here = copies(model, file) if is_published(model) else []
+        for copy in here:
+            wrong = what_is_wrong(copy, sha256_of_file(copy.path), known) if read else ""
+            size = copy.path.stat().st_size
+            yield Item(model.name, file.name, copy.path, copy.place, size, digest, wrong)
+        if not here:
+            place = f"not in {folder}" if folder else "not here"
+            if not folder and not is_published(model):
+                place += f": set {source_of(model).environment_variable}=DIR"
+            recorded = known.entry.size_bytes if known.entry else None
+            yield Item(model.name, file.name, None, place, recorded, digest)
+
+
+def _fixed_paths(model: CodecModel) -> list[Path]:
     """Files of an embedded model, or of one's own: of those there is but one copy."""
     source = source_of(model)
     if source.host == "own":
@@ -116,72 +141,63 @@ def fixed_paths(model: CodecModel) -> list[Path]:
     return [folder / name for name in (embedded.CONFIG_FILE, embedded.WEIGHTS_FILE)]
 
 
-def _read(
-    model: CodecModel,
-    files: Mapping[str, Path],
-    kind: Literal["embedded", "folder", "own"],
-    origin: str,
-) -> LocatedWeights:
-    digests = {name: sha256_of_file(path) for name, path in files.items()}
-    return LocatedWeights(files, WeightsInfo(kind, origin, source_of(model).revision, digests))
+def _digests(files: Mapping[str, Path]) -> dict[str, str]:
+    return {name: sha256_of_file(path) for name, path in files.items()}
 
 
 # --------------------------------------------------------------------------- in the user's folder
 
 
-def _places_in(model: CodecModel, file: HostedFile, folder: Path) -> Iterator[Path]:
+def _in_folder(model: CodecModel, folder: Path) -> LocatedWeights:
+    """Files of the user's: compared with what is pinned and recorded, never recorded themselves."""
+    files, known_of = dict[str, Path](), {known.file.name: known for known in known_files(model)}
+    for name, known in known_of.items():
+        if not (found := _found_in(model, known.file, folder)):
+            looked = ", ".join(map(str, _places_in(model, known.file, folder)))
+            raise WeightsUnavailable(f"no {name} for {model.name} in {folder}; looked for {looked}")
+        files[name] = found[0]
+    digests = _digests(files)
+    pinned_by = {name: known.by for name, known in known_of.items() if known.by}
+    fits = [known_of[name].fits(digests[name]) for name in pinned_by]
+    revision, verified = source_of(model).revision, all(fits) if fits else None
+    info = WeightsInfo("folder", str(folder), revision, digests, verified, pinned_by)
+    return LocatedWeights(files, info)
+
+
+def _places_in(model: CodecModel, file: HostedFile, folder: Path) -> list[Path]:
     """Places in a folder where people keep a model: by repository, by our name, or flat."""
-    for subfolder in (source_of(model).repository.rpartition("/")[2], model.name, "."):
-        for name in (file.name, *file.aliases):
-            yield folder / subfolder / name
+    subfolders = (source_of(model).repository.rpartition("/")[2], model.name, ".")
+    return [folder / sub / name for sub in subfolders for name in (file.name, *file.aliases)]
 
 
-def find_in_folder(model: CodecModel, file: HostedFile, folder: Path) -> Path | None:
-    """A file of a model in a folder, by any of the names and subfolders that people use."""
-    return next((p for p in _places_in(model, file, folder) if p.is_file()), None)
+def _found_in(model: CodecModel, file: HostedFile, folder: Path) -> list[Path]:
+    return [path for path in _places_in(model, file, folder) if path.is_file()]
 
 
 # ------------------------------------------------------------------------------------- published
 
 
-@dataclass(frozen=True)
-class Found:
-    """A file that is what is known of it, and where it came from."""
-
-    path: Path
-    sha256: str
-    origin: str
-    commit: str = ""
-
-    def as_entry(self) -> LockedFile:
-        """What the lock file records of it."""
-        size = self.path.stat().st_size
-        return LockedFile(
-            sha256=self.sha256, size_bytes=size, origin=self.origin, commit=self.commit
-        )
-
-
 def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> LocatedWeights:
     """Every file of a published model, checked; what is seen for the first time is recorded."""
-    source, locked = source_of(model), locked_files(model.name)
-    offline = offline_here(policy.offline)
+    source, known_of = source_of(model), known_files(model)
+    locked = [known.entry for known in known_of if known.entry]
     # All files of one commit: that of an earlier use, or whatever the first file is found at.
-    revision = next((entry.commit for entry in locked.values() if entry.commit), source.revision)
-    found: dict[str, Found] = {}
-    for file in source.files:
-        known = known_digest(model.name, file, locked.get(file.name))
-        here = find(model, file, known, shown)
-        if here is None:
+    revision = next((entry.commit for entry in locked if entry.commit), source.revision)
+    files, entries, pinned_by = dict[str, Path](), dict[str, LockedFile](), {}
+    for known in known_of:
+        name = known.file.name
+        found = _find(model, known, shown)
+        if found is None:
             try:
-                here = _fetch(model, file, known, revision, shown, offline=offline)
+                found = _fetch(model, known, revision, shown, offline=policy.offline)
             except DigestMismatch as error:
-                raise WeightsMismatch(f"{error}{known.says}{known.way_out}") from error
+                raise WeightsMismatch(f"{error}{known.says}") from error
             except CannotKeep as error:
                 text = f"{error}, or set SNACBENCH_CACHE to another folder"
                 raise WeightsUnavailable(text) from error
             except DownloadError as error:
                 way_out = "connect to a network"
-                if offline:
+                if offline_here(policy.offline):
                     way_out = (
                         f"run 'snacbench weights fetch {model.name}' where there is a network, and "
                         f"copy {weights_folder()} and {lock_path()} here"
@@ -189,60 +205,54 @@ def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> Loc
                 elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                     address = f"{host_address(source)}/{source.repository}"
                     way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
-                elif error.status == HTTPStatus.NOT_FOUND:
-                    way_out = "look whether it has moved"
                 raise WeightsUnavailable(
-                    f"cannot get {file.name} of {source.repository} ({error}); {way_out}, or pass "
+                    f"cannot get {name} of {source.repository} ({error}); {way_out}, or pass "
                     "--weights DIR with a local copy, or --weights embedded for the demonstration "
                     "models"
                 ) from error
-        found[file.name] = here
-        revision = here.commit or revision
-    if news := {name: f.as_entry() for name, f in found.items() if name not in locked}:
+        files[name], entries[name] = found
+        pinned_by[name] = known.by or "first use"
+        revision = entries[name].commit or revision
+    if news := {known.file.name: entries[known.file.name] for known in known_of if not known.entry}:
         record(model.name, news)
-    pinned = {file.name for file in source.files if file.sha256}
-    commits = dict.fromkeys(file.commit for file in found.values() if file.commit)
     info = WeightsInfo(
         "published",
         source.repository,
-        " ".join(commits) or source.revision,
-        {name: file.sha256 for name, file in found.items()},
-        True if pinned or locked else None,
-        {
-            name: "package" if name in pinned else "lock" if name in locked else "first use"
-            for name in found
-        },
+        " ".join(dict.fromkeys(e.commit for e in entries.values() if e.commit)) or source.revision,
+        {name: entry.sha256 for name, entry in entries.items()},
+        True if any(known.by for known in known_of) else None,
+        pinned_by,
     )
-    return LocatedWeights({name: file.path for name, file in found.items()}, info)
+    return LocatedWeights(files, info)
 
 
-def find(
-    model: CodecModel, file: HostedFile, known: Known, progress: Progress | None = None
-) -> Found | None:
+def _find(model: CodecModel, known: Known, shown: Progress) -> tuple[Path, LockedFile] | None:
     """A copy of a file on this disk that is what it must be; None if there is none.
 
     Copies in the packages' caches that are not are passed over with a note.
     """
-    for copy in copies(model, file):
+    for copy in copies(model, known.file):
         digest = sha256_of_file(copy.path)
         wrong = what_is_wrong(copy, digest, known)
         if not wrong:
-            origin = known.entry.origin if known.entry else copy.path.as_uri()
-            commit = known.entry.commit if known.entry else copy.commit
-            return Found(copy.path, digest, origin, commit)
+            return copy.path, known.entry or _entry(copy.path, digest, copy.commit)
         if copy.place == "snacbench cache":
-            raise WeightsMismatch(
-                f"{copy.path} {wrong}; delete it, so that it is fetched again{known.way_out}"
-            )
-        (progress or Silent()).note(f"{copy.path} {wrong}; it is not used")
+            raise WeightsMismatch(f"{copy.path} {wrong}; delete it, so that it is fetched again")
+        shown.note(f"{copy.path} {wrong}; it is not used")
     return None
+
+
+def _entry(path: Path, sha256: str, commit: str, origin: str = "") -> LockedFile:
+    """What the lock file records of a file, which comes from this disk or another origin."""
+    size, origin = path.stat().st_size, origin or path.as_uri()
+    return LockedFile(sha256=sha256, size_bytes=size, origin=origin, commit=commit)
 
 
 def what_is_wrong(copy: Copy, digest: str, known: Known) -> str:
     """How a copy differs from what it must be; empty if it does not, as far as can be told."""
     if known.by:
-        fits, expected = known.fits(digest), f"{known.sha256}{known.says}"
-        return "" if fits else f"has sha256 {digest}, expected {expected}"
+        expected = f"{known.sha256}{known.says}"
+        return "" if known.fits(digest) else f"has sha256 {digest}, expected {expected}"
     if copy.sha256 and copy.sha256 != digest:
         return f"has sha256 {digest}, expected {copy.sha256} (as its cache says)"
     return damage(copy.path)
@@ -254,84 +264,59 @@ def damage(path: Path) -> str:
     Packages leave files behind that broke off, and a portal may answer with a page of its own;
     such a file must not be recorded as the one that was published.
     """
+    from safetensors import SafetensorError, safe_open
+
     with path.open("rb") as stream:
         start = stream.read(2)
-    said = "" if start else "is empty"
-    if start and path.suffix == ".json":
-        try:
+    whole = bool(start)
+    try:
+        if path.suffix == ".json":
             json.loads(path.read_bytes())
-        except ValueError:
-            said = "is no JSON"
-    elif start and path.suffix == ".safetensors":
-        from safetensors import SafetensorError, safe_open
-
-        try:
+        elif path.suffix == ".safetensors":
             with safe_open(path, "np"):
                 pass
-        except SafetensorError as error:
-            said = f"is no whole safetensors file ({error})"
-    elif start == b"PK" and path.suffix in _TORCH_SUFFIXES:  # its table of contents is at the end
-        said = "" if zipfile.is_zipfile(path) else "breaks off"
-    elif start and path.suffix in _TORCH_SUFFIXES and not start.startswith(b"\x80"):
-        said = "is no PyTorch file"
-    return said
+        elif start == b"PK" and path.suffix in _TORCH_SUFFIXES:  # its contents are at the end
+            whole = zipfile.is_zipfile(path)
+        elif path.suffix in _TORCH_SUFFIXES:
+            whole = start.startswith(b"\x80")
+    except (ValueError, SafetensorError):
+        whole = False
+    return "" if whole else f"is no whole {path.suffix} file"
 
 
-def _fetch(  # noqa: PLR0913 - the file, what is known of it, and how to get it
+def _fetch(
     model: CodecModel,
-    file: HostedFile,
     known: Known,
     revision: str,
     shown: Progress,
     *,
     offline: bool,
-) -> Found:
+) -> tuple[Path, LockedFile]:
     """Fetch a file into snacbench's cache, from its commit where the hub tells one."""
-    source, target = source_of(model), weights_folder() / model.name / file.name
-    url, commit, sha256 = f"{host_address(source)}/{file.url_path}", "", known.sha256
-    headers: Mapping[str, str] = {}
-    size_bytes: int | None = None
+    source, file = source_of(model), known.file
+    target = weights_folder() / model.name / file.name
+    url, commit, facts = f"{host_address(source)}/{file.url_path}", "", dict[str, Any]()
     if source.host == "hub":
-        told = _asked_of_the_hub(model, file, revision, offline=offline)
-        url, headers = told.location, told.headers
-        commit, size_bytes = told.commit, told.size_bytes
-        if told.sha256 and not told.sha256.startswith(known.sha256):
-            raise DigestMismatch(
-                f"{url} has sha256 {told.sha256}, expected {known.sha256}; the file was not fetched"
-            )
-        sha256 = told.sha256 or known.sha256
-    digest = fetch_file(
-        url,
-        target,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        headers=headers,
-        progress=shown,
-        offline=offline,
-    )
+        url, commit, facts = _asked_of_the_hub(model, file, revision, offline=offline)
+    sha256 = facts.pop("sha256", "") or known.sha256
+    if not sha256.startswith(known.sha256):
+        raise DigestMismatch(
+            f"{url} has sha256 {sha256}, expected {known.sha256}; the file was not fetched"
+        )
+    digest = fetch_file(url, target, sha256=sha256, progress=shown, offline=offline, **facts)
     if not known.by and (wrong := damage(target)):
         target.unlink()
         raise WeightsMismatch(
             f"what came from {url} {wrong}; it was not kept. Something between here and the host "
             "may answer in its place, such as a login page"
         )
-    return Found(target, digest, url, commit)
-
-
-class _Told(NamedTuple):
-    """What the hub says of a file before it is fetched; `commit` is what a branch stood for."""
-
-    location: str
-    commit: str
-    sha256: str
-    size_bytes: int | None
-    headers: Mapping[str, str]
+    return target, _entry(target, digest, commit, url)
 
 
 def _asked_of_the_hub(
     model: CodecModel, file: HostedFile, revision: str, *, offline: bool
-) -> _Told:
-    """Where a file lies on the hub at a revision, and what it must be.
+) -> tuple[str, str, dict[str, Any]]:
+    """Where a file lies on the hub at a revision, its commit, and what it must be.
 
     A mirror may not know a commit that an earlier fetch recorded; then the source's own revision
     is asked for, and the recorded digest decides.
@@ -366,7 +351,9 @@ def _asked_of_the_hub(
         text = f"cannot fetch {address(revision)}: no connection ({type(error).__name__})"
         raise DownloadError(text) from error
     commit, digest = told.commit_hash or "", told.etag or ""
-    commit = commit if _COMMIT.fullmatch(commit) else ""
-    digest = digest if _SHA256.fullmatch(digest) else ""  # of small files, it is git's SHA-1
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return _Told(address(commit or revision), commit, digest, told.size, headers)
+    facts = {
+        "sha256": digest if len(digest) == SHA256_DIGITS else "",  # git's SHA-1 of small files
+        "size_bytes": told.size,
+        "headers": {"Authorization": f"Bearer {token}"} if token else {},
+    }
+    return address(commit or revision), commit, facts

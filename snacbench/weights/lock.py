@@ -8,7 +8,6 @@ is JSON that a person can read, compare and commit; a group that works with the 
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.files import lock as locked
 from snacbench.files import write_text
-from snacbench.models import HostedFile
+from snacbench.models import CodecModel, HostedFile
 from snacbench.settings import state_folder
 from snacbench.types import PinnedBy
 
@@ -59,19 +58,14 @@ def locked_files(model: str) -> Mapping[str, LockedFile]:
     return _read().models.get(model, {})
 
 
-def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -> None:
-    """Add files that are seen for the first time; what is recorded already is not changed.
-
-    If `anew`, what is recorded of the model is forgotten first.
-    """
+def record(model: str, files: Mapping[str, LockedFile]) -> None:
+    """Add files that are seen for the first time; what is recorded already is not changed."""
     path = lock_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Not the file itself, which every writer replaces by another.
         with locked(path.with_name(f".{path.name}.busy")):
             found = _read()
-            if anew:
-                found.models.pop(model, None)
             entries = found.models.setdefault(model, {})
             for name, file in files.items():
                 before = entries.setdefault(name, file)
@@ -80,9 +74,8 @@ def record(model: str, files: Mapping[str, LockedFile], *, anew: bool = False) -
                         f"{name} of {model} has sha256 {file.sha256}, and another process has just "
                         f"recorded {before.sha256} in {path}; run 'snacbench weights verify'"
                     )
-            kept = {m: dict(sorted(e.items())) for m, e in sorted(found.models.items()) if e}
-            content = _Lock(models=kept).model_dump(mode="json")
-            write_text(path, json.dumps(content, indent=1) + "\n", sync=True)
+            found.models = {m: dict(sorted(e.items())) for m, e in sorted(found.models.items())}
+            write_text(path, found.model_dump_json(indent=1) + "\n", sync=True)
     except OSError as error:
         raise UserError(
             f"cannot record digests of weights in {path} ({error.strerror}); set "
@@ -114,9 +107,9 @@ class Known:
     `pinned` may be the leading digits that fit into a file's name, or empty.
     """
 
-    model: str
-    pinned: str = ""
-    entry: LockedFile | None = None
+    file: HostedFile
+    pinned: str
+    entry: LockedFile | None
 
     @property
     def sha256(self) -> str:
@@ -128,13 +121,6 @@ class Known:
         """Where the digest is known from; None if it is not."""
         return "package" if self.pinned else "lock" if self.entry else None
 
-    @property
-    def ground(self) -> Literal["pinned", "pinned in part", "locked", "unknown"]:
-        """By what the digest is known, in a table's cell."""
-        if len(self.pinned) == SHA256_DIGITS:
-            return "pinned"
-        return "locked" if self.entry else "pinned in part" if self.pinned else "unknown"
-
     def fits(self, digest: str) -> bool:
         """Whether a file of this digest is what it must be, as far as that is known."""
         recorded = self.entry is None or self.entry.sha256 == digest
@@ -142,28 +128,29 @@ class Known:
 
     @property
     def says(self) -> str:
-        """Who says so, for the end of a sentence."""
-        if self.entry and self.ground == "locked":
-            return f" (recorded in {lock_path()} on {self.entry.first_seen_utc})"
+        """Who says so, and what to do if the publisher has changed it: the end of a sentence."""
+        if self.entry and len(self.pinned) < SHA256_DIGITS:
+            return (
+                f" (recorded in {lock_path()} on {self.entry.first_seen_utc}; if the publisher "
+                "really changed it, remove that record and the file, and fetch again)"
+            )
         return " (pinned in this package)" if self.pinned else ""
 
-    @property
-    def way_out(self) -> str:
-        """What to do if the publisher has changed the file; nothing, if the package pins it."""
-        if self.ground != "locked":
-            return ""
-        return (
-            "; if the publisher really changed it, accept the new one by 'snacbench weights "
-            f"verify --accept {self.model}' and fetch again"
-        )
 
+def known_files(model: CodecModel) -> list[Known]:
+    """What is known of each file of a model.
 
-def known_digest(model: str, file: HostedFile, entry: LockedFile | None) -> Known:
-    """What is known of a file."""
-    pinned = file.sha256.lower()
-    if entry and not entry.sha256.startswith(pinned):
-        raise WeightsMismatch(
-            f"{lock_path()} records sha256 {entry.sha256} for {file.name} of {model}, and this "
-            f"package pins {pinned}; run 'snacbench weights verify --accept {model}'"
-        )
-    return Known(model, pinned, entry)
+    Raises `WeightsMismatch` if the lock file contradicts this package.
+    """
+    if model.source is None:
+        return []
+    found, locked_of = [], locked_files(model.name)
+    for file in model.source.files:
+        pinned, entry = file.sha256.lower(), locked_of.get(file.name)
+        if entry and not entry.sha256.startswith(pinned):
+            raise WeightsMismatch(
+                f"{lock_path()} records sha256 {entry.sha256} for {file.name} of {model.name}, and "
+                f"this package pins {pinned}; remove that record"
+            )
+        found.append(Known(file, pinned, entry))
+    return found

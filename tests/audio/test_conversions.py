@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import csd, welch
 
-import snacbench
 from snacbench.audio.channels import downmix, join, split, upmix
 from snacbench.audio.filters import energy_above_db, low_pass
-from snacbench.audio.io import read
 from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.errors import AudioError
 from snacbench.types import Audio
 
 RATES_HZ = st.sampled_from([8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000])
 MASK_DB = {500: 25.0, 1_000: 50.0}  # Hz above the cut-off: least attenuation in dB
-CUTOFFS_HZ = [3_500, 7_000]
 
 
 def mono(samples: np.ndarray, rate_hz: int = 48_000) -> Audio:
@@ -82,34 +77,19 @@ def test_a_sine_keeps_frequency_amplitude_and_phase_or_is_gone(rate_hz):
 # ------------------------------------------------------------------------------------- low-pass
 
 
-@pytest.mark.parametrize("cutoff_hz", CUTOFFS_HZ)
-@pytest.mark.parametrize("kind", ["noise", "real"])
-def test_what_it_does_to_sound_meets_the_mask(cutoff_hz: int, kind: str) -> None:
-    reference = mono(np.random.default_rng(0).uniform(-0.5, 0.5, 480_000))
-    if kind == "real":
-        path = Path(snacbench.__file__).parent / "testsets" / "quick" / "music" / "rock_riff.flac"
-        reference = resample(downmix(read(path)), 48_000)
+@pytest.mark.parametrize("cutoff_hz", [3_500, 7_000])
+def test_what_it_does_to_sound_meets_the_mask(cutoff_hz: int) -> None:
+    reference = mono(np.random.default_rng(0).uniform(-0.5, 0.5, 240_000))
     options = {"fs": 48_000, "nperseg": 8192, "window": "blackmanharris"}
     x, y = (a.samples[0].astype(float) for a in (reference, low_pass(reference, cutoff_hz)))
     hertz, power = welch(x, **options)
-    known = power > power.max() * 1e-9  # where a real clip has something to filter
-    assert known[(hertz > cutoff_hz - 2_000) & (hertz < cutoff_hz + 4_000)].all()
-    response = csd(x, y, **options)[1][known] / power[known]  # its phase shows a delay, too
-    level_db, hertz = 20 * np.log10(np.abs(response) + 1e-12), hertz[known]
+    response = csd(x, y, **options)[1] / power  # its phase shows a delay, too
+    level_db = 20 * np.log10(np.abs(response) + 1e-12)
     assert np.abs(level_db[hertz <= cutoff_hz]).max() <= 0.1  # ripple
     for above_hz, least_db in MASK_DB.items():
         assert level_db[hertz >= cutoff_hz + above_hz].max() <= -least_db
     assert np.abs(np.angle(response[hertz <= cutoff_hz])).max() < 0.01
-
-
-@pytest.mark.parametrize("cutoff_hz", CUTOFFS_HZ)
-def test_it_has_no_delay_and_keeps_the_length(cutoff_hz: int) -> None:
-    click = np.zeros((2, 4_801), np.float32)
-    click[:, 2_000] = 1
-    out = low_pass(Audio(click, 48_000), cutoff_hz).samples
-    assert out.shape == click.shape
-    assert np.argmax(np.abs(out[0])) == 2_000
-    np.testing.assert_allclose(out[0, 1_500:2_000], out[0, 2_001:2_501][::-1], atol=1e-7)
+    assert len(x) == len(y)
 
 
 def test_energy_above_a_frequency() -> None:

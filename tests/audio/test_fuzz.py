@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import resource
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -48,21 +49,17 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
 
 def as_decoded(data: bytes) -> Iterator[NDArray[np.float32]]:
     """What libsndfile and FFmpeg make of a file by themselves."""
-    try:
-        with soundfile.SoundFile(io.BytesIO(data)) as file:
-            yield file.read(min(file.frames, 1 << 22), "float32", always_2d=True).T
-    except (soundfile.LibsndfileError, TypeError):
-        pass
-    try:
+    with (
+        suppress(soundfile.LibsndfileError, TypeError),
+        soundfile.SoundFile(io.BytesIO(data)) as file,
+    ):
+        yield file.read(min(file.frames, 1 << 22), "float32", always_2d=True).T
+    with suppress(av.FFmpegError, IndexError, ValueError):
         with av.open(io.BytesIO(data), metadata_errors="replace") as container:
             frames = [f.to_ndarray() for f in container.decode(audio=0)]
-            planar = container.streams.audio[0].codec_context.format.is_planar
-            channels = container.streams.audio[0].channels
-    except (av.FFmpegError, IndexError):
-        return
-    if frames and all(len(frame) == len(frames[0]) for frame in frames):
+            context = container.streams.audio[0].codec_context
         whole = np.concatenate(frames, axis=1)
-        whole = whole if planar else whole.reshape(-1, channels).T
+        whole = whole if context.format.is_planar else whole.reshape(-1, context.channels).T
         scale = 2.0 ** (1 - 8 * whole.dtype.itemsize) if whole.dtype.kind == "i" else 1.0
         yield (whole * scale).astype(np.float32)
 

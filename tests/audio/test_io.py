@@ -1,11 +1,11 @@
+"""Reading: to the sample, or refused with the reason. Writing: 24 bits, whole or not at all."""
+
 from __future__ import annotations
 
 import errno
 import os
-import socket
 import struct
 from collections.abc import Callable
-from contextlib import chdir, closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -43,9 +43,8 @@ def flac(tmp_path: Path) -> Path:
 
 
 def patch(path: Path, place: int, data: bytes) -> None:
-    with path.open("r+b") as stream:
-        stream.seek(place)
-        stream.write(data)
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + data + content[place + len(data) :])
 
 
 # --------------------------------------------------------------------------------- what is read
@@ -62,51 +61,38 @@ def test_a_segment_is_cut_to_the_sample(flac: Path, wav: Path) -> None:
         read(flac, start=59_995, num_samples=10)
 
 
-def test_a_truncated_flac_is_an_error_and_no_shorter_clip(flac: Path) -> None:
-    content = flac.read_bytes()
+def test_the_length_that_a_flac_states_or_not(flac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, whole = flac.read_bytes(), read(flac).samples
     flac.write_bytes(content[: len(content) // 2])
     assert probe(flac) == Header(RATE_HZ, 1, 60_000)
     with pytest.raises(AudioError, match=r"flac opens but .* beyond \d.\d\d of the 3.75 s .*trunc"):
         read(flac)
-
-
-def test_the_length_that_a_flac_states_or_not(flac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole, fifth = read(flac).samples, flac.read_bytes()[21]
+    flac.write_bytes(content)
     # Total samples, 36 bits of STREAMINFO: 0 where the encoder wrote to a pipe.
-    patch(flac, 21, bytes([fifth & 0xF0, 0, 0, 0, 0]))
+    patch(flac, 21, bytes([content[21] & 0xF0, 0, 0, 0, 0]))
     assert probe(flac) == Header(RATE_HZ, 1, 60_000, NOT_STATED)
     assert np.array_equal(read(flac).samples, whole)
     assert np.array_equal(read(flac, start=7, num_samples=9).samples, whole[:, 7:16])
-    patch(flac, 21, bytes([fifth | 0x0F, 255, 255, 255, 255]))  # of a file of 0.2 MB
+    patch(flac, 21, bytes([content[21] | 0x0F, 255, 255, 255, 255]))  # of a file of 0.2 MB
     monkeypatch.setattr(io.soundfile.SoundFile, "read", None)  # before memory is taken
     for open_file in (probe, read):
         with pytest.raises(AudioError, match=r"claims 4,294,967 s of audio, more than its bytes"):
             open_file(flac)
 
 
-def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.mp3"
-    soundfile.write(path, np.zeros((4_800, 1), np.float32), 48_000, format="MP3")
-    fork = struct.pack(">IIHII", 0x00051607, 0x00020000, 0, 0, 0)
-    (tmp_path / "._a.mp3").write_bytes(fork.ljust(82, b"\0"))
-    assert probe(path).rate_hz == read(path).rate_hz == 48_000
-
-
 def test_sound_beside_pictures_that_last_longer_and_pictures_alone(tmp_path: Path) -> None:
     pcm = np.rint(noise() * 2**15).astype(np.int16)
-    for name, audible in (("a.mkv", True), ("b.mkv", False)):
-        with av.open(str(tmp_path / name), "w") as container:
+    for path in (tmp_path / "a.mkv", tmp_path / "b.mkv"):
+        with av.open(str(path), "w") as container:
             video = container.add_stream("mpeg4", rate=25)
-            video.width = video.height = 64
-            video.pix_fmt = "yuv420p"
-            if audible:
+            video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+            if path.name == "a.mkv":
                 sound = container.add_stream("pcm_s16le", rate=RATE_HZ, layout="mono")
                 frame = av.AudioFrame.from_ndarray(pcm, "s16", "mono")
                 frame.sample_rate, frame.pts = RATE_HZ, 0
                 container.mux(sound.encode(frame))
-            for number in range(50):
-                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
-                picture.pts = number
+            picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+            for picture.pts in range(20):
                 container.mux(video.encode(picture))
             container.mux(video.encode(None))
     assert np.array_equal(read(tmp_path / "a.mkv").samples, pcm.astype(np.float32) / 2**15)
@@ -119,8 +105,7 @@ def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path: Path, wav
     (tmp_path / "a.aac").write_bytes(b"".join(parts))
     with pytest.raises(AudioError, match="changes from 1 channels at 24000 Hz to 1 at 48000 Hz"):
         probe(tmp_path / "a.aac")
-    content = by_pyav("ipod", "alac")
-    (tmp_path / "a.m4a").write_bytes(content)
+    (tmp_path / "a.m4a").write_bytes(content := by_pyav("ipod", "alac"))
     patch(tmp_path / "a.m4a", len(content) // 2, bytes(500))
     with pytest.raises(AudioError, match=r"a.m4a (opens but cannot be decoded|decodes to)"):
         read(tmp_path / "a.m4a")
@@ -156,69 +141,82 @@ def test_samples_that_are_none(tmp_path: Path, value: float | None, message: str
 # ------------------------------------------------------------------------ what stands in its place
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"does not exist; check the path"),
+        (b"", r"is empty \(0 bytes\); fetch it again"),
+        (
+            np.random.default_rng(0).bytes(5000),
+            r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)",
+        ),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
+        (b"\r\n<!DOCTYPE html><html><body>404</body></html>", r"is a web page \(HTML\)"),
+        (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
+        (b'{\n  "message": "rate limit"\n}', "is JSON text"),
+        (b"This is no recording. " * 50, "is not audio but text; it begins 'This is no rec"),
+        (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
+    ],
+)
+def test_what_stands_in_place_of_audio_is_named(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
+    path = tmp_path / "a.wav"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(AudioError, match=rf"a.wav {message}"):
+        probe(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "folder.wav").mkdir()
+    os.mkfifo(tmp_path / "pipe.wav")
+    kinds = {
+        "folder.wav": "a folder",
+        "pipe.wav": r"a named pipe \(FIFO\)",
+        "/dev/zero": "a device",
+    }
+    for name, kind in kinds.items():
+        with pytest.raises(AudioError, match=rf"{name} is {kind}.*, not a file of audio"):
+            probe(tmp_path / name)
+
+
 @pytest.mark.parametrize("open_file", [probe, read])
-class TestUnreadable:
-    @pytest.mark.parametrize(
-        ("content", "message"),
-        [
-            (None, r"does not exist; check the path"),
-            (b"", r"is empty \(0 bytes\); fetch it again"),
-            (
-                np.random.default_rng(0).bytes(5000),
-                r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)",
-            ),
-            (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
-            (b"\r\n<!DOCTYPE html><html><body>404</body></html>", r"is a web page \(HTML\)"),
-            (b"<html><head></head></html>", r"is a web page \(HTML\)"),
-            (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
-            (b'{"error": "not found"}', "is JSON text"),
-            (b'{\n  "message": "rate limit"\n}', "is JSON text"),
-            (b"This is no recording. " * 50, "is not audio but text; it begins 'This is no rec"),
-            (b"PK\x03\x04" + bytes(100), "is a ZIP archive; unpack it"),
-            (b"MThd\0\0\0\x06" + bytes(100), "is a MIDI file"),
-            (b"%PDF-1.7" + bytes(100), "is a PDF document"),
-        ],
-    )
-    def test_what_stands_in_place_of_audio_is_named(
-        self, tmp_path: Path, open_file: Callable, content: bytes | None, message: str
-    ) -> None:
-        path = tmp_path / "a.wav"
-        if content is not None:
-            path.write_bytes(content)
-        with pytest.raises(AudioError, match=rf"a.wav {message}"):
-            open_file(path)
+def test_no_samples_no_memory_no_permission(
+    wav: Path, open_file: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise MemoryError
 
-    def test_what_is_no_file_is_not_waited_for(self, tmp_path: Path, open_file: Callable) -> None:
-        (tmp_path / "folder.wav").mkdir()
-        os.mkfifo(tmp_path / "pipe.wav")
-        with closing(socket.socket(socket.AF_UNIX)) as listener, chdir(tmp_path):
-            listener.bind("socket.wav")
-            for path, kind in {
-                "folder.wav": "a folder",
-                "pipe.wav": r"a named pipe \(FIFO\)",
-                "socket.wav": "a socket",
-                "/dev/zero": "a device",
-            }.items():
-                with pytest.raises(AudioError, match=rf"{path} is {kind}, not a file of audio"):
-                    open_file(Path(path))
-
-    def test_no_samples_no_memory_no_permission(
-        self, wav: Path, open_file: Callable, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def refuse(*arguments: object, **options: object) -> None:
-            raise MemoryError
-
-        with monkeypatch.context() as patched:
-            patched.setattr(io.soundfile, "SoundFile", refuse)
-            with pytest.raises(AudioError, match="needs more memory than there is; use --segment"):
-                open_file(wav)
-        soundfile.write(wav, np.zeros(0), RATE_HZ)
-        with pytest.raises(AudioError, match=r"source.wav holds no samples; remove it or record"):
+    with monkeypatch.context() as patched:
+        patched.setattr(io.soundfile, "SoundFile", refuse)
+        with pytest.raises(AudioError, match="needs more memory than there is; use --segment"):
             open_file(wav)
-        wav.write_bytes(b"x")  # root reads any file; so one that fails anyway, and a denying check
-        monkeypatch.setattr(os, "access", lambda path, mode: False)
-        with pytest.raises(AudioError, match=r"source.wav may not be read by this user"):
-            open_file(wav)
+    soundfile.write(wav, np.zeros(0), RATE_HZ)
+    with pytest.raises(AudioError, match=r"source.wav holds no samples; remove it or record"):
+        open_file(wav)
+    wav.write_bytes(b"x")  # root reads any file; so one that fails anyway, and a denying check
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(AudioError, match=r"source.wav may not be read by this user"):
+        open_file(wav)
+
+
+def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
+    class Broken:
+        def __getattr__(self, name: str):
+            raise MissingPackage("the Python package soundfile does not load")
+
+    def no_av(_: object) -> None:
+        raise ImportError("libavcodec.so: cannot open shared object file", name="av")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(io, "soundfile", Broken())
+        with pytest.raises(MissingPackage, match="soundfile"):
+            probe(wav)
+    wav.write_bytes(b"junk" * 64)  # which libsndfile leaves to FFmpeg
+    monkeypatch.setattr(io, "_ffmpeg", no_av)
+    with pytest.raises(MissingPackage, match="the Python package av"):
+        probe(wav)
 
 
 # ------------------------------------------------------------------------------------- writing
@@ -274,21 +272,3 @@ def test_why_nothing_could_be_written_is_named_and_nothing_is_left(
     (tmp_path / "decoded").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*decoded/a.flac"):
         write_flac(tmp_path / "decoded" / "a.flac", audio)
-
-
-def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
-    class Broken:
-        def __getattr__(self, name: str):
-            raise MissingPackage("the Python package soundfile does not load")
-
-    def no_av(_: object) -> None:
-        raise ImportError("libavcodec.so: cannot open shared object file", name="av")
-
-    wav.write_bytes(wav.read_bytes()[:12] + b"junk" * 64)  # which libsndfile leaves to FFmpeg
-    with monkeypatch.context() as patched:
-        patched.setattr(io, "_ffmpeg", no_av)
-        with pytest.raises(MissingPackage, match="the Python package av"):
-            probe(wav)
-    monkeypatch.setattr(io, "soundfile", Broken())
-    with pytest.raises(MissingPackage, match="soundfile"):
-        probe(wav)

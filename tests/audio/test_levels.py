@@ -38,8 +38,9 @@ EBU: dict[int, tuple[float, Parts]] = {
 }
 
 
-@pytest.mark.parametrize("case", EBU)
-@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100, 48_000])
+@pytest.mark.parametrize(
+    ("case", "rate_hz"), [(1, 8_000), (2, 16_000), (3, 44_100), (4, 48_000), (5, 48_000)]
+)
 def test_ebu_tech_3341(case: int, rate_hz: int) -> None:
     expected, parts = EBU[case]
     assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
@@ -61,27 +62,22 @@ def test_how_channels_count() -> None:
 
 
 @given(st.floats(-30, 10), st.integers(1, 2), st.integers(0, 99))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_gain_shifts_loudness_and_peak(gain_db: float, channels: int, seed: int) -> None:
     audio = broadband(1.0, 16_000, channels=channels, seed=seed)
     louder = Audio(audio.samples * np.float32(10 ** (gain_db / 20)), audio.rate_hz)
     for measured in (loudness_lufs, peak_dbfs):
-        before = measured(audio)
-        assert before is not None
-        assert measured(louder) == pytest.approx(before + gain_db, abs=1e-3)
+        assert measured(louder) == pytest.approx(measured(audio) + gain_db, abs=1e-3)
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("rate_hz", [8_000, 11_025, 48_000])
 def test_one_block_is_enough_and_less_is_not(rate_hz: int) -> None:
     block = -(-4 * rate_hz // 10)
     samples = broadband(0.5, rate_hz).samples
     assert loudness_lufs(Audio(np.array(samples[:, :block]), rate_hz)) is not None
     assert loudness_lufs(Audio(np.array(samples[:, : block - 1]), rate_hz)) is None
-
-
-def test_what_is_under_the_gate_and_an_incomplete_last_block_do_not_count() -> None:
-    assert loudness_lufs(tones([(-75, 2)])) is None
-    whole, longer = tones([(-23, 2.0)]), tones([(-23, 2.08)])
+    assert loudness_lufs(tones([(-75, 2)])) is None  # under the gate
+    whole, longer = tones([(-23, 2.0)]), tones([(-23, 2.08)])  # an incomplete last block
     assert loudness_lufs(longer) == pytest.approx(loudness_lufs(whole), abs=1e-9)
 
 
@@ -102,11 +98,15 @@ def in_16_bit(samples: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.clip(np.rint(samples * 32_768), -32_768, 32_767) / 32_768)
 
 
-@pytest.mark.parametrize("frequency_hz", [10, 20, 50, 997, 8_000, 12_000, 16_000])
-@pytest.mark.parametrize("level", [1.0, 0.9, 0.3])
-def test_tones_are_not_clipped(frequency_hz: float, level: float) -> None:
-    assert count(level * tone(frequency_hz)) == 0
-    assert count(in_16_bit(level * tone(frequency_hz))) == 0
+@pytest.mark.parametrize("frequency_hz", [10, 50, 997, 8_000, 12_000, 16_000])
+def test_tones_and_what_is_loud_coarse_or_constant_are_not_clipped(frequency_hz: float) -> None:
+    for level in (1.0, 0.3):
+        assert count(level * tone(frequency_hz)) == 0
+        assert count(in_16_bit(level * tone(frequency_hz))) == 0
+    samples = broadband(2.0, RATE_HZ).samples.astype(float)
+    assert count(samples / np.abs(samples).max()) == 0
+    assert count(np.rint(100 * 0.9 * samples) / 128) == 0  # 8 bits
+    assert [count(np.full(n, v)) for n, v in ((100, 0.0), (100, 0.7), (1, 1.0))] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("level", [1.0, 0.5, 0.2])
@@ -122,30 +122,19 @@ def test_what_was_cut_off_is_counted(level: float, finish) -> None:
     assert found == pytest.approx(int(in_runs.sum()), rel=0.05)
 
 
-def test_neither_dither_nor_gain_nor_polarity_hides_it() -> None:
+def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_count() -> None:
     rng = np.random.default_rng(0)
     flat = np.clip(1.5 * tone(300), -1, 1)
     noise = (rng.random(flat.size) - rng.random(flat.size)) / 32_768
     assert count(in_16_bit(0.7 * flat + noise)) > 0.4 * flat.size
     assert {count(factor * flat) for factor in (-0.25, 0.7, -1.0)} == {count(flat)}
-
-
-def test_runs_of_two_are_not_counted_and_runs_of_three_are_also_at_either_end() -> None:
-    samples = 0.1 * tone(440)
-    samples[1_000:1_002] = 1.0
-    assert count(samples) == 0
-    samples[1_000:1_003] = 1.0
-    assert count(samples) == 3
-    samples = 0.1 * tone(440)
-    samples[:4] = samples[-5:] = -0.8
+    for length, expected in ((2, 0), (3, 3)):
+        samples = 0.1 * tone(440)
+        samples[1_000 : 1_000 + length] = 1.0
+        assert count(samples) == expected
+    samples[:4] = samples[-5:] = -0.8  # at either end
+    samples[1_000:1_003] = 0.0
     assert count(samples) == 9
-
-
-def test_what_is_loud_coarse_or_constant_is_not_clipped() -> None:
-    samples = broadband(2.0, RATE_HZ).samples.astype(float)
-    assert count(samples / np.abs(samples).max()) == 0
-    assert count(np.rint(100 * 0.9 * samples) / 128) == 0  # 8 bits
-    assert [count(np.full(n, v)) for n, v in ((100, 0.0), (100, 0.7), (1, 1.0))] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from snacbench.selectors import select
 from snacbench.types import Audio, Measures
 from tests.conftest import broadband
 
-RATES_HZ = (8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000)
+RATES_HZ = (8_000, 11_025, 44_100, 192_000)
 RATE_HZ = 48_000
 SECONDS = 3.0
 
@@ -56,7 +56,6 @@ def test_silence_and_constants_have_no_bandwidth(num_samples: int) -> None:
     assert measure(silent) == Measures(None, None, None, 0, brickwall=False)
     found = measure(Audio(np.full((1, num_samples), 0.5, np.float32), RATE_HZ))
     assert (found.bandwidth_hz, found.clipped_samples) == (None, 0)
-    assert found.peak_dbfs == pytest.approx(-6.02, abs=0.01)
 
 
 @given(
@@ -112,15 +111,11 @@ def check(audio: Audio, hz: float, *, rel: float = 0.05, brickwall: bool | None 
     assert brickwall is None or found.brickwall == brickwall
 
 
-CUTOFFS_HZ = (3_500, 7_000, 11_000, 16_000)
-
-
-@pytest.mark.parametrize("cutoff_hz", CUTOFFS_HZ)
+@pytest.mark.parametrize("cutoff_hz", [3_500, 7_000, 11_000, 16_000])
 def test_a_low_pass_is_found(cutoff_hz: int) -> None:
     narrow = low_passed(syllables(), cutoff_hz)
     check(narrow, cutoff_hz)
-    check(Audio(narrow.samples * np.float32(0.2), RATE_HZ), cutoff_hz)
-    check(dithered(narrow), cutoff_hz)
+    check(dithered(Audio(narrow.samples * np.float32(0.2), RATE_HZ)), cutoff_hz)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 24_000, 32_000])
@@ -128,7 +123,7 @@ def test_upsampling_is_found(rate_hz: int) -> None:
     check(resample(resample(syllables(), rate_hz), RATE_HZ), rate_hz / 2, rel=0.06)
 
 
-def test_dither_and_steady_hiss_are_no_signal_but_rain_is() -> None:
+def test_what_is_no_signal_and_what_does_not_matter() -> None:
     assert (
         measure(dithered(Audio(np.zeros((1, RATE_HZ), np.float32), RATE_HZ))).bandwidth_hz is None
     )
@@ -137,27 +132,18 @@ def test_dither_and_steady_hiss_are_no_signal_but_rain_is() -> None:
     check(Audio(speech.samples + np.float32(2e-4) * noise, RATE_HZ), 5_000, brickwall=None)
     raining = Audio(speech.samples + np.float32(2e-2) * noise, RATE_HZ)
     check(raining, RATE_HZ / 2, rel=0.01, brickwall=None)
-
-
-def test_a_lone_click_is_passed_over_and_several_are_not() -> None:
-    samples = np.array(low_passed(syllables(), 4_000).samples)
-    samples[0, RATE_HZ] += 0.3
-    check(Audio(samples, RATE_HZ), 4_000, brickwall=None)
+    clicking = np.array(speech.samples)
+    clicking[0, RATE_HZ] += 0.3
+    check(Audio(clicking, RATE_HZ), 5_000, brickwall=None)  # a lone one; several are sound
     clicks = np.zeros((1, 3 * RATE_HZ), np.float32)
     clicks[0, :: RATE_HZ // 2] = 0.5
     check(Audio(clicks, RATE_HZ), 24_000, rel=0.01, brickwall=None)
-
-
-def test_pauses_length_overshoots_and_other_channels_do_not_matter() -> None:
-    narrow = low_passed(syllables(), 8_000)
-    padded = np.concatenate([narrow.samples, np.zeros((1, 5 * RATE_HZ), np.float32)], axis=1)
-    for finish in (Audio, lambda *of: dithered(Audio(*of))):
-        check(finish(padded, RATE_HZ), 8_000)
-    check(Audio(np.tile(narrow.samples, (1, 30)), RATE_HZ), 8_000)
-    found = measure(Audio(np.clip(narrow.samples * np.float32(3), -1, 1), RATE_HZ))
-    assert (found.bandwidth_hz, found.brickwall) == (pytest.approx(8_000, rel=0.05), True)
+    padded = np.concatenate([speech.samples, np.zeros((1, 5 * RATE_HZ), np.float32)], axis=1)
+    check(dithered(Audio(padded, RATE_HZ)), 5_000)
+    found = measure(Audio(np.clip(speech.samples * np.float32(3), -1, 1), RATE_HZ))
+    assert (found.bandwidth_hz, found.brickwall) == (pytest.approx(5_000, rel=0.05), True)
     wide = syllables(1)
-    both = Audio(np.concatenate([narrow.samples, wide.samples]), RATE_HZ)
+    both = Audio(np.concatenate([speech.samples, wide.samples]), RATE_HZ)
     assert effective_bandwidth(both) == effective_bandwidth(wide)
 
 
@@ -174,17 +160,9 @@ def test_what_is_no_brickwall() -> None:
     check(Audio(speech.samples + leftover, RATE_HZ), 8_000, brickwall=None)
 
 
-LOSSY = [
-    ("opus@8", 4_250, True),
-    ("opus@12", 8_500, True),
-    ("opus@64", 20_000, True),
-    ("mp3@64", 11_000, False),
-    ("mp3@128", 16_500, False),
-    ("aac@64", 12_700, False),
-]
-
-
-@pytest.mark.parametrize(("selector", "edge_hz", "mono"), LOSSY)
+@pytest.mark.parametrize(
+    ("selector", "edge_hz", "mono"), [("opus@8", 4_250, True), ("mp3@64", 11_000, False)]
+)
 def test_lossy_codecs_leave_a_brickwall(selector: str, edge_hz: int, mono: bool) -> None:
     one = syllables(5).samples
     other = one if mono else 0.7 * one + 0.3 * syllables(6).samples
@@ -196,27 +174,17 @@ def test_lossy_codecs_leave_a_brickwall(selector: str, edge_hz: int, mono: bool)
     check(codec.decode(codec.encode(audio), seed=0), edge_hz, rel=0.08)
 
 
-REAL = [
-    ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
-    ("environment/fire", 5_512, True),  # upsampled from 11.025 kHz
-    ("environment/rain_stereo", 15_600, True),  # Ogg Vorbis
-    ("speech/sms_speech_female", 18_500, False),
-    ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
-    ("speech/librivox_0870", 8_000, False),
-    ("music/guitar48_stereo", 20_400, True),
-    ("music/loop_amen_full", 22_050, False),
-]
-
-
-@pytest.mark.parametrize(("name", "bandwidth_hz", "brickwall"), REAL)
+@pytest.mark.parametrize(
+    ("name", "bandwidth_hz", "brickwall"),
+    [
+        ("speech/two_cities_a", 8_000, True),  # upsampled, with noise-shaped dither above
+        ("environment/rain_stereo", 15_600, True),  # Ogg Vorbis
+        ("speech/sms_speech_female", 18_500, False),
+        ("speech/arctic_aew_a0002", 7_700, True),  # its own filter, at its own rate
+        ("music/loop_amen_full", 22_050, False),
+    ],
+)
 def test_real_clips_as_read_from_their_spectra(
     shared: Path, name: str, bandwidth_hz: float, brickwall: bool
 ) -> None:
     check(read(shared / f"audio/eval/{name}.flac"), bandwidth_hz, rel=0.1, brickwall=brickwall)
-
-
-@pytest.mark.parametrize("clip", ["speech/sms_speech_female", "music/strauss48_stereo"])
-def test_real_clips_low_passed(shared: Path, clip: str) -> None:
-    audio = read(shared / f"audio/eval/{clip}.flac")
-    for cutoff_hz in CUTOFFS_HZ:
-        check(low_passed(audio, cutoff_hz), cutoff_hz)

@@ -69,15 +69,14 @@ def test_only_the_band_that_the_codec_keeps_counts() -> None:
     assert missing_sound(reference=high, degraded=wide, band_hz=10_000.0)
 
 
-def test_the_channel_is_named() -> None:
-    both = audio(np.concatenate([X, X]))
-    one = audio(np.concatenate([X, ZEROS]))
-    found = missing_sound(reference=both, degraded=one, band_hz=BAND_HZ)
-    assert found.startswith("channel 1 of the decode is silent")
-
-
 @pytest.mark.parametrize("seconds", [0.001, 0.02, 0.05])
 def test_clips_shorter_than_a_frame(seconds: float) -> None:
     short = broadband(seconds, RATE_HZ, seed=2)
     assert told(np.zeros_like(short.samples), short)
     assert told(short.samples, short) == ""
+
+
+def test_the_channel_is_named() -> None:
+    both, one = audio(np.concatenate([X, X])), audio(np.concatenate([X, ZEROS]))
+    found = missing_sound(reference=both, degraded=one, band_hz=BAND_HZ)
+    assert found.startswith("channel 1 of the decode is silent")

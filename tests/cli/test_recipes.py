@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.recipes import shipped_recipes
 from snacbench.request import Request
 from snacbench.runner.plan import missing
 from snacbench.store.run_folder import RunFolder
@@ -42,11 +41,8 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
     assert [spec.name for spec in made.codecs] == ["opus@24kbps"]
     assert made.seed == 5
     record = made.request.from_recipe
-    assert record
-    assert record.name == "mine"
-    assert record.table == "snac-paper"
     before = {"codecs": "opus@24,lowpass@3.5kHz", "limit": None, "speed_budget_s": None}
-    assert record.overridden == before
+    assert (record.name, record.table, record.overridden) == ("mine", "snac-paper", before)
     again = cli("run", "--resume", run)
     assert again.returncode == 0, again.stderr
     assert RunFolder.open(run).run.request.from_recipe == record
@@ -58,7 +54,6 @@ def test_a_recipe_runs_is_recorded_and_resumed(cli: Run, recipe: Path, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("quik",), "no recipe named 'quik' .*; did you mean quick"),
         (("ablation",), "takes its codecs from the command line, for example --codecs full=dac"),
         (("quick", "--weights", "auto"), "never falls back to other weights"),
         ((), "or a recipe: snacbench run quick"),
@@ -100,8 +95,5 @@ def test_a_package_that_is_missing_is_named(
 
 
 def test_recipes_are_listed_and_shown() -> None:
-    call("list", "recipes")
-    listed = shipped_recipes()
-    assert all(name in listed for name in ("quick", "dac-table3", "low-rate-speech", "ablation"))
-    shown = call("show", "recipe", "dac-table3").stdout
-    assert "lyra-v2@9.2" in shown
+    assert "low-rate-speech" in call("list", "recipes").stdout
+    assert "lyra-v2@9.2" in call("show", "recipe", "dac-table3").stdout

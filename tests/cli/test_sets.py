@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from click.testing import CliRunner, Result
 
 from snacbench.cli import testset_verbs as sets_module
 from snacbench.cli.verbs import cli as commands
-from snacbench.errors import SnacbenchError
 from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
@@ -50,12 +48,13 @@ def text_of(result: Result) -> str:
 
 
 def test_the_whole_way_of_a_corpus(cli: Run, daps: Path, tmp_path: Path) -> None:
-    """Index, verify, export, run on the manifest with the audio elsewhere, resume."""
+    """Index, verify, show, export, run on the manifest with the audio elsewhere, resume."""
     draw = ("--segments", 4, "--segment-s", 1)
-    done = cli("sets", "index", "daps", "--root", daps)
-    assert done.returncode == 0, done.stderr
-    assert "daps: 10 files, 0.01 h" in done.stdout
-    assert cli("sets", "verify", "daps", "--root", daps).returncode == 0
+    assert "daps: 10 files, 0.01 h" in text_of(sets("index", "daps", "--root", daps))
+    assert sets("verify", "daps", "--root", daps).return_value == 0
+    text = text_of(sets("show", "daps", "--root", daps, *draw))
+    for part in ("clips 4", "clusters 2", "rates 16000 Hz", "measured 4", "LUFS", "digest"):
+        assert part in text
     done = cli("sets", "export", "daps", "--root", daps, *draw, "-o", "set.csv")
     assert done.returncode == 0, done.stderr
     digest = done.stdout.split("set digest ")[1].split()[0]
@@ -67,9 +66,13 @@ def test_the_whole_way_of_a_corpus(cli: Run, daps: Path, tmp_path: Path) -> None
     assert run.set_sha256 == digest
     assert run.request.root == (str(tmp_path / "moved"),)
     assert cli("run", "--resume", "r").returncode == 0
+    (tmp_path / "moved/clean/f10_script1_clean.wav").write_text("junk")
+    verified = sets("verify", tmp_path / "set.csv", "--root", tmp_path / "moved")
+    assert verified.return_value == 1
+    assert "is not audio" in text_of(verified)
 
 
-def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path) -> None:
     (daps / "clean" / "f10_script3_clean.wav").unlink()
     draw = ("--segments", "40", "--segment-s", "1", "--seed", "3", "--min-lufs", "-50")
     done = cli("run", "--codecs", "opus@24", "--data", "daps", "--root", daps, *draw, "--plan")
@@ -80,71 +83,48 @@ def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path, tmp_pa
     assert "speech: segments overlap" in text
 
 
-def test_list_says_what_is_on_this_disk(daps: Path, tmp_path: Path) -> None:
-    assert "can be fetched" in text_of(sets("list"))
-    sets("index", "daps", "--root", daps)
-    assert f"{daps} (10 files indexed)" in text_of(sets("list"))
-    config = tmp_path / "config.toml"
-    config.write_text(f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n')
+def test_what_is_on_this_disk_missing_and_broken(daps: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'
+    )
     text = text_of(sets("list"))
-    assert f"{tmp_path} (not indexed)" in text
-    assert "there is no folder /nowhere" in text
+    for part in ("can be fetched", f"{tmp_path}", "there is no folder /nowhere"):
+        assert part in text
     assert "needs daps, musdb18-hq, audioset" in text
-
-
-def test_index_reports_what_is_missing_and_broken(daps: Path) -> None:
     (daps / "clean" / "m10_script1_clean.wav").write_text("junk")
     (daps / "clean" / "m10_script2_clean.wav").unlink()
     result = sets("index", "daps", "--root", daps)
     assert result.return_value == 1
-    text = text_of(result)
-    assert "daps: 9 files, a complete copy has 10" in text
-    assert "m10_script1_clean.wav is not audio" in text
+    assert "daps: 9 files, a complete copy has 10" in text_of(result)
+    assert "m10_script1_clean.wav is not audio" in text_of(result)
 
 
-def test_show_counts_and_measures(daps: Path) -> None:
-    result = sets("show", "daps", "--root", daps, "--segments", 6, "--segment-s", 1)
-    text = text_of(result)
-    for part in ("clips 6", "clusters 2", "rates 16000 Hz", "measured 6", "LUFS", "digest"):
-        assert part in text
-    whole = text_of(sets("show", "daps", "--root", daps))
-    assert "clips 10" in whole
-    assert "measured on 10 s of each of 10 clips" in whole
-
-
-@pytest.fixture
-def hosted(daps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """DAPS on a host of this machine, and a folder to fetch it to."""
+def test_fetch_and_index(daps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [path.relative_to(daps.parent).as_posix() for path in daps.rglob("*.wav")]
-    archive = make_tar(
-        tmp_path / "daps.tar.gz", {name: (daps.parent / name).read_bytes() for name in names}
-    )
+    files = {name: (daps.parent / name).read_bytes() for name in names}
+    archive, root = make_tar(tmp_path / "daps.tar.gz", files).read_bytes(), tmp_path / "fetched"
     with serve() as host:
-        host.replies["/daps.tar.gz"] = Reply(archive.read_bytes(), ranges=True)
-        item = Download(f"{host.address}/daps.tar.gz", size_bytes=archive.stat().st_size)
-        corpus = corpora()["daps"]
-        known = {**corpora(), "daps": replace(corpus, downloads=(item,))}
+        host.replies["/daps.tar.gz"] = Reply(archive, ranges=True)
+        item = Download(f"{host.address}/daps.tar.gz", size_bytes=len(archive))
+        known = {**corpora(), "daps": replace(corpora()["daps"], downloads=(item,))}
         monkeypatch.setattr(sets_module, "corpora", lambda: known)
-        yield tmp_path / "fetched"
+        text = text_of(sets("fetch", "daps", "--root", root))
+        assert "10 files unpacked" in text
+        assert f"next: snacbench sets index daps --root {root}" in text
+        assert sets("index", "daps", "--root", root).return_value == 0
+        assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", root))
 
 
-def test_fetch_and_index(hosted: Path) -> None:
-    text = text_of(sets("fetch", "daps", "--root", hosted))
-    assert "10 files unpacked" in text
-    assert f"next: snacbench sets index daps --root {hosted}" in text
-    assert sets("index", "daps", "--root", hosted).return_value == 0
-    assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", hosted))
-
-
-def test_what_cannot_be_fetched_is_an_error_that_says_where_it_is(tmp_path: Path) -> None:
-    error = sets("fetch", "gtzan", "--root", tmp_path).exception
-    assert isinstance(error, SnacbenchError)
-    assert "gtzan cannot be fetched by a program. Where to get it: " in str(error)
-
-
-def test_names_that_are_no_corpus_are_refused(tmp_path: Path) -> None:
-    error = sets("index", "dap").exception
-    assert "no known corpus or folder 'dap'; did you mean daps" in str(error)
+@pytest.mark.parametrize(
+    ("verb", "name", "message"),
+    [
+        ("fetch", "gtzan", "gtzan cannot be fetched by a program. Where to get it: "),
+        ("fetch", "dac-table3", "consists of several corpora; name one of daps, musdb18-hq, aud"),
+        ("index", "dap", "no known corpus or folder 'dap'; did you mean daps"),
+    ],
+)
+def test_names_that_cannot_be_used(tmp_path: Path, verb: str, name: str, message: str) -> None:
+    assert message in str(sets(verb, name, "--root", tmp_path).exception)
 
 
 def test_long_lists_are_cut_short(daps: Path) -> None:

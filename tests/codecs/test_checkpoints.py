@@ -35,81 +35,65 @@ from tests.support.codec_models import (  # noqa: E402
 )
 
 
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/runs/exp3/latest/dac/weights.pth", "dac-exp3"),
-        ("/runs/exp3.pth", "dac-exp3"),
-        ("/runs/dac-exp3.pth", "dac-exp3"),
-        ("/runs/my model (2).pth", "dac-my-model-2"),
-        ("/weights.pth", "dac-own"),
-        ("/???/weights.pth", "dac-own"),
-    ],
-)
-def test_a_name_is_the_part_of_the_path_that_tells_most(path: str, name: str) -> None:
-    assert name_of(Path(path), "dac", "") == name
+def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
+    for path, name in {
+        "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
+        "/runs/dac-exp3.pth": "dac-exp3",
+        "/runs/my model (2).pth": "dac-my-model-2",
+        "/weights.pth": "dac-own",
+        "/???/weights.pth": "dac-own",
+    }.items():
+        assert name_of(Path(path), "dac", "") == name
     assert name_of(Path(path), "dac", "Mine") == "Mine"
-
-
-def touch(folder: Path, *names: str) -> Path:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
-    return folder
 
 
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        (["weights.pth", "package.pth", "optimizer.pth", "tracker.pth"], "weights.pth"),
-        (["model.safetensors", "pytorch_model.bin", "config.json"], "pytorch_model.bin"),
-        (["best.th", "optimizer.pt", "training_args.bin", "log.txt"], "best.th"),
-        (["dac/weights.pth", "discriminator/weights.pth"], "dac/weights.pth"),
-        (["latest/dac/weights.pth", "logs/events.0"], "latest/dac/weights.pth"),
-        (["only/model.safetensors"], "only/model.safetensors"),
-    ],
-)
-def test_the_weights_in_a_folder_are_found(tmp_path: Path, names: list[str], found: str) -> None:
-    files = find(touch(tmp_path, *names), "dac")
-    assert next(iter(files.values())) == tmp_path / found
-    assert ("config.json" in files) == ("config.json" in names)
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        ([], r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
-        (["a.wav", "package.pth"], r"found a.wav, package.pth"),
-        (["a.th", "b.th"], r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
-        (["latest/dac/weights.pth", "best/dac/weights.pth"],
+        ("weights.pth package.pth optimizer.pth tracker.pth", "weights.pth"),
+        ("model.safetensors pytorch_model.bin config.json", "pytorch_model.bin"),
+        ("best.th optimizer.pt training_args.bin log.txt", "best.th"),
+        ("dac/weights.pth discriminator/weights.pth", "dac/weights.pth"),
+        ("latest/dac/weights.pth logs/events.0", "latest/dac/weights.pth"),
+        ("only/model.safetensors", "only/model.safetensors"),
+        ("", r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
+        ("a.wav package.pth", r"found a.wav, package.pth"),
+        ("a.th b.th", r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
+        ("latest/dac/weights.pth best/dac/weights.pth",
          r"several weights files \(best/dac/weights.pth, latest/dac/weights.pth\); name one"),
-        (["config.json"], "is the configuration; name the weights file, or their folder"),
+        ("config.json", "is the configuration; name the weights file, or their folder"),
     ],
 )  # fmt: skip
-def test_places_that_leave_a_question_ask_it(
-    tmp_path: Path, names: list[str], message: str
+def test_weights_are_found_where_no_question_is_left(
+    tmp_path: Path, names: str, found: str
 ) -> None:
-    place = touch(tmp_path, *names)
-    with pytest.raises(UserError, match=message):
-        find(place / "config.json" if names == ["config.json"] else place, "dac")
+    for name in names.split():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    if (tmp_path / found).is_file():
+        files = find(tmp_path, "dac")
+        assert next(iter(files.values())) == tmp_path / found
+        assert ("config.json" in files) == ("config.json" in names)
+    else:
+        with pytest.raises(UserError, match=found):
+            find(tmp_path / "config.json" if names == "config.json" else tmp_path, "dac")
 
 
 # -------------------------------------------------------------------------------- configurations
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_bare_weights_open_with_a_configuration(tmp_path: Path, nested: bool) -> None:
-    config = {"model": TINY_DAC, "name": "whatever"} if nested else TINY_DAC
-    with_config(tmp_path / "bare.pth", tiny_dac(), config)
-    ((_, spec),) = select(f"dac:{tmp_path}")
-    assert spec.name == "dac-bare@3kbps"
-
-
-def test_arguments_of_a_changed_class_are_left_out_and_named(tmp_path: Path) -> None:
-    kwargs = {**TINY_DAC, "my_loss_weight": 3}
-    held = {"state_dict": tiny_dac().state_dict(), "metadata": {"kwargs": kwargs}}
+def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(
+    tmp_path: Path,
+) -> None:
+    config = {"model": TINY_DAC, "name": "whatever"}
+    path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
+    assert select(f"dac:{path}")[0][1].name == "dac-bare@3kbps"
+    held = {
+        "state_dict": tiny_dac().state_dict(),
+        "metadata": {"kwargs": {**TINY_DAC, "my_loss_weight": 3}},
+    }
     torch.save(held, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
-    notes = select(f"dac:{tmp_path}")[0][1].settings["notes"]
+    notes = select(f"dac:{tmp_path / 'old.pth'}")[0][1].settings["notes"]
     assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")
 
 
@@ -117,11 +101,10 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
     "dac": (
         tiny_dac,
         [
-            (None, r"config.json is missing: the weights do not tell how the model is built; exp"),
-            ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; expected a JS"),
+            (None, r"config.json is missing; the weights do not tell how the model is built: exp"),
+            ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; the"),
             ({**TINY_DAC, "encoder_dim": "four"}, r"it describes cannot be built \(TypeError"),
             ({**TINY_DAC, "sample_rate": "24000"}, r"config.json: a rate of '24000', expected a"),
-            ({**TINY_DAC, "sample_rate": -1}, r"a rate of -1, expected a whole number of Hz"),
             ({**TINY_DAC, "decoder_rates": []}, r"it describes cannot be built \(UnboundLocal"),
             ({**TINY_DAC, "n_codebooks": 5}, r"not fit DAC, which has \d+ keys: 7 keys missing"),
         ],
@@ -129,15 +112,12 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
     "snac": (
         tiny_snac,
         [
-            (None, r"config.json is missing: .*expected a JSON object of sampling_rate, encoder_d"),
-            ({"vq_strides": [2, 1]}, "lacks sampling_rate: the"),
+            (None, r"config.json is missing; .*expected a JSON object of sampling_rate, encoder_d"),
+            ({"vq_strides": [2, 1]}, "lacks sampling_rate; the"),
             ("{", r"config.json is not JSON \("),
             ([1], r"expected an object of names and values, found \[1\]"),
-            ({**TINY_SNAC, "strides": [1]}, "keys that mean nothing here: strides; expected a JS"),
-            ({**TINY_SNAC, "model_type": "mimi"}, r"a model of the transformers library \(mimi\)"),
-            ({**TINY_SNAC, "sampling_rate": None}, r"a rate of None, expected a whole number of"),
+            ({**TINY_SNAC, "strides": [1]}, "keys that mean nothing here: strides; the weights"),
             ({**TINY_SNAC, "vq_strides": [4.0, 2, 1]}, r"cannot be built \(TypeError: both argu"),
-            ({**TINY_SNAC, "vq_strides": 4}, r"it describes cannot be built \(TypeError"),
             ({**TINY_SNAC, "codebook_size": 512}, r"not fit SNAC.*of another shape \(.*\) in the"),
         ],
     ),
@@ -145,11 +125,9 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         tiny_encodec,
         [
             (None, r"fits no published EnCodec, and has no config.json beside it: expected a JSON"),
-            ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer: the weights"),
-            ({**TINY_ENCODEC, "bandwidths": [3]}, r"keys that mean nothing here: bandwidths; exp"),
+            ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer; the weights"),
+            ({**TINY_ENCODEC, "bandwidths": [3]}, r"keys that mean nothing here: bandwidths; the"),
             (encodec_config({"dimension": 8}), r"does not fit EncodecModel.*of another shape"),
-            (encodec_config({"colour": 8}), r"the network that it describes cannot be built"),
-            (encodec_config(sample_rate="24k"), r"a rate of '24k', expected a whole number of Hz"),
             (encodec_config(target_bandwidths=[]), r"cannot be built \(ValueError: target_bandw"),
             (encodec_config(target_bandwidths=["3"]), r"cannot be built \(TypeError: unsupport"),
         ],
@@ -185,13 +163,9 @@ def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> No
 
 def test_weight_norm_of_either_form_or_fused_opens() -> None:
     model, other, fused = tiny_snac(), tiny_snac(3), tiny_snac(4)
-    state = dict(model.state_dict())
-    old = {
-        key.replace("parametrizations.weight.original0", "weight_g").replace(
-            "parametrizations.weight.original1", "weight_v"
-        ): tensor
-        for key, tensor in state.items()
-    }
+    state, new = dict(model.state_dict()), "parametrizations.weight.original"
+    old = {k.replace(f"{new}0", "weight_g").replace(f"{new}1", "weight_v"): state[k] for k in state}
+    assert old.keys() != state.keys()
     other.load_state_dict(fitting(other, old, Path("old.bin")))
     assert all(torch.equal(other.state_dict()[key], tensor) for key, tensor in state.items())
     fuse_weight_norm(model)
@@ -244,12 +218,10 @@ def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tiny_dac().save_to_folder(tmp_path)
-        scripted = torch.jit.script(torch.nn.Linear(2, 2))
-    scripted.save(str(tmp_path / "s.pt"))
-    with pytest.raises(WeightsMismatch, match=r"is a torch.package: loading it runs code, which"):
-        select(f"dac:{tmp_path / 'dac' / 'package.pth'}")
-    with pytest.raises(WeightsMismatch, match="is a TorchScript program, not weights by name"):
-        load_tensors(tmp_path / "s.pt")
+        torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "s.pt"))
+    for path in (tmp_path / "dac" / "package.pth", tmp_path / "s.pt"):
+        with pytest.raises(WeightsMismatch, match=r"is a program .*: loading it runs code, which"):
+            load_tensors(path)
 
 
 @pytest.mark.parametrize(

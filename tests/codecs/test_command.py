@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import shutil
@@ -9,14 +10,15 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from snacbench.codecs import command
 from snacbench.codecs.command import CommandCodec, Point, frames, ogg_packet_sizes, ogg_packets
@@ -79,18 +81,15 @@ def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
 # ----------------------------------------------------------------------- what goes in and comes out
 
 
-@pytest.mark.parametrize(("sample_format", "bits"), [("int16", 16), ("int24", 24), ("float32", 32)])
-@pytest.mark.parametrize("container", ["wav", "raw"])
-def test_samples_pass_as_finely_as_their_format(
-    sample_format: str, bits: int, container: str
-) -> None:
-    signal = f"{container} {sample_format}"
-    for channels in (1, 2):
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_samples_pass_as_finely_as_their_format(bits: int) -> None:
+    for container, channels in itertools.product(("wav", "raw"), (1, 2)):
+        signal = f"{container} {'float32' if bits == 32 else f'int{bits}'}"
         codec = opened(input=signal, output=signal, channels=(channels,))
         audio = broadband(0.1, RATE_HZ, channels=channels)
         error = np.abs(there_and_back(codec, audio).samples - audio.samples).max()
-        assert error == 0 if sample_format == "float32" else error <= 2.0**-bits * 1.01
-        if sample_format == "int16":  # full scale is limited and does not wrap
+        assert error == 0 if bits == 32 else error <= 2.0**-bits * 1.01
+        if bits == 16:  # full scale is limited and does not wrap
             loud = Audio(np.array([[1.5, -1.5]] * channels, np.float32), RATE_HZ)
             limited = there_and_back(codec, loud).samples
             assert limited.tolist() == [[32767 / 32768, -1.0]] * channels
@@ -99,21 +98,16 @@ def test_samples_pass_as_finely_as_their_format(
 LATE = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')  # by 100 float samples
 
 
-@pytest.mark.parametrize("samples", [1, 319, 320, 321])
-def test_whole_frames_hold_signal_delay_and_tail(samples: int) -> None:
+def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack() -> None:
     codec = opened(frame_samples=320, delay_samples=100, tail_samples=7, **LATE)
-    audio = broadband(samples / RATE_HZ, RATE_HZ)
-    encoded = codec.encode(audio)
-    sent = len(encoded.packets[0]) // 4
-    assert sent % 320 == 0
-    assert sent - 320 < samples + 107 <= sent
-    assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
-
-
-def test_delay_that_is_not_declared_stays_and_a_few_samples_may_lack() -> None:
+    for samples in (1, 319, 320, 321):
+        audio = broadband(samples / RATE_HZ, RATE_HZ)
+        encoded = codec.encode(audio)
+        sent = len(encoded.packets[0]) // 4
+        assert sent % 320 == 0
+        assert sent - 320 < samples + 107 <= sent
+        assert np.array_equal(codec.decode(encoded, seed=0).samples, audio.samples)
     audio = broadband(0.25, RATE_HZ)
-    decoded = there_and_back(opened(**LATE), audio)
-    assert np.array_equal(decoded.samples[:, 100:], audio.samples[:, :-100])
     codec = opened(may_lack_samples=8, **decoding('head -c 7968 "$1" > "$2"'))
     decoded = there_and_back(codec, audio)
     assert np.array_equal(decoded.samples[:, :1992], audio.samples[:, :1992])
@@ -142,16 +136,6 @@ def test_a_seed_makes_the_decoder_stochastic() -> None:
     assert not opened().spec.stochastic
 
 
-def test_parallel_calls_do_not_meet(temporary: Path) -> None:
-    codec = opened(**encoding('sleep 0.05; cp "$1" "$2"'))
-    clips = [broadband(0.1, RATE_HZ, seed=seed) for seed in range(4)]
-    with ThreadPoolExecutor(4) as pool:
-        decoded = list(pool.map(lambda clip: there_and_back(codec, clip), clips))
-    for clip, output in zip(clips, decoded, strict=True):
-        assert np.array_equal(clip.samples, output.samples)
-    assert not list(temporary.iterdir())
-
-
 # --------------------------------------------------------------------------------- how they fail
 
 FAILING = "echo first >&2; echo no such mode >&2; exit 3"
@@ -174,7 +158,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
          "the decoder wrote NaN or infinite samples"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
         ({"bits": lambda coded, settings: None}, "None bits were weighed in a coded file of 8000"),
-        ({"bits": lambda coded, settings: 0.5}, "0.5 bits were .*, which returns a whole number"),
         ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
     ],
 )  # fmt: skip
@@ -201,28 +184,19 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(
     assert not list(temporary.iterdir())
 
 
-def test_a_missing_program_is_named_before_the_run(tmp_path: Path) -> None:
+def test_programs_that_cannot_be_run_and_files_of_another_rate(tmp_path: Path) -> None:
     text = r"copy needs the program no-such-encoder, which is not installed; install it: apt get it"
     with pytest.raises(MissingPackage, match=text):
         opened(encode="no-such-encoder {input} {coded}", install="apt get it")
-    with pytest.raises(MissingPackage, match=r"no-such-decoder, which is not installed$"):
-        opened(decode="no-such-decoder {coded} {output}")
-    with pytest.raises(UserError, match=r"bin/enc is a relative path; for a program beside"):
-        opened(encode="bin/enc {input} {coded}")
+    with pytest.raises(UserError, match=r"bin/dec is a relative path; for a program beside"):
+        opened(decode="bin/dec {coded} {output}")
     (tmp_path / "picture").write_bytes(bytes(100))
     (tmp_path / "picture").chmod(0o755)
     with pytest.raises(CodecError, match=r"picture cannot be run \(Exec format error\)"):
         there_and_back(opened(encode=f"{tmp_path}/picture {{input}} {{coded}}"))
-
-
-@pytest.mark.parametrize(("rate_hz", "channels"), [(16_000, 1), (8_000, 2)])
-def test_another_rate_or_channels_are_refused(tmp_path: Path, rate_hz: int, channels: int) -> None:
-    import soundfile
-
-    soundfile.write(str(tmp_path / "wrong.wav"), np.zeros((4_000, channels)), rate_hz)
+    soundfile.write(tmp_path / "wrong.wav", np.zeros((4_000, 2)), 16_000)
     decode = f"cp {tmp_path}/wrong.wav {{output}} --suffix={{coded}}"
-    text = f"the decoder wrote {rate_hz} Hz, {channels} channels; expected 8000 Hz, 1 channels"
-    with pytest.raises(CodecError, match=text):
+    with pytest.raises(CodecError, match="16000 Hz, 2 channels; expected 8000 Hz, 1 channels"):
         there_and_back(opened(decode=decode, output="wav int16"))
 
 
@@ -237,10 +211,7 @@ def test_temporary_files_that_cannot_be_written_end_the_run(
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
-        for call in (
-            lambda: codec.encode(broadband(0.1, RATE_HZ)),
-            lambda: codec.decode(encoded, seed=0),
-        ):
+        for call in (partial(there_and_back, codec), partial(codec.decode, encoded, seed=0)):
             with pytest.raises(UserError, match=r"No space left on device\); free some space or"):
                 call()
     assert not list(temporary.iterdir())
@@ -281,17 +252,14 @@ def test_points_are_rates_or_have_names_and_settings() -> None:
     assert (model.points[0].latency_s, model.points[0].licence) == (None, "not stated")
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("a -b 5 '{rate_hz}' \"my file\"", ["a", "-b", "5", "8000", "my file"]),
-        ("{kbps} --rate={rate_hz} {half}/{mode}", ["128", "--rate=8000", "0.5/700C"]),
-        ("'${{Package}} {{kbps}}' {} '{ x } {a b}'", ["${Package} {kbps}", "{}", "{ x } {a b}"]),
-    ],
-)
-def test_values_stand_where_their_names_were(line: str, words: list[str]) -> None:
+def test_values_stand_where_their_names_were() -> None:
     codec: Any = opened(points=[Point(128.0, settings={"half": 0.5, "mode": "700C"})])
-    assert codec.words(line, codec.values(Path("/"), 1, 1)) == words
+    for line, words in {
+        "a -b 5 '{rate_hz}' \"my file\"": ["a", "-b", "5", "8000", "my file"],
+        "{kbps} --rate={rate_hz} {half}/{mode}": ["128", "--rate=8000", "0.5/700C"],
+        "'${{Package}} {{kbps}}' {} '{ x } {a b}'": ["${Package} {kbps}", "{}", "{ x } {a b}"],
+    }.items():
+        assert codec.words(line, codec.values(Path("/"))) == words
 
 
 @pytest.mark.parametrize(
@@ -300,19 +268,16 @@ def test_values_stand_where_their_names_were(line: str, words: list[str]) -> Non
         ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
         ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
         ({"channels": ()}, r"timeout_s: expected numbers above 0, found 8000, \(\), 300"),
-        ({"timeout_s": 0}, r"expected numbers above 0, found 8000, \(1,\), 0"),
-        ({"points": []}, "points: expected one or more"),
-        ({"points": [-3]}, "points: each needs kbps above 0, or a name"),
-        ({"points": [Point()]}, "points: each needs kbps above 0, or a name"),
-        ({"points": [3, 3.0]}, "points: 3kbps occurs more than once; give it a name"),
+        ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
+        ({"points": [Point()]}, "each with kbps above 0, or a name"),
+        ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
         ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
         ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
         ({"any_kbps": (9, 6)}, r"any_kbps: expected two rising rates, found \(9, 6\)"),
         ({"encode": "enc {input}"}, r"encode: does not say where \{coded\} goes"),
         ({"decode": "dec"}, r"decode: does not say where \{coded\} and \{output\} goes"),
         ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
-        ({"input": "mp3 int16"}, "input: expected 'wav' or 'raw', .*found 'mp3 int16'"),
-        ({"delay_samples": -1}, "delay_samples: expected a whole number from 0, .*found -1"),
+        ({"input": "mp3 int16"}, "input: expected wav or raw, .*found 'mp3 int16'"),
         ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
         ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
     ],
@@ -338,8 +303,6 @@ def test_versions_name_programs_and_what_they_say(tmp_path: Path) -> None:
     assert facts(version="true")["copy, version"] == "unknown"
 
 
-# ------------------------------------------------------------------------------ a file of one's own
-
 FILE = """
 from snacbench.codecs.command import CommandCodec
 
@@ -353,14 +316,11 @@ MODELS = CommandCodec(
 """
 
 
-def test_a_python_file_is_opened_by_its_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_python_file_is_opened_by_its_name(tmp_path: Path) -> None:
     file = tmp_path / "my_codec.py"
     file.write_text(FILE)
-    monkeypatch.chdir(tmp_path)
-    assert [s.name for _, s in select("my_codec.py")] == ["mine@8kbps", "mine@16kbps"]
-    assert [s.name for _, s in select("a=my_codec.py@16,9.5")] == ["a@16kbps", "a@9.5kbps"]
+    assert [s.name for _, s in select(str(file))] == ["mine@8kbps", "mine@16kbps"]
+    assert [s.name for _, s in select(f"a={file}@16,9.5")] == ["a@16kbps", "a@9.5kbps"]
     ((model, spec),) = select(f"{file}@8")
     assert model.selector == f"mine={file}"
     located = locate(model, WeightsPolicy())
@@ -401,28 +361,19 @@ def spanning(packet: bytes) -> bytes:
         (ogg([[b"x" * 19], [b"y" * 60], [b"a" * 30, b"b" * 31]]), [19, 60, 30, 31]),
         (ogg([[b"x" * 255, b"", b"y" * 510, b"z"]]), [255, 0, 510, 1]),
         (spanning(b"x" * 300), [300]),
-        (spanning(b"x" * 255), [255]),
-    ],
-)
-def test_packet_sizes_follow_from_the_lacing_values(data: bytes, sizes: list[int]) -> None:
-    assert ogg_packet_sizes(data) == sizes
-    assert ogg_packets(header_packets=1)(data, {}) == 8 * sum(sizes[1:])
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
         (b"", "holds 0 streams, expected one"),
         (b"RIFF" + bytes(100), "no Ogg stream: no page at byte 0"),
-        (ogg([[b"x"]]) + b"Ogg", r"no Ogg stream: no page at byte 29"),
-        (ogg([[b"x" * 50]])[:-1], "ends within a packet, after 77 bytes"),
         (spanning(b"x" * 300)[:283], "ends within a packet, after 283 bytes"),
         (ogg([[b"x"], [b"y"]], serials=[1, 2]), "holds 2 streams, expected one"),
     ],
 )
-def test_what_is_no_single_whole_stream_is_refused(data: bytes, text: str) -> None:
-    with pytest.raises(CodecError, match=text):
-        ogg_packet_sizes(data)
+def test_packet_sizes_follow_from_the_lacing_values(data: bytes, sizes: list[int] | str) -> None:
+    if isinstance(sizes, str):
+        with pytest.raises(CodecError, match=sizes):
+            ogg_packet_sizes(data)
+    else:
+        assert ogg_packet_sizes(data) == sizes
+        assert ogg_packets(header_packets=1)(data, {}) == 8 * sum(sizes[1:])
 
 
 def test_bits_that_fill_frames_up_do_not_count() -> None:

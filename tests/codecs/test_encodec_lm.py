@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import WeightsMismatch
+from snacbench.files import sha256_of_file
 from snacbench.models import LocatedWeights
-from snacbench.plugins import codec_models
 from snacbench.rate.coding.coders import LanguageCoder, shapes_of
 from snacbench.types import Codes, WeightsInfo
 from snacbench.weights.locate import locate
-from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from tests.support.hosts import Host, Reply, serve
+from tests.support.hosts import Reply, serve
 
 torch = pytest.importorskip("torch")
 
@@ -27,19 +24,15 @@ from snacbench.codecs import encodec as lm  # noqa: E402
 from tests.support.language_models import FULL, TINY, write_weights  # noqa: E402
 
 
-def sha256_of(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def random_codes(facts: lm.LanguageFacts, frames: int, streams: int) -> tuple[Codes, ...]:
     random = np.random.default_rng(1)
-    codes = random.integers(0, facts.codebook_size, (streams, 1, frames))
+    codes = random.integers(0, facts.arguments["card"], (streams, 1, frames))
     return tuple(codes.astype(np.int32))
 
 
 def loaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> lm.LanguageModel:
     monkeypatch.setattr(lm, "LANGUAGE_FACTS", (TINY,))
-    digests = {path.name: sha256_of(path)}
+    digests = {path.name: sha256_of_file(path)}
     return lm.load_language_model(
         TINY.codec, LocatedWeights({path.name: path}, WeightsInfo(sha256=digests))
     )
@@ -63,7 +56,7 @@ def test_probabilities_are_those_of_the_package(tiny: lm.LanguageModel) -> None:
 
 
 def test_files_of_other_shapes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_weights(replace(TINY, dim=24), tmp_path)
+    path = write_weights(replace(TINY, arguments={**TINY.arguments, "dim": 24}), tmp_path)
     with pytest.raises(WeightsMismatch, match="shape"):
         loaded(path, monkeypatch)
 
@@ -76,65 +69,41 @@ def test_facts_are_those_of_the_package(codec: str) -> None:
     with torch.device("meta"):
         maker = {"encodec-24khz": EncodecModel.encodec_model_24khz}
         model = maker.get(codec, EncodecModel.encodec_model_48khz)(pretrained=False)
-    facts = FULL[codec]
-    assert facts.codebooks == model.quantizer.n_q
-    assert facts.codebook_size == model.quantizer.bins
-    assert facts.past_frames == int(3.5 * model.frame_rate)
+    facts, sizes = FULL[codec], (model.quantizer.n_q, model.quantizer.bins)
+    assert (facts.arguments["n_q"], facts.arguments["card"]) == sizes
+    assert facts.arguments["past_context"] == int(3.5 * model.frame_rate)
     segment_s = model.segment
     assert facts.segment_frames == (segment_s and int(segment_s * model.frame_rate))
-    with pytest.raises(UserError, match="is a language model of codes, and codes no audio"):
-        lm.LANGUAGE_MODELS[codec].load(codec_models()[codec].points[0], None, "cpu")
 
 
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Host]:
-    """The authors' file host, on this machine; caches of one's own."""
-    monkeypatch.delenv("SNACBENCH_OFFLINE", raising=False)
-    monkeypatch.delenv("SNACBENCH_WEIGHTS_LOCK", raising=False)
+def test_from_the_host_to_a_coder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The true name, address and size; the format is the one that the package itself saves."""
+    for name in ("SNACBENCH_OFFLINE", "SNACBENCH_WEIGHTS_LOCK"):
+        monkeypatch.delenv(name, raising=False)
     for name in ("SNACBENCH_CACHE", "SNACBENCH_STATE", "TORCH_HOME", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serve() as served:
-        monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", served.address)
-        yield served
-
-
-def test_from_the_host_to_a_coder(host: Host, tmp_path: Path) -> None:
-    """The true name, address and size; the format is the one that the package itself saves."""
     facts = FULL["encodec-24khz"]
     path = write_weights(facts, tmp_path)
     assert path.stat().st_size > 60e6
     model = lm.LANGUAGE_MODELS["encodec-24khz"]
     assert model.source is not None
     (file,) = model.source.files
-    host.replies[f"/{file.url_path}"] = Reply(path)
+    assert path.name.endswith(f"{file.sha256}.th")
     # The pinned digits become those of the file.
-    pinned = replace(file, sha256=sha256_of(path)[: len(file.sha256)])
+    pinned = replace(file, sha256=sha256_of_file(path)[: len(file.sha256)])
     model = replace(model, source=replace(model.source, files=(pinned,)))
-    located = locate(model, WeightsPolicy("published"))
+    with serve() as host:
+        monkeypatch.setenv("SNACBENCH_ENCODEC_ENDPOINT", host.address)
+        host.replies[f"/{file.url_path}"] = Reply(path)
+        located = locate(model, WeightsPolicy("published"))
     assert located is not None
-    assert located.info.sha256 == {facts.file: sha256_of(path)}
-    assert located.info.pinned_by == {facts.file: "package"}
-    assert locked_files("encodec-lm-24khz").keys() == {facts.file}
+    assert located.info.sha256 == {facts.file: sha256_of_file(path)}
     coder = LanguageCoder(lm.load_language_model("encodec-24khz", located))
-    assert coder.tables_sha256 == sha256_of(path)
+    assert coder.tables_sha256 == sha256_of_file(path)
     codes, sizes = random_codes(facts, 3, 2), [1024] * 2
     decoded = coder.decode(coder.encode(codes, sizes), shapes_of(codes, sizes))
     assert all(map(np.array_equal, codes, decoded))
-
-
-def test_another_file_of_that_name_is_refused_and_none_is_named(
-    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_weights(TINY, tmp_path)
-    model = lm.LANGUAGE_MODELS["encodec-48khz"]
-    assert model.source is not None
-    host.replies[f"/{model.source.files[0].url_path}"] = Reply(path)
-    with pytest.raises(WeightsMismatch, match=f"has sha256 {sha256_of(path)}, expected 7add9fc3"):
-        locate(model, WeightsPolicy("published"))
-    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    with pytest.raises(WeightsUnavailable, match=r"cannot get encodec_lm_24khz-1608e3c0\.th"):
-        locate(lm.LANGUAGE_MODELS["encodec-24khz"], WeightsPolicy("published"))
 
 
 def test_bytes_are_those_of_the_authors_coder_to_a_few(tiny: lm.LanguageModel) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,11 +100,9 @@ def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
         with pytest.raises(WeightsMismatch, match=f"{text}.*, which is not {spec.model}"):
             model.load(spec, LocatedWeights(files, WeightsInfo("folder")), "cpu")
     codec = opened("encodec-mini@6")
-    other = opened("dac-mini@9q").spec
+    other = replace(codec.spec, settings={"bandwidth_kbps": 7})
     with pytest.raises(WeightsMismatch, match=r"has bandwidths .*, not the 7 of encodec-mini"):
-        codec.check(type(codec.spec)(**{**vars(codec.spec), "settings": {"bandwidth_kbps": 7}}),
-                    codec.model, "x")  # fmt: skip
-    assert opened("dac-mini@9q").at(other).spec == other
+        codec.at(other)
 
 
 # ------------------------------------------------------------------------------------------- DAC
@@ -122,14 +121,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", ["", "latest", "latest/dac", "latest/dac/weights.pth"])
+@pytest.mark.parametrize("place", ["", "latest/dac/weights.pth"])
 def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
     ((model, spec),) = select(f"dac:{run / place}")
     assert (spec.name, spec.rate_hz, len(spec.streams)) == ("dac-exp3@3kbps", 24_000, 4)
     assert (spec.nominal_kbps, float(spec.streams[0].frame_rate_hz)) == (3.0, 75)
     parameters = sum(p.numel() for p in tiny_dac().parameters())
     assert spec.params_m == pytest.approx(parameters / 1e6)
-    assert spec.latency_s == pytest.approx(5_953 / 24_000)
     assert (spec.licence, spec.demonstration, spec.stochastic) == ("unknown", False, False)
     assert [len(p.streams) for p in model.points] == [1, 2, 3, 4]
     assert [p.truncated for p in model.points] == [True, True, True, False]
@@ -180,7 +178,6 @@ def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
     ((model, spec),) = select(f"snac:{path.parent}")
     assert (spec.name, spec.rate_hz, spec.stochastic) == ("snac-snac_mine", 24_000, True)
     assert [p.truncated for p in model.points] == [True, True, False]
-    assert spec.latency_s == pytest.approx(11_561 / 24_000)
     audio = broadband(0.8, 24_000)
     codec = opened(f"snac:{path}")
     encoded = codec.encode(audio)
@@ -255,7 +252,7 @@ def segmented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     return with_config(tmp_path_factory.mktemp("mine") / "a.th", package, config), package
 
 
-@pytest.mark.parametrize("samples", [1, 3_959, 3_960, 3_961, 4_000, 10_400])
+@pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
 def test_segments_and_scales_round_trip_as_in_the_package(
     segmented: tuple[Path, Any], samples: int
 ) -> None:
@@ -289,15 +286,6 @@ def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
     assert len(opened(f"encodec:{path}").encode(broadband(0.2, 16_000)).codes) == 4
 
 
-def test_latency_of_models_that_are_not_causal(tmp_path: Path) -> None:
-    shape = {"ratios": [3, 2], "causal": False, "lstm": 0}
-    for name, more in (("some", {}), ("none", {"normalize": True})):
-        config = encodec_config(shape, **more)
-        path = with_config(tmp_path / name / "a.th", encodec_of(config), config)
-        latency_s = select(f"encodec:{path}")[0][1].latency_s
-        assert latency_s is None if more else latency_s and latency_s * 24_000 > 6
-
-
 def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: Path) -> None:
     from encodec import EncodecModel
 
@@ -308,7 +296,6 @@ def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: 
     assert [p.nominal_kbps for p in model.points] == [1.5, 3, 6, 12, 24]
     assert (spec.rate_hz, spec.name) == (24_000, "encodec-tuned@24kbps")
     assert "it fits encodec-24khz, whose rate and mode it gets" in spec.settings["notes"][0]
-    assert spec.latency_s == pytest.approx(320 / 24_000)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +310,7 @@ def test_the_layout_of_the_embedded_models_opens(
     own, theirs = opened(f"mine={family}:{embedded.folder(name)}{at}{point}"), loaded(mini)
     a, b = (c.decode(c.encode(audio), seed=seed).samples for c in (own, theirs))
     assert np.array_equal(a, b)
-    assert (own.spec.params_m, own.spec.latency_s) == (theirs.spec.params_m, theirs.spec.latency_s)
+    assert own.spec.params_m == theirs.spec.params_m
     assert not own.spec.demonstration
     with pytest.raises(UserError, match=f"{name} is the name of a codec that snacbench knows"):
         select(f"{name}={family}:{embedded.folder(name)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import socket
 from collections.abc import Callable
@@ -19,26 +18,47 @@ transformers = pytest.importorskip("transformers")
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from snacbench.codecs import transformers_hub as hub  # noqa: E402
-from snacbench.errors import MissingPackage, WeightsMismatch  # noqa: E402
+from snacbench.errors import WeightsMismatch  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
-from snacbench.request import Request  # noqa: E402
-from snacbench.runner.plan import make_plan  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
 from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
-from tests.support.codec_models import batch_of  # noqa: E402
-from tests.support.transformers_models import (  # noqa: E402
-    CLASSES,
-    NAMES,
-    NARROW,
-    PUBLISHED,
-    network,
-)
+from tests.support.codec_models import batch_of, filled  # noqa: E402
+
+CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
+NAMES = sorted(CLASSES)
+# As published: the configurations of facebook/encodec_32khz and kyutai/mimi, where they differ
+# from the library's defaults.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "encodec-32khz": {
+        "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
+        "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
+        "use_conv_shortcut": False,
+    },
+    "mimi": {},
+}  # fmt: skip
+# The same rates, strides, depths and numbers of codebooks at a fraction of the width.
+NARROW: dict[str, dict[str, Any]] = {
+    "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
+    "mimi": {
+        "num_filters": 4, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
+        "num_attention_heads": 2, "num_key_value_heads": 2, "codebook_dim": 16,
+        "vector_quantization_hidden_dimension": 16, "upsample_groups": 32,
+    },
+}  # fmt: skip
 
 Saved = Callable[[str], tuple[Path, Any]]
+
+
+def unfilled(name: str, **changes: Any) -> Any:
+    """The library's own object."""
+    kind, arguments = CLASSES[name], {**PUBLISHED[name], **changes}
+    return getattr(transformers, f"{kind}Model")(
+        getattr(transformers, f"{kind}Config")(**arguments)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +68,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
 
     def save(name: str) -> tuple[Path, Any]:
         if name not in made:
-            model = network(name, {**PUBLISHED[name], **NARROW[name]})
+            torch.manual_seed(0)
+            model = filled(unfilled(name, **NARROW[name]))
+            for key, gains in model.named_parameters():  # so that codes differ
+                gains.data *= 2 if key.endswith("original0") else 1
             made[name] = (tmp_path_factory.mktemp(name), model)
             model.save_pretrained(made[name][0])
         return made[name]
@@ -90,8 +113,7 @@ def test_points_and_sizes_are_those_of_the_published_models(
     assert model.default == (default,)
     assert [p.truncated for p in model.points] == [n < trained_from for n in range(1, depths + 1)]
     with torch.device("meta"):
-        config = getattr(transformers, f"{CLASSES[name]}Config")(**PUBLISHED[name])
-        whole = getattr(transformers, f"{CLASSES[name]}Model")(config)
+        whole = unfilled(name)
     counted = sum(p.numel() for p in whole.parameters())
     counted += sum(
         b.numel() for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum"))
@@ -99,14 +121,6 @@ def test_points_and_sizes_are_those_of_the_published_models(
     assert counted / 1e6 == pytest.approx(model.points[-1].params_m, abs=0.05)
     stored = sum(t.numel() * t.element_size() for t in whole.state_dict().values())
     assert stored / 1e6 == pytest.approx(megabytes, abs=0.05)
-
-
-@pytest.mark.published
-@pytest.mark.parametrize("name", NAMES)
-def test_full_size_models_equal_the_library(tmp_path: Path, name: str) -> None:
-    model = network(name, PUBLISHED[name])
-    model.save_pretrained(tmp_path)
-    assert_equal_to_the_library(load(name, tmp_path), name, model)
 
 
 def assert_equal_to_the_library(codec: Any, name: str, model: Any) -> None:
@@ -149,17 +163,6 @@ def test_codes_and_audio_equal_the_library_and_nothing_is_asked_of_the_network(
         assert np.allclose(output.samples, codec.decode(encoded, seed=0).samples, atol=1e-4)
 
 
-def test_mimi_waits_for_one_frame_and_no_more(saved: Saved) -> None:
-    codec = load("mimi", saved("mimi")[0])
-    one = broadband(0.8, 24_000)
-    changed = np.array(one.samples)
-    changed[:, 5 * 1_920 :] *= -0.5
-    codes = [codec.encode(a).codes for a in (one, Audio(changed, 24_000))]
-    assert all(np.array_equal(a[:, :5], b[:, :5]) for a, b in zip(*codes, strict=True))
-    assert not all(np.array_equal(a[:, 5:], b[:, 5:]) for a, b in zip(*codes, strict=True))
-    assert codec.spec.latency_s == 0.08
-
-
 # --------------------------------------------------------------------------------- strict loading
 
 
@@ -197,7 +200,6 @@ def test_the_names_of_the_first_release_are_understood(saved: Saved, tmp_path: P
     [
         ("drop", r"not fit \w+Model: 1 keys missing \(\S+\), 0 unexpected, 0 of another shape$"),
         ("add", r"0 keys missing, 1 unexpected.*, 0 of another shape$"),
-        ("drop add", r"1 keys missing \(\S+\), 1 unexpected.*, 0 of another shape$"),
         ("crop", r"0 keys missing, 0 unexpected, 1 of another shape \(\S+\)$"),
     ],
 )
@@ -206,11 +208,11 @@ def test_tensors_must_fit_one_by_one(
 ) -> None:
     def edit(tensors: dict[str, Any]) -> None:
         key = next(k for k in tensors if k.startswith("decoder") and k.endswith("conv.bias"))
-        if "drop" in change:
+        if change == "drop":
             del tensors[key]
-        if "add" in change:
+        elif change == "add":
             tensors["encoder.layers.99.weight"] = torch.zeros(3)
-        if "crop" in change:
+        else:
             tensors[key] = tensors[key][:-1].clone()
 
     with pytest.raises(WeightsMismatch, match=text):
@@ -221,7 +223,6 @@ def test_tensors_must_fit_one_by_one(
     ("change", "text"),
     [
         ({"sampling_rate": 16_000}, r"describes 16000 Hz, 1 channels, 32 codebooks of 2048"),
-        ({"codebook_size": 1024}, r"32 codebooks of 1024 at 12\.5 Hz, which is not mimi"),
         ({"num_quantizers": 7}, r"7 codebooks of 2048 at 12\.5 Hz, which is not mimi"),
         ({"model_type": "encodec"}, r"describes a model of type encodec, expected mimi"),
         ({"num_filters": "many"}, r"is no configuration of transformers' MimiModel \(\w+: "),
@@ -241,16 +242,3 @@ def test_another_model_or_none_is_refused(
         (folder / hub.WEIGHTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(WeightsMismatch, match=text):
         load("mimi", folder)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    found = importlib.util.find_spec
-
-    def without(package: str) -> Any:
-        return None if package == "transformers" else found(package)
-
-    monkeypatch.setattr(importlib.util, "find_spec", without)
-    text = rf"{name} needs the Python package 'transformers'.*pip install '\.\[transformers\]'"
-    with pytest.raises(MissingPackage, match=text):
-        make_plan(Request(name))

@@ -11,16 +11,14 @@ import random
 import shutil
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import snacbench as sb
-from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
-from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import NO_SPEED, kill_when, run_in, write_wav
+from snacbench.rows import Coded, Score
+from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, write_wav
 from tests.support.plugged import codec
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
@@ -48,22 +46,8 @@ def succeed(folder: Path, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def rows_of(path: Path) -> dict[tuple[Any, ...], Any]:
-    """Every row of a run by what it is of, timings left out."""
-    run = RunFolder.open(path)
-    coded = {(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)}
-    histograms = {
-        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
-        for r in run.read(CodeHistogram)
-    }
-    return {
-        **coded,
-        **histograms,
-        **{("delay of", r.codec): r for r in run.read(Calibration)},
-        **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
-        **{("measures of", r.clip): r for r in run.read(ClipMeasures)},
-        **{(r.clip, r.codec, r.metric): r for r in run.read(Score)},
-    }
+def scores_in(rows: dict[tuple[Any, ...], Any]) -> list[Score]:
+    return [row for row in rows.values() if isinstance(row, Score)]
 
 
 def summary_of(path: Path) -> dict[tuple[str, str], dict[str, str]]:
@@ -79,18 +63,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     data = make_set(folder, CLIPS)
     succeed(folder, *options(data), "-o", folder / "run")
+    rows = all_rows(folder / "run")
+    assert len(scores_in(rows)) == len(CODECS) * len(METRICS) * len(CLIPS)
+    assert len([key for key in rows if key[0] == "delay of"]) == len(CODECS)
     return folder / "run"
 
 
 def data_of(whole: Path) -> Path:
     return whole.parent / "set"
-
-
-def test_the_run_has_every_row(whole: Path) -> None:
-    rows = rows_of(whole)
-    scores = [key for key in rows if key[-1] in METRICS]
-    assert len(scores) == len(CODECS) * len(METRICS) * len(CLIPS)
-    assert len([key for key in rows if key[0] == "delay of"]) == len(CODECS)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -106,10 +86,8 @@ def test_rows_are_the_same_in_less_company_and_any_order(
     data = make_set(tmp_path, clips)
     jobs = drawn.choice((1, 3))
     succeed(tmp_path, *options(data, codecs, metrics, jobs), "-o", tmp_path / "run")
-    rows, expected = rows_of(tmp_path / "run"), rows_of(whole)
-    assert len([key for key in rows if key[-1] in METRICS]) == (
-        len(codecs) * len(metrics) * len(clips)
-    )
+    rows, expected = all_rows(tmp_path / "run"), all_rows(whole)
+    assert len(scores_in(rows)) == len(codecs) * len(metrics) * len(clips)
     assert {key: expected[key] for key in rows} == rows
 
 
@@ -118,11 +96,13 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
 ) -> None:
     path, early = tmp_path / "run", METRICS[:2]
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
-    killed = kill_when(path / "coded.jsonl", 7, signal.SIGKILL, *arguments, "-o", path)
-    assert killed == -signal.SIGKILL
+    killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
+    killed.kill()
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
     succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
     succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
-    assert rows_of(path) == rows_of(whole)
+    assert all_rows(path) == all_rows(whole)
     assert summary_of(path) == summary_of(whole)
 
 
@@ -130,7 +110,7 @@ def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path
     for name, codecs in (("one", CODECS[3:]), ("two", CODECS[:4])):
         succeed(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
     succeed(tmp_path, "merge", "one", "two", "-o", "both")
-    assert rows_of(tmp_path / "both") == rows_of(whole)
+    assert all_rows(tmp_path / "both") == all_rows(whole)
     assert summary_of(tmp_path / "both") == summary_of(whole)
 
 
@@ -162,7 +142,7 @@ def test_a_codec_is_stopped_for_what_it_is_and_not_for_the_clips_that_come_first
             speed_budget_s=0,
             jobs=jobs,
         )
-        rows[clips] = rows_of(Path(run.folder.path))
+        rows[clips] = all_rows(Path(run.folder.path))
     many, few = rows.values()
     coded = {key: row for key, row in many.items() if isinstance(row, Coded)}
     assert few["set/z", "odd"].status == "ok"

@@ -1,11 +1,7 @@
-"""The container is not the sound: one run over a second of sound in every container."""
+"""The container is not the sound: what a run makes of a second of sound in one or the other."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,126 +13,86 @@ from snacbench.errors import TestSetError
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Clip
-from tests.support.command_line import call
-from tests.support.containers import Case, by_pyav, corpus, sound
+from tests.support.command_line import call, run_in
+from tests.support.containers import by_pyav, corpus, sound
 
-_SUFFIX = ".wav"  # of all of them: a name tells nothing
-
-
-def _run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "snacbench", *map(str, arguments)]
-    environment = {**os.environ, "SNACBENCH_CACHE": str(folder / "cache"), "COLUMNS": "200"}
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+# Of each way of reading one; tests/audio/test_containers.py goes through all.
+NAMES = (
+    *("wav-pcm_16-file", "wav-gsm610-file", "aiff-pcm_16-file", "flac-pcm_16-file"),
+    *("ogg-vorbis-file", "caf-alac_16-file", "ff-ipod-alac", "ff-webm-libopus"),
+    *("ff-mp3-libmp3lame", "mp3-without-xing", "pipe-wav", "pipe-flac", "wav-twice", "voc"),
+)
+IDENTITY = ("--codecs", "identity", "--jobs", "1")
 
 
-@pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, str]:
-    """A run over all cases, whole and halved, and what it printed."""
-    folder = tmp_path_factory.mktemp("containers")
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_run_over_whole_and_halved_files(tmp_path: Path) -> None:
     for part in ("whole", "half"):
-        (folder / "set" / part).mkdir(parents=True)
-    for name, case in corpus().items():
-        (folder / "set/whole" / f"{name}{_SUFFIX}").write_bytes(case.data)
-        (folder / "set/half" / f"{name}{_SUFFIX}").write_bytes(case.half)
-    options = (
-        "--codecs",
-        "identity",
-        "--metrics",
-        "waveform_l1",
-        "--jobs",
-        "1",
-        "-o",
-        folder / "run",
+        (tmp_path / "set" / part).mkdir(parents=True)
+        for name in NAMES:  # the suffix tells nothing
+            data = corpus()[name].data if part == "whole" else corpus()[name].half
+            (tmp_path / "set" / part / f"{name}.wav").write_bytes(data)
+    (tmp_path / "set/papers.pdf").write_bytes(b"%PDF-1.7")
+    done = run_in(
+        tmp_path, "run", "--data", "set", *IDENTITY, "--metrics", "waveform_l1", "-o", "r"
     )
-    (folder / "set/papers.pdf").write_bytes(b"%PDF-1.7")
-    done = _run(folder, "run", "--data", folder / "set", *options)
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return RunFolder.open(folder / "run"), " ".join((done.stdout + done.stderr).split())
-
-
-def _rows(run: RunFolder, part: str) -> Mapping[str, Coded]:
-    rows = {row.clip.removeprefix("set/"): row for row in run.read(Coded)}
-    return {name: rows[f"{part}/{name}"] for name in corpus()}
-
-
-def _problem(name: str, case: Case, row: Coded, run: RunFolder) -> str:
-    """What is wrong with the row of a whole file."""
-    if case.refused:
-        return "" if row.status == "failed" and case.refused in row.reason else f"{name}: {row}"
-    if row.status != "ok" or row.decoded is None:
-        return f"{name}: {row.reason}"
-    decoded = read(run.path / row.decoded).samples[0]
-    length = len(case.samples)
-    if case.tolerance is None:
-        return "" if abs(len(decoded) - length) < 0.2 * length else f"{name}: {len(decoded)}"
-    error = float(np.abs(decoded[:length] - case.samples).max())
-    return "" if error <= case.tolerance + 2**-23 else f"{name}: off by {error}"
-
-
-def test_whole_files_give_what_the_samples_give_or_are_refused_by_name(
-    everything: tuple[RunFolder, str],
-) -> None:
-    run, _ = everything
-    rows = _rows(run, "whole")
-    problems = [_problem(name, case, rows[name], run) for name, case in corpus().items()]
-    assert [problem for problem in problems if problem] == []
-
-
-def test_half_a_file_is_refused_or_noted(everything: tuple[RunFolder, str]) -> None:
-    run, printed = everything
-    notes = {clip.id: clip.note for clip in run.read(Clip)}
-    passed = {name for name, row in _rows(run, "half").items() if row.status == "ok"}
-    unstated = {name for name, case in corpus().items() if not case.states}
-    assert passed <= unstated | {name for name, case in corpus().items() if case.refused}
-    assert unstated <= passed
-    for name in unstated:
-        assert notes[f"set/half/{name}"] == NOT_STATED
-    assert f"{NOT_STATED}: " in printed
+    printed = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1, printed
     assert "1 file left out, not read as audio: 1 .pdf (papers.pdf)" in printed
+    assert f"{NOT_STATED}: " in printed
+    run = RunFolder.open(tmp_path / "r")
+    rows = {row.clip.removeprefix("set/"): row for row in run.read(Coded)}
+    notes = {clip.id.removeprefix("set/"): clip.note for clip in run.read(Clip)}
+    for name in NAMES:
+        case, whole, half = corpus()[name], rows[f"whole/{name}"], rows[f"half/{name}"]
+        if case.refused:
+            assert whole.status == "failed"
+            assert case.refused in whole.reason
+            continue
+        assert whole.decoded, whole.reason
+        decoded, length = read(run.path / whole.decoded).samples[0], len(case.samples)
+        if case.tolerance is None:
+            assert len(decoded) == pytest.approx(length, rel=0.2)
+        else:
+            np.testing.assert_allclose(
+                decoded[:length], case.samples, rtol=0, atol=case.tolerance + 2**-23
+            )
+        assert half.status == ("failed" if case.states else "ok"), name
+        assert case.states or notes[f"half/{name}"] == NOT_STATED
+    exact = [score.value for score in run.read(Score) if score.status == "ok"]
+    assert len(exact) == sum(row.status == "ok" for row in rows.values())
+    assert max(exact) < 1e-6
 
 
-def test_every_score_is_that_of_an_exact_copy(everything: tuple[RunFolder, str]) -> None:
-    run, _ = everything
-    coded = {row.clip for row in run.read(Coded) if row.status == "ok"}
-    scores = {score.clip: score for score in run.read(Score) if score.status == "ok"}
-    assert scores.keys() == coded
-    assert max(score.value or 0 for score in scores.values()) < 1e-6
-
-
-def test_half_a_decode_is_refused_in_score_files(tmp_path: Path) -> None:
+def test_what_score_files_refuses(tmp_path: Path) -> None:
     names = ("wav-pcm_16-file", "aiff-pcm_16-file", "ogg-vorbis-file", "flac-pcm_16-file")
-    for side in ("reference", "degraded"):
-        (tmp_path / side).mkdir()
+    sides = {side: tmp_path / side for side in ("reference", "degraded")}
+    for side, folder in sides.items():
+        folder.mkdir()
         for name in names:
-            half = side == "degraded"
             case = corpus()[name]
-            (tmp_path / side / f"{name}.wav").write_bytes(case.half if half else case.data)
-    (tmp_path / "degraded/other.wav").write_bytes(corpus()["wav-pcm_16-file"].data)
-    sides = ("--reference", tmp_path / "reference", "--degraded", tmp_path / "degraded")
-    done = _run(tmp_path, "score-files", *sides, "--metrics", "si_sdr", "-o", tmp_path / "run")
+            (folder / f"{name}.wav").write_bytes(case.half if side == "degraded" else case.data)
+    whole = corpus()["wav-pcm_16-file"].data
+    (sides["degraded"] / "other.wav").write_bytes(whole)
+    options = [word for side, folder in sides.items() for word in (f"--{side}", folder)]
+    options += ["--metrics", "si_sdr", "-o", tmp_path / "run"]
+    done = run_in(tmp_path, "score-files", *options)
     assert done.returncode == 1, done.stderr
     assert "1 degraded file without a reference of that name: other" in done.stderr
     rows = {row.clip.partition("/")[2]: row for row in RunFolder.open(tmp_path / "run").read(Coded)}
     assert {name: row.status for name, row in rows.items()} == dict.fromkeys(names, "failed")
     assert all("truncated or damaged" in row.reason for row in rows.values())
-
-
-def test_files_of_one_name_on_one_side_are_an_error(tmp_path: Path) -> None:
-    wav, m4a = corpus()["wav-pcm_16-file"].data, by_pyav("ipod", "alac")
-    for side in ("reference", "degraded"):
-        (tmp_path / side).mkdir()
-        (tmp_path / side / "a.wav").write_bytes(wav)
-    twice = tmp_path / "degraded/a.m4a"
-    twice.write_bytes(m4a)
-    sides = ("--reference", tmp_path / "reference", "--degraded", tmp_path / "degraded")
-    for option in ("--degraded", "--reference"):
-        message = f"{option} .*{option[2:]} holds a.m4a and a.wav, which differ in their suffix"
+    for side, folder in sides.items():  # two files of one name on one side
+        (folder / "other.wav").write_bytes(whole)
+        (folder / "other.m4a").write_bytes(by_pyav("ipod", "alac"))
+        message = f"--{side} .*{side} holds other.m4a and other.wav, which differ in their suffix"
         with pytest.raises(TestSetError, match=message):
-            call("score-files", *sides, "--metrics", "si_sdr", "-o", tmp_path / "run")
-        twice = twice.rename(tmp_path / "reference/a.m4a")
+            call("score-files", *options[:-1], tmp_path / "again")
+        (folder / "other.m4a").unlink()
 
 
 def test_float_samples_beyond_full_scale_are_under_one_rule(tmp_path: Path) -> None:
@@ -145,38 +101,34 @@ def test_float_samples_beyond_full_scale_are_under_one_rule(tmp_path: Path) -> N
         (tmp_path / side).mkdir()
         stereo = np.stack([8 * sound(), sound()], axis=1)
         soundfile.write(tmp_path / side / "a.wav", stereo, 24_000, subtype="FLOAT")
-    sides = ("--reference", tmp_path / "reference", "--degraded", tmp_path / "degraded")
-    run = ("run", "--data", tmp_path / "reference", "--codecs", "identity")
-    for number, verb in enumerate([run, ("score-files", *sides)]):
-        out = tmp_path / f"run-{number}"
-        done = _run(tmp_path, *verb, "--metrics", "si_sdr", "-o", out)
+    sides = ("--reference", "reference", "--degraded", "degraded")
+    for verb in (("run", "--data", "reference", *IDENTITY), ("score-files", *sides)):
+        done = run_in(tmp_path, *verb, "--metrics", "si_sdr", "-o", verb[0])
         assert done.returncode == 0, done.stderr
-        (score,) = RunFolder.open(out).read(Score)
+        (score,) = RunFolder.open(tmp_path / verb[0]).read(Score)
         assert score.value is not None
         assert score.value > 100
         printed = " ".join((done.stdout + done.stderr).split())
         assert "1 of 1 clips goes beyond full scale (peak +10.5 dBFS at most)" in printed
 
 
-def test_a_damaged_float_is_one_failed_row_and_the_run_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+def test_a_damaged_float_is_one_failed_row_and_the_run_goes_on(tmp_path: Path) -> None:
     good = corpus()["wav-float-file"].data
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set/good.wav").write_bytes(good)
     damaged = bytearray(good)
     damaged[40_003] ^= 0x40  # the highest bit of an exponent
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/good.wav").write_bytes(good)
     (tmp_path / "set/damaged.wav").write_bytes(damaged)
-    options = ("--data", tmp_path / "set", "--codecs", "identity", "--metrics", "si_sdr")
-    assert _run(tmp_path, "run", *options, "-o", tmp_path / "run").returncode == 1
-    rows = {row.clip: row for row in RunFolder.open(tmp_path / "run").read(Coded)}
+    options = ("--data", "set", *IDENTITY, "--metrics", "si_sdr", "-o", "r")
+    assert run_in(tmp_path, "run", *options).returncode == 1
+    rows = {row.clip: row for row in RunFolder.open(tmp_path / "r").read(Coded)}
     assert rows["set/good"].status == "ok"
     assert "holds a sample of" in rows["set/damaged"].reason
-    assert _run(tmp_path, "run", "--resume", tmp_path / "run").returncode == 1
-    shown = call("sets", "show", tmp_path / "set")
-    assert shown.exit_code == 0
-    assert "1 clip cannot be read" in " ".join(shown.stdout.split())
+    assert run_in(tmp_path, "run", "--resume", "r").returncode == 1
+    for options, said in (((), "clips 2"), (("--segments", "9"), "1 file that cannot be read")):
+        shown = call("sets", "show", tmp_path / "set", *options)
+        assert shown.exit_code == 0
+        assert said in " ".join(shown.stdout.split())
     drawn = tmp_path / "drawn.csv"
     assert call("sets", "export", tmp_path / "set", "--segments", "1", "-o", drawn).exit_code == 0
     assert "good" in drawn.read_text()

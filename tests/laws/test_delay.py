@@ -61,7 +61,8 @@ def decode_of(source: Audio, rate_hz: int, snr_db: float, seed: int = 0) -> Audi
     sign=st.sampled_from([1, -1]),
     seed=st.integers(0, 99),
 )
-@example(rate_hz=16_000, share=1 / 8000, snr_db=60.0, sign=1, seed=1)
+@example(rate_hz=16_000, share=1 / 8000, snr_db=200.0, sign=1, seed=1)
+@example(rate_hz=16_000, share=-1 / 20, snr_db=200.0, sign=1, seed=0)
 @example(rate_hz=44_100, share=1.0, snr_db=20.0, sign=1, seed=2)
 @example(rate_hz=8_000, share=-1.0, snr_db=20.0, sign=-1, seed=3)
 @example(rate_hz=24_000, share=0.9, snr_db=4.0, sign=-1, seed=15)
@@ -82,17 +83,6 @@ def test_a_delay_is_a_delay(
         assert (row.found, row.inverted, row.rate_hz) == (True, sign < 0, rate_hz)
         assert row.lag_s == row.own_lag_s == pytest.approx(samples / rate_hz, abs=1e-9)
         assert delay_of(in_time).lag_s == 0.0
-
-
-def test_a_codec_that_is_exact_at_16_khz_gains_nothing_by_being_late(tmp_path: Path) -> None:
-    source = broadband(SECONDS, 48_000)
-    exact = resample(source, 16_000)
-    reference = write(tmp_path / "reference" / "a.wav", source)
-    scores = []
-    for d in (0, 1, -1, 8, 400):
-        path = write(tmp_path / f"{d}" / "a.wav", advanced(exact, -d))
-        scores.append(score_of(score_files(reference, path, tmp_path / f"run{d}")))
-    assert max(scores) - min(scores) < TOLERANCE_DB
 
 
 LATE = """

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import law_material as material
 from tests.support.command_line import call
-from tests.support.made_runs import System, run_of
+from tests.support.synthetic_runs import System, run_of
 
 CLIPS = 4
 NAN = np.full(CLIPS, np.nan)

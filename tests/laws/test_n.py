@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.support.command_line import call
 from tests.support.law_material import rows
-from tests.support.made_runs import System, run_of
+from tests.support.synthetic_runs import System, run_of
 
 CHEAP = settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))
 SPEECH, MUSIC = 6, 12

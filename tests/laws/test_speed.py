@@ -1,20 +1,22 @@
 """Company changes nothing: a speed is the same alone, beside other codecs, and on other clips.
 
-A plug-in brings a codec that takes no time and moves a clock of its own instead: the first call of
-every length costs 0.3 s more than later ones, once per process.
+A codec takes no time and moves a clock of its own instead: the first call of every length costs
+0.3 s more than later ones, once per process.
 """
 
 from __future__ import annotations
 
 import csv
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from snacbench.rows import Speed
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import Run, make_clips, run_in
+from tests.support.command_line import run_in, write_wav
+
+Run = Callable[..., str]
 
 CLOCKED = """
 import dataclasses, os, time
@@ -46,7 +48,7 @@ class Clocked:
         self.spend("encode", audio.duration_s)
         parent = os.getppid()  # of all workers
         workers = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-        with open(os.environ["CLOCKED_LOG"], "a") as log:
+        with Path(__file__).with_name("log").open("a") as log:
             print(audio.num_samples, len(workers), file=log)
         return self.toy.encode(audio)
 
@@ -66,80 +68,59 @@ MODELS = (CodecModel("clocked", "clocked", POINTS, tuple(RTF), load),)
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Run:
-    return partial(run_in, tmp_path)
+    (tmp_path / "clocked.py").write_text(CLOCKED)
+    for number, rate_hz in enumerate((16_000, 44_100)):
+        write_wav(tmp_path / "clips" / "speech" / f"{number}.wav", 0.4, rate_hz, seed=number)
+    write_wav(tmp_path / "clips" / "music" / "c.wav", 0.5, 48_000, seed=3)
+
+    def run(*arguments: object) -> str:
+        done = run_in(tmp_path, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
-    site = tmp_path / "site"
-    (site / "clocked-1.0.dist-info").mkdir(parents=True)
-    (site / "clocked.py").write_text(CLOCKED)
-    (site / "clocked-1.0.dist-info" / "METADATA").write_text("Name: clocked\nVersion: 1.0\n")
-    points = "[snacbench.codecs]\nclocked = clocked\n"
-    (site / "clocked-1.0.dist-info" / "entry_points.txt").write_text(points)
-    path = f"{site}:{Path(__file__).resolve().parents[2]}"
-    return {"PYTHONPATH": path, "CLOCKED_LOG": str(tmp_path / "log")}
-
-
-def speeds(run: Path) -> dict[str, list[str]]:
+def speeds(run: Path) -> dict[str, list[float]]:
     """What a run's summary says of each codec's speed."""
     rows = csv.DictReader((run / "summary.csv").open())
     columns = ("rtf_encode", "rtf_decode")
-    return {r["codec"]: [r[c] for c in columns] for r in rows if r["domain"] == "all"}
+    return {r["codec"]: [float(r[c]) for c in columns] for r in rows if r["domain"] == "all"}
 
 
-def test_a_speed_is_the_same_in_whatever_company(
-    cli: Run, env: dict[str, str], tmp_path: Path
-) -> None:
-    clips = make_clips(tmp_path / "clips")
-    options = ("--metrics", "waveform_l1", "--speed-budget-s", "4")
+OPTIONS = ("--metrics", "waveform_l1", "--speed-budget-s")
+
+
+def test_a_speed_is_the_same_in_whatever_company(cli: Run, tmp_path: Path) -> None:
     runs = {
-        "alone": ("--codecs", "clocked@9", "--data", clips, "--jobs", "2"),
-        "beside": ("--codecs", "clocked@1,clocked@9", "--data", clips, "--jobs", "1"),
-        "other": ("--codecs", "clocked@9,identity", "--data", clips / "music", "--jobs", "1"),
+        "alone": ("--codecs", "clocked.py@9", "--data", "clips", "--jobs", "2"),
+        "beside": ("--codecs", "clocked.py@1,clocked.py@9", "--data", "clips", "--jobs", "1"),
+        "other": ("--codecs", "clocked.py@9,lowpass@3kHz", "--data", "clips/music", "--jobs", "1"),
     }
     for name, arguments in runs.items():
-        done = cli("run", *arguments, *options, "-o", tmp_path / name, env=env, fresh=True)
-        assert done.returncode == 0, done.stderr
-    found = {name: speeds(tmp_path / name)["clocked@9"] for name in runs}
-    assert [[round(float(v), 9) for v in of] for of in found.values()] == [[0.05, 0.05]] * 3
-    assert round(float(speeds(tmp_path / "beside")["clocked@1"][0]), 9) == 0.02
+        cli("run", *arguments, *OPTIONS, "4", "-o", name)
+    for name in runs:
+        assert speeds(tmp_path / name)["clocked@9"] == pytest.approx([0.05, 0.05], abs=1e-9)
+    assert speeds(tmp_path / "beside")["clocked@1"] == pytest.approx([0.02, 0.02], abs=1e-9)
     # Calls on the material of the measurement, which no clip is as long as, have no worker beside.
     log = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
     assert {beside for samples, beside in log if int(samples) == 3 * 48_000} == {"1"}
 
 
-def test_speeds_are_kept_measured_again_or_left_out(
-    cli: Run, env: dict[str, str], tmp_path: Path
-) -> None:
-    clips = make_clips(tmp_path / "clips") / "music"
-    options = ("--data", clips, "--metrics", "waveform_l1", "--jobs", "1")
-    codecs = ("--codecs", "clocked@1,clocked@9")
-    none = cli(
-        "run",
-        *codecs,
-        *options,
-        "--speed-budget-s",
-        "0",
-        "-o",
-        tmp_path / "none",
-        env=env,
-        fresh=True,
-    )
-    assert none.returncode == 0, none.stderr
-    assert "RTF" not in none.stdout
-    assert "Speed was not measured; 'snacbench speed RUN' does." in none.stdout
-    again = cli("speed", tmp_path / "none", env=env, fresh=True)
-    assert again.returncode == 0, again.stderr
+def test_speeds_are_kept_measured_again_or_left_out(cli: Run, tmp_path: Path) -> None:
+    codecs = ("--codecs", "clocked.py@1,clocked.py@9", "--data", "clips/music", "--jobs", "1")
+    none = cli("run", *codecs, *OPTIONS, "0", "-o", "none")
+    assert "RTF" not in none
+    assert "Speed was not measured; 'snacbench speed RUN' does." in none
+    cli("speed", "none")
     folder = RunFolder.open(tmp_path / "none")
     first = list(folder.read(Speed))
     assert [(row.codec, row.device, row.duration_s, len(row.encode_s)) for row in first] == [
         ("clocked@1", "cpu", 3.0, 10),
         ("clocked@9", "cpu", 3.0, 10),
     ]
-    assert cli("run", "--resume", folder.path, env=env, fresh=True).returncode == 0
+    cli("run", "--resume", "none")
     assert list(folder.read(Speed)) == first
-    shorter = cli("speed", folder.path, "--budget-s", "1.66", env=env, fresh=True)
-    assert shorter.returncode == 0, shorter.stderr
+    shorter = cli("speed", "none", "--budget-s", "1.66")
     assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [2, 3]
-    assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter.stdout
+    assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter

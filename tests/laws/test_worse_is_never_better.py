@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.support import law_material as material
 from tests.support.command_line import call
-from tests.support.made_runs import System, run_of
+from tests.support.synthetic_runs import System, run_of
 
 CLIPS = 8
 KEEPS = 5  # more than half: below, a system has no mean at all
@@ -120,16 +120,9 @@ def good(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-WAYS = {
-    "silent": material.silent,
-    "constant": material.constant,
-    "cut": material.cut,
-    "missing": None,
-}
-
-
 def test_decodes_without_sound_are_failures(clips: Path, good: Path, tmp_path: Path) -> None:
-    bad = dict(enumerate(WAYS.values()))
+    ways = ("silent", "constant", "second half is zeros", "missing")
+    bad = {number: material.BAD.get(way) for number, way in enumerate(ways)}
     material.decodes(tmp_path / "decodes", clips, material.noisy(15), bad)
     run = tmp_path / "run"
     assert material.score_files(clips, tmp_path / "decodes", run, metrics=METRICS) == 1
@@ -138,7 +131,7 @@ def test_decodes_without_sound_are_failures(clips: Path, good: Path, tmp_path: P
         for row in material.rows(run, "coded")
         if row["status"] == "failed"
     }
-    assert sorted(failed) == [f"clips/{i:02}" for i in range(len(WAYS))]
+    assert sorted(failed) == [f"clips/{i:02}" for i in range(len(ways))]
     reasons = list(dict(sorted(failed.items())).values())
     assert [("is silent" in reason) for reason in reasons] == [True, True, True, False]
     assert "is silent from 0.52 to 1.00 s, while the source sounds for" in reasons[2]
@@ -152,7 +145,8 @@ def test_decodes_without_sound_are_failures(clips: Path, good: Path, tmp_path: P
 
 def test_noise_and_ends_of_files_never_win(clips: Path, good: Path, tmp_path: Path) -> None:
     """White noise is scored and is worse; a file that ends half-way has no score."""
-    bad = {0: material.white, 1: material.white, 2: material.shortened}
+    ways = ("white noise", "white noise", "ends half-way")
+    bad = {number: material.BAD[way] for number, way in enumerate(ways)}
     material.decodes(tmp_path / "decodes", clips, material.noisy(15), bad)
     run = tmp_path / "run"
     metrics = f"{METRICS},visqol_audio"  # which takes pairs of any length

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from scipy import stats
@@ -31,45 +29,27 @@ def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, d
     assert need.power_error == pytest.approx(0.006, abs=0.001)
 
 
-def test_false_alarms_stay_below_the_level_also_where_listeners_rate_some_items() -> None:
+def test_false_alarms_stay_below_the_level_and_too_few_listeners_find_nothing() -> None:
     for pages in (None, 3):
         question = Question(1e-9, 8, 2, Spread(), pages)
         assert power_of(question, 25, studies=8000) <= 0.05 + 3 * 0.0025
-
-
-def test_too_few_listeners_can_never_find_anything() -> None:
     question = Question(50, 10, 8, Spread())
     assert question.least_listeners == 11
     assert power_of(question, 10, studies=200) == 0
     assert power_of(question, 11, studies=200) > 0.9
 
 
-def test_what_takes_fewer_listeners_and_what_does_not_matter() -> None:
+def test_what_takes_fewer_listeners() -> None:
     def need(difference: float, items: int, pages: int | None = None) -> int:
         question = Question(difference, items, 4, Spread(), pages)
         return listeners_needed(question, studies=2000).listeners
 
     assert need(5, 20) < need(5, 10) < need(5, 10, 5)
     assert need(8, 10) < need(5, 10)
-    one, other = (Question(5, 8, 3, Spread(listener=s, item=s, listener_item=s)) for s in (0, 30))
-    assert power_of(one, 20, studies=500) == power_of(other, 20, studies=500)
 
 
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"difference": 0}, "difference of 0 points; it must be more than 0"),
-        ({"difference": math.nan}, "difference of nan points"),
-        ({"items": 0, "pages_per_listener": 1}, "0 items"),
-        ({"systems": 1}, "1 systems; a comparison takes 2"),
-        ({"pages_per_listener": 11}, "11 pages per listener; there must be 1 to 10"),
-        ({"power": 1.0}, "a power of 1; it must lie between 0.05 and 1"),
-        ({"level": 0.0}, "a level of 0; it must lie between 0 and 1"),
-    ],
-)
-def test_senseless_and_hopeless_questions_are_refused(fields, says) -> None:
-    usual = {"difference": 5, "items": 10, "systems": 4, "spread": Spread()}
-    with pytest.raises(UserError, match=f"cannot plan for (a )?{says}"):
-        Question(**{**usual, **fields})
+def test_senseless_and_hopeless_questions_are_refused() -> None:
+    with pytest.raises(UserError, match="cannot plan for 11 pages per listener; there must be 1"):
+        Question(5, 10, 4, Spread(), 11)
     with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners who rate 2"):
         listeners_needed(Question(0.1, 2, 8, Spread()), studies=20)

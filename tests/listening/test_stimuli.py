@@ -14,7 +14,7 @@ import soundfile
 
 from snacbench.audio.align import cross_correlation
 from snacbench.audio.filters import low_pass
-from snacbench.audio.io import read, write_wav
+from snacbench.audio.io import read, write_flac, write_wav
 from snacbench.audio.levels import loudness_lufs
 from snacbench.audio.resample import resample
 from snacbench.errors import AudioError, StoreError, UserError
@@ -31,7 +31,6 @@ from snacbench.listening.stimuli import (
     scaled,
     stimulus_file,
     true_peak_dbtp,
-    write_files,
 )
 from snacbench.listening.test import Item, Level, ListeningTest, System
 from snacbench.rows import Calibration
@@ -69,13 +68,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """A run of one's own, to be spoilt."""
+    """A run of one's own, to be spoilt; a test of it goes into `folder`."""
     return make_audio_run(tmp_path)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a test of one's own goes."""
     return tmp_path / "test"
 
 
@@ -83,47 +81,35 @@ def heard(folder: Path, item_id: str, condition: str) -> Audio:
     return read(folder / stimulus_file(item_id, condition))
 
 
-def test_every_condition_of_every_item_has_its_file(made: tuple[Path, Facts]) -> None:
+def test_conditions_have_their_files_in_time_and_at_one_gain(made: tuple[Path, Facts]) -> None:
     folder, facts = made
     for it in (*TEST.items, *TEST.training):
+        found = facts.items[it.id]
         paths = sorted((folder / "stimuli" / it.id).iterdir())
         assert [p.name for p in paths] == sorted(f"{name}.wav" for name in TEST.conditions)
-        assert len({p.stat().st_size for p in paths}) == 1
-        for name, stimulus in facts.items[it.id].conditions.items():
+        assert len({stimulus.gain_db for stimulus in found.conditions.values()}) == 1
+        for name, stimulus in found.conditions.items():
             info = soundfile.info(folder / stimulus.file)
             assert (info.samplerate, info.frames, info.channels) == (48_000, 72_000, 1)
             assert info.subtype == "PCM_24"
             assert stimulus.sha256 == sha256_of_file(folder / stimulus.file)
             assert stimulus.file == stimulus_file(it.id, name)
-    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
-    assert stimulus_file("a", "../my/co dec", "flac") == "stimuli/a/..%2Fmy%2Fco%20dec.flac"
-
-
-@pytest.mark.parametrize("item_id", ["one", "two"])
-def test_conditions_are_in_time_with_the_reference(made: tuple[Path, Facts], item_id: str) -> None:
-    folder, facts = made
-    reference = heard(folder, item_id, "reference")
-    for condition, delay in DELAYS.items():
-        degraded = heard(folder, item_id, condition)
-        peak = cross_correlation(reference=reference, degraded=degraded, max_lag=60)
-        assert np.argmax(peak) == 60
-        told = facts.items[item_id].conditions[condition]
-        assert (told.delay_samples, told.delay_rate_hz) == (delay, 24_000)
-
-
-def test_one_gain_keeps_the_levels_of_conditions_apart(made: tuple[Path, Facts]) -> None:
-    folder, facts = made
-    for it in TEST.items:
-        found = facts.items[it.id]
-        assert len({stimulus.gain_db for stimulus in found.conditions.values()}) == 1
-        reference = found.conditions["reference"]
-        assert reference.loudness_lufs == pytest.approx(-23 - found.lowered_db, abs=0.02)
+            peak_dbtp = true_peak_dbtp(heard(folder, it.id, name))
+            assert peak_dbtp == pytest.approx(stimulus.true_peak_dbtp, abs=0.002)
+            assert peak_dbtp <= -1.0 + 0.001
+        reference = heard(folder, it.id, "reference")
+        for condition, delay in DELAYS.items():
+            degraded = heard(folder, it.id, condition)
+            peak = cross_correlation(reference=reference, degraded=degraded, max_lag=60)
+            assert np.argmax(peak) == 60
+            told = found.conditions[condition]
+            assert (told.delay_samples, told.delay_rate_hz) == (delay, 24_000)
+        loudness = found.conditions["reference"].loudness_lufs
+        assert loudness == pytest.approx(-23 - found.lowered_db, abs=0.02)
         quiet, loud = found.conditions["quiet@4kbps"], found.conditions["late@8kbps"]
         assert loud.loudness_lufs - quiet.loudness_lufs == pytest.approx(6.02, abs=0.05)
-        for name, stimulus in found.conditions.items():
-            peak = true_peak_dbtp(heard(folder, it.id, name))
-            assert peak == pytest.approx(stimulus.true_peak_dbtp, abs=0.002)
-            assert peak <= -1.0 + 0.001
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]
+    assert stimulus_file("a", "../my/co dec", "flac") == "stimuli/a/..%2Fmy%2Fco%20dec.flac"
 
 
 def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
@@ -131,6 +117,7 @@ def test_the_reference_and_its_anchors_are_those_of_the_runs_source(
 ) -> None:
     folder, facts = made
     run = RunSignals(RunFolder.open(folder.parent / "run"))
+    assert run.source("set/c").rate_hz == 44_100
     whole = resample(run.source("set/d"), RATE_HZ)
     assert whole.channels == 1
     gain = 10 ** (facts.items["two"].conditions["reference"].gain_db / 20)
@@ -162,64 +149,21 @@ def test_stimuli_that_are_missing_or_changed_are_noticed_and_made_again(
     assert again.design_sha256 == design_sha256(edited) != facts.design_sha256
 
 
-def test_flac_files_are_of_equal_size_and_of_the_same_samples(
-    made: tuple[Path, Facts], tmp_path: Path
-) -> None:
-    folder, other = made[0], made[0].with_name("flac")
-    facts = make_stimuli(other, TEST, format_="flac")
-    for it in TEST.items:
-        assert len({x.num_bytes for x in facts.items[it.id].conditions.values()}) == 1
-        for name, stimulus in facts.items[it.id].conditions.items():
-            assert stimulus.file.endswith(".flac")
-            assert (other / stimulus.file).stat().st_size == stimulus.num_bytes
-            samples, _ = soundfile.read(other / stimulus.file, dtype="int32")
-            expected, _ = soundfile.read(folder / stimulus_file(it.id, name), dtype="int32")
-            np.testing.assert_array_equal(samples, expected)
-
-
-def paths_in(folder: Path, ending: str) -> dict[str, Path]:
-    return {name: folder / f"{name}.{ending}" for name in "ab"}
-
-
-def test_padding_is_a_block_that_other_decoders_skip(tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
-    loud, silent = broadband(1, 48_000), Audio(np.zeros((1, 48_000), np.float32), 48_000)
-    paths = paths_in(tmp_path, "flac")
-    write_files({"a": loud, "b": silent}, paths)
-    contents = [path.read_bytes() for path in paths.values()]
-    assert len(contents[0]) == len(contents[1])
-    for flac in contents:
-        # Type and length of every metadata block (RFC 9639, section 8).
-        assert flac[:4] == b"fLaC"
-        at, kinds, last = 4, [], 0
-        while not last:
-            kinds.append(flac[at] & 0x7F)
-            last = flac[at] & 0x80
-            at += 4 + int.from_bytes(flac[at + 1 : at + 4])
-        assert kinds[:2] == [0, 1]
-    with av.open(str(paths["b"])) as container:
-        frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    assert sum(frame.shape[-1] for frame in frames) == 48_000
-    assert not np.concatenate([frame.ravel() for frame in frames]).any()
-
-
-def test_files_that_cannot_be_of_equal_size_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    signals = {"a": broadband(1, 48_000), "b": broadband(1.1, 48_000)}
-    with pytest.raises(AudioError, match="must have one length, rate and number of channels"):
-        write_files(signals, paths_in(tmp_path, "wav"))
-    monkeypatch.setattr(module, "_MAX_BLOCK_BYTES", 10)
-    signals["b"] = Audio(np.zeros((1, 48_000), np.float32), 48_000)
-    with pytest.raises(AudioError, match="FLAC holds up to 10 bytes of padding, found"):
-        write_files(signals, paths_in(tmp_path, "flac"))
-
-
 def test_a_stereo_run_keeps_two_channels(tmp_path: Path, folder: Path) -> None:
-    make_audio_run(tmp_path, channels="stereo")
+    run = make_audio_run(tmp_path, channels="stereo")
     facts = make_stimuli(folder, TEST)
     assert [facts.items[name].channels for name in ("one", "two")] == [1, 2]
     assert heard(folder, "two", "late@8kbps").channels == 2
+    for quality, found, expected in ((0.9, True, 7), (0.1, False, 0)):  # samples of its own rate
+        run.append([Calibration("late@8kbps", 14 / 48_000, quality, quality, found)])
+        audio, delay = RunSignals(run).decoded("set/b", "late@8kbps", 120_000)
+        assert (delay, audio.num_samples) == ((expected, 24_000), 120_000)
+    file = run.decoded_path("set/d", "late@8kbps")
+    write_flac(file, broadband(2.2, 24_000))
+    row = RunSignals(run).coded["set/d", "late@8kbps"]
+    run.append([replace(row, decoded_sha256=sha256_of_file(file))])
+    with pytest.raises(UserError, match=r"item two .* its conditions differ in length or channels"):
+        make_stimuli(folder, TEST)
 
 
 def test_what_to_know_of_an_item_is_said(tmp_path: Path, folder: Path) -> None:
@@ -237,62 +181,51 @@ def test_what_to_know_of_an_item_is_said(tmp_path: Path, folder: Path) -> None:
     assert make_stimuli(folder, without).items["one"].warnings == ()
 
 
-def changed(**fields: Any) -> Callable[[RunFolder], ListeningTest]:
-    return lambda _: TEST.model_copy(update=fields)
+def spoilt(of: str, *, gone: bool = False) -> Callable[[RunFolder], None]:
+    """Give a file of a run other content, or remove it."""
 
-
-def spoilt(of: Path | str, content: Path | str | None) -> Callable[[RunFolder], ListeningTest]:
-    """The test, after a file of its run was removed, or got the content of another."""
-
-    def spoil(run: RunFolder) -> ListeningTest:
-        (run.path / of).unlink()
-        if content:
-            (run.path / of).write_bytes((run.path / content).read_bytes())
-        return TEST
+    def spoil(run: RunFolder) -> None:
+        write_flac(run.path / of, broadband(5, 24_000, seed=99))
+        if gone:
+            (run.path / of).unlink()
 
     return spoil
 
 
-def failed(run: RunFolder) -> ListeningTest:
+def failed(run: RunFolder) -> None:
     row = RunSignals(run).coded["set/b", "late@8kbps"]
     run.append([replace(row, status="failed", reason="boom")])
-    return TEST
 
 
-LATE, QUIET = "decoded/late@8kbps/set/b.flac", "decoded/quiet@4kbps/set/b.flac"
+LATE = "decoded/late@8kbps/set/b.flac"
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("spoil", "changed", "message"),
     [
-        (changed(run="../gone"), r"the run of this test is not found: .*holds no run"),
-        (changed(run_id="other"), "its id is run1, test.yaml says other; make a new test"),
-        (changed(set_sha256="cd" * 32), "its set_sha256 is abab.*, test.yaml says cdcd"),
+        (None, {"run": "../gone"}, r"the run of this test is not found: .*holds no run"),
+        (None, {"run_id": "other"}, r"its id .* are run1 and ab\w*, test.yaml says other and abab"),
         (
-            changed(items=(item("one", "set/b", 2.0, 1.5),)),
-            r"item one \(set/b\): the excerpt ends at 3.5 s, the clip at 2.5 s",
+            None,
+            {"items": (item("one", "set/b", 2.0, 1.5),)},
+            "excerpt ends at 3.5 s, the clip at 2",
         ),
-        (changed(items=(item("one", "set/z"),)), "has no clip set/z"),
-        (changed(systems=(System(name="opus@1kbps"),)), "set/b: opus@1kbps has not coded it"),
-        (spoilt(LATE, QUIET), "is not the file that was decoded: its sha256 has changed"),
-        (spoilt(LATE, None), "audio of late@8kbps is not in the run folder; run the codecs again"),
-        (spoilt("../b.flac", "../c.flac"), "b.flac is no longer the file that the run coded"),
-        (failed, r"item one \(set/b\): set/b: late@8kbps failed on it: boom"),
+        (None, {"items": (item("one", "set/z"),)}, "has no clip set/z"),
+        (None, {"systems": (System(name="opus@1kbps"),)}, "set/b: opus@1kbps has not coded it"),
+        (spoilt(LATE), {}, "is not the file that was decoded: its sha256 has changed"),
+        (spoilt(LATE, gone=True), {}, "late@8kbps is not in the run folder; run the codecs again"),
+        (spoilt("../b.flac"), {}, "b.flac is no longer the file that the run coded"),
+        (failed, {}, r"item one \(set/b\): set/b: late@8kbps failed on it: boom"),
     ],
 )
 def test_what_the_run_does_not_have_is_refused(
-    run: RunFolder, folder: Path, spoil: Callable[[RunFolder], ListeningTest], message: str
+    run: RunFolder, folder: Path, spoil: Any, changed: dict[str, Any], message: str
 ) -> None:
-    test = spoil(run)
+    if spoil:
+        spoil(run)
     with pytest.raises(UserError, match=message):
-        make_stimuli(folder, test)
+        make_stimuli(folder, TEST.model_copy(update=changed))
     assert not folder.exists() or not list(folder.iterdir())
-
-
-def test_a_silent_clip_is_refused(tmp_path: Path, folder: Path) -> None:
-    make_audio_run(tmp_path, signals={"set/b": Audio(np.zeros((1, 120_000), np.float32), 48_000)})
-    with pytest.raises(UserError, match=r"item one \(set/b\): reference has no loudness: the ex"):
-        make_stimuli(folder, TEST)
 
 
 def test_a_full_disk_leaves_the_old_stimuli(
@@ -307,18 +240,10 @@ def test_a_full_disk_leaves_the_old_stimuli(
         return write_wav(path, audio)
 
     monkeypatch.setattr(module, "write_wav", full)
-    with pytest.raises(StoreError, match=r"cannot write the stimuli of t .*the disk is full"):
+    with pytest.raises(StoreError, match="the disk is full"):
         make_stimuli(folder, TEST)
     assert read_facts(folder, TEST) == facts
     assert sorted(p.name for p in folder.iterdir()) == ["stimuli", "stimuli.json"]
-
-
-def test_a_delay_counts_at_the_rate_of_the_decoded_file(run: RunFolder) -> None:
-    for quality, found, expected in ((0.9, True, 7), (0.1, False, 0)):
-        run.append([Calibration("late@8kbps", 14 / 48_000, quality, quality, found)])
-        audio, delay = RunSignals(run).decoded("set/b", "late@8kbps", 120_000)
-        assert (delay, audio.num_samples) == ((expected, 24_000), 120_000)
-    assert RunSignals(run).source("set/c").rate_hz == 44_100
 
 
 # ------------------------------------------------------------------------------- cuts and levels
@@ -337,7 +262,7 @@ def test_cuts_have_raised_cosine_fades_of_5_ms() -> None:
     np.testing.assert_array_equal(part, ramp.samples[0, 12_240:35_760])
 
 
-def sine(hertz: float, amplitude: float, phase_deg: float) -> Audio:
+def sine(hertz: float, amplitude: float, phase_deg: float = 0.0) -> Audio:
     phase = 2 * np.pi * hertz * np.arange(RATE_HZ) / RATE_HZ + np.deg2rad(phase_deg)
     return cut(Audio((amplitude * np.sin(phase)).astype(np.float32)[None], RATE_HZ), 0, 1)
 
@@ -355,19 +280,14 @@ def sine(hertz: float, amplitude: float, phase_deg: float) -> Audio:
 def test_true_peak_of_the_ebu_cases(
     hertz: float, amplitude: float, phase_deg: float, expected_dbtp: float
 ) -> None:
-    found = true_peak_dbtp(sine(hertz, amplitude, phase_deg))
-    assert expected_dbtp - 0.4 <= found <= expected_dbtp + 0.2
+    loud = sine(hertz, amplitude, phase_deg)
+    both = Audio(np.concatenate([loud.samples / 2, loud.samples]), RATE_HZ)
+    assert expected_dbtp - 0.4 <= true_peak_dbtp(both) <= expected_dbtp + 0.2
+    assert true_peak_dbtp(scaled(loud, -math.inf)) == -math.inf
 
 
-def test_true_peak_is_that_of_the_loudest_channel_and_silence_has_none() -> None:
-    loud, soft = sine(1_000, 0.5, 0), sine(1_000, 0.25, 0)
-    both = Audio(np.concatenate([soft.samples, loud.samples]), RATE_HZ)
-    assert true_peak_dbtp(both) == pytest.approx(true_peak_dbtp(loud), abs=1e-6)
-    assert true_peak_dbtp(Audio(np.zeros((1, 4_800), np.float32), RATE_HZ)) == -math.inf
-
-
-def test_the_reference_goes_to_the_loudness_and_all_follow() -> None:
-    reference = sine(1_000, 0.02, 0)
+def test_the_reference_goes_to_the_loudness_and_all_follow_below_the_true_peak() -> None:
+    reference = sine(1_000, 0.02)
     signals = {"reference": reference, "quiet@1kbps": scaled(reference, -9.0)}
     gain_db, lowered_db = gains(signals, Level())
     assert lowered_db == 0
@@ -376,24 +296,14 @@ def test_the_reference_goes_to_the_loudness_and_all_follow() -> None:
     assert loudness_lufs(levelled) == pytest.approx(-23.0, abs=0.02)
     gain_db, _ = gains(signals, Level(match_per_condition=True))
     assert gain_db["quiet@1kbps"] - gain_db["reference"] == pytest.approx(9.0, abs=0.01)
-
-
-def test_all_are_lowered_together_until_none_exceeds_the_true_peak() -> None:
-    rng = np.random.default_rng(3)  # castanets
-    clicks = np.zeros(4 * RATE_HZ)
-    clicks[:: RATE_HZ // 4] = 1.0
-    decay = rng.standard_normal(300) * np.exp(-np.arange(300) / 30)
-    hits = np.convolve(clicks, decay)[: len(clicks)]
-    reference = Audio((0.5 * hits / np.abs(hits).max()).astype(np.float32)[None], RATE_HZ)
+    with pytest.raises(AudioError, match=r"reference has no loudness: .*silent .*or shorter"):
+        gains({"reference": broadband(0.3, RATE_HZ)}, Level())
+    clicks = np.zeros((1, 4 * RATE_HZ), np.float32)
+    clicks[0, :: RATE_HZ // 4] = 0.5  # as of castanets: all are lowered until no peak is too high
+    reference = low_pass(Audio(clicks, RATE_HZ), 7_000)
     signals = {"reference": reference, "loud@1kbps": scaled(reference, 4.0)}
     gain_db, lowered_db = gains(signals, Level())
     assert lowered_db > 3
     assert len(set(gain_db.values())) == 1
-    peaks = {name: true_peak_dbtp(scaled(x, gain_db[name])) for name, x in signals.items()}
-    assert peaks["loud@1kbps"] == pytest.approx(-1.0, abs=0.001)
-    assert peaks["reference"] == pytest.approx(-5.0, abs=0.001)
-
-
-def test_what_is_too_short_for_a_loudness_is_refused() -> None:
-    with pytest.raises(AudioError, match=r"reference has no loudness: .*silent .*or shorter"):
-        gains({"reference": broadband(0.3, RATE_HZ)}, Level())
+    peaks = [true_peak_dbtp(scaled(x, gain_db[name])) for name, x in signals.items()]
+    assert peaks == pytest.approx([-5.0, -1.0], abs=0.001)

@@ -7,7 +7,6 @@ lib/webmushra/pages/FinishPage.js; what sounds must be: lib/webmushra/misc/Mushr
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,27 +93,19 @@ def test_the_configuration_follows_the_schema(made) -> None:
     assert before[0]["name"] == "A &lt;b&gt;test&lt;/b&gt; &amp; more"
     assert before[0]["content"] == "<p>Hello &lt;you&gt;</p><p>and you.</p>"
     questions = finish["questionnaire"]
-    assert [f"{q['name']} {check_fields(q)}" for q in questions] == [
-        "age likert",
-        "headphones text",
-        "experience likert",
-        "hearing likert",
-    ]
+    found = [f"{q['name']} {check_fields(q)}" for q in questions]
+    assert found == ["age likert", "headphones text", "experience likert", "hearing likert"]
     for answer in (a for q in questions if q["type"] == "likert" for a in q["response"]):
         assert answer.keys() == {"value", "label"}
 
 
-def test_anchors_are_files_under_the_reserved_names(made) -> None:
-    for page in mushra_pages(made[2]):
+def test_sounds_are_there_alike_and_anchors_under_their_reserved_names(made) -> None:
+    root, config, paths = made[0] / "webmushra", made[2], []
+    for page in mushra_pages(config):
         # It adds the hidden reference itself, and checks for 12 signals and 12 s.
         assert list(page["stimuli"]) == ["anchor35", "anchor70", *(spec.name for spec in CODECS)]
         assert page["createAnchor35"] is page["createAnchor70"] is False
         assert page["randomize"] is page["strict"] is True
-
-
-def test_sounds_are_there_and_alike(made) -> None:
-    root, config, paths = made[0] / "webmushra", made[2], []
-    for page in mushra_pages(config):
         files = [page["reference"], *page["stimuli"].values()]
         sounds = [soundfile.info(root / file) for file in files]
         found = {(sound.samplerate, sound.frames, sound.channels) for sound in sounds}
@@ -126,25 +117,18 @@ def test_sounds_are_there_and_alike(made) -> None:
     assert not any(name in path for path in paths for name in ("opus", "late", "anchor", "ref"))
 
 
-def test_what_depends_on_the_test(made) -> None:
+def test_it_is_of_its_test_and_written_anew_or_not_at_all(made, monkeypatch) -> None:
     folder, facts, _ = made
-    for language, expected in (("de", "de"), ("en-GB", "en"), ("fi", "en")):
-        config = configuration(TEST.model_copy(update={"language": language}), facts)
-        assert config["language"] == expected
     optional = TEST.questionnaire[1].model_copy(update={"required": False})
-    config = configuration(TEST.model_copy(update={"questionnaire": (optional,)}), facts)
-    assert config["pages"][-1]["questionnaire"][0]["optional"] is True
+    for language, expected in (("de", "de"), ("en-GB", "en"), ("fi", "en")):
+        update = {"language": language, "questionnaire": (optional,)}
+        config = configuration(TEST.model_copy(update=update), facts)
+        assert config["language"] == expected
+        assert config["pages"][-1]["questionnaire"][0]["optional"] is True
     with pytest.raises(UserError, match="--export webmushra: form abx stays on our own page"):
         export_webmushra(folder, TEST.model_copy(update={"form": "abx"}), facts)
-
-
-def test_it_is_written_anew_or_not_at_all(
-    made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "test"
-    shutil.copytree(made[0], folder)
     (folder / "webmushra" / "old").touch()
-    export_webmushra(folder, TEST, made[1])
+    export_webmushra(folder, TEST, facts)
     assert not (folder / "webmushra" / "old").exists()
 
     def full(*_: object) -> None:
@@ -152,6 +136,6 @@ def test_it_is_written_anew_or_not_at_all(
 
     monkeypatch.setattr(module.shutil, "copyfile", full)
     with pytest.raises(StoreError, match=r"export of t for webMUSHRA \(No space left"):
-        export_webmushra(folder, TEST, made[1])
+        export_webmushra(folder, TEST, facts)
     assert (folder / "webmushra/configs/t.yaml").is_file()
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]

@@ -95,13 +95,3 @@ def _references(
 def _beginning(path: Path, rate_hz: int, duration_s: float) -> Audio:
     audio = resample(downmix(read(path)), rate_hz)
     return Audio(audio.samples[:, : round(duration_s * rate_hz)].copy(), rate_hz)
-
-
-@pytest.fixture(scope="session")
-def make_voice() -> Callable[..., Audio]:
-    return voice
-
-
-@pytest.fixture(scope="session")
-def add_noise() -> Callable[..., Audio]:
-    return at_snr

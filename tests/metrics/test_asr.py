@@ -7,12 +7,13 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavailable
+from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
 from snacbench.types import Audio
 from tests.conftest import clip_at
@@ -43,21 +44,15 @@ def breath(duration_s: float = 1.0) -> Audio:
         ("faster-whisper:/no/such", r"there is no model\.bin in it"),
         ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
         ("wav2vec2@tpu", "can be followed by @cpu or @cuda alone, found 'tpu'"),
+        ("pocketsphinx", r"pip install '\.\[asr\]'"),
+        ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
+        ("wav2vec2", r"pip install '\.\[transformers\]'"),
     ],
 )
-def test_mistakes(selector, said):
-    with pytest.raises(UserError, match=said):
-        _asr.recogniser(selector)
-
-
-@pytest.mark.parametrize(
-    ("selector", "extra"),
-    [("pocketsphinx", "asr"), ("faster-whisper:{}", "asr"), ("wav2vec2", "transformers")],
-)
-def test_a_package_that_is_missing(monkeypatch, tmp_path, selector, extra):
+def test_mistakes_and_packages_that_are_missing(monkeypatch, tmp_path, selector, said):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackage, match=rf"pip install '\.\[{extra}\]'"):
+    with pytest.raises(UserError, match=said):
         _asr.recogniser(selector.format(tmp_path))
 
 
@@ -152,29 +147,13 @@ def small_wav2vec2(folder: Path) -> Path:
     return folder
 
 
-def test_a_published_recogniser_is_fetched_at_its_commit_and_then_kept(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(_asr.Wav2Vec2, "repository", "someone/wav2vec2")
-    monkeypatch.setattr(_asr.Wav2Vec2, "commit", COMMIT)
-    publish(hub, "someone/wav2vec2", small_wav2vec2(tmp_path / "made"))
-    found = _asr.recogniser("wav2vec2")
-    text = found.transcribe(breath())
-    assert text == found.transcribe(breath())
-    assert found.revision.startswith(f"someone/wav2vec2 at {COMMIT}, transformers ")
-    asked = len(hub.asked)
-    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    _asr._opened.cache_clear()
-    assert _asr.recogniser("wav2vec2").transcribe(breath()) == text
-    assert len(hub.asked) == asked
-
-
 def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", silent_address())
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between attempts
-    for kind in (_asr.Whisper, _asr.Wav2Vec2):
-        assert len(kind.commit) == 40
-        assert int(kind.commit, 16)
-    with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {kind.commit}"):
-        _asr.recogniser("wav2vec2")
+    for kind, model in _asr.PUBLISHED.items():
+        assert len(model.commit) == 40
+        with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {model.commit}"):
+            _asr.recogniser(kind)
 
 
 def small_whisper(folder: Path) -> Path:
@@ -219,13 +198,25 @@ def small_whisper(folder: Path) -> Path:
     return folder
 
 
-def test_whisper_from_the_hub(hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(_asr.Whisper, "repository", "someone/whisper")
-    monkeypatch.setattr(_asr.Whisper, "commit", COMMIT)
-    publish(hub, "someone/whisper", small_whisper(tmp_path / "made"))
-    found = _asr.recogniser("whisper-large-v3")
+@pytest.mark.parametrize(
+    ("kind", "make"), [("wav2vec2", small_wav2vec2), ("whisper-large-v3", small_whisper)]
+)
+def test_a_published_recogniser_is_fetched_at_its_commit_and_kept(
+    hub, monkeypatch, tmp_path, kind, make
+):
+    model = replace(_asr.PUBLISHED[kind], repository="someone/model", commit=COMMIT)
+    monkeypatch.setitem(_asr.PUBLISHED, kind, model)
+    publish(hub, "someone/model", make(tmp_path / "made"))
+    found = _asr.recogniser(kind)
     text = found.transcribe(breath())
-    assert text == found.transcribe(breath())
     assert "<|" not in text
-    with pytest.raises(Undefined, match=r"whisper takes 30 s at once, the signal lasts 31\.000 s"):
-        found.transcribe(breath(31.0))
+    assert text == found.transcribe(breath())
+    assert found.revision.startswith(f"someone/model at {COMMIT}, transformers ")
+    asked = len(hub.asked)
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    _asr._opened.cache_clear()
+    assert _asr.recogniser(kind).transcribe(breath()) == text
+    assert len(hub.asked) == asked
+    if kind == "whisper-large-v3":
+        with pytest.raises(Undefined, match=r"takes 30 s at once, the signal lasts 31\.000 s"):
+            found.transcribe(breath(31.0))

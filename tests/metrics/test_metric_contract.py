@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,7 @@ from snacbench.errors import Undefined
 from snacbench.metrics import _guards
 from snacbench.metrics.si_sdr import SI_SDR
 from snacbench.plugins import metrics
-from snacbench.types import Audio, Metric
+from snacbench.types import Audio
 from tests.metrics.conftest import at_snr, voice
 from tools.metric_table import HEADER, rows
 
@@ -59,7 +57,6 @@ LEVEL_FREE = {
 }
 SYMMETRIC = named("si_sdr", "mel_dac", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
 SYMMETRIC += ["f0_rmse_cents", "voicing_error"]
-DIRECTED = [name for name in METRICS if name not in SYMMETRIC]
 
 pytestmark = pytest.mark.filterwarnings("error")
 every_metric = pytest.mark.parametrize("name", METRICS)
@@ -105,21 +102,6 @@ def test_default_metrics():
     }  # fmt: skip
 
 
-def test_importing_metrics_loads_nothing_heavy():
-    heavy = {
-        "torch", "numba", "librosa", "visqol", "pesq", "pystoi", "matplotlib", "scipy",
-        "jiwer", "parselmouth", "speechmos", "onnxruntime", "faster_whisper", "pyloudnorm",
-    }  # fmt: skip
-    code = (
-        "import sys\n"
-        "from snacbench.plugins import metrics\n"
-        "metrics()\n"
-        f"print(sorted({heavy!r} & sys.modules.keys()))"
-    )
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[]"
-
-
 def test_the_page_has_the_table_of_the_specs_and_a_section_for_every_metric():
     lines = PAGE.splitlines()
     start, expected = lines.index(HEADER[0]), list(rows())
@@ -137,15 +119,6 @@ def test_names_what_computed_it(metric, monkeypatch):
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
     assert all(version != "not installed" for version in metric.versions().values())
     assert metric.spec.citation
-
-
-def test_versions_say_when_a_package_is_missing():
-    versions = _guards.versions_of("numpy", "no-such-package-at-all", mapper="lattice")()
-    assert versions == {
-        "numpy": np.__version__,
-        "no-such-package-at-all": "not installed",
-        "mapper": "lattice",
-    }
 
 
 # ------------------------------------------------------------------------------- one by one
@@ -190,12 +163,11 @@ def test_silence(name):
     for level in (0.0, 0.25):
         with pytest.raises(Undefined, match="reference is silent: all"):
             scored(name, Audio(np.full_like(x.samples, level), x.rate_hz), y)
-    silence = Audio(np.zeros_like(x.samples), x.rate_hz)
     if name in DISTANCES:
-        assert scored(name, x, at_snr(x, 30)) < scored(name, x, silence) < math.inf
+        assert scored(name, x, at_snr(x, 30)) < scored(name, x, scaled(x, 0)) < math.inf
     else:
         with pytest.raises(Undefined, match="degraded signal is silent: all"):
-            scored(name, x, silence)
+            scored(name, x, scaled(x, 0))
 
 
 @every_metric
@@ -219,20 +191,17 @@ def test_short_signals_and_extreme_levels_have_a_finite_score_or_none(name):
             outcome(*both)
 
 
-@pytest.mark.parametrize("name", EQUAL)
-def test_equal_signals(name):
-    x, _ = noisy(name)
-    y = Audio(x.samples.copy(), x.rate_hz)
-    match EQUAL[name]:
-        case None:
+def test_equal_signals():
+    assert METRICS.keys() - EQUAL.keys() == {"visqol_speech", "bandwidth_khz"}
+    for name, expected in EQUAL.items():
+        x, _ = noisy(name)
+        y = Audio(x.samples.copy(), x.rate_hz)
+        if expected is None:
             with pytest.raises(Undefined, match="SI-SDR is infinite"):
                 scored(name, x, y)
-        case value, within:
-            assert scored(name, x, y) == pytest.approx(value, abs=within)
-
-
-def test_which_metrics_have_no_fixed_score_of_equal_signals():
-    assert METRICS.keys() - EQUAL.keys() == {"visqol_speech", "bandwidth_khz"}
+        else:
+            value, within = expected
+            assert scored(name, x, y) == pytest.approx(value, abs=within), name
 
 
 @every_metric
@@ -245,42 +214,31 @@ def test_which_metrics_hear_the_level(name):
         assert min(changes) > 1e-3
 
 
-@pytest.mark.parametrize("name", named("visqol", "pesq"))
-def test_those_that_take_a_delay_away_hardly_hear_it(name):
+def test_a_delay_is_heard_by_those_that_do_not_take_it_away():
+    for name in named("visqol", "pesq"):
+        x, y = noisy(name)
+        for delay_ms in (1, 30):
+            late = moved(y, delay_ms * y.rate_hz // 1000)
+            assert scored(name, x, late) == pytest.approx(scored(name, x, y), abs=0.3), name
+    for name in ("si_sdr", "waveform_l1", "stoi", "estoi", "voicing_error"):
+        x, _ = noisy(name)
+        sign = 1 if METRICS[name].spec.better == "higher" else -1
+        later = scored(name, x, moved(x, 50 * x.rate_hz // 1000))
+        assert sign * (scored(name, x, moved(x, 1)) - later) > 0.01, name
+
+
+@every_metric
+def test_swapping_changes_a_score_that_has_a_direction(name):
     x, y = noisy(name)
-    for delay_ms in (1, 30):
-        late = moved(y, delay_ms * y.rate_hz // 1000)
-        assert scored(name, x, late) == pytest.approx(scored(name, x, y), abs=0.3)
-
-
-@pytest.mark.parametrize("name", ["si_sdr", "waveform_l1", "stoi", "estoi", "voicing_error"])
-def test_a_delay_is_heard(name):
-    x, _ = noisy(name)
-    sign = 1 if METRICS[name].spec.better == "higher" else -1
-    later = scored(name, x, moved(x, 50 * x.rate_hz // 1000))
-    assert sign * (scored(name, x, moved(x, 1)) - later) > 0.01
-
-
-@pytest.mark.parametrize("name", SYMMETRIC)
-def test_swapping_changes_nothing(name):
-    x, y = noisy(name)
-    assert scored(name, y, x) == pytest.approx(scored(name, x, y), rel=1e-9)
-
-
-@pytest.mark.parametrize("name", DIRECTED)
-def test_swapping_changes_the_score_and_the_reference_implementation_tells_which_is_which(name):
+    if name in SYMMETRIC:
+        assert scored(name, y, x) == pytest.approx(scored(name, x, y), rel=1e-9)
+        return
     x, y = with_a_gap(name)
     ours = scored(name, x, y)
     assert abs(scored(name, y, x) - ours) > 0.05
-    if name in PEERS:
+    if name in PEERS and not name.startswith("visqol"):  # which test_visqol compares
         assert ours == pytest.approx(PEERS[name](x, y), abs=1e-4)
         assert abs(ours - PEERS[name](y, x)) > 0.05
-
-
-def test_signals_are_passed_by_name():
-    metric: Metric = METRICS["si_sdr"]
-    with pytest.raises(TypeError, match="positional argument"):
-        metric(*noisy("si_sdr"))  # type: ignore[misc]
 
 
 def test_checks_that_few_metrics_reach():
@@ -292,3 +250,7 @@ def test_checks_that_few_metrics_reach():
         broken = _guards.guarded(SI_SDR, lambda _, value=value: lambda _: value)
         with pytest.raises(Undefined, match="si_sdr came out as"):
             broken(reference=x, degraded=y)
+    versions = _guards.versions_of("numpy", "no-such-package-at-all", mapper="lattice")()
+    assert versions["numpy"] == np.__version__
+    assert versions["no-such-package-at-all"] == "not installed"
+    assert versions["mapper"] == "lattice"

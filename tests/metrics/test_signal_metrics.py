@@ -12,9 +12,10 @@ from snacbench.errors import Undefined
 from snacbench.metrics import bandwidth, loudness_diff, lsd, si_sdr, waveform_l1
 from snacbench.types import Audio
 from tests.conftest import broadband
+from tests.metrics.conftest import voice
 
 SI_SDR, SI_SDR_ALIGNED, _ = si_sdr.METRICS
-L1, L1_22K = waveform_l1.METRICS
+L1, _ = waveform_l1.METRICS
 (LSD,) = lsd.METRICS
 (LOUDNESS,) = loudness_diff.METRICS
 (BANDWIDTH,) = bandwidth.METRICS
@@ -35,13 +36,6 @@ def mixed(a: Audio, b: Audio, gain: float) -> Audio:
 
 def scaled(signal: Audio, gain_db: float) -> Audio:
     return Audio(signal.samples * np.float32(10 ** (gain_db / 20)), signal.rate_hz)
-
-
-def per_channel(metric, x: Audio, y: Audio) -> list[float]:
-    return [
-        metric(reference=audio(a), degraded=audio(b))
-        for a, b in zip(x.samples, y.samples, strict=True)
-    ]
 
 
 # -------------------------------------------------------------------------------------- SI-SDR
@@ -69,23 +63,20 @@ def test_si_sdr_equals_audiotools_in_double_precision(pairs):
 def test_si_sdr_of_stereo_is_the_mean_of_its_channels_and_each_must_sound():
     x, n = noise(1, channels=2), noise(2, channels=2)
     y = audio(x.samples + np.array([[0.1], [0.7]]) * n.samples)
-    left, right = per_channel(SI_SDR, x, y)
+    pairs = zip(x.samples, y.samples, strict=True)
+    left, right = (SI_SDR(reference=audio(a), degraded=audio(b)) for a, b in pairs)
     assert SI_SDR(reference=x, degraded=y) == pytest.approx((left + right) / 2, abs=1e-12)
     assert left - right > 10
     with pytest.raises(Undefined, match="degraded signal is silent in channel 1"):
         SI_SDR(reference=x, degraded=audio(y.samples * np.array([[1.0], [0.0]])))
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "said"),
-    [
-        *((noise(1).samples, f * noise(1).samples, "SI-SDR is infinite") for f in (1.0, -2.0, 0.5)),
-        ([1, -1, 1, -1], [1, 1, -1, -1], "SI-SDR is minus infinity"),
-    ],
-)
-def test_si_sdr_without_a_value(x, y, said):
-    with pytest.raises(Undefined, match=said):
-        SI_SDR(reference=audio(x), degraded=audio(y))
+def test_si_sdr_without_a_value():
+    for gain in (1.0, -2.0, 0.5):
+        with pytest.raises(Undefined, match="SI-SDR is infinite"):
+            SI_SDR(reference=noise(1), degraded=audio(gain * noise(1).samples))
+    with pytest.raises(Undefined, match="SI-SDR is minus infinity"):
+        SI_SDR(reference=audio([1, -1, 1, -1]), degraded=audio([1, 1, -1, -1]))
 
 
 @given(
@@ -116,52 +107,33 @@ def test_waveform_distance_by_hand():
     assert L1(reference=x, degraded=audio([0.0] * 4)) == 1.25 / 4  # as loud as the reference is
 
 
-@pytest.mark.parametrize("metric", [L1, L1_22K], ids=["44k", "22k"])
-def test_waveform_distance_equals_descript_audiotools(metric, pairs):
+def test_waveform_distance_equals_descript_audiotools(pairs):
     pytest.importorskip("torch")
     from audiotools import AudioSignal
     from dac.nn.loss import L1Loss
 
-    stereo = noise(1, channels=2), noise(2, channels=2)
-    found = pairs(metric.spec.rate_hz)
-    if metric is L1:
-        found["stereo"] = stereo
-        expected = sum(per_channel(L1, *stereo)) / 2
-        assert L1(reference=stereo[0], degraded=stereo[1]) == pytest.approx(expected, rel=1e-6)
+    found = pairs(RATE_HZ)
+    found["stereo"] = noise(1, channels=2), noise(2, channels=2)
     for name, (x, y) in found.items():
         signals = [AudioSignal(a.samples[None].copy(), a.rate_hz) for a in (y, x)]
         expected = float(L1Loss()(*signals))
-        assert metric(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
+        assert L1(reference=x, degraded=y) == pytest.approx(expected, rel=1e-6), name
 
 
-@given(seed=st.integers(0, 1000), gain=st.floats(-10, 10).filter(lambda g: abs(g) > 0.01))
-def test_a_gain_on_both_signals_scales_the_waveform_distance(seed, gain):
-    x, y = noise(seed), noise(seed + 1)
-    both = L1(reference=audio(gain * x.samples), degraded=audio(gain * y.samples))
-    assert both == pytest.approx(abs(gain) * L1(reference=x, degraded=y), rel=1e-5)
+# --------------------------------------------- log-spectral distance, loudness, bandwidth
 
 
-# ----------------------------------------------------------------------- log-spectral distance
-
-
-@pytest.mark.parametrize("gain_db", [-12.0, 6.0])
-def test_a_gain_is_at_the_log_spectral_distance_of_its_decibels(gain_db):
+@pytest.mark.parametrize("gain_db", [-12.0, -0.5, 0.0, 6.0])
+def test_a_gain_is_at_the_distance_of_its_decibels(gain_db):
     x = noise(0, num_samples=RATE_HZ)
     assert LSD(reference=x, degraded=scaled(x, gain_db)) == pytest.approx(abs(gain_db), abs=1e-4)
-
-
-# ------------------------------------------------------------------------ loudness, bandwidth
-
-
-@pytest.mark.parametrize("gain_db", [-6.0, -0.5, 0.0, 3.0])
-def test_a_gain_is_its_loudness_whatever_its_sign(make_voice, gain_db):
-    x = make_voice(48_000)
+    x = voice(48_000)
     value = LOUDNESS(reference=x, degraded=scaled(x, gain_db))
-    assert value == pytest.approx(abs(gain_db), abs=0.05)  # a block may cross a gate
+    assert value == pytest.approx(abs(gain_db), abs=0.15)  # a block may cross a gate
 
 
-def test_both_channels_are_loud_and_under_the_gate_nothing_is(make_voice):
-    x = make_voice(48_000)
+def test_both_channels_are_loud_and_under_the_gate_nothing_is():
+    x = voice(48_000)
     stereo = Audio(np.repeat(x.samples, 2, axis=0), 48_000)
     one_side = Audio(np.concatenate([x.samples, scaled(x, -60).samples]), 48_000)
     assert LOUDNESS(reference=stereo, degraded=one_side) == pytest.approx(3.01, abs=0.02)

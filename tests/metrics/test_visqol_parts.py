@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from visqol import alignment, patch_selector, quality_mapper, visqol_manager
 from visqol.analysis_window import AnalysisWindow
 from visqol.audio_utils import AudioSignal
-from visqol.gammatone import GammatoneSpectrogramBuilder, make_erb_filters
+from visqol.gammatone import GammatoneSpectrogramBuilder
 from visqol.nsim import measure_patch_similarity
-from visqol.patch_creator import ImagePatchCreator, VadPatchCreator
+from visqol.patch_creator import VadPatchCreator
 from visqol.signal_utils import find_best_lag
 
 from snacbench.errors import MissingPackage
@@ -25,8 +25,6 @@ from snacbench.metrics._visqol_compare import (
     Piece,
     aligned,
     lags_of,
-    patch_starts,
-    piece,
     upper_envelope,
     voiced_patch_starts,
 )
@@ -36,7 +34,6 @@ from snacbench.metrics._visqol_spectrogram import (
     LOWEST_HZ,
     SPEECH_BANDS,
     bands_of,
-    gammatones,
 )
 from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
 
@@ -44,8 +41,6 @@ rng = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
 
 # --------------------------------------------------------------------------------- spectrogram
-
-modes = pytest.mark.parametrize(("rate_hz", "speech"), [(48_000, False), (16_000, True)])
 
 
 def largest_difference_db(signal: np.ndarray, rate_hz: int, *, speech: bool) -> float:
@@ -60,7 +55,9 @@ def largest_difference_db(signal: np.ndarray, rate_hz: int, *, speech: bool) -> 
     return float(np.abs(found - expected)[heard].max())
 
 
-@modes
+@pytest.mark.parametrize(
+    ("rate_hz", "speech"), [(48_000, False), (16_000, True), (8_000, False), (22_050, False)]
+)
 def test_noise_clicks_and_tones_have_the_levels_of_running_filters(rate_hz, speech):
     noise = np.random.default_rng(0).standard_normal(rate_hz // 2)
     assert largest_difference_db(0.1 * noise, rate_hz, speech=speech) < 2e-5
@@ -72,19 +69,6 @@ def test_noise_clicks_and_tones_have_the_levels_of_running_filters(rate_hz, spee
         assert largest_difference_db(tone + 1e-5 * noise, rate_hz, speech=speech) < 5e-3
 
 
-@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100])
-def test_other_rates(rate_hz):
-    noise = np.random.default_rng(0).standard_normal(rate_hz // 2) * 0.1
-    assert largest_difference_db(noise, rate_hz, speech=False) < 2e-5
-    assert bands_of(rate_hz, speech=False).hop_s == pytest.approx(0.02, rel=1e-3)
-
-
-def test_clips(pairs):
-    for _, degraded in pairs(16_000, clips=2, duration_s=1.0).values():
-        signal = degraded.samples[0].astype(float)
-        assert largest_difference_db(signal, 16_000, speech=True) < 1e-3
-
-
 def test_level_scales_amplitudes_and_frames_start_from_rest():
     noise = np.random.default_rng(0).standard_normal(16_000)
     bands = bands_of(16_000, speech=True)
@@ -94,14 +78,6 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     part = bands.amplitudes(noise[3 * bands.hop :])
     np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
     assert not bands.amplitudes(np.zeros(5_000)).any()
-
-
-def test_filters_lie_where_the_package_has_them_with_a_gain_of_one():
-    expected = make_erb_filters(48_000, 32, 50.0, 24_000.0)
-    bank = gammatones(48_000, 32, 50.0, 24_000.0)
-    np.testing.assert_allclose([f.centre_hz for f in bank], expected.center_freqs[::-1])
-    for filter_ in bank:
-        assert abs(filter_.response(np.array([filter_.radians])))[0] == pytest.approx(1)
 
 
 # ---------------------------------------------------------------------------------------- lags
@@ -126,13 +102,13 @@ def test_envelope_is_what_the_inverse_transform_for_real_signals_gives():
     np.testing.assert_allclose(envelope, upper_envelope(signal), atol=0.02 * np.abs(signal).max())
 
 
-@pytest.mark.parametrize("lag", [-700, -1, 0, 1, 900])
-def test_a_shift_is_found_at_any_level(lag):
+def test_a_shift_is_found_at_any_level():
     x = rng.standard_normal(4_000) * np.hanning(4_000)
-    shifted = np.roll(x, -lag)
-    assert lag_of(x, shifted) == lag == lag_of_package(x, shifted)
-    for level in (1e-300, 1e20):
-        assert lag_of(x, level * shifted) == lag_of(level * x, shifted) == lag
+    for lag in (-700, -1, 0, 1, 900):
+        shifted = np.roll(x, -lag)
+        assert lag_of(x, shifted) == lag == lag_of_package(x, shifted)
+        for level in (1e-300, 1e20):
+            assert lag_of(x, level * shifted) == lag_of(level * x, shifted) == lag
 
 
 @settings(max_examples=60, deadline=None)
@@ -155,8 +131,6 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
     y = x + 1e-6 * rng.standard_normal(6_000)
     expected = lag_of_package(x, y)
     assert lag_of(x, y) == expected
-    monkeypatch.setattr(_visqol_compare, "MANY_LAGS", 0)
-    assert lag_of(x, y) == expected
     monkeypatch.setattr(_visqol_compare, "SINGLE_PRECISION", 1.0)  # every lag is in question
     assert lag_of(x, y) == expected
 
@@ -164,18 +138,9 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
 def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
     x = rng.standard_normal(1_000)
     assert lag_of(x, np.zeros(1_000)) == lag_of(x, np.zeros(0)) == 0
-    assert lag_of(np.zeros(1_000), np.zeros(900)) == 0
-    burst = rng.standard_normal(100)
-    x, y = np.zeros(1_000), np.zeros(1_000)
-    x[:100], y[800:900] = burst, burst
-    assert lag_of(x, y) == 0
-
-
-def test_many_at_once_as_one_by_one():
-    lengths = [(500, 500), (500, 400), (300, 500), (500, 500), (10, 3)]
-    xs, ys = ([rng.standard_normal(pair[side]) for pair in lengths] for side in (0, 1))
-    together = lags_of([Envelope(x) for x in xs], ys)
-    assert together == [lag_of(x, y) for x, y in zip(xs, ys, strict=True)]
+    far = np.zeros(1_000)
+    far[800:900], x[100:] = x[:100], 0
+    assert lag_of(x, far) == 0
 
 
 # ----------------------------------------------------------------------- similarity and search
@@ -203,23 +168,6 @@ def test_similarity_is_that_of_the_package(seed, frames, floor):
     np.testing.assert_allclose(ours.energies, theirs.freq_band_deg_energy, atol=1e-9)
 
 
-@pytest.mark.parametrize("floor", [0.0, 0.99])
-@pytest.mark.parametrize("reach", [3, 30, 1000])
-def test_similarities_at_every_position(floor, reach):
-    x, y = levels(1, 200, floor_share=floor), levels(2, 130, floor_share=floor)
-    starts = np.array([9, 29, 69, 89, 109, 129])
-    found = similarities(reference=x, degraded=y, starts=starts, frames=FRAMES, reach=reach)
-    assert found.shape == (6, 130)
-    for start, row in zip(starts, found, strict=True):
-        for position in range(0, 130, 7):
-            patch = patch_selector.build_degraded_patch(
-                y.T, position, position + FRAMES - 1, BANDS, FRAMES
-            )
-            expected = measure_patch_similarity(x[start : start + FRAMES].T, patch).similarity
-            near = abs(position - start) <= reach
-            assert row[position] == pytest.approx(expected if near else 0, abs=2e-6)
-
-
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, length=st.integers(25, 220), reach_patches=st.sampled_from([1, 3, 60]))
 def test_positions_are_those_of_the_package(seed, length, reach_patches):
@@ -240,27 +188,7 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     assert positions[~lost].tolist() == expected[~lost].tolist()
 
 
-@pytest.mark.parametrize(
-    ("found", "positions", "lost"),
-    [
-        # Of equal positions the latest leads to the next patch.
-        ([[0.5, 0.9, 0.9, 0.1], [0.0, 0.0, 0.0, 0.7]], [2, 3], [False, False]),
-        # The second patch would have to come after the first one, which is at the end.
-        ([[0.1, 0.2, 0.9], [0.3, 0.3, 0.3]], [2, 2], [False, True]),
-    ],
-)
-def test_positions_by_hand(found, positions, lost):
-    chosen, given_up = best_positions(np.array(found), np.array([0, 1]), 10)
-    assert (chosen.tolist(), given_up.tolist()) == (positions, lost)
-
-
 # ----------------------------------------------------------------------------- patches, pieces
-
-
-@pytest.mark.parametrize("frames", [45, 46, 59, 60, 61, 75, 76, 500])
-def test_patches_of_music(frames):
-    expected = ImagePatchCreator(30).create_ref_patch_indices(np.zeros((32, frames)))
-    assert patch_starts(frames).tolist() == expected
 
 
 @settings(max_examples=25, deadline=None)
@@ -274,21 +202,6 @@ def test_patches_of_speech(seed, samples, level):
         np.zeros((21, frames)), AudioSignal(signal, 16_000), AnalysisWindow(16_000)
     )
     assert voiced_patch_starts(frames, signal, 320).tolist() == expected
-
-
-def test_a_signal_below_zero_throughout_has_patches():
-    signal = -np.abs(np.random.default_rng(0).standard_normal(20_000))
-    signal[0] = 0
-    assert len(voiced_patch_starts(59, signal, 320)) > 0
-
-
-@pytest.mark.parametrize("start_s", [0.0, 0.29, 0.58, 1.3, 1.9])
-def test_pieces_are_cut_as_by_the_package(start_s):
-    signal = np.random.default_rng(0).standard_normal(32_000)
-    ours = piece(signal, 16_000, start_s, start_s + 0.4)
-    theirs = patch_selector.slice_signal(AudioSignal(signal, 16_000), start_s, start_s + 0.4)
-    np.testing.assert_array_equal(ours.samples, theirs.data)
-    assert (ours.start is None) == (start_s + 0.4 > 2.0)
 
 
 @settings(max_examples=60, deadline=None)
@@ -321,36 +234,25 @@ def features(seed: int, bands: int) -> Features:
     return Features(means, lowest, 0.2 * noise.random(bands), 40 * noise.random(bands))
 
 
-def package_mapper(mode: str) -> quality_mapper.SimilarityToQualityMapper:
+def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit():
     folder = Path(importlib.util.find_spec("visqol").origin).parent / "model"
-    if mode == "audio":
-        return quality_mapper.SvrSimilarityToQualityMapper(str(folder / SUPPORT_VECTORS))
-    if mode == "speech":
-        return quality_mapper.TFLiteSpeechQualityMapper(visqol_manager._DEFAULT_LATTICE_MODEL)
-    scaled = mode == "speech_exponential"
-    return quality_mapper.SpeechSimilarityToQualityMapper(scale_to_max_mos=scaled)
-
-
-@pytest.mark.parametrize(
-    ("mode", "within"),
-    [
-        ("audio", 1e-9),
-        ("speech", 0),
-        ("speech_exponential", 1e-9),
-        ("speech_exponential_unscaled", 1e-9),
-    ],
-)
-def test_mappings_are_those_of_libsvm_tensorflow_lite_and_the_fit(mode, within):
-    program = package_mapper(mode)
-    if mode in ("audio", "speech"):
-        program.init()
-    for seed in range(20):
-        seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
-        expected = program.predict_quality(
-            seen.means, seen.lowest_means, seen.deviations, seen.energies
-        )
-        assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
-    assert mapper(mode) is mapper(mode)
+    exponential = quality_mapper.SpeechSimilarityToQualityMapper
+    programs = {
+        "audio": quality_mapper.SvrSimilarityToQualityMapper(str(folder / SUPPORT_VECTORS)),
+        "speech": quality_mapper.TFLiteSpeechQualityMapper(visqol_manager._DEFAULT_LATTICE_MODEL),
+        "speech_exponential": exponential(scale_to_max_mos=True),
+        "speech_exponential_unscaled": exponential(scale_to_max_mos=False),
+    }
+    for mode, program in programs.items():
+        if mode in ("audio", "speech"):
+            program.init()
+        for seed in range(20):
+            seen = features(seed, AUDIO_BANDS if mode == "audio" else SPEECH_BANDS)
+            expected = program.predict_quality(
+                seen.means, seen.lowest_means, seen.deviations, seen.energies
+            )
+            within = 0 if mode == "speech" else 1e-9
+            assert mapper(mode)(seen) == pytest.approx(float(expected), abs=within)
 
 
 def test_package_with_the_models_is_missing(monkeypatch):

@@ -6,11 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
 
-from snacbench.plots._labels import RATE_LABELS
-from snacbench.plots.against import side_by_side
 from snacbench.plots.plot_data import PlotData
 from snacbench.tables.side_by_side import Entry, Span
 from tests.support.plots import (
@@ -68,25 +65,20 @@ def test_every_point_is_its_mean_every_bar_its_interval_and_the_caption_says_wha
     ):  # fmt: skip
         assert text in caption_of(figure)
     assert "dac-mini (demo)" in entries(figure)
-    assert "lowpass@7kHz" in [
-        t.get_text() for t in figure.axes[0].texts
-    ]  # an anchor: a line across
+    anchors = [t.get_text() for t in figure.axes[0].texts]  # a line across
+    assert "lowpass@7kHz" in anchors
     far = draw("quality-rate", run_rows([*SNAC, *ANCHOR]))
     assert "Not shown (anchors beyond the axis): lowpass@7kHz at" in caption_of(far)
-
-
-@pytest.mark.parametrize("rate", ["nominal", "conditional"])
-def test_the_rate_asked_for_is_the_axis(rate, monkeypatch):
-    monkeypatch.setattr(Entry, "record", lambda *_: {f"{rate}_kbps": 1.5})
-    figure = draw("quality-rate", run_rows(DAC[:1]), rate=rate)
-    assert [x for x, _ in marks(figure.axes[0])] == [1.5]
-    assert figure.axes[0].get_xscale() == "log"
-    assert figure.axes[0].get_xlabel() == RATE_LABELS[rate]
-    assert "Not shown" not in caption_of(figure)
+    figure = draw("quality-rate", run_rows(OPUS), run_rows(SNAC, set_sha256="cd" * 32))
+    assert "DIFFERENT TEST SETS" in caption_of(figure)
+    figure = draw("quality-rate", run_rows(OPUS, clips=1, domains=("speech",)))
+    assert all(low == high for low, high in marks(figure.axes[0]).values())
+    assert caption_of(figure).startswith("Speech, n = 1 clip. No intervals: a single clip")
 
 
 def test_lines_never_pass_through_truncated_or_single_points():
     axes = draw("quality-rate", run_rows(), rate="nominal", metric="mel_dac7").axes[0]
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("log", "nominal rate (kbps)")
     curves = [line for line in axes.lines if str(line.get_gid()).startswith("line:")]
     found = {line.get_gid()[5:]: list(line.get_xdata()) for line in curves}
     assert found == {"opus": [8, 14, 24], "dac-44khz": [1.78, 2.67, 7.75]}
@@ -95,121 +87,67 @@ def test_lines_never_pass_through_truncated_or_single_points():
     assert axes.get_ylabel() == "mel distance (7 scales) (log10)\n← better"
 
 
-@pytest.mark.parametrize("width", ["single", "double"])
-def test_every_model_is_in_the_legend_within_the_figure(width):
-    long = "a-model-with-a-name-that-never-wants-to-end-v2"
-    figure = draw("quality-rate", run_rows([*many(14), spec(long, 1.0, "new")]), width=width)
+@pytest.mark.parametrize(("width", "inches"), [("single", 3.5), ("double", 7.0)])
+def test_every_model_is_in_the_legend_and_numbers_of_the_axis_stand_clear(width, inches):
+    long = spec("a-model-with-a-name-that-never-wants-to-end-v2", 0.0004, "new")
+    figure = draw("quality-rate", run_rows([*many(14), long]), rate="nominal", width=width)
     assert len(entries(figure)) == 15
     assert entries(figure)[-1] == "a-model-with-a-…ants-to-end-v2"
-    assert figure.get_figwidth() == {"single": 3.5, "double": 7.0}[width]
+    assert figure.get_figwidth() == inches
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 <= box.x1 <= figure.bbox.x1
+    for rates in ((), (1, 1.4), (0.004, 0.009, 0.05), (2000,)):
+        specs = [spec(f"m{i}", rate, "new") for i, rate in enumerate(rates)] or [*many(14), long]
+        figure = draw("quality-rate", run_rows(specs), rate="nominal", width=width)
+        figure.draw_without_rendering()
+        boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+        assert boxes
+        assert all(a.x1 + 2 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_codecs_without_that_rate_or_tokens_are_listed():
     figure = draw("quality-rate", run_rows([*OPUS, *SNAC]), rate="entropy")
-    assert "no codec has SI-SDR scores and a rate" in texts(figure)
+    assert "no codec has SI-SDR scores and entropy rate" in texts(figure)
     assert "Not shown (no entropy rate): opus@8kbps, opus@14kbps" in caption_of(figure)
     figure = draw("tokens", run_rows())
-    *pairs, last = sorted(x for x, _ in marks(figure.axes[0]))
-    assert last == 675
-    # Where DAC and SNAC have as many tokens, they stand side by side.
-    assert [np.sqrt(a * b) for a, b in (pairs[:2], pairs[2:])] == pytest.approx([150, 225])
-    assert "Marks of several models at one place are drawn side by side" in caption_of(figure)
+    assert sorted({x for x, _ in marks(figure.axes[0])}) == [150, 225, 675]
     assert "Not shown (no tokens): opus@8kbps, opus@14kbps, opus@24kbps" in caption_of(figure)
 
 
-def test_speed_is_encoding_and_decoding_over_duration():
+def test_speed_is_encoding_and_decoding_over_duration_and_unstable_ones_are_said():
     figure = draw("speed", run_rows([*OPUS, *DAC]))
-    assert sorted({x for x, _ in marks(figure.axes[0])}) == pytest.approx(
-        [0.1, 0.15, 0.175, 0.325], rel=1e-9
-    )
+    expected = pytest.approx([0.1, 0.15, 0.175, 0.325])
+    assert sorted({x for x, _ in marks(figure.axes[0])}) == expected
     assert "median and range of repeats, on cpu" in caption_of(figure)
-    assert "side by side" not in caption_of(figure)
     assert [0.05, 0.2] in [pytest.approx(ends) for ends in bands(figure.axes[0])]
     assert "line at" in [line.get_gid() for line in figure.axes[0].lines]  # real time is near
-
-
-def test_speeds_that_are_unstable_or_of_two_machines_are_said():
     rows = run_rows(OPUS)
-    first, second, _ = rows.codecs
-    assert first.speed is not None
+    first, second, third = rows.codecs
     first.speed = replace(first.speed, unstable="why", batch=4)
     second.speed = replace(first.speed, codec="b", machine="another", unstable="")
-    caption = caption_of(draw("speed", rows))
-    assert "Unstable: opus@8kbps" in caption
-    assert "TIMED ON DIFFERENT MACHINES" in caption
-    assert "Timed in batches" in caption
-    first.speed = second.speed = None
-    assert "Not shown (speed was not measured): opus@8kbps" in caption_of(draw("speed", rows))
-
-
-@pytest.mark.parametrize(
-    ("factors", "width"),
-    [
-        ((1, 1.4), "single"),
-        ((0.004, 0.009, 0.05), "single"),
-        ((0.008, 0.01, 0.2), "double"),
-        ((0.0004, 40), "single"),
-        ((2000,), "double"),
-    ],
-)
-def test_numbers_of_a_logarithmic_axis_stand_clear_of_each_other(factors, width):
-    rows = run_rows([spec(f"m{i}", rate, "new") for i, rate in enumerate(factors)])
-    figure = draw("quality-rate", rows, rate="nominal", width=width)
-    figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
-    assert boxes
-    assert all(a.x1 + 2 < b.x0 for a, b in pairwise(boxes))
+    third.speed = None
+    for said in (
+        "Unstable: opus@8kbps", "TIMED ON DIFFERENT MACHINES", "Timed in batches",
+        "Not shown (no speed): opus@24kbps",
+    ):  # fmt: skip
+        assert said in caption_of(draw("speed", rows))
 
 
 def test_domains_have_a_panel_each_on_one_scale():
-    figure = draw("domains", run_rows())
-    assert [a.get_title(loc="left") for a in figure.axes] == ["speech (n = 12)", "music (n = 12)"]
-    first, second = figure.axes
+    first, second = draw("domains", run_rows()).axes
+    titles = [axes.get_title(loc="left") for axes in (first, second)]
+    assert titles == ["speech (n = 12)", "music (n = 12)"]
     assert first.get_ylim() == second.get_ylim()
     assert marks(first) != marks(second)
-    assert len(entries(figure)) == 3
 
 
-def test_other_test_sets_are_said_and_one_clip_has_no_bars():
-    figure = draw("quality-rate", run_rows(OPUS), run_rows(SNAC, set_sha256="cd" * 32))
-    assert "DIFFERENT TEST SETS" in caption_of(figure)
-    figure = draw("quality-rate", run_rows(OPUS, clips=1, domains=("speech",)))
-    assert all(low == high for low, high in marks(figure.axes[0]).values())
-    assert caption_of(figure).startswith("Speech, n = 1 clip. No intervals: a single clip")
-
-
-@pytest.mark.parametrize("name", ["quality-rate", "domains"])
-def test_a_rate_that_is_a_range_is_a_band_across(name, monkeypatch):
+def test_a_rate_that_is_a_range_is_a_band_across(monkeypatch):
     monkeypatch.setattr(Entry, "record", lambda *_: {"entropy_kbps": Span(None, 1.6, 2.5)})
-    figure = draw(name, run_rows(DAC[:1]), rate="entropy")
+    figure = draw("domains", run_rows(DAC[:1]), rate="entropy")
     for axes in figure.axes:
         assert bands(axes) == [[1.6, 2.5]]
         assert [x for x, _ in marks(axes)] == pytest.approx([2.0])
     assert "the rate is a range, unreliable" in caption_of(figure)
     monkeypatch.setattr(Entry, "record", lambda *_: {"entropy_kbps": Span(None, 0.0, 2.5)})
-    assert "no codec has SI-SDR scores and a rate" in texts(
-        draw(name, run_rows(DAC), rate="entropy")
-    )
-
-
-ENDS = [1.0, 100.0]  # two marks that span the axis
-
-
-@pytest.mark.parametrize(
-    ("x", "models", "steps"),
-    [
-        ([9.0, 9.0, 9.0], "abc", [-1, 0, 1]),
-        ([8.0, 9.0, 24.0], "abc", [0, 0, 0]),
-        ([9.0, 9.01], "aa", [0, 0]),
-        ([9.0, 9.0, 9.0], "aab", [-0.5, -0.5, 0.5]),
-        ([9.0] * 9, "abcdefghi", [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]),  # four in all
-    ],
-)
-def test_marks_of_several_models_at_one_place_stand_apart(x, models, steps):
-    step = 0.05 / 3.5 * np.log(100 * 1.35**2)
-    drawn = side_by_side([*x, *ENDS], [*models, "low", "high"], width_in=3.5)
-    assert drawn[-2:] == ENDS
-    assert np.log(np.array(drawn[:-2]) / x) / step == pytest.approx(steps)
-    assert side_by_side([], [], width_in=3.5) == []
+    figure = draw("quality-rate", run_rows(DAC), rate="entropy")
+    assert "no codec has SI-SDR scores and entropy rate" in texts(figure)

@@ -24,32 +24,23 @@ def written(folder: Path, name: str, *formats: str, specs: Any = SEVERAL) -> lis
     return [path.read_bytes() for path in paths]
 
 
-def test_every_plot_is_found_and_says_what_it_shows():
-    assert set(plots()) == {
-        "quality-rate", "domains", "distribution", "differences", "codebooks", "tokens", "speed",
-        "rate-ladder",
-    }  # fmt: skip
+def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
+    names = "codebooks differences distribution domains quality-rate speed tokens"
+    assert " ".join(plots()) == names
     assert all(one.description for one in plots().values())
     assert list(select_plots("all")) == list(plots().values())
-
-
-def test_files_are_named_by_what_a_plot_uses():
+    data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
+    found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]
+    assert found == [("codebooks", ""), ("speed", "si_sdr"), ("speed", "mel_dac7")]
     for stem, options in {
         "quality-rate-stoi": Options("stoi"),
         "quality-rate-stoi-nominal-music": Options("stoi", "nominal", "music"),
-        "speed-stoi": Options("stoi", "nominal"),
         "codebooks-speech": Options("stoi", domain="speech"),
         "domains-stoi": Options("stoi", domain="speech"),
         "differences-stoi-vs-opus@8kbps": Options("stoi", baseline="opus@8kbps"),
     }.items():
         (one,) = (one for name, one in plots().items() if stem.startswith(f"{name}-"))
         assert one.stem(options) == stem
-
-
-def test_plots_of_a_metric_are_drawn_for_each_of_them():
-    data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
-    found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]
-    assert found == [("codebooks", ""), ("speed", "si_sdr"), ("speed", "mel_dac7")]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +72,7 @@ def test_a_figure_is_of_the_runs_first_metric_and_any_settings_of_the_caller():
     assert figure.axes[0].yaxis.label.get_size() == 8
 
 
-@pytest.mark.parametrize("name", ["quality-rate", "differences", "rate-ladder"])
+@pytest.mark.parametrize("name", ["quality-rate", "differences"])
 def test_codecs_are_chosen_by_name_model_or_family_and_called_otherwise(name):
     demo = spec("dac-mini", 1.5, "dac", demonstration=True)
     chosen = ["opus@8kbps", "dac-mini", "snac"]
@@ -106,7 +97,7 @@ def test_a_title_stands_above_everything_and_a_caption_can_be_left_out(name):
     assert all(box.y1 <= legend.y0 + 1 for legend in legends for box in boxes[len(legends) :])
 
 
-def test_a_codec_of_two_runs_is_taken_from_the_first():
+def test_a_codec_of_two_runs_is_taken_from_the_first_and_one_without_a_value_is_absent():
     first, second = run_rows([*OPUS, *SNAC]), run_rows([*OPUS, *DAC], clips=20)
     data = PlotData([first, second])
     assert data.repeated == tuple(s.name for s in OPUS)
@@ -114,9 +105,6 @@ def test_a_codec_of_two_runs_is_taken_from_the_first():
     # Means beside each other are over the clips that all have.
     assert {mean.n for mean in data.intervals("si_sdr", "all").values()} == {20}
     assert data.lost("si_sdr", "all").startswith("means: over the 20 clips that all codecs have")
-
-
-def test_codecs_without_a_value_are_absent():
     data = PlotData([run_rows(OPUS, without=[("opus@8kbps", "si_sdr")])])
     assert set(data.intervals("si_sdr", "all")) == {"opus@14kbps", "opus@24kbps"}
     assert data.differences("si_sdr", "all", "opus@8kbps") == []
@@ -124,26 +112,21 @@ def test_codecs_without_a_value_are_absent():
     assert data.rate("opus@8kbps", "all", "actual").value == pytest.approx(8.16)
 
 
-@pytest.mark.parametrize(
-    ("name", "formats"), [("quality-rate", ("svg", "pdf", "png")), ("distribution", ("svg",))]
-)
-def test_a_second_run_gives_the_same_bytes(tmp_path, name, formats):
-    first = written(tmp_path / "a", name, *formats)
-    assert first == written(tmp_path / "b", name, *formats)
-    assert {p.name for p in (tmp_path / "a").iterdir()} == {f"{name}-si_sdr.{f}" for f in formats}
-
-
-def test_svg_keeps_text_and_pdf_embeds_whole_fonts(tmp_path):
-    svg, pdf = written(tmp_path, "quality-rate", "svg", "pdf", specs=[*DAC, spec("a$b$", 1.0, "n")])
+def test_a_second_run_gives_the_same_bytes_in_which_text_is_text(tmp_path):
+    specs = [*DAC, spec("a$b$", 1.0, "n")]
+    forms = ("svg", "pdf", "png")
+    first = written(tmp_path / "a", "quality-rate", *forms, specs=specs)
+    assert first == written(tmp_path / "b", "quality-rate", *forms, specs=specs)
+    svg, pdf, _ = first
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {
+        f"quality-rate-si_sdr.{f}" for f in forms
+    }
     assert b">dac-44khz</text>" in svg
     assert b">a$b$</text>" in svg  # no formula
     assert b"<dc:date>" not in svg
     assert b"/CIDFontType2" in pdf
     assert b"/Type3" not in pdf
     assert b"CreationDate" not in pdf
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*speed-si_sdr.svg .*another folder"):
         written(tmp_path / "file", "speed", "svg", specs=OPUS)

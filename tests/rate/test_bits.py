@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from snacbench.errors import CodecError
-from snacbench.rate.bits import bits_of
-from snacbench.rate.histogram import histograms_of
+from snacbench.rate.bits import bits_of, histograms_of
 from snacbench.rows import Bits
 from snacbench.types import CodecSpec, Encoded, Stream
 

@@ -10,10 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.entropy_estimators import DEFAULT, ESTIMATORS, PROMISES, sources
 from benchmarks.entropy_estimators import errors_percent as errors_of_sources
-from benchmarks.entropy_real_codes import by_clips, by_tokens, codes_of, errors_percent
 from snacbench.rate.entropy import (
-    RELIABLE_CLIPS,
-    RELIABLE_TOKENS_PER_ENTRY,
     CodebookEntropy,
     bitrate_efficiency,
     codebook_entropy,
@@ -97,15 +94,6 @@ def test_entropy_lies_between_0_and_the_bits_of_the_codebook(counts):
 # ------------------------------------------------------------------- what is said of codebooks
 
 
-def test_below_three_tokens_per_entry_it_is_unreliable_and_below_one_a_range():
-    assert not book(9.0, tokens=3071).reliable
-    assert not book(9.0, tokens=100_000, clips=29).reliable
-    assert book(9.0, tokens=3072).reliable
-    few, enough = book(9.0, tokens=1023), book(9.0, tokens=1024)
-    assert (few.range_only, few.lowest_bits, few.highest_bits) == (True, 8.0, 10.0)
-    assert (enough.range_only, enough.lowest_bits, enough.highest_bits) == (False, 9.0, 9.0)
-
-
 def test_what_is_said_of_a_codebook():
     first = codebook_entropy(np.array([2, 0, 0, 2, 0, 0, 0, 0]), clips=3)
     assert (first.plug_in_bits, first.tokens, first.used) == (1.0, 4, 2)
@@ -113,6 +101,12 @@ def test_what_is_said_of_a_codebook():
     many = codebook_entropy(np.array([50, 0, 0, 50]), clips=1)
     assert many.perplexity == pytest.approx(2.0, rel=0.02)
     assert book(8.0, size=1000).efficiency == 0.8
+    # Below three tokens per entry it is unreliable, below one a range.
+    reliable = [book(9.0, tokens=3071), book(9.0, tokens=9000, clips=29), book(9.0, tokens=3072)]
+    assert [one.reliable for one in reliable] == [False, False, True]
+    few, enough = book(9.0, tokens=1023), book(9.0, tokens=1024)
+    assert (few.range_only, few.lowest_bits, few.highest_bits) == (True, 8.0, 10.0)
+    assert (enough.range_only, enough.lowest_bits, enough.highest_bits) == (False, 9.0, 9.0)
 
 
 def test_rate_and_efficiency_by_hand():
@@ -123,56 +117,8 @@ def test_rate_and_efficiency_by_hand():
     books, of = [book(7.0, size=4096), book(13.0, size=4096)], spec((10, 4096), (30, 4096))
     assert bitrate_efficiency(books, of) == pytest.approx((10 * 6.0 + 30 * 12.0) / (40 * 12))
     few, of = [CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec((86, 1024))
-    assert bitrate_efficiency(few, of) == pytest.approx(0.9)
     for value, share in (("plug_in", 0.9), ("corrected", 0.95), ("highest", 1.0)):
         assert bitrate_efficiency(few, of, value=value) == pytest.approx(share)
-    with pytest.raises(ValueError, match="at least one codebook, found none"):
-        bitrate_efficiency([], spec())
-
-
-# ----------------------------------------- codes of clips, which are no independent draws
-
-
-@pytest.fixture(scope="module")
-def clips() -> list[np.ndarray]:
-    """Codes of the embedded set by an embedded model's first codebook."""
-    ((_, books),) = codes_of("dac-mini@2q", ["quick"], "embedded")
-    return books[0]
-
-
-def test_a_range_holds_the_truth_and_few_clips_read_low_whatever_their_tokens(clips):
-    for tokens in (SIZE // 3, SIZE):
-        for draw in (by_tokens(clips, tokens), by_clips(clips, tokens, count=5)):
-            errors = errors_percent(draw, clips, SIZE, samples=20)
-            if tokens < SIZE:
-                assert np.all(errors[:, 1] <= 0)
-                assert np.all(errors[:, 2] >= 0)
-    assert errors[:, 0].mean() < -3  # of 5 clips
-    independent = errors_percent(by_tokens(clips, SIZE), clips, SIZE, samples=20)
-    assert abs(independent[:, 0].mean()) < 2
-
-
-@pytest.mark.parametrize(
-    ("count", "reliable", "low", "high"),
-    [(5, False, -9, -6), (10, False, -9, -2), (RELIABLE_CLIPS, True, -2, 2)],
-)
-def test_what_is_called_reliable_is_on_average_within_two_percent(count, reliable, low, high):
-    """Clips that differ: every one draws its own shares of the codes around common ones.
-
-    As unlike as in the most varied codebook of docs/rates.md: 5 clips read 8 % low there.
-    """
-    rng, shares = np.random.default_rng(0), np.arange(1, SIZE + 1) ** -0.45
-    shares /= shares.sum()
-    truth = float(-(shares * np.log2(shares)).sum())
-    each = -(-RELIABLE_TOKENS_PER_ENTRY * SIZE // count)
-    books = []
-    for _ in range(12):
-        own = rng.dirichlet(160 * shares, size=count)
-        counts = sum(rng.multinomial(each, of) for of in own)
-        books.append(codebook_entropy(np.asarray(counts), clips=count))
-    error = 100 * (np.mean([one.corrected_bits for one in books]) / truth - 1)
-    assert books[-1].reliable == reliable
-    assert low < error < high
 
 
 # ------------------------------------------------------------------------- held-out code length
@@ -202,10 +148,8 @@ def test_code_length_by_hand():
     assert held_out_order0([]) is None
 
 
-@pytest.mark.parametrize("size", [16, 256])
-def test_with_many_tokens_it_comes_down_to_the_entropy_and_with_few_it_is_a_bound(size):
-    shares = np.arange(1, size + 1.0)
-    shares /= shares.sum()
+def test_with_many_tokens_it_comes_down_to_the_entropy_and_with_few_it_is_a_bound():
+    shares = np.arange(1, 257.0) / np.arange(1, 257).sum()
     truth = float(-(shares * np.log2(shares)).sum())
     halves = [drawn(shares, 10, 20_000, seed) for seed in (0, 1)]
     assert truth < held_out_order0(halves).bits_per_token < truth + 0.01

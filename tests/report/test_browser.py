@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from snacbench.report.build import Beside, write_page
+from snacbench.report.build import write_page
+from snacbench.report.players import Preview
 from snacbench.store.run_folder import RunFolder
 from tests.support.plots import OPUS, SI_SDR, run_rows, spec
 from tests.support.reports import EVIL
@@ -39,17 +40,12 @@ async ([first, switches]) => {
 
 
 @pytest.fixture
-def requests() -> list[str]:
-    """What the page asked for."""
-    return []
-
-
-@pytest.fixture
-def opened(chromium: Any, page: Path, requests: list[str]) -> Iterator[Any]:
+def opened(chromium: Any, page: Path) -> Iterator[Any]:
     """The page; afterwards it has complained of nothing, and asked for nothing from outside."""
     errors: list[str] = []
     opened = chromium.new_page()
-    opened.on("request", lambda request: requests.append(request.url))
+    opened.asked = []
+    opened.on("request", lambda request: opened.asked.append(request.url))
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("dialog", lambda dialog: errors.append(f"dialog {dialog.message}"))
     opened.on("console", lambda m: m.type in ("error", "warning") and errors.append(m.text))
@@ -59,7 +55,7 @@ def opened(chromium: Any, page: Path, requests: list[str]) -> Iterator[Any]:
     opened.close()
     assert not errors
     folder = page.parent.as_uri()
-    assert not [url for url in requests if not url.startswith((folder, "data:"))]
+    assert not [url for url in opened.asked if not url.startswith((folder, "data:"))]
 
 
 def open_clip(opened: Any, name: str) -> None:
@@ -76,20 +72,21 @@ def playing(opened: Any, what: str) -> Any:
     return opened.evaluate(f"snacbench.players.player.{what}")
 
 
-def test_a_name_that_is_a_script_is_shown_as_it_is_and_loaded_when_opened(
-    opened: Any, requests: list[str]
-) -> None:
+def test_a_name_that_is_a_script_is_shown_and_the_page_never_scrolls_sideways(opened: Any) -> None:
     def scripts() -> int:
-        return len([url for url in requests if "/media/" in url and url.endswith(".js")])
+        return len([url for url in opened.asked if "/media/" in url and url.endswith(".js")])
 
     assert EVIL in opened.locator(".clip-name").all_inner_texts()
     assert scripts() == 0
     open_clip(opened, EVIL)
     assert opened.locator(".transcript").inner_text() == "a <b>tone</b>"
     assert scripts() == 1
+    for width in (360, 1366):
+        opened.set_viewport_size({"width": width, "height": 800})
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_signals_are_in_step_and_switching_between_equal_ones_cannot_be_heard(opened: Any) -> None:
+def test_signals_are_in_step_and_switching_cannot_be_heard(opened: Any) -> None:
     open_clip(opened, "set/b")
     assert playing(opened, "buffers.map((b) => b.length)") == [96_000] * 4
     x, y = playing(opened, "buffers.slice(0, 2).map((b) => [...b.getChannelData(0)])")
@@ -101,9 +98,7 @@ def test_signals_are_in_step_and_switching_between_equal_ones_cannot_be_heard(op
     assert np.abs(error).max() < 1e-5
     assert np.abs(heard[-480:]).max() == pytest.approx(0.4, rel=1e-3)
 
-
-def test_after_a_switch_the_other_signal_sounds_at_the_same_place(opened: Any) -> None:
-    open_clip(opened, "set/b")
+    # After a switch, another signal sounds at the same place.
     heard = np.array(opened.evaluate(RENDER, [0, [[0.3, 2], [0.6, 3]]]))
     start = int(np.flatnonzero(heard)[0]) - 1  # a sine begins at zero
     time_s = (np.arange(48_000) - start) / 48_000
@@ -113,7 +108,7 @@ def test_after_a_switch_the_other_signal_sounds_at_the_same_place(opened: Any) -
         assert np.abs(heard[inside] - expected).max() < 1e-3
 
 
-def test_keys_switch_seek_and_step_and_rates_of_a_model_are_a_ladder(opened: Any) -> None:
+def test_keys_ladders_and_loops(opened: Any) -> None:
     open_clip(opened, "set/b")
     for key, expected in (("1", 1), ("0", 0), ("r", 1), ("ArrowDown", 3), ("ArrowUp", 1)):
         opened.keyboard.press(key)
@@ -129,9 +124,7 @@ def test_keys_switch_seek_and_step_and_rates_of_a_model_are_a_ladder(opened: Any
     ladder.first.click()
     assert opened.locator(".hearing").inner_text() == "Hearing: ladder@1kbps (demo)"
 
-
-def test_a_part_is_looped_by_dragging(opened: Any) -> None:
-    open_clip(opened, "set/b")
+    # A part is looped by dragging.
     plate = opened.locator(".plate").first
     plate.scroll_into_view_if_needed()
     box = plate.bounding_box()
@@ -185,7 +178,7 @@ def test_the_summary_fits_a_window_of_1280_pixels(chromium: Any, tmp_path: Path)
     metrics = [replace(SI_SDR, name=f"visqol_audio_{i}", unit="MOS-LQO") for i in range(16)]
     demo = spec("encodec-mini", 1.5, "encodec", demonstration=True)
     rows = run_rows([demo, *OPUS], metrics=metrics)
-    write_page(RunFolder.create(tmp_path / "run", rows.run, []), rows, tmp_path, Beside())
+    write_page(RunFolder.create(tmp_path / "run", rows.run, []), rows, tmp_path, {}, Preview())
     opened = chromium.new_page(viewport={"width": 1280, "height": 800})
     opened.goto((tmp_path / "index.html").as_uri())
     boxes = "[...document.querySelectorAll('#summary .scroll')]"
@@ -193,10 +186,3 @@ def test_the_summary_fits_a_window_of_1280_pixels(chromium: Any, tmp_path: Path)
     opened.close()
     assert len(found) >= 3
     assert all(scroll <= client for scroll, client in found)
-
-
-@pytest.mark.parametrize("width", [360, 1366])
-def test_the_page_never_scrolls_sideways(opened: Any, width: int) -> None:
-    opened.set_viewport_size({"width": width, "height": 800})
-    open_clip(opened, "set/b")
-    assert opened.evaluate("document.documentElement.scrollWidth") <= width

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from snacbench.cli.verbs import cli
 from snacbench.errors import StoreError
 from snacbench.plots.drawing import Plot
 from snacbench.plugins import OWN, Origin, discovered
@@ -20,6 +18,7 @@ from snacbench.report.build import build_report, chosen_clips, notes, summary_ta
 from snacbench.report.scores import score_data
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
+from tests.support.command_line import call
 from tests.support.plots import MEL, OPUS, run_rows
 from tests.support.reports import EVIL, IDS, TONES_HZ
 
@@ -84,9 +83,9 @@ def test_an_older_report_is_replaced_and_nothing_else(
     """The first has players; the second is of a copy without decoded audio and has none."""
     target, copy = tmp_path / "report", tmp_path / "copy"
     shutil.copytree(run_folder.path, copy, ignore=shutil.ignore_patterns("decoded"))
-    made = build_report(run_folder, target, clips=1)
-    assert made.num_clips == 1
-    assert "1 of 3" in made.index.read_text("utf-8")
+    done = call("report", run_folder.path, "-o", target, "--clips", 1)
+    assert (done.exit_code, "1 clips with players" in done.output) == (0, True)
+    assert "1 of 3" in (target / "index.html").read_text("utf-8")
     assert (target / "media" / "0.js").exists()
     assert build_report(RunFolder.open(copy), target).num_clips == 0
     assert not (target / "media" / "0.js").exists()
@@ -102,15 +101,6 @@ def test_an_older_report_is_replaced_and_nothing_else(
     }.items():
         with pytest.raises(StoreError, match=message):
             build_report(run_folder, place)
-
-
-def test_the_worst_clips_are_among_the_chosen_and_domains_share_the_rest(
-    run_folder: RunFolder,
-) -> None:
-    rows = RunRows.load(run_folder)
-    assert chosen_clips(rows, IDS, 3) == list(IDS)
-    assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]
-    assert chosen_clips(rows, IDS, 0) == []
 
 
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder: RunFolder) -> None:
@@ -133,26 +123,20 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder: RunFold
     assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]  # about equal widths
 
 
-def test_rows_without_a_number_and_what_lies_outside_a_metrics_domain_are_told(
+def test_the_worst_are_chosen_and_rows_without_a_number_told(
     run_folder: RunFolder,
 ) -> None:
+    rows = RunRows.load(run_folder)
+    assert chosen_clips(rows, IDS, 3) == list(IDS)
+    assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
+    assert chosen_clips(rows, IDS, 0) == []
     failed, undefined = troubles(run_folder)
     assert failed == {
         "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
         "example": "set/c",
     }  # fmt: skip
     assert (undefined["status"], undefined["reason"]) == ("undefined", "silent")
-    rows = RunRows.load(run_folder)
     assert not any("visqol_audio" in note for note in notes(rows))
     rows.codecs[1].scores["visqol_audio"] = rows.codecs[1].scores["up"]
     (note,) = [note for note in notes(rows) if "visqol_audio" in note]
     assert note.endswith("outside of that domain here: ladder@2kbps.")
-
-
-def test_the_verb_writes_beside_the_run(run_folder: RunFolder, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(run_folder.path, copy)
-    done = CliRunner().invoke(cli, ["report", str(copy), "--clips", "1"])
-    assert done.exit_code == 0, done.output
-    assert (copy / "report" / "index.html").is_file()
-    assert "1 clips with players" in done.output

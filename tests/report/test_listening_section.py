@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from snacbench.report.build import build_report
-from snacbench.report.listening_section import Section, listening_sections, mean_ratings
+from snacbench.report.listening_section import listening_sections, mean_ratings
 from snacbench.rows import (
     ComparisonSummary,
     ConditionSummary,
@@ -43,14 +43,10 @@ SUMMARY = ListeningSummary(
     text=f"In a MUSHRA listening test {EVIL}",
     notes=("4 listeners are few.",),
 )  # fmt: skip
-PAIRS = ListeningSummary(
-    "t2", "Preferences", "ab", True, 5, 5, 3, 0.95,
-    comparisons=(ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10)),),
-)  # fmt: skip
-TRIALS = ListeningSummary(
-    "t3", "Hearing", "abx", False, 5, 5, 3, 0.95,
-    comparisons=(ComparisonSummary("b", "reference", 0.75, 0.6, 0.9, 1e-9, 1e-9, 5, (30, 10)),),
-)  # fmt: skip
+ANSWERS = ComparisonSummary("a@1kbps", "b", 0.25, 0.1, 0.4, 0.03, 0.03, 5, (3, 2, 10))
+PAIRS = replace(SUMMARY, test="t2", form="ab", conditions=(), comparisons=(ANSWERS,))
+RIGHT = ComparisonSummary("b", "reference", 0.75, 0.6, 0.9, 1e-9, 1e-9, 5, (30, 10))
+TRIALS = replace(PAIRS, test="t3", form="abx", comparisons=(RIGHT,))
 
 
 def ratings(listener: str = "x", *, kept: bool = True) -> list[ListenerScore]:
@@ -72,13 +68,9 @@ def run(tmp_path: Path) -> RunFolder:
     return make_run(tmp_path / "run", scores)
 
 
-def sections(run: RunFolder, target: Path) -> list[Section]:
-    return listening_sections(run, RunRows.load(run), target)
-
-
 def test_the_page_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path) -> None:
     """Of the last analysis, escaped; both metrics rank as the listeners, however they count."""
-    assert sections(run, tmp_path) == []
+    assert listening_sections(run, RunRows.load(run), tmp_path) == []
     run.append([*ratings(EVIL), replace(SUMMARY, title="Before"), SUMMARY])
     page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
     assert "4 listeners (1 of 5 excluded) on 3 items" in page
@@ -97,7 +89,7 @@ def test_the_page_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path)
 
 def test_pairs_trials_and_simulated_listeners(run: RunFolder, tmp_path: Path) -> None:
     run.append([PAIRS, TRIALS, *ratings(), replace(SUMMARY, simulated=True)])
-    pairs, trials, simulated = sections(run, tmp_path)
+    pairs, trials, simulated = listening_sections(run, RunRows.load(run), tmp_path)
     assert re.search(
         r"a@1kbps over b</th><td>25 <span[^>]*>\[10, 40\]</span></td><td>3 : 2 : 10<", pairs.table
     )

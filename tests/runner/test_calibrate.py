@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -38,13 +37,6 @@ def planned(name: str, **changes: object) -> PlannedCodec:
 MATERIAL = list(excerpts_for(replace(SPEC, rate_hz=48_000)))
 
 
-@pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An excerpt of each domain, a quarter of a second long."""
-    cut = [Audio(e.samples[:, :12_000], 48_000) for e in MATERIAL[::3]]
-    monkeypatch.setattr(measuring, "_material", lambda: cut)
-
-
 def measured(*changes: Callable[[Audio], Audio]) -> tuple[int, bool, bool]:
     """The delay in samples at 48 kHz of excerpts that were changed; found; inverted."""
     pairs = [(e, changes[i % len(changes)](e)) for i, e in enumerate(MATERIAL)]
@@ -56,12 +48,9 @@ def rolled(shift: int) -> Callable[[Audio], Audio]:
     return lambda e: Audio(np.roll(e.samples, shift, axis=1), 48_000)
 
 
-def test_material_covers_three_domains():
-    assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
-
-
 def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
-    for selector in ("identity", "noise@10dB", "opus@64"):
+    assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
+    for selector in ("identity", "opus@64"):
         row = calibrate(planned(selector))
         assert (row.delay_s, row.found, row.inverted) == (0.0, True, False), selector
     row = calibrate(planned("opus@8"))
@@ -80,27 +69,12 @@ def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay):
     assert measured(lambda e: Audio(-change(e).samples, 48_000)) == (delay, True, True)
 
 
-def test_a_minority_that_locks_onto_a_pitch_does_not_decide():
+def test_what_is_no_majority_does_not_decide():
     assert measured(rolled(200), rolled(5), rolled(5)) == (5, True, False)
-
-
-def test_what_does_not_agree_or_is_unrelated_gives_no_delay():
     assert measured(*(rolled(shift) for shift in range(0, 360, 40))) == (0, False, False)
-    rng = np.random.default_rng(0)
-    white = rng.standard_normal((1, 48_000)).astype(np.float32)
+    white = np.random.default_rng(0).standard_normal((1, 48_000)).astype(np.float32)
     assert measured(lambda e: Audio(white, 48_000)) == (0, False, False)
     assert residual_delay("test", []) == Calibration("test", 0.0, 0.0, 0.0, found=False)
-
-
-def test_files_of_different_rates_agree_on_a_delay_in_seconds():
-    pairs = []
-    for index, excerpt in enumerate(MATERIAL[::2]):
-        rate_hz = (8_000, 44_100, 48_000)[index % 3]
-        source = resample(excerpt, rate_hz)
-        pairs.append((source, advanced(source, -round(0.03 * rate_hz))))
-    row = residual_delay("test", pairs)
-    assert row.found
-    assert row.delay_s == pytest.approx(0.03, abs=1e-9)
 
 
 def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay():
@@ -116,25 +90,21 @@ def test_a_rumble_in_white_noise_whose_half_whitened_peak_is_low_has_a_delay():
 # ------------------------------------------------------------------------ precision and loading
 
 
-def test_precision_is_what_was_asked_for_and_only_while_it_is_held():
+@pytest.mark.parametrize("precision", ["tf32", "fp32", "bf16"])
+def test_precision_is_what_was_asked_for_and_only_while_it_is_held(precision):
     torch = pytest.importorskip("torch")
-
-    def computing(precision: Any) -> AbstractContextManager[None]:
-        codec = replace(planned("identity"), precision=precision)
-        return LoadedCodec(None, codec, on_torch=True).computing()  # type: ignore[arg-type]
-
-    for precision, allowed in (("tf32", True), ("fp32", False)):
-        with computing(precision):
-            assert torch.backends.cuda.matmul.allow_tf32 is allowed
-            assert torch.backends.cudnn.allow_tf32 is allowed
+    codec = replace(planned("identity"), precision=precision)
     a = torch.ones(2, 2)
-    with computing("bf16"):
-        assert (a @ a).dtype == torch.bfloat16
+    with LoadedCodec(None, codec, on_torch=True).computing():  # type: ignore[arg-type]
+        assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")
+        assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+        assert ((a @ a).dtype == torch.bfloat16) == (precision == "bf16")
     assert (a @ a).dtype == torch.float32
 
 
-@pytest.mark.usefixtures("short")
-def test_bf16_changes_some_codes_and_the_same_precision_none():
+def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
+    short = [Audio(e.samples[:, :12_000], 48_000) for e in MATERIAL[::3]]
+    monkeypatch.setattr(measuring, "_material", lambda: short)
     row = agreement(planned("encodec-mini@3", precision="bf16"))
     assert (row.computed, row.baseline) == ("cpu bf16", "cpu fp32")
     assert row.share is not None
@@ -174,8 +144,6 @@ def test_a_network_is_loaded_once_for_all_its_points(low, high):
 def test_a_worker_holds_one_codec():
     first = load(planned("identity"))
     assert load(planned("identity")) is first
-    second = load(planned("noise@20dB"))
+    assert load(planned("noise@20dB")).codec.spec.name == "noise@20dB"
     assert load(planned("identity")) is not first
-    assert second.codec.spec.name == "noise@20dB"
-    unload()
     unload()

@@ -60,43 +60,42 @@ def told(folder: RunFolder) -> str:
     return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
 
 
-@pytest.mark.parametrize("difference_s", [-0.06, 0.02, 0.1])
-def test_a_frame_more_or_less_is_cut_or_filled_up(tmp_path, difference_s):
-    folder = scored(tmp_path, longer_by(difference_s))
+@pytest.mark.parametrize(
+    ("change", "align", "fitted_s", "removed_s"),
+    [
+        (longer_by(-0.06), False, 0.06, None),  # a frame more or less is cut or filled up
+        (longer_by(0.02), False, -0.02, None),
+        (longer_by(0.1), False, -0.1, None),
+        (late_by(-0.5), True, -0.5, -0.5),  # and what a late or early file has lost
+        (late_by(0.5), True, 0.5, 0.5),
+        (longer_by(0.3, in_front=True), True, None, 0.3),  # which may have kept its end
+        (lambda audio: audio, True, None, None),
+    ],
+)
+def test_a_file_is_brought_in_time_and_to_its_length(tmp_path, change, align, fitted_s, removed_s):
+    folder = scored(tmp_path, change, align=align)
     rows = list(folder.read(Coded))
-    assert [row.fitted_s for row in rows] == pytest.approx([-difference_s] * 3, abs=1e-4)
-    assert {row.removed_delay_s for row in rows} == {None}
+    for found, expected in (
+        ([row.fitted_s or 0.0 for row in rows], fitted_s),
+        ([row.removed_delay_s or 0.0 for row in rows], removed_s),
+    ):
+        assert found == pytest.approx([expected or 0.0] * 3, abs=1e-4)
     assert good(folder, "si_sdr_aligned")
     assert None not in values(folder, "si_sdr")
+    assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
 
 
 @pytest.mark.parametrize(
-    ("difference_s", "seconds"), [(0.12, SECONDS), (-1.0, SECONDS), (-0.06, 0.2)]
+    ("difference_s", "seconds"), [(0.12, SECONDS), (-1.0, SECONDS), (-0.06, 0.2), (0.3, SECONDS)]
 )
 def test_beyond_that_scores_are_undefined_and_say_the_lengths(tmp_path, difference_s, seconds):
-    folder = scored(tmp_path, longer_by(difference_s), seconds=seconds)
+    change = longer_by(difference_s, in_front=difference_s == 0.3)  # and not to be aligned
+    folder = scored(tmp_path, change, seconds=seconds)
     assert {row.fitted_s for row in folder.read(Coded)} == {None}
     scores = list(folder.read(Score))
     assert {row.status for row in scores} == {"undefined"}
     assert all(f"lasts {seconds + difference_s:.3f} s" in row.reason for row in scores)
     assert all(f"{seconds:.3f} s" in row.reason for row in scores)
-
-
-@pytest.mark.parametrize("delay_s", [-0.5, 0.5])
-def test_what_a_late_or_early_file_has_lost_is_filled_up(tmp_path, delay_s):
-    folder = scored(tmp_path, late_by(delay_s), align=True)
-    rows = list(folder.read(Coded))
-    assert [row.fitted_s for row in rows] == pytest.approx([delay_s] * 3, abs=1e-4)
-    assert good(folder, "si_sdr_aligned")
-    assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
-
-
-def test_a_late_file_that_kept_its_end_is_cut_once_it_is_in_time(tmp_path):
-    change = longer_by(0.3, in_front=True)
-    assert values(scored(tmp_path, change), "si_sdr") == [None] * 3
-    folder = scored(tmp_path, change, align=True)
-    assert good(folder, "si_sdr")
-    assert {round(row.removed_delay_s or 0.0, 4) for row in folder.read(Coded)} == {0.3}
 
 
 def test_a_clip_that_is_late_by_itself_is_named(tmp_path):
@@ -138,19 +137,3 @@ def test_short_clips_have_scores_and_delays(tmp_path, seconds):
     folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
     assert {row.status for row in folder.read(Score)} == {"ok"}
     assert {row.lag_s for row in folder.read(Delay)} == {0.0}
-
-
-@pytest.mark.parametrize("delay_s", [0.0001, 0.1])
-def test_a_tone_scores_the_same_at_any_of_its_equal_lags(tmp_path, delay_s):
-    time_s = np.arange(3 * 48_000) / 48_000
-    rng = np.random.default_rng(0)
-    tone = np.sin(2 * np.pi * 440 * time_s)[np.newaxis]
-    decode = tone + 0.01 * rng.standard_normal(tone.shape)
-    write(tmp_path / "refs" / "a.wav", Audio((0.5 * tone).astype(np.float32), 48_000))
-    late = late_by(delay_s)(Audio((0.5 * decode).astype(np.float32), 48_000))
-    write(tmp_path / "evs" / "a.wav", late)
-    folder = score_files(tmp_path / "refs", tmp_path / "evs", tmp_path / "run")
-    (value,) = values(folder, "si_sdr_aligned")
-    in_band = 44_100 / 48_000  # of the noise
-    assert value == pytest.approx(10 * np.log10(0.5 / 0.01**2 / in_band), abs=0.3)
-    assert all(row.found and not row.inverted for row in folder.read(Delay))

@@ -42,6 +42,7 @@ def run(work: Any, jobs: Sequence[Any], log: Path, workers: int = 1) -> list[Any
 
 
 def double(job: int) -> int:
+    os.write(2, b"a library talks\n")
     return 2 * job
 
 
@@ -85,27 +86,18 @@ def pid_of(job: int) -> int:
     return os.getpid()
 
 
-def noisy(job: int) -> int:
-    os.write(2, b"a library talks\n")
-    return job
-
-
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
     return tmp_path / "workers.log"
 
 
-def test_every_job_has_one_result_and_without_jobs_there_are_no_workers(log):
+def test_every_job_has_one_result_and_what_libraries_print_goes_to_the_log(log, capfd):
     assert run(double, [], log) == []
-    assert not log.exists()
+    assert not log.exists()  # without jobs there are no workers
     assert sorted(run(double, range(20), log, workers=2)) == [2 * n for n in range(20)]
-    assert default_jobs() == len(os.sched_getaffinity(0))
-
-
-def test_what_libraries_print_goes_to_the_log(log, capfd):
-    assert run(noisy, [3], log) == [3]
     assert "a library talks" in log.read_text()
     assert "a library talks" not in capfd.readouterr().err
+    assert default_jobs() == len(os.sched_getaffinity(0))
 
 
 def test_workers_have_one_thread_and_know_where_numba_may_write(log, tmp_path, monkeypatch):

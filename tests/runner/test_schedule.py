@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+from unittest.mock import Mock
 
 import pytest
 
@@ -116,10 +117,12 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
     first = next_of(SpotJob, schedule)
     ((codec, clips),) = first.points
     assert (codec.spec.name, len({clip.id for clip in clips})) == ("identity", 4)
-    seen = []
-    while (job := schedule.next("cpu")) is not None:
-        seen.append(label(job))
-    assert seen == ["CalibrationJob identity", "SpotJob 1", "CalibrationJob noise"]
+    jobs = list(iter(lambda: schedule.next("cpu"), None))
+    assert list(map(label, jobs)) == [
+        "CalibrationJob identity",
+        "SpotJob 1",
+        "CalibrationJob noise",
+    ]
     assert schedule.next(CHECK) is None
     assert schedule.done(first, [Point(codec)]) == (SPOT, 0)
     verify = next_of(VerifyJob, schedule, CHECK)
@@ -130,19 +133,13 @@ def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(uncheck
     assert schedule.next("cpu") is None
     assert schedule.done(verify, rows_for(verify)) == (SPOT, 1)
     assert next_of(CodingJob, schedule).refused == "why"
+    # A codec that ends its worker will do so on clips, too.
+    assert jobs[1].lost("it died") == []
+    assert schedule.done(jobs[1], []) == (SPOT, 1)
     again = schedule_of(unchecked, codecs())
     assert again.steps[SPOT] == 1
     coding = next(iter(j for _ in range(9) if isinstance(j := again.next("cpu"), CodingJob)))
     assert (coding.codec.spec.name, coding.refused) == ("identity", "why")
-
-
-def test_a_codec_that_ends_its_worker_will_do_so_on_clips_too(unchecked):
-    schedule = schedule_of(unchecked, codecs())
-    first = next_of(SpotJob, schedule)
-    assert first.lost("it died") == []
-    assert schedule.done(first, []) == (SPOT, 1)
-    jobs = [schedule.next("cpu") for _ in range(4)]
-    assert [job.refused for job in jobs if isinstance(job, CodingJob)] == ["", "", ""]
 
 
 FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
@@ -193,16 +190,12 @@ def test_a_codec_whose_first_codings_fail_alike_is_tried_alone_and_others_go_on(
 
 def test_nothing_is_scored_before_every_delay_is_known(folder):
     schedule = schedule_of(folder, codecs())
-    jobs: list[Job] = []
-    while (job := schedule.next("cpu")) is not None:
-        jobs.append(job)
-    calibrations = [job for job in jobs if isinstance(job, CalibrationJob)]
-    for job in jobs:
-        if not isinstance(job, CalibrationJob):
-            assert schedule.done(job, rows_for(job)) == (CODE, 1)
-    schedule.done(calibrations[0], rows_for(calibrations[0]))
-    assert schedule.next("cpu") is None
-    assert schedule.done(calibrations[1], rows_for(calibrations[1])) == (CALIBRATE, 1)
+    jobs = list(iter(lambda: schedule.next("cpu"), None))
+    for job in (job for job in jobs if not isinstance(job, CalibrationJob)):
+        assert schedule.done(job, rows_for(job)) == (CODE, 1)
+    for job in (job for job in jobs if isinstance(job, CalibrationJob)):
+        assert schedule.next("cpu") is None
+        assert schedule.done(job, rows_for(job)) == (CALIBRATE, 1)
     assert [d.delay_s for d in next_of(ScoringJob, schedule).decodes] == [0.001, 0.001]
 
 
@@ -246,8 +239,8 @@ def test_reduced_precision_is_compared_before_anything_is_coded(folder):
     schedule = schedule_of(folder, codecs(precision="bf16"))
     assert schedule.steps[COMPARE] == 2
     seen = run_all(schedule)
-    assert seen.index("AgreementJob identity") < seen.index("identity a")
-    assert seen.index("AgreementJob noise") < seen.index("noise a")
+    for name in ("identity", "noise"):
+        assert seen.index(f"AgreementJob {name}") < seen.index(f"{name} a")
 
 
 def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
@@ -256,9 +249,8 @@ def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     known = replace(CLIPS["b"], measures=Measures(8000.0, -20.0, -1.0, 0))
     schedule = Schedule(ledger, {**CLIPS, "b": known}, SPECS, Request())
     assert schedule.steps == {SPOT: 0, CALIBRATE: 0, COMPARE: 0, CODE: 0, SCORE: 2}
-    jobs = [next_of(ScoringJob, schedule) for _ in "bd"]
+    jobs = list(iter(lambda: schedule.next("cpu"), None))
     assert [(job.clip.id, job.measure) for job in jobs] == [("b", False), ("d", True)]
-    assert schedule.next("cpu") is None
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -276,37 +268,27 @@ def test_lost_jobs_leave_their_rows(folder):
     schedule = schedule_of(folder, codecs(batch=2))
     calibration, coding = next_of(CalibrationJob, schedule), next_of(CodingJob, schedule)
     assert calibration.apart() == [calibration]
+    assert calibration.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False)]
     parts = coding.apart()
     assert [(label(part), part.batch) for part in parts] == [("identity a", 1), ("identity b", 1)]
-    failed = Coded("a", "identity", "failed", "why", duration_s=1.0)
-    assert parts[0].lost("why") == [failed]
-    assert calibration.lost("why") == [Calibration("identity", 0.0, 0.0, 0.0, False)]
-    assert (AgreementJob(coding.codec).lost("why"), TrialJob(coding.codec).lost("why")) == (
-        [],
-        ["why"],
-    )
+    assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
+    assert AgreementJob(coding.codec).lost("why") == []
+    assert TrialJob(coding.codec).lost("why") == ["why"]
     folder.append([Coded("a", "identity", "ok")])
     rows = next_of(ScoringJob, schedule_of(folder, [])).lost("why")
-    assert [(r.metric, r.status, r.reason) for r in rows if isinstance(r, Score)] == [
-        ("si_sdr", "failed", "why"),
-        ("mel_dac7", "failed", "why"),
-    ]
+    lost = [(row.metric, row.status, row.reason) for row in rows]
+    assert lost == [(name, "failed", "why") for name in ("si_sdr", "mel_dac7")]
 
 
 def test_a_codec_that_fails_on_the_excerpts_goes_on_to_fail_on_its_clips(monkeypatch):
-    def fail_by(error: Exception) -> None:
-        def load(codec: PlannedCodec) -> None:
-            raise error
-
-        monkeypatch.setattr(measuring, "load", load)
-
-    fail_by(ValueError("a bug of the codec's"))
+    load = Mock(side_effect=ValueError("a bug of the codec's"))
+    monkeypatch.setattr(measuring, "load", load)
     job = CalibrationJob(codecs()[0], ("p", "q"))
     assert job.run() == [Calibration(p, 0.0, 0.0, 0.0, found=False) for p in ("p", "q")]
     assert AgreementJob(job.codec).run() == []
     (reason,) = TrialJob(job.codec).run()
-    assert str(reason).startswith("ValueError: a bug of the codec's (test_schedule.py:")
-    fail_by(WeightsMismatch("damaged"))
+    assert str(reason).startswith("ValueError: a bug of the codec's (")
+    load.side_effect = WeightsMismatch("damaged")
     for each in (job, AgreementJob(job.codec), TrialJob(job.codec)):
         with pytest.raises(WeightsMismatch, match="damaged"):
             each.run()

@@ -13,7 +13,7 @@ from snacbench.runner import measured_speed as speed
 from snacbench.runner.measured_speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.runner.plan import PlannedCodec
 from snacbench.selectors import select
-from snacbench.types import Audio, CodecSpec, Encoded
+from snacbench.types import Audio, Encoded
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
 
 ROW = Speed("toy", "cpu", "fp32", "a machine", 3.0, (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
@@ -53,26 +53,20 @@ def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
     return of
 
 
-def test_every_repeat_is_warm_at_its_length_and_as_many_as_are_wanted(timed):
-    codec = Slow()
-    row = timed(codec)
-    assert row.encode_s == pytest.approx([0.03] * 10)
-    assert row.decode_s == pytest.approx([0.01] * 10)
-    assert (row.duration_s, row.threads, row.batch, row.unstable) == (3.0, 1, 1, "")
-    assert codec.lengths == [1.0, 1.0, *[3.0] * 11]
-    assert "cores" in row.machine
-
-
-@pytest.mark.parametrize(("rtf", "repeats"), [(0.4, 7), (0.8, 3), (5.0, 1)])
-def test_slow_codecs_get_a_shorter_signal_and_what_repeats_the_budget_holds(timed, rtf, repeats):
-    codec = Slow(rtf=rtf)
-    row = timed(codec)
-    assert row.duration_s == 1.0
-    assert row.encode_s == pytest.approx([rtf] * repeats)
+@pytest.mark.parametrize(
+    ("rtf", "seconds", "repeats"), [(0.01, 3.0, 10), (0.4, 1.0, 7), (0.8, 1.0, 3), (5.0, 1.0, 1)]
+)
+def test_every_repeat_is_warm_and_as_many_and_as_long_as_the_budget_holds(
+    timed, rtf, seconds, repeats
+):
+    row = timed(codec := Slow(rtf=rtf))
+    assert row.encode_s == pytest.approx([rtf * seconds] * repeats)
+    assert row.decode_s == pytest.approx([0.01] * repeats)
+    assert (row.duration_s, row.threads, row.batch) == (seconds, 1, 1)
     few = f"{repeats} repeats within the budget, fewer than 3"
     assert row.unstable == (few if repeats < 3 else "")
-    one_pass_s = rtf + 0.01
-    assert codec.clock_s <= max(4.0, 0.5 + 2 * one_pass_s + 1e-9)
+    assert codec.clock_s <= max(4.0, 0.5 + 2 * (rtf + 0.01) + 1e-9)
+    assert "cores" in row.machine
 
 
 def test_what_goes_through_at_once_is_timed_as_one(timed):
@@ -86,6 +80,8 @@ def test_what_goes_through_at_once_is_timed_as_one(timed):
     assert "standard deviation of encoding" in timed(Slow(later=0.005)).unstable  # a drift
     failed = timed(Slow(most=0))
     assert (failed.encode_s, failed.reason) == ((), "OutOfMemoryError: CUDA out of memory")
+    (lost,) = SpeedJob(PlannedCodec("toy", SPEC), "mono", 4.0).lost("why")
+    assert (lost.codec, lost.reason, lost.encode_s) == ("toy", "why", ())
 
 
 @pytest.mark.parametrize(
@@ -115,12 +111,8 @@ def test_load_is_that_of_other_processes():
 
 
 def test_one_process_times_one_point_after_another(tmp_path):
-    specs: list[CodecSpec] = [spec for _, spec in select("identity,noise@20dB")]
-    handles = [PlannedCodec(spec.model, spec, None, "cpu") for spec in specs]
-    jobs = [SpeedJob(handle, "mono", 0.5) for handle in handles]
+    points = [PlannedCodec(spec.model, spec) for _, spec in select("identity,noise@20dB")]
+    jobs = [SpeedJob(point, "mono", 0.5) for point in points]
     rows = list(measured(jobs, log=tmp_path / "log"))
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]
     assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)
-    (lost,) = jobs[0].lost("why")
-    assert isinstance(lost, Speed)
-    assert (lost.codec, lost.reason, lost.encode_s) == ("identity", "why", ())

@@ -20,7 +20,9 @@ from snacbench.stats.curves import (
     pchip_slopes,
     shared_scores,
 )
-from snacbench.stats.matched_rate import first_reach, isotonic, matched_rate, value_at
+from snacbench.stats.matched_rate import isotonic, matched_rate, value_at
+
+ANCHOR = {6: 2.0, 12: 3.0, 24: 3.6, 48: 4.0}
 
 
 def points(name: str, of: dict[float, dict[str, float]]) -> RateCurve:
@@ -62,27 +64,12 @@ def test_points_are_sorted_and_only_clips_that_every_point_has_are_shared():
     assert shared_scores([one, one], None)[0].tolist() == [[1, 1]]
 
 
-@pytest.mark.parametrize(
-    ("rates", "message"),
-    [
-        ((), "x: a curve needs at least one point, found none"),
-        ((8, 0.0), "x: rates must be positive numbers of kbps, found"),
-        ((8, -1.0), "x: rates must be positive numbers of kbps, found"),
-        ((8, math.nan), "x: rates must be positive numbers of kbps, found"),
-        ((8, math.inf), "x: rates must be positive numbers of kbps, found"),
-        ((8, 8), "x: rates must differ from each other, found"),
-    ],
-)
-def test_what_is_no_curve(rates, message):
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("rates", [(), (8, 0.0), (8, -1.0), (8, math.nan), (8, math.inf), (8, 8)])
+def test_what_is_no_curve_and_no_target(rates):
+    with pytest.raises(ValueError, match="x: rates in kbps must be positive and differ, found"):
         RateCurve("x", tuple(RatePoint(rate, {}) for rate in rates))
-
-
-def test_what_cannot_be_asked_of_curves():
-    anchor = curve("a", {6: 2.0, 12: 3, 24: 4})
-    with pytest.raises(ValueError, match="better must be 'higher' or 'lower', found 'more'"):
-        bd_quality(anchor, anchor, better="more")
-    with pytest.raises(ValueError, match="a: the target of a matched rate has one point, found 3"):
+    anchor = curve("a", ANCHOR)
+    with pytest.raises(ValueError, match="a: the target of a matched rate has one point, found 4"):
         matched_rate(anchor, anchor)
 
 
@@ -116,28 +103,6 @@ def test_isotonic_equals_scipys_and_what_rises_already_stays_exactly(values):
     assert np.array_equal(isotonic(rises), rises)
 
 
-def test_first_reach_inverts_the_curve():
-    x = np.array([0.0, 1, 2.5, 4])
-    y = np.array([[1.0, 2, 2.2, 5]] * 4)
-    level = np.array([1.3, 2.0, 2.1, 4.9])
-    found = first_reach(x, y, level)
-    back = [float(value_at(x, y[0], place)) for place in found]
-    assert back == pytest.approx(level.tolist(), abs=1e-12)
-    assert found[1] == pytest.approx(1.0)
-    # On a plateau the smallest place counts; beyond the ends there is none.
-    plateau, rising = np.array([[1.0, 2, 2, 3]]), np.array([[1.0, 2, 3]] * 4)
-    assert first_reach(np.arange(4.0), plateau, np.array([2.0]))[0] == pytest.approx(1.0)
-    found = first_reach(np.arange(3.0), rising, np.array([0.9, 1.0, 3.0, 3.1]))
-    assert found.tolist() == pytest.approx([-np.inf, 0.0, 2.0, np.inf])
-
-
-def test_there_is_no_gap_without_overlap_or_where_x_falls():
-    x = np.array([0.0, 1, 2, 3])
-    both = np.stack([x + 5, [0.0, 2, 1, 3]])
-    assert np.isnan(mean_gap(x, x, both, x)).all()
-    assert float(mean_gap(x, 2 * x, x + 1.5, 2 * (x + 1.5) + 0.7)) == pytest.approx(0.7)
-
-
 # --------------------------------------------------------------------------- Bjontegaard deltas
 
 # The example in the documentation of the package bjontegaard (libx265, two presets): kbps, dB.
@@ -145,7 +110,6 @@ X265 = (
     ([9487.76, 4593.60, 2486.44, 1358.24], [40.037, 38.615, 36.845, 34.851]),
     ([9787.80, 4469.00, 2451.52, 1356.24], [40.121, 38.651, 36.970, 34.987]),
 )
-ANCHOR = {6: 2.0, 12: 3.0, 24: 3.6, 48: 4.0}
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1, 2])
@@ -173,14 +137,11 @@ def test_deltas_by_hand(better, sign):
     assert found.value == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(
-    ("count", "method"),
-    [
-        (3, "these clusters only: percentile bootstrap over the clips within them"),
-        (8, "percentile bootstrap over clusters"),
-        (20, "BCa bootstrap over clusters"),
-    ],
-)
+FEW = "these clusters only: percentile bootstrap over the clips within them"
+PERCENTILE, BCA = (f"{kind} bootstrap over clusters" for kind in ("percentile", "BCa"))
+
+
+@pytest.mark.parametrize(("count", "method"), [(3, FEW), (8, PERCENTILE), (20, BCA)])
 def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval(count, method):
     quality = {6: 2.3, 12: 3.2, 24: 3.9, 48: 4.2}
     anchor, test = curve("opus", ANCHOR), curve("x", quality)
@@ -191,7 +152,6 @@ def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval(count, method):
         assert found.low < found.value < found.high
         assert (found.n, found.clusters, found.lost) == (120, count, ())
         assert (found.undefined_share, found.interval_method) == (0, method)
-        assert found.method == "monotone piecewise cubic (pchip) on log rate"
     assert found.high - found.low < 0.1  # a clip's own level, which scatters by 0.5, cancels
     assert (found.overlap, found.overlap_share) == ((6, 48), 1)
     rate = bd_rate(anchor, test, draws=99)
@@ -199,52 +159,47 @@ def test_of_runs_it_is_the_delta_of_mean_scores_with_an_interval(count, method):
     assert rate.overlap_share == pytest.approx(1.7 / 2.2)
 
 
+ONE, OTHER = (points(c, {k: {c: float(k)} for k in (1, 2, 3)}) for c in "ab")
+LINE = {2**q: q for q in (1.0, 2.0, 3.0, 4.0)}
+FAR = {2 ** (q + 2.9): q + 2.9 for q in LINE.values()}
+
+
 @pytest.mark.parametrize(
-    ("of", "quality", "reason"),
+    ("of", "anchor", "test", "reason"),
     [
-        (bd_rate, {6: 2.0, 12: 3.0}, "x has 2 points, pchip needs 3"),
-        (bd_rate, {6: 2.0, 12: 3.5, 24: 3.0}, "x does not get better from 12 to 24 kbps"),
-        (bd_rate, {6: 5.0, 12: 6.0, 24: 8.0}, "no overlap: quality 2 to 4 against 5 to 8"),
-        (bd_quality, {50: 2.0, 60: 3.0, 70: 4.0}, "no overlap: kbps 6 to 48 against 50 to 70"),
+        (bd_rate, ANCHOR, {6: 2.0, 12: 3.0}, "x has 2 points, pchip needs 3"),
+        (bd_rate, ANCHOR, {6: 2.0, 12: 3.5, 24: 3}, "x does not get better from 12 to 24 kbps"),
+        (bd_rate, ANCHOR, {6: 5.0, 12: 6.0, 24: 8.0}, "no overlap: quality 2 to 4 against 5 to 8"),
+        (bd_quality, ANCHOR, {50: 2.0, 60: 3, 70: 4}, "no overlap: kbps 6 to 48 against 50 to 70"),
+        (bd_rate, LINE, FAR, r"the curves share 3 % of the narrower one \(.*\), 25 % are needed"),
+        (
+            bd_quality,
+            LINE,
+            FAR,
+            r"the curves share 3 % of the narrower one \(.*\), 25 % are needed",
+        ),
     ],
 )
-def test_without_a_delta_there_is_a_reason(of, quality, reason):
-    found = of(curve("opus", ANCHOR), curve("x", quality), speakers())
-    assert (found.value, found.low, found.high, found.overlap) == (None, None, None, None)
-    assert found.reason == reason
+def test_without_a_delta_there_is_a_reason(of, anchor, test, reason):
+    found = of(curve("opus", anchor), curve("x", test), speakers())
+    assert (found.value, found.low, found.high) == (None, None, None)
+    assert re.fullmatch(reason, found.reason)
+    assert (found.overlap is None) == ("share" not in reason)
 
 
-def test_delta_quality_needs_no_quality_that_rises():
-    assert bd_quality(bare(ANCHOR, ANCHOR.values()), bare(ANCHOR, [2.0, 3.5, 3, 4])).value
-
-
-def test_no_shared_clip_and_one_clip():
-    one, other = (points(c, {k: {c: float(k)} for k in (1, 2, 3)}) for c in "ab")
-    assert bd_rate(one, other).reason == "no clip is shared by all points"
-    alone = bd_rate(one, one)
+def test_an_interval_is_withheld_for_one_clip_and_where_many_draws_have_no_delta():
+    assert bd_rate(ONE, OTHER).reason == "no clip is shared by all points"
+    alone = bd_rate(ONE, ONE)
     assert (alone.value, alone.low, alone.reason) == (0, None, "one clip: no interval")
-
-
-def test_an_interval_is_withheld_where_many_draws_have_no_delta():
+    more = points("x", {1.0: {"a": 2.0}, 2.0: {"a": 3.0}, 4.0: {"a": 4.0, "b": 1.0}})
+    assert bd_rate(more, more).lost == ("b",)
+    # The quality that is reached need not rise with rate.
+    assert bd_quality(bare(ANCHOR, ANCHOR.values()), bare(ANCHOR, [2.0, 3.5, 3, 4])).value
     anchor, test = curve("a", {6: 2.0, 12: 3, 24: 3.0005}), curve("bb", {6: 2.0, 12: 3, 24: 3.5})
     found = bd_rate(anchor, test, speakers())
-    assert found.value is not None
-    assert found.low is None
+    assert (found.value is None, found.low) == (False, None)
     assert found.undefined_share > 0.3
     assert found.reason.startswith("no interval: undefined in ")
-
-
-@pytest.mark.parametrize(("shift", "defined"), [(2.1, True), (2.9, False)])
-def test_curves_that_share_too_little_have_the_overlap_and_no_value(shift, defined):
-    anchor = curve("a", {2**q: q for q in (1.0, 2.0, 3.0, 4.0)})
-    test = curve("bb", {2 ** (q + shift): q + shift for q in (1.0, 2.0, 3.0, 4.0)})
-    for found in (bd_rate(anchor, test, speakers()), bd_quality(anchor, test, speakers())):
-        assert found.overlap_of_narrower == pytest.approx(1 - shift / 3, abs=1e-6)
-        assert found.overlap is not None
-        assert (found.value is not None) == (found.low is not None) == defined
-        if not defined:
-            assert found.reason.startswith("the curves share 3 % of the narrower one (")
-            assert found.reason.endswith("), 25 % are needed")
 
 
 # --------------------------------------------------------------------------------- matched rate
@@ -261,17 +216,18 @@ def test_the_rate_where_the_score_is_reached_by_hand():
     found = match(2.5)
     assert (found.status, found.kbps) == ("reached", pytest.approx(8 * math.sqrt(2)))
     assert found.low_kbps < 8 * math.sqrt(2) < found.high_kbps
-    assert (found.below_share, found.not_reached_share) == (0, 0)
-    assert (found.n, found.clusters, found.lost) == (120, 20, ())
-    assert found.method == "BCa bootstrap over clusters"
+    assert (found.n, found.clusters, found.lost, found.method) == (120, 20, (), BCA)
     assert found.difference is None
     assert found.reason == "no difference at equal rate: 0.98 kbps is outside 8 to 32 kbps"
     noisy = match(2.5, own=1.0)  # noise that codecs share does not widen the interval
     assert found.high_kbps - found.low_kbps < 0.3 * (noisy.high_kbps - noisy.low_kbps)
     opus = curve("opus", OPUS)
     for point in opus.points:
-        own = matched_rate(RateCurve("itself", (point,)), opus, speakers())
+        own = matched_rate(RateCurve("itself", (point,)), opus, speakers(), draws=99)
         assert own.kbps == pytest.approx(point.kbps)
+    pooled = match(3.1, {8.0: 2.0, 12.0: 3.2, 16.0: 3.0, 32.0: 4.0}, draws=99)
+    assert (pooled.pooled_kbps, pooled.kbps) == ((12, 16), pytest.approx(12))
+    assert found.pooled_kbps == ()
 
 
 @pytest.mark.parametrize(
@@ -288,16 +244,16 @@ def test_the_rate_where_the_score_is_reached_by_hand():
 def test_the_sentence_for_a_paper(score, status, sentence):
     found = match(score)
     expected = sentence.replace("GOAL", r"the ViSQOL of snac-24khz at 0\.98 kbps")
-    size = r" \(n = 120 clips, 20 speakers\)"
-    assert found.status == status
     said = found.sentence("ViSQOL", "speaker")
-    assert re.fullmatch(f"opus {expected}{size}", said), said
+    assert re.fullmatch(rf"opus {expected} \(n = 120 clips, 20 speakers\)", said), said
+    assert found.status == status
+    beyond = found.below_share + found.not_reached_share
     if status != "reached":
-        assert (found.kbps, found.below_share + found.not_reached_share) == (None, 1)
+        assert (found.kbps, beyond) == (None, 1)
         assert found.low_kbps == found.high_kbps == (-math.inf if score < 2 else math.inf)
     elif ">" in sentence or "<" in sentence:
-        assert 0.1 < found.below_share + found.not_reached_share < 0.6
-        assert found.method == "percentile bootstrap over clusters"
+        assert 0.1 < beyond < 0.6
+        assert found.method == PERCENTILE
 
 
 @pytest.mark.parametrize(("better", "sign"), [("higher", 1), ("lower", -1)])
@@ -310,45 +266,25 @@ def test_the_difference_at_equal_rate_by_hand(better, sign):
     assert found.reason == ""
 
 
-def test_means_that_fall_with_rate_are_pooled_and_named():
-    found = match(3.1, {8.0: 2.0, 12.0: 3.2, 16.0: 3.0, 32.0: 4.0})
-    assert found.pooled_kbps == (12, 16)
-    assert found.kbps == pytest.approx(12)
-    assert match(3.1).pooled_kbps == ()
+GOAL = "cannot be compared with the ViSQOL of x at 1 kbps:"
 
 
 @pytest.mark.parametrize(
-    ("clusters", "clips", "size"),
+    ("clusters", "clips", "of", "said"),
     [
-        (speakers(2), 120, "(n = 120 clips, 2 speakers; these speakers only)"),
-        (None, 120, "(n = 120 clips, independence assumed)"),
-        (None, 1, "(n = 1 clip, independence assumed)"),
+        (speakers(2), 120, OPUS, "(n = 120 clips, 2 speakers; these speakers only)"),
+        (None, 120, OPUS, "(n = 120 clips, independence assumed)"),
+        (None, 1, OPUS, "(n = 1 clip, independence assumed)"),
+        (None, 1, {8.0: 3.0}, f"{GOAL} opus has one rate, a curve needs two "
+         "(n = 1 clip, independence assumed)"),
+        (None, 0, OPUS, f"{GOAL} no clip is shared by all points (n = 0 clips)"),
     ],
-)
-def test_how_many_are_few_or_unknown_is_said(clusters, clips, size):
-    target, opus = curve("x", {16.0: 2.5}, clips=clips), curve("opus", OPUS, clips=clips)
-    found = matched_rate(target, opus, clusters)
-    assert found.sentence("ViSQOL", "speaker").endswith(size)
-    assert found.these_clusters_only == ("only" in size)
-    if clips == 1:
+)  # fmt: skip
+def test_how_many_are_few_or_unknown_and_what_cannot_be_compared_is_said(clusters, clips, of, said):
+    target = curve("x", {1.0: 2.5}, clips=clips) if clips else points("x", {1.0: {"other": 2.5}})
+    found = matched_rate(target, curve("opus", of, clips=clips or 9), clusters)
+    assert found.sentence("ViSQOL", "speaker").endswith(said)
+    assert found.these_clusters_only == ("only" in said)
+    assert (found.status == "undefined") == (GOAL in said)
+    if clips == 1 and GOAL not in said:
         assert (found.low_kbps, found.reason) == (None, "one clip: no interval")
-
-
-def test_clips_that_one_point_lacks_are_left_out_and_listed():
-    target = points("x", {1.0: {f"clip{i}": 2.5 for i in range(3, 120)}})
-    found = matched_rate(target, curve("opus", OPUS), speakers())
-    assert (found.n, found.lost) == (117, ("clip0", "clip1", "clip2"))
-    test = points("x", {1.0: {"clip0": 2.0}, 2.0: {"clip0": 3.0}, 4.0: {"clip0": 4.0, "b": 1.0}})
-    assert bd_rate(test, test).lost == ("b",)
-
-
-def test_what_cannot_be_compared_says_why():
-    one_rate = match(2.5, {8.0: 3.0})
-    assert (one_rate.status, one_rate.reason) == (
-        "undefined", "opus has one rate, a curve needs two",
-    )  # fmt: skip
-    found = matched_rate(points("x", {1.0: {"another": 2.5}}), curve("opus", OPUS), speakers())
-    assert found.sentence("ViSQOL") == (
-        "opus cannot be compared with the ViSQOL of x at 1 kbps: no clip is shared by all points "
-        "(n = 0 clips)"
-    )

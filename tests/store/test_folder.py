@@ -14,7 +14,7 @@ import pytest
 
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, OutsideFiles, Request
-from snacbench.rows import Calibration, Coded, CodeHistogram, Score
+from snacbench.rows import Coded, CodeHistogram, Score
 from snacbench.store import jsonl as row_lines
 from snacbench.store import run_folder as store
 from snacbench.store.run_folder import RunFolder, new_folder
@@ -37,28 +37,33 @@ def run(tmp_path) -> RunFolder:
 
 def test_rows_of_every_kind_come_back_in_order(run):
     assert (RunFolder.open(run.path).run, list(run.read(Clip))) == (RUN, [CLIP])
-    assert list(run.read(Score)) == list(run.read_not_ok(Score)) == []
-    calibration = Calibration("x", 8 / 24_000, 0.9, 1.0, found=True)
+    assert list(run.read(Score)) == []
     coded = Coded("set/a", "x", "ok")
-    run.append([SCORES[0], calibration, SCORES[1]])
-    run.append([coded, HISTOGRAM, SCORES[2]])
+    run.append([SCORES[0], HISTOGRAM, SCORES[1]])
+    run.append([coded, SCORES[2]])
     assert list(run.read(Score)) == SCORES
-    assert list(run.read(Calibration)) == [calibration]
     assert list(run.read(Coded)) == [coded]
     (histogram,) = run.read(CodeHistogram)
     assert (histogram.codes.tolist(), histogram.counts.tolist()) == ([1, 3], [2, 5])
+    with pytest.raises(ValueError, match="not JSON compliant"):  # what is not finite is no number
+        run.append([replace(SCORES[0], value=float("nan"))])
+    assert list(run.read(Score)) == SCORES
 
 
 @pytest.mark.parametrize("rest", [b'{"clip": "set/a", "co', b"x" * 200_000])
-@pytest.mark.parametrize("whole", [0, 1, 3])
-def test_an_incomplete_last_line_is_skipped_and_the_next_writer_removes_it(run, rest, whole):
+@pytest.mark.parametrize("whole", [0, 3])
+def test_what_a_killed_process_left_is_skipped_and_the_next_writer_removes_it(run, rest, whole):
     run.append(SCORES[:whole])
     scores = run.path / "scores.jsonl"
     with scores.open("ab") as stream:
         stream.write(rest)
     assert list(run.read(Score)) == SCORES[:whole]
-    assert list(run.read_not_ok(Score)) == SCORES[1:whole]
+    target = run.decoded_path("set/a", "x")
+    target.parent.mkdir(parents=True)
+    target.touch()
+    target.with_name(f".{target.name}.1.partial").touch()
     with run.locked():
+        assert list(target.parent.iterdir()) == [target]
         assert scores.read_bytes().count(b"\n") == whole
         run.append(SCORES[whole:])
     assert list(run.read(Score)) == SCORES
@@ -76,19 +81,6 @@ def test_rows_are_found_again_by_where_they_begin(run, monkeypatch, at_once):
     places = [first[0], first[2], second[1]]
     assert list(run.read_placed(Score)) == list(zip(places, SCORES, strict=True))
     assert max(len(block.rows) for block in run.read_blocks(Score)) == min(at_once, 3)
-    assert list(run.read_not_ok(Score)) == SCORES[1:]
-
-
-def test_half_written_audio_of_a_killed_process_is_removed(run):
-    target = run.decoded_path("set/a", "x")
-    target.parent.mkdir(parents=True)
-    target.touch()
-    partial = target.with_name(f".{target.name}.1.partial")
-    partial.touch()
-    with run.locked():
-        pass
-    assert target.exists()
-    assert not partial.exists()
 
 
 def test_folders_that_hold_something_are_not_taken(run, tmp_path):
@@ -167,43 +159,25 @@ def test_a_second_process_waits_for_the_first_to_end(run):
         run.append(SCORES)
 
 
-def test_errors_of_the_lock_are_told_from_those_of_the_work_done_under_it(run, tmp_path):
+def test_what_the_disk_says_is_told_from_errors_of_the_work_done_under_the_lock(
+    run, tmp_path, monkeypatch
+):
     with pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"):
         RunFolder(tmp_path / "gone").locked().__enter__()
     with pytest.raises(FileNotFoundError), run.locked():
         Path("/no/such/file").read_bytes()
+    for code, message in (
+        (errno.ENOSPC, r"cannot write to .*run: the disk is full; free some"),
+        (errno.EACCES, r"run: it may not be written by this user; choose anoth"),
+        (errno.EROFS, r"run: it may not be written by this user; choose anoth"),
+    ):
 
+        def refuse(descriptor, code=code):  # root may write everywhere
+            raise OSError(code, os.strerror(code))
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
-def test_a_full_disk_is_named(run):
-    (run.path / "scores.jsonl").symlink_to("/dev/full")
-    with pytest.raises(StoreError, match=r"cannot write to .*run: the disk is full; free some"):
-        run.append(SCORES)
-
-
-@pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
-def test_a_folder_that_may_not_be_written_is_named(run, monkeypatch, code):
-    def refuse(descriptor):  # root may write everywhere, so the refusal is simulated
-        raise OSError(code, os.strerror(code))
-
-    monkeypatch.setattr(store.os, "fsync", refuse)
-    with pytest.raises(StoreError, match=r"run: it may not be written by this user; choose anoth"):
-        run.append(SCORES)
-
-
-def test_numbers_that_are_not_finite_are_never_stored(run):
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        run.append([replace(SCORES[0], value=float("nan"))])
-    assert list(run.read(Score)) == []
-
-
-def test_text_is_written_whole_or_not_at_all(run, monkeypatch):
-    run.write_text("summary.csv", "old, ä\n")
-    monkeypatch.setattr(store.os, "fsync", lambda descriptor: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        run.write_text("summary.csv", "new")
-    assert (run.path / "summary.csv").read_text("utf-8") == "old, ä\n"
-    assert not list(run.path.glob(".*partial"))
+        monkeypatch.setattr(store.os, "fsync", refuse)
+        with pytest.raises(StoreError, match=message):
+            run.append(SCORES)
 
 
 AWKWARD = ["a b", "a_b", "a:b", "a?b", "a\nb", "ä", "..", ".", "_", "../a", "/etc/passwd", "a//b",
@@ -221,16 +195,23 @@ def test_any_id_makes_a_file_of_its_own_inside_the_run(run):
         path.touch(exist_ok=False)
 
 
-def test_rows_are_replaced_and_taken_out_by_what_they_are(run):
+def test_rows_are_replaced_and_taken_out_by_what_they_are_whole_or_not_at_all(run, monkeypatch):
     assert run.take_out(Score, of=lambda row: True) == []
     run.replace(Score, SCORES, of=lambda row: True)
     assert list(run.read(Score)) == SCORES
     new = replace(SCORES[1], version="2", reason="new")
-    run.replace(Score, [new], of=lambda row: row.status == "undefined")
-    assert list(run.read(Score)) == [SCORES[0], SCORES[2], new]
-    # Rows that are ok are not looked into.
-    taken = run.take_out(Score, of=lambda row: row.status != "undefined")
+    gone = run.replace(Score, [new], of=lambda row: row.status == "undefined")
+    assert (gone, list(run.read(Score))) == ([SCORES[1]], [SCORES[0], SCORES[2], new])
+    taken = run.take_out(Score, of=lambda row: row.status == "failed")
     assert (taken, list(run.read(Score))) == ([SCORES[2]], [SCORES[0], new])
+    run.write_text("summary.csv", "old, ä\n")
+    monkeypatch.setattr("os.fsync", lambda descriptor: 1 / 0)
+    for change in (lambda: run.write_text("summary.csv", "new"),
+                   lambda: run.take_out(Score, of=lambda row: True)):  # fmt: skip
+        with pytest.raises(ZeroDivisionError):
+            change()
+    assert (run.path / "summary.csv").read_text("utf-8") == "old, ä\n"
+    assert list(run.read(Score)) == [SCORES[0], new]
     assert not list(run.path.glob(".*.partial"))
 
 
@@ -242,7 +223,6 @@ def test_a_bad_line_is_told_by_its_number_whichever_block_it_is_in(run, monkeypa
     path = run.path / "histograms.jsonl"
     first, second = path.read_text().splitlines()
     path.write_text(f"{first}\n{second.replace('eJ', 'AA')}\n")
-    for read, kind, number in ((run.read, Score, 4), (run.read_not_ok, Score, 4),
-                               (run.read, CodeHistogram, 2)):  # fmt: skip
+    for kind, number in ((Score, 4), (CodeHistogram, 2)):
         with pytest.raises(StoreError, match=rf"l, line {number} is not a {kind.__name__} row"):
-            list(read(kind))
+            list(run.read(kind))

@@ -43,15 +43,12 @@ def test_it_knows_what_is_on_disk(folder, reread):
     if reread:
         ledger = ledger_of(folder)
     assert list(ledger.clips()) == ["a", "b"]
-    assert ledger.is_coded("b", "x")
-    assert not ledger.is_coded("b", "y")
-    assert not ledger.is_coded("c", "x")
+    assert [ledger.is_coded(clip, "x") for clip in "abc"] == [True, True, False]
     assert [ledger.is_coded_by_all(clip) for clip in "abc"] == [True, False, False]
     assert [ledger.is_coded_by_any(clip) for clip in "abc"] == [True, True, False]
     assert [ledger.is_measured(clip) for clip in "abc"] == [True, False, False]
-    assert ledger.knows_delay("a", "x")
-    assert not ledger.knows_delay("a", "y")
-    assert not ledger.knows_delay("c", "x")
+    delays = [ledger.knows_delay(clip, codec) for clip, codec in ("ax", "ay", "cx")]
+    assert delays == [True, False, False]
     assert ledger.unscored("a") == [(coded("a", "x"), ("down",)), (coded("a", "y"), ("up", "down"))]
 
 
@@ -62,8 +59,7 @@ def test_a_clip_lacks_scores_until_each_coding_has_one_of_each_metrics_version(f
     assert ledger.lacks_scores("a")
     assert ledger.unscored("a") == [(replace(coded("a", "x"), decoded="later"), ("down",))]
     ledger.append([score("a", "x", DOWN)])
-    assert not ledger.lacks_scores("a")
-    assert ledger.unscored("a") == []
+    assert (ledger.lacks_scores("a"), ledger.unscored("a")) == (False, [])
     assert (ledger.lacks_scores("b"), ledger.unscored("b")) == (False, [])
 
 

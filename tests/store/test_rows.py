@@ -64,21 +64,9 @@ def test_a_row_comes_back_equal(row):
 
 
 @given(
-    st.builds(
-        Score,
-        clip=st.text(),
-        codec=st.text(),
-        metric=st.text(),
-        version=st.text(),
-        status=st.sampled_from(["ok", "undefined", "failed", "skipped"]),
-        value=st.none() | NUMBERS,
-        reason=st.text(),
-    ),
+    st.builds(Score, value=st.none() | NUMBERS, reason=st.text()),
     st.builds(
         Coded,
-        clip=st.text(),
-        codec=st.text(),
-        status=st.sampled_from(["ok", "failed"]),
         duration_s=st.none() | NUMBERS,
         bits=st.none() | st.builds(Bits, COUNTS, COUNTS, COUNTS),
         seed=st.none() | st.integers(0, 2**64 - 1),

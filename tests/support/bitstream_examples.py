@@ -42,30 +42,24 @@ def part(codes: tuple[Codes, ...] = (), **more: object) -> Encoded:
     return Encoded(**{"num_samples": 800, "channels": 1, "rate_hz": 16_000, "codes": codes, **more})
 
 
-def snac_like() -> Bitstream:
-    sizes = (4096, 4096, 4096)
-    return bitstream(sizes, part(random_codes(sizes, (3, 6, 12))))
-
-
-def encodec_like() -> Bitstream:
-    codes = random_codes((1024, 1024), (7, 7))
-    return bitstream((1024, 1024), part(codes, channels=2, side_info=b"\0\0\x80?"), channels=2)
-
-
-def two_parts() -> Bitstream:
-    """Odd codebooks, as of quantisers that round scalars; two channels coded alone."""
-    sizes = (3, 1000, 65_536)
-    coded = (part(random_codes(sizes, (9, 5, 2), seed=seed)) for seed in (1, 2))
-    return bitstream(sizes, *coded, channels=2, channel_mode="each channel alone")
-
-
+_SNAC, _SCALARS = (4096, 4096, 4096), (3, 1000, 65_536)
 EXAMPLES: dict[str, Bitstream] = {
-    "snac": snac_like(),
+    "snac": bitstream(_SNAC, part(random_codes(_SNAC, (3, 6, 12)))),
     "lyra": bitstream((16,) * 46, part(random_codes((16,) * 46, (5,) * 46)), seed=0),
-    "encodec": encodec_like(),
+    "encodec": bitstream(
+        (1024, 1024),
+        part(random_codes((1024, 1024), (7, 7)), channels=2, side_info=b"\0\0\x80?"),
+        channels=2,
+    ),
     "opus": bitstream((), part(packets=(b"\x08abc", b"", b"\x08" * 40)), weights_sha256={}),
     "command": bitstream((), part(packets=(b"header and bits",), payload_bits=77)),
-    "two parts": two_parts(),
+    # Odd codebooks, as of quantisers that round scalars; two channels coded alone.
+    "two parts": bitstream(
+        _SCALARS,
+        *(part(random_codes(_SCALARS, (9, 5, 2), seed=seed)) for seed in (1, 2)),
+        channels=2,
+        channel_mode="each channel alone",
+    ),
 }
 
 

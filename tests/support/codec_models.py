@@ -43,7 +43,7 @@ def filled(model: Any, seed: int = 0) -> Any:
     """Random weights that matter: no all-zero codebooks, biases or unit Snakes."""
     generator = torch.Generator().manual_seed(seed)
     for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if name.endswith(("embed", "codebook.weight")):
+        if name.endswith(("embed", "embed_sum", "codebook.weight")):
             tensor.data = torch.randn(tensor.shape, generator=generator)
         elif name.endswith("inited"):
             tensor.data = torch.ones_like(tensor)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import signal
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from click.testing import CliRunner, Result
 from snacbench import plugins
 from snacbench.cli.main import main
 from snacbench.cli.verbs import cli
-from snacbench.rows import Coded, Score
+from snacbench.rows import Calibration, ClipMeasures, Coded, CodeHistogram, Delay, Score
 from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 
@@ -55,15 +56,9 @@ def run_in(
     command = snacbench_command(*arguments)
     given = {"HF_HUB_OFFLINE": "1", **(env or {})}
     if fresh:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env={**os.environ, **given},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        how = {"capture_output": True, "text": True, "timeout": 300}
+        environment = {**os.environ, **given}
+        return subprocess.run(command, cwd=folder, env=environment, check=False, **how)
     outputs = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         patch.chdir(folder)
@@ -97,10 +92,8 @@ def forget(plugged: Path) -> None:
 
 
 def write_wav(path: Path, seconds: float, rate_hz: int, **options: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    audio = broadband(seconds, rate_hz, **options)
-    soundfile.write(path, audio.samples.T, rate_hz, subtype="PCM_16")
-    return path
+    samples = broadband(seconds, rate_hz, **options).samples.T
+    return write_raw(path, samples, rate_hz, subtype="PCM_16")
 
 
 def make_clips(folder: Path) -> Path:
@@ -127,22 +120,19 @@ def call(*arguments: object) -> Result:
     return done
 
 
-def kill_when(path: Path, lines: int, how: signal.Signals, *arguments: object) -> int:
-    """Start a run and send it a signal once a file has so many lines."""
+def begun(path: Path, lines: int, *arguments: object) -> subprocess.Popen[str]:
+    """A process of its own, and group, in which a verb has written so many lines of a file."""
     process = subprocess.Popen(
         snacbench_command(*arguments),
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
         start_new_session=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.exists() and path.read_bytes().count(b"\n") >= lines:
-            os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
-            break
+    while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < lines):
         time.sleep(0.01)
-    return process.wait(timeout=60)
+    return process
 
 
 def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
@@ -152,10 +142,18 @@ def rows_of(path: Path) -> tuple[list[Coded], list[Score]]:
     return coded, scores
 
 
-def essence(path: Path) -> list[tuple[object, ...]]:
-    """Rows without what may differ between runs: timings and order."""
-    coded, scores = rows_of(path)
-    return [
-        *((r.clip, r.codec, r.status, r.bits, r.decoded_sha256, r.seed) for r in coded),
-        *((r.clip, r.codec, r.metric, r.status, r.value) for r in scores),
-    ]
+def all_rows(path: Path) -> dict[tuple[Any, ...], Any]:
+    """Every row of a run by what it is of, timings left out."""
+    run = RunFolder.open(path)
+    histograms = {
+        (r.clip, r.codec, r.stream): (r.codebook_size, r.codes.tolist(), r.counts.tolist())
+        for r in run.read(CodeHistogram)
+    }
+    return {
+        **{(r.clip, r.codec): replace(r, encode_s=None, decode_s=None) for r in run.read(Coded)},
+        **histograms,
+        **{("delay of", r.codec): r for r in run.read(Calibration)},
+        **{("lag of", r.clip, r.codec): r for r in run.read(Delay)},
+        **{("measures of", r.clip): r for r in run.read(ClipMeasures)},
+        **{(r.clip, r.codec, r.metric): r for r in run.read(Score)},
+    }

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -17,20 +18,6 @@ from numpy.typing import NDArray
 RATE_HZ = 24_000
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "ALAC_16": 16}
 _READ = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "FLAC", "OGG", "MP3")
-_NOT_READ = (
-    "AVR",
-    "HTK",
-    "IRCAM",
-    "MAT4",
-    "MAT5",
-    "MPC2K",
-    "PAF",
-    "PVF",
-    "SDS",
-    "SVX",
-    "VOC",
-    "XI",
-)
 
 
 @dataclass(frozen=True)
@@ -71,18 +58,12 @@ def by_soundfile(kind: str, subtype: str, *, rate_hz: int = RATE_HZ, endian: str
     return stream.getvalue()
 
 
-class _Pipe:
-    """Takes bytes and cannot seek, as a pipe."""
-
-    def __init__(self) -> None:
-        self.data = io.BytesIO()
-        self.write = self.data.write
-
-
 def by_pyav(
     kind: str, codec: str, *, rate_hz: int = RATE_HZ, pipe: bool = False, **options: str
 ) -> bytes:
-    target: Any = _Pipe() if pipe else io.BytesIO()
+    """A file, or what goes through a pipe, in which nobody can go back."""
+    written = io.BytesIO()
+    target: Any = SimpleNamespace(write=written.write) if pipe else written
     with av.open(target, "w", format=kind, options=options) as container:
         stream: Any = container.add_stream(codec, rate=rate_hz, layout="mono")
         if codec in ("wavpack", "tta"):
@@ -98,23 +79,21 @@ def by_pyav(
         while (frame := fifo.read(size, partial=True)) is not None:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return (target.data if pipe else target).getvalue()
+    return written.getvalue()
 
 
 def whole_by_soundfile() -> Iterator[tuple[str, Case]]:
     """Every subtype of the kinds that are read, and one each of those that are not."""
-    for kind in _NOT_READ:
+    for kind in ("AVR", "HTK", "IRCAM", "MAT5", "SDS", "SVX", "VOC"):
         data = by_soundfile(kind, str(soundfile.default_subtype(kind)))
-        yield kind.lower(), Case(data, sound(), refused="which is not read")
+        yield kind.lower(), Case(data, sound(), refused="is not audio")
+    no_files = ("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24")
     for kind, subtype in ((k, s) for k in _READ for s in soundfile.available_subtypes(k)):
-        if subtype in ("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12"):
-            continue
-        if (kind, subtype) == ("WAV", "MPEG_LAYER_III"):
+        if subtype in no_files or (kind, subtype) == ("WAV", "MPEG_LAYER_III"):
             continue
         for endian in ("FILE", "BIG") if kind == "WAV" else ("FILE",):
             data = by_soundfile(kind, subtype, endian=endian)
             rate_hz = soundfile.info(io.BytesIO(data)).samplerate
-            refused = "DWVW" if subtype.startswith("DWVW") else ""
             tolerance: float | None = 2e-6
             if kind in ("OGG", "MP3") or "ADPCM" in subtype or subtype[:3] in ("GSM", "G72"):
                 tolerance = None
@@ -122,20 +101,17 @@ def whole_by_soundfile() -> Iterator[tuple[str, Case]]:
                 tolerance = 0.02
             elif subtype in _BITS:
                 tolerance = 1.1 * 2.0 ** (1 - _BITS[subtype])
-            name = f"{kind}-{subtype}-{endian}".lower()
-            yield name, Case(data, sound(), rate_hz, tolerance, refused=refused)
+            yield f"{kind}-{subtype}-{endian}".lower(), Case(data, sound(), rate_hz, tolerance)
 
 
 def whole_by_pyav() -> Iterator[tuple[str, Case]]:
     """What PyAV writes and soundfile does not, files and pipes."""
     lossless = (
         "ipod alac, mp4 flac, mov pcm_s16le, matroska flac, matroska pcm_s16le, wv wavpack, "
-        "tta tta, caf alac, ogg flac, wav pcm_s24le, avi pcm_s16le, aiff pcm_s16be, "
-        "au pcm_s16be, flac flac"
+        "tta tta, caf alac, ogg flac, wav pcm_s24le, avi pcm_s16le, aiff pcm_s16be"
     )
     lossy = (
-        "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac, wav libmp3lame, "
-        "wav adpcm_yamaha, flv aac"
+        "mp3 libmp3lame, ipod aac, webm libopus, ogg libopus, matroska aac, wav libmp3lame, flv aac"
     )
     unstated = "adts aac, mp2 mp2, ac3 ac3, mpegts aac, latm aac"
     for names, tolerance, states in (
@@ -145,14 +121,11 @@ def whole_by_pyav() -> Iterator[tuple[str, Case]]:
             rate_hz = 48_000 if kind in ("webm", "ac3") else RATE_HZ
             data = by_pyav(kind, codec, rate_hz=rate_hz if kind == "ac3" else RATE_HZ)
             yield f"ff-{kind}-{codec}", Case(data, sound(rate_hz), rate_hz, tolerance, states)
-    for kind, codec, tolerance in (
-        ("wav", "pcm_s16le", 4e-5),
-        ("flac", "flac", 4e-5),
-        ("au", "pcm_s16be", 4e-5),
-        ("matroska", "flac", 4e-5),
-        ("mp3", "libmp3lame", None),
+    for kind, codec in (
+        *(("wav", "pcm_s16le"), ("flac", "flac"), ("au", "pcm_s16be"), ("matroska", "flac")),
+        ("mp3", "libmp3lame"),
     ):
-        data = by_pyav(kind, codec, pipe=True)
+        data, tolerance = by_pyav(kind, codec, pipe=True), None if kind == "mp3" else 4e-5
         yield f"pipe-{kind}", Case(data, sound(), tolerance=tolerance, states=False)
     bare = by_pyav("mp3", "libmp3lame", write_xing="0", id3v2_version="0")
     yield "mp3-without-xing", Case(bare, sound(), states=False)
@@ -160,10 +133,9 @@ def whole_by_pyav() -> Iterator[tuple[str, Case]]:
 
 
 def patched(data: bytes, *changes: tuple[int, bytes]) -> bytes:
-    changed = bytearray(data)
     for place, new in changes:
-        changed[place : place + len(new)] = new
-    return bytes(changed)
+        data = data[:place] + new + data[place + len(new) :]
+    return data
 
 
 def little(number: int) -> bytes:
@@ -231,7 +203,7 @@ def altered() -> Iterator[tuple[str, Case]]:
     # Several recordings in one file: refused, never the first part alone.
     two = riff(fmt, wav[36:], wav[36:])
     several = {
-        **{f"{kind.lower()}-twice": 2 * by_soundfile(kind, "PCM_16") for kind in ("W64", "NIST")},
+        **{f"{kind}-twice": 2 * by_soundfile(kind, "PCM_16") for kind in ("W64", "NIST")},
         **{f"{kind}-twice": 2 * by_soundfile("OGG", kind) for kind in ("VORBIS", "OPUS")},
         "wav-twice": 2 * wav,
         "wav-padded-twice": 2 * (wav + bytes(16)),
@@ -247,7 +219,7 @@ def altered() -> Iterator[tuple[str, Case]]:
     }
     refused = {name: (data, "another recording") for name, data in several.items()}
     refused["wav-two-data"] = (two, "2 data chunks")
-    refused["mp3-twice"] = (2 * mp3, "several recordings")
+    refused["mp3-twice"] = (2 * mp3, "another recording")
     refused["wv-twice"] = (2 * by_pyav("wv", "wavpack"), "truncated or damaged")
     for name, (data, message) in refused.items():
         yield name, Case(data, np.tile(sound(), 2), refused=message)

@@ -11,7 +11,9 @@ from snacbench.codecs.encodec import LANGUAGE_FACTS, LanguageFacts
 
 FULL = {facts.codec: facts for facts in LANGUAGE_FACTS}
 TINY = replace(
-    FULL["encodec-48khz"], codebooks=4, codebook_size=32, dim=16, layers=2, segment_frames=9
+    FULL["encodec-48khz"],
+    arguments={"n_q": 4, "card": 32, "dim": 16, "num_layers": 2, "past_context": 525},
+    segment_frames=9,
 )
 
 
@@ -20,12 +22,6 @@ def write_weights(facts: LanguageFacts, folder: Path) -> Path:
     from encodec.model import LMModel
 
     torch.manual_seed(0)
-    model = LMModel(
-        n_q=facts.codebooks,
-        card=facts.codebook_size,
-        dim=facts.dim,
-        num_layers=facts.layers,
-        past_context=facts.past_frames,
-    )
+    model = LMModel(**facts.arguments)
     torch.save(model.state_dict(), folder / facts.file)
     return folder / facts.file

@@ -62,35 +62,25 @@ def small_test(**fields: Any) -> ListeningTest:
     return ListeningTest(**{**given, **fields})
 
 
-def write_folder(folder: Path, test: ListeningTest) -> Path:
-    """The test's folder, without stimuli."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_test(folder, test)
-    return folder
-
-
 def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> Path:
     """The test's folder as `snacbench mushra stimuli` leaves it, with stimuli of noise."""
-    write_folder(folder, test)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_test(folder, test)
     samples = round(48_000 * seconds)
     items = {}
     for item in (*test.items, *test.training):
         made = {}
         for number, condition in enumerate(test.conditions):
-            file = stimulus_file(item.id, condition)
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            path = folder / (file := stimulus_file(item.id, condition))
+            path.parent.mkdir(parents=True, exist_ok=True)
             noise = np.random.default_rng(number).uniform(-0.1, 0.1, samples)
-            soundfile.write(folder / file, noise, 48_000, subtype="PCM_24")
-            made[condition] = facts_of(folder, file)
+            soundfile.write(path, noise, 48_000, subtype="PCM_24")
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            made[condition] = StimulusFacts(file, digest, path.stat().st_size, 0.0, None, None)
         items[item.id] = ItemFacts(item.clip, samples, 1, 0.0, None, (), made)
     facts = Facts("0", design_sha256(test), test.run_id, test.set_sha256, 48_000, "wav", items)
     (folder / FACTS_FILE).write_text(facts_text(facts), "utf-8")
     return folder
-
-
-def facts_of(folder: Path, file: str) -> StimulusFacts:
-    content = (folder / file).read_bytes()
-    return StimulusFacts(file, hashlib.sha256(content).hexdigest(), len(content), 0.0, None, None)
 
 
 def conditions_by_key(responses: Responses) -> dict[str, tuple[str, str]]:
@@ -218,7 +208,6 @@ class Program:
             stderr=(self.folder / "log.txt").open("a"),
             text=True,
         )
-        assert self.process.stdout
         for line in self.process.stdout:
             self.printed.append(line.rstrip())
             if found := re.search(r"\): (http\S+)/$", line):
@@ -233,8 +222,6 @@ class Program:
         raise AssertionError((self.folder / "log.txt").read_text())
 
     def stop(self, with_signal: int = signal.SIGINT) -> int:
-        assert self.process
-        assert self.process.stdout
         self.process.send_signal(with_signal)
         code = self.process.wait(timeout=20)
         self.process.stdout.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import soundfile
-
 from snacbench.plugins import select_metrics
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Score
@@ -14,12 +12,11 @@ from snacbench.runner.schedule import Schedule
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip
+from tests.support.command_line import write_raw
 
 
 def write(path: Path, audio: Audio) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="PCM_24")
-    return path
+    return write_raw(path, audio.samples.T, audio.rate_hz, subtype="PCM_24")
 
 
 def score_files(

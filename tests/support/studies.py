@@ -31,16 +31,12 @@ def study_of(scores: Mapping[tuple[str, str], Mapping[str, float]], **fields: An
     return Study(**{**made, **fields})
 
 
-def items_of(count: int) -> list[str]:
-    return [f"i{number}" for number in range(count)]
-
-
 def listener_with(
     name: str, items: int, *, low_references: int = 0, high_anchors: int = 0, **scores: float
 ) -> Scores:
     """A listener who misses the reference on the first items, and takes the anchor for good."""
     return {
-        (name, item): {
+        (name, f"i{place}"): {
             **GOOD,
             REFERENCE: 89.0 if place < low_references else 90.0,
             ANCHOR70: 91.0 if place < high_anchors else 90.0,
@@ -48,7 +44,7 @@ def listener_with(
             "b": 60.0,
             **scores,
         }
-        for place, item in enumerate(items_of(items))
+        for place in range(items)
     }
 
 

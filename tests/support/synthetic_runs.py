@@ -1,9 +1,9 @@
-"""Run folders with made-up rows, for what reads runs and never computes."""
+"""Run folders with made-up rows, for what reads runs and never computes, and for laws."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from snacbench.request import Request
 from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Run, Score
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import Clip, CodecSpec, MetricSpec, Stream
+from snacbench.types import Clip, CodecSpec, Domain, MetricSpec, Stream
 
 UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
 DOWN = replace(UP, name="down", better="lower", unit="1")
@@ -85,3 +85,47 @@ def _score(clip_id: str, name: str, metric: str, version: str, value: float) -> 
     if np.isnan(value):
         return Score(clip_id, name, metric, version, "undefined", None, "silent")
     return Score(clip_id, name, metric, version, "ok", float(value))
+
+
+VOICE = replace(UP, name="voice", domains=("speech",))
+
+
+@dataclass
+class System:
+    """Values by metric and clip (NaN: undefined), clips that failed, kbps of all or each clip."""
+
+    scores: Mapping[str, np.ndarray]
+    kbps: float | Sequence[float] = 8.0
+    failed: Sequence[int] = ()
+    model: str = ""
+    skipped: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+
+def run_of(
+    path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
+) -> Path:
+    """A run folder of some systems on clips of these domains, 1 s each."""
+    clips = [
+        replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
+        for number, domain in enumerate(domains)
+    ]
+    specs = tuple(
+        CodecSpec(name, system.model or name, "f", 8000, (1,)) for name, system in systems.items()
+    )
+    facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}
+    folder = RunFolder.create(path, replace(RUN, **facts), clips)
+    for name, system in systems.items():
+        rates = np.broadcast_to(np.asarray(system.kbps, float), len(clips))
+        for i, one in enumerate(clips):
+            if i in system.failed:
+                folder.append([Coded(one.id, name, "failed", "broken", one.domain, 1.0)])
+                continue
+            bits = Bits(codes=round(1000 * float(rates[i])))
+            rows: list[object] = [Coded(one.id, name, "ok", "", one.domain, 1.0, bits)]
+            for metric, values in system.scores.items():
+                row = _score(one.id, name, metric, "1", values[i])
+                if i in system.skipped.get(metric, ()):
+                    row = Score(one.id, name, metric, "1", "skipped", None, "for speech")
+                rows.append(row)
+            folder.append(rows)
+    return path

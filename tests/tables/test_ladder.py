@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
-from snacbench.rows import Bits, CodedBytes, CodeHistogram
+from snacbench.rows import Bits, CodedBytes
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.ladder import ladder_of, ladder_tables
 from snacbench.tables.run_rows import RunRows
@@ -82,60 +82,32 @@ def test_rates_from_the_nominal_to_the_held_out_one(folder):
 
 
 def test_bytes_that_coders_wrote_are_rates_with_the_side_information(folder):
-    write(folder, "static", 99, 99)
-    write(folder, "static", 10, 40)  # of two rows of a coder the last counts
-    write(folder, "adaptive", 11, 41)
-    write(folder, "previous", 9, 30)
-    write(folder, "coarser", 9, 35)
-    found = ladder(folder)
-    assert found.of("static").kbps == pytest.approx((50 * 8 + SIDE_BITS) / SECONDS / 1000)
-    assert found.of("static").bits_per_token == pytest.approx((10 * 8 / 40, 40 * 8 / 80))
-    assert found.conditional.coder.name == "previous"
-    assert found.record["coded_kbps"] == found.of("static").kbps
-    assert found.record["conditional_kbps"] == found.conditional.kbps
-    assert found.of("language-model") is None
-
-
-def test_what_is_written_for_some_clips_only_is_no_rung_and_says_so(folder):
-    write(folder, "previous", 9, 30, clips=range(5))
-    found = ladder(folder)
-    assert (found.of("previous").clips, found.of("previous").bits_per_token) == (5, ())
-    assert found.conditional is None
-    assert "conditional_kbps" not in found.record
-    (rates, *_) = ladder_tables([RunRows.load(folder)])
-    assert cells_of(rates)["previous_kbps"].notes == ("5 of 12 clips were written.",)
-
-
-def test_tables_without_coders_say_how_to_get_some(folder):
-    rates, use, *_, books = ladder_tables([RunRows.load(folder)], codebooks=True)
+    rates, use, books = ladder_tables([RunRows.load(folder)], codebooks=True)
     keys = "nominal_kbps actual_kbps entropy_kbps held_out_kbps"
     assert " ".join(c.key for c in rates.columns) == keys
     assert any("'snacbench entropy RUN' adds it" in note for note in rates.footnotes)
-    assert [row.label for row in rates.rows] == [NEURAL.name]
     cells = cells_of(use)
     assert (cells["tokens"].value, cells["dead"].value, cells["entries"].value) == (960, 0, 20)
     assert cells["usage_percent"].value == 100
     assert cells["bitrate_efficiency_percent"].value < cells["efficiency_percent"].value
     assert books.title == f"Codebooks of {NEURAL.name}, all clips"
-    first = cells_of(books, "1")
-    assert first["plug_in_bits"].value == plug_in_entropy_bits(
-        sum(codes_of(i)[0] for i in range(CLIPS))
-    )
+    first, counts = cells_of(books, "1"), sum(codes_of(i)[0] for i in range(CLIPS))
+    assert first["plug_in_bits"].value == plug_in_entropy_bits(counts)
     assert first["packed_bits"].value == 2
+    write(folder, "static", 99, 99)
+    write(folder, "static", 10, 40)  # of two rows of a coder the last counts
+    write(folder, "static", 1, 1, shuffled=True)  # a control is no rate
+    write(folder, "previous", 9, 30, clips=range(5))
+    static, previous = (ladder(folder).coded[name] for name in ("static", "previous"))
+    assert static.kbps == pytest.approx((50 * 8 + SIDE_BITS) / SECONDS / 1000)
+    assert static.bits_per_token == pytest.approx((10 * 8 / 40, 40 * 8 / 80))
+    assert (previous.clips, previous.bits_per_token) == (5, ())
+    rates, _, books = ladder_tables([RunRows.load(folder)], codebooks=True)
+    assert cells_of(rates)["previous_kbps"].notes == ("5 of 12 clips were written.",)
+    assert cells_of(books, "2")["static_bits"].value == 4
 
 
-def test_context_models_are_shown_with_their_controls_and_losses_as_such(folder):
-    write(folder, "adaptive", 10, 40)
-    write(folder, "previous", 10, 29)
-    write(folder, "adaptive", 10, 40, shuffled=True)
-    write(folder, "previous", 12, 44, shuffled=True)
-    _, contexts, _ = ladder_tables([RunRows.load(folder)])
-    cells = cells_of(contexts)
-    assert cells["previous_saving_percent"].value == pytest.approx(100 * (1 - 320 / 408))
-    assert cells["previous_control_percent"].value == pytest.approx(100 * (1 - 456 / 408))
-
-
-def test_where_there_is_a_range_only_the_cells_say_so(tmp_path):
+def test_few_tokens_are_flagged_or_leave_a_range_only(tmp_path):
     made = of(tmp_path / "few")
     made.append([coded("a", "speech", 1.0, Bits(100)), *histograms("a", [10, 10], [8, 7])])
     made.append([coded("a", "speech", 1.0, Bits(payload=8000), codec="plain")])
@@ -148,29 +120,19 @@ def test_where_there_is_a_range_only_the_cells_say_so(tmp_path):
     assert cells_of(use)["efficiency_percent"].text == "unreliable"
     assert books.rows[1].cells["entropy_bits"].interval.high == 4
     assert books.rows[1].cells["perplexity"].value is None
-
-
-def test_fewer_than_three_tokens_per_entry_are_flagged(tmp_path):
     rows = [coded("a", "speech", 1.0, Bits(100)), *histograms("a", [10, 10], [10, 10])]
-    rates, _ = ladder_tables([RunRows.load(of(tmp_path / "few", rows))])
+    rates, _ = ladder_tables([RunRows.load(of(tmp_path / "more", rows))])
     cell = cells_of(rates)["entropy_kbps"]
     assert cell.value is not None
     assert cell.notes[0].startswith("Fewer than 3 tokens per codebook entry, or fewer than 30 cl")
 
 
-def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path):
+def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path, folder):
     rows = [coded("a", "speech", 1.0, Bits(100)), *histograms("a", [30, 30], [60] * 16)]
     found = ladder(of(tmp_path / "one", rows))
     assert (found.entropy.low, found.entropy.high, found.held_out_kbps) == (None, None, None)
     assert all(book.held_out is None for book in found.books)
-
-
-def test_histograms_written_twice_count_once_and_one_that_is_missing_leaves_no_entropy(folder):
-    before = ladder(folder)
-    counts = codes_of(3)[0]
-    folder.append([CodeHistogram("c3", NEURAL.name, 0, 4, np.arange(4, dtype=np.int32), counts)])
-    assert ladder(folder).entropy == before.entropy
-    folder.append([coded("late", "speech", 1.0, Bits(100))])
+    folder.append([coded("late", "speech", 1.0, Bits(100))])  # and without any histogram no entropy
     found = ladder(folder)
     assert (found.entropy, found.held_out_kbps, found.books) == (None, None, ())
     assert found.record["actual_kbps"] is not None

@@ -1,4 +1,4 @@
-"""A run's rows as they are read: blocks, bad lines, rows written twice, units, the tidy frame."""
+"""A run's rows as they are read: rows written twice, units, the tidy frame."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import math
 
 import pytest
 
-from snacbench.errors import StoreError
 from snacbench.rows import Bits
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.from_runs import summary_csv
 from snacbench.tables.run_rows import (
     MOST_UNITS,
@@ -20,54 +18,19 @@ from snacbench.tables.run_rows import (
 )
 from tests.support.written_runs import NEURAL, coded, histograms, of, score
 
-LINE = (
-    '{"clip": "a", "codec": "neural@0.1kbps", "metric": "up", "version": "1", "status": "ok", '
-    '"value": 1.5, "reason": ""}'
-)
 
-
-def up_of(folder: RunFolder) -> dict[str, float]:
-    return scores_of([RunRows.load(folder)], "up", "all")[NEURAL.name]
-
-
-@pytest.fixture
-def empty(tmp_path) -> RunFolder:
-    return of(tmp_path / "empty", [coded(clip, "speech", 1.0, Bits(codes=8)) for clip in "abc"])
-
-
-@pytest.mark.parametrize("lines_at_once", [1, 5_000])
-def test_blocks_give_what_single_rows_would(empty, monkeypatch, lines_at_once):
-    monkeypatch.setattr("snacbench.store.jsonl._LINES_AT_ONCE", lines_at_once)
-    empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
-    (codec, _) = RunRows.load(empty).codecs
-    assert codec.scores["up"]["undefined"].tolist() == [False, True]
-    assert up_of(empty) == {"a": 3.0}  # of two rows the last counts
-
-
-@pytest.mark.parametrize(
-    "bad",
-    ["{", "", LINE.replace("1.5", '"much"'), LINE.replace('"ok"', '"fine"'), f"{LINE},{LINE}"],
-)
-def test_a_bad_line_is_told_by_its_number_but_an_incomplete_last_one_skipped(empty, bad):
-    scores = empty.path / "scores.jsonl"
-    scores.write_text(f"{LINE}\n{bad}\n{LINE}\n")
-    with pytest.raises(StoreError, match=r"scores\.jsonl, line 2 is not a Score row"):
-        RunRows.load(empty)
-    scores.write_text(f"{LINE}\n{LINE[:40]}")
-    assert up_of(empty) == {"a": 1.5}
-
-
-def test_scores_of_clips_that_were_never_coded_are_kept_apart(empty):
-    empty.append([score("elsewhere", "up", 7.0)])
-    assert RunRows.load(empty).clips[3].id == "elsewhere"
-    assert up_of(empty) == {}
-
-
-def test_rows_that_a_killed_process_wrote_twice_count_once(folder):
+def test_rows_that_a_killed_process_wrote_twice_count_once(folder, tmp_path):
     before = summary_csv([RunRows.load(folder)])
     folder.append([coded("b", "music", 3.0, Bits(codes=180)), score("b", "up", 20.0)])
     folder.append(histograms("b", [10, 10], [20]))
     assert summary_csv([RunRows.load(folder)]) == before
+    empty = of(tmp_path / "empty", [coded(clip, "speech", 1.0, Bits(codes=8)) for clip in "abc"])
+    empty.append([score("a", "up", 1.0), score("b", "up", None), score("a", "up", 3.0)])
+    empty.append([score("elsewhere", "up", 7.0)])  # of a clip that was never coded
+    rows = RunRows.load(empty)
+    assert rows.clips[3].id == "elsewhere"
+    assert scores_of([rows], "up", "all")[NEURAL.name] == {"a": 3.0}
+    assert rows.codecs[0].scores["up"]["undefined"].tolist() == [False, True, False, False]
 
 
 def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
@@ -81,19 +44,12 @@ def test_a_run_of_some_codecs_or_without_histograms(rows, folder):
 def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     folder.append([score("a", "up", 11.0)])
     frame = scores_frame(folder.path)
-    assert list(frame.columns) == [
-        "clip", "domain", "cluster", "codec", "model", "kbps", "tokens_per_s",
-        "metric", "value", "status", "reason",
-    ]  # fmt: skip
+    columns = "clip domain cluster codec model kbps tokens_per_s metric value status reason"
+    assert " ".join(frame.columns) == columns
     assert len(frame) == 6
     found = {(r["clip"], r["codec"], r["metric"]): r for r in frame.to_dict("records")}
     a, b = found["a", NEURAL.name, "up"], found["b", NEURAL.name, "down"]
-    assert [a[k] for k in ("value", "domain", "model", "tokens_per_s")] == [
-        11,
-        "speech",
-        "neural",
-        30,
-    ]
+    assert (a["value"], a["domain"], a["model"], a["tokens_per_s"]) == (11, "speech", "neural", 30)
     assert a["kbps"] == pytest.approx(0.108)
     assert (b["status"], b["reason"], b["domain"]) == ("undefined", "silent", "music")
     assert math.isnan(b["value"])
@@ -112,15 +68,13 @@ def test_clips_of_a_speaker_are_one_unit_in_each_domain_anew():
     assert list(units_of(clips("speech", None, "a", None)).values()) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("clusters", ["aabbb", "aaaa", "abcabca"])
-def test_clips_of_few_speakers_are_units_and_no_speaker_is_in_both_halves(clusters):
+@pytest.mark.parametrize(
+    ("clusters", "units"),
+    [("aabbb", 5), ("abcabca", 7), ([f"s{i}" for i in range(100)], MOST_UNITS)],
+)
+def test_no_speaker_is_in_both_halves(clusters, units):
+    """Clips of few speakers are units themselves; many speakers share units."""
     found = list(units_of(clips("speech", *clusters)).values())
-    assert len(set(found)) == len(clusters)
+    assert len(set(found)) == units
     halves = {(c, n % 2) for c, n in zip(clusters, found, strict=True)}
     assert len(halves) == len(set(clusters))
-
-
-def test_many_speakers_share_units_but_keep_their_half():
-    found = list(units_of(clips("speech", *(f"s{i}" for i in range(100)))).values())
-    assert set(found) == set(range(MOST_UNITS))
-    assert [n % 2 for n in found] == [i % 2 for i in range(100)]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,65 +13,45 @@ import pytest
 from snacbench.errors import DigestMismatch, TestSetError
 from snacbench.testsets import fetch as fetching
 from snacbench.testsets.corpora.corpus import Download
-from snacbench.testsets.fetch import downloads_of, fetch, file_name_of, install, unpack
+from snacbench.testsets.fetch import downloads_of, fetch, file_name_of, unpack
 from snacbench.testsets.folder import corpus_set
-from tests.support.hosts import Host, Reply, serve
+from tests.support.hosts import Reply, serve
 from tests.support.testsets import MINIATURE, Steps, make_tar
 
 
 @pytest.fixture
-def host() -> Iterator[Host]:
-    with serve() as running:
-        yield running
-
-
-@pytest.fixture
-def archive(miniature, tmp_path, host) -> bytes:
-    """The miniature corpus as the host hands it out."""
+def archive(miniature, tmp_path) -> bytes:
+    """The miniature corpus."""
     names = [p.relative_to(miniature).as_posix() for p in miniature.rglob("*") if p.is_file()]
     files = {name: (miniature / name).read_bytes() for name in names}
-    content = make_tar(tmp_path / "miniature.tar.gz", files).read_bytes()
-    host.replies["/files/miniature.tar.gz"] = Reply(content, ranges=True, headers={"ETag": '"1"'})
-    return content
+    return make_tar(tmp_path / "miniature.tar.gz", files).read_bytes()
 
 
-def item(host: Host, **facts: object) -> Download:
-    return replace(Download(f"{host.address}/files/miniature.tar.gz?download=1"), **facts)
-
-
-def test_a_corpus_is_fetched_unpacked_and_whole_and_not_fetched_again(host, archive, tmp_path):
-    root = tmp_path / "fetched"
-    known = {"sha256": hashlib.sha256(archive).hexdigest(), "size_bytes": len(archive)}
-    known["sha1"] = hashlib.sha1(archive, usedforsecurity=False).hexdigest()
-    line = install(fetch(item(host, **known), root), root)
-    assert line == f"miniature.tar.gz: sha256 {known['sha256']}, 5 files unpacked"
-    assert corpus_set(MINIATURE, root).missing == ()
-    assert not list(root.rglob("*.tar.gz"))
-    asked = len(host.asked)
-    assert install(fetch(item(host), root), root) == (
-        "miniature.tar.gz: was fetched and unpacked before"
-    )
-    assert len(host.asked) == asked
-    (root / ".snacbench/miniature.tar.gz.done").write_text("half a line")
-    fetch(item(host), root)
-    assert len(host.asked) > asked
-
-
-def test_a_plain_file_goes_into_the_root(host, archive, tmp_path):
-    root = tmp_path / "fetched"
-    line = install(fetch(item(host, archive=False), root), root)
-    assert line == f"miniature.tar.gz: sha256 {hashlib.sha256(archive).hexdigest()}"
-    assert (root / "miniature.tar.gz").read_bytes() == archive
-
-
-def test_a_wrong_digest_is_not_unpacked(host, archive, tmp_path):
-    root = tmp_path / "fetched"
-    with pytest.raises(DigestMismatch, match="has md5"):
-        fetch(item(host, md5="0" * 32), root)
-    with pytest.raises(TestSetError, match=r"has sha1 \w{40}, expected 0000.*was not kept"):
-        fetch(item(host, sha1="0" * 40), root)
-    assert not list(root.rglob("*.wav"))
-    assert not list(root.rglob("*.tar.gz"))
+def test_a_corpus_is_fetched_unpacked_and_whole_and_not_fetched_again(archive, tmp_path):
+    root, digest = tmp_path / "fetched", hashlib.sha256(archive).hexdigest()
+    sha1 = hashlib.sha1(archive, usedforsecurity=False).hexdigest()
+    with serve() as host:
+        path = "/files/miniature.tar.gz"
+        host.replies[path] = Reply(archive, ranges=True, headers={"ETag": '"1"'})
+        item = Download(f"{host.address}{path}?download=1")
+        with pytest.raises(DigestMismatch, match="has md5"):
+            fetch(replace(item, md5="0" * 32), root)
+        with pytest.raises(TestSetError, match=r"has sha1 \w{40}, expected 0000.*was not kept"):
+            fetch(replace(item, sha1="0" * 40), root)
+        assert [path for path in root.rglob("*") if path.suffix in (".wav", ".gz")] == []
+        known = replace(item, sha256=digest, sha1=sha1, size_bytes=len(archive))
+        assert fetch(known, root) == f"miniature.tar.gz: sha256 {digest}, 5 files unpacked"
+        assert corpus_set(MINIATURE, root).missing == ()
+        assert not list(root.rglob("*.tar.gz"))
+        asked = len(host.asked)
+        assert fetch(item, root) == "miniature.tar.gz: was fetched and unpacked before"
+        assert len(host.asked) == asked
+        (root / ".snacbench/miniature.tar.gz.done").write_text("half a line")
+        fetch(item, root)
+        assert len(host.asked) > asked
+        # What is no archive goes into the root.
+        assert fetch(replace(item, archive=False), root) == f"miniature.tar.gz: sha256 {digest}"
+        assert (root / "miniature.tar.gz").read_bytes() == archive
 
 
 def test_a_corpus_that_no_program_may_fetch_says_where_it_is():
@@ -85,10 +63,8 @@ def test_a_corpus_that_no_program_may_fetch_says_where_it_is():
 @pytest.mark.parametrize(
     ("url", "name"),
     [
-        ("https://host/a/b.tar.gz", "b.tar.gz"),
         ("https://host/files/my%20set.zip?download=1#x", "my set.zip"),
         ("https://host/files/set.zip/content", "set.zip"),
-        ("https://host/v1.0/master.zip", "master.zip"),
         ("https://host/plain", "plain"),
         ("https://host/..%2f..%2fevil.zip/safe.zip", "safe.zip"),
         ("https://host", "download"),
@@ -118,8 +94,8 @@ def unpacked(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(params=["zip", "tar.gz", "tar"])
 def make(request, tmp_path):
-    def archive(files: dict[str, bytes], name: str = "archive") -> Path:
-        path = tmp_path / f"{name}.{request.param}"
+    def archive(files: dict[str, bytes]) -> Path:
+        path = tmp_path / f"archive.{request.param}"
         if request.param == "zip":
             return make_zip(path, files)
         return make_tar(path, files, mode="w:gz" if request.param == "tar.gz" else "w")
@@ -144,24 +120,17 @@ def test_everything_lands_in_the_folder_and_a_killed_unpacking_goes_on(make, tmp
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil.wav", "/evil.wav", "set/../../evil.wav", "..\\evil.wav", ".."]
+    "name", ["../evil.wav", "/evil.wav", "set/../../evil.wav", "..\\evil.wav", "..", "link/a.wav"]
 )
 def test_a_name_that_leads_out_of_the_folder_is_refused(make, tmp_path, name):
-    archive = make({"good.wav": b"good", name: b"evil"}, "evil")
-    with pytest.raises(TestSetError, match=r"evil\.\S+ holds '.*' ?.*outside of .*root; it is not"):
+    archive = make({"good.wav": b"good", name: b"evil"})
+    for folder in ("outside", "root"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "root" / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(TestSetError, match=r" holds '.*' ?.*outside of .*root; it is not"):
         unpack(archive, tmp_path / "root")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    # A tar archive is read in one pass.
-    assert written == {archive.name, *(() if archive.suffix == ".zip" else ("good.wav",))}
-
-
-def test_a_link_in_the_folder_is_no_way_out(make, tmp_path):
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "root").mkdir()
-    (tmp_path / "root" / "set").symlink_to(tmp_path / "outside")
-    with pytest.raises(TestSetError, match="would be written outside of"):
-        unpack(make(FILES), tmp_path / "root")
-    assert not list((tmp_path / "outside").iterdir())
+    assert written == {archive.name, "good.wav"}
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
@@ -176,50 +145,44 @@ def test_a_tar_archive_may_hold_plain_files_only(tmp_path, kind):
     assert unpacked(tmp_path / "root") == {}
 
 
-def test_a_damaged_archive_is_said_to_be(make, tmp_path):
-    archive = make({"a.wav": bytes(range(256)) * 999})
-    if archive.suffix == ".zip":
-        content = bytearray(archive.read_bytes())
-        content[60] ^= 0xFF
-        archive.write_bytes(content)
-    else:
-        archive.write_bytes(
-            archive.read_bytes()[:-300][: 200_000 if archive.suffix == ".tar" else None]
-        )
-    with pytest.raises(TestSetError, match=r"is damaged or not readable \(.*\); delete it and"):
-        unpack(archive, tmp_path / "root")
-    assert unpacked(tmp_path / "root") == {}
+def flipped(content: bytes) -> bytes:
+    return content[:60] + bytes([content[60] ^ 0xFF]) + content[61:]
 
 
-def test_an_archive_with_a_password_is_said_to_have_one(tmp_path):
-    path = make_zip(tmp_path / "archive.zip", {"a.wav": b"x" * 40})
-    content = path.read_bytes()
+def locked(content: bytes) -> bytes:
+    """As if it had a password."""
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # of the file, of the index
         at = content.rindex(header) + flags
         content = content[:at] + bytes([content[at] | 1]) + content[at + 1 :]
-    path.write_bytes(content)
-    with pytest.raises(TestSetError, match=r"not readable .*is encrypted, password required"):
-        unpack(path, tmp_path / "root")
-
-
-def test_what_is_no_archive_is_said_to_be_none(tmp_path):
-    (tmp_path / "page.zip").write_text("<html>not found</html>")
-    with pytest.raises(TestSetError, match="neither a zip nor a tar archive; fetch it again"):
-        unpack(tmp_path / "page.zip", tmp_path / "root")
+    return content
 
 
 @pytest.mark.parametrize(
-    ("number", "message"),
+    ("kind", "harm", "message"),
     [
-        (errno.ENOSPC, r"no room to unpack archive.zip in .*; free some space, run again"),
-        (errno.EACCES, r"cannot unpack archive.zip in .*Permission denied.*check its permissions"),
+        ("zip", flipped, r"is damaged or not readable \(.*\); delete it and"),
+        ("zip", locked, r"not readable .*is encrypted, password required"),
+        ("tar.gz", lambda content: content[:-300], r"is damaged or not readable \("),
+        ("tar", lambda content: content[:200_000], r"is damaged or not readable \("),
+        ("zip", lambda _: b"<html>not found</html>", "neither a zip nor a tar archive; fetch it"),
     ],
 )
-def test_a_folder_that_takes_no_files(tmp_path, monkeypatch, number, message):
+def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
+    path, files = tmp_path / f"archive.{kind}", {"a.wav": bytes(range(256)) * 999}
+    mode = "w:gz" if kind == "tar.gz" else "w"
+    made = make_zip(path, files) if kind == "zip" else make_tar(path, files, mode=mode)
+    made.write_bytes(harm(made.read_bytes()))
+    with pytest.raises(TestSetError, match=message):
+        unpack(path, tmp_path / "root")
+    assert unpacked(tmp_path / "root") == {}
+
+
+def test_a_folder_that_takes_no_files(tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
-        raise OSError(number, "Permission denied" if number == errno.EACCES else "No space left")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(fetching.shutil, "copyfileobj", refuse)
-    with pytest.raises(TestSetError, match=message):
+    text = r"cannot unpack archive.zip in .* \(No space left on device\); see that there is room"
+    with pytest.raises(TestSetError, match=text):
         unpack(make_zip(tmp_path / "archive.zip", FILES), tmp_path / "root")
     assert unpacked(tmp_path / "root") == {}

@@ -14,7 +14,7 @@ import pytest
 
 from snacbench.files import sha256_of_file
 from snacbench.testsets import records
-from snacbench.testsets.records import FileIndex, JsonLines, Reading, in_threads, indexed_roots
+from snacbench.testsets.records import FileIndex, Reading, in_threads
 from tests.support.testsets import settle
 
 KEPT = Reading(keep=True)
@@ -38,35 +38,30 @@ def read(root: Path, how: Reading = KEPT) -> dict[str, records.FileRecord]:
     return FileIndex("miniature", root).read(paths, how)
 
 
-def test_files_are_read_once_and_their_folder_is_not_written(miniature, hashed):
+def test_files_are_read_once_and_their_folder_is_not_written(miniature, record, hashed):
     before = sorted(miniature.rglob("*"))
     for path in (miniature, *miniature.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
     first = read(miniature)
     assert sorted(miniature.rglob("*")) == before
     assert len(hashed) == 4
-    record = first["a/one.wav"]
-    assert (record.rate_hz, record.channels, record.num_samples) == (8000, 1, 800)
-    assert record.sha256 == sha256_of_file(miniature / "a/one.wav")
-    assert read(miniature)["a/one.wav"] == record
+    one = first["a/one.wav"]
+    assert (one.rate_hz, one.channels, one.num_samples) == (8000, 1, 800)
+    assert one.sha256 == sha256_of_file(miniature / "a/one.wav")
+    assert read(miniature)["a/one.wav"] == one
     assert len(hashed) == 4
     read(miniature, Reading(keep=True, trust=False))
     assert len(hashed) == 8
     for path in (miniature, *miniature.rglob("*")):
         path.chmod(0o755)
     assert "is not audio" in first["b/bad.wav"].problem  # what is broken is read each time
-    (miniature / "a/one.wav").rename(miniature / "b/bad.wav")
-    assert read(miniature)["b/bad.wav"].problem == ""
-
-
-def test_a_changed_file_is_read_again_and_no_other(miniature, record, hashed):
-    first = read(miniature)
+    # A changed file is read again and no other.
     hashed.clear()
     settle(record("copy/a/one.wav", seconds=0.2))
     again = read(miniature)
     assert hashed == ["one.wav"]
     assert again["a/one.wav"].num_samples == 1600
-    assert again["b/one.wav"] == first["b/one.wav"]
+    assert again["b/one.wav"].sha256 == first["b/one.wav"].sha256
     os.utime(miniature / "b/two.wav", (1, 1))
     (miniature / "a/one.wav").touch()  # just written: it is not trusted the next time either
     for expected in (["one.wav", "two.wav"], ["one.wav"]):
@@ -87,11 +82,10 @@ def test_each_root_has_its_own_index(miniature, record, tmp_path):
     record("other/a/one.wav", seconds=0.3)
     read(miniature)
     assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
-    roots = {(name, root.name, count) for name, root, count in indexed_roots()}
-    assert roots == {("miniature", "copy", 4), ("miniature", "other", 1)}
-    FileIndex("miniature", miniature).forget(["a/one.wav"])
-    known = FileIndex("miniature", miniature).known
-    assert sorted(known) == ["a/two.wav", "b/one.wav", "b/two.wav"]
+    (miniature / "a/one.wav").unlink()
+    assert len(FileIndex("miniature", miniature).known) == 4
+    read(miniature, Reading(keep=True, trust=False))  # begins anew
+    assert len(FileIndex("miniature", miniature).known) == 3
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(miniature, tmp_path, monkeypatch):
@@ -109,10 +103,13 @@ def test_rows_of_another_make_are_passed_over(miniature, hashed):
     lines = index.path.read_text().splitlines()
     row = {**json.loads(lines[1]), "path": "a/one.wav"}
     del row["channels"]
-    index.path.write_text("\n".join([*lines, json.dumps(row), "[]", "7", '{"path": "x"']) + "\n")
-    hashed.clear()
-    read(miniature)
-    assert hashed == ["one.wav"]
+    # The last line is one that a killed writer left open.
+    index.path.write_text("\n".join([lines[0], *lines[2:], json.dumps(row), "[]", "7", '{"path"']))
+    here = json.loads(lines[1])["path"].rpartition("/")[2]
+    for expected in ([here], []):
+        hashed.clear()
+        read(miniature)
+        assert hashed == expected
 
 
 _SLOW = """
@@ -144,13 +141,6 @@ def test_an_indexing_that_was_killed_goes_on(record, tmp_path, hashed):
     found = read(root)
     assert len(hashed) == 100 - done
     assert len(found) == len(FileIndex("miniature", root).known) == 100
-
-
-def test_a_line_that_a_killed_writer_left_open_is_ended(tmp_path):
-    path = tmp_path / "lines.jsonl"
-    path.write_text('{"header": 1}\n{"a": 1}\n{"a": 2')
-    JsonLines(path, {}).append({"a": 3})
-    assert list(JsonLines(path, {})) == [{"header": 1}, {"a": 1}, {"a": 3}]
 
 
 def test_results_come_from_threads_and_errors_end_it():

@@ -17,7 +17,7 @@ from snacbench.errors import AudioError
 from snacbench.testsets import segments
 from snacbench.testsets.folder import folder_set
 from snacbench.testsets.records import MeasureCache
-from snacbench.testsets.segments import Choice, distinct_s, draw, measured
+from snacbench.testsets.segments import Choice, distinct_s, draw
 from snacbench.testsets.testset import BrokenClip, TestSet, hash_of
 from snacbench.types import Clip, Domain, Measures
 
@@ -32,10 +32,8 @@ quick = settings(
 
 
 def clip(name: str, seconds: float, domain: Domain = "speech") -> Clip:
-    digest = f"{hash_of(name):064x}"
-    return Clip(
-        f"set/{name}", Path(f"/{name}.wav"), digest, RATE_HZ, 1, round(seconds * RATE_HZ), 0, domain
-    )
+    digest, length = f"{hash_of(name):064x}", round(seconds * RATE_HZ)
+    return Clip(f"set/{name}", Path(f"/{name}.wav"), digest, RATE_HZ, 1, length, 0, domain)
 
 
 def make(*clips: Clip) -> TestSet:
@@ -49,7 +47,10 @@ def listened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
 
     def listen(segment: Clip, cache: MeasureCache) -> Measures:
         heard.append(segment)
-        return LOUD if segment.start % 2000 >= 667 else QUIET
+        if "bad" in segment.id:
+            raise AudioError(f"{segment.path} is damaged")
+        quiet = "silent" in segment.id or ("plain" not in segment.id and segment.start % 2000 < 667)
+        return QUIET if quiet else LOUD
 
     monkeypatch.setattr(segments, "_measure", listen)
     return heard
@@ -86,47 +87,40 @@ def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, 
 
 @quick
 @given(st.integers(4, 30), st.integers(1, 60), st.integers(1, 60))
-def test_a_smaller_draw_is_a_part_of_a_larger_one(listened, files, one, other):
-    test_set = make(*(clip(f"file{n}", 20.0) for n in range(files)))
+def test_a_smaller_draw_is_a_part_of_a_larger_one_and_a_file_more_displaces_little(
+    listened, files, one, other
+):
+    clips = [clip(f"file{n}", 20.0) for n in range(files)]
     small, large = sorted((one, other))
-    drawn = [{c.id for c in draw(test_set, Choice(n, 2.0)).clips} for n in (small, large)]
+    drawn = [{c.id for c in draw(make(*clips), Choice(n, 2.0)).clips} for n in (small, large)]
     assert drawn[0] <= drawn[1]
     assert len(drawn[0]) == min(small, len(drawn[1]))
+    if small <= files:
+        after = {c.id for c in draw(make(*clips, clip("new", 20.0)), Choice(small, 2.0)).clips}
+        of_new = [name for name in after if "new" in name]
+        assert len(drawn[0] - after) <= len(of_new) <= 1
 
 
-@quick
-@given(st.integers(5, 40), st.integers(1, 30))
-def test_a_file_more_displaces_little(listened, files, count):
-    clips = [clip(f"file{n}", 30.0) for n in range(files)]
-    before = draw(make(*clips), Choice(count, 2.0)).clips
-    after = draw(make(*clips, clip("another", 30.0)), Choice(count, 2.0)).clips
-    of_new = [c for c in after if "another" in c.id]
-    lost = {c.id for c in before} - {c.id for c in after}
-    assert len(lost) <= len(of_new) <= -(-count // files)
-
-
-def test_seed_domains_and_threshold(listened, monkeypatch):
-    clips = [clip(f"{d}{n}", 20.0, d) for d in ("speech", "music") for n in range(20)]
+def test_seed_domains_threshold_and_every_file_once_before_any_twice(listened):
+    clips = [clip(f"plain-{d}{n}", 20.0, d) for d in ("speech", "music") for n in range(20)]
     drawn = [draw(make(*clips), Choice(10, 2.0, seed)).clips for seed in (0, 1)]
     assert Counter(c.domain for c in drawn[0]) == {"speech": 10, "music": 10}
     assert len({c.id for c in drawn[0]} & {c.id for c in drawn[1]}) < 10
-    monkeypatch.setattr(segments, "_measure", lambda segment, cache: QUIET)
-    assert draw(make(*clips), Choice(5, 2.0)).clips == ()
-    assert len(draw(make(*clips), Choice(5, 2.0, min_lufs=-60.0)).clips) == 10
+    for count in (7, 20, 50):
+        per_file = Counter(c.sha256 for c in draw(make(*clips[:20]), Choice(count, 2.0)).clips)
+        fewest = min(per_file.get(c.sha256, 0) for c in clips[:20])
+        assert per_file.total() == count
+        assert max(per_file.values()) - fewest <= 1
+    silent = make(clip("silent", 60.0))
+    listened.clear()
+    found = draw(silent, Choice(5, 2.0))
+    assert (found.clips, len(listened)) == ((), 8)
+    assert "speech: 8 places skipped, no louder than -40 LUFS" in found.notes
+    assert len(draw(silent, Choice(5, 2.0, min_lufs=-60.0)).clips) == 5
 
 
-def test_every_file_once_before_any_twice(listened):
-    test_set = make(*(clip(f"file{n}", 60.0) for n in range(10)))
-    for count in (7, 10, 25):
-        drawn = draw(test_set, Choice(count, 2.0)).clips
-        per_file = Counter(c.sha256 for c in drawn)
-        assert len(drawn) == count
-        assert max(per_file.values()) - min(per_file.get(c.sha256, 0) for c in test_set.clips) <= 1
-
-
-def test_starts_are_spread_over_the_file(monkeypatch):
-    monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
-    test_set = make(*(clip(f"file{n}", 12.0) for n in range(400)))
+def test_starts_are_spread_over_the_file(listened):
+    test_set = make(*(clip(f"plain{n}", 12.0) for n in range(400)))
     starts = np.array([c.start for c in draw(test_set, Choice(400, 2.0)).clips])
     counts, _ = np.histogram(starts, bins=10, range=(0, 10_000))
     assert counts.min() > 20
@@ -140,24 +134,22 @@ def test_too_little_material_is_drawn_out_and_said(listened):
     assert "speech: 1 file left out, shorter than 1 s" in drawn.notes
     assert any("skipped, no louder than -40 LUFS" in note for note in drawn.notes)
     assert "speech: segments overlap: 0.01 h are drawn from 0.00 h" in drawn.notes
-
-
-def test_short_files_are_taken_whole_and_once(monkeypatch):
-    monkeypatch.setattr(segments, "_measure", lambda segment, cache: LOUD)
-    drawn = draw(make(clip("short", 1.5), clip("exact", 2.0)), Choice(9, 2.0))
+    whole = clip("one", 60.0)  # audio that overlaps counts once
+    parts = [replace(whole, start=s * RATE_HZ, num_samples=10 * RATE_HZ) for s in (30, 0, 5)]
+    assert distinct_s([*parts, clip("two", 7.0)]) == 32.0
+    # Files that are too short are taken whole and once.
+    drawn = draw(make(clip("plain-short", 1.5), clip("plain-exact", 2.0)), Choice(9, 2.0))
     assert [(c.id, c.start, c.duration_s) for c in drawn.clips] == [
-        ("set/exact", 0, 2.0),
-        ("set/short", 0, 1.5),
+        ("set/plain-exact", 0, 2.0),
+        ("set/plain-short", 0, 1.5),
     ]
-    assert "speech: 1 file taken whole, shorter than 2 s" in drawn.notes
-
-
-def test_a_silent_file_is_tried_eight_times(monkeypatch):
-    heard: list[Clip] = []
-    monkeypatch.setattr(segments, "_measure", lambda s, cache: heard.append(s) or QUIET)
-    drawn = draw(make(clip("silent", 60.0)), Choice(5, 2.0))
-    assert (drawn.clips, len(heard)) == ((), 8)
-    assert "speech: 8 places skipped, no louder than -40 LUFS" in drawn.notes
+    # Files that cannot be read are not drawn from.
+    broken = BrokenClip("set/x", Path("x.wav"), "x.wav is empty", "speech")
+    test_set = replace(make(clip("bad", 9.0), clip("plain", 9.0)), broken=(broken,))
+    drawn = draw(test_set, Choice(2, 2.0))
+    assert (len(drawn.clips), drawn.broken) == (2, ())
+    unread = "not drawn from 2 files that cannot be read, for example: /bad.wav is damaged"
+    assert drawn.notes[-1] == unread
 
 
 def test_a_segment_of_a_segment_counts_from_the_start_of_the_file(listened):
@@ -169,67 +161,18 @@ def test_a_segment_of_a_segment_counts_from_the_start_of_the_file(listened):
     assert segment.transcript is None
 
 
-def test_files_that_cannot_be_read_are_not_drawn_from_and_said(monkeypatch):
-    def fail_on_odd(segment: Clip, cache: MeasureCache) -> Measures:
-        if "bad" in segment.id:
-            raise AudioError(f"{segment.path} is damaged")
-        return LOUD
-
-    monkeypatch.setattr(segments, "_measure", fail_on_odd)
-    broken = BrokenClip("set/x", Path("x.wav"), "x.wav is empty", "speech")
-    test_set = replace(make(clip("bad", 9.0), clip("good", 9.0)), broken=(broken,))
-    drawn = draw(test_set, Choice(2, 2.0))
-    assert len(drawn.clips) == 2
-    assert drawn.broken == ()
-    assert drawn.notes[0] == (
-        "speech: 1 file left out, cannot be read, for example: /bad.wav is damaged"
-    )
-    assert drawn.notes[-1] == (
-        "not drawn from 1 file that cannot be read, for example: x.wav is empty"
-    )
-
-
-def test_audio_that_overlaps_counts_once():
-    whole = clip("one", 60.0)
-    parts = [replace(whole, start=s * RATE_HZ, num_samples=10 * RATE_HZ) for s in (30, 0, 5)]
-    assert distinct_s([*parts, clip("two", 7.0)]) == 32.0
-
-
-# ------------------------------------------------------------------------------- real audio
-
-
-@pytest.fixture
-def half_silent(tmp_path: Path) -> Path:
-    """Four files of 8 s at 16 kHz: noise, but silence from 3 s on."""
-    folder = tmp_path / "half"
-    folder.mkdir()
+def test_real_silence_is_skipped_and_what_was_measured_is_kept(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
-    for number in range(4):
+    for number in range(4):  # noise, but silence from 3 s on
         samples = rng.uniform(-0.3, 0.3, 8 * 16_000)
         samples[3 * 16_000 :] = 0
-        soundfile.write(folder / f"{number}.flac", samples, 16_000)
-    return folder
-
-
-def test_real_silence_is_skipped_and_what_was_measured_is_kept(half_silent, monkeypatch):
-    drawn = draw(folder_set(half_silent), Choice(8, 1.0))
+        soundfile.write(tmp_path / f"{number}.flac", samples, 16_000)
+    drawn = draw(folder_set(tmp_path), Choice(8, 1.0))
     assert len(drawn.clips) == 8
     for segment in drawn.clips:
         assert segment.start < 3 * 16_000
         assert segment.measures is not None
         assert segment.measures.loudness_lufs > -40
     assert any("skipped" in note for note in drawn.notes)
-
-    def fail(segment: Clip) -> None:
-        raise AssertionError("read again")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(segments, "read_clip", fail)
-        assert draw(folder_set(half_silent), Choice(8, 1.0)) == drawn
-        plain = [replace(clip, measures=None) for clip in drawn.clips]
-        assert measured(plain)[0] == list(drawn.clips)
-    clips = folder_set(half_silent).clips
-    (half_silent / "2.flac").unlink()
-    found, problems = measured(clips)
-    assert [c.id for c in found] == ["half/0", "half/1", "half/3"]
-    assert ["2.flac does not exist" in problem for problem in problems] == [True]
+    monkeypatch.setattr(segments, "read_clip", lambda _: pytest.fail("read again"))
+    assert draw(folder_set(tmp_path), Choice(8, 1.0)) == drawn

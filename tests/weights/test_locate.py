@@ -1,137 +1,166 @@
+"""Where weights are: in the package, in folders of the user's, in caches; what is listed, read."""
+
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from snacbench.errors import WeightsUnavailable
-from snacbench.models import CodecModel, HostedFile, WeightsSource
+from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.models import HostedFile, WeightsSource
 from snacbench.plugins import codec_models
-from snacbench.weights.locate import locate, state_of
-from snacbench.weights.lock import LockedFile, record
+from snacbench.weights.locate import items, locate, state_of
 from snacbench.weights.policy import WeightsPolicy
-
-BODY = b"\x80weights"
-DIGEST = hashlib.sha256(BODY).hexdigest()
-AUTO, PUBLISHED = WeightsPolicy(), WeightsPolicy("published")
-SOURCE = WeightsSource(
-    "cdn", "owner/their-name", (HostedFile("model.bin", "model.bin", DIGEST, ("old.bin",)),), "v1"
+from tests.support.published_models import (
+    BODY,
+    DIGEST,
+    NEWER,
+    NEWER_DIGEST,
+    lock_it,
+    published,
+    put,
 )
-MODEL = CodecModel("our-name", "family", (), (), lambda *_: None, SOURCE)
-LYRA = codec_models()["lyra-v2"]
 
-
-def with_digest(sha256: str) -> CodecModel:
-    return replace(MODEL, source=replace(SOURCE, files=(HostedFile("model.bin", "m", sha256),)))
-
-
-@pytest.fixture
-def folder(tmp_path) -> Path:
-    path = tmp_path / "weights"
-    path.mkdir()
-    return path
-
-
-def put(path: Path, body: bytes = BODY) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(body)
-    return path
-
-
-def put_lyra(folder: Path) -> None:
-    for file in LYRA.source.files:
-        put(folder / file.name)
+AUTO = WeightsPolicy()
+LYRA, OPUS, MINI = (codec_models()[name] for name in ("lyra-v2", "opus", "snac-mini"))
 
 
 def test_a_codec_without_weights_has_none():
-    opus = codec_models()["opus"]
-    assert locate(opus, AUTO) is None
-    assert state_of(opus, AUTO) == "no weights"
+    assert locate(OPUS, AUTO) is None
+    assert (state_of(OPUS, AUTO), list(items(OPUS, AUTO, read=True))) == ("no weights", [])
 
 
-@pytest.mark.parametrize("policy", [AUTO, PUBLISHED, WeightsPolicy(Path("/w"))])
-def test_embedded_weights_come_from_the_package_under_every_policy(policy):
-    located = locate(codec_models()["snac-mini"], policy)
-    assert set(located.files) == {"config.json", "model.safetensors"}
+@pytest.mark.parametrize("base", ["auto", "published", Path("/w")])
+def test_embedded_weights_come_from_the_package_under_every_policy(base):
+    located = locate(MINI, policy := WeightsPolicy(base))
+    assert list(located.files) == ["config.json", "model.safetensors"]
     assert all(path.is_file() for path in located.files.values())
     assert (located.info.source, located.info.origin) == ("embedded", "snacbench package")
-    assert set(located.info.sha256) == set(located.files)
-    assert state_of(codec_models()["snac-mini"], policy) == "embedded demonstration weights"
+    assert located.info.sha256.keys() == located.files.keys()
+    assert state_of(MINI, policy) == "embedded demonstration weights"
+    assert {(item.place, item.digest, item.wrong) for item in items(MINI, policy, read=True)} == {
+        ("embedded", "", "")
+    }
+
+
+def test_checkpoints_of_ones_own_are_where_they_are(tmp_path):
+    path = put(tmp_path / "mine.pth")
+    source = WeightsSource("own", str(path), (HostedFile("mine.pth", str(path)),))
+    own = replace(published(), source=source)
+    (item,) = items(own, AUTO)
+    assert (item.path, item.size_bytes, item.place, item.digest) == (path, len(BODY), f"{path}", "")
+    located = locate(own, AUTO)
+    assert located.files == {"mine.pth": path}
+    assert (located.info.source, state_of(own, AUTO)) == ("own", str(path))
 
 
 @pytest.mark.parametrize(
-    "place", ["model.bin", "old.bin", "their-name/model.bin", "our-name/model.bin",
-              "our-name/old.bin"],
-)  # fmt: skip
-def test_a_folder_may_be_flat_or_by_either_name(folder, place):
-    path = put(folder / place)
-    located = locate(MODEL, WeightsPolicy(folder))
-    assert located.files == {"model.bin": path}
-    assert (located.info.source, located.info.origin) == ("folder", str(folder))
-    assert (located.info.revision, located.info.sha256) == ("v1", {"model.bin": DIGEST})
-
-
-def test_a_file_missing_from_a_folder_names_every_place_looked_at(folder):
-    text = r"no model.bin for our-name in .*weights; looked for .*their-name/model.bin, .*old.bin"
-    with pytest.raises(WeightsUnavailable, match=text):
-        locate(MODEL, WeightsPolicy(folder))
-    assert state_of(MODEL, WeightsPolicy(folder)) == f"missing model.bin in {folder}"
-
-
-@pytest.mark.parametrize(
-    ("pinned", "verified"), [(DIGEST, True), (DIGEST[:8], True), ("0" * 64, False), ("", None)]
+    "place", ["model.bin", "old.bin", "their-name/model.bin", "our-name/old.bin"]
 )
-def test_a_local_file_is_verified_against_its_pinned_digest(folder, pinned, verified):
-    put(folder / "model.bin")
-    located = locate(with_digest(pinned), WeightsPolicy(folder))
-    assert located.info.verified is verified
-    assert located.info.sha256 == {"model.bin": DIGEST}
-    assert located.info.pinned_by == ({"model.bin": "package"} if pinned else {})
+def test_a_folder_may_be_flat_or_by_either_name(tmp_path, place):
+    path, policy = put(tmp_path / "mine" / place), WeightsPolicy(tmp_path / "mine")
+    located = locate(published(), policy)
+    assert located.files == {"model.bin": path}
+    assert (located.info.source, located.info.origin) == ("folder", str(tmp_path / "mine"))
+    assert (located.info.revision, located.info.sha256) == ("v1", {"model.bin": DIGEST})
+    (item,) = items(published(), policy)
+    assert (item.place, item.digest) == (str(path), "unknown")
 
 
-@pytest.mark.parametrize(("body", "verified"), [(BODY, True), (b"\x80mine", False)])
-def test_a_local_file_is_compared_with_what_was_recorded_but_never_recorded(
-    folder, places, body, verified
-):
-    unpinned = with_digest("")
-    put(folder / "model.bin", body)
-    info = locate(unpinned, WeightsPolicy(folder)).info
-    assert (info.verified, info.pinned_by) == (None, {})
-    assert not places.lock.exists()
-    record("our-name", {"model.bin": LockedFile(sha256=DIGEST, size_bytes=8, origin="x")})
-    before = places.lock.read_text()
-    info = locate(unpinned, WeightsPolicy(folder)).info
-    assert (info.verified, info.pinned_by) == (verified, {"model.bin": "lock"})
-    assert places.lock.read_text() == before
+def test_what_is_not_here_says_where_it_was_looked_for_or_how_to_name_it(tmp_path):
+    mine = WeightsPolicy(tmp_path)
+    text = r"no model.bin for our-name in .*; looked for .*their-name/model.bin, .*old.bin"
+    for model, policy, message, state in (
+        (published(), mine, text, f"missing model.bin in {tmp_path}"),
+        (published(), WeightsPolicy("embedded"), "no embedded weights; ask for family-mini", ""),
+        (
+            LYRA,
+            AUTO,
+            r"lyra-v2 needs models .*google/lyra.*then set SNACBENCH_LYRA_DIR=DIR or pass",
+            "folder not named: set SNACBENCH_LYRA_DIR",
+        ),
+    ):
+        with pytest.raises(WeightsUnavailable, match=message):
+            locate(model, policy)
+        assert state_of(model, policy) == (state or "published, not cached")
+    assert {i.place for i in items(published(), mine)} == {f"not in {tmp_path}"}
+    assert {i.place for i in items(LYRA, AUTO)} == {"not here: set SNACBENCH_LYRA_DIR=DIR"}
 
 
-def test_a_published_model_has_no_embedded_weights():
-    text = "our-name is a published model and has no embedded weights; ask for family-mini"
-    with pytest.raises(WeightsUnavailable, match=text):
-        locate(MODEL, WeightsPolicy("embedded"))
-
-
-def test_a_model_that_only_the_user_has_says_how_to_name_its_folder():
-    text = r"lyra-v2 needs models .*google/lyra.*then set SNACBENCH_LYRA_DIR=DIR or pass --weights"
-    with pytest.raises(WeightsUnavailable, match=text):
-        locate(LYRA, AUTO)
-    assert state_of(LYRA, AUTO) == "folder not named: set SNACBENCH_LYRA_DIR"
-
-
-@pytest.mark.parametrize("base", ["auto", "published", "embedded"])
-def test_an_environment_variable_names_the_folder_under_every_rule(monkeypatch, folder, base):
-    put_lyra(folder)
-    monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(folder))
-    located = locate(LYRA, WeightsPolicy(base))
-    assert (located.info.source, located.info.origin) == ("folder", str(folder))
-    assert len(located.files) == 3
-    assert state_of(LYRA, WeightsPolicy(base)) == str(folder)
-
-
-def test_a_folder_given_for_the_model_beats_the_environment_variable(monkeypatch, folder, tmp_path):
-    put_lyra(folder)
+def test_an_environment_variable_names_a_folder_and_the_option_beats_it(monkeypatch, tmp_path):
+    for file in LYRA.source.files:
+        put(tmp_path / "lyra" / file.name)
+    monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(tmp_path / "lyra"))
+    for policy in (AUTO, WeightsPolicy("embedded")):
+        located = locate(LYRA, policy)
+        assert (located.info.source, located.info.origin) == ("folder", str(tmp_path / "lyra"))
+        assert len(located.files) == 3
+        assert state_of(LYRA, policy) == str(tmp_path / "lyra")
     monkeypatch.setenv("SNACBENCH_LYRA_DIR", str(tmp_path / "elsewhere"))
-    policy = WeightsPolicy(folders={"lyra-v2": folder})
-    assert locate(LYRA, policy).info.origin == str(folder)
+    policy = WeightsPolicy(folders={"lyra-v2": tmp_path / "lyra"})
+    assert locate(LYRA, policy).info.origin == str(tmp_path / "lyra")
+
+
+@pytest.mark.parametrize(
+    ("pinned", "recorded", "verified", "by"),
+    [
+        (DIGEST, "", True, "package"),
+        (DIGEST[:8], "", True, "package"),
+        ("0" * 64, "", False, "package"),
+        ("", "", None, None),
+        ("", DIGEST, True, "lock"),
+        ("", NEWER_DIGEST, False, "lock"),
+    ],
+)
+def test_a_local_file_is_compared_with_what_is_known_and_never_recorded(
+    tmp_path, places, pinned, recorded, verified, by
+):
+    put(tmp_path / "mine" / "model.bin")
+    if recorded:
+        lock_it(recorded)
+    before = places.lock.read_text() if recorded else ""
+    info = locate(published(sha256=pinned), WeightsPolicy(tmp_path / "mine")).info
+    assert (info.verified, info.sha256) == (verified, {"model.bin": DIGEST})
+    assert info.pinned_by == ({"model.bin": by} if by else {})
+    assert (places.lock.read_text() if places.lock.exists() else "") == before
+    (item,) = items(published(sha256=pinned), WeightsPolicy(tmp_path / "mine"), read=True)
+    assert bool(item.wrong) == (verified is False)
+
+
+def test_files_are_listed_with_their_place_and_size_and_by_what_their_digest_is_known(places):
+    def listed(sha256: str = "") -> list[tuple[str, int | None, str]]:
+        return [(i.place, i.size_bytes, i.digest) for i in items(published(sha256=sha256), AUTO)]
+
+    assert listed() == [("not here", None, "unknown")]
+    assert listed(DIGEST[:8]) == listed(DIGEST) == [("not here", None, "pinned")]
+    lock_it()
+    assert listed() == [("not here", 77, "locked")]
+    assert listed(DIGEST) == [("not here", 77, "pinned")]
+    put(places.cdn / "model.bin")
+    assert listed() == [("package cache", len(BODY), "locked")]
+    assert state_of(published(), AUTO) == "published, in the package cache"
+    put(places.own / "model.bin", NEWER)
+    assert [place for place, *_ in listed()] == ["snacbench cache", "package cache"]
+
+
+def test_every_copy_is_read_again(places):
+    ours, theirs = put(places.own / "model.bin"), put(places.cdn / "model.bin", NEWER)
+    assert [i.wrong for i in items(published(), AUTO, read=True)] == ["", ""]
+    lock_it()
+    first, second = items(published(), AUTO, read=True)
+    assert (first.path, first.wrong, second.path) == (ours, "", theirs)
+    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (recorded in" in second.wrong
+
+
+def test_offline_a_file_is_found_or_an_error(host, places):
+    policy = WeightsPolicy(offline=True)
+    text = r"cannot get model.bin of owner/their-name \(.*run 'snacbench weights fetch our-name'"
+    with pytest.raises(WeightsUnavailable, match=text):
+        locate(published(), policy)
+    path = put(places.own / "model.bin")
+    assert locate(published(), policy).files == {"model.bin": path}
+    path.write_bytes(NEWER)
+    with pytest.raises(WeightsMismatch, match="delete it"):
+        locate(published(), policy)
+    assert host.asked == []

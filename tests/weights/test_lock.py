@@ -1,53 +1,37 @@
+"""The lock file: recorded once, enforced ever after, shared by processes and people."""
+
 from __future__ import annotations
 
 import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from snacbench.errors import UserError, WeightsMismatch
-from snacbench.models import HostedFile
-from snacbench.weights.lock import LockedFile, known_digest, locked_files, record
+from snacbench.weights.lock import known_files, locked_files, record
+from tests.support.published_models import lock_it, published
 
 A, B = "aa" * 32, "bb" * 32
 
 
-def entry(sha256: str = A, **facts: object) -> LockedFile:
-    return LockedFile(sha256=sha256, size_bytes=3, origin="https://host/file", **facts)
-
-
 def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
-    file = entry(commit="c" * 40)
-    record("model", {"w.bin": file})
-    record("another", {"w.bin": entry(B)})
-    assert locked_files("model") == {"w.bin": file}
+    file = lock_it(A, commit="c" * 40)
+    record("another", {"w.bin": file})
+    assert locked_files("our-name") == {"model.bin": file}
     written = json.loads(places.lock.read_text())
-    assert list(written["models"]) == ["another", "model"]
-    assert written["models"]["model"]["w.bin"] == {
-        "sha256": A, "size_bytes": 3, "origin": "https://host/file", "commit": "c" * 40,
+    assert list(written["models"]) == ["another", "our-name"]
+    assert written["models"]["our-name"]["model.bin"] == {
+        "sha256": A, "size_bytes": 77, "origin": "https://host/file", "commit": "c" * 40,
         "first_seen_utc": file.first_seen_utc,
     }  # fmt: skip
     assert file.first_seen_utc.endswith("+00:00")
-    assert places.lock.read_text().endswith("}\n")
-
-
-def test_two_processes_that_saw_different_files_do_not_both_win():
-    record("model", {"w.bin": entry(A)})
-    text = f"w.bin of model has sha256 {B}, and another process has just recorded {A} in "
+    assert places.lock.read_text().startswith('{\n "version": 1,\n "models": {\n  "another": {')
+    text = f"model.bin of our-name has sha256 {B}, and another process has just recorded {A} in "
     with pytest.raises(WeightsMismatch, match=text):
-        record("model", {"w.bin": entry(B)})
-    assert locked_files("model")["w.bin"].sha256 == A
-
-
-def test_replacing_forgets_what_is_not_there_any_more():
-    record("model", {"w.bin": entry(A), "config.json": entry(A)})
-    record("model", {"w.bin": entry(B)}, anew=True)
-    assert {name: file.sha256 for name, file in locked_files("model").items()} == {"w.bin": B}
-    record("model", {}, anew=True)
-    assert locked_files("model") == {}
+        lock_it(B)
+    assert locked_files("our-name") == {"model.bin": file}
 
 
 @pytest.mark.parametrize(
@@ -62,7 +46,7 @@ def test_replacing_forgets_what_is_not_there_any_more():
 def test_a_file_that_is_no_lock_file_is_neither_used_nor_overwritten(places, text, why):
     places.lock.parent.mkdir()
     places.lock.write_text(text)
-    for use in (lambda: locked_files("m"), lambda: record("m", {"f": entry()})):
+    for use in (lambda: locked_files("our-name"), lock_it):
         with pytest.raises(UserError, match=rf"is not a lock file of weights \(.*{why}.*; restore"):
             use()
     assert places.lock.read_text() == text
@@ -73,19 +57,10 @@ def test_a_lock_file_that_cannot_be_read_or_written_says_so(monkeypatch, tmp_pat
     with pytest.raises(UserError, match=r"cannot read the lock file .* \(Is a directory\)"):
         locked_files("model")
     (tmp_path / "file").write_text("taken")
-    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", str(tmp_path / "file" / "lock"))
-    with pytest.raises(UserError, match=r"cannot (read|record).*"):
-        record("model", {"w.bin": entry()})
-
-
-def test_a_place_that_may_not_be_written_says_what_to_set(monkeypatch, tmp_path):
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    text = r"cannot record digests of weights in .* \(Permission denied\); set SNACBENCH_WEIGHTS"
+    monkeypatch.setenv("SNACBENCH_WEIGHTS_LOCK", str(tmp_path / "file" / "deep" / "lock"))
+    text = r"cannot record digests of weights in .* \(Not a directory\); set SNACBENCH_WEIGHTS_LOCK"
     with pytest.raises(UserError, match=text):
-        record("model", {"w.bin": entry()})
+        lock_it()
 
 
 _RECORD = """
@@ -104,27 +79,28 @@ def test_writers_at_once_lose_nothing(places):
     assert set(models) == {f"{i}-{j}" for i in range(3) for j in range(20)}
 
 
-def test_all_that_is_known_of_a_digest_counts():
-    pinned = HostedFile("w.bin", "w.bin", A[:8])
-    nothing = known_digest("m", HostedFile("w.bin", "w.bin"), None)
-    assert (nothing.by, nothing.sha256, nothing.says, nothing.way_out) == (None, "", "", "")
-    prefix = known_digest("m", pinned, None)
-    assert (prefix.by, prefix.sha256, prefix.says) == (
-        "package",
-        A[:8],
-        " (pinned in this package)",
-    )
-    assert (prefix.fits(A), prefix.fits(A[:8] + B[8:]), prefix.fits(B)) == (True, True, False)
-    both = known_digest("m", pinned, entry())
-    assert (both.by, both.sha256) == ("package", A)
-    assert (both.fits(A), both.fits(A[:8] + B[8:])) == (True, False)
-    assert "recorded in" in both.says
-    assert "verify --accept m" in both.way_out
-    full = known_digest("m", HostedFile("w.bin", "w.bin", A), entry())
-    assert (full.says, full.way_out) == (" (pinned in this package)", "")
+@pytest.mark.parametrize(
+    ("pinned", "recorded", "by", "digest", "fitting", "says"),
+    [
+        ("", "", None, "", (A, A[:8] + B[8:], B), ""),
+        (A[:8].upper(), "", "package", A[:8], (A, A[:8] + B[8:]), "pinned in this package"),
+        (A[:8], A, "package", A, (A,), "recorded in"),
+        ("", A, "lock", A, (A,), "remove that record and the file, and fetch again"),
+        (A, A, "package", A, (A,), "pinned in this package"),
+    ],
+)
+def test_all_that_is_known_of_a_digest_counts(pinned, recorded, by, digest, fitting, says):
+    if recorded:
+        lock_it(recorded)
+    (known,) = known_files(published(sha256=pinned))
+    assert (known.by, known.sha256) == (by, digest)
+    assert tuple(filter(known.fits, (A, A[:8] + B[8:], B))) == fitting
+    assert says in known.says
+    assert bool(says) == bool(known.says)
 
 
 def test_a_lock_file_that_contradicts_the_package_is_an_error():
-    text = f"records sha256 {A} for w.bin of m, and this package pins {B}; run 'snacbench weights"
+    lock_it(A)
+    text = f"records sha256 {A} for model.bin of our-name, and this package pins {B}; remove that"
     with pytest.raises(WeightsMismatch, match=text):
-        known_digest("m", HostedFile("w.bin", "w.bin", B), entry(A))
+        known_files(published(sha256=B))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import pickle
 from collections.abc import Callable
@@ -50,30 +49,25 @@ def weights(filled: Host, tmp_path: Path) -> Callable[..., tuple[int, str, str]]
     return run
 
 
-def line(output: str, *words: str) -> str:
-    """The one line that has all these words."""
-    (found,) = (row for row in output.splitlines() if all(word in row for word in words))
-    return found
-
-
 def test_fetch_list_path_and_verify(weights, filled, tmp_path):
-    code, out, err = weights("fetch", "snac-32khz", "dac-16khz")
+    code, out, err = weights("fetch", "snac-32khz", "opus")
     assert code == 0, err
     folder = tmp_path / "cache" / "weights" / "snac-32khz"
     assert (folder / "pytorch_model.bin").read_bytes() == WEIGHTS
-    assert str(folder / "config.json") in out
+    assert f"snac-32khz: {folder / 'config.json'}  sha256 " in out
+    assert "opus: has no weights" in out
     assert "fetching snac-32khz/pytorch_model.bin: 0.3 MB" in err
 
     code, out, _ = weights("list")
     assert code == 0
-    assert line(out, "snac-32khz", "pytorch_model.bin").split()[2:] == [
-        "300.0", "kB", "snacbench", "cache", "locked",
-    ]  # fmt: skip
-    assert "not here" in line(out, "snac-24khz", "pytorch_model.bin", "pinned")
-    assert "pinned in part" in line(out, "encodec-48khz", "7e698e3e")
-    assert "embedded" in line(out, "snac-mini", "config.json")
-    assert "SNACBENCH_LYRA_DIR=DIR" in line(out, "lyra-v2", "quantizer")
-    assert str(tmp_path / "state" / "weights.lock") in out
+    for words in (
+        ("snac-32khz", "pytorch_model.bin", "300.0 kB", "snacbench cache", "locked"),
+        ("snac-24khz", "pytorch_model.bin", "not here", "pinned"),
+        ("snac-mini", "config.json", "embedded"),
+        ("lyra-v2", "quantizer", "SNACBENCH_LYRA_DIR=DIR"),
+        (f"lock file: {tmp_path / 'state' / 'weights.lock'}",),
+    ):
+        assert any(all(word in row for word in words) for row in out.splitlines()), words
 
     code, out, _ = weights("path", "snac-32khz")
     assert (code, out.split()) == (
@@ -83,34 +77,20 @@ def test_fetch_list_path_and_verify(weights, filled, tmp_path):
     code, out, err = weights("verify")
     assert code == 0, err
     assert ", 0 wrong" in out
-
-    lock = json.loads((tmp_path / "state" / "weights.lock").read_text())
-    entry = lock["models"]["snac-32khz"]["pytorch_model.bin"]
-    assert entry["commit"] == COMMIT
-    assert entry["sha256"] == hashlib.sha256(WEIGHTS).hexdigest()
-
     filled.asked.clear()
     assert weights("fetch", "snac-32khz")[0] == 0
     assert filled.asked == []
 
-
-def test_verify_names_what_changed_and_accept_settles_it(weights, tmp_path):
-    assert weights("fetch", "snac-32khz")[0] == 0
-    changed = tmp_path / "cache" / "weights" / "snac-32khz" / "pytorch_model.bin"
+    changed = folder / "pytorch_model.bin"
     changed.write_bytes(b"\x80changed")
     code, out, err = weights("verify", "snac-32khz")
     assert code == 1
     assert "2 files read, 1 wrong" in out
     assert f"wrong: {changed} has sha256 " in err
-    for verb in (("path", "snac-32khz"), ("fetch", "snac-32khz")):
-        code, _, err = weights(*verb)
+    for verb in ("path", "fetch"):
+        code, _, err = weights(verb, "snac-32khz")
         assert code == 2
         assert "delete it" in err
-        assert "snacbench weights verify --accept snac-32khz" in err
-    code, out, _ = weights("verify", "--accept", "snac-32khz")
-    assert code == 0
-    assert "snac-32khz: recorded anew: config.json, pytorch_model.bin" in out
-    assert weights("verify")[0] == 0
 
 
 def test_all_fetches_what_it_can_and_names_the_rest(weights):
@@ -127,10 +107,7 @@ def test_all_fetches_what_it_can_and_names_the_rest(weights):
     [
         (("fetch",), "name models to fetch, for example 'snacbench weights fetch snac', or --all"),
         (("fetch", "snak"), "no codec named 'snak'; did you mean snac"),
-        (("verify", "--accept", "snak"), "did you mean snac"),
-        (("verify", "--accept", "opus"), "opus has no published weights to accept"),
         (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
-        (("path", "lyra"), "lyra-v2 needs models that only you can name"),
         (("fetch", "lyra"), "lyra-v2 needs models that only you can name"),
         (("list", "--weights", "gone"), "no such folder; expected"),
         (("fetch", "--offline", "snac-32khz"), "offline, so that nothing is asked of the network"),
@@ -145,13 +122,6 @@ def test_mistakes(weights, filled, arguments, message):
     assert message in " ".join(err.split())
     if "--offline" in arguments:
         assert filled.asked == []
-
-
-def test_models_without_published_weights_say_so(weights):
-    code, out, _ = weights("fetch", "opus", "snac-mini")
-    assert code == 0
-    assert "opus: has no weights" in out
-    assert "weights/embedded/snac-mini/model.safetensors" in out
 
 
 def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_path):

@@ -26,11 +26,6 @@ from snacbench.listening.test import REFERENCE
 from snacbench.rows import ComparisonSummary
 from snacbench.stats.pairs import holm
 
-POOLED_CAVEAT = (
-    "p over all trials tests that nobody hears any difference (every answer a coin flip); a small "
-    "one says that somebody does, not that most listeners do: see the listeners one by one"
-)
-
 _LEAST_LISTENERS = 2
 _LEAST_FOR_EFFECT = 5
 _EXACT_UP_TO = 500  # differences: 0.1 s; beyond, the normal approximation is as good
@@ -176,11 +171,6 @@ def signed_rank_p(differences: Floats) -> float:
 # -------------------------------------------------------------------------------------- AB and ABX
 
 
-def taken(choice: Choice) -> str | None:
-    """The condition that an answer names; None: neither."""
-    return {"a": choice.a, "b": choice.b}.get(choice.answer)
-
-
 def _share(
     answers: Sequence[Choice], values: Sequence[float], level: float
 ) -> tuple[Estimate, dict[str, list[float]]]:
@@ -206,7 +196,7 @@ def preferences(study: Study, *, level: float = 0.95) -> tuple[Comparison, ...]:
         answers = [c for c in study.choices if {c.a, c.b} == {first, second}]
         if not answers:
             continue
-        gains = [0.5 if c.answer == "tie" else float(taken(c) == first) for c in answers]
+        gains = [0.5 if c.answer == "tie" else float(c.taken == first) for c in answers]
         e, by_listener = _share(answers, gains, level)
         signs = Counter(int(np.sign(sum(own) - len(own) / 2)) for own in by_listener.values())
         decided = signs[1] + signs[-1]
@@ -228,14 +218,14 @@ def identifications(study: Study, *, level: float = 0.95) -> tuple[Comparison, .
 
     `value` is the share of right answers, 0 to 1, every item counting the same; 0.5 is guessing,
     and "no idea" is wrong. `p_value` is of the exact binomial test of guessing over all trials,
-    one-sided: see `POOLED_CAVEAT`.
+    one-sided: it asks whether anybody hears a difference, not whether most listeners do.
     """
     found = []
     for system in study.systems:
         answers = [c for c in study.choices if system in (c.a, c.b)]
         if not answers:
             continue
-        right = [float(taken(choice) == choice.x) for choice in answers]
+        right = [float(choice.taken == choice.x) for choice in answers]
         (e, by_listener), correct = _share(answers, right, level), int(sum(right))
         results: list[Record] = []
         for name, own in by_listener.items():

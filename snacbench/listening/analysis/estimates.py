@@ -25,7 +25,6 @@ Floats = NDArray[np.float64]
 Record = dict[str, Any]
 """A line of a table, by the names of the columns that files have."""
 
-SCALE = {"lowest": 0.0, "highest": 100.0}
 LEAST_ITEMS = 5
 """Below this many items, nothing is said about items that were not in the test."""
 
@@ -160,37 +159,30 @@ def means_of(study: Study, *, level: float = 0.95) -> tuple[ConditionSummary, ..
         for column, condition in enumerate(ratings.conditions):
             scores = ratings.scores[:, rows, column]
             if np.isfinite(scores).any():
-                first, median, third = map(float, np.nanpercentile(scores, [25, 50, 75]))
-                spread: Record = {
-                    "median": median,
-                    "first_quartile": first,
-                    "third_quartile": third,
-                }
-                e = vars(estimate(scores, level, **SCALE))
+                names = ("first_quartile", "median", "third_quartile")
+                quartiles = map(float, np.nanpercentile(scores, [25, 50, 75]))
+                told: Record = dict(zip(names, quartiles, strict=True))
+                told |= vars(estimate(scores, level, lowest=0.0, highest=100.0))
                 kbps = study.kbps.get(condition)
-                found.append(ConditionSummary(condition, domain, **e, **spread, kbps=kbps))
+                found.append(ConditionSummary(condition, domain, **told, kbps=kbps))
     return tuple(found)
 
 
 def item_effects(study: Study, *, level: float = 0.95) -> list[Record]:
     """Every item, hardest first: how it was rated, 0 to 100, higher is better.
 
-    ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is the
-    mean of a condition over listeners.
+    ``mean`` is over systems and listeners, with its interval over listeners; ``mean_NAME`` is that
+    of a condition over listeners.
     """
     ratings, found = ratings_of(study), []
     for row, item in enumerate(ratings.items):
         scores = ratings.scores[:, row]
-        by_condition = {
-            name: float(np.nanmean(scores[:, column]))
-            for column, name in enumerate(ratings.conditions)
-            if np.isfinite(scores[:, column]).any()
-        }
-        present = [k for k, name in enumerate(ratings.systems) if name in by_condition]
-        over_systems = scores[:, present].mean(axis=1)[:, None]  # one value per listener
-        if present and np.isfinite(over_systems).any():
-            e = estimate(over_systems, level, **SCALE)
+        rated = np.flatnonzero(np.isfinite(scores).any(axis=0))
+        of_systems = scores[:, [k for k in rated if k < len(ratings.systems)]]
+        if of_systems.size and np.isfinite(of_systems).all(axis=1).any():
+            e = estimate(of_systems.mean(axis=1)[:, None], level, lowest=0.0, highest=100.0)
             record: Record = {"item": item, "domain": study.domains.get(item, "unknown")}
             record |= {name: getattr(e, name) for name in ("mean", "low", "high", "listeners")}
-            found.append(record | {f"mean_{name}": of for name, of in by_condition.items()})
+            means = {f"mean_{ratings.conditions[k]}": np.nanmean(scores[:, k]) for k in rated}
+            found.append(record | {name: float(mean) for name, mean in means.items()})
     return sorted(found, key=lambda one: one["mean"])

@@ -1,16 +1,10 @@
-// The admin's page: how far a test is, what deserves a look, exports, deletion.
+// The admin's page: how far a test is, export, deletion.
 //
 // The token comes in the fragment, which browsers send to nobody, or is typed; it is kept until the
 // tab is closed. Whatever the server says is put into the page as text, never as markup.
 
 const EVERY_MS = 10_000;
 const KEPT_AS = "snacbench:admin";
-const FLAGS = {
-  reference: ["reference low", "rated the hidden reference below 90 on more than 15 % of pages"],
-  anchor70: ["anchor high", "rated the 7 kHz anchor above 90 on more than 15 % of pages"],
-  fast: ["fast", "took less than 2 s per sound"],
-  identical: ["all alike", "gave one score to all sounds of a page, or one answer to all pairs"],
-};
 
 const $ = (id) => document.getElementById(id);
 let token = "";
@@ -59,9 +53,6 @@ function enter(given) {
 
 // -------------------------------------------------------------------------------- what is shown
 
-const share = (value) => (value === null ? "–" : `${Math.round(100 * value)} %`);
-const seconds = (value) => (value === null ? "–" : `${Math.round(value)} s`);
-
 function ago(utc) {
   const minutes = Math.round((Date.now() - Date.parse(utc)) / 60_000);
   if (minutes < 1) return "now";
@@ -75,25 +66,13 @@ function pagesOf(listener) {
   return `${listener.pages_done} of ${listener.pages_planned}${listener.finished ? ", finished" : ""}`;
 }
 
-function flagsOf(checks) {
-  return checks.flags.map((name) => {
-    const [text, why] = FLAGS[name] ?? [name, ""];
-    return make("span", { class: "flag", title: why }, text);
-  });
-}
-
-function listenerRow(listener, anchored) {
+function listenerRow(listener) {
   const remove = make("button", { type: "button", "aria-label": `Delete ${listener.listener}` }, "Delete");
   remove.addEventListener("click", () => askToDelete(listener.listener));
-  const checks = listener.checks;
   return make("tr", {},
     make("th", { scope: "row" }, listener.listener),
     make("td", {}, pagesOf(listener)),
     make("td", { title: listener.last_utc }, ago(listener.last_utc)),
-    make("td", { class: "number" }, share(checks.reference_below_90_share)),
-    ...(anchored ? [make("td", { class: "number" }, share(checks.anchor70_above_90_share))] : []),
-    make("td", { class: "number" }, seconds(checks.median_page_s)),
-    make("td", {}, ...flagsOf(checks)),
     make("td", {}, remove));
 }
 
@@ -109,8 +88,7 @@ function fact(number, text) {
 }
 
 function show(progress) {
-  const { listeners, items, invitations, title, form } = progress;
-  const anchored = form === "mushra";
+  const { listeners, items, invitations, title } = progress;
   $("title").textContent = document.title = title;
   const begun = listeners.filter((one) => one.consented);
   const times = Object.values(items);
@@ -119,10 +97,8 @@ function show(progress) {
     fact(begun.filter((one) => one.finished).length, "of them finished"),
     fact(times.reduce((sum, one) => sum + one, 0), "pages rated"),
     ...(invitations.made ? [fact(`${invitations.used}/${invitations.made}`, "invitations used")] : []));
-  $("listeners").replaceChildren(...listeners.map((one) => listenerRow(one, anchored)));
+  $("listeners").replaceChildren(...listeners.map(listenerRow));
   $("nobody").hidden = listeners.length > 0;
-  for (const cell of document.querySelectorAll(".anchored")) cell.hidden = !anchored;
-  for (const button of document.querySelectorAll(".rated")) button.hidden = form.startsWith("ab");
   $("items").replaceChildren(...Object.entries(items).map((one) => itemRow(one, Math.max(...times))));
 }
 
@@ -159,21 +135,19 @@ $("sure").addEventListener("close", async () => {
   }
 });
 
-async function save(form) {
+async function save() {
   try {
-    const answer = await ask(`api/admin/export/${form}.csv`);
+    const answer = await ask("api/admin/export/tidy.csv");
     const address = URL.createObjectURL(await answer.blob());
     const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))?.[1];
-    make("a", { href: address, download: name ?? `${form}.csv` }).click();
+    make("a", { href: address, download: name ?? "tidy.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 1000);
   } catch (error) {
     say(error.message, true);
   }
 }
 
-for (const button of document.querySelectorAll("[data-form]")) {
-  button.addEventListener("click", () => save(button.dataset.form));
-}
+$("save").addEventListener("click", save);
 $("door").addEventListener("submit", (event) => {
   event.preventDefault();
   enter($("token").value);

@@ -12,7 +12,6 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hmac import compare_digest
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, TypeAdapter
@@ -115,12 +114,7 @@ def new_key() -> str:
     return secrets.token_urlsafe(16)
 
 
-def begin(
-    responses: Responses,
-    test: ListeningTest,
-    invite: str | None = None,
-    max_unfinished: int = MAX_UNFINISHED,
-) -> tuple[str, str]:
+def begin(responses: Responses, test: ListeningTest, invite: str | None = None) -> tuple[str, str]:
     """Take in a new listener and write down all their pages; their random name, and their token.
 
     Listeners are numbered from 0, and the plan is balanced over consecutive numbers. The smallest
@@ -139,7 +133,7 @@ def begin(
             " OR (consented_utc IS NOT NULL AND last_utc >= ?) AS recent FROM listeners",
             (utc_text(WITHOUT_CONSENT_S), utc_text(WITHOUT_RATING_S)),
         ).fetchall()
-        if sum(row["recent"] and not row["finished_utc"] for row in others) >= max_unfinished:
+        if sum(row["recent"] and not row["finished_utc"] for row in others) >= MAX_UNFINISHED:
             sentence = "Too many listeners are under way; please try later"
             raise Refused(503, "full", sentence, **{"Retry-After": "3600"})
         numbers = {row["number"] for row in others if row["recent"] or row["rated"]}
@@ -182,9 +176,9 @@ def _invitation(sql: sqlite3.Connection, invite: str | None) -> str | None:
         raise Refused(403, "invite", "This test is by invitation: open the link that you were sent")
     code = token_digest(invite)
     found = sql.execute(
-        "SELECT code_sha256, used, listener FROM invitations WHERE code_sha256 = ?", (code,)
+        "SELECT used, listener FROM invitations WHERE code_sha256 = ?", (code,)
     ).fetchone()
-    if found is None or not compare_digest(found["code_sha256"], code):
+    if found is None:
         raise Refused(403, "invite", "This invitation is not known; ask for a new link")
     again = "DELETE FROM listeners WHERE id = ? AND consented_utc IS NULL"
     if found["used"] and not sql.execute(again, (found["listener"],)).rowcount:
@@ -198,14 +192,13 @@ def _json(pages: list[AssignedPage]) -> str:
 
 def known_by(responses: Responses, token: str) -> Known:
     """The listener that a token belongs to, or `Refused` with status 401."""
-    wanted = token_digest(token)
     with responses.transaction() as sql:
         row = sql.execute(
-            "SELECT id, name, number, token_sha256, consented_utc, answered_utc, finished_utc"
-            " FROM listeners WHERE token_sha256 = ?",
-            (wanted,),
+            "SELECT id, name, number, consented_utc, answered_utc, finished_utc FROM listeners"
+            " WHERE token_sha256 = ?",
+            (token_digest(token),),
         ).fetchone()
-    if row is None or not compare_digest(row["token_sha256"], wanted):
+    if row is None:
         raise Refused(401, "token", _UNKNOWN)
     states = (row[f"{name}_utc"] is not None for name in ("consented", "answered", "finished"))
     return Known(row["id"], row["name"], row["number"], *states)

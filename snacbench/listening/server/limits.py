@@ -1,7 +1,7 @@
-"""What holds for every request before the test looks at it: methods, rates, headers, bodies.
+"""What holds for every request before the test looks at it: rates, headers, bodies, the log.
 
 Rates are token buckets, kept in memory alone. Sizes are such that a class of 30 who begin at the
-same moment behind one address meets no limit, and that guessing a token stays hopeless.
+same moment behind one address meets no limit; guessing a token of 256 bits is hopeless anyway.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import math
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -24,8 +23,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from snacbench.listening.responses.database import Refused
 from snacbench.listening.responses.sessions import Body
 
-_METHODS = ("GET", "POST", "DELETE")
-_ALLOWED = ", ".join(_METHODS)
 MAX_BODY_BYTES = 64 * 1024
 BODY_WAIT_S = 20.0
 _MOST_BUCKETS = 20_000
@@ -76,17 +73,6 @@ class Limiter:
         return min(self._burst, level + (self._clock() - at) * self._per_s)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits of a server: per address, and per listener."""
-
-    address: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
-    starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
-    failures: Limiter = field(default_factory=lambda: Limiter(90, 0.5))  # tokens that are nobody's
-    admin_failures: Limiter = field(default_factory=lambda: Limiter(5, 0.1))
-    listener: Limiter = field(default_factory=lambda: Limiter(600, 20.0))
-
-
 def address_of(client: tuple[str, int] | None) -> str:
     """Where a request comes from: for limits in memory only, never written down.
 
@@ -127,9 +113,9 @@ def refusal(error: Refused) -> JSONResponse:
 
 
 class Guard:
-    """ASGI middleware around everything: methods, rate per address, headers, a line of log."""
+    """ASGI middleware around everything: rate per address, headers, a line of log."""
 
-    def __init__(self, app: ASGIApp, *, limiter: Limiter, log: Log) -> None:
+    def __init__(self, app: ASGIApp, limiter: Limiter, log: Log) -> None:
         self._app, self._limiter, self._log = app, limiter, log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,8 +137,6 @@ class Guard:
         answer: ASGIApp = self._app
         try:
             self._limiter.take(address_of(scope.get("client")))
-            if scope["method"] not in _METHODS:
-                raise Refused(405, "method", "This method is not used here", Allow=_ALLOWED)
         except Refused as error:
             answer = refusal(error)
         try:

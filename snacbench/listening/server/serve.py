@@ -22,8 +22,7 @@ from starlette.types import ASGIApp
 from snacbench.errors import UserError
 from snacbench.files import sha256_of_file
 from snacbench.listening.responses.database import Responses, open_responses
-from snacbench.listening.responses.sessions import MAX_UNFINISHED
-from snacbench.listening.server.limits import Limits
+from snacbench.listening.server.limits import Limiter
 from snacbench.listening.stimuli import read_facts, stimulus_file
 from snacbench.listening.test import RATE_HZ, ListeningTest, read_test
 
@@ -59,7 +58,8 @@ class Service:
     """A test that is being served.
 
     `stimuli` are by item and condition; `files` of the page by their name under it, with their
-    media types; `texts` are the page's, in the test's language.
+    media types; `texts` are the page's, in the test's language. `requests` and `starts` limit both
+    per address.
     """
 
     test: ListeningTest
@@ -67,11 +67,11 @@ class Service:
     stimuli: Mapping[tuple[str, str], Served]
     files: Mapping[str, tuple[bytes, str]]
     texts: Mapping[str, Any]
-    max_unfinished: int = MAX_UNFINISHED
-    limits: Limits = field(default_factory=Limits)
+    requests: Limiter = field(default_factory=lambda: Limiter(4_000, 400.0))
+    starts: Limiter = field(default_factory=lambda: Limiter(90, 0.5))
 
 
-def open_service(folder: Path, *, max_unfinished: int = MAX_UNFINISHED) -> Service:
+def open_service(folder: Path) -> Service:
     """Read and check all that a test needs to be served, else `UserError`."""
     test = read_test(folder)
     stimuli = served_stimuli(folder, test)
@@ -89,7 +89,7 @@ def open_service(folder: Path, *, max_unfinished: int = MAX_UNFINISHED) -> Servi
             "change the field language of test.yaml"
         )
     words = json.loads(texts[0])
-    return Service(test, open_responses(folder, test), stimuli, found, words, max_unfinished)
+    return Service(test, open_responses(folder, test), stimuli, found, words)
 
 
 def served_stimuli(folder: Path, test: ListeningTest) -> dict[tuple[str, str], Served]:
@@ -135,18 +135,10 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(text) from error
 
 
-def serve(
-    app: ASGIApp,
-    listening: socket.socket,
-    *,
-    certificate: Path | None = None,
-    key: Path | None = None,
-    proxy: str | None = None,
-) -> None:
+def serve(app: ASGIApp, listening: socket.socket, *, proxy: str | None = None) -> None:
     """Answer requests until interrupted; requests under way are finished first.
 
-    With certificate and key over HTTPS, or `UserError` if they cannot be used. `proxy` is the
-    address of a reverse proxy whose word on the listener's address is believed.
+    `proxy` is the address of a reverse proxy whose word on the listener's address is believed.
     """
     config = uvicorn.Config(
         app,
@@ -162,11 +154,5 @@ def serve(
         timeout_keep_alive=30,
         timeout_graceful_shutdown=5,
         h11_max_incomplete_event_size=16 * 1024,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
     )
-    try:
-        config.load()
-    except OSError as error:  # ssl.SSLError is one
-        raise UserError(f"cannot use certificate and key ({error})") from error
     uvicorn.Server(config).run(sockets=[listening])

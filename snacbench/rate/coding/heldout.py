@@ -24,8 +24,10 @@ from snacbench.rows import CodedBytes
 _DECIMALS = 2  # of ideal bits: rows are text
 
 
-def halves(clips: Sequence[KeptClip]) -> tuple[list[KeptClip], list[KeptClip]]:
-    """Clips in two halves that share no cluster; `UserError` where all are of one cluster."""
+def cross_fitted(
+    codec: str, clips: Sequence[KeptClip], codebook_sizes: Sequence[int]
+) -> Iterator[tuple[Tables, list[KeptClip]]]:
+    """Tables of each half, with the clips of the other; `UserError` where there is one cluster."""
     clusters = sorted(
         {one.cluster for one in clips},
         key=lambda cluster: hashlib.sha256(cluster.encode()).hexdigest(),
@@ -35,18 +37,9 @@ def halves(clips: Sequence[KeptClip]) -> tuple[list[KeptClip], list[KeptClip]]:
             f"held-out coding needs clips of 2 speakers or tracks or more, found {len(clusters)}: "
             "tables must be trained on other ones than they code"
         )
-    first = set(clusters[::2])
-    return (
-        [one for one in clips if one.cluster in first],
-        [one for one in clips if one.cluster not in first],
-    )
-
-
-def cross_fitted(
-    codec: str, clips: Sequence[KeptClip], codebook_sizes: Sequence[int]
-) -> Iterator[tuple[Tables, list[KeptClip]]]:
-    """Tables of each half, with the clips of the other."""
-    first, second = halves(clips)
+    even = set(clusters[::2])
+    first = [one for one in clips if one.cluster in even]
+    second = [one for one in clips if one.cluster not in even]
     for trained, coded in ((first, second), (second, first)):
         yield train_tables(codec, trained, codebook_sizes), coded
 
@@ -60,7 +53,7 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
     shuffled: bool = False,
     seed: int = 0,
 ) -> Iterator[CodedBytes]:
-    """A row per clip and coder (some of `ENTROPY_CODERS`); raises as `halves` and `coded_rows`.
+    """A row per clip and coder (some of `ENTROPY_CODERS`); raises as those below.
 
     `codec` is the operating point's name; `shuffled` codes tokens permuted by `seed` instead.
     """

@@ -39,24 +39,20 @@ def divisible(codebook_size: int) -> int:
 
 
 def divided(weights: NDArray[Any]) -> Shares:
-    """Shares in proportion to whole-numbered weights, not all 0, of shape (codebook_size,).
+    """Shares in proportion to whole-numbered weights, shape (codebook_size,).
 
     They are rounded down; what is left goes to the last symbol.
     """
-    exact = weights.astype(object) * divisible(len(weights)) // int(weights.sum())
+    exact = weights.astype(object) * divisible(len(weights)) // max(1, int(weights.sum()))
     shares: Shares = exact.astype(np.int64)
     shares[-1] += divisible(len(weights)) - int(shares.sum())
     return shares
 
 
-class Table:
-    """Shares of all symbols, made ready for many uses, or for one (`lazy`)."""
-
-    def __init__(self, shares: Shares, *, lazy: bool = False) -> None:
-        self.shares = shares
-        self.model = constriction.stream.model.Categorical(
-            shares.astype(np.float64), perfect=False, lazy=lazy
-        )
+def _model(shares: Shares) -> Any:
+    return constriction.stream.model.Categorical(
+        shares.astype(np.float64), perfect=False, lazy=True
+    )
 
 
 class Writer:
@@ -67,15 +63,9 @@ class Writer:
         self.bits = 0.0
 
     def put(self, symbol: int, shares: Shares) -> None:
-        """Write a symbol by a table that is used once."""
-        self.encoder.encode(symbol, Table(shares, lazy=True).model)
+        """Write a symbol, given the shares of all of them."""
+        self.encoder.encode(symbol, _model(shares))
         self.bits += math.log2(SHARES / (int(shares[symbol]) + 1))
-
-    def put_all(self, symbols: NDArray[np.int32], table: Table) -> None:
-        """Write many symbols by one table."""
-        if symbols.size:
-            self.encoder.encode(np.ascontiguousarray(symbols, dtype=np.int32), table.model)
-            self.bits += float(np.log2(SHARES / (table.shares[symbols] + 1)).sum())
 
     def finish(self) -> bytes:
         """The shortest bytes that a `Reader` takes for these symbols."""
@@ -111,27 +101,16 @@ class Reader:
         self._again = Writer()
 
     def take(self, shares: Shares) -> int:
-        """The next symbol, by a table that is used once."""
-        model = Table(shares, lazy=True).model
-        symbol = self._guarded(model)
+        """The next symbol, given the shares of all of them."""
+        model = _model(shares)
+        try:
+            symbol = int(self._decoder.decode(model))
+        except AssertionError as error:  # what constriction raises for a point out of range
+            raise CodecError(_FOREIGN) from error
         self._again.encoder.encode(symbol, model)
-        return int(symbol)
-
-    def take_all(self, count: int, table: Table) -> NDArray[np.int32]:
-        """The next `count` symbols, all by one table."""
-        if not count:
-            return np.zeros(0, np.int32)
-        symbols: NDArray[np.int32] = self._guarded(table.model, count)
-        self._again.put_all(symbols, table)
-        return symbols
+        return symbol
 
     def finish(self) -> None:
         """Check that these very symbols would have been written as these very bytes."""
         if self._again.finish() != self._data:
             raise CodecError(_FOREIGN)
-
-    def _guarded(self, *arguments: Any) -> Any:
-        try:
-            return self._decoder.decode(*arguments)
-        except AssertionError as error:  # what constriction raises for a point out of range
-            raise CodecError(_FOREIGN) from error

@@ -29,6 +29,5 @@ LAYOUTS = (
         title="Rate, bandwidth and quality",
         parts=lambda _: (p.KBPS, p.BANDWIDTH, p.MEL, p.STFT, p.VISQOL, p.SI_SDR),
         by="all",
-        published="dac-table3.yaml",
     ),
 )

@@ -39,14 +39,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of means of a metric: of the first of `metrics` that the runs have.
-
-    `published` is the column's name in files of published figures.
-    """
+    """A column of means of a metric: of the first of `metrics` that the runs have."""
 
     heading: str
     metrics: tuple[str, ...]
-    published: str = ""
     digits: int = 2
 
 
@@ -55,18 +51,10 @@ Part = Fact | Measure
 
 @dataclass(frozen=True)
 class Layout:
-    """A kind of table.
+    """A kind of table: ``parts(runs)`` are its columns.
 
-    Attributes
-    ----------
-    parts : callable
-        ``parts(runs)`` gives the columns.
-    by : {"domain", "all", "both"}
-        What it does where nobody asks for something else.
-    histograms : bool
-        Whether it needs the entropies of codes.
-    published : str
-        File of published figures that may stand beside ours; empty: there is none.
+    `by` is what it does where nobody asks for something else; `histograms`: whether it needs the
+    entropies of codes.
     """
 
     name: str
@@ -74,7 +62,6 @@ class Layout:
     parts: Callable[[Sequence[RunRows]], Sequence[Part]]
     by: By
     histograms: bool = False
-    published: str = ""
 
 
 def of_record(key: str, factor: float = 1.0) -> MakeCell:
@@ -153,7 +140,7 @@ SPEEDS = (
     ),
 )
 PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"), of_record("params_m"))
-MEL = Measure("mel distance", ("mel_dac7",), "mel")
-STFT = Measure("STFT distance", ("stft_dac",), "stft")
-VISQOL = Measure("ViSQOL", ("visqol_audio", "visqol_speech", "visqol_speech_exponential"), "visqol")
-SI_SDR = Measure("SI-SDR", ("si_sdr", "si_sdr_aligned"), "si_sdr")
+MEL = Measure("mel distance", ("mel_dac7",))
+STFT = Measure("STFT distance", ("stft_dac",))
+VISQOL = Measure("ViSQOL", ("visqol_audio", "visqol_speech", "visqol_speech_exponential"))
+SI_SDR = Measure("SI-SDR", ("si_sdr", "si_sdr_aligned"))

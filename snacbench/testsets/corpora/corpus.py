@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import TestSetError
+from snacbench.testsets.testset import some_of
 from snacbench.textfile import Quotes, read_records, read_text
 from snacbench.types import Domain
 
 Found = TypeVar("Found")
 
 _LITTER = {"__macosx", "@eadir", "thumbs.db", "desktop.ini"}
-_NAMES_SHOWN = 6
 
 
 @dataclass(frozen=True)
@@ -63,23 +63,12 @@ class Download:
 class Corpus:
     """A known corpus: its layout on disk, what it should hold, and where it comes from.
 
-    Attributes
-    ----------
-    name : str
-        ``musdb18-hq``: what ``--data`` takes.
-    summary : str
-        One line for ``snacbench sets list``: domain, hours, rate.
-    find : callable
-        ``find(root)`` gives every file of the evaluation part, in the order of ids, where `root` is
-        the folder that the archive unpacks to or the one above it; else raises `TestSetError`.
-    where : str
-        One sentence on where to get it.
-    expected_files, expected_clusters : int or None
-        Audio files, and speakers or tracks, of a complete copy; None where that varies.
-    known_corrupt : mapping from id to reason
-        Files that are broken in every copy: left out, and said so.
-    downloads : tuple of Download
-        Empty where the terms forbid fetching by a program or ask for a form.
+    `name` is what ``--data`` takes, `summary` one line for ``snacbench sets list``. ``find(root)``
+    gives every file of the evaluation part, in the order of ids, where `root` is the folder that
+    the archive unpacks to or the one above it; else it raises `TestSetError`. `where` says in a
+    sentence where to get it. A complete copy has `expected_files` and `expected_clusters`, where
+    that does not vary. Files that are `known_corrupt` in every copy, by id and with the reason, are
+    left out. `downloads` is empty where the terms forbid fetching by a program or ask for a form.
     """
 
     name: str
@@ -97,18 +86,10 @@ class Corpus:
 class Layout:
     """How a corpus lies on disk, for finding it and for saying what was expected.
 
-    Attributes
-    ----------
-    title, expected, example, advice : str
-        For error messages: the corpus, its layout (``test/<track>/mixture.wav``), one path of a
-        true copy, and editions that it is not.
-    folders : tuple of str
-        Names of the folder that its archive unpacks to.
-    levels : tuple of str
-        As in `matching`.
-    inside : tuple of str
-        Names of the folder that holds all of it, which may be the root itself; the first of
-        several that is there. Empty: `folders` hold it directly.
+    `title`, `expected` (``test/<track>/mixture.wav``), `example` (one path of a true copy) and
+    `advice` (editions that it is not) are for error messages. `folders` are names of the folder
+    that its archive unpacks to, `levels` as in `matching`. `inside` are names of the folder that
+    holds all of it, which may be the root itself; without them `folders` hold it directly.
     """
 
     title: str
@@ -169,13 +150,10 @@ class Layout:
 
     def not_in(self, root: Path, advice: str = "") -> TestSetError:
         """The error that there is no such corpus at a root."""
+        seen = "a file" if root.exists() else "no such folder"
         if root.is_dir():
             names = [entry.name for entry in entries_in(root)]
-            more = len(names) - _NAMES_SHOWN
-            seen = ", ".join(names[:_NAMES_SHOWN]) or "an empty folder"
-            seen += f" and {more} more" if more > 0 else ""
-        else:
-            seen = "a file" if root.exists() else "no such folder"
+            seen = some_of(names) or "an empty folder"
         tail = "; ".join(filter(None, (seen, advice or self.advice)))
         return TestSetError(
             f"{root} does not hold {self.title}: expected {self.expected} in it or in a folder of "

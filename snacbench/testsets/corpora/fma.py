@@ -7,16 +7,13 @@ state; where those were wrong, little or nothing was left. The full edition hold
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child
-
-_SPLIT, _LICENCE = ("set", "split"), ("track", "license")
-_CELL_LIMIT = 1 << 20  # biographies of artists are longer than Python's default
 
 # Less than 30 s of audio, or none: issue 8 of mdeff/fma, and for the medium edition the list in
 # its wiki as others quote it. The large one has these and perhaps more; reading a file shows it.
@@ -53,26 +50,25 @@ def _find(root: Path, edition: str) -> list[CorpusFile]:
         raise layout.not_in(
             root, "tracks.csv of fma_metadata.zip, which says what the test part is, is not there"
         )
-    # Row by row, not as `textfile` reads tables: this one is too large to be held as a whole.
-    before = csv.field_size_limit(_CELL_LIMIT)
+    import pandas as pd  # whoever lists test sets reads no table
+
     try:
-        with table.open(encoding="utf-8", newline="") as stream:
-            rows = csv.reader(stream)
-            # Two rows of header, the group of a column and its name; a third for the first one.
-            columns = list(zip(next(rows), next(rows), strict=True))
-            split, licence = columns.index(_SPLIT), columns.index(_LICENCE)
-            licences = {
-                row[0].zfill(6): row[licence]
-                for row in rows
-                if len(row) == len(columns) and row[split] == "test"
-            }
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, StopIteration) as error:
+        # Two rows of header, the group of a column and its name; a third for the first one.
+        names: list[Any] = list(pd.read_csv(table, header=[0, 1], nrows=0).columns)
+        columns = [0, names.index(("set", "split")), names.index(("track", "license"))]
+        rows = pd.read_csv(
+            table, usecols=columns, header=None, skiprows=3, dtype=str, keep_default_na=False
+        )[columns]
+        licences = {
+            track.zfill(6): licence
+            for track, split, licence in rows.itertuples(index=False)
+            if split == "test"
+        }
+    except (OSError, ValueError) as error:
         raise TestSetError(
             f"{table} is not the table of FMA ({error!r}); expected a header of two rows with "
             "set/split and track/license; unpack fma_metadata.zip again"
         ) from error
-    finally:
-        csv.field_size_limit(before)
     kept = [replace(f, licence=licences[f.id] or None) for f in found if f.id in licences]
     if not kept:
         raise layout.not_in(root, f"no file there is of the test part that {table} lists")

@@ -86,18 +86,16 @@ def _corpus(
 
 
 # Hours and speakers: the paper, table 1. Utterances: card of openslr/librispeech_asr on the hub.
-# md5: openslr.org/resources/12/md5sum.txt; sha256: torchaudio.datasets.LIBRISPEECH.
+# sha256: torchaudio.datasets.LIBRISPEECH.
 _CLEAN = Download(
     "https://www.openslr.org/resources/12/test-clean.tar.gz",
     size_bytes=346_663_984,
     sha256="39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
-    md5="32fa31d27d2e1cad72775fee3f4849a9",
 )
 _OTHER = Download(
     "https://www.openslr.org/resources/12/test-other.tar.gz",
     size_bytes=328_757_843,
     sha256="d09c181bba5cf717b3dee7d4d592af11a3ee3a09e08ae025c5506f6ebe961c29",
-    md5="fb5a50374b501bb3bac4815ee91d3135",
 )
 CORPORA = (
     _corpus("test-clean", "61-70968", "5.4 h, 40 speakers", (2620, 40), _CLEAN),
@@ -111,12 +109,11 @@ CORPORA = (
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
         expected_files=4837,
         downloads=(
-            # md5: openslr.org/60; sha256: torchaudio.datasets.LIBRITTS.
+            # sha256: torchaudio.datasets.LIBRITTS.
             Download(
                 "https://www.openslr.org/resources/60/test-clean.tar.gz",
                 size_bytes=1_230_670_113,
                 sha256="234ea5b25859102a87024a4b9b86641f5b5aaaf1197335c95090cde04fe9a4f5",
-                md5="7bed3bdb047c4c197f1ad3bc412db59f",
             ),
         ),
     ),

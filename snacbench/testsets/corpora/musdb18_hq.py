@@ -34,12 +34,11 @@ CORPORA = (
         expected_files=50,  # the dataset's page at sigsep.github.io: 100 training, 50 test tracks
         expected_clusters=50,
         downloads=(
-            # Size and md5 as Zenodo states them, sha256 as in torchaudio.datasets.MUSDB_HQ.
+            # Size as Zenodo states it, sha256 as in torchaudio.datasets.MUSDB_HQ.
             Download(
                 "https://zenodo.org/records/3338373/files/musdb18hq.zip",
                 size_bytes=22_656_664_047,
                 sha256="baac80d0483c61d74b2e5f3be75fa557eec52898339e6aa45c1fa48833c5d21d",
-                md5="12d4f2ecd55245a4688754dd76363103",
             ),
         ),
     ),

@@ -45,12 +45,11 @@ CORPORA = (
         # Files of the first microphone: no figure of the publisher; p362 lacks some.
         expected_clusters=110,  # description of the DataShare item
         downloads=(
-            # Size and md5 as DataShare states them; sha256: torchaudio.datasets.VCTK_092.
+            # Size as DataShare states it; sha256: torchaudio.datasets.VCTK_092.
             Download(
                 "https://datashare.ed.ac.uk/bitstream/handle/10283/3443/VCTK-Corpus-0.92.zip",
                 size_bytes=11_747_302_977,
                 sha256="f96258be9fdc2cbff6559541aae7ea4f59df3fcaf5cf963aae5ca647357e359c",
-                md5="8a6ba2946b36fcbef0212cad601f4bfa",
             ),
         ),
     ),

@@ -22,8 +22,7 @@ from snacbench.listening.responses.database import (
     open_responses,
     utc_text,
 )
-from snacbench.listening.responses.overview import checks_of, read_study
-from snacbench.listening.study import Choice, Listener, Rating, Study
+from snacbench.listening.responses.overview import read_study
 from snacbench.listening.test import ANSWERS_FILE
 from tests.support.listening_server import small_test
 
@@ -123,12 +122,23 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path:
 # ------------------------------------------------------------------------------- who is who
 
 
-def test_numbers_are_consecutive_and_those_of_the_deleted_come_again(responses: Responses) -> None:
+def test_numbers_are_consecutive_those_of_the_deleted_come_again_and_idle_ones_make_room(
+    responses: Responses, monkeypatch: pytest.MonkeyPatch
+) -> None:
     came = [begin(responses) for _ in range(3)]
     assert [known.number for known in came] == [0, 1, 2]
     sessions.delete_listener(responses, came[2].name)
     assert [begin(responses).number for _ in range(2)] == [2, 3]
     assert column(responses, "id") == [1, 2, 4, 5]  # no id twice
+    monkeypatch.setattr(sessions, "MAX_UNFINISHED", 4)
+    with pytest.raises(Refused, match="Too many listeners are under way"):
+        begin(responses)
+    last_seen(responses, came[0], 1.1 * HOUR_S)
+    agreed = begin(responses, agreed=True)
+    with responses.transaction() as sql:
+        sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
+    sessions.consent(responses, agreed)  # the first time counts
+    assert set(column(responses, "consented_utc")) == {"2020-01-01T00:00:00Z"}
 
 
 def test_numbers_of_those_who_stay_away_are_given_again(responses: Responses) -> None:
@@ -150,14 +160,6 @@ def test_numbers_of_those_who_stay_away_are_given_again(responses: Responses) ->
     assert stranger.id not in column(responses, "id")
 
 
-def test_idle_listeners_make_room(responses: Responses) -> None:
-    first = begin(responses)
-    with pytest.raises(Refused, match="Too many listeners are under way"):
-        sessions.begin(responses, TEST, max_unfinished=1)
-    last_seen(responses, first, 1.1 * HOUR_S)
-    sessions.begin(responses, TEST, max_unfinished=1)
-
-
 def test_items_stay_balanced_though_some_leave(tmp_path: Path) -> None:
     test = small_test(pages_per_listener=1)
     responses = open_responses(tmp_path, test)
@@ -171,14 +173,6 @@ def test_items_stay_balanced_though_some_leave(tmp_path: Path) -> None:
             rate_pages(responses, sessions.known_by(responses, token), 2)
     heard = Counter(rating.item for rating in read_study(test, tmp_path).ratings)
     assert (len(heard), set(heard.values())) == (3, {10})
-
-
-def test_agreeing_twice_keeps_the_first_time(responses: Responses) -> None:
-    one = begin(responses, agreed=True)
-    with responses.transaction() as sql:
-        sql.execute("UPDATE listeners SET consented_utc = '2020-01-01T00:00:00Z'")
-    sessions.consent(responses, one)
-    assert column(responses, "consented_utc") == ["2020-01-01T00:00:00Z"]
 
 
 def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
@@ -205,67 +199,18 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
         sessions.delete_listener(serving, "k7m3-p2vd")
 
 
-# ------------------------------------------------------------------------------- their care
-
-
-GOOD = {"reference": 100.0, "anchor70": 40.0, "snac": 70.0}
-
-
-def checks(*pages: dict[str, float], of: str = "ann", time_s: float | None = 60.0) -> list[object]:
-    ratings = tuple(
-        Rating("ann", f"item-{number}", condition, score, number, place, time_s)
-        for number, page in enumerate(pages)
-        for place, (condition, score) in enumerate(page.items())
-    )
-    study = Study("t", "mushra", (Listener("ann"),), ("snac",), ratings)
-    return list(checks_of(study, of).values())
-
-
-def test_figures_of_care() -> None:
-    assert checks(*[GOOD] * 4) == [0.0, 0.0, 60.0, []]
-    assert checks() == checks(GOOD, of="bob") == [None, None, None, []]
-    assert checks(GOOD, time_s=5.9)[-1] == ["fast"]  # less than two seconds a signal
-    assert checks(GOOD, time_s=6.0)[-1] == []
-    assert checks(GOOD, time_s=None)[2] is None
-
-
-@pytest.mark.parametrize(
-    ("bad", "of", "flags"),
-    [
-        ({**GOOD, "reference": 89.0}, 6, ["reference"]),
-        ({**GOOD, "reference": 89.0}, 7, []),  # 1 of 7 is 14.3 %
-        ({**GOOD, "reference": 90.0}, 1, []),
-        ({**GOOD, "anchor70": 91.0}, 6, ["anchor70"]),
-        ({**GOOD, "anchor70": 90.0}, 1, []),
-        (dict.fromkeys(GOOD, 95.0), 9, ["identical"]),
-    ],
-)
-def test_flags(bad: dict[str, float], of: int, flags: list[str]) -> None:
-    assert checks(bad, *[GOOD] * (of - 1))[-1] == flags
-
-
-def test_pairs_answered_all_alike() -> None:
-    choices = tuple(Choice("ann", "i", "a1", "b1", "a", None, n, 30.0) for n in range(6))
-    for count, flags in ((6, ["identical"]), (5, [])):
-        study = Study("t", "ab", (Listener("ann"),), ("a1", "b1"), choices=choices[:count])
-        assert list(checks_of(study, "ann").values()) == [None, None, 30.0, flags]
-
-
 # --------------------------------------------------------------------------- what they type
 
 
-@pytest.mark.parametrize(
-    ("typed", "kept"),
-    [
+def test_what_is_kept() -> None:
+    for typed, kept in (
         ("  two\nlines\tand  spaces ", "two lines and spaces"),
         ("bell\x07 escape\x1b[2J", "bell escape[2J"),
         ("left\u202eright\u2066", "leftright"),
         ("half\ud800", "half"),
         ("Stra\u00dfe \u65e5\u672c \U0001f469\u200d\U0001f3a4 =1+1",) * 2,
-    ],
-)
-def test_what_is_kept(typed: str, kept: str) -> None:
-    assert one_line(typed, 100) == kept
+    ):
+        assert one_line(typed, 100) == kept
 
 
 @given(st.text(st.characters(codec=None)), st.integers(1, 20))

@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from snacbench.listening.server.app import application, new_admin_token
-from snacbench.listening.server.limits import Limiter, Limits
+from snacbench.listening.server.limits import Limiter
 from snacbench.listening.server.serve import open_service
 from tests.support.listening_server import (
     Program,
@@ -33,12 +33,10 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             *,
             limits: dict[str, Limiter] | None = None,
             hosts: tuple[str, ...] = ("*",),
-            most: int = 500,
             **fields: Any,
         ) -> Site:
             folder = make_folder(tmp_path / "test", small_test(**fields))
-            opened = open_service(folder, max_unfinished=most)
-            service = replace(opened, limits=Limits(**(limits or {})))
+            service = replace(open_service(folder), **(limits or {}))
             log: list[str] = []
             app = application(service, hosts=hosts, log=log.append)
             client = TestClient(app, raise_server_exceptions=False, follow_redirects=False)

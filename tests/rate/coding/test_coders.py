@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -34,12 +33,6 @@ from snacbench.units import bits_per_code
 from tests.support.code_corpora import SIZES, clips, levels
 
 TABLES = train_tables("toy@1kbps", clips(8), SIZES)
-LEARNING = ("adaptive", "context")
-BOTH = pytest.mark.parametrize(
-    ("name", "tables"),
-    [(name, TABLES) for name in ENTROPY_CODERS] + [(name, None) for name in LEARNING],
-    ids=lambda value: value if isinstance(value, str) else "trained" if value else "untrained",
-)
 
 
 @st.composite
@@ -76,22 +69,38 @@ def test_codes_come_back(
         assert np.array_equal(one, other)
 
 
-@BOTH
+@pytest.mark.parametrize("name", CODERS)
+@pytest.mark.parametrize("tables", [TABLES, None], ids=["trained", "untrained"])
 def test_bytes_are_the_models_code_length_and_others_are_refused(name, tables) -> None:
-    coder = coder_named(name, tables)
-    assert coder.tables_sha256 == (TABLES.sha256 if tables else "")
-    made = levels(200, seed=99)
+    if name == "static" and not tables:
+        with pytest.raises(UserError, match="the coder static needs tables that were trained on"):
+            coder_named(name)
+        return
+    coder, made = coder_named(name, tables), levels(200, seed=99)
     shapes, written = shapes_of(made, SIZES), coder.write(made, SIZES)
     first, second = (one.data for one in written)
-    assert coder.encode(made, SIZES) == (first, second)
+    assert (coder.name, coder.encode(made, SIZES)) == (name, (first, second))
     for one in written:
         # The shortest bytes in the range; now and then they are a little shorter than it is wide.
         assert one.ideal_bits - 8 < 8 * len(one.data) < one.ideal_bits + 12
     shorter = shapes_of([array[:, :-20] for array in made], SIZES)
     for data, of in (((second, first), shapes), ((first + b"\1", second), shapes),
                      ((first, second), shorter)):  # fmt: skip
-        with pytest.raises(CodecError, match="cannot have come from these tables and lengths"):
+        with pytest.raises(CodecError, match=r"cannot have come from these tables|bytes, expected"):
             coder.decode(data, of)
+    with pytest.raises(CodecError, match=r"stream 1 holds codes from .* its codebook of 32"):
+        coder.encode((made[0], made[1] + 32), SIZES)
+    with pytest.raises(CodecError, match="found 1 streams of codes for 2 codebooks"):
+        coder.encode(made[:1], SIZES)
+    with pytest.raises(CodecError, match="found bytes of 1 streams for 2 streams"):
+        coder.decode([b""], shapes)
+    used = tables if name != "packed" else None
+    assert coder.tables_sha256 == (TABLES.sha256 if used else "")
+    if used:
+        with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
+            coder.encode(made[:1], SIZES[:1])
+        with pytest.raises(UserError, match=r"books of \[32, 32\] .* codes from .* of \[32\]; tr"):
+            coder.decode([b""], shapes_of(made[:1], SIZES[:1]))
 
 
 def test_models_that_know_more_write_less() -> None:
@@ -106,48 +115,24 @@ def test_models_that_know_more_write_less() -> None:
     (first, _) = coder_named("static", TABLES).write(made, SIZES)
     shares = TABLES.streams[0].shares[made[0][0]]
     assert first.ideal_bits == pytest.approx(-np.log2((shares + 1) / SHARES).sum())
-
-
-@pytest.mark.parametrize("name", CODERS)
-def test_codes_in_no_codebook_and_other_tables_are_refused(name: str) -> None:
-    coder = coder_named(name, TABLES)
-    made = levels(10, seed=5)
-    with pytest.raises(CodecError, match=r"stream 1 holds codes from .* its codebook of 32"):
-        coder.encode((made[0], made[1] + 32), SIZES)
-    with pytest.raises(CodecError, match="found 1 streams of codes for 2 codebooks"):
-        coder.encode(made[:1], SIZES)
-    with pytest.raises(CodecError, match="found bytes of 1 streams for 2 streams"):
-        coder.decode([b""], shapes_of(made, SIZES))
-    if name != "packed":
-        with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
-            coder.encode(made[:1], SIZES[:1])
-        with pytest.raises(UserError, match="the tables are those of toy@1kbps"):
-            coder.decode([b""], shapes_of(made[:1], SIZES[:1]))
-
-
-def test_names() -> None:
-    assert [coder_named(name, TABLES).name for name in CODERS] == list(CODERS)
-    assert coder_named("packed", TABLES).tables_sha256 == ""
     with pytest.raises(UnknownName, match="no coder 'adaptiv'; did you mean adaptive"):
         coder_named("adaptiv")
-    with pytest.raises(UserError, match="the coder static needs tables that were trained on other"):
-        coder_named("static")
 
 
 # ------------------------------------------------------------------------------------- packed
 
 
-def array(*rows: list[int]) -> Codes:
-    return np.array(rows, np.int32).reshape(len(rows), -1)
-
-
-def test_packed_bits_by_hand() -> None:
-    # 3 bits each: 101 011 000 111, and four zeros to fill up.
-    assert PACKED.encode([array([5, 3, 0, 7])], [8]) == (bytes([0b10101100, 0b01110000]),)
-    # Channel after channel: 0001 0010 | 0011 0100.
-    assert PACKED.encode([array([1, 2], [3, 4])], [16]) == (bytes([0x12, 0x34]),)
-    # A codebook of 1000 entries takes 10 bits, one of 2 a single one.
-    assert PACKED.encode([array([999]), array([1, 0, 1])], [1000, 2]) == (b"\xf9\xc0", b"\xa0")
+@pytest.mark.parametrize(
+    ("rows", "size", "data"),
+    [
+        ([[5, 3, 0, 7]], 8, bytes([0b10101100, 0b01110000])),  # 3 bits each, zeros fill up
+        ([[1, 2], [3, 4]], 16, bytes([0x12, 0x34])),  # channel after channel
+        ([[999]], 1000, b"\xf9\xc0"),  # 10 bits
+        ([[1, 0, 1]], 2, b"\xa0"),
+    ],
+)
+def test_packed_bits_by_hand(rows: list[list[int]], size: int, data: bytes) -> None:
+    assert PACKED.encode([np.array(rows, np.int32)], [size]) == (data,)
 
 
 @given(
@@ -182,16 +167,7 @@ def test_packed_bytes_that_are_not_those_of_the_shape(data, shape, message) -> N
         PACKED.decode([data], [shape])
 
 
-def test_packed_bytes_take_few_times_the_memory_of_their_codes() -> None:
-    shape = StreamShape(2, 1, 200_000)
-    tracemalloc.start()
-    PACKED.decode([bytes(25_000)], [shape])
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 3 * 4 * 200_000
-
-
-# ------------------------- shares against the formulas that the module's docstring states
+# ----------------------------------- shares against the formulas of docs/bitstreams.md
 
 COUNTS = np.array([5, 0, 3, 0, 0, 1, 0, 91])
 COARSER = Pairs(np.array([2, 2, 4]), np.array([1, 7, 3]), np.array([3, 1, 2]), strength=4)
@@ -211,12 +187,13 @@ def order_zero(learnt: list[int]) -> np.ndarray:
     return (np.bincount(learnt, minlength=8) + 16 * STATIC) / (len(learnt) + 16)
 
 
-@pytest.mark.parametrize("learnt", [[], [1], [1, 1, 6, 7, 1]])
-def test_order_zero_learns_the_clip(learnt: list[int]) -> None:
+def test_order_zero_learns_the_clip() -> None:
     assert probabilities(TABLE.shares) == STATIC
-    model = LearningModel(TABLE)
-    for symbol in learnt:
+    model, learnt = LearningModel(TABLE), []
+    for symbol in (1, 1, 6, 7, 1):
+        assert probabilities(model.shares()) == order_zero(learnt)
         model.learn(symbol)
+        learnt.append(symbol)
     assert probabilities(model.shares()) == order_zero(learnt)
 
 
@@ -253,7 +230,7 @@ ECHO_SIZE = 16
 
 
 class Echo:
-    """Predicts that every codebook repeats its last code; counts how often it is begun."""
+    """Predicts that every codebook repeats its last code; keeps what it was given."""
 
     sha256 = "ab" * 32
     codebooks = 3
@@ -274,16 +251,12 @@ class Echo:
         return step
 
 
-def frames(channels: int = 1) -> tuple[Codes, ...]:
-    random = np.random.default_rng(0)
-    held = random.integers(0, ECHO_SIZE, (3, channels, 10)).repeat(5, axis=2)
-    return tuple(held.astype(np.int32))
-
-
 @pytest.mark.parametrize("segment_frames", [None, 7, 50])
 @pytest.mark.parametrize("channels", [1, 2])
 def test_codes_come_back_from_a_language_model(segment_frames: int | None, channels: int) -> None:
-    codes, coder = frames(channels), LanguageCoder(Echo(segment_frames))
+    random = np.random.default_rng(0)
+    held = random.integers(0, ECHO_SIZE, (3, channels, 10)).repeat(5, axis=2)
+    codes, coder = tuple(held.astype(np.int32)), LanguageCoder(Echo(segment_frames))
     data = coder.encode(codes, [ECHO_SIZE] * 3)
     decoded = coder.decode(data, shapes_of(codes, [ECHO_SIZE] * 3))
     assert all(map(np.array_equal, codes, decoded))
@@ -293,44 +266,38 @@ def test_codes_come_back_from_a_language_model(segment_frames: int | None, chann
     assert coder.tables_sha256 == "ab" * 32
 
 
-def test_a_model_sees_the_frame_before_and_begins_anew_with_a_segment() -> None:
+def test_a_model_sees_the_frame_before_and_begins_anew_with_a_segment_and_a_channel() -> None:
     echo = Echo(segment_frames=2)
     codes = np.arange(5, dtype=np.int32)[None]
     LanguageCoder(echo).encode([codes, codes + 1], [ECHO_SIZE] * 2)
     assert echo.given == [None, [0, 1], None, [2, 3], None]
-    echo = Echo()  # a channel begins anew
+    echo = Echo()
     LanguageCoder(echo).encode([np.array([[1, 2], [3, 4]], np.int32)], [ECHO_SIZE])
     assert echo.given == [None, [1], None, [3]]
-
-
-def test_nothing_to_code() -> None:
-    coder = LanguageCoder(Echo())
-    assert coder.encode([], []) == ()
-    assert coder.decode([], []) == ()
-    empty = np.zeros((1, 0), np.int32)
+    coder, empty = LanguageCoder(echo), np.zeros((1, 0), np.int32)
+    assert (coder.encode([], []), coder.decode([], [])) == ((), ())
     assert coder.encode([empty], [ECHO_SIZE]) == (b"",)
     assert coder.decode([b""], shapes_of([empty], [ECHO_SIZE]))[0].shape == (1, 0)
 
 
-def test_codes_that_the_model_does_not_know_are_refused() -> None:
-    coder = LanguageCoder(Echo())
-    four = frames() + frames()[:1]
-    with pytest.raises(
-        UserError, match="knows 3 codebooks of 16 entries, and the codes come from 4"
-    ):
-        coder.encode(four, [ECHO_SIZE] * 4)
-    with pytest.raises(UserError, match=r"come from 1 of \[32\]"):
-        coder.encode(frames()[:1], [32])
-    with pytest.raises(CodecError, match="differ in length; a language model codes whole frames"):
-        coder.encode([frames()[0], frames()[0][:, :-1]], [ECHO_SIZE] * 2)
-    with pytest.raises(CodecError, match="found bytes of 1 streams for 0 streams"):
-        coder.decode([b""], [])
+@pytest.mark.parametrize(
+    ("frames", "size", "error", "message"),
+    [
+        ((5,) * 4, 16, UserError, "knows 3 codebooks of 16 entries, and the codes come from 4"),
+        ((5,), 32, UserError, r"come from 1 of \[32\]"),
+        ((5, 4), 16, CodecError, "differ in length; a language model codes whole frames"),
+    ],
+)
+def test_codes_that_the_model_does_not_know_are_refused(frames, size, error, message) -> None:
+    codes = [np.zeros((1, count), np.int32) for count in frames]
+    with pytest.raises(error, match=message):
+        LanguageCoder(Echo()).encode(codes, [size] * len(codes))
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e3])
-def test_probabilities_need_not_add_up(scale: float) -> None:
+def test_probabilities_need_not_add_up() -> None:
     chances = np.array([0.5, 0.25, 0.125, 0.125], np.float32)
-    shares = shares_of(chances * scale)
-    assert shares.sum() == divisible(4)
-    assert (shares + 1) / SHARES == pytest.approx(chances, abs=1e-3)
+    for scale in (1.0, 1e-3, 1e3):
+        shares = shares_of(chances * scale)
+        assert shares.sum() == divisible(4)
+        assert (shares + 1) / SHARES == pytest.approx(chances, abs=1e-3)
     assert shares_of(np.zeros(4, np.float32)).sum() == divisible(4)

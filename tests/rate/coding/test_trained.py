@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +11,7 @@ from snacbench.rate.coding.coders import coder_named
 from snacbench.rate.coding.range_coder import divisible
 from snacbench.rate.coding.trained import (
     KeptClip,
-    Pairs,
-    StreamTable,
     Tables,
-    check_fits,
     coarser_context,
     read_tables,
     train_tables,
@@ -55,54 +51,28 @@ def test_the_digest_depends_on_everything_that_coding_does(tables: Tables) -> No
     ]
     digests = {replace(tables, streams=(one, *others)).sha256 for one in changed}
     assert len(digests | {tables.sha256}) == 6
-    with pytest.raises(UserError, match="tables are those of toy@1kbps, with codebooks of 2 x 32"):
-        check_fits(tables, (32, 32, 32))
-    with pytest.raises(UserError, match="do not fit codes from codebooks of 32, 64; train tables"):
-        check_fits(tables, (32, 64))
 
 
 def test_a_file_that_holds_no_tables_is_refused(tables: Tables, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"cannot read tables from .*No such file"):
-        read_tables(tmp_path / "none.npz")
     path = tmp_path / "tables.npz"
-    path.write_bytes(b"no tables")
-    with pytest.raises(UserError, match="holds no tables of codes"):
-        read_tables(path)
-    np.savez(path, meta=np.array('{"format": "snacbench tables 9"}'))
-    with pytest.raises(UserError, match="format 'snacbench tables 9', expected"):
-        read_tables(path)
     write_tables(path, tables)
     data = path.read_bytes()
-    path.write_bytes(data[: len(data) // 2])
-    with pytest.raises(UserError, match="holds no tables of codes"):
-        read_tables(path)
-    path.write_bytes(data)
     with np.load(path) as held:
         arrays = dict(held)
     np.savez(path, **{**arrays, "0": arrays["0"] + 1})
-    with pytest.raises(UserError, match=r"is damaged: its content has sha256 \w+, expected \w+;"):
-        read_tables(path)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"strength": 0}, "strengths"),
-        ({"smoothing": 0.5}, "expected whole numbers of 1 or more"),
-        ({"counts": np.array([3])}, "expected 2 entries or more"),
-        ({"symbols": np.array([40])}, "in no codebook or out of order"),
-        ({"symbols": np.array([1, 2])}, "pairs of unequal length"),
-    ],
-)
-def test_tables_that_cannot_be_used_are_refused(
-    change: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    one = np.ones(1, np.int64)
-    pairs = {"previous": Pairs(one, change.pop("symbols", one), one, 1)}
-    stream = replace(StreamTable(np.arange(4), 8, 8, pairs), **change)
-    write_tables(tmp_path / "tables.npz", Tables("toy", (stream,)))
-    with pytest.raises(UserError, match=message):
-        read_tables(tmp_path / "tables.npz")
+    changed = path.read_bytes()
+    np.savez(path, meta=np.array('{"format": "snacbench tables 9"}'))
+    for content, message in (
+        (b"no tables", "holds no tables of codes"),
+        (data[: len(data) // 2], "holds no tables of codes"),
+        (path.read_bytes(), "format 'snacbench tables 9', expected"),
+        (changed, r"is damaged: its content has sha256 \w+, expected \w+;"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            read_tables(path)
+    with pytest.raises(UserError, match=r"cannot read tables from .*No such file"):
+        read_tables(tmp_path / "none.npz")
 
 
 # ------------------------------------------------------------------------------------ contexts
@@ -112,8 +82,6 @@ def test_tables_that_cannot_be_used_are_refused(
     ("frames", "coarser", "found"),
     [
         (6, [10, 11, 12], [10, 10, 11, 11, 12, 12]),  # in SNAC's hierarchy: t // stride
-        (8, [10, 11], [10] * 4 + [11] * 4),
-        (3, [10, 11, 12], [10, 11, 12]),
         (6, [10, 11, 12, 13], [10, 11, 11, 12, 13, 13]),  # by time, where rates are no multiples
         (3, [10, 11, 12, 13, 14], [10, 12, 14]),  # a finer stream that is slower
         (0, [10, 11], []),
@@ -174,18 +142,11 @@ def test_contexts_that_tell_nothing_are_not_believed() -> None:
     assert useless.strength > 1000 * first.pairs["previous"].strength
     # The parent tells all that the code before does.
     assert second.pairs["previous"].strength > 1000 * second.pairs["coarser"].strength
-
-
-def test_strength_is_chosen_by_what_other_clusters_know() -> None:
-    """Speakers who differ: what is known of others is worth less than the clip's own counts."""
+    # Of speakers who differ, what is known of others is worth less than the clip's own counts.
     random = np.random.default_rng(1)
-
-    def speaker(number: int) -> KeptClip:
-        codes = random.integers(4 * number, 4 * number + 4, (1, 200)).astype(np.int32)
-        return KeptClip(f"c{number}", f"s{number}", ((codes,),))
-
-    apart = train_tables("apart", [speaker(n) for n in range(8)], (32,))
-    alike = train_tables("alike", even(8, 200, 32), (32,))
+    codes = [random.integers(4 * n, 4 * n + 4, (1, 200)).astype(np.int32) for n in range(8)]
+    corpus = [KeptClip(f"c{n}", f"s{n}", ((of,),)) for n, of in enumerate(codes)]
+    apart, alike = (train_tables("x", c, (32,)) for c in (corpus, even(8, 200, 32)))
     assert apart.streams[0].strength < alike.streams[0].strength / 8
 
 

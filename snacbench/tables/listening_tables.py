@@ -1,0 +1,124 @@
+"""What came of a listening test, as tables: a row per condition, a row per pair."""
+
+from __future__ import annotations
+
+from snacbench.rows import ComparisonSummary, ListeningSummary
+from snacbench.stats.intervals import Interval
+from snacbench.tables.run_rows import ALL_DOMAINS
+from snacbench.tables.table_model import NOTHING, Cell, Column, Row, Table
+
+RESERVED = {
+    "reference": "hidden reference", "anchor35": "anchor, 3.5 kHz", "anchor70": "anchor, 7 kHz",
+}  # fmt: skip
+"""Conditions that are no codec -> what they are called."""
+FORMS = {
+    "mushra": "MUSHRA",
+    "mushra-no-anchors": "MUSHRA without anchors",
+    "ab": "AB",
+    "abx": "ABX",
+}
+# By form: what the value of a pair is, its unit, the pair in words, and how it was tested.
+_PAIRS = {
+    "mushra": (
+        "difference", "points", "{} − {}",
+        "First minus second; p: Wilcoxon's signed-rank test on each listener's mean difference.",
+    ),
+    "ab": (
+        "preference for the first", "%", "{} over {}",
+        "Answers: for the first, neither, the second; 50 % is even. p: exact sign test, each "
+        "listener counting once.",
+    ),
+    "abx": (
+        "right answers", "%", "{} from {}",
+        "Answers: right and wrong; 50 % is even. p: exact binomial test over all trials.",
+    ),
+}  # fmt: skip
+
+
+def listening_tables(summary: ListeningSummary) -> list[Table]:
+    """All tables of a test; those of simulated listeners say so."""
+    title = FORMS.get(summary.form, summary.form) + " (simulated)" * summary.simulated
+    tables = (_conditions(summary, title), _pairs(summary, title))
+    return [table for table in tables if table.rows]
+
+
+def _cell(
+    summary: ListeningSummary, value: float, ends: tuple[float | None, float | None], scale: float
+) -> Cell:
+    low, high = (None if end is None else scale * end for end in ends)
+    return Cell(scale * value, Interval(scale * value, low, high, summary.level, 0, 0, ""))
+
+
+def _intervals_note(summary: ListeningSummary) -> str:
+    level = f"{100 * summary.level:g} %"
+    return f"Intervals: {level}, over listeners, every item counting the same."
+
+
+def _conditions(summary: ListeningSummary, title: str) -> Table:
+    """A row per condition: rate, mean score of all items and of each domain, spread."""
+    domains = dict.fromkeys(c.domain for c in summary.conditions)
+    headings = {d: "mean score" if d == ALL_DOMAINS else d for d in domains}
+    columns = (
+        Column("kbps", "rate", "kbps"),
+        *(Column(f"mean {d}", of, better="higher", digits=1) for d, of in headings.items()),
+        Column("median", "median", digits=1),
+        Column("iqr", "IQR", digits=1),
+        Column("n", "ratings", digits=0),
+    )
+    cells: dict[str, dict[str, Cell]] = {}
+    for c in summary.conditions:
+        row = cells.setdefault(c.condition, {})
+        row[f"mean {c.domain}"] = _cell(summary, c.mean, (c.low, c.high), 1)
+        if c.domain == ALL_DOMAINS:
+            row |= {"kbps": Cell(c.kbps), "median": Cell(c.median), "n": Cell(c.n)}
+            row["iqr"] = Cell(c.third_quartile - c.first_quartile)
+    rows = tuple(
+        Row(RESERVED.get(name, name), row, ranked=name not in RESERVED)
+        for name, row in cells.items()
+        if "n" in row
+    )
+    spread = "Median and IQR (third quartile minus first) are of all ratings after screening."
+    return Table(title, columns, rows, (_intervals_note(summary), spread), "condition")
+
+
+def _pairs(summary: ListeningSummary, title: str) -> Table:
+    """A row per pair: difference or share, answers, p."""
+    heading, unit, named, how = _PAIRS.get(summary.form, _PAIRS["mushra"])
+    share = unit == "%"
+    columns = (
+        Column("value", heading, unit, digits=0 if share else 1),
+        *([Column("answers", "answers")] if share else []),
+        Column("p", "p"),
+        Column("p_holm", "p (Holm)"),
+        Column("listeners", "listeners", digits=0),
+    )
+
+    def row(c: ComparisonSummary) -> Row:
+        cells = {
+            "value": _cell(summary, c.value, (c.low, c.high), 100 if share else 1),
+            "answers": Cell(text=" : ".join(map(str, c.answers))),
+            "p": Cell(text=p_text(c.p_value)),
+            "p_holm": Cell(text=p_text(c.p_holm)),
+            "listeners": Cell(c.listeners),
+        }
+        return Row(named.format(c.first, RESERVED.get(c.second, c.second)), cells)
+
+    pairs = len(summary.comparisons)
+    notes = [_intervals_note(summary), f"{how} Holm's correction is over these {pairs}."]
+    # Signed ranks and signs of n listeners have no p value below 2 / 2^n.
+    least = min(1.0, 2.0 ** (1 - summary.listeners))
+    if summary.form != "abx" and least * pairs > 1 - summary.level:
+        notes.append(
+            f"So few listeners cannot show any difference: the smallest p that {summary.listeners} "
+            f"can give is {least:.2g}, which the correction raises above {1 - summary.level:.2g}."
+        )
+    return Table(title, columns, tuple(map(row, summary.comparisons)), tuple(notes), "pair")
+
+
+def p_text(p: float | None) -> str:
+    """A p value as papers write it."""
+    if p is None:
+        return NOTHING
+    if p < 0.001:
+        return "< 0.001"
+    return "1" if p > 0.9995 else f"{p:.3f}"
