@@ -18,6 +18,8 @@ from snacbench.types import CodecSpec, Domain, Measures, MetricSpec
 CodedStatus = Literal["ok", "failed"]
 ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
 
+MISSING = "missing from the test set"  # the fact of a run that says what its set lacks
+
 Versions = Mapping[str, Mapping[str, str]]
 
 

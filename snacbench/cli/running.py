@@ -29,6 +29,7 @@ from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS, LANGUAGE_CODER
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
+from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.run_folder import new_folder
 from snacbench.tables.from_runs import summary_tables
@@ -47,7 +48,12 @@ EXIT_FAILED_ROWS = 1
 @option("--resume", PATH, "Go on with a run; repeats nothing.")
 @option("--retry-failed", bool, "With --resume: try again what failed, and only that.")
 @choice_options
+@option("--shard", "", "The I-th of N parts of the set, by clips; see merge.", metavar="I/N")
 @jobs_option
+@option(
+    "--cluster",
+    help="A Dask scheduler (tcp://HOST:PORT), or a YAML file of dask-jobqueue with --jobs workers.",
+)
 @option("--device", ["cpu", "cuda"])
 @option("--precision", list(PRECISIONS), "Number format of PyTorch codecs; less changes codes.")
 @option(
@@ -57,6 +63,7 @@ EXIT_FAILED_ROWS = 1
 )
 @option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
 @option("--reference", ["source", "codec-input"], "What decodes are compared with.")
+@option("--discard-decoded", bool, "Remove decoded audio once it is scored; digests stay.")
 @option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
     "--speed-budget-s",
@@ -67,6 +74,7 @@ EXIT_FAILED_ROWS = 1
 @asr_option
 @offline_option
 @option("--plan plan_only", bool, "Print the plan and stop.")
+@option("--estimate timed", bool, "Time a few clips, print what the run will take, and stop.")
 @click.pass_context
 def run(
     context: click.Context,
@@ -76,7 +84,10 @@ def run(
     resume: Path | None,
     retry_failed: bool,
     jobs: int | None,
+    cluster: str | None,
+    discard_decoded: bool,
     plan_only: bool,
+    timed: bool,
     **options: Any,
 ) -> int:
     """Code a test set through codecs, score what comes out, and print the summary.
@@ -102,6 +113,7 @@ def run(
         else:
             chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
             given = {name: value for name, value in options.items() if source(name) is chosen}
+            given |= {"keep_decoded": False} if discard_decoded else {}
             plan = make_plan(request_of(recipe, given), bar)
         plan = replace(plan, request=replace(plan.request, jobs=jobs))
         terminal.show_facts(summary_of(plan), to=terminal.err)
@@ -109,12 +121,16 @@ def run(
             return 0
         for warning in warnings_before(plan, resume or folder or RUNS):
             bar.note(warning, warning=True)
-        if not resume:
+        if not resume or timed:
             plan = with_weights(plan, bar)
+        if timed:
+            terminal.show_line(f"estimate    {estimate(plan, bar)}")
+            return 0
+        if not resume:
             made = start(plan, folder or new_folder(RUNS))
         terminal.say(f"run folder  {made.path}")
         try:
-            execute(plan, made, progress=bar, retry_failed=retry_failed)
+            execute(plan, made, client=cluster, progress=bar, retry_failed=retry_failed)
         except KeyboardInterrupt:
             terminal.say(f"stopped; go on with: snacbench run --resume {made.path}")
             raise
@@ -194,7 +210,7 @@ def score_files(reference: Path, degraded: Path, **options: Any) -> int:
 @click.argument("runs", nargs=-1, required=True, type=PATH)
 @option("-o --out target", PATH, "New run folder.", required=True)
 def merge(runs: tuple[Path, ...], target: Path) -> None:
-    """Join RUNS of one test set, made on different machines, into a new run.
+    """Join RUNS of one test set, of codecs or shards of their own, into a new run.
 
     Test set, seed, channels, reference and metric versions must be the same, and rows that several
     runs have must be equal, timings apart; else nothing is written. Decoded audio is linked where

@@ -264,6 +264,7 @@ def check_codec(planned: PlannedCodec) -> Iterator[Finding]:
         "written and read again": partial(check_written, codec),
         "delay removed": partial(check_delay, codec),
         "batches as alone": partial(check_batches, codec),
+        "codes nested in those of the highest point": partial(check_nested, planned),
         "another process": partial(check_elsewhere, planned),
     }
     for what, check in checks.items():
@@ -412,6 +413,22 @@ def check_batches(codec: Codec) -> None:
             error <= power * 10 ** (-_BATCH_SNR_DB / 10),
             f"a signal decoded in a batch is not what it is alone within {_BATCH_SNR_DB:g} dB",
         )
+
+
+def check_nested(planned: PlannedCodec) -> None:
+    """Codes are the first streams of those at the highest point; of models that say so."""
+    spec, highest = planned.spec, planned.model.points[-1:]
+    if not planned.model.nested or len(spec.streams) == len(highest[0].streams):
+        return
+    signal = signal_for(load(planned).codec, 0.7)
+    ours = load(planned).codec.encode(signal)
+    full = replace(highest[0], model=spec.model, weights=spec.weights)
+    deepest = load(replace(planned, spec=full)).codec.encode(signal)
+    _require(
+        ours.side_info == deepest.side_info and all(map(np.array_equal, ours.codes, deepest.codes)),
+        f"its codes are not the first {len(ours.codes)} streams of those of {full.name}: leave "
+        "nested=True out",
+    )
 
 
 def check_elsewhere(planned: PlannedCodec) -> None:

@@ -17,7 +17,7 @@ from snacbench.errors import StoreError, UserError
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
-from snacbench.rows import Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
 from snacbench.runner.cluster import workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
@@ -46,7 +46,6 @@ from snacbench.runner.versions import (
     versions_of_metrics,
 )
 from snacbench.store.ledger import Ledger
-from snacbench.store.merging import MISSING
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
 from snacbench.testsets.describe import warnings_of

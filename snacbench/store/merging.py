@@ -28,7 +28,6 @@ from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
 
 _TOLERANCE = 1e-9  # relative: sums in another order on another machine
 PARTS_FOLDER = "parts"
-MISSING = "missing from the test set"  # the fact of a run that says so
 
 # By which fields a row is known, and on which of its others two machines must agree.
 _KINDS: dict[type[Any], tuple[str, str]] = {
@@ -91,8 +90,8 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     shards, lacking = _shards(parts)
     facts = _by_part([run.facts for run in runs])
     if lacking:
-        gone = (facts.get(MISSING), *lacking)
-        facts[MISSING] = "; ".join(text for text in gone if text)
+        gone = (facts.get(rows.MISSING), *lacking)
+        facts[rows.MISSING] = "; ".join(text for text in gone if text)
     request = replace(
         runs[0].request,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import numpy as np
 
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
-from snacbench.rows import Speed
+from snacbench.rows import MISSING, Speed
 from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
@@ -152,8 +152,11 @@ def run_notes(
                 f"faint, decides it. Within 8 kHz: snacbench score RUN --metrics {_STFT}_16k."
             )
         run = rows.run
+        if gone := run.facts.get(MISSING):
+            yield f"Not in the test set: {gone}."
+        shard = f"shard {run.request.shard}, " if run.request.shard else ""
         yield (
-            f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), seed {run.seed}, "
+            f"Test set {run.test_set} (sha256 {run.set_sha256[:12]}), {shard}seed {run.seed}, "
             f"{run.request.channels}, snacbench {run.snacbench_version}."
         )
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from snacbench.errors import MissingPackage
+from snacbench.errors import CodecError, MissingPackage
 from snacbench.models import CodecModel
 from snacbench.plugins import codec_models
+from snacbench.request import Request
 from snacbench.runner import contract
+from snacbench.runner.coding import CodingJob
+from snacbench.runner.plan import PlannedCodec
 from snacbench.selectors import select
-from snacbench.types import Codec
+from snacbench.testsets import NAMED_SETS
+from snacbench.types import Audio, Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 
@@ -78,3 +84,47 @@ def test_specs_are_printable_and_consistent(model: CodecModel) -> None:
 def test_no_two_operating_points_share_a_name() -> None:
     names = [s.name for m in codec_models().values() for s in m.points]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("model", [m for m in RUNNABLE if m.nested], ids=lambda m: m.name)
+def test_codes_of_every_point_are_cut_from_those_of_the_highest(model: CodecModel) -> None:
+    weights = locate(model, WeightsPolicy("embedded"))
+    for point in model.points:
+        contract.check_nested(PlannedCodec(model.name, point, weights, nested=True))
+
+
+def test_a_clip_that_is_encoded_once_has_the_rows_of_each_point_alone(tmp_path: Path) -> None:
+    model = codec_models()["dac-mini"]
+    weights = locate(model, WeightsPolicy("embedded"))
+    points = [PlannedCodec(model.name, p, weights, nested=True) for p in model.points[8:2:-2]]
+    clips = NAMED_SETS["quick"].build().clips[:2]
+
+    def rows(*those: PlannedCodec, batch: int = 1) -> list[object]:
+        first, *cuts = those
+        job = CodingJob(first, clips, Request(keep_codes=True), tmp_path, batch, cuts=tuple(cuts))
+        return [
+            replace(row, encode_s=None, decode_s=None, batch=None) if hasattr(row, "batch") else row
+            for row in job.run()
+        ]
+
+    alone = [row for point in points for row in rows(point)]
+    assert len(alone) == len(points) * len(clips) * (1 + len(points[0].spec.streams)) - 2 * 2 * 3
+    assert sorted(map(repr, rows(*points))) == sorted(map(repr, alone))
+    halves = [job.points for job in CodingJob(points[0], clips, Request(), tmp_path).apart()]
+    assert halves == [(points[0],)] * 2
+
+
+def test_codes_that_are_not_nested_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = codec_models()["snac-mini"]
+    weights = locate(model, WeightsPolicy("embedded"))
+    planned = PlannedCodec(model.name, model.points[0], weights, nested=True)
+    codec = contract.load(planned).codec
+    monkeypatch.setattr(
+        type(codec),
+        "encode",
+        lambda self, audio: self.encode_batch(
+            [Audio(audio.samples * len(self.spec.streams) / 9, audio.rate_hz)]
+        )[0],
+    )
+    with pytest.raises(CodecError, match="leave nested=True out"):
+        contract.check_nested(planned)

@@ -1,0 +1,87 @@
+"""Shards by a script for a queue, what a run will take, and decoded audio that is not kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+
+from snacbench.rows import Coded
+from snacbench.store.run_folder import RunFolder
+from tests.support.command_line import FAST, call, make_clips, run_in
+
+CODECS = ("--codecs", "identity,noise@20dB", "--data", "clips")
+
+
+@pytest.mark.parametrize(
+    ("queue", "number"),
+    [("slurm", "SLURM_ARRAY_TASK_ID"), ("pbs", "PBS_ARRAY_INDEX"), ("lsf", "LSB_JOBINDEX")],
+)
+def test_a_job_array_runs_shards_goes_on_with_them_and_they_merge(tmp_path, queue, number):
+    make_clips(tmp_path / "clips")
+    words = ("cluster", "template", queue, "--shards", 2, "--jobs", 1, "--", *CODECS, *FAST[:2])
+    printed = run_in(tmp_path, *words)
+    assert printed.returncode == 0, printed.stderr
+    (tmp_path / "shards.sh").write_text(printed.stdout)
+    for shard in ("1", "2", "2"):  # the last one goes on with what is done
+        environment = {**os.environ, number: shard, "HF_HUB_OFFLINE": "1"}
+        command = ["bash", "shards.sh"]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        if queue != "slurm":
+            return  # they differ in their first lines only
+    merged = run_in(tmp_path, "merge", "shards/1", "shards/2", "-o", "whole")
+    assert merged.returncode == 0, merged.stderr
+    assert len(list(RunFolder.open(tmp_path / "whole").read(Coded))) == 10
+    alone = run_in(tmp_path, "merge", "shards/1", "shards/1", "-o", "half")
+    assert "not among them: shard 2/2" in alone.stdout
+
+
+def test_what_a_template_refuses(tmp_path):
+    for words, told in (
+        (("--", *CODECS, "--shard", "1/2"), "the script says --shard itself"),
+        ((), "say what is to be run"),
+    ):
+        done = run_in(tmp_path, "cluster", "template", "slurm", *words)
+        assert done.returncode == 2
+        assert told in done.stderr
+
+
+def test_an_estimate_says_time_disk_and_memory_and_keeps_nothing(tmp_path):
+    make_clips(tmp_path / "clips")
+    done = run_in(tmp_path, "run", *CODECS, *FAST, "--estimate")
+    assert done.returncode == 0, done.stderr
+    for told in ("estimate ", "of one worker", "GB of decoded audio", "GB of memory per worker"):
+        assert told in done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_decoded_audio_that_is_not_kept_is_missed_in_words(tmp_path):
+    make_clips(tmp_path / "clips")
+    done = run_in(tmp_path, "run", *CODECS, *FAST, "--discard-decoded", "-o", "run")
+    assert done.returncode == 0, done.stderr
+    assert "removed once it is scored" in done.stderr
+    rows = list(RunFolder.open(tmp_path / "run").read(Coded))
+    assert all(row.decoded_sha256 and not (tmp_path / "run" / row.decoded).exists() for row in rows)
+    for words, told in (
+        (("score", "run", "--metrics", "lsd"), "was not kept"),
+        (("mushra", "design", "run", "-o", "test", "--systems", "noise"), "decoded audio"),
+    ):
+        refused = run_in(tmp_path, *words)
+        assert refused.returncode == 2, refused
+        assert told in refused.stderr
+    assert run_in(tmp_path, "report", "run").returncode == 0
+    page = next((tmp_path / "run").rglob("index.html")).read_text()
+    assert "No players: the decoded audio of this run is not at hand" in page
+
+
+def test_a_cluster_that_is_not_there(tmp_path):
+    make_clips(tmp_path / "clips")
+    words = ("run", *CODECS, *FAST, "--cluster", "queue.yaml", "-o", "run")
+    done = run_in(tmp_path, *words)
+    assert done.returncode == 2
+    assert "there is no file queue.yaml" in done.stderr
+    assert "--cluster" in call("run", "--help").output
