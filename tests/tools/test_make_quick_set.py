@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tools.make_quick_set import dsp, events, music, programs, scores, speech, write
+from tools.make_quick_set import dsp, music, programs, scores, speech, write
 from tools.make_quick_set.card import CONTENT, card
 from tools.make_quick_set.clip import QuickClip, random_of
 from tools.make_quick_set.environment import SCENES, cafe, environment_clips
@@ -95,27 +94,6 @@ def test_noise_bands_rooms_and_places() -> None:
     third = car.shape[1] // 3
     assert np.sum(car[0, :third] ** 2) > np.sum(car[1, :third] ** 2)
     assert np.sum(car[0, -third:] ** 2) < np.sum(car[1, -third:] ** 2)
-
-
-EVENTS = (
-    *(events.rain_drop, events.water_drip, events.warbler, events.whistler, events.sparrow),
-    *(events.gull, events.crackle, events.gravel_step, events.jingle),
-    partial(events.cricket_chirp, pitch_hz=4300.0),
-    partial(events.struck_glass, pitch_hz=900.0),
-    partial(events.struck_metal, pitch_hz=400.0),
-    partial(events.struck_wood, pitch_hz=230.0),
-    partial(events.clink, ring_s=0.05),
-    partial(events.clock_tick, tock=False),
-)
-
-
-@pytest.mark.parametrize("event", EVENTS)
-def test_an_event_is_finite_short_and_fades(event) -> None:
-    sound, again = (event(random_of("event"), 44_100) for _ in range(2))
-    np.testing.assert_array_equal(sound, again)
-    assert np.all(np.isfinite(sound))
-    assert 0 < len(sound) < 3 * 44_100
-    assert np.max(np.abs(sound[-20:])) < 0.2 * np.max(np.abs(sound))
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
