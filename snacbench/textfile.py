@@ -164,14 +164,16 @@ def read_records(
 
     Without a `separator` the first line tells: a comma, a semicolon or a tab. `quotes` is how a
     quote inside of a quoted cell is written: ``doubled``; ``php``, which leaves it as it is after a
-    backslash; ``none`` where quotes are characters as others. Spaces after a separator are none of
-    the cell's. `refuse` is raised, with the line that the row begins in, if a quote is left open or
+    backslash; ``none`` where quotes are characters as others. Spaces around a cell are none of it.
+    `refuse` is raised, with the line that the row begins in, if a quote is left open or
     text follows a closing one.
     """
     read = read_text(path, noun=noun, refuse=refuse)
     between, text, records = separator or _separator(_heading(read.text)), read.text, []
     if quotes == "php":  # after a backslash, a quote before a separator and no space ends the cell
         text = re.sub(rf'\\"(?!{re.escape(between)}(?! )|[\r\n]|\Z)', r'\\""', text)
+    if quotes != "none":
+        text = re.sub(rf'(?<!")" +(?={re.escape(between)}|[\r\n]|\Z)', '"', text)
     lines = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=between,
@@ -184,7 +186,7 @@ def read_records(
         for cells in lines:
             _check_swallowed(cells, between, width)
             if any(map(str.strip, cells)):
-                records.append(Record(line, cells))
+                records.append(Record(line, [cell.strip(" ") for cell in cells]))
             line, width = lines.line_num + 1, len(cells) or width
     except csv.Error as error:
         raise refuse(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +40,7 @@ if TYPE_CHECKING:
     from distributed import Client
     from matplotlib.figure import Figure
 
-    from snacbench.rate.coding.coders import LanguageCoder
     from snacbench.runner.engine import Outcome
-    from snacbench.weights.policy import WeightsPolicy
 
 Comparison = Answer
 
@@ -413,8 +410,6 @@ class Run:
         shuffled: bool = False,
         seed: int = 0,
         save_tables: str | Path | None = None,
-        weights: str | Sequence[str] = (),
-        offline: bool = False,
         progress: Progress | None = None,
     ) -> pd.DataFrame:
         """Write the codes that the run kept with entropy coders; the bytes become rows of the run.
@@ -423,26 +418,22 @@ class Run:
         ``coded_kbps``, ``ideal_kbps``, ``clips``, ``saves`` (share of the actual rate) and
         ``saves_by_context`` (share of what ``adaptive`` needs).
 
-        `coders` are ``static``, ``adaptive``, ``context``, and ``language-model``: EnCodec's own,
-        with `weights` as for a run. `shuffled` also codes tokens permuted by `seed`, a control in
-        which context can save nothing. `save_tables` is a folder for the trained tables.
+        `coders` are ``static``, ``adaptive`` and ``context``. `shuffled` also codes tokens permuted
+        by `seed`, a control in which context can save nothing. `save_tables` is a folder for the
+        trained tables.
         """
-        from snacbench.api.requests import normal
         from snacbench.rate.coding import heldout
-        from snacbench.rate.coding.coders import LANGUAGE_CODER
         from snacbench.rate.coding.trained import write_tables
         from snacbench.runner.bitstreams import coder_frame, kept_clips, kept_codecs
-        from snacbench.weights.policy import parse_policy
 
-        known, shown = (*ENTROPY_CODERS, LANGUAGE_CODER), progress or Silent()
+        shown = progress or Silent()
         for name in coders or ("",):
-            if name not in known:
-                raise UnknownName(f"no entropy coder {name!r}; {did_you_mean(name, known)}")
-        policy = parse_policy(normal({"weights": weights})["weights"], offline=offline)
+            if name not in ENTROPY_CODERS:
+                known = did_you_mean(name, ENTROPY_CODERS)
+                raise UnknownName(f"no entropy coder {name!r}; {known}")
         kept = kept_codecs(self.folder)
         chosen = among([codec.spec for codec in kept], codecs) if codecs else ()
         kept = [codec for codec in kept if not codecs or codec.spec in chosen]
-        trained = [coder for coder in coders if coder != LANGUAGE_CODER]
         with self.folder.locked():
             for codec in kept:
                 name, sizes = codec.spec.name, codec.codebook_sizes
@@ -453,19 +444,10 @@ class Run:
                     halves = heldout.cross_fitted(name, clips, sizes)
                     for number, (made, _) in enumerate(halves, start=1):
                         write_tables(Path(save_tables) / f"{name}.half{number}.npz", made)
-                language = None
-                if LANGUAGE_CODER in coders:
-                    language = _language_coder(codec.spec.model, policy, shown)
                 for control in (False, True) if shuffled else (False,):
-                    how: dict[str, Any] = {"shuffled": control, "seed": seed}
-                    found: list[Iterator[CodedBytes]] = []
-                    if trained:
-                        found += [heldout.held_out_rows(name, clips, sizes, coders=trained, **how)]
-                    if language:
-                        given = heldout.shuffled_clips(clips, seed) if control else clips
-                        rows = heldout.coded_rows(name, given, sizes, language, shuffled=control)
-                        found.append(rows)
-                    self.folder.append(_stepped(chain(*found), shown, name))
+                    how: dict[str, Any] = {"coders": coders, "shuffled": control, "seed": seed}
+                    rows = heldout.held_out_rows(name, clips, sizes, **how)
+                    self.folder.append(_stepped(rows, shown, name))
         return coder_frame(self.folder, kept)
 
 
@@ -473,19 +455,6 @@ def _stepped(rows: Iterable[CodedBytes], shown: Progress, stage: str) -> Iterato
     for row in rows:
         shown.step(stage)
         yield row
-
-
-def _language_coder(model: str, policy: WeightsPolicy, shown: Progress) -> LanguageCoder | None:
-    from snacbench.codecs.encodec import LANGUAGE_MODELS, load_language_model
-    from snacbench.rate.coding.coders import LanguageCoder
-    from snacbench.weights.locate import locate
-
-    if model not in LANGUAGE_MODELS:
-        shown.note(f"{model} has no language model")
-        return None
-    located = locate(LANGUAGE_MODELS[model], policy, shown)
-    assert located is not None
-    return LanguageCoder(load_language_model(model, located))
 
 
 def writer_named(format: str) -> Callable[[Sequence[Table]], str]:

@@ -206,4 +206,5 @@ def _mpeg(stream: FileIO, size: int, start: int, *, thorough: bool) -> Extent:
         thorough and any(_found(stream, again, start + tag.start() + 1))
     ):
         return Extent(problem=_JOINED)
-    return Extent(stated, held, is_cut=held + _MPEG_SLACK_BYTES < stated)
+    is_vbri = tag[1].endswith(b"VBRI")  # of which libsndfile makes nothing
+    return Extent(stated, held, decode=is_vbri, is_cut=held + _MPEG_SLACK_BYTES < stated)

@@ -355,7 +355,7 @@ def _by_ffmpeg(path: Path, container: Any, size: int, extent: Extent) -> _Opened
                 "the file is truncated, damaged or several in one; fetch it again"
             )
 
-    notes = [] if states and duration_s else [NOT_STATED]
+    notes = [] if extent.stated or (states and duration_s) else [NOT_STATED]
     if len(streams) > 1:
         notes.append(f"the first of {len(streams)} streams of audio")
     return _Opened(rate_hz, channels, None, "; ".join(notes), blocks)

@@ -26,7 +26,7 @@ from snacbench.cli.verbs import (
 )
 from snacbench.errors import UserError
 from snacbench.progress import Notes
-from snacbench.rate.coding.coders import ENTROPY_CODERS, LANGUAGE_CODER
+from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.estimate import estimate
@@ -229,7 +229,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
 @option(
     "--coders",
     ",".join(ENTROPY_CODERS),
-    f"Names; also {LANGUAGE_CODER}: EnCodec's own, which is fetched.",
+    "Names.",
     callback=comma_separated,
 )
 @option("--codecs", "", "Those of the run to code.  [default: all]", metavar="PATTERNS")
@@ -243,8 +243,6 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     "Keep the trained tables, two per codec.",
     metavar="DIR",
 )
-@option("--weights", help="Of the language model, as for run.", multiple=True, metavar="DIR")
-@offline_option
 def entropy(run: Path, **options: Any) -> None:
     """Write the codes that RUN kept with entropy coders, and weigh the bytes.
 

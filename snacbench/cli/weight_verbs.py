@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 from rich.filesize import decimal
@@ -16,11 +15,10 @@ from snacbench.plugins import codec_models
 from snacbench.selectors import select
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
-from snacbench.weights.policy import WeightsPolicy, is_published, parse_policy, weights_folder
+from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
 
 EXIT_WRONG = 1
 _MODELS = click.argument("models", nargs=-1, metavar="[MODEL]...")
-_FOLDERS = option("--weights", help="DIR or MODEL=DIR, as for run.", multiple=True, metavar="DIR")
 
 
 @click.group
@@ -34,11 +32,10 @@ def weights() -> None:
 
 @weights.command("list", short_help="Which files are where, and by what their digests are known.")
 @_MODELS
-@_FOLDERS
-def list_(models: tuple[str, ...], weights: tuple[str, ...]) -> None:
+def list_(models: tuple[str, ...]) -> None:
     """List files of weights: size, place, and by what their digests are known."""
-    policy, rows = parse_policy(weights), []
-    for item in (item for model in _named(models) for item in items(model, policy)):
+    rows = []
+    for item in (item for model in _named(models) for item in items(model, WeightsPolicy())):
         size = "" if item.size_bytes is None else decimal(item.size_bytes)
         rows.append((item.model, item.file, size, item.place, item.digest))
     show_rows(("model", "file", "size", "where", "digest"), rows)
@@ -81,13 +78,12 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
 
 @weights.command(short_help="Read weights again and compare their digests.")
 @_MODELS
-@_FOLDERS
-def verify(models: tuple[str, ...], weights: tuple[str, ...]) -> int:
+def verify(models: tuple[str, ...]) -> int:
     """Read every file that is here again and compare its digest with what is pinned or recorded.
 
     Exit code 1: a file is not what it must be; the list names it.
     """
-    policy, rows, wrong = parse_policy(weights), [], []
+    rows, wrong, policy = [], [], WeightsPolicy()
     for item in (item for model in _named(models) for item in items(model, policy, read=True)):
         if item.path:
             state = "unknown" if item.digest == "unknown" else "ok"
@@ -102,12 +98,10 @@ def verify(models: tuple[str, ...], weights: tuple[str, ...]) -> int:
 
 @weights.command(short_help="Print where the files of a model are.")
 @click.argument("model")
-@_FOLDERS
-def path(model: str, weights: tuple[str, ...]) -> None:
+def path(model: str) -> None:
     """Print the paths of the files that a run would use, one per line; nothing is fetched."""
-    policy = replace(parse_policy(weights), offline=True)
     for chosen in _named((model,)):
-        if located := locate(chosen, policy):
+        if located := locate(chosen, WeightsPolicy(offline=True)):
             click.echo("\n".join(map(str, located.files.values())))
 
 

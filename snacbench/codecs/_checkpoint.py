@@ -88,9 +88,11 @@ class Checkpoint:
         unknown = sorted(told.keys() - set(known))
         missing = [name for name in needed.split() if name not in told]
         if unknown or missing:
-            faults = [f"has keys that mean nothing here: {', '.join(unknown)}"] * bool(unknown)
+            faults = []
+            if unknown:
+                faults.append(f"has keys that mean nothing here: {', '.join(unknown)}")
             if missing:
-                faults += [f"lacks {', '.join(missing)}" if self.config else "is missing"]
+                faults.append(f"lacks {', '.join(missing)}" if self.config else "is missing")
             raise UserError(
                 f"{self.config or self.path.with_name(CONFIG)} {' and '.join(faults)}; the weights "
                 f"do not tell how the model is built: expected a JSON object of {', '.join(known)}"

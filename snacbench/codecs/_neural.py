@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
 Told = Mapping[str, Any]  # arguments of a network, as its files tell them
 Quantised = tuple[Sequence[Any], Sequence[bytes]]
-# What constructors raise for arguments with which they cannot do anything.
-_OF_ARGUMENTS = (
-    *(AssertionError, ArithmeticError, LookupError, NameError),
-    *(RuntimeError, TypeError, ValueError),
-)
 
 # --------------------------------------------------------------------- what is known beforehand
 
@@ -305,7 +300,15 @@ def build(network: Callable[..., Any], arguments: Told, origin: Path) -> Any:
             # The packages' own way to normalise weights; they are fused before use anyway.
             warnings.filterwarnings("ignore", message=".*weight_norm.* is deprecated")
             return network(**arguments)
-    except _OF_ARGUMENTS as error:
+    except (
+        AssertionError,
+        ArithmeticError,
+        LookupError,
+        NameError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise UserError(
             f"{origin}: the network that it describes cannot be built "
             f"({type(error).__name__}: {error!s:.200})"

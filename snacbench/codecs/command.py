@@ -447,8 +447,8 @@ class LoadedCommand:
                 how = f"was ended by signal {-status} ({signal.Signals(-status).name})"
             lines = err.decode("utf-8", "replace").strip().splitlines() or ["no message"]
             raise self._error(f"{name} {how}: {lines[-1].strip()}{shown}")
-        written = Path(str(values[writes])) if writes else None
-        if written and (not written.is_file() or written.stat().st_size == 0):
+        path = Path(str(values[writes])) if writes else None
+        if path and not (path.is_file() and os.access(path, os.R_OK) and path.stat().st_size):
             raise self._error(f"{name} reported success and wrote nothing to {{{writes}}}{shown}")
         return out.decode("utf-8", "replace")
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import zip_longest
 from typing import Any
 
 from snacbench.codecs import _neural as neural
-from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting, read_checkpoint
+from snacbench.codecs._checkpoint import CONFIG, Checkpoint, fitting
 from snacbench.codecs._neural import Shape, Told
 from snacbench.errors import CodecError, UserError, WeightsMismatch
 from snacbench.models import (
@@ -23,7 +23,6 @@ from snacbench.models import (
     CodecModel,
     CodecOpener,
     HostedFile,
-    LocatedWeights,
     WeightsSource,
 )
 from snacbench.types import CodecSpec, Encoded, Stream, nominal_kbps_of
@@ -229,102 +228,3 @@ OPENER = CodecOpener(
     EncodecCodec.open,
     "an EnCodec: a .th of the published shapes, or weights + config.json",
 )
-
-
-# -------------------------------------------------------------------------------- language models
-#
-# The authors' own, which say how likely every next code is: one small Transformer per model
-# predicts all codebooks of a frame from the frames before it, 3.5 s back (section 3.3). Their rates
-# "with entropy coding" are by these.
-
-Step = Callable[[Any], Any]
-
-
-@dataclass(frozen=True)
-class LanguageFacts:
-    """What `EncodecModel.get_lm_model` builds for a model, and after how many frames it restarts.
-
-    The 48 kHz model codes segments of a second apart from each other, and so does the coder.
-    """
-
-    codec: str
-    file: str
-    arguments: Mapping[str, int]
-    segment_frames: int | None = None
-
-
-_WIDTH = {"card": 1024, "dim": 200, "num_layers": 5}
-LANGUAGE_FACTS = (
-    LanguageFacts(
-        "encodec-24khz",
-        "encodec_lm_24khz-1608e3c0.th",
-        {"n_q": 32, "past_context": int(3.5 * 75), **_WIDTH},
-    ),
-    LanguageFacts(
-        "encodec-48khz",
-        "encodec_lm_48khz-7add9fc3.th",
-        {"n_q": 16, "past_context": int(3.5 * 150), **_WIDTH},
-        segment_frames=150,
-    ),
-)
-LANGUAGE_MODELS = {
-    facts.codec: CodecModel(
-        name=facts.codec.replace("encodec-", "encodec-lm-"),
-        family="encodec",
-        points=(),
-        default=(),
-        load=EncodecCodec.load,  # never called: it has no points
-        source=_source(facts.file),
-        requires=("torch", "encodec"),
-    )
-    for facts in LANGUAGE_FACTS
-}
-"""By the name of the codec whose codes they know; their weights are found as a codec's are."""
-
-
-@dataclass(frozen=True, eq=False)
-class LanguageModel:
-    """A loaded language model; `sha256` is the digest of its weights file."""
-
-    network: Any
-    sha256: str
-    segment_frames: int | None
-    codebooks: int
-    codebook_size: int
-
-    def begin(self, streams: int) -> Step:
-        """A walk through a segment's frames, for the first so many codebooks.
-
-        The function that is returned takes a frame's codes, shape (streams,), or None before the
-        first, and returns how likely the next frame's are, shape (streams, codebook_size). It must
-        see the same sequence of calls when decoding as when encoding: the probabilities are the
-        same to the last bit only then, on the same machine with the same number of threads.
-        """
-        import numpy as np
-        import torch
-
-        states: Any = None
-        offset: Any = 0
-
-        def step(codes: Any | None) -> Any:
-            nonlocal states, offset
-            frame = np.zeros(streams, np.int64) if codes is None else codes + 1
-            with torch.inference_mode():
-                given = torch.from_numpy(frame).view(1, streams, 1)
-                likely, states, offset = self.network(given, states, offset)
-            return likely[0, :, :, 0].T.contiguous().numpy()
-
-        return step
-
-
-def load_language_model(codec: str, weights: LocatedWeights) -> LanguageModel:
-    """The language model for a codec's codes, from its published file (else `WeightsMismatch`)."""
-    from encodec.model import LMModel
-
-    facts = next(facts for facts in LANGUAGE_FACTS if facts.codec == codec)
-    checkpoint = read_checkpoint(weights.files[facts.file])
-    network = neural.build(LMModel, facts.arguments, checkpoint.path)
-    network.load_state_dict(fitting(network, checkpoint.state, checkpoint.path), strict=True)
-    network.eval().requires_grad_(False)
-    sizes = facts.segment_frames, facts.arguments["n_q"], facts.arguments["card"]
-    return LanguageModel(network, weights.info.sha256[facts.file], *sizes)

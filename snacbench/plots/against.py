@@ -15,6 +15,7 @@ from snacbench.plots import style
 from snacbench.plots.drawing import Options, Plot
 from snacbench.plots.plot_data import PlotData
 from snacbench.stats.intervals import Interval
+from snacbench.tables.footnotes import speed_notes
 from snacbench.tables.run_rows import ALL_DOMAINS
 from snacbench.tables.side_by_side import Span, real_time_factor
 from snacbench.types import CodecSpec
@@ -281,21 +282,6 @@ def speed(data: PlotData, options: Options) -> Figure:
         found = real_time_factor(data.codecs[spec.name].speed)
         return found and found[2]
 
-    def timing(points: Sequence[Point]) -> list[str]:
-        """How it was measured: without it the figures of two machines look comparable."""
-        speeds = [data.codecs[point.spec.name].speed for point in points]
-        known = [speed for speed in speeds if speed]
-        unstable = ", ".join(speed.codec for speed in known if speed.unstable)
-        devices = ", ".join(sorted({speed.device for speed in known}))
-        machines = {speed.machine for speed in known}
-        how = "RTF: seconds of computing per second of audio, median and range of repeats, on "
-        return [
-            how + devices if points else "",
-            "timed in batches" if any(speed.batch > 1 for speed in known) else "",
-            f"unstable: {unstable}" if unstable else "",
-            "TIMED ON DIFFERENT MACHINES" if len(machines) > 1 else "",
-        ]
-
     return _draw(
         data,
         options,
@@ -303,7 +289,7 @@ def speed(data: PlotData, options: Options) -> Figure:
         label="RTF, encoding + decoding  ← faster",
         needed="speed",
         line_at=1.0,  # real time
-        notes=timing,
+        notes=lambda _: [note.removesuffix(".") for note in speed_notes(data.runs)],
     )
 
 

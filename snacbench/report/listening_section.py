@@ -15,12 +15,6 @@ from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, clusters_of, scores_
 from snacbench.tables.table_model import Cell, Column, Row, Table
 from snacbench.tables.writers import html_fragment
 
-_TITLES = {
-    "scores": "Mean scores with their intervals",
-    "distribution": "Every rating",
-    "rate": "Mean score against rate",
-    "answers": "Answers",
-}
 _AGREEMENT = (
     "Over codecs and clips, mean ratings against the metric, turned so that 1 is full agreement. "
     "Listeners heard an excerpt of each clip, metrics saw all of it. Intervals: 95 %, by jackknife "
@@ -54,7 +48,7 @@ def listening_sections(folder: RunFolder, rows: RunRows, target: Path) -> list[S
             # Numbered, not named: a test's name is anybody's, a file's is ours.
             stem = target / "figures" / f"listening-{number}-{name}"
             (path,) = write_figure(figure, stem, ["svg"])
-            title = _TITLES.get(name, name) + simulated.upper()
+            title = name.capitalize() + simulated.upper()
             wide = "yes" if figure.get_figwidth() > WIDTH_IN["single"] else ""
             drawn.append({"file": f"figures/{path.name}", "title": title, "wide": wide})
         form = FORMS.get(summary.form, summary.form)

@@ -305,6 +305,8 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
             f"greatest] of {repeats} repeats on {' or '.join(lengths)} s of the same audio, "
             f"measured apart in one process, one numerical thread. {_places(speeds)}"
         )
+    if batches := [f"{speed.codec} ({speed.batch})" for speed in speeds if speed.batch > 1]:
+        yield f"RTF in batches, which says nothing of one signal alone: {', '.join(batches)}."
     if starting := [speed.codec for speed in speeds if speed.starts_process]:
         yield f"RTF with the start of a program for every call: {', '.join(starting)}."
     unstable = [speed for speed in speeds if speed.unstable]

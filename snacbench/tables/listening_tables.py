@@ -104,7 +104,8 @@ def _pairs(summary: ListeningSummary, title: str) -> Table:
         return Row(named.format(c.first, RESERVED.get(c.second, c.second)), cells)
 
     pairs = len(summary.comparisons)
-    notes = [_intervals_note(summary), f"{how} Holm's correction is over these {pairs}."]
+    title += "" if share else ", pairs of systems"
+    notes = [_intervals_note(summary), f"{how} Holm's correction is over all rows."]
     # Signed ranks and signs of n listeners have no p value below 2 / 2^n.
     least = min(1.0, 2.0 ** (1 - summary.listeners))
     if summary.form != "abx" and least * pairs > 1 - summary.level:

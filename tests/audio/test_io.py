@@ -155,6 +155,7 @@ def test_samples_that_are_none(tmp_path: Path, value: float | None, message: str
         (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
         (b'{\n  "message": "rate limit"\n}', "is JSON text"),
         (b"This is no recording. " * 50, "is not audio but text; it begins 'This is no rec"),
+        (b"RIFF\x24\x10\0\0WAVEfmt " + bytes(16), "holds 24 of the 4132 bytes that its header"),
         (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
     ],
 )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,8 @@ from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.rate.coding.trained import read_tables
 from snacbench.rows import CodedBytes
 from snacbench.store.run_folder import RunFolder
-from tests.support.code_corpora import levels
 from tests.support.command_line import call
-from tests.support.kept_runs import keep, kept_run
+from tests.support.kept_runs import kept_run
 
 
 @pytest.fixture
@@ -68,27 +66,3 @@ def test_what_is_refused(run: RunFolder, tmp_path: Path) -> None:
             call("entropy", *arguments)
     with run.locked(), pytest.raises(StoreError, match="another snacbench is writing"):
         call("entropy", run.path)
-    call("entropy", run.path, "--coders", "language-model")  # it has none, and is passed over
-    assert not list(run.read(CodedBytes))
-
-
-def test_encodecs_own_language_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a folder that the user names, with random weights of the right shape."""
-    pytest.importorskip("torch")
-    from snacbench.codecs import encodec as lm
-    from tests.support.language_models import TINY, write_weights
-
-    facts = replace(TINY, codec="toy")
-    monkeypatch.setattr(lm, "LANGUAGE_FACTS", (facts,))
-    monkeypatch.setattr(lm, "LANGUAGE_MODELS", {"toy": lm.LANGUAGE_MODELS["encodec-48khz"]})
-    write_weights(facts, tmp_path)
-    run = kept_run(tmp_path / "run", count=2)
-    for number in range(2):
-        coarse, fine = levels(40, seed=number)
-        part = (coarse, fine[:, :40])  # frames of all codebooks, as EnCodec's
-        run.append([keep(run, f"tiny/00{number}", "toy@1kbps", [part])])
-    shown = call("entropy", run.path, "--coders", "language-model", "--weights", tmp_path).output
-    rows = list(run.read(CodedBytes))
-    assert [(row.coder, row.trained_on_clips) for row in rows] == [("language-model", 0)] * 2
-    assert {len(row.tables_sha256) for row in rows} == {64}
-    assert line_of(shown, "toy@1kbps", "language-model")[-1] == "2"

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
-from snacbench.errors import UnknownPoint, UserError, WeightsMismatch  # noqa: E402
+from snacbench.errors import CodecError, UnknownPoint, UserError, WeightsMismatch  # noqa: E402
 from snacbench.models import LocatedWeights  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
@@ -270,6 +270,8 @@ def test_segments_and_scales_round_trip_as_in_the_package(
     bits = bits_of(encoded, codec.spec)
     segments = -(-samples // 3_960)
     assert bits.side_info == 32 * segments
+    with pytest.raises(CodecError, match=rf"4 for each of {segments} segments"):
+        codec.decode(replace(encoded, side_info=b""), seed=0)
     if samples == 10_400:  # the true rate is the nominal one over 0.99
         assert bits.codes / 1.3 / 1000 == pytest.approx(12 / 0.99, rel=0.02)
 

@@ -195,6 +195,11 @@ def altered() -> Iterator[tuple[str, Case]]:
     yield "wavex-24-in-32", Case(wavex, sound(), tolerance=2e-6)
     mp3 = by_pyav("mp3", "libmp3lame")
     yield "id3-around-mp3", Case(id3(1000) + mp3 + b"TAG" + bytes(125), sound())
+    tag = max(mp3.find(b"Xing"), mp3.find(b"Info"))
+    frames, count = struct.unpack(">2I", mp3[tag + 8 : tag + 16])
+    vbri = b"VBRI\0\1\0\0\0\x4b" + struct.pack(">2I", count, frames)
+    vbri = patched(mp3, (tag - 9, bytes(32) + vbri))
+    yield "mp3-vbri", Case(vbri, sound())
     art = np.random.default_rng(0).bytes(1 << 20)  # in which some bytes look like frames
     data = mp3 + b"APETAGEX" + bytes(24) + art
     yield "mp3-with-art-behind", Case(data, sound(), sound_bytes=len(mp3))
@@ -219,6 +224,7 @@ def altered() -> Iterator[tuple[str, Case]]:
     }
     refused = {name: (data, "another recording") for name, data in several.items()}
     refused["wav-two-data"] = (two, "2 data chunks")
+    refused["mp3-vbri-twice"] = (2 * vbri, "another recording")
     refused["mp3-twice"] = (2 * mp3, "another recording")
     refused["wv-twice"] = (2 * by_pyav("wv", "wavpack"), "truncated or damaged")
     for name, (data, message) in refused.items():

@@ -64,7 +64,7 @@ def test_factors_are_medians_with_least_and_greatest():
 
 SHAKY = {"unstable": "others kept 2 processors busy"}
 ELSEWHERE = {"machine": "another"}
-IN_BF16 = {"device": "cuda H200", "precision": "bf16"}
+IN_BF16 = {"device": "cuda H200", "precision": "bf16", "batch": 8}
 BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
 
 
@@ -80,6 +80,7 @@ BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
                                    "on cpu, a machine; b on cpu, another."]),
         ([IN_BF16, {"starts_process": True}, {}, {}], [
             HOW + "a on cuda H200 in bf16, a machine; b, c, d on cpu, a machine.",
+            "RTF in batches, which says nothing of one signal alone: a (8).",
             "RTF with the start of a program for every call: b.",
         ]),
         ([BROKEN, {}, {}, {}], [HERE, "Speed of a could not be measured: it broke."]),

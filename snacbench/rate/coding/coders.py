@@ -22,19 +22,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from snacbench.errors import CodecError, UnknownName, UserError, did_you_mean
 from snacbench.rate.bits import check_range
 from snacbench.rate.coding.range_coder import (
-    SHARES,
     Reader,
     Shares,
     Writer,
-    divided,
     divisible,
 )
 from snacbench.rate.coding.trained import (
@@ -56,9 +52,7 @@ STATIC = "static"
 ENTROPY_CODERS = (STATIC, "adaptive", "context")
 CONTEXT_CODERS = ("context",)
 CODERS = ("packed", *ENTROPY_CODERS)
-LANGUAGE_CODER = "language-model"
 
-_NO_FRAMES = np.zeros((0, 0), np.int32)
 _SHARES_PER_UNIT = 12  # bits: 2^24 shares against 2^12 units in a token
 
 
@@ -93,12 +87,15 @@ class Written:
 class Coder(ABC):
     """A lossless code for the codes of one `Encoded`; nothing is kept between calls.
 
-    `name` is one of `CODERS`, or `LANGUAGE_CODER`; `tables_sha256` the digest of the trained tables
-    that a decoder needs, empty where it needs none.
+    `name` is one of `CODERS`; `tables_sha256` the digest of the tables that a decoder needs, empty
+    where it needs none. A stream is written after the coarser one before it, which it sees.
     """
 
     name = ""
-    tables_sha256 = ""
+
+    def __init__(self, tables: Tables | None = None) -> None:
+        self.tables = tables
+        self.tables_sha256 = tables.sha256 if tables else ""
 
     def write(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[Written, ...]:
         """Every stream as bytes, and its ideal code length.
@@ -114,7 +111,10 @@ class Coder(ABC):
             check_range(array, size, f"stream {number}")
         shapes = shapes_of(codes, codebook_sizes)
         self._check(shapes)
-        return tuple(self._write(codes, shapes))
+        return tuple(
+            self._put(array, shape, number, codes[number - 1] if number else None)
+            for number, (array, shape) in enumerate(zip(codes, shapes, strict=True))
+        )
 
     def encode(self, codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[bytes, ...]:
         """One string of bytes per stream; raises as `write`."""
@@ -125,42 +125,15 @@ class Coder(ABC):
         if len(data) != len(shapes):
             raise CodecError(f"found bytes of {len(data)} streams for {len(shapes)} streams")
         self._check(shapes)
-        return tuple(self._decode(data, shapes))
-
-    @abstractmethod
-    def _check(self, shapes: Shapes) -> None:
-        """Refuse streams that the model was not made for."""
-
-    @abstractmethod
-    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]: ...
-
-    @abstractmethod
-    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]: ...
-
-
-class _StreamCoder(Coder):
-    """A code that writes one stream after another, and sees the coarser one before it."""
-
-    def __init__(self, tables: Tables | None = None) -> None:
-        self.tables = tables
-        self.tables_sha256 = tables.sha256 if tables else ""
-
-    def _check(self, shapes: Shapes) -> None:
-        if self.tables:
-            check_fits(self.tables, [shape.codebook_size for shape in shapes])
-
-    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]:
-        return [
-            self._put(array, shape, number, codes[number - 1] if number else None)
-            for number, (array, shape) in enumerate(zip(codes, shapes, strict=True))
-        ]
-
-    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]:
         decoded: list[Codes] = []
         for number, (one, shape) in enumerate(zip(data, shapes, strict=True)):
             flat = self._take(one, shape, number, decoded[-1] if decoded else None)
             decoded.append(flat.reshape(shape.channels, shape.frames))
-        return decoded
+        return tuple(decoded)
+
+    def _check(self, shapes: Shapes) -> None:
+        if self.tables:
+            check_fits(self.tables, [shape.codebook_size for shape in shapes])
 
     @abstractmethod
     def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:
@@ -171,7 +144,7 @@ class _StreamCoder(Coder):
         """The inverse, channel after channel."""
 
 
-class Packed(_StreamCoder):
+class Packed(Coder):
     """ceil(log2 K) bits per index: nothing is trained and nothing can go wrong.
 
     Every stream is one string of bits, index after index, first bit first, channel after channel;
@@ -208,7 +181,7 @@ class Packed(_StreamCoder):
 PACKED = Packed()
 
 
-class ModelCoder(_StreamCoder):
+class ModelCoder(Coder):
     """``static``, ``adaptive`` and ``context``: a share of the range for every token in turn.
 
     The latter two learn token by token, channel after channel, and start anew with every `Encoded`,
@@ -294,73 +267,6 @@ class LearningModel:
         for (_, seen), context in zip(self._layers, contexts, strict=False):
             if context != NO_CONTEXT:
                 seen[context][symbol] += 1
-
-
-class LanguageCoder(Coder):
-    """Codes frame by frame, every stream into bytes of its own, by a neural language model.
-
-    It predicts a frame of all streams from the frames before it. Its probabilities come out of
-    floating-point sums, so encoder and decoder must run the same steps on the same machine with the
-    same number of threads, as the authors' own coder does. Rounded to whole shares of the range
-    they are exact from there on.
-
-    `predictor` has a `sha256`, knows some `codebooks` of `codebook_size`, begins anew after
-    `segment_frames` (None: never), and ``begin(streams)`` a walk through frames: a function from
-    the codes of a frame, or None, to the probabilities of the next one, (streams, codebook_size).
-    """
-
-    name = LANGUAGE_CODER
-
-    def __init__(self, predictor: Any) -> None:
-        self.tables_sha256 = predictor.sha256
-        self._predictor = predictor
-
-    def _check(self, shapes: Shapes) -> None:
-        known = self._predictor
-        sizes = {shape.codebook_size for shape in shapes}
-        if len(shapes) > known.codebooks or sizes - {known.codebook_size}:
-            raise UserError(
-                f"the language model knows {known.codebooks} codebooks of {known.codebook_size} "
-                f"entries, and the codes come from {len(shapes)} of {sorted(sizes)}"
-            )
-        if len(set(shapes)) > 1:
-            raise CodecError("the streams differ in length; a language model codes whole frames")
-
-    def _write(self, codes: Sequence[Codes], shapes: Shapes) -> Sequence[Written]:
-        writers = [Writer() for _ in codes]
-        frames = np.stack([one.ravel() for one in codes], axis=1) if codes else _NO_FRAMES
-        for frame, likely in zip(frames, self._walk(frames, shapes), strict=True):
-            for writer, symbol, chances in zip(writers, frame, likely, strict=True):
-                writer.put(int(symbol), shares_of(chances))
-        return [Written(writer.finish(), writer.bits) for writer in writers]
-
-    def _decode(self, data: Sequence[bytes], shapes: Shapes) -> Sequence[Codes]:
-        readers = [Reader(one) for one in data]
-        count = shapes[0].channels * shapes[0].frames if shapes else 0
-        frames = np.zeros((count, len(data)), np.int32)
-        for frame, likely in zip(frames, self._walk(frames, shapes), strict=True):
-            frame[:] = [r.take(shares_of(c)) for r, c in zip(readers, likely, strict=True)]
-        for reader in readers:
-            reader.finish()
-        return [
-            frames[:, number].reshape(shape.channels, shape.frames)
-            for number, shape in enumerate(shapes)
-        ]
-
-    def _walk(self, frames: NDArray[Any], shapes: Shapes) -> Iterator[NDArray[Any]]:
-        """What is likely in each of `frames`, (streams,), given those before it in its segment."""
-        for place in range(len(frames)):
-            number = place % shapes[0].frames
-            if number % (self._predictor.segment_frames or shapes[0].frames) == 0:
-                step = self._predictor.begin(len(shapes))
-                yield step(None)
-            else:
-                yield step(frames[place - 1].astype(np.int64))
-
-
-def shares_of(likely: NDArray[Any]) -> Shares:
-    """Probabilities as shares of the range, rounded down; what is left goes to the last code."""
-    return divided((likely.astype(np.float64) * SHARES).astype(np.int64))
 
 
 def coder_named(name: str, tables: Tables | None = None) -> Coder:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,12 +10,10 @@ from snacbench.rate.coding.coders import (
     CODERS,
     ENTROPY_CODERS,
     PACKED,
-    LanguageCoder,
     LearningModel,
     StreamShape,
     coder_named,
     shapes_of,
-    shares_of,
 )
 from snacbench.rate.coding.range_coder import SHARES, divisible
 from snacbench.rate.coding.trained import (
@@ -222,82 +218,3 @@ def test_a_model_that_is_sure_of_something_else_can_still_write_every_code() -> 
         model.learn(0, (0,))
     assert model.shares((0,))[1] >= 0
     assert model.shares((0,)).sum() == divisible(2)
-
-
-# --------------------------------------------------------------------------- language models
-
-ECHO_SIZE = 16
-
-
-class Echo:
-    """Predicts that every codebook repeats its last code; keeps what it was given."""
-
-    sha256 = "ab" * 32
-    codebooks = 3
-    codebook_size = ECHO_SIZE
-
-    def __init__(self, segment_frames: int | None = None) -> None:
-        self.segment_frames = segment_frames
-        self.given: list[list[int] | None] = []
-
-    def begin(self, streams: int) -> Callable[[np.ndarray | None], np.ndarray]:
-        def step(codes: np.ndarray | None) -> np.ndarray:
-            self.given.append(None if codes is None else codes.tolist())
-            chances = np.full((streams, ECHO_SIZE), 0.1 / ECHO_SIZE, np.float32)
-            if codes is not None:
-                chances[np.arange(streams), codes] += 0.9
-            return chances / chances.sum(axis=1, keepdims=True)
-
-        return step
-
-
-@pytest.mark.parametrize("segment_frames", [None, 7, 50])
-@pytest.mark.parametrize("channels", [1, 2])
-def test_codes_come_back_from_a_language_model(segment_frames: int | None, channels: int) -> None:
-    random = np.random.default_rng(0)
-    held = random.integers(0, ECHO_SIZE, (3, channels, 10)).repeat(5, axis=2)
-    codes, coder = tuple(held.astype(np.int32)), LanguageCoder(Echo(segment_frames))
-    data = coder.encode(codes, [ECHO_SIZE] * 3)
-    decoded = coder.decode(data, shapes_of(codes, [ECHO_SIZE] * 3))
-    assert all(map(np.array_equal, codes, decoded))
-    with pytest.raises(CodecError, match="cannot have come from these tables"):
-        coder.decode([data[0] + b"\1", *data[1:]], shapes_of(codes, [ECHO_SIZE] * 3))
-    assert sum(map(len, data)) < 0.6 * 3 * channels * 50 / 2  # of 4 bits per code
-    assert coder.tables_sha256 == "ab" * 32
-
-
-def test_a_model_sees_the_frame_before_and_begins_anew_with_a_segment_and_a_channel() -> None:
-    echo = Echo(segment_frames=2)
-    codes = np.arange(5, dtype=np.int32)[None]
-    LanguageCoder(echo).encode([codes, codes + 1], [ECHO_SIZE] * 2)
-    assert echo.given == [None, [0, 1], None, [2, 3], None]
-    echo = Echo()
-    LanguageCoder(echo).encode([np.array([[1, 2], [3, 4]], np.int32)], [ECHO_SIZE])
-    assert echo.given == [None, [1], None, [3]]
-    coder, empty = LanguageCoder(echo), np.zeros((1, 0), np.int32)
-    assert (coder.encode([], []), coder.decode([], [])) == ((), ())
-    assert coder.encode([empty], [ECHO_SIZE]) == (b"",)
-    assert coder.decode([b""], shapes_of([empty], [ECHO_SIZE]))[0].shape == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("frames", "size", "error", "message"),
-    [
-        ((5,) * 4, 16, UserError, "knows 3 codebooks of 16 entries, and the codes come from 4"),
-        ((5,), 32, UserError, r"come from 1 of \[32\]"),
-        ((5, 4), 16, CodecError, "differ in length; a language model codes whole frames"),
-    ],
-)
-def test_codes_that_the_model_does_not_know_are_refused(frames, size, error, message) -> None:
-    codes = [np.zeros((1, count), np.int32) for count in frames]
-    with pytest.raises(error, match=message):
-        LanguageCoder(Echo()).encode(codes, [size] * len(codes))
-
-
-def test_probabilities_need_not_add_up() -> None:
-    chances = np.array([0.5, 0.25, 0.125, 0.125], np.float32)
-    for scale in (1.0, 1e-3, 1e3):
-        shares = shares_of(chances * scale)
-        assert shares.sum() == divisible(4)
-        assert (shares + 1) / SHARES == pytest.approx(chances, abs=1e-3)
-    assert shares_of(np.zeros(4, np.float32)).sum() == divisible(4)
