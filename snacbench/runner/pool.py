@@ -6,12 +6,12 @@ process was at when it died: that job is tried once more, alone, and no other is
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
@@ -25,6 +25,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,7 +39,6 @@ Answer = tuple[Rows | None, Exception | None, str]
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
@@ -199,10 +199,12 @@ class Child:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with _environment_of_workers():
+                ended, self._lifeline = context.Pipe(duplex=False)
                 # The process that it is forked from may have begun under another environment.
-                arguments = (log, dict(os.environ))
+                arguments = (log, dict(os.environ), ended)
                 self.executor = ProcessPoolExecutor(1, context, _begin, arguments)
                 self._pid = self.executor.submit(os.getpid)
+                ended.close()  # here: its end over there says that this process has ended
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._at: Future[Any] = self._pid
@@ -256,13 +258,20 @@ def _environment_of_workers() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _begin(log: Path, environment: Mapping[str, str]) -> None:
-    """Make the process that runs this a worker's."""
+def _begin(log: Path, environment: Mapping[str, str], ended: Connection) -> None:
+    """Make the process that runs this a worker's, which ends with the one that began it."""
+
+    def end_with_parent() -> None:
+        with suppress(EOFError, OSError):
+            ended.recv()
+        os.kill(os.getpid(), signal.SIGKILL)
+
     os.environ.clear()
     os.environ.update(environment)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Else it would wait for its next job for ever, and the one that it is forked from for it.
+    threading.Thread(target=end_with_parent, daemon=True).start()
     with log.open("ab") as stream:
         os.dup2(stream.fileno(), sys.stderr.fileno())
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +85,17 @@ def storm(folder: Path, asked: object) -> Iterator[Storm]:
     finally:
         for name in made.processes:
             made.kill(name)
+    until = time.monotonic() + 30
+    while left := sorted(processes_in(folder.parent)):
+        assert time.monotonic() < until, f"left behind: {left}"
+        time.sleep(0.5)
+
+
+def processes_in(folder: Path) -> Iterator[int]:
+    for cwd in Path("/proc").glob("[0-9]*/cwd"):
+        with suppress(OSError):
+            if cwd.readlink().is_relative_to(folder):
+                yield int(cwd.parent.name)
 
 
 @pytest.mark.slow
@@ -96,8 +107,8 @@ def test_a_storm_of_kills(tmp_path):
         (tmp_path / str(runs)).mkdir()
         with storm(tmp_path / str(runs) / "run", asked) as at:
             while at.keep_going():
-                time.sleep(chance.uniform(1, 8))
-                name = chance.choice(["scheduler", "client", *(f"worker{n}" for n in range(2))] * 1)
+                time.sleep(chance.uniform(0.5, 6))
+                name = chance.choice(sorted(at.processes))
                 if chance.random() < 0.75 and killed.total() < KILLS:
                     at.kill(name)
                     killed[name.rstrip("0123456789")] += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,6 +122,31 @@ def test_a_job_that_kills_its_worker_fails_alone(log, tmp_path):
     assert results == [-1, *(n for n in range(12) if n != 7)]
     assert sorted(run(die_on_seven, [(6, 7, 8), 9], log, workers=2)) == [-1, 6, 8, 9]
     assert run(die_once, [str(tmp_path / "mark")], log) == ["done"]  # by chance
+
+
+def test_workers_end_with_the_process_that_began_them(tmp_path):
+    script = tmp_path / "begin.py"
+    script.write_text(
+        "import sys, time\nfrom pathlib import Path\n"
+        "from snacbench.runner.pool import Child\n"
+        "if __name__ == '__main__':\n"
+        "    child = Child(Path(sys.argv[1]))\n"
+        "    print(child.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, str(script), str(tmp_path / "log")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout
+        child = Path(f"/proc/{int(parent.stdout.readline())}")
+        status = (child / "status").read_text()
+        forked_from = Path(f"/proc/{int(status.partition('PPid:')[2].split()[0])}")
+        assert forked_from.exists()
+        parent.kill()
+    for _ in range(100):
+        time.sleep(0.1)
+        if not (child.exists() or forked_from.exists()):
+            return
+    pytest.fail("a worker outlives the process that began it")
 
 
 def test_abandoning_the_results_stops_the_workers(log):
