@@ -79,14 +79,6 @@ def launch(playwright: Any) -> Any:
     return playwright.chromium.launch(executable_path=path, args=arguments)
 
 
-def processes(browser: Any, kind: str) -> list[int]:
-    """Those of a browser: "browser" is the one that leads, "audio.mojom.AudioService" plays."""
-    session = browser.new_browser_cdp_session()
-    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    session.detach()
-    return [process["id"] for process in found if process["type"] == kind]
-
-
 @contextmanager
 def limited(browser: Any, seconds: float) -> Iterator[None]:
     """Kill the browser after `seconds`: what waits for it fails there, and the trace has the line.
@@ -94,7 +86,10 @@ def limited(browser: Any, seconds: float) -> Iterator[None]:
     Playwright waits without a limit for a page that is busy, in `evaluate`, `press`, and `count`
     alike, and nothing that runs in the page, or in this thread, can end that.
     """
-    (group,) = processes(browser, "browser")
+    session = browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    (group,) = (process["id"] for process in found if process["type"] == "browser")
     assert os.getpgid(group) == group  # its own group: ours would end this process too
     killed = threading.Event()
 

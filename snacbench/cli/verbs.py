@@ -155,8 +155,10 @@ def pairs(example: str, kind: Callable[[str], Any] = str) -> Callable[..., dict[
                     raise ValueError
                 found[name] = kind(value)
             except ValueError as error:
+                wanted = ": expected {} with a number" if kind is float else " takes {}"
                 raise UserError(
-                    f"{option.opts[0]} takes {option.metavar}, such as {example}; found {text!r}"
+                    f"{option.opts[0]}{wanted.format(option.metavar)}, such as {example}; "
+                    f"found {text!r}"
                 ) from error
         return found
 
