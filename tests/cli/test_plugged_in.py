@@ -113,7 +113,7 @@ def test_check_codec_tells_an_author_what_is_broken(crowd: Path, tmp_path: Path)
     assert "another seed gave other audio: declare stochastic=True" in said
     assert "the same signal was encoded to something else the second time" in said
     assert "spot check: " in said
-    assert "3 of 15 checks failed" in said
+    assert "3 of 16 checks failed" in said
     done = run_in(tmp_path, "check-codec", "sent", plugged=crowd)
     assert done.returncode == 0, done.stdout
     assert "all checks passed" in done.stdout
