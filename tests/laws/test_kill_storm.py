@@ -107,7 +107,7 @@ def test_a_storm_of_kills(tmp_path):
         (tmp_path / str(runs)).mkdir()
         with storm(tmp_path / str(runs) / "run", asked) as at:
             while at.keep_going():
-                time.sleep(chance.uniform(0.5, 6))
+                time.sleep(chance.uniform(1, 12))
                 name = chance.choice(sorted(at.processes))
                 if chance.random() < 0.75 and killed.total() < KILLS:
                     at.kill(name)
