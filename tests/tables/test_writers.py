@@ -104,10 +104,11 @@ PIECES = {
         '<span class="second">-1.50</span>*<sup>a</sup>', ">Others</th>", ">*star</th>",
     ),
     "latex": (
-        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lrr}",
-        r"\textbf{2.00} {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
+        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lr@{ }lr}",
+        r"\textbf{2.00} & {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
         r"\underline{$-$1.50}\rlap{{*}\textsuperscript{a}}", r"{*}star & ",
-        r"\multicolumn{3}{l}{\textit{Others}} \\",
+        r"\multicolumn{4}{l}{\textit{Others}} \\",
+        r"& \multicolumn{2}{c}{\shortstack{U\_p $\uparrow$ \\ \scriptsize dB}} & ",
     ),
     "terminal": ("-1.50* (a)", "[-0.48, 4.48]", "- (a) few & bad", f"[{NASTY}", "*star "),
 }  # fmt: skip
