@@ -358,6 +358,7 @@ WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "markdown": to_markdown,
     "csv": to_csv,
     "latex": to_latex,
-    "html": html_fragment,
+    # As a file of its own it says no encoding.
+    "html": lambda tables: html_fragment(tables).encode("ascii", "xmlcharrefreplace").decode(),
     "json": to_json,
 }

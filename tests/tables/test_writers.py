@@ -157,6 +157,7 @@ def test_json_names_infinities_and_has_null_for_nan():
 
 def test_html_is_well_formed_and_escaped():
     text = WRITERS["html"]([TABLE, replace(TABLE, title="other")])
+    assert text.isascii()
     assert f"[{NASTY}" in "".join(
         ElementTree.fromstring(f"<p>{text.replace('<br>', '')}</p>").itertext()
     )
