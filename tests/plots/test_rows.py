@@ -45,6 +45,9 @@ def test_distribution_shows_every_clip_and_the_mean():
         values = codec.scores["si_sdr"]["value"]
         assert np.array_equal(points.get_xdata(), values)
         assert mean.get_xdata() == pytest.approx([values.mean()])
+    whiskers = [x for line in axes.lines[2:4] for x in line.get_xdata()]
+    first = rows.codecs[0].scores["si_sdr"]["value"]
+    assert sorted(whiskers) == pytest.approx(np.percentile(first, [5, 25, 75, 95]))
     assert len(clips) == 4
     axes = draw("distribution", run_rows(OPUS, clips=400)).axes[0]  # many: the box alone
     assert not [line for line in axes.lines if line.get_gid() == "clips"]

@@ -78,7 +78,7 @@ def test_a_plot_of_another_package_that_fails_costs_its_own_figure_alone(
 
 
 def test_an_older_report_is_replaced_and_nothing_else(
-    run_folder: RunFolder, tmp_path: Path
+    run_folder: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first has players; the second is of a copy without decoded audio and has none."""
     target, copy = tmp_path / "report", tmp_path / "copy"
@@ -101,6 +101,10 @@ def test_an_older_report_is_replaced_and_nothing_else(
     }.items():
         with pytest.raises(StoreError, match=message):
             build_report(run_folder, place)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert build_report(RunFolder.open(copy), Path()).num_bytes > 0
+    assert (tmp_path / "here" / "index.html").exists()
 
 
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
-from snacbench.rows import Bits, CodedBytes
+from snacbench.rows import Bits, Coded, CodedBytes
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.ladder import ladder_of, ladder_tables
 from snacbench.tables.run_rows import RunRows
@@ -103,6 +103,7 @@ def test_bytes_that_coders_wrote_are_rates_with_the_side_information(folder):
     assert static.bits_per_token == pytest.approx((10 * 8 / 40, 40 * 8 / 80))
     assert (previous.clips, previous.bits_per_token) == (5, ())
     rates, _, books = ladder_tables([RunRows.load(folder)], codebooks=True)
+    assert "The columns after it are of bytes" in rates.footnotes[1]
     assert cells_of(rates)["previous_kbps"].notes == ("5 of 12 clips were written.",)
     assert cells_of(books, "2")["static_bits"].value == 4
 
@@ -125,6 +126,9 @@ def test_few_tokens_are_flagged_or_leave_a_range_only(tmp_path):
     cell = cells_of(rates)["entropy_kbps"]
     assert cell.value is not None
     assert cell.notes[0].startswith("Fewer than 3 tokens per codebook entry, or fewer than 30 cl")
+    failed = [Coded("a", NEURAL.name, "failed", "why", "speech", 1.0, None)]
+    (rates,) = ladder_tables([RunRows.load(of(tmp_path / "failed", failed))])
+    assert any(note.startswith("1 of 1 codings") for note in rates.footnotes)
 
 
 def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path, folder):
