@@ -10,7 +10,7 @@ from snacbench.listening.analysis.analyse import analyse
 from snacbench.listening.analysis.paragraph import paragraph
 from snacbench.listening.read import Source
 from snacbench.listening.study import Study
-from snacbench.listening.test import ANCHOR35, ANCHOR70, Level
+from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE, Level
 from tests.support.studies import a_test, ab, abx, choice_study, listener_with, study_of
 
 
@@ -80,6 +80,8 @@ def test_exclusions_are_counted_by_reason() -> None:
 def test_without_anchors_with_transparent_ones_and_without_differences() -> None:
     text = said(eight(ANCHOR35, ANCHOR70))
     assert "2 systems (a, b) and the hidden reference against" in text
+    assert "Listeners were screened by the hidden reference alone." in text
+    assert "was no hidden reference to screen listeners by." in said(eight(ANCHOR70, REFERENCE))
     easy = tuple(
         replace(r, score=95.0) if (r.item, r.condition) == ("i0", ANCHOR70) else r
         for r in eight().ratings

@@ -16,7 +16,7 @@ from snacbench.listening.analysis.analyse import analyse
 from snacbench.listening.analysis.output import write_all
 from snacbench.listening.publish import published, run_of, write_rows
 from snacbench.listening.read import Source
-from snacbench.listening.study import Study
+from snacbench.listening.study import Listener, Study
 from snacbench.rows import ListenerScore, ListeningSummary
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.listening_tables import listening_tables
@@ -141,11 +141,14 @@ def test_nobody_left_a_name_like_a_formula_and_a_folder_that_cannot_be_written(
 
 def test_notes_tell_what_was_left_out_and_whether_so_few_can_show_anything() -> None:
     study = a_study()
-    study = replace(study, ratings=study.ratings[:-1])  # one page lacks a condition
+    idle = (*study.listeners, Listener("idle", finished=False))
+    # One page lacks a condition.
+    study = replace(study, ratings=study.ratings[:-1], listeners=idle)
     summary, _ = made(study, notes=("4 ratings that came twice counted once",))
     text = " ".join(summary.notes)
     assert "4 ratings that came twice counted once." in text
     assert "1 pages lacked a condition that others rated there and were left out" in text
+    assert "1 listeners began and answered no page." in text
     assert "listeners are few" in text
     few = "So few listeners cannot show any difference: the smallest p that 5 can give is 0.06"
     summary, _ = made(a_study())

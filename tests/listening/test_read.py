@@ -100,13 +100,14 @@ mine,25,none,u-2,speech-1,anchor70,30,38000,
 mine,25,none,u-2,speech-1,anchor35,5,38000,
 '''
 
-# As pymushra's admin page exports it: columns in any order, other page types in between.
+# As pymushra's admin page exports it: columns in any order, other page types in between, and a
+# number before each line if pandas wrote it.
 PYMUSHRA = """\
-wm_date;responses_score;questionaire_age;wm_id;responses_stimulus;wm_testId;responses_comment;\
+;wm_date;responses_score;questionaire_age;wm_id;responses_stimulus;wm_testId;responses_comment;\
 wm_type;responses_time;questionaire_uuid;wm_config
-2024-01-01 10:00:00;100;30;speech-1;reference;mine;;mushra;41000;a-1;configs/x.yaml
-2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
-2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
+0;2024-01-01 10:00:00;100;30;speech-1;reference;mine;;mushra;NaN;a-1;configs/x.yaml
+1;2024-01-01 10:00:00;62;30;speech-1;C1;mine;dull;mushra;41000;a-1;configs/x.yaml
+2;2024-01-01 10:00:00;3;30;other;C1;mine;;bs1116;1000;a-1;configs/x.yaml
 """
 HEADING, *ROWS = WEBMUSHRA.splitlines()
 
@@ -145,6 +146,7 @@ def test_pymushra(tmp_path: Path) -> None:
     assert source.study.form == "mushra-no-anchors"
     assert {r.condition: r.score for r in source.study.ratings} == {"reference": 100, "C1": 62}
     assert source.study.listeners[0].answers == {"age": "30"}
+    assert [r.time_s for r in source.study.ratings] == [None, 41.0]
     assert source.study.ratings[1].comment == "dull"
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
@@ -206,7 +208,9 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
     study = answers_on(["practice", "music-1"], ["reference", "b", "a@4kbps"])
     path = tidy(tmp_path / "tidy.csv", study)
     first, *rest = path.read_text("utf-8").splitlines()
-    path.write_text("\n".join([first + ",mood", *(line + ",calm" for line in rest)]), "utf-8")
+    other = ["mood,kind,test,time_ms", "calm,b,x,1", "calm,c,y,2", "calm,d,z,3"]  # none of ours
+    more = [f"{line},{cells}" for line, cells in zip([first, *rest], other * 2, strict=False)]
+    path.write_text("\n".join(more), "utf-8")
     write_test(tmp_path, a_test(pages_per_listener=2))  # beside the CSV
     source = read_source(path)
     found = source.study
@@ -216,7 +220,7 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
     assert found.kbps["a@4kbps"] == 4.2
     assert {r.item for r in found.ratings} == {"music-1"}
     assert source.notes == (
-        "columns not known and not used: tidy.csv, mood",
+        "columns not known and not used: tidy.csv, mood, kind, test, time_ms",
         "3 answers on training pages left out",
     )
     assert found.listeners[0].pages_planned == 2
