@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
 SINGLE_PRECISION = 2e-6
+DOUBLE_PRECISION = 1e-14
 # Degraded signals mostly have the length of their reference, so one size would nearly do.
 SIZES_KEPT = 2
 AUDIO_FRAMES, SPEECH_FRAMES = 30, 20
@@ -126,8 +127,10 @@ def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[
             peaks = np.concatenate([earlier, np.flatnonzero(late >= least)])
             if len(peaks) > 1:
                 x, y = upper_envelope(reference.signal), upper_envelope(degraded[row])
-                exact = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-                peaks = peaks[[np.argmax(exact[peaks])]]
+                exact = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)[peaks]
+                # Of equal ones, as of a repeated sound, the lowest, whatever their rounding is.
+                equal = DOUBLE_PRECISION * float(np.linalg.norm(x) * np.linalg.norm(y))
+                peaks = peaks[exact >= exact.max() - equal]
             lags[row] = int(peaks[0]) if abs(peaks[0]) <= len(reference.signal) / 2 else 0
     return lags
 

@@ -135,6 +135,12 @@ def test_flat_peaks_are_decided_in_double_precision(monkeypatch):
     assert lag_of(x, y) == expected
 
 
+def test_of_equally_good_lags_the_lowest_is_taken():
+    for _ in range(5):
+        x = np.tile(rng.standard_normal(1_000), 16)
+        assert lag_of(x, x[:4_000]) == 0
+
+
 def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
     x = rng.standard_normal(1_000)
     assert lag_of(x, np.zeros(1_000)) == lag_of(x, np.zeros(0)) == 0
