@@ -107,6 +107,8 @@ def test_two_runs_in_one_process_do_not_touch_each_other(
     other = sb.run("identity", out=tmp_path / "b", **options)
     assert other.warnings[0] == noted
     assert noted not in sb.load(other.path).warnings
+    both = sb.merge([tmp_path / "a", other], tmp_path / "both")
+    assert both.warnings[0].startswith("2 runs merged; ")
     assert not other.request.offline
     assert other.request.asr is None
     assert dict(os.environ) == before
