@@ -165,6 +165,8 @@ def test_what_is_no_signal_is_refused() -> None:
         si_sdr(reference=np.zeros((1, 1, 2)), degraded=x, rate_hz=16_000)
     with pytest.raises(sb.Undefined):
         si_sdr(reference=0 * x, degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.UserError, match="score keeps no run, so it takes no out"):
+        sb.score(x, x, rate_hz=16_000, out="run")
     with pytest.raises(sb.UserError, match="no metric named 'pesc'"):
         sb.metric("pesc")
 

@@ -75,7 +75,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     progress : Progress
         Told of stages, steps and notes; without one, notes are among the run's `warnings`.
     **asked
-        Other fields of `Request`, for example ``metrics=["pesq"]``, ``weights="embedded"``,
+        Other fields of `Request`, for example ``metrics=["pesq_wb"]``, ``weights="embedded"``,
         ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
     """
     from snacbench.api.requests import request_of
