@@ -107,6 +107,8 @@ def test_two_runs_in_one_process_do_not_touch_each_other(
     other = sb.run("identity", out=tmp_path / "b", **options)
     assert other.warnings[0] == noted
     assert noted not in sb.load(other.path).warnings
+    both = sb.merge([tmp_path / "a", other], tmp_path / "both")
+    assert both.warnings[0].startswith("2 runs merged; ")
     assert not other.request.offline
     assert other.request.asr is None
     assert dict(os.environ) == before
@@ -163,6 +165,8 @@ def test_what_is_no_signal_is_refused() -> None:
         si_sdr(reference=np.zeros((1, 1, 2)), degraded=x, rate_hz=16_000)
     with pytest.raises(sb.Undefined):
         si_sdr(reference=0 * x, degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.UserError, match="score keeps no run, so it takes no out"):
+        sb.score(x, x, rate_hz=16_000, out="run")
     with pytest.raises(sb.UserError, match="no metric named 'pesc'"):
         sb.metric("pesc")
 

@@ -238,7 +238,7 @@ def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_ho
     ("fault", "text"),
     [
         ("silent", r"no connection \(.*\); connect to a network"),
-        (404, r"404 Not Found\); connect to a network"),
+        (404, r"404 Not Found\); look whether it has moved"),
         (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
         ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"
                     r"and copy \S+/weights and \S+lock here"),
