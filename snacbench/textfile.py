@@ -173,7 +173,8 @@ def read_records(
     if quotes == "php":  # after a backslash, a quote before a separator and no space ends the cell
         text = re.sub(rf'\\"(?!{re.escape(between)}(?! )|[\r\n]|\Z)', r'\\""', text)
     if quotes != "none":
-        text = re.sub(rf'(?<!")" +(?={re.escape(between)}|[\r\n]|\Z)', '"', text)
+        ends = rf"[{between}\r\n]"
+        text = re.sub(rf'((?:\A|{ends}) *"(?:[^"]|"")*+") +(?={ends}|\Z)', r"\1", text)
     lines = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=between,

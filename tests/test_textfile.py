@@ -77,6 +77,7 @@ def test_what_python_writes_is_read(
         ("a,b\r1,2\r\n\n , \n3,4", "doubled", [["a", "b"], ["1", "2"], ["3", "4"]]),
         ('a,b\n5" wide,x"y"\n', "doubled", [["a", "b"], ['5" wide', 'x"y"']]),
         ('a , b\nx, "y, z" \nx , y z \n', "doubled", [["a", "b"], ["x", "y, z"], ["x", "y z"]]),
+        ('a,b\n"" ,"x ""y""" \n', "doubled", [["a", "b"], ["", 'x "y"']]),
         ('a\tb\n"x\ty\n', "none", [["a", "b"], ['"x', "y"]]),
         ('a,"b \\"c\\" d",e\n', "php", [["a", 'b \\"c\\" d', "e"]]),
         ('a,"say \\""\nb,"c:\\"\nd,"""\\""""\n', "php",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from snacbench.audio.io import NOT_STATED, probe, read
 from snacbench.errors import AudioError
@@ -57,6 +58,12 @@ def test_a_segment_is_part_of_the_whole(name: str, tmp_path: Path) -> None:
     assert np.array_equal(part, whole[:, 5_000:12_001])
     with pytest.raises(AudioError, match="ends after"):
         read(path, start=20_000, num_samples=7_001)
+
+
+def test_g723_in_au_is_decoded_by_libsndfile(tmp_path: Path) -> None:
+    path = tmp_path / "a.au"  # FFmpeg makes something else of its bits
+    path.write_bytes(corpus()["au-g723_40-file"].data)
+    assert np.array_equal(read(path).samples[0], soundfile.read(path, dtype="float32")[0])
 
 
 def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
