@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 import threading
@@ -148,3 +149,26 @@ def silent_address() -> str:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     return f"http://127.0.0.1:{port}"
+
+
+def on_the_hub(
+    host: Host,
+    bodies: dict[str, bytes],
+    commit: str,
+    *,
+    repository: str = "owner/name",
+    branch: bool = True,
+) -> None:
+    """Files as the hub serves them: large ones by a redirect, of which it tells the digest."""
+    # Under another name: the hub's client follows redirects within one host by itself.
+    storage = f"{host.address.replace('127.0.0.1', 'localhost')}/storage"
+    for name, body in bodies.items():
+        reply = Reply(body, headers={"X-Repo-Commit": commit})
+        if not name.endswith(".json"):
+            reply = redirect(f"{storage}/{commit}/{name}")
+            digest = hashlib.sha256(body).hexdigest()
+            reply.headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+            reply.headers["X-Repo-Commit"] = commit
+        for revision in (commit, "main") if branch else (commit,):
+            host.replies[f"/{repository}/resolve/{revision}/{name}"] = reply
+        host.replies[f"/storage/{commit}/{name}"] = Reply(body)
