@@ -16,13 +16,13 @@ from snacbench.listening.design import write_test
 from snacbench.listening.read import read_csv, read_source
 from snacbench.listening.study import Choice, Listener, Rating, Study
 from snacbench.listening.tidy import ChoiceLine, RatingLine, plain_text, safe_cell, write_tidy
-from tests.support.studies import a_test, study_of
+from tests.support.studies import a_test, choice_study, study_of
 
 RATINGS = Study(
-    name="t",
-    form="mushra",
-    listeners=(Listener("ann"), Listener("bob")),
-    systems=("opus@14kbps", "snac"),
+    "t",
+    "mushra",
+    (Listener("ann"), Listener("bob")),
+    ("opus@14kbps", "snac"),
     ratings=(
         Rating("ann", "speech-1", "reference", 100.0, 0, 2, 31.5, 'clear, "crisp"\u00e4'),
         Rating("ann", "speech-1", "anchor35", 12.5, 0, 0, 31.5),
@@ -33,22 +33,10 @@ RATINGS = Study(
     clips={"speech-1": "quick/a"},
     kbps={"reference": None, "anchor35": None, "opus@14kbps": 14.2, "snac": None},
 )
-TRIALS = Study(
-    name="t",
-    form="abx",
-    listeners=(Listener("ann"),),
-    systems=("snac",),
-    choices=(
-        Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25),
-        Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1"),
-    ),
-)
-PAIRS = replace(
-    TRIALS,
-    form="ab",
-    choices=(Choice("ann", "i", "snac", "opus", "tie"),),
-    systems=("snac", "opus"),
-)
+RIGHT = Choice("ann", "i", "reference", "snac", "a", "snac", 0, 9.25)
+WRONG = Choice("ann", "i", "reference", "snac", "b", "snac", 1, 4.0, "+1")
+TRIALS = choice_study([RIGHT, WRONG], "abx", ("snac",))
+PAIRS = choice_study([Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
 
 
 def tidy(path: Path, study: Study) -> Path:

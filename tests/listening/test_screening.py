@@ -22,6 +22,11 @@ def excluded(study: Study) -> dict[str, list[str]]:
     return reasons
 
 
+def planned(study: Study, pages: int) -> Study:
+    listeners = tuple(replace(one, pages_planned=pages) for one in study.listeners)
+    return replace(study, listeners=listeners)
+
+
 def good(count: int, items: int = 20) -> Scores:
     return {k: v for n in range(count) for k, v in listener_with(f"good{n}", items).items()}
 
@@ -68,11 +73,6 @@ def test_without_the_rules_and_without_anchors() -> None:
     for of in scores.values():
         del of[ANCHOR70], of[ANCHOR35]
     assert list(excluded(study_of(scores))) == ["x"]
-
-
-def planned(study: Study, pages: int) -> Study:
-    listeners = tuple(replace(one, pages_planned=pages) for one in study.listeners)
-    return replace(study, listeners=listeners)
 
 
 def test_who_left_early_is_excluded() -> None:

@@ -18,9 +18,9 @@ import yaml
 from snacbench.errors import StoreError, UserError
 from snacbench.listening import webmushra as module
 from snacbench.listening.stimuli import Facts, make_stimuli
-from snacbench.listening.test import Item, ListeningTest, System, texts_of
+from snacbench.listening.test import texts_of
 from snacbench.listening.webmushra import configuration, export_webmushra
-from tests.support.audio_run import CODECS, make_audio_run
+from tests.support.audio_run import CODECS, audio_test, make_audio_run
 
 # The fields that webMUSHRA reads of each kind of part, with their types, but for type and optional.
 FIELDS = {
@@ -36,19 +36,8 @@ FIELDS = {
     "likert": "name:str label:str response:list",
     "text": "name:str label:str",
 }
-ITEMS = [
-    Item(id=id_, clip=clip, duration_s=1.5)
-    for id_, clip in (("one", "set/b"), ("two", "set/d"), ("t-1", "set/a"))
-]
-TEST = ListeningTest(
-    id="t",
+TEST = audio_test(
     title="A <b>test</b> & more",
-    run="../run",
-    run_id="run1",
-    set_sha256="ab" * 32,
-    systems=tuple(System(name=spec.name) for spec in CODECS),
-    items=tuple(ITEMS[:2]),
-    training=tuple(ITEMS[2:]),
     welcome="Hello <you>\n\nand you.\n",
     consent=texts_of("en").consent,
     questionnaire=texts_of("en").questionnaire,

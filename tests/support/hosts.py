@@ -24,7 +24,7 @@ class Reply:
     """One answer, in good order or with a fault.
 
     `promised` is the Content-Length where it is not the body's, `cut_after` ends the connection
-    after so many bytes, `stall_after` sends nothing more for `stall_s`, `block_s` waits after
+    after so many bytes, `stall_after` sends nothing more, `block_s` waits after
     each `block_bytes`. With `ranges`, a Range header is obeyed, and If-Range compared with the
     ETag.
     """
@@ -36,7 +36,6 @@ class Reply:
     ranges: bool = False
     cut_after: int | None = None
     stall_after: int | None = None
-    stall_s: float = 1.5
     block_bytes: int = 1 << 16
     block_s: float = 0.0
 
@@ -128,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         while sent < len(body):
             if reply.stall_after is not None and sent >= reply.stall_after:
                 self.wfile.flush()
-                time.sleep(reply.stall_s)
+                time.sleep(1.5)
                 return
             block = body[sent : sent + reply.block_bytes]
             if reply.stall_after is not None:
