@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,9 +14,7 @@ _MOST_PADDING_S = 0.08
 
 
 @pytest.mark.parametrize("name", corpus())
-def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_path):
     case, path = corpus()[name], tmp_path / "a.bin"
     path.write_bytes(case.data)
     if case.refused:
@@ -49,7 +45,7 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(
 @pytest.mark.parametrize(
     "name", ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
 )
-def test_a_segment_is_part_of_the_whole(name: str, tmp_path: Path) -> None:
+def test_a_segment_is_part_of_the_whole(name, tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(corpus()[name].data)
     whole = read(path).samples
@@ -59,7 +55,7 @@ def test_a_segment_is_part_of_the_whole(name: str, tmp_path: Path) -> None:
         read(path, start=20_000, num_samples=7_001)
 
 
-def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path: Path) -> None:
+def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path):
     (tmp_path / "a.mp3").write_bytes(corpus()["ff-mp3-libmp3lame"].data)
     (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7\0\2\0\0".ljust(82, b"\0"))
     assert probe(tmp_path / "a.mp3").num_samples == read(tmp_path / "a.mp3").num_samples

@@ -65,7 +65,7 @@ def as_decoded(data: bytes) -> Iterator[NDArray[np.float32]]:
 
 
 @pytest.fixture
-def little_memory() -> Iterator[None]:
+def little_memory():
     """A limit on memory, beyond which taking some fails."""
     in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -79,9 +79,7 @@ def little_memory() -> Iterator[None]:
 @pytest.mark.parametrize(
     "seeds", [range(25), pytest.param(range(25, 275), marks=pytest.mark.slow)], ids=["some", "many"]
 )
-def test_damaged_files_are_read_as_decoded_or_refused(
-    kind: str, seeds: range, tmp_path: Path
-) -> None:
+def test_damaged_files_are_read_as_decoded_or_refused(kind, seeds, tmp_path):
     path, data = tmp_path / "a.bin", corpus()[kind].data
     refused = 0
     for seed in seeds:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -41,12 +39,12 @@ EBU: dict[int, tuple[float, Parts]] = {
 @pytest.mark.parametrize(
     ("case", "rate_hz"), [(1, 8_000), (2, 16_000), (3, 44_100), (4, 48_000), (5, 48_000)]
 )
-def test_ebu_tech_3341(case: int, rate_hz: int) -> None:
+def test_ebu_tech_3341(case, rate_hz):
     expected, parts = EBU[case]
     assert loudness_lufs(tones(parts, rate_hz)) == pytest.approx(expected, abs=TOLERANCE_LU)
 
 
-def test_how_channels_count() -> None:
+def test_how_channels_count():
     levels_dbfs = (-28, -28, -24, -30, -30)  # EBU Tech 3341, case 6
     channels = [tones([(dbfs, 20)], channels=1).samples for dbfs in levels_dbfs]
     five = Audio(np.concatenate(channels), RATE_HZ)
@@ -63,7 +61,7 @@ def test_how_channels_count() -> None:
 
 @given(st.floats(-30, 10), st.integers(1, 2), st.integers(0, 99))
 @settings(max_examples=10, deadline=None)
-def test_gain_shifts_loudness_and_peak(gain_db: float, channels: int, seed: int) -> None:
+def test_gain_shifts_loudness_and_peak(gain_db, channels, seed):
     audio = broadband(1.0, 16_000, channels=channels, seed=seed)
     louder = Audio(audio.samples * np.float32(10 ** (gain_db / 20)), audio.rate_hz)
     for measured in (loudness_lufs, peak_dbfs):
@@ -71,7 +69,7 @@ def test_gain_shifts_loudness_and_peak(gain_db: float, channels: int, seed: int)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 48_000])
-def test_one_block_is_enough_and_less_is_not(rate_hz: int) -> None:
+def test_one_block_is_enough_and_less_is_not(rate_hz):
     block = -(-4 * rate_hz // 10)
     samples = broadband(0.5, rate_hz).samples
     assert loudness_lufs(Audio(np.array(samples[:, :block]), rate_hz)) is not None
@@ -99,7 +97,7 @@ def in_16_bit(samples: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("frequency_hz", [10, 50, 997, 8_000, 12_000, 16_000])
-def test_tones_and_what_is_loud_coarse_or_constant_are_not_clipped(frequency_hz: float) -> None:
+def test_tones_and_what_is_loud_coarse_or_constant_are_not_clipped(frequency_hz):
     for level in (1.0, 0.3):
         assert count(level * tone(frequency_hz)) == 0
         assert count(in_16_bit(level * tone(frequency_hz))) == 0
@@ -111,7 +109,7 @@ def test_tones_and_what_is_loud_coarse_or_constant_are_not_clipped(frequency_hz:
 
 @pytest.mark.parametrize("level", [1.0, 0.5, 0.2])
 @pytest.mark.parametrize("finish", [np.asarray, in_16_bit], ids=["float", "16 bit"])
-def test_what_was_cut_off_is_counted(level: float, finish) -> None:
+def test_what_was_cut_off_is_counted(level, finish):
     loud = 2 * broadband(2.0, RATE_HZ).samples[0].astype(np.float64)
     cut = np.abs(loud) > 0.5
     runs = np.convolve(cut, np.ones(3), mode="valid") == 3
@@ -122,7 +120,7 @@ def test_what_was_cut_off_is_counted(level: float, finish) -> None:
     assert found == pytest.approx(int(in_runs.sum()), rel=0.05)
 
 
-def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_count() -> None:
+def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_count():
     rng = np.random.default_rng(0)
     flat = np.clip(1.5 * tone(300), -1, 1)
     noise = (rng.random(flat.size) - rng.random(flat.size)) / 32_768
@@ -140,7 +138,7 @@ def test_neither_dither_nor_gain_nor_polarity_hides_it_and_runs_of_two_do_not_co
 @pytest.mark.parametrize(
     ("name", "percent"), [("loop_amen_full", 0.76), ("orchestra", 0.004), ("loop_garzul", 0.0)]
 )
-def test_real_clips(shared: Path, name: str, percent: float) -> None:
+def test_real_clips(shared, name, percent):
     audio = read(shared / f"audio/eval/music/{name}.flac")
     found = 100 * float(clipped_samples(audio).mean())
     assert found == pytest.approx(percent, rel=0.1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ SECONDS = 3.0
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 @pytest.mark.parametrize("channels", [1, 2, 6])
-def test_noise_of_any_rate_fills_its_band(rate_hz: int, channels: int) -> None:
+def test_noise_of_any_rate_fills_its_band(rate_hz, channels):
     found = measure(broadband(1.0, rate_hz, channels=channels))
     assert found.bandwidth_hz == pytest.approx(rate_hz / 2, rel=0.02)
     assert (found.brickwall, found.clipped_samples) == (False, 0)
@@ -41,7 +40,7 @@ def test_noise_of_any_rate_fills_its_band(rate_hz: int, channels: int) -> None:
     st.integers(1, 3_000), st.sampled_from([1, 50, 999, 1_000, 3_999, 4_000, *RATES_HZ, 655_350])
 )
 @settings(max_examples=60, deadline=None)
-def test_clips_of_any_length_and_rate_have_measures_or_none(n: int, rate_hz: int) -> None:
+def test_clips_of_any_length_and_rate_have_measures_or_none(n, rate_hz):
     samples = np.random.default_rng(n).uniform(-0.5, 0.5, (2, n)).astype(np.float32)
     found = measure(Audio(samples, rate_hz))
     assert (found.bandwidth_hz is None) == (n < 256 or rate_hz < 1_000)
@@ -51,7 +50,7 @@ def test_clips_of_any_length_and_rate_have_measures_or_none(n: int, rate_hz: int
 
 
 @pytest.mark.parametrize("num_samples", [1, 255, 256, 48_000])
-def test_silence_and_constants_have_no_bandwidth(num_samples: int) -> None:
+def test_silence_and_constants_have_no_bandwidth(num_samples):
     silent = Audio(np.zeros((2, num_samples), np.float32), RATE_HZ)
     assert measure(silent) == Measures(None, None, None, 0, brickwall=False)
     found = measure(Audio(np.full((1, num_samples), 0.5, np.float32), RATE_HZ))
@@ -66,7 +65,7 @@ def test_silence_and_constants_have_no_bandwidth(num_samples: int) -> None:
         fill=st.sampled_from([np.float32(0), np.float32(0.5), np.float32(4e37)]),
     )
 )
-def test_measuring_takes_any_samples(samples: np.ndarray) -> None:
+def test_measuring_takes_any_samples(samples):
     with np.errstate(all="raise", under="ignore"):
         found = measure(Audio(samples, 16_000))
     assert all(value is None or np.isfinite(value) for value in asdict(found).values())
@@ -112,18 +111,18 @@ def check(audio: Audio, hz: float, *, rel: float = 0.05, brickwall: bool | None 
 
 
 @pytest.mark.parametrize("cutoff_hz", [3_500, 7_000, 11_000, 16_000])
-def test_a_low_pass_is_found(cutoff_hz: int) -> None:
+def test_a_low_pass_is_found(cutoff_hz):
     narrow = low_passed(syllables(), cutoff_hz)
     check(narrow, cutoff_hz)
     check(dithered(Audio(narrow.samples * np.float32(0.2), RATE_HZ)), cutoff_hz)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 16_000, 22_050, 24_000, 32_000])
-def test_upsampling_is_found(rate_hz: int) -> None:
+def test_upsampling_is_found(rate_hz):
     check(resample(resample(syllables(), rate_hz), RATE_HZ), rate_hz / 2, rel=0.06)
 
 
-def test_what_is_no_signal_and_what_does_not_matter() -> None:
+def test_what_is_no_signal_and_what_does_not_matter():
     assert (
         measure(dithered(Audio(np.zeros((1, RATE_HZ), np.float32), RATE_HZ))).bandwidth_hz is None
     )
@@ -147,7 +146,7 @@ def test_what_is_no_signal_and_what_does_not_matter() -> None:
     assert effective_bandwidth(both) == effective_bandwidth(wide)
 
 
-def test_what_is_no_brickwall() -> None:
+def test_what_is_no_brickwall():
     at = np.arange(round(RATE_HZ * SECONDS)) / RATE_HZ
     whistle = 0.5 * np.sin(2 * np.pi * 4_000 * at + 300 * np.sin(2 * np.pi * 3 * at))
     hiss = 1e-3 * np.random.default_rng(3).standard_normal(len(at))
@@ -163,7 +162,7 @@ def test_what_is_no_brickwall() -> None:
 @pytest.mark.parametrize(
     ("selector", "edge_hz", "mono"), [("opus@8", 4_250, True), ("mp3@64", 11_000, False)]
 )
-def test_lossy_codecs_leave_a_brickwall(selector: str, edge_hz: int, mono: bool) -> None:
+def test_lossy_codecs_leave_a_brickwall(selector, edge_hz, mono):
     one = syllables(5).samples
     other = one if mono else 0.7 * one + 0.3 * syllables(6).samples
     hiss = 1e-4 * np.random.default_rng(4).standard_normal((2, one.shape[1]))
@@ -184,7 +183,5 @@ def test_lossy_codecs_leave_a_brickwall(selector: str, edge_hz: int, mono: bool)
         ("music/loop_amen_full", 22_050, False),
     ],
 )
-def test_real_clips_as_read_from_their_spectra(
-    shared: Path, name: str, bandwidth_hz: float, brickwall: bool
-) -> None:
+def test_real_clips_as_read_from_their_spectra(shared, name, bandwidth_hz, brickwall):
     check(read(shared / f"audio/eval/{name}.flac"), bandwidth_hz, rel=0.1, brickwall=brickwall)

@@ -35,7 +35,7 @@ from tests.support.codec_models import (  # noqa: E402
 )
 
 
-def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
+def test_a_name_is_the_part_of_the_path_that_tells_most():
     for path, name in {
         "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
         "/runs/dac-exp3.pth": "dac-exp3",
@@ -64,9 +64,7 @@ def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
         ("config.json", "is the configuration; name the weights file, or their folder"),
     ],
 )  # fmt: skip
-def test_weights_are_found_where_no_question_is_left(
-    tmp_path: Path, names: str, found: str
-) -> None:
+def test_weights_are_found_where_no_question_is_left(tmp_path, names, found):
     for name in names.split():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -83,8 +81,8 @@ def test_weights_are_found_where_no_question_is_left(
 
 
 def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(
-    tmp_path: Path,
-) -> None:
+    tmp_path,
+):
     config = {"model": TINY_DAC, "name": "whatever"}
     path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
     assert select(f"dac:{path}")[0][1].name == "dac-bare@3kbps"
@@ -136,7 +134,7 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
-def test_a_configuration_that_does_not_do_is_refused(tmp_path: Path, family: str) -> None:
+def test_a_configuration_that_does_not_do_is_refused(tmp_path, family):
     make, cases = CONFIGURATIONS[family]
     network = make()
     for number, (config, message) in enumerate(cases):
@@ -145,11 +143,11 @@ def test_a_configuration_that_does_not_do_is_refused(tmp_path: Path, family: str
             select(f"{family}:{path}")
 
 
-def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path):
     path = tmp_path / "live.pth"
     tiny_dac().save(str(path), package=False)
     ((model, spec),) = select(f"dac:{path}")
-    located: Any = locate(model, WeightsPolicy("auto"))
+    located = locate(model, WeightsPolicy("auto"))
     assert (located.info.source, located.info.origin) == ("own", str(path))
     tiny_dac(5).save(str(path), package=False)
     with pytest.raises(WeightsMismatch, match=r"live.pth has changed since this run began; copy"):
@@ -161,7 +159,7 @@ def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> No
 # --------------------------------------------------------------------------------- weights files
 
 
-def test_weight_norm_of_either_form_or_fused_opens() -> None:
+def test_weight_norm_of_either_form_or_fused_opens():
     model, other, fused = tiny_snac(), tiny_snac(3), tiny_snac(4)
     state, new = dict(model.state_dict()), "parametrizations.weight.original"
     old = {k.replace(f"{new}0", "weight_g").replace(f"{new}1", "weight_v"): state[k] for k in state}
@@ -173,7 +171,7 @@ def test_weight_norm_of_either_form_or_fused_opens() -> None:
     assert all(torch.equal(fused.state_dict()[k], v) for k, v in model.state_dict().items())
 
 
-def test_missing_unexpected_and_misshapen_keys_are_counted_and_named() -> None:
+def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
     model = tiny_dac()
     state = dict(model.state_dict())
     for key in [k for k in state if k.startswith("quantizer.quantizers.3.")]:
@@ -200,7 +198,7 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named() -> None:
         ([1, 2], "a list"),
     ],
 )
-def test_what_is_no_state_dict_is_refused(tmp_path: Path, held: Any, found: str) -> None:
+def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")
     text = rf"x.pth: expected tensors by name, alone or under 'state_dict', found {found}; save the"
     with pytest.raises(WeightsMismatch, match=text):
@@ -211,7 +209,7 @@ class _Config:
     """Stands for what trainers pickle beside their weights."""
 
 
-def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None:
+def test_files_that_could_run_code_are_named_and_not_run(tmp_path):
     torch.save({"state_dict": {}, "hparams": _Config()}, tmp_path / "x.pth")
     with pytest.raises(WeightsMismatch, match=r"Python object \(\S*_Config\) that could run"):
         load_tensors(tmp_path / "x.pth")
@@ -235,7 +233,7 @@ def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None
         ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
     ],
 )
-def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_no_weights(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsMismatch, match=message):
         load_tensors(tmp_path / name)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -15,7 +11,7 @@ from snacbench.errors import CodecError, UnknownPoint
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
-from snacbench.types import Codec, Encoded
+from snacbench.types import Encoded
 from tests.conftest import broadband, clip_at, si_sdr_db
 
 
@@ -26,10 +22,8 @@ from tests.conftest import broadband, clip_at, si_sdr_db
      ("opus@32", 0.25), ("opus@128", 0.25)],
 )  # fmt: skip
 @pytest.mark.parametrize("channels", [1, 2])
-def test_nothing_is_late_and_the_rate_is_met(
-    loaded: Callable[[str], Codec], selector: str, tolerance: float, channels: int
-) -> None:
-    codec: Any = loaded(selector)
+def test_nothing_is_late_and_the_rate_is_met(loaded, selector, tolerance, channels):
+    codec = loaded(selector)
     delay = {"mp3": 1105, "aac": 1024, "opus": 0}[codec.spec.model]
     assert codec.format.pre_skip or declared_delay(codec.format, channels) == delay
     audio = broadband(3.0, 48_000, channels=channels)
@@ -42,13 +36,13 @@ def test_nothing_is_late_and_the_rate_is_met(
     assert bits.total / 3000 == pytest.approx(codec.spec.nominal_kbps, rel=tolerance)
 
 
-def test_stereo_keeps_its_channels_apart(loaded: Callable[[str], Codec]) -> None:
+def test_stereo_keeps_its_channels_apart(loaded):
     codec = loaded("opus@128")
     decoded = codec.decode(codec.encode(broadband(1.0, 48_000, channels=2)), seed=0)
     assert abs(float(np.corrcoef(*decoded.samples)[0, 1])) < 0.2
 
 
-def test_quality_rises_with_rate(loaded: Callable[[str], Codec]) -> None:
+def test_quality_rises_with_rate(loaded):
     audio = broadband(2.0, 48_000)
     for name in ("mp3", "aac"):
         codecs = [loaded(f"{name}@{kbps}") for kbps in (32, 64, 128)]
@@ -61,9 +55,7 @@ def test_quality_rises_with_rate(loaded: Callable[[str], Codec]) -> None:
 EXPECTED_SPEECH = {8: 9.3, 12: 11.2, 24: 13.1, 64: 25.0}
 
 
-def test_opus_on_real_speech_is_near_the_known_figures(
-    loaded: Callable[[str], Codec], shared: Path
-) -> None:
+def test_opus_on_real_speech_is_near_the_known_figures(loaded, shared):
     audio = clip_at(shared / "audio/eval/speech/two_cities_a.flac", 48_000)
     measured = {}
     for kbps in EXPECTED_SPEECH:
@@ -76,7 +68,7 @@ def test_opus_on_real_speech_is_near_the_known_figures(
         assert measured[kbps] == pytest.approx(expected, abs=6.0)
 
 
-def test_rates_that_codecs_take() -> None:
+def test_rates_that_codecs_take():
     assert [p.nominal_kbps for p in codec_models()["mp3"].points][:3] == [32, 40, 48]
     with pytest.raises(UnknownPoint, match="no operating point within 5 % of '24'"):
         select("mp3@24")
@@ -93,9 +85,7 @@ def test_rates_that_codecs_take() -> None:
 @pytest.mark.parametrize(
     ("selector", "delay"), [("mp3@64", "1105"), ("aac@64", "1024"), ("opus@24", "0")]
 )
-def test_a_stream_that_ends_early_is_an_error(
-    loaded: Callable[[str], Codec], selector: str, delay: str
-) -> None:
+def test_a_stream_that_ends_early_is_an_error(loaded, selector, delay):
     codec = loaded(selector)
     for kept in (0, 10):
         packets = codec.encode(broadband(1.0, 48_000)).packets[:kept]
@@ -105,7 +95,7 @@ def test_a_stream_that_ends_early_is_an_error(
             codec.decode(cut, seed=0)
 
 
-def test_versions_name_the_library_that_did_it() -> None:
+def test_versions_name_the_library_that_did_it():
     assert codec_models()["mp3"].versions()["libavcodec"]
     versions = codec_models()["opus"].versions()
     assert versions["libopus"].startswith("libopus 1.")

@@ -23,7 +23,7 @@ def load(selector: str, folder: Path) -> Codec:
     return model.load(spec, locate(model, WeightsPolicy("auto", {"lyra-v2": folder})), "cpu")
 
 
-def test_rates_are_exact_and_a_folder_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rates_are_exact_and_a_folder_must_be_named(monkeypatch):
     points = codec_models()["lyra-v2"].points
     assert [(p.nominal_kbps, len(p.streams)) for p in points] == [(3.2, 16), (6.0, 30), (9.2, 46)]
     monkeypatch.delenv("SNACBENCH_LYRA_DIR", raising=False)
@@ -31,7 +31,7 @@ def test_rates_are_exact_and_a_folder_must_be_named(monkeypatch: pytest.MonkeyPa
         locate(codec_models()["lyra-v2"], WeightsPolicy("embedded"))
 
 
-def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_models_are_refused(tmp_path):
     model, spec = select("lyra-v2@6")[0]
     files = {}
     for hosted in model.source.files if model.source else ():
@@ -44,9 +44,7 @@ def test_files_that_are_no_models_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.lyra
-def test_real_models_keep_lengths_and_are_better_at_higher_rates(
-    lyra_folder: Path, shared: Path
-) -> None:
+def test_real_models_keep_lengths_and_are_better_at_higher_rates(lyra_folder, shared):
     speech = clip_at(shared / "audio/eval/speech/lyra_sample1.flac", 16_000)
     measured = []
     for kbps, quantizers in (("3.2", 16), ("6", 30), ("9.2", 46)):

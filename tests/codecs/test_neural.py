@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from snacbench.codecs import _neural as neural  # noqa: E402
 from snacbench.errors import CodecError, UserError  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
-from snacbench.types import Audio, Codec, Encoded  # noqa: E402
+from snacbench.types import Audio, Encoded  # noqa: E402
 from snacbench.weights import embedded  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
@@ -38,7 +36,7 @@ DAC_44KHZ = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2]}
 
 
 @pytest.mark.parametrize("make", [tiny_snac, tiny_dac, tiny_encodec])
-def test_a_prepared_network_is_bit_identical_and_moves(make: Callable[[], Any]) -> None:
+def test_a_prepared_network_is_bit_identical_and_moves(make):
     original, other = make(), make()
     prepared = neural.prepare_for_inference(other, "cpu")
     x = 0.3 * torch.randn(1, 1, 4096, generator=torch.Generator().manual_seed(1))
@@ -57,15 +55,15 @@ def test_a_prepared_network_is_bit_identical_and_moves(make: Callable[[], Any]) 
     assert {p.dtype for p in prepared.to(torch.float64).parameters()} == {torch.float64}
 
 
-def test_output_has_the_exact_length_and_is_finite(loaded: Callable[[str], Codec]) -> None:
-    codec: Any = loaded("dac-mini@9q")
+def test_output_has_the_exact_length_and_is_finite(loaded):
+    codec = loaded("dac-mini@9q")
     whole = codec.encode(broadband(0.1, 24_000))
     for samples in (7, 2_400, 2_500):  # the network itself returns 2,552
         one = Encoded(samples, 1, 24_000, whole.codes)
         assert codec.decode(one, seed=0).num_samples == samples
     assert not codec.decode(Encoded(3_000, 1, 24_000, whole.codes), seed=0).samples[:, 2_600:].any()
 
-    class Broken(type(codec)):  # type: ignore[misc]
+    class Broken(type(codec)):
         def synthesise(self, *arguments: Any) -> Any:
             return torch.tensor([[[0.0, float("nan")]]])
 
@@ -73,7 +71,7 @@ def test_output_has_the_exact_length_and_is_finite(loaded: Callable[[str], Codec
         Broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
 
 
-def test_devices() -> None:
+def test_devices():
     neural.ready_device("cpu")
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
@@ -116,15 +114,13 @@ def assert_as_alone(codec: Any, signals: list[Audio]) -> list[Encoded]:
 
 
 @pytest.mark.parametrize("name", MINIS)
-def test_a_batch_of_unlike_lengths_is_as_each_alone(
-    loaded: Callable[[str], Codec], name: str
-) -> None:
-    codec: Any = loaded(name)
+def test_a_batch_of_unlike_lengths_is_as_each_alone(loaded, name):
+    codec = loaded(name)
     assert_as_alone(codec, signals_for(codec, [0, 1, 30]))
 
 
-def test_the_noise_of_a_decoder_is_each_signals_own(loaded: Callable[[str], Codec]) -> None:
-    codec: Any = loaded("snac-mini")
+def test_the_noise_of_a_decoder_is_each_signals_own(loaded):
+    codec = loaded("snac-mini")
     (one,) = codec.encode_batch(signals_for(codec, [0]))
     before = torch.get_rng_state()
     same, other, again = codec.decode_batch([one] * 3, seeds=[1, 2, 1])
@@ -133,7 +129,7 @@ def test_the_noise_of_a_decoder_is_each_signals_own(loaded: Callable[[str], Code
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_segments_and_scales_stay_with_their_signal(tmp_path: Path) -> None:
+def test_segments_and_scales_stay_with_their_signal(tmp_path):
     shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
     config = encodec_config(shape, sample_rate=8_000, normalize=True, segment=0.5)
     path = with_config(tmp_path / "mine.th", encodec_of(config), config)
@@ -145,13 +141,11 @@ def test_segments_and_scales_stay_with_their_signal(tmp_path: Path) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", MINIS)
-def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(
-    loaded: Callable[[str], Codec], name: str
-) -> None:
+def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(loaded, name):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     ((model, spec),) = select(name)
-    codec: Any = model.load(spec, locate(model, WeightsPolicy("embedded")), "cuda")
+    codec = model.load(spec, locate(model, WeightsPolicy("embedded")), "cuda")
     signals = signals_for(codec, [0, 1, 30])
     together = codec.encode_batch(signals)
     for signal, encoded in zip(signals, together, strict=True):
@@ -170,7 +164,7 @@ def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(
 @pytest.mark.parametrize(
     "name", ["snac-24khz", "snac-32khz", "snac-mini", "dac-44khz", "dac-24khz"]
 )
-def test_latency_is_how_far_the_network_looks_ahead(name: str) -> None:
+def test_latency_is_how_far_the_network_looks_ahead(name):
     """The last input that an output depends on, at the worst place: found by sending NaN in."""
     spec = codec_models()[name].points[-1]
     expected = round((spec.latency_s or 0) * (spec.rate_hz or 0))
@@ -186,7 +180,7 @@ def test_latency_is_how_far_the_network_looks_ahead(name: str) -> None:
     low = (expected // block + 1) * block
     silence = torch.zeros(1, 1, 2 * low + block)
 
-    def ahead(place: int) -> int:
+    def ahead(place):
         """How far before an input the first output lies that depends on it."""
         x = silence.clone()
         x[..., place] = math.nan

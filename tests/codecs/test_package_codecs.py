@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +18,7 @@ from snacbench.models import LocatedWeights  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
-from snacbench.types import Audio, Codec, WeightsInfo  # noqa: E402
+from snacbench.types import Audio, WeightsInfo  # noqa: E402
 from snacbench.weights import embedded  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
@@ -56,7 +53,7 @@ from tests.support.codec_models import (  # noqa: E402
         ("encodec-48khz", 24, 16),
     ],
 )
-def test_rates_at_full_depth(name: str, kbps: float, streams: int | list[float]) -> None:
+def test_rates_at_full_depth(name, kbps, streams):
     model = codec_models()[name]
     top = model.points[-1]
     assert top.nominal_kbps == pytest.approx(kbps, abs=5e-4)
@@ -68,7 +65,7 @@ def test_rates_at_full_depth(name: str, kbps: float, streams: int | list[float])
         assert len(top.streams) == streams
 
 
-def test_depths_and_bandwidths_are_operating_points() -> None:
+def test_depths_and_bandwidths_are_operating_points():
     specs = [spec for _, spec in select("dac")]
     assert [len(spec.streams) for spec in specs] == [2, 3, 6, 9]  # the paper's rates
     assert [s.nominal_kbps for s in specs] == pytest.approx([1.723, 2.584, 5.168, 7.752], abs=1e-3)
@@ -79,7 +76,7 @@ def test_depths_and_bandwidths_are_operating_points() -> None:
         assert [p.nominal_kbps for p in codec_models()[name].points] == kbps
 
 
-def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
+def test_files_of_another_model_are_refused(tmp_path):
     snac = with_config(
         tmp_path / "snac" / "pytorch_model.bin",
         filled(tiny_snac(**narrow_snac("snac-32khz"))),
@@ -109,7 +106,7 @@ def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory):
     """``exp3/latest``, as DAC's training script writes it."""
     folder = tmp_path_factory.mktemp("runs") / "exp3"
     extra = {"optimizer.pth": {"state": {}}, "metadata.pth": {"logs": {}}, "tracker.pth": {}}
@@ -122,7 +119,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("place", ["", "latest/dac/weights.pth"])
-def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
+def test_what_dac_saves_opens_at_every_level(run, place):
     ((model, spec),) = select(f"dac:{run / place}")
     assert (spec.name, spec.rate_hz, len(spec.streams)) == ("dac-exp3@3kbps", 24_000, 4)
     assert (spec.nominal_kbps, float(spec.streams[0].frame_rate_hz)) == (3.0, 75)
@@ -136,7 +133,7 @@ def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize("codebooks", [1, 4])
-def test_codes_and_audio_of_a_dac_equal_the_package(run: Path, codebooks: int) -> None:
+def test_codes_and_audio_of_a_dac_equal_the_package(run, codebooks):
     from dac import DAC
 
     audio = broadband(0.72, 24_000)
@@ -154,7 +151,7 @@ def test_codes_and_audio_of_a_dac_equal_the_package(run: Path, codebooks: int) -
     assert np.abs(ours).max() > 0
 
 
-def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path: Path) -> None:
+def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path):
     facts = {"loss": np.float64(0.1), "step": np.int64(4), "best": np.bool_(True)}
     shape = {"encoder_rates": [2, 5], "decoder_rates": [5, 2], "sample_rate": 8_000}
     model = tiny_dac(**shape, codebook_size=300, n_codebooks=2)
@@ -171,7 +168,7 @@ def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path: Path) -
 # ------------------------------------------------------------------------------------------ SNAC
 
 
-def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
+def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
     from snac import SNAC
 
     path = with_config(tmp_path / "snac_mine" / "pytorch_model.bin", tiny_snac(), TINY_SNAC)
@@ -198,9 +195,7 @@ def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "kbps"), [("snac-24khz", 1.008), ("snac-32khz", 2.160), ("snac-44khz", 2.880)]
 )
-def test_padding_is_paid_for_on_a_clip_of_two_seconds(
-    tmp_path: Path, name: str, kbps: float
-) -> None:
+def test_padding_is_paid_for_on_a_clip_of_two_seconds(tmp_path, name, kbps):
     config = narrow_snac(name)
     path = with_config(tmp_path / "model.bin", tiny_snac(**config), config)
     codec = opened(f"snac:{path}")
@@ -208,7 +203,7 @@ def test_padding_is_paid_for_on_a_clip_of_two_seconds(
     assert bits_of(encoded, codec.spec).total / 2000 == pytest.approx(kbps, abs=5e-4)
 
 
-def test_a_snac_without_noise_is_deterministic(tmp_path: Path) -> None:
+def test_a_snac_without_noise_is_deterministic(tmp_path):
     shape = {"noise": False, "vq_strides": [8, 2, 1], "sampling_rate": 16_000}
     save_file(tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({**TINY_SNAC, **shape}))
@@ -220,12 +215,12 @@ def test_a_snac_without_noise_is_deterministic(tmp_path: Path) -> None:
 # --------------------------------------------------------------------------------------- EnCodec
 
 
-def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path: Path) -> None:
+def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
     config = encodec_config({"ratios": [4, 4, 2]}, target_bandwidths=[4.5, 18.0])
     package = encodec_of(config)
     path = with_config(tmp_path / "mine.th", package, config)
     audio = broadband(0.6, 24_000)
-    first: Any = opened(f"X=encodec:{path}@4.5")
+    first = opened(f"X=encodec:{path}@4.5")
     for kbps, codebooks in ((4.5, 1), (18.0, 4)):
         codec = first.at(select(f"X=encodec:{path}@{kbps}")[0][1])
         package.set_target_bandwidth(kbps)
@@ -242,7 +237,7 @@ def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def segmented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+def segmented(tmp_path_factory):
     """As the 48 kHz model is built: two channels, segments that overlap by 1 %, normalised."""
     shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
     config = encodec_config(
@@ -253,9 +248,7 @@ def segmented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
 
 
 @pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
-def test_segments_and_scales_round_trip_as_in_the_package(
-    segmented: tuple[Path, Any], samples: int
-) -> None:
+def test_segments_and_scales_round_trip_as_in_the_package(segmented, samples):
     path, package = segmented
     codec = opened(f"encodec:{path}")
     assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
@@ -276,7 +269,7 @@ def test_segments_and_scales_round_trip_as_in_the_package(
         assert bits.codes / 1.3 / 1000 == pytest.approx(12 / 0.99, rel=0.02)
 
 
-def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
+def test_bandwidths_are_named_by_what_is_sent(tmp_path):
     """At 16 kHz and hop 320 a codebook of 64 entries is 0.3 kbps; labels need not be multiples."""
     config = encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
     path = with_config(tmp_path / "mine.th", encodec_of(config), config)
@@ -288,7 +281,7 @@ def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
     assert len(opened(f"encodec:{path}").encode(broadband(0.2, 16_000)).codes) == 4
 
 
-def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: Path) -> None:
+def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path):
     from encodec import EncodecModel
 
     torch.manual_seed(0)
@@ -303,9 +296,7 @@ def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: 
 @pytest.mark.parametrize(
     ("mini", "seed"), [("snac-mini", 3), ("dac-mini@12q", 0), ("encodec-mini@6", 0)]
 )
-def test_the_layout_of_the_embedded_models_opens(
-    loaded: Callable[[str], Codec], mini: str, seed: int
-) -> None:
+def test_the_layout_of_the_embedded_models_opens(loaded, mini, seed):
     name, at, point = mini.partition("@")
     family = name.removesuffix("-mini")
     audio = broadband(0.4, 24_000)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,15 +9,13 @@ from hypothesis import strategies as st
 
 from snacbench.errors import UnknownPoint
 from snacbench.selectors import select
-from snacbench.types import Audio, Codec
+from snacbench.types import Audio
 from tests.conftest import broadband
 
 
 @pytest.mark.parametrize("cutoff_khz", [3.5, 7.0])
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000])
-def test_lowpass_meets_the_anchor_mask(
-    loaded: Callable[[str], Codec], cutoff_khz: float, rate_hz: int
-) -> None:
+def test_lowpass_meets_the_anchor_mask(loaded, cutoff_khz, rate_hz):
     codec = loaded(f"lowpass@{cutoff_khz}kHz")
     impulse = np.zeros((1, rate_hz), np.float32)
     impulse[0, rate_hz // 2] = 1.0
@@ -37,7 +33,7 @@ def test_lowpass_meets_the_anchor_mask(
 
 @given(samples=st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=50))
 @settings(max_examples=25, deadline=None)
-def test_identity_is_exact(samples: list[float]) -> None:
+def test_identity_is_exact(samples):
     ((model, spec),) = select("identity")
     codec = model.load(spec, None, "cpu")
     audio = Audio(np.array([samples], np.float32), 16_000)
@@ -45,7 +41,7 @@ def test_identity_is_exact(samples: list[float]) -> None:
 
 
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0, 40.0])
-def test_noise_has_the_stated_ratio(loaded: Callable[[str], Codec], snr_db: float) -> None:
+def test_noise_has_the_stated_ratio(loaded, snr_db):
     codec = loaded(f"noise@{snr_db:g}dB")
     audio = broadband(2.0, 24_000)
     decoded = codec.decode(codec.encode(audio), seed=3)
@@ -54,7 +50,7 @@ def test_noise_has_the_stated_ratio(loaded: Callable[[str], Codec], snr_db: floa
     assert 10 * np.log10(ratio) == pytest.approx(snr_db, abs=0.1)
 
 
-def test_points_that_are_no_numbers_are_refused() -> None:
+def test_points_that_are_no_numbers_are_refused():
     for selector, message in {
         "lowpass@loud": "is no cut-off; write for example lowpass@3.5kHz",
         "lowpass@0": "is no cut-off",

@@ -62,11 +62,11 @@ def unfilled(name: str, **changes: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> Saved:
+def saved(tmp_path_factory):
     """``saved("mimi")``: a folder in the hub's layout, and the object that was saved there."""
-    made: dict[str, tuple[Path, Any]] = {}
+    made = {}
 
-    def save(name: str) -> tuple[Path, Any]:
+    def save(name):
         if name not in made:
             torch.manual_seed(0)
             model = filled(unfilled(name, **NARROW[name]))
@@ -104,8 +104,8 @@ def codes_and_audio(name: str, model: Any, audio: Audio, depth: int) -> tuple[An
     ],
 )
 def test_points_and_sizes_are_those_of_the_published_models(
-    name: str, depths: int, default: str, trained_from: int, stream: Stream, megabytes: float
-) -> None:
+    name, depths, default, trained_from, stream, megabytes
+):
     model = codec_models()[name]
     assert [point.streams for point in model.points] == [
         (stream,) * n for n in range(1, depths + 1)
@@ -135,9 +135,9 @@ def assert_equal_to_the_library(codec: Any, name: str, model: Any) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_codes_and_audio_equal_the_library_and_nothing_is_asked_of_the_network(
-    saved: Saved, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    def refuse(*arguments: Any, **options: Any) -> None:
+    saved, monkeypatch, name
+):
+    def refuse(*arguments, **options):
         raise AssertionError("a connection was asked for")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
@@ -166,9 +166,7 @@ def test_codes_and_audio_equal_the_library_and_nothing_is_asked_of_the_network(
 # --------------------------------------------------------------------------------- strict loading
 
 
-def changed(
-    saved: Saved, name: str, folder: Path, config: dict[str, Any], tensors: Callable[..., Any]
-) -> Path:
+def changed(saved, name, folder, config, tensors):
     """The saved model's files with another configuration and other tensors."""
     origin, _ = saved(name)
     described = {**json.loads((origin / hub.CONFIG).read_text("utf-8")), **config}
@@ -178,10 +176,10 @@ def changed(
     return folder
 
 
-def test_the_names_of_the_first_release_are_understood(saved: Saved, tmp_path: Path) -> None:
+def test_the_names_of_the_first_release_are_understood(saved, tmp_path):
     """As in the published file of 2023: weight norm has the names that torch gave it then."""
 
-    def renamed(tensors: dict[str, Any]) -> dict[str, Any]:
+    def renamed(tensors):
         names = {".parametrizations.weight.original0": ".weight_g",
                  ".parametrizations.weight.original1": ".weight_v"}  # fmt: skip
         for new, old in names.items():
@@ -203,10 +201,8 @@ def test_the_names_of_the_first_release_are_understood(saved: Saved, tmp_path: P
         ("crop", r"0 keys missing, 0 unexpected, 1 of another shape \(\S+\)$"),
     ],
 )
-def test_tensors_must_fit_one_by_one(
-    saved: Saved, tmp_path: Path, name: str, change: str, text: str
-) -> None:
-    def edit(tensors: dict[str, Any]) -> None:
+def test_tensors_must_fit_one_by_one(saved, tmp_path, name, change, text):
+    def edit(tensors):
         key = next(k for k in tensors if k.startswith("decoder") and k.endswith("conv.bias"))
         if change == "drop":
             del tensors[key]
@@ -231,9 +227,7 @@ def test_tensors_must_fit_one_by_one(
         (None, r"model\.safetensors is damaged or not a weights"),
     ],
 )
-def test_another_model_or_none_is_refused(
-    saved: Saved, tmp_path: Path, change: Any, text: str
-) -> None:
+def test_another_model_or_none_is_refused(saved, tmp_path, change, text):
     folder = changed(saved, "mimi", tmp_path, change if isinstance(change, dict) else {}, dict)
     if isinstance(change, str):
         (folder / hub.CONFIG).write_text(change)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,11 +66,11 @@ def quantised(audio: Audio, bits: int) -> Audio:
 
 
 @pytest.fixture(scope="session")
-def pairs() -> Callable[..., Pairs]:
+def pairs():
     """``pairs(rate_hz, speech_only=...)``: mono pairs, three degradations of every clip."""
 
-    def make(rate_hz: int, *, speech_only: bool = False, clips: int = 4, **kwargs: float) -> Pairs:
-        found: Pairs = {}
+    def make(rate_hz, *, speech_only=False, clips=4, **kwargs):
+        found = {}
         for name, reference in _references(rate_hz, speech_only=speech_only, clips=clips, **kwargs):
             found[f"{name} noise"] = reference, at_snr(reference, 20)
             found[f"{name} lowpass"] = reference, low_passed(reference, 3000)
@@ -81,9 +80,7 @@ def pairs() -> Callable[..., Pairs]:
     return make
 
 
-def _references(
-    rate_hz: int, *, speech_only: bool, clips: int, duration_s: float = 3.0
-) -> list[tuple[str, Audio]]:
+def _references(rate_hz, *, speech_only, clips, duration_s=3.0):
     folder = MATERIAL / "audio" / "eval"
     if not folder.is_dir():
         return [(f"synthetic {seed}", voice(rate_hz, seed=seed)) for seed in range(clips)]

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +23,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
+def _fresh():
     _asr._opened.cache_clear()
     yield
     _asr._opened.cache_clear()
@@ -89,7 +88,7 @@ def test_faster_whisper_reads_a_folder(shared):
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path) -> Iterator[Host]:
+def hub(monkeypatch, tmp_path):
     """A hub on this machine, and a cache with nothing in it."""
     from huggingface_hub import constants
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.tools
 
 
 @pytest.fixture(scope="module")
-def item() -> Item:
+def item():
     x = voice(44_100, 2.0)
     return Item("speech", x, (at_snr(x, 30), at_snr(x, 20, seed=2)))
 

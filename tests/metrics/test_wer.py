@@ -22,7 +22,7 @@ class Parrot:
     name, revision = "parrot", "1"
 
     def __init__(self) -> None:
-        self.says: dict[float, str] = {}
+        self.says = {}
         self.asked = 0
 
     def transcribe(self, audio: Audio) -> str:
@@ -31,7 +31,7 @@ class Parrot:
 
 
 @pytest.fixture
-def parrot(monkeypatch) -> Parrot:
+def parrot(monkeypatch):
     """A recogniser named parrot, chosen as a user would choose it."""
     bird = Parrot()
     monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, offline: bird)

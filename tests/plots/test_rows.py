@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,7 +89,7 @@ def test_forty_rows_fit_on_a_page_and_no_label_leaves_the_figure(name, width):
     assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
-def test_codebooks_show_entropy_against_the_most_there_is(tmp_path: Path):
+def test_codebooks_show_entropy_against_the_most_there_is(tmp_path):
     two = spec("dac-mini", 1.5, "dac", codebooks=2, demonstration=True)
     one = spec("dac-mini", 0.75, "dac", codebooks=1, demonstration=True)
     folder = RunFolder.create(tmp_path / "run", run_rows([one, two, *OPUS]).run, [])

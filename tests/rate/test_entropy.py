@@ -25,9 +25,7 @@ from snacbench.types import CodecSpec, Stream
 SIZE = 1024
 
 
-def book(
-    corrected_bits: float, *, tokens: int = 100, size: int = 1024, clips: int = 30
-) -> CodebookEntropy:
+def book(corrected_bits, *, tokens=100, size=1024, clips=30):
     return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
 
 

@@ -248,7 +248,7 @@ def test_rates_of_coders(tmp_path):
     folder = kept_run(tmp_path / "run", count=2)
     (codec,) = kept_codecs(folder)
 
-    def coded_bytes(coder: str, size: int, *, shuffled: bool = False) -> list[CodedBytes]:
+    def coded_bytes(coder, size, *, shuffled=False):
         made = (coder, "", (size, size), (8.0 * size - 4,) * 2, shuffled)
         return [CodedBytes(row.clip, row.codec, *made) for row in codec.rows]
 

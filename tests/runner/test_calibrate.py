@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ from tests.support.failing_codecs import SPEC
 
 def planned(name: str, **changes: object) -> PlannedCodec:
     plan = with_weights(make_plan(Request(codecs=name, weights=("embedded",), limit=1)))
-    return replace(plan.codecs[0], **changes)  # type: ignore[arg-type]
+    return replace(plan.codecs[0], **changes)
 
 
 MATERIAL = list(excerpts_for(replace(SPEC, rate_hz=48_000)))
@@ -60,7 +59,7 @@ def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
 
 @pytest.mark.parametrize("delay", [-8, 1200, 24_000])
 def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay):
-    def change(excerpt: Audio) -> Audio:
+    def change(excerpt):
         noise = 0.3 * excerpt.samples.std() * rng.standard_normal(excerpt.samples.shape)
         return Audio((advanced(excerpt, -delay).samples + noise).astype(np.float32), 48_000)
 
@@ -95,7 +94,7 @@ def test_precision_is_what_was_asked_for_and_only_while_it_is_held(precision):
     torch = pytest.importorskip("torch")
     codec = replace(planned("identity"), precision=precision)
     a = torch.ones(2, 2)
-    with LoadedCodec(None, codec, on_torch=True).computing():  # type: ignore[arg-type]
+    with LoadedCodec(None, codec, on_torch=True).computing():
         assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")
         assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
         assert ((a @ a).dtype == torch.bfloat16) == (precision == "bf16")
@@ -125,18 +124,18 @@ def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
 )
 def test_a_network_is_loaded_once_for_all_its_points(low, high):
     audio = broadband(0.1, 24_000)
-    first: Any = load(planned(low))
+    first = load(planned(low))
     network = first.codec.model
     fewer = first.codec.encode(audio)
     with pytest.raises(WeightsMismatch, match=f"which is not {low.partition('@')[0]}"):
         first.codec.at(replace(first.codec.spec, settings={"codebooks": 99, "bandwidth_kbps": 99}))
-    again: Any = load(planned(high))
+    again = load(planned(high))
     assert again.codec.model is network
     assert again.codec.spec.name == planned(high).spec.name
     more = again.codec.encode(audio)
     assert len(more.codes) == len(again.codec.spec.streams) > len(fewer.codes)
     assert all(np.array_equal(a, b) for a, b in zip(fewer.codes, more.codes, strict=False))
-    other: Any = load(planned(high, precision="bf16"))
+    other = load(planned(high, precision="bf16"))
     assert other.codec.model is not network
     unload()
 

@@ -136,7 +136,7 @@ def test_a_broken_promise_is_named(check, broken, message):
 
 
 def test_a_codec_that_cannot_be_loaded(monkeypatch):
-    def failing(error: Exception) -> None:
+    def failing(error):
         monkeypatch.setattr(contract, "load", Mock(side_effect=error))
 
     failing(ImportError("a library is missing"))
@@ -156,12 +156,12 @@ def test_a_codec_that_cannot_be_loaded(monkeypatch):
 
 
 @pytest.fixture
-def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def checked(monkeypatch, tmp_path):
     """What the first process hands on, and the row that the second one makes of it."""
     whole = [make_clip(tmp_path, name, 17_000 + i) for i, name in enumerate("abc")]
     clips = (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
 
-    def of(make: Callable[[], Sender], first: int = 4) -> tuple[Any, Any]:
+    def of(make, first=4):
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: loaded)
@@ -189,13 +189,13 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked)
     assert row == SpotCheck("toy", 2, passed=True)
     assert [e.decoded.num_samples for e in point.excerpts] == [8_000, 8_000]
 
-    def noise(codec: Sender, encoded: Encoded, seed: int) -> Any:
+    def noise(codec, encoded, seed):
         return np.random.default_rng(seed).normal(size=(1, encoded.num_samples))
 
     stochastic = replace(failing_codecs.SPEC, stochastic=True)
     assert checked(lambda: Sender(stochastic, tweak=noise))[1].passed
 
-    def short(codec: Sender, audio: Audio) -> Encoded:
+    def short(codec, audio):
         if audio.num_samples < 16_000:
             raise CodecError("takes a second or more")
         return Encoded(audio.num_samples, 1, audio.rate_hz, packets=(audio.samples.tobytes(),))
@@ -234,11 +234,11 @@ def test_what_lies_in_memory_or_in_a_temporary_folder_is_out_of_sight(
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
-    def hide(codec: Sender, audio: Audio) -> Encoded:
+    def hide(codec, audio):
         (Path(tempfile.gettempdir()) / "hidden").write_bytes(audio.samples.tobytes())
         return Encoded(audio.num_samples, 1, audio.rate_hz)
 
-    def seek(codec: Sender, encoded: Encoded, seed: int) -> Any:
+    def seek(codec, encoded, seed):
         data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
         return np.frombuffer(data, "<f4").reshape(1, -1)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,9 +22,7 @@ SECONDS = 2.1
 Change = Callable[[Audio], Audio]
 
 
-def scored(
-    place: Path, change: Change, *, only: str = "abc", align: bool = False, seconds: float = SECONDS
-) -> RunFolder:
+def scored(place, change, *, only="abc", align=False, seconds=SECONDS):
     """A codec that adds little noise, and what else is done to its files."""
     for seed, (name, rate_hz) in enumerate(RATES_HZ.items()):
         source = broadband(seconds, rate_hz, seed=seed)
@@ -42,7 +39,7 @@ def late_by(delay_s: float) -> Change:
 
 
 def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
-    def change(audio: Audio) -> Audio:
+    def change(audio):
         more = round(difference_s * audio.rate_hz)
         if more < 0:
             return Audio(audio.samples[:, :more], audio.rate_hz)
@@ -120,7 +117,7 @@ def test_inverted_polarity_is_named(tmp_path):
 
 
 def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
-    def unrelated(audio: Audio) -> Audio:
+    def unrelated(audio):
         noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
         return Audio(noise.astype(np.float32), audio.rate_hz)
 

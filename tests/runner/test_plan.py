@@ -72,7 +72,7 @@ def test_what_is_not_here_is_named(monkeypatch):
 )
 def test_what_makes_no_sense_is_refused(change, message):
     with pytest.raises(UserError, match=message):
-        make_plan(replace(TOYS, **change))  # type: ignore[arg-type]
+        make_plan(replace(TOYS, **change))
 
 
 def test_only_pytorch_codecs_take_device_precision_and_batch():

@@ -6,7 +6,6 @@ import gc
 import weakref
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,16 +28,16 @@ SISDR = ("si_sdr", "si_sdr_aligned")
 
 
 def job_of(
-    folder: Path,
-    source: Audio,
-    decodes: list[Audio],
-    names: tuple[str, ...] = SISDR,
-    delay_s: float = 0.0,
-    **clip: Any,
-) -> ScoringJob:
+    folder,
+    source,
+    decodes,
+    names=SISDR,
+    delay_s=0.0,
+    **clip,
+):
     """Files of a clip and its decodes, to be scored."""
 
-    def coded_as(name: str, audio: Audio) -> Coded:
+    def coded_as(name, audio):
         write_flac(folder / name, audio)
         digest = sha256_of_file(folder / name)
         return Coded("set/clip", name, "ok", decoded=name, decoded_sha256=digest)
@@ -71,9 +70,9 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
     class Features:
         """Stands for what a metric keeps of a reference."""
 
-    kept: list[weakref.ref[Features]] = []
+    kept = []
 
-    def prepare(reference: Audio, *, good: bool = True):
+    def prepare(reference, *, good=True):
         features = Features()
         kept.append(weakref.ref(features))
         if not good:
@@ -116,7 +115,7 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, mess
 def test_transcripts_and_recognisers_reach_the_metric(
     monkeypatch, tmp_path, domain, transcript, expected
 ):
-    def heard_by(asr: str, offline: bool) -> Metric:
+    def heard_by(asr, offline):
         assert (asr, offline) == ("parrot", True)
         return replace(
             words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -40,10 +40,10 @@ class Slow(BatchingToy):
 
 
 @pytest.fixture
-def timed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Speed]:
+def timed(monkeypatch):
     """``timed(codec, budget_s)`` is the row of a codec under its own clock."""
 
-    def of(codec: Slow, budget_s: float = 4.0, batch: int | None = None) -> Speed:
+    def of(codec, budget_s=4.0, batch=None):
         monkeypatch.setattr(speed, "load", lambda handle: loaded_toy(codec))
         monkeypatch.setattr(speed, "now", lambda loaded: codec.clock_s)
         monkeypatch.setattr(speed, "processor_seconds", lambda: (codec.clock_s, 0.0))
@@ -97,7 +97,7 @@ def test_what_goes_through_at_once_is_timed_as_one(timed):
     ],
 )
 def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(changes, load, why):
-    found = why_unstable(replace(ROW, load=load, **changes), processors=2)  # type: ignore[arg-type]
+    found = why_unstable(replace(ROW, load=load, **changes), processors=2)
     assert re.match(why, found)
     assert bool(found) == bool(why)
 
@@ -105,7 +105,7 @@ def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(change
 def test_load_is_that_of_other_processes():
     assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
     assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
-    (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()  # type: ignore[misc]
+    (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()
     assert later >= then
     assert more > others - 1
 

@@ -165,7 +165,7 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
         rng = np.random.default_rng(seed)
         common = rng.standard_normal(100) + rng.standard_normal(speakers)[speaker]
 
-        def point(kbps: float, mean: float, rng=rng, common=common) -> RatePoint:
+        def point(kbps, mean, rng=rng, common=common):
             own = 0.15 * rng.standard_normal(speakers)[speaker] + 0.3 * rng.standard_normal(100)
             return RatePoint(kbps, dict(zip(names, mean + 0.3 * common + own, strict=True)))
 

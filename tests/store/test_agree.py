@@ -32,13 +32,13 @@ def test_the_first_disagreement_is_named_and_what_does_not_count_may_differ(
     tmp_path, second, how, message
 ):
     one = make_run(tmp_path / "first", VALUES)
-    other = make_run(tmp_path / "second", VALUES, **second)  # type: ignore[arg-type]
+    other = make_run(tmp_path / "second", VALUES, **second)
     assert metric_versions(one) == {"up": {"1"}}
     if not message:
-        check_agreement(one, other, why="cannot be compared", **how)  # type: ignore[arg-type]
+        check_agreement(one, other, why="cannot be compared", **how)
         return
     with pytest.raises(StoreError, match=message):
-        check_agreement(one, other, why="cannot be compared", **how)  # type: ignore[arg-type]
+        check_agreement(one, other, why="cannot be compared", **how)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_versions_of_what_computes_count_where_rows_are_joined(tmp_path, codecs,
     one = make_run(tmp_path / "first", VALUES)
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
     versions = {"codec_versions": codecs, "metric_versions": metrics}
-    other = make_run(tmp_path / "second", VALUES, **versions)  # type: ignore[arg-type]
+    other = make_run(tmp_path / "second", VALUES, **versions)
     check_agreement(one, other, why="cannot be merged")
     if not message:
         check_agreement(one, other, why="cannot be merged", same_versions=True)

@@ -31,7 +31,7 @@ HISTOGRAM = CodeHistogram("c", "x", 0, 4, np.array([1, 3], np.int32), np.array([
 
 
 @pytest.fixture
-def run(tmp_path) -> RunFolder:
+def run(tmp_path):
     return RunFolder.create(tmp_path / "run", RUN, [CLIP])
 
 

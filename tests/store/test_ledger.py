@@ -19,7 +19,7 @@ DELAY = Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.
 
 
 @pytest.fixture
-def folder(tmp_path) -> RunFolder:
+def folder(tmp_path):
     return RunFolder.create(tmp_path / "run", replace(RUN, codecs=(X, Y)), [])
 
 

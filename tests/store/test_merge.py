@@ -36,7 +36,7 @@ def two(tmp_path: Path, **options: object) -> list[RunFolder]:
         {"both": {"up": THREE}, "b": {"up": 2 * THREE}},
         id="other",
         packages={"numpy": "3"},
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     return [one, other]
 
@@ -55,7 +55,7 @@ def test_a_merged_run_holds_every_row_once(tmp_path):
 
 
 def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
-    def refuse(source: Path, target: Path) -> None:
+    def refuse(source, target):
         raise OSError(28, "No space left on device")
 
     parts = two(tmp_path)
@@ -118,7 +118,7 @@ def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
     parts[0].append([DELAY])
-    parts[1].append([change(row)])  # type: ignore[operator]
+    parts[1].append([change(row)])
     with pytest.raises(StoreError, match=message):
         merge(parts, tmp_path / "new")
     assert not (tmp_path / "new").exists()

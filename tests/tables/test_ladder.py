@@ -33,7 +33,7 @@ def clip(number: int) -> Clip:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
+def folder(tmp_path):
     made = RunFolder.create(tmp_path / "run", RUN, [clip(i) for i in range(CLIPS)])
     for i in range(CLIPS):
         counts = [c.tolist() for c in codes_of(i)]

@@ -16,7 +16,7 @@ NOISE = np.random.default_rng(1).normal(0, 0.2, 30)
 
 
 @pytest.fixture
-def rows(tmp_path) -> RunRows:
+def rows(tmp_path):
     """Quality 10 log2(kbps) of one codec, 10 dB more of another, and one with a single rate."""
     kbps = {f"slow@{r}": float(r) for r in (2, 4, 8, 16)} | {"one": 4.0}
     kbps |= {f"fast@{r}": float(r) for r in (2, 4, 8)}

@@ -44,7 +44,7 @@ def snapshot(found: list[CorpusFile]) -> list[CorpusFile]:
 
 
 @pytest.fixture(params=sorted(corpora()))
-def name(request) -> str:
+def name(request):
     return request.param
 
 
@@ -197,7 +197,7 @@ def test_litter_case_and_normalisation_make_no_difference(tmp_path, monkeypatch)
         patched.setattr(Path, "is_dir", lambda path: pytest.fail(f"a look at {path}"))
         assert child(tmp_path, "Test", folder.name) == folder
 
-    def refuse(folder: os.PathLike[str]) -> None:
+    def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
     monkeypatch.setattr(os, "scandir", refuse)  # root may read everything

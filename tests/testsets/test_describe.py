@@ -16,9 +16,7 @@ from snacbench.types import Clip, Measures
 SOUND: dict[str, Any] = {"loudness_lufs": -20.0, "peak_dbfs": -3.0, "clipped_samples": 0}
 
 
-def clip(
-    name: str, *, rate_hz: int = 48_000, lossy: bool | None = None, note: str = "", **found: Any
-) -> Clip:
+def clip(name, *, rate_hz=48_000, lossy=None, note="", **found):
     """A stereo clip of 10 s without fault, but for what is said."""
     measures = Measures(**({"bandwidth_hz": rate_hz / 2, **SOUND} | found))
     facts = (name, Path(name), "", rate_hz, 2, 10 * rate_hz)
@@ -82,13 +80,13 @@ MEASURED = [
 
 
 @pytest.mark.parametrize(("clips", "said"), MEASURED)
-def test_each_defect_has_its_sentence(clips: list[dict[str, Any]], said: list[str]) -> None:
+def test_each_defect_has_its_sentence(clips, said):
     found = of(*(clip(f"set/{i}", **facts) for i, facts in enumerate(clips)))
     assert len(found) == len(said)
     assert all(line.startswith(start) for line, start in zip(found, said, strict=True))
 
 
-def test_clips_without_measures_or_too_short_for_loudness() -> None:
+def test_clips_without_measures_or_too_short_for_loudness():
     bare = Clip("set/bare", Path("bare"), "", 48_000, 1, 48_000, lossy_source=True)
     (found,) = warnings_of([bare])
     assert found.startswith("1 of 1 clips comes from lossy files: easier to code than")
@@ -99,7 +97,7 @@ def test_clips_without_measures_or_too_short_for_loudness() -> None:
         assert len(warnings_of([short])) == count
 
 
-def test_the_set_is_held_against_the_widest_codec() -> None:
+def test_the_set_is_held_against_the_widest_codec():
     speech = [clip(f"set/{i}", rate_hz=16_000, bandwidth_hz=7_900.0) for i in range(3)]
     assert of(*speech, codec_rates_hz=[16_000]) == of(*speech, codec_rates_hz=[None]) == []
     (found,) = of(*speech, codec_rates_hz=[24_000, None, 44_100])
@@ -120,7 +118,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_real_clips(shared: Path, name: str) -> None:
+def test_real_clips(shared, name):
     path = shared / f"audio/eval/{name}.flac"
     audio = read(path)
     facts = (audio.rate_hz, audio.channels, audio.num_samples)
@@ -129,7 +127,7 @@ def test_real_clips(shared: Path, name: str) -> None:
     assert EXPECTED[name] in "".join(found)
 
 
-def test_the_quick_set_has_none() -> None:
+def test_the_quick_set_has_none():
     folder = Path(testsets.__file__).parent / "quick"
     clips = []
     for path in sorted(folder.glob("*/*.flac")):

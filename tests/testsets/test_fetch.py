@@ -20,7 +20,7 @@ from tests.support.testsets import MINIATURE, Steps, make_tar
 
 
 @pytest.fixture
-def archive(miniature, tmp_path) -> bytes:
+def archive(miniature, tmp_path):
     """The miniature corpus."""
     names = [p.relative_to(miniature).as_posix() for p in miniature.rglob("*") if p.is_file()]
     files = {name: (miniature / name).read_bytes() for name in names}
@@ -94,7 +94,7 @@ def unpacked(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(params=["zip", "tar.gz", "tar"])
 def make(request, tmp_path):
-    def archive(files: dict[str, bytes]) -> Path:
+    def archive(files):
         path = tmp_path / f"archive.{request.param}"
         if request.param == "zip":
             return make_zip(path, files)
@@ -178,7 +178,7 @@ def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
 
 
 def test_a_folder_that_takes_no_files(tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
+    def refuse(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(fetching.shutil, "copyfileobj", refuse)

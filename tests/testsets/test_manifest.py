@@ -26,7 +26,7 @@ from tests.support.testsets import MINIATURE
 
 @pytest.fixture
 def manifest(tmp_path):
-    def write(*lines: str, encoding: str = "utf-8") -> Path:
+    def write(*lines, encoding="utf-8"):
         path = tmp_path / "corpus" / "manifest.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding)
@@ -150,7 +150,7 @@ def test_a_row_may_name_a_segment_and_a_corpus(record, manifest, tmp_path):
 
 
 @pytest.fixture
-def drawn(tmp_path: Path) -> TestSet:
+def drawn(tmp_path):
     """Twelve segments of half a second from four speakers' files, two corpora."""
     rng = np.random.default_rng(0)
     for number in range(4):
@@ -226,7 +226,7 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
 
 def test_a_manifest_hashes_each_file_once_and_remembers(drawn, tmp_path, monkeypatch, own_cache):
     write_manifest(drawn, tmp_path / "both.csv")
-    names: list[Path] = []
+    names = []
     monkeypatch.setattr(records, "_TICK_NS", -1)
     monkeypatch.setattr(records, "_FELT_BYTES", 1000)
     monkeypatch.setattr(
@@ -259,7 +259,7 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
 
 
 def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
+    def refuse(*_):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(TestSetError, match=r"empty has no readable clip to write to .*m.csv"):

@@ -29,7 +29,7 @@ def noise(path: Path, seconds: float, *, channels: int = 1, gain: float = 0.2) -
 
 
 @pytest.fixture
-def trees(tmp_path: Path) -> Path:
+def trees(tmp_path):
     """Miniature copies of the three corpora of the DAC paper, in folders of their names."""
     root = tmp_path / "trees"
     for speaker in ("f10", "m10"):
@@ -77,7 +77,7 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
 
 
 def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
-    asked: list[Choice] = []
+    asked = []
     monkeypatch.setattr(opening, "draw", lambda found, what, **_: asked.append(what) or found)
     for choice in (Choice(), Choice(segment_s=5.0, seed=7), SMALL):
         open_chosen("dac-table3", choice, root=[str(trees)])

@@ -18,7 +18,7 @@ COLUMNS = (
 )
 
 
-def test_the_set_is_balanced_small_and_described() -> None:
+def test_the_set_is_balanced_small_and_described():
     text = (FOLDER / "manifest.csv").read_text(encoding="utf-8")
     assert text.splitlines()[0] == COLUMNS
     rows = list(csv.DictReader(text.splitlines()))

@@ -21,11 +21,11 @@ KEPT = Reading(keep=True)
 
 
 @pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def hashed(monkeypatch):
     """Names of the files that are hashed from now on."""
-    names: list[str] = []
+    names = []
 
-    def counting(path: Path) -> str:
+    def counting(path):
         names.append(path.name)
         return sha256_of_file(path)
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from snacbench.errors import AudioError
 from snacbench.testsets import segments
 from snacbench.testsets.folder import folder_set
-from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.segments import Choice, distinct_s, draw
 from snacbench.testsets.testset import BrokenClip, TestSet, hash_of
 from snacbench.types import Clip, Domain, Measures
@@ -41,11 +40,11 @@ def make(*clips: Clip) -> TestSet:
 
 
 @pytest.fixture
-def listened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
+def listened(monkeypatch):
     """Places that are listened to; what begins in the first third of every two seconds is quiet."""
-    heard: list[Clip] = []
+    heard = []
 
-    def listen(segment: Clip, cache: MeasureCache) -> Measures:
+    def listen(segment, cache):
         heard.append(segment)
         if "bad" in segment.id:
             raise AudioError(f"{segment.path} is damaged")
