@@ -80,9 +80,7 @@ def test_weights_are_found_where_no_question_is_left(tmp_path, names, found):
 # -------------------------------------------------------------------------------- configurations
 
 
-def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(
-    tmp_path,
-):
+def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(tmp_path):
     config = {"model": TINY_DAC, "name": "whatever"}
     path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
     assert select(f"dac:{path}")[0][1].name == "dac-bare@3kbps"

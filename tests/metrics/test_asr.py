@@ -140,8 +140,7 @@ def small_wav2vec2(folder: Path) -> Path:
     )  # fmt: skip
     transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
     transformers.Wav2Vec2Processor(
-        transformers.Wav2Vec2FeatureExtractor(),
-        transformers.Wav2Vec2CTCTokenizer(str(source)),
+        transformers.Wav2Vec2FeatureExtractor(), transformers.Wav2Vec2CTCTokenizer(str(source))
     ).save_pretrained(folder)
     return folder
 

@@ -29,12 +29,7 @@ from snacbench.metrics._visqol_compare import (
     voiced_patch_starts,
 )
 from snacbench.metrics._visqol_similarity import best_positions, compare, similarities
-from snacbench.metrics._visqol_spectrogram import (
-    AUDIO_BANDS,
-    LOWEST_HZ,
-    SPEECH_BANDS,
-    bands_of,
-)
+from snacbench.metrics._visqol_spectrogram import AUDIO_BANDS, LOWEST_HZ, SPEECH_BANDS, bands_of
 from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
 
 rng = np.random.default_rng(0)

@@ -27,14 +27,7 @@ from tests.support.failing_codecs import SPEC
 SISDR = ("si_sdr", "si_sdr_aligned")
 
 
-def job_of(
-    folder,
-    source,
-    decodes,
-    names=SISDR,
-    delay_s=0.0,
-    **clip,
-):
+def job_of(folder, source, decodes, names=SISDR, delay_s=0.0, **clip):
     """Files of a clip and its decodes, to be scored."""
 
     def coded_as(name, audio):

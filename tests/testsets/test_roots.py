@@ -8,13 +8,7 @@ import pytest
 
 from snacbench.errors import TestSetError
 from snacbench.testsets.corpora import corpora
-from snacbench.testsets.roots import (
-    Roots,
-    absolute_roots,
-    parse_roots,
-    root_from_settings,
-    root_of,
-)
+from snacbench.testsets.roots import Roots, absolute_roots, parse_roots, root_from_settings, root_of
 
 DAPS = corpora()["daps"]
 

@@ -24,9 +24,7 @@ RATE_HZ = 1000
 LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
 
 quick = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
