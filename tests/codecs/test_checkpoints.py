@@ -25,8 +25,6 @@ from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     TINY_DAC,
-    TINY_ENCODEC,
-    TINY_SNAC,
     encodec_config,
     tiny_dac,
     tiny_encodec,
@@ -38,7 +36,6 @@ from tests.support.codec_models import (  # noqa: E402
 def test_a_name_is_the_part_of_the_path_that_tells_most():
     for path, name in {
         "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
-        "/runs/dac-exp3.pth": "dac-exp3",
         "/runs/my model (2).pth": "dac-my-model-2",
         "/weights.pth": "dac-own",
         "/???/weights.pth": "dac-own",
@@ -54,8 +51,6 @@ def test_a_name_is_the_part_of_the_path_that_tells_most():
         ("model.safetensors pytorch_model.bin config.json", "pytorch_model.bin"),
         ("best.th optimizer.pt training_args.bin log.txt", "best.th"),
         ("dac/weights.pth discriminator/weights.pth", "dac/weights.pth"),
-        ("latest/dac/weights.pth logs/events.0", "latest/dac/weights.pth"),
-        ("only/model.safetensors", "only/model.safetensors"),
         ("", r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
         ("a.wav package.pth", r"found a.wav, package.pth"),
         ("a.th b.th", r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
@@ -101,7 +96,6 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
             ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; the"),
             ({**TINY_DAC, "encoder_dim": "four"}, r"it describes cannot be built \(TypeError"),
             ({**TINY_DAC, "sample_rate": "24000"}, r"config.json: a rate of '24000', expected a"),
-            ({**TINY_DAC, "decoder_rates": []}, r"it describes cannot be built \(UnboundLocal"),
             ({**TINY_DAC, "n_codebooks": 5}, r"not fit DAC, which has \d+ keys: 7 keys missing"),
         ],
     ),
@@ -112,9 +106,6 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
             ({"vq_strides": [2, 1]}, "lacks sampling_rate; the"),
             ("{", r"config.json is not JSON \("),
             ([1], r"expected an object of names and values, found \[1\]"),
-            ({**TINY_SNAC, "strides": [1]}, "keys that mean nothing here: strides; the weights"),
-            ({**TINY_SNAC, "vq_strides": [4.0, 2, 1]}, r"cannot be built \(TypeError: both argu"),
-            ({**TINY_SNAC, "codebook_size": 512}, r"not fit SNAC.*of another shape \(.*\) in the"),
         ],
     ),
     "encodec": (
@@ -122,10 +113,7 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [
             (None, r"fits no published EnCodec, and has no config.json beside it: expected a JSON"),
             ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer; the weights"),
-            ({**TINY_ENCODEC, "bandwidths": [3]}, r"keys that mean nothing here: bandwidths; the"),
-            (encodec_config({"dimension": 8}), r"does not fit EncodecModel.*of another shape"),
             (encodec_config(target_bandwidths=[]), r"cannot be built \(ValueError: target_bandw"),
-            (encodec_config(target_bandwidths=["3"]), r"cannot be built \(TypeError: unsupport"),
         ],
     ),
 }
@@ -191,7 +179,6 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
     [
         ({"model": {}}, r"\['model'\]"),
         ({"state_dict": {"a": 3}}, r"\['a'\]"),
-        ({}, r"\[\]"),
         (torch.zeros(3), "a Tensor"),
         ([1, 2], "a list"),
     ],
@@ -226,7 +213,6 @@ def test_files_that_could_run_code_are_named_and_not_run(tmp_path):
         ("x.pth", b"", r"x.pth is empty; fetch or save it again"),
         ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid", r"git-lfs pointer.*git lfs"),
         ("x.pth", b"PK\x03\x04 cut off", r"x.pth is damaged or not a weights file \(.+\); fetch"),
-        ("x.pth", b"\x80\x04 no weights" * 9, r"x.pth is damaged or not a weights file"),
         ("x.safetensors", b"<html>404</html>" * 9, r"is damaged or not a weights file"),
         ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
     ],

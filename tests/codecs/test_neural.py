@@ -22,9 +22,8 @@ from tests.conftest import broadband, si_sdr_db  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     DAC_SHAPES,
     SNAC_SHAPES,
-    encodec_config,
-    encodec_of,
     opened,
+    segmented_encodec,
     tiny_dac,
     tiny_encodec,
     tiny_snac,
@@ -130,9 +129,7 @@ def test_the_noise_of_a_decoder_is_each_signals_own(loaded):
 
 
 def test_segments_and_scales_stay_with_their_signal(tmp_path):
-    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
-    config = encodec_config(shape, sample_rate=8_000, normalize=True, segment=0.5)
-    path = with_config(tmp_path / "mine.th", encodec_of(config), config)
+    path = with_config(tmp_path / "mine.th", *segmented_encodec())
     signals = [broadband(1.3, 8_000, channels=2, seed=seed) for seed in range(3)]
     quieter = [Audio(s.samples / np.float32(4**i), 8_000) for i, s in enumerate(signals)]
     together = assert_as_alone(opened(f"encodec:{path}"), quieter)

@@ -29,6 +29,7 @@ from tests.support.codec_models import (  # noqa: E402
     filled,
     narrow_snac,
     opened,
+    segmented_encodec,
     tiny_dac,
     tiny_encodec,
     tiny_snac,
@@ -192,17 +193,6 @@ def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
         assert codec.at(lesser).decode(cut, seed=0).num_samples == audio.num_samples
 
 
-@pytest.mark.parametrize(
-    ("name", "kbps"), [("snac-24khz", 1.008), ("snac-32khz", 2.160), ("snac-44khz", 2.880)]
-)
-def test_padding_is_paid_for_on_a_clip_of_two_seconds(tmp_path, name, kbps):
-    config = narrow_snac(name)
-    path = with_config(tmp_path / "model.bin", tiny_snac(**config), config)
-    codec = opened(f"snac:{path}")
-    encoded = codec.encode(broadband(2.0, codec.spec.rate_hz))
-    assert bits_of(encoded, codec.spec).total / 2000 == pytest.approx(kbps, abs=5e-4)
-
-
 def test_a_snac_without_noise_is_deterministic(tmp_path):
     shape = {"noise": False, "vq_strides": [8, 2, 1], "sampling_rate": 16_000}
     save_file(tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
@@ -236,20 +226,10 @@ def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
     assert first.spec.params_m == pytest.approx(counted / 1e6)
 
 
-@pytest.fixture(scope="module")
-def segmented(tmp_path_factory):
-    """As the 48 kHz model is built: two channels, segments that overlap by 1 %, normalised."""
-    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
-    config = encodec_config(
-        shape, sample_rate=8_000, target_bandwidths=[12.0], normalize=True, segment=0.5
-    )
-    package = encodec_of(config)
-    return with_config(tmp_path_factory.mktemp("mine") / "a.th", package, config), package
-
-
 @pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
-def test_segments_and_scales_round_trip_as_in_the_package(segmented, samples):
-    path, package = segmented
+def test_segments_and_scales_round_trip_as_in_the_package(tmp_path, samples):
+    package, config = segmented_encodec()
+    path = with_config(tmp_path / "a.th", package, config)
     codec = opened(f"encodec:{path}")
     assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
     assert codec.spec.tokens_per_s == pytest.approx(2 * 1000 / 0.99)

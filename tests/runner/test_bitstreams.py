@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 
@@ -171,21 +170,9 @@ def test_no_mutated_file_crashes_a_codec(selector, count):
 
 
 def test_scales_of_segments_travel_as_side_information(tmp_path):
-    """EnCodec as its 48 kHz model is built: two channels, segments that overlap, normalised."""
-    from tests.support.codec_models import state_file, tiny_encodec
+    from tests.support.codec_models import segmented_encodec, with_config
 
-    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
-    model = {"normalize": True, "segment": 0.5, "overlap": 0.02}
-    network = tiny_encodec(rate_hz=8_000, bandwidths=(12.0,), model=model, **shape)
-    path = state_file(tmp_path / "mine.th", network.state_dict())
-    config = {
-        **model,
-        "sample_rate": 8_000,
-        "target_bandwidths": [12.0],
-        "encoder": {"dimension": 16, "n_filters": 4, **shape},
-        "quantizer": {"dimension": 16, "n_q": 4, "bins": 64},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    path = with_config(tmp_path / "mine.th", *segmented_encodec())
     stream, loaded = coded(f"X=encodec:{path}", broadband(1.3, 8_000, channels=2))
     assert len(stream.parts[0].side_info) == 4 * 3
     again = through_bytes(stream)
