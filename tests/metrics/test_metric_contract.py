@@ -19,7 +19,7 @@ from tests.metrics.conftest import at_snr, voice
 from tools.metric_table import HEADER, rows
 
 ALL = metrics()
-# Those that compare words promise other things (test_wer), and DNSMOS takes seconds a call
+# Those that compare words promise other things (test_asr), and DNSMOS takes seconds a call
 # whatever the duration (test_dnsmos).
 METRICS = {
     name: metric
