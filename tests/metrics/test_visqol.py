@@ -18,7 +18,6 @@ from snacbench.audio.io import read
 from snacbench.audio.resample import resample
 from snacbench.errors import Undefined
 from snacbench.metrics import visqol
-from snacbench.metrics._visqol_compare import upper_envelope
 from snacbench.metrics.visqol import METRICS, moslqo
 from snacbench.selectors import select
 from snacbench.types import Audio
@@ -113,14 +112,6 @@ def test_the_shortest_pairs_and_other_rates():
     ):
         reference = voice(rate_hz, duration_s)
         assert differs_by(reference, at_snr(reference, 20), mode) < TOLERANCE
-
-
-def test_the_peer_aligns_by_the_envelope_of_the_cpp_program():
-    x = voice(16_000, 1.0)
-    _visqol_peer.score(reference=x, degraded=x, mode="speech_exponential")
-    from visqol import alignment
-
-    assert alignment.upper_envelope is upper_envelope
 
 
 @pytest.mark.slow

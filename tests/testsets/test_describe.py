@@ -112,26 +112,6 @@ def test_the_set_is_held_against_the_widest_codec():
     assert of(speech[0], codec_rates_hz=[44_100]) == []  # a minority is no matter of the set
 
 
-EXPECTED = {
-    "speech/two_cities_a": "ends sharply at 7.7 kHz",
-    "environment/rain_stereo": "ends sharply at 15.5 kHz",
-    "music/loop_amen_full": "is clipped",
-    "speech/sms_speech_female": "",
-    "music/castanets48_stereo": "",
-    "environment/spinetail_bird": "",
-}
-
-
-@pytest.mark.parametrize("name", EXPECTED)
-def test_real_clips(shared, name):
-    path = shared / f"audio/eval/{name}.flac"
-    audio = read(path)
-    facts = (audio.rate_hz, audio.channels, audio.num_samples)
-    found = warnings_of([Clip(name, path, "", *facts, measures=measure(audio))])
-    assert len(found) == bool(EXPECTED[name])
-    assert EXPECTED[name] in "".join(found)
-
-
 def test_the_quick_set_has_none():
     folder = Path(testsets.__file__).parent / "quick"
     clips = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import soundfile
 
 from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
-from snacbench.testsets import records
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.manifest import manifest_set, write_manifest
-from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import Roots
 from snacbench.testsets.segments import Choice, draw
 from snacbench.testsets.testset import TestSet, joined
@@ -222,23 +219,6 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     write_manifest(deeper, tmp_path / "deeper.csv")
     below = manifest_set(tmp_path / "deeper.csv", roots=Roots(miniature))
     assert below.sha256 == test_set.sha256
-
-
-def test_a_manifest_hashes_each_file_once_and_remembers(drawn, tmp_path, monkeypatch, own_cache):
-    write_manifest(drawn, tmp_path / "both.csv")
-    names = []
-    monkeypatch.setattr(records, "_TICK_NS", -1)
-    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
-    monkeypatch.setattr(
-        records, "sha256_of_file", lambda path: names.append(path) or sha256_of_file(path)
-    )
-    shutil.rmtree(own_cache / "indexes")
-    roots = Roots(tmp_path / "here")
-    for _ in range(2):
-        assert manifest_set(tmp_path / "both.csv", roots=roots).sha256 == drawn.sha256
-    assert len(names) == 4
-    manifest_set(tmp_path / "both.csv", roots=roots, reading=Reading(trust=False))
-    assert len(names) == 8
 
 
 def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_path):
