@@ -38,9 +38,6 @@ def test_channels_are_averaged_copied_split_and_joined(channels):
             upmix(audio, 9)
 
 
-# ----------------------------------------------------------------------------------- resampling
-
-
 @settings(deadline=None, max_examples=60)
 @given(RATES_HZ, RATES_HZ, st.integers(1, 3000), st.integers(1, 3))
 def test_length_is_the_duration_rounded_to_samples(rate_hz, new_rate_hz, num_samples, channels):
@@ -72,9 +69,6 @@ def test_a_sine_keeps_frequency_amplitude_and_phase_or_is_gone(rate_hz):
     np.testing.assert_allclose(out.samples[0, inner], sine(rate_hz)[inner], atol=2e-6)
     beyond = resample(mono(sine(48_000, rate_hz // 2 + 1500)), rate_hz)
     assert np.abs(beyond.samples[0, inner]).max() < 1e-6
-
-
-# ------------------------------------------------------------------------------------- low-pass
 
 
 @pytest.mark.parametrize("cutoff_hz", [3_500, 7_000])

@@ -46,9 +46,6 @@ def patch(path: Path, place: int, data: bytes) -> None:
     path.write_bytes(content[:place] + data + content[place + len(data) :])
 
 
-# --------------------------------------------------------------------------------- what is read
-
-
 def test_a_segment_is_cut_to_the_sample(flac, wav):
     assert probe(wav) == Header(RATE_HZ, 2, 4000)
     clip = Clip("a", flac, "0", RATE_HZ, 1, num_samples=678, start=12_345)
@@ -137,9 +134,6 @@ def test_samples_that_are_none(tmp_path, value, message):
         read(path)
 
 
-# ------------------------------------------------------------------------ what stands in its place
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -213,9 +207,6 @@ def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
     monkeypatch.setattr(io, "_ffmpeg", no_av)
     with pytest.raises(MissingPackage, match="the Python package av"):
         probe(wav)
-
-
-# ------------------------------------------------------------------------------------- writing
 
 
 def test_what_is_written_is_within_24_bits(tmp_path, wav):

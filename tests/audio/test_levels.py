@@ -78,9 +78,6 @@ def test_one_block_is_enough_and_less_is_not(rate_hz):
     assert loudness_lufs(longer) == pytest.approx(loudness_lufs(whole), abs=1e-9)
 
 
-# ----------------------------------------------------------------------------------- clipping
-
-
 def count(samples: NDArray[np.float64]) -> int:
     audio = Audio(np.atleast_2d(samples).astype(np.float32), RATE_HZ)
     return int(clipped_samples(audio).sum())

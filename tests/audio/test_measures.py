@@ -72,9 +72,6 @@ def test_measuring_takes_any_samples(samples):
     assert all(value is None or np.isfinite(value) for value in asdict(found).values())
 
 
-# ---------------------------------------------------------------------------------- bandwidth
-
-
 @cache
 def syllables(seed: int = 0) -> Audio:
     """Bursts of noise with a spectrum that falls by 6 dB per octave, over a faint floor."""

@@ -72,9 +72,6 @@ def test_weights_are_found_where_no_question_is_left(tmp_path, names, found):
             find(tmp_path / "config.json" if names == "config.json" else tmp_path, "dac")
 
 
-# -------------------------------------------------------------------------------- configurations
-
-
 def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(tmp_path):
     config = {"model": TINY_DAC, "name": "whatever"}
     path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
@@ -140,9 +137,6 @@ def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path):
         model.load(spec, located, "cpu")
     with pytest.raises(WeightsMismatch, match="cannot run without weights"):
         model.load(spec, None, "cpu")
-
-
-# --------------------------------------------------------------------------------- weights files
 
 
 def test_weight_norm_of_either_form_or_fused_opens():

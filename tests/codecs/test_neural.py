@@ -81,9 +81,6 @@ def test_devices():
             neural.ready_device("cuda")
 
 
-# -------------------------------------------------------------------------------------- batches
-
-
 def signals_for(codec: Any, cuts: list[int]) -> list[Audio]:
     """Different sounds, each a few samples short of the same padded length."""
     rate_hz, channels = codec.spec.rate_hz, max(codec.spec.channels)
@@ -153,9 +150,6 @@ def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(loaded, 
     outputs = codec.decode_batch(together, seeds=[1, 2, 3])
     for encoded, seed, output in zip(together, [1, 2, 3], outputs, strict=True):
         assert si_sdr_db(codec.decode(encoded, seed=seed), output) > 60
-
-
-# -------------------------------------------------------------------------------------- latency
 
 
 @pytest.mark.parametrize(

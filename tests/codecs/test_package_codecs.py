@@ -36,8 +36,6 @@ from tests.support.codec_models import (  # noqa: E402
     with_config,
 )
 
-# ------------------------------------------------------------------------------------- published
-
 
 @pytest.mark.parametrize(
     ("name", "kbps", "streams"),
@@ -103,9 +101,6 @@ def test_files_of_another_model_are_refused(tmp_path):
         codec.at(other)
 
 
-# ------------------------------------------------------------------------------------------- DAC
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """``exp3/latest``, as DAC's training script writes it."""
@@ -166,9 +161,6 @@ def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path):
     assert [c.shape for c in encoded.codes] == [(1, 400)] * 2
 
 
-# ------------------------------------------------------------------------------------------ SNAC
-
-
 def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
     from snac import SNAC
 
@@ -200,9 +192,6 @@ def test_a_snac_without_noise_is_deterministic(tmp_path):
     ((_, spec),) = select(f"quiet=snac:{tmp_path / 'model.safetensors'}")
     assert not spec.stochastic
     assert [float(s.frame_rate_hz) for s in spec.streams] == [3.90625, 15.625, 31.25]
-
-
-# --------------------------------------------------------------------------------------- EnCodec
 
 
 def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):

@@ -159,9 +159,6 @@ def test_codes_and_audio_equal_the_library_and_nothing_is_asked_of_the_network(
         assert np.allclose(output.samples, codec.decode(encoded, seed=0).samples, atol=1e-4)
 
 
-# --------------------------------------------------------------------------------- strict loading
-
-
 @pytest.mark.parametrize(
     ("change", "text"),
     [

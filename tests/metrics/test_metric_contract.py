@@ -92,9 +92,6 @@ def moved(audio: Audio, num_samples: int) -> Audio:
     return Audio(np.roll(audio.samples, num_samples, axis=1), audio.rate_hz)
 
 
-# -------------------------------------------------------------------------------- the whole set
-
-
 def test_default_metrics():
     assert {name for name, metric in ALL.items() if metric.spec.default} == {
         "si_sdr", "si_sdr_aligned", "mel_dac7", "stft_dac", "visqol_audio", "visqol_speech",
@@ -119,9 +116,6 @@ def test_names_what_computed_it(metric, monkeypatch):
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
     assert all(version != "not installed" for version in metric.versions().values())
     assert metric.spec.citation
-
-
-# ------------------------------------------------------------------------------- one by one
 
 
 @every_metric

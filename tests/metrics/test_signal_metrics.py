@@ -47,9 +47,6 @@ def by_db(signal: Audio, gain_db: float) -> Audio:
     return Audio(signal.samples * np.float32(10 ** (gain_db / 20)), signal.rate_hz)
 
 
-# -------------------------------------------------------------------------------------- SI-SDR
-
-
 def test_si_sdr_by_hand():
     # y = x + n, n orthogonal to x and both without a mean: the ratio of the energies, 4 to 1.
     x, n = np.array([2, -2, 2, -2]), np.array([1, 1, -1, -1])
@@ -97,16 +94,10 @@ def test_si_sdr_hears_neither_level_nor_offset_but_more_of_the_same_noise(
         assert score(degraded=mixed(x, n, 1.5 * noise_gain)) < score(degraded=y)
 
 
-# --------------------------------------------------------------------------- waveform distance
-
-
 def test_waveform_distance_by_hand():
     x, y = audio([0.5, -0.5, 0.25, 0]), audio([0.5, 0.5, 0, 0.25])
     assert L1(reference=x, degraded=y) == (0 + 1 + 0.25 + 0.25) / 4
     assert L1(reference=x, degraded=audio([0.0] * 4)) == 1.25 / 4  # as loud as the reference is
-
-
-# --------------------------------------------- log-spectral distance, loudness, bandwidth
 
 
 @pytest.mark.parametrize("gain_db", [-12.0, -0.5, 0.0, 6.0])

@@ -23,9 +23,6 @@ def audio(samples: np.ndarray, rate_hz: int) -> Audio:
     return Audio(np.ascontiguousarray(np.atleast_2d(samples), np.float32), rate_hz)
 
 
-# ---------------------------------------------------------------------------------------- PESQ
-
-
 @pytest.mark.parametrize("metric", PESQ, ids=["wb", "nb"])
 def test_pesq_equals_the_package_and_has_no_value_where_that_has_none(metric, pairs):
     import pesq
@@ -54,9 +51,6 @@ def test_the_densest_utterances_of_the_longest_clip_do_not_end_the_process(metri
     bursts = rng.standard_normal(len(time_s)) * 0.1 * (time_s % 0.42 < 0.21)
     noisy = bursts + rng.standard_normal(len(time_s)) * 0.01
     assert 1 <= metric(reference=audio(bursts, rate_hz), degraded=audio(noisy, rate_hz)) <= 5
-
-
-# ---------------------------------------------------------------------------------------- STOI
 
 
 def by_pystoi(x: Audio, y: Audio, *, extended: bool) -> float:
@@ -101,9 +95,6 @@ def test_the_shortest_clips_of_stoi():
             metric.prepare(audio(burst, stoi.RATE_HZ))
 
 
-# --------------------------------------------------------------------------------------- pitch
-
-
 def vowel(pitch: float, voiced_s: float = 1.0) -> Audio:
     """Harmonics of one pitch, then breath, 1.5 s together."""
     time_s = np.arange(24_000) / 16_000
@@ -140,17 +131,11 @@ def test_a_voice_that_ends_early_is_lost_or_was_never_there():
             metric.prepare(whispered)
 
 
-# ---------------------------------------------------------------------- mel-cepstral distortion
-
-
 def test_mcd_hears_no_level_but_for_one_under_the_floor():
     x = voice(mcd.RATE_HZ)
     assert MCD(reference=x, degraded=Audio(3 * x.samples, x.rate_hz)) < 1e-4
     with pytest.raises(Undefined, match="all its mel bands are at the floor"):
         MCD.prepare(Audio(x.samples * np.float32(1e-12), x.rate_hz))
-
-
-# -------------------------------------------------------------------------------------- DNSMOS
 
 
 def test_dnsmos_equals_the_package_whatever_the_reference(pairs, monkeypatch):

@@ -28,8 +28,6 @@ from tests.metrics.conftest import at_snr, voice
 
 AUDIO, SPEECH, *_ = METRICS
 
-# ----------------------------------------------------------------------------- Google's program
-
 SHARED = Path(
     os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
 )
@@ -58,8 +56,6 @@ def test_equals_the_cpp_program(case):
     )
     assert value == pytest.approx(float(case["expected_moslqo"]), abs=float(case["tolerance"]))
 
-
-# -------------------------------------------------------- visqol-python, its envelope corrected
 
 TOLERANCE = 1e-4
 OPUS = ("opus@8", "opus@14", "opus@24", "opus@64")
@@ -141,9 +137,6 @@ def test_real_clips_and_codecs(shared, lyra_folder, record_property):
                 worst = max(worst, (difference, f"{path.stem} {codec.spec.name} {change} {mode}"))
     record_property("largest difference", worst)
     assert 0 < worst[0] < TOLERANCE, worst
-
-
-# ------------------------------------------------------------------------------------ the metrics
 
 
 def test_dissimilar_signals_get_the_lowest_score(monkeypatch):

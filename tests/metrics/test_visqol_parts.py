@@ -35,8 +35,6 @@ from snacbench.metrics.visqol import SUPPORT_VECTORS, mapper
 rng = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
 
-# --------------------------------------------------------------------------------- spectrogram
-
 
 def largest_difference_db(signal: np.ndarray, rate_hz: int, *, speech: bool) -> float:
     """Over all cells that ViSQOL looks at: within 45 dB of the loudest band of the frame."""
@@ -73,9 +71,6 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     part = bands.amplitudes(noise[3 * bands.hop :])
     np.testing.assert_allclose(part, whole[3:], rtol=1e-5)
     assert not bands.amplitudes(np.zeros(5_000)).any()
-
-
-# ---------------------------------------------------------------------------------------- lags
 
 
 def lag_of(reference: np.ndarray, degraded: np.ndarray) -> int:
@@ -138,8 +133,6 @@ def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
     assert lag_of(x, far) == 0
 
 
-# ----------------------------------------------------------------------- similarity and search
-
 FRAMES, BANDS = 20, 21
 
 
@@ -183,9 +176,6 @@ def test_positions_are_those_of_the_package(seed, length, reach_patches):
     assert positions[~lost].tolist() == expected[~lost].tolist()
 
 
-# ----------------------------------------------------------------------------- patches, pieces
-
-
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds, samples=st.integers(10_240, 60_000), level=st.floats(1e-3, 2))
 def test_patches_of_speech(seed, samples, level):
@@ -217,9 +207,6 @@ def test_pieces_are_aligned_as_by_the_package(seed, lengths, shift):
         if our_piece.start is not None:
             first = our_piece.start - start
             np.testing.assert_array_equal(our_piece.samples, full[first : first + len(our_piece)])
-
-
-# ------------------------------------------------------------------------------------ mappings
 
 
 def features(seed: int, bands: int) -> Features:

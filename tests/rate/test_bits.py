@@ -107,9 +107,6 @@ def spec_at(*streams: tuple[float, int]) -> CodecSpec:
     return CodecSpec("x", "x", "x", 8000, (1,), made)
 
 
-# ------------------------------------------------------------------------------------ estimates
-
-
 @pytest.mark.parametrize(("tokens", "bits"), [(180, 7.46), (2000, 10.51), (20_000, 11.85)])
 def test_plug_in_reads_low_when_tokens_are_few_and_every_correction_comes_closer(tokens, bits):
     draws = [np.random.default_rng(seed).integers(0, 4096, tokens) for seed in range(5)]
@@ -162,9 +159,6 @@ def test_entropy_lies_between_0_and_the_bits_of_the_codebook(counts):
     assert min(plug_in, top) - 1e-12 <= corrected <= top
 
 
-# ------------------------------------------------------------------- what is said of codebooks
-
-
 def test_what_is_said_of_a_codebook():
     first = codebook_entropy(np.array([2, 0, 0, 2, 0, 0, 0, 0]), clips=3)
     assert (first.plug_in_bits, first.tokens, first.used) == (1.0, 4, 2)
@@ -190,9 +184,6 @@ def test_rate_and_efficiency_by_hand():
     few, of = [CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec_at((86, 1024))
     for value, share in (("plug_in", 0.9), ("corrected", 0.95), ("highest", 1.0)):
         assert bitrate_efficiency(few, of, value=value) == pytest.approx(share)
-
-
-# ------------------------------------------------------------------------- held-out code length
 
 
 def drawn(shares, units: int, tokens: int, seed: int):

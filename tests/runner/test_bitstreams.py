@@ -145,9 +145,6 @@ def test_what_a_codec_returns_in_another_shape_is_refused():
         decode_bitstream(with_part(stream, packets=packets), loaded_toy(toy))
 
 
-# --------------------------------------------------------------------------------------- damage
-
-
 CODECS = ("snac-mini", "dac-mini@2q", "encodec-mini@6", "opus@14", "mp3@64", "aac@64", "identity")
 
 
@@ -182,9 +179,6 @@ def test_scales_of_segments_travel_as_side_information(tmp_path):
     for damaged in (b"abc", again.parts[0].side_info[:4]):
         with pytest.raises(CodecError, match=r"\d bytes of scales, expected 4 for each of 3"):
             decode_bitstream(with_part(again, side_info=damaged), loaded)
-
-
-# --------------------------------------------------------------- kept codes, for entropy coders
 
 
 def test_codes_come_back_with_their_clusters_and_the_last_row_of_a_clip_counts(tmp_path):

@@ -152,9 +152,6 @@ def test_a_codec_that_cannot_be_loaded(monkeypatch):
         contract.check_length(type("No", (), {"spec": SPEC})(), 319)
 
 
-# ---------------------------------------------------------------------------------- spot check
-
-
 @pytest.fixture
 def checked(monkeypatch, tmp_path):
     """What the first process hands on, and the row that the second one makes of it."""

@@ -169,9 +169,6 @@ def test_decodes_of_another_length_or_that_were_changed_or_removed(tmp_path):
         assert (row.status, reason in row.reason) == (status, True)
 
 
-# -------------------------------------------------------------------------------------- delays
-
-
 def noise(seed: int, *, channels: int = 1, num_samples: int = 96_000) -> Audio:
     samples = 0.1 * np.random.default_rng(seed).standard_normal((channels, num_samples))
     return Audio(samples.astype(np.float32), 48_000)

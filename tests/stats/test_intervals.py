@@ -136,26 +136,16 @@ WITHIN = "these clusters only: t interval over the clips within them"
 @pytest.mark.parametrize(
     ("values", "labels", "half", "footnote"),
     [
-        (
-            [m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)],
-            list("aabbccddee"),
-            T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
-            "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their "
-            "clips",
-        ),
-        (
-            [1, 2, 3, 7, 8, 9],
-            list("aaabbb"),
-            T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
-            f"6 clips, 2 clusters; 95 % interval: {WITHIN}",
-        ),
+        ([m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)], list("aabbccddee"),
+         T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
+         "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their "
+         "clips"),
+        ([1, 2, 3, 7, 8, 9], list("aaabbb"),
+         T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
+         f"6 clips, 2 clusters; 95 % interval: {WITHIN}"),
         ([1, 2, 3], ["a"] * 3, 4.3027 / np.sqrt(3), f"3 clips, 1 cluster; 95 % interval: {WITHIN}"),
-        (
-            [1, 3],
-            None,
-            12.7062,
-            "2 clips, independence assumed; 95 % interval: t interval over clips",
-        ),
+        ([1, 3], None, 12.7062, "2 clips, independence assumed; 95 % interval: t interval over "
+         "clips"),
         ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 clusters; 95 % interval: all values are "
          "equal"),
         ([2.5, NAN], ["a", "b"], None, "1 clip; one value, no interval"),

@@ -92,9 +92,6 @@ def test_a_pair_can_be_significant_in_a_large_family():
     assert alone.p_value * 2_000 > 0.05 > one_of_many.p_value * 2_000
 
 
-# ----------------------------------------------------------------------------------- tests
-
-
 def one_test(values, labels=None):
     table = np.asarray(values, float)[:, None]
     return zero_mean_tests(moments_of(table, cluster_clips(labels, clips=len(table))))[0]
@@ -156,9 +153,6 @@ def test_the_test_is_chosen_by_the_number_of_clusters_and_t_is_the_textbooks():
 def test_what_can_be_tested_and_what_cannot_says_why(values, labels, p_value, method):
     expected = None if p_value is None else pytest.approx(p_value, rel=1e-3)
     assert one_test(values, labels) == (expected, method)
-
-
-# -------------------------------------------------------------------------- Holm's correction
 
 
 @pytest.mark.parametrize(

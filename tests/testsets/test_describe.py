@@ -34,54 +34,32 @@ def of(*clips: Clip, **options: Any) -> list[str]:
 
 SILENT = {"bandwidth_hz": None, "loudness_lufs": None, "peak_dbfs": None}
 SHARP = {"bandwidth_hz": 7_700.0, "brickwall": True}
-AT_MOST = "of the samples at most)"
 # Clips beside two that are sound, by what is measured on each, and how the sentences begin.
 MEASURED = [
     ((), []),
-    (
-        [{"rate_hz": rate, **SHARP} for rate in (44_100, 48_000, 48_000, 96_000)],
-        ["4 of 6 clips end sharply at 7.7 kHz in files at 44.1, 48, 96 kHz: upsampled, or once"],
-    ),
-    (
-        [SHARP, SHARP | {"bandwidth_hz": 18_600.0}],
-        ["2 of 4 clips end sharply between 7.7 and 18.6 kHz in "],
-    ),
-    (
-        [{"lossy": True}, {"lossy": True}, {"lossy": False}],
-        ["2 of 5 clips come from lossy files: easier to code than"],
-    ),
+    ([{"rate_hz": rate, **SHARP} for rate in (44_100, 48_000, 48_000, 96_000)],
+     ["4 of 6 clips end sharply at 7.7 kHz in files at 44.1, 48, 96 kHz: upsampled, or once"]),
+    ([SHARP, SHARP | {"bandwidth_hz": 18_600.0}],
+     ["2 of 4 clips end sharply between 7.7 and 18.6 kHz in "]),
+    ([{"lossy": True}, {"lossy": True}, {"lossy": False}],
+     ["2 of 5 clips come from lossy files: easier to code than"]),
     ([{"clipped_samples": 6}], []),
-    (
-        [{"clipped_samples": 50}, {"clipped_samples": 9_600}],
-        [f"2 of 4 clips are clipped (1 % {AT_MOST} (set/0, set/1)"],
-    ),
-    (
-        [SILENT, SILENT | {"peak_dbfs": -85.0}],
-        ["2 of 4 clips are silent: most metrics have no value there (set/0, set/1)"],
-    ),
-    (
-        [{"loudness_lufs": -55.0}, {"loudness_lufs": None, "peak_dbfs": -60.0}],
-        ["2 of 4 clips are very quiet (under -50 LUFS): there codecs and metrics meet the noise"],
-    ),
-    (
-        [{"note": "length not stated"}],
-        ["length not stated: 1 of 3 clips (set/0); had one been cut off, nothing would tell"],
-    ),
+    ([{"clipped_samples": 50}, {"clipped_samples": 9_600}],
+     ["2 of 4 clips are clipped (1 % of the samples at most) (set/0, set/1)"]),
+    ([SILENT, SILENT | {"peak_dbfs": -85.0}],
+     ["2 of 4 clips are silent: most metrics have no value there (set/0, set/1)"]),
+    ([{"loudness_lufs": -55.0}, {"loudness_lufs": None, "peak_dbfs": -60.0}],
+     ["2 of 4 clips are very quiet (under -50 LUFS): there codecs and metrics meet the noise"]),
+    ([{"note": "length not stated"}],
+     ["length not stated: 1 of 3 clips (set/0); had one been cut off, nothing would tell"]),
     ([{"note": "the first of 2 streams"}], ["the first of 2 streams: 1 of 3 clips (set/0)"]),
-    (
-        [{"peak_dbfs": peak} for peak in (9.54, 0.2, 0.0)],
-        ["2 of 5 clips go beyond full scale (peak +9.5 dBFS at most): limited to it on reading"],
-    ),
-    (  # speech that fades away; the file's own filter; 44.1 kHz material; complete
-        [
-            {"bandwidth_hz": 7_700},
-            {"rate_hz": 16_000, "bandwidth_hz": 7_600, "brickwall": True},
-            {"rate_hz": 44_100, "bandwidth_hz": 20_400, "brickwall": True},
-            {"bandwidth_hz": 20_000, "brickwall": True},
-        ],
-        [],
-    ),
-]
+    ([{"peak_dbfs": peak} for peak in (9.54, 0.2, 0.0)],
+     ["2 of 5 clips go beyond full scale (peak +9.5 dBFS at most): limited to it on reading"]),
+    # Speech that fades away; the file's own filter; 44.1 kHz material; complete.
+    ([{"bandwidth_hz": 7_700}, {"rate_hz": 16_000, "bandwidth_hz": 7_600, "brickwall": True},
+      {"rate_hz": 44_100, "bandwidth_hz": 20_400, "brickwall": True},
+      {"bandwidth_hz": 20_000, "brickwall": True}], []),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("clips", "said"), MEASURED)

@@ -74,8 +74,6 @@ def test_files_are_named_by_their_address(url, name):
     assert file_name_of(url) == name
 
 
-# ---------------------------------------------------------------------------------- unpacking
-
 FILES = {"set/a.wav": b"first", "set/deep/er/b.wav": b"second" * 1000, "read me.txt": b""}
 
 

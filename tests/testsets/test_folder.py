@@ -137,9 +137,6 @@ def test_linked_folders_are_followed_once_and_what_may_not_be_read_is_missing(
     assert found.missing == (f"{tmp_path / 'set/closed'} cannot be read (Permission denied)",)
 
 
-# ------------------------------------------------------------------------------------- corpora
-
-
 def test_a_complete_copy_and_one_that_lacks_files(miniature):
     steps = Steps()
     for _ in range(2):  # read once

@@ -143,9 +143,6 @@ def test_a_row_may_name_a_segment_and_a_corpus(record, manifest, tmp_path):
     assert [b.id for b in found.broken] == ["x/gone"]
 
 
-# ------------------------------------------------------------------------------------ writing
-
-
 @pytest.fixture
 def drawn(tmp_path):
     """Twelve segments of half a second from four speakers' files, two corpora."""

@@ -111,9 +111,6 @@ def test_what_was_not_drawn_is_not_measured_and_what_cannot_be_read_is_said(tree
     assert facts_by_domain(whole)["speech"]["loudness"] == "-"
 
 
-# ------------------------------------------------------------------------------- named sets
-
-
 def test_sets_of_debian(record, tmp_path):
     for name in ("sense_01-austen-0870", "sense_01-austen-0880"):
         record(f"speech/{name}.wav")
@@ -164,8 +161,6 @@ def test_what_cannot_be_opened(data, choice, root, message):
     with pytest.raises(TestSetError, match=message):
         open_chosen(data, choice, root=root)
 
-
-# ------------------------------------------------------------------------ the choice of clips
 
 CHOSEN_HZ = 8000
 
