@@ -18,7 +18,7 @@ RATES_HZ = st.sampled_from([8000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000
 MASK_DB = {500: 25.0, 1_000: 50.0}  # Hz above the cut-off: least attenuation in dB
 
 
-def mono(samples: np.ndarray, rate_hz: int = 48_000) -> Audio:
+def mono(samples, rate_hz=48_000):
     return Audio(samples.astype(np.float32)[np.newaxis], rate_hz)
 
 

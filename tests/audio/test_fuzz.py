@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import resource
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import av
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from snacbench.audio.io import read
 from snacbench.audio.measures import measure
@@ -26,7 +24,7 @@ KINDS = (
 _MOST_BYTES = 2 << 30  # of address space beyond what is in use
 
 
-def mutated(data: bytes, rng: np.random.Generator) -> bytes:
+def mutated(data, rng):
     """A file with bits flipped, bytes replaced, cut out or doubled; headers more often."""
     changed = bytearray(data)
     for _ in range(rng.integers(1, 6)):
@@ -47,7 +45,7 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-def as_decoded(data: bytes) -> Iterator[NDArray[np.float32]]:
+def as_decoded(data):
     """What libsndfile and FFmpeg make of a file by themselves."""
     with (
         suppress(soundfile.LibsndfileError, TypeError),

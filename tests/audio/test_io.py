@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -19,10 +19,10 @@ from snacbench.errors import AudioError, MissingPackage, StoreError
 from snacbench.types import Audio, Clip
 from tests.support.containers import by_pyav
 
-RATE_HZ = 16_000
+RATE_HZ, JUNK = 16_000, np.random.default_rng(0).bytes(5000)
 
 
-def noise(channels: int = 1, num_samples: int = 4000) -> np.ndarray:
+def noise(channels=1, num_samples=4000):
     return np.random.default_rng(0).uniform(-0.9, 0.9, (channels, num_samples)).astype(np.float32)
 
 
@@ -41,7 +41,7 @@ def flac(tmp_path):
     return path
 
 
-def patch(path: Path, place: int, data: bytes) -> None:
+def patch(path, place, data):
     content = path.read_bytes()
     path.write_bytes(content[:place] + data + content[place + len(data) :])
 
@@ -139,10 +139,7 @@ def test_samples_that_are_none(tmp_path, value, message):
     [
         (None, r"does not exist; check the path"),
         (b"", r"is empty \(0 bytes\); fetch it again"),
-        (
-            np.random.default_rng(0).bytes(5000),
-            r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)",
-        ),
+        (JUNK, r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
         (b"\r\n<!DOCTYPE html><html><body>404</body></html>", r"is a web page \(HTML\)"),
         (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
@@ -175,11 +172,8 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 
 @pytest.mark.parametrize("open_file", [probe, read])
 def test_no_samples_no_memory_no_permission(wav, open_file, monkeypatch):
-    def refuse(*arguments, **options):
-        raise MemoryError
-
     with monkeypatch.context() as patched:
-        patched.setattr(io.soundfile, "SoundFile", refuse)
+        patched.setattr(io.soundfile, "SoundFile", Mock(side_effect=MemoryError))
         with pytest.raises(AudioError, match="needs more memory than there is; use --segment"):
             open_file(wav)
     soundfile.write(wav, np.zeros(0), RATE_HZ)
@@ -236,18 +230,12 @@ def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, mon
     def write_half(file, data, *args, **kwargs):
         write(file, data[: len(data) // 2], *args, **kwargs)
 
-    def refuse(*args, **kwargs):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    def give_up(*args, **kwargs):
-        raise soundfile.LibsndfileError(2, prefix="Error opening: ")
-
     for fails, message in (
         (write_half, r"the disk is full while writing .*a.flac; free some"),
-        (refuse, r"cannot write .*Permission denied.*check the folder's permissions"),
-        (give_up, "check the folder's permissions and the free space"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied.*check the folder"),
+        (soundfile.LibsndfileError(2), "check the folder's permissions and the free space"),
     ):
-        monkeypatch.setattr(io.soundfile, "write", fails)
+        monkeypatch.setattr(io.soundfile, "write", Mock(side_effect=fails))
         with pytest.raises(StoreError, match=message):
             write_flac(path, audio)
         assert list(path.parent.iterdir()) == []

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from snacbench.audio.levels import clipped_samples, loudness_lufs, peak_dbfs
 from snacbench.types import Audio
@@ -14,10 +13,9 @@ from tests.conftest import broadband
 
 RATE_HZ = 48_000
 TOLERANCE_LU = 0.1
-Parts = list[tuple[float, float]]
 
 
-def tones(parts: Parts, rate_hz: int = RATE_HZ, *, channels: int = 2) -> Audio:
+def tones(parts, rate_hz=RATE_HZ, *, channels=2):
     """A tone of 1 kHz in all channels: peak levels in dBFS and durations in s."""
     amplitude = np.concatenate(
         [np.full(round(seconds * rate_hz), 10 ** (dbfs / 20)) for dbfs, seconds in parts]
@@ -26,7 +24,7 @@ def tones(parts: Parts, rate_hz: int = RATE_HZ, *, channels: int = 2) -> Audio:
     return Audio(np.tile(tone, (channels, 1)).astype(np.float32), rate_hz)
 
 
-EBU: dict[int, tuple[float, Parts]] = {
+EBU = {
     1: (-23, [(-23, 20)]),
     2: (-33, [(-33, 20)]),
     3: (-23, [(-36, 10), (-23, 60), (-36, 10)]),
@@ -78,17 +76,17 @@ def test_one_block_is_enough_and_less_is_not(rate_hz):
     assert loudness_lufs(longer) == pytest.approx(loudness_lufs(whole), abs=1e-9)
 
 
-def count(samples: NDArray[np.float64]) -> int:
+def count(samples):
     audio = Audio(np.atleast_2d(samples).astype(np.float32), RATE_HZ)
     return int(clipped_samples(audio).sum())
 
 
-def tone(frequency_hz: float, seconds: float = 1.0) -> NDArray[np.float64]:
+def tone(frequency_hz, seconds=1.0):
     at = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return np.asarray(np.sin(2 * np.pi * frequency_hz * at))
 
 
-def in_16_bit(samples: NDArray[np.float64]) -> NDArray[np.float64]:
+def in_16_bit(samples):
     return np.asarray(np.clip(np.rint(samples * 32_768), -32_768, 32_767) / 32_768)
 
 

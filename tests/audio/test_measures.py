@@ -73,7 +73,7 @@ def test_measuring_takes_any_samples(samples):
 
 
 @cache
-def syllables(seed: int = 0) -> Audio:
+def syllables(seed=0):
     """Bursts of noise with a spectrum that falls by 6 dB per octave, over a faint floor."""
     rng = np.random.default_rng(seed)
     n = round(SECONDS * RATE_HZ)
@@ -85,7 +85,7 @@ def syllables(seed: int = 0) -> Audio:
     return Audio((0.5 * burst / np.abs(burst).max())[None].astype(np.float32), RATE_HZ)
 
 
-def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
+def low_passed(audio, cutoff_hz):
     width_hz, stop_db = 200.0, 100.0
     taps, beta = signal.kaiserord(stop_db, width_hz / (audio.rate_hz / 2))
     impulse = signal.firwin(taps | 1, cutoff_hz, window=("kaiser", beta), fs=audio.rate_hz)
@@ -93,7 +93,7 @@ def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
     return Audio(samples.astype(np.float32), audio.rate_hz)
 
 
-def dithered(audio: Audio) -> Audio:
+def dithered(audio):
     """Rounded to 16 bits with triangular dither."""
     rng = np.random.default_rng(1)
     noise = rng.random(audio.samples.shape) - rng.random(audio.samples.shape)
@@ -101,7 +101,7 @@ def dithered(audio: Audio) -> Audio:
     return Audio((pcm / 32_768).astype(np.float32), audio.rate_hz)
 
 
-def check(audio: Audio, hz: float, *, rel: float = 0.05, brickwall: bool | None = True) -> None:
+def check(audio, hz, *, rel=0.05, brickwall=True):
     """That a clip has a bandwidth, and ends there at once; None: whether or not it does."""
     found = effective_bandwidth(audio)
     assert found.hz == pytest.approx(hz, rel=rel)
@@ -192,15 +192,15 @@ X = SOURCE.samples
 ZEROS = np.zeros_like(X)
 
 
-def audio(samples: np.ndarray, rate_hz: int = SLOW_HZ) -> Audio:
+def audio(samples, rate_hz=SLOW_HZ):
     return Audio(np.ascontiguousarray(np.atleast_2d(samples), dtype=np.float32), rate_hz)
 
 
-def told(samples: np.ndarray, source: Audio = SOURCE) -> str:
+def told(samples, source=SOURCE):
     return missing_sound(reference=source, degraded=audio(samples), band_hz=BAND_HZ)
 
 
-def with_zeros(start_s: float, stop_s: float) -> np.ndarray:
+def with_zeros(start_s, stop_s):
     samples = X.copy()
     samples[:, round(start_s * SLOW_HZ) : round(stop_s * SLOW_HZ)] = 0
     return samples

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -85,7 +84,7 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")
 
 
-CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
+CONFIGURATIONS = {
     "dac": (
         tiny_dac,
         [

@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -27,13 +27,13 @@ from snacbench.models import LocatedWeights
 from snacbench.plugins import models_in_file
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
-from snacbench.types import Audio, Codec
+from snacbench.types import Audio
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband, clip_at, si_sdr_db
 
 RATE_HZ = 8_000
-COPY: dict[str, Any] = {
+COPY = {
     "name": "copy",
     "rate_hz": RATE_HZ,
     "points": [128],
@@ -45,16 +45,16 @@ COPY: dict[str, Any] = {
 }
 
 
-def sh(script: str) -> str:
+def sh(script):
     """A shell script that finds its files in $1 and $2."""
     return f"sh -c {shlex.quote(script)} sh"
 
 
-def encoding(script: str, more: str = "") -> dict[str, Any]:
+def encoding(script, more=""):
     return {"encode": f"{sh(script)} {{input}} {{coded}} {more}"}
 
 
-def decoding(script: str, more: str = "") -> dict[str, Any]:
+def decoding(script, more=""):
     return {"decode": f"{sh(script)} {{coded}} {{output}} {more}"}
 
 
@@ -67,13 +67,13 @@ def temporary(tmp_path, monkeypatch):
     return folder
 
 
-def opened(**changed: Any) -> Codec:
+def opened(**changed):
     """``opened(timeout_s=1)``: the copying codec with some fields changed, ready to run."""
     model = CommandCodec(**{**COPY, **changed}).model()
     return model.load(model.points[0], None, "cpu")
 
 
-def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
+def there_and_back(codec, audio=None):
     return codec.decode(codec.encode(audio or broadband(0.25, RATE_HZ)), seed=0)
 
 
@@ -115,11 +115,14 @@ def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack():
 
 def test_settings_of_a_point_reach_the_command_line_as_they_are():
     odd = "; touch x $(id) * \" '"  # there is no shell
-    script = f'test "$3$4 $5 $6 $7 $8" = {shlex.quote(odd)}"700C 1.5 1500 8000 1" && cp "$1" "$2"'
+    script = f'test "$3$4 $5 $6 $7 $8 $9" = {shlex.quote(odd)}"700C 1.5 1500 8000 1 {{{{x}}}}"'
     codec = opened(
         points=[Point(1.5, "best", {"odd": odd, "mode": "700C", "late": 3})],
         delay_samples="late",
-        **encoding(script, "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels}"),
+        **encoding(
+            f'{script} && cp "$1" "$2"',
+            "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels} {{x}}",
+        ),
     )
     encoded = codec.encode(broadband(0.1, RATE_HZ))
     assert len(encoded.packets[0]) == 4 * (800 + 3)
@@ -201,9 +204,7 @@ def test_temporary_files_that_cannot_be_written_end_the_run(temporary, monkeypat
     codec = opened()
     encoded = codec.encode(broadband(0.1, RATE_HZ))
 
-    def full(self, data):
-        raise OSError(28, "No space left on device")
-
+    full = Mock(side_effect=OSError(28, "No space left on device"))
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         for call in (partial(there_and_back, codec), partial(codec.decode, encoded, seed=0)):
@@ -245,16 +246,6 @@ def test_points_are_rates_or_have_names_and_settings():
     named = CommandCodec(**{**COPY, "points": points[2:], "latency_ms": "late"}).model()
     assert (named.points[0].latency_s, named.default) == (0.04, ("copy@700",))
     assert (model.points[0].latency_s, model.points[0].licence) == (None, "not stated")
-
-
-def test_values_stand_where_their_names_were():
-    codec = opened(points=[Point(128.0, settings={"half": 0.5, "mode": "700C"})])
-    for line, words in {
-        "a -b 5 '{rate_hz}' \"my file\"": ["a", "-b", "5", "8000", "my file"],
-        "{kbps} --rate={rate_hz} {half}/{mode}": ["128", "--rate=8000", "0.5/700C"],
-        "'${{Package}} {{kbps}}' {} '{ x } {a b}'": ["${Package} {kbps}", "{}", "{ x } {a b}"],
-    }.items():
-        assert codec.words(line, codec.values(Path("/"))) == words
 
 
 @pytest.mark.parametrize(
@@ -333,7 +324,7 @@ def test_a_python_file_is_opened_by_its_name(tmp_path):
 # ----------------------------------------------------------------------------- which bits count
 
 
-def ogg(pages: list[list[bytes]], serials: list[int] | None = None) -> bytes:
+def ogg(pages, serials=None):
     """Pages of whole packets."""
     out = b""
     for number, packets in enumerate(pages):
@@ -344,7 +335,7 @@ def ogg(pages: list[list[bytes]], serials: list[int] | None = None) -> bytes:
     return out
 
 
-def spanning(packet: bytes) -> bytes:
+def spanning(packet):
     """One packet that begins on one page and ends on the next."""
     first = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, 7, 0, 0, 1) + b"\xff" + packet[:255]
     return first + ogg([[packet[255:]]])
@@ -384,7 +375,7 @@ def test_bits_that_fill_frames_up_do_not_count():
 # ------------------------------------------------------------------------------- two that ship
 
 
-def shipped(selector: str) -> Codec:
+def shipped(selector):
     """A shipped codec at one point, if its programs are installed."""
     ((model, spec),) = select(selector)
     try:

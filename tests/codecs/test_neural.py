@@ -81,7 +81,7 @@ def test_devices():
             neural.ready_device("cuda")
 
 
-def signals_for(codec: Any, cuts: list[int]) -> list[Audio]:
+def signals_for(codec, cuts):
     """Different sounds, each a few samples short of the same padded length."""
     rate_hz, channels = codec.spec.rate_hz, max(codec.spec.channels)
     whole = codec.padded_length(rate_hz // 2)
@@ -93,7 +93,7 @@ def signals_for(codec: Any, cuts: list[int]) -> list[Audio]:
     return made
 
 
-def assert_as_alone(codec: Any, signals: list[Audio]) -> list[Encoded]:
+def assert_as_alone(codec, signals):
     seeds = [3, 14, 15]
     assert len({codec.padded_length(s.num_samples) for s in signals}) == 1
     together = codec.encode_batch(signals)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable
 from fractions import Fraction
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +29,7 @@ CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
 NAMES = sorted(CLASSES)
 # As published: the configurations of facebook/encodec_32khz and kyutai/mimi, where they differ
 # from the library's defaults.
-PUBLISHED: dict[str, dict[str, Any]] = {
+PUBLISHED = {
     "encodec-32khz": {
         "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
         "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
@@ -41,7 +38,7 @@ PUBLISHED: dict[str, dict[str, Any]] = {
     "mimi": {},
 }  # fmt: skip
 # The same rates, strides, depths and numbers of codebooks at a fraction of the width.
-NARROW: dict[str, dict[str, Any]] = {
+NARROW = {
     "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
     "mimi": {
         "num_filters": 4, "hidden_size": 32, "intermediate_size": 32, "head_dim": 16,
@@ -50,10 +47,8 @@ NARROW: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 
-Saved = Callable[[str], tuple[Path, Any]]
 
-
-def unfilled(name: str, **changes: Any) -> Any:
+def unfilled(name, **changes):
     """The library's own object."""
     kind, arguments = CLASSES[name], {**PUBLISHED[name], **changes}
     return getattr(transformers, f"{kind}Model")(
@@ -79,12 +74,12 @@ def saved(tmp_path_factory):
     return save
 
 
-def load(selector: str, folder: Path) -> Any:
+def load(selector, folder):
     ((model, spec),) = select(selector)
     return model.load(spec, locate(model, WeightsPolicy(folder)), "cpu")
 
 
-def codes_and_audio(name: str, model: Any, audio: Audio, depth: int) -> tuple[Any, Any]:
+def codes_and_audio(name, model, audio, depth):
     """What the library's own calls give, with its own choice of bandwidth or depth."""
     batch = batch_of(audio)
     with torch.inference_mode():
@@ -103,9 +98,7 @@ def codes_and_audio(name: str, model: Any, audio: Audio, depth: int) -> tuple[An
         ("mimi", 32, "mimi@1.1kbps", 8, Stream(Fraction(25, 2), 2048), 384.64),
     ],
 )
-def test_points_and_sizes_are_those_of_the_published_models(
-    name, depths, default, trained_from, stream, megabytes
-):
+def test_points_and_sizes_are_the_published(name, depths, default, trained_from, stream, megabytes):
     model = codec_models()[name]
     assert [point.streams for point in model.points] == [
         (stream,) * n for n in range(1, depths + 1)
@@ -124,9 +117,7 @@ def test_points_and_sizes_are_those_of_the_published_models(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_codes_and_audio_equal_the_library_and_nothing_is_asked_of_the_network(
-    saved, monkeypatch, name
-):
+def test_codes_and_audio_equal_the_librarys_without_a_network(saved, monkeypatch, name):
     def refuse(*arguments, **options):
         raise AssertionError("a connection was asked for")
 

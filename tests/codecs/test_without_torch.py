@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +14,7 @@ from snacbench.models import LocatedWeights
 from snacbench.plugins import codec_models
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
-from snacbench.types import Audio, Codec, Encoded, WeightsInfo
+from snacbench.types import Audio, Encoded, WeightsInfo
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband, clip_at, si_sdr_db
@@ -108,7 +106,7 @@ def test_versions_name_the_library_that_did_it():
     assert "audio" in versions["opus options"]
 
 
-def load(selector: str, folder: Path) -> Codec:
+def load(selector, folder):
     ((model, spec),) = select(selector)
     return model.load(spec, locate(model, WeightsPolicy("auto", {"lyra-v2": folder})), "cpu")
 

@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from snacbench.audio.channels import downmix
-from snacbench.audio.io import read
-from snacbench.audio.resample import resample
 from snacbench.types import Audio
+from tests.conftest import clip_at
 
 MATERIAL = Path(
     os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
@@ -55,6 +53,10 @@ def at_snr(audio: Audio, snr_db: float, seed: int = 1) -> Audio:
     return Audio((audio.samples + gain * noise).astype(np.float32), audio.rate_hz)
 
 
+def scaled(audio: Audio, gain: float) -> Audio:
+    return Audio(np.float32(gain) * audio.samples, audio.rate_hz)
+
+
 def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
     sos = butter(8, cutoff_hz, fs=audio.rate_hz, output="sos")
     return Audio(sosfilt(sos, audio.samples).astype(np.float32), audio.rate_hz)
@@ -86,9 +88,4 @@ def _references(rate_hz, *, speech_only, clips, duration_s=3.0):
         return [(f"synthetic {seed}", voice(rate_hz, seed=seed)) for seed in range(clips)]
     mixed = [name for both in zip(SPEECH, OTHER, strict=True) for name in both]
     names = (SPEECH if speech_only else mixed)[:clips]
-    return [(name, _beginning(folder / name, rate_hz, duration_s)) for name in names]
-
-
-def _beginning(path: Path, rate_hz: int, duration_s: float) -> Audio:
-    audio = resample(downmix(read(path)), rate_hz)
-    return Audio(audio.samples[:, : round(duration_s * rate_hz)].copy(), rate_hz)
+    return [(name, clip_at(folder / name, rate_hz, seconds=duration_s)) for name in names]

@@ -18,7 +18,7 @@ from snacbench.metrics import _asr
 from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.types import Audio
 from tests.conftest import clip_at
-from tests.support.hosts import Host, Reply, serve, silent_address
+from tests.support.hosts import Reply, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -31,7 +31,7 @@ def _fresh():
     _asr._opened.cache_clear()
 
 
-def breath(duration_s: float = 1.0) -> Audio:
+def breath(duration_s=1.0):
     samples = np.random.default_rng(0).standard_normal((1, round(duration_s * RATE_HZ)))
     return Audio((0.05 * samples).astype(np.float32), RATE_HZ)
 
@@ -104,7 +104,7 @@ def hub(monkeypatch, tmp_path):
         yield host
 
 
-def publish(host: Host, repository: str, folder: Path) -> None:
+def publish(host, repository, folder):
     """Answer as the hub does for the files of a folder at the commit."""
     files = sorted(folder.iterdir())
     listing = {
@@ -127,7 +127,7 @@ def publish(host: Host, repository: str, folder: Path) -> None:
         )
 
 
-def small_wav2vec2(folder: Path) -> Path:
+def small_wav2vec2(folder):
     """A network of the published kind with random weights, as the library saves it."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -156,7 +156,7 @@ def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
             _asr.recogniser(kind)
 
 
-def small_whisper(folder: Path) -> Path:
+def small_whisper(folder):
     """A network of whisper's kind with random weights and a vocabulary of bytes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -201,9 +201,7 @@ def small_whisper(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "make"), [("wav2vec2", small_wav2vec2), ("whisper-large-v3", small_whisper)]
 )
-def test_a_published_recogniser_is_fetched_at_its_commit_and_kept(
-    hub, monkeypatch, tmp_path, kind, make
-):
+def test_a_published_recogniser_is_fetched_once(hub, monkeypatch, tmp_path, kind, make):
     model = replace(_asr.PUBLISHED[kind], repository="someone/model", commit=COMMIT)
     monkeypatch.setitem(_asr.PUBLISHED, kind, model)
     publish(hub, "someone/model", make(tmp_path / "made"))
@@ -254,7 +252,7 @@ def parrot(monkeypatch):
     _asr._heard.cache_clear()
 
 
-def signal(first: float, duration_s: float = 1.0) -> Audio:
+def signal(first, duration_s=1.0):
     samples = np.random.default_rng(0).standard_normal(round(duration_s * RATE_HZ)) * 0.1
     samples[0] = first
     return Audio(samples.astype(np.float32)[None], RATE_HZ)

@@ -36,7 +36,7 @@ rng = np.random.default_rng(0)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def largest_difference_db(signal: np.ndarray, rate_hz: int, *, speech: bool) -> float:
+def largest_difference_db(signal, rate_hz, *, speech):
     """Over all cells that ViSQOL looks at: within 45 dB of the loudest band of the frame."""
     bands = SPEECH_BANDS if speech else AUDIO_BANDS
     builder = GammatoneSpectrogramBuilder(bands, LOWEST_HZ, speech_mode=speech)
@@ -73,12 +73,12 @@ def test_level_scales_amplitudes_and_frames_start_from_rest():
     assert not bands.amplitudes(np.zeros(5_000)).any()
 
 
-def lag_of(reference: np.ndarray, degraded: np.ndarray) -> int:
+def lag_of(reference, degraded):
     (lag,) = lags_of([Envelope(reference)], [degraded])
     return lag
 
 
-def lag_of_package(reference: np.ndarray, degraded: np.ndarray) -> int:
+def lag_of_package(reference, degraded):
     lag = find_best_lag(upper_envelope(reference), upper_envelope(degraded))
     return 0 if abs(lag) > len(reference) / 2 else lag
 
@@ -136,7 +136,7 @@ def test_silence_and_what_is_more_than_half_a_reference_away_have_no_lag():
 FRAMES, BANDS = 20, 21
 
 
-def levels(seed: int, frames: int, *, floor_share: float = 0.0) -> np.ndarray:
+def levels(seed, frames, *, floor_share=0.0):
     """Smooth random levels, shape (frames, bands), some of them at the floor."""
     noise = np.random.default_rng(seed).standard_normal((frames + 4, BANDS + 4))
     smooth = sum(noise[i : i + frames, j : j + BANDS] for i in range(5) for j in range(5))
@@ -209,7 +209,7 @@ def test_pieces_are_aligned_as_by_the_package(seed, lengths, shift):
             np.testing.assert_array_equal(our_piece.samples, full[first : first + len(our_piece)])
 
 
-def features(seed: int, bands: int) -> Features:
+def features(seed, bands):
     noise = np.random.default_rng(seed)
     means = np.clip(noise.uniform(0.2, 1.05) + 0.2 * noise.standard_normal(bands), -0.2, 1)
     lowest = means - 0.1 * noise.random(bands)

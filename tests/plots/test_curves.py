@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,12 +23,8 @@ from tests.support.plots import (
     texts,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-
-def marks(axes: Axes) -> dict[tuple[float, float], tuple[float, float]]:
+def marks(axes):
     """Every mark's place and the ends of its bar."""
     found = {}
     for container in axes.containers:
@@ -39,11 +34,11 @@ def marks(axes: Axes) -> dict[tuple[float, float], tuple[float, float]]:
     return found
 
 
-def bands(axes: Axes) -> list[list[float]]:
+def bands(axes):
     return [list(line.get_xdata()) for line in axes.lines if line.get_gid() == "range"]
 
 
-def entries(figure: Figure) -> list[str]:
+def entries(figure):
     (legend,) = figure.legends
     return [text.get_text() for text in legend.get_texts()]
 

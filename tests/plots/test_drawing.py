@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -14,7 +12,7 @@ import pytest
 from snacbench.errors import StoreError, UserError
 from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
 from snacbench.plots.plot_data import PlotData
-from snacbench.plots.style import COLOURS, GREY, Look, looks
+from snacbench.plots.style import COLOURS, GREY, looks
 from snacbench.plugins import codec_models
 from snacbench.tables.run_rows import scores_of
 from tests.support.plots import (
@@ -32,7 +30,7 @@ from tests.support.plots import (
 )
 
 
-def written(folder: Path, name: str, *formats: str, specs: Any = SEVERAL) -> list[bytes]:
+def written(folder, name, *formats, specs=SEVERAL):
     data = PlotData([run_rows(specs)])
     wanted = to_draw(data, select_plots(name), Options(), ["si_sdr"])
     (paths,) = write_plots(data, wanted, formats, folder)
@@ -161,7 +159,7 @@ def test_finding_and_drawing_load_neither_torch_nor_pyplot():
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
-def shape(look: Look) -> tuple[object, ...]:
+def shape(look):
     """What is left of a mark without its colour."""
     mark = look.mark()
     return mark["marker"], mark["fillstyle"], mark["markerfacecolor"] == look.colour

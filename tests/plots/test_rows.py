@@ -29,7 +29,7 @@ from tests.support.plots import (
 )
 
 
-def rows_named(figure) -> list[str]:
+def rows_named(figure):
     return [t.get_text().replace("\n", "") for t in figure.axes[0].get_yticklabels()]
 
 

@@ -31,11 +31,11 @@ from snacbench.types import CodecSpec, Encoded, Stream
 CODES = arrays(np.int32, st.tuples(st.just(1), st.integers(0, 30)), elements=st.integers(0, 15))
 
 
-def spec(*sizes: int) -> CodecSpec:
+def spec(*sizes):
     return CodecSpec("x@1", "x", "x", 8000, (1,), tuple(Stream(Fraction(50), s) for s in sizes))
 
 
-def encoded(*codes, **others) -> Encoded:
+def encoded(*codes, **others):
     arrays = tuple(np.asarray(c, np.int32) for c in codes)
     return Encoded(num_samples=1, channels=1, rate_hz=8000, codes=arrays, **others)
 
@@ -102,7 +102,7 @@ def book(corrected_bits, *, tokens=100, size=1024, clips=30):
     return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
 
 
-def spec_at(*streams: tuple[float, int]) -> CodecSpec:
+def spec_at(*streams):
     made = tuple(Stream(Fraction(rate), size) for rate, size in streams)
     return CodecSpec("x", "x", "x", 8000, (1,), made)
 
@@ -186,7 +186,7 @@ def test_rate_and_efficiency_by_hand():
         assert bitrate_efficiency(few, of, value=value) == pytest.approx(share)
 
 
-def drawn(shares, units: int, tokens: int, seed: int):
+def drawn(shares, units, tokens, seed):
     return np.random.default_rng(seed).multinomial(tokens, shares, size=units)
 
 

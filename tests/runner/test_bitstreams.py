@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from snacbench.bitstream.container import Bitstream, Header, read, write
+from snacbench.bitstream.container import Header, read, write
 from snacbench.errors import (
     BitstreamError,
     CodecError,
@@ -31,9 +31,7 @@ from snacbench.runner.bitstreams import (
     kept_codecs,
     spec_of,
 )
-from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.signal_rules import codec_inputs
-from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.bitstream_mutations import mutate
 from tests.support.code_corpora import levels
@@ -44,14 +42,14 @@ from tests.support.synthetic_runs import make_run
 EMBEDDED = ("embedded",)
 
 
-def coded(selector: str, source: Audio, *, seed: int = 0) -> tuple[Bitstream, LoadedCodec]:
+def coded(selector, source, *, seed=0):
     loaded = codec_meant(selector, EMBEDDED)
     inputs, mode = codec_inputs(source, loaded.planned.spec)
     parts = [loaded.codec.encode(signal) for signal in inputs]
     return bitstream_of(loaded.planned.spec, source, mode, parts, seed=seed), loaded
 
 
-def through_bytes(stream: Bitstream) -> Bitstream:
+def through_bytes(stream):
     return read(write(stream, PACKED), lambda header: PACKED)
 
 
@@ -70,7 +68,7 @@ def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
     assert stream.header.seed == (9 if loaded.planned.spec.stochastic else 0)
 
 
-def header_of(loaded: LoadedCodec, name: str = "") -> Header:
+def header_of(loaded, name=""):
     spec = loaded.planned.spec
     rate_hz = spec.rate_hz or 48_000
     digests = dict(spec.weights.sha256)
@@ -103,11 +101,11 @@ def test_codecs_that_are_unknown_here_and_names_that_mean_one_point():
         codec_meant("opus", EMBEDDED)
 
 
-def with_part(stream: Bitstream, **changes: object) -> Bitstream:
+def with_part(stream, **changes):
     return replace(stream, parts=(replace(stream.parts[0], **changes),))
 
 
-def with_header(stream: Bitstream, **changes: object) -> Bitstream:
+def with_header(stream, **changes):
     return replace(stream, header=replace(stream.header, **changes))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -21,13 +20,13 @@ from snacbench.runner.calibrate import (
     residual_delay,
 )
 from snacbench.runner.loading import LoadedCodec, load, unload
-from snacbench.runner.plan import PlannedCodec, make_plan, with_weights
+from snacbench.runner.plan import make_plan, with_weights
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
 
 
-def planned(name: str, **changes: object) -> PlannedCodec:
+def planned(name, **changes):
     plan = with_weights(make_plan(Request(codecs=name, weights=("embedded",), limit=1)))
     return replace(plan.codecs[0], **changes)
 
@@ -35,14 +34,14 @@ def planned(name: str, **changes: object) -> PlannedCodec:
 MATERIAL = list(excerpts_for(replace(SPEC, rate_hz=48_000)))
 
 
-def measured(*changes: Callable[[Audio], Audio]) -> tuple[int, bool, bool]:
+def measured(*changes):
     """The delay in samples at 48 kHz of excerpts that were changed; found; inverted."""
     pairs = [(e, changes[i % len(changes)](e)) for i, e in enumerate(MATERIAL)]
     row = residual_delay("test", pairs)
     return round(row.delay_s * 48_000), row.found, row.inverted
 
 
-def rolled(shift: int) -> Callable[[Audio], Audio]:
+def rolled(shift):
     return lambda e: Audio(np.roll(e.samples, shift, axis=1), 48_000)
 
 

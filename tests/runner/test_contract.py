@@ -20,7 +20,7 @@ from snacbench.rows import SpotCheck
 from snacbench.runner import contract
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
+from snacbench.types import Audio, Clip, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
 
@@ -71,21 +71,21 @@ class Batching(Eight):
         return [self.decode(e, seed=seed) for e, seed in both][:: self.order]
 
 
-def codes(change: Callable[[Any], Any]) -> dict[str, Any]:
+def codes(change):
     return {"spoil": lambda codec, e: replace(e, codes=tuple(change(c) for c in e.codes))}
 
 
-def force(audio: Audio) -> None:
+def force(audio):
     whole = audio.samples.base
     assert whole is not None
     whole[0, 0] += 0.25
 
 
-def length(codec: Codec) -> None:
+def length(codec):
     contract.check_length(codec, 319)
 
 
-def spec(codec: Codec) -> None:
+def spec(codec):
     contract.check_spec(codec.spec)
 
 
@@ -172,12 +172,12 @@ def checked(monkeypatch, tmp_path):
     return of
 
 
-def empty(codec: Sender, audio: Audio) -> Encoded:
+def empty(codec, audio):
     codec.memory = audio.samples
     return Encoded(audio.num_samples, audio.channels, audio.rate_hz)
 
 
-def zeros(codec: Sender, encoded: Encoded, seed: int) -> Any:
+def zeros(codec, encoded, seed):
     return np.zeros((1, encoded.num_samples))
 
 
@@ -225,9 +225,7 @@ def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     assert message in row.reason
 
 
-def test_what_lies_in_memory_or_in_a_temporary_folder_is_out_of_sight(
-    monkeypatch, checked, tmp_path
-):
+def test_what_lies_in_temporary_folders_is_out_of_sight(monkeypatch, checked, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows
@@ -19,7 +16,6 @@ from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = {"a": 8_000, "b": 16_000, "c": 24_000}
 SECONDS = 2.1
-Change = Callable[[Audio], Audio]
 
 
 def scored(place, change, *, only="abc", align=False, seconds=SECONDS):
@@ -34,11 +30,11 @@ def scored(place, change, *, only="abc", align=False, seconds=SECONDS):
     return score_files(place / "refs", place / "evs", target, align=align)
 
 
-def late_by(delay_s: float) -> Change:
+def late_by(delay_s):
     return lambda audio: advanced(audio, -round(delay_s * audio.rate_hz))
 
 
-def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
+def longer_by(difference_s, *, in_front=False):
     def change(audio):
         more = round(difference_s * audio.rate_hz)
         if more < 0:
@@ -49,11 +45,11 @@ def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
     return change
 
 
-def good(folder: RunFolder, metric: str) -> bool:
+def good(folder, metric):
     return all(value is not None and value > 20 for value in values(folder, metric))
 
 
-def told(folder: RunFolder) -> str:
+def told(folder):
     return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
 
 

@@ -7,7 +7,6 @@ import platform
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock, call
 
 import numpy as np
@@ -123,7 +122,7 @@ def test_too_little_space_is_warned_of(monkeypatch, tmp_path):
     assert "only 1e-06 GB are free" in warning
 
 
-def refuse(*_: object) -> Any:
+def refuse(*_):
     raise OSError("no such file")
 
 
@@ -158,7 +157,7 @@ def test_gpus_are_named_by_their_driver(tmp_path, monkeypatch):
 WORDS = MetricSpec("words", "1", "higher", (0, 9), 16_000, "a toy", needs_transcript=True)
 
 
-def answering(facts: dict[str, str]) -> Metric:
+def answering(facts):
     return Metric(WORDS, prepare=lambda reference: 1 / 0, versions=lambda: facts)
 
 

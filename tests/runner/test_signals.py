@@ -9,11 +9,11 @@ from snacbench.errors import AudioError
 from snacbench.plugins import metrics
 from snacbench.runner import signal_rules as signals
 from snacbench.selectors import select
-from snacbench.types import Audio, CodecSpec
+from snacbench.types import Audio
 from tests.conftest import broadband
 
 
-def spec_of(selector: str) -> CodecSpec:
+def spec_of(selector):
     ((_, spec),) = select(selector)
     return spec
 

@@ -56,9 +56,7 @@ def timed(monkeypatch):
 @pytest.mark.parametrize(
     ("rtf", "seconds", "repeats"), [(0.01, 3.0, 10), (0.4, 1.0, 7), (0.8, 1.0, 3), (5.0, 1.0, 1)]
 )
-def test_every_repeat_is_warm_and_as_many_and_as_long_as_the_budget_holds(
-    timed, rtf, seconds, repeats
-):
+def test_repeats_are_warm_and_as_many_as_the_budget_holds(timed, rtf, seconds, repeats):
     row = timed(codec := Slow(rtf=rtf))
     assert row.encode_s == pytest.approx([rtf * seconds] * repeats)
     assert row.decode_s == pytest.approx([0.01] * repeats)

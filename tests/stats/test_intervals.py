@@ -35,17 +35,17 @@ def interval(values, labels=None, **options):
     return found
 
 
-def width(found) -> float:
+def width(found):
     return found.high - found.low
 
 
-def speakers(count: int, clips: int):
+def speakers(count, clips):
     rng = np.random.default_rng(0)
     effects = rng.standard_normal(count)[np.arange(clips) % count]
     return rng.standard_normal(clips) + effects, [f"s{i % count}" for i in range(clips)]
 
 
-def clustered(clusters: int = 25, columns: int = 3):
+def clustered(clusters=25, columns=3):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 9, clusters)
     labels = [f"s{g}" for g, size in enumerate(sizes) for _ in range(size)]
@@ -86,7 +86,7 @@ def test_sums_and_errors_by_hand():
         assert even.constant[0] == (even.robust_error[0] == 0) == (np.ptp(values) == 0)
 
 
-def by_matrices(values, labels, variance: float, effect: float):
+def by_matrices(values, labels, variance, effect):
     """CR2 error and Satterthwaite's degrees of freedom the long way, from n x n matrices."""
     n = len(values)
     groups = [np.flatnonzero(np.array(labels) == name) for name in dict.fromkeys(labels)]
@@ -293,7 +293,7 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
 # -------------------------------------------------------------------------------- the jackknife
 
 
-def of_mean(values: np.ndarray, weights: np.ndarray):
+def of_mean(values, weights):
     """The jackknife of a weighted mean."""
     left = [
         np.average(np.delete(values, i), weights=np.delete(weights, i)) for i in range(len(values))

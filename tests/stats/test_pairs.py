@@ -24,7 +24,7 @@ from snacbench.stats.pairs import (
 )
 
 
-def scored(codecs: int = 3, speakers: int = 24, clips: int = 120):
+def scored(codecs=3, speakers=24, clips=120):
     rng = np.random.default_rng(0)
     names = [f"clip{i}" for i in range(clips)]
     clusters = {name: f"s{i % speakers}" for i, name in enumerate(names)}
@@ -179,7 +179,7 @@ def test_holm_keeps_the_order_and_is_no_harsher_than_bonferroni(p):
             holm([*p, wrong])
 
 
-def two_metrics(codecs: int = 3, clips: int = 60):
+def two_metrics(codecs=3, clips=60):
     rng = np.random.default_rng(0)
     first, second = {}, {}
     for j in range(codecs):

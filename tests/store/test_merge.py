@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ from snacbench.rows import (
 )
 from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.merging import merge
-from snacbench.store.run_folder import ROW_FILES, RunFolder
+from snacbench.store.run_folder import ROW_FILES
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
 from tests.support.synthetic_runs import RUN, make_run
@@ -58,9 +58,7 @@ VERSIONS = {"same_versions": True}
         ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, VERSIONS, ""),
     ],
 )
-def test_the_first_disagreement_is_named_and_what_does_not_count_may_differ(
-    tmp_path, second, how, message
-):
+def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
     one = make_run(tmp_path / "first", VALUES)
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
     other = make_run(tmp_path / "second", VALUES, **second)
@@ -74,7 +72,7 @@ def test_the_first_disagreement_is_named_and_what_does_not_count_may_differ(
 THREE = np.arange(3.0)
 
 
-def two(tmp_path: Path, **options: object) -> list[RunFolder]:
+def two(tmp_path, **options):
     """Runs that have one codec each, and one in common."""
     one = make_run(tmp_path / "1", {"a": {"up": THREE}, "both": {"up": THREE}}, id="one")
     other = make_run(
@@ -101,9 +99,7 @@ def test_a_merged_run_holds_every_row_once(tmp_path):
 
 
 def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
-    def refuse(source, target):
-        raise OSError(28, "No space left on device")
-
+    refuse = Mock(side_effect=OSError(28, "No space left on device"))
     parts = two(tmp_path)
     done = merge(parts, tmp_path / "new")
     assert (done.linked, done.copied, done.missing) == (9, 0, 0)

@@ -37,19 +37,12 @@ def through_json(row):
     return from_json(line_of(row), type(row), origin="here")
 
 
+STREAMS = (Stream(Fraction(44_100, 512), 1024), Stream(Fraction(75), 4096))
 SPEC = CodecSpec(
-    name="x@1kbps",
-    model="x",
-    family="x",
-    rate_hz=44_100,
-    channels=(1, 2),
-    streams=(Stream(Fraction(44_100, 512), 1024), Stream(Fraction(75), 4096)),
-    nominal_kbps=1.0,
-    latency_s=None,
+    "x@1kbps", "x", "x", 44_100, (1, 2), STREAMS, nominal_kbps=1.0, params_m=1.5,
     settings={"codebooks": 2, "vbr": "on"},
-    params_m=1.5,
     weights=WeightsInfo("folder", "/w", "main", {"a.bin": "00"}, verified=False),
-)
+)  # fmt: skip
 FULL_RUN = replace(
     RUN,
     request=Request(
@@ -134,15 +127,15 @@ def folder(tmp_path):
     return RunFolder.create(tmp_path / "run", replace(RUN, codecs=(X, Y)), [])
 
 
-def ledger_of(folder: RunFolder) -> Ledger:
+def ledger_of(folder):
     return Ledger(folder, (X, Y), (UP, DOWN))
 
 
-def coded(clip: str, codec: str) -> Coded:
+def coded(clip, codec):
     return Coded(clip, codec, "ok", decoded=f"{codec}/{clip}")
 
 
-def score(clip: str, codec: str, metric: MetricSpec) -> Score:
+def score(clip, codec, metric):
     return Score(clip, codec, metric.name, metric.version, "ok", 1.0)
 
 

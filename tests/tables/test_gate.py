@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from snacbench.errors import UnknownName, UserError
 from snacbench.stats.intervals import Interval
 from snacbench.tables.gate import (
-    Answer,
     compare,
     comparison_json,
     comparison_markdown,
@@ -26,12 +24,12 @@ BASE = RNG.normal(10, 3, N)
 NOISE = RNG.normal(0, 0.1, N)
 
 
-def run(path: Path, shift: float = 0.0, **options: object) -> Path:
+def run(path, shift=0.0, **options):
     values = {"up": BASE + shift + NOISE * (shift != 0), "down": BASE - shift}
     return make_run(path, {"c": values}, **options).path
 
 
-def answer(tmp_path: Path, shift: float, **asked: object) -> Answer:
+def answer(tmp_path, shift, **asked):
     return compare(run(tmp_path / "a"), run(tmp_path / "b", shift), **asked)
 
 

@@ -67,7 +67,7 @@ def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     assert frame["cluster"].isna().all()
 
 
-def clips(domain: str, *clusters: str | None) -> list[ClipFacts]:
+def clips(domain, *clusters):
     return [ClipFacts(f"{domain}{i}", domain, cluster) for i, cluster in enumerate(clusters)]
 
 
@@ -125,7 +125,7 @@ def test_a_run_without_peculiarities_has_two_notes_and_few_tokens_give_one(tmp_p
     assert note.startswith("Entropy of neural@0.1kbps is unreliable: some codebook has fewer token")
 
 
-def about_speed(rows: RunRows) -> list[str]:
+def about_speed(rows):
     return [note for note in notes([rows]) if "RTF" in note or "peed" in note]
 
 

@@ -7,7 +7,6 @@ import hashlib
 from collections import Counter
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 import soundfile
@@ -18,7 +17,7 @@ from snacbench.audio.measures import measure
 from snacbench.testsets.describe import warnings_of
 from snacbench.types import Clip, Measures
 
-SOUND: dict[str, Any] = {"loudness_lufs": -20.0, "peak_dbfs": -3.0, "clipped_samples": 0}
+SOUND = {"loudness_lufs": -20.0, "peak_dbfs": -3.0, "clipped_samples": 0}
 
 
 def clip(name, *, rate_hz=48_000, lossy=None, note="", **found):
@@ -28,7 +27,7 @@ def clip(name, *, rate_hz=48_000, lossy=None, note="", **found):
     return Clip(*facts, lossy_source=lossy, measures=measures, note=note)
 
 
-def of(*clips: Clip, **options: Any) -> list[str]:
+def of(*clips, **options):
     return warnings_of([*clips, clip("set/good"), clip("set/fine")], **options)
 
 

@@ -6,7 +6,7 @@ import hashlib
 import tarfile
 import zipfile
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_files_are_named_by_their_address(url, name):
 FILES = {"set/a.wav": b"first", "set/deep/er/b.wav": b"second" * 1000, "read me.txt": b""}
 
 
-def make_zip(path: Path, files: dict[str, bytes]) -> Path:
+def make_zip(path, files):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.mkdir("set")
         for name, content in files.items():
@@ -85,7 +85,7 @@ def make_zip(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def unpacked(folder: Path) -> dict[str, bytes]:
+def unpacked(folder):
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
@@ -143,11 +143,11 @@ def test_a_tar_archive_may_hold_plain_files_only(tmp_path, kind):
     assert unpacked(tmp_path / "root") == {}
 
 
-def flipped(content: bytes) -> bytes:
+def flipped(content):
     return content[:60] + bytes([content[60] ^ 0xFF]) + content[61:]
 
 
-def locked(content: bytes) -> bytes:
+def locked(content):
     """As if it had a password."""
     for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # of the file, of the index
         at = content.rindex(header) + flags
@@ -176,10 +176,8 @@ def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
 
 
 def test_a_folder_that_takes_no_files(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(fetching.shutil, "copyfileobj", refuse)
+    full = Mock(side_effect=OSError(28, "No space left on device"))
+    monkeypatch.setattr(fetching.shutil, "copyfileobj", full)
     text = r"cannot unpack archive.zip in .* \(No space left on device\); see that there is room"
     with pytest.raises(TestSetError, match=text):
         unpack(make_zip(tmp_path / "archive.zip", FILES), tmp_path / "root")

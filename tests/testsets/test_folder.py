@@ -17,7 +17,7 @@ from tests.support.containers import by_pyav, by_soundfile
 from tests.support.testsets import MINIATURE, Steps, settle
 
 
-def ids(test_set) -> list[str]:
+def ids(test_set):
     return [clip.id for clip in test_set.clips]
 
 
@@ -114,9 +114,7 @@ def test_other_kinds_of_audio_are_read_and_the_rest_is_named(record, tmp_path):
         assert notes == {"set/e": ("length not stated", mp3)}  # kept in the index, too
 
 
-def test_linked_folders_are_followed_once_and_what_may_not_be_read_is_missing(
-    record, tmp_path, monkeypatch
-):
+def test_links_are_followed_once_and_closed_folders_missing(record, tmp_path, monkeypatch):
     for name in ("elsewhere/b.wav", "set/real/a.wav", "set/closed/c.wav"):
         record(name)
     (tmp_path / "set/an_alias").symlink_to("real")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -161,7 +162,7 @@ def drawn(tmp_path):
     return draw(joined("both", parts), Choice(12, 1.0))
 
 
-def moved(folder: Path) -> Path:
+def moved(folder):
     """The same files as on another machine."""
     return (folder / "here").rename(folder / "elsewhere")
 
@@ -236,12 +237,9 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
 
 
 def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monkeypatch):
-    def refuse(*_):
-        raise OSError(28, "No space left on device")
-
     with pytest.raises(TestSetError, match=r"empty has no readable clip to write to .*m.csv"):
         write_manifest(TestSet("empty", ()), tmp_path / "m.csv")
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(TestSetError, match=r"cannot write .*m.csv \(No space left on device"):
         write_manifest(drawn, tmp_path / "m.csv")
     assert not list(tmp_path.glob("*m.csv*"))

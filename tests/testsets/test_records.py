@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -37,7 +37,7 @@ def hashed(monkeypatch):
     return names
 
 
-def read(root: Path, how: Reading = KEPT) -> dict[str, records.FileRecord]:
+def read(root, how=KEPT):
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.wav"))
     return FileIndex("miniature", root).read(paths, how)
 
@@ -119,6 +119,7 @@ def test_rows_of_another_make_are_passed_over(miniature, hashed):
 _SLOW = """
 import sys, time
 from pathlib import Path
+from unittest.mock import Mock
 from snacbench.testsets import records
 from snacbench.testsets.records import FileIndex, Reading
 from snacbench.audio.io import Header
@@ -221,9 +222,7 @@ def test_a_corpus_that_is_nowhere_says_how_to_name_it(own_cache):
 
 
 def test_a_root_that_cannot_be_listed_is_named(folder, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
-
+    refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
     monkeypatch.setattr("pathlib.Path.iterdir", refuse)
     with pytest.raises(TestSetError, match=r"one cannot be read \(Permission denied\)"):
         root_of(DAPS, parse_roots(["one"]))
