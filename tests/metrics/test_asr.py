@@ -106,25 +106,21 @@ def hub(monkeypatch, tmp_path):
 
 def publish(host, repository, folder):
     """Answer as the hub does for the files of a folder at the commit."""
-    files = sorted(folder.iterdir())
-    listing = {
-        "id": repository,
-        "sha": COMMIT,
-        "siblings": [{"rfilename": path.name} for path in files],
+    names = sorted(path.name for path in folder.iterdir())
+    siblings = [{"rfilename": name} for name in names]
+    sizes = {name: (folder / name).stat().st_size for name in names}
+    told = {  # the newer library asks the second
+        f"revision/{COMMIT}": {"id": repository, "sha": COMMIT, "siblings": siblings},
+        f"tree/{COMMIT}": [{"type": "file", "path": n, "size": sizes[n], "oid": n} for n in names],
     }
-    tree = [
-        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-        for path in files
-    ]
-    told = {f"revision/{COMMIT}": listing, f"tree/{COMMIT}": tree}  # the newer library asks this
     for address, answer in told.items():
         host.replies[f"/api/models/{repository}/{address}"] = Reply(
             json.dumps(answer).encode(), headers={"Content-Type": "application/json"}
         )
-    for path in folder.iterdir():
-        host.replies[f"/{repository}/resolve/{COMMIT}/{path.name}"] = Reply(
-            path, headers={"X-Repo-Commit": COMMIT, "ETag": f'"{path.name}"'}
-        )
+    for name in names:
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'}
+        path = f"/{repository}/resolve/{COMMIT}/{name}"
+        host.replies[path] = Reply(folder / name, headers=headers)
 
 
 def small_wav2vec2(folder):

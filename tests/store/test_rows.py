@@ -142,11 +142,13 @@ def score(clip, codec, metric):
 @pytest.mark.parametrize("reread", [False, True], ids=["as appended", "as read again"])
 def test_it_knows_what_is_on_disk(folder, reread):
     ledger = ledger_of(folder)
-    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES])
+    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES, Coded("d", "y", "failed", "why")])
+    assert ledger.worked == {"x"}
     ledger.append(iter([coded("a", "y"), score("a", "x", UP), DELAY]))
     if reread:
         ledger = ledger_of(folder)
-    assert list(ledger.clips()) == ["a", "b"]
+    assert ledger.worked == {"x", "y"}
+    assert list(ledger.clips()) == ["a", "b", "d"]
     assert [ledger.is_coded(clip, "x") for clip in "abc"] == [True, True, False]
     assert [ledger.is_coded_by_all(clip) for clip in "abc"] == [True, False, False]
     assert [ledger.is_coded_by_any(clip) for clip in "abc"] == [True, True, False]
@@ -165,9 +167,3 @@ def test_a_clip_lacks_scores_until_each_coding_has_one_of_each_metrics_version(f
     ledger.append([score("a", "x", DOWN)])
     assert (ledger.lacks_scores("a"), ledger.unscored("a")) == (False, [])
     assert (ledger.lacks_scores("b"), ledger.unscored("b")) == (False, [])
-
-
-def test_a_codec_has_worked_once_it_has_coded_a_clip(folder):
-    ledger = ledger_of(folder)
-    ledger.append([coded("a", "x"), Coded("a", "y", "failed", "why")])
-    assert ledger.worked == ledger_of(folder).worked == {"x"}

@@ -90,15 +90,6 @@ def test_lost_clips_leave_both_sides_and_the_candidates_fail_and_rates_can_be_ga
     assert not compare(*runs, tolerances={"kbps": 0.5}).rates[0].fails
 
 
-def test_which_codec_is_compared_with_which():
-    one, other, alone, only = ([codec(n) for n in names] for names in ("ab", "bx", "x", "y"))
-    assert pairs_of(one, other) == [("b", "b")]
-    assert pairs_of(one, other, "a=x,b") == [("a", "x"), ("b", "b")]
-    assert pairs_of(alone, only) == [("x", "y")]
-    with pytest.raises(UserError, match="no codec in common"):
-        pairs_of(one, alone)
-
-
 @pytest.mark.parametrize(
     ("asked", "error", "message"),
     [
@@ -113,7 +104,12 @@ def test_mistakes(tmp_path, asked, error, message):
         answer(tmp_path, 0.0, **asked)
 
 
-def test_runs_without_a_metric_in_common(tmp_path):
+def test_runs_without_a_codec_or_a_metric_in_common(tmp_path):
+    one, other, alone = ([codec(n) for n in names] for names in ("ab", "bx", "x"))
+    assert pairs_of(one, other, "a=x,b") == [("a", "x"), ("b", "b")]
+    assert pairs_of(alone, one[:1]) == [("x", "a")]
+    with pytest.raises(UserError, match="no codec in common"):
+        pairs_of(one, alone)
     foreign = make_run(tmp_path / "foreign", {"c": {"else": BASE}}).path
     with pytest.raises(UserError, match="no metric in common"):
         compare(run(tmp_path / "a"), foreign)

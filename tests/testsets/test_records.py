@@ -74,21 +74,18 @@ def test_files_are_read_once_and_their_folder_is_not_written(miniature, record, 
         assert sorted(hashed) == expected
 
 
-def test_small_files_are_not_worth_an_index(miniature, own_cache, monkeypatch):
+def test_each_root_has_its_own_index_unless_its_files_are_small(
+    miniature, record, tmp_path, own_cache, monkeypatch
+):
     read(miniature, Reading())
     assert not list(own_cache.rglob("*.jsonl"))
-    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
-    read(miniature, Reading())
-    assert len(list(own_cache.rglob("*.jsonl"))) == 1
-
-
-def test_each_root_has_its_own_index(miniature, record, tmp_path):
     record("other/a/one.wav", seconds=0.3)
     read(miniature)
     assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
     (miniature / "a/one.wav").unlink()
     assert len(FileIndex("miniature", miniature).known) == 4
-    read(miniature, Reading(keep=True, trust=False))  # begins anew
+    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
+    read(miniature, Reading(trust=False))  # begins anew
     assert len(FileIndex("miniature", miniature).known) == 3
 
 
