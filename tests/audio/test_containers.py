@@ -53,20 +53,15 @@ def test_a_file_gives_its_samples_or_is_refused_and_so_is_half_of_it(name, tmp_p
 @pytest.mark.parametrize(
     "name", ["wav-pcm_16-file", "mp3-without-xing", "ff-ipod-alac", "aiff-gsm610-file"]
 )
-def test_a_segment_is_part_of_the_whole(name, tmp_path):
+def test_a_segment_is_part_of_the_whole_also_beside_a_macos_resource_fork(name, tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(corpus()[name].data)
+    path.with_name("._a.bin").write_bytes(b"\0\5\x16\7\0\2\0\0".ljust(82, b"\0"))
     whole = read(path).samples
     part = read(path, start=5_000, num_samples=7_001).samples
     assert np.array_equal(part, whole[:, 5_000:12_001])
     with pytest.raises(AudioError, match="ends after"):
         read(path, start=20_000, num_samples=7_001)
-
-
-def test_an_mp3_beside_a_macos_resource_fork_is_read(tmp_path):
-    (tmp_path / "a.mp3").write_bytes(corpus()["ff-mp3-libmp3lame"].data)
-    (tmp_path / "._a.mp3").write_bytes(b"\0\5\x16\7\0\2\0\0".ljust(82, b"\0"))
-    assert probe(tmp_path / "a.mp3").num_samples == read(tmp_path / "a.mp3").num_samples
 
 
 KINDS = (

@@ -155,7 +155,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
         ({"output": "wav int16"}, "the decoder's output is no wav file"),
         (decoding('head -c 3996 "$1" > "$2"'),
          r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
-        (decoding('head -c 400000 /dev/zero > "$2"'), "the decoder wrote 100000 samples"),
         (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
          "the decoder wrote NaN or infinite samples"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
@@ -253,9 +252,7 @@ def test_points_are_rates_or_have_names_and_settings():
     [
         ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
         ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
-        ({"channels": ()}, r"timeout_s: expected numbers above 0, found 8000, \(\), 300"),
         ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
-        ({"points": [Point()]}, "each with kbps above 0, or a name"),
         ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
         ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
         ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),

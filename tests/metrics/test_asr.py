@@ -26,9 +26,12 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    _asr._opened.cache_clear()
+    caches = (_asr._opened, _asr._heard)
+    for cache in caches:
+        cache.cache_clear()
     yield
-    _asr._opened.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 def breath(duration_s=1.0):
@@ -44,7 +47,6 @@ def breath(duration_s=1.0):
         ("faster-whisper", "needs the folder of a model"),
         ("faster-whisper:/no/such", r"there is no model\.bin in it"),
         ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
-        ("wav2vec2@tpu", "can be followed by @cpu or @cuda alone, found 'tpu'"),
         ("pocketsphinx", r"pip install '\.\[asr\]'"),
         ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
         ("wav2vec2", r"pip install '\.\[transformers\]'"),
@@ -241,11 +243,7 @@ def parrot(monkeypatch):
     bird = Parrot()
     monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, offline: bird)
     monkeypatch.setenv("SNACBENCH_ASR", "parrot")
-    _asr._opened.cache_clear()
-    _asr._heard.cache_clear()
-    yield bird
-    _asr._opened.cache_clear()
-    _asr._heard.cache_clear()
+    return bird
 
 
 def signal(first, duration_s=1.0):

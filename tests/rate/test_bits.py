@@ -95,9 +95,6 @@ def test_merged_histograms_are_the_histogram_of_the_merged_codes(parts):
     assert np.array_equal(added, counted)
 
 
-SIZE = 1024
-
-
 def book(corrected_bits, *, tokens=100, size=1024, clips=30):
     return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
 

@@ -117,7 +117,6 @@ def test_a_codec_that_keeps_its_promises(codec):
         (WRITTEN, codes(lambda c: c + 200), "codebook"),
         (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
         (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
-        (DELAY, {"impair": lambda c, x, s: np.roll(x, -80)}, "10.0 ms early"),
         (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
         (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
         (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
@@ -243,11 +242,9 @@ def test_what_lies_in_temporary_folders_is_out_of_sight(monkeypatch, checked, tm
     assert tempfile.gettempdir() == str(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "broken", [{"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}]
-)
-def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked, broken):
-    assert checked(lambda: Sender(**broken))[1] == SpotCheck("toy", 0, passed=True)
+def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked):
+    for broken in ({"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}):
+        assert checked(lambda broken=broken: Sender(**broken))[1] == SpotCheck("toy", 0, True)
 
 
 def test_on_a_gpu_the_rounding_of_sums_is_no_finding():

@@ -86,17 +86,15 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
         gc.enable()
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [(float("nan"), "returned nan"), (float("inf"), "returned inf"), ("high", "ValueError")],
-)
-def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, message):
-    fine = np.float32(0.5)
-    use(monkeypatch, odd=lambda _: lambda *, degraded: value, fine=lambda _: lambda **_: fine)
+def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
+    odd = {"nan": float("nan"), "inf": float("inf"), "high": "high"}
+    made = {name: lambda _, value=value: lambda **_: value for name, value in odd.items()}
+    use(monkeypatch, fine=lambda _: lambda **_: np.float32(0.5), **made)
     audio = broadband(0.5, 16_000)
-    failed, ok = scores(job_of(tmp_path, audio, [audio], ("odd", "fine")))
-    assert (failed.status, ok.status, type(ok.value)) == ("failed", "ok", float)
-    assert message in failed.reason
+    ok, *failed = scores(job_of(tmp_path, audio, [audio], ("fine", *odd)))
+    assert (ok.status, type(ok.value)) == ("ok", float)
+    for row, message in zip(failed, ("returned nan", "returned inf", "ValueError"), strict=True):
+        assert (row.status, message in row.reason) == ("failed", True)
 
 
 @pytest.mark.parametrize(

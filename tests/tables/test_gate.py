@@ -53,16 +53,16 @@ def test_a_worse_candidate_is_told_alike_in_every_form(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("shift", "tolerances", "verdicts"),
+    ("shift", "tolerances", "second"),
     [
-        (0.0, {"up": 0.0}, ["within tolerance", "no difference seen"]),
-        (-0.5, {"up": 1.0, "down": 1.0}, ["within tolerance", "within tolerance"]),
+        (0.0, {"up": 0.0}, "no difference seen"),
+        (-0.5, {"up": 1.0, "down": 1.0}, "within tolerance"),
     ],
 )
-def test_the_same_run_and_a_loss_within_its_tolerance_pass(tmp_path, shift, tolerances, verdicts):
+def test_the_same_run_and_a_loss_within_its_tolerance_pass(tmp_path, shift, tolerances, second):
     found = answer(tmp_path, shift, tolerances=tolerances, codecs="c=c")
     assert (found.passed, found.failures) == (True, [])
-    assert [c.verdict for c in found.comparisons] == verdicts
+    assert [c.verdict for c in found.comparisons] == ["within tolerance", second]
 
 
 def test_lost_clips_leave_both_sides_and_the_candidates_fail_and_rates_can_be_gated(tmp_path):

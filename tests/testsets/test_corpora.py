@@ -221,7 +221,6 @@ OTHERS = [
     ("musdb18-hq", "test/A - B.stem.mp4", r"MUSDB18 in \.stem\.mp4 files is another edition"),
     ("musdb18-hq", "train/A - B/mixture.wav", r"test/<track>/mixture\.wav .*; found train;"),
     ("librispeech-test-other", "test-clean/a", r"LibriSpeech test-other: .*found test-clean$"),
-    ("fma-medium", "fma_small/000/000140.mp3", r"does not hold FMA \(fma_medium\)"),
     ("audioset", "--4gqARaEJE.webm", r"does not hold AudioSet eval: expected <id>\.wav"),
 ]
 

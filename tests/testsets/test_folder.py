@@ -7,6 +7,7 @@ import os
 import tarfile
 import zipfile
 from dataclasses import replace
+from functools import partial
 from unittest.mock import Mock
 
 import pytest
@@ -260,7 +261,10 @@ def test_files_are_named_by_their_address(url, name):
 FILES = {"set/a.wav": b"first", "set/deep/er/b.wav": b"second" * 1000, "read me.txt": b""}
 
 
-def make_zip(path, files):
+def archive_of(folder, kind, files):
+    path = folder / f"archive.{kind}"
+    if kind != "zip":
+        return make_tar(path, files, mode="w:gz" if kind == "tar.gz" else "w")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.mkdir("set")
         for name, content in files.items():
@@ -268,20 +272,14 @@ def make_zip(path, files):
     return path
 
 
+@pytest.fixture(params=["zip", "tar.gz", "tar"])
+def make(request, tmp_path):
+    return partial(archive_of, tmp_path, request.param)
+
+
 def unpacked(folder):
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-
-
-@pytest.fixture(params=["zip", "tar.gz", "tar"])
-def make(request, tmp_path):
-    def archive(files):
-        path = tmp_path / f"archive.{request.param}"
-        if request.param == "zip":
-            return make_zip(path, files)
-        return make_tar(path, files, mode="w:gz" if request.param == "tar.gz" else "w")
-
-    return archive
 
 
 def test_everything_lands_in_the_folder_and_a_killed_unpacking_goes_on(make, tmp_path):
@@ -349,12 +347,10 @@ def locked(content):
     ],
 )
 def test_what_cannot_be_unpacked_is_named(tmp_path, kind, harm, message):
-    path, files = tmp_path / f"archive.{kind}", {"a.wav": bytes(range(256)) * 999}
-    mode = "w:gz" if kind == "tar.gz" else "w"
-    made = make_zip(path, files) if kind == "zip" else make_tar(path, files, mode=mode)
+    made = archive_of(tmp_path, kind, {"a.wav": bytes(range(256)) * 999})
     made.write_bytes(harm(made.read_bytes()))
     with pytest.raises(TestSetError, match=message):
-        unpack(path, tmp_path / "root")
+        unpack(made, tmp_path / "root")
     assert unpacked(tmp_path / "root") == {}
 
 
@@ -363,5 +359,5 @@ def test_a_folder_that_takes_no_files(tmp_path, monkeypatch):
     monkeypatch.setattr(fetching.shutil, "copyfileobj", full)
     text = r"cannot unpack archive.zip in .* \(No space left on device\); see that there is room"
     with pytest.raises(TestSetError, match=text):
-        unpack(make_zip(tmp_path / "archive.zip", FILES), tmp_path / "root")
+        unpack(archive_of(tmp_path, "zip", FILES), tmp_path / "root")
     assert unpacked(tmp_path / "root") == {}

@@ -79,13 +79,15 @@ def test_each_root_has_its_own_index_unless_its_files_are_small(
 ):
     read(miniature, Reading())
     assert not list(own_cache.rglob("*.jsonl"))
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "_FELT_BYTES", 1000)
+        read(miniature, Reading())
+    assert len(list(own_cache.rglob("*.jsonl"))) == 1
     record("other/a/one.wav", seconds=0.3)
-    read(miniature)
     assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
     (miniature / "a/one.wav").unlink()
     assert len(FileIndex("miniature", miniature).known) == 4
-    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
-    read(miniature, Reading(trust=False))  # begins anew
+    read(miniature, Reading(keep=True, trust=False))  # begins anew
     assert len(FileIndex("miniature", miniature).known) == 3
 
 
