@@ -20,20 +20,20 @@ SPEAKERS, CLIPS = 6, 12
 SECONDS, SIDE_BITS = 2.0, 8
 
 
-def codes_of(clip: int) -> tuple[np.ndarray, np.ndarray]:
+def codes_of(clip):
     """Counts of one clip's codes in both streams."""
     rng = np.random.default_rng(clip)
     return rng.multinomial(40, [0.4, 0.3, 0.2, 0.1]), rng.multinomial(80, np.full(16, 1 / 16))
 
 
-def clip(number: int) -> Clip:
+def clip(number):
     name = f"c{number}"
     samples, speaker = int(8000 * SECONDS), f"s{number % SPEAKERS}"
     return Clip(name, Path(f"{name}.wav"), "", 8000, 1, samples, domain="speech", cluster=speaker)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
+def folder(tmp_path):
     made = RunFolder.create(tmp_path / "run", RUN, [clip(i) for i in range(CLIPS)])
     for i in range(CLIPS):
         counts = [c.tolist() for c in codes_of(i)]
@@ -42,19 +42,19 @@ def folder(tmp_path: Path) -> RunFolder:
     return made
 
 
-def write(folder: RunFolder, coder: str, *stream_bytes: int, clips=range(CLIPS), **more) -> None:
+def write(folder, coder, *stream_bytes, clips=range(CLIPS), **more):
     ideal = tuple(8.0 * count for count in stream_bytes)
     folder.append(
         CodedBytes(f"c{i}", NEURAL.name, coder, "", stream_bytes, ideal, **more) for i in clips
     )
 
 
-def ladder(folder: RunFolder):
+def ladder(folder):
     rows = RunRows.load(folder)
     return ladder_of(rows, rows.codecs[0], "all")
 
 
-def cells_of(table, label: str = NEURAL.name):
+def cells_of(table, label=NEURAL.name):
     (row,) = (row for row in table.rows if row.label == label)
     return row.cells
 

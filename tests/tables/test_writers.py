@@ -86,7 +86,7 @@ def test_numbers_cells_headings_and_letters_as_shown():
     assert letters[25:] == ["z", "aa", "ab", "b,a"]
 
 
-def printed(tables: list[Table], width: int = 120) -> str:
+def printed(tables, width=120):
     console = Console(file=io.StringIO(), width=width, color_system=None)
     for part in to_terminal(tables, width=width):
         console.print(part)
