@@ -219,7 +219,8 @@ class _Part:
                 # A host that never answered is asked once more: most often one is offline.
                 waits_s = retries.waits_s if met else retries.waits_s[:1]
                 if tries >= len(waits_s) or again.wait_s > retries.longest_s:
-                    text = f"cannot fetch {self.url}: {again}, tried {tries + 1} times"
+                    text = f"cannot fetch {self.url}: {again}"
+                    text += f", tried {tries + 1} times" if tries else ""
                     if again.wait_s:
                         text += f"; the server asks to wait {again.wait_s:.0f} s"
                     if self.size and self.known:

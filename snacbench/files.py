@@ -26,6 +26,7 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
     the place of an older one. The folders above the target are made. With `sync` a file is on the
     disk before it is renamed, so that it outlives a loss of power. Raises `OSError`.
     """
+    path = path.absolute()  # as "." has no name
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,13 +8,11 @@ they like; a quote is one only at the beginning of a cell.
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from snacbench.errors import UserError
 
@@ -31,17 +29,18 @@ _MARK = "\ufeff"
 _SEPARATORS = ",;\t"
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 _LINES_NAMED = 5
-csv.field_size_limit(2**31 - 1)  # a comment may be longer than Python's 131,072 characters
 
 
-class Text(NamedTuple):
+@dataclass(frozen=True)
+class Text:
     """What a file says, without byte order marks; `note` if it was not in Unicode."""
 
     text: str
     note: str = ""
 
 
-class Record(NamedTuple):
+@dataclass(frozen=True)
+class Record:
     """One row of a table and the line it begins in."""
 
     line: int
@@ -92,8 +91,10 @@ def read_text(path: Path, *, noun: str = "text", refuse: type[UserError] = UserE
         )
     note = ""
     if strange:
-        named = [*map(str, strange[:_LINES_NAMED]), *["..."] * (len(strange) > _LINES_NAMED)]
-        note = f"not UTF-8, read as Windows-1252: {path.name}, line {', '.join(named)}"
+        named = ", ".join(map(str, strange[:_LINES_NAMED])) + ", ..." * (
+            len(strange) > _LINES_NAMED
+        )
+        note = f"not UTF-8, read as Windows-1252: {path.name}, line {named}"
     return Text(text.replace(_MARK, ""), note)  # files that were joined have more marks
 
 
@@ -164,46 +165,90 @@ def read_records(
 
     Without a `separator` the first line tells: a comma, a semicolon or a tab. `quotes` is how a
     quote inside of a quoted cell is written: ``doubled``; ``php``, which leaves it as it is after a
-    backslash; ``none`` where quotes are characters as others. Spaces around a cell are none of it.
-    `refuse` is raised, with the line that the row begins in, if a quote is left open or
-    text follows a closing one.
+    backslash; ``none`` where quotes are characters as others. `refuse` is raised, with the line, if
+    a quote is left open or text follows a closing one.
     """
     read = read_text(path, noun=noun, refuse=refuse)
-    between, text, records = separator or _separator(_heading(read.text)), read.text, []
-    if quotes == "php":  # after a backslash, a quote before a separator and no space ends the cell
-        text = re.sub(rf'\\"(?!{re.escape(between)}(?! )|[\r\n]|\Z)', r'\\""', text)
-    if quotes != "none":
-        text = re.sub(rf'(?<!")" +(?={re.escape(between)}|[\r\n]|\Z)', '"', text)
-    lines = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=between,
-        quoting=csv.QUOTE_NONE if quotes == "none" else csv.QUOTE_MINIMAL,
-        strict=True,
-        skipinitialspace=True,
-    )
-    line, width = 1, 0
+    between = separator or _separator(_heading(read.text))
     try:
-        for cells in lines:
-            _check_swallowed(cells, between, width)
-            if any(map(str.strip, cells)):
-                records.append(Record(line, [cell.strip(" ") for cell in cells]))
-            line, width = lines.line_num + 1, len(cells) or width
-    except csv.Error as error:
-        raise refuse(
-            f"{path}, line {line}: the quote that opens here is not closed where its cell ends "
-            f'({error}); close it, and write a quote inside of quotes twice ("")'
-        ) from error
+        rows = _rows(read.text, between, quotes)
+        records = [record for record in rows if any(map(str.strip, record.cells))]
+    except _Misquoted as error:
+        raise refuse(f"{path}, line {error.line}: the quote that opens here {error}") from error
+    if records and any(cell[:1] == " " for cell in records[0].cells[1:]):  # "path, domain"
+        records = [Record(r.line, [cell.strip() for cell in r.cells]) for r in records]
     return records, (read.note,) if read.note else ()
 
 
-def _check_swallowed(cells: Sequence[str], separator: str, width: int) -> None:
-    """An open quote swallows rows until the next: lines inside of a cell look like none.
+class _Misquoted(Exception):
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
 
-    `width` is that of the row before. Raises `csv.Error`.
-    """
-    for place, cell in enumerate(cells):
-        _, *more = _NEWLINE.split(cell)
-        for number, inner in enumerate(more, start=1):
-            wanted = place if number == len(more) else width - 1
-            if width and inner.count(separator) == wanted > 0 and f"{separator} " not in inner:
-                raise csv.Error(f"it encloses what looks like a row: {inner!r:.60}")
+
+def _rows(text: str, separator: str, quotes: Quotes) -> Iterator[Record]:
+    blanks = "[ ]*+" if separator == "\t" else r"[ \t]*+"
+    ended = rf"(?={blanks}(?:{re.escape(separator)}|\r|\n|\Z))"
+    insides = [r'[^"]|""']
+    if quotes == "php":
+        # A cell that ends in a backslash ends in \" too: either may be meant.
+        insides += [r'\\++"?|""|[^"\\]', rf'\\++(?:"(?!{ended}))?|""|[^"\\]']
+    plain = rf"(?P<plain>(?!{blanks}\")[^{re.escape(separator)}\r\n]*+)"
+    readings = [
+        re.compile(rf'{blanks}"(?P<text>(?:{inside})*+)"{ended}{blanks}|{plain}')
+        for inside in insides
+    ]
+    at, line, width = 0, 1, 0
+    while at < len(text):
+        newline = _NEWLINE.search(text, at)
+        stop, past = newline.span() if newline else (len(text), len(text))
+        if quotes == "none" or text.find('"', at, stop) < 0:
+            cells = text[at:stop].split(separator)
+        else:
+            found, wrong = [], []
+            for cell in readings:
+                try:
+                    found.append(_quoted_row(text, at, cell, separator, (line, width)))
+                except _Misquoted as error:
+                    wrong.append(error)
+            if not found:
+                raise wrong[0]
+            # Of all readings the shortest that has as many cells as the row before.
+            cells, past = min(found, key=lambda row: (len(row[0]) != width, row[1]))
+        yield Record(line, cells)
+        line += len(_NEWLINE.findall(text, at, past))
+        at, width = past, len(cells)
+
+
+def _quoted_row(
+    text: str, start: int, cell: re.Pattern[str], separator: str, before: tuple[int, int]
+) -> tuple[list[str], int]:
+    """A row's cells and where the next begins; `before` are its line and the last row's width."""
+    cells: list[str] = []
+    at, (first_line, width) = start, before
+    while True:
+        line = first_line + len(_NEWLINE.findall(text, start, at))
+        found = cell.match(text, at)
+        if found is None:
+            raise _Misquoted(
+                line,
+                "is not closed where a cell ends; close it there, and write a quote inside of "
+                'quotes twice ("")',
+            )
+        # An open quote swallows rows until the next: lines inside of a cell look like none.
+        for place, inner in enumerate(inside := _NEWLINE.split(found["text"] or "")):
+            wanted = len(cells) if place == len(inside) - 1 else width - 1
+            like_a_row = inner.count(separator) == wanted > 0 and f"{separator} " not in inner
+            if place and width and like_a_row:
+                raise _Misquoted(
+                    line,
+                    f"encloses line {line + place}, which looks like a row; close it where the "
+                    "cell ends",
+                )
+        quoted = found["text"]
+        cells.append(found["plain"] if quoted is None else quoted.replace('""', '"'))
+        at = found.end()
+        if not text.startswith(separator, at):
+            newline = _NEWLINE.match(text, at)
+            return cells, newline.end() if newline else at
+        at += len(separator)

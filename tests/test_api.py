@@ -41,12 +41,11 @@ def test_the_public_names_are_there_and_no_others() -> None:
         assert getattr(sb, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = sb.nothing  # type: ignore[attr-defined]
-
-
-def test_importing_it_imports_next_to_nothing() -> None:
-    code = "import sys, snacbench; print([m for m in sys.modules if m in ('numpy', 'torch')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+    for kind, name in (("families", "snac"), ("codecs", "opus"), ("plots", "quality-rate")):
+        assert name in sb.names(kind)
+    assert "quick" in sb.names("sets")
+    with pytest.raises(sb.UserError, match="no kind of name 'codec'"):
+        sb.names("codec")
 
 
 def test_a_run_has_frames(made: sb.Run) -> None:
@@ -76,7 +75,9 @@ def test_a_run_is_loaded_scored_and_resumed(made: sb.Run) -> None:
         sb.run("opus@14", metric="pesq")
 
 
-def test_tables_plots_and_comparisons(made: sb.Run) -> None:
+def test_tables_plots_comparisons_and_reports(
+    made: sb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert "snac-mini" in made.table(by="all")
     assert "opus" not in made.table(by="all", codecs="snac-mini", caption=False)
     assert made.plot("quality-rate", metric="mel_dac7").axes
@@ -85,11 +86,6 @@ def test_tables_plots_and_comparisons(made: sb.Run) -> None:
         made.table("snac")
     with pytest.raises(sb.UserError, match="no format named 'word'"):
         made.table(format="word")
-
-
-def test_a_report_tells_of_the_recordings_in_sentences(
-    made: sb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr("snacbench.runner.engine.source_warnings", lambda folder: ["1 is silent"])
     page = made.report(tmp_path / "report", clips=0) / "index.html"
     assert "1 is silent.<" in page.read_text("utf-8")
@@ -107,6 +103,8 @@ def test_two_runs_in_one_process_do_not_touch_each_other(
     other = sb.run("identity", out=tmp_path / "b", **options)
     assert other.warnings[0] == noted
     assert noted not in sb.load(other.path).warnings
+    both = sb.merge([tmp_path / "a", other], tmp_path / "both")
+    assert both.warnings[0].startswith("2 runs merged; ")
     assert not other.request.offline
     assert other.request.asr is None
     assert dict(os.environ) == before
@@ -129,17 +127,16 @@ def test_a_script_without_a_guard_runs_once(tmp_path: Path) -> None:
 def test_single_signals_are_scored_as_a_run_would(tmp_path: Path) -> None:
     files = [_file(tmp_path / name, audio) for name, audio in (("a.wav", X), ("b.wav", Y))]
     names = ["si_sdr", "stoi"]
+    si_sdr, stoi = (sb.metric(name)(reference=X, degraded=Y) for name in names)
+    expected = [pytest.approx(si_sdr, abs=0.01), pytest.approx(stoi, abs=1e-3)]
     for found in (
         sb.score(*files, ",".join(names)),
         sb.score(X.samples[0], Y.samples[0], names, rate_hz=16_000),
         sb.score(X, Y, names, name="mine"),
     ):
         assert list(found.columns) == COLUMNS
-        values = dict(zip(found["metric"], found["value"], strict=True))
-        si_sdr = sb.metric("si_sdr")(reference=X, degraded=Y)
-        assert values["si_sdr"] == pytest.approx(si_sdr, abs=0.01)
-        stoi = sb.metric("stoi")(reference=X, degraded=Y)
-        assert values["stoi"] == pytest.approx(stoi, abs=1e-3)
+        assert found["metric"].tolist() == names
+        assert found["value"].tolist() == expected
     assert set(found["codec"]) == {"mine"}
     with pytest.raises(sb.UserError, match="score_files makes one"):
         sb.score(X, Y, names, out="run")
@@ -153,16 +150,18 @@ def _file(path: Path, audio: sb.Audio) -> Path:
 
 
 def test_what_is_no_signal_is_refused() -> None:
-    si_sdr = sb.metric("si_sdr")
-    x = X.samples[0]
-    with pytest.raises(sb.UserError, match="say its sampling rate with rate_hz"):
-        si_sdr(reference=x, degraded=x)
-    with pytest.raises(sb.UserError, match=r"array of int16 .* expected floating point"):
-        si_sdr(reference=x.astype(np.int16), degraded=x, rate_hz=16_000)
-    with pytest.raises(sb.UserError, match=r"shape \(1, 1, 2\)"):
-        si_sdr(reference=np.zeros((1, 1, 2)), degraded=x, rate_hz=16_000)
+    si_sdr, x = sb.metric("si_sdr"), X.samples[0]
+    for reference, rate_hz, message in (
+        (x, None, "say its sampling rate with rate_hz"),
+        (x.astype(np.int16), 16_000, r"array of int16 .* expected floating point"),
+        (np.zeros((1, 1, 2)), 16_000, r"shape \(1, 1, 2\)"),
+    ):
+        with pytest.raises(sb.UserError, match=message):
+            si_sdr(reference=reference, degraded=x, rate_hz=rate_hz)
     with pytest.raises(sb.Undefined):
         si_sdr(reference=0 * x, degraded=x, rate_hz=16_000)
+    with pytest.raises(sb.UserError, match="score keeps no run, so it takes no out"):
+        sb.score(x, x, rate_hz=16_000, out="run")
     with pytest.raises(sb.UserError, match="no metric named 'pesc'"):
         sb.metric("pesc")
 
@@ -183,11 +182,3 @@ def test_a_codec_codes_single_signals_and_files(tmp_path: Path) -> None:
     one, other = sb.codec("dac-mini@1q"), sb.codec("dac-mini@2q")
     assert (len(one.encode(X)[0].codes), len(other.encode(X)[0].codes)) == (1, 2)
     assert one.spec.nominal_kbps < other.spec.nominal_kbps
-
-
-def test_names_are_listed() -> None:
-    for kind, name in (("families", "snac"), ("codecs", "opus"), ("plots", "quality-rate")):
-        assert name in sb.names(kind)
-    assert "quick" in sb.names("sets")
-    with pytest.raises(sb.UserError, match="no kind of name 'codec'"):
-        sb.names("codec")

@@ -63,14 +63,10 @@ class Watched(Notes):
         self.done += steps
 
 
-# ----------------------------------------------------------------------------- in good order
-
-
 @pytest.mark.parametrize("before", [None, b"cut off", BODY])
 @pytest.mark.parametrize(
     "known",
     [{}, {"md5": MD5, "size_bytes": len(BODY)}, {"sha256": SHA256.upper()[:8]}],
-    ids=["nothing", "md5 and size", "digits of sha256"],
 )
 def test_a_file_is_fetched_checked_and_placed_unless_it_is_there(host, target, known, before):
     host.replies["/f"] = Reply(BODY)
@@ -88,15 +84,11 @@ def test_a_file_is_fetched_checked_and_placed_unless_it_is_there(host, target, k
     assert all(h["user-agent"].startswith("snacbench/") for h in host.headers)
 
 
-@pytest.mark.parametrize(
-    ("body", "headers"),
-    [(b"", {}), (BODY, {"Content-Length": ""}), (BODY, {"Content-Encoding": "gzip"})],
-    ids=["empty", "size unknown", "called encoded"],
-)
+@pytest.mark.parametrize("headers", [{"Content-Length": ""}, {"Content-Encoding": "gzip"}])
+@pytest.mark.parametrize("body", [b"", BODY])
 def test_bytes_are_kept_as_they_come(host, target, body, headers):
     host.replies["/f"] = Reply(body, headers=headers)
     assert fetch_file(f"{host.address}/f", target) == hashlib.sha256(body).hexdigest()
-    assert left_in(target.parent) == ["file.bin"]
     assert host.headers[0]["accept-encoding"] == "identity"
 
 
@@ -118,21 +110,9 @@ def test_a_token_goes_to_the_host_it_is_for_and_no_password_file_replaces_it(
     assert host.headers[-1]["authorization"] == "Bearer secret"
 
 
-def test_a_slow_stream_that_moves_is_left_alone(host, target):
-    host.replies["/f"] = Reply(BODY[:1000], block_bytes=100, block_s=0.12)
-    started = time.monotonic()
-    fetch_file(f"{host.address}/f", target)
-    assert time.monotonic() - started > 2 * IMPATIENT.stall_s
-    assert host.asked == ["GET /f"]
-
-
-# --------------------------------------------------------------------------- going on from a part
-
-
 @pytest.mark.parametrize(
     ("fault", "note"),
     [({"cut_after": HALF}, "the connection broke"), ({"stall_after": HALF}, "ReadTimeoutError")],
-    ids=["breaks off", "stalls"],
 )
 def test_a_stream_that_ends_early_goes_on_where_it_was(host, target, fault, note):
     host.replies["/f"] = [Reply(BODY, ranges=True, **fault), Reply(BODY, ranges=True)]
@@ -145,10 +125,11 @@ def test_a_stream_that_ends_early_goes_on_where_it_was(host, target, fault, note
 
 
 def test_as_long_as_something_comes_patience_does_not_end(host, target):
-    cuts = [Reply(BODY, ranges=True, cut_after=1 << 17) for _ in range(8)]
-    host.replies["/f"] = cuts
-    assert len(cuts) > len(IMPATIENT.waits_s) + 1
+    host.replies["/f"] = [Reply(BODY, ranges=True, cut_after=1 << 17)] * 8
     assert fetch_file(f"{host.address}/f", target, sha256=SHA256) == SHA256
+    host.replies["/slow"] = Reply(BODY[:1000], block_bytes=100, block_s=0.12)
+    fetch_file(f"{host.address}/slow", target.with_name("slow"))
+    assert host.asked == [*["GET /f"] * 8, "GET /slow"]
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -173,7 +154,6 @@ def test_what_a_failed_fetch_left_is_used_by_the_next_if_the_server_can(host, ta
         (BODY + b"more", "/f: the server cannot go on from an earlier try; again in 0.01 s"),
         (BODY, ""),  # lacks only the last step
     ],
-    ids=["of another file", "longer than the file", "complete"],
 )
 def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     target.parent.mkdir()
@@ -186,19 +166,19 @@ def test_a_part_is_taken_as_it_is_or_thrown_away_once(host, target, left, note):
     assert host.asked == ["GET /f"] * (2 if note else 0)
 
 
-# ------------------------------------------------------------------------ refusals and other faults
-
-
 @pytest.mark.parametrize(
     ("replies", "slept", "message"),
     [
         ([Reply(status=s) for s in (500, 503, 408)], [1.0, 2.0, 4.0], ""),
         ([Reply(status=503)] * 4, [1.0, 2.0, 4.0], r"503 Service Unavailable, tried 4 times$"),
         ([Reply(status=429, headers={"Retry-After": "7"})], [7.0], ""),
-        ([Reply(status=429, headers={"Retry-After": formatdate(time.time() + 9e4)})], [], "429"),
+        (
+            [Reply(status=429, headers={"Retry-After": formatdate(time.time() + 9e4)})],
+            [],
+            "/f: 429 Too Many Requests; the server asks to wait",
+        ),
         ([Reply(status=503, headers={"Retry-After": "soon"})], [1.0], ""),
         ([Reply(status=404)], [], r"^cannot fetch \S+/f: 404 Not Found$"),
-        ([Reply(status=401)], [], r"^cannot fetch \S+/f: 401 Unauthorized$"),
         ([redirect("/f")] * 40, [], "Exceeded 30 redirects"),
         ([Reply(BODY[:HALF], promised=len(BODY))] * 4, [1.0, 2.0, 4.0], "the connection broke"),
     ],
@@ -214,8 +194,7 @@ def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
     else:
         with pytest.raises(DownloadError, match=message) as caught:
             fetch_file(f"{host.address}/f", target, retries=retries)
-        status = replies[0].status
-        assert caught.value.status == (status if status in (401, 404) else None)
+        assert caught.value.status == (404 if "404" in message else None)
         assert left_in(target.parent) == []
     assert waited == slept
 
@@ -224,7 +203,6 @@ def test_a_busy_server_is_asked_again_as_it_wishes_and_a_refusal_is_final(
     ("known", "headers", "message"),
     [
         ({"sha256": "0" * 64}, {}, f"/f has sha256 {SHA256}, expected {'0' * 64}; the file was n"),
-        ({"md5": "0" * 32}, {}, f"/f has md5 {MD5}, expected {'0' * 32}; the file was not kept"),
         ({"size_bytes": 10}, {}, f"/f has {len(BODY)} bytes, expected 10"),
         ({"size_bytes": 10}, {"Content-Length": ""}, f"/f has {len(BODY)} bytes, expected 10"),
     ],
@@ -237,22 +215,13 @@ def test_another_digest_or_size_leaves_nothing(host, target, known, headers, mes
     assert host.asked == ["GET /f"]
 
 
-def test_a_length_that_the_client_overlooks_is_seen(host, target, monkeypatch):
-    import requests
-
-    host.replies["/f"] = Reply(BODY)
-    monkeypatch.setattr(requests.Response, "iter_content", lambda *_, **__: [b"half"])
-    with pytest.raises(DownloadError, match=f"broke off after 4 of {len(BODY)} bytes, tried"):
-        fetch_file(f"{host.address}/f", target)
-    assert left_in(target.parent) == []
-
-
 @pytest.mark.parametrize(
     ("error", "cause", "text"),
     [
         ("SSLError", "why", "no trusted connection"),
         ("ConnectTimeout", "ConnectTimeoutError", r"no connection \(C.*\), tried 2 times"),
         ("ReadTimeout", "ReadTimeoutError", r"the connection broke \(R.*\), tried 4 times"),
+        ("", "", rf"broke off after 4 of {len(BODY)} bytes, tried"),  # the client overlooks it
     ],
 )
 def test_what_the_client_raises_is_put_into_words(host, target, monkeypatch, error, cause, text):
@@ -263,9 +232,13 @@ def test_what_the_client_raises_is_put_into_words(host, target, monkeypatch, err
         kind = getattr(urllib3.exceptions, cause, None)
         raise getattr(requests.exceptions, error)(kind(None, "", "") if kind else cause)
 
-    monkeypatch.setattr(requests, "get", fail)
+    host.replies["/f"] = Reply(BODY)
+    if error:
+        monkeypatch.setattr(requests, "get", fail)
+    monkeypatch.setattr(requests.Response, "iter_content", lambda *_, **__: [b"half"])
     with pytest.raises(DownloadError, match=rf"cannot fetch {host.address}/f: {text}"):
         fetch_file(f"{host.address}/f", target)
+    assert left_in(target.parent) == []
 
 
 @pytest.mark.usefixtures("host")
@@ -299,21 +272,8 @@ def test_offline_nothing_is_asked_but_what_is_there_is_found(host, target, monke
     assert host.asked == []
 
 
-# ---------------------------------------------------------------------------------- the disk
-
-
-def test_a_file_that_cannot_fit_is_refused_before_it_fills_the_disk(host, target, monkeypatch):
-    host.replies["/f"] = Reply(BODY)
-    little = shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: little)
-    text = r"no room for file.bin in .*/set: 1.0 MB are to come and 0.0 MB are free"
-    with pytest.raises(CannotKeep, match=text):
-        fetch_file(f"{host.address}/f", target)
-    assert left_in(target.parent) == []
-
-
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-def test_a_disk_that_fills_up_meanwhile_keeps_what_came(host, target, monkeypatch, code):
+def test_what_cannot_be_kept(host, target, monkeypatch, code):
     class Full(Watched):
         def step(self, stage: str = "", steps: int = 1, *, failed: int = 0) -> None:
             super().step(stage, steps)
@@ -321,22 +281,20 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_came(host, target, monkeypatc
                 raise OSError(code, os.strerror(code))
 
     host.replies["/f"] = Reply(BODY, ranges=True)
-    text = r"no room for file.bin in .*/set \(.*\); free some space and fetch again"
-    with pytest.raises(CannotKeep, match=text):
+    with monkeypatch.context() as patch:
+        little = shutil.disk_usage("/")._replace(free=1000)
+        patch.setattr(shutil, "disk_usage", lambda _: little)
+        with pytest.raises(CannotKeep, match=r"no room .* 1.0 MB are to come and 0.0 MB are free"):
+            fetch_file(f"{host.address}/f", target)
+    assert left_in(target.parent) == []
+    with pytest.raises(CannotKeep, match=r"no room .*free some space and fetch again"):
         fetch_file(f"{host.address}/f", target, sha256=SHA256, progress=Full())
     assert fetch_file(f"{host.address}/f", target, sha256=SHA256) == SHA256
-    assert host.headers[1]["range"] == f"bytes={HALF}-"
-
-
-def test_a_folder_that_cannot_be_made_is_not_blamed_on_the_network(host, tmp_path):
-    (tmp_path / "file").write_text("taken")
-    text = r"cannot keep f in .*/file/set \(Not a directory\); check its permissions"
+    assert host.headers[-1]["range"] == f"bytes={HALF}-"
+    text = r"cannot keep f in .*file.bin/set \(Not a directory\); check its permissions"
     with pytest.raises(CannotKeep, match=text):
-        fetch_file(f"{host.address}/f", tmp_path / "file" / "set" / "f")
-    assert host.asked == []
+        fetch_file(f"{host.address}/f", target / "set" / "f")
 
-
-# ------------------------------------------------------------------------------ other processes
 
 _FETCH = """
 import sys

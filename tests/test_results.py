@@ -22,10 +22,6 @@ BLOCKED = (
 )  # fmt: skip
 
 
-def test_there_are_some() -> None:
-    assert {"quick", "debian-speech", "debian-music"} <= {run.name for run in RUNS}
-
-
 def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
     program = (
         "import sys\n"
@@ -41,12 +37,18 @@ def test_tables_are_drawn_where_torch_cannot_be_imported() -> None:
     command = [sys.executable, "-c", program, *map(str, RUNS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
+    assert {"quick", "debian-speech", "debian-music"} <= {run.name for run in RUNS}
     for run in RUNS:
         assert all(spec.name in done.stdout for spec in RunFolder.open(run).run.codecs)
 
 
 @pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_histograms_alone_give_the_order_0_estimates_that_stand_in_the_summary(run: Path) -> None:
+def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in_the_summary(
+    run: Path,
+) -> None:
+    assert sum(path.stat().st_size for path in run.iterdir()) < make_results.MOST_BYTES
+    assert not list(make_results.revealing(run))
+    assert not (run / "decoded").exists()
     rows = RunRows.load(RunFolder.open(run))
     assert (run / "summary.md").read_text("utf-8") == summary_markdown([rows])
     ladders = [ladder_of(rows, codec, "all") for codec in rows.codecs if codec.spec.streams]
@@ -55,13 +57,6 @@ def test_histograms_alone_give_the_order_0_estimates_that_stand_in_the_summary(r
         assert one.record["bitrate_efficiency"] <= one.efficiency.mean <= 1
         if one.held_out_kbps is not None:  # there is a second speaker or track
             assert one.entropy.low <= one.held_out_kbps
-
-
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
-def test_they_are_small_and_name_no_machine(run: Path) -> None:
-    assert sum(path.stat().st_size for path in run.iterdir()) < make_results.MOST_BYTES
-    assert not list(make_results.revealing(run))
-    assert not (run / "decoded").exists()
 
 
 @pytest.mark.tools

@@ -51,23 +51,14 @@ def test_the_file_and_the_environment(home: Path, monkeypatch: pytest.MonkeyPatc
     assert asr_selector() == "wav2vec2"
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
     assert asr_selector() == "pocketsphinx"
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
+    for text, said in (
         ("[roots\n", "cannot read the configuration file .*config.toml"),
         ("[root]\ndaps = '/d'\n", r"config.toml: root: .*expected a table \[roots\]"),
         ("[roots]\ndaps = 3\n", r"config.toml: roots.daps: .*expected a table \[roots\]"),
-    ],
-)
-def test_a_mistake_in_the_file_is_named(
-    home: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
-) -> None:
-    monkeypatch.setenv("SNACBENCH_CONFIG", str(home / "config.toml"))
-    (home / "config.toml").write_text(text)
-    with pytest.raises(UserError, match=said):
-        settings()
+    ):
+        (home / "config.toml").write_text(text)
+        with pytest.raises(UserError, match=said):
+            settings()
 
 
 def test_folders_follow_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     progress : Progress
         Told of stages, steps and notes; without one, notes are among the run's `warnings`.
     **asked
-        Other fields of `Request`, for example ``metrics=["pesq"]``, ``weights="embedded"``,
+        Other fields of `Request`, for example ``metrics=["pesq_wb"]``, ``weights="embedded"``,
         ``device="cuda"``, ``limit=10``, ``seed=1``, ``jobs=4``.
     """
     from snacbench.api.requests import request_of
@@ -123,7 +123,7 @@ def merge(
 
     folders = [run.folder if isinstance(run, Run) else RunFolder.open(Path(run)) for run in runs]
     done = merge_folders(folders, Path(out))
-    shown = progress or Silent()
+    shown = progress or Notes()
     for text in done.lacking:
         shown.note(f"not among them: {text}", warning=True)
     gone = f", {done.missing} no longer there" if done.missing else ""
@@ -131,7 +131,7 @@ def merge(
         f"{len(runs)} runs merged; {done.repeated} rows were in several; "
         f"decoded files: {done.linked} linked, {done.copied} copied{gone}"
     )
-    return finished(done.folder)
+    return finished(done.folder, shown)
 
 
 def score_files(  # noqa: PLR0913 - all but the first three are keywords
@@ -399,8 +399,9 @@ class Run:
         """Time all operating points again on this machine, `budget_s` seconds each."""
         from snacbench.runner import engine
 
-        engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=progress)
-        return finished(RunFolder.open(self.path))
+        shown = progress or Notes()
+        engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
+        return finished(RunFolder.open(self.path), shown)
 
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb
         self,

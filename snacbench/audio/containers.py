@@ -25,7 +25,7 @@ _JOINED = "another recording begins after it in the same file; split them"
 # A file that starts so, and which eight bytes of it no recording holds by chance a second time.
 _STARTS = {
     rb"RIFF|RIFX|RF64|BW64|FORM": 8,
-    rb"riff\x2e\x91\xcf\x11|caff|\.snd|NIST_1A|fLaC|\x1a\x45\xdf\xa3|\x30\x26\xb2\x75": 0,
+    rb"riff\x2e\x91\xcf\x11|caff|\.snd|dns\.|NIST_1A|fLaC|\x1a\x45\xdf\xa3|\x30\x26\xb2\x75": 0,
     rb"TTA1|MAC |tBaK|FLV\x01|DSD ": 0,
     rb"....ftyp": 4,
 }
@@ -43,23 +43,23 @@ _OGG_PAGE = re.compile(
 )
 _OGG_BEGINS, _OGG_ENDS = 2, 4
 _ID3 = re.compile(rb"ID3[\2-\4]\0[\0-\xf0][\0-\x7f]{4}")
-# The first frame of an MP3: a header, silence, and how many frames and bytes follow.
+# The first frame of an MP3: a header, silence, how many frames follow, and perhaps how many bytes.
 _XING = re.compile(
-    rb"(\xff[\xe2-\xff]..(?:.{9}|.{17}|.{32})(?:Xing|Info|VBRI))"
-    rb"(?:\0\0\0(?:[\2\6\x0a\x0e]|[\3\7\x0b\x0f].{4})|(?<=VBRI).{6})(.{4})",
+    rb"\xff[\xe2-\xff]..(?:.{9}|.{17}|.{32})"
+    rb"(?:(?:Xing|Info)\0\0\0(?:[\3\7\x0b\x0f](?=.{4}(.{4}))|[\1\5\x09\x0d])|(VBRI).{10})(.{4})",
     re.DOTALL,
 )
 _SEARCHED_BYTES = 4096  # more than the longest frame
-_MPEG_SLACK_BYTES = 2048  # more than a frame: some encoders do not count the first one
+_MPEG_SLACK_BYTES = 2048
 
 
 @dataclass(frozen=True)
 class Extent:
     """How many bytes of audio a file states and how many of them are there.
 
-    `stated` is None where the header does not tell, `is_open` where it leaves the length open.
-    With `decode`, libsndfile would estimate the length. `problem` says why the file is not one
-    whole recording.
+    `stated` is None where the header does not tell, `is_open` where it leaves the length open. An
+    MP3 states a number of frames (`unit`), which are not counted here. With `decode`, libsndfile
+    would estimate the length. `problem` says why the file is not one whole recording.
     """
 
     stated: int | None = None
@@ -68,6 +68,7 @@ class Extent:
     decode: bool = False
     is_cut: bool = False
     problem: str = ""
+    unit: str = "bytes"
 
 
 def extent_of(stream: FileIO, size: int, *, thorough: bool = True) -> Extent:
@@ -86,8 +87,11 @@ def extent_of(stream: FileIO, size: int, *, thorough: bool = True) -> Extent:
         return Extent(problem=_JOINED)
     if head[:4] in _CHUNKED:
         return _chunked(stream, size, start)
-    if head[:4] == b".snd":
-        return Extent(is_open=head[8:12] == b"\xff" * 4)
+    if head[:4] in (b".snd", b"dns."):
+        layout = ">II" if head[:1] == b"." else "<II"
+        offset, stated = struct.unpack_from(layout, head.ljust(12, b"\0"), 4)
+        held, is_open = max(0, size - start - offset), stated == 0xFFFF_FFFF
+        return Extent(stated, held, is_open=is_open, is_cut=held < stated and not is_open)
     if head[:4] == b"fLaC":
         is_open = int.from_bytes(head[18:26]) & 0xF_FFFF_FFFF == 0  # of 36 bits
         return Extent(is_open=is_open, decode=is_open)
@@ -156,10 +160,11 @@ def _chunked(stream: FileIO, size: int, start: int) -> Extent:
     held = max(0, size - first)
     # A header that was never completed states 0; a file that really holds nothing ends in chunks.
     never_completed = stated == 0 and place < size - 1
-    # Left open, as by programs that write to a pipe: all ones, or about half.
-    open_size = 0x7FFF_0000 <= stated <= 0x8000_0FFF or stated >= 0xFFFF_0000
+    # Left open, as by programs that write to a pipe: all ones, or about half, of 32 bits.
+    is_riff = kind not in (b"FORM", b"riff", b"caff")
+    open_size = 0x7FFF_0000 <= stated <= 0x8000_0FFF or 0xFFFF_0000 <= stated <= 0xFFFF_FFFF
     if never_completed or stated < 0 or (open_size and held < stated):
-        return Extent(held=held, is_open=True, decode=never_completed)
+        return Extent(held=held, is_open=True, decode=never_completed and is_riff)
     # Where the outer size is that of the file, the inner one was written wrong.
     is_whole = total == there and kind not in (b"riff", b"caff")
     return Extent(stated, held, is_cut=held < stated and not is_whole)
@@ -191,20 +196,13 @@ def _last_page_is_whole(stream: FileIO, size: int) -> bool:
 
 
 def _mpeg(stream: FileIO, size: int, start: int, *, thorough: bool) -> Extent:
-    """MP3: the first frame may state how many bytes follow. Of others a tag parts recordings."""
+    """MP3: the first frame may state how many follow. Of others a tag parts recordings."""
     tag = _XING.search(_at(stream, start, _SEARCHED_BYTES))
-    if not (tag and (stated := int.from_bytes(tag[2]))):
-        parted = thorough and any(_found(stream, _ID3, start + 1))
-        return Extent(problem=_JOINED if parted else "")
-    again = re.compile(re.escape(tag[1]))
-    held = size - start - tag.start()
-    end = start + tag.start() + stated
-    if _at(stream, end, 3) == b"TAG":  # ID3v1
-        end += 128
-    goes_on = re.match(rb"\xff[\xe2-\xff]|ID3", _at(stream, end, 3))
-    if (goes_on and size - end > _MPEG_SLACK_BYTES) or (
-        thorough and any(_found(stream, again, start + tag.start() + 1))
-    ):
-        return Extent(problem=_JOINED)
-    is_vbri = tag[1].endswith(b"VBRI")  # of which libsndfile makes nothing
-    return Extent(stated, held, decode=is_vbri, is_cut=held + _MPEG_SLACK_BYTES < stated)
+    if tag and (stated := int.from_bytes(tag[3])):
+        end = start + tag.start() + (int.from_bytes(tag[1] or b"") or size)
+        goes_on = size - end > _MPEG_SLACK_BYTES and _at(stream, end, 3)
+        problem = _JOINED if goes_on and re.match(rb"\xff[\xe2-\xff]|ID3", goes_on) else ""
+        is_vbri = tag[2] is not None  # of which libsndfile makes nothing
+        return Extent(stated, decode=is_vbri, problem=problem, unit="frames")
+    parted = thorough and any(_found(stream, _ID3, start + 1))
+    return Extent(problem=_JOINED if parted else "")

@@ -14,9 +14,10 @@ import re
 import shutil
 import stat
 from codecs import getincrementaldecoder
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ _MOST_SAMPLES_PER_BYTE = 1 << 14
 _BYTES_PER_SAMPLE = {"PCM_16": 2, "PCM_24": 3, "PCM_32": 4, "FLOAT": 4, "DOUBLE": 8}
 _LOUDEST = 32.0  # 30 dB over full scale: no mix is so loud, but whole numbers and damage are
 # Of what libsndfile opens, the kinds whose length `containers` checks.
-_LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "CAF", "FLAC", "OGG", "MP3")
+_LIBSNDFILE = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3")
 # Of FFmpeg's containers those that hold audio and lead nowhere else (no playlists), and whether
 # they state a length; of the others it is estimated.
 _FFMPEG_STATES = {
@@ -70,6 +71,7 @@ _FFMPEG_STATES = {
     )
     for name in names.split()
 }
+_LONGEST_FRAME_BYTES, _MORE_FRAMES = 2048, 8  # of an MP3, and such as tags may hold by chance
 _DURATION_TOLERANCE_S = 0.25  # priming, padding, and time stamps in milliseconds
 # What servers and tools leave in place of audio, by how it begins in lower case.
 _NOT_AUDIO = {
@@ -197,6 +199,8 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
                 if re.match(begin, head):
                     raise AudioError(f"{path} is {kind}")
             extent = extent_of(stream, status.st_size, thorough=thorough)
+            if extent.unit == "frames" and thorough and not extent.problem:
+                extent = _with_frames(path, extent)
             if extent.problem:
                 raise AudioError(f"{path} is not one whole recording: {extent.problem}")
             if extent.is_cut:
@@ -210,6 +214,24 @@ def _opened(path: Path, *, thorough: bool = True) -> Iterator[_Opened]:
         raise AudioError(_why_unreadable(path, error)) from error
 
 
+def _with_frames(path: Path, extent: Extent) -> Extent:
+    """The frames that an MP3 holds, against those that its first one states."""
+    kinds, stated = Counter[int](), extent.stated or 0
+    with suppress(Exception), path.open("rb", buffering=0) as stream, _ffmpeg(stream) as container:
+        for packet in container.demux(audio=0):
+            if 0 < packet.size < _LONGEST_FRAME_BYTES:  # not what FFmpeg makes of tags behind it
+                kinds[int.from_bytes(bytes(packet)[:4]) & 0xFFFE_0C00] += 1  # version, layer, rate
+    held = max(kinds.values(), default=0)
+    if held > stated + _MORE_FRAMES:
+        return replace(
+            extent,
+            problem=f"its header states {stated} frames and it holds {held}: another recording "
+            "follows, or it was edited; split it or write the header again",
+        )
+    # Some encoders count the first frame, too.
+    return replace(extent, held=held, is_cut=0 < held < stated - 1)
+
+
 def _cut_off(path: Path, extent: Extent) -> AudioError:
     held_s = _decodable_s(path)
     found = f"{held_s:.2f} s and not the mark that ends an Ogg stream"
@@ -217,7 +239,7 @@ def _cut_off(path: Path, extent: Extent) -> AudioError:
         stated_s = held_s * extent.stated / extent.held
         found = f"{held_s:.2f} of the {stated_s:.2f} s that its header states"
     elif extent.stated:
-        found = f"{extent.held} of the {extent.stated} bytes that its header states"
+        found = f"{extent.held} of the {extent.stated} {extent.unit} that its header states"
     return AudioError(f"{path} holds {found}: the file is truncated or damaged; fetch it again")
 
 

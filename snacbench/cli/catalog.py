@@ -148,4 +148,4 @@ def _points(model: CodecModel) -> str:
     shown = [name + "*" * p.truncated for name, p in zip(named, model.points, strict=True)]
     shown = shown if len(shown) <= 12 else [*shown[:4], "...", shown[-1]]
     stars = "  (* truncated)" if any(p.truncated for p in model.points) else ""
-    return ", ".join([*shown, *["any rate"] * bool(model.free_point)]) + stars
+    return ", ".join([*shown, *["or any"] * bool(model.free_point)]) + stars

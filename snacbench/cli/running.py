@@ -101,9 +101,15 @@ def run(
     """
     if retry_failed and not resume:
         raise UserError("--retry-failed tries again what failed in a run; name it by --resume RUN")
-    if resume and recipe:
+    chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
+    given = {name: value for name, value in options.items() if source(name) is chosen}
+    given |= {"keep_decoded": False} if discard_decoded else {}
+    foreign = [f"--{name.replace('_', '-')}" for name in given if name != "offline"]
+    foreign = [*([recipe] if recipe else []), *foreign, *(["--out"] if folder else [])]
+    if resume and foreign:
         raise UserError(
-            f"--resume takes up the request that {resume} was begun with; leave out {recipe}"
+            f"--resume takes up the request that {resume} was begun with; leave out "
+            f"{', '.join(foreign)}"
         )
     with terminal.ProgressBar() as bar:
         if resume:
@@ -111,9 +117,6 @@ def run(
             offline = options["offline"]
             plan = resumed_plan(made, bar, retry_failed=retry_failed, offline=offline)
         else:
-            chosen, source = click.core.ParameterSource.COMMANDLINE, context.get_parameter_source
-            given = {name: value for name, value in options.items() if source(name) is chosen}
-            given |= {"keep_decoded": False} if discard_decoded else {}
             plan = make_plan(request_of(recipe, given), bar)
         plan = replace(plan, request=replace(plan.request, jobs=jobs))
         terminal.show_facts(summary_of(plan), to=terminal.err)

@@ -29,7 +29,7 @@ def sets() -> None:
     """Known corpora and manifests: what is on this disk, whether it is whole, what to use of it."""
 
 
-_ROOT = option("--root", (), "Where the corpus lies.", multiple=True, metavar="DIR")
+_ROOT = option("--root", (), "Where a corpus lies, or CORPUS=DIR.", multiple=True, metavar="DIR")
 
 
 @sets.command("list", short_help="What sets there are, and which are on this disk.")

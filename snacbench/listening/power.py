@@ -58,10 +58,16 @@ class Question:
     level: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.pages not in range(1, self.items + 1):
-            raise UserError(
-                f"cannot plan for {self.pages} pages per listener; there must be 1 to {self.items}"
-            )
+        wrong = {
+            f"a difference of {self.difference:g} points": not self.difference > 0,
+            f"a power of {self.power:g}": not self.level < self.power < 1,
+            "1 system; a comparison takes 2 or more": self.systems < 2,
+            f"{self.pages} pages per listener; there must be 1 to {self.items}": (
+                self.pages not in range(1, self.items + 1)
+            ),
+        }
+        for text in (text for text, is_wrong in wrong.items() if is_wrong):
+            raise UserError(f"cannot plan for {text}")
 
     @property
     def pages(self) -> int:

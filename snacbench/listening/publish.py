@@ -48,6 +48,8 @@ def _notes(source: Source, analysis: Analysis) -> Iterator[str]:
             f"{len(broken)} pages lacked a condition that others rated there and were left out, "
             f"such as {item} of {listener}, without {', '.join(sorted(missing))}."
         )
+    if silent := len(analysis.whole.listeners) - len(screening.before):
+        yield f"{silent} listeners began and answered no page."
     if form.startswith("mushra") and not analysis.ratings.complete:
         yield (
             "Not every listener rated every item: means are means of item means, and tests "

@@ -6,6 +6,7 @@ and people join the files of several servers: headings may come again, and may c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -161,10 +162,10 @@ def _rows_of(path: Path, *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
         ]
         if any(needed <= set(names) for needed in _NEEDED):
             width = len(names)
-            while names[-1] in ("", _QUESTION):  # spreadsheets add empty ones
+            while not names[-1]:  # spreadsheets add empty ones
                 names.pop()
             columns, at = names, record.line
-            if twice := sorted({name for name in names if names.count(name) > 1}):
+            if twice := sorted({name for name in names if name and names.count(name) > 1}):
                 raise UserError(f"{path}, line {at}: the column {twice[0]!r} comes twice; keep one")
         elif not columns:
             break
@@ -179,7 +180,8 @@ def _rows_of(path: Path, *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
                 "stands in quotes, and other headings stand above their lines"
             )
         else:
-            rows.append((record.line, dict(zip(columns, record.cells, strict=False))))
+            told = dict(zip(columns, record.cells, strict=False))
+            rows.append((record.line, {n: told[n] for n in told if n and (foreign or n in ours)}))
     if not columns:
         found = ", ".join(records[0].cells) if records else "none"
         raise UserError(
@@ -194,14 +196,15 @@ def _rows_of(path: Path, *, foreign: bool) -> tuple[Rows, tuple[str, ...]]:
 
 def _question(name: str) -> str:
     """A column of the questionnaire by a name that none of ours has; pymushra's own stay."""
-    return name if name.startswith((_QUESTION, "wm_")) else _QUESTION + name
+    return name if not name or name.startswith((_QUESTION, "wm_")) else _QUESTION + name
 
 
 def _said(kind: type[Said], path: Path, at: int, cells: Mapping[str, str]) -> Said:
     """What a line says, or a `UserError` with its column."""
     told = {name: text for name, text in cells.items() if text}
     with suppress(KeyError, ValueError):  # it is for information only
-        told["time_s"] = str(float(told["time_ms"]) / 1000)
+        if math.isfinite(time_s := float(told["time_ms"]) / 1000):
+            told["time_s"] = str(time_s)
     try:
         return kind.model_validate(told)
     except ValidationError as error:

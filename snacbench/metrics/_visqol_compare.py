@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Largest error of a correlation in single precision, as a share of the product of the norms; the
 # largest measured is 2e-7.
 SINGLE_PRECISION = 2e-6
+# With more lags than these in question, a transform in double precision is cheaper.
+MANY_LAGS = 64
 # Degraded signals mostly have the length of their reference, so one size would nearly do.
 SIZES_KEPT = 2
 AUDIO_FRAMES, SPEECH_FRAMES = 30, 20
@@ -124,12 +126,27 @@ def lags_of(references: Sequence[Envelope], degraded: Sequence[Signal]) -> list[
             least = max(late.max(), early.max(initial=-np.inf)) - 2 * error
             earlier = np.flatnonzero(early >= least) - len(early)
             peaks = np.concatenate([earlier, np.flatnonzero(late >= least)])
-            if len(peaks) > 1:
-                x, y = upper_envelope(reference.signal), upper_envelope(degraded[row])
-                exact = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
-                peaks = peaks[[np.argmax(exact[peaks])]]
-            lags[row] = int(peaks[0]) if abs(peaks[0]) <= len(reference.signal) / 2 else 0
+            found = peaks[0] if len(peaks) == 1 else _best_of(peaks, reference, degraded[row])
+            lags[row] = int(found) if abs(found) <= len(reference.signal) / 2 else 0
     return lags
+
+
+def _best_of(lags: NDArray[np.intp], reference: Envelope, degraded: Signal) -> np.intp:
+    """Lag of the highest correlation in double precision; of equal ones the lowest."""
+    from scipy import fft
+
+    x, y = upper_envelope(reference.signal), upper_envelope(degraded)
+
+    def correlation_at(lag: int) -> float:
+        ours, theirs = x[max(lag, 0) :], y[max(-lag, 0) :]
+        overlap = min(len(ours), len(theirs))
+        return float(ours[:overlap] @ theirs[:overlap])
+
+    if len(lags) <= MANY_LAGS:
+        return lags[np.argmax([correlation_at(lag) for lag in lags.tolist()])]
+    size = fft.next_fast_len(2 * max(len(x), len(y)) - 1, real=True)
+    correlation = fft.irfft(fft.rfft(x, size) * fft.rfft(y, size).conj(), size)
+    return lags[np.argmax(correlation[lags])]
 
 
 def patch_starts(num_frames: int) -> NDArray[np.intp]:

@@ -173,7 +173,7 @@ def draw_series(axes: Axes, series: Sequence[Series]) -> None:
             if point.across:
                 axes.plot(
                     point.across, [point.y.mean] * 2, color=look.colour, linewidth=3.0, alpha=0.35,
-                    solid_capstyle="butt", zorder=1.5, gid="range",
+                    zorder=1.5, gid="range",
                 )  # fmt: skip
         apart = [point for point in one.points if point not in joined]
         for points, hollow in ((joined, False), (apart, True)):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_POINTS = 150  # of a codec; beyond them the box says more
+_BOX = (5, 25, 50, 75, 95)  # matplotlib's own whiskers end at clips within the percentiles
 BOX = "box: quartiles and median; whiskers: 5th to 95th percentile; diamond: mean"
 # Words that belong together are not parted at the end of a line.
 _STARS = "*\u00a0p\u00a0≤\u00a0.05, **\u00a0.01, ***\u00a0.001"
@@ -62,8 +63,9 @@ def draw_row(axes: Axes, row: int, values: NDArray[np.float64], look: style.Look
     thin = {"color": look.colour, "linewidth": 0.8}
     mean = {"marker": "D", "markersize": 3, "markerfacecolor": "white"}
     mean |= {"markeredgecolor": style.INK, "markeredgewidth": 0.8}
-    drawn = axes.boxplot(
-        values, positions=[row], orientation="horizontal", whis=(5, 95), widths=0.42,
+    ends = zip(("whislo", "q1", "med", "q3", "whishi"), np.percentile(values, _BOX), strict=True)
+    drawn = axes.bxp(
+        [{**dict(ends), "mean": values.mean()}], [row], orientation="horizontal", widths=0.42,
         showfliers=False, showcaps=False, showmeans=True, boxprops=thin, whiskerprops=thin,
         medianprops={"color": style.INK, "linewidth": 1.3}, meanprops=mean, zorder=2.6,
     )  # fmt: skip

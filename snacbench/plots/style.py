@@ -75,6 +75,7 @@ _RC: dict[str, Any] = {
     "axes.grid": True, "axes.axisbelow": True, "grid.color": "#E4E4E4", "grid.linewidth": 0.5,
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5,
     "ytick.major.size": 2.5, "xtick.minor.size": 1.5, "xtick.minor.width": 0.4,
+    "lines.solid_capstyle": "butt",  # an interval ends where it ends
     "lines.linewidth": 1.1, "lines.markersize": 4.5, "patch.linewidth": 0.6,
     "legend.frameon": False, "legend.handlelength": 2.2, "legend.columnspacing": 1.2,
     "axes.unicode_minus": True, "text.parse_math": False,  # a name may hold a dollar

@@ -108,8 +108,8 @@ def build_report(  # noqa: PLR0913 - what can be chosen
             media = list(threads.map(write, range(len(chosen))))
         players = dict(zip(chosen, media, strict=True))
         write_page(folder, rows, partial, players, preview, figures, about_sources)
+        size = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     problems += dict.fromkeys(problem for one in media for problem in one["problems"])
-    size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return Report(target / INDEX, len(chosen), size, tuple(problems))
 
 
@@ -312,9 +312,9 @@ def provenance(run: Run) -> dict[str, dict[str, str]]:
     for spec in run.codecs:
         info = spec.weights
         digests = words({name: digest[:12] for name, digest in info.sha256.items()})
-        differs = "differs from its pinned digest" if info.verified is False else ""
-        parts = (f"{info.source} weights", info.origin, info.revision, digests, differs)
-        known = "; ".join(filter(None, parts))
+        checked = {True: "verified", False: "differs from its pinned digest", None: ""}
+        parts = (f"{info.source} weights", info.origin, info.revision, digests)
+        known = "; ".join(filter(None, (*parts, checked[info.verified])))
         weights[spec.name] = spec.citation if info.source == "none" else known
     told: dict[str, object] = to_jsonable(run.request)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -91,7 +92,7 @@ def import_decodes(request: Request, metrics: Sequence[Metric], target: Path) ->
             f"--name {outside.name} is the name of a codec that snacbench runs itself; choose "
             "another, so that nobody takes one for the other"
         )
-    if outside.kbps is not None and outside.kbps <= 0:
+    if outside.kbps is not None and not 0 < outside.kbps < math.inf:
         raise UserError(f"--kbps must be above 0, found {outside.kbps:g}")
     references, pairs = _matched(request, outside)
     spec = CodecSpec(

@@ -117,6 +117,7 @@ class Answer:
         import pandas as pd
 
         flat = pd.json_normalize([asdict(found) for found in self.comparisons])
+        flat = flat.drop(columns="paired.difference", errors="ignore")  # of no shared clip
         return flat.rename(columns=lambda name: name.removeprefix("paired."))
 
     @property

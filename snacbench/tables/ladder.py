@@ -170,7 +170,7 @@ Ladders = Sequence[tuple[Entry, Ladder]]
 _RATE_NOTE = (
     "Actual: padding and side information included, over the clips' duration. Entropy: order 0, "
     "Chao-Wang-Jost estimate. Held out: of tables trained on the other half of the speakers or "
-    "tracks; so are the columns after it, of bytes that coders really wrote."
+    "tracks."
 )
 _USE_NOTE = (
     "Bitrate efficiency: of plug-in entropies, as Kumar et al. (2023) define it. Tokens: of the "
@@ -198,7 +198,8 @@ def ladder_tables(
                 0,
                 f"Every row is over the clips that its codec coded: {listed} that others have.",
             )
-        made = [table for table in (_rates(found, notes), _use(found)) if table.rows]
+        use = _use(found)
+        made = [_rates(found, notes), *([use] if use.rows else ())]  # notes stand without a row too
         if codebooks:
             made += [_books(entry, one) for entry, one in found if one.books]
         where = "all clips" if domain == ALL_DOMAINS else domain
@@ -243,11 +244,13 @@ def _rates(found: Ladders, notes: Sequence[str]) -> Table:
         written = (_coded_cell(one, name) for name in coders)
         cells = (*stated, entropy, one.held_out_kbps, *written)
         rows.append(Row.of(entry.label, columns, *cells))
-    more = () if coders else ("What entropy coders really write: 'snacbench entropy RUN' adds it.",)
+    more = "What entropy coders really write: 'snacbench entropy RUN' adds it."
+    if coders:
+        more = "The columns after it are of bytes that coders really wrote, with such tables."
     intervals = [one.entropy for _, one in found if one.entropy and one.entropy.low is not None]
     methods = dict.fromkeys(interval.footnote() for interval in intervals)
     about = [f"In brackets intervals of the entropy: {method}." for method in methods]
-    return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, *more, *about, *notes))
+    return Table("Rates in kbps", columns, tuple(rows), (_RATE_NOTE, more, *about, *notes))
 
 
 def _use(found: Ladders) -> Table:

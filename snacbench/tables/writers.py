@@ -239,21 +239,31 @@ def to_latex(tables: Sequence[Table]) -> str:
 
 def _latex_table(table: Table) -> str:
     form = _Form(
-        latex_escaped, r"\textbf{{{}}}", r"\underline{{{}}}", r" {{\scriptsize {{[}}{}{{]}}}}",
+        latex_escaped, r"\textbf{{{}}}", r"\underline{{{}}}", r" & {{\scriptsize {{[}}{}{{]}}}}",
         r"\textsuperscript{{{}}}",
         r"\rlap{{{}}}",  # without room of its own, so that the numbers line up
         "$-$",  # the text font's own would be a bitmap
     )  # fmt: skip
     columns = table.shown_columns
-    kinds = "".join("l" if column.kind == "text" else "r" for column in columns)
-    headings = " & ".join(map(latex_escaped, [table.label_heading, *(c.title for c in columns)]))
+    # Intervals stand in columns of their own, so that the numbers line up beside them too.
+    split = {c.key for c in columns if any(table.cell(row, c).ends(c) for row in table.rows)}
+    kinds, headings = "", latex_escaped(table.label_heading)
+    for column in columns:
+        kinds += "l" if column.kind == "text" else "r@{ }l" if column.key in split else "r"
+        text = latex_escaped(f"{column.heading} {column.arrow}")
+        if column.unit:  # below its heading, so that columns stay narrow
+            text = rf"\shortstack{{{text} \\ \scriptsize {latex_escaped(column.unit)}}}"
+        headings += rf" & \multicolumn{{2}}{{c}}{{{text}}}" if column.key in split else f" & {text}"
     lines = []
     for heading, row in table.headed():
         if heading:
-            span = rf"\multicolumn{{{len(columns) + 1}}}{{l}}"
+            span = rf"\multicolumn{{{len(columns) + len(split) + 1}}}{{l}}"
             lines += [r"\midrule", rf"{span}{{\textit{{{latex_escaped(heading)}}}}} \\"]
-        cells = [form.escape(row.label), *(form.cell(table, row, c) for c in columns)]
-        lines.append(" & ".join(cells) + r" \\")
+        line = form.escape(row.label)
+        for column in columns:
+            alone = column.key in split and not table.cell(row, column).ends(column)
+            line += f" & {form.cell(table, row, column)}{' & ' * alone}"
+        lines.append(rf"{line} \\")
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
     above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
     grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
@@ -348,6 +358,7 @@ WRITERS: Mapping[str, Callable[[Sequence[Table]], str]] = {
     "markdown": to_markdown,
     "csv": to_csv,
     "latex": to_latex,
-    "html": html_fragment,
+    # As a file of its own it says no encoding.
+    "html": lambda tables: html_fragment(tables).encode("ascii", "xmlcharrefreplace").decode(),
     "json": to_json,
 }

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,7 @@ class Choice:
 
         Raises `TestSetError` if a count is below 1 or a length not above 0.
         """
-        if self.segment_s is not None and self.segment_s <= 0:
+        if self.segment_s is not None and not 0 < self.segment_s < math.inf:
             raise TestSetError(f"--segment-s must be above 0, found {self.segment_s}")
         for option, number in (("--limit", self.limit), ("--segments", self.segments)):
             if number is not None and number < 1:

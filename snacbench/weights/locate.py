@@ -205,6 +205,8 @@ def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> Loc
                 elif error.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                     address = f"{host_address(source)}/{source.repository}"
                     way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
+                elif error.status == HTTPStatus.NOT_FOUND:
+                    way_out = "look whether it has moved"
                 raise WeightsUnavailable(
                     f"cannot get {name} of {source.repository} ({error}); {way_out}, or pass "
                     "--weights DIR with a local copy, or --weights embedded for the demonstration "

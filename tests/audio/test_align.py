@@ -19,11 +19,11 @@ RATE_HZ, MAX_LAG = 24_000, 400
 DELAYS = (-8, 0, 1)
 
 
-def audio(samples) -> Audio:
+def audio(samples):
     return Audio(np.atleast_2d(np.asarray(samples, np.float32)), RATE_HZ)
 
 
-def noise(num_samples: int = 12_000, seed: int = 0):
+def noise(num_samples=12_000, seed=0):
     return np.random.default_rng(seed).standard_normal(num_samples) * 0.1
 
 
@@ -34,11 +34,11 @@ def pitched():
     return 0.1 * tone + 0.02 * noise(24_000, seed=1)
 
 
-def delayed(samples, d: int):
+def delayed(samples, d):
     return np.pad(samples, (d, 0))[: len(samples)] if d >= 0 else np.pad(samples[-d:], (0, -d))
 
 
-def found(x, y, max_lag: int = MAX_LAG) -> Match:
+def found(x, y, max_lag=MAX_LAG):
     curve = cross_correlation(reference=audio(x), degraded=audio(y), max_lag=max_lag)
     assert curve.shape == (2 * max_lag + 1,)
     return strongest(curve)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import struct
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -20,15 +19,15 @@ from snacbench.errors import AudioError, MissingPackage, StoreError
 from snacbench.types import Audio, Clip
 from tests.support.containers import by_pyav
 
-RATE_HZ = 16_000
+RATE_HZ, JUNK = 16_000, np.random.default_rng(0).bytes(5000)
 
 
-def noise(channels: int = 1, num_samples: int = 4000) -> np.ndarray:
+def noise(channels=1, num_samples=4000):
     return np.random.default_rng(0).uniform(-0.9, 0.9, (channels, num_samples)).astype(np.float32)
 
 
 @pytest.fixture
-def wav(tmp_path: Path) -> Path:
+def wav(tmp_path):
     """A 16-bit stereo file."""
     path = tmp_path / "source.wav"
     soundfile.write(path, noise(2).T, RATE_HZ, subtype="PCM_16")
@@ -36,21 +35,18 @@ def wav(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def flac(tmp_path: Path) -> Path:
+def flac(tmp_path):
     path = tmp_path / "long.flac"
     soundfile.write(path, noise(1, 60_000).T, RATE_HZ)
     return path
 
 
-def patch(path: Path, place: int, data: bytes) -> None:
+def patch(path, place, data):
     content = path.read_bytes()
     path.write_bytes(content[:place] + data + content[place + len(data) :])
 
 
-# --------------------------------------------------------------------------------- what is read
-
-
-def test_a_segment_is_cut_to_the_sample(flac: Path, wav: Path) -> None:
+def test_a_segment_is_cut_to_the_sample(flac, wav):
     assert probe(wav) == Header(RATE_HZ, 2, 4000)
     clip = Clip("a", flac, "0", RATE_HZ, 1, num_samples=678, start=12_345)
     assert np.array_equal(read_clip(clip).samples, read(flac).samples[:, 12_345 : 12_345 + 678])
@@ -61,7 +57,7 @@ def test_a_segment_is_cut_to_the_sample(flac: Path, wav: Path) -> None:
         read(flac, start=59_995, num_samples=10)
 
 
-def test_the_length_that_a_flac_states_or_not(flac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_length_that_a_flac_states_or_not(flac, monkeypatch):
     content, whole = flac.read_bytes(), read(flac).samples
     flac.write_bytes(content[: len(content) // 2])
     assert probe(flac) == Header(RATE_HZ, 1, 60_000)
@@ -80,7 +76,7 @@ def test_the_length_that_a_flac_states_or_not(flac: Path, monkeypatch: pytest.Mo
             open_file(flac)
 
 
-def test_sound_beside_pictures_that_last_longer_and_pictures_alone(tmp_path: Path) -> None:
+def test_sound_beside_pictures_that_last_longer_and_pictures_alone(tmp_path):
     pcm = np.rint(noise() * 2**15).astype(np.int16)
     for path in (tmp_path / "a.mkv", tmp_path / "b.mkv"):
         with av.open(str(path), "w") as container:
@@ -100,7 +96,7 @@ def test_sound_beside_pictures_that_last_longer_and_pictures_alone(tmp_path: Pat
         probe(tmp_path / "b.mkv")
 
 
-def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path: Path, wav: Path) -> None:
+def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path, wav):
     parts = [by_pyav("adts", "aac", rate_hz=rate_hz) for rate_hz in (24_000, 48_000)]
     (tmp_path / "a.aac").write_bytes(b"".join(parts))
     with pytest.raises(AudioError, match="changes from 1 channels at 24000 Hz to 1 at 48000 Hz"):
@@ -125,7 +121,7 @@ def test_a_stream_that_changes_and_damage_within_are_refused(tmp_path: Path, wav
         (None, r"whole numbers up to 2\d,\d{3} .* divide them by 32,768"),
     ],
 )
-def test_samples_that_are_none(tmp_path: Path, value: float | None, message: str) -> None:
+def test_samples_that_are_none(tmp_path, value, message):
     path, samples = tmp_path / "a.wav", 3 * noise()[0]
     soundfile.write(path, samples, RATE_HZ, subtype="FLOAT")
     assert np.array_equal(read(path).samples[0], samples)  # a mix beyond full scale
@@ -138,18 +134,12 @@ def test_samples_that_are_none(tmp_path: Path, value: float | None, message: str
         read(path)
 
 
-# ------------------------------------------------------------------------ what stands in its place
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, r"does not exist; check the path"),
         (b"", r"is empty \(0 bytes\); fetch it again"),
-        (
-            np.random.default_rng(0).bytes(5000),
-            r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)",
-        ),
+        (JUNK, r"is not audio that libsndfile or FFmpeg can read \([^\d]*\)"),
         (b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS.*lfs pull"),
         (b"\r\n<!DOCTYPE html><html><body>404</body></html>", r"is a web page \(HTML\)"),
         (b'<?xml version="1.0"?><Error><Code>Denied</Code></Error>', "is an XML document"),
@@ -159,9 +149,7 @@ def test_samples_that_are_none(tmp_path: Path, value: float | None, message: str
         (b"PK\x03\x04" + bytes(100), r"is an archive .*; unpack it"),
     ],
 )
-def test_what_stands_in_place_of_audio_is_named(
-    tmp_path: Path, content: bytes | None, message: str
-) -> None:
+def test_what_stands_in_place_of_audio_is_named(tmp_path, content, message):
     path = tmp_path / "a.wav"
     if content is not None:
         path.write_bytes(content)
@@ -169,7 +157,7 @@ def test_what_stands_in_place_of_audio_is_named(
         probe(path)
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_waited_for(tmp_path):
     (tmp_path / "folder.wav").mkdir()
     os.mkfifo(tmp_path / "pipe.wav")
     kinds = {
@@ -183,14 +171,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("open_file", [probe, read])
-def test_no_samples_no_memory_no_permission(
-    wav: Path, open_file: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*arguments: object, **options: object) -> None:
-        raise MemoryError
-
+def test_no_samples_no_memory_no_permission(wav, open_file, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr(io.soundfile, "SoundFile", refuse)
+        patched.setattr(io.soundfile, "SoundFile", Mock(side_effect=MemoryError))
         with pytest.raises(AudioError, match="needs more memory than there is; use --segment"):
             open_file(wav)
     soundfile.write(wav, np.zeros(0), RATE_HZ)
@@ -207,7 +190,7 @@ def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
         def __getattr__(self, name: str):
             raise MissingPackage("the Python package soundfile does not load")
 
-    def no_av(_: object) -> None:
+    def no_av(_):
         raise ImportError("libavcodec.so: cannot open shared object file", name="av")
 
     with monkeypatch.context() as patched:
@@ -220,10 +203,7 @@ def test_a_package_that_does_not_load_is_not_the_files_fault(wav, monkeypatch):
         probe(wav)
 
 
-# ------------------------------------------------------------------------------------- writing
-
-
-def test_what_is_written_is_within_24_bits(tmp_path: Path, wav: Path) -> None:
+def test_what_is_written_is_within_24_bits(tmp_path, wav):
     path, audio = tmp_path / "deep" / "er" / "out.flac", read(wav)
     assert write_flac(path, audio) == write_wav(tmp_path / "out.wav", audio) == 0
     assert np.array_equal(read(path).samples, audio.samples)  # a 16-bit source
@@ -238,32 +218,24 @@ def test_what_is_written_is_within_24_bits(tmp_path: Path, wav: Path) -> None:
 
 
 @pytest.mark.parametrize(("channels", "rate_hz"), [(9, RATE_HZ), (1, 700_000)])
-def test_what_flac_cannot_hold_is_an_error(tmp_path: Path, channels: int, rate_hz: int) -> None:
+def test_what_flac_cannot_hold_is_an_error(tmp_path, channels, rate_hz):
     text = f"up to 8 channels at 655350 Hz, found {channels} channels at {rate_hz} Hz"
     with pytest.raises(AudioError, match=text):
         write_flac(tmp_path / "a.flac", Audio(noise(channels, 10), rate_hz))
 
 
-def test_why_nothing_could_be_written_is_named_and_nothing_is_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_why_nothing_could_be_written_is_named_and_nothing_is_left(tmp_path, monkeypatch):
     write, path, audio = soundfile.write, tmp_path / "out" / "a.flac", Audio(noise(), RATE_HZ)
 
-    def write_half(file: str, data: np.ndarray, *args: object, **kwargs: object) -> None:
+    def write_half(file, data, *args, **kwargs):
         write(file, data[: len(data) // 2], *args, **kwargs)
-
-    def refuse(*args: object, **kwargs: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    def give_up(*args: object, **kwargs: object) -> None:
-        raise soundfile.LibsndfileError(2, prefix="Error opening: ")
 
     for fails, message in (
         (write_half, r"the disk is full while writing .*a.flac; free some"),
-        (refuse, r"cannot write .*Permission denied.*check the folder's permissions"),
-        (give_up, "check the folder's permissions and the free space"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied.*check the folder"),
+        (soundfile.LibsndfileError(2), "check the folder's permissions and the free space"),
     ):
-        monkeypatch.setattr(io.soundfile, "write", fails)
+        monkeypatch.setattr(io.soundfile, "write", Mock(side_effect=fails))
         with pytest.raises(StoreError, match=message):
             write_flac(path, audio)
         assert list(path.parent.iterdir()) == []

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from snacbench.selectors import select
-from snacbench.types import Codec
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 
 
 @pytest.fixture(scope="session")
-def loaded() -> Callable[[str], Codec]:
+def loaded():
     """``loaded("dac-mini@2q")``: a codec with embedded weights or none, loaded once."""
-    cache: dict[str, Codec] = {}
+    cache = {}
 
-    def load(selector: str) -> Codec:
+    def load(selector):
         if selector not in cache:
             ((model, spec),) = select(selector)
             cache[selector] = model.load(spec, locate(model, WeightsPolicy("embedded")), "cpu")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,8 +24,6 @@ from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
     TINY_DAC,
-    TINY_ENCODEC,
-    TINY_SNAC,
     encodec_config,
     tiny_dac,
     tiny_encodec,
@@ -35,10 +32,9 @@ from tests.support.codec_models import (  # noqa: E402
 )
 
 
-def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
+def test_a_name_is_the_part_of_the_path_that_tells_most():
     for path, name in {
         "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
-        "/runs/dac-exp3.pth": "dac-exp3",
         "/runs/my model (2).pth": "dac-my-model-2",
         "/weights.pth": "dac-own",
         "/???/weights.pth": "dac-own",
@@ -54,8 +50,6 @@ def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
         ("model.safetensors pytorch_model.bin config.json", "pytorch_model.bin"),
         ("best.th optimizer.pt training_args.bin log.txt", "best.th"),
         ("dac/weights.pth discriminator/weights.pth", "dac/weights.pth"),
-        ("latest/dac/weights.pth logs/events.0", "latest/dac/weights.pth"),
-        ("only/model.safetensors", "only/model.safetensors"),
         ("", r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
         ("a.wav package.pth", r"found a.wav, package.pth"),
         ("a.th b.th", r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
@@ -64,9 +58,7 @@ def test_a_name_is_the_part_of_the_path_that_tells_most() -> None:
         ("config.json", "is the configuration; name the weights file, or their folder"),
     ],
 )  # fmt: skip
-def test_weights_are_found_where_no_question_is_left(
-    tmp_path: Path, names: str, found: str
-) -> None:
+def test_weights_are_found_where_no_question_is_left(tmp_path, names, found):
     for name in names.split():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
@@ -79,12 +71,7 @@ def test_weights_are_found_where_no_question_is_left(
             find(tmp_path / "config.json" if names == "config.json" else tmp_path, "dac")
 
 
-# -------------------------------------------------------------------------------- configurations
-
-
-def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(
-    tmp_path: Path,
-) -> None:
+def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_named(tmp_path):
     config = {"model": TINY_DAC, "name": "whatever"}
     path = with_config(tmp_path / "x" / "bare.pth", tiny_dac(), config)
     assert select(f"dac:{path}")[0][1].name == "dac-bare@3kbps"
@@ -97,7 +84,7 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")
 
 
-CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
+CONFIGURATIONS = {
     "dac": (
         tiny_dac,
         [
@@ -105,7 +92,6 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
             ({**TINY_DAC, "encoder_rate": [2]}, r"mean nothing here: encoder_rate; the"),
             ({**TINY_DAC, "encoder_dim": "four"}, r"it describes cannot be built \(TypeError"),
             ({**TINY_DAC, "sample_rate": "24000"}, r"config.json: a rate of '24000', expected a"),
-            ({**TINY_DAC, "decoder_rates": []}, r"it describes cannot be built \(UnboundLocal"),
             ({**TINY_DAC, "n_codebooks": 5}, r"not fit DAC, which has \d+ keys: 7 keys missing"),
         ],
     ),
@@ -116,9 +102,6 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
             ({"vq_strides": [2, 1]}, "lacks sampling_rate; the"),
             ("{", r"config.json is not JSON \("),
             ([1], r"expected an object of names and values, found \[1\]"),
-            ({**TINY_SNAC, "strides": [1]}, "keys that mean nothing here: strides; the weights"),
-            ({**TINY_SNAC, "vq_strides": [4.0, 2, 1]}, r"cannot be built \(TypeError: both argu"),
-            ({**TINY_SNAC, "codebook_size": 512}, r"not fit SNAC.*of another shape \(.*\) in the"),
         ],
     ),
     "encodec": (
@@ -126,17 +109,14 @@ CONFIGURATIONS: dict[str, tuple[Any, list[tuple[Any, str]]]] = {
         [
             (None, r"fits no published EnCodec, and has no config.json beside it: expected a JSON"),
             ({"sample_rate": 24_000}, r"lacks target_bandwidths, encoder, quantizer; the weights"),
-            ({**TINY_ENCODEC, "bandwidths": [3]}, r"keys that mean nothing here: bandwidths; the"),
-            (encodec_config({"dimension": 8}), r"does not fit EncodecModel.*of another shape"),
             (encodec_config(target_bandwidths=[]), r"cannot be built \(ValueError: target_bandw"),
-            (encodec_config(target_bandwidths=["3"]), r"cannot be built \(TypeError: unsupport"),
         ],
     ),
 }
 
 
 @pytest.mark.parametrize("family", CONFIGURATIONS)
-def test_a_configuration_that_does_not_do_is_refused(tmp_path: Path, family: str) -> None:
+def test_a_configuration_that_does_not_do_is_refused(tmp_path, family):
     make, cases = CONFIGURATIONS[family]
     network = make()
     for number, (config, message) in enumerate(cases):
@@ -145,11 +125,11 @@ def test_a_configuration_that_does_not_do_is_refused(tmp_path: Path, family: str
             select(f"{family}:{path}")
 
 
-def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path):
     path = tmp_path / "live.pth"
     tiny_dac().save(str(path), package=False)
     ((model, spec),) = select(f"dac:{path}")
-    located: Any = locate(model, WeightsPolicy("auto"))
+    located = locate(model, WeightsPolicy("auto"))
     assert (located.info.source, located.info.origin) == ("own", str(path))
     tiny_dac(5).save(str(path), package=False)
     with pytest.raises(WeightsMismatch, match=r"live.pth has changed since this run began; copy"):
@@ -158,10 +138,7 @@ def test_a_checkpoint_written_over_during_a_run_is_refused(tmp_path: Path) -> No
         model.load(spec, None, "cpu")
 
 
-# --------------------------------------------------------------------------------- weights files
-
-
-def test_weight_norm_of_either_form_or_fused_opens() -> None:
+def test_weight_norm_of_either_form_or_fused_opens():
     model, other, fused = tiny_snac(), tiny_snac(3), tiny_snac(4)
     state, new = dict(model.state_dict()), "parametrizations.weight.original"
     old = {k.replace(f"{new}0", "weight_g").replace(f"{new}1", "weight_v"): state[k] for k in state}
@@ -173,7 +150,7 @@ def test_weight_norm_of_either_form_or_fused_opens() -> None:
     assert all(torch.equal(fused.state_dict()[k], v) for k, v in model.state_dict().items())
 
 
-def test_missing_unexpected_and_misshapen_keys_are_counted_and_named() -> None:
+def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
     model = tiny_dac()
     state = dict(model.state_dict())
     for key in [k for k in state if k.startswith("quantizer.quantizers.3.")]:
@@ -195,12 +172,11 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named() -> None:
     [
         ({"model": {}}, r"\['model'\]"),
         ({"state_dict": {"a": 3}}, r"\['a'\]"),
-        ({}, r"\[\]"),
         (torch.zeros(3), "a Tensor"),
         ([1, 2], "a list"),
     ],
 )
-def test_what_is_no_state_dict_is_refused(tmp_path: Path, held: Any, found: str) -> None:
+def test_what_is_no_state_dict_is_refused(tmp_path, held, found):
     torch.save(held, tmp_path / "x.pth")
     text = rf"x.pth: expected tensors by name, alone or under 'state_dict', found {found}; save the"
     with pytest.raises(WeightsMismatch, match=text):
@@ -211,7 +187,7 @@ class _Config:
     """Stands for what trainers pickle beside their weights."""
 
 
-def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None:
+def test_files_that_could_run_code_are_named_and_not_run(tmp_path):
     torch.save({"state_dict": {}, "hparams": _Config()}, tmp_path / "x.pth")
     with pytest.raises(WeightsMismatch, match=r"Python object \(\S*_Config\) that could run"):
         load_tensors(tmp_path / "x.pth")
@@ -230,12 +206,11 @@ def test_files_that_could_run_code_are_named_and_not_run(tmp_path: Path) -> None
         ("x.pth", b"", r"x.pth is empty; fetch or save it again"),
         ("x.pth", b"version https://git-lfs.github.com/spec/v1\noid", r"git-lfs pointer.*git lfs"),
         ("x.pth", b"PK\x03\x04 cut off", r"x.pth is damaged or not a weights file \(.+\); fetch"),
-        ("x.pth", b"\x80\x04 no weights" * 9, r"x.pth is damaged or not a weights file"),
         ("x.safetensors", b"<html>404</html>" * 9, r"is damaged or not a weights file"),
         ("x.pth", pickle.dumps(_Config()), r"holds a Python object|is damaged or not a weights"),
     ],
 )
-def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_files_that_are_no_weights(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsMismatch, match=message):
         load_tensors(tmp_path / name)

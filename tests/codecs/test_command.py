@@ -9,12 +9,11 @@ import shutil
 import struct
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -28,13 +27,13 @@ from snacbench.models import LocatedWeights
 from snacbench.plugins import models_in_file
 from snacbench.rate.bits import bits_of
 from snacbench.selectors import select
-from snacbench.types import Audio, Codec
+from snacbench.types import Audio
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
 from tests.conftest import broadband, clip_at, si_sdr_db
 
 RATE_HZ = 8_000
-COPY: dict[str, Any] = {
+COPY = {
     "name": "copy",
     "rate_hz": RATE_HZ,
     "points": [128],
@@ -46,21 +45,21 @@ COPY: dict[str, Any] = {
 }
 
 
-def sh(script: str) -> str:
+def sh(script):
     """A shell script that finds its files in $1 and $2."""
     return f"sh -c {shlex.quote(script)} sh"
 
 
-def encoding(script: str, more: str = "") -> dict[str, Any]:
+def encoding(script, more=""):
     return {"encode": f"{sh(script)} {{input}} {{coded}} {more}"}
 
 
-def decoding(script: str, more: str = "") -> dict[str, Any]:
+def decoding(script, more=""):
     return {"decode": f"{sh(script)} {{coded}} {{output}} {more}"}
 
 
 @pytest.fixture(autouse=True)
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(tmp_path, monkeypatch):
     """A folder for temporary files, in which nothing may be left."""
     folder = tmp_path / "temporary"
     folder.mkdir()
@@ -68,13 +67,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def opened(**changed: Any) -> Codec:
+def opened(**changed):
     """``opened(timeout_s=1)``: the copying codec with some fields changed, ready to run."""
     model = CommandCodec(**{**COPY, **changed}).model()
     return model.load(model.points[0], None, "cpu")
 
 
-def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
+def there_and_back(codec, audio=None):
     return codec.decode(codec.encode(audio or broadband(0.25, RATE_HZ)), seed=0)
 
 
@@ -82,7 +81,7 @@ def there_and_back(codec: Codec, audio: Audio | None = None) -> Audio:
 
 
 @pytest.mark.parametrize("bits", [16, 24, 32])
-def test_samples_pass_as_finely_as_their_format(bits: int) -> None:
+def test_samples_pass_as_finely_as_their_format(bits):
     for container, channels in itertools.product(("wav", "raw"), (1, 2)):
         signal = f"{container} {'float32' if bits == 32 else f'int{bits}'}"
         codec = opened(input=signal, output=signal, channels=(channels,))
@@ -98,7 +97,7 @@ def test_samples_pass_as_finely_as_their_format(bits: int) -> None:
 LATE = decoding('(head -c 400 /dev/zero; cat "$1") > "$2"')  # by 100 float samples
 
 
-def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack() -> None:
+def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack():
     codec = opened(frame_samples=320, delay_samples=100, tail_samples=7, **LATE)
     for samples in (1, 319, 320, 321):
         audio = broadband(samples / RATE_HZ, RATE_HZ)
@@ -114,19 +113,22 @@ def test_whole_frames_hold_signal_delay_and_tail_and_a_few_samples_may_lack() ->
     assert not decoded.samples[:, 1992:].any()
 
 
-def test_settings_of_a_point_reach_the_command_line_as_they_are() -> None:
+def test_settings_of_a_point_reach_the_command_line_as_they_are():
     odd = "; touch x $(id) * \" '"  # there is no shell
-    script = f'test "$3$4 $5 $6 $7 $8" = {shlex.quote(odd)}"700C 1.5 1500 8000 1" && cp "$1" "$2"'
+    script = f'test "$3$4 $5 $6 $7 $8 $9" = {shlex.quote(odd)}"700C 1.5 1500 8000 1 {{{{x}}}}"'
     codec = opened(
         points=[Point(1.5, "best", {"odd": odd, "mode": "700C", "late": 3})],
         delay_samples="late",
-        **encoding(script, "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels}"),
+        **encoding(
+            f'{script} && cp "$1" "$2"',
+            "{odd} {mode} {kbps} {bit_per_s} {rate_hz} {channels} {{x}}",
+        ),
     )
     encoded = codec.encode(broadband(0.1, RATE_HZ))
     assert len(encoded.packets[0]) == 4 * (800 + 3)
 
 
-def test_a_seed_makes_the_decoder_stochastic() -> None:
+def test_a_seed_makes_the_decoder_stochastic():
     write = 'head -c 3000 /dev/zero > "$2"; printf %04d "$3" >> "$2"; head -c 9999 "$1" >> "$2"'
     codec = opened(**decoding(write, "{seed}"))
     encoded = codec.encode(broadband(0.25, RATE_HZ))
@@ -153,7 +155,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
         ({"output": "wav int16"}, "the decoder's output is no wav file"),
         (decoding('head -c 3996 "$1" > "$2"'),
          r"copy: the decoder wrote 999 samples, expected 2000 \(0 of delay and 2000 of signal\); "),
-        (decoding('head -c 400000 /dev/zero > "$2"'), "the decoder wrote 100000 samples"),
         (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
          "the decoder wrote NaN or infinite samples"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
@@ -161,16 +162,14 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
         ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
     ],
 )  # fmt: skip
-def test_what_goes_wrong_is_said(temporary: Path, changed: dict[str, Any], text: str) -> None:
+def test_what_goes_wrong_is_said(temporary, changed, text):
     with pytest.raises(CodecError, match=text):
         there_and_back(opened(**changed))
     assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize("rest", ["sleep 30; true", "true"])  # it hangs, or what it started
-def test_a_program_that_hangs_is_ended_with_all_it_started(
-    tmp_path: Path, temporary: Path, rest: str
-) -> None:
+def test_a_program_that_hangs_is_ended_with_all_it_started(tmp_path, temporary, rest):
     text = f"sleep 30 & echo $! > {tmp_path}/started; {rest}"
     codec = opened(timeout_s=1, **encoding(text))
     with pytest.raises(CodecError, match=r"copy: sh did not end within 1 s \(timeout_s\)"):
@@ -184,7 +183,7 @@ def test_a_program_that_hangs_is_ended_with_all_it_started(
     assert not list(temporary.iterdir())
 
 
-def test_programs_that_cannot_be_run_and_files_of_another_rate(tmp_path: Path) -> None:
+def test_programs_that_cannot_be_run_and_files_of_another_rate(tmp_path):
     text = r"copy needs the program no-such-encoder, which is not installed; install it: apt get it"
     with pytest.raises(MissingPackage, match=text):
         opened(encode="no-such-encoder {input} {coded}", install="apt get it")
@@ -200,15 +199,11 @@ def test_programs_that_cannot_be_run_and_files_of_another_rate(tmp_path: Path) -
         there_and_back(opened(decode=decode, output="wav int16"))
 
 
-def test_temporary_files_that_cannot_be_written_end_the_run(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_temporary_files_that_cannot_be_written_end_the_run(temporary, monkeypatch):
     codec = opened()
     encoded = codec.encode(broadband(0.1, RATE_HZ))
 
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
+    full = Mock(side_effect=OSError(28, "No space left on device"))
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         for call in (partial(there_and_back, codec), partial(codec.decode, encoded, seed=0)):
@@ -220,7 +215,7 @@ def test_temporary_files_that_cannot_be_written_end_the_run(
         codec.encode(broadband(0.1, RATE_HZ))
 
 
-def test_folders_of_killed_workers_are_removed(temporary: Path) -> None:
+def test_folders_of_killed_workers_are_removed(temporary):
     gone = Popen(["true"])
     gone.wait()
     for owner in (gone.pid, 1):
@@ -234,7 +229,7 @@ def test_folders_of_killed_workers_are_removed(temporary: Path) -> None:
 # ------------------------------------------------------------------------- models and their record
 
 
-def test_points_are_rates_or_have_names_and_settings() -> None:
+def test_points_are_rates_or_have_names_and_settings():
     points = [16, Point(9.6), Point(None, "700", {"late": 40})]
     model = CommandCodec(
         **{**COPY, "points": points, "default": ["9.6kbps"], "any_kbps": (6, 64)}
@@ -252,24 +247,12 @@ def test_points_are_rates_or_have_names_and_settings() -> None:
     assert (model.points[0].latency_s, model.points[0].licence) == (None, "not stated")
 
 
-def test_values_stand_where_their_names_were() -> None:
-    codec: Any = opened(points=[Point(128.0, settings={"half": 0.5, "mode": "700C"})])
-    for line, words in {
-        "a -b 5 '{rate_hz}' \"my file\"": ["a", "-b", "5", "8000", "my file"],
-        "{kbps} --rate={rate_hz} {half}/{mode}": ["128", "--rate=8000", "0.5/700C"],
-        "'${{Package}} {{kbps}}' {} '{ x } {a b}'": ["${Package} {kbps}", "{}", "{ x } {a b}"],
-    }.items():
-        assert codec.words(line, codec.values(Path("/"))) == words
-
-
 @pytest.mark.parametrize(
     ("changed", "text"),
     [
         ({"name": "my codec"}, "my codec: name: 'my codec' is no name; use letters"),
         ({"rate_hz": 0}, r"rate_hz, channels, timeout_s: expected numbers above 0, found 0"),
-        ({"channels": ()}, r"timeout_s: expected numbers above 0, found 8000, \(\), 300"),
         ({"points": []}, "points: expected one or more, each with kbps above 0, or a name"),
-        ({"points": [Point()]}, "each with kbps above 0, or a name"),
         ({"points": [3, 3.0]}, "points: of 3kbps, 3kbps one occurs more than once; give it a name"),
         ({"points": [Point(3, settings={"input": "x"})]}, "settings: input cannot be set, it has"),
         ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
@@ -282,13 +265,13 @@ def test_values_stand_where_their_names_were() -> None:
         ({"encode": "enc {mode} {input} {coded}"}, r"no value for \{mode\} in .*there are: \{bit_"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_named_with_its_field(changed: dict[str, Any], text: str) -> None:
+def test_a_mistake_is_named_with_its_field(changed, text):
     with pytest.raises(UserError, match=text):
         CommandCodec(**{**COPY, **changed}).model()
 
 
-def test_versions_name_programs_and_what_they_say(tmp_path: Path) -> None:
-    def facts(**changed: Any) -> dict[str, str]:
+def test_versions_name_programs_and_what_they_say(tmp_path):
+    def facts(**changed):
         return dict(CommandCodec(**{**COPY, **changed}).model().versions())
 
     said = facts(version="cp --version")
@@ -316,7 +299,7 @@ MODELS = CommandCodec(
 """
 
 
-def test_a_python_file_is_opened_by_its_name(tmp_path: Path) -> None:
+def test_a_python_file_is_opened_by_its_name(tmp_path):
     file = tmp_path / "my_codec.py"
     file.write_text(FILE)
     assert [s.name for _, s in select(str(file))] == ["mine@8kbps", "mine@16kbps"]
@@ -338,7 +321,7 @@ def test_a_python_file_is_opened_by_its_name(tmp_path: Path) -> None:
 # ----------------------------------------------------------------------------- which bits count
 
 
-def ogg(pages: list[list[bytes]], serials: list[int] | None = None) -> bytes:
+def ogg(pages, serials=None):
     """Pages of whole packets."""
     out = b""
     for number, packets in enumerate(pages):
@@ -349,7 +332,7 @@ def ogg(pages: list[list[bytes]], serials: list[int] | None = None) -> bytes:
     return out
 
 
-def spanning(packet: bytes) -> bytes:
+def spanning(packet):
     """One packet that begins on one page and ends on the next."""
     first = struct.pack("<4sBBqIIIB", b"OggS", 0, 0, 0, 7, 0, 0, 1) + b"\xff" + packet[:255]
     return first + ogg([[packet[255:]]])
@@ -367,7 +350,7 @@ def spanning(packet: bytes) -> bytes:
         (ogg([[b"x"], [b"y"]], serials=[1, 2]), "holds 2 streams, expected one"),
     ],
 )
-def test_packet_sizes_follow_from_the_lacing_values(data: bytes, sizes: list[int] | str) -> None:
+def test_packet_sizes_follow_from_the_lacing_values(data, sizes):
     if isinstance(sizes, str):
         with pytest.raises(CodecError, match=sizes):
             ogg_packet_sizes(data)
@@ -376,7 +359,7 @@ def test_packet_sizes_follow_from_the_lacing_values(data: bytes, sizes: list[int
         assert ogg_packets(header_packets=1)(data, {}) == 8 * sum(sizes[1:])
 
 
-def test_bits_that_fill_frames_up_do_not_count() -> None:
+def test_bits_that_fill_frames_up_do_not_count():
     data = b"\xff\xff\xff\xf0" * 3  # 28 bits of 32
     assert frames(data, 4, 28) == 84
     with pytest.raises(CodecError, match="frames of 4 bytes use more than the first 27 bits"):
@@ -389,7 +372,7 @@ def test_bits_that_fill_frames_up_do_not_count() -> None:
 # ------------------------------------------------------------------------------- two that ship
 
 
-def shipped(selector: str) -> Codec:
+def shipped(selector):
     """A shipped codec at one point, if its programs are installed."""
     ((model, spec),) = select(selector)
     try:
@@ -402,7 +385,7 @@ def shipped(selector: str) -> Codec:
     ("mode", "bits", "frame"),
     [("700C", 28, 320), ("1300", 52, 320), ("1600", 64, 320), ("3200", 64, 160)],
 )
-def test_codec2_weighs_what_its_modes_are_named_after(mode: str, bits: int, frame: int) -> None:
+def test_codec2_weighs_what_its_modes_are_named_after(mode, bits, frame):
     codec = shipped(f"codec2@{mode}")
     seconds = 4.0
     encoded = codec.encode(broadband(seconds, 8_000))
@@ -415,9 +398,7 @@ def test_codec2_weighs_what_its_modes_are_named_after(mode: str, bits: int, fram
 
 
 @pytest.mark.parametrize("kbps", [16, 64])
-def test_opus_tools_is_near_our_own_opus(
-    loaded: Callable[[str], Codec], shared: Path, kbps: int
-) -> None:
+def test_opus_tools_is_near_our_own_opus(loaded, shared, kbps):
     outside, inside = shipped(f"opus-tools@{kbps}"), loaded(f"opus@{kbps}")
     audio = clip_at(shared / "audio/eval/speech/two_cities_a.flac", 48_000, seconds=5)
     coded = outside.encode(audio)
@@ -431,9 +412,7 @@ def test_opus_tools_is_near_our_own_opus(
     assert scores[0] == pytest.approx(scores[1], abs=0.5)
 
 
-def test_the_example_of_the_documentation_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_of_the_documentation_runs(tmp_path, monkeypatch):
     text = (Path(__file__).parents[2] / "docs" / "outside-codecs.md").read_text("utf-8")
     (tmp_path / "my_codec.py").write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0])
     # Stand-ins for the two programs: a file of a header and two frames, and silence.

@@ -1,12 +1,11 @@
-"""SNAC, DAC, EnCodec: rates as published, and codes and audio as their packages compute."""
+"""SNAC, DAC, EnCodec: rates as published, codes and audio as their packages compute; batches."""
 
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,20 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import save_file  # noqa: E402
 
+from snacbench.codecs import _neural as neural  # noqa: E402
 from snacbench.errors import CodecError, UnknownPoint, UserError, WeightsMismatch  # noqa: E402
 from snacbench.models import LocatedWeights  # noqa: E402
 from snacbench.plugins import codec_models  # noqa: E402
 from snacbench.rate.bits import bits_of  # noqa: E402
 from snacbench.selectors import select  # noqa: E402
-from snacbench.types import Audio, Codec, WeightsInfo  # noqa: E402
+from snacbench.types import Audio, Encoded, WeightsInfo  # noqa: E402
 from snacbench.weights import embedded  # noqa: E402
-from tests.conftest import broadband  # noqa: E402
+from snacbench.weights.locate import locate  # noqa: E402
+from snacbench.weights.policy import WeightsPolicy  # noqa: E402
+from tests.conftest import broadband, si_sdr_db  # noqa: E402
 from tests.support.codec_models import (  # noqa: E402
+    DAC_SHAPES,
+    SNAC_SHAPES,
     TINY_SNAC,
     batch_of,
     encodec_config,
@@ -32,13 +36,12 @@ from tests.support.codec_models import (  # noqa: E402
     filled,
     narrow_snac,
     opened,
+    segmented_encodec,
     tiny_dac,
     tiny_encodec,
     tiny_snac,
     with_config,
 )
-
-# ------------------------------------------------------------------------------------- published
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ from tests.support.codec_models import (  # noqa: E402
         ("encodec-48khz", 24, 16),
     ],
 )
-def test_rates_at_full_depth(name: str, kbps: float, streams: int | list[float]) -> None:
+def test_rates_at_full_depth(name, kbps, streams):
     model = codec_models()[name]
     top = model.points[-1]
     assert top.nominal_kbps == pytest.approx(kbps, abs=5e-4)
@@ -68,7 +71,7 @@ def test_rates_at_full_depth(name: str, kbps: float, streams: int | list[float])
         assert len(top.streams) == streams
 
 
-def test_depths_and_bandwidths_are_operating_points() -> None:
+def test_depths_and_bandwidths_are_operating_points():
     specs = [spec for _, spec in select("dac")]
     assert [len(spec.streams) for spec in specs] == [2, 3, 6, 9]  # the paper's rates
     assert [s.nominal_kbps for s in specs] == pytest.approx([1.723, 2.584, 5.168, 7.752], abs=1e-3)
@@ -79,7 +82,7 @@ def test_depths_and_bandwidths_are_operating_points() -> None:
         assert [p.nominal_kbps for p in codec_models()[name].points] == kbps
 
 
-def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
+def test_files_of_another_model_are_refused(tmp_path):
     snac = with_config(
         tmp_path / "snac" / "pytorch_model.bin",
         filled(tiny_snac(**narrow_snac("snac-32khz"))),
@@ -105,11 +108,8 @@ def test_files_of_another_model_are_refused(tmp_path: Path) -> None:
         codec.at(other)
 
 
-# ------------------------------------------------------------------------------------------- DAC
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(tmp_path_factory):
     """``exp3/latest``, as DAC's training script writes it."""
     folder = tmp_path_factory.mktemp("runs") / "exp3"
     extra = {"optimizer.pth": {"state": {}}, "metadata.pth": {"logs": {}}, "tracker.pth": {}}
@@ -122,7 +122,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("place", ["", "latest/dac/weights.pth"])
-def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
+def test_what_dac_saves_opens_at_every_level(run, place):
     ((model, spec),) = select(f"dac:{run / place}")
     assert (spec.name, spec.rate_hz, len(spec.streams)) == ("dac-exp3@3kbps", 24_000, 4)
     assert (spec.nominal_kbps, float(spec.streams[0].frame_rate_hz)) == (3.0, 75)
@@ -136,7 +136,7 @@ def test_what_dac_saves_opens_at_every_level(run: Path, place: str) -> None:
 
 
 @pytest.mark.parametrize("codebooks", [1, 4])
-def test_codes_and_audio_of_a_dac_equal_the_package(run: Path, codebooks: int) -> None:
+def test_codes_and_audio_of_a_dac_equal_the_package(run, codebooks):
     from dac import DAC
 
     audio = broadband(0.72, 24_000)
@@ -154,7 +154,7 @@ def test_codes_and_audio_of_a_dac_equal_the_package(run: Path, codebooks: int) -
     assert np.abs(ours).max() > 0
 
 
-def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path: Path) -> None:
+def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path):
     facts = {"loss": np.float64(0.1), "step": np.int64(4), "best": np.bool_(True)}
     shape = {"encoder_rates": [2, 5], "decoder_rates": [5, 2], "sample_rate": 8_000}
     model = tiny_dac(**shape, codebook_size=300, n_codebooks=2)
@@ -168,10 +168,7 @@ def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path: Path) -
     assert [c.shape for c in encoded.codes] == [(1, 400)] * 2
 
 
-# ------------------------------------------------------------------------------------------ SNAC
-
-
-def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
+def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path):
     from snac import SNAC
 
     path = with_config(tmp_path / "snac_mine" / "pytorch_model.bin", tiny_snac(), TINY_SNAC)
@@ -195,20 +192,7 @@ def test_codes_and_audio_of_a_snac_equal_the_package(tmp_path: Path) -> None:
         assert codec.at(lesser).decode(cut, seed=0).num_samples == audio.num_samples
 
 
-@pytest.mark.parametrize(
-    ("name", "kbps"), [("snac-24khz", 1.008), ("snac-32khz", 2.160), ("snac-44khz", 2.880)]
-)
-def test_padding_is_paid_for_on_a_clip_of_two_seconds(
-    tmp_path: Path, name: str, kbps: float
-) -> None:
-    config = narrow_snac(name)
-    path = with_config(tmp_path / "model.bin", tiny_snac(**config), config)
-    codec = opened(f"snac:{path}")
-    encoded = codec.encode(broadband(2.0, codec.spec.rate_hz))
-    assert bits_of(encoded, codec.spec).total / 2000 == pytest.approx(kbps, abs=5e-4)
-
-
-def test_a_snac_without_noise_is_deterministic(tmp_path: Path) -> None:
+def test_a_snac_without_noise_is_deterministic(tmp_path):
     shape = {"noise": False, "vq_strides": [8, 2, 1], "sampling_rate": 16_000}
     save_file(tiny_snac(**shape).state_dict(), tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text(json.dumps({**TINY_SNAC, **shape}))
@@ -217,15 +201,12 @@ def test_a_snac_without_noise_is_deterministic(tmp_path: Path) -> None:
     assert [float(s.frame_rate_hz) for s in spec.streams] == [3.90625, 15.625, 31.25]
 
 
-# --------------------------------------------------------------------------------------- EnCodec
-
-
-def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path: Path) -> None:
+def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
     config = encodec_config({"ratios": [4, 4, 2]}, target_bandwidths=[4.5, 18.0])
     package = encodec_of(config)
     path = with_config(tmp_path / "mine.th", package, config)
     audio = broadband(0.6, 24_000)
-    first: Any = opened(f"X=encodec:{path}@4.5")
+    first = opened(f"X=encodec:{path}@4.5")
     for kbps, codebooks in ((4.5, 1), (18.0, 4)):
         codec = first.at(select(f"X=encodec:{path}@{kbps}")[0][1])
         package.set_target_bandwidth(kbps)
@@ -241,22 +222,10 @@ def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path: Path) -> None
     assert first.spec.params_m == pytest.approx(counted / 1e6)
 
 
-@pytest.fixture(scope="module")
-def segmented(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """As the 48 kHz model is built: two channels, segments that overlap by 1 %, normalised."""
-    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
-    config = encodec_config(
-        shape, sample_rate=8_000, target_bandwidths=[12.0], normalize=True, segment=0.5
-    )
-    package = encodec_of(config)
-    return with_config(tmp_path_factory.mktemp("mine") / "a.th", package, config), package
-
-
 @pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
-def test_segments_and_scales_round_trip_as_in_the_package(
-    segmented: tuple[Path, Any], samples: int
-) -> None:
-    path, package = segmented
+def test_segments_and_scales_round_trip_as_in_the_package(tmp_path, samples):
+    package, config = segmented_encodec()
+    path = with_config(tmp_path / "a.th", package, config)
     codec = opened(f"encodec:{path}")
     assert (codec.spec.channels, codec.spec.latency_s) == ((2,), 0.5)
     assert codec.spec.tokens_per_s == pytest.approx(2 * 1000 / 0.99)
@@ -276,7 +245,7 @@ def test_segments_and_scales_round_trip_as_in_the_package(
         assert bits.codes / 1.3 / 1000 == pytest.approx(12 / 0.99, rel=0.02)
 
 
-def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
+def test_bandwidths_are_named_by_what_is_sent(tmp_path):
     """At 16 kHz and hop 320 a codebook of 64 entries is 0.3 kbps; labels need not be multiples."""
     config = encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
     path = with_config(tmp_path / "mine.th", encodec_of(config), config)
@@ -288,7 +257,7 @@ def test_bandwidths_are_named_by_what_is_sent(tmp_path: Path) -> None:
     assert len(opened(f"encodec:{path}").encode(broadband(0.2, 16_000)).codes) == 4
 
 
-def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: Path) -> None:
+def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path):
     from encodec import EncodecModel
 
     torch.manual_seed(0)
@@ -303,9 +272,7 @@ def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path: 
 @pytest.mark.parametrize(
     ("mini", "seed"), [("snac-mini", 3), ("dac-mini@12q", 0), ("encodec-mini@6", 0)]
 )
-def test_the_layout_of_the_embedded_models_opens(
-    loaded: Callable[[str], Codec], mini: str, seed: int
-) -> None:
+def test_the_layout_of_the_embedded_models_opens(loaded, mini, seed):
     name, at, point = mini.partition("@")
     family = name.removesuffix("-mini")
     audio = broadband(0.4, 24_000)
@@ -316,3 +283,162 @@ def test_the_layout_of_the_embedded_models_opens(
     assert not own.spec.demonstration
     with pytest.raises(UserError, match=f"{name} is the name of a codec that snacbench knows"):
         select(f"{name}={family}:{embedded.folder(name)}")
+
+
+MINIS = ["snac-mini", "dac-mini@9q", "encodec-mini@6"]
+DAC_44KHZ = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2]}
+
+
+@pytest.mark.parametrize("make", [tiny_snac, tiny_dac, tiny_encodec])
+def test_a_prepared_network_is_bit_identical_and_moves(make):
+    original, other = make(), make()
+    prepared = neural.prepare_for_inference(other, "cpu")
+    x = 0.3 * torch.randn(1, 1, 4096, generator=torch.Generator().manual_seed(1))
+    kept = x.clone()
+    with torch.inference_mode():
+        latent = original.encoder(x)
+        assert torch.equal(latent, prepared.encoder(x))
+        torch.manual_seed(3)  # SNAC's decoder draws noise
+        expected = original.decoder(latent)
+        torch.manual_seed(3)
+        assert torch.equal(expected, prepared.decoder(latent))
+    assert float(expected.abs().max()) > 0
+    assert torch.equal(x, kept)
+    names = [name for name, _ in prepared.named_parameters()]
+    assert not [n for n in names if n.endswith(("weight_g", "weight_v", "original0"))]
+    assert {p.dtype for p in prepared.to(torch.float64).parameters()} == {torch.float64}
+
+
+def test_output_has_the_exact_length_and_is_finite(loaded):
+    codec = loaded("dac-mini@9q")
+    whole = codec.encode(broadband(0.1, 24_000))
+    for samples in (7, 2_400, 2_500):  # the network itself returns 2,552
+        one = Encoded(samples, 1, 24_000, whole.codes)
+        assert codec.decode(one, seed=0).num_samples == samples
+    assert not codec.decode(Encoded(3_000, 1, 24_000, whole.codes), seed=0).samples[:, 2_600:].any()
+
+    class Broken(type(codec)):
+        def synthesise(self, *arguments: Any) -> Any:
+            return torch.tensor([[[0.0, float("nan")]]])
+
+    with pytest.raises(CodecError, match="NaN or infinite"):
+        Broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
+
+
+def test_devices():
+    neural.ready_device("cpu")
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+    if torch.cuda.is_available():
+        assert neural.ready_device("cuda").type == "cuda"
+    else:
+        with pytest.raises(UserError, match="finds no CUDA device"):
+            neural.ready_device("cuda")
+
+
+def signals_for(codec, cuts):
+    """Different sounds, each a few samples short of the same padded length."""
+    rate_hz, channels = codec.spec.rate_hz, max(codec.spec.channels)
+    whole = codec.padded_length(rate_hz // 2)
+    equal = codec.padded_length(whole - 1) != whole  # lengths must then be equal to the sample
+    made = []
+    for seed, cut in enumerate(cuts):
+        audio = broadband(whole / rate_hz, rate_hz, channels=channels, seed=seed)
+        made.append(audio if equal else Audio(audio.samples[:, : whole - cut], rate_hz))
+    return made
+
+
+def assert_as_alone(codec, signals):
+    seeds = [3, 14, 15]
+    assert len({codec.padded_length(s.num_samples) for s in signals}) == 1
+    together = codec.encode_batch(signals)
+    decoded = codec.decode_batch(together, seeds=seeds)
+    for signal, encoded, output, seed in zip(signals, together, decoded, seeds, strict=True):
+        alone = codec.encode(signal)
+        assert encoded.num_samples == alone.num_samples == output.num_samples
+        assert all(np.array_equal(a, b) for a, b in zip(encoded.codes, alone.codes, strict=True))
+        scales = (np.frombuffer(one.side_info, "<f4") for one in (encoded, alone))
+        assert np.allclose(*scales, rtol=1e-5)
+        expected = codec.decode(alone, seed=seed)
+        assert np.abs(output.samples - expected.samples).max() < 1e-5
+    return list(together)
+
+
+@pytest.mark.parametrize("name", MINIS)
+def test_a_batch_of_unlike_lengths_is_as_each_alone(loaded, name):
+    codec = loaded(name)
+    assert_as_alone(codec, signals_for(codec, [0, 1, 30]))
+
+
+def test_the_noise_of_a_decoder_is_each_signals_own(loaded):
+    codec = loaded("snac-mini")
+    (one,) = codec.encode_batch(signals_for(codec, [0]))
+    before = torch.get_rng_state()
+    same, other, again = codec.decode_batch([one] * 3, seeds=[1, 2, 1])
+    assert np.array_equal(same.samples, again.samples)
+    assert not np.array_equal(same.samples, other.samples)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_segments_and_scales_stay_with_their_signal(tmp_path):
+    path = with_config(tmp_path / "mine.th", *segmented_encodec())
+    signals = [broadband(1.3, 8_000, channels=2, seed=seed) for seed in range(3)]
+    quieter = [Audio(s.samples / np.float32(4**i), 8_000) for i, s in enumerate(signals)]
+    together = assert_as_alone(opened(f"encodec:{path}"), quieter)
+    assert [len(e.side_info) for e in together] == [12, 12, 12]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", MINIS)
+def test_batches_on_a_gpu_are_as_alone_and_as_on_a_cpu_but_for_rounding(loaded, name):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    ((model, spec),) = select(name)
+    codec = model.load(spec, locate(model, WeightsPolicy("embedded")), "cuda")
+    signals = signals_for(codec, [0, 1, 30])
+    together = codec.encode_batch(signals)
+    for signal, encoded in zip(signals, together, strict=True):
+        for alone in (codec, loaded(name)):
+            pairs = list(zip(encoded.codes, alone.encode(signal).codes, strict=True))
+            equal = sum(int((a == b).sum()) for a, b in pairs)
+            assert equal > 0.95 * sum(a.size for a, _ in pairs)
+    outputs = codec.decode_batch(together, seeds=[1, 2, 3])
+    for encoded, seed, output in zip(together, [1, 2, 3], outputs, strict=True):
+        assert si_sdr_db(codec.decode(encoded, seed=seed), output) > 60
+
+
+@pytest.mark.parametrize(
+    "name", ["snac-24khz", "snac-32khz", "snac-mini", "dac-44khz", "dac-24khz"]
+)
+def test_latency_is_how_far_the_network_looks_ahead(name):
+    """The last input that an output depends on, at the worst place: found by sending NaN in."""
+    spec = codec_models()[name].points[-1]
+    expected = round((spec.latency_s or 0) * (spec.rate_hz or 0))
+    if name.startswith("snac"):
+        shape = SNAC_SHAPES.get(name) or embedded.config(name)["model"]
+        model = tiny_snac(**{**shape, "encoder_dim": 4, "decoder_dim": 64})
+        stride = model.vq_strides[0]
+        block = int(model.hop_length) * math.lcm(stride, model.attn_window_size or 1)
+    else:
+        narrow = {"encoder_dim": 4, "decoder_dim": 64, "n_codebooks": 1}
+        model = tiny_dac(**{**DAC_44KHZ, **DAC_SHAPES[name], **narrow})
+        block, stride = int(model.hop_length), 1
+    low = (expected // block + 1) * block
+    silence = torch.zeros(1, 1, 2 * low + block)
+
+    def ahead(place):
+        """How far before an input the first output lies that depends on it."""
+        x = silence.clone()
+        x[..., place] = math.nan
+        latent = model.encoder(x)
+        latent = torch.nn.functional.avg_pool1d(latent, stride).repeat_interleave(stride, -1)
+        return place - int(model.decoder(latent)[0, 0].isnan().nonzero()[0])
+
+    # Within a block it rises by one with every input, up to the last one that a code looks at.
+    high = low + block
+    with torch.inference_mode():
+        least = ahead(low)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if ahead(middle) > least else (low, middle)
+        assert ahead(low) == expected

@@ -49,7 +49,13 @@ def test_what_takes_fewer_listeners() -> None:
 
 
 def test_senseless_and_hopeless_questions_are_refused() -> None:
-    with pytest.raises(UserError, match="cannot plan for 11 pages per listener; there must be 1"):
-        Question(5, 10, 4, Spread(), 11)
+    for wrong, message in (
+        ((5, 10, 4, Spread(), 11), "11 pages per listener; there must be 1 to 10"),
+        ((5, 10, 1, Spread()), "1 system; a comparison takes 2 or more"),
+        ((float("nan"), 10, 4, Spread()), "a difference of nan points"),
+        ((5, 10, 4, Spread(), 10, float("nan")), "a power of nan"),
+    ):
+        with pytest.raises(UserError, match=f"cannot plan for {message}"):
+            Question(*wrong)
     with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners who rate 2"):
         listeners_needed(Question(0.1, 2, 8, Spread()), studies=20)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from snacbench.audio.channels import downmix
-from snacbench.audio.io import read
-from snacbench.audio.resample import resample
 from snacbench.types import Audio
+from tests.conftest import clip_at
 
 MATERIAL = Path(
     os.environ.get("SNACBENCH_SHARED", Path(__file__).resolve().parents[2].parent / "shared")
@@ -56,6 +53,10 @@ def at_snr(audio: Audio, snr_db: float, seed: int = 1) -> Audio:
     return Audio((audio.samples + gain * noise).astype(np.float32), audio.rate_hz)
 
 
+def scaled(audio: Audio, gain: float) -> Audio:
+    return Audio(np.float32(gain) * audio.samples, audio.rate_hz)
+
+
 def low_passed(audio: Audio, cutoff_hz: float) -> Audio:
     sos = butter(8, cutoff_hz, fs=audio.rate_hz, output="sos")
     return Audio(sosfilt(sos, audio.samples).astype(np.float32), audio.rate_hz)
@@ -67,11 +68,11 @@ def quantised(audio: Audio, bits: int) -> Audio:
 
 
 @pytest.fixture(scope="session")
-def pairs() -> Callable[..., Pairs]:
+def pairs():
     """``pairs(rate_hz, speech_only=...)``: mono pairs, three degradations of every clip."""
 
-    def make(rate_hz: int, *, speech_only: bool = False, clips: int = 4, **kwargs: float) -> Pairs:
-        found: Pairs = {}
+    def make(rate_hz, *, speech_only=False, clips=4, **kwargs):
+        found = {}
         for name, reference in _references(rate_hz, speech_only=speech_only, clips=clips, **kwargs):
             found[f"{name} noise"] = reference, at_snr(reference, 20)
             found[f"{name} lowpass"] = reference, low_passed(reference, 3000)
@@ -81,17 +82,10 @@ def pairs() -> Callable[..., Pairs]:
     return make
 
 
-def _references(
-    rate_hz: int, *, speech_only: bool, clips: int, duration_s: float = 3.0
-) -> list[tuple[str, Audio]]:
+def _references(rate_hz, *, speech_only, clips, duration_s=3.0):
     folder = MATERIAL / "audio" / "eval"
     if not folder.is_dir():
         return [(f"synthetic {seed}", voice(rate_hz, seed=seed)) for seed in range(clips)]
     mixed = [name for both in zip(SPEECH, OTHER, strict=True) for name in both]
     names = (SPEECH if speech_only else mixed)[:clips]
-    return [(name, _beginning(folder / name, rate_hz, duration_s)) for name in names]
-
-
-def _beginning(path: Path, rate_hz: int, duration_s: float) -> Audio:
-    audio = resample(downmix(read(path)), rate_hz)
-    return Audio(audio.samples[:, : round(duration_s * rate_hz)].copy(), rate_hz)
+    return [(name, clip_at(folder / name, rate_hz, seconds=duration_s)) for name in names]

@@ -1,12 +1,12 @@
-"""Recognisers: what they hear, where their models come from, and what is said without them."""
+"""Recognisers, and word and character error rates."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,22 +15,26 @@ import pytest
 
 from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
+from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.types import Audio
 from tests.conftest import clip_at
-from tests.support.hosts import Host, Reply, serve, silent_address
+from tests.support.hosts import Reply, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
-def _fresh() -> Iterator[None]:
-    _asr._opened.cache_clear()
+def _fresh():
+    caches = (_asr._opened, _asr._heard)
+    for cache in caches:
+        cache.cache_clear()
     yield
-    _asr._opened.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
-def breath(duration_s: float = 1.0) -> Audio:
+def breath(duration_s=1.0):
     samples = np.random.default_rng(0).standard_normal((1, round(duration_s * RATE_HZ)))
     return Audio((0.05 * samples).astype(np.float32), RATE_HZ)
 
@@ -43,7 +47,6 @@ def breath(duration_s: float = 1.0) -> Audio:
         ("faster-whisper", "needs the folder of a model"),
         ("faster-whisper:/no/such", r"there is no model\.bin in it"),
         ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
-        ("wav2vec2@tpu", "can be followed by @cpu or @cuda alone, found 'tpu'"),
         ("pocketsphinx", r"pip install '\.\[asr\]'"),
         ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
         ("wav2vec2", r"pip install '\.\[transformers\]'"),
@@ -89,7 +92,7 @@ def test_faster_whisper_reads_a_folder(shared):
 
 
 @pytest.fixture
-def hub(monkeypatch, tmp_path) -> Iterator[Host]:
+def hub(monkeypatch, tmp_path):
     """A hub on this machine, and a cache with nothing in it."""
     from huggingface_hub import constants
 
@@ -103,30 +106,26 @@ def hub(monkeypatch, tmp_path) -> Iterator[Host]:
         yield host
 
 
-def publish(host: Host, repository: str, folder: Path) -> None:
+def publish(host, repository, folder):
     """Answer as the hub does for the files of a folder at the commit."""
-    files = sorted(folder.iterdir())
-    listing = {
-        "id": repository,
-        "sha": COMMIT,
-        "siblings": [{"rfilename": path.name} for path in files],
+    names = sorted(path.name for path in folder.iterdir())
+    siblings = [{"rfilename": name} for name in names]
+    sizes = {name: (folder / name).stat().st_size for name in names}
+    told = {  # the newer library asks the second
+        f"revision/{COMMIT}": {"id": repository, "sha": COMMIT, "siblings": siblings},
+        f"tree/{COMMIT}": [{"type": "file", "path": n, "size": sizes[n], "oid": n} for n in names],
     }
-    tree = [
-        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-        for path in files
-    ]
-    told = {f"revision/{COMMIT}": listing, f"tree/{COMMIT}": tree}  # the newer library asks this
     for address, answer in told.items():
         host.replies[f"/api/models/{repository}/{address}"] = Reply(
             json.dumps(answer).encode(), headers={"Content-Type": "application/json"}
         )
-    for path in folder.iterdir():
-        host.replies[f"/{repository}/resolve/{COMMIT}/{path.name}"] = Reply(
-            path, headers={"X-Repo-Commit": COMMIT, "ETag": f'"{path.name}"'}
-        )
+    for name in names:
+        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'}
+        path = f"/{repository}/resolve/{COMMIT}/{name}"
+        host.replies[path] = Reply(folder / name, headers=headers)
 
 
-def small_wav2vec2(folder: Path) -> Path:
+def small_wav2vec2(folder):
     """A network of the published kind with random weights, as the library saves it."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -141,8 +140,7 @@ def small_wav2vec2(folder: Path) -> Path:
     )  # fmt: skip
     transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
     transformers.Wav2Vec2Processor(
-        transformers.Wav2Vec2FeatureExtractor(),
-        transformers.Wav2Vec2CTCTokenizer(str(source)),
+        transformers.Wav2Vec2FeatureExtractor(), transformers.Wav2Vec2CTCTokenizer(str(source))
     ).save_pretrained(folder)
     return folder
 
@@ -156,7 +154,7 @@ def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
             _asr.recogniser(kind)
 
 
-def small_whisper(folder: Path) -> Path:
+def small_whisper(folder):
     """A network of whisper's kind with random weights and a vocabulary of bytes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -189,6 +187,7 @@ def small_whisper(folder: Path) -> Path:
         "eos_token_id": vocabulary["<|endoftext|>"],
         "pad_token_id": vocabulary["<|endoftext|>"],
         "is_multilingual": True,
+        "suppress_tokens": [*range(len(letters), len(vocabulary))],  # else it ends at once
         "max_length": 20,
     }
     (folder / "generation_config.json").write_text(json.dumps(settings))
@@ -201,14 +200,13 @@ def small_whisper(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("kind", "make"), [("wav2vec2", small_wav2vec2), ("whisper-large-v3", small_whisper)]
 )
-def test_a_published_recogniser_is_fetched_at_its_commit_and_kept(
-    hub, monkeypatch, tmp_path, kind, make
-):
+def test_a_published_recogniser_is_fetched_once(hub, monkeypatch, tmp_path, kind, make):
     model = replace(_asr.PUBLISHED[kind], repository="someone/model", commit=COMMIT)
     monkeypatch.setitem(_asr.PUBLISHED, kind, model)
     publish(hub, "someone/model", make(tmp_path / "made"))
     found = _asr.recogniser(kind)
     text = found.transcribe(breath())
+    assert text
     assert "<|" not in text
     assert text == found.transcribe(breath())
     assert found.revision.startswith(f"someone/model at {COMMIT}, transformers ")
@@ -220,3 +218,134 @@ def test_a_published_recogniser_is_fetched_at_its_commit_and_kept(
     if kind == "whisper-large-v3":
         with pytest.raises(Undefined, match=r"takes 30 s at once, the signal lasts 31\.000 s"):
             found.transcribe(breath(31.0))
+
+
+pytest.importorskip("whisper_normalizer")
+WER, WER_REFERENCE, WER_DELTA, CER, CER_REFERENCE, CER_DELTA = METRICS
+SPOKEN = "It was the best of times, it was the worst of times."
+
+
+class Parrot:
+    """Says of every signal what a test told it to, by the signal's first sample."""
+
+    name, revision = "parrot", "1"
+
+    def __init__(self) -> None:
+        self.says = {}
+        self.asked = 0
+
+    def transcribe(self, audio: Audio) -> str:
+        self.asked += 1
+        return self.says[round(float(audio.samples[0, 0]), 3)]
+
+
+@pytest.fixture
+def parrot(monkeypatch):
+    """A recogniser named parrot, chosen as a user would choose it."""
+    bird = Parrot()
+    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, offline: bird)
+    monkeypatch.setenv("SNACBENCH_ASR", "parrot")
+    return bird
+
+
+def signal(first, duration_s=1.0):
+    samples = np.random.default_rng(0).standard_normal(round(duration_s * RATE_HZ)) * 0.1
+    samples[0] = first
+    return Audio(samples.astype(np.float32)[None], RATE_HZ)
+
+
+X, Y = signal(0.1), signal(0.2)
+SILENCE = Audio(np.zeros((1, RATE_HZ), np.float32), RATE_HZ)
+
+
+def values(*metrics, transcript=SPOKEN):
+    return [m(reference=X, degraded=Y, transcript=transcript) for m in metrics]
+
+
+def test_errors_of_degraded_reference_and_their_difference_over_words_and_characters(parrot):
+    parrot.says = {
+        0.1: "it was the best of times it was the worst of thymes",
+        0.2: "it was the best of wines it was a worst thymes",  # 3 substitutions and 1 deletion
+    }
+    assert values(WER, WER_REFERENCE, WER_DELTA) == pytest.approx([4 / 12, 1 / 12, 3 / 12])
+    _asr._heard.cache_clear()
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN.replace("best", "bess")}
+    length = len(normalised(SPOKEN))
+    assert values(CER, CER_REFERENCE, CER_DELTA) == pytest.approx([1 / length, 0, 1 / length])
+    _asr._heard.cache_clear()
+    parrot.says[0.2] = "it was the best " * 9  # more words than there were
+    assert values(WER)[0] > 1
+
+
+def test_each_signal_is_heard_once_for_all_metrics_and_silence_never(parrot):
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    values(*METRICS)
+    again = Audio(Y.samples.copy(), RATE_HZ)
+    WER(reference=X, degraded=again, transcript=SPOKEN)
+    assert WER(reference=X, degraded=SILENCE, transcript=SPOKEN) == 1.0
+    assert parrot.asked == 2
+
+
+def test_without_a_value(parrot):
+    assert all(m.spec.needs_transcript and not m.spec.default for m in METRICS)
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN, 0.3: "als auslander dish from sprach and"}
+    for metric, (reference, degraded, transcript, said) in itertools.product(
+        METRICS,
+        (
+            (signal(0.3), Y, SPOKEN, r"nothing of the untouched reference .*rate 1\.00"),
+            (X, Y, None, "compares words, and nobody says which are spoken"),
+            (X, Y, "[music] ...", r"nothing is left of the transcript '\[music\] \.\.\.'"),
+            (signal(0.1, 0.05), Y, SPOKEN, "too short"),
+            (SILENCE, Y, SPOKEN, "reference is silent"),
+            (X, Audio(Y.samples, 8000), SPOKEN, "degraded signal is at 8000 Hz"),
+        ),
+    ):
+        with pytest.raises(Undefined, match=said):
+            metric(reference=reference, degraded=degraded, transcript=transcript)
+
+
+def test_a_recogniser_of_a_metric_of_its_own_leaves_the_others_alone(parrot, monkeypatch):
+    magpie = Parrot()
+    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device, offline: magpie)
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    magpie.says = {0.1: SPOKEN, 0.2: "it was"}
+    other = WER.with_asr("magpie")
+    assert (other.asr, other.spec, WER.asr) == ("magpie", WER.spec, "")
+    assert values(WER, other) == [0.0, pytest.approx(10 / 12)]
+    assert WER.with_asr(None) is WER.with_asr("") is WER
+    versions = WER.versions()
+    assert versions["asr"] == "parrot, 1"
+    assert {"jiwer", "whisper-normalizer"} < versions.keys()
+
+
+def test_spelling_and_how_a_text_is_typeset_are_no_errors():
+    for written, heard in {
+        "Mr. Smith's colour": "mister smith's color",
+        "uh, twenty-one [noise] don't!": "21 do not",
+        "$20 million": "twenty million dollars",
+        "\u201cHello,\u201d he said\u2014softly\u2026 no": "Hello, he said - softly... no",
+        "a\u00a0well\u2011known caf\u00e9": "a well-known cafe\u0301",
+        "co\u00adoperate now\u200b\u2060": "cooperate now",
+        "\u00abtwenty\u2013two\u00bb\u202fdogs": "twenty-two dogs",
+    }.items():
+        assert error_rate(written, heard, "words") == 0.0
+    plain = "It's John's; we don't, can't and won't say 'no'."
+    for apostrophe in "\u2019\u2018\u02bc\u2032\u00b4`\uff07":
+        assert error_rate(plain.replace("'", apostrophe), plain, "characters") == 0.0
+
+
+def test_the_normaliser_is_the_one_of_transformers():
+    whisper = pytest.importorskip("transformers.models.whisper.english_normalizer")
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    ours = EnglishTextNormalizer()
+    theirs = whisper.EnglishTextNormalizer(ours.standardize_spellings.mapping)
+    for text in (SPOKEN, "He paid $20 million in the 1960s, didn't he?", "two hundred and one"):
+        assert ours(text) == theirs(text)
+
+
+def test_a_recogniser_must_be_chosen(monkeypatch, tmp_path):
+    monkeypatch.delenv("SNACBENCH_ASR", raising=False)
+    monkeypatch.setenv("SNACBENCH_CONFIG", str(tmp_path / "none.toml"))
+    with pytest.raises(UserError, match="need a recogniser; name one with --asr: pocketsphinx"):
+        WER.ready()

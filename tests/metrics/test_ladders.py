@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from snacbench.audio.io import read_clip
 from snacbench.audio.resample import resample
 from snacbench.plugins import metrics
 from snacbench.testsets.opening import quick
-from snacbench.types import Audio, Degradation
+from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.metrics.conftest import at_snr, voice
 
@@ -42,19 +41,19 @@ NO_LADDER = {
 }
 
 
-def low_passed(audio: Audio, cutoff: float) -> Audio:
+def low_passed(audio, cutoff):
     """A linear-phase low-pass without delay, so that nothing but the band is lost."""
     filtered = oaconvolve(audio.samples, firwin(255, cutoff)[np.newaxis], mode="same", axes=1)
     return Audio(np.ascontiguousarray(filtered, np.float32), audio.rate_hz)
 
 
-def clipped(audio: Audio, level: float) -> Audio:
+def clipped(audio, level):
     """Everything above a share of the peak cut off."""
     bound = level * np.abs(audio.samples).max()
     return Audio(np.clip(audio.samples, -bound, bound), audio.rate_hz)
 
 
-def shifted(audio: Audio, num_samples: float) -> Audio:
+def shifted(audio, num_samples):
     """Later by a fraction of a sample, the end carried to the beginning."""
     spectrum = np.fft.rfft(audio.samples, axis=1)
     turns = np.fft.rfftfreq(audio.num_samples) * num_samples
@@ -64,7 +63,7 @@ def shifted(audio: Audio, num_samples: float) -> Audio:
 
 # SNR in dB; cut-off as a share of half the rate; level as a share of the peak; samples (up to one,
 # every frequency that a signal can hold loses correlation with itself).
-LADDERS: dict[Degradation, tuple[Callable[[Audio, float], Audio], tuple[float, ...]]] = {
+LADDERS = {
     "noise": (at_snr, (40, 30, 20, 10, 0)),
     "low-pass": (low_passed, (0.7, 0.5, 0.35, 0.25)),
     "clipping": (clipped, (0.5, 0.35, 0.2, 0.1, 0.05)),
@@ -73,7 +72,7 @@ LADDERS: dict[Degradation, tuple[Callable[[Audio, float], Audio], tuple[float, .
 
 
 @functools.lru_cache(maxsize=64)
-def reference(source: str, rate_hz: int) -> Audio:
+def reference(source, rate_hz):
     if source == "voice":
         return voice(rate_hz, DURATION_S)
     if source == "noise":
@@ -85,7 +84,7 @@ def reference(source: str, rate_hz: int) -> Audio:
 
 
 @functools.lru_cache(maxsize=128)
-def ladder(kind: Degradation, source: str, rate_hz: int) -> list[Audio]:
+def ladder(kind, source, rate_hz):
     step, values = LADDERS[kind]
     return [step(reference(source, rate_hz), value) for value in values]
 

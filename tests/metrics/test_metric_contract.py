@@ -15,11 +15,11 @@ from snacbench.metrics import _guards
 from snacbench.metrics.si_sdr import SI_SDR
 from snacbench.plugins import metrics
 from snacbench.types import Audio
-from tests.metrics.conftest import at_snr, voice
+from tests.metrics.conftest import at_snr, scaled, voice
 from tools.metric_table import HEADER, rows
 
 ALL = metrics()
-# Those that compare words promise other things (test_wer), and DNSMOS takes seconds a call
+# Those that compare words promise other things (test_asr), and DNSMOS takes seconds a call
 # whatever the duration (test_dnsmos).
 METRICS = {
     name: metric
@@ -29,14 +29,14 @@ METRICS = {
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
 
-def named(*prefixes: str) -> list[str]:
+def named(*prefixes):
     return [name for name in METRICS if name.startswith(prefixes)]
 
 
 # Silence is at a finite distance from everything, and must not be spared.
 DISTANCES = named("mel_dac", "stft_dac", "waveform_l1", "lsd", "mcd")
 # Value for equal signals and how near; None: no value.
-EQUAL: dict[str, tuple[float, float] | None] = {
+EQUAL = {
     "visqol_audio": (4.732, 1e-3),
     "visqol_speech_exponential": (5.0, 1e-6),
     "visqol_speech_exponential_unscaled": (4.0159, 1e-3),
@@ -63,16 +63,16 @@ every_metric = pytest.mark.parametrize("name", METRICS)
 
 
 @functools.lru_cache(maxsize=64)
-def pair(rate_hz: int, snr_db: float = 15.0, seed: int = 0) -> tuple[Audio, Audio]:
+def pair(rate_hz, snr_db=15.0, seed=0):
     x = voice(rate_hz, 1.5, seed)
     return x, at_snr(x, snr_db, seed + 1)
 
 
-def noisy(name: str) -> tuple[Audio, Audio]:
+def noisy(name):
     return pair(METRICS[name].spec.rate_hz)
 
 
-def with_a_gap(name: str) -> tuple[Audio, Audio]:
+def with_a_gap(name):
     """Speech that one signal has and the other lacks, with little noise."""
     x, y = pair(METRICS[name].spec.rate_hz, 25.0)
     samples = y.samples.copy()
@@ -80,19 +80,12 @@ def with_a_gap(name: str) -> tuple[Audio, Audio]:
     return x, Audio(samples, x.rate_hz)
 
 
-def scored(name: str, x: Audio, y: Audio) -> float:
+def scored(name, x, y):
     return METRICS[name](reference=x, degraded=y)
 
 
-def scaled(audio: Audio, gain: float) -> Audio:
-    return Audio(np.float32(gain) * audio.samples, audio.rate_hz)
-
-
-def moved(audio: Audio, num_samples: int) -> Audio:
+def moved(audio, num_samples):
     return Audio(np.roll(audio.samples, num_samples, axis=1), audio.rate_hz)
-
-
-# -------------------------------------------------------------------------------- the whole set
 
 
 def test_default_metrics():
@@ -119,9 +112,6 @@ def test_names_what_computed_it(metric, monkeypatch):
     monkeypatch.setenv("SNACBENCH_ASR", "pocketsphinx")
     assert all(version != "not installed" for version in metric.versions().values())
     assert metric.spec.citation
-
-
-# ------------------------------------------------------------------------------- one by one
 
 
 @every_metric
@@ -172,7 +162,7 @@ def test_silence(name):
 
 @every_metric
 def test_short_signals_and_extreme_levels_have_a_finite_score_or_none(name):
-    def outcome(x: np.ndarray, y: np.ndarray) -> str:
+    def outcome(x, y):
         signals = (Audio(s.astype(np.float32), METRICS[name].spec.rate_hz) for s in (x, y))
         try:
             assert math.isfinite(scored(name, *signals))

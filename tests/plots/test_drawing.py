@@ -1,11 +1,10 @@
-"""Plots by name, from Python: what can be chosen, what is refused, and the files."""
+"""Plots by name, from Python: choices, refusals, files, and one look per model."""
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -13,11 +12,25 @@ import pytest
 from snacbench.errors import StoreError, UserError
 from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
 from snacbench.plots.plot_data import PlotData
+from snacbench.plots.style import COLOURS, GREY, looks
+from snacbench.plugins import codec_models
 from snacbench.tables.run_rows import scores_of
-from tests.support.plots import DAC, OPUS, SEVERAL, SNAC, caption_of, draw, run_rows, spec, texts
+from tests.support.plots import (
+    ANCHOR,
+    DAC,
+    OPUS,
+    SEVERAL,
+    SNAC,
+    caption_of,
+    draw,
+    many,
+    run_rows,
+    spec,
+    texts,
+)
 
 
-def written(folder: Path, name: str, *formats: str, specs: Any = SEVERAL) -> list[bytes]:
+def written(folder, name, *formats, specs=SEVERAL):
     data = PlotData([run_rows(specs)])
     wanted = to_draw(data, select_plots(name), Options(), ["si_sdr"])
     (paths,) = write_plots(data, wanted, formats, folder)
@@ -144,3 +157,38 @@ def test_finding_and_drawing_load_neither_torch_nor_pyplot():
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def shape(look):
+    """What is left of a mark without its colour."""
+    mark = look.mark()
+    return mark["marker"], mark["fillstyle"], mark["markerfacecolor"] == look.colour
+
+
+def test_no_two_models_share_mark_and_colour():
+    known = [model.points[-1] for model in codec_models().values()]
+    for specs in (known, many(28), [*known, *many(4)], [*SEVERAL, *many(20)]):
+        drawn = [look for look in looks(specs).values() if look.line]  # without the anchors
+        assert len({(shape(look), look.colour) for look in drawn}) == len(drawn)
+        assert len({(look.line, look.colour) for look in drawn}) == len(drawn)
+    assert looks(many(40))["model-39"].colour in (GREY, *COLOURS)
+
+
+def test_a_family_shares_marker_and_colour_as_far_as_lines_reach_and_anchors_are_grey():
+    own = [spec(name, 9, "dac") for name in "ABCDE"]
+    found = looks([*own, spec("snac-mini", 1, "snac"), *ANCHOR])
+    family = [found[name] for name in "ABCD"]
+    assert {look.colour for look in family} == {"#D55E00"}
+    assert len({look.line for look in family}) == len({shape(look) for look in family}) == 4
+    assert found["snac-mini"].colour == "#0072B2"
+    assert found["E"].colour not in ("#D55E00", "#0072B2")
+    assert found["A"].marker == found["E"].marker != found["snac-mini"].marker
+    assert (found["lowpass"].colour, found["lowpass"].line) == (GREY, "")
+
+
+def test_a_look_depends_neither_on_order_nor_on_whoever_else_is_there():
+    specs = many(14)
+    assert looks(specs) == looks(random.Random(1).sample(specs, len(specs)))
+    among = looks([*SEVERAL, *specs, spec("dac-24khz", 6, "dac")])
+    assert among["dac-44khz"] == looks(DAC)["dac-44khz"]
+    assert len(looks(SEVERAL)) == 4  # one per model, whatever its rates

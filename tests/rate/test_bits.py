@@ -1,5 +1,8 @@
+"""Bits, and entropies of codes."""
+
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -8,19 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from benchmarks.entropy_estimators import DEFAULT, ESTIMATORS, PROMISES, sources
+from benchmarks.entropy_estimators import errors_percent as errors_of_sources
 from snacbench.errors import CodecError
 from snacbench.rate.bits import bits_of, histograms_of
+from snacbench.rate.entropy import (
+    CodebookEntropy,
+    bitrate_efficiency,
+    codebook_entropy,
+    corrected_entropy_bits,
+    entropy_kbps,
+    held_out_order0,
+    plug_in_entropy_bits,
+    trained_shares,
+)
 from snacbench.rows import Bits
 from snacbench.types import CodecSpec, Encoded, Stream
 
 CODES = arrays(np.int32, st.tuples(st.just(1), st.integers(0, 30)), elements=st.integers(0, 15))
 
 
-def spec(*sizes: int) -> CodecSpec:
+def spec(*sizes):
     return CodecSpec("x@1", "x", "x", 8000, (1,), tuple(Stream(Fraction(50), s) for s in sizes))
 
 
-def encoded(*codes, **others) -> Encoded:
+def encoded(*codes, **others):
     arrays = tuple(np.asarray(c, np.int32) for c in codes)
     return Encoded(num_samples=1, channels=1, rate_hz=8000, codes=arrays, **others)
 
@@ -78,3 +93,125 @@ def test_merged_histograms_are_the_histogram_of_the_merged_codes(parts):
     assert merged.counts.tolist() == counted[merged.codes].tolist()
     added = sum(np.bincount(row.codes, row.counts, minlength=16) for row in rows)
     assert np.array_equal(added, counted)
+
+
+def book(corrected_bits, *, tokens=100, size=1024, clips=30):
+    return CodebookEntropy(corrected_bits - 1, corrected_bits, tokens, 1, size, clips)
+
+
+def spec_at(*streams):
+    made = tuple(Stream(Fraction(rate), size) for rate, size in streams)
+    return CodecSpec("x", "x", "x", 8000, (1,), made)
+
+
+@pytest.mark.parametrize(("tokens", "bits"), [(180, 7.46), (2000, 10.51), (20_000, 11.85)])
+def test_plug_in_reads_low_when_tokens_are_few_and_every_correction_comes_closer(tokens, bits):
+    draws = [np.random.default_rng(seed).integers(0, 4096, tokens) for seed in range(5)]
+    counts = [np.bincount(codes, minlength=4096) for codes in draws]
+    assert np.mean([*map(plug_in_entropy_bits, counts)]) == pytest.approx(bits, abs=0.02)
+    for name, estimate in ESTIMATORS.items():
+        if name != "plug-in":
+            assert plug_in_entropy_bits(counts[0]) < estimate(counts[0]) <= 12.0
+
+
+@pytest.mark.parametrize("size", [1024, 4096])
+@pytest.mark.parametrize(("per_entry", "percent"), PROMISES)
+def test_the_correction_keeps_what_it_promises(size, per_entry, percent):
+    for source in sources(size):
+        if source.name != "sticky":  # no estimator can, from counts alone
+            errors = errors_of_sources(source, [per_entry * size], samples=6)[DEFAULT]
+            assert abs(errors.mean()) < percent, source.name
+
+
+@pytest.mark.parametrize("counts", [[2, 1, 1], [5, 3, 2, 2, 1, 1, 1], [9, 4, 1, 1, 1], [1] * 6])
+def test_the_correction_is_chao_wang_and_josts_formula(counts):
+    n, singles, doubles = sum(counts), counts.count(1), counts.count(2)
+    if doubles:
+        a = 2 * doubles / ((n - 1) * singles + 2 * doubles)
+    else:
+        a = 2 / ((n - 1) * (singles - 1) + 2)
+    seen = sum(k / n * sum(1 / j for j in range(k, n)) for k in counts)
+    series = sum((1 - a) ** r / r for r in range(1, n))
+    unseen = singles / n * (1 - a) ** (1 - n) * (-math.log(a) - series)
+    found = corrected_entropy_bits(np.array([*counts, *[0] * 10_000]))
+    assert found == pytest.approx((seen + unseen) / math.log(2))
+    assert plug_in_entropy_bits(np.array([4, 2, 2, 0])) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("estimate", [plug_in_entropy_bits, corrected_entropy_bits])
+def test_large_counts_neither_overflow_nor_cancel_and_no_counts_are_refused(estimate):
+    counts = np.zeros(4096, np.int64)
+    with pytest.raises(ValueError, match="needs at least one token, found none"):
+        estimate(counts)
+    counts[:1024] = 10**6
+    counts[1024], counts[1025:1030] = 1, 2
+    assert estimate(counts) == pytest.approx(10.0, abs=1e-3)
+
+
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=64).filter(any))
+def test_entropy_lies_between_0_and_the_bits_of_the_codebook(counts):
+    array, top = np.array(counts), math.log2(len(counts))
+    plug_in, corrected = plug_in_entropy_bits(array), corrected_entropy_bits(array)
+    assert 0 <= plug_in <= top + 1e-12
+    assert min(plug_in, top) - 1e-12 <= corrected <= top
+
+
+def test_what_is_said_of_a_codebook():
+    first = codebook_entropy(np.array([2, 0, 0, 2, 0, 0, 0, 0]), clips=3)
+    assert (first.plug_in_bits, first.tokens, first.used) == (1.0, 4, 2)
+    assert (first.codebook_size, first.usage, first.dead, first.clips) == (8, 0.25, 6, 3)
+    many = codebook_entropy(np.array([50, 0, 0, 50]), clips=1)
+    assert many.perplexity == pytest.approx(2.0, rel=0.02)
+    assert book(8.0, size=1000).efficiency == 0.8
+    # Below three tokens per entry it is unreliable, below one a range.
+    reliable = [book(9.0, tokens=3071), book(9.0, tokens=9000, clips=29), book(9.0, tokens=3072)]
+    assert [one.reliable for one in reliable] == [False, False, True]
+    few, enough = book(9.0, tokens=1023), book(9.0, tokens=1024)
+    assert (few.range_only, few.lowest_bits, few.highest_bits) == (True, 8.0, 10.0)
+    assert (enough.range_only, enough.lowest_bits, enough.highest_bits) == (False, 9.0, 9.0)
+
+
+def test_rate_and_efficiency_by_hand():
+    books = [book(9.0, tokens=1000), book(5.5, tokens=2000)]
+    rate = (9.0 * 1000 + 5.5 * 2000 + 3000) / 10.0 / 1000
+    assert entropy_kbps(books, duration_s=10.0, other_bits=3000) == pytest.approx(rate)
+    # Books are weighed by their frame rate; the plug-in entropies count unless others are asked.
+    books, of = [book(7.0, size=4096), book(13.0, size=4096)], spec_at((10, 4096), (30, 4096))
+    assert bitrate_efficiency(books, of) == pytest.approx((10 * 6.0 + 30 * 12.0) / (40 * 12))
+    few, of = [CodebookEntropy(9.0, 9.5, 100, 90, 1024, 30)], spec_at((86, 1024))
+    for value, share in (("plug_in", 0.9), ("corrected", 0.95), ("highest", 1.0)):
+        assert bitrate_efficiency(few, of, value=value) == pytest.approx(share)
+
+
+def drawn(shares, units, tokens, seed):
+    return np.random.default_rng(seed).multinomial(tokens, shares, size=units)
+
+
+def test_a_table_of_units_that_share_no_codes_is_nearly_flat():
+    apart = np.kron(np.eye(4, dtype=int), np.full((1, 16), 50))
+    alike = np.tile(np.r_[np.full(16, 200), np.zeros(48, int)], (4, 1))
+    assert trained_shares(apart).max() < 2 / 64
+    assert trained_shares(alike)[:16].sum() > 0.99
+    for counts in (apart, alike, np.zeros((2, 8), int), np.eye(8, dtype=int)[:1]):
+        shares = trained_shares(counts)
+        assert shares.min() > 0
+        assert shares.sum() == pytest.approx(1)
+
+
+def test_code_length_by_hand():
+    halves = [np.array([[1, 0]]), np.array([[0, 1]])]  # one token tells nothing: flat tables
+    found = held_out_order0(halves)
+    assert (found.bits, found.tokens, found.bits_per_token) == (2.0, 2, 1.0)
+    empty = np.zeros((1, 4), int)
+    assert held_out_order0([np.ones((2, 4), int), empty]) is None
+    assert held_out_order0([]) is None
+
+
+def test_with_many_tokens_it_comes_down_to_the_entropy_and_with_few_it_is_a_bound():
+    shares = np.arange(1, 257.0) / np.arange(1, 257).sum()
+    truth = float(-(shares * np.log2(shares)).sum())
+    halves = [drawn(shares, 10, 20_000, seed) for seed in (0, 1)]
+    assert truth < held_out_order0(halves).bits_per_token < truth + 0.01
+    few = [drawn([1 / 64] * 64, 5, 40, seed) for seed in (0, 1)]
+    pooled = np.concatenate(few).sum(axis=0)
+    assert plug_in_entropy_bits(pooled) < held_out_order0(few).bits_per_token < 6.1

@@ -73,18 +73,19 @@ def test_the_page_has_figure_table_and_paragraph(run: RunFolder, tmp_path: Path)
     assert listening_sections(run, RunRows.load(run), tmp_path) == []
     run.append([*ratings(EVIL), replace(SUMMARY, title="Before"), SUMMARY])
     page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
-    assert "4 listeners (1 of 5 excluded) on 3 items" in page
-    assert re.search(r">hidden reference</th><td>–</td><td>99.0", page)
-    assert re.search(r'>70.0 <span class="ends">\[66.0, 74.0\]', page)
-    assert "In a MUSHRA listening test &lt;script&gt;" in page
-    assert "4 listeners are few." in page
+    for part in (
+        r"4 listeners \(1 of 5 excluded\) on 3 items",
+        ">hidden reference</th><td>–</td><td>99.0",
+        r'>70.0 <span class="ends">\[66.0, 74.0\]',
+        "In a MUSHRA listening test &lt;script&gt;",
+        "4 listeners are few",
+        "9 of 3 clips",
+        *(f"figures/listening-1-{name}.svg" for name in ("scores", "distribution", "rate")),
+        *(f">{metric}</th><td>1.00" for metric in ("up", "down")),
+    ):
+        assert re.search(part, page), part
     assert not re.search("<script>alert|Before|SIMULATED", page)
-    for name in ("scores", "distribution", "rate"):
-        assert f"figures/listening-1-{name}.svg" in page
-        assert (tmp_path / "page" / "figures" / f"listening-1-{name}.svg").is_file()
-    for metric in ("up", "down"):
-        assert re.search(rf">{metric}</th><td>1.00", page), metric
-    assert "9 of 3 clips" in page
+    assert len(list((tmp_path / "page" / "figures").glob("listening-1-*.svg"))) == 3
 
 
 def test_pairs_trials_and_simulated_listeners(run: RunFolder, tmp_path: Path) -> None:
@@ -97,14 +98,12 @@ def test_pairs_trials_and_simulated_listeners(run: RunFolder, tmp_path: Path) ->
     assert "&lt; 0.001" in trials.table
     assert (pairs.agreement, trials.form) == ("", "ABX")
     assert (tmp_path / "figures" / "listening-2-answers.svg").is_file()
-    assert "MUSHRA (simulated)" in simulated.table
-    assert "listeners did (simulated)" in simulated.agreement
-    assert all("(SIMULATED)" in figure["title"] for figure in simulated.figures)
+    assert "(simulated)" in simulated.table
+    assert "(simulated)" in simulated.agreement
     figures = list((tmp_path / "figures").glob("listening-3-*.svg"))
     assert len(figures) == 3
     assert all("SIMULATED LISTENERS" in path.read_text("utf-8") for path in figures)
     page = build_report(run, tmp_path / "page", clips=0).index.read_text("utf-8")
-    assert "Nobody listened" in page
     assert "4 simulated listeners" in page
 
 

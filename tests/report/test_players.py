@@ -42,7 +42,6 @@ def test_previews_are_cut_resampled_and_coded() -> None:
     audio = broadband(0.5, 48_000)
     samples, _ = soundfile.read(io.BytesIO(FLAC.encoded(audio)), dtype="float32")
     np.testing.assert_allclose(samples, audio.samples[0], atol=2**-23)
-    assert ("Opus 130 kbps" in OPUS.label, "Lossless" in FLAC.label) == (True, True)
     assert 7.0 < Preview.longest_within(49e6, 30 * 13) < 8.0
 
 

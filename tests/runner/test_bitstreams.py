@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from snacbench.bitstream.container import Bitstream, Header, read, write
+from snacbench.bitstream.container import Header, read, write
 from snacbench.errors import (
     BitstreamError,
     CodecError,
@@ -32,9 +31,7 @@ from snacbench.runner.bitstreams import (
     kept_codecs,
     spec_of,
 )
-from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.signal_rules import codec_inputs
-from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.bitstream_mutations import mutate
 from tests.support.code_corpora import levels
@@ -45,14 +42,14 @@ from tests.support.synthetic_runs import make_run
 EMBEDDED = ("embedded",)
 
 
-def coded(selector: str, source: Audio, *, seed: int = 0) -> tuple[Bitstream, LoadedCodec]:
+def coded(selector, source, *, seed=0):
     loaded = codec_meant(selector, EMBEDDED)
     inputs, mode = codec_inputs(source, loaded.planned.spec)
     parts = [loaded.codec.encode(signal) for signal in inputs]
     return bitstream_of(loaded.planned.spec, source, mode, parts, seed=seed), loaded
 
 
-def through_bytes(stream: Bitstream) -> Bitstream:
+def through_bytes(stream):
     return read(write(stream, PACKED), lambda header: PACKED)
 
 
@@ -71,7 +68,7 @@ def test_the_decoded_signal_is_that_of_the_codec(selector, channels):
     assert stream.header.seed == (9 if loaded.planned.spec.stochastic else 0)
 
 
-def header_of(loaded: LoadedCodec, name: str = "") -> Header:
+def header_of(loaded, name=""):
     spec = loaded.planned.spec
     rate_hz = spec.rate_hz or 48_000
     digests = dict(spec.weights.sha256)
@@ -104,11 +101,11 @@ def test_codecs_that_are_unknown_here_and_names_that_mean_one_point():
         codec_meant("opus", EMBEDDED)
 
 
-def with_part(stream: Bitstream, **changes: object) -> Bitstream:
+def with_part(stream, **changes):
     return replace(stream, parts=(replace(stream.parts[0], **changes),))
 
 
-def with_header(stream: Bitstream, **changes: object) -> Bitstream:
+def with_header(stream, **changes):
     return replace(stream, header=replace(stream.header, **changes))
 
 
@@ -146,9 +143,6 @@ def test_what_a_codec_returns_in_another_shape_is_refused():
         decode_bitstream(with_part(stream, packets=packets), loaded_toy(toy))
 
 
-# --------------------------------------------------------------------------------------- damage
-
-
 CODECS = ("snac-mini", "dac-mini@2q", "encodec-mini@6", "opus@14", "mp3@64", "aac@64", "identity")
 
 
@@ -171,21 +165,9 @@ def test_no_mutated_file_crashes_a_codec(selector, count):
 
 
 def test_scales_of_segments_travel_as_side_information(tmp_path):
-    """EnCodec as its 48 kHz model is built: two channels, segments that overlap, normalised."""
-    from tests.support.codec_models import state_file, tiny_encodec
+    from tests.support.codec_models import segmented_encodec, with_config
 
-    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
-    model = {"normalize": True, "segment": 0.5, "overlap": 0.02}
-    network = tiny_encodec(rate_hz=8_000, bandwidths=(12.0,), model=model, **shape)
-    path = state_file(tmp_path / "mine.th", network.state_dict())
-    config = {
-        **model,
-        "sample_rate": 8_000,
-        "target_bandwidths": [12.0],
-        "encoder": {"dimension": 16, "n_filters": 4, **shape},
-        "quantizer": {"dimension": 16, "n_q": 4, "bins": 64},
-    }
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    path = with_config(tmp_path / "mine.th", *segmented_encodec())
     stream, loaded = coded(f"X=encodec:{path}", broadband(1.3, 8_000, channels=2))
     assert len(stream.parts[0].side_info) == 4 * 3
     again = through_bytes(stream)
@@ -195,9 +177,6 @@ def test_scales_of_segments_travel_as_side_information(tmp_path):
     for damaged in (b"abc", again.parts[0].side_info[:4]):
         with pytest.raises(CodecError, match=r"\d bytes of scales, expected 4 for each of 3"):
             decode_bitstream(with_part(again, side_info=damaged), loaded)
-
-
-# --------------------------------------------------------------- kept codes, for entropy coders
 
 
 def test_codes_come_back_with_their_clusters_and_the_last_row_of_a_clip_counts(tmp_path):
@@ -248,7 +227,7 @@ def test_rates_of_coders(tmp_path):
     folder = kept_run(tmp_path / "run", count=2)
     (codec,) = kept_codecs(folder)
 
-    def coded_bytes(coder: str, size: int, *, shuffled: bool = False) -> list[CodedBytes]:
+    def coded_bytes(coder, size, *, shuffled=False):
         made = (coder, "", (size, size), (8.0 * size - 4,) * 2, shuffled)
         return [CodedBytes(row.clip, row.codec, *made) for row in codec.rows]
 

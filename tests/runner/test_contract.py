@@ -20,7 +20,7 @@ from snacbench.rows import SpotCheck
 from snacbench.runner import contract
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.types import Audio, Clip, Codec, CodecSpec, Encoded, Stream
+from snacbench.types import Audio, Clip, CodecSpec, Encoded, Stream
 from tests.support import failing_codecs
 from tests.support.failing_codecs import TOY, Sender, loaded_toy, make_clip, samples_of
 
@@ -71,21 +71,21 @@ class Batching(Eight):
         return [self.decode(e, seed=seed) for e, seed in both][:: self.order]
 
 
-def codes(change: Callable[[Any], Any]) -> dict[str, Any]:
+def codes(change):
     return {"spoil": lambda codec, e: replace(e, codes=tuple(change(c) for c in e.codes))}
 
 
-def force(audio: Audio) -> None:
+def force(audio):
     whole = audio.samples.base
     assert whole is not None
     whole[0, 0] += 0.25
 
 
-def length(codec: Codec) -> None:
+def length(codec):
     contract.check_length(codec, 319)
 
 
-def spec(codec: Codec) -> None:
+def spec(codec):
     contract.check_spec(codec.spec)
 
 
@@ -117,7 +117,6 @@ def test_a_codec_that_keeps_its_promises(codec):
         (WRITTEN, codes(lambda c: c + 200), "codebook"),
         (WRITTEN, {"impair": lambda c, x, s: x + c.calls / 99}, "read again decodes to other"),
         (DELAY, {"impair": lambda c, x, s: np.roll(x, 80)}, "comes 10.0 ms late"),
-        (DELAY, {"impair": lambda c, x, s: np.roll(x, -80)}, "10.0 ms early"),
         (length, {"spoil": lambda c, e: replace(e, num_samples=e.num_samples - 1)}, "is 318 for a"),
         (length, {"impair": lambda c, x, s: x[:, :-1]}, "returned (1, 318, 8000)"),
         (spec, {"spec": replace(SPEC, licence="")}, "it states no licence"),
@@ -136,7 +135,7 @@ def test_a_broken_promise_is_named(check, broken, message):
 
 
 def test_a_codec_that_cannot_be_loaded(monkeypatch):
-    def failing(error: Exception) -> None:
+    def failing(error):
         monkeypatch.setattr(contract, "load", Mock(side_effect=error))
 
     failing(ImportError("a library is missing"))
@@ -152,16 +151,13 @@ def test_a_codec_that_cannot_be_loaded(monkeypatch):
         contract.check_length(type("No", (), {"spec": SPEC})(), 319)
 
 
-# ---------------------------------------------------------------------------------- spot check
-
-
 @pytest.fixture
-def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+def checked(monkeypatch, tmp_path):
     """What the first process hands on, and the row that the second one makes of it."""
     whole = [make_clip(tmp_path, name, 17_000 + i) for i, name in enumerate("abc")]
     clips = (Clip("gone", tmp_path / "gone.wav", "", 16_000, 1, 17_000), *whole)
 
-    def of(make: Callable[[], Sender], first: int = 4) -> tuple[Any, Any]:
+    def of(make, first=4):
         planned = replace(TOY, spec=make().spec)
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: loaded)
@@ -175,12 +171,12 @@ def checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return of
 
 
-def empty(codec: Sender, audio: Audio) -> Encoded:
+def empty(codec, audio):
     codec.memory = audio.samples
     return Encoded(audio.num_samples, audio.channels, audio.rate_hz)
 
 
-def zeros(codec: Sender, encoded: Encoded, seed: int) -> Any:
+def zeros(codec, encoded, seed):
     return np.zeros((1, encoded.num_samples))
 
 
@@ -189,13 +185,13 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked)
     assert row == SpotCheck("toy", 2, passed=True)
     assert [e.decoded.num_samples for e in point.excerpts] == [8_000, 8_000]
 
-    def noise(codec: Sender, encoded: Encoded, seed: int) -> Any:
+    def noise(codec, encoded, seed):
         return np.random.default_rng(seed).normal(size=(1, encoded.num_samples))
 
     stochastic = replace(failing_codecs.SPEC, stochastic=True)
     assert checked(lambda: Sender(stochastic, tweak=noise))[1].passed
 
-    def short(codec: Sender, audio: Audio) -> Encoded:
+    def short(codec, audio):
         if audio.num_samples < 16_000:
             raise CodecError("takes a second or more")
         return Encoded(audio.num_samples, 1, audio.rate_hz, packets=(audio.samples.tobytes(),))
@@ -228,17 +224,15 @@ def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     assert message in row.reason
 
 
-def test_what_lies_in_memory_or_in_a_temporary_folder_is_out_of_sight(
-    monkeypatch, checked, tmp_path
-):
+def test_what_lies_in_temporary_folders_is_out_of_sight(monkeypatch, checked, tmp_path):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 
-    def hide(codec: Sender, audio: Audio) -> Encoded:
+    def hide(codec, audio):
         (Path(tempfile.gettempdir()) / "hidden").write_bytes(audio.samples.tobytes())
         return Encoded(audio.num_samples, 1, audio.rate_hz)
 
-    def seek(codec: Sender, encoded: Encoded, seed: int) -> Any:
+    def seek(codec, encoded, seed):
         data = (Path(tempfile.gettempdir()) / "hidden").read_bytes()
         return np.frombuffer(data, "<f4").reshape(1, -1)
 
@@ -248,11 +242,9 @@ def test_what_lies_in_memory_or_in_a_temporary_folder_is_out_of_sight(
     assert tempfile.gettempdir() == str(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "broken", [{"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}]
-)
-def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked, broken):
-    assert checked(lambda: Sender(**broken))[1] == SpotCheck("toy", 0, passed=True)
+def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked):
+    for broken in ({"sent": lambda c, a: 1 / 0}, {"tweak": lambda c, e, s: np.ones((1, 3))}):
+        assert checked(lambda broken=broken: Sender(**broken))[1] == SpotCheck("toy", 0, True)
 
 
 def test_on_a_gpu_the_rounding_of_sums_is_no_finding():

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from snacbench.audio.align import advanced
 from snacbench.rows import Calibration, Coded, Delay, Score
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows
@@ -20,12 +16,9 @@ from tests.support.outside_runs import score_files, values, write
 
 RATES_HZ = {"a": 8_000, "b": 16_000, "c": 24_000}
 SECONDS = 2.1
-Change = Callable[[Audio], Audio]
 
 
-def scored(
-    place: Path, change: Change, *, only: str = "abc", align: bool = False, seconds: float = SECONDS
-) -> RunFolder:
+def scored(place, change, *, only="abc", align=False, seconds=SECONDS):
     """A codec that adds little noise, and what else is done to its files."""
     for seed, (name, rate_hz) in enumerate(RATES_HZ.items()):
         source = broadband(seconds, rate_hz, seed=seed)
@@ -37,12 +30,12 @@ def scored(
     return score_files(place / "refs", place / "evs", target, align=align)
 
 
-def late_by(delay_s: float) -> Change:
+def late_by(delay_s):
     return lambda audio: advanced(audio, -round(delay_s * audio.rate_hz))
 
 
-def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
-    def change(audio: Audio) -> Audio:
+def longer_by(difference_s, *, in_front=False):
+    def change(audio):
         more = round(difference_s * audio.rate_hz)
         if more < 0:
             return Audio(audio.samples[:, :more], audio.rate_hz)
@@ -52,11 +45,11 @@ def longer_by(difference_s: float, *, in_front: bool = False) -> Change:
     return change
 
 
-def good(folder: RunFolder, metric: str) -> bool:
+def good(folder, metric):
     return all(value is not None and value > 20 for value in values(folder, metric))
 
 
-def told(folder: RunFolder) -> str:
+def told(folder):
     return " ".join([folder.run.facts["delay"], *delay_notes(RunRows.load(folder))])
 
 
@@ -64,7 +57,6 @@ def told(folder: RunFolder) -> str:
     ("change", "align", "fitted_s", "removed_s"),
     [
         (longer_by(-0.06), False, 0.06, None),  # a frame more or less is cut or filled up
-        (longer_by(0.02), False, -0.02, None),
         (longer_by(0.1), False, -0.1, None),
         (late_by(-0.5), True, -0.5, -0.5),  # and what a late or early file has lost
         (late_by(0.5), True, 0.5, 0.5),
@@ -120,7 +112,7 @@ def test_inverted_polarity_is_named(tmp_path):
 
 
 def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
-    def unrelated(audio: Audio) -> Audio:
+    def unrelated(audio):
         noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
         return Audio(noise.astype(np.float32), audio.rate_hz)
 
@@ -130,10 +122,3 @@ def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
     assert "Alignment not found for evs (3 of 3 clips)" in told(folder)
     assert {row.removed_delay_s for row in folder.read(Coded)} == {None}
     assert all(value is not None and value < -20 for value in values(folder, "si_sdr_aligned"))
-
-
-@pytest.mark.parametrize("seconds", [0.0005, 0.3])
-def test_short_clips_have_scores_and_delays(tmp_path, seconds):
-    folder = scored(tmp_path, lambda audio: audio, seconds=seconds)
-    assert {row.status for row in folder.read(Score)} == {"ok"}
-    assert {row.lag_s for row in folder.read(Delay)} == {0.0}

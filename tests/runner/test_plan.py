@@ -1,16 +1,25 @@
-"""The plan: what is decided, and what is refused, before the first clip is touched."""
+"""The plan and the versions before the first clip, and what progress is told of a run."""
 
 from __future__ import annotations
 
 import importlib.util
+import platform
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock, call
 
+import numpy as np
 import pytest
 
-from snacbench.errors import MissingPackage, UserError
+import snacbench
+from snacbench.errors import MissingPackage, StoreError, UserError
+from snacbench.progress import Progress
 from snacbench.request import Request
+from snacbench.rows import Coded, Score
 from snacbench.runner import plan as planning
+from snacbench.runner import versions
+from snacbench.runner.engine import outcome_of, resume, run
 from snacbench.runner.plan import (
     make_plan,
     plan_codecs,
@@ -19,7 +28,10 @@ from snacbench.runner.plan import (
     warnings_before,
     with_weights,
 )
+from snacbench.runner.versions import facts_of, machine, make_ready, package_versions, scored_too
 from snacbench.testsets.segments import MIN_LUFS
+from snacbench.types import Metric, MetricSpec
+from tests.support.synthetic_runs import RUN
 
 TOYS = Request(codecs="identity,opus@24", limit=1)
 
@@ -72,7 +84,7 @@ def test_what_is_not_here_is_named(monkeypatch):
 )
 def test_what_makes_no_sense_is_refused(change, message):
     with pytest.raises(UserError, match=message):
-        make_plan(replace(TOYS, **change))  # type: ignore[arg-type]
+        make_plan(replace(TOYS, **change))
 
 
 def test_only_pytorch_codecs_take_device_precision_and_batch():
@@ -108,3 +120,81 @@ def test_too_little_space_is_warned_of(monkeypatch, tmp_path):
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     (warning,) = warnings_before(plan, tmp_path / "r")
     assert "only 1e-06 GB are free" in warning
+
+
+def refuse(*_):
+    raise OSError("no such file")
+
+
+def test_packages_and_the_machine_are_those_of_what_runs(monkeypatch):
+    found, facts = package_versions(), machine()
+    assert found["python"] == platform.python_version()
+    assert (found["numpy"], found["snacbench"]) == (np.__version__, snacbench.__version__)
+    monkeypatch.setattr(versions, "PACKAGES", ("no-such-package",))
+    assert package_versions()["no-such-package"] == "not installed"
+    assert facts["system"].startswith(platform.system())
+    assert min(int(facts["cores"]), float(facts["memory_gib"])) > 0
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    listing = "vendor_id : A\nmodel name\t: Fast CPU 3\n"
+    for read, processor in ((lambda *_: listing, "Fast CPU 3"), (refuse, "unknown")):
+        monkeypatch.setattr(Path, "read_text", read)
+        assert machine()["processor"] == processor
+    monkeypatch.setattr(versions.os, "sysconf", refuse)
+    assert machine()["memory_gib"] == "0.0"
+
+
+def test_gpus_are_named_by_their_driver(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert versions.gpu() == "unknown: nvidia-smi does not tell"
+    program.write_text("#!/bin/sh\necho 'GPU X, 570.1, 81559 MiB'\necho 'GPU Y, 570.1, 1 MiB'\n")
+    program.chmod(0o755)
+    assert versions.gpu() == "GPU X, 570.1, 81559 MiB; GPU Y, 570.1, 1 MiB"
+    program.write_text("#!/bin/sh\nexit 9\n")
+    assert versions.gpu() == "unknown: nvidia-smi does not tell"
+
+
+WORDS = MetricSpec("words", "1", "higher", (0, 9), 16_000, "a toy", needs_transcript=True)
+
+
+def answering(facts):
+    return Metric(WORDS, prepare=lambda reference: 1 / 0, versions=lambda: facts)
+
+
+def test_later_scores_enter_the_record_of_the_run_and_recognisers_do_not_mix():
+    run, metric = replace(RUN, facts={"torch": "2"}), answering({"asr": "parrot, 1", "jiwer": "4"})
+    after = scored_too(run, [metric], place="RUN")
+    assert after.metrics[-1] == WORDS
+    assert after.facts == {"torch": "2", "asr": "parrot, 1", "jiwer": "4"}
+    again = scored_too(after, [metric], place="RUN")
+    assert [spec.name for spec in again.metrics].count("words") == 1
+    with pytest.raises(StoreError, match="RUN was scored by the recogniser parrot, 1, and this"):
+        scored_too(after, [answering({"asr": "magpie, 1"})], place="RUN")
+    with pytest.raises(StoreError, match="words was computed by jiwer 4, and here that is 5"):
+        scored_too(after, [answering({"asr": "parrot, 1", "jiwer": "5"})], place="RUN")
+
+
+def test_what_fails_before_a_run_is_named():
+    metric = answering({})
+    with pytest.raises(UserError, match=r"words fails before the run \(OSError: no such file\)"):
+        make_ready([replace(metric, ready=refuse)])
+    with pytest.raises(UserError, match="words fails before the run"):
+        facts_of([replace(metric, versions=refuse)])
+    with pytest.raises(UserError, match="not today"):
+        make_ready([replace(metric, ready=Mock(side_effect=UserError("not today")))])
+
+
+def test_progress_is_told_of_every_clip_and_of_what_there_is_not_to_do(tmp_path):
+    asked = Request(
+        "identity,noise@20dB", limit=1, metrics=("si_sdr",), speed_budget_s=0, jobs=1,
+        out=tmp_path / "run", seed=3,
+    )  # fmt: skip
+    told = Mock(spec=Progress)
+    folder = run(asked, progress=told)
+    assert (folder.path, folder.run.request.seed) == (tmp_path / "run", 3)
+    assert call("encode and decode", 6) in told.begin.mock_calls
+    assert told.step.mock_calls.count(call("encode and decode", 1, failed=0)) == 6
+    assert told.step.mock_calls.count(call("score", 1, failed=0)) == 3
+    assert len(list(folder.read(Coded))) == len(list(folder.read(Score))) == 6
+    assert outcome_of(resume(folder, retry_failed=True, progress=told)).all_ok
+    assert told.note.mock_calls == [call("nothing had failed: nothing was retried")]

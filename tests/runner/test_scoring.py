@@ -1,4 +1,4 @@
-"""What a clip's decodes are compared over, and how late each of them comes."""
+"""Which signal goes where, what decodes are compared over, and how late each comes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import gc
 import weakref
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +13,15 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
-from snacbench.errors import Undefined
+from snacbench.errors import AudioError, Undefined
 from snacbench.files import sha256_of_file
+from snacbench.plugins import metrics
 from snacbench.request import Request
-from snacbench.rows import Coded, Delay, Score
+from snacbench.rows import Coded, Score
 from snacbench.runner import scoring
+from snacbench.runner import signal_rules as signals
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
+from snacbench.selectors import select
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
@@ -28,17 +29,10 @@ from tests.support.failing_codecs import SPEC
 SISDR = ("si_sdr", "si_sdr_aligned")
 
 
-def job_of(
-    folder: Path,
-    source: Audio,
-    decodes: list[Audio],
-    names: tuple[str, ...] = SISDR,
-    delay_s: float = 0.0,
-    **clip: Any,
-) -> ScoringJob:
+def job_of(folder, source, decodes, names=SISDR, delay_s=0.0, **clip):
     """Files of a clip and its decodes, to be scored."""
 
-    def coded_as(name: str, audio: Audio) -> Coded:
+    def coded_as(name, audio):
         write_flac(folder / name, audio)
         digest = sha256_of_file(folder / name)
         return Coded("set/clip", name, "ok", decoded=name, decoded_sha256=digest)
@@ -53,15 +47,15 @@ def job_of(
     return ScoringJob(made, to_score, Request(channels="stereo", metrics=names), folder)
 
 
-def scores(job: ScoringJob) -> list[Score]:
+def scores(job):
     return [row for row in job.run() if isinstance(row, Score)]
 
 
-def toy(name: str) -> MetricSpec:
+def toy(name):
     return MetricSpec(name, "1", "higher", (0, 9), 16_000, "a toy")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, **prepare: Any) -> None:
+def use(monkeypatch, **prepare):
     """Metrics by name and what prepares their references, in place of all others."""
     metrics = {name: Metric(toy(name), make) for name, make in prepare.items()}
     monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
@@ -71,9 +65,9 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
     class Features:
         """Stands for what a metric keeps of a reference."""
 
-    kept: list[weakref.ref[Features]] = []
+    kept = []
 
-    def prepare(reference: Audio, *, good: bool = True):
+    def prepare(reference, *, good=True):
         features = Features()
         kept.append(weakref.ref(features))
         if not good:
@@ -92,17 +86,15 @@ def test_a_reference_is_prepared_once_and_freed_after_the_clip(monkeypatch, tmp_
         gc.enable()
 
 
-@pytest.mark.parametrize(
-    ("value", "message"),
-    [(float("nan"), "returned nan"), (float("inf"), "returned inf"), ("high", "ValueError")],
-)
-def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, message):
-    fine = np.float32(0.5)
-    use(monkeypatch, odd=lambda _: lambda *, degraded: value, fine=lambda _: lambda **_: fine)
+def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
+    odd = {"nan": float("nan"), "inf": float("inf"), "high": "high"}
+    made = {name: lambda _, value=value: lambda **_: value for name, value in odd.items()}
+    use(monkeypatch, fine=lambda _: lambda **_: np.float32(0.5), **made)
     audio = broadband(0.5, 16_000)
-    failed, ok = scores(job_of(tmp_path, audio, [audio], ("odd", "fine")))
-    assert (failed.status, ok.status, type(ok.value)) == ("failed", "ok", float)
-    assert message in failed.reason
+    ok, *failed = scores(job_of(tmp_path, audio, [audio], ("fine", *odd)))
+    assert (ok.status, type(ok.value)) == ("ok", float)
+    for row, message in zip(failed, ("returned nan", "returned inf", "ValueError"), strict=True):
+        assert (row.status, message in row.reason) == ("failed", True)
 
 
 @pytest.mark.parametrize(
@@ -113,10 +105,8 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path, value, mess
         ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
     ],
 )
-def test_transcripts_and_recognisers_reach_the_metric(
-    monkeypatch, tmp_path, domain, transcript, expected
-):
-    def heard_by(asr: str, offline: bool) -> Metric:
+def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
+    def heard_by(asr, offline):
         assert (asr, offline) == ("parrot", True)
         return replace(
             words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
@@ -132,7 +122,7 @@ def test_transcripts_and_recognisers_reach_the_metric(
     assert row.reason.startswith(expected[2])
 
 
-def noisy(audio: Audio, gain: float = 0.01) -> Audio:
+def noisy(audio, gain=0.01):
     noise = gain * np.random.default_rng(0).standard_normal(audio.samples.shape)
     return Audio((audio.samples + noise).astype(np.float32), audio.rate_hz)
 
@@ -177,10 +167,7 @@ def test_decodes_of_another_length_or_that_were_changed_or_removed(tmp_path):
         assert (row.status, reason in row.reason) == (status, True)
 
 
-# -------------------------------------------------------------------------------------- delays
-
-
-def noise(seed: int, *, channels: int = 1, num_samples: int = 96_000) -> Audio:
+def noise(seed, *, channels=1, num_samples=96_000):
     samples = 0.1 * np.random.default_rng(seed).standard_normal((channels, num_samples))
     return Audio(samples.astype(np.float32), 48_000)
 
@@ -188,13 +175,13 @@ def noise(seed: int, *, channels: int = 1, num_samples: int = 96_000) -> Audio:
 SOURCE = noise(1)
 
 
-def buried(audio: Audio, gain: float) -> Audio:
+def buried(audio, gain):
     """With noise so many times as strong as the signal."""
     other = noise(5, channels=audio.channels, num_samples=audio.num_samples).samples
     return Audio((audio.samples + np.float32(gain) * other).astype(np.float32), audio.rate_hz)
 
 
-def found(degraded: Audio, codec_delay_s: float = 0.0, reference: Audio = SOURCE) -> Delay:
+def found(degraded, codec_delay_s=0.0, reference=SOURCE):
     coded = Coded("clip", "codec", "ok")
     return delay_of(coded, reference=reference, degraded=degraded, codec_delay_s=codec_delay_s)
 
@@ -236,14 +223,6 @@ def test_what_has_nothing_of_the_source_or_is_silent_is_not_aligned():
         assert (row.reason, row.found, row.correlation) == ("the source is silent", False, 0.0)
 
 
-@pytest.mark.parametrize("hz", [100.0, 6_000.0])
-def test_of_a_tones_lags_the_one_closest_to_the_codecs_delay_counts(hz):
-    time_s = np.arange(48_000) / 48_000
-    tone = Audio(np.sin(2 * np.pi * hz * time_s)[np.newaxis].astype(np.float32), 48_000)
-    row = found(tone, reference=tone)
-    assert (row.lag_s, row.found, row.inverted) == (0.0, True, False)
-
-
 def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
     for num_samples in (1, 2, 5, 4_000):
         short = Audio(SOURCE.samples[:, :num_samples], 48_000)
@@ -257,3 +236,80 @@ def test_short_clips_and_decodes_of_another_rate_or_of_other_channels():
         assert (row.lag_s, row.found, row.inverted) == (5 / 48_000, True, False)
     mono = Audio(stereo.samples.mean(axis=0, keepdims=True), 48_000)
     assert found(mono, reference=stereo).found
+
+
+def spec_of(selector):
+    ((_, spec),) = select(selector)
+    return spec
+
+
+def test_a_source_is_limited_downmixed_or_refused():
+    left = broadband(0.1, 48_000).samples
+    six, stereo = (broadband(0.1, 48_000, channels=n) for n in (6, 2))
+    mono = signals.source_signal(six, "mono")
+    assert np.allclose(mono.samples[0], six.samples.mean(axis=0), atol=1e-7)
+    with pytest.raises(AudioError, match="clips of 1 or 2 channels, found 6; use --channels mono"):
+        signals.source_signal(six, "stereo")
+    opposite = Audio(np.concatenate([left, -left]), 48_000)
+    with pytest.raises(AudioError, match=r"its 2 channels cancel in the downmix .*--channels ster"):
+        signals.source_signal(opposite, "mono")
+    for both in (stereo, opposite):
+        assert signals.source_signal(both, "stereo") is both
+    quieter = Audio(np.concatenate([left, np.float32(-0.9) * left]), 48_000)
+    for audio in (quieter, Audio(np.zeros((2, 4800), np.float32), 48_000)):
+        assert signals.source_signal(audio, "mono").channels == 1
+    loud = Audio(np.array([[3.25, 1.25, 0.75], [-2.75, 1.25, -0.25]], np.float32), 48_000)
+    top = np.float32(1 - 2**-23)
+    limited = np.array([[top, top, 0.75], [-1.0, top, -0.25]], np.float32)
+    assert np.array_equal(signals.source_signal(loud, "stereo").samples, limited)
+    mono = signals.source_signal(loud, "mono")
+    assert np.array_equal(mono.samples, limited.mean(axis=0, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("codec", "channels", "parts", "rule"),
+    [
+        ("snac-24khz", 1, [1], "mono"),
+        ("snac-24khz", 2, [1, 1], "each channel alone"),
+        ("encodec-48khz@6", 1, [2], "mono in both channels"),
+        ("encodec-48khz@6", 2, [2], "stereo"),
+        ("opus@24", 1, [1], "mono"),
+        ("opus@24", 2, [2], "stereo"),
+        ("identity", 2, [2], "stereo"),
+    ],
+)
+def test_what_a_codec_gets(codec, channels, parts, rule):
+    spec = spec_of(codec)
+    inputs, found = signals.codec_inputs(broadband(0.2, 44_100, channels=channels), spec)
+    assert [audio.channels for audio in inputs] == parts
+    assert found == rule
+    assert all(audio.rate_hz == (spec.rate_hz or 44_100) for audio in inputs)
+    assert signals.decoded_signal(inputs, channels).channels == channels
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 192_000])
+@pytest.mark.parametrize("samples", [4_001, 7_777])
+def test_lengths_agree_at_the_metrics_rate_after_any_codecs_rate(rate_hz, samples):
+    full = broadband(1.0, rate_hz)
+    source = Audio(full.samples[:, :samples], rate_hz)
+    for codec in ("dac-44khz@3q", "dac-16khz@3q", "snac-32khz"):
+        (given,), _ = signals.codec_inputs(source, spec_of(codec))
+        for metric in metrics().values():
+            reference = signals.for_metric(source, metric.spec)
+            degraded = signals.match_length(
+                reference=reference, degraded=signals.for_metric(given, metric.spec)
+            )
+            assert degraded.num_samples == reference.num_samples
+
+
+def test_metrics_of_one_rate_get_the_very_same_object():
+    mono, longer = broadband(1.0, 24_000), broadband(1.0001, 44_100)
+    every_channel, downmixed = (
+        signals.for_metric(mono, metrics()[name].spec) for name in ("si_sdr", "lsd")
+    )
+    assert every_channel is downmixed is signals.at_rate(mono, 44_100)
+    fitted = signals.match_length(reference=longer, degraded=downmixed)
+    assert fitted is signals.match_length(reference=longer, degraded=every_channel)
+    assert fitted.num_samples == longer.num_samples
+    shorter = broadband(0.9, 44_100)  # by more than rounding, and left alone
+    assert signals.match_length(reference=longer, degraded=shorter) is shorter

@@ -35,17 +35,17 @@ def interval(values, labels=None, **options):
     return found
 
 
-def width(found) -> float:
+def width(found):
     return found.high - found.low
 
 
-def speakers(count: int, clips: int):
+def speakers(count, clips):
     rng = np.random.default_rng(0)
     effects = rng.standard_normal(count)[np.arange(clips) % count]
     return rng.standard_normal(clips) + effects, [f"s{i % count}" for i in range(clips)]
 
 
-def clustered(clusters: int = 25, columns: int = 3):
+def clustered(clusters=25, columns=3):
     rng = np.random.default_rng(0)
     sizes = rng.integers(1, 9, clusters)
     labels = [f"s{g}" for g, size in enumerate(sizes) for _ in range(size)]
@@ -86,7 +86,7 @@ def test_sums_and_errors_by_hand():
         assert even.constant[0] == (even.robust_error[0] == 0) == (np.ptp(values) == 0)
 
 
-def by_matrices(values, labels, variance: float, effect: float):
+def by_matrices(values, labels, variance, effect):
     """CR2 error and Satterthwaite's degrees of freedom the long way, from n x n matrices."""
     n = len(values)
     groups = [np.flatnonzero(np.array(labels) == name) for name in dict.fromkeys(labels)]
@@ -136,26 +136,16 @@ WITHIN = "these clusters only: t interval over the clips within them"
 @pytest.mark.parametrize(
     ("values", "labels", "half", "footnote"),
     [
-        (
-            [m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)],
-            list("aabbccddee"),
-            T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
-            "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their "
-            "clips",
-        ),
-        (
-            [1, 2, 3, 7, 8, 9],
-            list("aaabbb"),
-            T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
-            f"6 clips, 2 clusters; 95 % interval: {WITHIN}",
-        ),
+        ([m + d for m in (1, 2, 3, 4, 5) for d in (-0.5, 0.5)], list("aabbccddee"),
+         T4 * 1.58114 / np.sqrt(5),  # standard deviation of the cluster means
+         "10 clips, 5 clusters; 95 % interval: t interval on cluster means weighted by their "
+         "clips"),
+        ([1, 2, 3, 7, 8, 9], list("aaabbb"),
+         T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
+         f"6 clips, 2 clusters; 95 % interval: {WITHIN}"),
         ([1, 2, 3], ["a"] * 3, 4.3027 / np.sqrt(3), f"3 clips, 1 cluster; 95 % interval: {WITHIN}"),
-        (
-            [1, 3],
-            None,
-            12.7062,
-            "2 clips, independence assumed; 95 % interval: t interval over clips",
-        ),
+        ([1, 3], None, 12.7062, "2 clips, independence assumed; 95 % interval: t interval over "
+         "clips"),
         ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 clusters; 95 % interval: all values are "
          "equal"),
         ([2.5, NAN], ["a", "b"], None, "1 clip; one value, no interval"),
@@ -303,7 +293,7 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
 # -------------------------------------------------------------------------------- the jackknife
 
 
-def of_mean(values: np.ndarray, weights: np.ndarray):
+def of_mean(values, weights):
     """The jackknife of a weighted mean."""
     left = [
         np.average(np.delete(values, i), weights=np.delete(weights, i)) for i in range(len(values))

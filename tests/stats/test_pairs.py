@@ -1,3 +1,5 @@
+"""Paired tests and rank correlation."""
+
 from __future__ import annotations
 
 from itertools import product
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats.clusters import cluster_clips, moments_of
+from snacbench.stats.correlation import rank_correlation
 from snacbench.stats.intervals import mean_intervals
 from snacbench.stats.pairs import (
     SIGN_FLIP,
@@ -21,7 +24,7 @@ from snacbench.stats.pairs import (
 )
 
 
-def scored(codecs: int = 3, speakers: int = 24, clips: int = 120):
+def scored(codecs=3, speakers=24, clips=120):
     rng = np.random.default_rng(0)
     names = [f"clip{i}" for i in range(clips)]
     clusters = {name: f"s{i % speakers}" for i, name in enumerate(names)}
@@ -77,9 +80,6 @@ def test_pairs_that_cannot_be_tested_are_no_part_of_the_family():
 
 
 def test_a_pair_can_be_significant_in_a_large_family():
-    scores, clusters = scored(codecs=24, clips=48)  # 276 pairs
-    found = paired_differences(scores, None, clusters, draws=99)
-    assert min(pair.p_holm for pair in found if pair.p_holm) < 0.03
     scores = {
         name: {str(i): (i - 1) * factor for i in range(30)}
         for name, factor in (("x", 1.0), ("y", 0.9))
@@ -87,9 +87,6 @@ def test_a_pair_can_be_significant_in_a_large_family():
     (alone,) = paired_differences(scores, [("x", "y")])
     (one_of_many,) = paired_differences(scores, [("x", "y")], family=2_000)
     assert alone.p_value * 2_000 > 0.05 > one_of_many.p_value * 2_000
-
-
-# ----------------------------------------------------------------------------------- tests
 
 
 def one_test(values, labels=None):
@@ -155,9 +152,6 @@ def test_what_can_be_tested_and_what_cannot_says_why(values, labels, p_value, me
     assert one_test(values, labels) == (expected, method)
 
 
-# -------------------------------------------------------------------------- Holm's correction
-
-
 @pytest.mark.parametrize(
     ("p_values", "adjusted"),
     [
@@ -180,3 +174,72 @@ def test_holm_keeps_the_order_and_is_no_harsher_than_bonferroni(p):
     for wrong in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match="p values must lie between 0 and 1, found"):
             holm([*p, wrong])
+
+
+def two_metrics(codecs=3, clips=60):
+    rng = np.random.default_rng(0)
+    first, second = {}, {}
+    for j in range(codecs):
+        x = np.round(rng.standard_normal(clips) + j, 1)  # with ties
+        y = x + rng.standard_normal(clips)
+        first[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(x)}
+        second[f"codec{j}"] = {f"clip{i}": float(v) for i, v in enumerate(y)}
+    return first, second
+
+
+@pytest.mark.parametrize(
+    ("count", "method"),
+    [
+        (3, "these clusters only: jackknife over the clips within them"),
+        (20, "jackknife over clusters"),
+        (60, "jackknife over clips"),
+    ],
+)
+def test_the_value_is_scipys_and_the_interval_leaves_out_whole_units(count, method):
+    first, second = two_metrics()
+    found = rank_correlation(first, second, {f"clip{i}": f"s{i % count}" for i in range(60)})
+    x, y = (
+        np.array([v for column in side.values() for v in column.values()])
+        for side in (first, second)
+    )
+    assert found.value == pytest.approx(stats.spearmanr(x, y).statistic)
+    assert (found.n, found.clips, found.method) == (180, 60, method)
+    units = count if count >= 5 else 60
+    left = [
+        np.arctanh(stats.spearmanr(x[kept], y[kept]).statistic)
+        for kept in (np.arange(180) % 60 % units != unit for unit in range(units))
+    ]
+    freedom = units - 1
+    error = np.sqrt(freedom / units * ((left - np.mean(left)) ** 2).sum())  # units of one size
+    half = stats.t.ppf(0.975, freedom) * error
+    z = np.arctanh(found.value)
+    assert (found.low, found.high) == pytest.approx(tuple(np.tanh([z - half, z + half])))
+
+
+def test_what_only_one_metric_has_is_left_out_and_what_is_undefined_must_be():
+    first, second = two_metrics()
+    del first["codec1"]["clip3"]
+    del second["codec2"]
+    second["another codec"] = {"clip0": 1.0}
+    assert rank_correlation(first, second).n == 119
+    second["codec1"]["clip4"] = float("nan")
+    with pytest.raises(ValueError, match="codec1: the value of clip 'clip4' is nan; leave out"):
+        rank_correlation(first, second)
+
+
+def test_many_clusters_are_left_out_in_groups():
+    found = rank_correlation(*two_metrics(codecs=1, clips=600))
+    assert found.method == "jackknife over 500 groups of clusters"
+    alone = rank_correlation(*two_metrics(codecs=1, clips=500))
+    assert found.high - found.low == pytest.approx(alone.high - alone.low, rel=0.2)
+
+
+def test_without_a_value_or_an_interval_there_is_a_reason():
+    found = rank_correlation(*two_metrics(codecs=5, clips=1))
+    assert found.value is not None
+    assert (found.low, found.reason) == (None, "one cluster: no interval")
+    first, second = two_metrics()
+    level = {codec: dict.fromkeys(column, 1.0) for codec, column in second.items()}
+    for found in (rank_correlation(first, level), rank_correlation({}, {})):
+        assert found.value is None
+        assert found.reason == "fewer than three pairs, or a metric without any spread"

@@ -25,7 +25,7 @@ from snacbench.stats.pairs import holm, zero_mean_tests
 SIZES = ("equal", "unequal", "very unequal")
 
 
-def noise(rng, shape: str, size):
+def noise(rng, shape, size):
     """Values of mean 0 and variance 1, of skewness 0, 1.4, 2 and 6."""
     if shape == "normal":
         return rng.standard_normal(size)
@@ -67,7 +67,7 @@ class Design:
             yield np.sqrt(self.correlation) * between + np.sqrt(1 - self.correlation) * own
 
 
-def earnest(designs, *bounds: float, repetitions: int = 4000):
+def earnest(designs, *bounds, repetitions=4000):
     """Parameters of the slow form."""
     return [
         pytest.param(Design(*d), repetitions, *bounds, id=str(d), marks=pytest.mark.slow)
@@ -165,7 +165,7 @@ def test_intervals_of_rates_cover(speakers, repetitions, draws, low, high, recor
         rng = np.random.default_rng(seed)
         common = rng.standard_normal(100) + rng.standard_normal(speakers)[speaker]
 
-        def point(kbps: float, mean: float, rng=rng, common=common) -> RatePoint:
+        def point(kbps, mean, rng=rng, common=common):
             own = 0.15 * rng.standard_normal(speakers)[speaker] + 0.3 * rng.standard_normal(100)
             return RatePoint(kbps, dict(zip(names, mean + 0.3 * common + own, strict=True)))
 

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ HISTOGRAM = CodeHistogram("c", "x", 0, 4, np.array([1, 3], np.int32), np.array([
 
 
 @pytest.fixture
-def run(tmp_path) -> RunFolder:
+def run(tmp_path):
     return RunFolder.create(tmp_path / "run", RUN, [CLIP])
 
 
@@ -159,9 +160,7 @@ def test_a_second_process_waits_for_the_first_to_end(run):
         run.append(SCORES)
 
 
-def test_what_the_disk_says_is_told_from_errors_of_the_work_done_under_the_lock(
-    run, tmp_path, monkeypatch
-):
+def test_what_the_disk_says_is_told_from_errors_under_the_lock(run, tmp_path, monkeypatch):
     with pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"):
         RunFolder(tmp_path / "gone").locked().__enter__()
     with pytest.raises(FileNotFoundError), run.locked():
@@ -171,10 +170,7 @@ def test_what_the_disk_says_is_told_from_errors_of_the_work_done_under_the_lock(
         (errno.EACCES, r"run: it may not be written by this user; choose anoth"),
         (errno.EROFS, r"run: it may not be written by this user; choose anoth"),
     ):
-
-        def refuse(descriptor, code=code):  # root may write everywhere
-            raise OSError(code, os.strerror(code))
-
+        refuse = Mock(side_effect=OSError(code, os.strerror(code)))  # root may write everywhere
         monkeypatch.setattr(store.os, "fsync", refuse)
         with pytest.raises(StoreError, match=message):
             run.append(SCORES)

@@ -1,13 +1,17 @@
+"""Runs that may stand together, and runs merged."""
+
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from snacbench.errors import StoreError
+from snacbench.request import Request
 from snacbench.rows import (
     Calibration,
     ClipMeasures,
@@ -19,16 +23,56 @@ from snacbench.rows import (
     Score,
     Speed,
 )
+from snacbench.store.agree import check_agreement, metric_versions
 from snacbench.store.merging import merge
-from snacbench.store.run_folder import ROW_FILES, RunFolder
+from snacbench.store.run_folder import ROW_FILES
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
 from tests.support.synthetic_runs import RUN, make_run
 
+VALUES = {"c": {"up": np.arange(3.0)}}
+CODEC = {"c": {"torch": "2.11.0+cu128", "c": "1"}}
+METRIC = {"up": {"pesq": "1", "metric version": "1", "snacbench": "8"}}
+
+
+VERSIONS = {"same_versions": True}
+
+
+@pytest.mark.parametrize(
+    ("second", "how", "message"),
+    [
+        ({"seed": 8, "request": Request(channels="mono")}, {}, ""),
+        ({"seed": 8}, {"same_seed": True}, "cannot be merged: the seed is 7 in the first and 8"),
+        ({"set_sha256": "cd" * 32}, {}, r"the test set is tiny \(abab.* \(cdcd"),
+        ({"set_sha256": "cd" * 32}, {"same_set": False}, ""),
+        ({"request": Request(channels="stereo")}, {}, "--channels is mono in the first and stereo"),
+        ({"request": Request(reference="codec-input")}, {}, "--reference is source in the first"),
+        ({"version": "2"}, {}, "version of up is 1 in the first and 2 .*score RUN --metrics up"),
+        ({"version": "2"}, {"metrics": ["other"]}, ""),
+        # What computes counts where rows are joined.
+        ({"codec_versions": {"c": {"torch": "2.11.0+cpu", "c": "1"}}}, VERSIONS, ""),
+        ({"codec_versions": {"other": {"torch": "3"}}}, VERSIONS, ""),
+        ({"codec_versions": {"c": {"torch": "2.12.0"}}}, VERSIONS, "c: torch is 2.11.0 in.*2.12.0"),
+        ({"codec_versions": {"c": {"torch": "2.11.0"}}}, VERSIONS, "c: c is 1 in the first and no"),
+        ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, VERSIONS, "pesq is 1 in .* 2"),
+        ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, VERSIONS, ""),
+    ],
+)
+def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
+    one = make_run(tmp_path / "first", VALUES)
+    one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
+    other = make_run(tmp_path / "second", VALUES, **second)
+    assert metric_versions(one) == {"up": {"1"}}
+    if how is VERSIONS or not message:
+        check_agreement(one, other, why="cannot be merged", **({} if how is VERSIONS else how))
+    with pytest.raises(StoreError, match=message) if message else nullcontext():
+        check_agreement(one, other, why="cannot be merged", **how)
+
+
 THREE = np.arange(3.0)
 
 
-def two(tmp_path: Path, **options: object) -> list[RunFolder]:
+def two(tmp_path, **options):
     """Runs that have one codec each, and one in common."""
     one = make_run(tmp_path / "1", {"a": {"up": THREE}, "both": {"up": THREE}}, id="one")
     other = make_run(
@@ -36,7 +80,7 @@ def two(tmp_path: Path, **options: object) -> list[RunFolder]:
         {"both": {"up": THREE}, "b": {"up": 2 * THREE}},
         id="other",
         packages={"numpy": "3"},
-        **options,  # type: ignore[arg-type]
+        **options,
     )
     return [one, other]
 
@@ -55,9 +99,7 @@ def test_a_merged_run_holds_every_row_once(tmp_path):
 
 
 def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
-    def refuse(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
+    refuse = Mock(side_effect=OSError(28, "No space left on device"))
     parts = two(tmp_path)
     done = merge(parts, tmp_path / "new")
     assert (done.linked, done.copied, done.missing) == (9, 0, 0)
@@ -118,7 +160,7 @@ def test_rows_that_differ_are_refused(tmp_path, change, message):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
     parts[0].append([DELAY])
-    parts[1].append([change(row)])  # type: ignore[operator]
+    parts[1].append([change(row)])
     with pytest.raises(StoreError, match=message):
         merge(parts, tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -1,3 +1,5 @@
+"""Rows as lines, and the ledger of what is on disk."""
+
 from __future__ import annotations
 
 from dataclasses import fields, replace
@@ -11,9 +13,20 @@ from hypothesis import strategies as st
 
 from snacbench.errors import StoreError
 from snacbench.request import FromRecipe, Request
-from snacbench.rows import Bits, Calibration, Coded, CodeHistogram, Delay, Score, Speed
+from snacbench.rows import (
+    Bits,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    CodeHistogram,
+    Delay,
+    Score,
+    Speed,
+)
 from snacbench.store.jsonl import from_json, line_of
-from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
+from snacbench.store.ledger import Ledger
+from snacbench.store.run_folder import RunFolder
+from snacbench.types import Clip, CodecSpec, Measures, MetricSpec, Stream, WeightsInfo
 from tests.support.synthetic_runs import RUN
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -24,19 +37,12 @@ def through_json(row):
     return from_json(line_of(row), type(row), origin="here")
 
 
+STREAMS = (Stream(Fraction(44_100, 512), 1024), Stream(Fraction(75), 4096))
 SPEC = CodecSpec(
-    name="x@1kbps",
-    model="x",
-    family="x",
-    rate_hz=44_100,
-    channels=(1, 2),
-    streams=(Stream(Fraction(44_100, 512), 1024), Stream(Fraction(75), 4096)),
-    nominal_kbps=1.0,
-    latency_s=None,
+    "x@1kbps", "x", "x", 44_100, (1, 2), STREAMS, nominal_kbps=1.0, params_m=1.5,
     settings={"codebooks": 2, "vbr": "on"},
-    params_m=1.5,
     weights=WeightsInfo("folder", "/w", "main", {"a.bin": "00"}, verified=False),
-)
+)  # fmt: skip
 FULL_RUN = replace(
     RUN,
     request=Request(
@@ -106,3 +112,58 @@ def test_what_is_not_such_a_row_says_where_and_why(line, row_type, why):
     text = rf"scores, line 3 is not a {row_type.__name__} row \(.*{why}.*\); the file was changed"
     with pytest.raises(StoreError, match=text):
         from_json(line, row_type, origin="scores, line 3")
+
+
+X, Y = (CodecSpec(name, name, "f", None, (1,)) for name in "xy")
+UP = MetricSpec("up", "dB", "higher", (-1e9, 1e9), 8000, "nobody")
+DOWN = replace(UP, name="down", version="2")
+MEASURES = ClipMeasures("a", Measures(8000.0, -23.0, -1.0, 0))
+
+DELAY = Delay("a", "x", 0.0, 8000, 0.9, inverted=False, found=True, own_lag_s=0.0)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path / "run", replace(RUN, codecs=(X, Y)), [])
+
+
+def ledger_of(folder):
+    return Ledger(folder, (X, Y), (UP, DOWN))
+
+
+def coded(clip, codec):
+    return Coded(clip, codec, "ok", decoded=f"{codec}/{clip}")
+
+
+def score(clip, codec, metric):
+    return Score(clip, codec, metric.name, metric.version, "ok", 1.0)
+
+
+@pytest.mark.parametrize("reread", [False, True], ids=["as appended", "as read again"])
+def test_it_knows_what_is_on_disk(folder, reread):
+    ledger = ledger_of(folder)
+    ledger.append([coded("a", "x"), coded("b", "x"), MEASURES, Coded("d", "y", "failed", "why")])
+    assert ledger.worked == {"x"}
+    ledger.append(iter([coded("a", "y"), score("a", "x", UP), DELAY]))
+    if reread:
+        ledger = ledger_of(folder)
+    assert ledger.worked == {"x", "y"}
+    assert list(ledger.clips()) == ["a", "b", "d"]
+    assert [ledger.is_coded(clip, "x") for clip in "abc"] == [True, True, False]
+    assert [ledger.is_coded_by_all(clip) for clip in "abc"] == [True, False, False]
+    assert [ledger.is_coded_by_any(clip) for clip in "abc"] == [True, True, False]
+    assert [ledger.is_measured(clip) for clip in "abc"] == [True, False, False]
+    delays = [ledger.knows_delay(clip, codec) for clip, codec in ("ax", "ay", "cx")]
+    assert delays == [True, False, False]
+    assert ledger.unscored("a") == [(coded("a", "x"), ("down",)), (coded("a", "y"), ("up", "down"))]
+
+
+def test_a_clip_lacks_scores_until_each_coding_has_one_of_each_metrics_version(folder):
+    ledger = ledger_of(folder)
+    ledger.append([coded("a", "x"), replace(coded("a", "x"), decoded="later"), score("a", "x", UP)])
+    ledger.append([score("a", "x", replace(DOWN, version="1"))])
+    assert ledger.lacks_scores("a")
+    assert ledger.unscored("a") == [(replace(coded("a", "x"), decoded="later"), ("down",))]
+    ledger.append([score("a", "x", DOWN)])
+    assert (ledger.lacks_scores("a"), ledger.unscored("a")) == (False, [])
+    assert (ledger.lacks_scores("b"), ledger.unscored("b")) == (False, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
 from snacbench.files import sha256_of_file
+from snacbench.listening.test import Item, ListeningTest, System
 from snacbench.request import Request
 from snacbench.rows import Bits, Calibration, Coded, Run
 from snacbench.store.run_folder import RunFolder
@@ -62,10 +64,27 @@ def make_audio_run(
             file = run.decoded_path(clip.id, name)
             write_flac(file, Audio(faulty.samples * np.float32(gain), 24_000))
             kbps = float(name.partition("@")[2].removesuffix("kbps"))
-            bits, place = (
-                Bits(codes=round(900 * kbps * clip.duration_s)),
-                file.relative_to(run.path),
-            )
-            what = clip.id, name, "ok", "", clip.domain, clip.duration_s
-            run.append([Coded(*what, bits, place.as_posix(), sha256_of_file(file), 24_000, "mono")])
+            bits = Bits(codes=round(900 * kbps * clip.duration_s))
+            what = clip.id, name, "ok", "", clip.domain, clip.duration_s, bits
+            place = file.relative_to(run.path).as_posix()
+            run.append([Coded(*what, place, sha256_of_file(file), 24_000, "mono")])
     return run
+
+
+def item(id_: str, clip: str, start_s: float = 0.25, duration_s: float = 1.5) -> Item:
+    return Item(id=id_, clip=clip, start_s=start_s, duration_s=duration_s)
+
+
+def audio_test(**fields: Any) -> ListeningTest:
+    """A test of all codecs of the run, on two items after one for practice."""
+    given: dict[str, Any] = {
+        "id": "t",
+        "title": "T",
+        "run": "../run",
+        "run_id": RUN.id,
+        "set_sha256": RUN.set_sha256,
+        "systems": tuple(System(name=codec.name) for codec in CODECS),
+        "items": (item("one", "set/b"), item("two", "set/d")),
+        "training": (item("t-1", "set/a"),),
+    }
+    return ListeningTest(**{**given, **fields})

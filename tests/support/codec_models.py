@@ -148,25 +148,22 @@ def encodec_of(config: dict[str, Any]) -> Any:
     )
 
 
-def tiny_encodec(
-    rate_hz: int = 24_000,
-    bandwidths: tuple[float, ...] = (1.5, 3.0),
-    model: dict[str, Any] | None = None,
-    **encoder: Any,
-) -> Any:
-    changes = {"sample_rate": rate_hz, "target_bandwidths": list(bandwidths), **(model or {})}
-    return encodec_of(encodec_config(encoder, **changes))
+def tiny_encodec() -> Any:
+    return encodec_of(encodec_config())
 
 
-def state_file(path: Path, state: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(state, path)
-    return path
+def segmented_encodec() -> tuple[Any, dict[str, Any]]:
+    """As the 48 kHz model is built: two channels, segments that overlap by 1 %, normalised."""
+    shape = {"channels": 2, "norm": "time_group_norm", "causal": False, "ratios": [4, 2]}
+    of = {"sample_rate": 8_000, "target_bandwidths": [12.0], "normalize": True, "segment": 0.5}
+    config = encodec_config(shape, **of)
+    return encodec_of(config), config
 
 
 def with_config(path: Path, model: Any, config: Any) -> Path:
     """Weights and, unless it is None, the configuration beside them."""
-    state_file(path, model.state_dict())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), path)
     if config is not None:
         text = config if isinstance(config, str) else json.dumps(config)
         (path.parent / "config.json").write_text(text)

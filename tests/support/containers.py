@@ -181,6 +181,7 @@ def altered() -> Iterator[tuple[str, Case]]:
         "wav-half-ones": patched(wav, (4, little(0x7FFF_F024)), (40, little(0x7FFF_F000))),
         "wav-two-gib": patched(wav, (4, little(0x8000_0024)), (40, little(0x8000_0000))),
         "wav-zeros": patched(wav, (4, little(0)), (40, little(0))),
+        "aiff-zeros": patched(aiff, (4, bytes(4)), (aiff.index(b"SSND") + 4, bytes(4))),
         "wav-never-completed": patched(wav, (4, little(36)), (40, little(0))),
         "au-open": patched(au, (8, ones)),
         "caf-open": patched(caf, (caf.index(b"data") + 4, ones + ones)),
@@ -203,6 +204,8 @@ def altered() -> Iterator[tuple[str, Case]]:
     art = np.random.default_rng(0).bytes(1 << 20)  # in which some bytes look like frames
     data = mp3 + b"APETAGEX" + bytes(24) + art
     yield "mp3-with-art-behind", Case(data, sound(), sound_bytes=len(mp3))
+    data = patched(mp3, (tag + 4, b"\0\0\0\1"), (tag + 12, bytes(4)))
+    yield "mp3-counts-frames-alone", Case(data, sound())
     empty = riff(fmt, chunk(b"data", b""), chunk(b"LIST", bytes(1000)))
     yield "wav-empty", Case(empty, sound(), refused="holds no samples")
     # Several recordings in one file: refused, never the first part alone.
@@ -226,6 +229,14 @@ def altered() -> Iterator[tuple[str, Case]]:
     refused["wav-two-data"] = (two, "2 data chunks")
     refused["mp3-vbri-twice"] = (2 * vbri, "another recording")
     refused["mp3-twice"] = (2 * mp3, "another recording")
+    bare = by_pyav("mp3", "libmp3lame", write_xing="0", id3v2_version="0")
+    refused["mp3-and-one-without-xing"] = (mp3 + bytes(2048) + bare, "another recording")
+    half = patched(mp3, (tag + 8, struct.pack(">2I", frames // 2, count // 2)))
+    refused["mp3-states-half"] = (half, "another recording")
+    refused["au-cut-by-little"] = (au[:-100], "truncated")
+    refused["au-little-cut"] = (by_soundfile("AU", "PCM_16", endian="LITTLE")[:-100], "truncated")
+    huge = patched(caf, (caf.index(b"data") + 4, (1 << 40).to_bytes(8)))
+    refused["caf-states-a-terabyte"] = (huge, "truncated")
     refused["wv-twice"] = (2 * by_pyav("wv", "wavpack"), "truncated or damaged")
     for name, (data, message) in refused.items():
         yield name, Case(data, np.tile(sound(), 2), refused=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import socket
 import threading
@@ -23,7 +24,7 @@ class Reply:
     """One answer, in good order or with a fault.
 
     `promised` is the Content-Length where it is not the body's, `cut_after` ends the connection
-    after so many bytes, `stall_after` sends nothing more for `stall_s`, `block_s` waits after
+    after so many bytes, `stall_after` sends nothing more, `block_s` waits after
     each `block_bytes`. With `ranges`, a Range header is obeyed, and If-Range compared with the
     ETag.
     """
@@ -35,7 +36,6 @@ class Reply:
     ranges: bool = False
     cut_after: int | None = None
     stall_after: int | None = None
-    stall_s: float = 1.5
     block_bytes: int = 1 << 16
     block_s: float = 0.0
 
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         while sent < len(body):
             if reply.stall_after is not None and sent >= reply.stall_after:
                 self.wfile.flush()
-                time.sleep(reply.stall_s)
+                time.sleep(1.5)
                 return
             block = body[sent : sent + reply.block_bytes]
             if reply.stall_after is not None:
@@ -148,3 +148,26 @@ def silent_address() -> str:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     return f"http://127.0.0.1:{port}"
+
+
+def on_the_hub(
+    host: Host,
+    bodies: dict[str, bytes],
+    commit: str,
+    *,
+    repository: str = "owner/name",
+    branch: bool = True,
+) -> None:
+    """Files as the hub serves them: large ones by a redirect, of which it tells the digest."""
+    # Under another name: the hub's client follows redirects within one host by itself.
+    storage = f"{host.address.replace('127.0.0.1', 'localhost')}/storage"
+    for name, body in bodies.items():
+        reply = Reply(body, headers={"X-Repo-Commit": commit})
+        if not name.endswith(".json"):
+            reply = redirect(f"{storage}/{commit}/{name}")
+            digest = hashlib.sha256(body).hexdigest()
+            reply.headers |= {"X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(body))}
+            reply.headers["X-Repo-Commit"] = commit
+        for revision in (commit, "main") if branch else (commit,):
+            host.replies[f"/{repository}/resolve/{revision}/{name}"] = reply
+        host.replies[f"/storage/{commit}/{name}"] = Reply(body)

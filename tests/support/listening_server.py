@@ -196,10 +196,6 @@ class Program:
     address: str = ""
     printed: list[str] = field(default_factory=list)
 
-    @property
-    def origin(self) -> str:
-        return self.address
-
     def start(self) -> Program:
         port = self.address.rpartition(":")[2] or "0"
         self.process = subprocess.Popen(

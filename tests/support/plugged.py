@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -13,13 +12,10 @@ def install(
     *,
     version: str = "1.0",
     kinds: tuple[str, ...] = ("codecs",),
-    files: Mapping[str, str] | None = None,
 ) -> Path:
     """A package of one module that brings codecs or metrics, in a folder to put on the path."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.py").write_text(code)
-    for file, text in (files or {}).items():
-        (folder / file).write_text(text)
     metadata = folder / f"{name}.dist-info"
     metadata.mkdir(exist_ok=True)
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

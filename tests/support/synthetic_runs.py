@@ -44,7 +44,6 @@ def make_run(
     *,
     kbps: Mapping[str, float] | None = None,
     failed: Mapping[str, tuple[int, ...]] | None = None,
-    version: str = "1",
     speakers: int = 0,
     **run: Any,
 ) -> RunFolder:
@@ -75,16 +74,16 @@ def make_run(
                 CodeHistogram(
                     of_clip.id, name, 0, 4, np.array([1], np.int32), np.array([9], np.int64)
                 ),
-                *(_score(of_clip.id, name, m, version, v[number]) for m, v in of.items()),
+                *(_score(of_clip.id, name, m, v[number]) for m, v in of.items()),
             ]  # fmt: skip
         folder.append(rows)
     return folder
 
 
-def _score(clip_id: str, name: str, metric: str, version: str, value: float) -> Score:
+def _score(clip_id: str, name: str, metric: str, value: float) -> Score:
     if np.isnan(value):
-        return Score(clip_id, name, metric, version, "undefined", None, "silent")
-    return Score(clip_id, name, metric, version, "ok", float(value))
+        return Score(clip_id, name, metric, "1", "undefined", None, "silent")
+    return Score(clip_id, name, metric, "1", "ok", float(value))
 
 
 VOICE = replace(UP, name="voice", domains=("speech",))
@@ -123,7 +122,7 @@ def run_of(
             bits = Bits(codes=round(1000 * float(rates[i])))
             rows: list[object] = [Coded(one.id, name, "ok", "", one.domain, 1.0, bits)]
             for metric, values in system.scores.items():
-                row = _score(one.id, name, metric, "1", values[i])
+                row = _score(one.id, name, metric, values[i])
                 if i in system.skipped.get(metric, ()):
                     row = Score(one.id, name, metric, "1", "skipped", None, "for speech")
                 rows.append(row)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from tests.support.written_runs import tiny
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
+def folder(tmp_path):
     return tiny(tmp_path / "run")
 
 
 @pytest.fixture
-def rows(folder: RunFolder) -> RunRows:
+def rows(folder):
     return RunRows.load(folder)

@@ -25,7 +25,7 @@ from snacbench.tables.from_runs import (
 from snacbench.tables.layouts import layouts
 from snacbench.tables.layouts.parts import Fact, Layout
 from snacbench.tables.run_rows import RunRows
-from snacbench.tables.table_model import Cell, Column, Table
+from snacbench.tables.table_model import Cell, Column
 from tests.support.written_runs import (
     NEURAL,
     OFFSETS,
@@ -41,22 +41,22 @@ PAPER, DEFAULT = layouts()["dac-table3"], layouts()["default"]
 PLAIN = Options()
 
 
-def one_table(rows: RunRows, options: Options = PLAIN, layout=PAPER) -> Table:
+def one_table(rows, options=PLAIN, layout=PAPER):
     (found,) = tables_of([rows], layout, options)
     return found
 
 
-def cell(table: Table, label: str, key: str) -> Cell:
+def cell(table, label, key):
     (row,) = [row for row in table.rows if row.label == label]
     return row.cells[key]
 
 
-def note(table: Table, start: str) -> str:
+def note(table, start):
     (found,) = [n for n in table.footnotes if n.startswith(start)]
     return found
 
 
-def t_test(differences: list[float]) -> float:
+def t_test(differences):
     """The p value over six equal clusters, from the textbook."""
     means = np.mean(np.reshape(differences, (6, 2)), axis=1)
     return float(2 * stats.t.sf(abs(means.mean()) / stats.sem(means), 5))
@@ -190,11 +190,11 @@ HEADER = (
 )
 
 
-def of_metric(name: str) -> str:
+def of_metric(name):
     return f",{name},{name}_low,{name}_high,{name}_n,{name}_marks"
 
 
-def line(*runs: RunRows, codec: str = NEURAL.name, domain: str = "all") -> dict[str, str]:
+def line(*runs, codec=NEURAL.name, domain="all"):
     found = csv.DictReader(io.StringIO(summary_csv(runs)))
     (one,) = [row for row in found if (row["codec"], row["domain"]) == (codec, domain)]
     return one

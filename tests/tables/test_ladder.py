@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snacbench.rate.entropy import corrected_entropy_bits, plug_in_entropy_bits
-from snacbench.rows import Bits, CodedBytes
+from snacbench.rows import Bits, Coded, CodedBytes
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.ladder import ladder_of, ladder_tables
 from snacbench.tables.run_rows import RunRows
@@ -20,20 +20,20 @@ SPEAKERS, CLIPS = 6, 12
 SECONDS, SIDE_BITS = 2.0, 8
 
 
-def codes_of(clip: int) -> tuple[np.ndarray, np.ndarray]:
+def codes_of(clip):
     """Counts of one clip's codes in both streams."""
     rng = np.random.default_rng(clip)
     return rng.multinomial(40, [0.4, 0.3, 0.2, 0.1]), rng.multinomial(80, np.full(16, 1 / 16))
 
 
-def clip(number: int) -> Clip:
+def clip(number):
     name = f"c{number}"
     samples, speaker = int(8000 * SECONDS), f"s{number % SPEAKERS}"
     return Clip(name, Path(f"{name}.wav"), "", 8000, 1, samples, domain="speech", cluster=speaker)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
+def folder(tmp_path):
     made = RunFolder.create(tmp_path / "run", RUN, [clip(i) for i in range(CLIPS)])
     for i in range(CLIPS):
         counts = [c.tolist() for c in codes_of(i)]
@@ -42,19 +42,19 @@ def folder(tmp_path: Path) -> RunFolder:
     return made
 
 
-def write(folder: RunFolder, coder: str, *stream_bytes: int, clips=range(CLIPS), **more) -> None:
+def write(folder, coder, *stream_bytes, clips=range(CLIPS), **more):
     ideal = tuple(8.0 * count for count in stream_bytes)
     folder.append(
         CodedBytes(f"c{i}", NEURAL.name, coder, "", stream_bytes, ideal, **more) for i in clips
     )
 
 
-def ladder(folder: RunFolder):
+def ladder(folder):
     rows = RunRows.load(folder)
     return ladder_of(rows, rows.codecs[0], "all")
 
 
-def cells_of(table, label: str = NEURAL.name):
+def cells_of(table, label=NEURAL.name):
     (row,) = (row for row in table.rows if row.label == label)
     return row.cells
 
@@ -103,6 +103,7 @@ def test_bytes_that_coders_wrote_are_rates_with_the_side_information(folder):
     assert static.bits_per_token == pytest.approx((10 * 8 / 40, 40 * 8 / 80))
     assert (previous.clips, previous.bits_per_token) == (5, ())
     rates, _, books = ladder_tables([RunRows.load(folder)], codebooks=True)
+    assert "The columns after it are of bytes" in rates.footnotes[1]
     assert cells_of(rates)["previous_kbps"].notes == ("5 of 12 clips were written.",)
     assert cells_of(books, "2")["static_bits"].value == 4
 
@@ -125,6 +126,9 @@ def test_few_tokens_are_flagged_or_leave_a_range_only(tmp_path):
     cell = cells_of(rates)["entropy_kbps"]
     assert cell.value is not None
     assert cell.notes[0].startswith("Fewer than 3 tokens per codebook entry, or fewer than 30 cl")
+    failed = [Coded("a", NEURAL.name, "failed", "why", "speech", 1.0, None)]
+    (rates,) = ladder_tables([RunRows.load(of(tmp_path / "failed", failed))])
+    assert any(note.startswith("1 of 1 codings") for note in rates.footnotes)
 
 
 def test_a_clip_alone_has_no_interval_and_nothing_held_out(tmp_path, folder):

@@ -1,13 +1,19 @@
-"""A run's rows as they are read: rows written twice, units, the tidy frame."""
+"""A run's rows as they are read, what is said below numbers, and what a rate is worth."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from snacbench.errors import UserError
 from snacbench.rows import Bits
-from snacbench.tables.from_runs import summary_csv
+from snacbench.tables.footnotes import notes
+from snacbench.tables.from_runs import summary_csv, summary_markdown
 from snacbench.tables.run_rows import (
     MOST_UNITS,
     ClipFacts,
@@ -16,7 +22,11 @@ from snacbench.tables.run_rows import (
     scores_of,
     units_of,
 )
-from tests.support.written_runs import NEURAL, coded, histograms, of, score
+from snacbench.tables.savings import savings, savings_json, savings_text
+from snacbench.tables.side_by_side import real_time_factor
+from snacbench.types import WeightsInfo
+from tests.support.synthetic_runs import UP, make_run
+from tests.support.written_runs import NEURAL, SPEED, coded, histograms, of, score
 
 
 def test_rows_that_a_killed_process_wrote_twice_count_once(folder, tmp_path):
@@ -57,7 +67,7 @@ def test_the_frame_of_scores_is_tidy_and_says_why_one_is_missing(folder):
     assert frame["cluster"].isna().all()
 
 
-def clips(domain: str, *clusters: str | None) -> list[ClipFacts]:
+def clips(domain, *clusters):
     return [ClipFacts(f"{domain}{i}", domain, cluster) for i, cluster in enumerate(clusters)]
 
 
@@ -78,3 +88,136 @@ def test_no_speaker_is_in_both_halves(clusters, units):
     assert len(set(found)) == units
     halves = {(c, n % 2) for c, n in zip(clusters, found, strict=True)}
     assert len(halves) == len(set(clusters))
+
+
+ORDINARY = replace(NEURAL, truncated=False, demonstration=False, weights=WeightsInfo("published"))
+HOW = (
+    "RTF: seconds of computing per second of audio, lower is faster: median [least, greatest] of 3 "
+    "repeats on 2 s of the same audio, measured apart in one process, one numerical thread. "
+)
+HERE = HOW + "On cpu, a machine."
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        r"^Test set tiny \(sha256 abababababab\), seed 7, mono, snacbench 1\.2\.",
+        r"^neural: embedded demonstration models, not the published codecs",
+        r"^neural@0.1kbps: truncated to a depth the model was not trained for\.",
+        r"^neural@0.1kbps: weights from a local folder, see run.json for sha256\.",
+        r"^Entropy of neural@0.1kbps rests on fewer than 3 tokens per codebook entry or fewer "
+        "than 30 clips, per domain",
+        r"^1 of 4 codings \(clips times codecs\) failed; means are over clips that all ",
+    ],
+)
+def test_notes_say_what_a_reader_must_know(rows, note):
+    assert any(re.search(note, found) for found in notes([rows]))
+
+
+def test_a_run_without_peculiarities_has_two_notes_and_few_tokens_give_one(tmp_path):
+    made = of(tmp_path / "f", [SPEED], codecs=(ORDINARY,))
+    for clip in map(str, range(30)):
+        made.append([coded(clip, "speech", 1.0, Bits(8)), score(clip, "up", 1.0)])
+        made.append(histograms(clip, [6, 6], [24, 24]))
+    assert [note.split()[0] for note in notes([RunRows.load(made)])] == ["Test", "RTF:"]
+    rows = [coded("a", "speech", 1.0, Bits(8)), *histograms("a", [6, 6], [8, 7])]
+    note, _, _ = notes([RunRows.load(of(tmp_path / "g", rows, codecs=(ORDINARY,)))])
+    assert note.startswith("Entropy of neural@0.1kbps is unreliable: some codebook has fewer token")
+
+
+def about_speed(rows):
+    return [note for note in notes([rows]) if "RTF" in note or "peed" in note]
+
+
+def test_factors_are_medians_with_least_and_greatest():
+    encode, _, both = real_time_factor(SPEED)
+    assert encode == (0.5, 0.45, 0.6)
+    assert both == pytest.approx((1.5, 1.45, 1.65))
+    assert real_time_factor(replace(SPEED, batch=4))[1].value == 0.25
+    assert real_time_factor(replace(SPEED, encode_s=(), decode_s=())) is None
+
+
+SHAKY = {"unstable": "others kept 2 processors busy"}
+ELSEWHERE = {"machine": "another"}
+IN_BF16 = {"device": "cuda H200", "precision": "bf16", "batch": 8}
+BROKEN = {"encode_s": (), "decode_s": (), "reason": "it broke"}
+
+
+@pytest.mark.parametrize(
+    ("speeds", "said"),
+    [
+        ([], ["Speed was not measured; 'snacbench speed RUN' does."]),
+        ([{}], [HERE, "Speed of b, c, d was not measured; 'snacbench speed RUN' does."]),
+        ([{}, SHAKY, {}, {}], [HERE, "! RTF of b is unstable: others kept 2 processors busy."]),
+        ([SHAKY, SHAKY, SHAKY, {}],
+         [HERE, "! RTF is unstable: a, b, c; rtf_unstable in summary.csv says why of each."]),
+        ([{}, ELSEWHERE, {}, {}], [HOW + "MEASURED ON DIFFERENT MACHINES, do not compare: a, c, d "
+                                   "on cpu, a machine; b on cpu, another."]),
+        ([IN_BF16, {"starts_process": True}, {}, {}], [
+            HOW + "a on cuda H200 in bf16, a machine; b, c, d on cpu, a machine.",
+            "RTF in batches, which says nothing of one signal alone: a (8).",
+            "RTF with the start of a program for every call: b.",
+        ]),
+        ([BROKEN, {}, {}, {}], [HERE, "Speed of a could not be measured: it broke."]),
+    ],
+)  # fmt: skip
+def test_where_and_how_speeds_were_measured_is_said(tmp_path, speeds, said):
+    specs = tuple(replace(NEURAL, name=name) for name in "abcd")
+    made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]
+    earlier = replace(SPEED, codec="a", encode_s=(4.0, 4.0, 4.0))  # of two rows the last counts
+    made += [earlier] * bool(speeds)
+    made += [replace(SPEED, codec=c, **how) for c, how in zip("abcd", speeds, strict=False)]
+    rows = RunRows.load(of(tmp_path / "f", made, codecs=specs))
+    assert about_speed(rows) == said
+    if SHAKY in speeds:
+        cells = re.findall(r"0\.500!? \\\[0\.450, 0\.600\\\]", summary_markdown([rows]))
+        assert [cell[5] for cell in cells] == ["! "[of != SHAKY] for of in speeds]
+        assert SHAKY["unstable"] in summary_csv([rows])
+
+
+def test_decodes_from_elsewhere_have_no_speed(tmp_path):
+    outside = replace(NEURAL, name="theirs", model="theirs", family="outside", streams=())
+    rows = [coded("a", "speech", 1.0, Bits(8), codec="theirs")]
+    assert about_speed(RunRows.load(of(tmp_path / "o", rows, codecs=(outside,)))) == []
+
+
+NOISE = np.random.default_rng(1).normal(0, 0.2, 30)
+
+
+@pytest.fixture
+def rated(tmp_path):
+    """Quality 10 log2(kbps) of one codec, 10 dB more of another, and one with a single rate."""
+    kbps = {f"slow@{r}": float(r) for r in (2, 4, 8, 16)} | {"one": 4.0}
+    kbps |= {f"fast@{r}": float(r) for r in (2, 4, 8)}
+    scores = {n: {"up": 10 * np.log2(r) + 10 * (n[:4] == "fast") + NOISE} for n, r in kbps.items()}
+    scores["one"] = {"up": 25 + NOISE}
+    return RunRows.load(make_run(tmp_path / "run", scores, kbps=kbps, speakers=10))
+
+
+def test_a_codec_with_one_rate_has_a_matched_rate_and_others_bjontegaard_deltas(rated):
+    (one,) = savings([rated], [UP], of=["one"], against=["slow"])
+    assert one.matched.kbps == pytest.approx(2**2.5, rel=0.03)
+    text = savings_text([one])
+    assert text.startswith("speech: slow needs 5.6")
+    assert "to reach the up of one at 4 kbps (n = 30 clips, 10 speakers)" in text
+    assert "at 4 kbps, one differs from slow by +5" in text
+    (fast,) = savings([rated], [UP], of=["fast"], against=["slow"])
+    assert fast.rate.value == pytest.approx(-50, abs=0.5)
+    text = savings_text([fast])
+    assert "speech: by up, fast needs 50 % less rate than slow for equal quality" in text
+    assert "at equal rate, fast differs from slow by +10" in text
+    found = savings([rated], [UP], of=["one"])  # against all with a curve
+    assert [s.against for s in found] == ["slow", "fast"]
+    assert json.loads(savings_json(found))[0]["sentences"]
+
+
+@pytest.mark.parametrize(
+    ("of", "message"),
+    [
+        ("slo", "no model 'slo'; did you mean slow"),
+        ("slow", "a curve needs a codec with two rates"),
+    ],
+)
+def test_unknown_models_and_missing_curves_are_said(rated, of, message):
+    with pytest.raises(UserError, match=message):
+        savings([rated], [UP], of=[of], against=["slow"])

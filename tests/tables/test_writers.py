@@ -86,7 +86,7 @@ def test_numbers_cells_headings_and_letters_as_shown():
     assert letters[25:] == ["z", "aa", "ab", "b,a"]
 
 
-def printed(tables: list[Table], width: int = 120) -> str:
+def printed(tables, width=120):
     console = Console(file=io.StringIO(), width=width, color_system=None)
     for part in to_terminal(tables, width=width):
         console.print(part)
@@ -104,10 +104,11 @@ PIECES = {
         '<span class="second">-1.50</span>*<sup>a</sup>', ">Others</th>", ">*star</th>",
     ),
     "latex": (
-        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lrr}",
-        r"\textbf{2.00} {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
+        "% needs: \\usepackage{booktabs,graphicx}\n", r"\begin{tabular}{lr@{ }lr}",
+        r"\textbf{2.00} & {\scriptsize {[}$-$0.48, 4.48{]}}", r"\textsuperscript{a} few \& bad",
         r"\underline{$-$1.50}\rlap{{*}\textsuperscript{a}}", r"{*}star & ",
-        r"\multicolumn{3}{l}{\textit{Others}} \\",
+        r"\multicolumn{4}{l}{\textit{Others}} \\",
+        r"& \multicolumn{2}{c}{\shortstack{U\_p $\uparrow$ \\ \scriptsize dB}} & ",
     ),
     "terminal": ("-1.50* (a)", "[-0.48, 4.48]", "- (a) few & bad", f"[{NASTY}", "*star "),
 }  # fmt: skip
@@ -156,6 +157,7 @@ def test_json_names_infinities_and_has_null_for_nan():
 
 def test_html_is_well_formed_and_escaped():
     text = WRITERS["html"]([TABLE, replace(TABLE, title="other")])
+    assert text.isascii()
     assert f"[{NASTY}" in "".join(
         ElementTree.fromstring(f"<p>{text.replace('<br>', '')}</p>").itertext()
     )

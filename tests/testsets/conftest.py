@@ -17,7 +17,7 @@ Record = Callable[..., Path]
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(tmp_path_factory, monkeypatch):
     """Neither the user's indexes nor settings."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SNACBENCH_CACHE", str(folder))
@@ -26,10 +26,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Record:
+def record(tmp_path):
     """Write a file below the temporary folder, its content drawn from its name."""
 
-    def write(name: str, *, seconds: float = 0.05, text: str | None = None) -> Path:
+    def write(name, *, seconds=0.05, text=None):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         rng = np.random.default_rng(zlib.crc32(name.encode("utf-8", "surrogateescape")))
@@ -45,7 +45,7 @@ def record(tmp_path: Path) -> Record:
 
 
 @pytest.fixture
-def miniature(record: Record, tmp_path: Path) -> Path:
+def miniature(record, tmp_path):
     """A complete copy of the miniature corpus: two speakers, five files, one of them corrupt."""
     root = tmp_path / "copy"
     names = ("a/one.wav", "a/two.wav", "b/one.wav", "b/two.wav")

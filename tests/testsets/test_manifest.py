@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,10 +13,8 @@ import soundfile
 
 from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
-from snacbench.testsets import records
 from snacbench.testsets.folder import corpus_set, folder_set
 from snacbench.testsets.manifest import manifest_set, write_manifest
-from snacbench.testsets.records import Reading
 from snacbench.testsets.roots import Roots
 from snacbench.testsets.segments import Choice, draw
 from snacbench.testsets.testset import TestSet, joined
@@ -26,7 +24,7 @@ from tests.support.testsets import MINIATURE
 
 @pytest.fixture
 def manifest(tmp_path):
-    def write(*lines: str, encoding: str = "utf-8") -> Path:
+    def write(*lines, encoding="utf-8"):
         path = tmp_path / "corpus" / "manifest.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding)
@@ -109,11 +107,9 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
             ["path,domain,id", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,"],
             "line 5: domain: 'noise'; Input should be 'speech', 'music'",
         ),
-        (["path,start", "a.wav,1.5"], "line 2: start: '1.5'; Input should be a valid integer"),
         (["path,start", "a.wav,1_0"], "line 2: start: '1_0'; .*without underscores"),
         (["path,num_samples", "a.wav,-1"], "num_samples: '-1'; .* greater than or equal to"),
         (["path,loudness_lufs,clipped_samples", "a.wav,loud,0"], "'loud'; .*a valid number"),
-        (["path,clipped_samples", "a.wav,many"], "clipped_samples: 'many'; .*a valid integer"),
     ],
 )
 def test_mistakes_in_a_manifest_are_errors_with_their_line(record, manifest, lines, message):
@@ -146,11 +142,8 @@ def test_a_row_may_name_a_segment_and_a_corpus(record, manifest, tmp_path):
     assert [b.id for b in found.broken] == ["x/gone"]
 
 
-# ------------------------------------------------------------------------------------ writing
-
-
 @pytest.fixture
-def drawn(tmp_path: Path) -> TestSet:
+def drawn(tmp_path):
     """Twelve segments of half a second from four speakers' files, two corpora."""
     rng = np.random.default_rng(0)
     for number in range(4):
@@ -167,7 +160,7 @@ def drawn(tmp_path: Path) -> TestSet:
     return draw(joined("both", parts), Choice(12, 1.0))
 
 
-def moved(folder: Path) -> Path:
+def moved(folder):
     """The same files as on another machine."""
     return (folder / "here").rename(folder / "elsewhere")
 
@@ -224,23 +217,6 @@ def test_the_folder_of_a_corpus_and_the_one_above_are_both_its_root(miniature, t
     assert below.sha256 == test_set.sha256
 
 
-def test_a_manifest_hashes_each_file_once_and_remembers(drawn, tmp_path, monkeypatch, own_cache):
-    write_manifest(drawn, tmp_path / "both.csv")
-    names: list[Path] = []
-    monkeypatch.setattr(records, "_TICK_NS", -1)
-    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
-    monkeypatch.setattr(
-        records, "sha256_of_file", lambda path: names.append(path) or sha256_of_file(path)
-    )
-    shutil.rmtree(own_cache / "indexes")
-    roots = Roots(tmp_path / "here")
-    for _ in range(2):
-        assert manifest_set(tmp_path / "both.csv", roots=roots).sha256 == drawn.sha256
-    assert len(names) == 4
-    manifest_set(tmp_path / "both.csv", roots=roots, reading=Reading(trust=False))
-    assert len(names) == 8
-
-
 def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_path):
     record("set/speech/a.wav", text="two\nlines, and “quotes”")
     record("set/b.wav")
@@ -259,12 +235,9 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
 
 
 def test_a_manifest_that_cannot_be_written_leaves_nothing(drawn, tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     with pytest.raises(TestSetError, match=r"empty has no readable clip to write to .*m.csv"):
         write_manifest(TestSet("empty", ()), tmp_path / "m.csv")
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", Mock(side_effect=OSError(28, "No space left on device")))
     with pytest.raises(TestSetError, match=r"cannot write .*m.csv \(No space left on device"):
         write_manifest(drawn, tmp_path / "m.csv")
     assert not list(tmp_path.glob("*m.csv*"))

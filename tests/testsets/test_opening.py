@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +14,11 @@ from snacbench.testsets import Choice, open_chosen, open_test_set, opening, set_
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import facts_by_domain, facts_of
 from snacbench.testsets.opening import COMPOSITE_SETS, debian_music, debian_speech
-from snacbench.testsets.testset import BrokenClip, TestSet, choose
-from snacbench.types import Clip
 
 RATE_HZ = 16_000
 
 
-def noise(path: Path, seconds: float, *, channels: int = 1, gain: float = 0.2) -> None:
+def noise(path, seconds, *, channels=1, gain=0.2):
     path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(len(str(path.name)) + sum(path.name.encode()))
     samples = gain * rng.uniform(-1, 1, (round(seconds * RATE_HZ), channels))
@@ -29,7 +26,7 @@ def noise(path: Path, seconds: float, *, channels: int = 1, gain: float = 0.2) -
 
 
 @pytest.fixture
-def trees(tmp_path: Path) -> Path:
+def trees(tmp_path):
     """Miniature copies of the three corpora of the DAC paper, in folders of their names."""
     root = tmp_path / "trees"
     for speaker in ("f10", "m10"):
@@ -77,7 +74,7 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
 
 
 def test_the_set_of_the_paper_says_how_it_is_drawn(trees, monkeypatch):
-    asked: list[Choice] = []
+    asked = []
     monkeypatch.setattr(opening, "draw", lambda found, what, **_: asked.append(what) or found)
     for choice in (Choice(), Choice(segment_s=5.0, seed=7), SMALL):
         open_chosen("dac-table3", choice, root=[str(trees)])
@@ -109,9 +106,6 @@ def test_what_was_not_drawn_is_not_measured_and_what_cannot_be_read_is_said(tree
     whole = open_test_set("daps", root=[str(trees)])
     assert facts_of(whole)["unreadable"].startswith("1 file, for example: ")
     assert facts_by_domain(whole)["speech"]["loudness"] == "-"
-
-
-# ------------------------------------------------------------------------------- named sets
 
 
 def test_sets_of_debian(record, tmp_path):
@@ -163,61 +157,3 @@ def test_open_takes_a_name_a_folder_or_a_manifest(record, tmp_path):
 def test_what_cannot_be_opened(data, choice, root, message):
     with pytest.raises(TestSetError, match=message):
         open_chosen(data, choice, root=root)
-
-
-# ------------------------------------------------------------------------ the choice of clips
-
-CHOSEN_HZ = 8000
-
-
-def clip(number: int, domain: str = "speech", *, seconds: float = 10.0, start: int = 0) -> Clip:
-    n = round(seconds * CHOSEN_HZ)
-    name = f"set/{domain}-{number}"
-    return Clip(name, Path(f"/{name}.wav"), f"{number:064}", CHOSEN_HZ, 1, n, start, domain)
-
-
-def make(*clips: Clip, broken: tuple[BrokenClip, ...] = ()) -> TestSet:
-    return TestSet("set", clips, broken)
-
-
-SPEECH = make(*(clip(n) for n in range(20)))
-
-
-def test_a_segment_lies_inside_its_clip_and_is_named_by_its_place():
-    for whole, part in zip(SPEECH.clips, choose(SPEECH, segment_s=2.5).clips, strict=True):
-        assert part.num_samples == 2.5 * CHOSEN_HZ
-        assert 0 <= part.start <= whole.num_samples - part.num_samples
-        assert part.id == f"{whole.id}+{part.start / CHOSEN_HZ:.3f}s"
-    nearly = make(*(clip(n, seconds=1.0 + 1 / CHOSEN_HZ) for n in range(20)))
-    assert {part.start for part in choose(nearly, segment_s=1.0).clips} == {0, 1}
-    (plain,) = choose(make(clip(1)), segment_s=1.0).clips
-    (moved,) = choose(make(clip(1, start=500)), segment_s=1.0).clips
-    assert moved.start == plain.start + 500
-    short = make(clip(1, seconds=1.0))
-    assert choose(short, segment_s=1.0) == short
-
-
-def test_the_limit_holds_per_domain_and_counts_broken_files():
-    mixed = make(*SPEECH.clips, *(clip(n, "music") for n in range(3)))
-    domains = [c.domain for c in choose(mixed, limit=4).clips]
-    assert (domains.count("speech"), domains.count("music")) == (4, 3)
-    kept = [{c.id for c in choose(SPEECH, limit=limit).clips} for limit in (3, 6)]
-    assert kept[0] < kept[1] != {c.id for c in SPEECH.clips[:6]}
-    broken = tuple(BrokenClip(f"set/b{n}", Path("b"), "broken", "speech") for n in range(20))
-    chosen = choose(make(*SPEECH.clips, broken=broken), limit=10)
-    assert len(chosen.entries) == 10
-    assert chosen.broken
-
-
-@pytest.mark.parametrize("segment_s", [None, 1.0])
-def test_adding_a_file_displaces_one_clip_at_most(segment_s):
-    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
-    more = make(*SPEECH.clips, clip(99))
-    after = {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}
-    assert len(before - after) <= 1
-
-
-def test_the_digest_tells_which_samples_a_set_consists_of():
-    assert replace(SPEECH, clips=SPEECH.clips[::-1]).sha256 == SPEECH.sha256
-    assert choose(SPEECH, segment_s=2.5).sha256 != SPEECH.sha256
-    assert choose(SPEECH, limit=3).sha256 != SPEECH.sha256

@@ -1,4 +1,4 @@
-"""The index: each file read once, whatever happens in between."""
+"""Where a corpus lies, and the index of its files: each read once."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
+from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
+from snacbench.errors import TestSetError
 from snacbench.files import sha256_of_file
 from snacbench.testsets import records
+from snacbench.testsets.corpora import corpora
 from snacbench.testsets.records import FileIndex, Reading, in_threads
+from snacbench.testsets.roots import Roots, absolute_roots, parse_roots, root_from_settings, root_of
 from tests.support.testsets import settle
 
 KEPT = Reading(keep=True)
 
 
 @pytest.fixture
-def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def hashed(monkeypatch):
     """Names of the files that are hashed from now on."""
-    names: list[str] = []
+    names = []
 
-    def counting(path: Path) -> str:
+    def counting(path):
         names.append(path.name)
         return sha256_of_file(path)
 
@@ -33,7 +37,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
-def read(root: Path, how: Reading = KEPT) -> dict[str, records.FileRecord]:
+def read(root, how=KEPT):
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.wav"))
     return FileIndex("miniature", root).read(paths, how)
 
@@ -70,17 +74,16 @@ def test_files_are_read_once_and_their_folder_is_not_written(miniature, record, 
         assert sorted(hashed) == expected
 
 
-def test_small_files_are_not_worth_an_index(miniature, own_cache, monkeypatch):
+def test_each_root_has_its_own_index_unless_its_files_are_small(
+    miniature, record, tmp_path, own_cache, monkeypatch
+):
     read(miniature, Reading())
     assert not list(own_cache.rglob("*.jsonl"))
-    monkeypatch.setattr(records, "_FELT_BYTES", 1000)
-    read(miniature, Reading())
+    with monkeypatch.context() as patched:
+        patched.setattr(records, "_FELT_BYTES", 1000)
+        read(miniature, Reading())
     assert len(list(own_cache.rglob("*.jsonl"))) == 1
-
-
-def test_each_root_has_its_own_index(miniature, record, tmp_path):
     record("other/a/one.wav", seconds=0.3)
-    read(miniature)
     assert read(tmp_path / "other")["a/one.wav"].num_samples == 2400
     (miniature / "a/one.wav").unlink()
     assert len(FileIndex("miniature", miniature).known) == 4
@@ -115,6 +118,7 @@ def test_rows_of_another_make_are_passed_over(miniature, hashed):
 _SLOW = """
 import sys, time
 from pathlib import Path
+from unittest.mock import Mock
 from snacbench.testsets import records
 from snacbench.testsets.records import FileIndex, Reading
 from snacbench.audio.io import Header
@@ -148,3 +152,76 @@ def test_results_come_from_threads_and_errors_end_it():
     assert list(in_threads(str, [])) == []
     with pytest.raises(ZeroDivisionError):
         list(in_threads(lambda n: 1 // n, [0] * 10))
+
+
+DAPS = corpora()["daps"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "two", "all/DAPS", "all/musdb18-hq", "odd=name"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+def test_a_folder_for_everything_and_folders_of_corpora(folder):
+    assert parse_roots(["one", "daps=two"]) == Roots(folder / "one", {"daps": folder / "two"})
+    assert absolute_roots(["one", "daps=two"]) == (f"daps={folder / 'two'}", str(folder / "one"))
+    assert not parse_roots([])
+    assert absolute_roots([]) == ()
+    assert parse_roots(["odd=name"]).common == folder / "odd=name"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["gone"], r"--root gone: there is no folder gone"),
+        (["daps=gone"], r"--root daps=gone: there is no folder gone"),
+        (["dasp=one"], r"no corpus named 'dasp'; did you mean daps"),
+        (["one", "two"], r"was given 2 folders for everything; give one, or CORPUS=DIR"),
+    ],
+)
+def test_roots_that_make_no_sense(folder, given, message):
+    with pytest.raises(TestSetError, match=message):
+        parse_roots(given)
+
+
+def test_a_corpus_lies_in_the_root_or_in_a_folder_of_its_name(folder):
+    assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
+    assert root_of(DAPS, parse_roots(["all"])) == folder / "all/DAPS"
+    assert root_of(DAPS, parse_roots(["all"]), alone=False) == folder / "all/DAPS"
+    assert root_of(DAPS, parse_roots(["all", "daps=two"])) == folder / "two"
+    with pytest.raises(TestSetError, match=r"one holds no folder daps; .* --root daps=DIR"):
+        root_of(DAPS, parse_roots(["one"]), alone=False)
+    # Editions of a corpus share its folder.
+    everything = corpora()["daps-all"]
+    assert root_of(everything, parse_roots(["all"])) == folder / "all/DAPS"
+    assert root_of(everything, parse_roots(["daps=two"])) == folder / "two"
+    assert root_of(replace(DAPS, name="DAPS"), parse_roots(["all"])) == folder / "all/DAPS"
+
+
+def test_the_configuration_file_comes_last(folder, own_cache):
+    assert root_from_settings("musdb18-hq") is None
+    config = own_cache / "config.toml"
+    config.write_text(f'[roots]\nmusdb18-hq = "{folder / "one"}"\ndaps = "/nowhere"\n')
+    assert root_from_settings("musdb18-hq") == folder / "one"
+    with pytest.raises(TestSetError, match=r"config.toml, \[roots\] daps = /nowhere: there is no"):
+        root_from_settings("daps-all")
+    assert root_of(DAPS, parse_roots(["one"])) == folder / "one"
+
+
+def test_a_corpus_that_is_nowhere_says_how_to_name_it(own_cache):
+    text = (
+        r"^where does daps lie on this disk\? Say it by --root daps=DIR, or by daps = \"DIR\" "
+        r"under \[roots\] in .*config.toml. Where to get it: Zenodo record 4660670"
+    )
+    with pytest.raises(TestSetError, match=text):
+        root_of(DAPS, Roots())
+
+
+def test_a_root_that_cannot_be_listed_is_named(folder, monkeypatch):
+    refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
+    monkeypatch.setattr("pathlib.Path.iterdir", refuse)
+    with pytest.raises(TestSetError, match=r"one cannot be read \(Permission denied\)"):
+        root_of(DAPS, parse_roots(["one"]))

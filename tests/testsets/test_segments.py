@@ -16,36 +16,33 @@ from hypothesis import strategies as st
 from snacbench.errors import AudioError
 from snacbench.testsets import segments
 from snacbench.testsets.folder import folder_set
-from snacbench.testsets.records import MeasureCache
 from snacbench.testsets.segments import Choice, distinct_s, draw
-from snacbench.testsets.testset import BrokenClip, TestSet, hash_of
-from snacbench.types import Clip, Domain, Measures
+from snacbench.testsets.testset import BrokenClip, TestSet, choose, hash_of
+from snacbench.types import Clip, Measures
 
 RATE_HZ = 1000
 LOUD, QUIET = Measures(400.0, -20.0, -3.0, 0), Measures(400.0, -50.0, -33.0, 0)
 
 quick = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
-def clip(name: str, seconds: float, domain: Domain = "speech") -> Clip:
+def clip(name, seconds, domain="speech"):
     digest, length = f"{hash_of(name):064x}", round(seconds * RATE_HZ)
     return Clip(f"set/{name}", Path(f"/{name}.wav"), digest, RATE_HZ, 1, length, 0, domain)
 
 
-def make(*clips: Clip) -> TestSet:
+def make(*clips):
     return TestSet("set", clips)
 
 
 @pytest.fixture
-def listened(monkeypatch: pytest.MonkeyPatch) -> list[Clip]:
+def listened(monkeypatch):
     """Places that are listened to; what begins in the first third of every two seconds is quiet."""
-    heard: list[Clip] = []
+    heard = []
 
-    def listen(segment: Clip, cache: MeasureCache) -> Measures:
+    def listen(segment, cache):
         heard.append(segment)
         if "bad" in segment.id:
             raise AudioError(f"{segment.path} is damaged")
@@ -87,9 +84,7 @@ def test_a_draw_is_a_function_of_the_files_and_the_seed(listened, clips, count, 
 
 @quick
 @given(st.integers(4, 30), st.integers(1, 60), st.integers(1, 60))
-def test_a_smaller_draw_is_a_part_of_a_larger_one_and_a_file_more_displaces_little(
-    listened, files, one, other
-):
+def test_smaller_draws_are_part_of_larger_and_files_displace_little(listened, files, one, other):
     clips = [clip(f"file{n}", 20.0) for n in range(files)]
     small, large = sorted((one, other))
     drawn = [{c.id for c in draw(make(*clips), Choice(n, 2.0)).clips} for n in (small, large)]
@@ -176,3 +171,46 @@ def test_real_silence_is_skipped_and_what_was_measured_is_kept(tmp_path, monkeyp
     assert any("skipped" in note for note in drawn.notes)
     monkeypatch.setattr(segments, "read_clip", lambda _: pytest.fail("read again"))
     assert draw(folder_set(tmp_path), Choice(8, 1.0)) == drawn
+
+
+SPEECH = make(*(clip(f"{n}", 10.0) for n in range(20)))
+
+
+def test_a_segment_lies_inside_its_clip_and_is_named_by_its_place():
+    for whole, part in zip(SPEECH.clips, choose(SPEECH, segment_s=2.5).clips, strict=True):
+        assert part.num_samples == 2.5 * RATE_HZ
+        assert 0 <= part.start <= whole.num_samples - part.num_samples
+        assert part.id == f"{whole.id}+{part.start / RATE_HZ:.3f}s"
+    nearly = make(*(clip(f"{n}", 1.0 + 1 / RATE_HZ) for n in range(20)))
+    assert {part.start for part in choose(nearly, segment_s=1.0).clips} == {0, 1}
+    (plain,) = choose(make(clip("1", 10.0)), segment_s=1.0).clips
+    (moved,) = choose(make(replace(clip("1", 10.0), start=500)), segment_s=1.0).clips
+    assert moved.start == plain.start + 500
+    short = make(clip("1", 1.0))
+    assert choose(short, segment_s=1.0) == short
+
+
+def test_the_limit_holds_per_domain_and_counts_broken_files():
+    mixed = make(*SPEECH.clips, *(clip(f"m{n}", 10.0, "music") for n in range(3)))
+    domains = [c.domain for c in choose(mixed, limit=4).clips]
+    assert (domains.count("speech"), domains.count("music")) == (4, 3)
+    kept = [{c.id for c in choose(SPEECH, limit=limit).clips} for limit in (3, 6)]
+    assert kept[0] < kept[1] != {c.id for c in SPEECH.clips[:6]}
+    broken = tuple(BrokenClip(f"set/b{n}", Path("b"), "broken", "speech") for n in range(20))
+    chosen = choose(replace(SPEECH, broken=broken), limit=10)
+    assert len(chosen.entries) == 10
+    assert chosen.broken
+
+
+@pytest.mark.parametrize("segment_s", [None, 1.0])
+def test_adding_a_file_displaces_one_clip_at_most(segment_s):
+    before = {c.id for c in choose(SPEECH, limit=6, segment_s=segment_s).clips}
+    more = make(*SPEECH.clips, clip("99", 10.0))
+    after = {c.id for c in choose(more, limit=6, segment_s=segment_s).clips}
+    assert len(before - after) <= 1
+
+
+def test_the_digest_tells_which_samples_a_set_consists_of():
+    assert replace(SPEECH, clips=SPEECH.clips[::-1]).sha256 == SPEECH.sha256
+    assert choose(SPEECH, segment_s=2.5).sha256 != SPEECH.sha256
+    assert choose(SPEECH, limit=3).sha256 != SPEECH.sha256

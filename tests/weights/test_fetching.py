@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -16,7 +14,7 @@ from snacbench.progress import Notes
 from snacbench.weights.locate import damage, locate
 from snacbench.weights.lock import locked_files
 from snacbench.weights.policy import WeightsPolicy
-from tests.support.hosts import ENDPOINTS, Host, Reply
+from tests.support.hosts import ENDPOINTS, Reply, on_the_hub
 from tests.support.published_models import (
     BODY,
     DIGEST,
@@ -41,9 +39,6 @@ def obtain(model: CodecModel, progress: Notes | None = None) -> LocatedWeights:
     located = locate(model, WeightsPolicy("published"), progress)
     assert located is not None
     return located
-
-
-# ---------------------------------------------------------------------------- the plain hosts
 
 
 @pytest.mark.parametrize("kind", ["cdn", "github"])
@@ -72,7 +67,6 @@ def test_a_file_is_fetched_once_into_our_own_cache_and_recorded(all_hosts, place
          r"\(recorded in .*weights.lock on 20.*; if the publisher really changed it, remove that"),
         ("", "", PAGE, r"from .*/a/model.bin is no whole .bin file; it was not kept. Something"),
     ],
-    ids=["pinned", "recorded", "a page"],
 )  # fmt: skip
 def test_what_comes_must_be_what_it_must_be(all_hosts, places, pinned, recorded, body, message):
     all_hosts.replies["/a/model.bin"] = Reply(body)
@@ -81,9 +75,7 @@ def test_what_comes_must_be_what_it_must_be(all_hosts, places, pinned, recorded,
     with pytest.raises(WeightsMismatch, match=message):
         obtain(published(sha256=pinned))
     assert list(places.own.iterdir()) == []
-    assert [entry.sha256 for entry in locked_files("our-name").values()] == [recorded] * (
-        recorded != ""
-    )
+    assert [e.sha256 for e in locked_files("our-name").values()] == [recorded] * bool(recorded)
 
 
 @pytest.mark.parametrize(
@@ -101,17 +93,11 @@ def test_a_file_in_our_cache_that_changed_is_an_error(all_hosts, places, digits,
         obtain(model)
 
 
-# ------------------------------------------------------------------------- copies that are here
-
-
 @pytest.mark.parametrize(("place", "kind"), [("own", "cdn"), ("cdn", "cdn"), ("github", "github")])
 def test_a_copy_in_a_cache_is_used_and_recorded(host, places, place, kind):
     path = put(getattr(places, place) / "model.bin")
     located = obtain(published(kind))
-    assert (located.files, located.info.pinned_by) == (
-        {"model.bin": path},
-        {"model.bin": "first use"},
-    )
+    assert located.files == {"model.bin": path}
     assert locked_files("our-name")["model.bin"].origin == path.as_uri()
     assert obtain(published(kind)).info.verified is True
     assert host.asked == []
@@ -121,7 +107,6 @@ def test_a_copy_in_a_cache_is_used_and_recorded(host, places, place, kind):
     ("pinned", "body", "text"),
     [(DIGEST, b"cut off", r"has sha256 .*, expected .* \(pinned in this package\); it is not us"),
      ("", b"PK\x03\x04cut off", "is no whole .bin file; it is not used")],
-    ids=["another digest", "broken off"],
 )  # fmt: skip
 def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
     all_hosts, places, pinned, body, text
@@ -136,33 +121,11 @@ def test_a_bad_copy_in_the_packages_cache_is_reported_and_ours_fetched(
     assert bad.read_bytes() == body
 
 
-# ------------------------------------------------------------------------------------- the hub
-
-
-def on_the_hub(
-    host: Host, bodies: dict[str, bytes], commit: str = COMMIT, *, branch: bool = True
-) -> None:
-    """Files as the hub serves them: large ones by a redirect, of which it tells the digest."""
-    # Under another name: the hub's client follows redirects within one host by itself.
-    storage = f"{host.address.replace('127.0.0.1', 'localhost')}/storage"
-    for name, body in bodies.items():
-        facts = {"X-Repo-Commit": commit}
-        if not name.endswith(".json"):
-            facts |= {"X-Linked-Etag": f'"{hashlib.sha256(body).hexdigest()}"'}
-            facts |= {"X-Linked-Size": str(len(body)), "Location": f"{storage}/{commit}/{name}"}
-        status = 302 if "Location" in facts else 200
-        content = b"" if "Location" in facts else body
-        for revision in (commit, "main") if branch else (commit,):
-            path = f"/owner/name/resolve/{revision}/{name}"
-            host.replies[path] = Reply(content, status=status, headers=facts)
-        host.replies[f"/storage/{commit}/{name}"] = Reply(body)
-
-
 def test_the_hubs_files_come_of_one_commit_and_the_token_goes_to_the_hub_alone(
     all_hosts, places, monkeypatch
 ):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    on_the_hub(all_hosts, FILES)
+    on_the_hub(all_hosts, FILES, COMMIT)
     busy = "/owner/name/resolve/main/config.json"
     all_hosts.replies[busy] = [Reply(status=503), all_hosts.replies[busy]]  # and is asked again
     located = obtain(hub_model())
@@ -196,41 +159,30 @@ def test_the_hubs_files_come_of_one_commit_and_the_token_goes_to_the_hub_alone(
     ],
 )
 def test_what_the_hub_says_and_what_its_storage_has_are_checked(all_hosts, pinned, stored, message):
-    on_the_hub(all_hosts, FILES)
+    on_the_hub(all_hosts, FILES, COMMIT)
     all_hosts.replies[f"/storage/{COMMIT}/w.bin"] = Reply(stored)
     with pytest.raises(WeightsMismatch, match=message):
         obtain(hub_model(pinned))
     assert any(asked.startswith("GET /storage") for asked in all_hosts.asked) == (not pinned)
 
 
-def hub_cache(places: SimpleNamespace, bodies: dict[str, bytes]) -> Path:
-    """The layout that the hub's own client leaves: files by digest, and names that lead there."""
+def test_the_hubs_own_cache_is_used_but_not_what_it_says_is_another(all_hosts, places):
+    """Its client leaves files by digest, and names that lead there."""
     repository = places.hub / "models--owner--name"
     put(repository / "refs" / "main", COMMIT.encode())
     snapshot = repository / "snapshots" / COMMIT
     snapshot.mkdir(parents=True)
-    for (name, body), blob in zip(bodies.items(), ("9" * 40, DIGEST), strict=True):
+    for (name, body), blob in zip(FILES.items(), ("9" * 40, DIGEST), strict=True):
         (snapshot / name).symlink_to(put(repository / "blobs" / blob, body))
-    return snapshot
-
-
-def test_the_hubs_own_cache_is_used_without_asking(host, places):
-    snapshot = hub_cache(places, FILES)
     located = obtain(hub_model())
     assert located.files == {name: snapshot / name for name in FILES}
     assert located.info.revision == locked_files("our-name")["w.bin"].commit == COMMIT
-    assert host.asked == []
-
-
-def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_hosts, places):
-    hub_cache(places, {**FILES, "w.bin": NEWER})
-    on_the_hub(all_hosts, FILES, branch=False)
+    assert all_hosts.asked == []
+    put(repository / "blobs" / DIGEST, NEWER)
+    on_the_hub(all_hosts, FILES, COMMIT, branch=False)
     located = obtain(hub_model(), shown := Notes())
-    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (as its cache says)" in shown.texts[0]
+    assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST}" in shown.texts[0]
     assert (located.files["w.bin"], located.info.revision) == (places.own / "w.bin", COMMIT)
-
-
-# ---------------------------------------------------------------------------- what is not to be had
 
 
 @pytest.mark.parametrize("kind", ["cdn", "hub"])
@@ -238,12 +190,11 @@ def test_a_file_that_the_hubs_cache_itself_says_is_another_is_passed_over(all_ho
     ("fault", "text"),
     [
         ("silent", r"no connection \(.*\); connect to a network"),
-        (404, r"404 Not Found\); connect to a network"),
+        (404, r"404 Not Found\); look whether it has moved"),
         (403, r"403 .*\); if it must be applied for at http\S+/owner/\S+, do so and set HF_TOKEN"),
-        ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"
-                    r"and copy \S+/weights and \S+lock here"),
+        ("offline", r"offline.*\); run 'snacbench weights fetch our-name' where there is a net.*"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
     host, monkeypatch, silent_address, kind, fault, text
 ):
@@ -253,22 +204,15 @@ def test_a_file_that_is_not_to_be_had_gives_one_clear_sentence(
         monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
     for path in ("/a/model.bin", "/owner/their-name/resolve/v1/a/model.bin"):
         host.replies[path] = Reply(status=fault if isinstance(fault, int) else 200)
-    text = rf"^cannot get model.bin of owner/their-name \(.*{text}, or pass --weights DIR with a"
-    with pytest.raises(WeightsUnavailable, match=text):
+    with pytest.raises(WeightsUnavailable, match=rf"^cannot get model.bin of owner.*{text}"):
         obtain(published(kind))
     assert bool(host.asked) == isinstance(fault, int)
 
 
 def test_a_cache_that_cannot_be_written_is_not_blamed_on_the_network(all_hosts, tmp_path):
     (tmp_path / "cache").write_text("a file where the cache should be")
-    text = (
-        r"cannot keep model.bin in .*cache/weights/our-name \(.*\); check its permissions, or set"
-    )
-    with pytest.raises(WeightsUnavailable, match=text):
+    with pytest.raises(WeightsUnavailable, match=r"cannot keep .*our-name .*check its permissions"):
         obtain(published())
-
-
-# ------------------------------------------------------------------------------- damaged files
 
 
 def test_what_a_files_own_format_tells(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.errors import WeightsUnavailable
 from snacbench.models import HostedFile, WeightsSource
 from snacbench.plugins import codec_models
 from snacbench.weights.locate import items, locate, state_of
@@ -24,11 +24,6 @@ from tests.support.published_models import (
 
 AUTO = WeightsPolicy()
 LYRA, OPUS, MINI = (codec_models()[name] for name in ("lyra-v2", "opus", "snac-mini"))
-
-
-def test_a_codec_without_weights_has_none():
-    assert locate(OPUS, AUTO) is None
-    assert (state_of(OPUS, AUTO), list(items(OPUS, AUTO, read=True))) == ("no weights", [])
 
 
 @pytest.mark.parametrize("base", ["auto", "published", Path("/w")])
@@ -53,19 +48,6 @@ def test_checkpoints_of_ones_own_are_where_they_are(tmp_path):
     located = locate(own, AUTO)
     assert located.files == {"mine.pth": path}
     assert (located.info.source, state_of(own, AUTO)) == ("own", str(path))
-
-
-@pytest.mark.parametrize(
-    "place", ["model.bin", "old.bin", "their-name/model.bin", "our-name/old.bin"]
-)
-def test_a_folder_may_be_flat_or_by_either_name(tmp_path, place):
-    path, policy = put(tmp_path / "mine" / place), WeightsPolicy(tmp_path / "mine")
-    located = locate(published(), policy)
-    assert located.files == {"model.bin": path}
-    assert (located.info.source, located.info.origin) == ("folder", str(tmp_path / "mine"))
-    assert (located.info.revision, located.info.sha256) == ("v1", {"model.bin": DIGEST})
-    (item,) = items(published(), policy)
-    assert (item.place, item.digest) == (str(path), "unknown")
 
 
 def test_what_is_not_here_says_where_it_was_looked_for_or_how_to_name_it(tmp_path):
@@ -103,64 +85,52 @@ def test_an_environment_variable_names_a_folder_and_the_option_beats_it(monkeypa
 
 
 @pytest.mark.parametrize(
-    ("pinned", "recorded", "verified", "by"),
+    ("place", "pinned", "recorded", "verified", "by"),
     [
-        (DIGEST, "", True, "package"),
-        (DIGEST[:8], "", True, "package"),
-        ("0" * 64, "", False, "package"),
-        ("", "", None, None),
-        ("", DIGEST, True, "lock"),
-        ("", NEWER_DIGEST, False, "lock"),
+        ("model.bin", DIGEST, "", True, "package"),
+        ("old.bin", DIGEST[:8], "", True, "package"),
+        ("their-name/model.bin", "0" * 64, "", False, "package"),
+        ("our-name/old.bin", "", "", None, None),
+        ("model.bin", "", DIGEST, True, "lock"),
+        ("model.bin", "", NEWER_DIGEST, False, "lock"),
     ],
 )
-def test_a_local_file_is_compared_with_what_is_known_and_never_recorded(
-    tmp_path, places, pinned, recorded, verified, by
+def test_a_folder_is_flat_or_by_either_name_and_compared_with_what_is_known_never_recorded(
+    tmp_path, places, place, pinned, recorded, verified, by
 ):
-    put(tmp_path / "mine" / "model.bin")
+    path, policy = put(tmp_path / "mine" / place), WeightsPolicy(tmp_path / "mine")
     if recorded:
         lock_it(recorded)
     before = places.lock.read_text() if recorded else ""
-    info = locate(published(sha256=pinned), WeightsPolicy(tmp_path / "mine")).info
-    assert (info.verified, info.sha256) == (verified, {"model.bin": DIGEST})
-    assert info.pinned_by == ({"model.bin": by} if by else {})
+    located = locate(published(sha256=pinned), policy)
+    assert (located.files, located.info.revision) == ({"model.bin": path}, "v1")
+    assert (located.info.source, located.info.origin) == ("folder", str(tmp_path / "mine"))
+    assert (located.info.verified, located.info.sha256) == (verified, {"model.bin": DIGEST})
+    assert located.info.pinned_by == ({"model.bin": by} if by else {})
     assert (places.lock.read_text() if places.lock.exists() else "") == before
-    (item,) = items(published(sha256=pinned), WeightsPolicy(tmp_path / "mine"), read=True)
-    assert bool(item.wrong) == (verified is False)
+    (item,) = items(published(sha256=pinned), policy, read=True)
+    assert (item.place, bool(item.wrong)) == (str(path), verified is False)
 
 
-def test_files_are_listed_with_their_place_and_size_and_by_what_their_digest_is_known(places):
+def test_copies_are_listed_read_and_by_what_their_digest_is_known(host, places):
     def listed(sha256: str = "") -> list[tuple[str, int | None, str]]:
         return [(i.place, i.size_bytes, i.digest) for i in items(published(sha256=sha256), AUTO)]
 
+    offline = WeightsPolicy(offline=True)
     assert listed() == [("not here", None, "unknown")]
-    assert listed(DIGEST[:8]) == listed(DIGEST) == [("not here", None, "pinned")]
+    assert listed(DIGEST[:8]) == [("not here", None, "pinned")]
+    with pytest.raises(WeightsUnavailable, match=r"cannot get model.bin of owner"):
+        locate(published(), offline)
     lock_it()
     assert listed() == [("not here", 77, "locked")]
-    assert listed(DIGEST) == [("not here", 77, "pinned")]
-    put(places.cdn / "model.bin")
-    assert listed() == [("package cache", len(BODY), "locked")]
+    put(places.cdn / "model.bin", NEWER)
+    assert listed() == [("package cache", len(NEWER), "locked")]
     assert state_of(published(), AUTO) == "published, in the package cache"
-    put(places.own / "model.bin", NEWER)
-    assert [place for place, *_ in listed()] == ["snacbench cache", "package cache"]
-
-
-def test_every_copy_is_read_again(places):
-    ours, theirs = put(places.own / "model.bin"), put(places.cdn / "model.bin", NEWER)
-    assert [i.wrong for i in items(published(), AUTO, read=True)] == ["", ""]
-    lock_it()
+    ours = put(places.own / "model.bin")
+    assert locate(published(), offline).files == {"model.bin": ours}
     first, second = items(published(), AUTO, read=True)
-    assert (first.path, first.wrong, second.path) == (ours, "", theirs)
+    assert (first.place, first.path, first.wrong) == ("snacbench cache", ours, "")
     assert f"has sha256 {NEWER_DIGEST}, expected {DIGEST} (recorded in" in second.wrong
-
-
-def test_offline_a_file_is_found_or_an_error(host, places):
-    policy = WeightsPolicy(offline=True)
-    text = r"cannot get model.bin of owner/their-name \(.*run 'snacbench weights fetch our-name'"
-    with pytest.raises(WeightsUnavailable, match=text):
-        locate(published(), policy)
-    path = put(places.own / "model.bin")
-    assert locate(published(), policy).files == {"model.bin": path}
-    path.write_bytes(NEWER)
-    with pytest.raises(WeightsMismatch, match="delete it"):
-        locate(published(), policy)
     assert host.asked == []
+    assert (state_of(OPUS, AUTO), list(items(OPUS, AUTO, read=True))) == ("no weights", [])
+    assert locate(OPUS, AUTO) is None

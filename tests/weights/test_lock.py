@@ -20,12 +20,6 @@ def test_what_is_recorded_is_found_again_and_can_be_read_by_a_person(places):
     file = lock_it(A, commit="c" * 40)
     record("another", {"w.bin": file})
     assert locked_files("our-name") == {"model.bin": file}
-    written = json.loads(places.lock.read_text())
-    assert list(written["models"]) == ["another", "our-name"]
-    assert written["models"]["our-name"]["model.bin"] == {
-        "sha256": A, "size_bytes": 77, "origin": "https://host/file", "commit": "c" * 40,
-        "first_seen_utc": file.first_seen_utc,
-    }  # fmt: skip
     assert file.first_seen_utc.endswith("+00:00")
     assert places.lock.read_text().startswith('{\n "version": 1,\n "models": {\n  "another": {')
     text = f"model.bin of our-name has sha256 {B}, and another process has just recorded {A} in "
@@ -97,10 +91,6 @@ def test_all_that_is_known_of_a_digest_counts(pinned, recorded, by, digest, fitt
     assert tuple(filter(known.fits, (A, A[:8] + B[8:], B))) == fitting
     assert says in known.says
     assert bool(says) == bool(known.says)
-
-
-def test_a_lock_file_that_contradicts_the_package_is_an_error():
-    lock_it(A)
-    text = f"records sha256 {A} for model.bin of our-name, and this package pins {B}; remove that"
-    with pytest.raises(WeightsMismatch, match=text):
+    lock_it(recorded or A)
+    with pytest.raises(WeightsMismatch, match=f"records sha256 {A} for .* this package pins {B}"):
         known_files(published(sha256=B))

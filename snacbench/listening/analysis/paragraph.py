@@ -126,8 +126,14 @@ def _listeners(analysis: Analysis) -> Iterator[str]:
         why += f", {several} of them both" if several else ""
         verb = "was" if before - kept == 1 else "were"
         yield f"of {who}, {before - kept} {verb} excluded ({why}), which leaves {kept}."
-    if analysis.study.form.startswith("mushra") and not screening.rules:
-        yield "the post-screening of BS.1534-3 was not applied."
+    if analysis.study.form.startswith("mushra"):
+        there = {r.condition for r in analysis.whole.ratings}
+        if not screening.rules:
+            yield "the post-screening of BS.1534-3 was not applied."
+        elif REFERENCE not in there:
+            yield "there was no hidden reference to screen listeners by."
+        elif ANCHOR70 not in there:
+            yield "listeners were screened by the hidden reference alone."
     if screening.transparent_items and screening.rules:
         yield (
             f"on {count(len(screening.transparent_items), 'item')} the 7 kHz anchor was not held "

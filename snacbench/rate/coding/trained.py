@@ -173,7 +173,9 @@ def read_tables(path: Path) -> Tables:
         tables = Tables(meta["codec"], tuple(streams), meta["clips"])
     except OSError as error:
         raise UserError(f"cannot read tables from {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except (  # RuntimeError: packed in ways that zipfile does not know
+        ValueError, KeyError, TypeError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile
+    ) as error:  # fmt: skip
         raise UserError(
             f"{path} holds no tables of codes ({type(error).__name__}: {error}); "
             "'snacbench entropy RUN --save-tables DIR' writes some"

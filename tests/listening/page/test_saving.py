@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from snacbench.listening.responses import sessions
-from snacbench.listening.responses.overview import read_study
 from tests.support.listening_page import Begin, Visit, next_page, rate_all, scores, until
-from tests.support.listening_server import (
-    ScriptedListener,
-    make_folder,
-    program_for,
-    small_test,
-)
+from tests.support.listening_server import ScriptedListener
 
 
 def saved(tab: Any) -> str:
@@ -206,22 +199,3 @@ def test_answers_that_wait_at_the_end(visit: Begin) -> None:
     stage.down = False
     tab.locator(".listener").wait_for()
     assert stage.listeners[0]["finished_utc"]
-
-
-def test_a_program_that_is_killed(chromium: Any, tmp_path: Path) -> None:
-    test = small_test(id="tiny", training=())
-    with program_for(make_folder(tmp_path / "test", test)) as program:
-        with program.start().client() as client:
-            token = ScriptedListener(client).begin().agree().token
-        context = chromium.new_context(viewport={"width": 1280, "height": 800})
-        tab = Visit(context, program).skip_checks(token=token)
-        tab.wait_for_selector("main.rating")
-        rate_all(tab)
-        program.kill()
-        next_page(tab)
-        until(lambda: saved(tab) == "Waiting for connection")
-        program.start()
-        until(lambda: saved(tab) == "Saved")
-        context.close()
-    ratings = read_study(test, program.folder).ratings
-    assert [rating.score for rating in ratings] == [30, 40, 50, 60, 70]

@@ -65,9 +65,6 @@ def column(responses: Responses, name: str) -> list[object]:
         return [row[name] for row in sql.execute("SELECT * FROM listeners ORDER BY id")]
 
 
-# ---------------------------------------------------------------------------------- the file
-
-
 def test_settings_of_the_file_and_transactions(tmp_path: Path) -> None:
     responses = open_responses(tmp_path, TEST)
     with pytest.raises(sqlite3.IntegrityError), responses.transaction() as sql:
@@ -93,7 +90,7 @@ def test_texts_may_change_between_starts_and_a_design_until_somebody_began(tmp_p
     responses = open_responses(tmp_path, TEST)
     begin(responses)
     responses.close()
-    open_responses(tmp_path, small_test(welcome="Welcome again", contact="me")).close()
+    open_responses(tmp_path, small_test(welcome="Welcome again")).close()
     with pytest.raises(StoreError, match=r"answers to another design than test.yaml now has"):
         open_responses(tmp_path, small_test(seed=1))
 
@@ -117,9 +114,6 @@ def test_no_file_one_of_another_version_and_one_that_is_something_else(tmp_path:
         open_responses(tmp_path, TEST)
     with pytest.raises(StoreError, match="cannot read the answers"):
         read_study(TEST, tmp_path)
-
-
-# ------------------------------------------------------------------------------- who is who
 
 
 def test_numbers_are_consecutive_those_of_the_deleted_come_again_and_idle_ones_make_room(
@@ -199,20 +193,6 @@ def test_who_is_deleted_is_nowhere_in_the_file(tmp_path: Path) -> None:
         sessions.delete_listener(serving, "k7m3-p2vd")
 
 
-# --------------------------------------------------------------------------- what they type
-
-
-def test_what_is_kept() -> None:
-    for typed, kept in (
-        ("  two\nlines\tand  spaces ", "two lines and spaces"),
-        ("bell\x07 escape\x1b[2J", "bell escape[2J"),
-        ("left\u202eright\u2066", "leftright"),
-        ("half\ud800", "half"),
-        ("Stra\u00dfe \u65e5\u672c \U0001f469\u200d\U0001f3a4 =1+1",) * 2,
-    ):
-        assert one_line(typed, 100) == kept
-
-
 @given(st.text(st.characters(codec=None)), st.integers(1, 20))
 def test_one_line_without_control_characters(typed: str, limit: int) -> None:
     kept = one_line(typed, limit)
@@ -220,3 +200,5 @@ def test_one_line_without_control_characters(typed: str, limit: int) -> None:
     assert not any(unicodedata.category(c) in ("Cc", "Cs") for c in kept)
     assert len(kept.splitlines()) <= 1
     assert one_line(kept, limit) == kept
+    assert one_line("  two\nlines\tand \u202espaces\x1b[2J ", 100) == "two lines and spaces[2J"
+    assert one_line(text := "Stra\u00dfe \u65e5 \U0001f469\u200d\U0001f3a4 =1+1", 100) == text

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 from typing import Any
 
 import pytest
 
-from snacbench.listening.read import read_csv
 from snacbench.listening.responses import sessions
 from snacbench.listening.responses.overview import read_study
 from snacbench.listening.study import Study
+from snacbench.listening.tidy import write_tidy
 from tests.support.listening_server import (
     ANSWERS,
     Serve,
@@ -26,6 +26,9 @@ def stored(site: Site) -> Study:
 
 
 def test_a_listener_from_start_to_finish(site: Site) -> None:
+    for path, kind in (("/", "html"), ("/page/admin.css", "css"), ("/page/app.js", "javascript")):
+        assert site.client.get(path).headers["content-type"] == f"text/{kind}; charset=utf-8"
+    assert told(site.client.get("/page/none.js")) == (404, "file", "There is no such file")
     facts = site.client.get("/api/test").json()
     assert (facts["id"], facts["min_loop_s"], facts["invite_required"]) == ("small", 0.5, False)
     assert facts["texts"]
@@ -72,34 +75,25 @@ def test_a_listener_from_start_to_finish(site: Site) -> None:
     assert stored(site).listeners == ()
 
 
-@pytest.mark.parametrize("form", ["mushra", "ab", "abx"])
-def test_forms_and_their_export(serve: Serve, form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "sounds"), [("mushra", 5), ("ab", 2), ("abx", 3)])
+def test_forms_and_their_export(serve: Serve, form: str, sounds: int) -> None:
     site = serve(form=form, allow_tie=form == "abx")
     listener = site.listener().begin().agree()
     pages = listener.pages()
-    assert {page["kind"] for page in pages} == {form}
+    assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(form, sounds)}
+    assert {page["reference"] is None for page in pages} == {form != "mushra"}
     if form != "mushra":
-        assert {len(page["stimuli"]) for page in pages} == {2 if form == "ab" else 3}
-        assert all(page["reference"] is None for page in pages)
         refused = told(listener.submit(pages[0], {**answers_to(pages[0]), "answer": "tie"}))
         assert refused == (422, "answer", "Expected one answer of a, b")
     listener.finish()
+    study, stream = stored(site), io.StringIO()
+    rated = [answers_to(page).get("answer") for page in pages if not page["training"]]
+    assert [choice.answer for choice in study.choices] == (rated if form != "mushra" else [])
+    write_tidy(study, stream)
     answer = site.as_admin("export/tidy.csv")
+    assert answer.text == stream.getvalue()
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == 'attachment; filename="small-tidy.csv"'
-    path = tmp_path / "tidy.csv"
-    path.write_bytes(answer.content)
-    study, _ = read_csv(path)
-    assert (study.form, [one.id for one in study.listeners]) == (form, [listener.name])
-    assert (study.ratings, study.choices) == (stored(site).ratings, stored(site).choices)
-    if form == "mushra":
-        assert len(study.ratings) == 15
-    else:
-        rated = [answers_to(page)["answer"] for page in pages if not page["training"]]
-        assert [choice.answer for choice in study.choices] == rated
-
-
-# --------------------------------------------------------------------------------- the rules
 
 
 def test_pages_come_in_order_and_each_is_taken_once(site: Site) -> None:
@@ -180,16 +174,6 @@ def test_consent_comes_first_and_answers_fit_the_questions(
     sentence = "Too many listeners are under way; please try later"
     assert told(refused) == (503, "full", sentence)
     assert refused.headers["retry-after"] == "3600"
-
-
-def test_the_page_and_its_files(site: Site) -> None:
-    kinds = {"/": "html", "/admin": "html", "/page/audio/player.js": "javascript"}
-    for path, kind in {**kinds, "/page/admin.css": "css"}.items():
-        answer = site.client.get(path)
-        assert answer.status_code == 200
-        assert answer.headers["content-type"] == f"text/{kind}; charset=utf-8"
-    missing = site.client.get("/page/none.js")
-    assert told(missing) == (404, "file", "There is no such file")
 
 
 def test_the_admin_sees_progress_and_deletes_a_listener(site: Site) -> None:

@@ -154,15 +154,13 @@ def test_killed_again_and_again_while_six_submit(program: Program) -> None:
     assert b"127.0.0.1" not in written  # no address of a listener is kept
 
 
-# ------------------------------------------------------------------------------------- stimuli
+def test_stimuli_of_the_test_are_served_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(_: Path) -> str:
+        raise PermissionError(13, "Permission denied")
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_folder(tmp_path, small_test())
-
-
-def test_every_condition_of_every_item_is_served(folder: Path) -> None:
+    folder = make_folder(tmp_path, small_test())
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
     served = table["item-1", "snac"]
@@ -171,18 +169,6 @@ def test_every_condition_of_every_item_is_served(folder: Path) -> None:
     shorter = replace(served, num_bytes=served.num_bytes - 1)
     with pytest.raises(UserError, match="was changed while it is served; restart the server"):
         next(shorter.blocks())
-
-
-def forbidden(_: Path) -> str:
-    raise PermissionError(13, "Permission denied")
-
-
-def test_stimuli_that_are_not_those_of_the_test(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moved = small_test().items[0].model_copy(update={"start_s": 1.0})
-    with pytest.raises(UserError, match=r"not those of its test.yaml"):
-        served_stimuli(folder, small_test(items=(moved, *small_test().items[1:])))
     with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
         open_service(make_folder(folder / "other", small_test(language="xx")))
     with monkeypatch.context() as patched:
@@ -197,12 +183,6 @@ def test_stimuli_that_are_not_those_of_the_test(
     (folder / FACTS_FILE).write_text(json.dumps(told))
     with pytest.raises(UserError, match="not the stimulus that was made"):
         served_stimuli(folder, small_test())
-    (folder / FACTS_FILE).unlink()
-    with pytest.raises(UserError, match="no stimuli yet"):
-        served_stimuli(folder, small_test())
-
-
-# ------------------------------------------------------------------------------ slow and many
 
 
 @pytest.mark.parametrize(
