@@ -149,10 +149,13 @@ def _members(
                     yield inside(member.name), member.size, extracted
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
-            files = [info for info in opened.infolist() if not info.is_dir()]
+            # Every place first: nothing is unpacked if one is wrong.
+            files = [
+                (info, inside(info.filename)) for info in opened.infolist() if not info.is_dir()
+            ]
             progress.begin("unpacking", len(files))
-            for info in files:
+            for info, target in files:
                 with opened.open(info) as stream:
-                    yield inside(info.filename), info.file_size, stream
+                    yield target, info.file_size, stream
     else:
         raise TestSetError(f"{archive} is neither a zip nor a tar archive; fetch it again")

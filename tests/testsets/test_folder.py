@@ -309,7 +309,8 @@ def test_a_name_that_leads_out_of_the_folder_is_refused(make, tmp_path, name):
     with pytest.raises(TestSetError, match=r" holds '.*' ?.*outside of .*root; it is not"):
         unpack(archive, tmp_path / "root")
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == {archive.name, "good.wav"}
+    kept = [] if archive.suffix == ".zip" else ["good.wav"]  # whose names are all known before
+    assert written == {archive.name, *kept}
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
