@@ -35,8 +35,9 @@ esac
 # Away from the checkout: what was installed is what runs.
 (cd "$folder" && snacbench run --codecs snac,dac@3q,encodec@3,opus@14 --weights embedded --limit 2 -o run)
 python -m pytest -q -p no:cacheprovider tests/test_imports.py tests/test_plugins.py \
-    tests/codecs/test_opus.py tests/metrics/test_pesq.py tests/metrics/test_spectral_distances.py \
-    tests/metrics/test_si_sdr.py tests/stats/test_intervals.py tests/listening/server/test_bodies.py
+    tests/codecs/test_package_codecs.py tests/metrics/test_signal_metrics.py \
+    tests/metrics/test_speech_metrics.py tests/stats/test_intervals.py \
+    tests/listening/server/test_serving.py
 
 python --version
 python - <<'END'
