@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,37 +86,9 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         for clip in part.read(Clip):
             clips.setdefault(clip.id, clip)
             in_parts[clip.id] += 1
-    runs = [part.run for part in parts]
     shards, lacking = _shards(parts)
-    facts = _by_part([run.facts for run in runs])
-    if lacking:
-        gone = (facts.get(rows.MISSING), *lacking)
-        facts[rows.MISSING] = "; ".join(text for text in gone if text)
-    request = replace(
-        runs[0].request,
-        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
-        merged=tuple(run.id for run in runs),
-        shard=shards if lacking else "",
-    )
-    joined = replace(
-        runs[0],
-        id=uuid.uuid4().hex[:12],
-        started_utc=min(run.started_utc for run in runs),
-        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
-        request=request,
-        device=", ".join(dict.fromkeys(run.device for run in runs)),
-        # Of one name they must be the same.
-        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
-        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
-        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
-        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
-        packages=_by_part([run.packages for run in runs]),
-        facts=facts,
-        set_sha256=set_sha256(clips.values()),
-        whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",
-        machine=_by_part([run.machine for run in runs]),
-    )
-    names = [spec.name for run in runs for spec in run.codecs]
+    joined = _joined(parts, clips.values(), shards, lacking)
+    names = [spec.name for part in parts for spec in part.run.codecs]
     shared = {name for name in names if names.count(name) > 1}
 
     def contested(row: Any) -> bool:
@@ -254,6 +226,41 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
 
 
 # --------------------------------------------------------------------- provenance of a merged run
+
+
+def _joined(
+    parts: Sequence[RunFolder], clips: Collection[Clip], shards: str, lacking: Sequence[str]
+) -> rows.Run:
+    """The provenance of all parts together."""
+    runs = [part.run for part in parts]
+    facts = _by_part([run.facts for run in runs])
+    if lacking:
+        gone = (facts.get(rows.MISSING), *lacking)
+        facts[rows.MISSING] = "; ".join(text for text in gone if text)
+    request = replace(
+        runs[0].request,
+        codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
+        merged=tuple(run.id for run in runs),
+        shard=shards if lacking else "",
+    )
+    return replace(
+        runs[0],
+        id=uuid.uuid4().hex[:12],
+        started_utc=min(run.started_utc for run in runs),
+        snacbench_version=", ".join(dict.fromkeys(run.snacbench_version for run in runs)),
+        request=request,
+        device=", ".join(dict.fromkeys(run.device for run in runs)),
+        # Of one name they must be the same.
+        codecs=_union([(part, run.codecs) for part, run in zip(parts, runs, strict=True)]),
+        metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
+        codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
+        metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
+        packages=_by_part([run.packages for run in runs]),
+        facts=facts,
+        set_sha256=set_sha256(clips),
+        whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",
+        machine=_by_part([run.machine for run in runs]),
+    )
 
 
 def _union(parts: Sequence[tuple[RunFolder, tuple[Spec, ...]]]) -> tuple[Spec, ...]:
