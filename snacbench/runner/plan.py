@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
@@ -59,7 +59,7 @@ class PlannedCodec:
     device: str = CPU
     precision: Precision = "fp32"
     batch: int | None = 1
-    nested: bool = False
+    nested: bool = field(default=False, compare=False)
 
     @property
     def model(self) -> CodecModel:

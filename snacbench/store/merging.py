@@ -234,9 +234,10 @@ def _joined(
     """The provenance of all parts together."""
     runs = [part.run for part in parts]
     facts = _by_part([run.facts for run in runs])
-    if lacking:
-        gone = (facts.get(rows.MISSING), *lacking)
-        facts[rows.MISSING] = "; ".join(text for text in gone if text)
+    # What a part says of shards was true of itself.
+    gone = [t for run in runs for t in run.facts.get(rows.MISSING, "").split("; ")]
+    gone = [*lacking, *dict.fromkeys(text for text in gone if not text.startswith("shard "))]
+    facts[rows.MISSING] = "; ".join(filter(None, gone))
     request = replace(
         runs[0].request,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
@@ -256,7 +257,7 @@ def _joined(
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         packages=_by_part([run.packages for run in runs]),
-        facts=facts,
+        facts={name: text for name, text in facts.items() if text},
         set_sha256=set_sha256(clips),
         whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",
         machine=_by_part([run.machine for run in runs]),

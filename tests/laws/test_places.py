@@ -113,7 +113,7 @@ def test_shards_that_are_merged(alone, shards, tmp_path):
 
 def test_a_shard_that_is_not_there_is_named_wherever_the_numbers_are(alone, shards, tmp_path):
     notes = Notes()
-    merged = sb.merge([shards[0]], tmp_path / "part", progress=notes)
+    merged = sb.merge([shards[0], shards[0]], tmp_path / "part", progress=notes)
     assert any("shard 2/2" in text for text in notes.texts)
     assert "shard 2/2" in merged.table(format="markdown")
     whole = sb.merge([merged, shards[1]], tmp_path / "whole")
@@ -148,7 +148,7 @@ def test_shards_that_both_have_a_clip_must_agree_on_it(shards, tmp_path):
             rows = [replace(changed, value=1.5), *rest]
         again.append(rows)
     with pytest.raises(StoreError, match="they disagree on"):
-        sb.merge([shards[0], again, shards[1]], tmp_path / "merged")
+        sb.merge([shards[0], again.path, shards[1]], tmp_path / "merged")
 
 
 def test_to_which_shard_a_clip_belongs_depends_on_its_name_alone(shards, tmp_path):

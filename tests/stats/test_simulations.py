@@ -95,7 +95,7 @@ def test_95_percent_intervals_cover(design, repetitions, low, high, record_prope
     for seed, table in enumerate(design.tables(repetitions, block=200)):
         for found in mean_intervals(table, design.labels, draws=1999, seed=seed):
             held += found.low <= 0 <= found.high
-    record_property("coverage", held / repetitions)
+    record_property("coverage", float(held) / repetitions)
     assert low <= held / repetitions <= high
 
 
@@ -195,5 +195,5 @@ def test_intervals_of_rank_correlations_cover(correlation, record_property):
         first, second = ({"codec": dict(zip(names, v, strict=True))} for v in (x, y))
         found = rank_correlation(first, second, clusters)
         held += found.low <= truth <= found.high
-    record_property("coverage", held / repetitions)
+    record_property("coverage", float(held) / repetitions)
     assert 0.92 <= held / repetitions <= 0.97

@@ -45,6 +45,7 @@ def make_run(
     kbps: Mapping[str, float] | None = None,
     failed: Mapping[str, tuple[int, ...]] | None = None,
     speakers: int = 0,
+    version: str = "1",
     **run: Any,
 ) -> RunFolder:
     """A run of codec -> metric -> one value per clip (NaN: undefined)."""
@@ -74,16 +75,16 @@ def make_run(
                 CodeHistogram(
                     of_clip.id, name, 0, 4, np.array([1], np.int32), np.array([9], np.int64)
                 ),
-                *(_score(of_clip.id, name, m, v[number]) for m, v in of.items()),
+                *(_score(of_clip.id, name, m, version, v[number]) for m, v in of.items()),
             ]  # fmt: skip
         folder.append(rows)
     return folder
 
 
-def _score(clip_id: str, name: str, metric: str, value: float) -> Score:
+def _score(clip_id: str, name: str, metric: str, version: str, value: float) -> Score:
     if np.isnan(value):
-        return Score(clip_id, name, metric, "1", "undefined", None, "silent")
-    return Score(clip_id, name, metric, "1", "ok", float(value))
+        return Score(clip_id, name, metric, version, "undefined", None, "silent")
+    return Score(clip_id, name, metric, version, "ok", float(value))
 
 
 VOICE = replace(UP, name="voice", domains=("speech",))
