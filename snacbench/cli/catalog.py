@@ -121,7 +121,7 @@ def codec(name: str) -> None:
             "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
             "weights": weights,
             "found": "; ".join(spec.settings.get("notes", ())),
-            "all points": _points(model),
+            "all points": f"{_points(model)} (kbps)",
             "licence": spec.licence,
             "citation": spec.citation,
         }

@@ -89,7 +89,7 @@ def test_show_and_list(place: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert "FutureWarning" not in shown.stderr
     for text in ("dac-base@3kbps", "24000 Hz", "not known, or", "quantizer_dropout unknown",
-                 "0.75*, 1.5*, 2.25*, 3 kbps", "latest/dac/weights.pth", "unknown"):  # fmt: skip
+                 "0.75*, 1.5*, 2.25*, 3", "latest/dac/weights.pth", "unknown"):  # fmt: skip
         assert text in shown.stdout
     listed = run_in(place, "list", "codecs").stdout
     for prefix in ("snac", "dac", "encodec"):

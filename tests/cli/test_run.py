@@ -156,7 +156,7 @@ def test_batches_and_reduced_precision_are_recorded_and_said(cli: Run, tmp_path:
     assert done.returncode == 0, done.stderr
     assert "codes are compared with fp32's first" in " ".join(done.stderr.split())
     assert "encodec-mini@1.5kbps in cpu bf16 against cpu fp32" in done.stdout
-    assert "RTF in batches: so many signals at once" in done.stdout
+    assert "RTF in batches" in done.stdout
     run = RunFolder.open(tmp_path / "r")
     (row,) = run.read(Agreement)
     assert 0 < row.equal < row.tokens

@@ -123,6 +123,6 @@ def test_a_codec_at_16_khz_scores_the_same_however_late_it_is(tmp_path: Path) ->
     scores = values(folder, "si_sdr_aligned")
     assert scores == pytest.approx([scores[0]] * len(POINTS), abs=TOLERANCE_DB)
     warned = " ".join(line for line in done.stderr.splitlines() if line.startswith("warning"))
-    assert "decodes of toy@frame come 25.0 ms late" in warned
-    assert "decodes of toy@early come 20.0 ms early" in warned
+    assert "toy@frame: decodes come 25.0 ms late" in warned
+    assert "toy@early: decodes come 20.0 ms early" in warned
     assert "toy@one" not in warned

@@ -123,7 +123,7 @@ def run_of(
             bits = Bits(codes=round(1000 * float(rates[i])))
             rows: list[object] = [Coded(one.id, name, "ok", "", one.domain, 1.0, bits)]
             for metric, values in system.scores.items():
-                row = _score(one.id, name, metric, values[i])
+                row = _score(one.id, name, metric, "1", values[i])
                 if i in system.skipped.get(metric, ()):
                     row = Score(one.id, name, metric, "1", "skipped", None, "for speech")
                 rows.append(row)
