@@ -91,8 +91,7 @@ def _code_and_score(task: tuple[argparse.Namespace, int, int]) -> int:
         decoded = Audio(samples[:, : signal.num_samples], signal.rate_hz)
     else:
         decoded = codec.decode(codec.encode(signal), seed=0)
-    specs = [m.spec for m in select_metrics(()) if clip.domain in (*m.spec.domains, clip.domain)]
-    specs = [s for s in specs if not s.domains or clip.domain in s.domains]
+    specs = [m.spec for m in select_metrics(()) if clip.domain in m.spec.domains]
     return len(score_all(source, decoded, specs))
 
 

@@ -376,17 +376,23 @@ class Run:
         *,
         asr: str | None = None,
         retry_failed: bool = False,
+        client: Client | str | Path | None = None,
         jobs: int | None = None,
         offline: bool = False,
         progress: Progress | None = None,
     ) -> Run:
-        """Score the decodes by metrics that the run lacks; nothing is coded again."""
+        """Score the decodes by metrics that the run lacks; nothing is coded again.
+
+        `client` is a cluster that does it, as for `run`.
+        """
         from snacbench.api.requests import normal
         from snacbench.runner import engine
 
         names, shown = normal({"metrics": metrics})["metrics"], progress or Notes()
-        how: dict[str, Any] = {"jobs": jobs, "offline": offline, "progress": shown}
-        engine.score_again(self.folder, names, asr=asr, retry_failed=retry_failed, **how)
+        how: dict[str, Any] = {"client": client, "jobs": jobs, "offline": offline}
+        engine.score_again(
+            self.folder, names, asr=asr, retry_failed=retry_failed, progress=shown, **how
+        )
         return finished(RunFolder.open(self.path), shown)
 
     def measure_speed(

@@ -18,6 +18,7 @@ from snacbench.cli.verbs import (
     PATH,
     asr_option,
     choice_options,
+    cluster_option,
     comma_separated,
     jobs_option,
     offline_option,
@@ -50,10 +51,7 @@ EXIT_FAILED_ROWS = 1
 @choice_options
 @option("--shard", "", "The I-th of N parts of the set, by clips; see merge.", metavar="I/N")
 @jobs_option
-@option(
-    "--cluster",
-    help="A Dask scheduler (tcp://HOST:PORT), or a YAML file of dask-jobqueue with --jobs workers.",
-)
+@cluster_option
 @option("--device", ["cpu", "cuda"])
 @option("--precision", list(PRECISIONS), "Number format of PyTorch codecs; less changes codes.")
 @option(
@@ -84,7 +82,7 @@ def run(
     resume: Path | None,
     retry_failed: bool,
     jobs: int | None,
-    cluster: str | None,
+    client: str | None,
     discard_decoded: bool,
     plan_only: bool,
     timed: bool,
@@ -133,7 +131,7 @@ def run(
             made = start(plan, folder or new_folder(RUNS))
         terminal.say(f"run folder  {made.path}")
         try:
-            execute(plan, made, client=cluster, progress=bar, retry_failed=retry_failed)
+            execute(plan, made, client=client, progress=bar, retry_failed=retry_failed)
         except KeyboardInterrupt:
             terminal.say(f"stopped; go on with: snacbench run --resume {made.path}")
             raise
@@ -157,6 +155,7 @@ def _shown(made: Run) -> int:
 )
 @asr_option
 @jobs_option
+@cluster_option
 @offline_option
 def score(run: Path, **options: Any) -> int:
     """Score the decoded files of RUN by metrics that it lacks; nothing is coded again.

@@ -189,6 +189,11 @@ asr_option: Decorator = option(
 jobs_option: Decorator = option(
     "--jobs", click.IntRange(1), "Worker processes.  [default: one per core]"
 )
+cluster_option: Decorator = option(
+    "--cluster client",
+    help="A Dask scheduler (tcp://HOST:PORT), or a YAML file of dask-jobqueue with --jobs workers.",
+    metavar="CLUSTER",
+)
 label_option: Decorator = option(
     "--label labels",
     help="Call a codec or a model TEXT; may be repeated.",

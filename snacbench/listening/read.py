@@ -86,6 +86,11 @@ def read_source(path: Path, *, test_folder: Path | None = None) -> Source:
     if not path.is_file():
         raise UserError(f"{path} is neither a listening test's folder nor a CSV file")
     names = plain_names(read_heading(path, noun="answers"), (*_FOREIGN, *_OURS))
+    if "simulated" in names:  # written by 'mushra simulate' of earlier versions
+        raise UserError(
+            f"{path} has a column 'simulated': nobody listened, and no analysis is made of it; "
+            "give a file of real answers"
+        )
     foreign = not {"listener", "item"} <= set(names)
     study, notes = read_csv(path, foreign=foreign)
     if test_folder is None and (path.parent / TEST_FILE).is_file():

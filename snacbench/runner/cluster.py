@@ -50,14 +50,18 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
     MissingPackage
         If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
     """
+    described = cluster.endswith((".yaml", ".yml"))
     try:
         import dask
         from distributed import Client
+
+        if described:
+            import dask_jobqueue
     except ImportError as error:
         raise MissingPackage(
             "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
         ) from error
-    if not cluster.endswith((".yaml", ".yml")):
+    if not described:
         try:
             client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -68,8 +72,6 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         with client:
             yield client
         return
-    import dask_jobqueue
-
     if not Path(cluster).is_file():
         raise UserError(
             f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"

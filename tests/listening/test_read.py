@@ -153,6 +153,7 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
         ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
          "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
         (HEAD, "no answers under the headings"),
+        (HEAD.replace("\n", ",simulated\n") + LINE.replace("\n", ",yes\n"), "nobody listened"),
         (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
         (WEBMUSHRA.replace("C1,62,", ",62,"), "line 5: condition: Field required, found ''"),
         (WEBMUSHRA.replace("u-2,speech-1,C1", "u-2,speech-1,x,C1"),

@@ -22,6 +22,7 @@ from snacbench.runner.cluster import DaskWorkers, connected
 from snacbench.runner.pool import Job, Rows, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
+from tests.support.clusters import local_cluster
 from tests.support.synthetic_runs import RUN
 
 
@@ -61,9 +62,7 @@ class Do(Job):
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-    ) as made:
+    with local_cluster(1) as made:
         yield made
 
 
