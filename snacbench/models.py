@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from snacbench.errors import UnknownPoint
 from snacbench.types import Codec, CodecSpec, WeightsInfo
@@ -40,6 +40,28 @@ class WeightsSource:
     revision: str = "main"
     environment_variable: str = ""
     advice: str = ""
+
+
+class HasWeights(Protocol):
+    """A model of a codec or a metric, to whoever looks for its weights."""
+
+    @property
+    def name(self) -> str:
+        """By which it is fetched, cached and locked."""
+
+    @property
+    def source(self) -> WeightsSource | None:
+        """Where its weights come from; None if it has none."""
+
+
+@dataclass(frozen=True)
+class MetricModel:
+    """A published model that metrics run: what a metric file declares in ``MODELS``."""
+
+    name: str
+    source: WeightsSource
+    licence: str
+    requires: tuple[str, ...] = ()  # packages to import before loading
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from snacbench.models import (
     CodecOpener,
     HostedFile,
     LocatedWeights,
+    MetricModel,
     WeightsSource,
 )
 from snacbench.types import Codec, CodecSpec, Metric
@@ -49,7 +50,7 @@ _DECLARATIONS: dict[Kind, dict[str, str]] = {
         "FAMILY": "models.CodecFamily",
         "OPENER": "models.CodecOpener",
     },
-    "metrics": {"METRICS": "types.Metric"},
+    "metrics": {"METRICS": "types.Metric", "MODELS": "models.MetricModel"},
     "corpora": {"CORPORA": "testsets.corpora.corpus.Corpus"},
     "layouts": {"LAYOUTS": "tables.layouts.parts.Layout"},
     "plots": {"PLOTS": "plots.drawing.Plot"},
@@ -129,6 +130,11 @@ def codec_openers() -> dict[str, CodecOpener]:
 def metrics() -> dict[str, Metric]:
     """Every discovered metric by name, in alphabetical order."""
     return dict(sorted(declared("metrics", Metric).items()))
+
+
+def metric_models() -> dict[str, MetricModel]:
+    """Every published model that some metric runs, by name, in alphabetical order."""
+    return dict(sorted(declared("metrics", MetricModel).items()))
 
 
 def declared(kind: Kind, type_: type[Item]) -> dict[str, Item]:

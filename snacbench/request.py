@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from snacbench.types import Domain
+from snacbench.types import Domain, MetricOptions
 
 Channels = Literal["mono", "stereo"]
 ReferenceRule = Literal["source", "codec-input"]
@@ -78,6 +78,11 @@ class Request:
     from_recipe: FromRecipe | None = None
     outside: OutsideFiles | None = None  # decodes made elsewhere, in place of codecs
     merged: tuple[str, ...] = ()  # ids of the runs that a run was merged of
+
+    @property
+    def metric_options(self) -> MetricOptions:
+        """What its metrics are given."""
+        return MetricOptions(self.asr or "", self.weights, self.offline)
 
 
 def request_of_schema_1(recipe: Mapping[str, Any]) -> dict[str, Any]:

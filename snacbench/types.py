@@ -273,6 +273,22 @@ class PreparedMetric(Protocol):
 
 
 @dataclass(frozen=True)
+class MetricOptions:
+    """What a run asks of its metrics: the fields of `Request` of the same names.
+
+    `asr` names a recogniser, empty: the user's own setting. `weights` say where files of models
+    are; of those that they do not name, the published ones are used.
+    """
+
+    asr: str = ""
+    weights: tuple[str, ...] = ()
+    offline: bool = False
+
+
+NO_OPTIONS = MetricOptions()
+
+
+@dataclass(frozen=True)
 class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
@@ -281,9 +297,8 @@ class Metric:
     before a run, in its main process, and raises `UserError` where the metric could not work: it
     may fetch what the workers will need. `versions` then tells what computes the metric.
 
-    A metric of what a speech recogniser hears has `choose_asr`, which gives it another one, by the
-    name that a user writes and whether it may be fetched; `asr` is the name that was chosen, empty
-    for the user's own setting.
+    A metric that hears by a recogniser or runs a model has `configure`, which gives it those that
+    a run asks for; `options` are what it was given.
     """
 
     spec: MetricSpec
@@ -291,14 +306,14 @@ class Metric:
     versions: Callable[[], Mapping[str, str]] = dict
     prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
-    asr: str = ""
-    choose_asr: Callable[[str, bool], Metric] | None = None
+    options: MetricOptions = NO_OPTIONS
+    configure: Callable[[MetricOptions], Metric] | None = None
 
-    def with_asr(self, selector: str | None, *, offline: bool = False) -> Metric:
-        """Itself, with another recogniser where it has one, which is not fetched if `offline`."""
-        if self.choose_asr is None or not (selector or offline):
+    def configured(self, options: MetricOptions) -> Metric:
+        """Itself, by other options where it takes any."""
+        if self.configure is None or options == self.options:
             return self
-        return self.choose_asr(selector or "", offline)
+        return self.configure(options)
 
     def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
         """The scorer for a reference; the transcript is used by metrics that need one."""

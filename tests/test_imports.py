@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": set(),
     "weights": {"audio", "download"},
     "codecs": {"audio", "weights"},
-    "metrics": {"audio"},
+    "metrics": {"audio", "weights"},
     "testsets": {"audio", "download", "plugins"},
     "runner": {"audio", "rate", "bitstream", "store", "testsets", "weights"}
     | {"plugins", "selectors"},

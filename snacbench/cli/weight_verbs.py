@@ -10,8 +10,8 @@ from rich.filesize import decimal
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option
 from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
-from snacbench.models import CodecModel
-from snacbench.plugins import codec_models
+from snacbench.models import HasWeights
+from snacbench.plugins import codec_models, metric_models
 from snacbench.selectors import select
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
@@ -105,9 +105,14 @@ def path(model: str) -> None:
             click.echo("\n".join(map(str, located.files.values())))
 
 
-def _named(names: Sequence[str]) -> list[CodecModel]:
+def _named(names: Sequence[str]) -> list[HasWeights]:
     """Models by name, each once; none named: all that have weights, but for the user's own."""
+    of_metrics = metric_models()
     if not names:
-        return [m for m in codec_models().values() if m.source and m.source.host != "own"]
-    models = (model for name in names for model, _ in select(name))
-    return list({model.name: model for model in models}.values())
+        of_codecs = [m for m in codec_models().values() if m.source and m.source.host != "own"]
+        return [*of_codecs, *of_metrics.values()]
+    models = dict[str, HasWeights]()
+    for name in names:
+        found = [of_metrics[name]] if name in of_metrics else [m for m, _ in select(name)]
+        models |= {model.name: model for model in found}
+    return list(models.values())

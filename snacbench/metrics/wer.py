@@ -19,7 +19,7 @@ from typing import Literal
 from snacbench.errors import Undefined
 from snacbench.metrics import _asr, _guards
 from snacbench.metrics._guards import versions_of
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec, PreparedMetric
 
 Unit = Literal["words", "characters"]
 Of = Literal["degraded", "reference", "delta"]
@@ -80,9 +80,8 @@ def _normaliser() -> Callable[[str], str]:
     return found
 
 
-def _metric(
-    base: MetricSpec, unit: Unit, of: Of, asr: str = "", *, offline: bool = False
-) -> Metric:
+def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OPTIONS) -> Metric:
+    asr, offline = options.asr, options.offline
     spec = base if of == "degraded" else replace(base, name=f"{base.name}_{of}")
     if of == "delta":
         spec = replace(spec, range=(-math.inf, math.inf))
@@ -133,8 +132,8 @@ def _metric(
         versions=versions,
         prepare_spoken=prepare,
         ready=ready,
-        asr=asr,
-        choose_asr=lambda name, offline: _metric(base, unit, of, name, offline=offline),
+        options=options,
+        configure=lambda options: _metric(base, unit, of, options),
     )
 
 

@@ -145,12 +145,11 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             "codecs again with all metrics that are wanted"
         )
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
-    asr = asr or request.asr
-    chosen = [metric.with_asr(asr, offline=offline) for metric in select_metrics(names)]
+    named, asr = tuple(metrics or request.metrics), asr or request.asr
+    request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
+    chosen = [metric.configured(request.metric_options) for metric in select_metrics(names)]
     make_ready(chosen)
     run = scored_too(run, chosen, place=str(folder.path))
-    named = tuple(metrics or request.metrics)
-    request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)

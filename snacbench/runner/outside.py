@@ -49,8 +49,7 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
     """
     shown = progress or Silent()
     metrics = [
-        metric.with_asr(request.asr, offline=request.offline)
-        for metric in select_metrics(request.metrics)
+        metric.configured(request.metric_options) for metric in select_metrics(request.metrics)
     ]
     target = request.out or new_folder(RUNS, "-files")
     try:

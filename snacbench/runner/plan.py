@@ -92,8 +92,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     """
     codecs, policy, decision = plan_codecs(request)
     metrics = tuple(
-        metric.with_asr(request.asr, offline=request.offline)
-        for metric in select_metrics(request.metrics)
+        metric.configured(request.metric_options) for metric in select_metrics(request.metrics)
     )
     check_packages(codecs, metrics)
     choice = Choice(

@@ -129,7 +129,7 @@ def _scored(
     coded, rate_hz, request = decode.coded, decode.spec.rate_hz, job.request
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
     metrics = [
-        all_metrics()[name].with_asr(request.asr, offline=request.offline)
+        all_metrics()[name].configured(request.metric_options)
         for name, reason in reasons.items()
         if not reason
     ]

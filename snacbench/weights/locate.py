@@ -20,7 +20,7 @@ from snacbench.errors import (
     WeightsUnavailable,
 )
 from snacbench.files import sha256_of_file
-from snacbench.models import CodecModel, HostedFile, LocatedWeights
+from snacbench.models import CodecModel, HasWeights, HostedFile, LocatedWeights
 from snacbench.progress import Progress, Silent
 from snacbench.types import WeightsInfo
 from snacbench.weights import embedded
@@ -41,7 +41,7 @@ _TORCH_SUFFIXES = {".bin", ".ckpt", ".pt", ".pth", ".th"}
 
 
 def locate(
-    model: CodecModel, policy: WeightsPolicy, progress: Progress | None = None
+    model: HasWeights, policy: WeightsPolicy, progress: Progress | None = None
 ) -> LocatedWeights | None:
     """Weights files of a model under a policy; None for codecs that have no weights.
 
@@ -60,14 +60,15 @@ def locate(
     if source.host == "folder":
         raise WeightsUnavailable(how_to_name_a_folder(model))
     if policy.base == "embedded":
+        family = model.family if isinstance(model, CodecModel) else model.name
         raise WeightsUnavailable(
             f"{model.name} is a published model and has no embedded weights; ask for "
-            f"{model.family}-mini, or pass --weights published or --weights DIR"
+            f"{family}-mini, or pass --weights published or --weights DIR"
         )
     return _published(model, policy, progress or Silent())
 
 
-def state_of(model: CodecModel, policy: WeightsPolicy) -> str:
+def state_of(model: HasWeights, policy: WeightsPolicy) -> str:
     """One phrase for the plan: where a model's weights are, without downloading anything."""
     source = model.source
     if source is None or source.host == "embedded":
@@ -102,7 +103,7 @@ class Item:
     wrong: str = ""
 
 
-def items(model: CodecModel, policy: WeightsPolicy, *, read: bool = False) -> Iterator[Item]:
+def items(model: HasWeights, policy: WeightsPolicy, *, read: bool = False) -> Iterator[Item]:
     """The files of a model, and where each is; nothing is asked of the network.
 
     With `read`, every copy is compared with what is known of it.
@@ -132,7 +133,7 @@ def items(model: CodecModel, policy: WeightsPolicy, *, read: bool = False) -> It
             yield Item(model.name, file.name, None, place, recorded, digest)
 
 
-def _fixed_paths(model: CodecModel) -> list[Path]:
+def _fixed_paths(model: HasWeights) -> list[Path]:
     """Files of an embedded model, or of one's own: of those there is but one copy."""
     source = source_of(model)
     if source.host == "own":
@@ -148,7 +149,7 @@ def _digests(files: Mapping[str, Path]) -> dict[str, str]:
 # --------------------------------------------------------------------------- in the user's folder
 
 
-def _in_folder(model: CodecModel, folder: Path) -> LocatedWeights:
+def _in_folder(model: HasWeights, folder: Path) -> LocatedWeights:
     """Files of the user's: compared with what is pinned and recorded, never recorded themselves."""
     files, known_of = dict[str, Path](), {known.file.name: known for known in known_files(model)}
     for name, known in known_of.items():
@@ -164,20 +165,20 @@ def _in_folder(model: CodecModel, folder: Path) -> LocatedWeights:
     return LocatedWeights(files, info)
 
 
-def _places_in(model: CodecModel, file: HostedFile, folder: Path) -> list[Path]:
+def _places_in(model: HasWeights, file: HostedFile, folder: Path) -> list[Path]:
     """Places in a folder where people keep a model: by repository, by our name, or flat."""
     subfolders = (source_of(model).repository.rpartition("/")[2], model.name, ".")
     return [folder / sub / name for sub in subfolders for name in (file.name, *file.aliases)]
 
 
-def _found_in(model: CodecModel, file: HostedFile, folder: Path) -> list[Path]:
+def _found_in(model: HasWeights, file: HostedFile, folder: Path) -> list[Path]:
     return [path for path in _places_in(model, file, folder) if path.is_file()]
 
 
 # ------------------------------------------------------------------------------------- published
 
 
-def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> LocatedWeights:
+def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> LocatedWeights:
     """Every file of a published model, checked; what is seen for the first time is recorded."""
     source, known_of = source_of(model), known_files(model)
     locked = [known.entry for known in known_of if known.entry]
@@ -228,7 +229,7 @@ def _published(model: CodecModel, policy: WeightsPolicy, shown: Progress) -> Loc
     return LocatedWeights(files, info)
 
 
-def _find(model: CodecModel, known: Known, shown: Progress) -> tuple[Path, LockedFile] | None:
+def _find(model: HasWeights, known: Known, shown: Progress) -> tuple[Path, LockedFile] | None:
     """A copy of a file on this disk that is what it must be; None if there is none.
 
     Copies in the packages' caches that are not are passed over with a note.
@@ -287,7 +288,7 @@ def damage(path: Path) -> str:
 
 
 def _fetch(
-    model: CodecModel,
+    model: HasWeights,
     known: Known,
     revision: str,
     shown: Progress,
@@ -316,7 +317,7 @@ def _fetch(
 
 
 def _asked_of_the_hub(
-    model: CodecModel, file: HostedFile, revision: str, *, offline: bool
+    model: HasWeights, file: HostedFile, revision: str, *, offline: bool
 ) -> tuple[str, str, dict[str, Any]]:
     """Where a file lies on the hub at a revision, its commit, and what it must be.
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from snacbench.errors import UserError, WeightsMismatch
 from snacbench.files import lock as locked
 from snacbench.files import write_text
-from snacbench.models import CodecModel, HostedFile
+from snacbench.models import HasWeights, HostedFile
 from snacbench.settings import state_folder
 from snacbench.types import PinnedBy
 
@@ -137,7 +137,7 @@ class Known:
         return " (pinned in this package)" if self.pinned else ""
 
 
-def known_files(model: CodecModel) -> list[Known]:
+def known_files(model: HasWeights) -> list[Known]:
     """What is known of each file of a model.
 
     Raises `WeightsMismatch` if the lock file contradicts this package.

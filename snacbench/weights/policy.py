@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from snacbench.download import offline as offline_here
 from snacbench.errors import UserError
-from snacbench.models import CodecModel, HostedFile, WeightsSource
+from snacbench.models import HasWeights, HostedFile, WeightsSource
 from snacbench.settings import cache_folder
 from snacbench.weights.lock import SHA256_DIGITS
 
@@ -85,7 +85,7 @@ def weights_folder() -> Path:
     return cache_folder() / "weights"
 
 
-def copies(model: CodecModel, file: HostedFile) -> list[Copy]:
+def copies(model: HasWeights, file: HostedFile) -> list[Copy]:
     """Every copy of a published file on this disk: ours first, then that of the model's package."""
     source = source_of(model)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
@@ -109,13 +109,13 @@ def copies(model: CodecModel, file: HostedFile) -> list[Copy]:
     return [copy for copy in found if copy.path.is_file()]
 
 
-def source_of(model: CodecModel) -> WeightsSource:
+def source_of(model: HasWeights) -> WeightsSource:
     """Where a model's weights are published, of one that has some."""
     assert model.source is not None, model.name
     return model.source
 
 
-def is_published(model: CodecModel) -> bool:
+def is_published(model: HasWeights) -> bool:
     """Whether a model's weights lie on a host, rather than here or wherever the user says."""
     return model.source is not None and model.source.host in HOSTS
 
@@ -126,7 +126,7 @@ def host_address(source: WeightsSource) -> str:
     return (os.environ.get(variable) or default).rstrip("/")
 
 
-def folder_for(model: CodecModel, policy: WeightsPolicy) -> Path | None:
+def folder_for(model: HasWeights, policy: WeightsPolicy) -> Path | None:
     """The folder that the user names for a model, by option or environment; None if by neither."""
     if model.name in policy.folders:
         return policy.folders[model.name]
@@ -137,7 +137,7 @@ def folder_for(model: CodecModel, policy: WeightsPolicy) -> Path | None:
     return policy.base if isinstance(policy.base, Path) else None
 
 
-def how_to_name_a_folder(model: CodecModel) -> str:
+def how_to_name_a_folder(model: HasWeights) -> str:
     """What to do about a model that only the user has."""
     source = source_of(model)
     return (
@@ -147,7 +147,7 @@ def how_to_name_a_folder(model: CodecModel) -> str:
 
 
 def decide(
-    policy: WeightsPolicy, published_models: Sequence[CodecModel]
+    policy: WeightsPolicy, published_models: Sequence[HasWeights]
 ) -> tuple[WeightsPolicy, str]:
     """Turn ``auto`` into ``published`` or ``embedded``, once for the whole run, and say why.
 
@@ -170,7 +170,7 @@ def decide(
     return replace(policy, base="embedded"), why
 
 
-def absent(models: Sequence[CodecModel], policy: WeightsPolicy) -> Iterator[str]:
+def absent(models: Sequence[HasWeights], policy: WeightsPolicy) -> Iterator[str]:
     """What cannot be had here and now, one sentence per folder that nobody named and silent host.
 
     The hosts of weights that are not on this disk are asked, for 8 s at most.
@@ -189,7 +189,7 @@ def absent(models: Sequence[CodecModel], policy: WeightsPolicy) -> Iterator[str]
         )
 
 
-def _lacking(models: Sequence[CodecModel], policy: WeightsPolicy) -> dict[str, str]:
+def _lacking(models: Sequence[HasWeights], policy: WeightsPolicy) -> dict[str, str]:
     """Published models that are in no folder and no cache, and the addresses of their hosts."""
     return {
         model.name: host_address(model.source)

@@ -16,7 +16,7 @@ import pytest
 from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
 from snacbench.metrics.wer import METRICS, error_rate, normalised
-from snacbench.types import Audio
+from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
 from tests.support.hosts import Reply, serve, silent_address
 
@@ -309,10 +309,10 @@ def test_a_recogniser_of_a_metric_of_its_own_leaves_the_others_alone(parrot, mon
     monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device, offline: magpie)
     parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
     magpie.says = {0.1: SPOKEN, 0.2: "it was"}
-    other = WER.with_asr("magpie")
-    assert (other.asr, other.spec, WER.asr) == ("magpie", WER.spec, "")
+    other = WER.configured(MetricOptions(asr="magpie"))
+    assert (other.options.asr, other.spec, WER.options.asr) == ("magpie", WER.spec, "")
     assert values(WER, other) == [0.0, pytest.approx(10 / 12)]
-    assert WER.with_asr(None) is WER.with_asr("") is WER
+    assert WER.configured(MetricOptions()) is WER
     versions = WER.versions()
     assert versions["asr"] == "parrot, 1"
     assert {"jiwer", "whisper-normalizer"} < versions.keys()

@@ -106,14 +106,14 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
     ],
 )
 def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expected):
-    def heard_by(asr, offline):
-        assert (asr, offline) == ("parrot", True)
+    def heard_by(options):
+        assert (options.asr, options.offline) == ("parrot", True)
         return replace(
             words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
         )
 
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
-    words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), choose_asr=heard_by)
+    words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
     job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
