@@ -98,7 +98,8 @@ class Clip:
 
     `start` and `num_samples` cut a segment out of `path`, in samples at the file's own rate.
     `cluster` is what it shares with other clips (a speaker, a track): statistics resample those.
-    `note` is what to know of the file, such as that it does not state its length.
+    `note` is what to know of the file, such as that it does not state its length. `language` is a
+    code of ISO 639-1 (``en``), with region or without; what nobody states is empty.
     """
 
     id: str
@@ -115,6 +116,10 @@ class Clip:
     licence: str | None = None
     measures: Measures | None = None
     note: str = ""
+    language: str = ""
+    speaker: str = ""
+    gender: str = ""
+    corpus: str = ""
 
     @property
     def duration_s(self) -> float:
