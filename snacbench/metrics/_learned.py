@@ -56,20 +56,14 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
             _made(model, load, found)
             _tried[model.name, load] = found
 
-    rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
-    metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
-    again = partial(
-        learned,
-        spec,
-        model,
-        load,
-        prepare,
-        packages=packages,
-        silence_has_score=silence_has_score,
-        **rules,
-    )
+    rules: dict[str, Any] = {
+        "min_s": min_s,
+        "min_degraded_s": min_degraded_s,
+        "silence_has_score": silence_has_score,
+    }
+    again = partial(learned, spec, model, load, prepare, packages=packages, **rules)
     return replace(
-        metric,
+        guarded(spec, prepared, versions, **rules),
         ready=ready,
         options=options,
         configure=lambda options: again(options=options),
