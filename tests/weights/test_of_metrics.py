@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.errors import MissingPackage, WeightsMismatch, WeightsUnavailable
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Metric, MetricOptions, MetricSpec
@@ -73,10 +74,17 @@ def test_one_version_before_and_after_it_is_recorded(all_hosts: Host, tmp_path: 
     assert again.versions() == then == by(*folder_of(tmp_path / "same", "8")).versions()
 
 
-def test_what_is_no_file_of_the_model_is_told_before_a_run(tmp_path: Path) -> None:
+def test_what_does_not_load_is_told_before_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = r"one/gain.json cannot be loaded as gain-model: expected the published file, found Value"
     with pytest.raises(WeightsMismatch, match=told):
         by(*folder_of(tmp_path / "one", "loud")).ready()
+    (tmp_path / "unlinked.py").write_text("raise OSError('undefined symbol')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    metric = learned(SPEC, MODEL, lambda _: importlib.import_module("unlinked"), lambda *_: float)
+    with pytest.raises(MissingPackage, match=r"unlinked .*does not load.* undefined symbol"):
+        metric.configured(MetricOptions(weights=folder_of(tmp_path / "one", "2"))).ready()
 
 
 def test_what_is_absent_is_named_unless_a_folder_is(tmp_path: Path) -> None:
