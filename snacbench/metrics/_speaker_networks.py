@@ -109,7 +109,8 @@ class Ecapa:
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
         of = ("running_mean", "running_var", "weight", "bias")
-        return F.batch_norm(x, *(self.state[f"{name}.{part}"] for part in of))
+        mean, variance, weight, bias = (self.state[f"{name}.{part}"] for part in of)
+        return F.batch_norm(x, mean, variance, weight, bias)
 
     def _statistics(self, x: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Weighted mean and standard deviation over the frames, as each of the two rounds it."""
@@ -276,7 +277,7 @@ def resemblyzer(files: Files) -> Embed:
     """Three LSTM layers on partial utterances of 1.6 s, of what a detector takes for voice.
 
     Wan et al.: "Generalized End-to-End Loss for Speaker Verification", ICASSP 2018, section 2. The
-    vector is the mean of theirs, each of length 1 and without a negative entry.
+    vector is the mean of theirs, of length 1 as each of them and without a negative entry.
     """
     (wheel,) = files.values()
     with zipfile.ZipFile(wheel) as archive:  # nothing is imported from it
@@ -294,7 +295,7 @@ def resemblyzer(files: Files) -> Embed:
             )
         last = lstm(mel_partials(voice))[1][0][-1]
         vectors = F.linear(last, state["linear.weight"], state["linear.bias"]).relu()
-        return F.normalize(vectors, eps=0.0).mean(0)
+        return F.normalize(F.normalize(vectors, eps=0.0).mean(0), dim=0)
 
     return embed
 

@@ -57,8 +57,8 @@ def _metric(network: str, model: MetricModel, citation: str) -> Metric:
         return getattr(networks, network)(files)
 
     packages = tuple(_DISTRIBUTIONS.get(package, package) for package in model.requires)
-    shortest = {"min_s": MIN_DURATION_S, "min_degraded_s": MIN_DURATION_S}
-    return learned(spec, model, load, _prepare, packages=packages, **shortest)
+    s = MIN_DURATION_S
+    return learned(spec, model, load, _prepare, packages=packages, min_s=s, min_degraded_s=s)
 
 
 def _hub(repository: str, revision: str, sha256: str, *names: str) -> WeightsSource:

@@ -11,16 +11,17 @@ import pytest
 import torch
 import torchaudio
 
-from snacbench.errors import Undefined, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import Undefined, WeightsMismatch
 from snacbench.metrics import _speaker_networks as networks
 from snacbench.metrics import speaker_similarity
 from snacbench.types import Audio, MetricOptions
-from snacbench.weights.of_metrics import located
+from snacbench.weights.policy import weights_folder
 from tests.conftest import clip_at
 from tests.support import speaker_models
 from tests.support.speaker_models import RATE_HZ, RECORDED, voices
 
 METRICS = {m.spec.name.removeprefix("speaker_sim_"): m for m in speaker_similarity.METRICS}
+FETCHED = weights_folder() / "resemblyzer"  # the user's, before tests have a cache of their own
 MODELS = dict(zip(METRICS, speaker_similarity.MODELS, strict=True))
 
 
@@ -55,10 +56,9 @@ def test_vectors_are_those_of_the_defining_code(name, tmp_path):
     vectors = {voice: embed(audio) for voice, audio in voices().items()}
     recorded = RECORDED[name]
     for voice, vector in vectors.items():
-        assert vector[:6].tolist() == pytest.approx(recorded["vectors"][voice], rel=1e-3, abs=1e-4)
+        assert vector[:6].tolist() == pytest.approx(recorded["vectors"][voice], rel=1e-4, abs=1e-5)
         found = speaker_similarity.cosine(vectors["slt_market"], vector)
-        assert found == pytest.approx(recorded["similarities"][voice], abs=1e-5), voice
-    assert recorded["similarities"]["awb_weather"] < recorded["similarities"]["in noise"] < 0.9999
+        assert found == pytest.approx(recorded["similarities"][voice], abs=1e-6), voice
 
 
 @pytest.mark.parametrize("normalise", [True, False])
@@ -141,29 +141,22 @@ def test_voices_are_found_before_resemblyzer_hears_them(tmp_path):
     x = voices()["slt_market"].samples[0]
     pause = np.zeros(RATE_HZ, np.float32)
     voiced = networks.voiced(np.concatenate([x, pause, x, pause]))
-    assert len(networks.voiced(x)) < len(voiced) / 1.8 < len(x)
+    assert 2 * len(networks.voiced(x)) < len(voiced) < 2.2 * len(x)
     assert np.sqrt(np.mean(networks.voiced(0.001 * x) ** 2)) > 10 ** (-30 / 20)
     embed = embedding("resemblyzer", speaker_models.write("resemblyzer", tmp_path))
-    hum = 0.1 * np.sin(np.arange(2 * RATE_HZ) * 0.02, dtype=np.float32)
-    with pytest.raises(Undefined, match=r"too short: the detector finds 0\.\d+ s of voice in 2\.0"):
-        embed(Audio(hum[np.newaxis], RATE_HZ))
-    for seconds, partials in ((0.5, 1), (1.6, 1), (2.0, 1), (2.1, 2), (2.8, 2), (3.0, 3)):
+    word = Audio(np.concatenate([x[8000:11000], pause])[np.newaxis], RATE_HZ)
+    with pytest.raises(Undefined, match=r"too short: the detector finds 0\.240 s of voice in 1\.1"):
+        embed(word)
+    for seconds, partials in ((0.5, 1), (1.6, 1), (1.9, 1), (2.0, 2), (2.7, 2), (2.8, 3)):
         samples = np.resize(x, round(seconds * RATE_HZ))
         assert networks.mel_partials(samples).shape == (partials, 160, 40), seconds
 
 
-def published():
-    """Resemblyzer with the weights of its authors; skips where nobody has fetched them."""
-    pytest.importorskip("webrtcvad")
-    try:
-        located(MODELS["resemblyzer"], MetricOptions(offline=True))
-    except WeightsUnavailable:
-        pytest.skip("no published weights here; run snacbench weights fetch resemblyzer")
-    return METRICS["resemblyzer"].configured(MetricOptions(offline=True))
-
-
+@pytest.mark.skipif(not FETCHED.is_dir(), reason="run snacbench weights fetch resemblyzer")
 def test_published_resemblyzer_is_the_package_and_tells_speakers_apart(shared):
-    metric, x = published(), voices()["slt_market"]
+    pytest.importorskip("webrtcvad")
+    given = MetricOptions(weights=(f"resemblyzer={FETCHED}",), offline=True)
+    metric, x = METRICS["resemblyzer"].configured(given), voices()["slt_market"]
     for voice, y in voices().items():
         expected = RECORDED["resemblyzer"]["published"][voice]
         assert metric(reference=x, degraded=y) == pytest.approx(expected, abs=1e-5), voice
