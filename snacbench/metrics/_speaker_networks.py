@@ -247,10 +247,11 @@ def wavlm_base_plus(files: Files) -> Embed:
     """WavLM Base+ and an x-vector head, with the feature extractor that its publisher states."""
     from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
 
-    extractor = Wav2Vec2FeatureExtractor(
-        **json.loads(files["preprocessor_config.json"].read_text())
-    )
-    network = WavLMForXVector(WavLMConfig(**json.loads(files["config.json"].read_text()))).eval()
+    def told(name: str) -> Any:
+        return json.loads(files[name].read_text("utf-8"))
+
+    extractor = Wav2Vec2FeatureExtractor.from_dict(told("preprocessor_config.json"))
+    network = WavLMForXVector(WavLMConfig.from_dict(told("config.json"))).eval()
     del network.objective  # of its training
     state = _read(files["pytorch_model.bin"])
     network.load_state_dict({k: v for k, v in state.items() if not k.startswith("objective.")})
@@ -258,7 +259,7 @@ def wavlm_base_plus(files: Files) -> Embed:
     @torch.inference_mode()
     def embed(audio: Audio) -> Tensor:
         heard = extractor(audio.samples[0], sampling_rate=RATE_HZ, return_tensors="pt")
-        return network(**heard).embeddings[0]
+        return network(heard.input_values).embeddings[0]
 
     return embed
 

@@ -67,7 +67,8 @@ def _hub(repository: str, revision: str, sha256: str, *names: str) -> WeightsSou
 
 
 # Published on a drive from which only persons can download (microsoft/UniSpeech,
-# downstreams/speaker_verification, "WavLM large" with "Fix pre-train: No"); a copy of that file.
+# downstreams/speaker_verification, "WavLM large" with "Fix pre-train: No"). This is a copy: of the
+# drive's file, as of ECAPA's below, several programs of other people pin the same digest.
 WAVLM_LARGE = MetricModel(
     "wavlm-large-sv",
     _hub(
