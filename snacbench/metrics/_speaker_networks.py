@@ -250,8 +250,9 @@ def wavlm_base_plus(files: Files) -> Embed:
     def told(name: str) -> Any:
         return json.loads(files[name].read_text("utf-8"))
 
-    extractor = Wav2Vec2FeatureExtractor.from_dict(told("preprocessor_config.json"))
-    network = WavLMForXVector(WavLMConfig.from_dict(told("config.json"))).eval()
+    extractor: Any = Wav2Vec2FeatureExtractor.from_dict(told("preprocessor_config.json"))
+    config: Any = WavLMConfig.from_dict(told("config.json"))
+    network = WavLMForXVector(config).eval()
     del network.objective  # of its training
     state = _read(files["pytorch_model.bin"])
     network.load_state_dict({k: v for k, v in state.items() if not k.startswith("objective.")})
