@@ -102,8 +102,8 @@ def test_the_quick_set_has_none():
 
 FOLDER = Path(str(files("snacbench.testsets"))) / "quick"
 COLUMNS = (
-    "path,domain,duration_s,sample_rate,channels,transcript,speaker,track,source,licence,"
-    "lossy_source,sha256"
+    "path,domain,duration_s,sample_rate,channels,transcript,language,speaker,gender,track,source,"
+    "licence,lossy_source,sha256"
 )
 
 

@@ -5,6 +5,7 @@ Both are cut from the MP3 files of LibriVox: their source is lossy.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from snacbench.testsets.corpora.corpus import (
     Download,
     Layout,
     child,
+    genders_in,
     is_called,
     matching,
     text_of,
@@ -27,6 +29,8 @@ def _find(root: Path, layout: Layout) -> list[CorpusFile]:
         lines = [line.partition(" ") for text in files for line in text.splitlines()]
         return {utterance: text for utterance, _, text in lines}
 
+    genders = _genders_beside()
+
     def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
         return CorpusFile(
             utterance,
@@ -34,9 +38,17 @@ def _find(root: Path, layout: Layout) -> list[CorpusFile]:
             cluster=speaker,
             transcript=texts(path.parent).get(utterance) or None,
             lossy_source=True,
+            language="en",
+            speaker=speaker,
+            gender=genders(path.parents[3]).get(speaker, ""),
         )
 
     return layout.find(root, make)
+
+
+def _genders_beside() -> Callable[[Path], dict[str, str]]:
+    """Of a corpus' folder, the speakers' genders as its list says, read once."""
+    return cache(lambda folder: genders_in(child(folder, "SPEAKERS.TXT"), 1, "|"))
 
 
 _TTS = Layout(
@@ -50,16 +62,24 @@ _TTS = Layout(
 )
 
 
-def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
-    if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
-        return None
-    return CorpusFile(
-        utterance,
-        domain="speech",
-        cluster=speaker,
-        transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
-        lossy_source=True,  # catalogue of TensorFlow Datasets
-    )
+def _find_tts(root: Path) -> list[CorpusFile]:
+    genders = _genders_beside()
+
+    def make(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
+        if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
+            return None
+        return CorpusFile(
+            utterance,
+            domain="speech",
+            cluster=speaker,
+            transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
+            lossy_source=True,  # catalogue of TensorFlow Datasets
+            language="en",
+            speaker=speaker,
+            gender=genders(path.parents[3]).get(speaker, ""),
+        )
+
+    return _TTS.find(root, make)
 
 
 def _corpus(
@@ -103,7 +123,7 @@ CORPORA = (
     Corpus(
         name="libritts-test-clean",
         summary="speech, 24 kHz, with normalised transcripts",
-        find=partial(_TTS.find, make=_make_tts),
+        find=_find_tts,
         licence="CC-BY-4.0",
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.
