@@ -20,10 +20,10 @@ from typing import Any, Protocol
 
 from snacbench.errors import MissingPackage, Undefined, UserError, did_you_mean
 from snacbench.later import np
-from snacbench.metrics._learned import located
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.settings import ASR_VARIABLE, asr_selector
 from snacbench.types import NO_OPTIONS, Audio, MetricOptions
+from snacbench.weights.of_metrics import located
 
 RATE_HZ = 16_000
 CHOICES = "pocketsphinx, faster-whisper:FOLDER, whisper-large-v3, hubert-large, wav2vec2"
@@ -324,6 +324,12 @@ class OfTheHub:
             return transformers.pipeline(
                 "automatic-speech-recognition", together, device=self._device, dtype=torch.float32
             )
+
+
+def models_of(options: MetricOptions) -> tuple[str, ...]:
+    """Name of the published model that the recogniser of some options runs, if it runs one."""
+    kind = (options.asr or asr_selector()).partition("@")[0]
+    return (kind,) if kind in PUBLISHED else ()
 
 
 # From kind, what stands behind it, device, and a run's options, to a recogniser.

@@ -21,6 +21,7 @@ from snacbench.errors import Undefined
 from snacbench.metrics import _asr, _guards
 from snacbench.metrics._asr import ENGLISH
 from snacbench.metrics._guards import versions_of
+from snacbench.metrics._learned import described
 from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec, PreparedMetric
 
 Unit = Literal["words", "characters"]
@@ -145,6 +146,8 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
     def versions() -> Mapping[str, str]:
         chosen = _asr.recogniser(options)
         facts = {"asr": f"{chosen.name}, {chosen.revision}", "asr language": _LANGUAGES}
+        for name in _asr.models_of(options):
+            facts[name] = described(_asr.PUBLISHED[name].model, options)
         return {**versions_of("jiwer", "whisper-normalizer")(), **facts}
 
     def ready() -> None:
@@ -157,7 +160,9 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
         prepare_spoken=prepare,
         ready=ready,
         options=options,
-        configure=lambda options: _metric(base, unit, of, options),
+        configure=lambda options: replace(
+            _metric(base, unit, of, options), models=_asr.models_of(options)
+        ),
     )
 
 
