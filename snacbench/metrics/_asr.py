@@ -105,12 +105,13 @@ def _code_in(known: Iterable[str], language: str, name: str) -> str:
     code = language if language in codes else _WHISPERS_CODES.get(language, "")
     if code in codes:
         return code
-    alone = codes == [ENGLISH]
-    raise Undefined(
-        f"{name} knows {'English alone' if alone else f'{len(codes)} languages'}, and the clip is "
-        f"in {language!r}; "
-        + ("name whisper-large-v3 or faster-whisper:FOLDER with --asr" if alone else "leave it out")
-    )
+    knows = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    if codes == [ENGLISH]:
+        knows = (
+            f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
+            "whisper-large-v3 or faster-whisper:FOLDER with --asr"
+        )
+    raise Undefined(knows)
 
 
 def _check_package(package: str, kind: str, extra: str) -> None:

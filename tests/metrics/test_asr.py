@@ -75,7 +75,9 @@ def test_pocketsphinx_hears_the_same_whatever_it_heard_before(shared):
     found.transcribe(other, "en")
     assert found.transcribe(first, "en") == text
     assert found.revision.startswith("package 5")
-    with pytest.raises(Undefined, match="English alone, and the clip is in 'de'; name whisper-la"):
+    with pytest.raises(
+        Undefined, match="English alone .* the clip is in 'de'; name whisper-large-v3"
+    ):
         found.transcribe(first, "de")
 
 
@@ -168,6 +170,13 @@ def small_ctc(kind, folder):
         for now, then in names.items():
             tensors = {key.replace(now, then): value for key, value in tensors.items()}
         torch.save(tensors, folder / "pytorch_model.bin")
+        marks = {
+            "unk_token": "<unk>",
+            "bos_token": "<s>",
+            "eos_token": "</s>",
+            "pad_token": "<pad>",
+        }
+        (folder / "tokenizer_config.json").write_text(json.dumps(marks))  # which names no class
         (folder / "model.safetensors").unlink()
     return completed(kind, folder)
 
@@ -280,7 +289,7 @@ def test_a_published_recogniser_is_fetched_once(hub, monkeypatch, made, kind):
             found.transcribe(breath(31.0), "en")
     else:
         assert text == read_by_hand(folder, breath())
-        with pytest.raises(Undefined, match=f"{kind} knows English alone, and the clip is in 'fr'"):
+        with pytest.raises(Undefined, match=f"{kind} knows English alone .* the clip is in 'fr'"):
             found.transcribe(breath(), "fr")
 
 
@@ -359,8 +368,8 @@ def test_errors_of_degraded_reference_and_their_difference_over_words_and_charac
 
 
 def test_a_clip_is_heard_and_compared_in_its_language(parrot):
-    spoken = "\u4eca\u65e5\u306f\u3001\u3044\u3044\u5929\u6c17\u3002"  # seven letters
-    parrot.says = {0.1: spoken, 0.2: spoken.replace("\u5929", "\u96e8")}
+    spoken = "今日は\u3001いい天気\u3002"  # seven letters
+    parrot.says = {0.1: spoken, 0.2: spoken.replace("天", "雨")}
     said = {"reference": X, "degraded": Y, "transcript": spoken}
     assert WER(**said, language="ja-JP") == pytest.approx(1 / 7)
     assert CER(**said, language="ja") == pytest.approx(1 / 8)  # a space for the comma
@@ -432,37 +441,17 @@ def test_spelling_and_how_a_text_is_typeset_are_no_errors():
 # By hand, after appendix C: brackets and what is in them go, marks (M), symbols (S) and punctuation
 # (P) of the text in NFKC become spaces; the letters of what has no spaces stand apart.
 BY_HAND = (
-    (
-        "de",
-        "Gr\u00fc\u00dfe (leise) \u2013 3,5 \u201eStra\u00dfen\u201c!",
-        "gr\u00fc\u00dfe 3 5 stra\u00dfen",
-    ),
-    ("de", "fru\u0308h", "fr\u00fch"),
-    (
-        "fr",
-        "L\u2019\u0153uvre d'\u00e9t\u00e9, c'est \u00e7a.",
-        "l \u0153uvre d \u00e9t\u00e9 c est \u00e7a",
-    ),
-    (
-        "ja",
-        "\u4eca\u65e5\u306f\u3001\u304b\u3099\uff11\uff12\u3002",
-        "\u4eca \u65e5 \u306f \u304c 1 2",
-    ),
-    ("zh", "\u4f60\u597d\uff0c\u4e16\u754c\uff01OK", "\u4f60 \u597d \u4e16 \u754c o k"),
-    ("yue", "\u4f60\u597d", "\u4f60 \u597d"),
+    ("de", "Grüße (leise) \u2013 3,5 \u201eStraßen\u201c!", "grüße 3 5 straßen"),
+    ("de", "fru\u0308h", "früh"),
+    ("fr", "L\u2019œuvre d'été, c'est ça.", "l œuvre d été c est ça"),
+    ("ja", "今日は\u3001か\u3099\uff11\uff12\u3002", "今 日 は が 1 2"),
+    ("zh", "你好\uff0c世界\uff01OK", "你 好 世 界 o k"),
+    ("yue", "你好", "你 好"),
     # As it is: vowel signs and viramas are marks, and words fall apart.
-    (
-        "hi",
-        "\u0928\u092e\u0938\u094d\u0924\u0947 \u0918\u0930\u0964",
-        "\u0928\u092e\u0938 \u0924 \u0918\u0930",
-    ),
-    ("th", "\u0e17\u0e35\u0e48\u0e19\u0e35\u0e48", "\u0e17 \u0e19"),
-    (
-        "ko",
-        "\uc548\ub155\ud558\uc138\uc694, \uc5ec\ub7ec\ubd84!",
-        "\uc548\ub155\ud558\uc138\uc694 \uc5ec\ub7ec\ubd84",
-    ),
-    ("pt", "[ru\u00eddo] A\u00e7\u00e3o: 10% <mais>", "a\u00e7\u00e3o 10"),
+    ("hi", "नमस्ते घर\u0964", "नमस त घर"),
+    ("th", "ที่นี่", "ท น"),
+    ("ko", "안녕하세요, 여러분!", "안녕하세요 여러분"),
+    ("pt", "[ruído] Ação: 10% <mais>", "ação 10"),
 )
 
 
