@@ -76,7 +76,7 @@ def test_pocketsphinx_hears_the_same_whatever_it_heard_before(shared):
     assert found.transcribe(first, "en") == text
     assert found.revision.startswith("package 5")
     with pytest.raises(
-        Undefined, match="English alone .* the clip is in 'de'; name whisper-large-v3"
+        Undefined, match=r"English alone .* the clip is in 'de'; name whisper-large-v3"
     ):
         found.transcribe(first, "de")
 
