@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -226,6 +227,7 @@ def text_of(path: Path | None) -> str | None:
     return read_text(path, noun="transcript", refuse=TestSetError).text.strip() or None
 
 
+@lru_cache(maxsize=8)  # asked for each file of a corpus
 def genders_in(table: Path | None, column: int, separator: str | None = None) -> dict[str, str]:
     """Gender by speaker, in lower case, of a list of speakers; empty where there is none.
 

@@ -5,7 +5,6 @@ Both are cut from the MP3 files of LibriVox: their source is lossy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
 
@@ -29,8 +28,6 @@ def _find(root: Path, layout: Layout) -> list[CorpusFile]:
         lines = [line.partition(" ") for text in files for line in text.splitlines()]
         return {utterance: text for utterance, _, text in lines}
 
-    genders = _genders_beside()
-
     def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
         return CorpusFile(
             utterance,
@@ -40,15 +37,15 @@ def _find(root: Path, layout: Layout) -> list[CorpusFile]:
             lossy_source=True,
             language="en",
             speaker=speaker,
-            gender=genders(path.parents[3]).get(speaker, ""),
+            gender=_gender(path, speaker),
         )
 
     return layout.find(root, make)
 
 
-def _genders_beside() -> Callable[[Path], dict[str, str]]:
-    """Of a corpus' folder, the speakers' genders as its list says, read once."""
-    return cache(lambda folder: genders_in(child(folder, "SPEAKERS.TXT"), 1, "|"))
+def _gender(path: Path, speaker: str) -> str:
+    """As the list of speakers says that lies beside the parts."""
+    return genders_in(child(path.parents[3], "SPEAKERS.TXT"), 1, "|").get(speaker, "")
 
 
 _TTS = Layout(
@@ -62,24 +59,19 @@ _TTS = Layout(
 )
 
 
-def _find_tts(root: Path) -> list[CorpusFile]:
-    genders = _genders_beside()
-
-    def make(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
-        if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
-            return None
-        return CorpusFile(
-            utterance,
-            domain="speech",
-            cluster=speaker,
-            transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
-            lossy_source=True,  # catalogue of TensorFlow Datasets
-            language="en",
-            speaker=speaker,
-            gender=genders(path.parents[3]).get(speaker, ""),
-        )
-
-    return _TTS.find(root, make)
+def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
+    if any(is_called(folder, ("LibriTTS_R", "LibriTTS-R")) for folder in path.parents[2:4]):
+        return None
+    return CorpusFile(
+        utterance,
+        domain="speech",
+        cluster=speaker,
+        transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
+        lossy_source=True,  # catalogue of TensorFlow Datasets
+        language="en",
+        speaker=speaker,
+        gender=_gender(path, speaker),
+    )
 
 
 def _corpus(
@@ -123,7 +115,7 @@ CORPORA = (
     Corpus(
         name="libritts-test-clean",
         summary="speech, 24 kHz, with normalised transcripts",
-        find=_find_tts,
+        find=partial(_TTS.find, make=_make_tts),
         licence="CC-BY-4.0",
         where="https://www.openslr.org/60",
         # Catalogue of TensorFlow Datasets; the number of speakers could not be checked.

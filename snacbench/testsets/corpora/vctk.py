@@ -7,7 +7,7 @@ the second lacks p280 and p315. The texts of p315 were lost, so its clips have n
 
 from __future__ import annotations
 
-from functools import cache
+from functools import partial
 from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import (
@@ -32,32 +32,26 @@ _LAYOUT = Layout(
 )
 
 
-def _find(root: Path) -> list[CorpusFile]:
-    @cache
-    def genders(folder: Path) -> dict[str, str]:  # columns ID, AGE, GENDER, ...
-        return genders_in(child(folder, "speaker-info.txt"), 2)
-
-    def make(path: Path, speaker: str, utterance: str) -> CorpusFile:
-        text = child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
-        return CorpusFile(
-            utterance.lower(),
-            domain="speech",
-            cluster=speaker.lower(),
-            transcript=text_of(text),
-            lossy_source=False,
-            language="en",
-            speaker=speaker.lower(),
-            gender=genders(path.parents[2]).get(speaker.lower(), ""),
-        )
-
-    return _LAYOUT.find(root, make)
+def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
+    text = child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
+    speakers = child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
+    return CorpusFile(
+        utterance.lower(),
+        domain="speech",
+        cluster=speaker.lower(),
+        transcript=text_of(text),
+        lossy_source=False,
+        language="en",
+        speaker=speaker.lower(),
+        gender=genders_in(speakers, 2).get(speaker.lower(), ""),
+    )
 
 
 CORPORA = (
     Corpus(
         name="vctk",
         summary="speech, 48 kHz, 110 speakers, with transcripts",
-        find=_find,
+        find=partial(_LAYOUT.find, make=_make),
         licence="CC-BY-4.0",  # licence text of DataShare item 10283/3443; older copies say ODC-By
         where="https://datashare.ed.ac.uk/handle/10283/3443, one archive of 11 GB.",
         # Files of the first microphone: no figure of the publisher; p362 lacks some.
