@@ -15,19 +15,22 @@ from typing import Any
 from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.models import LocatedWeights, MetricModel
+from snacbench.packages import missing_package
 from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import digests_of, located
 
 Files = Mapping[str, Path]
+Load = Callable[[Files], Any]
 Compare = Callable[[Audio], float]
 
-_loaded: dict[tuple[str, Callable[[Files], Any]], tuple[LocatedWeights, Any]] = {}
+_loaded: dict[tuple[str, Load], tuple[LocatedWeights, Any]] = {}
+_tried: dict[tuple[str, Load], LocatedWeights] = {}
 
 
 def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     spec: MetricSpec,
     model: MetricModel,
-    load: Callable[[Files], Any],
+    load: Load,
     prepare: Callable[[Any, Audio], Compare],
     *,
     packages: tuple[str, ...] = (),
@@ -49,22 +52,19 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         return {**versions_of(*packages)(), model.name: described(model, options)}
 
     def ready() -> None:  # before hours of coding; workers load it for themselves
-        _made(model, load, located(model, options))
+        found = located(model, options)
+        if _tried.get((model.name, load)) != found:
+            _made(model, load, found)
+            _tried[model.name, load] = found
 
-    rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
-    metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
-    again = partial(
-        learned,
-        spec,
-        model,
-        load,
-        prepare,
-        packages=packages,
-        silence_has_score=silence_has_score,
-        **rules,
-    )
+    rules: dict[str, Any] = {
+        "min_s": min_s,
+        "min_degraded_s": min_degraded_s,
+        "silence_has_score": silence_has_score,
+    }
+    again = partial(learned, spec, model, load, prepare, packages=packages, **rules)
     return replace(
-        metric,
+        guarded(spec, prepared, versions, **rules),
         ready=ready,
         options=options,
         configure=lambda options: again(options=options),
@@ -72,7 +72,7 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     )
 
 
-def network(model: MetricModel, load: Callable[[Files], Any], options: MetricOptions) -> Any:
+def network(model: MetricModel, load: Load, options: MetricOptions) -> Any:
     """What `load` makes of a model's files, kept in this process until they are others.
 
     Raises `WeightsMismatch` if they are no files of that model, and as `located`.
@@ -85,12 +85,14 @@ def network(model: MetricModel, load: Callable[[Files], Any], options: MetricOpt
     return made
 
 
-def _made(model: MetricModel, load: Callable[[Files], Any], found: LocatedWeights) -> Any:
+def _made(model: MetricModel, load: Load, found: LocatedWeights) -> Any:
     try:
         return load(found.files)
-    except (SnacbenchError, ImportError):
+    except SnacbenchError:
         raise
     except Exception as error:
+        if missing := missing_package(error):
+            raise missing from error
         paths, why = ", ".join(map(str, found.files.values())), " ".join(str(error).split())
         raise WeightsMismatch(
             f"{paths} cannot be loaded as {model.name}: expected the published file, found "
