@@ -65,10 +65,10 @@ def error_rate(spoken: str, heard: str, unit: Unit, language: str = ENGLISH) -> 
     """
     import jiwer
 
-    texts = [normalised(text, language, unit) for text in (spoken, heard)]
+    said, found = (normalised(text, language, unit) for text in (spoken, heard))
     if unit == "words":
-        return float(jiwer.process_words(*texts).wer)
-    return float(jiwer.process_characters(*texts).cer)
+        return float(jiwer.process_words(said, found).wer)
+    return float(jiwer.process_characters(said, found).cer)
 
 
 def normalised(text: str, language: str = ENGLISH, unit: Unit = "words") -> str:
