@@ -15,7 +15,7 @@ from typing import Any
 from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.models import LocatedWeights, MetricModel
-from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
+from snacbench.types import NO_OPTIONS, Audio, Embeddings, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import digests_of, located
 
 Files = Mapping[str, Path]
@@ -28,8 +28,9 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     spec: MetricSpec,
     model: MetricModel,
     load: Callable[[Files], Any],
-    prepare: Callable[[Any, Audio], Compare],
+    prepare: Callable[[Any, Audio], Compare | Embeddings],
     *,
+    checked: Callable[..., Metric] = guarded,
     packages: tuple[str, ...] = (),
     min_s: float = 0.0,
     min_degraded_s: float = 0.0,
@@ -39,10 +40,11 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     """A metric of the network that `load` makes of a model's files, by their published names.
 
     `prepare` takes the network and an accepted reference and returns what scores one degraded
-    signal after another, as in `guarded`. `packages` are what computes it, for the record.
+    signal after another, as in `guarded`; of a set-level metric, which is `checked` by `set_level`,
+    it takes any signal and returns embeddings. `packages` are what computes it, for the record.
     """
 
-    def prepared(reference: Audio) -> Compare:
+    def prepared(reference: Audio) -> Compare | Embeddings:
         return prepare(network(model, load, options), reference)
 
     def versions() -> Mapping[str, str]:
@@ -51,17 +53,14 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     def ready() -> None:  # before hours of coding; workers load it for themselves
         _made(model, load, located(model, options))
 
-    rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
-    metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
+    rules: dict[str, Any] = {
+        "min_s": min_s,
+        "min_degraded_s": min_degraded_s,
+        "silence_has_score": silence_has_score,
+    }
+    metric = checked(spec, prepared, versions, **rules)
     again = partial(
-        learned,
-        spec,
-        model,
-        load,
-        prepare,
-        packages=packages,
-        silence_has_score=silence_has_score,
-        **rules,
+        learned, spec, model, load, prepare, checked=checked, packages=packages, **rules
     )
     return replace(
         metric,

@@ -62,8 +62,8 @@ class PlotData:
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics that any run has, in order."""
-        return list(dict.fromkeys(name for rows in self.runs for name in rows.metrics))
+        """Metrics that any run has scores of, in order."""
+        return list(dict.fromkeys(name for rows in self.runs for name in rows.clip_metrics))
 
     @property
     def domains(self) -> list[str]:
