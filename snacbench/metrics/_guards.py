@@ -81,7 +81,7 @@ def set_level(  # noqa: PLR0913 - keyword-only rules of one metric
 
         def embedded_too(degraded: Audio) -> Embeddings:
             accept_degraded(degraded, reference, spec)
-            min_duration(degraded, min_degraded_s, which=DEGRADED)
+            min_duration(degraded, max(min_s, min_degraded_s), which=DEGRADED)
             if not silence_has_score:
                 not_silent(degraded, which=DEGRADED)
             return embedded(degraded)

@@ -22,10 +22,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from snacbench.later import np
-from snacbench.metrics._guards import set_level, versions_of
+from snacbench.metrics._guards import set_level
 from snacbench.metrics._learned import Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
-from snacbench.types import Audio, Embeddings, MetricSpec
+from snacbench.types import Audio, Embeddings, Metric, MetricSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,23 +41,13 @@ FRAMES = 96  # of an example, which is a hop of 0.96 s
 MIN_DURATION_S = (WINDOW + (FRAMES - 1) * HOP) / RATE_HZ  # 0.975 s: one example
 _SIGNALS_KEPT = 4  # two metrics ask for the same reference and decode
 
-_REPOSITORY = "harritaylor/torchvggish"
-_FILE = "vggish-10086976.pth"
+_REPOSITORY, _FILE = "harritaylor/torchvggish", "vggish-10086976.pth"
+# As an installer of other people pins it; the file's name has its first eight digits.
+_SHA256 = "10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b"
+_HOSTED = HostedFile(_FILE, f"{_REPOSITORY}/releases/download/v0.1/{_FILE}", _SHA256)
 VGGISH = MetricModel(
     "vggish",
-    WeightsSource(
-        "github",
-        _REPOSITORY,
-        (
-            HostedFile(
-                _FILE,
-                f"{_REPOSITORY}/releases/download/v0.1/{_FILE}",
-                # The first eight digits are in the file's name.
-                sha256="10086976245803799d9194e9a73d9b6c1549c71d1b80106f5cade5608a561f4b",
-            ),
-        ),
-        revision="v0.1",
-    ),
+    WeightsSource("github", _REPOSITORY, (_HOSTED,), revision="v0.1"),
     licence="Apache-2.0",
     requires=("torch",),
 )
@@ -163,30 +153,15 @@ def by_log_mel(audio: Audio) -> Embeddings:
     return np.asarray(np.concatenate([found.mean(axis=1), found.std(axis=1)], axis=1))
 
 
+def _by_network(spec: MetricSpec) -> Metric:
+    rules: dict[str, Any] = {"packages": spec.requires, "min_s": MIN_DURATION_S}
+    return learned(
+        spec, VGGISH, load, by_vggish, checked=set_level, silence_has_score=True, **rules
+    )
+
+
 MODELS = (VGGISH,)
 METRICS = (
-    *(
-        learned(
-            spec,
-            VGGISH,
-            load,
-            by_vggish,
-            checked=set_level,
-            packages=("torch",),
-            min_s=MIN_DURATION_S,
-            min_degraded_s=MIN_DURATION_S,
-            silence_has_score=True,
-        )
-        for spec in (FAD, KAD)
-    ),
-    *(
-        set_level(
-            spec,
-            by_log_mel,
-            versions_of("numpy"),
-            min_s=MIN_DURATION_S,
-            min_degraded_s=MIN_DURATION_S,
-        )
-        for spec in (FAD_LOGMEL, KAD_LOGMEL)
-    ),
+    *map(_by_network, (FAD, KAD)),
+    *(set_level(spec, by_log_mel, min_s=MIN_DURATION_S) for spec in (FAD_LOGMEL, KAD_LOGMEL)),
 )

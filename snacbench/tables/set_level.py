@@ -34,7 +34,7 @@ def set_cell(
     without a value says why.
     """
     spec = next((m for m in rows.run.metrics if m.name == metric), None)
-    numbers = sorted(rows.numbers_of(clips))
+    numbers = sorted(rows.numbers_of(clips), key=rows.ids.__getitem__)
     if not numbers or spec is None or spec.distance is None or rows.path is None:
         return Cell(n=len(numbers))
     key = (metric, tuple(numbers), ci)

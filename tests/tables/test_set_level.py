@@ -203,3 +203,13 @@ def test_beside_other_metrics_it_is_left_out_of_what_goes_by_clip(place, tmp_pat
     assert set(rows.metrics) == {"si_sdr", "fad_logmel", "kad_logmel"}
     marked, _ = table_of(*runs)
     assert marked["at20"]["fad_logmel"]["marks"] == ["best"]
+
+
+def test_plots_of_figures_draw_it_and_plots_of_clips_do_not(place):
+    run = sb.load(place / "run20")
+    figure = run.plot("quality-rate", metric="fad_logmel", beside=[sb.load(place / "run10")])
+    assert "fad_logmel" in figure.axes[0].get_ylabel()
+    with pytest.raises(
+        UserError, match="distribution goes by clip, and clips have no score by fad"
+    ):
+        run.plot("distribution", metric="fad_logmel")
