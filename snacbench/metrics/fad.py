@@ -67,7 +67,7 @@ KAD = replace(
     FAD,
     name="kad_vggish",
     range=(-math.inf, math.inf),
-    citation="Chung, Eu, Lee, Choi, Nam, Chon: KAD: No More FAD!, ICML 2025",
+    citation="Chung, Eu, Lee, Choi, Nam, Chon: KAD: No More FAD!, arXiv:2502.15602",
     distance="kernel",
 )
 FAD_LOGMEL, KAD_LOGMEL = (

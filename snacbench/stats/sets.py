@@ -2,13 +2,13 @@
 
 `frechet`: the squared distance of two normal distributions, ``|m1 - m2|^2 + tr(S1 + S2 - 2 (S1
 S2)^(1/2))``, with the sets' means and covariances (divided by n - 1). Kilgour, Zuluaga, Roblek and
-Sharifi, "Frechet Audio Distance", Interspeech 2019, eq. 2; as fadtk computes it (Gui, Gamper, Braun
+Sharifi, "Frechet Audio Distance", Interspeech 2019; as fadtk computes it (Gui, Gamper, Braun
 and Emmanouilidou, ICASSP 2024). It reads high for few embeddings.
 
 `kernel`: 100 times the unbiased squared maximum mean discrepancy, by a Gaussian kernel whose
 bandwidth is the median distance between embeddings of the reference. Gretton et al., "A Kernel
-Two-Sample Test", Journal of Machine Learning Research 13, 2012, eq. 3; Chung, Eu, Lee, Choi, Nam
-and Chon, "KAD: No More FAD!", ICML 2025. kadtk 1.1.0 takes the bandwidth from the second of its
+Two-Sample Test", Journal of Machine Learning Research 13, 2012, lemma 6; Chung, Eu, Lee, Choi, Nam
+and Chon, "KAD: No More FAD!", arXiv:2502.15602, 2025. kadtk 1.1.0 takes the bandwidth from the second of its
 two sets, which in its command line is the set that is judged: a set that spreads would soften its
 own judge, and codecs beside each other would be measured by different kernels.
 
@@ -60,29 +60,18 @@ class SetDistance(NamedTuple):
 def frechet(reference: EmbeddingSet, degraded: EmbeddingSet, units: int) -> SetDistance:
     """Squared Frechet distance of the normal distributions of two sets; 0 for equal sets."""
     centre = reference.values.mean(axis=0)
-    sums = [[_sums(s.values - centre)] for s in (reference, degraded)]
+    # With a 1 before each embedding, products hold its number, its sum and its outer products.
+    x, y = (np.insert(s.values - centre, 0, 1.0, axis=1) for s in (reference, degraded))
+    of_x, of_y = x.T @ x, y.T @ y
+    left = np.empty(units)
     for unit in range(units):
-        for of, s in zip(sums, (reference, degraded), strict=True):
-            own = _sums(s.values[s.unit == unit] - centre)
-            of.append(_Sums(*(a - b for a, b in zip(of[0], own, strict=True))))
-    value, *left = (_frechet(one, other) for one, other in zip(*sums, strict=True))
-    return SetDistance(value, np.array(left, float))
+        own_x, own_y = x[reference.unit == unit], y[degraded.unit == unit]
+        left[unit] = _frechet(of_x - own_x.T @ own_x, of_y - own_y.T @ own_y)
+    return SetDistance(_frechet(of_x, of_y), left)
 
 
-class _Sums(NamedTuple):
-    """Number of embeddings, their sum, and the sum of their outer products."""
-
-    n: float
-    total: Floats
-    products: Floats
-
-
-def _sums(values: Floats) -> _Sums:
-    return _Sums(len(values), values.sum(axis=0), values.T @ values)
-
-
-def _frechet(one: _Sums, other: _Sums) -> float:
-    if min(one.n, other.n) < FEWEST:
+def _frechet(one: Floats, other: Floats) -> float:
+    if min(one[0, 0], other[0, 0]) < FEWEST:
         return np.nan
     (mean, root), (other_mean, other_root) = _normal(one), _normal(other)
     # tr (S1 S2)^(1/2), S = R R': the eigenvalues' square roots are the singular values of R1' R2,
@@ -92,10 +81,11 @@ def _frechet(one: _Sums, other: _Sums) -> float:
     return max(0.0, float(apart - 2 * shared))
 
 
-def _normal(of: _Sums) -> tuple[Floats, Floats]:
+def _normal(products: Floats) -> tuple[Floats, Floats]:
     """Mean, and a matrix whose product with its own transpose is the covariance."""
-    mean = of.total / of.n
-    covariance = (of.products - of.n * np.outer(mean, mean)) / (of.n - 1)
+    n = products[0, 0]
+    mean = products[0, 1:] / n
+    covariance = (products[1:, 1:] - n * np.outer(mean, mean)) / (n - 1)
     values, vectors = np.linalg.eigh(covariance)
     return mean, np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 

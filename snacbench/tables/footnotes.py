@@ -11,7 +11,7 @@ from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
 from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
-from snacbench.tables.set_level import set_level_notes
+from snacbench.tables.set_level import set_level_note
 from snacbench.tables.side_by_side import (
     Block,
     Entry,
@@ -72,7 +72,7 @@ def table_notes(
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
-    specs, of_sets = metric_specs(runs), set_level_among(block.entries)
+    of_sets = set_level_among(block.entries)
     cells = [cell for (_, metric), cell in block.cells.items() if metric not in of_sets]
     intervals = [cell.interval for cell in cells if cell.interval]
     methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
@@ -82,9 +82,10 @@ def table_notes(
         *_lost_notes({**block.together, "rates": block.coded}),
         _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
         brackets,
-        *set_level_notes(
-            {m: [c for (_, key), c in block.cells.items() if key == m] for m in sorted(of_sets)},
-            specs,
+        *(
+            set_level_note(metric, [c for (_, key), c in block.cells.items() if key == metric])
+            for metric in block.scores
+            if metric in of_sets
         ),
         compared,
         *_column_notes(parts, runs),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +16,7 @@ from snacbench.stats.sets import DISTANCES, FEWEST, EmbeddingSet
 from snacbench.store.embeddings import kept
 from snacbench.tables.run_rows import MOST_UNITS, CodecColumns, RunRows, few_clusters
 from snacbench.tables.table_model import Cell
-from snacbench.types import Distance, MetricSpec
-
-_WORDS: Mapping[Distance, str] = {
-    "frechet": "squared Fréchet distance",
-    "kernel": "100 times the unbiased squared maximum mean discrepancy",
-}
+from snacbench.types import MetricSpec
 
 
 def set_cell(
@@ -33,42 +28,33 @@ def set_cell(
     clusters (at most `MOST_UNITS` groups of them), decodes and references left out together. A cell
     without a value says why.
     """
-    spec = next((m for m in rows.run.metrics if m.name == metric), None)
     numbers = sorted(rows.numbers_of(clips), key=rows.ids.__getitem__)
-    if not numbers or spec is None or spec.distance is None or rows.path is None:
-        return Cell(n=len(numbers))
-    key = (metric, tuple(numbers), ci)
+    key = metric, tuple(numbers), ci
     if key not in codec.distances:
-        codec.distances[key] = _measured(rows, codec, spec, numbers, rows.path, ci=ci)
+        spec = next(m for m in rows.run.metrics if m.name == metric)
+        codec.distances[key] = _measured(rows, codec, spec, numbers, ci=ci)
     return codec.distances[key]
 
 
-def _measured(  # noqa: PLR0913 - what a distance is measured of
-    rows: RunRows,
-    codec: CodecColumns,
-    spec: MetricSpec,
-    numbers: Sequence[int],
-    folder: Path,
-    *,
-    ci: bool,
+def _measured(
+    rows: RunRows, codec: CodecColumns, spec: MetricSpec, numbers: Sequence[int], *, ci: bool
 ) -> Cell:
-    assert spec.distance is not None
     clips = [rows.clips[number] for number in numbers]
+    empty = Cell(n=len(clips))
+    if not clips or spec.distance is None or rows.path is None:
+        return empty
     labels = [clip.cluster for clip in clips]
     clustering, few = cluster_clips(labels, clips=len(clips)), few_clusters(labels)
     index = np.arange(len(clips)) if few else clustering.index
     units = min(int(index.max()) + 1, MOST_UNITS) if ci else 1
-    unit = index % units
-    digests = [codec.embedded[spec.name][number] for number in numbers]
+    digests = zip(*(codec.embedded[spec.name][number] for number in numbers), strict=True)
     try:
-        reference, degraded = (
-            _pooled(folder, of_clips, unit) for of_clips in zip(*digests, strict=True)
-        )
+        reference, degraded = (_pooled(rows.path, of, index % units) for of in digests)
     except StoreError as error:
-        return Cell(n=len(clips), notes=(f"{spec.name}: {error}",))
+        return replace(empty, notes=(f"{spec.name}: {error}",))
     n, dimensions = reference.values.shape
     if min(n, len(degraded.values)) < FEWEST:
-        return Cell(n=len(clips), notes=(f"{n} embedding, {FEWEST} are needed for a distance",))
+        return replace(empty, notes=(f"{n} embedding, {FEWEST} are needed for a distance",))
     found, interval = DISTANCES[spec.distance](reference, degraded, units), None
     if units > 1 and not np.isnan(found.left_out).any():
         interval = jackknife_interval(
@@ -93,19 +79,11 @@ def _pooled(folder: Path, digests: Sequence[str], unit: NDArray[np.intp]) -> Emb
     return EmbeddingSet(np.concatenate(values), np.repeat(unit, [len(of) for of in values]))
 
 
-def set_level_notes(
-    found: Mapping[str, Sequence[Cell]], specs: Mapping[str, MetricSpec]
-) -> list[str]:
-    """What set-level metrics are, and whose intervals; `found` are their cells."""
-    notes = []
-    for metric, cells in found.items():
-        spec = specs.get(metric)
-        intervals = [cell.interval for cell in cells if cell.interval]
-        methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
-        if spec and spec.distance:
-            notes.append(
-                f"{metric}: {_WORDS[spec.distance]} of the embeddings of all decodes from those of "
-                "all their references; not comparable over sets of other sizes"
-                + (f"; in brackets its 95 % interval: {methods}." if methods else ".")
-            )
-    return notes
+def set_level_note(metric: str, cells: Sequence[Cell]) -> str:
+    """What a set-level metric's figures are, and how their intervals were made."""
+    found = dict.fromkeys(cell.interval.method for cell in cells if cell.interval)
+    interval = f"; in brackets its 95 % interval: {'; '.join(found)}" if found else ""
+    return (
+        f"{metric}: one distance of all decodes from all their references, as sets; not comparable "
+        f"over sets of other sizes{interval}."
+    )
