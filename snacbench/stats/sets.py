@@ -8,9 +8,9 @@ and Emmanouilidou, ICASSP 2024). It reads high for few embeddings.
 `kernel`: 100 times the unbiased squared maximum mean discrepancy, by a Gaussian kernel whose
 bandwidth is the median distance between embeddings of the reference. Gretton et al., "A Kernel
 Two-Sample Test", Journal of Machine Learning Research 13, 2012, lemma 6; Chung, Eu, Lee, Choi, Nam
-and Chon, "KAD: No More FAD!", arXiv:2502.15602, 2025. kadtk 1.1.0 takes the bandwidth from the second of its
-two sets, which in its command line is the set that is judged: a set that spreads would soften its
-own judge, and codecs beside each other would be measured by different kernels.
+and Chon, "KAD: No More FAD!", arXiv:2502.15602, 2025. kadtk 1.1.0 takes the bandwidth from the
+second of its two sets, which in its command line is the set that is judged: a set that spreads
+would soften its own judge, and codecs beside each other would be measured by different kernels.
 
 Both also give the distance with one unit of clips left out at a time, for the jackknife. The
 bootstrap would not do: clips that are drawn twice make a set poorer, and every draw further away.
