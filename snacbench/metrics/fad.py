@@ -95,7 +95,8 @@ def _mel_filters() -> Values:
     def mel(hz: Values) -> Values:
         return np.asarray(1127.0 * np.log(1.0 + hz / 700.0))
 
-    edges = np.linspace(*mel(np.array([LOWEST_HZ, HIGHEST_HZ])), BANDS + 2)
+    lowest, highest = mel(np.array([LOWEST_HZ, HIGHEST_HZ])).tolist()
+    edges = np.linspace(lowest, highest, BANDS + 2)
     bins = mel(np.linspace(0.0, RATE_HZ / 2, TRANSFORM // 2 + 1))[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
@@ -124,9 +125,9 @@ class Vggish:
                     x = relu(conv2d(x, t[f"{name}.weight"], t[f"{name}.bias"], padding=1))
                 x = max_pool2d(x, 2)
             x = x.permute(0, 2, 3, 1).flatten(1)  # channels last, as in TensorFlow
-            for layer in (0, 2, 4):
-                x = x if layer == 0 else relu(x)
-                x = linear(x, t[f"embeddings.{layer}.weight"], t[f"embeddings.{layer}.bias"])
+            for number in (0, 2, 4):
+                x = relu(x) if number else x
+                x = linear(x, t[f"embeddings.{number}.weight"], t[f"embeddings.{number}.bias"])
             return np.asarray(x.numpy())
 
 

@@ -288,8 +288,8 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    every = map(folder.read, (Coded, Score, Embedded))
-    for row in chain[Coded | Score].from_iterable(every):
+    scores = chain(folder.read(Score), folder.read(Embedded))
+    for row in chain[Coded | Score](folder.read(Coded), scores):
         if row.status in ("failed", "undefined"):
             named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
             what = f"{named} {row.codec}"

@@ -110,7 +110,7 @@ class CodecColumns:
     def take_embedded(self, clip: int, row: Embedded) -> None:
         """Enter what a set-level metric keeps of a clip, in place of an earlier row of it."""
         cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
-        cells[clip] = (*(row.status == name for name in cells.dtype.names[:-1]), np.nan)
+        cells[clip] = (*(row.status == name for name, _ in _SCORE[:-1]), np.nan)
         self.scores[row.metric] = cells
         self.embedded.setdefault(row.metric, {})[clip] = row.reference, row.degraded
 

@@ -270,12 +270,13 @@ def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, c
         tried = len(entry.columns.tried(domain))
         for metric in metrics:
             if metric in entry.columns.scores:
-                key, clips = (entry.label, metric), both[metric][1].clips.get(entry.label, ())
+                key, of_codec = (entry.label, metric), both[metric][1].clips
                 values = scores[metric].get(entry.label, {})
                 mean = math.fsum(values.values()) / len(values) if values else None
                 cell = Cell(mean, intervals.get(key), len(values))
                 if metric in of_sets:
-                    cell = set_cell(entry.rows, entry.columns, metric, clips, ci=ci)
+                    on = of_codec.get(entry.label, frozenset())
+                    cell = set_cell(entry.rows, entry.columns, metric, on, ci=ci)
                 why = _why_fewer(entry, metric, domain, n) if (n := cell.n or 0) < tried else ""
                 cells[key] = replace(cell, notes=(*filter(None, [why]), *cell.notes))
     together_of = {metric: found for metric, (_, found) in both.items()}

@@ -46,8 +46,8 @@ def by_hand(place, decodes, metric, left_out=()):
     for folder in (place / "clips", decodes):
         signals = [
             Audio(soundfile.read(path, dtype="float32")[0][None], 16_000)
-            for number, path in enumerate(sorted(folder.glob("*.wav")))
-            if number not in left_out
+            for path in sorted(folder.glob("*.wav"))
+            if int(path.stem) not in left_out
         ]
         values = np.concatenate(
             [fad.by_log_mel(s).astype(np.float16).astype(float) for s in signals]
