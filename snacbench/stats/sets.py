@@ -31,7 +31,7 @@ from snacbench.types import Distance
 FEWEST = 2  # embeddings of a set: one has no spread
 KERNEL_SCALE = 100.0
 _BANDWIDTH_GUARD = 1e-8  # kadtk's
-_MEDIAN_OF = 5_000  # embeddings, evenly spaced: all distances of more would fill the memory
+_MOST = 5_000  # embeddings whose distances are taken, 12 million pairs in a set
 _CHUNK = 2**22  # kernel values at once
 
 
@@ -95,8 +95,9 @@ def kernel(reference: EmbeddingSet, degraded: EmbeddingSet, units: int) -> SetDi
 
     Where each embedding of one set has its counterpart in the other, it is below 0 for equal sets,
     by ``200 (1 - k) / n`` with k the mean kernel value of two embeddings of the reference. Without
-    a unit, the bandwidth is that of all.
+    a unit, the bandwidth is that of all. Of more than 5,000 embeddings, evenly spaced ones count.
     """
+    reference, degraded = _thinned(reference), _thinned(degraded)
     gamma = 1 / (2 * median_distance(reference.values) ** 2 + _BANDWIDTH_GUARD)
     m, n = reference.sizes(units), degraded.sizes(units)
     xx = _kernel_sums(reference, reference, gamma, units) - np.diag(m)  # not with itself
@@ -120,10 +121,14 @@ def median_distance(values: Floats) -> float:
     """Median distance between any two embeddings; of an even number of distances, the lower one."""
     from scipy.spatial.distance import pdist
 
-    step = -(-len(values) // _MEDIAN_OF)
-    distances = pdist(values[::step])
+    distances = pdist(values)
     middle = (len(distances) - 1) // 2
     return float(np.partition(distances, middle)[middle])
+
+
+def _thinned(of: EmbeddingSet) -> EmbeddingSet:
+    step = -(-len(of.values) // _MOST)
+    return EmbeddingSet(of.values[::step], of.unit[::step])
 
 
 def _kernel_sums(x: EmbeddingSet, y: EmbeddingSet, gamma: float, units: int) -> Floats:

@@ -82,10 +82,8 @@ def table_notes(
         *_lost_notes({**block.together, "rates": block.coded}),
         _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
         brackets,
-        *(
-            set_level_note(metric, [c for (_, key), c in block.cells.items() if key == metric])
-            for metric in block.scores
-            if metric in of_sets
+        set_level_note(
+            {m: [c for (_, of), c in block.cells.items() if of == m] for m in sorted(of_sets)}
         ),
         compared,
         *_column_notes(parts, runs),

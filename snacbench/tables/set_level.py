@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,11 +79,14 @@ def _pooled(folder: Path, digests: Sequence[str], unit: NDArray[np.intp]) -> Emb
     return EmbeddingSet(np.concatenate(values), np.repeat(unit, [len(of) for of in values]))
 
 
-def set_level_note(metric: str, cells: Sequence[Cell]) -> str:
-    """What a set-level metric's figures are, and how their intervals were made."""
-    found = dict.fromkeys(cell.interval.method for cell in cells if cell.interval)
-    interval = f"; in brackets its 95 % interval: {'; '.join(found)}" if found else ""
+def set_level_note(found: Mapping[str, Sequence[Cell]]) -> str:
+    """What figures of set-level metrics are, and how their intervals were made; empty for none."""
+    intervals = (cell.interval for cells in found.values() for cell in cells if cell.interval)
+    methods = "; ".join(dict.fromkeys(interval.method for interval in intervals))
+    if not found:
+        return ""
     return (
-        f"{metric}: one distance of all decodes from all their references, as sets; not comparable "
-        f"over sets of other sizes{interval}."
+        f"{', '.join(found)}: one distance of all decodes from all their references, as sets; not "
+        "comparable over sets of other sizes"
+        + (f"; in brackets its 95 % interval: {methods}." if methods else ".")
     )

@@ -71,8 +71,9 @@ def test_large_sets_are_taken_in_parts(monkeypatch):
     whole = kernel(x, y, 1).value
     monkeypatch.setattr(sets, "_CHUNK", 70)
     assert kernel(x, y, 1).value == pytest.approx(whole, rel=1e-12)
-    monkeypatch.setattr(sets, "_MEDIAN_OF", 20)
-    assert median_distance(x.values) == median_distance(x.values[::3])
+    thin = kernel(of_units(x.values[::3]), of_units(y.values[::3]), 1).value
+    monkeypatch.setattr(sets, "_MOST", 20)
+    assert kernel(x, y, 1).value == thin
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -71,9 +71,9 @@ def test_the_figure_is_the_distance_of_all_files_and_rises_with_noise(place, met
     assert values == pytest.approx(expected, rel=1e-9)
     assert sorted(values) == values
     cell = cells["at20"][metric]
-    assert cell["low"] < cell["value"] < cell["high"]
+    assert cell["interval"]["low"] < cell["value"] < cell["interval"]["high"]
     assert cell["n"] == CLIPS
-    assert f"{metric}: " in notes
+    assert "fad_logmel, kad_logmel: one distance of all decodes from all their references" in notes
     assert "in brackets its 95 % interval: jackknife over clips." in notes
     (line,) = material.summary(place / "run20")
     assert float(line[metric]) == pytest.approx(values[1])
