@@ -75,7 +75,7 @@ def test_the_figure_is_the_distance_of_all_files_and_rises_with_noise(place, met
     assert cell["n"] == CLIPS
     assert "fad_logmel, kad_logmel: one distance of all decodes from all their references" in notes
     assert "in brackets its 95 % interval: jackknife over clips." in notes
-    (line,) = material.summary(place / "run20")
+    *_, line = material.summary(place / "run20")
     assert float(line[metric]) == pytest.approx(values[1])
     assert line[f"{metric}_n"] == str(CLIPS)
     frame = sb.load(place / "run20").summary()
