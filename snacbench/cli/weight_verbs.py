@@ -128,11 +128,11 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
                 raise UserError(f"{name} runs no published model: there is nothing to fetch")
             models |= {model: of_metrics[model] for model in metric.models}
         else:
-            models |= {model.name: model for model, _ in _codec(name)}
+            models |= {model.name: model for model, _ in _selected(name)}
     return list(models.values())
 
 
-def _codec(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
+def _selected(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
     """What a selector names; `UnknownName` tells names of metrics, too."""
     try:
         return select(name)

@@ -174,7 +174,7 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     Raises WeightsUnavailable, WeightsMismatch if weights cannot be had, or are not what they should
     be. Raises UserError if a metric lacks what it needs.
     """
-    make_ready(plan.metrics)
+    make_ready(plan.metrics, progress)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
 
 
