@@ -50,18 +50,11 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
     MissingPackage
         If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
     """
-    described = cluster.endswith((".yaml", ".yml"))
-    try:
-        import dask
-        from distributed import Client
+    found = described(cluster, jobs)
+    import dask
+    from distributed import Client
 
-        if described:
-            import dask_jobqueue
-    except ImportError as error:
-        raise MissingPackage(
-            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
-        ) from error
-    if not described:
+    if found is None:
         try:
             client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -72,6 +65,34 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         with client:
             yield client
         return
+    import dask_jobqueue
+
+    name, settings = found
+    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
+    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[name])() as queue:
+        queue.scale(jobs)
+        with Client(queue, set_as_default=False) as client:
+            yield client
+
+
+def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
+    """The queue that a YAML file describes, and its settings; None for a scheduler's address.
+
+    Raises as `connected`, of what can be told before anything is started.
+    """
+    by_file = cluster.endswith((".yaml", ".yml"))
+    try:
+        import dask
+        import distributed  # noqa: F401
+
+        if by_file:
+            import dask_jobqueue  # noqa: F401
+    except ImportError as error:
+        raise MissingPackage(
+            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
+        ) from error
+    if not by_file:
+        return None
     if not Path(cluster).is_file():
         raise UserError(
             f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"
@@ -88,11 +109,7 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         )
     if jobs is None:
         raise UserError(f"say how many workers are to be asked of the queue in {cluster}: --jobs N")
-    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
-    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[queues[0]])() as queue:
-        queue.scale(jobs)
-        with Client(queue, set_as_default=False) as client:
-            yield client
+    return queues[0], settings
 
 
 @contextmanager
