@@ -109,13 +109,18 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
 
 def _timed(command: Sequence[str]) -> Cost:
     """A whole command, from its start to its end, and all processes that it leaves behind."""
-    before, started = _children_cpu_s(), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall_s = time.perf_counter() - started
+    before = _children_cpu_s()
+    wall_s = _wall_s(command)
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
     return Cost(wall_s, _children_cpu_s() - before)
+
+
+def _wall_s(command: Sequence[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
 
 
 def _adopt_orphans() -> None:
@@ -135,27 +140,26 @@ def scaling(options: argparse.Namespace, folder: Path) -> None:
     """Print what a second worker gains, and what four workers of a cluster lose to two."""
     from distributed import LocalCluster
 
-    _adopt_orphans()
     asked = [sys.executable, "-m", "snacbench", "run", "--codecs", options.codecs]
     asked += ["--weights", "embedded", "--speed-budget-s", "0"]
     asked += ["--limit", str(options.clips)] if options.clips else []
     gains, losses = [], []
-    with LocalCluster(
-        n_workers=4, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-    ) as cluster:
-        ways = {
-            "one": ["--jobs", "1"], "two": ["--jobs", "2"],
-            "cluster": ["--cluster", cluster.scheduler_address],
-        }  # fmt: skip
-        for index in range(options.rounds):
-            taken = {
-                way: _timed([*asked, *how, "-o", str(folder / f"{way}{index}")]).wall_s
-                for way, how in ways.items()
-            }
-            gains.append(taken["one"] / taken["two"])
-            losses.append(taken["cluster"] / taken["two"])
-            seconds = ", ".join(f"{way} {value:.1f} s" for way, value in taken.items())
-            print(f"round {index + 1}: {seconds}", flush=True)
+    for index in range(options.rounds):
+
+        def taken_s(way: str, *how: str, index: int = index) -> float:
+            return _wall_s([*asked, *how, "-o", str(folder / f"{way}{index}")])
+
+        one_s, two_s = taken_s("one", "--jobs", "1"), taken_s("two", "--jobs", "2")
+        with LocalCluster(  # only now: one that is idle takes a tenth of a core
+            n_workers=4, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster:
+            cluster_s = taken_s("cluster", "--cluster", cluster.scheduler_address)
+        gains.append(one_s / two_s)
+        losses.append(cluster_s / two_s)
+        print(
+            f"round {index + 1}: one {one_s:.1f} s, two {two_s:.1f} s, cluster {cluster_s:.1f} s",
+            flush=True,
+        )
     print(f"one / two = {np.median(gains):.3f}, cluster / two = {np.median(losses):.3f}")
 
 
@@ -180,7 +184,7 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
         taken_s = time.perf_counter() - started
         rows = sum(path.stat().st_size for path in target.iterdir() if path.is_file())
         shown = [
-            _timed([sys.executable, "-m", "snacbench", *words]).wall_s
+            _wall_s([sys.executable, "-m", "snacbench", *words])
             for words in (["table", str(target)], ["report", str(target)])
         ]
         print(

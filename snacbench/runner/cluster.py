@@ -8,6 +8,7 @@ is lost, because a node went down or its time was over, has not crashed: it is d
 from __future__ import annotations
 
 import multiprocessing.process
+import os
 import socket
 import threading
 import time
@@ -32,6 +33,7 @@ LOOK_AGAIN_S = 1.0
 CONNECT_S = 30.0
 IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
 MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
+_TRIM = "MALLOC_TRIM_THRESHOLD_"
 GPU = "GPU"  # the resource that workers with one announce: dask worker --resources GPU=1
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 
@@ -148,7 +150,11 @@ class DaskWorkers:
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
             threads = sum(worker["nthreads"] for worker in workers)
             gpus = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
-            self._lanes = {CPU: max(1, 2 * threads), CUDA: max(1, 2 * gpus), CHECK: max(1, threads)}
+            self._lanes = {
+                CPU: max(1, 2 * threads),
+                CUDA: max(1, 2 * gpus),
+                CHECK: max(1, threads // 4),
+            }
             self._looked = time.monotonic()
         return self._lanes
 
@@ -276,15 +282,19 @@ def _started(log: Path) -> Child:
     """A process that Dask's own does not keep from having children of its own.
 
     Workers below a nanny are daemons by default, which may not start processes: these would outlive
-    them. Ours end with the process that they are forked from, and that ends with the worker.
+    them. Ours end with the process that they are forked from, and that ends with the worker. The
+    nanny also has the C library give freed memory back at once, which takes networks, whose every
+    layer asks for it again, twice their time.
     """
     settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
-    daemon = settings.pop("daemon", None)
+    daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
     try:
         return Child(log)
     finally:
         if daemon is not None:
             settings["daemon"] = daemon
+        if trim is not None:
+            os.environ[_TRIM] = trim
 
 
 def _end_those_idle() -> None:
