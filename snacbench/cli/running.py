@@ -29,6 +29,7 @@ from snacbench.errors import UserError
 from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
+from snacbench.runner.cluster import described
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
@@ -109,6 +110,8 @@ def run(
             f"--resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
+    if client:
+        described(client, jobs)
     with terminal.ProgressBar() as bar:
         if resume:
             made = load(resume).folder

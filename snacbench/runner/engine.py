@@ -18,7 +18,7 @@ from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
-from snacbench.runner.cluster import workers_on
+from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
@@ -70,6 +70,8 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
     shown = progress or Silent()
+    if isinstance(client, str | Path):
+        described(str(client), request.jobs)
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
