@@ -282,12 +282,14 @@ class MetricOptions:
     """What a run asks of its metrics: the fields of `Request` of the same names.
 
     `asr` names a recogniser, empty: the user's own setting. `weights` say where files of models
-    are; of those that they do not name, the published ones are used.
+    are; of those that they do not name, the published ones are used. `recorded` are names of models
+    and the digests that their files have in the record of the run: others are refused.
     """
 
     asr: str = ""
     weights: tuple[str, ...] = ()
     offline: bool = False
+    recorded: tuple[tuple[str, str], ...] = ()
 
 
 NO_OPTIONS = MetricOptions()
@@ -303,7 +305,8 @@ class Metric:
     may fetch what the workers will need. `versions` then tells what computes the metric.
 
     A metric that hears by a recogniser or runs a model has `configure`, which gives it those that
-    a run asks for; `options` are what it was given.
+    a run asks for; `options` are what it was given. `models` are the names of the `MetricModel`s
+    that it then runs: `versions` has digests of their files by these names.
     """
 
     spec: MetricSpec
@@ -313,6 +316,7 @@ class Metric:
     ready: Callable[[], None] = lambda: None
     options: MetricOptions = NO_OPTIONS
     configure: Callable[[MetricOptions], Metric] | None = None
+    models: tuple[str, ...] = ()
 
     def configured(self, options: MetricOptions) -> Metric:
         """Itself, by other options where it takes any."""

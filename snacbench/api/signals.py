@@ -25,9 +25,9 @@ from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, dec
 from snacbench.runner.contract import Finding
 from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
-from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+from snacbench.runner.plan import check_packages, check_weight_names, locate_all, plan_codecs
 from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
-from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
+from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricOptions, MetricSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,7 @@ def score(
         Names; none: the default set.
     **asked
         What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
-        ``asr``, ``jobs``; no ``out``, as no run is kept.
+        ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
     """
     from snacbench.api.run import score_files
 
@@ -126,9 +126,14 @@ class OpenMetric:
         return self._metric(reference=x, degraded=y, transcript=transcript)
 
 
-def metric(name: str) -> OpenMetric:
-    """A metric by name."""
+def metric(
+    name: str, *, asr: str = "", weights: str | Sequence[str] = (), offline: bool = False
+) -> OpenMetric:
+    """A metric by name; `weights` say where files of its model are: ``"utmos22-strong=DIR"``."""
+    rules = normal({"weights": weights})["weights"]
+    check_weight_names(rules)
     (found,) = select_metrics([name])
+    found = found.configured(MetricOptions(asr, rules, offline))
     found.ready()
     return OpenMetric(found)
 
