@@ -188,7 +188,7 @@ metric_weights_option: Decorator = option(
 asr_option: Decorator = option(
     "--asr",
     help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
-    "whisper-large-v3[@cuda], wav2vec2[@cuda].",
+    "whisper-large-v3[@cuda], hubert-large[@cuda], wav2vec2[@cuda].",
     metavar="NAME",
 )
 jobs_option: Decorator = option(

@@ -224,7 +224,7 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
         if spec.any_length:
             check_covers(reference=reference, degraded=degraded)
         prepared = made.of(
-            lambda: metric.prepared(for_metric(compared, spec), clip.transcript),
+            lambda: metric.prepared(for_metric(compared, spec), clip.transcript, clip.language),
             spec.name,
             compared,
         )

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
+from snacbench.testsets.spoken import gender_of
 
 _TEST_SPEAKERS = {"F10", "M10"}  # scripts/organize_daps.py of DAC
 
@@ -37,6 +38,9 @@ def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> 
             domain="speech",
             cluster=speaker.upper(),
             lossy_source=False,
+            language="en",
+            speaker=speaker.upper(),
+            gender=gender_of(speaker[0]),
         )
 
     return Corpus(
