@@ -292,7 +292,8 @@ class Run:
 
     `codec_versions` and `metric_versions` tell for each model and metric what computes it: packages
     and their versions, what its programs say of themselves, the digest of a plug-in's file. Of a
-    shard, `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
+    shard, `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set. `lacking`
+    says of metrics that were asked for and could not be had what was not there.
     """
 
     id: str
@@ -312,3 +313,4 @@ class Run:
     metric_versions: Versions = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)

@@ -43,7 +43,10 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
         for name, value in told.items()
         if name not in _NOT_OF_A_RECIPE and value != written.get(name)
     }
-    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
+    expect = tuple(one for figures in found.recipe.expect for one in figures.each())
+    limits = {str(name): limit for name, limit in found.recipe.limits.items()}
+    table = found.recipe.table
+    record = FromRecipe(found.name, found.sha256, table, changed, expect, limits)
     request = Request(**{**written, **told}, from_recipe=record)
     if absent := missing(request):
         lines = "".join(f"\n  - {text}" for text in absent)

@@ -9,10 +9,12 @@ from rich.filesize import decimal
 
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option
-from snacbench.errors import UserError, WeightsMismatch, WeightsUnavailable
+from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
 from snacbench.models import HasWeights
-from snacbench.plugins import codec_models, metric_models
+from snacbench.plugins import codec_models, metric_models, select_metrics
+from snacbench.recipes import NamedRecipe, find_recipe, shipped_recipes
 from snacbench.selectors import select
+from snacbench.types import Metric, MetricOptions
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
@@ -49,21 +51,30 @@ def list_(models: tuple[str, ...]) -> None:
 def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
 
-    A fetch that was stopped goes on where it was. Exit code 1: some of --all could not be had.
+    MODEL may be a recipe, of which everything is fetched: its codecs and its metrics' models. A
+    fetch that was stopped goes on where it was. Exit code 1: some of a recipe or of --all could not
+    be had.
     """
     if not models and not everything:
         raise UserError(
             "name models to fetch, for example 'snacbench weights fetch snac', or --all"
         )
-    failed = 0
-    for model in _named(models):
+    recipes = [find_recipe(name) for name in models if name in shipped_recipes()]
+    named = [name for name in models if name not in shipped_recipes()]
+    failed = sum(
+        _is_lacking(metric) for recipe in recipes for metric in _metrics_of(recipe, offline)
+    )
+    named += [codec for recipe in recipes for codec in recipe.recipe.codecs or ()]
+    for model in _named(named) if named or everything else ():
         if everything and not is_published(model):
+            continue
+        if recipes and (model.source is None or model.source.host == "embedded"):
             continue
         try:
             with ProgressBar() as bar:
                 located = locate(model, WeightsPolicy("published", offline=offline), bar)
         except (WeightsUnavailable, WeightsMismatch) as error:
-            if not everything:
+            if not everything and not recipes:
                 raise
             failed += 1
             say(f"{model.name}: {error}", style="bold red")
@@ -74,6 +85,24 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
         for name, path in located.files.items():
             click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
     return EXIT_WRONG if failed else 0
+
+
+def _metrics_of(recipe: NamedRecipe, offline: bool) -> list[Metric]:
+    """The metrics of a recipe, as a run of it has them."""
+    options = recipe.options()
+    how = MetricOptions(options.get("asr") or "", options["weights"], offline)
+    return [metric.configured(how) for metric in select_metrics(options["metrics"])]
+
+
+def _is_lacking(metric: Metric) -> bool:
+    """Let a metric fetch what it needs; whether it could not, which is said."""
+    try:
+        metric.ready()
+    except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
+        say(f"{metric.spec.name}: {error}", style="bold red")
+        return True
+    click.echo(f"{metric.spec.name}: ready")
+    return False
 
 
 @weights.command(short_help="Read weights again and compare their digests.")

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
 import soxr  # noqa: F401
 
-from snacbench.errors import MissingPackage, TestSetError, UserError
+from snacbench.errors import MissingPackage, TestSetError, UserError, WeightsUnavailable
 from snacbench.models import CodecModel, LocatedWeights
 from snacbench.packages import EXTRAS
 from snacbench.plugins import refused, select_metrics
@@ -71,7 +71,8 @@ class PlannedCodec:
 class Plan:
     """What a run will do; `decision` says why weights come from where `policy` has them.
 
-    `test_set` is what it will code: all of the `whole` set, or a shard of it.
+    `test_set` is what it will code: all of the `whole` set, or a shard of it. `lacking` says of
+    metrics that were asked for and left out what is not here.
     """
 
     request: Request
@@ -81,6 +82,7 @@ class Plan:
     policy: WeightsPolicy
     decision: str
     whole: TestSet
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(request: Request, progress: Progress | None = None) -> Plan:
@@ -94,6 +96,9 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     metrics = tuple(
         metric.configured(request.metric_options) for metric in select_metrics(request.metrics)
     )
+    lacking: Mapping[str, str] = {}
+    if request.allow_missing_metrics:
+        metrics, lacking = at_hand(metrics, lambda metric: check_packages((), [metric]))
     check_packages(codecs, metrics)
     choice = Choice(
         segments=request.segments,
@@ -117,7 +122,27 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
     test_set = shard_of(whole, request.shard)
-    return Plan(request, test_set, codecs, metrics, policy, decision, whole)
+    return Plan(request, test_set, codecs, metrics, policy, decision, whole, lacking)
+
+
+def at_hand(
+    metrics: Sequence[Metric], check: Callable[[Metric], None]
+) -> tuple[tuple[Metric, ...], Mapping[str, str]]:
+    """Metrics that pass a check, and of the others by name what is not here.
+
+    That is a package or a model that cannot be had. Whatever else a check raises is raised, and so
+    is this if no metric is left.
+    """
+    kept, lacking = list[Metric](), dict[str, UserError]()
+    for metric in metrics:
+        try:
+            check(metric)
+            kept.append(metric)
+        except (MissingPackage, WeightsUnavailable) as error:
+            lacking[metric.spec.name] = error
+    if lacking and not kept:
+        raise next(iter(lacking.values()))
+    return tuple(kept), {name: str(error) for name, error in lacking.items()}
 
 
 def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
@@ -149,7 +174,13 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     Raises WeightsUnavailable, WeightsMismatch if weights cannot be had, or are not what they should
     be. Raises UserError if a metric lacks what it needs.
     """
-    make_ready(plan.metrics)
+    if plan.request.allow_missing_metrics:
+        metrics, lacking = at_hand(plan.metrics, lambda metric: make_ready([metric]))
+        plan = replace(plan, metrics=metrics, lacking={**plan.lacking, **lacking})
+    else:
+        make_ready(plan.metrics)
+    for name, why in plan.lacking.items():
+        (progress or Silent()).note(f"{name} is left out: {why}", warning=True)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
 
 

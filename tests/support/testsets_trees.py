@@ -7,7 +7,8 @@ other parts, stems, microphones and archivers' litter around them. Audio files a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -48,8 +49,8 @@ def _litter(top: Path) -> None:
         (folder / f"._{beside}").write_bytes(b"\0")
 
 
-def _daps(files: int) -> Files:
-    recordings = itertools.product(range(1, files), ("f10", "m10"))
+def _daps(files: int, speakers: Sequence[str] = ("f10", "m10")) -> Files:
+    recordings = itertools.product(range(1, files), speakers)
     evaluation = [f"{who}_script{n}" for n, who in itertools.islice(recordings, files)]
     for version in DAPS_VERSIONS:
         for recording in (*evaluation, "f1_script1", "m2_script3"):
@@ -180,6 +181,7 @@ def _common_voice(files: int) -> Files:
 
 _MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
     **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
+    "daps-snac": ("daps", partial(_daps, speakers=("f7", "f10", "m2", "m4"))),
     "musdb18-hq": ("musdb18hq", _musdb18_hq),
     "audioset": ("audioset", _audioset),
     **{

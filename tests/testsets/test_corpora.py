@@ -69,6 +69,10 @@ FIRST = {
         *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
         *(None, None, False),
     ),
+    "daps-snac": (
+        *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
+        *(None, None, False),
+    ),
     "daps-all": (
         *("clean/F10/script1", "clean/f10_script1_clean.wav", "speech", "F10"),
         *(None, None, False),

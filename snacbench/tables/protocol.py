@@ -1,0 +1,171 @@
+"""What the recipe of a run states of its results: figures it should come near, and limits.
+
+The recipe's record in ``run.json`` has both, so that a run is judged by the recipe as it was. A run
+is compared only where it is that recipe and nothing else, whole, and by published weights: figures
+of other data or other models do not meet those of a paper by being close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from snacbench.errors import UnknownName
+from snacbench.request import Expected, FromRecipe
+from snacbench.rows import MISSING
+from snacbench.selectors import among
+from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
+from snacbench.tables.table_model import Cell, Column, Row
+
+REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
+_OF_THE_CLIPS = frozenset(
+    ("data", "domain", "segments", "segment_s", "min_lufs", "limit", "seed", "channels",
+     "reference", "shard")
+)  # fmt: skip
+
+# What recipes may limit, by the name of the field, and in words.
+_LIMITS = {
+    "kbps": "kbps",
+    "delay_ms": "ms of delay",
+    "mmac_per_s": "million multiply-accumulates per second of audio",
+    "decoder_mmac_per_s": "million multiply-accumulates per second of audio in the decoder",
+}
+
+
+class Found(NamedTuple):
+    """Sentences: what must stand above a run's tables, and what goes below them."""
+
+    above: tuple[str, ...] = ()
+    below: tuple[str, ...] = ()
+
+
+def judged(runs: Sequence[RunRows]) -> Found:
+    """How runs stand to what their recipes expect and allow."""
+    above, below = list[str](), list[str]()
+    for rows in runs:
+        if recipe := rows.run.request.from_recipe:
+            for part in (_expected(rows, recipe), _limited(rows, recipe)):
+                above += part.above
+                below += part.below
+    return Found(tuple(dict.fromkeys(above)), tuple(dict.fromkeys(below)))
+
+
+def _expected(rows: RunRows, recipe: FromRecipe) -> Found:
+    """Which of the figures that a recipe expects a run misses, meets, and cannot be held to."""
+    expected = [one for one in recipe.expect if one.tolerance is not None]
+    if not expected:
+        return Found()
+    if why := _is_another(rows, recipe):
+        return Found(below=(f"Not held to the figures that recipe {recipe.name} expects: {why}.",))
+    missed, unknown = dict[str, list[str]](), list[str]()
+    for one in expected:
+        of = f"{one.metric} of {one.codec or f'the {REFERENCE}'}"
+        if (value := _mean(rows, one)) is None:
+            unknown.append(of)
+        elif one.tolerance is not None and abs(value - one.value) > one.tolerance:
+            text = f"{of} is {value:.4g}, expected {one.value:g} ± {one.tolerance:g}"
+            missed.setdefault(one.source, []).append(text)
+    above = tuple(
+        f"This run misses figures that recipe {recipe.name} expects ({source}): "
+        f"{'; '.join(texts)}. Find out why before believing the others."
+        for source, texts in missed.items()
+    )
+    met = len(expected) - len(unknown) - sum(map(len, missed.values()))
+    below = [f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."]
+    if unknown:
+        below.append(f"Expected, and not in this run by published models: {', '.join(unknown)}.")
+    return Found(above, tuple(below))
+
+
+def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
+    """Why a run is not a recipe as it was written, or not all of it; empty if it is."""
+    if recipe.changed:
+        options = (f"--{name.replace('_', '-')}" for name in sorted(recipe.changed))
+        return f"changed by {', '.join(options)}"
+    if rows.run.request.shard or rows.run.request.merged:
+        return "it is a part, or was merged of parts"
+    if gone := rows.run.facts.get(MISSING):
+        return f"not in the test set: {gone}"
+    if not rows.planned or any(len(c.ok(ALL_DOMAINS)) < rows.planned for c in rows.codecs):
+        return "some clips are not coded"
+    return ""
+
+
+def _mean(rows: RunRows, expected: Expected) -> float | None:
+    """The mean that a figure is compared with; None where no published model gave it to all."""
+    for codec in rows.codecs:
+        if not expected.codec or (_is(codec, expected.codec) and _published(codec)):
+            clips, values = codec.scored(expected.metric, expected.domain)
+            lost = np.setdiff1d(codec.ok(expected.domain), clips)
+            cells = codec.scores.get(expected.metric, codec.coded[:0])
+            if len(values) and all(n < len(cells) and not cells["failed"][n] for n in lost):
+                return float(values.mean())
+    return None
+
+
+def _is(codec: CodecColumns, selector: str) -> bool:
+    """Whether a selector names an operating point."""
+    try:
+        return bool(among([codec.spec], selector))
+    except UnknownName:
+        return False
+
+
+def _published(codec: CodecColumns) -> bool:
+    weights = codec.spec.weights
+    known = weights.source in ("published", "none") or weights.verified is True
+    return known and not codec.spec.demonstration
+
+
+def _limited(rows: RunRows, recipe: FromRecipe) -> Found:
+    """Which codecs break the limits of a recipe, and of which it is not known."""
+    broken, unknown = list[str](), dict[str, list[str]]()
+    for codec in rows.codecs:
+        for name, taken in () if codec.spec.anchor else _taken(codec).items():
+            limit = recipe.limits.get(name)
+            if limit is not None and taken is None:
+                unknown.setdefault(_LIMITS[name], []).append(codec.spec.name)
+            elif limit is not None and taken is not None and taken > limit:
+                what = _LIMITS[name]
+                broken.append(f"{codec.spec.name}, {what}: {taken:.5g} (at most {limit:.5g})")
+    above = f"Beyond the limits of recipe {recipe.name}: {'; '.join(broken)}."
+    below = tuple(
+        f"Limits of recipe {recipe.name}: {what} not measured of {', '.join(codecs)}."
+        for what, codecs in unknown.items()
+    )
+    return Found((above,) if broken else (), below)
+
+
+def _taken(codec: CodecColumns) -> dict[str, float | None]:
+    """What an operating point takes of everything that may be limited; None: not measured.
+
+    The rate is the nominal one of codes that have one: what a channel must carry, without the
+    padding that short clips need.
+    """
+    kbps = codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)
+    return {"kbps": kbps, **dict.fromkeys(list(_LIMITS)[1:])}
+
+
+def published_rows(
+    runs: Sequence[RunRows], layout: str, columns: Sequence[Column], domain: str
+) -> list[Row]:
+    """Rows of the figures that recipes state, for tables of their layout on their clips.
+
+    They are neither ranked nor measured: their heading says where they are published.
+    """
+    keys = {column.key for column in columns}
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
+    for rows in runs:
+        recipe = rows.run.request.from_recipe
+        if recipe is None or recipe.table != layout or recipe.changed & _OF_THE_CLIPS:
+            continue
+        for one in recipe.expect:
+            key = one.metric if one.codec else one.metric.removesuffix(f"_{REFERENCE}")
+            if one.domain == domain and key in keys:
+                cells.setdefault((one.source, one.codec or REFERENCE), {})[key] = Cell(one.value)
+    return [
+        Row(codec, of, ranked=False, group=f"published, not measured here: {s}", source=s)
+        for (s, codec), of in cells.items()
+    ]
