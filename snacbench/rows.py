@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from snacbench.request import Request
-from snacbench.types import CodecSpec, Domain, Measures, MetricSpec
+from snacbench.types import CodecSpec, Domain, Measures, MetricSpec, WeightsInfo
 
 CodedStatus = Literal["ok", "failed"]
 ScoreStatus = Literal["ok", "undefined", "failed", "skipped"]
@@ -291,9 +291,10 @@ class Run:
     """How a run was made; the first thing written into its folder.
 
     `codec_versions` and `metric_versions` tell for each model and metric what computes it: packages
-    and their versions, what its programs say of themselves, the digest of a plug-in's file. Of a
-    shard, `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set. `lacking`
-    says of metrics that were asked for and could not be had what was not there.
+    and their versions, what its programs say of themselves, the digest of a plug-in's file.
+    `metric_weights` tells of each model that metrics run where its files came from. Of a shard,
+    `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
+    `lacking` says of metrics that were asked for and could not be had what was not there.
     """
 
     id: str
@@ -311,6 +312,7 @@ class Run:
     packages: Mapping[str, str] = field(default_factory=dict)
     codec_versions: Versions = field(default_factory=dict)
     metric_versions: Versions = field(default_factory=dict)
+    metric_weights: Mapping[str, WeightsInfo] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     lacking: Mapping[str, str] = field(default_factory=dict)

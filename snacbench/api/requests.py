@@ -11,6 +11,7 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.recipes import find_recipe
 from snacbench.request import FromRecipe, Request
 from snacbench.runner.plan import missing
+from snacbench.weights.policy import absolute_weights
 
 _LISTS = ("metrics", "weights", "root")
 _NOT_OF_A_RECIPE = ("offline", "jobs", "out")  # how a run is carried out, not what it is
@@ -64,6 +65,8 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
         if name in _LISTS:
             parts = value.split(",") if isinstance(value, str) else map(str, value)
             found[name] = tuple(part.strip() for part in parts if part.strip())
+            if name == "weights":
+                found[name] = tuple(absolute_weights(found[name]))
         elif name == "codecs":
             found[name] = value if isinstance(value, str) else ",".join(value)
         else:

@@ -149,8 +149,8 @@ def score_files(  # noqa: PLR0913 - all but the first three are keywords
 
     `name` is what to call the codec (by default as `degraded` is called), `kbps` its rate, as its
     maker states it; `align` first takes the delay that is found away from every file. `asked` are
-    other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``jobs``. Raises `UserError` if the
-    files do not belong together, or a name is unknown.
+    other fields of `Request`: ``metrics``, ``domain``, ``asr``, ``weights``, ``jobs``. Raises
+    `UserError` if the files do not belong together, or a name is unknown.
     """
     from snacbench.api.requests import normal
     from snacbench.runner.outside import score_files as score_outside
@@ -385,6 +385,7 @@ class Run:
         metrics: str | Sequence[str] = (),
         *,
         asr: str | None = None,
+        weights: str | Sequence[str] = (),
         retry_failed: bool = False,
         client: Client | str | Path | None = None,
         jobs: int | None = None,
@@ -393,16 +394,16 @@ class Run:
     ) -> Run:
         """Score the decodes by metrics that the run lacks; nothing is coded again.
 
-        `client` is a cluster that does it, as for `run`.
+        `weights` say where files of the metrics' models are (``"utmos22-strong=DIR"``), by default
+        as the run was asked. `client` is a cluster that does it, as for `run`.
         """
         from snacbench.api.requests import normal
         from snacbench.runner import engine
 
-        names, shown = normal({"metrics": metrics})["metrics"], progress or Notes()
+        asked, shown = normal({"metrics": metrics, "weights": weights}), progress or Notes()
         how: dict[str, Any] = {"client": client, "jobs": jobs, "offline": offline}
-        engine.score_again(
-            self.folder, names, asr=asr, retry_failed=retry_failed, progress=shown, **how
-        )
+        how |= {"asr": asr, "weights": asked["weights"], "retry_failed": retry_failed}
+        engine.score_again(self.folder, asked["metrics"], progress=shown, **how)
         return finished(RunFolder.open(self.path), shown)
 
     def measure_speed(

@@ -25,9 +25,10 @@ from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, dec
 from snacbench.runner.contract import Finding
 from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
-from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+from snacbench.runner.plan import check_packages, check_weight_names, locate_all, plan_codecs
 from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
-from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricSpec
+from snacbench.testsets.spoken import language_code
+from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricOptions, MetricSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def score(
         Names; none: the default set.
     **asked
         What `score_files` takes: ``name`` (of the codec in the frame), ``align``, ``domain``,
-        ``asr``, ``jobs``; no ``out``, as no run is kept.
+        ``asr``, ``weights``, ``jobs``; no ``out``, as no run is kept.
     """
     from snacbench.api.run import score_files
 
@@ -113,22 +114,34 @@ class OpenMetric:
         degraded: Signal,
         rate_hz: int | None = None,
         transcript: str | None = None,
+        language: str = "",
     ) -> float:
         """Score one pair, brought to the metric's rate and channels; see `spec` for the unit.
 
         Neither a delay nor a difference in length is mended: `score` does both as a run does.
-        Raises `Undefined` if the metric has no value there, and says why.
+        Metrics of words take the transcript and the code of its `language`, else English. Raises
+        `Undefined` if the metric has no value there, and says why, and `UserError` if the language
+        is no code.
         """
+        try:
+            code = language_code(language)
+        except ValueError as error:
+            raise UserError(f"language {language!r}: {error}") from error
         x, y = (
             for_metric(source_signal(audio_of(signal, rate_hz, called=called), "mono"), self.spec)
             for called, signal in (("reference", reference), ("degraded", degraded))
         )
-        return self._metric(reference=x, degraded=y, transcript=transcript)
+        return self._metric(reference=x, degraded=y, transcript=transcript, language=code)
 
 
-def metric(name: str) -> OpenMetric:
-    """A metric by name."""
+def metric(
+    name: str, *, asr: str = "", weights: str | Sequence[str] = (), offline: bool = False
+) -> OpenMetric:
+    """A metric by name; `weights` say where files of its model are: ``"utmos22-strong=DIR"``."""
+    rules = normal({"weights": weights})["weights"]
+    check_weight_names(rules)
     (found,) = select_metrics([name])
+    found = found.configured(MetricOptions(asr, rules, offline))
     found.ready()
     return OpenMetric(found)
 

@@ -9,8 +9,17 @@ import click
 
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.models import CodecModel
-from snacbench.plugins import Refused, codec_families, codec_models, codec_openers, metrics, refused
+from snacbench.plugins import (
+    Refused,
+    codec_families,
+    codec_models,
+    codec_openers,
+    metric_models,
+    metrics,
+    refused,
+)
 from snacbench.selectors import select
+from snacbench.weights.of_metrics import at_hand
 
 _CONTEXT_TOKENS = 2048
 
@@ -42,8 +51,10 @@ def list_(what: str) -> None:
         for spec in (metric.spec for metric in metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
-            rows.append((spec.name, *told, "default" if spec.default else ""))
-        show_rows(("metric", "unit", "direction", "Hz", "domains", ""), rows)
+            models = (metric_models()[name] for name in metrics()[spec.name].models)
+            runs = "; ".join(f"{m.name}, {m.licence}, {at_hand(m)}" for m in models)
+            rows.append((spec.name, *told, "default" if spec.default else "", runs))
+        show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
         show_refused(refused("metrics"))
     elif what == "sets":
         from snacbench.testsets.corpora import corpora

@@ -21,6 +21,7 @@ from snacbench.cli.verbs import (
     cluster_option,
     comma_separated,
     jobs_option,
+    metric_weights_option,
     offline_option,
     option,
     weights_option,
@@ -159,6 +160,7 @@ def _shown(made: Run) -> int:
     "--retry-failed", bool, "Try failed scores again: by these metrics, or by all that the run has."
 )
 @asr_option
+@metric_weights_option
 @jobs_option
 @cluster_option
 @offline_option
@@ -200,8 +202,10 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 @option("--domain", ["unknown", *DOMAINS], "If known.")
 @option("--align", bool, "First take the delay found away from every file.")
 @asr_option
+@metric_weights_option
 @option("-o --out", PATH, "New run folder.")
 @jobs_option
+@offline_option
 def score_files(reference: Path, degraded: Path, **options: Any) -> int:
     """Score two files, or two folders matched by name, as the output of an outside codec.
 

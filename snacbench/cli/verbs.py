@@ -180,10 +180,15 @@ weights_option: Decorator = option(
 offline_option: Decorator = option(
     "--offline", bool, "Ask nothing of the network; what is missing is an error at once."
 )
+metric_weights_option: Decorator = option(
+    "--weights",
+    help="Where files of metrics' models are: DIR, or MODEL=DIR; may be repeated.",
+    multiple=True,
+)
 asr_option: Decorator = option(
     "--asr",
     help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
-    "whisper-large-v3[@cuda], wav2vec2[@cuda].",
+    "whisper-large-v3[@cuda], hubert-large[@cuda], wav2vec2[@cuda].",
     metavar="NAME",
 )
 jobs_option: Decorator = option(

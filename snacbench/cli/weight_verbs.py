@@ -9,12 +9,25 @@ from rich.filesize import decimal
 
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option
-from snacbench.errors import MissingPackage, UserError, WeightsMismatch, WeightsUnavailable
-from snacbench.models import HasWeights
-from snacbench.plugins import codec_models, metric_models, select_metrics
+from snacbench.errors import (
+    MissingPackage,
+    UnknownName,
+    UserError,
+    WeightsMismatch,
+    WeightsUnavailable,
+    did_you_mean,
+)
+from snacbench.models import CodecModel, HasWeights
+from snacbench.plugins import (
+    codec_families,
+    codec_models,
+    metric_models,
+    metrics,
+    select_metrics,
+)
 from snacbench.recipes import NamedRecipe, find_recipe, shipped_recipes
 from snacbench.selectors import select
-from snacbench.types import Metric, MetricOptions
+from snacbench.types import CodecSpec, Metric, MetricOptions
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
@@ -28,7 +41,8 @@ def weights() -> None:
     r"""Published weights: what is on this disk, fetch it, check it, where it lies.
 
     MODEL is a name as in --codecs: a model, a family (snac: what 'run --codecs snac' needs), or
-    the beginning of names (dac-: all of them).
+    the beginning of names (dac-: all of them); or the name of a metric, or of the model that it
+    runs (utmos, utmos22-strong).
     """
 
 
@@ -142,6 +156,24 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
         return [*of_codecs, *of_metrics.values()]
     models = dict[str, HasWeights]()
     for name in names:
-        found = [of_metrics[name]] if name in of_metrics else [m for m, _ in select(name)]
-        models |= {model.name: model for model in found}
+        if name in of_metrics:
+            models[name] = of_metrics[name]
+        elif metric := metrics().get(name):
+            if not metric.models:
+                raise UserError(f"{name} runs no published model: there is nothing to fetch")
+            models |= {model: of_metrics[model] for model in metric.models}
+        else:
+            models |= {model.name: model for model, _ in _codec(name)}
     return list(models.values())
+
+
+def _codec(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
+    """What a selector names; `UnknownName` tells names of metrics, too."""
+    try:
+        return select(name)
+    except UnknownName as error:
+        running = [name for name, metric in metrics().items() if metric.models]
+        known = [*codec_families(), *codec_models(), *metric_models(), *running]
+        raise UnknownName(
+            f"no codec, metric or model named {name!r}; {did_you_mean(name, known)}"
+        ) from error

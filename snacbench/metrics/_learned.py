@@ -1,29 +1,27 @@
 """Metrics that run a published model: its weights found and checked, loaded once per process.
 
 A run says where weights are by ``--weights MODEL=DIR`` (or a folder that holds them); else they are
-fetched from their host, checked and locked, as those of codecs are. Weights of which it is known
-that they are not the published ones get no score under the published model's name.
+fetched from their host, checked and locked, as those of codecs are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from snacbench.errors import WeightsMismatch
+from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
-from snacbench.weights.locate import items, locate
-from snacbench.weights.policy import WeightsPolicy, parse_policy
-
-_SHOWN_DIGITS = 16
+from snacbench.weights.of_metrics import digests_of, located
 
 Files = Mapping[str, Path]
 Compare = Callable[[Audio], float]
+
+_loaded: dict[tuple[str, Callable[[Files], Any]], tuple[LocatedWeights, Any]] = {}
 
 
 def learned(  # noqa: PLR0913 - keyword-only rules of one metric
@@ -35,6 +33,7 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     packages: tuple[str, ...] = (),
     min_s: float = 0.0,
     min_degraded_s: float = 0.0,
+    silence_has_score: bool = False,
     options: MetricOptions = NO_OPTIONS,
 ) -> Metric:
     """A metric of the network that `load` makes of a model's files, by their published names.
@@ -49,57 +48,56 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     def versions() -> Mapping[str, str]:
         return {**versions_of(*packages)(), model.name: described(model, options)}
 
-    metric = guarded(spec, prepared, versions, min_s=min_s, min_degraded_s=min_degraded_s)
+    def ready() -> None:  # before hours of coding; workers load it for themselves
+        _made(model, load, located(model, options))
 
-    def configure(options: MetricOptions) -> Metric:
-        return learned(
-            spec,
-            model,
-            load,
-            prepare,
-            packages=packages,
-            min_s=min_s,
-            min_degraded_s=min_degraded_s,
-            options=options,
-        )
+    rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
+    metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
+    again = partial(
+        learned,
+        spec,
+        model,
+        load,
+        prepare,
+        packages=packages,
+        silence_has_score=silence_has_score,
+        **rules,
+    )
+    return replace(
+        metric,
+        ready=ready,
+        options=options,
+        configure=lambda options: again(options=options),
+        models=(model.name,),
+    )
 
-    def ready() -> None:
-        located(model, options)
 
-    return replace(metric, ready=ready, options=options, configure=configure)
-
-
-@cache
 def network(model: MetricModel, load: Callable[[Files], Any], options: MetricOptions) -> Any:
-    """What `load` makes of a model's files, once per process."""
-    return load(located(model, options).files)
+    """What `load` makes of a model's files, kept in this process until they are others.
 
-
-@cache
-def located(model: MetricModel, options: MetricOptions) -> LocatedWeights:
-    """A model's files: in a folder that the options name, else published.
-
-    Raises `WeightsUnavailable` if they cannot be had, `WeightsMismatch` if they are not the
-    published ones.
+    Raises `WeightsMismatch` if they are no files of that model, and as `located`.
     """
-    policy = parse_policy(options.weights, offline=options.offline)
-    elsewhere = isinstance(policy.base, Path) and not all(i.path for i in items(model, policy))
-    if elsewhere or not isinstance(policy.base, Path):  # a folder for the run's codecs
-        policy = WeightsPolicy("published", policy.folders, policy.offline)
-    found = locate(model, policy)
-    assert found is not None, model.name  # metric models have weights
-    if found.info.verified is False:
+    found = located(model, options)
+    before, made = _loaded.get((model.name, load), (None, None))
+    if before != found:
+        made = _made(model, load, found)
+        _loaded[model.name, load] = found, made
+    return made
+
+
+def _made(model: MetricModel, load: Callable[[Files], Any], found: LocatedWeights) -> Any:
+    try:
+        return load(found.files)
+    except (SnacbenchError, ImportError):
+        raise
+    except Exception as error:
+        paths, why = ", ".join(map(str, found.files.values())), " ".join(str(error).split())
         raise WeightsMismatch(
-            f"{found.info.origin} holds other weights than the published {model.name}; a score of "
-            f"theirs would pass for its. Give the published files, or leave the metric out"
-        )
-    return found
+            f"{paths} cannot be loaded as {model.name}: expected the published file, found "
+            f"{type(error).__name__}: {why:.300}"
+        ) from error
 
 
 def described(model: MetricModel, options: MetricOptions) -> str:
     """Which files a model's scores come from, for the record of a run."""
-    info = located(model, options).info
-    digests = ", ".join(f"{name} sha256 {d[:_SHOWN_DIGITS]}" for name, d in info.sha256.items())
-    known = "" if info.verified else ", not compared with the published ones"
-    where = f"{info.origin} at {info.revision}" if info.source == "published" else info.source
-    return f"{where}, {digests}{known}"
+    return digests_of(located(model, options).info)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from snacbench import __version__
 from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
-from snacbench.plugins import select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
@@ -25,6 +24,8 @@ from snacbench.runner.plan import (
     CUDA,
     PRECISION_TEXTS,
     Plan,
+    check_weight_names,
+    chosen_metrics,
     make_plan,
     recorded,
     warnings_before,
@@ -44,6 +45,7 @@ from snacbench.runner.versions import (
     scored_too,
     versions_of_codecs,
     versions_of_metrics,
+    weights_of_metrics,
 )
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
@@ -121,6 +123,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     *,
     client: Cluster = None,
     asr: str | None = None,
+    weights: Sequence[str] = (),
     retry_failed: bool = False,
     jobs: int | None = None,
     offline: bool = False,
@@ -129,7 +132,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     """Score the decodes of a run by metrics that they lack, and enter these in it.
 
     With `retry_failed`, scores by these metrics (none named: by all that the run has) that have
-    failed are made again. `metrics` None stands for those of the run.
+    failed are made again. `metrics` None stands for those of the run. `weights` say where files of
+    metrics' models are, by default as the run was asked.
 
     Raises UserError if no metric is named or known, one lacks what it needs, or words in the run
     were heard by another recogniser.
@@ -146,8 +150,10 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
         )
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     named, asr = tuple(metrics or request.metrics), asr or request.asr
+    check_weight_names(weights, [spec.model for spec in run.codecs])
     request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
-    chosen = [metric.configured(request.metric_options) for metric in select_metrics(names)]
+    request = replace(request, weights=tuple(weights) or request.weights)
+    chosen = chosen_metrics(request, names)
     make_ready(chosen)
     run = scored_too(run, chosen, place=str(folder.path))
     clips = {clip.id: clip for clip in folder.read(Clip)}
@@ -220,6 +226,7 @@ def describe_run(
         metrics=tuple(metric.spec for metric in metrics),
         packages=package_versions(),
         metric_versions=versions_of_metrics(metrics),
+        metric_weights=weights_of_metrics(metrics),
         facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
         machine=machine(),
     )

@@ -18,12 +18,13 @@ from snacbench.audio.resample import fit_length, num_samples_at, resample
 from snacbench.audio.silence import missing_sound
 from snacbench.errors import ClipError, CodecError, TestSetError, UserError
 from snacbench.files import sha256_of_file
-from snacbench.plugins import codec_families, codec_models, select_metrics
+from snacbench.plugins import codec_families, codec_models
 from snacbench.progress import Progress, Silent
 from snacbench.request import OutsideFiles, Request
 from snacbench.rows import Coded
 from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
+from snacbench.runner.plan import check_weight_names, chosen_metrics
 from snacbench.runner.signal_rules import kept_band_hz, source_signal
 from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
@@ -48,9 +49,8 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
     Raises UserError as `import_decodes` and `engine.score_again`.
     """
     shown = progress or Silent()
-    metrics = [
-        metric.configured(request.metric_options) for metric in select_metrics(request.metrics)
-    ]
+    check_weight_names(request.weights)
+    metrics = chosen_metrics(request)
     target = request.out or new_folder(RUNS, "-files")
     try:
         folder = import_decodes(request, metrics, target)

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
 import soxr  # noqa: F401
 
-from snacbench.errors import MissingPackage, TestSetError, UserError, WeightsUnavailable
-from snacbench.models import CodecModel, LocatedWeights
+from snacbench.errors import (
+    MissingPackage,
+    TestSetError,
+    UnknownName,
+    UserError,
+    WeightsUnavailable,
+    did_you_mean,
+)
+from snacbench.models import CodecModel, LocatedWeights, MetricModel
 from snacbench.packages import EXTRAS
-from snacbench.plugins import refused, select_metrics
+from snacbench.plugins import codec_models, metric_models, refused, select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import Precision, Request
 from snacbench.runner.versions import make_ready
@@ -31,6 +38,7 @@ from snacbench.testsets.roots import absolute_roots, parse_roots, root_of
 from snacbench.testsets.testset import shard_of
 from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import locate, state_of
+from snacbench.weights.of_metrics import absent_models, policy_for
 from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy
 
 TORCH, CPU, CUDA = "torch", "cpu", "cuda"
@@ -93,9 +101,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     Raises UserError if a name, a rate, a folder or the test set is wrong, or a package is missing.
     """
     codecs, policy, decision = plan_codecs(request)
-    metrics = tuple(
-        metric.configured(request.metric_options) for metric in select_metrics(request.metrics)
-    )
+    metrics = chosen_metrics(request)
     lacking: Mapping[str, str] = {}
     if request.allow_missing_metrics:
         metrics, lacking = at_hand(metrics, lambda metric: check_packages((), [metric]))
@@ -145,6 +151,31 @@ def at_hand(
     return tuple(kept), {name: str(error) for name, error in lacking.items()}
 
 
+def chosen_metrics(request: Request, names: Sequence[str] = ()) -> tuple[Metric, ...]:
+    """The metrics of a request, or others by `names`, by its options."""
+    chosen = select_metrics(names or request.metrics)
+    return tuple(metric.configured(request.metric_options) for metric in chosen)
+
+
+def models_of(metrics: Iterable[Metric]) -> list[MetricModel]:
+    """The models that metrics run, each once."""
+    names = dict.fromkeys(name for metric in metrics for name in metric.models)
+    return [metric_models()[name] for name in names]
+
+
+def check_weight_names(weights: Sequence[str], own: Iterable[str] = ()) -> None:
+    """Refuse ``--weights MODEL=DIR`` of a model that no codec and no metric runs.
+
+    `own` are names of models beyond those that are registered.
+    """
+    known = [*codec_models(), *metric_models(), *own]
+    for name in parse_policy(weights).folders:
+        if name not in known:
+            raise UnknownName(
+                f"--weights {name}=DIR: no model named {name!r}; {did_you_mean(name, known)}"
+            )
+
+
 def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPolicy, str]:
     """The operating points that are meant, where their weights come from, and why from there.
 
@@ -161,6 +192,7 @@ def plan_codecs(request: Request) -> tuple[tuple[PlannedCodec, ...], WeightsPoli
         if TORCH in model.requires:
             codec = replace(codec, device=request.device, precision=request.precision, batch=batch)
         codecs.append(codec)
+    check_weight_names(request.weights, [codec.spec.model for codec in codecs])
     return tuple(codecs), policy, decision
 
 
@@ -243,6 +275,8 @@ def missing(request: Request) -> list[str]:
             except TestSetError as error:
                 found.append(f"data: {error}")
     found += [f"weights: {text}" for text in absent(list(models), policy)]
+    of_metrics = [] if request.allow_missing_metrics else models_of(chosen_metrics(request))
+    found += [f"weights: {t}" for t in absent_models(of_metrics, request.metric_options)]
     found += [
         f"package: {model.name} needs {package!r}; run pip install '.[{package}]' in snacbench's "
         "checkout"
@@ -258,7 +292,11 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
     test_set, request = plan.test_set, plan.request
     domains = sorted({clip.domain for clip in test_set.clips})
     models = {codec.model.name: codec.model for codec in plan.codecs}
-    weights = (f"{name}: {state_of(model, plan.policy)}" for name, model in models.items())
+    weights = [f"{name}: {state_of(model, plan.policy)}" for name, model in models.items()]
+    for model in models_of(plan.metrics):
+        weights.append(
+            f"{model.name}: {state_of(model, policy_for(model, request.metric_options))}"
+        )
     rates_hz = [codec.spec.rate_hz for codec in plan.codecs]
     to_code = (len(test_set.clips) + len(test_set.broken)) * len(plan.codecs)
     truncated = ", ".join(codec.spec.name for codec in plan.codecs if codec.spec.truncated)

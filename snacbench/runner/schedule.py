@@ -27,6 +27,7 @@ from snacbench.selectors import model_named
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import ROW_FILES
 from snacbench.types import Clip, CodecSpec
+from snacbench.weights.of_metrics import digests_of
 
 ROUND_CLIPS = 256
 # What the worker on a GPU gets at once: enough batches to read and write others during one.
@@ -65,6 +66,8 @@ class Schedule:
         self._whole = list(clips.values()) if whole is None else whole
         self._ledger, self._clips, self._request = ledger, clips, request
         self._specs = {spec.name: spec for spec in specs}
+        models = ledger.folder.run.metric_weights.items()
+        self._recorded = tuple((model, digests_of(info)) for model, info in models)
         self._delays = {row.codec: row.delay_s for row in ledger.folder.read(Calibration)}
         # Of a codec: that its spot check found nothing (empty), or why it may not code.
         self._verdicts = {row.codec: row.reason for row in ledger.folder.read(SpotCheck)}
@@ -113,7 +116,8 @@ class Schedule:
                 for row, metrics in ledger.unscored(clip.id)
             )
             measure = clip.measures is None and not ledger.is_measured(clip.id)
-            return ScoringJob(clip, decodes, self._request, ledger.folder.path, measure)
+            place = ledger.folder.path
+            return ScoringJob(clip, decodes, self._request, place, measure, self._recorded)
         return next(self._coding.get(lane, iter(())), None)
 
     def done(self, job: Job, rows: Rows) -> tuple[str, int]:

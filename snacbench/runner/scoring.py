@@ -29,7 +29,13 @@ from snacbench.audio.channels import downmix
 from snacbench.audio.io import read, read_clip
 from snacbench.audio.measures import measure
 from snacbench.audio.resample import resample
-from snacbench.errors import AudioError, SnacbenchError, Undefined
+from snacbench.errors import (
+    AudioError,
+    SnacbenchError,
+    Undefined,
+    WeightsMismatch,
+    WeightsUnavailable,
+)
 from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
@@ -71,7 +77,8 @@ class DecodeToScore:
 class ScoringJob(Job):
     """One clip with every decode of it that lacks a score.
 
-    `measure` asks for the clip's own measures, if its test set does not state them.
+    `measure` asks for the clip's own measures, if its test set does not state them; `recorded` are
+    the digests of weights by which metrics may score.
     """
 
     clip: Clip
@@ -79,6 +86,7 @@ class ScoringJob(Job):
     request: Request
     run_folder: Path
     measure: bool = False
+    recorded: tuple[tuple[str, str], ...] = ()
 
     def run(self) -> Rows:
         """Score every decode; whatever goes wrong becomes a row with its reason."""
@@ -128,10 +136,9 @@ def _scored(
     """Rows of one decode: its delay, and a score by every metric."""
     coded, rate_hz, request = decode.coded, decode.spec.rate_hz, job.request
     reasons = {name: _not_meant_for(job, all_metrics()[name].spec) for name in decode.metrics}
+    options = replace(request.metric_options, recorded=job.recorded)
     metrics = [
-        all_metrics()[name].configured(request.metric_options)
-        for name, reason in reasons.items()
-        if not reason
+        all_metrics()[name].configured(options) for name, reason in reasons.items() if not reason
     ]
     try:
         if coded.status != "ok" or coded.decoded is None:
@@ -217,13 +224,15 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
         if spec.any_length:
             check_covers(reference=reference, degraded=degraded)
         prepared = made.of(
-            lambda: metric.prepared(for_metric(compared, spec), clip.transcript),
+            lambda: metric.prepared(for_metric(compared, spec), clip.transcript, clip.language),
             spec.name,
             compared,
         )
         value = float(prepared(degraded=degraded))
     except Undefined as error:
         return _row(coded, spec.name, "undefined", str(error))
+    except (WeightsMismatch, WeightsUnavailable):
+        raise  # of every clip alike: the run ends
     except Exception as error:  # whatever a metric's own code raises is a failed row
         if missing := missing_package(error):
             raise missing from error

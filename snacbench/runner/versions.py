@@ -18,10 +18,11 @@ from typing import TypeVar
 from snacbench.errors import StoreError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
-from snacbench.plugins import origin_of
+from snacbench.plugins import metric_models, origin_of
 from snacbench.rows import Run
 from snacbench.store.agree import METRIC_VERSION, first_difference
-from snacbench.types import Metric
+from snacbench.types import Metric, WeightsInfo
+from snacbench.weights.of_metrics import located
 
 ASR_FACT = "asr"
 _SHOWN_DIGITS = 16
@@ -68,6 +69,13 @@ def versions_of_metrics(metrics: Iterable[Metric]) -> Versions:
         m.spec.name: {METRIC_VERSION: m.spec.version, **_versions(m, m.spec.name, m.spec.requires)}
         for m in metrics
     }
+
+
+def weights_of_metrics(metrics: Iterable[Metric]) -> Mapping[str, WeightsInfo]:
+    """Where the files of the models that metrics run came from, by model; raises as `located`."""
+    options = {name: metric.options for metric in metrics for name in metric.models}
+    models = metric_models()
+    return {name: located(models[name], how).info for name, how in options.items()}
 
 
 def _versions(item: CodecModel | Metric, name: str, modules: Iterable[str]) -> dict[str, str]:
@@ -121,6 +129,7 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
         lacking={name: why for name, why in run.lacking.items() if name not in versions},
+        metric_weights={**run.metric_weights, **weights_of_metrics(added)},
     )
 
 

@@ -256,6 +256,7 @@ def _joined(
         metrics=_union([(part, run.metrics) for part, run in zip(parts, runs, strict=True)]),
         codec_versions={k: v for run in runs for k, v in run.codec_versions.items()},
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
+        metric_weights={k: v for run in runs for k, v in run.metric_weights.items()},
         packages=_by_part([run.packages for run in runs]),
         lacking={
             name: why

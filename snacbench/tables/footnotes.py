@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
 from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
@@ -21,7 +22,7 @@ from snacbench.tables.side_by_side import (
     spanned,
 )
 from snacbench.tables.table_model import UNSTABLE, Column
-from snacbench.types import CodecSpec
+from snacbench.types import CodecSpec, PinnedBy
 from snacbench.units import lateness
 
 LATE_S = 0.002
@@ -31,6 +32,11 @@ _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec i
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
 NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
 _OF_WORDS = ("wer", "cer")
+_KNOWN_BY: Mapping[PinnedBy, str] = {
+    "package": "digest pinned",
+    "lock": "digest as recorded before",
+    "first use": "digest recorded at this first use",
+}
 _TOLD_ONE_BY_ONE = 2  # unstable speeds, each in a sentence
 
 
@@ -125,7 +131,9 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
     if missing:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"
-        yield f"Not in this run: {headings}; add with: {command}"
+        learned = [key for _, key in missing if (known := all_metrics().get(key)) and known.models]
+        first = f"snacbench weights fetch {' '.join(learned)} && " if learned else ""
+        yield f"Not in this run: {headings}; add with: {first}{command}"
 
 
 def run_notes(
@@ -165,6 +173,7 @@ def run_notes(
                 "half of that, where most of its bins are; whatever a codec writes there, however "
                 f"faint, decides it. Within 8 kHz: snacbench score RUN --metrics {_STFT}_16k."
             )
+        yield from _weights_notes(rows, metrics)
         run = rows.run
         if gone := run.facts.get(MISSING):
             yield f"Not in the test set: {gone}."
@@ -281,6 +290,22 @@ def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
         if listed:
             yield f"Undefined for {which} clips, see their reasons in scores.jsonl: {listed}."
+
+
+def _weights_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
+    """By which files metrics that run a model have scored, and how sure it is that they are its."""
+    for model, info in rows.run.metric_weights.items():
+        versions = rows.run.metric_versions
+        by_it = [m for m in rows.metrics if m in metrics and model in versions.get(m, ())]
+        files = ", ".join(f"{name} (sha256 {d[:12]})" for name, d in info.sha256.items())
+        known = ", ".join(dict.fromkeys(_KNOWN_BY[by] for by in info.pinned_by.values()))
+        where = f"published by {info.origin}, {known}"
+        if info.source == "folder":
+            whose = f"the published files: {known}"
+            whose = whose if info.verified else "not compared with the published files"
+            where = f"from a folder of the user's, {whose}"
+        if by_it:
+            yield f"{', '.join(by_it)}: by {model}, {files}, {where}."
 
 
 def _skipped_notes(rows: RunRows) -> Iterator[str]:

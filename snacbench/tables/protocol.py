@@ -18,6 +18,7 @@ from snacbench.rows import MISSING
 from snacbench.selectors import among
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
 from snacbench.tables.table_model import Cell, Column, Row
+from snacbench.types import WeightsInfo
 
 REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
 _OF_THE_CLIPS = frozenset(
@@ -95,8 +96,12 @@ def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
 
 def _mean(rows: RunRows, expected: Expected) -> float | None:
     """The mean that a figure is compared with; None where no published model gave it to all."""
-    for codec in rows.codecs:
-        if not expected.codec or (_is(codec, expected.codec) and _published(codec)):
+    run = rows.run
+    models = [m for m in run.metric_weights if m in run.metric_versions.get(expected.metric, ())]
+    judges = [run.metric_weights[model] for model in models]
+    for codec in rows.codecs if all(map(_is_published, judges)) else ():
+        published = _is_published(codec.spec.weights) and not codec.spec.demonstration
+        if not expected.codec or (_is(codec, expected.codec) and published):
             clips, values = codec.scored(expected.metric, expected.domain)
             lost = np.setdiff1d(codec.ok(expected.domain), clips)
             cells = codec.scores.get(expected.metric, codec.coded[:0])
@@ -113,10 +118,9 @@ def _is(codec: CodecColumns, selector: str) -> bool:
         return False
 
 
-def _published(codec: CodecColumns) -> bool:
-    weights = codec.spec.weights
-    known = weights.source in ("published", "none") or weights.verified is True
-    return known and not codec.spec.demonstration
+def _is_published(weights: WeightsInfo) -> bool:
+    """Whether a model has the weights that were published for it, or needs none."""
+    return weights.source in ("published", "none") or weights.verified is True
 
 
 def _limited(rows: RunRows, recipe: FromRecipe) -> Found:

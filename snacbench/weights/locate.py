@@ -208,10 +208,12 @@ def _published(model: HasWeights, policy: WeightsPolicy, shown: Progress) -> Loc
                     way_out = f"if it must be applied for at {address}, do so and set HF_TOKEN"
                 elif error.status == HTTPStatus.NOT_FOUND:
                     way_out = "look whether it has moved"
+                copy = f"--weights {model.name}=DIR with a local copy, or leave out what needs it"
+                if isinstance(model, CodecModel):
+                    copy = "--weights DIR with a local copy, or --weights embedded for the "
+                    copy += "demonstration models"
                 raise WeightsUnavailable(
-                    f"cannot get {name} of {source.repository} ({error}); {way_out}, or pass "
-                    "--weights DIR with a local copy, or --weights embedded for the demonstration "
-                    "models"
+                    f"cannot get {name} of {source.repository} ({error}); {way_out}, or pass {copy}"
                 ) from error
         files[name], entries[name] = found
         pinned_by[name] = known.by or "first use"

@@ -26,6 +26,7 @@ HOSTS = {
     "hub": ("HF_ENDPOINT", "https://huggingface.co"),
     "github": ("SNACBENCH_GITHUB_ENDPOINT", "https://github.com"),
     "cdn": ("SNACBENCH_ENCODEC_ENDPOINT", "https://dl.fbaipublicfiles.com"),
+    "pytorch": ("SNACBENCH_PYTORCH_ENDPOINT", "https://download.pytorch.org"),
 }
 
 
@@ -70,6 +71,20 @@ def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPoli
     return WeightsPolicy(bases[0] if bases else "auto", folders, offline)
 
 
+def absolute_weights(values: Sequence[str]) -> list[str]:
+    """``--weights`` values with absolute folders: workers and later commands may lie elsewhere."""
+    found = []
+    for value in values:
+        model, equals, text = value.partition("=")
+        one = bool(equals) and "/" not in model
+        folder = Path(text if one else value).expanduser()
+        rule = value in get_args(Rule) or not folder.is_dir()
+        found.append(
+            value if rule else f"{model}={folder.absolute()}" if one else f"{folder.absolute()}"
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class Copy:
     """A file in a cache, unchecked; `sha256` is what the cache itself says it should be."""
@@ -100,12 +115,14 @@ def copies(model: HasWeights, file: HostedFile) -> list[Copy]:
             commit = parts[parts.index("snapshots") + 1] if "snapshots" in parts else ""
             digest = blob if len(blob) == SHA256_DIGITS else ""
             found.append(Copy(Path(cached), "hub cache", commit, digest))
-    elif source.host == "github":  # DAC ignores XDG_CACHE_HOME
-        folder = Path("~/.cache/descript/dac").expanduser()
-        found.append(Copy(folder / file.name, "package cache"))
     else:
-        folder = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub" / "checkpoints"
-        found.append(Copy(folder / file.name, "package cache"))
+        hub = Path(os.environ.get("TORCH_HOME") or cache / "torch") / "hub"
+        places = [hub / "checkpoints" / file.name]
+        if source.host == "github":  # DAC ignores XDG_CACHE_HOME
+            places.append(Path("~/.cache/descript/dac").expanduser() / file.name)
+        elif source.host == "pytorch":
+            places = [hub / file.url_path]
+        found += [Copy(path, "package cache") for path in places]
     return [copy for copy in found if copy.path.is_file()]
 
 
@@ -185,7 +202,7 @@ def absent(models: Sequence[HasWeights], policy: WeightsPolicy) -> Iterator[str]
         yield (
             f"{', '.join(names)}: not on this disk, published at {urlsplit(host).netloc}, and "
             f"{why}. Run snacbench weights fetch {' '.join(names)} where there is a network, or "
-            "name a folder by --weights DIR"
+            "name a folder by --weights MODEL=DIR"
         )
 
 

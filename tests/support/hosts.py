@@ -15,7 +15,12 @@ from pathlib import Path
 
 from snacbench.download import RetryPolicy
 
-ENDPOINTS = ("HF_ENDPOINT", "SNACBENCH_GITHUB_ENDPOINT", "SNACBENCH_ENCODEC_ENDPOINT")
+ENDPOINTS = (
+    "HF_ENDPOINT",
+    "SNACBENCH_GITHUB_ENDPOINT",
+    "SNACBENCH_ENCODEC_ENDPOINT",
+    "SNACBENCH_PYTORCH_ENDPOINT",
+)
 IMPATIENT = RetryPolicy(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
 
 

@@ -84,6 +84,13 @@ def _chapters(files: int) -> Iterator[tuple[int, int, list[int]]]:
         yield 61 + n // 2, 70_968 + n, list(range(min(10, files - first)))
 
 
+_READERS = """; reader_id | gender
+;ID  |SEX| SUBSET           |MINUTES| NAME
+61   | M | test-clean       | 8.08  | Paul | Wiener
+84   | F | dev-clean        | 8.02  | Christie Nowak
+"""
+
+
 def _librispeech(part: str) -> Callable[[int], Files]:
     def fill(files: int) -> Files:
         for speaker, chapter, numbers in _chapters(files):
@@ -93,7 +100,7 @@ def _librispeech(part: str) -> Callable[[int], Files]:
             text = "".join(f"{name} HE SAID WORD {name[-1]}\n" for name in names)
             yield f"{folder}/{speaker}-{chapter}.trans.txt", text
         yield "dev-clean/84/121123/84-121123-0000.flac", None
-        yield "SPEAKERS.TXT", ";ID |SEX\n"
+        yield "SPEAKERS.TXT", _READERS
 
     return fill
 
@@ -108,6 +115,7 @@ def _libritts(files: int) -> Files:
             yield f"{name}.normalized.txt", f"He said number {n}.\n"
         yield f"{folder}/{speaker}_{chapter}.trans.tsv", "a table\n"
     yield "dev-clean/84/121123/84_121123_000007_000001.wav", None
+    yield "SPEAKERS.txt", _READERS
 
 
 def _vctk(files: int) -> Files:
@@ -119,7 +127,7 @@ def _vctk(files: int) -> Files:
             yield f"wav48_silence_trimmed/{speaker}/{speaker}_{n:03}_mic2.flac", None
         if speaker != "p315":
             yield f"txt/{speaker}/{speaker}_{n:03}.txt", f"Please call {speaker} {n}.\n"
-    yield "speaker-info.txt", "ID  AGE\n"
+    yield "speaker-info.txt", "ID  AGE  GENDER  ACCENTS\np225  23  F    English\ns5\n"
     yield "wav48_silence_trimmed/log.txt", "trimmed\n"
 
 
@@ -165,14 +173,16 @@ def _gtzan(files: int) -> Files:
 
 
 def _common_voice(files: int) -> Files:
-    header = "client_id\tpath\tsentence\tup_votes\n"
-    tables = {"de": header, "sv-SE": header}
+    header = "client_id\tpath\tsentence\tup_votes"
+    # A table of today, and one of the first release.
+    tables = {"de": f"{header}\tgender\tlocale\n", "sv-SE": f"{header}\n"}
     for i in range(files):
         language = ("de", "sv-SE")[i % 2]
         name = f"common_voice_{language}_{17_298_952 + i}.mp3"
-        tables[language] += f'{i // 4:0128x}\t{name}\tEr sagte "{i}.\t2\n'
+        more = "\tmale_masculine\tde" if language == "de" else ""
+        tables[language] += f'{i // 4:0128x}\t{name}\tEr sagte "{i}.\t2{more}\n'
         yield f"{language}/clips/{name}", None
-    tables["de"] += f"{'f' * 128}\tcommon_voice_de_1.mp3\tNicht entpackt\t2\n"
+    tables["de"] += f"{'f' * 128}\tcommon_voice_de_1.mp3\tNicht entpackt\t2\t\tde\n"
     for language, table in tables.items():
         yield f"{language}/test.tsv", table
         yield f"{language}/train.tsv", header

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
+from snacbench.testsets.spoken import gender_of
 
 _TEST_SPEAKERS = ("F10", "M10")  # scripts/organize_daps.py of DAC
 _SNAC_SPEAKERS = ("F7", "F10", "M2", "M4")  # samples page of SNAC's authors
@@ -45,6 +46,9 @@ def _corpus(
             domain="speech",
             cluster=speaker.upper(),
             lossy_source=False,
+            language="en",
+            speaker=speaker.upper(),
+            gender=gender_of(speaker[0]),
         )
 
     return Corpus(
