@@ -19,15 +19,17 @@ from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import digests_of, located
 
 Files = Mapping[str, Path]
+Load = Callable[[Files], Any]
 Compare = Callable[[Audio], float]
 
-_loaded: dict[tuple[str, Callable[[Files], Any]], tuple[LocatedWeights, Any]] = {}
+_loaded: dict[tuple[str, Load], tuple[LocatedWeights, Any]] = {}
+_tried: dict[tuple[str, Load], LocatedWeights] = {}
 
 
 def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     spec: MetricSpec,
     model: MetricModel,
-    load: Callable[[Files], Any],
+    load: Load,
     prepare: Callable[[Any, Audio], Compare],
     *,
     packages: tuple[str, ...] = (),
@@ -49,7 +51,10 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         return {**versions_of(*packages)(), model.name: described(model, options)}
 
     def ready() -> None:  # before hours of coding; workers load it for themselves
-        _made(model, load, located(model, options))
+        found = located(model, options)
+        if _tried.get((model.name, load)) != found:
+            _made(model, load, found)
+            _tried[model.name, load] = found
 
     rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
     metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
@@ -72,7 +77,7 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     )
 
 
-def network(model: MetricModel, load: Callable[[Files], Any], options: MetricOptions) -> Any:
+def network(model: MetricModel, load: Load, options: MetricOptions) -> Any:
     """What `load` makes of a model's files, kept in this process until they are others.
 
     Raises `WeightsMismatch` if they are no files of that model, and as `located`.
@@ -85,7 +90,7 @@ def network(model: MetricModel, load: Callable[[Files], Any], options: MetricOpt
     return made
 
 
-def _made(model: MetricModel, load: Callable[[Files], Any], found: LocatedWeights) -> Any:
+def _made(model: MetricModel, load: Load, found: LocatedWeights) -> Any:
     try:
         return load(found.files)
     except (SnacbenchError, ImportError):

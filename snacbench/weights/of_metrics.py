@@ -13,6 +13,7 @@ from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.types import NO_OPTIONS, MetricOptions, WeightsInfo
 from snacbench.weights.locate import items, locate, state_of
+from snacbench.weights.lock import known_files
 from snacbench.weights.policy import WeightsPolicy, absent, folder_for, parse_policy
 
 _SHOWN_DIGITS = 16
@@ -58,8 +59,9 @@ def located(model: MetricModel, options: MetricOptions) -> LocatedWeights:
 
 def _state(model: MetricModel, policy: WeightsPolicy) -> object:
     """What tells without reading them whether files are still those that were read."""
-    times = (item.path and item.path.stat().st_mtime_ns for item in items(model, policy))
-    return tuple(items(model, policy)), tuple(times)
+    here = tuple(items(model, policy))
+    times = tuple(item.path and item.path.stat().st_mtime_ns for item in here)
+    return here, times, tuple(known_files(model))
 
 
 def digests_of(info: WeightsInfo) -> str:

@@ -32,7 +32,7 @@ NO_LADDER = {
         "words are recognised or not, and at times noise makes one right",
     ),
     **dict.fromkeys(
-        (name for name in METRICS if name.startswith("dnsmos")),
+        (name for name in METRICS if name.startswith("dnsmos") or METRICS[name].models),
         "networks that see no reference answer what they were taught, not what changed",
     ),
     "bandwidth_khz": "noise and clipping widen it, and no low-pass above the voice's band is heard",

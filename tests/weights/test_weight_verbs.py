@@ -82,7 +82,10 @@ def test_fetch_list_path_and_verify(weights, filled, tmp_path):
     ("arguments", "message"),
     [
         (("fetch",), "name models to fetch, for example 'snacbench weights fetch snac', or --all"),
-        (("fetch", "snak"), "no codec named 'snak'; did you mean snac"),
+        (("fetch", "snak"), "no codec, metric or model named 'snak'; did you mean snac"),
+        (("fetch", "utmoss"), "did you mean utmos or utmos_reference or utmos22-strong?"),
+        (("fetch", "pesq_wb"), "pesq_wb runs no published model: there is nothing to fetch"),
+        (("path", "squim_stoi"), "pass --weights squim-objective=DIR with a local copy, or leave"),
         (("path", "dac-16khz"), "run 'snacbench weights fetch dac-16khz'"),
         (("fetch", "lyra"), "lyra-v2 needs models that only you can name"),
         (("fetch", "--all"), "dac-44khz: cannot get weights_44khz_8kbps_0.0.1.pth"),

@@ -1,0 +1,173 @@
+"""UTMOS and SQUIM with random weights of the published formats: as the code that defines them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchaudio.models import squim_objective_base
+from torchaudio.pipelines import SQUIM_OBJECTIVE
+
+from snacbench.errors import Undefined
+from snacbench.metrics import squim, utmos
+from snacbench.metrics.utmos import PUBLISHED, Sizes
+from snacbench.types import Audio
+from tests.metrics.conftest import at_snr, voice
+
+SMALL = Sizes(
+    convolutions=16, frames=48, feed_forward=64, layers=2, embedding=8, lstm=12, projection=24
+)
+# What the module of tarepan/SpeechMOS v1.2.0 (torch 2.14.1) says of `signal(0)` to `signal(3)`, cut
+# to so many samples, its layers of these sizes and its tensors those of `drawn`. At the published
+# sizes it and ours differ by nothing.
+SPEECHMOS = {
+    16_000: 2.396040201187134,
+    16_320: 2.0149717330932617,
+    24_037: 3.521153450012207,
+    48_001: 3.18013334274292,
+}
+
+
+def tensors(sizes: Sizes) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in a file of the format of utmos22_strong_step7459_v1.pt."""
+    c, f, encoder = sizes.convolutions, sizes.frames, "wav2vec2.encoder"
+    found: dict[str, tuple[int, ...]] = {"wav2vec2.mask_emb": (f,)}
+    found |= dict.fromkeys(("domain_emb", "judge_emb"), (1, sizes.embedding))
+    for layer, width in enumerate((10, 3, 3, 3, 3, 2, 2)):
+        name = f"wav2vec2.feature_extractor.conv_layers.{layer}.0.weight"
+        found[name] = (c, c if layer else 1, width)
+    found[f"{encoder}.pos_conv.0.weight_g"] = (1, 1, 128)
+    found[f"{encoder}.pos_conv.0.weight_v"] = (f, f // 16, 128)
+    found[f"{encoder}.pos_conv.0.bias"] = (f,)
+    norms = {"wav2vec2.feature_extractor.conv_layers.0.2": c, "wav2vec2.layer_norm": c}
+    norms[f"{encoder}.layer_norm"] = f
+    linear = {"wav2vec2.post_extract_proj": (f, c)}
+    for at in (f"{encoder}.layers.{layer}" for layer in range(sizes.layers)):
+        linear |= {f"{at}.self_attn.{name}_proj": (f, f) for name in ("k", "v", "q", "out")}
+        linear |= {f"{at}.fc1": (sizes.feed_forward, f), f"{at}.fc2": (f, sizes.feed_forward)}
+        norms |= {f"{at}.self_attn_layer_norm": f, f"{at}.final_layer_norm": f}
+    linear["projection.0"] = (sizes.projection, 2 * sizes.lstm)
+    linear["projection.2"] = (1, sizes.projection)
+    for way in ("l0", "l0_reverse"):
+        found[f"blstm.weight_ih_{way}"] = (4 * sizes.lstm, f + 2 * sizes.embedding)
+        found[f"blstm.weight_hh_{way}"] = (4 * sizes.lstm, sizes.lstm)
+        found |= dict.fromkeys((f"blstm.bias_ih_{way}", f"blstm.bias_hh_{way}"), (4 * sizes.lstm,))
+    for name, shape in linear.items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    for name, size in norms.items():
+        found |= {f"{name}.weight": (size,), f"{name}.bias": (size,)}
+    return found
+
+
+def drawn(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """Tensors of a seeded generator in the order of their names, of sizes that keep signals up."""
+    rng, found = np.random.default_rng(0), {}
+    for name, shape in sorted(shapes.items()):
+        x = rng.standard_normal(shape, dtype=np.float32)
+        if name.endswith("weight_g") or (name.endswith("weight") and len(shape) == 1):
+            x = np.float32(1) + np.float32(0.1) * x
+        elif len(shape) > 1:
+            x *= np.float32(1.5 / np.sqrt(np.prod(shape[1:])))
+        else:
+            x *= np.float32(0.1)
+        found[name] = torch.from_numpy(x)
+    return found
+
+
+def signal(number: int, num_samples: int) -> Audio:
+    """Two tones in syllables and some noise, at 16 kHz."""
+    rng, time_s = np.random.default_rng(100 + number), np.arange(num_samples) / 16_000
+    low, high = (
+        level * np.sin(2 * np.pi * hz * time_s)
+        for level, hz in ((0.3, 150 + 40 * number), (0.1, 900 + 333 * number))
+    )
+    syllables = 0.5 + 0.5 * np.sin(2 * np.pi * (3 + number) * time_s)
+    samples = syllables * (low + high) + 0.02 * rng.standard_normal(num_samples)
+    samples = (samples * (0.2 + 0.4 * number / 3)).astype(np.float32)
+    return Audio(samples[np.newaxis], 16_000)
+
+
+def test_the_file_of_utmos_has_the_tensors_that_the_network_takes() -> None:
+    shapes = tensors(PUBLISHED)
+    listed = "\n".join(f"{name} {list(shapes[name])}" for name in sorted(shapes))
+    told = hashlib.sha256(listed.encode()).hexdigest()  # of SpeechMOS' own module, so listed
+    assert told == "87c802a7d6452f40ebe526ff594dae7862e91085cf9d38f91cf48ccfcd78aa5a"
+    assert sum(np.prod(shape) for shape in shapes.values()) == 102_772_865
+    ours = {name: tuple(value.shape) for name, value in utmos.build().state_dict().items()}
+    normed = {"weight_g": "parametrizations.weight.original0"}
+    normed["weight_v"] = normed["weight_g"].replace("0", "1")
+    del shapes["wav2vec2.mask_emb"]
+    taken = {}
+    for name, shape in shapes.items():
+        stem, _, last = utmos.ours(name).rpartition(".")
+        taken[f"{stem}.{normed.get(last, last)}"] = shape
+    assert taken == ours
+
+
+def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
+    path = tmp_path / "utmos22_strong_step7459_v1.pt"
+    torch.save(drawn(tensors(SMALL)), path)
+    network = utmos.load({path.name: path}, SMALL)
+    for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
+        audio = signal(number, num_samples)
+        assert utmos.naturalness(network, audio) == pytest.approx(expected, abs=2e-6)
+
+
+@pytest.fixture(scope="module")
+def squim_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of SQUIM where torchaudio's own pipeline looks for the published ones."""
+    place = tmp_path_factory.mktemp("torch") / "hub" / "torchaudio" / "models"
+    place.mkdir(parents=True)
+    with torch.device("meta"):
+        shapes = {n: tuple(t.shape) for n, t in squim_objective_base().state_dict().items()}
+    torch.save(drawn(shapes), place / "squim_objective_dns2020.pth")
+    return place / "squim_objective_dns2020.pth"
+
+
+def test_squim_equals_torchaudios_pipeline(
+    squim_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(squim_file.parents[3]))
+    theirs = SQUIM_OBJECTIVE.get_model()
+    ours = squim.load({squim_file.name: squim_file})
+    for number, num_samples in enumerate((16_000, 24_037)):
+        audio = signal(number, num_samples)
+        with torch.inference_mode():
+            expected = [float(x) for x in theirs(torch.from_numpy(audio.samples.copy()))]
+        found = squim.estimated(ours, audio)
+        assert found == pytest.approx(expected, abs=1e-6)
+        assert len({round(x, 3) for x in found}) == 3
+        for spec, value in zip((m.spec for m in squim.METRICS), found, strict=True):
+            assert spec.range[0] <= value <= spec.range[1]
+
+
+SCORES = {
+    **{metric.spec.name: metric for metric in squim.METRICS},
+    **{metric.spec.name: metric for metric in utmos.METRICS},
+}
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_what_has_no_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("snacbench.metrics._learned.network", lambda *_: "a network")
+    monkeypatch.setattr(utmos, "naturalness", lambda _, audio: audio.duration_s)
+    monkeypatch.setattr(squim, "estimated", lambda _, audio: (audio.duration_s,) * 3)
+    x = voice(16_000, 2.0)
+    y = at_snr(Audio(x.samples[:, :24_000], 16_000), 10)
+    silent, short = Audio(np.zeros_like(x.samples), 16_000), Audio(x.samples[:, :9_000], 16_000)
+    of_reference = name == "utmos_reference"
+    assert SCORES[name](reference=x, degraded=y) == (2.0 if of_reference else 1.5)
+    assert SCORES[name].models
+    assert not SCORES[name].spec.default
+    if of_reference:
+        assert SCORES[name](reference=x, degraded=silent) == 2.0
+        with pytest.raises(Undefined, match=r"the reference lasts 0\.562 s, 1\.000 s are needed"):
+            SCORES[name].prepare(short)
+        return
+    with pytest.raises(Undefined, match="degraded signal is silent"):
+        SCORES[name](reference=x, degraded=silent)
+    with pytest.raises(Undefined, match=r"degraded signal lasts 0\.562 s, 1\.000 s are needed"):
+        SCORES[name](reference=x, degraded=short)

@@ -1,0 +1,188 @@
+"""Speaker similarity: vectors as the networks' own code computes them, and what has no value."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from snacbench.errors import Undefined, WeightsMismatch, WeightsUnavailable  # noqa: E402
+from snacbench.metrics import _speaker_networks as networks  # noqa: E402
+from snacbench.metrics import speaker_similarity  # noqa: E402
+from snacbench.types import Audio, MetricOptions  # noqa: E402
+from snacbench.weights.of_metrics import located  # noqa: E402
+from tests.conftest import clip_at  # noqa: E402
+from tests.support import speaker_models  # noqa: E402
+from tests.support.speaker_models import RATE_HZ, RECORDED, voices  # noqa: E402
+
+METRICS = {m.spec.name.removeprefix("speaker_sim_"): m for m in speaker_similarity.METRICS}
+MODELS = dict(zip(METRICS, speaker_similarity.MODELS, strict=True))
+
+
+@pytest.fixture(autouse=True)
+def small_wavlm(monkeypatch):
+    """Torchaudio's WavLM at the size of the small files."""
+    import torchaudio
+
+    layers = [(16, width, stride) for width, stride in [(10, 5), *[(3, 2)] * 4, *[(2, 2)] * 2]]
+    sizes = dict.fromkeys(
+        ("projection_dropout", "attention_dropout", "ff_interm_dropout", "dropout", "layer_drop"), 0
+    )
+    sizes |= {"embed_dim": 32, "num_layers": 3, "num_heads": 4, "ff_interm_features": 48}
+    sizes |= {"pos_conv_kernel": 128, "pos_conv_groups": 16, "num_buckets": 320}
+    sizes |= {"max_distance": 800, "layer_norm_first": True}
+    extractor = {"mode": "layer_norm", "conv_layer_config": layers, "conv_bias": False}
+    model = functools.partial(
+        torchaudio.models.wavlm_model,
+        **{f"extractor_{name}": value for name, value in extractor.items()},
+        **{f"encoder_{name}": value for name, value in sizes.items()},
+        aux_num_out=None,
+    )
+    monkeypatch.setattr(torchaudio.models, "wavlm_large", model)
+
+
+def embedding(name, folder):
+    files = {file.name: folder / file.name for file in MODELS[name].source.files}
+    return getattr(networks, name)(files)
+
+
+def in_folder(name, folder):
+    given = MetricOptions(weights=(f"{MODELS[name].name}={folder}",), offline=True)
+    return METRICS[name].configured(given)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_vectors_are_those_of_the_defining_code(name, tmp_path):
+    if name == "resemblyzer":
+        pytest.importorskip("webrtcvad")
+    embed = embedding(name, speaker_models.write(name, tmp_path))
+    vectors = {voice: embed(audio) for voice, audio in voices().items()}
+    recorded = RECORDED[name]
+    for voice, vector in vectors.items():
+        assert vector[:6].tolist() == pytest.approx(recorded["vectors"][voice], rel=1e-3, abs=1e-4)
+        found = speaker_similarity.cosine(vectors["slt_market"], vector)
+        assert found == pytest.approx(recorded["similarities"][voice], abs=1e-5), voice
+    assert recorded["similarities"]["awb_weather"] < recorded["similarities"]["in noise"] < 0.9999
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+def test_wavlm_base_plus_is_what_transformers_computes(normalise, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    folder = speaker_models.write_xvector(tmp_path, normalise=normalise)
+    model = transformers.WavLMForXVector.from_pretrained(folder)
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    metric, x = in_folder("wavlm_base_plus", folder), voices()["slt_market"]
+    metric.ready()
+    assert "pytorch_model.bin sha256" in metric.versions()["wavlm-base-plus-sv"]
+    score = metric.prepare(x)
+    for voice, y in voices().items():
+        given = [audio.samples[0] for audio in (x, y)]
+        heard = extractor(given, sampling_rate=RATE_HZ, return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            one, other = model(**heard).embeddings
+        expected = float(torch.nn.functional.cosine_similarity(one, other, dim=0))
+        assert score(degraded=y) == pytest.approx(expected, abs=1e-5), voice
+    assert score(degraded=voices()["awb_weather"]) < 0.9999 < score(degraded=x) <= 1
+
+
+@pytest.mark.parametrize("name", ["wavlm_large", "ecapa"])
+def test_a_run_scores_with_a_folder_of_files_and_says_what_has_no_value(name, tmp_path):
+    metric = in_folder(name, speaker_models.write(name, tmp_path))
+    metric.ready()
+    x, y = voices()["slt_market"], voices()["awb_weather"]
+    longer = Audio(np.tile(y.samples, 2), RATE_HZ)
+    found = metric(reference=x, degraded=y)
+    assert found == pytest.approx(RECORDED[name]["similarities"]["awb_weather"], abs=1e-5)
+    assert -1 <= metric(reference=x, degraded=longer) < 1
+    short = Audio(y.samples[:, : RATE_HZ // 3], RATE_HZ)
+    silent = Audio(np.zeros_like(y.samples), RATE_HZ)
+    for one, other, said in (
+        (short, y, r"too short: the reference lasts 0\.333 s, 0\.500 s are needed"),
+        (x, short, r"too short: the degraded signal lasts 0\.333 s, 0\.500 s are needed"),
+        (silent, y, "the reference is silent"),
+        (x, silent, "the degraded signal is silent"),
+    ):
+        with pytest.raises(Undefined, match=said):
+            metric(reference=one, degraded=other)
+    least = Audio(x.samples[:, 8000:16000], RATE_HZ)
+    assert metric(reference=least, degraded=least) == pytest.approx(1)
+
+
+def test_files_that_are_not_the_published_ones(tmp_path, monkeypatch):
+    monkeypatch.delenv("SNACBENCH_WAVLM_SV_DIR", raising=False)
+    with pytest.raises(WeightsUnavailable, match=r"wavlm_large_finetune\.pth \(1\.3 GB\) lies on"):
+        METRICS["wavlm_large"].ready()
+    (tmp_path / "other").mkdir()
+    for name, file in (
+        ("wavlm_large", "wavlm_large_finetune.pth"),
+        ("ecapa", "embedding_model.ckpt"),
+    ):
+        speaker_models.write(name, tmp_path)
+        theirs = torch.load(tmp_path / file, weights_only=True)
+        tensors = theirs.get("model", theirs)
+        tensors.pop(next(key for key in tensors if key.endswith("running_mean")))
+        torch.save(theirs, tmp_path / "other" / file)
+        with pytest.raises(
+            WeightsMismatch, match=f"cannot be loaded as {MODELS[name].name}.*running"
+        ):
+            in_folder(name, tmp_path / "other").ready()
+    speaker_models.write("resemblyzer", tmp_path)
+    with pytest.raises(WeightsMismatch, match="holds other weights than the published resemblyzer"):
+        in_folder("resemblyzer", tmp_path).ready()
+
+
+def test_the_reference_is_embedded_once_and_what_is_no_number_stays_none():
+    heard = []
+
+    def embed(audio):
+        heard.append(audio)
+        return torch.tensor([audio.duration_s, 1.0])
+
+    x, y = (Audio(np.ones((1, n), np.float32), RATE_HZ) for n in (16_000, 32_000))
+    score = speaker_similarity._prepare(embed, x)
+    assert score(y) == score(y) == pytest.approx(3 / math.sqrt(10))
+    assert heard == [x, y, y]
+    assert math.isnan(speaker_similarity.cosine(torch.zeros(2), torch.ones(2)))
+
+
+def test_voices_are_found_before_resemblyzer_hears_them(tmp_path):
+    pytest.importorskip("webrtcvad")
+    x = voices()["slt_market"].samples[0]
+    pause = np.zeros(RATE_HZ, np.float32)
+    voiced = networks.voiced(np.concatenate([x, pause, x, pause]))
+    assert len(networks.voiced(x)) < len(voiced) / 1.8 < len(x)
+    assert np.sqrt(np.mean(networks.voiced(0.001 * x) ** 2)) > 10 ** (-30 / 20)
+    embed = embedding("resemblyzer", speaker_models.write("resemblyzer", tmp_path))
+    hum = 0.1 * np.sin(np.arange(2 * RATE_HZ) * 0.02, dtype=np.float32)
+    with pytest.raises(Undefined, match=r"too short: the detector finds 0\.\d+ s of voice in 2\.0"):
+        embed(Audio(hum[np.newaxis], RATE_HZ))
+    for seconds, partials in ((0.5, 1), (1.6, 1), (2.0, 1), (2.1, 2), (2.8, 2), (3.0, 3)):
+        samples = np.resize(x, round(seconds * RATE_HZ))
+        assert networks.mel_partials(samples).shape == (partials, 160, 40), seconds
+
+
+def published():
+    """Resemblyzer with the weights of its authors; skips where nobody has fetched them."""
+    pytest.importorskip("webrtcvad")
+    try:
+        located(MODELS["resemblyzer"], MetricOptions(offline=True))
+    except WeightsUnavailable:
+        pytest.skip("no published weights here; run snacbench weights fetch resemblyzer")
+    return METRICS["resemblyzer"].configured(MetricOptions(offline=True))
+
+
+def test_published_resemblyzer_is_the_package_and_tells_speakers_apart(shared):
+    metric, x = published(), voices()["slt_market"]
+    for voice, y in voices().items():
+        expected = RECORDED["resemblyzer"]["published"][voice]
+        assert metric(reference=x, degraded=y) == pytest.approx(expected, abs=1e-5), voice
+    folder = shared / "audio" / "eval" / "speech"
+    names = ("ljspeech_0004", "ljspeech_0005", "kerstin_0322", "two_cities_a")
+    first, same, *others = (clip_at(folder / f"{n}.flac", RATE_HZ, seconds=5) for n in names)
+    score = metric.prepare(first)
+    assert score(degraded=first) == pytest.approx(1)
+    assert score(degraded=same) > 0.8 > max(score(degraded=other) for other in others)

@@ -1,0 +1,116 @@
+"""Models of metrics: from folders and hosts, recorded, and never others than those unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from snacbench.errors import WeightsMismatch, WeightsUnavailable
+from snacbench.metrics._learned import Files, learned
+from snacbench.models import HostedFile, MetricModel, WeightsSource
+from snacbench.types import Audio, Metric, MetricOptions, MetricSpec
+from snacbench.weights.of_metrics import absent_models, at_hand, located
+from tests.support.hosts import Host, Reply
+
+SOURCE = WeightsSource("github", "owner/gain", (HostedFile("gain.json", "a/gain.json"),), "v1")
+MODEL = MetricModel("gain-model", SOURCE, "MIT")
+SPEC = MetricSpec("gain", "1", "higher", (0, 9), 8000, "nobody", any_length=True, default=False)
+SIGNAL = Audio(np.array([[0.5, -0.25]], np.float32), 8000)
+
+
+def load(files: Files) -> float:
+    return float(files["gain.json"].read_text())
+
+
+METRIC = learned(SPEC, MODEL, load, lambda gain, _: lambda y: gain * float(y.samples.max()))
+
+
+def folder_of(path: Path, gain: str) -> tuple[str, ...]:
+    path.mkdir(exist_ok=True)
+    (path / "gain.json").write_text(gain)
+    return (f"gain-model={path}",)
+
+
+def by(*weights: str, offline: bool = False, recorded: tuple[tuple[str, str], ...] = ()) -> Metric:
+    return METRIC.configured(MetricOptions("", weights, offline, recorded))
+
+
+def value(metric: Metric) -> float:
+    return metric(reference=SIGNAL, degraded=SIGNAL)
+
+
+def test_runs_of_one_process_have_each_its_own_folder_and_see_what_changes(tmp_path: Path) -> None:
+    one, other = (folder_of(tmp_path / name, gain) for name, gain in (("a", "2"), ("b", "4")))
+    assert [value(by(*where)) for where in (one, other, one)] == [1.0, 2.0, 1.0]
+    digest = hashlib.sha256(b"2").hexdigest()[:16]
+    then = by(*one).versions()["gain-model"]
+    assert then == f"gain.json sha256 {digest}"
+    recorded = (("gain-model", then),)
+    assert value(by(*one, recorded=recorded)) == 1.0
+    folder_of(tmp_path / "a", "6")
+    os.utime(tmp_path / "a" / "gain.json", ns=(1, 1))
+    assert value(by(*one)) == 3.0
+    with pytest.raises(WeightsMismatch, match=f"gain-model have changed since .* sha256 {digest}"):
+        value(by(*one, recorded=recorded))
+    info = located(MODEL, by(*one).options).info
+    assert (info.source, info.verified) == ("folder", None)
+
+
+def test_fetched_once_and_of_one_version_before_and_after_it_is_recorded(
+    all_hosts: Host, tmp_path: Path
+) -> None:
+    all_hosts.replies["/a/gain.json"] = Reply(b"8")
+    elsewhere = tmp_path / "codecs"  # a folder for a run's codecs, which lacks it
+    elsewhere.mkdir()
+    assert at_hand(MODEL) == "published, not cached"
+    first = by(str(elsewhere))
+    first.ready()
+    assert located(MODEL, first.options).info.pinned_by == {"gain.json": "first use"}
+    assert value(first) == 4.0
+    then = first.versions()
+    (tmp_path / "cache" / "weights" / "gain-model" / "gain.json").touch()
+    again = by("embedded")
+    assert located(MODEL, again.options).info.pinned_by == {"gain.json": "lock"}
+    assert again.versions() == then == by(*folder_of(tmp_path / "same", "8")).versions()
+    assert all_hosts.asked == ["GET /a/gain.json"]
+    assert at_hand(MODEL) == "published, in the snacbench cache"
+    with pytest.raises(WeightsMismatch, match=r"holds other weights than the published gain-model"):
+        by(*folder_of(tmp_path / "other", "9")).ready()
+
+
+@pytest.mark.parametrize(
+    ("sha256", "body", "error", "message"),
+    [
+        ("0" * 64, b"8", WeightsMismatch, rf"expected {'0' * 64}; .* \(pinned in this package\)"),
+        ("", b'"loud"', WeightsMismatch, r"gain.json cannot be loaded as gain-model: expected the "
+         "published file, found ValueError: could not convert"),
+        ("", None, WeightsUnavailable, r"404 .*; look whether it has moved, or pass --weights "
+         "gain-model=DIR with a local copy, or leave out what needs it"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_told_before_a_run(
+    all_hosts: Host, sha256: str, body: bytes | None, error: type[Exception], message: str
+) -> None:
+    if body:
+        all_hosts.replies["/a/gain.json"] = Reply(body)
+    files = (HostedFile("gain.json", "a/gain.json", sha256),)
+    model = replace(MODEL, source=replace(SOURCE, files=files))
+    metric = learned(SPEC, model, load, lambda gain, _: lambda _: gain)
+    with pytest.raises(error, match=message):
+        metric.configured(MetricOptions(weights=("published",))).ready()
+
+
+def test_what_is_absent_is_named_unless_a_folder_is(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match="run 'snacbench weights fetch gain-model' where"):
+        by(offline=True).ready()
+    (said,) = absent_models([MODEL], MetricOptions(offline=True))
+    assert said.startswith("gain-model: not on this disk, published at 127.0.0.1")
+    assert "snacbench weights fetch gain-model" in said
+    assert "--weights MODEL=DIR" in said
+    named = MetricOptions(weights=folder_of(tmp_path / "a", "2"), offline=True)
+    assert list(absent_models([MODEL], named)) == []
