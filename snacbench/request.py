@@ -20,9 +20,9 @@ DEFAULT_SPEED_BUDGET_S = 4.0
 class Expected:
     """A published mean that a run of a recipe should come near.
 
-    It is of `metric` over the clips of `domain` (``all``: of all), through the operating point that
-    the selector `codec` names; empty: of the untouched reference. A sound run misses it by
-    `tolerance` at most; None: it is shown, and not expected.
+    It is of `metric` over the clips of `domain` (``all``: of all), through the operating point
+    `codec`; empty: of the untouched reference. A sound run misses it by `tolerance` at most; None:
+    it is shown, and not expected.
     """
 
     metric: str

@@ -23,11 +23,11 @@ from snacbench.plugins import (
     codec_models,
     metric_models,
     metrics,
-    select_metrics,
 )
-from snacbench.recipes import NamedRecipe, find_recipe, shipped_recipes
+from snacbench.recipes import find_recipe, shipped_recipes
+from snacbench.request import Request
 from snacbench.selectors import select
-from snacbench.types import CodecSpec, Metric, MetricOptions
+from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
@@ -73,11 +73,12 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
         raise UserError(
             "name models to fetch, for example 'snacbench weights fetch snac', or --all"
         )
-    recipes = [find_recipe(name) for name in models if name in shipped_recipes()]
-    named = [name for name in models if name not in shipped_recipes()]
-    failed = sum(
-        _is_lacking(metric) for recipe in recipes for metric in _metrics_of(recipe, offline)
-    )
+    from snacbench.runner.plan import chosen_metrics
+
+    of_recipes = [n for n in models if n in shipped_recipes() or n.endswith((".yaml", ".yml"))]
+    recipes, named = list(map(find_recipe, of_recipes)), [n for n in models if n not in of_recipes]
+    asked = (Request(**{**recipe.options(), "offline": offline}) for recipe in recipes)
+    failed = sum(_is_lacking(metric) for request in asked for metric in chosen_metrics(request))
     named += [codec for recipe in recipes for codec in recipe.recipe.codecs or ()]
     for model in _named(named) if named or everything else ():
         if everything and not is_published(model):
@@ -99,13 +100,6 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
         for name, path in located.files.items():
             click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
     return EXIT_WRONG if failed else 0
-
-
-def _metrics_of(recipe: NamedRecipe, offline: bool) -> list[Metric]:
-    """The metrics of a recipe, as a run of it has them."""
-    options = recipe.options()
-    how = MetricOptions(options.get("asr") or "", options["weights"], offline)
-    return [metric.configured(how) for metric in select_metrics(options["metrics"])]
 
 
 def _is_lacking(metric: Metric) -> bool:

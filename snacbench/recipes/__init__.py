@@ -47,7 +47,7 @@ def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Count = Annotated[StrictInt, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
-Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decoder_mmac_per_s"]
+Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decode_mmac_per_s"]
 REFERENCE = "reference"
 
 

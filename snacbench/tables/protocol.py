@@ -7,15 +7,14 @@ of other data or other models do not meet those of a paper by being close.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from snacbench.errors import UnknownName
 from snacbench.request import Expected, FromRecipe
 from snacbench.rows import MISSING
-from snacbench.selectors import among
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
 from snacbench.tables.table_model import Cell, Column, Row
 from snacbench.types import WeightsInfo
@@ -31,7 +30,7 @@ _LIMITS = {
     "kbps": "kbps",
     "delay_ms": "ms of delay",
     "mmac_per_s": "million multiply-accumulates per second of audio",
-    "decoder_mmac_per_s": "million multiply-accumulates per second of audio in the decoder",
+    "decode_mmac_per_s": "million multiply-accumulates per second of audio to decode",
 }
 
 
@@ -101,21 +100,13 @@ def _mean(rows: RunRows, expected: Expected) -> float | None:
     judges = [run.metric_weights[model] for model in models]
     for codec in rows.codecs if all(map(_is_published, judges)) else ():
         published = _is_published(codec.spec.weights) and not codec.spec.demonstration
-        if not expected.codec or (_is(codec, expected.codec) and published):
+        if not expected.codec or (codec.spec.name == expected.codec and published):
             clips, values = codec.scored(expected.metric, expected.domain)
             lost = np.setdiff1d(codec.ok(expected.domain), clips)
             cells = codec.scores.get(expected.metric, codec.coded[:0])
             if len(values) and all(n < len(cells) and not cells["failed"][n] for n in lost):
                 return float(values.mean())
     return None
-
-
-def _is(codec: CodecColumns, selector: str) -> bool:
-    """Whether a selector names an operating point."""
-    try:
-        return bool(among([codec.spec], selector))
-    except UnknownName:
-        return False
 
 
 def _is_published(weights: WeightsInfo) -> bool:
@@ -149,7 +140,15 @@ def _taken(codec: CodecColumns) -> dict[str, float | None]:
     padding that short clips need.
     """
     kbps = codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)
-    return {"kbps": kbps, **dict.fromkeys(list(_LIMITS)[1:])}
+    taken = {**dict.fromkeys(_LIMITS), "kbps": kbps}
+    if cost := getattr(codec, "cost", None):
+        taken["delay_ms"] = 1e3 * cost.delay_s if cost.delay_s is not None else None
+        if cost.whole_file:
+            taken["delay_ms"] = math.inf
+        if cost.macs_per_s is not None:
+            taken["mmac_per_s"] = cost.macs_per_s / 1e6
+            taken["decode_mmac_per_s"] = sum(cost.decode_macs_per_s.values()) / 1e6
+    return taken
 
 
 def published_rows(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Collection, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from operator import attrgetter
@@ -145,14 +146,12 @@ class CodecColumns:
             found[chosen] = cells[chosen]
             return found
 
-        found = CodecColumns(self.spec)
-        found.speed, found._folder = self.speed, self._folder
-        found.coded, found.delays = kept(self.coded), kept(self.delays)
+        found = copy(self)
+        found.coded, found.delays, found._counts = kept(self.coded), kept(self.delays), {}
         found.scores = {metric: kept(cells) for metric, cells in self.scores.items()}
-        among = frozenset(clips.tolist())
         found.written = {
-            coder: {clip: of for clip, of in by_clip.items() if clip in among}
-            for coder, by_clip in self.written.items()
+            coder: {clip: of_clip[clip] for clip in clips.tolist() if clip in of_clip}
+            for coder, of_clip in self.written.items()
         }
         found._counted_at = kept(self._counted_at)
         for clip, stream in np.argwhere(found._counted_at).tolist():

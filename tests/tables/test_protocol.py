@@ -27,7 +27,7 @@ from tests.support.synthetic_runs import make_run
 DEFAULT = layouts()["default"]
 EXPECT = (
     Expected("up", 2.5, 0.2, "Doe 2020, table 1", "one"),
-    Expected("up", 9.0, 0.2, "Doe 2020, table 1", "two@8"),
+    Expected("up", 9.0, 0.2, "Doe 2020, table 1", "two@8kbps"),
     Expected("up_reference", 4.0, 0.1, "Roe 2021", domain="speech"),
     Expected("up", 7.0, None, "Doe 2020, table 1", "shown"),
 )
@@ -37,7 +37,7 @@ SCORES = {
     "two@8kbps": {"up": np.full(6, 8.0)},
 }
 MISSES = (
-    "This run misses figures that recipe paper expects (Doe 2020, table 1): up of two@8 is 8, "
+    "This run misses figures that recipe paper expects (Doe 2020, table 1): up of two@8kbps is 8, "
     "expected 9 ± 0.2. Find out why before believing the others."
 )
 
@@ -106,7 +106,7 @@ def test_only_published_models_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
     (table,) = tables_of([with_specs(made(tmp_path / "r", recipe), **spec)], DEFAULT)
     assert bool(table.above) == judged
-    text = "Expected, and not in this run by published models: up of one, up of two@8."
+    text = "Expected, and not in this run by published models: up of one, up of two@8kbps."
     assert (text in table.footnotes) != judged
 
 
@@ -135,7 +135,7 @@ def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):
     recipe = replace(RECIPE, table="paper-table")
     (table,) = tables_of([made(tmp_path / "r", recipe)], layout)
     shown = table.rows[2:]
-    assert [row.label for row in shown] == ["one", "two@8", "shown"]
+    assert [row.label for row in shown] == ["one", "two@8kbps", "shown"]
     assert [row.cells["up"].value for row in shown] == [2.5, 9.0, 7.0]
     assert not any(row.ranked or row.cells["up"].marks for row in shown)
     assert "published, not measured here: Doe 2020, table 1" in to_markdown([table])
