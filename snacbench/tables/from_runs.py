@@ -113,7 +113,7 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             table = _table(runs, layout, options, over, parts, present, seeds)
             tables.append(replace(table, footnotes=(*table.footnotes, *judgement.below)))
     if tables:
-        tables[0] = replace(tables[0], above=judgement.above)
+        tables[0] = replace(tables[0], above=tuple(judgement.above))
     return [(table if options.caption else _bare(table)).lettered() for table in tables]
 
 

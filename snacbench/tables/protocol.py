@@ -34,49 +34,49 @@ _LIMITS = {
 }
 
 
-class Found(NamedTuple):
-    """Sentences: what must stand above a run's tables, and what goes below them."""
+class Judgement(NamedTuple):
+    """Sentences that must stand above a run's tables, and others that go below them."""
 
-    above: tuple[str, ...] = ()
-    below: tuple[str, ...] = ()
+    above: list[str]
+    below: list[str]
 
 
-def judged(runs: Sequence[RunRows]) -> Found:
+def judged(runs: Sequence[RunRows]) -> Judgement:
     """How runs stand to what their recipes expect and allow."""
-    above, below = list[str](), list[str]()
+    found = Judgement([], [])
     for rows in runs:
         if recipe := rows.run.request.from_recipe:
-            for part in (_expected(rows, recipe), _limited(rows, recipe)):
-                above += part.above
-                below += part.below
-    return Found(tuple(dict.fromkeys(above)), tuple(dict.fromkeys(below)))
+            _compare(rows, recipe, found)
+            _limit(rows, recipe, found)
+    return found
 
 
-def _expected(rows: RunRows, recipe: FromRecipe) -> Found:
+def _compare(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which of the figures that a recipe expects a run misses, meets, and cannot be held to."""
-    expected = [one for one in recipe.expect if one.tolerance is not None]
-    if not expected:
-        return Found()
-    if why := _is_another(rows, recipe):
-        return Found(below=(f"Not held to the figures that recipe {recipe.name} expects: {why}.",))
+    expected = [(one, one.tolerance) for one in recipe.expect if one.tolerance is not None]
+    why = _is_another(rows, recipe)
+    if why and expected:
+        found.below.append(f"Not held to the figures that recipe {recipe.name} expects: {why}.")
+    if why or not expected:
+        return
     missed, unknown = dict[str, list[str]](), list[str]()
-    for one in expected:
+    for one, tolerance in expected:
         of = f"{one.metric} of {one.codec or f'the {REFERENCE}'}"
         if (value := _mean(rows, one)) is None:
             unknown.append(of)
-        elif one.tolerance is not None and abs(value - one.value) > one.tolerance:
-            text = f"{of} is {value:.4g}, expected {one.value:g} ± {one.tolerance:g}"
+        elif abs(value - one.value) > tolerance:
+            text = f"{of} is {value:.4g}, expected {one.value:g} ± {tolerance:g}"
             missed.setdefault(one.source, []).append(text)
-    above = tuple(
+    found.above.extend(
         f"This run misses figures that recipe {recipe.name} expects ({source}): "
         f"{'; '.join(texts)}. Find out why before believing the others."
         for source, texts in missed.items()
     )
     met = len(expected) - len(unknown) - sum(map(len, missed.values()))
-    below = [f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."]
-    if unknown:
-        below.append(f"Expected, and not in this run by published models: {', '.join(unknown)}.")
-    return Found(above, tuple(below))
+    found.below.append(
+        f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."
+        + f" Not in this run by published models: {', '.join(unknown)}." * bool(unknown)
+    )
 
 
 def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
@@ -114,23 +114,17 @@ def _is_published(weights: WeightsInfo) -> bool:
     return weights.source in ("published", "none") or weights.verified is True
 
 
-def _limited(rows: RunRows, recipe: FromRecipe) -> Found:
+def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
-    broken, unknown = list[str](), dict[str, list[str]]()
-    for codec in rows.codecs:
-        for name, taken in () if codec.spec.anchor else _taken(codec).items():
-            limit = recipe.limits.get(name)
-            if limit is not None and taken is None:
-                unknown.setdefault(_LIMITS[name], []).append(codec.spec.name)
-            elif limit is not None and taken is not None and taken > limit:
-                what = _LIMITS[name]
-                broken.append(f"{codec.spec.name}, {what}: {taken:.5g} (at most {limit:.5g})")
-    above = f"Beyond the limits of recipe {recipe.name}: {'; '.join(broken)}."
-    below = tuple(
-        f"Limits of recipe {recipe.name}: {what} not measured of {', '.join(codecs)}."
-        for what, codecs in unknown.items()
-    )
-    return Found((above,) if broken else (), below)
+    codecs = [(c.spec.name, _taken(c)) for c in rows.codecs if not c.spec.anchor]
+    for name, limit in recipe.limits.items():
+        what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
+        unknown = [codec for codec, taken in codecs if taken[name] is None]
+        of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
+        found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
+        found.below.extend(
+            [f"Nobody measured whether more {what}: {', '.join(unknown)}."] if unknown else []
+        )
 
 
 def _taken(codec: CodecColumns) -> dict[str, float | None]:
