@@ -7,8 +7,7 @@ other parts, stems, microphones and archivers' litter around them. Audio files a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -49,13 +48,20 @@ def _litter(top: Path) -> None:
         (folder / f"._{beside}").write_bytes(b"\0")
 
 
-def _daps(files: int, speakers: Sequence[str] = ("f10", "m10")) -> Files:
-    recordings = itertools.product(range(1, files), speakers)
+def _daps(files: int) -> Files:
+    recordings = itertools.product(range(1, files), ("f10", "m10"))
     evaluation = [f"{who}_script{n}" for n, who in itertools.islice(recordings, files)]
     for version in DAPS_VERSIONS:
         for recording in (*evaluation, "f1_script1", "m2_script3"):
             yield f"{version}/{recording}_{version}.wav", None
     yield "clean/f10_script1_clean.txt", "not a recording"
+
+
+def _daps_of_snac(files: int) -> Files:
+    shared = ("f10_script1", "f10_script2", "f10_script3", "m2_script3")  # with `_daps`
+    others = (f"{who}_script{n}" for n in range(1, 6) for who in ("f7", "m4"))
+    for recording in itertools.islice(itertools.chain(shared, others), files):
+        yield f"cleanraw/{recording}_cleanraw.wav", None
 
 
 def _musdb18_hq(files: int) -> Files:
@@ -191,7 +197,7 @@ def _common_voice(files: int) -> Files:
 
 _MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
     **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
-    "daps-snac": ("daps", partial(_daps, speakers=("f7", "f10", "m2", "m4"))),
+    "daps-snac": ("daps", _daps_of_snac),
     "musdb18-hq": ("musdb18hq", _musdb18_hq),
     "audioset": ("audioset", _audioset),
     **{

@@ -80,7 +80,7 @@ def whole(recipe=RECIPE, **run):
     ("how", "why"),
     [
         (whole(replace(RECIPE, overridden={"limit": None, "root": None})), "changed by --limit"),
-        (whole(request=Request(shard="1/2")), "it is a part"),
+        (whole(request=Request(shard="1/2")), "it is a part, or was merged of parts"),
         (whole(facts={"missing from the test set": "3 files"}), "not in the test set: 3 files"),
         (whole(failed={"one": (2,)}), "some clips are not coded"),
     ],

@@ -96,7 +96,7 @@ def test_checkpoints_become_their_mean_and_spread(seeded, text):
     assert "no confidence interval" in note
     assert "mine-seed0@2q, mine-seed1@2q, mine-seed2@2q" in note
     text = to_markdown([table])
-    assert "| <ins>11.000 ± 1.000</ins> |" in text
+    assert "<ins>11.000 ± 1.000</ins>" in text
     assert "1.10 ± 0.10" in text
     assert "6 ±" not in text
     assert r"11.000 $\pm$ 1.000" in to_latex([table])
