@@ -71,7 +71,7 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
             parts = value.split(",") if isinstance(value, str) else map(str, value)
             found[name] = tuple(part.strip() for part in parts if part.strip())
             if name == "weights":
-                found[name] = tuple(absolute_weights(found[name]))
+                found[name] = absolute_weights(found[name])
         elif name == "codecs":
             found[name] = value if isinstance(value, str) else ",".join(value)
         else:

@@ -16,11 +16,9 @@ from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metrics, refused
 from snacbench.request import PRECISIONS, Request
 from snacbench.runner.calibrate import agreements
-from snacbench.runner.plan import check_weight_names, make_plan, models_of, with_weights
+from snacbench.runner.plan import make_plan, with_weights
 from snacbench.runner.versions import package_versions
-from snacbench.types import MetricOptions
 from snacbench.weights.locate import state_of
-from snacbench.weights.of_metrics import policy_for
 from snacbench.weights.policy import parse_policy
 
 EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
@@ -56,21 +54,15 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
         show_rows(headings, found)
         return 0
     policy = parse_policy(weights)
-    check_weight_names(weights)
     show_rows(("package", "version"), list(package_versions().items()))
-    models, scorers = codec_models().values(), metrics().values()
+    models, specs = codec_models().values(), [metric.spec for metric in metrics().values()]
     click.echo()
     rows = [(model.name, _state(model.requires), state_of(model, policy)) for model in models]
     show_rows(("codec", "packages", "weights"), rows)
     click.echo()
-    rows = []
-    for metric in scorers:
-        runs = models_of([metric])
-        places = (state_of(m, policy_for(m, MetricOptions(weights=weights))) for m in runs)
-        rows.append((metric.spec.name, _state(metric.spec.requires), "; ".join(places)))
-    show_rows(("metric", "packages", "weights"), rows)
+    show_rows(("metric", "packages"), [(spec.name, _state(spec.requires)) for spec in specs])
     show_refused(refused())
-    asked = chain(_FOR_ALL, *(m.requires for m in models), *(m.spec.requires for m in scorers))
+    asked = chain(_FOR_ALL, *(m.requires for m in models), *(s.requires for s in specs))
     wanted = {package: package not in EXTRAS or is_installed(package) for package in asked}
     faults = dict.fromkeys(str(fault_of(p)) for p in wanted if wanted[p] and fault_of(p))
     for sentence in faults:

@@ -104,8 +104,11 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
 
 def _is_lacking(metric: Metric) -> bool:
     """Let a metric fetch what it needs; whether it could not, which is said."""
+    from snacbench.runner.versions import make_ready
+
     try:
-        metric.ready()
+        with ProgressBar() as bar:
+            make_ready([metric], bar)
     except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
         say(f"{metric.spec.name}: {error}", style="bold red")
         return True
@@ -157,11 +160,11 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
                 raise UserError(f"{name} runs no published model: there is nothing to fetch")
             models |= {model: of_metrics[model] for model in metric.models}
         else:
-            models |= {model.name: model for model, _ in _codec(name)}
+            models |= {model.name: model for model, _ in _selected(name)}
     return list(models.values())
 
 
-def _codec(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
+def _selected(name: str) -> Sequence[tuple[CodecModel, CodecSpec]]:
     """What a selector names; `UnknownName` tells names of metrics, too."""
     try:
         return select(name)

@@ -15,6 +15,7 @@ from typing import Any
 from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.models import LocatedWeights, MetricModel
+from snacbench.packages import missing_package
 from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import digests_of, located
 
@@ -56,20 +57,14 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
             _made(model, load, found)
             _tried[model.name, load] = found
 
-    rules = {"min_s": min_s, "min_degraded_s": min_degraded_s}
-    metric = guarded(spec, prepared, versions, silence_has_score=silence_has_score, **rules)
-    again = partial(
-        learned,
-        spec,
-        model,
-        load,
-        prepare,
-        packages=packages,
-        silence_has_score=silence_has_score,
-        **rules,
-    )
+    rules: dict[str, Any] = {
+        "min_s": min_s,
+        "min_degraded_s": min_degraded_s,
+        "silence_has_score": silence_has_score,
+    }
+    again = partial(learned, spec, model, load, prepare, packages=packages, **rules)
     return replace(
-        metric,
+        guarded(spec, prepared, versions, **rules),
         ready=ready,
         options=options,
         configure=lambda options: again(options=options),
@@ -93,9 +88,11 @@ def network(model: MetricModel, load: Load, options: MetricOptions) -> Any:
 def _made(model: MetricModel, load: Load, found: LocatedWeights) -> Any:
     try:
         return load(found.files)
-    except (SnacbenchError, ImportError):
+    except SnacbenchError:
         raise
     except Exception as error:
+        if missing := missing_package(error):
+            raise missing from error
         paths, why = ", ".join(map(str, found.files.values())), " ".join(str(error).split())
         raise WeightsMismatch(
             f"{paths} cannot be loaded as {model.name}: expected the published file, found "

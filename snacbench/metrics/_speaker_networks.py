@@ -198,7 +198,11 @@ def wavlm_large(files: Files) -> Embed:
     state = _read(file)["model"]
     wavlm = _wavlm_of(_under("feature_extract.model.", state))
     weights = state["feature_weight"].softmax(0)
-    wide = {k: v[..., None] if v.dim() == 2 else v for k, v in state.items()}  # linear layers
+    wide = {  # a linear layer is a convolution of width 1
+        name: value[..., None] if value.dim() == 2 else value
+        for name, value in state.items()
+        if not name.startswith("feature_extract.")
+    }
     head = Ecapa(dict(_renamed(wide, _HEAD)), speechbrain=False)
 
     @torch.inference_mode()

@@ -61,37 +61,45 @@ def _metric(network: str, model: MetricModel, citation: str) -> Metric:
     return learned(spec, model, load, _prepare, packages=packages, **shortest)
 
 
-def _hub(repository: str, *names: str) -> WeightsSource:
-    return WeightsSource("hub", repository, tuple(HostedFile(name, name) for name in names))
+def _hub(repository: str, revision: str, sha256: str, *names: str) -> WeightsSource:
+    files = tuple(HostedFile(name, name, sha256) for name in names)
+    return WeightsSource("hub", repository, files, revision)
 
 
-_FINE_TUNED = "wavlm_large_finetune.pth"
+# Published on a drive from which only persons can download (microsoft/UniSpeech,
+# downstreams/speaker_verification, "WavLM large" with "Fix pre-train: No"); a copy of that file.
 WAVLM_LARGE = MetricModel(
     "wavlm-large-sv",
-    WeightsSource(
-        "folder",
-        "microsoft/UniSpeech",
-        (HostedFile(_FINE_TUNED, _FINE_TUNED),),
-        environment_variable="SNACBENCH_WAVLM_SV_DIR",
-        advice=(
-            f"{_FINE_TUNED} (1.3 GB) lies on a drive from which a person has to download it; the "
-            "link is in downstreams/speaker_verification/README.md of github.com/microsoft/"
-            "UniSpeech, in the row 'WavLM large' with 'No' under 'Fix pre-train'"
-        ),
+    _hub(
+        "bezzam/wavlm_large_finetune_seed_tts_eval",
+        "main",
+        "51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
+        "wavlm_large_finetune.pth",
     ),
     "CC-BY-SA-3.0",
     ("torch", "torchaudio"),
 )
-_CARD = ("config.json", "preprocessor_config.json", "pytorch_model.bin")
 WAVLM_BASE_PLUS = MetricModel(
     "wavlm-base-plus-sv",
-    _hub("microsoft/wavlm-base-plus-sv", *_CARD),
+    _hub(
+        "microsoft/wavlm-base-plus-sv",
+        "feb593a6c23c1cc3d9510425c29b0a14d2b07b1e",
+        "",
+        "config.json",
+        "preprocessor_config.json",
+        "pytorch_model.bin",
+    ),
     "CC-BY-SA-3.0",
     ("torch", "transformers"),
 )
 ECAPA = MetricModel(
     "spkrec-ecapa-voxceleb",
-    _hub("speechbrain/spkrec-ecapa-voxceleb", "embedding_model.ckpt"),
+    _hub(
+        "speechbrain/spkrec-ecapa-voxceleb",
+        "0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+        "0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
+        "embedding_model.ckpt",
+    ),
     "Apache-2.0",
     ("torch",),
 )
@@ -110,7 +118,7 @@ RESEMBLYZER = MetricModel(
 
 MODELS = (WAVLM_LARGE, WAVLM_BASE_PLUS, ECAPA, RESEMBLYZER)
 _CITED = {
-    "wavlm_large": "Chen et al.: WavLM, IEEE JSTSP 2022; as microsoft/UniSpeech computes it",
+    "wavlm_large": "Chen et al.: arXiv 2110.05777, 2022; as microsoft/UniSpeech computes it",
     "wavlm_base_plus": "Chen et al.: WavLM, IEEE JSTSP 2022; as transformers computes it",
     "ecapa": "Desplanques et al.: ECAPA-TDNN, Interspeech 2020; as speechbrain computes it",
     "resemblyzer": "Wan et al.: GE2E loss, ICASSP 2018; as resemblyzer computes it",

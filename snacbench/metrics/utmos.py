@@ -10,7 +10,7 @@ use: tarepan/SpeechMOS made them of the authors' checkpoint, and keeps one domai
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from snacbench.metrics._learned import Compare, Files, learned
@@ -50,22 +50,6 @@ MODEL = MetricModel(
 MODELS = (MODEL,)
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Widths of the network, by default those of the published one."""
-
-    convolutions: int = 512
-    frames: int = 768
-    feed_forward: int = 3072
-    heads: int = 12
-    layers: int = 12
-    embedding: int = 128  # of the domain, and of the judge
-    lstm: int = 512  # in each direction
-    projection: int = 2048
-
-
-PUBLISHED = Sizes()
-_STRIDES = ((10, 5), *[(3, 2)] * 4, *[(2, 2)] * 2)  # widths and strides in samples
 # What fairseq calls the parts of wav2vec 2.0, and what torchaudio does; first come, first served.
 _NAMES = {
     "encoder.pos_conv.0.": "encoder.transformer.pos_conv_embed.conv.",
@@ -82,56 +66,38 @@ _NAMES = {
 _OF_TRAINING = "wav2vec2.mask_emb"
 
 
-def build(sizes: Sizes = PUBLISHED) -> Any:
-    """The network without its weights, as a module of the parts that the published file names."""
+def build(
+    wav2vec2: Any = None,
+    *,
+    frames: int = 768,
+    embedding: int = 128,
+    hidden: int = 512,
+    projection: int = 2048,
+) -> Any:
+    """The published network without its weights, or one of other widths around another base."""
     import torch
     from torch import nn
-    from torchaudio.models import wav2vec2_model
+    from torchaudio.models import wav2vec2_base
 
-    context = sizes.frames + 2 * sizes.embedding
     with torch.device("meta"):
-        return nn.ModuleDict(
-            {
-                "wav2vec2": wav2vec2_model(
-                    extractor_mode="group_norm",
-                    extractor_conv_layer_config=[(sizes.convolutions, *s) for s in _STRIDES],
-                    extractor_conv_bias=False,
-                    encoder_embed_dim=sizes.frames,
-                    encoder_projection_dropout=0.0,
-                    encoder_pos_conv_kernel=128,
-                    encoder_pos_conv_groups=16,
-                    encoder_num_layers=sizes.layers,
-                    encoder_num_heads=sizes.heads,
-                    encoder_attention_dropout=0.0,
-                    encoder_ff_interm_features=sizes.feed_forward,
-                    encoder_ff_interm_dropout=0.0,
-                    encoder_dropout=0.0,
-                    encoder_layer_norm_first=False,
-                    encoder_layer_drop=0.0,
-                    aux_num_out=None,
-                ),
-                "blstm": nn.LSTM(context, sizes.lstm, batch_first=True, bidirectional=True),
-                "projection": nn.Sequential(
-                    nn.Linear(2 * sizes.lstm, sizes.projection),
-                    nn.ReLU(),
-                    nn.Linear(sizes.projection, 1),
-                ),
-                "embeddings": nn.ParameterDict(
-                    {
-                        name: nn.Parameter(torch.empty(1, sizes.embedding))
-                        for name in ("domain_emb", "judge_emb")
-                    }
-                ),
-            }
-        ).eval()
+        both = ("domain_emb", "judge_emb")
+        parts = {
+            "wav2vec2": wav2vec2_base() if wav2vec2 is None else wav2vec2,
+            "embeddings": nn.ParameterDict({n: torch.empty(1, embedding) for n in both}),
+            "blstm": nn.LSTM(frames + 2 * embedding, hidden, batch_first=True, bidirectional=True),
+            "projection": nn.Sequential(
+                nn.Linear(2 * hidden, projection), nn.ReLU(), nn.Linear(projection, 1)
+            ),
+        }
+    return nn.ModuleDict(parts).eval()
 
 
-def load(files: Files, sizes: Sizes = PUBLISHED) -> Any:
+def load(files: Files, network: Any = None) -> Any:
     """The network with the weights of the published file."""
     import torch
 
     state = torch.load(files[_FILE], map_location="cpu", weights_only=True)
-    network = build(sizes)
+    network = build() if network is None else network
     used = {ours(name): tensor.float() for name, tensor in state.items() if name != _OF_TRAINING}
     network.load_state_dict(used, assign=True)
     return network

@@ -154,7 +154,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     request = replace(request, metrics=named, asr=asr, offline=offline, keep_decoded=True)
     request = replace(request, weights=tuple(weights) or request.weights)
     chosen = chosen_metrics(request, names)
-    make_ready(chosen)
+    make_ready(chosen, shown)
     run = scored_too(run, chosen, place=str(folder.path))
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():

@@ -26,6 +26,7 @@ from snacbench.runner.calibrate import residual_delay
 from snacbench.runner.engine import RUNS, describe_run, score_again
 from snacbench.runner.plan import check_weight_names, chosen_metrics
 from snacbench.runner.signal_rules import kept_band_hz, source_signal
+from snacbench.runner.versions import make_ready
 from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
 from snacbench.testsets.folder import files_below
@@ -51,6 +52,7 @@ def score_files(request: Request, *, progress: Progress | None = None) -> RunFol
     shown = progress or Silent()
     check_weight_names(request.weights)
     metrics = chosen_metrics(request)
+    make_ready(metrics, shown)
     target = request.out or new_folder(RUNS, "-files")
     try:
         folder = import_decodes(request, metrics, target)

@@ -207,10 +207,10 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     be. Raises UserError if a metric lacks what it needs.
     """
     if plan.request.allow_missing_metrics:
-        metrics, lacking = at_hand(plan.metrics, lambda metric: make_ready([metric]))
+        metrics, lacking = at_hand(plan.metrics, lambda metric: make_ready([metric], progress))
         plan = replace(plan, metrics=metrics, lacking={**plan.lacking, **lacking})
     else:
-        make_ready(plan.metrics)
+        make_ready(plan.metrics, progress)
     for name, why in plan.lacking.items():
         (progress or Silent()).note(f"{name} is left out: {why}", warning=True)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))

@@ -19,6 +19,7 @@ from snacbench.errors import StoreError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
 from snacbench.plugins import metric_models, origin_of
+from snacbench.progress import Progress
 from snacbench.rows import Run
 from snacbench.store.agree import METRIC_VERSION, first_difference
 from snacbench.types import Metric, WeightsInfo
@@ -46,9 +47,11 @@ def asked(question: Callable[[], Answer], name: str) -> Answer:
         ) from error
 
 
-def make_ready(metrics: Iterable[Metric]) -> None:
-    """Let every metric look for what it needs, and fetch it; raises as `asked`."""
+def make_ready(metrics: Iterable[Metric], progress: Progress | None = None) -> None:
+    """Let every metric look for what it needs, and fetch it; raises as `asked`, and `located`."""
     for metric in metrics:
+        for name in metric.models:
+            located(metric_models()[name], metric.options, progress)
         asked(metric.ready, metric.spec.name)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights, MetricModel
+from snacbench.progress import Progress
 from snacbench.types import NO_OPTIONS, MetricOptions, WeightsInfo
 from snacbench.weights.locate import items, locate, state_of
 from snacbench.weights.lock import known_files
@@ -31,7 +32,9 @@ def policy_for(model: MetricModel, options: MetricOptions) -> WeightsPolicy:
     return WeightsPolicy("published", policy.folders, policy.offline)
 
 
-def located(model: MetricModel, options: MetricOptions) -> LocatedWeights:
+def located(
+    model: MetricModel, options: MetricOptions, progress: Progress | None = None
+) -> LocatedWeights:
     """A model's files, which are read again whenever they are others, or were written since.
 
     Raises `WeightsUnavailable` if they cannot be had, `WeightsMismatch` if they are not the
@@ -40,7 +43,7 @@ def located(model: MetricModel, options: MetricOptions) -> LocatedWeights:
     policy = policy_for(model, options)
     before, found = _found.get(model.name, (None, None))
     if found is None or before != _state(model, policy):
-        found = locate(model, policy)
+        found = locate(model, policy, progress)
         assert found is not None, model.name  # metric models have weights
         if found.info.verified is False:
             raise WeightsMismatch(

@@ -72,18 +72,16 @@ def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPoli
     return WeightsPolicy(bases[0] if bases else "auto", folders, offline)
 
 
-def absolute_weights(values: Sequence[str]) -> list[str]:
+def absolute_weights(values: Sequence[str]) -> tuple[str, ...]:
     """``--weights`` values with absolute folders: workers and later commands may lie elsewhere."""
-    found = []
-    for value in values:
+
+    def absolute(value: str) -> str:
         model, equals, text = value.partition("=")
-        one = bool(equals) and "/" not in model
-        folder = Path(text if one else value).expanduser()
-        rule = value in get_args(Rule) or not folder.is_dir()
-        found.append(
-            value if rule else f"{model}={folder.absolute()}" if one else f"{folder.absolute()}"
-        )
-    return found
+        head, text = (model + equals, text) if equals and "/" not in model else ("", value)
+        folder = Path(text).expanduser()
+        return f"{head}{folder.absolute()}" if folder.is_dir() else value
+
+    return tuple(v if v in get_args(Rule) else absolute(v) for v in values)
 
 
 @dataclass(frozen=True)

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torchaudio.models import squim_objective_base
+from torchaudio.models import squim_objective_base, wav2vec2_model
 from torchaudio.pipelines import SQUIM_OBJECTIVE
 
 from snacbench.errors import Undefined
 from snacbench.metrics import squim, utmos
-from snacbench.metrics.utmos import PUBLISHED, Sizes
-from snacbench.types import Audio
+from snacbench.types import Audio, Metric
+from snacbench.weights.policy import copies
 from tests.metrics.conftest import at_snr, voice
 
-SMALL = Sizes(
-    convolutions=16, frames=48, feed_forward=64, layers=2, embedding=8, lstm=12, projection=24
-)
+
+class Sizes(NamedTuple):
+    convolutions: int = 512
+    frames: int = 768
+    feed_forward: int = 3072
+    layers: int = 12
+    embedding: int = 128
+    lstm: int = 512
+    projection: int = 2048
+
+
+SMALL = Sizes(16, 48, 64, 2, 8, 12, 24)
+WIDTHS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 # What the module of tarepan/SpeechMOS v1.2.0 (torch 2.14.1) says of `signal(0)` to `signal(3)`, cut
 # to so many samples, its layers of these sizes and its tensors those of `drawn`. At the published
 # sizes it and ours differ by nothing.
@@ -36,7 +47,7 @@ def tensors(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     c, f, encoder = sizes.convolutions, sizes.frames, "wav2vec2.encoder"
     found: dict[str, tuple[int, ...]] = {"wav2vec2.mask_emb": (f,)}
     found |= dict.fromkeys(("domain_emb", "judge_emb"), (1, sizes.embedding))
-    for layer, width in enumerate((10, 3, 3, 3, 3, 2, 2)):
+    for layer, width in enumerate(WIDTHS):
         name = f"wav2vec2.feature_extractor.conv_layers.{layer}.0.weight"
         found[name] = (c, c if layer else 1, width)
     found[f"{encoder}.pos_conv.0.weight_g"] = (1, 1, 128)
@@ -91,48 +102,44 @@ def signal(number: int, num_samples: int) -> Audio:
 
 
 def test_the_file_of_utmos_has_the_tensors_that_the_network_takes() -> None:
-    shapes = tensors(PUBLISHED)
+    shapes = tensors(Sizes())
     listed = "\n".join(f"{name} {list(shapes[name])}" for name in sorted(shapes))
     told = hashlib.sha256(listed.encode()).hexdigest()  # of SpeechMOS' own module, so listed
     assert told == "87c802a7d6452f40ebe526ff594dae7862e91085cf9d38f91cf48ccfcd78aa5a"
     assert sum(np.prod(shape) for shape in shapes.values()) == 102_772_865
     ours = {name: tuple(value.shape) for name, value in utmos.build().state_dict().items()}
-    normed = {"weight_g": "parametrizations.weight.original0"}
-    normed["weight_v"] = normed["weight_g"].replace("0", "1")
     del shapes["wav2vec2.mask_emb"]
-    taken = {}
-    for name, shape in shapes.items():
-        stem, _, last = utmos.ours(name).rpartition(".")
-        taken[f"{stem}.{normed.get(last, last)}"] = shape
+    taken = {utmos.ours(name): shape for name, shape in shapes.items()}
+    for old, new in (("weight_g", "original0"), ("weight_v", "original1")):
+        name = "wav2vec2.encoder.transformer.pos_conv_embed.conv."
+        taken[f"{name}parametrizations.weight.{new}"] = taken.pop(name + old)
     assert taken == ours
 
 
 def test_utmos_equals_the_module_that_papers_use(tmp_path: Path) -> None:
     path = tmp_path / "utmos22_strong_step7459_v1.pt"
     torch.save(drawn(tensors(SMALL)), path)
-    network = utmos.load({path.name: path}, SMALL)
+    layers = [(SMALL.convolutions, *each) for each in zip(WIDTHS, STRIDES, strict=True)]
+    shape = (SMALL.frames, 0.0, 128, 16, SMALL.layers, 12, 0.0, SMALL.feed_forward)
+    base = wav2vec2_model("group_norm", layers, False, *shape, 0.0, 0.0, False, 0.0, None)
+    network = utmos.build(
+        base, frames=48, embedding=8, hidden=SMALL.lstm, projection=SMALL.projection
+    )
+    utmos.load({path.name: path}, network)
     for number, (num_samples, expected) in enumerate(SPEECHMOS.items()):
         audio = signal(number, num_samples)
         assert utmos.naturalness(network, audio) == pytest.approx(expected, abs=2e-6)
 
 
-@pytest.fixture(scope="module")
-def squim_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights of SQUIM where torchaudio's own pipeline looks for the published ones."""
-    place = tmp_path_factory.mktemp("torch") / "hub" / "torchaudio" / "models"
-    place.mkdir(parents=True)
+def test_squim_equals_torchaudios_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = tmp_path / "hub" / "torchaudio" / "models" / "squim_objective_dns2020.pth"
+    path.parent.mkdir(parents=True)  # where the pipeline keeps the published one
     with torch.device("meta"):
         shapes = {n: tuple(t.shape) for n, t in squim_objective_base().state_dict().items()}
-    torch.save(drawn(shapes), place / "squim_objective_dns2020.pth")
-    return place / "squim_objective_dns2020.pth"
-
-
-def test_squim_equals_torchaudios_pipeline(
-    squim_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(squim_file.parents[3]))
-    theirs = SQUIM_OBJECTIVE.get_model()
-    ours = squim.load({squim_file.name: squim_file})
+    torch.save(drawn(shapes), path)
+    theirs, ours = SQUIM_OBJECTIVE.get_model(), squim.load({path.name: path})
+    assert [copy.path for copy in copies(squim.MODEL, squim.MODEL.source.files[0])] == [path]
     for number, num_samples in enumerate((16_000, 24_037)):
         audio = signal(number, num_samples)
         with torch.inference_mode():
@@ -144,30 +151,21 @@ def test_squim_equals_torchaudios_pipeline(
             assert spec.range[0] <= value <= spec.range[1]
 
 
-SCORES = {
-    **{metric.spec.name: metric for metric in squim.METRICS},
-    **{metric.spec.name: metric for metric in utmos.METRICS},
-}
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_what_has_no_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("metric", [*squim.METRICS, *utmos.METRICS], ids=lambda m: m.spec.name)
+def test_what_has_no_score(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("snacbench.metrics._learned.network", lambda *_: "a network")
     monkeypatch.setattr(utmos, "naturalness", lambda _, audio: audio.duration_s)
     monkeypatch.setattr(squim, "estimated", lambda _, audio: (audio.duration_s,) * 3)
     x = voice(16_000, 2.0)
     y = at_snr(Audio(x.samples[:, :24_000], 16_000), 10)
     silent, short = Audio(np.zeros_like(x.samples), 16_000), Audio(x.samples[:, :9_000], 16_000)
-    of_reference = name == "utmos_reference"
-    assert SCORES[name](reference=x, degraded=y) == (2.0 if of_reference else 1.5)
-    assert SCORES[name].models
-    assert not SCORES[name].spec.default
-    if of_reference:
-        assert SCORES[name](reference=x, degraded=silent) == 2.0
+    if metric.spec.name == "utmos_reference":
+        assert metric(reference=x, degraded=y) == metric(reference=x, degraded=silent) == 2.0
         with pytest.raises(Undefined, match=r"the reference lasts 0\.562 s, 1\.000 s are needed"):
-            SCORES[name].prepare(short)
+            metric.prepare(short)
         return
+    assert metric(reference=x, degraded=y) == 1.5
     with pytest.raises(Undefined, match="degraded signal is silent"):
-        SCORES[name](reference=x, degraded=silent)
+        metric(reference=x, degraded=silent)
     with pytest.raises(Undefined, match=r"degraded signal lasts 0\.562 s, 1\.000 s are needed"):
-        SCORES[name](reference=x, degraded=short)
+        metric(reference=x, degraded=short)
