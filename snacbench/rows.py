@@ -294,6 +294,7 @@ class Run:
     and their versions, what its programs say of themselves, the digest of a plug-in's file.
     `metric_weights` tells of each model that metrics run where its files came from. Of a shard,
     `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
+    `lacking` says of metrics that were asked for and could not be had what was not there.
     """
 
     id: str
@@ -314,3 +315,4 @@ class Run:
     metric_weights: Mapping[str, WeightsInfo] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)

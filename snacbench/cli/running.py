@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from snacbench.api.requests import request_of
-from snacbench.api.run import Run, finished, load
+from snacbench.api.run import Run, finished, load, tables
 from snacbench.api.run import merge as merge_runs
 from snacbench.api.run import score_files as score_outside
 from snacbench.cli import terminal
@@ -35,7 +35,7 @@ from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.run_folder import new_folder
-from snacbench.tables.from_runs import summary_tables
+from snacbench.tables.from_runs import Options, summary_tables
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
@@ -63,6 +63,11 @@ EXIT_FAILED_ROWS = 1
 )
 @option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
 @option("--reference", ["source", "codec-input"], "What decodes are compared with.")
+@option(
+    "--allow-missing-metrics",
+    bool,
+    "Leave out metrics whose model or package is not here; tables say what each lacks.",
+)
 @option("--discard-decoded", bool, "Remove decoded audio once it is scored; digests stay.")
 @option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
@@ -143,8 +148,8 @@ def run(
 
 
 def _shown(made: Run) -> int:
-    """Show a run's summary, say which rows failed, and give the exit code."""
-    terminal.show_tables(summary_tables([made.rows]))
+    """Show a run's tables, as its recipe has them, say what failed, and give the exit code."""
+    terminal.show_tables(tables([made], None, Options()))
     terminal.show_warnings(made.warnings)
     terminal.show_failures(made.outcome)
     terminal.show_line(f"\n{made.path}")

@@ -226,7 +226,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
         )
-        metrics = [column for column in table.columns if column.key in rows.metrics]
+        metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
         parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
         parts += [
@@ -236,8 +236,10 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
         footnotes = tuple(note for note in table.footnotes if note not in said)
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
-            replace(whole, title=title, columns=tuple(part)).lettered()
-            for title, part in parts
+            replace(
+                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+            ).lettered()
+            for at, (title, part) in enumerate(parts)
             if part
         ]
         found.append((domain, html_fragment(split)))

@@ -196,6 +196,7 @@ def start(plan: Plan, path: Path) -> RunFolder:
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
     run = replace(_with_digests(run, plan), codec_versions=versions_of_codecs(models))
+    run = replace(run, lacking=plan.lacking)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -412,7 +413,11 @@ def resumed_plan(
         raise StoreError(
             f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
         )
-    plan = make_plan(replace(run.request, offline=offline), progress)
+    request = replace(run.request, offline=offline)
+    if request.allow_missing_metrics:  # those that it has, and no others
+        names = tuple(spec.name for spec in run.metrics)
+        request = replace(request, metrics=names, allow_missing_metrics=False)
+    plan = make_plan(request, progress)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
         samples = attrgetter("id", "sha256", "start", "num_samples")
@@ -438,7 +443,8 @@ def resumed_plan(
         metrics=versions_of_metrics(plan.metrics),
         place=str(path),
     )
-    return replace(plan, decision="")
+    # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
+    return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
 
 
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:

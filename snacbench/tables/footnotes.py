@@ -30,6 +30,8 @@ OUTSIDE = "outside"  # the family of decodes that were made elsewhere
 _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
+NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
+_OF_WORDS = ("wer", "cer")
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
     "lock": "digest as recorded before",
@@ -113,7 +115,19 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         spec = specs.get(column.key)
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
-    missing = [(part.heading, column.key) for part, column in measures if column.key not in scored]
+    why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
+    if any(column.key.partition("_")[0] in _OF_WORDS for _, column in measures):
+        heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
+        yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
+    for part, column in measures:
+        if text := why.get(column.key):
+            command = f"snacbench score RUN --metrics {column.key}"
+            yield f"{part.heading} is {NOT_HERE}: {text}. Once it is: {command}"
+    missing = [
+        (part.heading, column.key)
+        for part, column in measures
+        if column.key not in scored and column.key not in why
+    ]
     if missing:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"

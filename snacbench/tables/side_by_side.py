@@ -13,7 +13,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +25,15 @@ from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
+from snacbench.tables.run_rows import (
+    ALL_DOMAINS,
+    NOT_STATED,
+    CodecColumns,
+    Grouping,
+    RunRows,
+    clusters_of,
+    kbps_of,
+)
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
@@ -69,6 +77,11 @@ class Entry:
     def anchor(self) -> bool:
         """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
         return self.columns.spec.anchor
+
+    def within(self, by: Grouping, group: str) -> Entry:
+        """The same codec on the clips of a group, and nothing else."""
+        members = [n for n, clip in enumerate(self.rows.clips) if clip.group(by) == group]
+        return replace(self, columns=self.columns.only(np.array(members, np.intp)))
 
     def scores(self, metric: str, domain: str) -> dict[str, float]:
         """Clip id -> value of the ``ok`` scores of a metric in a domain."""
@@ -150,6 +163,12 @@ def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
     if by == "all":
         return [ALL_DOMAINS]
     return [*present, ALL_DOMAINS] if by == "both" and len(present) > 1 else present
+
+
+def groups_of(runs: Sequence[RunRows], by: Grouping) -> list[str]:
+    """The groups that the clips of some runs make, by name; what nobody states comes last."""
+    found = {clip.group(by) for rows in runs for clip in rows.clips}
+    return sorted(found, key=lambda group: (group == NOT_STATED, group))
 
 
 def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:

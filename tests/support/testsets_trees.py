@@ -57,6 +57,13 @@ def _daps(files: int) -> Files:
     yield "clean/f10_script1_clean.txt", "not a recording"
 
 
+def _daps_of_snac(files: int) -> Files:
+    shared = ("f10_script1", "f10_script2", "f10_script3", "m2_script3")  # with `_daps`
+    others = (f"{who}_script{n}" for n in range(1, 6) for who in ("f7", "m4"))
+    for recording in itertools.islice(itertools.chain(shared, others), files):
+        yield f"cleanraw/{recording}_cleanraw.wav", None
+
+
 def _musdb18_hq(files: int) -> Files:
     for i in range(files):
         for stem in ("mixture", "vocals", "drums", "bass", "other"):
@@ -190,6 +197,7 @@ def _common_voice(files: int) -> Files:
 
 _MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
     **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
+    "daps-snac": ("daps", _daps_of_snac),
     "musdb18-hq": ("musdb18hq", _musdb18_hq),
     "audioset": ("audioset", _audioset),
     **{

@@ -69,6 +69,10 @@ FIRST = {
         *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
         *(None, None, False),
     ),
+    "daps-snac": (
+        *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
+        *(None, None, False),
+    ),
     "daps-all": (
         *("clean/F10/script1", "clean/f10_script1_clean.wav", "speech", "F10"),
         *(None, None, False),
@@ -120,7 +124,7 @@ FIRST = {
 
 # Language, speaker and gender of the same file, where its corpus says them.
 SPOKEN = {
-    **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("en", "F10", "female")),
+    **dict.fromkeys(("daps", "daps-cleanraw", "daps-snac", "daps-all"), ("en", "F10", "female")),
     **dict.fromkeys(
         ("librispeech-test-clean", "librispeech-test-other", TTS), ("en", "61", "male")
     ),

@@ -19,7 +19,7 @@ _FACTS = (p.N, _where_filled(p.NOMINAL), p.KBPS, p.ENTROPY, *_SHARES, *p.SPEEDS,
 
 
 def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
-    metrics = dict.fromkeys(name for rows in runs for name in rows.metrics)
+    metrics = dict.fromkeys(n for rows in runs for n in (*rows.metrics, *rows.run.lacking))
     return (*_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 
