@@ -167,7 +167,7 @@ def _cost_facts(cost: Cost) -> dict[str, str]:
         return f"{factor * sum(values.values()):.4g} {unit} ({', '.join(listed)})" if values else ""
 
     delay, block = cost.delay_samples, cost.block_samples
-    waits = "" if cost.reason else "the whole file, or more than 4 s"
+    waits = "the whole file, or more than 4 s" if cost.whole_file else ""
     if delay is not None:
         beyond = "no more" if delay <= (block or 0) else f"{delay - (block or 0):,} more"
         waits = f"{1000 * (cost.delay_s or 0):.1f} ms: {delay:,} samples"

@@ -22,7 +22,7 @@ MOST_POSITIONS = 150
 _UNKNOWN_FRAME_S = 0.1  # holds several frames of any codec for transmission
 _FIRST_START_S = 0.5
 # Of full scale: drowns whatever weight a network gives to the farthest sample that it looks at.
-_NETWORK_STRENGTH = 1e9
+_NETWORK_STRENGTH = 1e15
 
 
 @runtime_checkable
@@ -57,10 +57,10 @@ def block_of(codec: Codec, rate_hz: int) -> int | None:
     return math.ceil(rate_hz / min(rates)) if rates else None
 
 
-def measure(codec: Codec, rate_hz: int) -> tuple[int | None, int]:
-    """How many input samples an output sample waits for, itself counted; positions tried for that.
+def measure(codec: Codec, rate_hz: int) -> tuple[int | None, bool, int]:
+    """How many input samples an output sample waits for, itself counted; None: it is not known.
 
-    None where it waits for more than `LONGEST_S`, or for all of the signal.
+    Whether that is more than `LONGEST_S`, or all of the signal; and how many positions were tried.
     """
     span = block_of(codec, rate_hz) or 0
     if not isinstance(codec, Network):
@@ -70,10 +70,12 @@ def measure(codec: Codec, rate_hz: int) -> tuple[int | None, int]:
         probe = _Probe(codec, rate_hz, start + 2 * span)
         found = probe.search(start, start + span - 1)
         tried += len(probe.first)
+        if min(probe.first.values()) == probe.length:
+            break  # nothing makes a difference
         if found is not None:
-            return found, tried
+            return found, False, tried
         start *= 2
-    return None, tried
+    return None, start > LONGEST_S * rate_hz, tried
 
 
 class _Probe:
@@ -146,9 +148,8 @@ class _Probe:
         before = self.encoded[number]
         key: tuple[int, ...] = (number, len(self.known))
         if self.network:
-            sent = [np.frombuffer(one.side_info, np.uint8) for one in (before, other)]
-            pairs = [sent, *zip(before.codes, other.codes, strict=True)]
-            key = (number, *(_first_of(np.not_equal(a, b)) for a, b in pairs))
+            sides = [[*e.codes, np.frombuffer(e.side_info, np.uint8)] for e in (before, other)]
+            key = (number, *(_first_of(a != b) for a, b in zip(*sides, strict=True)))
         if key not in self.known:
             self.known[key] = _first_of(self.decode(other) != self.decoded[number])
         return self.known[key]

@@ -8,6 +8,7 @@ it, so that attention is computed by plain matrix products meanwhile.
 
 from __future__ import annotations
 
+import ctypes
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -70,10 +71,10 @@ def cost_of(loaded: LoadedCodec) -> Cost:
     encode, decode = _macs_per_s(loaded, signal) if loaded.on_torch else ({}, {})
     if loaded.on_gpu:  # whose sums may differ from one time to the next
         codec = opened(replace(loaded.planned, device=CPU, precision="fp32")).codec
-    delay, positions = measure(codec, rate_hz)
+    delay, whole_file, positions = measure(codec, rate_hz)
     return Cost(
         spec.name, loaded.planned.device, rate_hz, channels, signal.duration_s, encode, decode,
-        sizes, peak_mb, delay, delay is None, block, positions,
+        sizes, peak_mb, delay, whole_file, block, positions,
     )  # fmt: skip
 
 
@@ -169,7 +170,8 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float) -> float | Non
         return float(torch.cuda.max_memory_allocated() / 1e6)
     warm = Audio(signal.samples[:, : signal.rate_hz // 10], signal.rate_hz)
     loaded.decode(loaded.encode([warm]), seed=0)  # what is loaded at first use stays
-    with suppress(OSError):
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
         Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
         before = _resident_bytes("VmRSS")
         loaded.decode(loaded.encode([signal]), seed=0)

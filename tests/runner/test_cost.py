@@ -28,6 +28,7 @@ from tests.support.codec_models import (  # noqa: E402
     encodec_of,
     opened,
     segmented_encodec,
+    tiny_encodec,
     with_config,
 )
 
@@ -121,13 +122,13 @@ def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(
 class Framed:
     """Frames of their mean and peak, `ahead` samples of what follows included; or the whole file.
 
-    A `dull` one rounds so coarsely that a change of few samples alters no code.
+    With much `coarseness` a change of few samples alters no code.
     """
 
     frame: int
     ahead: int = 0
     whole: bool = False
-    dull: bool = False
+    coarseness: float = 1e-3
     spec: CodecSpec = SPEC
 
     def encode(self, audio: Audio) -> Encoded:
@@ -137,7 +138,7 @@ class Framed:
         padded = np.concatenate([x, np.zeros(self.frame + self.ahead, np.float32)])
         starts = range(0, len(x), self.frame)
         sums = [padded[s : s + self.frame + self.ahead].sum() for s in starts]
-        codes = np.round(np.array(sums) / (20 if self.dull else 1e-3)).astype(np.int32)
+        codes = np.round(np.array(sums) / self.coarseness).astype(np.int32)
         return Encoded(len(x), 1, RATE_HZ, codes=(codes[None],))
 
     def decode(self, encoded: Encoded, *, seed: int) -> Audio:
@@ -153,15 +154,16 @@ def test_delay_of_frames_is_found_whether_the_frame_is_known_or_not(
     streams = (Stream(RATE_HZ // frame, 2),) if told else ()  # type: ignore[arg-type]
     codec = Framed(frame, ahead)
     codec = replace(codec, spec=replace(codec.spec, streams=streams))
-    found, positions = delay.measure(codec, RATE_HZ)
+    found, _, positions = delay.measure(codec, RATE_HZ)
     assert found == frame + ahead
     assert positions <= delay.MOST_POSITIONS
     assert delay.block_of(codec, RATE_HZ) == (frame if told else None)
 
 
 def test_whole_files_and_codes_that_do_not_change() -> None:
-    assert delay.measure(Framed(80, whole=True), RATE_HZ)[0] is None
-    found, _ = delay.measure(Framed(320, dull=True), RATE_HZ)
+    assert delay.measure(Framed(80, whole=True), RATE_HZ)[:2] == (None, True)
+    assert delay.measure(Framed(320, coarseness=1e9), RATE_HZ)[:2] == (None, False)
+    found, *_ = delay.measure(Framed(320, coarseness=20), RATE_HZ)
     assert found is not None
     assert 160 < found < 320  # a lower bound: the last samples of a frame are not enough
 
@@ -170,21 +172,21 @@ def test_whole_files_and_codes_that_do_not_change() -> None:
 def test_delay_of_embedded_models_is_as_their_layers_add_up_to(name: str) -> None:
     """Interval arithmetic for SNAC and DAC; a frame for a causal EnCodec. To the sample."""
     spec = codec_models()[name].points[-1]
-    found, _ = delay.measure(opened(spec.name), spec.rate_hz or 0)
+    found, *_ = delay.measure(opened(spec.name), spec.rate_hz or 0)
     assert found == round((spec.latency_s or 0) * (spec.rate_hz or 0))
 
 
 def test_delay_of_normalised_segments_is_one_segment(tmp_path: Any) -> None:
     path = with_config(tmp_path / "mine.th", *segmented_encodec())
     codec = opened(f"encodec:{path}")
-    found, _ = delay.measure(codec, 8_000)
+    found, *_ = delay.measure(codec, 8_000)
     assert found == round(codec.spec.latency_s * 8_000) == 4_000
     assert delay.block_of(codec, 8_000) == 3_960
 
 
 def test_delay_of_opus_is_its_look_ahead_and_a_frame() -> None:
     """But for the first samples of a window, which are lost in 16 bits."""
-    found, _ = delay.measure(opened("opus@64"), 48_000)
+    found, *_ = delay.measure(opened("opus@64"), 48_000)
     assert found is not None
     assert 960 + 312 - 24 <= found <= 960 + 312
 
@@ -192,7 +194,7 @@ def test_delay_of_opus_is_its_look_ahead_and_a_frame() -> None:
 def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
     ((model, spec),) = select("lyra-v2@9.2")
     codec = model.load(spec, locate(model, WeightsPolicy(lyra_folder)), "cpu")
-    found, _ = delay.measure(codec, 16_000)
+    found, *_ = delay.measure(codec, 16_000)
     assert found is not None
     assert 320 - 16 <= found <= 320
 
@@ -201,7 +203,8 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 
 
 def test_show_codec_measures_and_a_run_keeps_what_was_measured(tmp_path: Any) -> None:
-    shown = call("show", "codec", "encodec-mini@3", "--measure").stdout
+    path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
+    shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown
     assert "13.3 ms: 320 samples, no more than its block of 320" in " ".join(shown.split())
