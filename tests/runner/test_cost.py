@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,8 @@ import pytest
 
 import snacbench as sb
 from snacbench.plugins import codec_models
-from snacbench.rows import Cost
-from snacbench.runner import delay, measured_cost
+from snacbench.rows import Bits, Cost
+from snacbench.runner import delay, engine, measured_cost
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.measured_cost import CostJob, cost_of, counted
 from snacbench.runner.plan import PlannedCodec
@@ -19,7 +20,8 @@ from snacbench.selectors import select
 from snacbench.types import Audio, CodecSpec, Encoded, Stream
 from snacbench.weights.locate import locate
 from snacbench.weights.policy import WeightsPolicy
-from tests.support.command_line import call, write_wav
+from tests.support.command_line import call
+from tests.support.written_runs import NEURAL, coded, of
 
 torch = pytest.importorskip("torch")
 
@@ -202,16 +204,21 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 # ----------------------------------------------------------------------------------- its verbs
 
 
-def test_show_codec_measures_and_a_run_keeps_what_was_measured(tmp_path: Any) -> None:
+def test_show_codec_measures(tmp_path: Any) -> None:
     path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown
     assert "13.3 ms: 320 samples, no more than its block of 320" in " ".join(shown.split())
-    write_wav(tmp_path / "clips" / "speech" / "a.wav", 0.5, 24_000)
-    how = {"metrics": "si_sdr", "out": tmp_path / "run", "speed_budget_s": 0}
-    sb.run("identity", tmp_path / "clips", **how)
-    call("cost", tmp_path / "run")
-    made = sb.load(tmp_path / "run")
-    assert list(made.folder.read(Cost)) == [sb.codec("identity").cost()]
-    assert made.summary()["delay_ms"].tolist() == [1000 / 48_000]
+
+
+def test_a_run_keeps_what_was_measured(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = of(tmp_path / "run", [coded("a", "speech", 1.0, Bits(8))]).path
+    found = Cost(NEURAL.name, "cpu", 16_000, delay_samples=320)
+    monkeypatch.setattr(engine, "resumed_plan", lambda *_, **__: SimpleNamespace(codecs=[NEURAL]))
+    monkeypatch.setattr(measured_cost, "measured", lambda codecs, log: [found])
+    call("cost", path)
+    made = sb.load(path)
+    assert list(made.folder.read(Cost)) == [found]
+    assert set(made.summary()["delay_ms"]) == {20.0}
+    assert sb.codec("identity").cost().delay_samples == 1
