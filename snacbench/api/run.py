@@ -420,6 +420,14 @@ class Run:
         engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
         return finished(RunFolder.open(self.path), shown)
 
+    def measure_cost(self, *, offline: bool = False, progress: Progress | None = None) -> Run:
+        """Count operations and measure memory and delay of all operating points."""
+        from snacbench.runner import engine
+
+        shown = progress or Notes()
+        engine.measure_cost(self.folder, offline=offline, progress=shown)
+        return finished(RunFolder.open(self.path), shown)
+
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb
         self,
         coders: Sequence[str] = ENTROPY_CODERS,

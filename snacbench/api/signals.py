@@ -21,6 +21,7 @@ from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, Coder, coder_named
 from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, Request
+from snacbench.rows import Cost
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
 from snacbench.runner.contract import Finding
 from snacbench.runner.contract import check_codec as findings
@@ -168,6 +169,12 @@ class OpenCodec:
                 for index, part in enumerate(parts)
             ]
         return decoded_signal(decoded, len(parts) if len(parts) > 1 else decoded[0].channels)
+
+    def cost(self) -> Cost:
+        """Its multiply-accumulates and parameters by part, peak memory, and measured delay."""
+        from snacbench.runner.measured_cost import cost_of
+
+        return cost_of(self._loaded)
 
     def roundtrip(self, signal: Signal, *, rate_hz: int | None = None, seed: int = 0) -> Audio:
         """Code and decode a signal; the decode is at the codec's rate."""

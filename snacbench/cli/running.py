@@ -196,6 +196,20 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
     return _shown(made)
 
 
+@click.command
+@click.argument("run", type=PATH)
+@offline_option
+def cost(run: Path, offline: bool) -> int:
+    """Count multiply-accumulates of the codecs of RUN, and measure memory and delay.
+
+    Large models take a minute or more each. 'snacbench show codec NAME --measure' does the same for
+    a codec without a run.
+    """
+    with terminal.ProgressBar() as bar:
+        made = load(run).measure_cost(offline=offline, progress=bar)
+    return _shown(made)
+
+
 @click.command("score-files")
 @option("--reference", PATH, required=True)
 @option("--degraded", PATH, required=True)

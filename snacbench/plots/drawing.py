@@ -53,13 +53,15 @@ class Plot:
     """A plot: its name on the command line, what it shows, and the function that draws it.
 
     `uses` are the options that it reads, which also name its files; a plot that does not use a
-    metric is drawn once and not for each of them.
+    metric is drawn once and not for each of them. One that is not `useful` for what runs hold is
+    drawn only if it is named.
     """
 
     name: str
     description: str
     draw: Callable[[PlotData, Options], Figure]
     uses: frozenset[Uses] = frozenset({"metric", "domain"})
+    useful: Callable[[PlotData], bool] = lambda data: True
 
     def stem(self, options: Options) -> str:
         """Name of its files without extension; choices that are the default go unnamed."""
@@ -140,6 +142,7 @@ def to_draw(
     return [
         (plot, replace(options, metric=metric))
         for plot in chosen
+        if len(chosen) == 1 or plot.useful(data)
         for metric in (metrics or data.metrics if "metric" in plot.uses else [""])
     ]
 

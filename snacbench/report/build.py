@@ -48,6 +48,7 @@ _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.m
 _FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
 _ORDER = (
     _FOR_EVERY_METRIC, "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+    "macs",
 )  # fmt: skip
 
 
@@ -253,6 +254,8 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     data, known = PlotData([rows]), plots()
     drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
+        if not plot.useful(data):
+            continue
         metrics = rows.metrics if plot.name == _FOR_EVERY_METRIC else rows.metrics[:1]
         title = plot.description[:1].upper() + plot.description[1:]
         try:

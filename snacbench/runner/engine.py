@@ -17,6 +17,7 @@ from snacbench.errors import StoreError, UserError
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
 from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.runner import measured_cost
 from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
@@ -62,6 +63,7 @@ Cluster: TypeAlias = "Client | str | Path | None"
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
+MEASURE_COST = "measure cost"
 _FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
@@ -116,6 +118,23 @@ def measure_speed(
     plan = resumed_plan(folder, shown, offline=offline)
     with folder.locked():
         _measure_speeds(plan, folder, shown, budget_s=budget_s)
+    return folder
+
+
+def measure_cost(
+    folder: RunFolder, *, offline: bool = False, progress: Progress | None = None
+) -> RunFolder:
+    """Count the operations of all operating points of a run, and measure memory and delay.
+
+    Raises as `resume`.
+    """
+    shown = progress or Silent()
+    plan = resumed_plan(folder, shown, offline=offline)
+    with folder.locked():
+        shown.begin(MEASURE_COST, len(plan.codecs))
+        for row in measured_cost.measured(plan.codecs, log=folder.path / "workers.log"):
+            folder.append([row])
+            shown.step(MEASURE_COST, failed=bool(row.reason))
     return folder
 
 

@@ -39,6 +39,7 @@ _KINDS: dict[type[Any], tuple[str, str]] = {
     rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
     rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
     rows.Speed: ("codec", ""),
+    rows.Cost: ("codec", "delay_samples whole_file"),
     rows.Delay: ("clip codec", "lag_s found inverted"),
     rows.Score: ("clip codec metric version", "status value"),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
-from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
+from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.side_by_side import (
     Block,
@@ -47,7 +47,7 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
     beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
     beside["rates"] = coded_together(entries, ALL_DOMAINS)
     about = run_notes(runs, entries, entropy=True, metrics=metrics)
-    return [*about, *_lost_notes(beside), *speed_notes(runs)]
+    return [*about, *_lost_notes(beside), *speed_notes(runs), *cost_notes(runs)]
 
 
 def table_notes(
@@ -84,6 +84,7 @@ def table_notes(
         *_column_notes(parts, runs),
         *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
         *(speed_notes(runs) if SPEEDS[0] in facts else ()),
+        *(cost_notes(runs) if COSTS[0] in facts else ()),
     ]
     return tuple(dict.fromkeys(note for note in found if note))
 
@@ -360,6 +361,20 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if own:
         whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
+
+
+def cost_notes(runs: Sequence[RunRows]) -> Iterator[str]:
+    """What counts and delays are, and whose are not there; nothing where none was asked for."""
+    costs = [codec.cost for rows in runs for codec in rows.codecs if codec.cost]
+    if found := [cost for cost in costs if not cost.reason]:
+        yield (
+            "MACs: multiply-accumulates of convolutions, matrix products and recurrent layers per "
+            "second of audio. Delay: how much input an output sample waits for, as measured; file: "
+            "all of it, or more than 4 s."
+        )
+    if uncounted := [cost.codec for cost in found if cost.macs_per_s is None]:
+        yield f"MACs of {', '.join(uncounted)}: not counted, as these are no PyTorch models."
+    yield from (f"Cost of {c.codec} could not be measured: {c.reason}." for c in costs if c.reason)
 
 
 def _places(speeds: Sequence[Speed]) -> str:

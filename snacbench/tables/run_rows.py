@@ -26,6 +26,7 @@ from snacbench.rows import (
     Coded,
     CodedBytes,
     CodeHistogram,
+    Cost,
     Delay,
     Run,
     Score,
@@ -100,6 +101,7 @@ class CodecColumns:
         self.scores: dict[str, Cells] = {}
         self.written: dict[str, dict[int, tuple[int, ...]]] = {}
         self.speed: Speed | None = None
+        self.cost: Cost | None = None
         self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
         self._folder: RunFolder | None = None
@@ -280,6 +282,8 @@ class RunRows:
                     of.written.setdefault(written.coder, {})[number] = written.stream_bytes
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
+        for cost in folder.read(Cost):
+            columns[cost.codec].cost = cost
         return cls(
             run,
             tuple(columns.values()),

@@ -119,6 +119,11 @@ class Entry:
             record |= {"rtf_encode": factors[0], "rtf_decode": factors[1]}
             record["rtf_batch"] = columns.speed.batch
             record["rtf_unstable"] = columns.speed.unstable
+        if (cost := columns.cost) and not cost.reason:
+            sides = {"encode": cost.encode_macs_per_s, "decode": cost.decode_macs_per_s}
+            record |= {f"{k}_macs_per_s": sum(v.values()) for k, v in sides.items() if v}
+            record |= {"delay_s": cost.delay_s, "peak_mb": cost.peak_mb}
+            record["whole_file"] = cost.whole_file
         coded = columns.coded[ok]
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
