@@ -26,6 +26,7 @@ _METRIC_NAMES = {
     "bandwidth_khz": "bandwidth", "wer": "WER", "cer": "CER",
     "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
     "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
+    "fad_vggish": "FAD (VGGish)", "kad_vggish": "KAD (VGGish)",
     "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
 }  # fmt: skip
 _RATES = {"22k": "22.05 kHz", "16k": "16 kHz"}  # a metric's variants at lower rates

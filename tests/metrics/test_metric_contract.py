@@ -20,12 +20,13 @@ from tools.metric_table import HEADER, rows
 
 ALL = metrics()
 # Those that compare words promise other things (test_asr), as do those whose weights are not here
-# (test_learned), and DNSMOS takes seconds a call whatever the duration (test_dnsmos).
+# (test_learned) and those of sets of clips (test_fad); DNSMOS takes seconds a call whatever the
+# duration (test_dnsmos).
 AT_HAND = {name: metric for name, metric in ALL.items() if not metric.models}
 METRICS = {
     name: metric
     for name, metric in AT_HAND.items()
-    if not metric.spec.needs_transcript and not name.startswith("dnsmos")
+    if not (metric.spec.needs_transcript or metric.embed or name.startswith("dnsmos"))
 }
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
