@@ -309,9 +309,10 @@ class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
     `prepare` takes the reference once, computes what depends on it alone, and returns a scorer.
-    Where the spec needs a transcript, `prepare_spoken` takes that as well. `ready` is called once
-    before a run, in its main process, and raises `UserError` where the metric could not work: it
-    may fetch what the workers will need. `versions` then tells what computes the metric.
+    Where the spec needs a transcript, `prepare_spoken` takes that and the code of its language as
+    well, which is empty where nobody states it. `ready` is called once before a run, in its main
+    process, and raises `UserError` where the metric could not work: it may fetch what the workers
+    will need. `versions` then tells what computes the metric.
 
     A metric that hears by a recogniser or runs a model has `configure`, which gives it those that
     a run asks for; `options` are what it was given. `models` are the names of the `MetricModel`s
@@ -324,7 +325,7 @@ class Metric:
     spec: MetricSpec
     prepare: Callable[[Audio], PreparedMetric]
     versions: Callable[[], Mapping[str, str]] = dict
-    prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
+    prepare_spoken: Callable[[Audio, str, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
     options: MetricOptions = NO_OPTIONS
     configure: Callable[[MetricOptions], Metric] | None = None
@@ -337,14 +338,21 @@ class Metric:
             return self
         return self.configure(options)
 
-    def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
-        """The scorer for a reference; the transcript is used by metrics that need one."""
+    def prepared(
+        self, reference: Audio, transcript: str | None = None, language: str = ""
+    ) -> PreparedMetric:
+        """The scorer for a reference; metrics that need a transcript use it and its language."""
         if self.prepare_spoken is None or transcript is None:
             return self.prepare(reference)
-        return self.prepare_spoken(reference, transcript)
+        return self.prepare_spoken(reference, transcript, language)
 
     def __call__(
-        self, *, reference: Audio, degraded: Audio, transcript: str | None = None
+        self,
+        *,
+        reference: Audio,
+        degraded: Audio,
+        transcript: str | None = None,
+        language: str = "",
     ) -> float:
         """Score one pair, see `MetricSpec` for unit and direction."""
-        return self.prepared(reference, transcript)(degraded=degraded)
+        return self.prepared(reference, transcript, language)(degraded=degraded)

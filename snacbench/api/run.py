@@ -30,7 +30,7 @@ from snacbench.tables.gate import Answer, shared_metrics
 from snacbench.tables.gate import compare as compare_folders
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
-from snacbench.tables.run_rows import RunRows, scores_frame
+from snacbench.tables.run_rows import Grouping, RunRows, scores_frame
 from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
@@ -277,9 +277,19 @@ class Run:
         ]
         return pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"])
 
-    def summary(self, by: By = "domain", *, ci: bool = True) -> pd.DataFrame:
-        """One row per codec and domain: rates, speeds, means over clips, their n and intervals."""
-        return summary_frame([self.rows], by, ci)
+    def summary(
+        self,
+        by: By | Grouping = "domain",
+        *,
+        ci: bool = True,
+        group_seeds: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per codec and domain: rates, speeds, means over clips, their n and intervals.
+
+        `by` may also be ``language``, ``speaker``, ``gender`` or ``corpus``, a column then.
+        `group_seeds` makes one row of checkpoints: ``{"mine": "mine-seed0,mine-seed1"}``.
+        """
+        return summary_frame([self.rows], by, ci, group_seeds)
 
     def table(
         self,
@@ -295,7 +305,7 @@ class Run:
         `layout` is one of ``sb.names("layouts")`` (by default the recipe's, else everything),
         `format` ``markdown``, ``latex``, ``html``, ``csv`` or ``json``, `codecs` selects rows, and
         `options` are fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``,
-        ``baseline``, ``digits``, ``labels``, ``title``, ``caption``.
+        ``baseline``, ``digits``, ``labels``, ``title``, ``caption``, ``group_seeds``.
         """
         written = writer_named(format)
         return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
@@ -409,6 +419,14 @@ class Run:
 
         shown = progress or Notes()
         engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
+        return finished(RunFolder.open(self.path), shown)
+
+    def measure_cost(self, *, offline: bool = False, progress: Progress | None = None) -> Run:
+        """Count operations and measure memory and delay of all operating points."""
+        from snacbench.runner import engine
+
+        shown = progress or Notes()
+        engine.measure_cost(self.folder, offline=offline, progress=shown)
         return finished(RunFolder.open(self.path), shown)
 
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb

@@ -53,14 +53,15 @@ class Plot:
     """A plot: its name on the command line, what it shows, and the function that draws it.
 
     `uses` are the options that it reads, which also name its files; a plot that does not use a
-    metric is drawn once and not for each of them. One that goes `by_clip` has nothing to show of a
-    set-level metric.
+    metric is drawn once and not for each of them. One that is not `useful` for what runs hold is
+    drawn only if it is named; one that goes `by_clip` has nothing to show of a set-level metric.
     """
 
     name: str
     description: str
     draw: Callable[[PlotData, Options], Figure]
     uses: frozenset[Uses] = frozenset({"metric", "domain"})
+    useful: Callable[[PlotData], bool] = lambda data: True
     by_clip: bool = False
 
     def stem(self, options: Options) -> str:
@@ -144,6 +145,7 @@ def to_draw(
     wanted = [
         (plot, replace(options, metric=metric))
         for plot in chosen
+        if len(chosen) == 1 or plot.useful(data)
         for metric in (metrics or data.metrics if "metric" in plot.uses else [""])
         if metric in by_clip or not plot.by_clip
     ]

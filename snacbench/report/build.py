@@ -48,6 +48,7 @@ _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.m
 _FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
 _ORDER = (
     _FOR_EVERY_METRIC, "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+    "macs",
 )  # fmt: skip
 
 
@@ -226,7 +227,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
         )
-        metrics = [column for column in table.columns if column.key in rows.metrics]
+        metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
         parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
         parts += [
@@ -236,8 +237,10 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
         footnotes = tuple(note for note in table.footnotes if note not in said)
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
-            replace(whole, title=title, columns=tuple(part)).lettered()
-            for title, part in parts
+            replace(
+                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+            ).lettered()
+            for at, (title, part) in enumerate(parts)
             if part
         ]
         found.append((domain, html_fragment(split)))
@@ -251,6 +254,8 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     data, known = PlotData([rows]), plots()
     drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
+        if not plot.useful(data):
+            continue
         metrics = data.metrics if plot.name == _FOR_EVERY_METRIC else data.metrics[:1]
         title = plot.description[:1].upper() + plot.description[1:]
         try:

@@ -28,7 +28,8 @@ from snacbench.rows import (
     Speed,
     SpotCheck,
 )
-from snacbench.runner.cluster import workers_on
+from snacbench.runner import measured_cost
+from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
@@ -73,6 +74,7 @@ Cluster: TypeAlias = "Client | str | Path | None"
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
+MEASURE_COST = "measure cost"
 _FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
@@ -83,6 +85,8 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
     shown = progress or Silent()
+    if isinstance(client, str | Path):
+        described(str(client), request.jobs)
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
@@ -125,6 +129,23 @@ def measure_speed(
     plan = resumed_plan(folder, shown, offline=offline)
     with folder.locked():
         _measure_speeds(plan, folder, shown, budget_s=budget_s)
+    return folder
+
+
+def measure_cost(
+    folder: RunFolder, *, offline: bool = False, progress: Progress | None = None
+) -> RunFolder:
+    """Count the operations of all operating points of a run, and measure memory and delay.
+
+    Raises as `resume`.
+    """
+    shown = progress or Silent()
+    plan = resumed_plan(folder, shown, offline=offline)
+    with folder.locked():
+        shown.begin(MEASURE_COST, len(plan.codecs))
+        for row in measured_cost.measured(plan.codecs, log=folder.path / "workers.log"):
+            folder.append([row])
+            shown.step(MEASURE_COST, failed=bool(row.reason))
     return folder
 
 
@@ -205,6 +226,7 @@ def start(plan: Plan, path: Path) -> RunFolder:
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
     run = replace(_with_digests(run, plan), codec_versions=versions_of_codecs(models))
+    run = replace(run, lacking=plan.lacking)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -421,7 +443,11 @@ def resumed_plan(
         raise StoreError(
             f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
         )
-    plan = make_plan(replace(run.request, offline=offline), progress)
+    request = replace(run.request, offline=offline)
+    if request.allow_missing_metrics:  # those that it has, and no others
+        names = tuple(spec.name for spec in run.metrics)
+        request = replace(request, metrics=names, allow_missing_metrics=False)
+    plan = make_plan(request, progress)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
         samples = attrgetter("id", "sha256", "start", "num_samples")
@@ -447,7 +473,8 @@ def resumed_plan(
         metrics=versions_of_metrics(plan.metrics),
         place=str(path),
     )
-    return replace(plan, decision="")
+    # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
+    return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
 
 
 def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:

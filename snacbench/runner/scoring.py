@@ -232,7 +232,9 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
             kept = (keep(job.run_folder, found) for found in (of_reference, embed(degraded)))
             return Embedded(*_about(coded, spec.name), "ok", None, "", *kept)
         prepared = made.of(
-            lambda: metric.prepared(for_metric(compared, spec), job.clip.transcript),
+            lambda: metric.prepared(
+                for_metric(compared, spec), job.clip.transcript, job.clip.language
+            ),
             spec.name,
             compared,
         )

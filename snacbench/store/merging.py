@@ -40,6 +40,7 @@ _KINDS: dict[type[Any], tuple[str, str]] = {
     rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
     rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
     rows.Speed: ("codec", ""),
+    rows.Cost: ("codec", "delay_samples whole_file"),
     rows.Delay: ("clip codec", "lag_s found inverted"),
     rows.Score: ("clip codec metric version", "status value"),
     # Embeddings of one signal may differ by rounding between machines; a codec's are of one part.
@@ -267,6 +268,12 @@ def _joined(
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         metric_weights={k: v for run in reversed(runs) for k, v in run.metric_weights.items()},
         packages=_by_part([run.packages for run in runs]),
+        lacking={
+            name: why
+            for run in runs
+            for name, why in run.lacking.items()
+            if all(name != metric.name for other in runs for metric in other.metrics)
+        },
         facts={name: text for name, text in facts.items() if text},
         set_sha256=set_sha256(clips),
         whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",

@@ -49,6 +49,7 @@ ROW_FILES: dict[type, str] = {
     rows.CodeHistogram: "histograms.jsonl",
     rows.CodedBytes: "coded_bytes.jsonl",
     rows.Speed: "speeds.jsonl",
+    rows.Cost: "costs.jsonl",
     rows.Delay: "delays.jsonl",
     rows.Score: "scores.jsonl",
     rows.Embedded: "embedded.jsonl",

@@ -9,7 +9,7 @@ import numpy as np
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
-from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
+from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
 from snacbench.tables.set_level import set_level_note
 from snacbench.tables.side_by_side import (
@@ -32,6 +32,8 @@ OUTSIDE = "outside"  # the family of decodes that were made elsewhere
 _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
+NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
+_OF_WORDS = ("wer", "cer")
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
     "lock": "digest as recorded before",
@@ -47,7 +49,7 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
     beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
     beside["rates"] = coded_together(entries, ALL_DOMAINS)
     about = run_notes(runs, entries, entropy=True, metrics=metrics)
-    return [*about, *_lost_notes(beside), *speed_notes(runs)]
+    return [*about, *_lost_notes(beside), *speed_notes(runs), *cost_notes(runs)]
 
 
 def table_notes(
@@ -89,6 +91,7 @@ def table_notes(
         *_column_notes(parts, runs),
         *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
         *(speed_notes(runs) if SPEEDS[0] in facts else ()),
+        *(cost_notes(runs) if COSTS[0] in facts else ()),
     ]
     return tuple(dict.fromkeys(note for note in found if note))
 
@@ -120,7 +123,19 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         spec = specs.get(column.key)
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
-    missing = [(part.heading, column.key) for part, column in measures if column.key not in scored]
+    why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
+    if any(column.key.partition("_")[0] in _OF_WORDS for _, column in measures):
+        heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
+        yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
+    for part, column in measures:
+        if text := why.get(column.key):
+            command = f"snacbench score RUN --metrics {column.key}"
+            yield f"{part.heading} is {NOT_HERE}: {text}. Once it is: {command}"
+    missing = [
+        (part.heading, column.key)
+        for part, column in measures
+        if column.key not in scored and column.key not in why
+    ]
     if missing:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"
@@ -355,6 +370,20 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if own:
         whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
+
+
+def cost_notes(runs: Sequence[RunRows]) -> Iterator[str]:
+    """What counts and delays are, and whose are not there; nothing where none was asked for."""
+    costs = [codec.cost for rows in runs for codec in rows.codecs if codec.cost]
+    if found := [cost for cost in costs if not cost.reason]:
+        yield (
+            "MACs: multiply-accumulates of convolutions, matrix products and recurrent layers per "
+            "second of audio. Delay: how much input an output sample waits for, as measured; file: "
+            "all of it, or more than 4 s."
+        )
+    if uncounted := [cost.codec for cost in found if cost.macs_per_s is None]:
+        yield f"MACs of {', '.join(uncounted)}: not counted, as these are no PyTorch models."
+    yield from (f"Cost of {c.codec} could not be measured: {c.reason}." for c in costs if c.reason)
 
 
 def _places(speeds: Sequence[Speed]) -> str:

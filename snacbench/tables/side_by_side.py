@@ -25,7 +25,15 @@ from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
+from snacbench.tables.run_rows import (
+    ALL_DOMAINS,
+    NOT_STATED,
+    CodecColumns,
+    Grouping,
+    RunRows,
+    clusters_of,
+    kbps_of,
+)
 from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
@@ -71,6 +79,11 @@ class Entry:
         """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
         return self.columns.spec.anchor
 
+    def within(self, by: Grouping, group: str) -> Entry:
+        """The same codec on the clips of a group, and nothing else."""
+        members = [n for n, clip in enumerate(self.rows.clips) if clip.group(by) == group]
+        return replace(self, columns=self.columns.only(np.array(members, np.intp)))
+
     def scores(self, metric: str, domain: str) -> dict[str, float]:
         """Clip id -> value of the ``ok`` scores of a metric in a domain."""
         clips, values = self.columns.scored(metric, domain)
@@ -107,6 +120,11 @@ class Entry:
             record |= {"rtf_encode": factors[0], "rtf_decode": factors[1]}
             record["rtf_batch"] = columns.speed.batch
             record["rtf_unstable"] = columns.speed.unstable
+        if (cost := columns.cost) and not cost.reason:
+            sides = {"encode": cost.encode_macs_per_s, "decode": cost.decode_macs_per_s}
+            record |= {f"{k}_macs_per_s": sum(v.values()) for k, v in sides.items() if v}
+            record |= {"delay_s": cost.delay_s, "peak_mb": cost.peak_mb}
+            record["whole_file"] = cost.whole_file
         coded = columns.coded[ok]
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
@@ -151,6 +169,12 @@ def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
     if by == "all":
         return [ALL_DOMAINS]
     return [*present, ALL_DOMAINS] if by == "both" and len(present) > 1 else present
+
+
+def groups_of(runs: Sequence[RunRows], by: Grouping) -> list[str]:
+    """The groups that the clips of some runs make, by name; what nobody states comes last."""
+    found = {clip.group(by) for rows in runs for clip in rows.clips}
+    return sorted(found, key=lambda group: (group == NOT_STATED, group))
 
 
 def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:

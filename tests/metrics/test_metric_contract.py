@@ -36,7 +36,7 @@ def named(*prefixes):
 
 
 # Silence is at a finite distance from everything, and must not be spared.
-DISTANCES = named("mel_dac", "stft_dac", "waveform_l1", "lsd", "mcd")
+DISTANCES = named("mel_", "stft_", "waveform_l1", "lsd", "mcd")
 # Value for equal signals and how near; None: no value.
 EQUAL = {
     "visqol_audio": (4.732, 1e-3),
@@ -57,8 +57,8 @@ LEVEL_FREE = {
     **dict.fromkeys(named("stoi", "estoi"), 1e-4),
     **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
 }
-SYMMETRIC = named("si_sdr", "mel_dac", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
-SYMMETRIC += ["f0_rmse_cents", "voicing_error"]
+SYMMETRIC = named("si_sdr", "mel_", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
+SYMMETRIC += ["stft_pwg_log", "f0_rmse_cents", "voicing_error"]
 
 pytestmark = pytest.mark.filterwarnings("error")
 every_metric = pytest.mark.parametrize("name", METRICS)

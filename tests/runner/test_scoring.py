@@ -100,7 +100,7 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
 @pytest.mark.parametrize(
     ("domain", "transcript", "expected"),
     [
-        ("speech", "three words here", ("ok", 3.0, "")),
+        ("speech", "three words here", ("ok", 3.5, "")),
         ("speech", None, ("skipped", None, "words compares words, the test set states no")),
         ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
     ],
@@ -109,14 +109,18 @@ def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expec
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
         return replace(
-            words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
+            words,
+            prepare_spoken=lambda _, said, language: (
+                lambda *, degraded: len(said.split()) + 0.1 * len(language)
+            ),
         )
 
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
     words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
-    job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
+    said = {"domain": domain, "transcript": transcript, "language": "pt-BR"}
+    job = job_of(tmp_path, audio, [audio], ("words",), **said)
     (row,) = scores(replace(job, request=replace(job.request, asr="parrot", offline=True)))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])
