@@ -105,7 +105,7 @@ def test_the_jackknife_covers_where_percentiles_of_the_bootstrap_do_not():
 
     def percentiles(x, y):
         values = []
-        for _ in range(40):
+        for _ in range(25):
             rows = np.concatenate(
                 [np.flatnonzero(unit == u) for u in rng.integers(0, clusters, clusters)]
             )
@@ -113,7 +113,7 @@ def test_the_jackknife_covers_where_percentiles_of_the_bootstrap_do_not():
         return np.quantile(values, [0.025, 0.975])
 
     found, ends = [], []
-    for _ in range(60):
+    for _ in range(40):
         x, y = drawn()
         found.append(frechet(EmbeddingSet(x, unit), EmbeddingSet(y, unit), clusters))
         ends.append(percentiles(x, y))
