@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ import soundfile
 import snacbench as sb
 from snacbench.errors import StoreError, UserError
 from snacbench.metrics import fad
+from snacbench.request import Expected, FromRecipe
 from snacbench.rows import Embedded
 from snacbench.stats.sets import DISTANCES, EmbeddingSet
 from snacbench.store.embeddings import embeddings_name, keep, kept
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.protocol import judged
 from snacbench.types import Audio
 from tests.support import law_material as material
 from tests.support.command_line import call
@@ -213,3 +216,14 @@ def test_plots_of_figures_draw_it_and_plots_of_clips_do_not(place):
         UserError, match="distribution goes by clip, and clips have no score by fad"
     ):
         run.plot("distribution", metric="fad_logmel")
+
+
+@pytest.mark.parametrize("off", [0.0, 1.0])
+def test_a_recipe_may_expect_a_figure(place, off):
+    rows = sb.load(place / "run20").rows
+    value = by_hand(place, place / "at20", "fad_logmel")
+    expected = Expected("fad_logmel", value + off, 0.5, "a paper", codec="at20")
+    request = replace(rows.run.request, from_recipe=FromRecipe("p", expect=(expected,)))
+    found = judged([replace(rows, run=replace(rows.run, request=request))])
+    assert "1 of 1" in " ".join(found.below) or off
+    assert bool(found.above) == bool(off)
