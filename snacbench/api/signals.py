@@ -97,9 +97,8 @@ def score(
             audio = audio_of(signal, rate_hz, called=called)
             paths.append(Path(place) / f"{called}.wav")
             soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")
-        asked = {"metrics": metrics, "name": "degraded", **asked}
-        named = metrics.split(",") if isinstance(metrics, str) else metrics
-        if of_sets := [m.spec.name for m in select_metrics([n for n in named if n]) if m.embed]:
+        asked = {"name": "degraded", **asked, **normal({"metrics": metrics})}
+        if of_sets := [m.spec.name for m in select_metrics(asked["metrics"]) if m.embed]:
             raise UserError(
                 f"{', '.join(of_sets)} gives clips no score, but a codec one figure for all of "
                 "them: score_files(...).summary() has it"
