@@ -12,11 +12,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from snacbench.errors import Undefined
 from snacbench.metrics._learned import Compare, Files, learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import Audio, Metric, MetricSpec
 
 MIN_DURATION_S = 1.0  # a choice of ours, as for other predictions: the network takes 4 ms
+MAX_DURATION_S = 20.0  # takes 2 GB, and 40 s take 7: memory grows with the square
 _SIGNALS_KEPT = 2  # three metrics ask for the same signal
 _FILE = "squim_objective_dns2020.pth"
 
@@ -77,7 +79,15 @@ def estimated(network: Any, audio: Audio) -> tuple[float, float, float]:
 
 def _metric(spec: MetricSpec, which: int) -> Metric:
     def prepare(network: Any, _reference: Audio) -> Compare:
-        return lambda degraded: estimated(network, degraded)[which]
+        def compare(degraded: Audio) -> float:
+            if degraded.duration_s > MAX_DURATION_S:
+                raise Undefined(
+                    f"too long: the degraded signal lasts {degraded.duration_s:.3f} s, SQUIM takes "
+                    f"at most {MAX_DURATION_S:.3f} s; cut it into segments"
+                )
+            return estimated(network, degraded)[which]
+
+        return compare
 
     return learned(spec, MODEL, load, prepare, min_degraded_s=MIN_DURATION_S)
 

@@ -165,6 +165,12 @@ def test_what_has_no_score(metric: Metric, monkeypatch: pytest.MonkeyPatch) -> N
             metric.prepare(short)
         return
     assert metric(reference=x, degraded=y) == 1.5
+    long = voice(16_000, squim.MAX_DURATION_S + 0.01)
+    if metric in squim.METRICS:
+        with pytest.raises(
+            Undefined, match=r"too long: .* lasts 20\.010 s, SQUIM takes at most 20"
+        ):
+            metric(reference=x, degraded=long)
     with pytest.raises(Undefined, match="degraded signal is silent"):
         metric(reference=x, degraded=silent)
     with pytest.raises(Undefined, match=r"degraded signal lasts 0\.562 s, 1\.000 s are needed"):
