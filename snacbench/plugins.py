@@ -247,6 +247,8 @@ def _declarations(module: ModuleType, kind: Kind) -> Iterator[Any]:
         value = getattr(module, attribute, None)
         several = isinstance(value, Iterable) and not isinstance(value, expected)
         for item in () if value is None else tuple(value) if several else (value,):
+            if isinstance(item, CodecModel | MetricModel) and not isinstance(item, expected):
+                continue  # a module may bring codecs and metrics, and models of both
             if not isinstance(item, expected):
                 raise TypeError(
                     f"{attribute} holds a {type(item).__name__}, expected {expected.__name__}"

@@ -13,7 +13,7 @@ import pytest
 from snacbench.audio.align import advanced
 from snacbench.audio.io import write_flac
 from snacbench.audio.resample import resample
-from snacbench.errors import AudioError, Undefined
+from snacbench.errors import AudioError, Undefined, WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
 from snacbench.request import Request
@@ -23,7 +23,7 @@ from snacbench.runner import signal_rules as signals
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
 from snacbench.selectors import select
 from snacbench.store.embeddings import kept
-from snacbench.types import Audio, Clip, Metric, MetricSpec
+from snacbench.types import NO_OPTIONS, Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
 
@@ -341,3 +341,21 @@ def test_metrics_of_one_rate_get_the_very_same_object():
     assert fitted.num_samples == longer.num_samples
     shorter = broadband(0.9, 44_100)  # by more than rounding, and left alone
     assert signals.match_length(reference=longer, degraded=shorter) is shorter
+
+
+def test_weights_other_than_the_recorded_ones_end_the_run(monkeypatch, tmp_path):
+    def configure(options):
+        def prepare(reference):
+            if options.recorded != (("model", "then"),):
+                raise WeightsMismatch("changed since the run began")
+            return lambda *, degraded: 1.0
+
+        return Metric(toy("learned"), prepare, options=options, configure=configure)
+
+    monkeypatch.setattr(scoring, "all_metrics", lambda: {"learned": configure(NO_OPTIONS)})
+    audio = broadband(0.5, 16_000)
+    job = job_of(tmp_path, audio, [audio], ("learned",))
+    with pytest.raises(WeightsMismatch, match="changed since the run began"):
+        job.run()
+    (row,) = scores(replace(job, recorded=(("model", "then"),)))
+    assert row.value == 1.0
