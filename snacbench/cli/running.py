@@ -202,7 +202,7 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
 def cost(run: Path, offline: bool) -> int:
     """Count multiply-accumulates of the codecs of RUN, and measure memory and delay.
 
-    Large models take a minute or more each. 'snacbench show codec NAME --measure' does the same for
+    Large models take minutes each. 'snacbench show codec NAME --measure' does the same for
     a codec without a run.
     """
     with terminal.ProgressBar() as bar:
