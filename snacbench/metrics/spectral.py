@@ -4,8 +4,8 @@ With S(x) the magnitudes of x in bins or mel bands at one scale, and D a mean di
 
     sum over scales of  a D(log S(x), log S(y)) + b D(S(x), S(y)) + c |S(x) - S(y)| / |S(x)|
 
-The forms differ in their options (`Form`), and by far in value. Each name says whose form it is, the
-spec's citation where its options are found.
+The forms differ in their options (`Form`), and by far in value. Each name says whose form it is,
+and the citation of its spec where its options are found.
 
 Spectra are in single precision, as in the packages that define the forms: where a signal holds next
 to nothing (above a low-pass), its rounding decides, and others round differently. So transform,
