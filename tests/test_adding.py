@@ -29,7 +29,7 @@ def added(tmp_path, monkeypatch) -> Callable[..., None]:
         files = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
         assert len(files) == of
         code = files[number]
-        name = f"shown_{kind}"
+        name = f"shown_{kind}_{number}"
         install(tmp_path / "site", name, code, kinds=(kind,))
         monkeypatch.syspath_prepend(tmp_path / "site")
         plugins.discovered.cache_clear()
