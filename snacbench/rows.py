@@ -209,6 +209,18 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Embedded(Score):
+    """Row: what a set-level metric needs of one coded clip, which has no `value` by itself.
+
+    `reference` and `degraded` are the digests by which `store.embeddings` finds the embeddings;
+    empty unless the status is ``ok``.
+    """
+
+    reference: str = ""
+    degraded: str = ""
+
+
+@dataclass(frozen=True)
 class ClipMeasures:
     """Row: what was measured on a clip whose test set does not state it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
-from snacbench.rows import Coded, CodedBytes, Score
+from snacbench.rows import Coded, CodedBytes, Embedded, Score
 from snacbench.selectors import among
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
@@ -271,7 +272,7 @@ class Run:
         rows = [(row.clip, row.codec, "", row.reason) for row in lost]
         rows += [
             (row.clip, row.codec, row.metric, row.reason)
-            for row in self.folder.read(Score)
+            for row in chain(self.folder.read(Score), self.folder.read(Embedded))
             if row.status == "failed" and (row.clip, row.codec) not in gone
         ]
         return pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"])

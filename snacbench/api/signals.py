@@ -97,7 +97,12 @@ def score(
             audio = audio_of(signal, rate_hz, called=called)
             paths.append(Path(place) / f"{called}.wav")
             soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")
-        asked = {"metrics": metrics, "name": "degraded", **asked}
+        asked = {"name": "degraded", **asked, **normal({"metrics": metrics})}
+        if of_sets := [m.spec.name for m in select_metrics(asked["metrics"]) if m.embed]:
+            raise UserError(
+                f"{', '.join(of_sets)} gives clips no score, but a codec one figure for all of "
+                "them: score_files(...).summary() has it"
+            )
         return score_files(paths[0], paths[1], Path(place) / "run", **asked).scores
 
 

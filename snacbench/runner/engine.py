@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -16,7 +17,17 @@ from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
-from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
+from snacbench.rows import (
+    MISSING,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    Embedded,
+    Run,
+    Score,
+    Speed,
+    SpotCheck,
+)
 from snacbench.runner import measured_cost
 from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
@@ -186,7 +197,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             decoded = (row.clip, row.codec) not in lost
             return row.status == "failed" and row.metric in names and decoded
 
-        retried = folder.take_out(Score, of=failed) if retry_failed else []
+        retried = _scores_taken_out(folder, of=failed) if retry_failed else []
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         schedule = Schedule(ledger, clips, run.codecs, request)
         _carry_out(schedule, ledger, clips, shown, jobs=jobs, client=client)
@@ -276,7 +287,7 @@ def execute(
             folder.rewrite_run(_with_digests(folder.run, plan))
         if retry_failed:
             # Codings last: a run that is stopped in between still has failed as a whole.
-            scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+            scores = _scores_taken_out(folder, of=lambda row: row.status == "failed")
             folder.take_out(SpotCheck, of=lambda row: not row.passed)
             work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
             folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
@@ -392,7 +403,7 @@ def outcome_of(folder: RunFolder) -> Outcome:
             if len(coded.first_failed) < _FAILURES_KEPT and not told:
                 coded.first_failed.append(row)
             stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
-    for score in folder.read(Score):
+    for score in chain(folder.read(Score), folder.read(Embedded)):
         scores.rows += 1
         if score.status == "failed" and (score.clip, score.codec) not in lost:
             scores.failed += 1
@@ -466,6 +477,11 @@ def resumed_plan(
     return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
 
 
+def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:
+    """Remove the scores that `of` tells, those of sets too; returns them."""
+    return [*folder.take_out(Score, of=of), *folder.take_out(Embedded, of=of)]
+
+
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
     """How many rows were tried again, how many are ok now, and how many have failed again."""
 
@@ -477,7 +493,8 @@ def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> st
     for kind, what in kinds:
         if tried := {of(row) for row in retried if isinstance(row, kind)}:
             # A file that can be read again and is cut to segments has others in its place.
-            now = {of(row): row.status for row in folder.read(kind)}
+            rows = chain[Coded | Score](folder.read(kind), folder.read(Embedded))
+            now = {of(row): row.status for row in rows}
             statuses = [now.get(one) for one in tried]
             failed = statuses.count("failed")
             again = f", {failed} failed again" if failed else ""

@@ -11,6 +11,7 @@ from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
 from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
+from snacbench.tables.set_level import set_level_note
 from snacbench.tables.side_by_side import (
     Block,
     Entry,
@@ -19,6 +20,7 @@ from snacbench.tables.side_by_side import (
     entries_of,
     metric_specs,
     scored_together,
+    set_level_among,
     spanned,
 )
 from snacbench.tables.table_model import UNSTABLE, Column
@@ -72,7 +74,9 @@ def table_notes(
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
-    intervals = [cell.interval for cell in block.cells.values() if cell.interval]
+    of_sets = set_level_among(block.entries)
+    cells = [cell for (_, metric), cell in block.cells.items() if metric not in of_sets]
+    intervals = [cell.interval for cell in cells if cell.interval]
     methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
     brackets = f"In brackets 95 % intervals of the mean: {methods}." if methods else ""
     found = [
@@ -80,6 +84,9 @@ def table_notes(
         *_lost_notes({**block.together, "rates": block.coded}),
         _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
         brackets,
+        set_level_note(
+            {m: [c for (_, of), c in block.cells.items() if of == m] for m in sorted(of_sets)}
+        ),
         compared,
         *_column_notes(parts, runs),
         *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
@@ -275,6 +282,7 @@ def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
     every: dict[str, list[str]] = {}
     some: dict[str, None] = {}
+    of_sets = set(rows.metrics) - set(rows.clip_metrics)
     for metric in sorted(set(metrics)):
         for codec in rows.codecs:
             cells = codec.scores.get(metric)
@@ -290,7 +298,8 @@ def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     )
     for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
         if listed:
-            yield f"Undefined for {which} clips, see their reasons in scores.jsonl: {listed}."
+            where = "scores.jsonl and embedded.jsonl" if of_sets else "scores.jsonl"
+            yield f"Undefined for {which} clips, see their reasons in {where}: {listed}."
 
 
 def _weights_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:

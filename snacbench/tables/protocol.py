@@ -16,6 +16,7 @@ import numpy as np
 from snacbench.request import Expected, FromRecipe
 from snacbench.rows import MISSING
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
+from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import Cell, Column, Row
 from snacbench.types import WeightsInfo
 
@@ -105,6 +106,9 @@ def _mean(rows: RunRows, expected: Expected) -> float | None:
             lost = np.setdiff1d(codec.ok(expected.domain), clips)
             cells = codec.scores.get(expected.metric, codec.coded[:0])
             if len(values) and all(n < len(cells) and not cells["failed"][n] for n in lost):
+                if expected.metric in codec.embedded:
+                    scored = [rows.ids[clip] for clip in clips]
+                    return set_cell(rows, codec, expected.metric, scored, ci=False).value
                 return float(values.mean())
     return None
 

@@ -28,6 +28,7 @@ from snacbench.rows import (
     CodeHistogram,
     Cost,
     Delay,
+    Embedded,
     Run,
     Score,
     Speed,
@@ -40,6 +41,8 @@ from snacbench.units import BITS_PER_BYTE
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from snacbench.tables.table_model import Cell
 
 ALL_DOMAINS = "all"
 NOT_STATED = "not stated"
@@ -91,7 +94,8 @@ class CodecColumns:
 
     `coded` and `delays` (how late decodes come) are structured arrays of shape (clips,), NaN where
     something is not known, and so are `scores` by metric. `written` has by coder and clip the bytes
-    of each stream that entropy coders wrote.
+    of each stream that entropy coders wrote. By a set-level metric clips are scored ``ok`` without
+    a value; `embedded` has the digests of their embeddings, of the reference and of the decode.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -100,6 +104,8 @@ class CodecColumns:
         self.delays: Cells = np.zeros(0, _DELAY)
         self.scores: dict[str, Cells] = {}
         self.written: dict[str, dict[int, tuple[int, ...]]] = {}
+        self.embedded: dict[str, dict[int, tuple[str, str]]] = {}
+        self.distances: dict[tuple[str, tuple[int, ...], bool], Cell] = {}  # measured so far
         self.speed: Speed | None = None
         self.cost: Cost | None = None
         self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
@@ -122,6 +128,13 @@ class CodecColumns:
             cells[status][clips] = (statuses == status) & (known | (status != "ok"))
         cells["failed"][clips] = ~(cells["ok"] | cells["undefined"] | cells["skipped"])[clips]
         self.scores[metric] = cells
+
+    def take_embedded(self, clip: int, row: Embedded) -> None:
+        """Enter what a set-level metric keeps of a clip, in place of an earlier row of it."""
+        cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
+        cells[clip] = (*(row.status == name for name, _ in _SCORE[:-1]), np.nan)
+        self.scores[row.metric] = cells
+        self.embedded.setdefault(row.metric, {})[clip] = row.reference, row.degraded
 
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
         """Add how often codes occurred in a coded clip, in place of an earlier row of it."""
@@ -242,6 +255,7 @@ class RunRows:
     name: str = ""
     spot_checks: tuple[SpotCheck, ...] = ()
     planned: int = 0
+    path: Path | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
@@ -272,6 +286,9 @@ class RunRows:
         for (codec, metric), rows in scores.groupby(["codec", "metric"], sort=False, observed=True):
             found = (rows[column].to_numpy() for column in ("clip", "status", "value"))
             columns[str(codec)].take_scores(str(metric), *found)
+        for embedded in folder.read(Embedded):
+            number = numbers.setdefault(embedded.clip, len(numbers))
+            columns[embedded.codec].take_embedded(number, embedded)
         for place, row in folder.read_placed(CodeHistogram) if histograms else ():
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
@@ -292,6 +309,7 @@ class RunRows:
             name=folder.path.resolve().name,
             spot_checks=tuple(folder.read(SpotCheck)),
             planned=planned,
+            path=folder.path,
         )
 
     def only(self, codecs: Collection[str]) -> RunRows:
@@ -325,6 +343,11 @@ class RunRows:
         planned = [metric.name for metric in self.run.metrics]
         scored = {metric for codec in self.codecs for metric in codec.scores}
         return [m for m in planned if m in scored] + sorted(scored - set(planned))
+
+    @property
+    def clip_metrics(self) -> list[str]:
+        """Those of `metrics` that give each clip a score of its own."""
+        return [m for m in self.metrics if not any(m in codec.embedded for codec in self.codecs)]
 
     @property
     def domains(self) -> list[str]:

@@ -34,6 +34,7 @@ from snacbench.tables.run_rows import (
     clusters_of,
     kbps_of,
 )
+from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
@@ -261,8 +262,9 @@ CellKey = tuple[str, str]
 class Block:
     """The scores of some codecs and metrics in one domain, and the cells they become.
 
-    `scores` are by metric, those that means rest on; `together` says of each metric which clips
-    these are, `coded` of the rates. `clusters` maps a clip to its speaker or track.
+    `scores` are by metric, those that means rest on, none of a set-level one; `together` says of
+    each metric which clips its figures rest on, `coded` of the rates. `clusters` maps a clip to its
+    speaker or track.
     """
 
     domain: str
@@ -275,9 +277,10 @@ class Block:
 
 
 def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
-    """Means over the clips that all codecs have; `ci`: with intervals, from one resampling."""
+    """Figures over the clips that all codecs have; `ci`: with intervals, of means by one draw."""
     both = {metric: scored_together(entries, metric, domain) for metric in metrics}
-    scores = {metric: found for metric, (found, _) in both.items()}
+    of_sets = set_level_among(entries)
+    scores = {metric: {} if metric in of_sets else found for metric, (found, _) in both.items()}
     clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
     keys = [(label, metric) for metric in metrics for label in scores[metric]]
     intervals: dict[CellKey, Interval | None] = {}
@@ -291,14 +294,23 @@ def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, c
         tried = len(entry.columns.tried(domain))
         for metric in metrics:
             if metric in entry.columns.scores:
-                key, values = (entry.label, metric), scores[metric].get(entry.label, {})
+                key, of_codec = (entry.label, metric), both[metric][1].clips
+                values = scores[metric].get(entry.label, {})
                 mean = math.fsum(values.values()) / len(values) if values else None
-                why = _why_fewer(entry, metric, domain, len(values)) if len(values) < tried else ""
-                cell = Cell(mean, intervals.get(key), len(values), notes=(why,) if why else ())
-                cells[key] = cell
+                cell = Cell(mean, intervals.get(key), len(values))
+                if metric in of_sets:
+                    on = of_codec.get(entry.label, frozenset())
+                    cell = set_cell(entry.rows, entry.columns, metric, on, ci=ci)
+                why = _why_fewer(entry, metric, domain, n) if (n := cell.n or 0) < tried else ""
+                cells[key] = replace(cell, notes=(*filter(None, [why]), *cell.notes))
     together_of = {metric: found for metric, (_, found) in both.items()}
     coded = coded_together(entries, domain)
     return Block(domain, entries, scores, together_of, coded, clusters, cells)
+
+
+def set_level_among(entries: Sequence[Entry]) -> set[str]:
+    """Metrics of some codecs that belong to sets of clips."""
+    return {metric for entry in entries for metric in entry.columns.embedded}
 
 
 def _why_fewer(entry: Entry, metric: str, domain: str, n: int) -> str:

@@ -17,11 +17,12 @@ from snacbench.errors import AudioError, Undefined
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
 from snacbench.request import Request
-from snacbench.rows import Coded, Score
+from snacbench.rows import Coded, Embedded, Score
 from snacbench.runner import scoring
 from snacbench.runner import signal_rules as signals
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
 from snacbench.selectors import select
+from snacbench.store.embeddings import kept
 from snacbench.types import Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
@@ -95,6 +96,29 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
     assert (ok.status, type(ok.value)) == ("ok", float)
     for row, message in zip(failed, ("returned nan", "returned inf", "ValueError"), strict=True):
         assert (row.status, message in row.reason) == ("failed", True)
+
+
+def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_path):
+    ones = np.ones((2, 3), np.float16)
+
+    def undefined(degraded):
+        raise Undefined("too short")
+
+    ways = {"kept": lambda degraded: 2 * ones, "short": undefined, "broken": lambda: ones}
+    spec = replace(toy("set"), distance="frechet")
+    metrics = {
+        name: Metric(replace(spec, name=name), undefined, embed=lambda _, of=of: (ones, of))
+        for name, of in ways.items()
+    }
+    monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
+    audio = broadband(0.5, 16_000)
+    rows = scores(job_of(tmp_path, audio, [audio], tuple(ways)))
+    assert {type(row) for row in rows} == {Embedded}
+    assert [row.status for row in rows] == ["ok", "undefined", "failed"]
+    assert [row.reason[:9] for row in rows] == ["", "too short", "TypeError"]
+    assert [kept(tmp_path, d).sum() for d in (rows[0].reference, rows[0].degraded)] == [6, 12]
+    (lost,) = scoring.unscored(Coded("c", "x", "failed"), ["kept"], "not decoded")
+    assert (type(lost), lost.reference, lost.reason) == (Embedded, "", "not decoded")
 
 
 @pytest.mark.parametrize(
