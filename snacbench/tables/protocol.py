@@ -30,8 +30,8 @@ _OF_THE_CLIPS = frozenset(
 _LIMITS = {
     "kbps": "kbps",
     "delay_ms": "ms of delay",
-    "mmac_per_s": "million multiply-accumulates per second of audio",
-    "decode_mmac_per_s": "million multiply-accumulates per second of audio to decode",
+    "mmac_per_s": "MMAC per second of audio",
+    "decode_mmac_per_s": "MMAC per second of audio to decode",
 }
 
 
@@ -126,9 +126,9 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
         unknown = [codec for codec, taken in codecs if taken[name] is None]
         of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
         found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
-        found.below.extend(
-            [f"Nobody measured whether more {what}: {', '.join(unknown)}."] if unknown else []
-        )
+        if unknown:
+            how = "" if name == "kbps" else "; 'snacbench cost RUN' measures"
+            found.below.append(f"Not known whether more {what}: {', '.join(unknown)}{how}.")
 
 
 def _taken(codec: CodecColumns) -> dict[str, float | None]:
@@ -139,7 +139,7 @@ def _taken(codec: CodecColumns) -> dict[str, float | None]:
     """
     kbps = codec.spec.nominal_kbps if codec.spec.streams else actual_kbps_of(codec, ALL_DOMAINS)
     taken = {**dict.fromkeys(_LIMITS), "kbps": kbps}
-    if cost := getattr(codec, "cost", None):
+    if cost := codec.cost:
         taken["delay_ms"] = 1e3 * cost.delay_s if cost.delay_s is not None else None
         if cost.whole_file:
             taken["delay_ms"] = math.inf

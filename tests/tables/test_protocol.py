@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from snacbench.request import Expected, FromRecipe, Request
+from snacbench.rows import Cost
 from snacbench.tables.from_runs import Options, summary_csv, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
@@ -124,9 +125,23 @@ def test_limits_and_what_nobody_measured(tmp_path):
     rows.codecs[0].spec = replace(rows.codecs[0].spec, nominal_kbps=0.02)
     rows.codecs[1].spec = replace(rows.codecs[1].spec, streams=())
     (table,) = tables_of([rows], DEFAULT)
-    assert table.above == ("More kbps than the 0.02 that recipe tight allows: two@8kbps (8).",)
-    unknown = "more ms of delay than the 30 that recipe tight allows: one, two@8kbps."
-    assert f"Nobody measured whether {unknown}" in table.footnotes
+    broken = "More kbps than the 0.02 that recipe tight allows: two@8kbps (8)."
+    assert table.above == (broken,)
+    unknown = "more ms of delay than the 30 that recipe tight allows: one, two@8kbps"
+    assert f"Not known whether {unknown}; 'snacbench cost RUN' measures." in table.footnotes
+    sides = {"encode_macs_per_s": {"encoder": 5e6}, "decode_macs_per_s": {"decoder": 2e6}}
+    waits = {"rate_hz": 8000, "delay_samples": 400}
+    rows.codecs[0].cost = Cost("one", "cpu", **sides, **waits)
+    rows.codecs[1].cost = Cost("two@8kbps", "cpu", whole_file=True)
+    limits |= {"mmac_per_s": 6.0, "decode_mmac_per_s": 2.0}
+    recipe = FromRecipe("tight", limits=limits)
+    run = replace(rows.run, request=replace(rows.run.request, from_recipe=recipe))
+    (table,) = tables_of([replace(rows, run=run)], DEFAULT)
+    assert table.above == (
+        broken,
+        "More ms of delay than the 30 that recipe tight allows: one (50), two@8kbps (inf).",
+        "More MMAC per second of audio than the 6 that recipe tight allows: one (7).",
+    )
 
 
 def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):
