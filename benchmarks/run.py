@@ -2,7 +2,9 @@
 
     python -m benchmarks.run overhead                             # the embedded models: minutes
     python -m benchmarks.run overhead --codecs dac-44khz@2q,3q,6q,9q --clips 2   # random weights
-    python -m benchmarks.run memory       # 100, 1,000 and 10,000 clips through toy codecs
+    python -m benchmarks.run scaling      # one worker, two, and a Dask cluster of four
+    python -m benchmarks.run memory       # 100, 1,000 and 10,000 clips through reference conditions
+    python -m benchmarks.run memory --clip-s 1 --counts 334,33334 --toys identity,noise,lowpass
 
 ``overhead`` divides wall and CPU time of ``snacbench run`` (start of the interpreter, checks,
 calibration, scoring by the default metrics and the summary included; speeds are not measured) by
@@ -10,8 +12,11 @@ those of `benchmarks._peer_run`: the packages' own encode and decode for every p
 the reference metric packages after them. Both are timed in turn, so that other work on the machine
 hits both.
 
+``scaling`` divides the wall time of one worker by that of two, and that of two by that of four
+workers of a Dask cluster on this machine, which has been started before.
+
 ``memory`` samples the proportional set size (shared pages divided among their users) of the
-parent and of its workers.
+parent and of its workers, and then times the table and the report of the run.
 """
 
 from __future__ import annotations
@@ -51,7 +56,7 @@ class Cost:
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["overhead", "memory"])
+    parser.add_argument("what", choices=["overhead", "scaling", "memory"])
     parser.add_argument(
         "--codecs", default=_EMBEDDED, help="to be timed; others than these with random weights"
     )
@@ -61,9 +66,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="of timing both in turn")
     parser.add_argument("--counts", default="100,1000,10000", help="clips whose memory is watched")
     parser.add_argument("--toys", default="identity,noise@20dB", help="codecs, for memory")
+    parser.add_argument("--clip-s", type=float, default=0.25, help="length of those clips")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        (overhead if options.what == "overhead" else memory)(options, Path(folder))
+        globals()[options.what](options, Path(folder))
 
 
 # ------------------------------------------------------------------------------------- overhead
@@ -103,13 +109,18 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
 
 def _timed(command: Sequence[str]) -> Cost:
     """A whole command, from its start to its end, and all processes that it leaves behind."""
-    before, started = _children_cpu_s(), time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wall_s = time.perf_counter() - started
+    before = _children_cpu_s()
+    wall_s = _wall_s(command)
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
     return Cost(wall_s, _children_cpu_s() - before)
+
+
+def _wall_s(command: Sequence[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
 
 
 def _adopt_orphans() -> None:
@@ -122,13 +133,43 @@ def _children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
+# -------------------------------------------------------------------------------------- scaling
+
+
+def scaling(options: argparse.Namespace, folder: Path) -> None:
+    """Print what a second worker gains, and what four workers of a cluster lose to two."""
+    from distributed import LocalCluster
+
+    asked = [sys.executable, "-m", "snacbench", "run", "--codecs", options.codecs]
+    asked += ["--weights", "embedded", "--speed-budget-s", "0"]
+    asked += ["--limit", str(options.clips)] if options.clips else []
+    gains, losses = [], []
+    for index in range(options.rounds):
+
+        def taken_s(way: str, *how: str, index: int = index) -> float:
+            return _wall_s([*asked, *how, "-o", str(folder / f"{way}{index}")])
+
+        one_s, two_s = taken_s("one", "--jobs", "1"), taken_s("two", "--jobs", "2")
+        with LocalCluster(  # only now: one that is idle takes a tenth of a core
+            n_workers=4, threads_per_worker=1, dashboard_address=":0", silence_logs=50
+        ) as cluster:
+            cluster_s = taken_s("cluster", "--cluster", cluster.scheduler_address)
+        gains.append(one_s / two_s)
+        losses.append(cluster_s / two_s)
+        print(
+            f"round {index + 1}: one {one_s:.1f} s, two {two_s:.1f} s, cluster {cluster_s:.1f} s",
+            flush=True,
+        )
+    print(f"one / two = {np.median(gains):.3f}, cluster / two = {np.median(losses):.3f}")
+
+
 # --------------------------------------------------------------------------------------- memory
 
 
 def memory(options: argparse.Namespace, folder: Path) -> None:
     """Print the peak memory of a run's parent and workers, by the number of clips."""
     for count in map(int, options.counts.split(",")):
-        clips = generate(folder / f"clips{count}", count)
+        clips = generate(folder / f"clips{count}", count, options.clip_s)
         target = folder / f"run{count}"
         command = [
             sys.executable, "-m", "snacbench", "run", "--codecs", options.toys, "--data",
@@ -140,22 +181,31 @@ def memory(options: argparse.Namespace, folder: Path) -> None:
         peaks = watched(process)
         if process.returncode:
             raise SystemExit(f"the run of {count} clips ended with {process.returncode}")
+        taken_s = time.perf_counter() - started
+        rows = sum(path.stat().st_size for path in target.iterdir() if path.is_file())
+        shown = [
+            _wall_s([sys.executable, "-m", "snacbench", *words])
+            for words in (["table", str(target)], ["report", str(target)])
+        ]
         print(
             f"{count} clips: parent {peaks['parent'] / _MIB:.0f} MiB, "
             f"largest worker {peaks['worker'] / _MIB:.0f} MiB, "
             f"all together {peaks['all'] / _MIB:.0f} MiB; "
-            f"{time.perf_counter() - started:.0f} s",
+            f"{taken_s:.0f} s; rows {rows / _MIB:.1f} MiB, table {shown[0]:.1f} s, "
+            f"report {shown[1]:.1f} s",
             flush=True,
         )
 
 
-def generate(folder: Path, count: int) -> Path:
+def generate(folder: Path, count: int, clip_s: float) -> Path:
     """Short clips of noise, a thousand to a folder."""
     rng = np.random.default_rng(0)
     for index in range(count):
         path = folder / f"speech{index // 1000}" / f"{index:05}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, 0.1 * rng.standard_normal(4000), 16_000, subtype="PCM_16")
+        soundfile.write(
+            path, 0.1 * rng.standard_normal(round(16_000 * clip_s)), 16_000, subtype="PCM_16"
+        )
     return folder
 
 

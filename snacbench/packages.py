@@ -20,6 +20,7 @@ EXTRAS = {
     "parselmouth": "speech",
     "speechmos": "dnsmos",
     "onnxruntime": "dnsmos",
+    "webrtcvad": "speaker",
     "distributed": "cluster",
     "dask_jobqueue": "cluster",
 }

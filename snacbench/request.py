@@ -17,17 +17,55 @@ DEFAULT_SPEED_BUDGET_S = 4.0
 
 
 @dataclass(frozen=True)
+class Expected:
+    """A published mean that a run of a recipe should come near.
+
+    It is of `metric` over the clips of `domain` (``all``: of all), through the operating point
+    `codec`; empty: of the untouched reference. A sound run misses it by `tolerance` at most; None:
+    it is shown, and not expected.
+    """
+
+    metric: str
+    value: float
+    tolerance: float | None
+    source: str
+    codec: str = ""
+    domain: str = "all"
+
+
+# Options of a machine, and of what is kept of a run: with others, it is the same run.
+_SAME_RUN = frozenset(
+    (
+        "root",
+        "device",
+        "batch",
+        "keep_codes",
+        "keep_decoded",
+        "speed_budget_s",
+        "allow_missing_metrics",
+    )
+)
+
+
+@dataclass(frozen=True)
 class FromRecipe:
     """The recipe that a request began as.
 
     `sha256` is that of its file, `table` the layout of its table, and `overridden` what the recipe
-    says where the request says otherwise.
+    says where the request says otherwise. `limits` are what its codecs may take at most.
     """
 
     name: str
     sha256: str = ""
     table: str = "default"
     overridden: Mapping[str, Any] = field(default_factory=dict)
+    expect: tuple[Expected, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """Fields by which the request is another run than the recipe."""
+        return frozenset(self.overridden) - _SAME_RUN
 
 
 @dataclass(frozen=True)
@@ -55,6 +93,7 @@ class Request:
     data: str = "quick"  # named set, corpus, manifest or folder
     root: tuple[str, ...] = ()  # where corpora lie: ``DIR`` or ``CORPUS=DIR``
     metrics: tuple[str, ...] = ()  # empty: the default set, each on the domains it is meant for
+    allow_missing_metrics: bool = False  # those whose model or package is not here are left out
     weights: tuple[str, ...] = ("auto",)  # or ``published``, ``embedded``, ``DIR``, ``MODEL=DIR``
     offline: bool = False  # nothing is asked of the network
     asr: str | None = None  # recogniser of the metrics of words; None: the user's setting

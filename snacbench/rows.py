@@ -159,6 +159,43 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Row: what an operating point takes to run, counted and measured; the last one counts.
+
+    `encode_macs_per_s` and `decode_macs_per_s` are multiply-accumulates per second of audio by
+    part: ``encoder``, ``quantiser``, ``decoder``, or ``codec`` where it does not tell its parts;
+    empty where none can be counted. `delay_samples` are the inputs at `rate_hz` that an output
+    sample waits for at most, itself counted. `reason` says why nothing could be measured.
+    """
+
+    codec: str
+    device: str
+    rate_hz: int = 0
+    channels: int = 1
+    duration_s: float = 0.0  # of the signal that was counted and weighed on
+    encode_macs_per_s: Mapping[str, float] = field(default_factory=dict)
+    decode_macs_per_s: Mapping[str, float] = field(default_factory=dict)
+    params_m: Mapping[str, float] = field(default_factory=dict)  # by part, weight norm fused
+    peak_mb: float | None = None  # 10^6 bytes: weights, and what coding takes beside
+    delay_samples: int | None = None
+    whole_file: bool = False  # an output sample waits for the end, or for more than 4 s
+    block_samples: int | None = None  # of a frame, or of what is coded at once
+    positions: int = 0  # within a block at which the delay was looked for
+    reason: str = ""
+
+    @property
+    def macs_per_s(self) -> float | None:
+        """Multiply-accumulates of both sides per second of audio; None: not counted."""
+        sides = (*self.encode_macs_per_s.values(), *self.decode_macs_per_s.values())
+        return sum(sides) if sides else None
+
+    @property
+    def delay_s(self) -> float | None:
+        """The delay in seconds; None: the whole file, or not measured."""
+        return None if self.delay_samples is None else self.delay_samples / self.rate_hz
+
+
+@dataclass(frozen=True)
 class Score:
     """Row: one metric on one coded clip. A failure is a row, never a gap, never a number."""
 
@@ -169,6 +206,18 @@ class Score:
     status: ScoreStatus
     value: float | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Embedded(Score):
+    """Row: what a set-level metric needs of one coded clip, which has no `value` by itself.
+
+    `reference` and `degraded` are the digests by which `store.embeddings` finds the embeddings;
+    empty unless the status is ``ok``.
+    """
+
+    reference: str = ""
+    degraded: str = ""
 
 
 @dataclass(frozen=True)
@@ -294,6 +343,7 @@ class Run:
     and their versions, what its programs say of themselves, the digest of a plug-in's file.
     `metric_weights` tells of each model that metrics run where its files came from. Of a shard,
     `set_sha256` is that of its own clips, and `whole_set_sha256` that of the set.
+    `lacking` says of metrics that were asked for and could not be had what was not there.
     """
 
     id: str
@@ -314,3 +364,4 @@ class Run:
     metric_weights: Mapping[str, WeightsInfo] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, str] = field(default_factory=dict)

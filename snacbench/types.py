@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from snacbench.errors import AudioError
 from snacbench.units import BITS_PER_KILOBIT, bits_per_code
@@ -21,9 +21,10 @@ if TYPE_CHECKING:  # numpy takes a tenth of a second, for which a list of names 
     from numpy.typing import NDArray
 
     FloatSamples = NDArray[np.float32]
+    Embeddings = NDArray[np.floating[Any]]
     Codes = NDArray[np.int32]
 else:
-    FloatSamples = Codes = Any
+    FloatSamples = Codes = Embeddings = Any
 
 Domain = Literal["speech", "music", "environment", "unknown"]
 DOMAINS: tuple[Domain, ...] = ("speech", "music", "environment", "unknown")
@@ -243,6 +244,7 @@ class Codec(Protocol):
 
 
 Degradation = Literal["noise", "low-pass", "clipping", "shift"]
+Distance = Literal["frechet", "kernel"]
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,9 @@ class MetricSpec:
     implementation: str = "snacbench"  # what computes it, for the record
     requires: tuple[str, ...] = ()  # modules that must be importable
     needs_transcript: bool = False  # skipped on clips whose transcript nobody states
+    # Of a set-level metric: how it compares the embeddings of all decodes of a codec with those of
+    # their references (`stats.sets`). Clips have no score by it.
+    distance: Distance | None = None
     # Degradations on which the definition makes it monotone: each step worse, each score worse.
     ladder: tuple[Degradation, ...] = ()
 
@@ -275,6 +280,10 @@ class PreparedMetric(Protocol):
 
     def __call__(self, *, degraded: Audio) -> float:
         """Score one degraded signal against the prepared reference."""
+
+
+PrepareEmbedding: TypeAlias = "Callable[[Audio], tuple[Embeddings, Callable[[Audio], Embeddings]]]"
+"""Takes the reference; gives its embeddings and what embeds one degraded signal after another."""
 
 
 @dataclass(frozen=True)
@@ -300,23 +309,28 @@ class Metric:
     """A metric: what a metric file declares in ``METRICS``.
 
     `prepare` takes the reference once, computes what depends on it alone, and returns a scorer.
-    Where the spec needs a transcript, `prepare_spoken` takes that as well. `ready` is called once
-    before a run, in its main process, and raises `UserError` where the metric could not work: it
-    may fetch what the workers will need. `versions` then tells what computes the metric.
+    Where the spec needs a transcript, `prepare_spoken` takes that and the code of its language as
+    well, which is empty where nobody states it. `ready` is called once before a run, in its main
+    process, and raises `UserError` where the metric could not work: it may fetch what the workers
+    will need. `versions` then tells what computes the metric.
 
     A metric that hears by a recogniser or runs a model has `configure`, which gives it those that
     a run asks for; `options` are what it was given. `models` are the names of the `MetricModel`s
     that it then runs: `versions` has digests of their files by these names.
+
+    A set-level metric, whose spec has a `distance`, has `embed`, which gives embeddings of shape
+    (frames, dimensions); its `prepare` raises `Undefined`.
     """
 
     spec: MetricSpec
     prepare: Callable[[Audio], PreparedMetric]
     versions: Callable[[], Mapping[str, str]] = dict
-    prepare_spoken: Callable[[Audio, str], PreparedMetric] | None = None
+    prepare_spoken: Callable[[Audio, str, str], PreparedMetric] | None = None
     ready: Callable[[], None] = lambda: None
     options: MetricOptions = NO_OPTIONS
     configure: Callable[[MetricOptions], Metric] | None = None
     models: tuple[str, ...] = ()
+    embed: PrepareEmbedding | None = None
 
     def configured(self, options: MetricOptions) -> Metric:
         """Itself, by other options where it takes any."""
@@ -324,14 +338,21 @@ class Metric:
             return self
         return self.configure(options)
 
-    def prepared(self, reference: Audio, transcript: str | None = None) -> PreparedMetric:
-        """The scorer for a reference; the transcript is used by metrics that need one."""
+    def prepared(
+        self, reference: Audio, transcript: str | None = None, language: str = ""
+    ) -> PreparedMetric:
+        """The scorer for a reference; metrics that need a transcript use it and its language."""
         if self.prepare_spoken is None or transcript is None:
             return self.prepare(reference)
-        return self.prepare_spoken(reference, transcript)
+        return self.prepare_spoken(reference, transcript, language)
 
     def __call__(
-        self, *, reference: Audio, degraded: Audio, transcript: str | None = None
+        self,
+        *,
+        reference: Audio,
+        degraded: Audio,
+        transcript: str | None = None,
+        language: str = "",
     ) -> float:
         """Score one pair, see `MetricSpec` for unit and direction."""
-        return self.prepared(reference, transcript)(degraded=degraded)
+        return self.prepared(reference, transcript, language)(degraded=degraded)

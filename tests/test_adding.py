@@ -21,12 +21,14 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 @pytest.fixture
-def added(tmp_path, monkeypatch) -> Callable[[str, plugins.Kind], None]:
-    """Install the file of a page as a package of somebody's own."""
+def added(tmp_path, monkeypatch) -> Callable[..., None]:
+    """Install the file of a page, of several one, as a package of somebody's own."""
 
-    def add(page: str, kind: plugins.Kind) -> None:
+    def add(page: str, kind: plugins.Kind, *, number: int = 0, of: int = 1) -> None:
         text = (DOCS / f"{page}.md").read_text("utf-8")
-        (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        files = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+        assert len(files) == of
+        code = files[number]
         name = f"shown_{kind}"
         install(tmp_path / "site", name, code, kinds=(kind,))
         monkeypatch.syspath_prepend(tmp_path / "site")
@@ -54,13 +56,22 @@ def test_a_codec(added):
 
 
 def test_a_metric(added):
-    added("adding-a-metric", "metrics")
+    added("adding-a-metric", "metrics", of=2)
     metric = sb.metric("crest_diff")
     clipped = sine(0.1)
     found = metric(reference=sine(1.0), degraded=clipped)
     assert found == pytest.approx(20 * np.log10(np.std(clipped.samples) / 0.1 * 2**0.5), abs=1e-3)
     with pytest.raises(sb.Undefined, match="a signal is silent"):
         metric(reference=sine(1.0), degraded=sine(0.0))
+
+
+def test_a_metric_of_a_set_of_clips(added):
+    added("adding-a-metric", "metrics", number=1, of=2)
+    spoken = Audio(sine(1.0).samples[:, :40_000], 16_000)
+    of_reference, embed = plugins.metrics()["fad_levels"].embed(spoken)
+    assert of_reference.shape == embed(spoken).shape == (2, 16)
+    with pytest.raises(sb.Undefined, match="one pair has no value"):
+        sb.metric("fad_levels")(reference=spoken, degraded=spoken)
 
 
 def test_a_corpus(added, tmp_path):

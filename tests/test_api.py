@@ -162,6 +162,8 @@ def test_what_is_no_signal_is_refused() -> None:
         si_sdr(reference=0 * x, degraded=x, rate_hz=16_000)
     with pytest.raises(sb.UserError, match="score keeps no run, so it takes no out"):
         sb.score(x, x, rate_hz=16_000, out="run")
+    with pytest.raises(sb.UserError, match=r"language 'German': .* did you mean de"):
+        si_sdr(reference=x, degraded=x, rate_hz=16_000, language="German")
     with pytest.raises(sb.UserError, match="no metric named 'pesc'"):
         sb.metric("pesc")
 

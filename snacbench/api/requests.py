@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from snacbench.errors import UserError, did_you_mean
 from snacbench.recipes import find_recipe
 from snacbench.request import FromRecipe, Request
 from snacbench.runner.plan import missing
+from snacbench.selectors import select
 from snacbench.weights.policy import absolute_weights
 
 _LISTS = ("metrics", "weights", "root")
@@ -44,7 +45,14 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
         for name, value in told.items()
         if name not in _NOT_OF_A_RECIPE and value != written.get(name)
     }
-    record = FromRecipe(found.name, found.sha256, found.recipe.table, changed)
+    expect = tuple(
+        replace(one, codec=select(one.codec)[0][1].name) if one.codec else one
+        for figures in found.recipe.expect
+        for one in figures.each()
+    )
+    limits = {str(name): limit for name, limit in found.recipe.limits.items()}
+    table = found.recipe.table
+    record = FromRecipe(found.name, found.sha256, table, changed, expect, limits)
     request = Request(**{**written, **told}, from_recipe=record)
     if absent := missing(request):
         lines = "".join(f"\n  - {text}" for text in absent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from snacbench.plugins import left_out
 from snacbench.progress import Notes, Progress, Silent
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, OutsideFiles, Request
-from snacbench.rows import Coded, CodedBytes, Score
+from snacbench.rows import Coded, CodedBytes, Embedded, Score
 from snacbench.selectors import among
 from snacbench.store.agree import check_agreement
 from snacbench.store.run_folder import RunFolder
@@ -29,7 +30,7 @@ from snacbench.tables.gate import Answer, shared_metrics
 from snacbench.tables.gate import compare as compare_folders
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
-from snacbench.tables.run_rows import RunRows, scores_frame
+from snacbench.tables.run_rows import Grouping, RunRows, scores_frame
 from snacbench.tables.savings import Saving, savings
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
@@ -271,14 +272,24 @@ class Run:
         rows = [(row.clip, row.codec, "", row.reason) for row in lost]
         rows += [
             (row.clip, row.codec, row.metric, row.reason)
-            for row in self.folder.read(Score)
+            for row in chain(self.folder.read(Score), self.folder.read(Embedded))
             if row.status == "failed" and (row.clip, row.codec) not in gone
         ]
         return pd.DataFrame(rows, columns=["clip", "codec", "metric", "reason"])
 
-    def summary(self, by: By = "domain", *, ci: bool = True) -> pd.DataFrame:
-        """One row per codec and domain: rates, speeds, means over clips, their n and intervals."""
-        return summary_frame([self.rows], by, ci)
+    def summary(
+        self,
+        by: By | Grouping = "domain",
+        *,
+        ci: bool = True,
+        group_seeds: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """One row per codec and domain: rates, speeds, means over clips, their n and intervals.
+
+        `by` may also be ``language``, ``speaker``, ``gender`` or ``corpus``, a column then.
+        `group_seeds` makes one row of checkpoints: ``{"mine": "mine-seed0,mine-seed1"}``.
+        """
+        return summary_frame([self.rows], by, ci, group_seeds)
 
     def table(
         self,
@@ -294,7 +305,7 @@ class Run:
         `layout` is one of ``sb.names("layouts")`` (by default the recipe's, else everything),
         `format` ``markdown``, ``latex``, ``html``, ``csv`` or ``json``, `codecs` selects rows, and
         `options` are fields of `tables.from_runs.Options`: ``by``, ``ci``, ``significance``,
-        ``baseline``, ``digits``, ``labels``, ``title``, ``caption``.
+        ``baseline``, ``digits``, ``labels``, ``title``, ``caption``, ``group_seeds``.
         """
         written = writer_named(format)
         return written(tables([self, *beside], layout, Options(**options), codecs=codecs))
@@ -408,6 +419,14 @@ class Run:
 
         shown = progress or Notes()
         engine.measure_speed(self.folder, budget_s=budget_s, offline=offline, progress=shown)
+        return finished(RunFolder.open(self.path), shown)
+
+    def measure_cost(self, *, offline: bool = False, progress: Progress | None = None) -> Run:
+        """Count operations and measure memory and delay of all operating points."""
+        from snacbench.runner import engine
+
+        shown = progress or Notes()
+        engine.measure_cost(self.folder, offline=offline, progress=shown)
         return finished(RunFolder.open(self.path), shown)
 
     def entropy(  # noqa: PLR0913 - keyword-only options of one verb

@@ -21,12 +21,14 @@ from snacbench.progress import Progress
 from snacbench.rate.coding.coders import CODERS, Coder, coder_named
 from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, Request
+from snacbench.rows import Cost
 from snacbench.runner.bitstreams import bitstream_of, codec_meant, codec_of, decode_bitstream
 from snacbench.runner.contract import Finding
 from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.plan import check_packages, check_weight_names, locate_all, plan_codecs
 from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.testsets.spoken import language_code
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricOptions, MetricSpec
 
 if TYPE_CHECKING:
@@ -95,7 +97,12 @@ def score(
             audio = audio_of(signal, rate_hz, called=called)
             paths.append(Path(place) / f"{called}.wav")
             soundfile.write(paths[-1], audio.samples.T, audio.rate_hz, subtype="FLOAT")
-        asked = {"metrics": metrics, "name": "degraded", **asked}
+        asked = {"name": "degraded", **asked, **normal({"metrics": metrics})}
+        if of_sets := [m.spec.name for m in select_metrics(asked["metrics"]) if m.embed]:
+            raise UserError(
+                f"{', '.join(of_sets)} gives clips no score, but a codec one figure for all of "
+                "them: score_files(...).summary() has it"
+            )
         return score_files(paths[0], paths[1], Path(place) / "run", **asked).scores
 
 
@@ -113,17 +120,24 @@ class OpenMetric:
         degraded: Signal,
         rate_hz: int | None = None,
         transcript: str | None = None,
+        language: str = "",
     ) -> float:
         """Score one pair, brought to the metric's rate and channels; see `spec` for the unit.
 
         Neither a delay nor a difference in length is mended: `score` does both as a run does.
-        Raises `Undefined` if the metric has no value there, and says why.
+        Metrics of words take the transcript and the code of its `language`, else English. Raises
+        `Undefined` if the metric has no value there, and says why, and `UserError` if the language
+        is no code.
         """
+        try:
+            code = language_code(language)
+        except ValueError as error:
+            raise UserError(f"language {language!r}: {error}") from error
         x, y = (
             for_metric(source_signal(audio_of(signal, rate_hz, called=called), "mono"), self.spec)
             for called, signal in (("reference", reference), ("degraded", degraded))
         )
-        return self._metric(reference=x, degraded=y, transcript=transcript)
+        return self._metric(reference=x, degraded=y, transcript=transcript, language=code)
 
 
 def metric(
@@ -160,6 +174,12 @@ class OpenCodec:
                 for index, part in enumerate(parts)
             ]
         return decoded_signal(decoded, len(parts) if len(parts) > 1 else decoded[0].channels)
+
+    def cost(self) -> Cost:
+        """Its multiply-accumulates and parameters by part, peak memory, and measured delay."""
+        from snacbench.runner.measured_cost import cost_of
+
+        return cost_of(self._loaded)
 
     def roundtrip(self, signal: Signal, *, rate_hz: int | None = None, seed: int = 0) -> Audio:
         """Code and decode a signal; the decode is at the codec's rate."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from snacbench.cli.terminal import out, show_facts, show_rows
+from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.models import CodecModel
 from snacbench.plugins import (
     Refused,
@@ -19,8 +23,13 @@ from snacbench.plugins import (
     refused,
 )
 from snacbench.selectors import select
+from snacbench.types import CodecSpec
 from snacbench.weights.of_metrics import at_hand
 
+if TYPE_CHECKING:
+    from snacbench.rows import Cost
+
+Points = tuple[tuple[CodecModel, CodecSpec], ...]
 _CONTEXT_TOKENS = 2048
 
 
@@ -88,18 +97,26 @@ def show() -> None:
     """Show what is known of a codec, or what a recipe runs."""
 
 
-@show.command(short_help="Streams, rates, latency, parameters, licence.")
+@show.command(short_help="Streams, rates, latency, parameters, licence; what it costs to run.")
 @click.argument("name")
-def codec(name: str) -> None:
+@option("--measure", bool, "Count multiply-accumulates, measure memory and delay (minutes).")
+@weights_option
+@offline_option
+def codec(name: str, measure: bool, **options: Any) -> None:
     """Show the operating points that NAME selects: streams, rates, latency, size, licence.
 
     NAME may be a path to a checkpoint of your own: dac:runs/latest
+
+    With --measure, each is loaded, and shown with what it takes to run: multiply-accumulates and
+    parameters of encoder, quantiser and decoder, peak memory, and how much of the input its output
+    really waits for (docs/cost.md).
     """
 
     def number(value: float | None, unit: str = "") -> str:
         return "-" if value is None else f"{value:.4g} {unit}".strip()
 
-    for index, (model, spec) in enumerate(select(name)):
+    chosen, costs = _measured(name, options) if measure else (select(name), {})
+    for index, (model, spec) in enumerate(chosen):
         if index:
             out.print()
         streams = []
@@ -129,6 +146,7 @@ def codec(name: str) -> None:
             "2,048-token context": f"{context_s:.2f} s of audio" if context_s else "-",
             "latency": latency,
             "parameters": number(spec.params_m, "M"),
+            **(_cost_facts(costs[spec.name]) if spec.name in costs else {}),
             "decoder": "stochastic, seeded per clip" if spec.stochastic else "deterministic",
             "weights": weights,
             "found": "; ".join(spec.settings.get("notes", ())),
@@ -137,6 +155,43 @@ def codec(name: str) -> None:
             "citation": spec.citation,
         }
         show_facts(facts)
+
+
+def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, Cost]]:
+    """The operating points, and what each costs as processes of their own measure it."""
+    from snacbench.request import Request
+    from snacbench.runner.measured_cost import measured
+    from snacbench.runner.plan import check_packages, locate_all, plan_codecs
+
+    planned, policy, _ = plan_codecs(Request(codecs=name, **options))
+    check_packages(planned)
+    costs = measured(locate_all(planned, policy), log=Path(os.devnull))
+    points = tuple((codec.model, codec.spec) for codec in planned)
+    return points, {cost.codec: cost for cost in costs}
+
+
+def _cost_facts(cost: Cost) -> dict[str, str]:
+    """What was measured of a codec, in words."""
+
+    def parts(values: Mapping[str, float], unit: str, factor: float = 1.0) -> str:
+        listed = [f"{part} {factor * value:.4g}" for part, value in values.items()]
+        return f"{factor * sum(values.values()):.4g} {unit} ({', '.join(listed)})" if values else ""
+
+    delay, block = cost.delay_samples, cost.block_samples
+    waits = "the whole file, or more than 4 s" if cost.whole_file else ""
+    if delay is not None:
+        beyond = "no more" if delay <= (block or 0) else f"{delay - (block or 0):,} more"
+        waits = f"{1000 * (cost.delay_s or 0):.1f} ms: {delay:,} samples"
+        waits += f", {beyond} than its block of {block:,}" if block else ""
+    peak = "" if cost.peak_mb is None else f"{cost.peak_mb:.0f} MB for {cost.duration_s:.3g} s"
+    return {
+        "not measured": cost.reason,
+        "MACs to encode": parts(cost.encode_macs_per_s, "G per second", 1e-9),
+        "MACs to decode": parts(cost.decode_macs_per_s, "G per second", 1e-9),
+        "of its parts": parts(cost.params_m, "M parameters"),
+        "peak memory": peak,
+        "measured delay": waits,
+    }
 
 
 @show.command(short_help="What a recipe runs, and its file.")

@@ -11,7 +11,7 @@ import click
 from snacbench.api.run import compare as compare_runs
 from snacbench.api.run import load, tables, writer_named
 from snacbench.cli.terminal import ProgressBar, out, say, show_line, show_tables
-from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option
+from snacbench.cli.verbs import PATH, comma_separated, label_option, numbers, option, pairs
 from snacbench.errors import UserError
 from snacbench.plots.drawing import (
     FORMATS,
@@ -27,6 +27,7 @@ from snacbench.tables.from_runs import Options as TableOptions
 from snacbench.tables.gate import KBPS, comparison_json, comparison_markdown
 from snacbench.tables.ladder import ladder_tables
 from snacbench.tables.layouts import layouts
+from snacbench.tables.run_rows import Grouping
 from snacbench.tables.savings import savings_json, savings_text
 from snacbench.tables.side_by_side import By
 from snacbench.tables.table_model import Table
@@ -50,7 +51,19 @@ _RUNS = click.argument("runs", nargs=-1, required=True, type=PATH)
     "followed one, else everything]",
 )
 @option("--codecs", "", "As for run: only these.  [default: all]", metavar="PATTERNS")
-@option("--by", _BY, "A table per domain, one over all clips, or both.  [default: the layout's]")
+@option(
+    "--by",
+    click.Choice([*get_args(By), *get_args(Grouping)]),
+    "A table per domain, one over all clips, or both; or one per language, ...  [default: the "
+    "layout's]",
+)
+@option(
+    "--group-seeds",
+    help="One row for checkpoints of one training: their mean and standard deviation.",
+    multiple=True,
+    callback=pairs("mine=mine-seed0,mine-seed1"),
+    metavar="NAME=CODECS",
+)
 @option("--ci", bool, "95 % intervals of the means; CSV always has them.")
 @option("--significance", bool, "Mark what differs from the best.")
 @option("--baseline", "", "Compare with this one instead.", metavar="CODEC")

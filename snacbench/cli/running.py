@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from snacbench.api.requests import request_of
-from snacbench.api.run import Run, finished, load
+from snacbench.api.run import Run, finished, load, tables
 from snacbench.api.run import merge as merge_runs
 from snacbench.api.run import score_files as score_outside
 from snacbench.cli import terminal
@@ -30,11 +30,12 @@ from snacbench.errors import UserError
 from snacbench.progress import Notes
 from snacbench.rate.coding.coders import ENTROPY_CODERS
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, PRECISIONS
+from snacbench.runner.cluster import described
 from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.run_folder import new_folder
-from snacbench.tables.from_runs import summary_tables
+from snacbench.tables.from_runs import Options, summary_tables
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
@@ -62,6 +63,11 @@ EXIT_FAILED_ROWS = 1
 )
 @option("--channels", ["mono", "stereo"], "Downmix every clip, or keep stereo.")
 @option("--reference", ["source", "codec-input"], "What decodes are compared with.")
+@option(
+    "--allow-missing-metrics",
+    bool,
+    "Leave out metrics whose model or package is not here; tables say what each lacks.",
+)
 @option("--discard-decoded", bool, "Remove decoded audio once it is scored; digests stay.")
 @option("--keep-codes", bool, "Keep what each clip was coded to, as .sncb files in codes/.")
 @option(
@@ -110,6 +116,8 @@ def run(
             f"--resume takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
+    if client:
+        described(client, jobs)
     with terminal.ProgressBar() as bar:
         if resume:
             made = load(resume).folder
@@ -140,8 +148,8 @@ def run(
 
 
 def _shown(made: Run) -> int:
-    """Show a run's summary, say which rows failed, and give the exit code."""
-    terminal.show_tables(summary_tables([made.rows]))
+    """Show a run's tables, as its recipe has them, say what failed, and give the exit code."""
+    terminal.show_tables(tables([made], None, Options()))
     terminal.show_warnings(made.warnings)
     terminal.show_failures(made.outcome)
     terminal.show_line(f"\n{made.path}")
@@ -185,6 +193,20 @@ def speed(run: Path, budget_s: float, offline: bool) -> int:
     """
     with terminal.ProgressBar() as bar:
         made = load(run).measure_speed(budget_s, offline=offline, progress=bar)
+    return _shown(made)
+
+
+@click.command
+@click.argument("run", type=PATH)
+@offline_option
+def cost(run: Path, offline: bool) -> int:
+    """Count multiply-accumulates of the codecs of RUN, and measure memory and delay.
+
+    Large models take a minute or more each. 'snacbench show codec NAME --measure' does the same for
+    a codec without a run.
+    """
+    with terminal.ProgressBar() as bar:
+        made = load(run).measure_cost(offline=offline, progress=bar)
     return _shown(made)
 
 

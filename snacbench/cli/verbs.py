@@ -62,6 +62,7 @@ _VERBS = {
     "cluster": ("cluster_verbs:cluster", "A job array of shards, for the queue of a cluster."),
     "score": ("running:score", "Score an existing run by more metrics."),
     "speed": ("running:speed", "Measure the speed of a run's codecs again."),
+    "cost": ("running:cost", "Count the operations of a run's codecs, measure their delay."),
     "score-files": ("running:score_files", "Score decodes made by another program."),
     "encode": ("file_verbs:encode", "Code an audio file with one codec into a .sncb file."),
     "decode": ("file_verbs:decode", "Decode a .sncb file to WAV or FLAC."),
@@ -188,7 +189,7 @@ metric_weights_option: Decorator = option(
 asr_option: Decorator = option(
     "--asr",
     help="Speech recogniser under wer and cer: pocketsphinx, faster-whisper:FOLDER, "
-    "whisper-large-v3[@cuda], wav2vec2[@cuda].",
+    "whisper-large-v3[@cuda], hubert-large[@cuda], wav2vec2[@cuda].",
     metavar="NAME",
 )
 jobs_option: Decorator = option(

@@ -10,6 +10,7 @@ from rich.filesize import decimal
 from snacbench.cli.terminal import ProgressBar, say, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option
 from snacbench.errors import (
+    MissingPackage,
     UnknownName,
     UserError,
     WeightsMismatch,
@@ -17,9 +18,16 @@ from snacbench.errors import (
     did_you_mean,
 )
 from snacbench.models import CodecModel, HasWeights
-from snacbench.plugins import codec_families, codec_models, metric_models, metrics
+from snacbench.plugins import (
+    codec_families,
+    codec_models,
+    metric_models,
+    metrics,
+)
+from snacbench.recipes import find_recipe, shipped_recipes
+from snacbench.request import Request
 from snacbench.selectors import select
-from snacbench.types import CodecSpec
+from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
@@ -57,21 +65,31 @@ def list_(models: tuple[str, ...]) -> None:
 def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
     """Fetch what is not on this disk, and check what is.
 
-    A fetch that was stopped goes on where it was. Exit code 1: some of --all could not be had.
+    MODEL may be a recipe, of which everything is fetched: its codecs and its metrics' models. A
+    fetch that was stopped goes on where it was. Exit code 1: some of a recipe or of --all could not
+    be had.
     """
     if not models and not everything:
         raise UserError(
             "name models to fetch, for example 'snacbench weights fetch snac', or --all"
         )
-    failed = 0
-    for model in _named(models):
+    from snacbench.runner.plan import chosen_metrics
+
+    of_recipes = [n for n in models if n in shipped_recipes() or n.endswith((".yaml", ".yml"))]
+    recipes, named = list(map(find_recipe, of_recipes)), [n for n in models if n not in of_recipes]
+    asked = (Request(**{**recipe.options(), "offline": offline}) for recipe in recipes)
+    failed = sum(_is_lacking(metric) for request in asked for metric in chosen_metrics(request))
+    named += [codec for recipe in recipes for codec in recipe.recipe.codecs or ()]
+    for model in _named(named) if named or everything else ():
         if everything and not is_published(model):
+            continue
+        if recipes and (model.source is None or model.source.host == "embedded"):
             continue
         try:
             with ProgressBar() as bar:
                 located = locate(model, WeightsPolicy("published", offline=offline), bar)
         except (WeightsUnavailable, WeightsMismatch) as error:
-            if not everything:
+            if not everything and not recipes:
                 raise
             failed += 1
             say(f"{model.name}: {error}", style="bold red")
@@ -82,6 +100,20 @@ def fetch(models: tuple[str, ...], everything: bool, offline: bool) -> int:
         for name, path in located.files.items():
             click.echo(f"{model.name}: {path}  sha256 {located.info.sha256[name]}")
     return EXIT_WRONG if failed else 0
+
+
+def _is_lacking(metric: Metric) -> bool:
+    """Let a metric fetch what it needs; whether it could not, which is said."""
+    from snacbench.runner.versions import make_ready
+
+    try:
+        with ProgressBar() as bar:
+            make_ready([metric], bar)
+    except (MissingPackage, WeightsUnavailable, WeightsMismatch) as error:
+        say(f"{metric.spec.name}: {error}", style="bold red")
+        return True
+    click.echo(f"{metric.spec.name}: ready")
+    return False
 
 
 @weights.command(short_help="Read weights again and compare their digests.")

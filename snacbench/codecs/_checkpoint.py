@@ -35,6 +35,13 @@ _SUFFIXES = (".bin", ".ckpt", ".pt", ".pth", ".safetensors", ".th")
 _USUAL = ("weights.pth", "pytorch_model.bin", "model.safetensors")
 _NO_WEIGHTS = {"package", "optimizer", "scheduler", "tracker", "metadata", "training_args"}
 _SAYS_NOTHING = {"weights", "model", "pytorch_model", "latest", "best", "snac", "dac", "encodec"}
+_TRAINING_ONLY = ("cluster_size", "cluster_usage", "embed_avg", "inited", "initialized")
+
+
+def params_m(state: Mapping[str, torch.Tensor]) -> float:
+    """Parameters in millions, without the running averages that only training needs."""
+    counted = (t.numel() for k, t in state.items() if not k.endswith(_TRAINING_ONLY))
+    return float(sum(counted)) / 1e6
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,8 @@ class Checkpoint:
 
     @property
     def params_m(self) -> float:
-        """Parameters in millions, without the running averages that only training needs."""
-        training_only = ("cluster_size", "embed_avg", "inited")
-        counted = (t.numel() for k, t in self.state.items() if not k.endswith(training_only))
-        return float(sum(counted)) / 1e6
+        """Parameters in millions, see `params_m`."""
+        return params_m(self.state)
 
     @property
     def origin(self) -> Path:

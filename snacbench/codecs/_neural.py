@@ -7,6 +7,8 @@ the in-place Snake give the same bits as the packages' own modules, which the te
 
 from __future__ import annotations
 
+import copy
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -84,8 +86,9 @@ class NeuralCodec(ABC):
     ) -> list[CodecSpec]:
         """One operating point per number of streams; those below `trained_from` are truncated.
 
-        `latency_samples` is how far ahead an output sample depends on the input, at the worst place
-        within a frame or block, if that is known; `facts` are further fields of `CodecSpec`.
+        `latency_samples` are the inputs that an output sample waits for, itself counted, at the
+        worst place within a frame or block, if that is known; `facts` are further fields of
+        `CodecSpec`.
         """
         rates = [nominal_kbps_of(shape.streams[:used]) for used in range(len(shape.streams) + 1)]
         return [
@@ -164,6 +167,44 @@ class NeuralCodec(ABC):
     def padded_length(self, num_samples: int) -> int:
         """Length to which the codec brings a signal of so many samples."""
         return num_samples
+
+    @property
+    def block_samples(self) -> int:
+        """Samples after which its looking ahead begins anew: a frame of its slowest codes."""
+        slowest = min(stream.frame_rate_hz for stream in self.spec.streams)
+        return max(self.padded_length(1), math.ceil((self.spec.rate_hz or 0) / slowest))
+
+    def parts(self) -> dict[str, list[torch.nn.Module]]:
+        """The network's modules by what they are for: encoder, quantiser or decoder."""
+        found: dict[str, list[torch.nn.Module]] = {"encoder": [], "quantiser": [], "decoder": []}
+        for name, module in self.model.named_children():
+            found[name if name in found else "quantiser"].append(module)
+        return found
+
+    def params_m(self) -> dict[str, float]:
+        """Parameters of each part in millions, weight norm fused, codebooks included."""
+        return {
+            part: sum(checkpoints.params_m(module.state_dict()) for module in modules)
+            for part, modules in self.parts().items()
+        }
+
+    def fine_decoder(self) -> Callable[[Encoded], Any]:
+        """A decoder to (channels, time) in 64-bit floats, its random numbers always alike."""
+        import torch
+
+        model = copy.deepcopy(self.model).double()
+        for module in model.modules():  # what it keeps of tensors beside parameters and buffers
+            for name, value in list(vars(module).items()):
+                if isinstance(value, torch.Tensor) and value.is_floating_point():
+                    setattr(module, name, value.double())
+        fine = replace(self, model=model)
+
+        def decode(encoded: Encoded) -> Any:
+            codes = [torch.from_numpy(stream).long().to(self.device) for stream in encoded.codes]
+            with torch.inference_mode():
+                return fine.synthesise(codes, [encoded], [0])[0].cpu().numpy()
+
+        return decode
 
     def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
         """Encode signals of one padded length; the padding is in the codes."""

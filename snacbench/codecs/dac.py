@@ -121,13 +121,13 @@ _MINI_BOOKS = _MINI["model"]["n_codebooks"], _MINI["model"]["codebook_size"]
 _MINI_SHAPE = _shape(_MINI["sample_rate"], _MINI["hop"], *_MINI_BOOKS)
 _WIDE_ASSET = "1.0.0/weights_44khz_16kbps.pth"
 MODELS = (
-    _published("dac-44khz", _44KHZ, 76.7, 9_001, "0.0.1/weights.pth"),
+    _published("dac-44khz", _44KHZ, 76.7, 9_002, "0.0.1/weights.pth"),
     # Its parameter count is not known without the file: the latent width differs.
-    _published("dac-44khz-16kbps", _44KHZ_WIDE, None, 9_001, _WIDE_ASSET),
-    _published("dac-24khz", _24KHZ, 74.7, 5_953, "0.0.4/weights_24khz.pth"),
-    _published("dac-16khz", _16KHZ, 74.2, 5_953, "0.0.5/weights_16khz.pth"),
+    _published("dac-44khz-16kbps", _44KHZ_WIDE, None, 9_002, _WIDE_ASSET),
+    _published("dac-24khz", _24KHZ, 74.7, 5_954, "0.0.4/weights_24khz.pth"),
+    _published("dac-16khz", _16KHZ, 74.2, 5_954, "0.0.5/weights_16khz.pth"),
     DacCodec.declared(
-        DacCodec.points("dac-mini", _MINI_SHAPE, latency_samples=5_953, **_MINI_FACTS)
+        DacCodec.points("dac-mini", _MINI_SHAPE, latency_samples=5_954, **_MINI_FACTS)
     ),
 )
 FAMILY = CodecFamily("dac", published="dac-44khz@1.78,2.67,5.33,8", embedded="dac-mini@2q,3q,6q,9q")

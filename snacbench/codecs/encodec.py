@@ -154,6 +154,11 @@ class EncodecCodec(neural.PackageCodec):
                 f"{spec.model}"
             )
 
+    @property
+    def block_samples(self) -> int:
+        """Segments begin anew."""
+        return int(self.model.segment_stride or super().block_samples)
+
     def quantise(self, batch: Any) -> neural.Quantised:
         """Codes of segment after segment; the scales of the 48 kHz model are side information."""
         import torch

@@ -140,11 +140,11 @@ def _published(
 _MINI, _MINI_FACTS = embedded.config("snac-mini"), neural.embedded_facts("snac-mini")
 _MINI_LEVELS = _MINI["model"]["vq_strides"], _MINI["model"]["codebook_size"]
 _MINI_SHAPE = _shape(_MINI["sample_rate"], _MINI["hop"], *_MINI_LEVELS)
-_MINI_FACTS |= {"latency_samples": 5_161, "stochastic": _MINI["model"]["noise"]}
+_MINI_FACTS |= {"latency_samples": 5_162, "stochastic": _MINI["model"]["noise"]}
 MODELS = (
-    _published(24_000, 512, (4, 2, 1), 19.8, 11_561),
-    _published(32_000, 384, (8, 4, 2, 1), 54.5, 29_467),
-    _published(44_100, 384, (8, 4, 2, 1), 54.5, 29_467),
+    _published(24_000, 512, (4, 2, 1), 19.8, 11_562),
+    _published(32_000, 384, (8, 4, 2, 1), 54.5, 29_468),
+    _published(44_100, 384, (8, 4, 2, 1), 54.5, 29_468),
     SnacCodec.declared(SnacCodec.points("snac-mini", _MINI_SHAPE, **_MINI_FACTS)),
 )
 FAMILY = CodecFamily("snac", published="snac-24khz,snac-32khz,snac-44khz", embedded="snac-mini")

@@ -65,7 +65,7 @@ def _load(spec: CodecSpec, weights: LocatedWeights | None, device: str) -> ToyCo
 
 def _lowpass_point(cutoff_khz: float) -> CodecSpec:
     name, settings = f"lowpass@{cutoff_khz:g}kHz", {"cutoff_hz": cutoff_khz * 1000}
-    return replace(_IDENTITY, name=name, model="lowpass", settings=settings)
+    return replace(_IDENTITY, name=name, model="lowpass", latency_s=None, settings=settings)
 
 
 def _noise_point(snr_db: float) -> CodecSpec:

@@ -147,7 +147,7 @@ MODELS = (
             Shape(32_000, (Stream(Fraction(32_000, 640), 2_048),) * 4),
             # Trained without quantiser dropout (audiocraft: ``encodec_large_nq4_s640``).
             trained_from=4,
-            latency_samples=5_427,  # found by propagating gradients back through the model
+            latency_samples=5_428,  # found by propagating gradients back through the model
             params_m=57.9,
             licence="CC-BY-NC-4.0 (as audiocraft's weights; the model card states none)",
         ),

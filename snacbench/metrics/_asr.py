@@ -10,29 +10,36 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from snacbench.errors import MissingPackage, Undefined, UserError, WeightsUnavailable, did_you_mean
+from snacbench.errors import MissingPackage, Undefined, UserError, did_you_mean
 from snacbench.later import np
+from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.settings import ASR_VARIABLE, asr_selector
-from snacbench.types import Audio
+from snacbench.types import NO_OPTIONS, Audio, MetricOptions
+from snacbench.weights.of_metrics import located
 
 RATE_HZ = 16_000
-CHOICES = "pocketsphinx, faster-whisper:FOLDER, whisper-large-v3, wav2vec2"
+CHOICES = "pocketsphinx, faster-whisper:FOLDER, whisper-large-v3, hubert-large, wav2vec2"
+ENGLISH = "en"
 
 # A clip's reference and its decodes, each heard once for all metrics of words.
 _TEXTS_KEPT = 256
+_SHOWN_DIGITS = 16
 _WEIGHTS = "model.bin"
+
+# Codes of ISO 639 that whisper has another one for: Javanese, and Norwegian that is not Nynorsk.
+_WHISPERS_CODES = {"jv": "jw", "nb": "no"}
 
 
 class Recogniser(Protocol):
-    """What turns English speech into text, the same text for the same samples.
+    """What turns speech into text, the same text for the same samples.
 
     To make one is cheap: the model is read at the first signal, because the process that plans a
     run makes one only to ask what tells it from any other: `name` and `revision`.
@@ -41,27 +48,30 @@ class Recogniser(Protocol):
     name: str
     revision: str
 
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz."""
+    def transcribe(self, audio: Audio, language: str) -> str:
+        """What is said in a mono signal at 16 kHz, in a language by its code of ISO 639.
+
+        Raises `Undefined` if it does not know the language.
+        """
 
 
-def recogniser(selector: str = "", *, offline: bool = False) -> Recogniser:
-    """The recogniser of a selector; of an empty one, whichever the user has set.
+def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
+    """The recogniser that options name; if they name none, whichever the user has set.
 
-    Published models are fetched, if they are not here and unless `offline`. Raises `UserError` if
+    Published models are fetched, if they are not here and unless offline. Raises `UserError` if
     none is set, none is of that name, its package is missing, or its model cannot be had.
     """
-    chosen = selector or asr_selector()
+    chosen = options.asr or asr_selector()
     if not chosen:
         raise UserError(
             f"word and character error rates need a recogniser; name one with --asr: {CHOICES} "
             f"(or set {ASR_VARIABLE})"
         )
-    return _opened(chosen, offline)
+    return _opened(chosen, options)
 
 
 @functools.cache
-def _opened(selector: str, offline: bool) -> Recogniser:
+def _opened(selector: str, options: MetricOptions) -> Recogniser:
     name, _, detail = selector.partition(":")
     kind, _, device = name.partition("@")
     if kind not in MAKERS:
@@ -69,24 +79,39 @@ def _opened(selector: str, offline: bool) -> Recogniser:
             f"--asr {selector}: no such recogniser; {did_you_mean(kind, MAKERS)}, written as "
             f"one of {CHOICES}"
         )
-    made: Recogniser = MAKERS[kind](kind, detail, device, offline)
+    made: Recogniser = MAKERS[kind](kind, detail, device, options)
     return made
 
 
-def heard_in(audio: Audio, selector: str = "", *, offline: bool = False) -> str:
-    """What a recogniser hears in a mono signal at 16 kHz; nothing in silence.
+def heard_in(audio: Audio, language: str, options: MetricOptions = NO_OPTIONS) -> str:
+    """What a recogniser hears in a mono signal at 16 kHz in a language; nothing in silence.
 
     Recognisers make up words for digital silence, so that they are not asked about it.
     """
     if all(np.all(samples == samples[0]) for samples in audio.samples):
         return ""
-    return _heard(audio.samples.tobytes(), selector or asr_selector(), offline)
+    return _heard(audio.samples.tobytes(), language, options.asr or asr_selector(), options)
 
 
 @functools.lru_cache(maxsize=_TEXTS_KEPT)
-def _heard(samples: bytes, selector: str, offline: bool) -> str:
+def _heard(samples: bytes, language: str, selector: str, options: MetricOptions) -> str:
     audio = Audio(np.frombuffer(samples, np.float32)[np.newaxis], RATE_HZ)
-    return recogniser(selector, offline=offline).transcribe(audio)
+    return _opened(selector, options).transcribe(audio, language)
+
+
+def _code_in(known: Iterable[str], language: str, name: str) -> str:
+    """A language's code among those that a recogniser knows; else raises `Undefined`."""
+    codes = list(known)
+    code = language if language in codes else _WHISPERS_CODES.get(language, "")
+    if code in codes:
+        return code
+    knows = f"{name} knows {len(codes)} languages, and the clip is in {language!r}; leave it out"
+    if codes == [ENGLISH]:
+        knows = (
+            f"{name} knows English alone ({ENGLISH!r}), and the clip is in {language!r}; name "
+            "whisper-large-v3 or faster-whisper:FOLDER with --asr"
+        )
+    raise Undefined(knows)
 
 
 def _check_package(package: str, kind: str, extra: str) -> None:
@@ -105,7 +130,7 @@ class PocketSphinx:
 
     name = "pocketsphinx"
 
-    def __init__(self, kind: str, detail: str, device: str, _offline: bool) -> None:
+    def __init__(self, kind: str, detail: str, device: str, _: MetricOptions) -> None:
         if detail or device:
             raise UserError(
                 f"--asr {kind} takes nothing more, found {detail or device!r}: its model lies in "
@@ -114,8 +139,9 @@ class PocketSphinx:
         _check_package("pocketsphinx", kind, "asr")
         self.revision = f"package {version('pocketsphinx')} with its own en-us model"
 
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz."""
+    def transcribe(self, audio: Audio, language: str) -> str:
+        """What is said in a mono signal at 16 kHz; `Undefined` but for English."""
+        _code_in([ENGLISH], language, self.name)
         # What the decoder learnt of the last signal's level would change what it hears in this one.
         self._decoder.reinit_feat()
         full_scale = np.clip(audio.samples[0], -1.0, 1.0) * 32_767
@@ -135,7 +161,7 @@ class PocketSphinx:
 class FasterWhisper:
     """Whisper from a folder in CTranslate2's format: a beam of 5, nothing drawn at random."""
 
-    def __init__(self, kind: str, detail: str, device: str, _offline: bool) -> None:
+    def __init__(self, kind: str, detail: str, device: str, _: MetricOptions) -> None:
         if not detail:
             raise UserError(
                 f"--asr {kind} needs the folder of a model in CTranslate2's format; write "
@@ -156,14 +182,14 @@ class FasterWhisper:
         """The package's version and the digest of the weights."""
         with (self._folder / _WEIGHTS).open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return f"package {version('faster-whisper')}, {_WEIGHTS} sha256 {digest[:16]}"
+        return f"package {version('faster-whisper')}, {_WEIGHTS} sha256 {digest[:_SHOWN_DIGITS]}"
 
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz."""
+    def transcribe(self, audio: Audio, language: str) -> str:
+        """What is said in a mono signal at 16 kHz; `Undefined` of a language it does not know."""
         # Temperature 0 alone: the package would otherwise try again with random draws.
         segments, _ = self._model.transcribe(
             audio.samples[0],
-            language="en",
+            language=_code_in(self._model.supported_languages, language, self.name),
             beam_size=5,
             temperature=0.0,
             condition_on_previous_text=False,
@@ -186,29 +212,59 @@ class FasterWhisper:
 
 @dataclass(frozen=True)
 class _Published:
-    """A model of the hub at a pinned commit, and what it takes at once."""
+    """A model of the hub at a pinned commit, and what it takes at once.
 
-    repository: str
-    commit: str
+    With `options` it writes text in any language that it knows; else it spells English.
+    """
+
+    model: MetricModel
     most_s: float = float("inf")
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-PUBLISHED = {
+def _of_the_hub(name: str, repository: str, commit: str, weights: str, *more: str) -> MetricModel:
+    tokens = ("special_tokens_map.json", "tokenizer_config.json", "vocab.json")
+    names = ("config.json", "preprocessor_config.json", *tokens, *more, weights)
+    files = tuple(HostedFile(file, file) for file in names)
+    source = WeightsSource("hub", repository, files, commit)
+    return MetricModel(name, source, "Apache-2.0", ("transformers",))
+
+
+_MODELS = (
     # Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022. Greedy
-    # search, in English, without timestamps.
-    "whisper-large-v3": _Published(
-        "openai/whisper-large-v3",
-        "06f233fe06e710322aca913c1bc4249a0d71fce1",
+    # search, without timestamps.
+    _Published(
+        _of_the_hub(
+            "whisper-large-v3",
+            "openai/whisper-large-v3",
+            "06f233fe06e710322aca913c1bc4249a0d71fce1",
+            "model.safetensors",
+            *("added_tokens.json", "generation_config.json", "merges.txt", "tokenizer.json"),
+        ),
         30.0,
-        {"language": "en", "task": "transcribe", "num_beams": 1, "do_sample": False},
+        {"task": "transcribe", "num_beams": 1, "do_sample": False},
     ),
-    # Baevski, Zhou, Mohamed, Auli: "wav2vec 2.0", NeurIPS 2020. The likeliest letter each 20 ms,
-    # without a language model, so that it spells what it hears.
-    "wav2vec2": _Published(
-        "facebook/wav2vec2-base-960h", "22aad52d435eb6dbaf354bdad9b0da84ce7d6156"
+    # Hsu et al., "HuBERT", IEEE/ACM TASLP 29, 2021. The likeliest letter each 20 ms, without a
+    # language model, so that it spells what it hears. The commit holds no other form of weights.
+    _Published(
+        _of_the_hub(
+            "hubert-large",
+            "facebook/hubert-large-ls960-ft",
+            "ece5fabbf034c1073acae96d5401b25be96709d8",
+            "pytorch_model.bin",
+        )
     ),
-}
+    # Baevski, Zhou, Mohamed, Auli: "wav2vec 2.0", NeurIPS 2020. As HuBERT, and smaller.
+    _Published(
+        _of_the_hub(
+            "wav2vec2",
+            "facebook/wav2vec2-base-960h",
+            "22aad52d435eb6dbaf354bdad9b0da84ce7d6156",
+            "model.safetensors",
+        )
+    ),
+)
+PUBLISHED = {published.model.name: published for published in _MODELS}
 
 
 class OfTheHub:
@@ -217,45 +273,44 @@ class OfTheHub:
     For publication: anyone can fetch the same weights by the same name and commit.
     """
 
-    def __init__(self, kind: str, detail: str, device: str, offline: bool) -> None:
+    def __init__(self, kind: str, detail: str, device: str, options: MetricOptions) -> None:
         if detail or device not in ("", "cpu", "cuda"):
             raise UserError(
                 f"--asr {kind} can be followed by @cpu or @cuda alone, found {detail or device!r}: "
-                "its model is the published one"
+                f"its model is the published one; a copy is named by --weights {kind}=DIR"
             )
         _check_package("transformers", kind, "transformers")
-        from huggingface_hub import snapshot_download
+        self.name, self._device, self._published = kind, device or "cpu", PUBLISHED[kind]
+        found = located(self._published.model, options)
+        self._files, info = found.files, found.info
+        origin = f"{info.origin} at {info.revision}"
+        if info.source == "folder":  # of which only the weights tell what they are
+            name, digest = list(info.sha256.items())[-1]
+            origin = f"a folder with {name} sha256 {digest[:_SHOWN_DIGITS]}"
+        self.revision = f"{origin}, transformers {version('transformers')}, {self._device}"
 
-        self.name, self._device, self._model = kind, device or "cpu", PUBLISHED[kind]
-        repository, commit = self._model.repository, self._model.commit
-        never_ask = os.environ.get("SNACBENCH_OFFLINE") or os.environ.get("HF_HUB_OFFLINE")
-        try:
-            self._folder = snapshot_download(  # in the hub's own cache
-                repository,
-                revision=commit,
-                allow_patterns=["*.json", "*.txt", "model.safetensors"],
-                local_files_only=offline or bool(never_ask),
-                endpoint=os.environ.get("HF_ENDPOINT"),
-            )
-        except Exception as error:  # of the network, the disk, the hub's answer: a dozen classes
-            raise WeightsUnavailable(
-                f"{repository} at {commit[:12]} is not in the hub's cache and cannot be fetched "
-                f"({type(error).__name__}); fetch it where there is a network: hf download "
-                f"{repository} --revision {commit}, or choose another recogniser with --asr"
-            ) from error
-        library = f"transformers {version('transformers')}"
-        self.revision = f"{repository} at {commit}, {library}, {self._device}"
+    def transcribe(self, audio: Audio, language: str) -> str:
+        """What is said in a mono signal at 16 kHz.
 
-    def transcribe(self, audio: Audio) -> str:
-        """What is said in a mono signal at 16 kHz; `Undefined` of more than the model takes."""
-        if audio.duration_s > self._model.most_s:
+        `Undefined` of more than the model takes, and of a language that it does not know.
+        """
+        most_s, options = self._published.most_s, dict(self._published.options)
+        if audio.duration_s > most_s:
             raise Undefined(
-                f"too long: {self.name} takes {self._model.most_s:g} s at once, the signal lasts "
+                f"too long: {self.name} takes {most_s:g} s at once, the signal lasts "
                 f"{audio.duration_s:.3f} s; score it in segments"
             )
+        code = _code_in(self._languages, language, self.name)
         heard = {"raw": audio.samples[0], "sampling_rate": audio.rate_hz}
-        options = {"generate_kwargs": dict(self._model.options)} if self._model.options else {}
-        return str(self._pipeline(heard, **options)["text"])
+        how = {"generate_kwargs": {"language": code, **options}} if options else {}
+        return str(self._pipeline(heard, **how)["text"])
+
+    @cached_property
+    def _languages(self) -> list[str]:
+        if not self._published.options:
+            return [ENGLISH]
+        tokens = self._pipeline.model.generation_config.lang_to_id
+        return [token.strip("<|>") for token in tokens]
 
     @cached_property
     def _pipeline(self) -> Any:
@@ -264,12 +319,21 @@ class OfTheHub:
 
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
-        return transformers.pipeline(
-            "automatic-speech-recognition", self._folder, device=self._device, dtype=torch.float32
-        )
+        with TemporaryDirectory() as together:  # files may lie in several caches
+            for name, path in self._files.items():
+                (Path(together) / name).symlink_to(path.resolve())
+            return transformers.pipeline(
+                "automatic-speech-recognition", together, device=self._device, dtype=torch.float32
+            )
 
 
-# From kind, what stands behind it, device, and whether it must not be fetched, to a recogniser.
+def models_of(options: MetricOptions) -> tuple[str, ...]:
+    """Name of the published model that the recogniser of some options runs, if it runs one."""
+    kind = (options.asr or asr_selector()).partition("@")[0]
+    return (kind,) if kind in PUBLISHED else ()
+
+
+# From kind, what stands behind it, device, and a run's options, to a recogniser.
 MAKERS: dict[str, Any] = {
     "pocketsphinx": PocketSphinx,
     "faster-whisper": FasterWhisper,

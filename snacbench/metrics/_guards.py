@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from snacbench.errors import Undefined
 from snacbench.later import np
-from snacbench.types import Audio, Metric, MetricSpec, PreparedMetric
+from snacbench.types import Audio, Embeddings, Metric, MetricSpec, PreparedMetric
 
 REFERENCE = "reference"
 DEGRADED = "degraded signal"
@@ -50,6 +50,51 @@ def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
         return score
 
     return Metric(spec, prepared, versions)
+
+
+def set_level(  # noqa: PLR0913 - keyword-only rules of one metric
+    spec: MetricSpec,
+    embed: Callable[[Audio], Embeddings],
+    versions: Callable[[], Mapping[str, str]] = dict,
+    *,
+    min_s: float = 0.0,
+    min_degraded_s: float = 0.0,
+    silence_has_score: bool = True,
+) -> Metric:
+    """A metric of sets of clips, by the embeddings of signals which passed all checks.
+
+    `embed` takes a mono signal and gives embeddings of shape (frames, dimensions), which are
+    rounded to float16, as fadtk and kadtk keep them. A silent decode counts like any other.
+    """
+
+    def embedded(audio: Audio) -> Embeddings:
+        with np.errstate(over="ignore"):
+            found = np.asarray(embed(audio)).astype(np.float16)
+        if not np.isfinite(found).all():
+            raise Undefined(
+                f"embeddings of {spec.name} must be finite float16, up to 65504; found others"
+            )
+        return found
+
+    def prepared(reference: Audio) -> tuple[Embeddings, Callable[[Audio], Embeddings]]:
+        accept_reference(reference, spec, min_s=min_s)
+
+        def embedded_too(degraded: Audio) -> Embeddings:
+            accept_degraded(degraded, reference, spec)
+            min_duration(degraded, max(min_s, min_degraded_s), which=DEGRADED)
+            if not silence_has_score:
+                not_silent(degraded, which=DEGRADED)
+            return embedded(degraded)
+
+        return embedded(reference), embedded_too
+
+    def no_pair(_reference: Audio) -> PreparedMetric:
+        raise Undefined(
+            f"{spec.name} compares all decodes of a codec with all their references, and one pair "
+            "has no value; score a set of clips by a run"
+        )
+
+    return Metric(spec, no_pair, versions, embed=prepared)
 
 
 def accept_reference(reference: Audio, spec: MetricSpec, *, min_s: float = 0.0) -> None:

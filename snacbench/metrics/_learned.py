@@ -16,7 +16,7 @@ from snacbench.errors import SnacbenchError, WeightsMismatch
 from snacbench.metrics._guards import guarded, versions_of
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.packages import missing_package
-from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec
+from snacbench.types import NO_OPTIONS, Audio, Embeddings, Metric, MetricOptions, MetricSpec
 from snacbench.weights.of_metrics import digests_of, located
 
 Files = Mapping[str, Path]
@@ -31,8 +31,9 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     spec: MetricSpec,
     model: MetricModel,
     load: Load,
-    prepare: Callable[[Any, Audio], Compare],
+    prepare: Callable[[Any, Audio], Compare | Embeddings],
     *,
+    checked: Callable[..., Metric] = guarded,
     packages: tuple[str, ...] = (),
     min_s: float = 0.0,
     min_degraded_s: float = 0.0,
@@ -42,10 +43,11 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     """A metric of the network that `load` makes of a model's files, by their published names.
 
     `prepare` takes the network and an accepted reference and returns what scores one degraded
-    signal after another, as in `guarded`. `packages` are what computes it, for the record.
+    signal after another, as in `guarded`; of a set-level metric, which is `checked` by `set_level`,
+    it takes any signal and returns embeddings. `packages` are what computes it, for the record.
     """
 
-    def prepared(reference: Audio) -> Compare:
+    def prepared(reference: Audio) -> Compare | Embeddings:
         return prepare(network(model, load, options), reference)
 
     def versions() -> Mapping[str, str]:
@@ -62,9 +64,11 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         "min_degraded_s": min_degraded_s,
         "silence_has_score": silence_has_score,
     }
-    again = partial(learned, spec, model, load, prepare, packages=packages, **rules)
+    again = partial(
+        learned, spec, model, load, prepare, checked=checked, packages=packages, **rules
+    )
     return replace(
-        guarded(spec, prepared, versions, **rules),
+        checked(spec, prepared, versions, **rules),
         ready=ready,
         options=options,
         configure=lambda options: again(options=options),

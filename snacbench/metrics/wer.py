@@ -4,7 +4,8 @@ Substitutions, deletions and insertions of the cheapest alignment over the words
 transcript: `wer` of the degraded signal, `wer_reference` of the untouched reference, which a codec
 without any loss would get, and `wer_delta` the first minus the second. Levenshtein distance by the
 package ``jiwer``; both texts normalised as Whisper's authors do (Radford et al. 2022, appendix C),
-by the package ``whisper-normalizer``.
+by the package ``whisper-normalizer``: English, and all other languages by the rules they have for
+those. A clip of which nobody states the language is taken for English.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Literal
 
 from snacbench.errors import Undefined
 from snacbench.metrics import _asr, _guards
+from snacbench.metrics._asr import ENGLISH
 from snacbench.metrics._guards import versions_of
+from snacbench.metrics._learned import described
 from snacbench.types import NO_OPTIONS, Audio, Metric, MetricOptions, MetricSpec, PreparedMetric
 
 Unit = Literal["words", "characters"]
@@ -28,12 +31,18 @@ _APOSTROPHES = "\u2018\u2019\u201b\u02bc\u02b9\u2032\u00b4\u0060\uff07"
 # What a keyboard has in place of what a typesetter writes.
 _PLAIN = str.maketrans({**dict.fromkeys(_APOSTROPHES, "'"), "\u2026": "..."})
 
+# Written without spaces between words: there each letter is a word (appendix C; Cantonese, which
+# came with the third model, as in its authors' tokenizer).
+_UNSPACED = {"zh", "ja", "th", "lo", "my", "yue"}
+
+_LANGUAGES = "each clip's own, English where none is stated"
+
 # Recognisers look at windows of 25 ms and need a few of them.
 MIN_DURATION_S = 0.1
 
 WER = MetricSpec(
     name="wer",
-    version="2",
+    version="3",
     unit="1",
     better="lower",
     range=(0.0, math.inf),
@@ -49,24 +58,29 @@ WER = MetricSpec(
 CER = replace(WER, name="cer", citation=WER.citation.replace("words", "characters"))
 
 
-def error_rate(spoken: str, heard: str, unit: Unit) -> float:
+def error_rate(spoken: str, heard: str, unit: Unit, language: str = ENGLISH) -> float:
     """Errors in `heard` as a share of the length of `spoken`; lower is better, can exceed 1.
 
     Both texts are normalised first; of characters, the spaces between words count.
     """
     import jiwer
 
+    said, found = (normalised(text, language, unit) for text in (spoken, heard))
     if unit == "words":
-        return float(jiwer.process_words(normalised(spoken), normalised(heard)).wer)
-    return float(jiwer.process_characters(normalised(spoken), normalised(heard)).cer)
+        return float(jiwer.process_words(said, found).wer)
+    return float(jiwer.process_characters(said, found).cer)
 
 
-def normalised(text: str) -> str:
-    """English text in lower case without punctuation, fillers, contractions; numbers as digits.
+def normalised(text: str, language: str = ENGLISH, unit: Unit = "words") -> str:
+    """A text in lower case without punctuation, marks and what stands in brackets.
 
-    How a text is typeset does not matter: its apostrophes, quotes and dashes, spaces that do not
-    break, characters that show nothing, composed or decomposed accents.
+    Of English, also without fillers and contractions, with numbers as digits; and how it is typeset
+    does not matter: its apostrophes, quotes and dashes, spaces that do not break, characters that
+    show nothing, composed or decomposed accents. The words of languages that are written without
+    spaces are their letters.
     """
+    if language != ENGLISH:
+        return str(_basic(unit == "words" and language in _UNSPACED)(text)).strip()
     composed = unicodedata.normalize("NFC", text).translate(_PLAIN)
     shown = "".join(c for c in composed if unicodedata.category(c) != "Cf")
     return str(_normaliser()(shown)).strip()
@@ -80,51 +94,64 @@ def _normaliser() -> Callable[[str], str]:
     return found
 
 
+@functools.cache
+def _basic(split_letters: bool) -> Callable[[str], str]:
+    from whisper_normalizer.basic import BasicTextNormalizer
+
+    found: Callable[[str], str] = BasicTextNormalizer(split_letters=split_letters)
+    return found
+
+
 def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OPTIONS) -> Metric:
-    asr, offline = options.asr, options.offline
     spec = base if of == "degraded" else replace(base, name=f"{base.name}_{of}")
     if of == "delta":
         spec = replace(spec, range=(-math.inf, math.inf))
 
-    def prepare(reference: Audio, transcript: str | None = None) -> PreparedMetric:
+    def prepare(
+        reference: Audio, transcript: str | None = None, stated: str = ""
+    ) -> PreparedMetric:
         _guards.accept_reference(reference, spec, min_s=MIN_DURATION_S)
+        language = stated.partition("-")[0] or ENGLISH  # regions make no difference here
         if transcript is None:
             raise Undefined(
                 f"{spec.name} compares words, and nobody says which are spoken; give the transcript"
             )
-        if not any(character.isalnum() for character in normalised(transcript)):
+        if not any(character.isalnum() for character in normalised(transcript, language)):
             raise Undefined(
                 f"nothing is left of the transcript {transcript!r} once it is normalised; a "
                 "transcript with words is needed"
             )
-        heard = _asr.heard_in(reference, asr, offline=offline)
-        rate = error_rate(transcript, heard, "words")
+        heard = _asr.heard_in(reference, language, options)
+        rate = error_rate(transcript, heard, "words", language)
         # A clip in another language, or with the transcript of another clip, would otherwise count
         # several times as much as a clip that a codec made unintelligible.
         if rate >= 1:
             raise Undefined(
-                f"the recogniser understands nothing of the untouched reference (word error rate "
-                f"{rate:.2f}); English speech and its own transcript are needed"
+                f"the recogniser understands nothing of the untouched reference, taken for "
+                f"{language!r} (word error rate {rate:.2f}); the language that is spoken and the "
+                "transcript of what is said are needed"
             )
-        of_reference = error_rate(transcript, heard, unit)
+        of_reference = error_rate(transcript, heard, unit, language)
 
         def score(*, degraded: Audio) -> float:
             _guards.accept_degraded(degraded, reference, spec)
             if of == "reference":
                 return of_reference
-            heard = _asr.heard_in(degraded, asr, offline=offline)
-            of_degraded = error_rate(transcript, heard, unit)
+            heard = _asr.heard_in(degraded, language, options)
+            of_degraded = error_rate(transcript, heard, unit, language)
             return of_degraded - of_reference if of == "delta" else of_degraded
 
         return score
 
     def versions() -> Mapping[str, str]:
-        chosen = _asr.recogniser(asr, offline=offline)
-        packages = versions_of("jiwer", "whisper-normalizer")()
-        return {**packages, "asr": f"{chosen.name}, {chosen.revision}"}
+        chosen = _asr.recogniser(options)
+        facts = {"asr": f"{chosen.name}, {chosen.revision}", "asr language": _LANGUAGES}
+        for name in _asr.models_of(options):
+            facts[name] = described(_asr.PUBLISHED[name].model, options)
+        return {**versions_of("jiwer", "whisper-normalizer")(), **facts}
 
     def ready() -> None:
-        _asr.recogniser(asr, offline=offline)
+        _asr.recogniser(options)
 
     return Metric(
         spec,
@@ -133,10 +160,13 @@ def _metric(base: MetricSpec, unit: Unit, of: Of, options: MetricOptions = NO_OP
         prepare_spoken=prepare,
         ready=ready,
         options=options,
-        configure=lambda options: _metric(base, unit, of, options),
+        configure=lambda options: replace(
+            _metric(base, unit, of, options), models=_asr.models_of(options)
+        ),
     )
 
 
+MODELS = tuple(published.model for published in _asr.PUBLISHED.values())
 METRICS = (
     *(_metric(WER, "words", of) for of in ("degraded", "reference", "delta")),
     *(_metric(CER, "characters", of) for of in ("degraded", "reference", "delta")),

@@ -20,12 +20,16 @@ RATE_LABELS = {
 _METRIC_NAMES = {
     "estoi": "ESTOI", "stoi": "STOI", "mel_dac7": "mel distance (7 scales)",
     "mel_dac_default": "mel distance (2 scales)", "stft_dac": "STFT distance",
+    "mel_codecbench": "mel distance (CodecBench)", "mel_hifigan": "mel distance (HiFi-GAN)",
+    "mel_vocos": "mel distance (Vocos)", "mel_focalcodec": "mel distance (FocalCodec)",
+    "stft_pwg_convergence": "spectral convergence", "stft_pwg_log": "log STFT distance",
     "pesq_nb": "PESQ narrowband", "pesq_wb": "PESQ wideband", "si_sdr": "SI-SDR",
     "si_sdr_aligned": "SI-SDR, delay removed", "visqol_audio": "ViSQOL audio",
     "visqol_speech": "ViSQOL speech", "waveform_l1": "waveform distance",
     "bandwidth_khz": "bandwidth", "wer": "WER", "cer": "CER",
     "f0_rmse_cents": "F0 error", "mcd": "mel-cepstral distortion",
     "lsd": "log-spectral distance", "loudness_diff_lu": "loudness difference",
+    "fad_vggish": "FAD (VGGish)", "kad_vggish": "KAD (VGGish)",
     "dnsmos_ovrl": "DNSMOS overall", "dnsmos_p808": "DNSMOS P.808",
 }  # fmt: skip
 _RATES = {"22k": "22.05 kHz", "16k": "16 kHz"}  # a metric's variants at lower rates

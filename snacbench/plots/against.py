@@ -293,6 +293,22 @@ def speed(data: PlotData, options: Options) -> Figure:
     )
 
 
+def macs(data: PlotData, options: Options) -> Figure:
+    """Mean score against multiply-accumulates per second of audio, encoding and decoding."""
+
+    def gmacs(spec: CodecSpec, _: str) -> Span | None:
+        cost = data.codecs[spec.name].cost
+        return Span(*(cost.macs_per_s / 1e9,) * 3) if cost and cost.macs_per_s else None
+
+    return _draw(
+        data,
+        options,
+        gmacs,
+        label="GMAC per second of audio, encoding + decoding  ← cheaper",
+        needed="MACs",
+    )
+
+
 PLOTS = (
     Plot(
         "quality-rate",
@@ -308,4 +324,10 @@ PLOTS = (
     ),
     Plot("tokens", "quality against tokens per second", tokens),
     Plot("speed", "quality against the time that coding takes", speed),
+    Plot(
+        "macs",
+        "quality against multiply-accumulates per second",
+        macs,
+        useful=lambda data: any(codec.cost for codec in data.codecs.values()),
+    ),
 )

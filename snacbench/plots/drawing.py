@@ -53,13 +53,16 @@ class Plot:
     """A plot: its name on the command line, what it shows, and the function that draws it.
 
     `uses` are the options that it reads, which also name its files; a plot that does not use a
-    metric is drawn once and not for each of them.
+    metric is drawn once and not for each of them. One that is not `useful` for what runs hold is
+    drawn only if it is named; one that goes `by_clip` has nothing to show of a set-level metric.
     """
 
     name: str
     description: str
     draw: Callable[[PlotData, Options], Figure]
     uses: frozenset[Uses] = frozenset({"metric", "domain"})
+    useful: Callable[[PlotData], bool] = lambda data: True
+    by_clip: bool = False
 
     def stem(self, options: Options) -> str:
         """Name of its files without extension; choices that are the default go unnamed."""
@@ -121,7 +124,8 @@ def to_draw(
 ) -> list[tuple[Plot, Options]]:
     """What is to be drawn: plots of a metric once for each (no metrics: for all), others once.
 
-    UserError if the runs were not scored with a metric, or lack the domain or the baseline.
+    UserError if the runs were not scored with a metric, lack the domain or the baseline, or nothing
+    is to be drawn.
     """
     if any("metric" in plot.uses for plot in chosen):
         if not data.metrics:
@@ -137,11 +141,20 @@ def to_draw(
     if options.baseline and options.baseline not in data.codecs:
         near = did_you_mean(options.baseline, data.codecs)
         raise UserError(f"the run has no codec {options.baseline!r}; {near}")
-    return [
+    by_clip = {name for rows in data.runs for name in rows.clip_metrics} | {""}
+    wanted = [
         (plot, replace(options, metric=metric))
         for plot in chosen
+        if len(chosen) == 1 or plot.useful(data)
         for metric in (metrics or data.metrics if "metric" in plot.uses else [""])
+        if metric in by_clip or not plot.by_clip
     ]
+    if chosen and not wanted:
+        raise UserError(
+            f"{chosen[0].name} goes by clip, and clips have no score by "
+            f"{', '.join(metrics or data.metrics)}; draw quality-rate"
+        )
+    return wanted
 
 
 def _drawn(data: PlotData, plot: Plot, options: Options) -> Figure:

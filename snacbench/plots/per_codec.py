@@ -128,11 +128,17 @@ def marks(p_holm: float | None) -> str:
 
 
 PLOTS = (
-    Plot("distribution", "spread of a metric over clips, a row per codec", distribution),
+    Plot(
+        "distribution",
+        "spread of a metric over clips, a row per codec",
+        distribution,
+        by_clip=True,
+    ),
     Plot(
         "differences",
         "paired differences to a baseline, with intervals and Holm's marks",
         differences,
         frozenset({"metric", "domain", "baseline"}),
+        by_clip=True,
     ),
 )

@@ -62,8 +62,9 @@ class PlotData:
 
     @property
     def metrics(self) -> list[str]:
-        """Metrics that any run has, in order."""
-        return list(dict.fromkeys(name for rows in self.runs for name in rows.metrics))
+        """Metrics that any run has, in order, those of sets of clips last."""
+        every = (name for rows in self.runs for name in (*rows.clip_metrics, *rows.metrics))
+        return list(dict.fromkeys(every))
 
     @property
     def domains(self) -> list[str]:

@@ -7,14 +7,24 @@ a checkout, the folder ``recipes``). docs/recipes.md explains the fields.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    model_validator,
+)
 
 from snacbench.errors import UnknownName, did_you_mean
+from snacbench.request import Expected
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
@@ -36,6 +46,43 @@ def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Count = Annotated[StrictInt, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decode_mmac_per_s"]
+REFERENCE = "reference"
+
+
+class Figures(BaseModel):
+    """Means that are published in one place: by operating point (or ``reference``) and metric.
+
+    `tolerance` is by metric how far from them a sound run may be; without one, they are only shown.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str
+    domain: Domain | Literal["all"] = "all"
+    tolerance: Mapping[str, Positive] = Field(default_factory=dict)
+    figures: Mapping[str, Mapping[str, float]]
+
+    @model_validator(mode="after")
+    def _tolerances_are_of_figures(self) -> Figures:
+        named = {metric for of in self.figures.values() for metric in of}
+        if beyond := sorted(self.tolerance.keys() - named):
+            raise ValueError(f"there is no figure for the tolerance of {', '.join(beyond)}")
+        return self
+
+    def each(self) -> Iterator[Expected]:
+        """The figures one by one."""
+        for codec, of in self.figures.items():
+            for metric, value in of.items():
+                yield Expected(
+                    metric,
+                    value,
+                    self.tolerance.get(metric),
+                    self.source,
+                    "" if codec == REFERENCE else codec,
+                    self.domain,
+                )
 
 
 class Recipe(BaseModel):
@@ -43,8 +90,9 @@ class Recipe(BaseModel):
 
     `summary` is what it is, in a line, `source` whose comparison it repeats. Where `codecs` is
     None, whoever runs it must name them, and `hint` says what to name. Paths of `data` start at the
-    recipe's own folder; `table` is a layout. The other fields are the options of ``snacbench run``
-    of the same names.
+    recipe's own folder; `table` is a layout. `expect` are published figures that a run should come
+    near, `limits` what its codecs may take at most. The other fields are the options of
+    ``snacbench run`` of the same names.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,17 +103,20 @@ class Recipe(BaseModel):
     hint: str = ""
     data: str
     metrics: Names = ()
+    allow_missing_metrics: bool = False
     weights: Annotated[Names, Field(min_length=1), AfterValidator(_never_falls_back)]
     seed: StrictInt = 0
     channels: Literal["mono", "stereo"] = "mono"
     reference: Literal["source", "codec-input"] = "source"
     segments: Count | None = None
-    segment_s: Annotated[float, Field(gt=0)] | None = None
+    segment_s: Positive | None = None
     min_lufs: float | None = None
     limit: Count | None = None
     domain: Domain = "unknown"
     asr: str | None = None
-    table: Literal["default", "snac-paper", "dac-table3", "dac-table2"] = "default"
+    table: Literal["default", "snac-paper", "dac-table3", "dac-table2", "speech-codec"] = "default"
+    expect: tuple[Figures, ...] = ()
+    limits: Mapping[Limit, Positive] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,7 +133,8 @@ class NamedRecipe:
 
         `codecs` is one text, as on the command line; paths of data start at the recipe's folder.
         """
-        told = self.recipe.model_dump(exclude={"summary", "source", "hint", "table"})
+        about = {"summary", "source", "hint", "table", "expect", "limits"}
+        told = self.recipe.model_dump(exclude=about)
         told["codecs"] = ",".join(self.recipe.codecs or ()) or None
         if "/" in told["data"] or told["data"].endswith(".csv"):
             told["data"] = str(self.path.parent / Path(told["data"]).expanduser())

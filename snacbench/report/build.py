@@ -22,7 +22,7 @@ from snacbench.report import spectrograms
 from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
 from snacbench.report.scores import score_data
-from snacbench.rows import Coded, Run, Score
+from snacbench.rows import Coded, Embedded, Run, Score
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
@@ -48,6 +48,7 @@ _VISQOL_AUDIO_LEAST_KBPS = 24.0  # what its model was trained on: docs/metrics.m
 _FOR_EVERY_METRIC = "quality-rate"  # the other plots are drawn for the run's first metric
 _ORDER = (
     _FOR_EVERY_METRIC, "domains", "distribution", "differences", "codebooks", "tokens", "speed",
+    "macs",
 )  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def chosen_clips(rows: RunRows, playable: Sequence[str], number: int) -> list[st
     if len(playable) <= number:
         return list(playable)
     worst: dict[str, None] = {}
-    for metric in rows.metrics[:1]:
+    for metric in rows.clip_metrics[:1]:
         better = next((m.better for m in rows.run.metrics if m.name == metric), "higher")
         lowest = min if better == "higher" else max
         for values in scores_of([rows], metric, ALL_DOMAINS).values():
@@ -226,7 +227,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
             for row in table.rows
         )
-        metrics = [column for column in table.columns if column.key in rows.metrics]
+        metrics = [column for column in table.columns if column.kind == "mean"]
         count = max(1, -(-len(metrics) // _MOST_COLUMNS))
         parts = [(f"Rates, {domain}", [c for c in table.columns if c not in metrics])]
         parts += [
@@ -236,8 +237,10 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
         footnotes = tuple(note for note in table.footnotes if note not in said)
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
-            replace(whole, title=title, columns=tuple(part)).lettered()
-            for title, part in parts
+            replace(
+                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+            ).lettered()
+            for at, (title, part) in enumerate(parts)
             if part
         ]
         found.append((domain, html_fragment(split)))
@@ -251,7 +254,9 @@ def _write_figures(rows: RunRows, target: Path) -> tuple[list[dict[str, str]], l
     data, known = PlotData([rows]), plots()
     drawn, problems = list[dict[str, str]](), list[str]()
     for plot in (known[name] for name in dict.fromkeys((*_ORDER, *known))):
-        metrics = rows.metrics if plot.name == _FOR_EVERY_METRIC else rows.metrics[:1]
+        if not plot.useful(data):
+            continue
+        metrics = data.metrics if plot.name == _FOR_EVERY_METRIC else data.metrics[:1]
         title = plot.description[:1].upper() + plot.description[1:]
         try:
             wanted = to_draw(data, [plot], Options(), metrics)
@@ -288,7 +293,8 @@ def troubles(folder: RunFolder) -> list[dict[str, Any]]:
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    for row in chain[Coded | Score](folder.read(Coded), folder.read(Score)):
+    scores = chain(folder.read(Score), folder.read(Embedded))
+    for row in chain[Coded | Score](folder.read(Coded), scores):
         if row.status in ("failed", "undefined"):
             named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
             what = f"{named} {row.codec}"

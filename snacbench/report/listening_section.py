@@ -64,7 +64,7 @@ def _agreement(scores: Sequence[ListenerScore], rows: RunRows, simulated: str) -
 
     rated, found = mean_ratings(scores), []
     lower = {metric.name for metric in rows.run.metrics if metric.better == "lower"}
-    for metric in rows.metrics:
+    for metric in rows.clip_metrics:
         sign = -1.0 if metric in lower else 1.0
         values = {
             codec: {clip: sign * value for clip, value in of.items()}

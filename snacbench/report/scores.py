@@ -19,7 +19,7 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
     where the metric failed or is not meant for the clip.
     """
     columns: dict[str, list[Any]] = {"clip": [], "codec": [], "kbps": [], "ok": []}
-    scores: list[list[Any]] = [[] for _ in rows.metrics]
+    scores: list[list[Any]] = [[] for _ in rows.clip_metrics]
     codecs = []
     for index, codec in enumerate(rows.codecs):
         spec, kbps, tried = codec.spec, actual_kbps_of(codec, ALL_DOMAINS), codec.tried(ALL_DOMAINS)
@@ -30,7 +30,7 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
         columns["codec"] += [index] * len(tried)
         columns["kbps"] += _rounded(rates)
         columns["ok"] += coded["ok"].astype(int).tolist()
-        for column, metric in zip(scores, rows.metrics, strict=True):
+        for column, metric in zip(scores, rows.clip_metrics, strict=True):
             cells = codec.scores.get(metric)
             if cells is None:
                 column.extend([None] * len(tried))
@@ -51,7 +51,7 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
             }
         )
     specs = {metric.name: metric for metric in rows.run.metrics}
-    known_specs = [(name, specs.get(name)) for name in rows.metrics]
+    known_specs = [(name, specs.get(name)) for name in rows.clip_metrics]
     return {
         "metrics": [
             {"name": name, "unit": m.unit if m else "", "better": m.better if m else "higher"}

@@ -8,6 +8,7 @@ is lost, because a node went down or its time was over, has not crashed: it is d
 from __future__ import annotations
 
 import multiprocessing.process
+import os
 import socket
 import threading
 import time
@@ -32,6 +33,7 @@ LOOK_AGAIN_S = 1.0
 CONNECT_S = 30.0
 IDLE_S = 120.0  # after which a process that has nothing to do gives its memory back
 MOST_WORKERS_LOST = 5  # by one job, after which it counts as one that crashes
+_TRIM = "MALLOC_TRIM_THRESHOLD_"
 GPU = "GPU"  # the resource that workers with one announce: dask worker --resources GPU=1
 _QUEUES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster", "sge": "SGECluster"}
 
@@ -50,18 +52,11 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
     MissingPackage
         If ``distributed``, or for a file ``dask-jobqueue``, is not installed.
     """
-    described = cluster.endswith((".yaml", ".yml"))
-    try:
-        import dask
-        from distributed import Client
+    found = described(cluster, jobs)
+    import dask
+    from distributed import Client
 
-        if described:
-            import dask_jobqueue
-    except ImportError as error:
-        raise MissingPackage(
-            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
-        ) from error
-    if not described:
+    if found is None:
         try:
             client = Client(cluster, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -72,6 +67,34 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         with client:
             yield client
         return
+    import dask_jobqueue
+
+    name, settings = found
+    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
+    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[name])() as queue:
+        queue.scale(jobs)
+        with Client(queue, set_as_default=False) as client:
+            yield client
+
+
+def described(cluster: str, jobs: int | None) -> tuple[str, Mapping[str, Any]] | None:
+    """The queue that a YAML file describes, and its settings; None for a scheduler's address.
+
+    Raises as `connected`, of what can be told before anything is started.
+    """
+    by_file = cluster.endswith((".yaml", ".yml"))
+    try:
+        import dask
+        import distributed  # noqa: F401
+
+        if by_file:
+            import dask_jobqueue  # noqa: F401
+    except ImportError as error:
+        raise MissingPackage(
+            "--cluster needs Dask; run pip install '.[cluster]' in snacbench's checkout"
+        ) from error
+    if not by_file:
+        return None
     if not Path(cluster).is_file():
         raise UserError(
             f"there is no file {cluster}; --cluster takes tcp://HOST:PORT or a YAML file"
@@ -88,11 +111,7 @@ def connected(cluster: str, jobs: int | None) -> Iterator[Client]:
         )
     if jobs is None:
         raise UserError(f"say how many workers are to be asked of the queue in {cluster}: --jobs N")
-    merged = dask.config.merge(dask.config.config, settings)  # beside what dask-jobqueue presumes
-    with dask.config.set(merged), getattr(dask_jobqueue, _QUEUES[queues[0]])() as queue:
-        queue.scale(jobs)
-        with Client(queue, set_as_default=False) as client:
-            yield client
+    return queues[0], settings
 
 
 @contextmanager
@@ -131,7 +150,11 @@ class DaskWorkers:
             workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
             threads = sum(worker["nthreads"] for worker in workers)
             gpus = sum(int(worker["resources"].get(GPU, 0)) for worker in workers)
-            self._lanes = {CPU: max(1, 2 * threads), CUDA: max(1, 2 * gpus), CHECK: max(1, threads)}
+            self._lanes = {
+                CPU: max(1, 2 * threads),
+                CUDA: max(1, 2 * gpus),
+                CHECK: max(1, threads // 4),
+            }
             self._looked = time.monotonic()
         return self._lanes
 
@@ -259,15 +282,19 @@ def _started(log: Path) -> Child:
     """A process that Dask's own does not keep from having children of its own.
 
     Workers below a nanny are daemons by default, which may not start processes: these would outlive
-    them. Ours end with the process that they are forked from, and that ends with the worker.
+    them. Ours end with the process that they are forked from, and that ends with the worker. The
+    nanny also has the C library give freed memory back at once, which takes networks, whose every
+    layer asks for it again, twice their time.
     """
     settings: dict[str, Any] = vars(multiprocessing.process.current_process())["_config"]
-    daemon = settings.pop("daemon", None)
+    daemon, trim = settings.pop("daemon", None), os.environ.pop(_TRIM, None)
     try:
         return Child(log)
     finally:
         if daemon is not None:
             settings["daemon"] = daemon
+        if trim is not None:
+            os.environ[_TRIM] = trim
 
 
 def _end_those_idle() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
@@ -16,8 +17,19 @@ from snacbench.audio.resample import RESAMPLER
 from snacbench.errors import StoreError, UserError
 from snacbench.progress import Progress, Silent
 from snacbench.request import DEFAULT_SPEED_BUDGET_S, Request
-from snacbench.rows import MISSING, Calibration, ClipMeasures, Coded, Run, Score, Speed, SpotCheck
-from snacbench.runner.cluster import workers_on
+from snacbench.rows import (
+    MISSING,
+    Calibration,
+    ClipMeasures,
+    Coded,
+    Embedded,
+    Run,
+    Score,
+    Speed,
+    SpotCheck,
+)
+from snacbench.runner import measured_cost
+from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_speed import SpeedJob, measured
 from snacbench.runner.plan import (
     CPU,
@@ -62,6 +74,7 @@ Cluster: TypeAlias = "Client | str | Path | None"
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
+MEASURE_COST = "measure cost"
 _FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
@@ -72,6 +85,8 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
     shown = progress or Silent()
+    if isinstance(client, str | Path):
+        described(str(client), request.jobs)
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
@@ -114,6 +129,23 @@ def measure_speed(
     plan = resumed_plan(folder, shown, offline=offline)
     with folder.locked():
         _measure_speeds(plan, folder, shown, budget_s=budget_s)
+    return folder
+
+
+def measure_cost(
+    folder: RunFolder, *, offline: bool = False, progress: Progress | None = None
+) -> RunFolder:
+    """Count the operations of all operating points of a run, and measure memory and delay.
+
+    Raises as `resume`.
+    """
+    shown = progress or Silent()
+    plan = resumed_plan(folder, shown, offline=offline)
+    with folder.locked():
+        shown.begin(MEASURE_COST, len(plan.codecs))
+        for row in measured_cost.measured(plan.codecs, log=folder.path / "workers.log"):
+            folder.append([row])
+            shown.step(MEASURE_COST, failed=bool(row.reason))
     return folder
 
 
@@ -165,7 +197,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
             decoded = (row.clip, row.codec) not in lost
             return row.status == "failed" and row.metric in names and decoded
 
-        retried = folder.take_out(Score, of=failed) if retry_failed else []
+        retried = _scores_taken_out(folder, of=failed) if retry_failed else []
         ledger = Ledger(folder, run.codecs, [metric.spec for metric in chosen])
         schedule = Schedule(ledger, clips, run.codecs, request)
         _carry_out(schedule, ledger, clips, shown, jobs=jobs, client=client)
@@ -194,6 +226,7 @@ def start(plan: Plan, path: Path) -> RunFolder:
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
     run = replace(_with_digests(run, plan), codec_versions=versions_of_codecs(models))
+    run = replace(run, lacking=plan.lacking)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -254,7 +287,7 @@ def execute(
             folder.rewrite_run(_with_digests(folder.run, plan))
         if retry_failed:
             # Codings last: a run that is stopped in between still has failed as a whole.
-            scores = folder.take_out(Score, of=lambda row: row.status == "failed")
+            scores = _scores_taken_out(folder, of=lambda row: row.status == "failed")
             folder.take_out(SpotCheck, of=lambda row: not row.passed)
             work = {row.codec for row in folder.read(Coded) if row.status == "ok"}
             folder.take_out(Calibration, of=lambda row: not row.found and row.codec not in work)
@@ -370,7 +403,7 @@ def outcome_of(folder: RunFolder) -> Outcome:
             if len(coded.first_failed) < _FAILURES_KEPT and not told:
                 coded.first_failed.append(row)
             stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
-    for score in folder.read(Score):
+    for score in chain(folder.read(Score), folder.read(Embedded)):
         scores.rows += 1
         if score.status == "failed" and (score.clip, score.codec) not in lost:
             scores.failed += 1
@@ -410,7 +443,11 @@ def resumed_plan(
         raise StoreError(
             f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
         )
-    plan = make_plan(replace(run.request, offline=offline), progress)
+    request = replace(run.request, offline=offline)
+    if request.allow_missing_metrics:  # those that it has, and no others
+        names = tuple(spec.name for spec in run.metrics)
+        request = replace(request, metrics=names, allow_missing_metrics=False)
+    plan = make_plan(request, progress)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
         samples = attrgetter("id", "sha256", "start", "num_samples")
@@ -436,7 +473,13 @@ def resumed_plan(
         metrics=versions_of_metrics(plan.metrics),
         place=str(path),
     )
-    return replace(plan, decision="")
+    # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
+    return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
+
+
+def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:
+    """Remove the scores that `of` tells, those of sets too; returns them."""
+    return [*folder.take_out(Score, of=of), *folder.take_out(Embedded, of=of)]
 
 
 def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> str:
@@ -450,7 +493,8 @@ def _retried_in_words(folder: RunFolder, retried: Sequence[Coded | Score]) -> st
     for kind, what in kinds:
         if tried := {of(row) for row in retried if isinstance(row, kind)}:
             # A file that can be read again and is cut to segments has others in its place.
-            now = {of(row): row.status for row in folder.read(kind)}
+            rows = chain[Coded | Score](folder.read(kind), folder.read(Embedded))
+            now = {of(row): row.status for row in rows}
             statuses = [now.get(one) for one in tried]
             failed = statuses.count("failed")
             again = f", {failed} failed again" if failed else ""

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import soundfile  # noqa: F401 - one that does not load is told before anything is done
 import soxr  # noqa: F401
 
-from snacbench.errors import MissingPackage, TestSetError, UnknownName, UserError, did_you_mean
+from snacbench.errors import (
+    MissingPackage,
+    TestSetError,
+    UnknownName,
+    UserError,
+    WeightsUnavailable,
+    did_you_mean,
+)
 from snacbench.models import CodecModel, LocatedWeights, MetricModel
 from snacbench.packages import EXTRAS
 from snacbench.plugins import codec_models, metric_models, refused, select_metrics
@@ -72,7 +79,8 @@ class PlannedCodec:
 class Plan:
     """What a run will do; `decision` says why weights come from where `policy` has them.
 
-    `test_set` is what it will code: all of the `whole` set, or a shard of it.
+    `test_set` is what it will code: all of the `whole` set, or a shard of it. `lacking` says of
+    metrics that were asked for and left out what is not here.
     """
 
     request: Request
@@ -82,6 +90,7 @@ class Plan:
     policy: WeightsPolicy
     decision: str
     whole: TestSet
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(request: Request, progress: Progress | None = None) -> Plan:
@@ -93,6 +102,9 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
     """
     codecs, policy, decision = plan_codecs(request)
     metrics = chosen_metrics(request)
+    lacking: Mapping[str, str] = {}
+    if request.allow_missing_metrics:
+        metrics, lacking = at_hand(metrics, lambda metric: check_packages((), [metric]))
     check_packages(codecs, metrics)
     choice = Choice(
         segments=request.segments,
@@ -116,7 +128,27 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
     test_set = shard_of(whole, request.shard)
-    return Plan(request, test_set, codecs, metrics, policy, decision, whole)
+    return Plan(request, test_set, codecs, metrics, policy, decision, whole, lacking)
+
+
+def at_hand(
+    metrics: Sequence[Metric], check: Callable[[Metric], None]
+) -> tuple[tuple[Metric, ...], Mapping[str, str]]:
+    """Metrics that pass a check, and of the others by name what is not here.
+
+    That is a package or a model that cannot be had. Whatever else a check raises is raised, and so
+    is this if no metric is left.
+    """
+    kept, lacking = list[Metric](), dict[str, UserError]()
+    for metric in metrics:
+        try:
+            check(metric)
+            kept.append(metric)
+        except (MissingPackage, WeightsUnavailable) as error:
+            lacking[metric.spec.name] = error
+    if lacking and not kept:
+        raise next(iter(lacking.values()))
+    return tuple(kept), {name: str(error) for name, error in lacking.items()}
 
 
 def chosen_metrics(request: Request, names: Sequence[str] = ()) -> tuple[Metric, ...]:
@@ -174,7 +206,13 @@ def with_weights(plan: Plan, progress: Progress | None = None) -> Plan:
     Raises WeightsUnavailable, WeightsMismatch if weights cannot be had, or are not what they should
     be. Raises UserError if a metric lacks what it needs.
     """
-    make_ready(plan.metrics, progress)
+    if plan.request.allow_missing_metrics:
+        metrics, lacking = at_hand(plan.metrics, lambda metric: make_ready([metric], progress))
+        plan = replace(plan, metrics=metrics, lacking={**plan.lacking, **lacking})
+    else:
+        make_ready(plan.metrics, progress)
+    for name, why in plan.lacking.items():
+        (progress or Silent()).note(f"{name} is left out: {why}", warning=True)
     return replace(plan, codecs=locate_all(plan.codecs, plan.policy, progress))
 
 
@@ -237,7 +275,7 @@ def missing(request: Request) -> list[str]:
             except TestSetError as error:
                 found.append(f"data: {error}")
     found += [f"weights: {text}" for text in absent(list(models), policy)]
-    of_metrics = models_of(chosen_metrics(request))
+    of_metrics = [] if request.allow_missing_metrics else models_of(chosen_metrics(request))
     found += [f"weights: {t}" for t in absent_models(of_metrics, request.metric_options)]
     found += [
         f"package: {model.name} needs {package!r}; run pip install '.[{package}]' in snacbench's "

@@ -32,6 +32,7 @@ from snacbench.audio.resample import resample
 from snacbench.errors import (
     AudioError,
     SnacbenchError,
+    StoreError,
     Undefined,
     WeightsMismatch,
     WeightsUnavailable,
@@ -40,7 +41,7 @@ from snacbench.files import sha256_of_file
 from snacbench.packages import missing_package
 from snacbench.plugins import metrics as all_metrics
 from snacbench.request import Request
-from snacbench.rows import ClipMeasures, Coded, Delay, Score, ScoreStatus
+from snacbench.rows import ClipMeasures, Coded, Delay, Embedded, Score, ScoreStatus
 from snacbench.runner.pool import Job, Rows
 from snacbench.runner.signal_rules import (
     at_rate,
@@ -49,6 +50,7 @@ from snacbench.runner.signal_rules import (
     match_length,
     source_signal,
 )
+from snacbench.store.embeddings import keep
 from snacbench.types import Audio, Clip, CodecSpec, Metric, MetricSpec
 from snacbench.units import lateness
 
@@ -164,7 +166,7 @@ def _scored(
         in_time, lag_s = advanced(degraded, lag), lag / degraded.rate_hz
         for metric in metrics:
             ready = in_time if metric.spec.aligned else degraded
-            yield _score(coded, metric, job.clip, reference, ready, lag_s, made)
+            yield _score(coded, metric, job, reference, ready, lag_s, made)
     for name, reason in reasons.items():
         if reason:
             yield _row(coded, name, "skipped", reason)
@@ -184,13 +186,13 @@ def _not_meant_for(job: ScoringJob, spec: MetricSpec) -> str:
 def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
     coded: Coded,
     metric: Metric,
-    clip: Clip,
+    job: ScoringJob,
     whole: Audio,
     degraded: Audio,
     lag_s: float,
     made: _Once,
 ) -> Score:
-    """A metric's score of a decode, which is in time if the metric aligns.
+    """A metric's score of a decode, or its embeddings; it is in time if the metric aligns.
 
     Undefined if the lengths do not fit, or the lag leaves less than half of what is compared at no
     lag.
@@ -223,15 +225,23 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
             )
         if spec.any_length:
             check_covers(reference=reference, degraded=degraded)
+        if (prepare := metric.embed) is not None:
+            of_reference, embed = made.of(
+                lambda: prepare(for_metric(compared, spec)), spec.name, compared
+            )
+            kept = (keep(job.run_folder, found) for found in (of_reference, embed(degraded)))
+            return Embedded(*_about(coded, spec.name), "ok", None, "", *kept)
         prepared = made.of(
-            lambda: metric.prepared(for_metric(compared, spec), clip.transcript),
+            lambda: metric.prepared(
+                for_metric(compared, spec), job.clip.transcript, job.clip.language
+            ),
             spec.name,
             compared,
         )
         value = float(prepared(degraded=degraded))
     except Undefined as error:
         return _row(coded, spec.name, "undefined", str(error))
-    except (WeightsMismatch, WeightsUnavailable):
+    except (StoreError, WeightsMismatch, WeightsUnavailable):
         raise  # of every clip alike: the run ends
     except Exception as error:  # whatever a metric's own code raises is a failed row
         if missing := missing_package(error):
@@ -247,8 +257,12 @@ def _cut(audio: Audio, start: int, stop: int) -> Audio:
 
 
 def _row(coded: Coded, metric: str, status: ScoreStatus, reason: str) -> Score:
-    version = all_metrics()[metric].spec.version
-    return Score(coded.clip, coded.codec, metric, version, status, None, reason)
+    kind = Embedded if all_metrics()[metric].embed else Score
+    return kind(*_about(coded, metric), status, None, reason)
+
+
+def _about(coded: Coded, metric: str) -> tuple[str, str, str, str]:
+    return coded.clip, coded.codec, metric, all_metrics()[metric].spec.version
 
 
 # -------------------------------------------------------------------------------------- delays

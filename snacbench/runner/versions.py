@@ -131,6 +131,7 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
         metrics=(*kept, *(metric.spec for metric in added)),
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
+        lacking={name: why for name, why in run.lacking.items() if name not in versions},
         metric_weights={**run.metric_weights, **weights_of_metrics(added)},
     )
 

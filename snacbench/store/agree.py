@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import chain
+from typing import Any
 
 from snacbench.errors import StoreError
-from snacbench.rows import Score, Versions
+from snacbench.rows import Embedded, Score, Versions
+from snacbench.store.jsonl import Block
 from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
@@ -18,7 +21,7 @@ _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kin
 def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
     """Versions of the metrics that a run was scored by, as its rows tell."""
     found: dict[str, set[str]] = {}
-    for block in folder.read_blocks(Score):
+    for block in chain[Block[Any]](folder.read_blocks(Score), folder.read_blocks(Embedded)):
         for metric, version in {(row.metric, row.version) for row in block.rows}:
             found.setdefault(metric, set()).add(version)
     return found

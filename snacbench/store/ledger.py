@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from snacbench.rows import ClipMeasures, Coded, Delay, Score
+from snacbench.rows import ClipMeasures, Coded, Delay, Embedded, Score
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, MetricSpec
 
@@ -49,8 +49,11 @@ class Ledger:
         self._clips: dict[str, _Clip] = {}
         for place, coded in folder.read_placed(Coded):
             self._enter(coded, place)
-        for row in chain(folder.read(Score), folder.read(Delay), folder.read(ClipMeasures)):
-            self._enter(row, _NOWHERE)  # type: ignore[arg-type]
+        kinds: tuple[type[Score | Delay | ClipMeasures], ...] = (
+            Score, Embedded, Delay, ClipMeasures,
+        )  # fmt: skip
+        for row in chain.from_iterable(map(folder.read, kinds)):
+            self._enter(row, _NOWHERE)
 
     def append(self, rows: Iterable[object]) -> None:
         """Append rows to the run's files, and enter them."""

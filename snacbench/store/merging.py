@@ -23,6 +23,7 @@ from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
 from snacbench.store.agree import check_agreement
+from snacbench.store.embeddings import embeddings_name
 from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
 
@@ -39,8 +40,11 @@ _KINDS: dict[type[Any], tuple[str, str]] = {
     rows.CodeHistogram: ("clip codec stream", "codebook_size codes counts"),
     rows.CodedBytes: ("clip codec coder shuffled", "tables_sha256 stream_bytes"),
     rows.Speed: ("codec", ""),
+    rows.Cost: ("codec", "delay_samples whole_file"),
     rows.Delay: ("clip codec", "lag_s found inverted"),
     rows.Score: ("clip codec metric version", "status value"),
+    # Embeddings of one signal may differ by rounding between machines; a codec's are of one part.
+    rows.Embedded: ("clip codec metric version", "status"),
 }
 
 Spec = TypeVar("Spec", CodecSpec, MetricSpec)
@@ -203,26 +207,32 @@ def _listening_rows(parts: Sequence[RunFolder]) -> Iterator[object]:
 
 
 def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
-    """Link or copy decoded audio, and codes where they were kept."""
-    for row in done.folder.read(rows.Coded):
-        for name in filter(None, (row.decoded, row.codes)):
-            source = next((p for part in parts if (p := part.path / name).is_file()), None)
-            if source is None:
-                done.missing += 1
-                continue
-            target = done.folder.path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
+    """Link or copy decoded audio, codes where they were kept, and embeddings."""
+    for name in _files_of(done.folder):
+        source = next((p for part in parts if (p := part.path / name).is_file()), None)
+        target = done.folder.path / name
+        if source is None:
+            done.missing += 1
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+            done.linked += 1
+        except OSError:  # another disk, or one without hard links
             try:
-                os.link(source, target)
-                done.linked += 1
-            except OSError:  # another disk, or one without hard links
-                try:
-                    shutil.copy2(source, target)
-                except OSError as error:
-                    raise StoreError(
-                        f"cannot copy {source} to {target}: {error.strerror}"
-                    ) from error
-                done.copied += 1
+                shutil.copy2(source, target)
+            except OSError as error:
+                raise StoreError(f"cannot copy {source} to {target}: {error.strerror}") from error
+            done.copied += 1
+
+
+def _files_of(folder: RunFolder) -> Iterator[str]:
+    """Names of the files that rows of a run point at, each once."""
+    for coded in folder.read(rows.Coded):
+        yield from filter(None, (coded.decoded, coded.codes))
+    ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")
+    digests = dict.fromkeys(digest for row in ok for digest in (row.reference, row.degraded))
+    yield from map(embeddings_name, digests)
 
 
 # --------------------------------------------------------------------- provenance of a merged run
@@ -258,6 +268,12 @@ def _joined(
         metric_versions={k: v for run in runs for k, v in run.metric_versions.items()},
         metric_weights={k: v for run in reversed(runs) for k, v in run.metric_weights.items()},
         packages=_by_part([run.packages for run in runs]),
+        lacking={
+            name: why
+            for run in runs
+            for name, why in run.lacking.items()
+            if all(name != metric.name for other in runs for metric in other.metrics)
+        },
         facts={name: text for name, text in facts.items() if text},
         set_sha256=set_sha256(clips),
         whole_set_sha256=(runs[0].whole_set_sha256 or runs[0].set_sha256) if lacking else "",

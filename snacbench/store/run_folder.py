@@ -32,6 +32,7 @@ RUN_FILE = "run.json"
 _LOCK_FILE = ".lock"
 _DECODED_FOLDER = "decoded"
 _CODES_FOLDER = "codes"
+EMBEDDINGS_FOLDER = "embeddings"
 _ROWS_AT_ONCE = 1000
 _MAX_NAME_BYTES = 200  # of 255: leaves room for a suffix, and for a half-written file's name
 
@@ -48,8 +49,10 @@ ROW_FILES: dict[type, str] = {
     rows.CodeHistogram: "histograms.jsonl",
     rows.CodedBytes: "coded_bytes.jsonl",
     rows.Speed: "speeds.jsonl",
+    rows.Cost: "costs.jsonl",
     rows.Delay: "delays.jsonl",
     rows.Score: "scores.jsonl",
+    rows.Embedded: "embedded.jsonl",
     rows.ListenerScore: "listening.jsonl",
     rows.ListeningSummary: "listening_summaries.jsonl",
 }
@@ -226,7 +229,7 @@ class RunFolder:
                     ) from error
                 for name in ROW_FILES.values():
                     _drop_incomplete_line(self.path / name)
-                for folder in (_DECODED_FOLDER, _CODES_FOLDER):
+                for folder in (_DECODED_FOLDER, _CODES_FOLDER, EMBEDDINGS_FOLDER):
                     for partial in self.path.glob(f"{folder}/**/.*.partial"):
                         partial.unlink(missing_ok=True)
             yield  # outside `explained`: errors of the work under the lock are not the folder's

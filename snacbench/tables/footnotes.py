@@ -9,8 +9,9 @@ import numpy as np
 from snacbench.plugins import metrics as all_metrics
 from snacbench.rate.entropy import RELIABLE_CLIPS, RELIABLE_TOKENS_PER_ENTRY
 from snacbench.rows import MISSING, Speed
-from snacbench.tables.layouts.parts import EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
+from snacbench.tables.layouts.parts import COSTS, EFFICIENCY, ENTROPY, SPEEDS, Fact, Measure, Part
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows
+from snacbench.tables.set_level import set_level_note
 from snacbench.tables.side_by_side import (
     Block,
     Entry,
@@ -19,6 +20,7 @@ from snacbench.tables.side_by_side import (
     entries_of,
     metric_specs,
     scored_together,
+    set_level_among,
     spanned,
 )
 from snacbench.tables.table_model import UNSTABLE, Column
@@ -30,6 +32,8 @@ OUTSIDE = "outside"  # the family of decodes that were made elsewhere
 _STFT, _NARROW_HZ = "stft_dac", 22_050
 _FULL_BAND_HZ = 32_000  # metrics at lower rates do not see what a music codec is for
 _OTHER_SETS = "Rows of different test sets are not ranked: no difference between them means much."
+NOT_HERE = "not here"  # in place of a figure of a metric that could not be had
+_OF_WORDS = ("wer", "cer")
 _KNOWN_BY: Mapping[PinnedBy, str] = {
     "package": "digest pinned",
     "lock": "digest as recorded before",
@@ -45,7 +49,7 @@ def notes(runs: Sequence[RunRows]) -> list[str]:
     beside = {m: scored_together(entries, m, ALL_DOMAINS)[1] for m in metrics}
     beside["rates"] = coded_together(entries, ALL_DOMAINS)
     about = run_notes(runs, entries, entropy=True, metrics=metrics)
-    return [*about, *_lost_notes(beside), *speed_notes(runs)]
+    return [*about, *_lost_notes(beside), *speed_notes(runs), *cost_notes(runs)]
 
 
 def table_notes(
@@ -70,7 +74,9 @@ def table_notes(
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
-    intervals = [cell.interval for cell in block.cells.values() if cell.interval]
+    of_sets = set_level_among(block.entries)
+    cells = [cell for (_, metric), cell in block.cells.items() if metric not in of_sets]
+    intervals = [cell.interval for cell in cells if cell.interval]
     methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))
     brackets = f"In brackets 95 % intervals of the mean: {methods}." if methods else ""
     found = [
@@ -78,10 +84,14 @@ def table_notes(
         *_lost_notes({**block.together, "rates": block.coded}),
         _OTHER_SETS if len({e.rows.run.set_sha256 for e in block.entries}) > 1 else "",
         brackets,
+        set_level_note(
+            {m: [c for (_, of), c in block.cells.items() if of == m] for m in sorted(of_sets)}
+        ),
         compared,
         *_column_notes(parts, runs),
         *run_notes(runs, block.entries, entropy=entropy, metrics=block.scores),
         *(speed_notes(runs) if SPEEDS[0] in facts else ()),
+        *(cost_notes(runs) if COSTS[0] in facts else ()),
     ]
     return tuple(dict.fromkeys(note for note in found if note))
 
@@ -113,7 +123,19 @@ def _column_notes(parts: Sequence[tuple[Part, Column]], runs: Sequence[RunRows])
         spec = specs.get(column.key)
         if spec and spec.rate_hz < _FULL_BAND_HZ:
             yield f"{column.heading} hears nothing above {spec.rate_hz / 2000:g} kHz."
-    missing = [(part.heading, column.key) for part, column in measures if column.key not in scored]
+    why = {metric: text for rows in runs for metric, text in rows.run.lacking.items()}
+    if any(column.key.partition("_")[0] in _OF_WORDS for _, column in measures):
+        heard = dict.fromkeys(rows.run.facts["asr"] for rows in runs if "asr" in rows.run.facts)
+        yield f"Words are what a recogniser heard: {'; '.join(heard)}." if heard else ""
+    for part, column in measures:
+        if text := why.get(column.key):
+            command = f"snacbench score RUN --metrics {column.key}"
+            yield f"{part.heading} is {NOT_HERE}: {text}. Once it is: {command}"
+    missing = [
+        (part.heading, column.key)
+        for part, column in measures
+        if column.key not in scored and column.key not in why
+    ]
     if missing:
         headings, keys = (", ".join(names) for names in zip(*missing, strict=True))
         command = f"snacbench score RUN --metrics {keys.replace(' ', '')}"
@@ -260,6 +282,7 @@ def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     """Which metrics are undefined on some clips of a codec, and which on all that they are for."""
     every: dict[str, list[str]] = {}
     some: dict[str, None] = {}
+    of_sets = set(rows.metrics) - set(rows.clip_metrics)
     for metric in sorted(set(metrics)):
         for codec in rows.codecs:
             cells = codec.scores.get(metric)
@@ -275,7 +298,8 @@ def _undefined_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
     )
     for which, listed in (("some", ", ".join(some)), ("all", "; ".join(of_all))):
         if listed:
-            yield f"Undefined for {which} clips, see their reasons in scores.jsonl: {listed}."
+            where = "scores.jsonl and embedded.jsonl" if of_sets else "scores.jsonl"
+            yield f"Undefined for {which} clips, see their reasons in {where}: {listed}."
 
 
 def _weights_notes(rows: RunRows, metrics: Collection[str]) -> Iterator[str]:
@@ -346,6 +370,20 @@ def speed_notes(runs: Sequence[RunRows]) -> Iterator[str]:
     if own:
         whose = "" if len(own) == len(codecs) else f" of {', '.join(own)}"
         yield f"Speed{whose} was not measured; 'snacbench speed RUN' does."
+
+
+def cost_notes(runs: Sequence[RunRows]) -> Iterator[str]:
+    """What counts and delays are, and whose are not there; nothing where none was asked for."""
+    costs = [codec.cost for rows in runs for codec in rows.codecs if codec.cost]
+    if found := [cost for cost in costs if not cost.reason]:
+        yield (
+            "MACs: multiply-accumulates of convolutions, matrix products and recurrent layers per "
+            "second of audio. Delay: how much input an output sample waits for, as measured; file: "
+            "all of it, or more than 4 s."
+        )
+    if uncounted := [cost.codec for cost in found if cost.macs_per_s is None]:
+        yield f"MACs of {', '.join(uncounted)}: not counted, as these are no PyTorch models."
+    yield from (f"Cost of {c.codec} could not be measured: {c.reason}." for c in costs if c.reason)
 
 
 def _places(speeds: Sequence[Speed]) -> str:

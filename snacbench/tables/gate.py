@@ -76,12 +76,14 @@ class Answer:
     """All that two runs tell of each other.
 
     `rates` are actual ones in kbps (1000 bit/s) over all clips that both coded, without interval or
-    test. `not_coded` are clips that only the candidate has lost, by its codec.
+    test. `not_coded` are clips that only the candidate has lost, by its codec, `not_compared` the
+    set-level metrics that both have.
     """
 
     comparisons: tuple[Comparison, ...]
     rates: tuple[Comparison, ...]
     not_coded: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    not_compared: Sequence[str] = ()
 
     @property
     def passed(self) -> bool:
@@ -154,6 +156,11 @@ class Answer:
                 if clips:
                     what = f"{found.metric}, {found.domain}"
                     yield f"{what}: {side} has no score for {_listed(clips)}; left out of both."
+        if self.not_compared:
+            yield (
+                f"Not compared, being one figure for all clips: {', '.join(self.not_compared)}; "
+                "see snacbench table."
+            )
         intervals = [c.paired.difference for c in self.comparisons if c.paired.difference]
         if any(i.these_clusters_only for i in intervals):
             yield (
@@ -251,13 +258,20 @@ def compare(  # noqa: PLR0913 - keyword-only options of one comparison
         tried = {runs[1].ids[clip] for clip in runs[1].codec(pair[1]).tried(ALL_DOMAINS)}
         if lost := (tried - after.keys()) & before.keys():
             not_coded[pair[1]] = sorted({*lost, *not_coded.get(pair[1], ())})
-    return Answer(tuple(comparisons), tuple(rates), not_coded)
+    of_sets = [m for m in runs[0].metrics if all(m in r.metrics for r in runs) and m not in specs]
+    left_out = () if metrics else tuple(m for m in of_sets if m not in runs[0].clip_metrics)
+    return Answer(tuple(comparisons), tuple(rates), not_coded, left_out)
 
 
 def shared_metrics(runs: Sequence[RunRows], names: Sequence[str]) -> dict[str, MetricSpec]:
     """Specs of the metrics that are named, or that all runs have scores of; UserError if none."""
-    common = [m for m in runs[0].metrics if all(m in run.metrics for run in runs)]
+    common = [m for m in runs[0].clip_metrics if all(m in run.clip_metrics for run in runs)]
     for name in names:
+        if any(name in run.metrics and name not in run.clip_metrics for run in runs):
+            raise UserError(
+                f"{name} is one figure for all clips of a codec, and clips have none to compare; "
+                "leave it out, and see snacbench table"
+            )
         if name not in common:
             near = did_you_mean(name, common) if common else "nor of any other metric in common"
             raise UnknownName(f"not every run has scores of {name!r}; {near}")

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,9 @@ from snacbench.rows import (
     Coded,
     CodedBytes,
     CodeHistogram,
+    Cost,
     Delay,
+    Embedded,
     Run,
     Score,
     Speed,
@@ -39,7 +42,10 @@ from snacbench.units import BITS_PER_BYTE
 if TYPE_CHECKING:
     import pandas as pd
 
+    from snacbench.tables.table_model import Cell
+
 ALL_DOMAINS = "all"
+NOT_STATED = "not stated"
 MOST_UNITS = 40  # even, so that what is numbered round keeps its half
 
 _CODED = [
@@ -51,18 +57,36 @@ _DELAY = [("known", "?"), ("found", "?"), ("inverted", "?"), ("own_lag_s", "f8")
 
 Cells = NDArray[Any]
 Floats = NDArray[np.float64]
+Grouping = Literal["language", "speaker", "gender", "corpus"]
 Unit = tuple[int, int]
 """A domain's number, and a unit's number in it, see `units_of`."""
 
 
 @dataclass(frozen=True)
 class ClipFacts:
-    """What statistics and captions need of a clip: `cluster` is its speaker or track."""
+    """What statistics and captions need of a clip: `cluster` is its speaker or track.
+
+    Clips are grouped by the last four, of which each is empty where nobody states it.
+    """
 
     id: str
     domain: Domain
     cluster: str | None = None
     rate_hz: int | None = None
+    language: str = ""
+    speaker: str = ""
+    gender: str = ""
+    corpus: str = ""
+
+    @classmethod
+    def of(cls, clip: Clip) -> ClipFacts:
+        """Those of a clip."""
+        return cls(**{field.name: getattr(clip, field.name) for field in fields(cls)})
+
+    def group(self, by: Grouping) -> str:
+        """The group that it belongs to; `NOT_STATED` where nobody states one."""
+        found: str = getattr(self, by)
+        return found or NOT_STATED
 
 
 class CodecColumns:
@@ -70,7 +94,8 @@ class CodecColumns:
 
     `coded` and `delays` (how late decodes come) are structured arrays of shape (clips,), NaN where
     something is not known, and so are `scores` by metric. `written` has by coder and clip the bytes
-    of each stream that entropy coders wrote.
+    of each stream that entropy coders wrote. By a set-level metric clips are scored ``ok`` without
+    a value; `embedded` has the digests of their embeddings, of the reference and of the decode.
     """
 
     def __init__(self, spec: CodecSpec) -> None:
@@ -79,7 +104,10 @@ class CodecColumns:
         self.delays: Cells = np.zeros(0, _DELAY)
         self.scores: dict[str, Cells] = {}
         self.written: dict[str, dict[int, tuple[int, ...]]] = {}
+        self.embedded: dict[str, dict[int, tuple[str, str]]] = {}
+        self.distances: dict[tuple[str, tuple[int, ...], bool], Cell] = {}  # measured so far
         self.speed: Speed | None = None
+        self.cost: Cost | None = None
         self._counts: dict[Unit, list[NDArray[np.int32]]] = {}
         self._counted_at: Cells = np.zeros((0, len(spec.streams)), np.int64)
         self._folder: RunFolder | None = None
@@ -101,19 +129,51 @@ class CodecColumns:
         cells["failed"][clips] = ~(cells["ok"] | cells["undefined"] | cells["skipped"])[clips]
         self.scores[metric] = cells
 
+    def take_embedded(self, clip: int, row: Embedded) -> None:
+        """Enter what a set-level metric keeps of a clip, in place of an earlier row of it."""
+        cells = _with_room_for(clip, self.scores.get(row.metric, np.zeros(0, _SCORE)))
+        cells[clip] = (*(row.status == name for name, _ in _SCORE[:-1]), np.nan)
+        self.scores[row.metric] = cells
+        self.embedded.setdefault(row.metric, {})[clip] = row.reference, row.degraded
+
     def take_histogram(self, clip: int, row: CodeHistogram, place: int, folder: RunFolder) -> None:
         """Add how often codes occurred in a coded clip, in place of an earlier row of it."""
         if clip >= len(self.coded) or not self.coded["ok"][clip]:
             return
         self._counted_at, self._folder = _with_room_for(clip, self._counted_at), folder
-        unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
-        sizes = [stream.codebook_size for stream in self.spec.streams]
-        counts = self._counts.setdefault(unit, [np.zeros(size, np.int32) for size in sizes])
         if before := int(self._counted_at[clip, row.stream]):
             (earlier,) = folder.read_at(CodeHistogram, [before - 1])
-            counts[row.stream][earlier.codes] -= earlier.counts.astype(np.int32)
-        counts[row.stream][row.codes] += row.counts.astype(np.int32)
+            self._counts_of(clip)[row.stream][earlier.codes] -= earlier.counts.astype(np.int32)
+        self._counts_of(clip)[row.stream][row.codes] += row.counts.astype(np.int32)
         self._counted_at[clip, row.stream] = place + 1  # 0: never
+
+    def _counts_of(self, clip: int) -> list[NDArray[np.int32]]:
+        """Counts of each stream in the unit that a clip belongs to."""
+        unit = (int(self.coded["domain"][clip]), int(self.coded["unit"][clip]))
+        sizes = [stream.codebook_size for stream in self.spec.streams]
+        return self._counts.setdefault(unit, [np.zeros(size, np.int32) for size in sizes])
+
+    def only(self, clips: Cells) -> CodecColumns:
+        """The same codec as if it had met some clips only, given by their numbers."""
+
+        def kept(cells: Cells) -> Cells:
+            found, chosen = np.zeros_like(cells), clips[clips < len(cells)]
+            found[chosen] = cells[chosen]
+            return found
+
+        found = copy(self)
+        found.coded, found.delays, found._counts = kept(self.coded), kept(self.delays), {}
+        found.scores = {metric: kept(cells) for metric, cells in self.scores.items()}
+        found.written = {
+            coder: {clip: of_clip[clip] for clip in clips.tolist() if clip in of_clip}
+            for coder, of_clip in self.written.items()
+        }
+        found._counted_at = kept(self._counted_at)
+        for clip, stream in np.argwhere(found._counted_at).tolist():
+            assert self._folder
+            (row,) = self._folder.read_at(CodeHistogram, [int(found._counted_at[clip, stream]) - 1])
+            found._counts_of(clip)[stream][row.codes] += row.counts.astype(np.int32)
+        return found
 
     def tried(self, domain: str) -> Cells:
         """Numbers of the clips of a domain that were coded, or failed to be."""
@@ -183,7 +243,10 @@ def _with_room_for(clip: int, cells: Cells) -> Cells:
 
 @dataclass(frozen=True)
 class RunRows:
-    """A run as columns of numbers, whose cells are in the order of `clips`, and its other rows."""
+    """A run as columns of numbers, whose cells are in the order of `clips`, and its other rows.
+
+    `planned` is how many clips its test set has.
+    """
 
     run: Run
     codecs: tuple[CodecColumns, ...]
@@ -191,6 +254,8 @@ class RunRows:
     agreements: tuple[Agreement, ...] = ()
     name: str = ""
     spot_checks: tuple[SpotCheck, ...] = ()
+    planned: int = 0
+    path: Path | None = None
 
     @classmethod
     def load(cls, folder: RunFolder, *, histograms: bool = True) -> RunRows:
@@ -202,7 +267,8 @@ class RunRows:
         run = folder.run
         columns = {spec.name: CodecColumns(spec) for spec in run.codecs}
         numbers: dict[str, int] = {}
-        facts = {c.id: ClipFacts(c.id, c.domain, c.cluster, c.rate_hz) for c in folder.read(Clip)}
+        facts = {clip.id: ClipFacts.of(clip) for clip in folder.read(Clip)}
+        planned = len(facts)
         units = units_of(facts.values())
         for coded in folder.read(Coded):
             facts.setdefault(coded.clip, ClipFacts(coded.clip, coded.domain))
@@ -220,6 +286,9 @@ class RunRows:
         for (codec, metric), rows in scores.groupby(["codec", "metric"], sort=False, observed=True):
             found = (rows[column].to_numpy() for column in ("clip", "status", "value"))
             columns[str(codec)].take_scores(str(metric), *found)
+        for embedded in folder.read(Embedded):
+            number = numbers.setdefault(embedded.clip, len(numbers))
+            columns[embedded.codec].take_embedded(number, embedded)
         for place, row in folder.read_placed(CodeHistogram) if histograms else ():
             if row.clip in numbers:
                 columns[row.codec].take_histogram(numbers[row.clip], row, place, folder)
@@ -230,6 +299,8 @@ class RunRows:
                     of.written.setdefault(written.coder, {})[number] = written.stream_bytes
         for speed in folder.read(Speed):
             columns[speed.codec].speed = speed
+        for cost in folder.read(Cost):
+            columns[cost.codec].cost = cost
         return cls(
             run,
             tuple(columns.values()),
@@ -237,6 +308,8 @@ class RunRows:
             agreements=tuple(folder.read(Agreement)),
             name=folder.path.resolve().name,
             spot_checks=tuple(folder.read(SpotCheck)),
+            planned=planned,
+            path=folder.path,
         )
 
     def only(self, codecs: Collection[str]) -> RunRows:
@@ -270,6 +343,11 @@ class RunRows:
         planned = [metric.name for metric in self.run.metrics]
         scored = {metric for codec in self.codecs for metric in codec.scores}
         return [m for m in planned if m in scored] + sorted(scored - set(planned))
+
+    @property
+    def clip_metrics(self) -> list[str]:
+        """Those of `metrics` that give each clip a score of its own."""
+        return [m for m in self.metrics if not any(m in codec.embedded for codec in self.codecs)]
 
     @property
     def domains(self) -> list[str]:

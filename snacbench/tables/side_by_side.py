@@ -13,7 +13,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
@@ -25,7 +25,16 @@ from snacbench.rows import Speed
 from snacbench.stats.clusters import score_table
 from snacbench.stats.intervals import Interval, mean_intervals
 from snacbench.stats.pairs import PairedDifference, paired_differences
-from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, clusters_of, kbps_of
+from snacbench.tables.run_rows import (
+    ALL_DOMAINS,
+    NOT_STATED,
+    CodecColumns,
+    Grouping,
+    RunRows,
+    clusters_of,
+    kbps_of,
+)
+from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import SIGNIFICANT, Cell, Column
 from snacbench.types import DOMAINS, MetricSpec
 from snacbench.units import kbps
@@ -70,6 +79,11 @@ class Entry:
         """Whether it is a yardstick (low-pass, noise, the signal itself), and no competitor."""
         return self.columns.spec.anchor
 
+    def within(self, by: Grouping, group: str) -> Entry:
+        """The same codec on the clips of a group, and nothing else."""
+        members = [n for n, clip in enumerate(self.rows.clips) if clip.group(by) == group]
+        return replace(self, columns=self.columns.only(np.array(members, np.intp)))
+
     def scores(self, metric: str, domain: str) -> dict[str, float]:
         """Clip id -> value of the ``ok`` scores of a metric in a domain."""
         clips, values = self.columns.scored(metric, domain)
@@ -106,6 +120,11 @@ class Entry:
             record |= {"rtf_encode": factors[0], "rtf_decode": factors[1]}
             record["rtf_batch"] = columns.speed.batch
             record["rtf_unstable"] = columns.speed.unstable
+        if (cost := columns.cost) and not cost.reason:
+            sides = {"encode": cost.encode_macs_per_s, "decode": cost.decode_macs_per_s}
+            record |= {f"{k}_macs_per_s": sum(v.values()) for k, v in sides.items() if v}
+            record |= {"delay_s": cost.delay_s, "peak_mb": cost.peak_mb}
+            record["whole_file"] = cost.whole_file
         coded = columns.coded[ok]
         duration_s, bits = math.fsum(coded["duration_s"]), math.fsum(coded["bits"])
         if not duration_s or math.isnan(bits):
@@ -150,6 +169,12 @@ def domains_of(runs: Sequence[RunRows], by: By) -> list[str]:
     if by == "all":
         return [ALL_DOMAINS]
     return [*present, ALL_DOMAINS] if by == "both" and len(present) > 1 else present
+
+
+def groups_of(runs: Sequence[RunRows], by: Grouping) -> list[str]:
+    """The groups that the clips of some runs make, by name; what nobody states comes last."""
+    found = {clip.group(by) for rows in runs for clip in rows.clips}
+    return sorted(found, key=lambda group: (group == NOT_STATED, group))
 
 
 def metric_specs(runs: Sequence[RunRows]) -> dict[str, MetricSpec]:
@@ -237,8 +262,9 @@ CellKey = tuple[str, str]
 class Block:
     """The scores of some codecs and metrics in one domain, and the cells they become.
 
-    `scores` are by metric, those that means rest on; `together` says of each metric which clips
-    these are, `coded` of the rates. `clusters` maps a clip to its speaker or track.
+    `scores` are by metric, those that means rest on, none of a set-level one; `together` says of
+    each metric which clips its figures rest on, `coded` of the rates. `clusters` maps a clip to its
+    speaker or track.
     """
 
     domain: str
@@ -251,9 +277,10 @@ class Block:
 
 
 def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, ci: bool) -> Block:
-    """Means over the clips that all codecs have; `ci`: with intervals, from one resampling."""
+    """Figures over the clips that all codecs have; `ci`: with intervals, of means by one draw."""
     both = {metric: scored_together(entries, metric, domain) for metric in metrics}
-    scores = {metric: found for metric, (found, _) in both.items()}
+    of_sets = set_level_among(entries)
+    scores = {metric: {} if metric in of_sets else found for metric, (found, _) in both.items()}
     clusters = clusters_of(list({id(e.rows): e.rows for e in entries}.values()))
     keys = [(label, metric) for metric in metrics for label in scores[metric]]
     intervals: dict[CellKey, Interval | None] = {}
@@ -267,14 +294,23 @@ def block_of(entries: Sequence[Entry], metrics: Sequence[str], domain: str, *, c
         tried = len(entry.columns.tried(domain))
         for metric in metrics:
             if metric in entry.columns.scores:
-                key, values = (entry.label, metric), scores[metric].get(entry.label, {})
+                key, of_codec = (entry.label, metric), both[metric][1].clips
+                values = scores[metric].get(entry.label, {})
                 mean = math.fsum(values.values()) / len(values) if values else None
-                why = _why_fewer(entry, metric, domain, len(values)) if len(values) < tried else ""
-                cell = Cell(mean, intervals.get(key), len(values), notes=(why,) if why else ())
-                cells[key] = cell
+                cell = Cell(mean, intervals.get(key), len(values))
+                if metric in of_sets:
+                    on = of_codec.get(entry.label, frozenset())
+                    cell = set_cell(entry.rows, entry.columns, metric, on, ci=ci)
+                why = _why_fewer(entry, metric, domain, n) if (n := cell.n or 0) < tried else ""
+                cells[key] = replace(cell, notes=(*filter(None, [why]), *cell.notes))
     together_of = {metric: found for metric, (_, found) in both.items()}
     coded = coded_together(entries, domain)
     return Block(domain, entries, scores, together_of, coded, clusters, cells)
+
+
+def set_level_among(entries: Sequence[Entry]) -> set[str]:
+    """Metrics of some codecs that belong to sets of clips."""
+    return {metric for entry in entries for metric in entry.columns.embedded}
 
 
 def _why_fewer(entry: Entry, metric: str, domain: str, n: int) -> str:

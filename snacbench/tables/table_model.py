@@ -59,7 +59,8 @@ class Column:
 class Cell:
     """One number with all that is said about it; `text` is shown where there is none.
 
-    `n` is how many clips the value rests on; `notes` become footnotes of this cell alone.
+    `n` is how many clips the value rests on; `notes` become footnotes of this cell alone. Of a mean
+    over checkpoints, `spread` is the standard deviation over them.
     """
 
     value: float | None = None
@@ -68,12 +69,19 @@ class Cell:
     marks: tuple[Mark, ...] = ()
     text: str = ""
     notes: tuple[str, ...] = ()
+    spread: float | None = None
 
     def number(self, column: Column) -> str:
-        """The value as shown, without interval and marks."""
+        """The value as shown, with its spread, without interval and marks.
+
+        Of figures that are no means of scores, no spread is shown where there is none.
+        """
         if self.value is None or math.isnan(self.value):
             return self.text or NOTHING
-        return shown(self.value, column.digits, signed=column.signed)
+        text = shown(self.value, column.digits, signed=column.signed)
+        if self.spread is None or not (self.spread or column.kind == "mean"):
+            return text
+        return f"{text} ± {shown(self.spread, _digits_for(self.value, column.digits))}"
 
     def ends(self, column: Column) -> str:
         """The interval as shown, ``[3.80, 4.01]``; empty where there is none."""
@@ -109,13 +117,17 @@ def _digits_for(value: float, digits: int) -> int:
 class Row:
     """One codec; its cells by the key of the column.
 
-    Only `ranked` rows compete for best and second. `group` stands once over rows that share it.
+    Only `ranked` rows compete for best and second. `group` stands once over rows that share it. A
+    row with a `source` repeats figures published there, which nobody measured here: no data file
+    has it. `checkpoints` is over how many of them it is a mean, where it is one.
     """
 
     label: str
     cells: Mapping[str, Cell]
     ranked: bool = True
     group: str = ""
+    source: str = ""
+    checkpoints: int = 0
 
     @classmethod
     def of(
@@ -131,7 +143,9 @@ class Row:
 class Table:
     """A table that any writer can write: columns beside the rows' labels, notes on the whole of it.
 
-    `letters` are of notes on single cells, `domain` of the clips that the numbers rest on.
+    `letters` are of notes on single cells, `domain` of the clips that the numbers rest on, and
+    `group` by what these were chosen within it, with the group's name. What stands `above` must be
+    known before any number is believed.
     """
 
     title: str
@@ -141,6 +155,8 @@ class Table:
     label_heading: str = "codec"
     letters: Mapping[str, str] = field(default_factory=dict)
     domain: str = ""
+    group: tuple[str, str] | None = None
+    above: tuple[str, ...] = ()
 
     def cell(self, row: Row, column: Column) -> Cell:
         """The cell of a row in a column; an empty one where the row has none."""

@@ -85,8 +85,9 @@ def to_markdown(tables: Sequence[Table]) -> str:
         align = ["left", *("left" if c.kind == "text" else "right" for c in columns)]
         grid = tabulate(lines, headings, tablefmt="pipe", colalign=align, disable_numparse=True)
         title = f"### {escaped(table.title)}" if table.title else ""
+        above = (f"**{escaped(text)}**" for text in table.above)
         notes = "\n".join(f"- {note}" for note in form.notes(table, shared))
-        parts += [part for part in (title, grid, notes) if part]
+        parts += [part for part in (title, *above, grid, notes) if part]
     if shared:
         parts.append("\n".join(f"- {escaped(note)}" for note in shared))
     return "\n\n".join(parts) + "\n"
@@ -103,37 +104,46 @@ def records_of(tables: Sequence[Table]) -> list[dict[str, Any]]:
     First ``table``, ``codec`` (the row's label), ``domain``, and two that are always empty; then of
     each column its value and what its kind has (`Column.kind`); last ``notes``. Numbers are
     numbers, at full precision, ends of intervals at 12 digits; what is no number is in the notes.
+    Groups of clips have a column of what they are grouped by, after the domain; where rows are
+    means over checkpoints, their number follows, and each figure's standard deviation, ``_sd``.
     """
     columns = {column.key: column for table in tables for column in table.columns}
-    keys = ["table", "codec", "domain", "source", "beside"]  # the last two are of older files
+    rows = [(table, row) for table in tables for row in table.rows if not row.source]
+    seeds = any(row.checkpoints for _, row in rows)
+    keys = ["table", "codec", "domain", *dict.fromkeys(t.group[0] for t in tables if t.group)]
+    keys += ["source", "beside"]  # of older files
+    keys += ["checkpoints"] if seeds else []
     for column in columns.values():
         keys += [column.key, *(column.key + extra for extra in _EXTRAS.get(column.kind, ()))]
+        keys += [f"{column.key}_sd"] if seeds else []
     records = []
-    for table in tables:
-        for row in table.rows:
-            record: dict[str, Any] = dict.fromkeys([*keys, "notes"])
-            record |= {"table": table.title, "codec": row.label, "domain": table.domain}
-            notes: list[str] = []
-            for column in table.columns:
-                cell, key = table.cell(row, column), column.key
-                known = cell.value is not None and not math.isnan(cell.value)
-                number: float | str | None = float(cell.value or 0.0) if known else None
-                if known and not column.digits and float(cell.value or 0.0).is_integer():
-                    number = int(cell.value or 0)
-                said = list(cell.notes)
-                if not known and column.kind == "text":
-                    number = cell.text
-                elif not known and cell.text:
-                    said.insert(0, cell.text)
-                notes += [f"{key}: {note}" for note in said]
-                ends = (cell.interval.low, cell.interval.high) if cell.interval else (None, None)
-                # Digits beyond these depend on the order of sums, and so on the other codecs.
-                low, high = (None if end is None else float(f"{end:.12g}") for end in ends)
-                found = (number, low, high, cell.n, " ".join(cell.marks))
-                extras = _EXTRAS.get(column.kind, ())
-                record |= dict(zip([key, *(key + extra for extra in extras)], found, strict=False))
-            record["notes"] = " | ".join(notes)
-            records.append(record)
+    for table, row in rows:
+        record: dict[str, Any] = dict.fromkeys([*keys, "notes"])
+        record |= {"table": table.title, "codec": row.label, "domain": table.domain}
+        record |= dict([table.group]) if table.group else {}
+        record |= {"checkpoints": row.checkpoints or None} if seeds else {}
+        notes: list[str] = []
+        for column in table.columns:
+            cell, key = table.cell(row, column), column.key
+            known = cell.value is not None and not math.isnan(cell.value)
+            number: float | str | None = float(cell.value or 0.0) if known else None
+            if known and not column.digits and float(cell.value or 0.0).is_integer():
+                number = int(cell.value or 0)
+            said = list(cell.notes)
+            if not known and column.kind == "text":
+                number = cell.text
+            elif not known and cell.text:
+                said.insert(0, cell.text)
+            notes += [f"{key}: {note}" for note in said]
+            ends = (cell.interval.low, cell.interval.high) if cell.interval else (None, None)
+            # Digits beyond these depend on the order of sums, and so on the other codecs.
+            low, high = (None if end is None else float(f"{end:.12g}") for end in ends)
+            found = (number, low, high, cell.n, " ".join(cell.marks))
+            extras = _EXTRAS.get(column.kind, ())
+            record |= dict(zip([key, *(key + extra for extra in extras)], found, strict=False))
+            record |= {f"{key}_sd": cell.spread} if seeds else {}
+        record["notes"] = " | ".join(notes)
+        records.append(record)
     return records
 
 
@@ -171,7 +181,9 @@ def to_json(tables: Sequence[Table]) -> str:
     found = [
         {
             "title": table.title,
+            **({"above": table.above} if table.above else {}),
             "domain": table.domain,
+            **(dict([table.group]) if table.group else {}),
             "columns": [
                 {"key": c.key, "heading": c.heading, "unit": c.unit, "better": c.better}
                 for c in table.columns
@@ -179,6 +191,8 @@ def to_json(tables: Sequence[Table]) -> str:
             "rows": [
                 {
                     "codec": row.label,
+                    **({"published": row.source} if row.source else {}),
+                    **({"checkpoints": row.checkpoints} if row.checkpoints else {}),
                     "cells": {c.key: cell_of(table.cell(row, c)) for c in table.columns},
                 }
                 for row in table.rows
@@ -219,6 +233,7 @@ def html_fragment(tables: Sequence[Table]) -> str:
             cells = "".join(f"<td>{form.cell(table, row, column)}</td>" for column in columns)
             lines.append(f'<tr><th scope="row">{escape(row.label)}</th>{cells}</tr>')
         title = f"<caption>{escape(table.title)}</caption>" if table.title else ""
+        parts += [f'<p class="above"><strong>{escape(text)}</strong></p>' for text in table.above]
         parts.append(
             f'<div class="scroll"><table>\n{title}\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
             + "\n".join([*lines, "</tbody>", "</table></div>"])
@@ -265,7 +280,9 @@ def _latex_table(table: Table) -> str:
             line += f" & {form.cell(table, row, column)}{' & ' * alone}"
         lines.append(rf"{line} \\")
     caption = [rf"\caption{{{latex_escaped(table.title)}}}"] if table.title else []
-    above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption, _FITTED]
+    above = [r"\begin{table}[tbp]", r"\centering", r"\small", *caption]
+    above += [rf"\parbox{{\linewidth}}{{\textbf{{{latex_escaped(t)}}}}}\par" for t in table.above]
+    above += [_FITTED]
     grid = [rf"\begin{{tabular}}{{l{kinds}}}", r"\toprule", rf"{headings} \\", r"\midrule", *lines]
     below = [r"\bottomrule", r"\end{tabular}}", r"\par\smallskip"]
     small = [r"\begin{minipage}{\linewidth}\scriptsize\raggedright"]
@@ -305,6 +322,7 @@ def to_terminal(tables: Sequence[Table], *, width: int) -> Iterator[RenderableTy
     form = _Form(escape, bold, line, r" [dim]\[{}][/dim]", " ({})")
     shared = shared_footnotes(tables)
     for table in tables:
+        yield from (Text(text, style="bold red") for text in table.above)
         yield from _grids(table, form, width)
         yield from (Text.from_markup(f"- {n}", emoji=False) for n in form.notes(table, shared))
         yield Text("")

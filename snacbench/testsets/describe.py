@@ -43,6 +43,7 @@ def facts_by_domain(test_set: TestSet) -> dict[str, dict[str, str]]:
             "rates": _tally(f"{clip.rate_hz} Hz" for clip in clips),
             "channels": _tally(f"{clip.channels}" for clip in clips),
             "transcripts": f"{sum(clip.transcript is not None for clip in clips)}",
+            "languages": _tally(clip.language or "-" for clip in clips),
             "lossy": _tally(sources[clip.lossy_source] for clip in clips),
             "measured": f"{len(known)}",
             "bandwidth": _spread([m.bandwidth_hz and m.bandwidth_hz / 1000 for m in known], "kHz"),

@@ -169,6 +169,9 @@ def corpus_set(
             transcript=file.transcript,
             licence=file.licence or corpus.licence,
             lossy_source=file.lossy_source,
+            language=file.language,
+            speaker=file.speaker,
+            gender=file.gender,
         )
         for file in wanted
     ]

@@ -22,6 +22,7 @@ from snacbench.files import write_text
 from snacbench.testsets.folder import Transcripts
 from snacbench.testsets.records import FileIndex, Reading
 from snacbench.testsets.roots import Roots, root_from_settings
+from snacbench.testsets.spoken import gender_of, language_code
 from snacbench.testsets.testset import BrokenClip, TestSet, clip_of, make_set, segment_of
 from snacbench.textfile import read_table
 from snacbench.types import Clip, Domain, Measures
@@ -29,7 +30,8 @@ from snacbench.types import Clip, Domain, Measures
 _MEASURES = tuple(field.name for field in fields(Measures))
 _WRITTEN = (
     *("path", "corpus", "id", "domain", "start", "num_samples", "rate_hz", "channels"),
-    *("duration_s", "speaker", "track", "transcript", "licence", "lossy_source"),
+    *("duration_s", "language", "speaker", "gender", "track", "transcript", "licence"),
+    "lossy_source",
     *_MEASURES,
     "sha256",
 )
@@ -58,7 +60,9 @@ class _Row(BaseModel):
     start: _Count = 0
     num_samples: _Count | None = None
     transcript: str | None = None
-    speaker: str | None = None
+    language: Annotated[str, BeforeValidator(language_code)] = ""
+    speaker: str = ""
+    gender: Annotated[str, BeforeValidator(gender_of)] = ""
     track: str | None = None
     licence: str | None = None
     lossy_source: Annotated[bool | None, BeforeValidator(lambda t: _FLAGS.get(t.lower()))] = None
@@ -160,6 +164,9 @@ def manifest_set(
                 cluster=row.speaker or row.track,
                 licence=row.licence,
                 lossy_source=row.lossy_source,
+                language=row.language,
+                speaker=row.speaker,
+                gender=row.gender,
             )
             clips.append(row.part_of(whole))
     stands_alone = set(of_corpus) <= {folder_name}
@@ -223,7 +230,7 @@ def write_manifest(test_set: TestSet, path: Path) -> None:
             "corpus": corpus,
             "id": name,
             "duration_s": f"{clip.duration_s:.3f}",
-            "speaker" if clip.domain == "speech" else "track": clip.cluster,
+            "track": "" if clip.cluster == clip.speaker else clip.cluster,
         }
         writer.writerow(
             {k: str(v).lower() if isinstance(v, bool) else v for k, v in row.items()}

@@ -59,6 +59,7 @@ def debian_speech(root: Path = _LIBRIVOX) -> TestSet:
             cluster=path.stem.rpartition("-")[0],
             licence="public domain (LibriVox)",
             lossy_source=True,  # LibriVox publishes MP3
+            language="en",
         )
         for path in paths
     ]

@@ -72,12 +72,15 @@ def make_clip(clip_id: str, path: Path, **facts: Any) -> Clip | BrokenClip:
 
 
 def clip_of(clip_id: str, path: Path, record: FileRecord, **facts: Any) -> Clip | BrokenClip:
-    """A clip of a whole file of which a record tells what it holds, or why it cannot be read."""
+    """A clip of a whole file of which a record tells what it holds, or why it cannot be read.
+
+    Its corpus is what its id begins with.
+    """
     if record.problem:
         domain = facts.get("domain", "unknown")
         return BrokenClip(printable(clip_id), path, record.problem, domain)
     clip = Clip(clip_id, path, record.sha256, record.rate_hz, record.channels, record.num_samples)
-    return replace(clip, note=record.note, **facts)
+    return replace(clip, note=record.note, corpus=clip_id.partition("/")[0], **facts)
 
 
 def make_set(

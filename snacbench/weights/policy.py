@@ -27,6 +27,7 @@ HOSTS = {
     "github": ("SNACBENCH_GITHUB_ENDPOINT", "https://github.com"),
     "cdn": ("SNACBENCH_ENCODEC_ENDPOINT", "https://dl.fbaipublicfiles.com"),
     "pytorch": ("SNACBENCH_PYTORCH_ENDPOINT", "https://download.pytorch.org"),
+    "pypi": ("SNACBENCH_PYPI_ENDPOINT", "https://files.pythonhosted.org"),
 }
 
 

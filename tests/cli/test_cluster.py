@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+import snacbench as sb
+from snacbench.errors import UserError
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, call, make_clips, run_in
@@ -84,4 +86,8 @@ def test_a_cluster_that_is_not_there(tmp_path):
     done = run_in(tmp_path, *words)
     assert done.returncode == 2
     assert "there is no file queue.yaml" in done.stderr
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UserError, match="there is no file"):
+        sb.run("noise", data=tmp_path / "clips", client="queue.yaml", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     assert "--cluster" in call("run", "--help").output

@@ -8,9 +8,11 @@ import pytest
 
 from snacbench.errors import UserError
 from snacbench.request import Request
+from snacbench.rows import Score
 from snacbench.runner.plan import missing
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import NO_SPEED, Run, call
+from tests.support.command_line import NO_SPEED, Run, call, run_in
+from tests.support.plugged import install
 
 RECIPE = """\
 summary: a try
@@ -97,3 +99,76 @@ def test_a_package_that_is_missing_is_named(
 def test_recipes_are_listed_and_shown() -> None:
     assert "low-rate-speech" in call("list", "recipes").stdout
     assert "lyra-v2@9.2" in call("show", "recipe", "dac-table3").stdout
+
+
+EAR = """
+import os
+from snacbench.errors import WeightsUnavailable
+from snacbench.types import Metric, MetricSpec
+SPEC = MetricSpec("ear", "MOS", "higher", (1, 5), 16_000, "a test", default=False)
+def ready():
+    if not os.path.exists(os.environ["EAR"]):
+        raise WeightsUnavailable("cannot get ear.pt; run 'snacbench weights fetch ear'")
+METRICS = (Metric(SPEC, lambda reference: lambda *, degraded: 3.0, ready=ready),)
+"""
+
+
+def test_a_metric_that_cannot_be_had_is_a_column_that_says_so(clips: Path, tmp_path: Path) -> None:
+    plugged = install(tmp_path / "plugged", "ears", EAR, kinds=("metrics",))
+    path, run, model = tmp_path / "ours.yaml", tmp_path / "run", tmp_path / "ear.pt"
+    text = RECIPE.replace("[si_sdr, mel_dac7]", "[si_sdr, ear]").replace("./clips/", str(clips))
+    text = text.replace("[opus@24, lowpass@3.5kHz]", "lowpass@3.5kHz").replace(
+        "snac-paper", "default"
+    )
+    path.write_text(text, "utf-8")
+    how = {"env": {"EAR": str(model)}, "plugged": plugged}
+    options = ("--limit", "1", "--jobs", "1", "-o", run, *NO_SPEED)
+    refused = run_in(tmp_path, "run", path, *options, **how)
+    assert (refused.returncode, run.exists()) == (2, False)
+    assert "cannot get ear.pt" in refused.stderr
+    path.write_text(f"{text}allow_missing_metrics: true\n", "utf-8")
+    done = run_in(tmp_path, "run", path, *options, **how)
+    assert done.returncode == 0, done.stderr
+    assert "ear is left out: cannot get ear.pt" in done.stderr
+    said = "ear is not here: cannot get ear.pt; run 'snacbench weights fetch ear'. Once it is: "
+    assert said + "snacbench score RUN --metrics ear" in (run / "summary.md").read_text("utf-8")
+    assert "not here" in done.stdout
+    made = RunFolder.open(run)
+    assert ([metric.name for metric in made.run.metrics], [*made.run.lacking]) == (
+        ["si_sdr"],
+        ["ear"],
+    )
+    again = run_in(tmp_path, "run", "--resume", run, **how)
+    assert again.returncode == 0, again.stderr
+    model.touch()  # it comes with the next scoring, not by going on
+    assert run_in(tmp_path, "run", "--resume", run, **how).returncode == 0
+    assert {row.metric for row in made.read(Score)} == {"si_sdr"}
+    scored = run_in(tmp_path, "score", run, "--metrics", "ear", "--jobs", "1", **how)
+    assert scored.returncode == 0, scored.stderr
+    assert "not here" not in scored.stdout
+    assert made.run.lacking == {}
+    assert {row.value for row in made.read(Score) if row.metric == "ear"} == {3.0}
+
+
+def test_where_no_metric_can_be_had_there_is_no_run(tmp_path: Path, clips: Path) -> None:
+    plugged = install(tmp_path / "plugged", "ears", EAR, kinds=("metrics",))
+    asked = ("--codecs", "lowpass@3.5kHz", "--data", clips, "--metrics", "ear", *NO_SPEED)
+    how = {"env": {"EAR": str(tmp_path / "ear.pt")}, "plugged": plugged}
+    done = run_in(tmp_path, "run", *asked, "--allow-missing-metrics", **how)
+    assert done.returncode == 2
+    assert "cannot get ear.pt" in done.stderr
+    fetched = run_in(tmp_path, "weights", "fetch", "opus-ladder", **how)
+    assert fetched.returncode == 0, fetched.stderr
+    assert "pesq_wb: ready" in fetched.stdout
+
+
+def test_weights_fetch_gets_what_a_recipe_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = call("weights", "fetch", "snac-paper-speech", "--offline")
+    assert done.return_value == 1
+    assert "visqol_audio: ready" in done.output
+    for model in ("snac-24khz", "encodec-24khz"):
+        assert f"{model}: cannot get" in done.output

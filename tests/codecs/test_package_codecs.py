@@ -427,12 +427,12 @@ def test_latency_is_how_far_the_network_looks_ahead(name):
     silence = torch.zeros(1, 1, 2 * low + block)
 
     def ahead(place):
-        """How far before an input the first output lies that depends on it."""
+        """How many inputs the first output that depends on one waits for, that one counted."""
         x = silence.clone()
         x[..., place] = math.nan
         latent = model.encoder(x)
         latent = torch.nn.functional.avg_pool1d(latent, stride).repeat_interleave(stride, -1)
-        return place - int(model.decoder(latent)[0, 0].isnan().nonzero()[0])
+        return place - int(model.decoder(latent)[0, 0].isnan().nonzero()[0]) + 1
 
     # Within a block it rises by one with every input, up to the last one that a code looks at.
     high = low + block

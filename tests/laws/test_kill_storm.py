@@ -115,4 +115,4 @@ def test_a_storm_of_kills(tmp_path):
             made = sb.load(at.folder)
         assert rows_of(made.folder) == alone, (killed, runs)
         runs += 1
-    print(f"{dict(killed)} in {runs} runs")  # noqa: T201 - figures for whoever runs it by hand
+        print(f"{dict(killed)} in {runs} runs")  # noqa: T201 - figures for whoever runs it by hand

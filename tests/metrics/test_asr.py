@@ -6,32 +6,37 @@ import importlib.util
 import itertools
 import json
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from snacbench import download
 from snacbench.errors import Undefined, UserError, WeightsUnavailable
 from snacbench.metrics import _asr
 from snacbench.metrics.wer import METRICS, error_rate, normalised
 from snacbench.types import Audio, MetricOptions
 from tests.conftest import clip_at
-from tests.support.hosts import Reply, serve, silent_address
+from tests.support.hosts import IMPATIENT, on_the_hub, serve, silent_address
 
 RATE_HZ = 16_000
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CACHES = (_asr._opened, _asr._heard)
 
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    caches = (_asr._opened, _asr._heard)
-    for cache in caches:
+    for cache in CACHES:
         cache.cache_clear()
     yield
-    for cache in caches:
+    for cache in CACHES:
         cache.cache_clear()
+
+
+def recogniser(selector):
+    return _asr.recogniser(MetricOptions(asr=selector))
 
 
 def breath(duration_s=1.0):
@@ -49,27 +54,31 @@ def breath(duration_s=1.0):
         ("whisper-large-v3:here", "can be followed by @cpu or @cuda alone, found 'here'"),
         ("pocketsphinx", r"pip install '\.\[asr\]'"),
         ("faster-whisper:{}", r"pip install '\.\[asr\]'"),
-        ("wav2vec2", r"pip install '\.\[transformers\]'"),
+        ("hubert-large", r"pip install '\.\[transformers\]'"),
     ],
 )
 def test_mistakes_and_packages_that_are_missing(monkeypatch, tmp_path, selector, said):
     (tmp_path / "model.bin").write_bytes(b"")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=said):
-        _asr.recogniser(selector.format(tmp_path))
+        recogniser(selector.format(tmp_path))
 
 
 def test_pocketsphinx_hears_the_same_whatever_it_heard_before(shared):
     pytest.importorskip("pocketsphinx")
-    found = _asr.recogniser("pocketsphinx")
+    found = recogniser("pocketsphinx")
     folder = shared / "audio" / "eval" / "speech"
     first = clip_at(folder / "ljspeech_0004.flac", RATE_HZ, seconds=2.5)
     other = clip_at(folder / "librivox_0890.flac", RATE_HZ, seconds=1.5)
-    text = found.transcribe(first)
+    text = found.transcribe(first, "en")
     assert "books which" in text
-    found.transcribe(other)
-    assert found.transcribe(first) == text
+    found.transcribe(other, "en")
+    assert found.transcribe(first, "en") == text
     assert found.revision.startswith("package 5")
+    with pytest.raises(
+        Undefined, match=r"English alone .* the clip is in 'de'; name whisper-large-v3"
+    ):
+        found.transcribe(first, "de")
 
 
 def test_faster_whisper_reads_a_folder(shared):
@@ -80,12 +89,27 @@ def test_faster_whisper_reads_a_folder(shared):
     folder = Path(os.environ.get("SNACBENCH_WHISPER_DIR", inside))
     if not folder.is_dir():
         pytest.skip("no whisper model; set SNACBENCH_WHISPER_DIR")
-    recogniser = _asr.recogniser(f"faster-whisper:{folder}")
+    found = recogniser(f"faster-whisper:{folder}")
     audio = clip_at(shared / "audio" / "eval" / "speech" / "ljspeech_0004.flac", RATE_HZ)
-    text = recogniser.transcribe(audio)
+    text = found.transcribe(audio, "en")
     assert "immediate predecessors" in text.lower()
-    assert recogniser.transcribe(audio) == text
-    assert "model.bin sha256" in recogniser.revision
+    assert found.transcribe(audio, "en") == text
+    assert "model.bin sha256" in found.revision
+
+
+def test_faster_whisper_is_told_the_language(tmp_path):
+    pytest.importorskip("faster_whisper")
+    (tmp_path / "model.bin").write_bytes(b"")
+    found, asked = recogniser(f"faster-whisper:{tmp_path}"), []
+    found._model = SimpleNamespace(
+        supported_languages=["en", "jw"],
+        transcribe=lambda samples, language, **_: (asked.append(language) or [], None),
+    )
+    for language in ("en", "jv"):
+        found.transcribe(breath(), language)
+    assert asked == ["en", "jw"]
+    with pytest.raises(Undefined, match="knows 2 languages, and the clip is in 'xx'; leave it out"):
+        found.transcribe(breath(), "xx")
 
 
 # ------------------------------------------------------------------------------ from the hub
@@ -93,68 +117,95 @@ def test_faster_whisper_reads_a_folder(shared):
 
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
-    """A hub on this machine, and a cache with nothing in it."""
+    """A hub on this machine, and caches with nothing in them."""
     from huggingface_hub import constants
 
-    for name in ("HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN"):
+    for name in ("HF_HUB_OFFLINE", "SNACBENCH_OFFLINE", "HF_TOKEN", "SNACBENCH_WEIGHTS_LOCK"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SNACBENCH_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(download, "RETRIES", IMPATIENT)
     with serve() as host:
         monkeypatch.setenv("HF_ENDPOINT", host.address)
         yield host
 
 
-def publish(host, repository, folder):
-    """Answer as the hub does for the files of a folder at the commit."""
-    names = sorted(path.name for path in folder.iterdir())
-    siblings = [{"rfilename": name} for name in names]
-    sizes = {name: (folder / name).stat().st_size for name in names}
-    told = {  # the newer library asks the second
-        f"revision/{COMMIT}": {"id": repository, "sha": COMMIT, "siblings": siblings},
-        f"tree/{COMMIT}": [{"type": "file", "path": n, "size": sizes[n], "oid": n} for n in names],
-    }
-    for address, answer in told.items():
-        host.replies[f"/api/models/{repository}/{address}"] = Reply(
-            json.dumps(answer).encode(), headers={"Content-Type": "application/json"}
-        )
-    for name in names:
-        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{name}"'}
-        path = f"/{repository}/resolve/{COMMIT}/{name}"
-        host.replies[path] = Reply(folder / name, headers=headers)
+def completed(kind, folder):
+    """The folder with every file that the model's repository has and the library writes no more."""
+    for file in _asr.PUBLISHED[kind].model.source.files:
+        if not (folder / file.name).exists():
+            (folder / file.name).write_text("{}" if file.name.endswith(".json") else "#version\n")
+    return folder
 
 
-def small_wav2vec2(folder):
-    """A network of the published kind with random weights, as the library saves it."""
+def small_ctc(kind, folder):
+    """A network of the published kind with random weights, in files as they were published."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(0)
     letters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
     source = folder.parent / "vocab.json"
     source.write_text(json.dumps({letter: i for i, letter in enumerate(letters)}))
-    config = transformers.Wav2Vec2Config(
+    large = kind == "hubert-large"  # as the large models of 2021, which also mask padding
+    more = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
+    sizes = dict(
         vocab_size=len(letters), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=16, conv_dim=(8,) * 7, num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
+        num_conv_pos_embedding_groups=2, **(more if large else {}),
     )  # fmt: skip
-    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
-    transformers.Wav2Vec2Processor(
-        transformers.Wav2Vec2FeatureExtractor(), transformers.Wav2Vec2CTCTokenizer(str(source))
-    ).save_pretrained(folder)
-    return folder
+    name = "Hubert" if large else "Wav2Vec2"
+    network = getattr(transformers, f"{name}ForCTC")(
+        getattr(transformers, f"{name}Config")(**sizes)
+    )
+    network.save_pretrained(folder)
+    transformers.Wav2Vec2FeatureExtractor(return_attention_mask=large).save_pretrained(folder)
+    transformers.Wav2Vec2CTCTokenizer(str(source)).save_pretrained(folder)
+    if large:  # pickled, its weight norm by the names of that time
+        names = {"parametrizations.weight.original0": "weight_g"}
+        names["parametrizations.weight.original1"] = "weight_v"
+        tensors = network.state_dict()
+        for now, then in names.items():
+            tensors = {key.replace(now, then): value for key, value in tensors.items()}
+        torch.save(tensors, folder / "pytorch_model.bin")
+        marks = {
+            "unk_token": "<unk>",
+            "bos_token": "<s>",
+            "eos_token": "</s>",
+            "pad_token": "<pad>",
+        }
+        (folder / "tokenizer_config.json").write_text(json.dumps(marks))  # which names no class
+        (folder / "model.safetensors").unlink()
+    return completed(kind, folder)
+
+
+def read_by_hand(folder, audio):
+    """What the likeliest letters spell, by the library's processor and network alone."""
+    import torch
+    import transformers
+
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"))
+    features = transformers.Wav2Vec2FeatureExtractor.from_pretrained(folder)
+    network = transformers.AutoModelForCTC.from_pretrained(folder).eval()
+    heard = features(audio.samples[0], sampling_rate=RATE_HZ, return_tensors="pt")
+    with torch.inference_mode():
+        return tokenizer.decode(network(**heard).logits[0].argmax(-1))
 
 
 def test_without_a_network_the_error_says_what_to_fetch(hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", silent_address())
-    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between attempts
-    for kind, model in _asr.PUBLISHED.items():
-        assert len(model.commit) == 40
-        with pytest.raises(WeightsUnavailable, match=rf"hf download \S+ --revision {model.commit}"):
-            _asr.recogniser(kind)
+    for kind, published in _asr.PUBLISHED.items():
+        assert len(published.model.source.revision) == 40
+        with pytest.raises(WeightsUnavailable, match=published.model.source.repository):
+            recogniser(kind)
+    monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
+    with pytest.raises(WeightsUnavailable, match="'snacbench weights fetch hubert-large' where th"):
+        recogniser("hubert-large")
 
 
-def small_whisper(folder):
+def small_whisper(kind, folder):
     """A network of whisper's kind with random weights and a vocabulary of bytes."""
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
@@ -191,33 +242,70 @@ def small_whisper(folder):
         "max_length": 20,
     }
     (folder / "generation_config.json").write_text(json.dumps(settings))
-    transformers.WhisperProcessor(
-        transformers.WhisperFeatureExtractor(), tokenizer
-    ).save_pretrained(folder)
-    return folder
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    transformers.WhisperFeatureExtractor().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return completed(kind, folder)
 
 
-@pytest.mark.parametrize(
-    ("kind", "make"), [("wav2vec2", small_wav2vec2), ("whisper-large-v3", small_whisper)]
-)
-def test_a_published_recogniser_is_fetched_once(hub, monkeypatch, tmp_path, kind, make):
-    model = replace(_asr.PUBLISHED[kind], repository="someone/model", commit=COMMIT)
-    monkeypatch.setitem(_asr.PUBLISHED, kind, model)
-    publish(hub, "someone/model", make(tmp_path / "made"))
-    found = _asr.recogniser(kind)
-    text = found.transcribe(breath())
+@pytest.fixture
+def made(monkeypatch, tmp_path):
+    """Puts a small network in place of a published one; gives the folder of its files."""
+
+    def make(kind):
+        published = _asr.PUBLISHED[kind]
+        source = replace(published.model.source, repository="someone/model", revision=COMMIT)
+        model = replace(published.model, source=source)
+        monkeypatch.setitem(_asr.PUBLISHED, kind, replace(published, model=model))
+        return (small_whisper if published.options else small_ctc)(kind, tmp_path / "made")
+
+    return make
+
+
+@pytest.mark.parametrize("kind", list(_asr.PUBLISHED))
+def test_a_published_recogniser_is_fetched_once(hub, monkeypatch, made, kind):
+    folder = made(kind)
+    bodies = {path.name: path.read_bytes() for path in folder.iterdir()}
+    on_the_hub(hub, bodies, COMMIT, repository="someone/model", branch=False)
+    found = recogniser(kind)
+    text = found.transcribe(breath(), "en")
     assert text
     assert "<|" not in text
-    assert text == found.transcribe(breath())
+    assert text == found.transcribe(breath(), "en")
     assert found.revision.startswith(f"someone/model at {COMMIT}, transformers ")
     asked = len(hub.asked)
     monkeypatch.setenv("SNACBENCH_OFFLINE", "1")
-    _asr._opened.cache_clear()
-    assert _asr.recogniser(kind).transcribe(breath()) == text
+    for cache in CACHES:
+        cache.cache_clear()
+    assert recogniser(kind).transcribe(breath(), "en") == text
     assert len(hub.asked) == asked
+    # A folder of one's own is read in its place, and says so.
+    own = _asr.recogniser(MetricOptions(asr=kind, weights=(f"{kind}={folder}",)))
+    assert own.transcribe(breath(), "en") == text
+    weights = _asr.PUBLISHED[kind].model.source.files[-1].name
+    assert own.revision.startswith(f"a folder with {weights} sha256 ")
     if kind == "whisper-large-v3":
         with pytest.raises(Undefined, match=r"takes 30 s at once, the signal lasts 31\.000 s"):
-            found.transcribe(breath(31.0))
+            found.transcribe(breath(31.0), "en")
+    else:
+        assert text == read_by_hand(folder, breath())
+        with pytest.raises(Undefined, match=f"{kind} knows English alone .* the clip is in 'fr'"):
+            found.transcribe(breath(), "fr")
+
+
+def test_whisper_is_told_the_language(hub, made):
+    folder = made("whisper-large-v3")
+    options = MetricOptions(asr="whisper-large-v3", weights=(f"whisper-large-v3={folder}",))
+    found, asked = _asr.recogniser(options), []
+    network = found._pipeline.model
+    found._pipeline = lambda heard, generate_kwargs: asked.append(generate_kwargs) or {"text": ""}
+    found._pipeline.model = network
+    for language in ("en", "de", "nb"):
+        found.transcribe(breath(), language)
+    assert [how["language"] for how in asked] == ["en", "de", "no"]
+    assert {how["task"] for how in asked} == {"transcribe"}
+    with pytest.raises(Undefined, match="knows 100 languages, and the clip is in 'xx'; leave it"):
+        found.transcribe(breath(), "xx")
 
 
 pytest.importorskip("whisper_normalizer")
@@ -233,9 +321,11 @@ class Parrot:
     def __init__(self) -> None:
         self.says = {}
         self.asked = 0
+        self.languages = set()
 
-    def transcribe(self, audio: Audio) -> str:
+    def transcribe(self, audio: Audio, language: str) -> str:
         self.asked += 1
+        self.languages.add(language)
         return self.says[round(float(audio.samples[0, 0]), 3)]
 
 
@@ -243,7 +333,7 @@ class Parrot:
 def parrot(monkeypatch):
     """A recogniser named parrot, chosen as a user would choose it."""
     bird = Parrot()
-    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, offline: bird)
+    monkeypatch.setitem(_asr.MAKERS, "parrot", lambda kind, detail, device, options: bird)
     monkeypatch.setenv("SNACBENCH_ASR", "parrot")
     return bird
 
@@ -277,6 +367,20 @@ def test_errors_of_degraded_reference_and_their_difference_over_words_and_charac
     assert values(WER)[0] > 1
 
 
+def test_a_clip_is_heard_and_compared_in_its_language(parrot):
+    spoken = "今日は\u3001いい天気\u3002"  # seven letters
+    parrot.says = {0.1: spoken, 0.2: spoken.replace("天", "雨")}
+    said = {"reference": X, "degraded": Y, "transcript": spoken}
+    assert WER(**said, language="ja-JP") == pytest.approx(1 / 7)
+    assert CER(**said, language="ja") == pytest.approx(1 / 8)  # a space for the comma
+    assert parrot.languages == {"ja"}
+    parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
+    _asr._heard.cache_clear()
+    values(*METRICS)  # nobody states one
+    assert parrot.languages == {"ja", "en"}
+    assert parrot.asked == 4
+
+
 def test_each_signal_is_heard_once_for_all_metrics_and_silence_never(parrot):
     parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
     values(*METRICS)
@@ -292,7 +396,7 @@ def test_without_a_value(parrot):
     for metric, (reference, degraded, transcript, said) in itertools.product(
         METRICS,
         (
-            (signal(0.3), Y, SPOKEN, r"nothing of the untouched reference .*rate 1\.00"),
+            (signal(0.3), Y, SPOKEN, r"reference, taken for 'en' \(word error rate 1\.00"),
             (X, Y, None, "compares words, and nobody says which are spoken"),
             (X, Y, "[music] ...", r"nothing is left of the transcript '\[music\] \.\.\.'"),
             (signal(0.1, 0.05), Y, SPOKEN, "too short"),
@@ -306,7 +410,7 @@ def test_without_a_value(parrot):
 
 def test_a_recogniser_of_a_metric_of_its_own_leaves_the_others_alone(parrot, monkeypatch):
     magpie = Parrot()
-    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device, offline: magpie)
+    monkeypatch.setitem(_asr.MAKERS, "magpie", lambda kind, detail, device, options: magpie)
     parrot.says = {0.1: SPOKEN, 0.2: SPOKEN}
     magpie.says = {0.1: SPOKEN, 0.2: "it was"}
     other = WER.configured(MetricOptions(asr="magpie"))
@@ -334,7 +438,24 @@ def test_spelling_and_how_a_text_is_typeset_are_no_errors():
         assert error_rate(plain.replace("'", apostrophe), plain, "characters") == 0.0
 
 
-def test_the_normaliser_is_the_one_of_transformers():
+# By hand, after appendix C: brackets and what is in them go, marks (M), symbols (S) and punctuation
+# (P) of the text in NFKC become spaces; the letters of what has no spaces stand apart.
+BY_HAND = (
+    ("de", "Grüße (leise) \u2013 3,5 \u201eStraßen\u201c!", "grüße 3 5 straßen"),
+    ("de", "fru\u0308h", "früh"),
+    ("fr", "L\u2019œuvre d'été, c'est ça.", "l œuvre d été c est ça"),
+    ("ja", "今日は\u3001か\u3099\uff11\uff12\u3002", "今 日 は が 1 2"),
+    ("zh", "你好\uff0c世界\uff01OK", "你 好 世 界 o k"),
+    ("yue", "你好", "你 好"),
+    # As it is: vowel signs and viramas are marks, and words fall apart.
+    ("hi", "नमस्ते घर\u0964", "नमस त घर"),
+    ("th", "ที่นี่", "ท น"),
+    ("ko", "안녕하세요, 여러분!", "안녕하세요 여러분"),
+    ("pt", "[ruído] Ação: 10% <mais>", "ação 10"),
+)
+
+
+def test_the_normalisers_are_those_of_transformers():
     whisper = pytest.importorskip("transformers.models.whisper.english_normalizer")
     from whisper_normalizer.english import EnglishTextNormalizer
 
@@ -342,6 +463,18 @@ def test_the_normaliser_is_the_one_of_transformers():
     theirs = whisper.EnglishTextNormalizer(ours.standardize_spellings.mapping)
     for text in (SPOKEN, "He paid $20 million in the 1960s, didn't he?", "two hundred and one"):
         assert ours(text) == theirs(text)
+    for language, text, _ in BY_HAND:
+        apart = language in ("ja", "zh", "yue", "th")
+        basic = whisper.BasicTextNormalizer(split_letters=apart)
+        assert normalised(text, language) == basic(text).strip()
+        whole = whisper.BasicTextNormalizer()
+        assert normalised(text, language, "characters") == whole(text).strip()
+
+
+@pytest.mark.parametrize(("language", "text", "expected"), BY_HAND)
+def test_other_languages_than_english_by_hand(language, text, expected):
+    assert normalised(text, language) == expected
+    assert error_rate(text, expected, "words", language) == 0.0
 
 
 def test_a_recogniser_must_be_chosen(monkeypatch, tmp_path):

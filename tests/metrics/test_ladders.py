@@ -35,6 +35,10 @@ NO_LADDER = {
         (name for name in METRICS if name.startswith("dnsmos") or METRICS[name].models),
         "networks that see no reference answer what they were taught, not what changed",
     ),
+    **dict.fromkeys(
+        (name for name in METRICS if METRICS[name].embed),
+        "sets of clips are compared, for which tests/tables/test_set_level.py has a ladder",
+    ),
     "bandwidth_khz": "noise and clipping widen it, and no low-pass above the voice's band is heard",
     "f0_rmse_cents": "frames whose pitch is lost do not count, and the better ones are left",
     "voicing_error": "degradations voice some frames and unvoice others, which may be right again",

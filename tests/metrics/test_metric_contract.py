@@ -20,12 +20,13 @@ from tools.metric_table import HEADER, rows
 
 ALL = metrics()
 # Those that compare words promise other things (test_asr), as do those whose weights are not here
-# (test_learned), and DNSMOS takes seconds a call whatever the duration (test_dnsmos).
+# (test_learned) and those of sets of clips (test_fad); DNSMOS takes seconds a call whatever the
+# duration (test_dnsmos).
 AT_HAND = {name: metric for name, metric in ALL.items() if not metric.models}
 METRICS = {
     name: metric
     for name, metric in AT_HAND.items()
-    if not metric.spec.needs_transcript and not name.startswith("dnsmos")
+    if not (metric.spec.needs_transcript or metric.embed or name.startswith("dnsmos"))
 }
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
 
@@ -35,7 +36,7 @@ def named(*prefixes):
 
 
 # Silence is at a finite distance from everything, and must not be spared.
-DISTANCES = named("mel_dac", "stft_dac", "waveform_l1", "lsd", "mcd")
+DISTANCES = named("mel_", "stft_", "waveform_l1", "lsd", "mcd")
 # Value for equal signals and how near; None: no value.
 EQUAL = {
     "visqol_audio": (4.732, 1e-3),
@@ -56,8 +57,8 @@ LEVEL_FREE = {
     **dict.fromkeys(named("stoi", "estoi"), 1e-4),
     **dict.fromkeys(named("mcd", "f0_rmse_cents", "voicing_error"), 1e-2),
 }
-SYMMETRIC = named("si_sdr", "mel_dac", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
-SYMMETRIC += ["f0_rmse_cents", "voicing_error"]
+SYMMETRIC = named("si_sdr", "mel_", "stft_dac", "waveform_l1", "lsd", "loudness_diff")
+SYMMETRIC += ["stft_pwg_log", "f0_rmse_cents", "voicing_error"]
 
 pytestmark = pytest.mark.filterwarnings("error")
 every_metric = pytest.mark.parametrize("name", METRICS)

@@ -8,9 +8,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from snacbench.plots.drawing import Options, select_plots, to_draw
 from snacbench.plots.per_codec import marks
 from snacbench.plots.plot_data import PlotData
-from snacbench.rows import CodeHistogram
+from snacbench.rows import CodeHistogram, Cost
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.side_by_side import Entry, Span
@@ -136,6 +137,22 @@ def test_speed_is_encoding_and_decoding_over_duration_and_unstable_ones_are_said
         assert said in caption_of(draw("speed", rows))
 
 
+def test_macs_are_of_both_sides_and_drawn_unasked_only_where_some_were_counted():
+    rows = run_rows([*OPUS, *DAC])
+    options = Options(metric="si_sdr")
+    wanted = to_draw(PlotData([rows]), select_plots("all"), options)
+    assert "macs" not in {plot.name for plot, _ in wanted}
+    for codec in rows.codecs:
+        macs = {"encoder": 1e9 * len(codec.spec.streams)} if codec.spec.streams else {}
+        codec.cost = Cost(codec.spec.name, "cpu", encode_macs_per_s=macs, decode_macs_per_s=macs)
+    wanted = to_draw(PlotData([rows]), select_plots("all"), options)
+    assert "macs" in {plot.name for plot, _ in wanted}
+    figure = draw("macs", rows)
+    expected = [2.0 * len(spec.streams) for spec in DAC]
+    assert sorted({x for x, _ in places(figure.axes[0])}) == pytest.approx(sorted(expected))
+    assert "Not shown (no MACs): opus@8kbps" in caption_of(figure)
+
+
 def test_domains_have_a_panel_each_on_one_scale():
     first, second = draw("domains", run_rows()).axes
     titles = [axes.get_title(loc="left") for axes in (first, second)]
@@ -251,6 +268,7 @@ EMPTY = {
     "quality-rate": "no codec has SI-SDR scores and actual rate",
     "tokens": "no codec has SI-SDR scores and tokens",
     "speed": "no codec has SI-SDR scores and speed",
+    "macs": "no codec has SI-SDR scores and MACs",
     "domains": "no codec has SI-SDR scores and actual rate",
     "distribution": "no SI-SDR scores",
     "differences": "no SI-SDR differences: nothing to compare it with",

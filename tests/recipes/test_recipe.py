@@ -7,7 +7,7 @@ import pytest
 from snacbench.errors import UnknownName, UserError
 from snacbench.plugins import select_metrics
 from snacbench.recipes import find_recipe, read_recipe, shipped_recipes
-from snacbench.selectors import select
+from snacbench.selectors import among, select
 from snacbench.testsets.opening import set_names
 
 GOOD = """\
@@ -46,6 +46,13 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ("  - opus@14,24", "  - [1, 2]", "line 4: codecs: .*string, found"),
         ("published", "auto", "line 6: weights: a recipe never falls back"),
         ("data: quick", "data: quick\ntable: pretty", "line 6: table: .*'pretty'"),
+        ("data: quick", "data: quick\nlimits: {kbs: 3}", "line 6: limits: kbs: .*'kbps'"),
+        ("data: quick", "data: quick\nlimits: {kbps: 0}", "line 6: limits: kbps: .*greater than 0"),
+        (
+            "data: quick",
+            "data: quick\nexpect: [{source: s, tolerance: {stoi: 1}, figures: {a: {up: 1}}}]",
+            "line 6: expect: entry 1: there is no figure for the tolerance of stoi",
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_line(
@@ -64,7 +71,7 @@ def test_what_is_no_recipe(tmp_path: Path) -> None:
         find_recipe("quik")
     assert set(shipped_recipes()) == {
         "quick", "snac-paper-speech", "snac-paper-music", "dac-table3", "opus-ladder",
-        "low-rate-speech", "ablation",
+        "low-rate-speech", "ablation", "librispeech-codec", "lrac", "mlcodec-battery",
     }  # fmt: skip
 
 
@@ -81,3 +88,8 @@ def test_everything_that_a_shipped_recipe_names_exists(name: str) -> None:
         chosen = select(options["codecs"], families=families)
         assert len({spec.name for _, spec in chosen}) == len(chosen)
         assert not any(spec.truncated for _, spec in chosen if spec.family == "snac")
+        expected = {one.codec for figures in found.recipe.expect for one in figures.each()}
+        for selector in expected - {""}:
+            assert len(among([spec for _, spec in chosen], selector)) == 1
+    for one in (one for figures in found.recipe.expect for one in figures.each()):
+        assert one.metric in options["metrics"]

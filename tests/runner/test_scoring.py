@@ -17,11 +17,12 @@ from snacbench.errors import AudioError, Undefined, WeightsMismatch
 from snacbench.files import sha256_of_file
 from snacbench.plugins import metrics
 from snacbench.request import Request
-from snacbench.rows import Coded, Score
+from snacbench.rows import Coded, Embedded, Score
 from snacbench.runner import scoring
 from snacbench.runner import signal_rules as signals
 from snacbench.runner.scoring import DecodeToScore, ScoringJob, delay_of
 from snacbench.selectors import select
+from snacbench.store.embeddings import kept
 from snacbench.types import NO_OPTIONS, Audio, Clip, Metric, MetricSpec
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC
@@ -97,10 +98,33 @@ def test_what_is_no_finite_number_is_no_score(monkeypatch, tmp_path):
         assert (row.status, message in row.reason) == ("failed", True)
 
 
+def test_a_set_level_metric_keeps_embeddings_or_says_why_not(monkeypatch, tmp_path):
+    ones = np.ones((2, 3), np.float16)
+
+    def undefined(degraded):
+        raise Undefined("too short")
+
+    ways = {"kept": lambda degraded: 2 * ones, "short": undefined, "broken": lambda: ones}
+    spec = replace(toy("set"), distance="frechet")
+    metrics = {
+        name: Metric(replace(spec, name=name), undefined, embed=lambda _, of=of: (ones, of))
+        for name, of in ways.items()
+    }
+    monkeypatch.setattr(scoring, "all_metrics", lambda: metrics)
+    audio = broadband(0.5, 16_000)
+    rows = scores(job_of(tmp_path, audio, [audio], tuple(ways)))
+    assert {type(row) for row in rows} == {Embedded}
+    assert [row.status for row in rows] == ["ok", "undefined", "failed"]
+    assert [row.reason[:9] for row in rows] == ["", "too short", "TypeError"]
+    assert [kept(tmp_path, d).sum() for d in (rows[0].reference, rows[0].degraded)] == [6, 12]
+    (lost,) = scoring.unscored(Coded("c", "x", "failed"), ["kept"], "not decoded")
+    assert (type(lost), lost.reference, lost.reason) == (Embedded, "", "not decoded")
+
+
 @pytest.mark.parametrize(
     ("domain", "transcript", "expected"),
     [
-        ("speech", "three words here", ("ok", 3.0, "")),
+        ("speech", "three words here", ("ok", 3.5, "")),
         ("speech", None, ("skipped", None, "words compares words, the test set states no")),
         ("music", "la la", ("skipped", None, "words is for speech, the clip is music")),
     ],
@@ -109,14 +133,18 @@ def test_words_reach_the_metric(monkeypatch, tmp_path, domain, transcript, expec
     def heard_by(options):
         assert (options.asr, options.offline) == ("parrot", True)
         return replace(
-            words, prepare_spoken=lambda _, said: lambda *, degraded: float(len(said.split()))
+            words,
+            prepare_spoken=lambda _, said, language: (
+                lambda *, degraded: len(said.split()) + 0.1 * len(language)
+            ),
         )
 
     spec = replace(toy("words"), domains=("speech",), needs_transcript=True)
     words = Metric(spec, prepare=lambda reference: pytest.fail("no words"), configure=heard_by)
     monkeypatch.setattr(scoring, "all_metrics", lambda: {"words": words})
     audio = broadband(1.0, 16_000)
-    job = job_of(tmp_path, audio, [audio], ("words",), domain=domain, transcript=transcript)
+    said = {"domain": domain, "transcript": transcript, "language": "pt-BR"}
+    job = job_of(tmp_path, audio, [audio], ("words",), **said)
     (row,) = scores(replace(job, request=replace(job.request, asr="parrot", offline=True)))
     assert (row.status, row.value) == expected[:2]
     assert row.reason.startswith(expected[2])

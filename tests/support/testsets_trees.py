@@ -57,6 +57,13 @@ def _daps(files: int) -> Files:
     yield "clean/f10_script1_clean.txt", "not a recording"
 
 
+def _daps_of_snac(files: int) -> Files:
+    shared = ("f10_script1", "f10_script2", "f10_script3", "m2_script3")  # with `_daps`
+    others = (f"{who}_script{n}" for n in range(1, 6) for who in ("f7", "m4"))
+    for recording in itertools.islice(itertools.chain(shared, others), files):
+        yield f"cleanraw/{recording}_cleanraw.wav", None
+
+
 def _musdb18_hq(files: int) -> Files:
     for i in range(files):
         for stem in ("mixture", "vocals", "drums", "bass", "other"):
@@ -83,6 +90,13 @@ def _chapters(files: int) -> Iterator[tuple[int, int, list[int]]]:
         yield 61 + n // 2, 70_968 + n, list(range(min(10, files - first)))
 
 
+_READERS = """; reader_id | gender
+;ID  |SEX| SUBSET           |MINUTES| NAME
+61   | M | test-clean       | 8.08  | Paul | Wiener
+84   | F | dev-clean        | 8.02  | Christie Nowak
+"""
+
+
 def _librispeech(part: str) -> Callable[[int], Files]:
     def fill(files: int) -> Files:
         for speaker, chapter, numbers in _chapters(files):
@@ -92,7 +106,7 @@ def _librispeech(part: str) -> Callable[[int], Files]:
             text = "".join(f"{name} HE SAID WORD {name[-1]}\n" for name in names)
             yield f"{folder}/{speaker}-{chapter}.trans.txt", text
         yield "dev-clean/84/121123/84-121123-0000.flac", None
-        yield "SPEAKERS.TXT", ";ID |SEX\n"
+        yield "SPEAKERS.TXT", _READERS
 
     return fill
 
@@ -107,6 +121,7 @@ def _libritts(files: int) -> Files:
             yield f"{name}.normalized.txt", f"He said number {n}.\n"
         yield f"{folder}/{speaker}_{chapter}.trans.tsv", "a table\n"
     yield "dev-clean/84/121123/84_121123_000007_000001.wav", None
+    yield "SPEAKERS.txt", _READERS
 
 
 def _vctk(files: int) -> Files:
@@ -118,7 +133,7 @@ def _vctk(files: int) -> Files:
             yield f"wav48_silence_trimmed/{speaker}/{speaker}_{n:03}_mic2.flac", None
         if speaker != "p315":
             yield f"txt/{speaker}/{speaker}_{n:03}.txt", f"Please call {speaker} {n}.\n"
-    yield "speaker-info.txt", "ID  AGE\n"
+    yield "speaker-info.txt", "ID  AGE  GENDER  ACCENTS\np225  23  F    English\ns5\n"
     yield "wav48_silence_trimmed/log.txt", "trimmed\n"
 
 
@@ -164,14 +179,16 @@ def _gtzan(files: int) -> Files:
 
 
 def _common_voice(files: int) -> Files:
-    header = "client_id\tpath\tsentence\tup_votes\n"
-    tables = {"de": header, "sv-SE": header}
+    header = "client_id\tpath\tsentence\tup_votes"
+    # A table of today, and one of the first release.
+    tables = {"de": f"{header}\tgender\tlocale\n", "sv-SE": f"{header}\n"}
     for i in range(files):
         language = ("de", "sv-SE")[i % 2]
         name = f"common_voice_{language}_{17_298_952 + i}.mp3"
-        tables[language] += f'{i // 4:0128x}\t{name}\tEr sagte "{i}.\t2\n'
+        more = "\tmale_masculine\tde" if language == "de" else ""
+        tables[language] += f'{i // 4:0128x}\t{name}\tEr sagte "{i}.\t2{more}\n'
         yield f"{language}/clips/{name}", None
-    tables["de"] += f"{'f' * 128}\tcommon_voice_de_1.mp3\tNicht entpackt\t2\n"
+    tables["de"] += f"{'f' * 128}\tcommon_voice_de_1.mp3\tNicht entpackt\t2\t\tde\n"
     for language, table in tables.items():
         yield f"{language}/test.tsv", table
         yield f"{language}/train.tsv", header
@@ -180,6 +197,7 @@ def _common_voice(files: int) -> Files:
 
 _MAKERS: dict[str, tuple[str, Callable[[int], Files]]] = {
     **dict.fromkeys(("daps", "daps-cleanraw", "daps-all"), ("daps", _daps)),
+    "daps-snac": ("daps", _daps_of_snac),
     "musdb18-hq": ("musdb18hq", _musdb18_hq),
     "audioset": ("audioset", _audioset),
     **{

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import re
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from snacbench.errors import UserError
-from snacbench.rows import Bits
+from snacbench.rows import Bits, Cost
 from snacbench.tables.footnotes import notes
 from snacbench.tables.from_runs import summary_csv, summary_markdown
 from snacbench.tables.run_rows import (
@@ -173,6 +174,28 @@ def test_where_and_how_speeds_were_measured_is_said(tmp_path, speeds, said):
         cells = re.findall(r"0\.500!? \\\[0\.450, 0\.600\\\]", summary_markdown([rows]))
         assert [cell[5] for cell in cells] == ["! "[of != SHAKY] for of in speeds]
         assert SHAKY["unstable"] in summary_csv([rows])
+
+
+def test_costs_are_columns_where_they_were_measured_and_what_is_not_counted_is_said(tmp_path):
+    specs = tuple(replace(NEURAL, name=name) for name in "abcd")
+    made = [coded("a", "speech", 1.0, Bits(8), codec=n) for n in "abcd"]
+    assert "MACs" not in summary_markdown([RunRows.load(of(tmp_path / "f", made, codecs=specs))])
+    made += [
+        Cost("a", "cpu", 16_000, 1, 10.0, {"encoder": 1e9, "quantiser": 5e8}, {"decoder": 2e9},
+             {"decoder": 4.5}, 250.4, 320, block_samples=320),
+        Cost("b", "cpu", 48_000, whole_file=True),
+        Cost("c", "cpu", reason="it broke"),
+    ]  # fmt: skip
+    rows = RunRows.load(of(tmp_path / "g", made, codecs=specs))
+    keys = ("encode_gmacs_per_s", "decode_gmacs_per_s", "peak_mb", "delay_ms")
+    table = list(csv.DictReader(summary_csv([rows]).splitlines()))[:4]
+    assert [[row[key] for key in keys] for row in table] == [
+        ["1.5", "2.0", "250.4", "20.0"], ["", "", "", ""], [""] * 4, [""] * 4,
+    ]  # fmt: skip
+    shown = summary_markdown([rows])
+    assert re.search(r"\| +file \|", shown)
+    assert "MACs of b: not counted, as these are no PyTorch models." in shown
+    assert "Cost of c could not be measured: it broke." in shown
 
 
 def test_decodes_from_elsewhere_have_no_speed(tmp_path):

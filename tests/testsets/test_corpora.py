@@ -69,6 +69,10 @@ FIRST = {
         *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
         *(None, None, False),
     ),
+    "daps-snac": (
+        *("F10/script1", "cleanraw/f10_script1_cleanraw.wav", "speech", "F10"),
+        *(None, None, False),
+    ),
     "daps-all": (
         *("clean/F10/script1", "clean/f10_script1_clean.wav", "speech", "F10"),
         *(None, None, False),
@@ -118,10 +122,21 @@ FIRST = {
 }
 
 
+# Language, speaker and gender of the same file, where its corpus says them.
+SPOKEN = {
+    **dict.fromkeys(("daps", "daps-cleanraw", "daps-snac", "daps-all"), ("en", "F10", "female")),
+    **dict.fromkeys(
+        ("librispeech-test-clean", "librispeech-test-other", TTS), ("en", "61", "male")
+    ),
+    "vctk": ("en", "p225", "female"),
+    "common-voice": ("de", FIRST["common-voice"][3], "male"),
+}
+
+
 def test_files_are_found_alike_from_above_through_a_link_and_in_other_case(name, tmp_path):
     tree = make_tree(name, tmp_path / "disk", files=12)
     found = find(name, tree)
-    assert found[0] == CorpusFile(*FIRST[name])
+    assert found[0] == CorpusFile(*FIRST[name], *SPOKEN.get(name, ()))
     assert len(found) == {"daps-all": 48, "gtzan": 13}.get(name, 12)
     names = [file.id for file in found]
     assert names == sorted(set(names))

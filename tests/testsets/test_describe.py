@@ -102,8 +102,8 @@ def test_the_quick_set_has_none():
 
 FOLDER = Path(str(files("snacbench.testsets"))) / "quick"
 COLUMNS = (
-    "path,domain,duration_s,sample_rate,channels,transcript,speaker,track,source,licence,"
-    "lossy_source,sha256"
+    "path,domain,duration_s,sample_rate,channels,transcript,language,speaker,gender,track,source,"
+    "licence,lossy_source,sha256"
 )
 
 
@@ -126,7 +126,7 @@ def test_the_set_is_balanced_small_and_described():
     for row in rows:
         assert row["path"] in card
         assert bool(row["transcript"]) == bool(row["speaker"]) == (row["domain"] == "speech")
-        assert bool(row["track"]) == (row["domain"] != "speech")
+        assert bool(row["track"]) == (row["domain"] != "speech") == (row["language"] == "")
         path = FOLDER / row["path"]
         info = soundfile.info(str(path))
         assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]

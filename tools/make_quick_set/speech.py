@@ -31,12 +31,18 @@ class Voice:
         The rate the voice synthesises at.
     source : str
         For the manifest.
+    gender : str
+        Of the person recorded; empty where nobody was.
+    language : str
+        ISO 639-1.
     """
 
     speaker: str
     command: Sequence[str]
     rate_hz: int
     source: str
+    gender: str = ""
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,14 @@ class Line:
 def _flite(name: str, *, stretch: float = 1.0) -> Voice:
     setting = f"duration_stretch={stretch}"
     command = ("flite", "-voice", name, "--setf", setting, "-f", "{text}", "-o", "{wav}")
-    return Voice(name, command, 16_000, f"Flite voice {name}")
+    return Voice(name, command, 16_000, f"Flite voice {name}", "male")
 
 
 def _espeak(name: str, language: str, *, words_per_minute: int, pitch: int) -> Voice:
     pace = ("-s", str(words_per_minute), "-p", str(pitch))
     command = ("espeak-ng", "-v", language, *pace, "-f", "{text}", "-w", "{wav}")
-    return Voice(name, command, 22_050, f"eSpeak NG voice {language}")
+    source = f"eSpeak NG voice {language}"
+    return Voice(name, command, 22_050, source, language=language[:2])
 
 
 SLT = Voice(
@@ -66,6 +73,7 @@ SLT = Voice(
     ("text2wave", "-eval", "(voice_cmu_us_slt_arctic_hts)", "{text}", "-o", "{wav}"),
     32_000,
     "Festival voice cmu_us_slt_arctic_hts",
+    "female",
 )
 RMS = _flite("rms")
 AWB = _flite("awb")
@@ -189,6 +197,8 @@ def speech_clips() -> list[QuickClip]:
             source=line.voice.source,
             speaker=line.voice.speaker,
             transcript=line.text,
+            language=line.voice.language,
+            gender=line.voice.gender,
         )
         for line in LINES
     ]

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tools.make_quick_set.clip import QuickClip, random_of
 
 MANIFEST_COLUMNS = (
-    "path", "domain", "duration_s", "sample_rate", "channels", "transcript", "speaker", "track",
-    "source", "licence", "lossy_source", "sha256",
+    "path", "domain", "duration_s", "sample_rate", "channels", "transcript", "language", "speaker",
+    "gender", "track", "source", "licence", "lossy_source", "sha256",
 )  # fmt: skip
 LICENCE = "CC0-1.0"
 MAX_BYTES = 6_000_000
@@ -94,7 +94,9 @@ def write_manifest(folder: Path, written: Sequence[Written]) -> None:
                     clip.rate_hz,
                     clip.samples.shape[0],
                     clip.transcript,
+                    clip.language,
                     clip.speaker,
+                    clip.gender,
                     clip.track,
                     clip.source,
                     LICENCE,

@@ -38,7 +38,9 @@ snacbench.players = (() => {
   // -------------------------------------------------------------------------------- player
 
   // One clip at a time. Every signal has a source and a gain of its own; all sources start at the
-  // same moment of the same clock and never stop for a switch, which only moves two gains.
+  // same moment of the same clock and never stop for a switch, which only moves two gains. Decoding
+  // needs no audio device, which may be slow to answer, or absent: it is asked for to play.
+  const decoder = new OfflineAudioContext(1, 1, 48000);
   const player = {
     context: null, output: null, buffers: [], sources: [], gains: [], media: null, element: null,
     active: 0, codec: 1, offset: 0, startedAt: 0, playing: false, loop: false, region: null,
@@ -53,14 +55,14 @@ snacbench.players = (() => {
     },
 
     async open(files) {
-      this.context ||= new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
-      if (!this.output) (this.output = this.context.createGain()).connect(this.context.destination);
-      const decode = (bytes) => bytes && this.context.decodeAudioData(bytes.buffer).catch(() => null);
+      const decode = (bytes) => bytes && decoder.decodeAudioData(bytes.buffer).catch(() => null);
       this.buffers = await Promise.all(files.map(decode));
       [this.offset, this.region, this.loop, this.playing] = [0, null, false, false];
     },
     start(at = this.offset) {
       this.halt();
+      this.context ||= new AudioContext({ sampleRate: 48000, latencyHint: "interactive" });
+      if (!this.output) (this.output = this.context.createGain()).connect(this.context.destination);
       const [from, to] = this.bounds;
       if (at < from || at >= to - 0.01) at = from;
       this.context.resume();
@@ -98,7 +100,7 @@ snacbench.players = (() => {
     },
     choose(index) {
       if (!this.buffers[index]) return;
-      const now = this.context.currentTime;
+      const now = this.context ? this.context.currentTime : 0;
       this.gains.forEach((gain, i) => {
         const value = gain.gain.value;
         gain.gain.cancelScheduledValues(now);

@@ -15,11 +15,12 @@ def _where_filled(part: p.Fact) -> p.Fact:
 
 
 _SHARES = tuple(map(_where_filled, (p.EFFICIENCY, p.PLUG_IN_EFFICIENCY, p.TOKENS)))
-_FACTS = (p.N, _where_filled(p.NOMINAL), p.KBPS, p.ENTROPY, *_SHARES, *p.SPEEDS, p.PARAMS)
+_RATES = (p.N, _where_filled(p.NOMINAL), p.KBPS, p.ENTROPY, *_SHARES)
+_FACTS = (*_RATES, *p.SPEEDS, p.PARAMS, *p.COSTS)
 
 
 def _parts(runs: Sequence[RunRows]) -> Sequence[p.Part]:
-    metrics = dict.fromkeys(name for rows in runs for name in rows.metrics)
+    metrics = dict.fromkeys(n for rows in runs for n in (*rows.metrics, *rows.run.lacking))
     return (*_FACTS, *(p.Measure(name, (name,), digits=3) for name in metrics))
 
 

@@ -140,6 +140,21 @@ SPEEDS = (
     ),
 )
 PARAMS = Fact(Column("params_m", "params", "M", digits=1, show="filled"), of_record("params_m"))
+_DELAY = of_record("delay_s", 1e3)
+COSTS = (
+    *(
+        Fact(
+            Column(f"{side}_gmacs_per_s", f"{side} MACs", "G/s", digits=3, show="filled"),
+            of_record(f"{side}_macs_per_s", 1e-9),
+        )
+        for side in ("encode", "decode")
+    ),
+    Fact(Column("peak_mb", "memory", "MB", digits=0, show="filled"), of_record("peak_mb")),
+    Fact(
+        Column("delay_ms", "delay", "ms", digits=1, show="filled"),
+        lambda e, record: Cell(text="file") if record.get("whole_file") else _DELAY(e, record),
+    ),
+)
 MEL = Measure("mel distance", ("mel_dac7",))
 STFT = Measure("STFT distance", ("stft_dac",))
 VISQOL = Measure("ViSQOL", ("visqol_audio", "visqol_speech", "visqol_speech_exponential"))

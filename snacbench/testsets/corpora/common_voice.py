@@ -18,6 +18,7 @@ from snacbench.testsets.corpora.corpus import (
     entries_in,
     matching,
 )
+from snacbench.testsets.spoken import gender_of, language_code
 
 _TITLE = "Common Voice"
 _LAYOUT = Layout(
@@ -27,6 +28,7 @@ _LAYOUT = Layout(
     "cv-corpus-17.0-2024-03-15/de/test.tsv",
 )
 _COLUMNS = ("client_id", "path", "sentence")
+_OPTIONAL = ("gender", "locale")  # the first releases have no locale
 _SPEAKER_DIGITS = 16
 
 
@@ -42,8 +44,10 @@ def _find(root: Path) -> list[CorpusFile]:
         here = {entry.name for entry in entries_in(clips)} if clips.is_dir() else set()
         language = table.parent.resolve().name
         # Sentences hold single quotation marks: nothing in these tables is quoted.
-        rows = columns_of(table, *_COLUMNS, title=_TITLE, separator="\t", quotes="none")
-        for client, listed, sentence in rows:
+        rows = columns_of(
+            table, *_COLUMNS, title=_TITLE, separator="\t", quotes="none", optional=_OPTIONAL
+        )
+        for client, listed, sentence, gender, code in rows:
             # The first releases list names without a suffix.
             name = listed if listed in here else f"{listed}.mp3"
             if not client or name not in here:
@@ -58,11 +62,21 @@ def _find(root: Path) -> list[CorpusFile]:
                     cluster=pseudonym[:_SPEAKER_DIGITS],
                     transcript=sentence.strip() or None,
                     lossy_source=True,
+                    language=_code(code or language),
+                    speaker=pseudonym[:_SPEAKER_DIGITS],
+                    gender=gender_of(gender),
                 )
             )
     if not found:
         raise _LAYOUT.not_in(root, "the tables are there, but none of the clips they list")
     return sorted(found, key=lambda file: file.id)
+
+
+def _code(language: str) -> str:
+    try:
+        return language_code(language)
+    except ValueError:  # of a root that somebody has renamed
+        return ""
 
 
 CORPORA = (

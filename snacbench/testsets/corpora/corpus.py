@@ -12,10 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 from snacbench.errors import TestSetError
+from snacbench.testsets.spoken import gender_of
 from snacbench.testsets.testset import some_of
 from snacbench.textfile import Quotes, read_records, read_text
 from snacbench.types import Domain
@@ -32,7 +34,7 @@ class CorpusFile:
     `id` is unique in the corpus and the same on every machine: ``F10/script1``, not a path of this
     disk. `path` is relative to the root. `cluster` is the speaker or track: what clips share that
     are not independent. `lossy_source` is whether the recording went through a lossy codec before
-    it came here; None: unknown.
+    it came here; None: unknown. `language` is a code (``de``, ``pt-BR``).
     """
 
     id: str
@@ -42,6 +44,9 @@ class CorpusFile:
     transcript: str | None = None
     licence: str | None = None
     lossy_source: bool | None = None
+    language: str = ""
+    speaker: str = ""
+    gender: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,10 +227,29 @@ def text_of(path: Path | None) -> str | None:
     return read_text(path, noun="transcript", refuse=TestSetError).text.strip() or None
 
 
+@lru_cache(maxsize=8)  # asked for each file of a corpus
+def genders_in(table: Path | None, column: int, separator: str | None = None) -> dict[str, str]:
+    """Gender by speaker, in lower case, of a list of speakers; empty where there is none.
+
+    Each line begins with a speaker and has the gender in a column; lines with a ``;`` are comments.
+    """
+    lines = (text_of(table) or "").splitlines()
+    rows = [line.split(separator) for line in lines if not line.startswith(";")]
+    return {row[0].strip().lower(): gender_of(row[column]) for row in rows if len(row) > column}
+
+
 def columns_of(
-    table: Path, *columns: str, title: str, separator: str = "", quotes: Quotes = "doubled"
+    table: Path,
+    *columns: str,
+    title: str,
+    separator: str = "",
+    quotes: Quotes = "doubled",
+    optional: Sequence[str] = (),
 ) -> Iterator[tuple[str, ...]]:
-    """Some columns of a table that a corpus brings; `TestSetError` if one is missing."""
+    """Some columns of a table that a corpus brings; `TestSetError` if one is missing.
+
+    Those that are `optional` come after them, and are empty where they are missing.
+    """
     records, _ = read_records(
         table, noun="table", refuse=TestSetError, separator=separator, quotes=quotes
     )
@@ -237,4 +261,4 @@ def columns_of(
         )
     for record in records[1:]:
         row = dict(zip(heading, record.cells, strict=False))
-        yield tuple(row.get(column, "") for column in columns)
+        yield tuple(row.get(column, "") for column in (*columns, *optional))

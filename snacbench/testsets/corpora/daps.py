@@ -5,7 +5,7 @@ The archive holds 15 versions of every recording: three from the studio (``clean
 rooms and recorded again. Which of them the tables of the DAC paper rest on could not be
 established. A codec's reference should be a good recording, so ``daps`` is the clean version;
 ``daps-all`` is what DAC's script ``organize_daps.py`` takes by default, and ``daps-cleanraw`` what
-the Vocos demonstration uses.
+the Vocos demonstration uses. ``daps-snac`` has other speakers, whom the samples page of SNAC plays.
 """
 
 from __future__ import annotations
@@ -14,22 +14,31 @@ from functools import partial
 from pathlib import Path
 
 from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout
+from snacbench.testsets.spoken import gender_of
 
-_TEST_SPEAKERS = {"F10", "M10"}  # scripts/organize_daps.py of DAC
+_TEST_SPEAKERS = ("F10", "M10")  # scripts/organize_daps.py of DAC
+_SNAC_SPEAKERS = ("F7", "F10", "M2", "M4")  # samples page of SNAC's authors
 
 
-def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> Corpus:
+def _corpus(
+    name: str,
+    version: str | None,
+    what: str,
+    *,
+    versions: int = 1,
+    speakers: tuple[str, ...] = _TEST_SPEAKERS,
+) -> Corpus:
     shown, folder = version or "clean", version or "<version>"
     layout = Layout(
         "DAPS" + (f" ({version})" if version else ""),
         ("daps",),
-        f"{folder}/<speaker>_script<n>_{folder}.wav of F10 and M10",
+        f"{folder}/<speaker>_script<n>_{folder}.wav of {', '.join(speakers)}",
         f"daps/{shown}/f10_script1_{shown}.wav",
         levels=(f"({version or '.+'})", r"([fm]\d+)_script(\d+)_(\w+)\.wav"),
     )
 
     def make(_: Path, folder: str, speaker: str, script: str, kind: str) -> CorpusFile | None:
-        if folder.lower() != kind.lower() or speaker.upper() not in _TEST_SPEAKERS:
+        if folder.lower() != kind.lower() or speaker.upper() not in speakers:
             return None
         prefix = "" if version else f"{folder.lower()}/"
         return CorpusFile(
@@ -37,17 +46,20 @@ def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> 
             domain="speech",
             cluster=speaker.upper(),
             lossy_source=False,
+            language="en",
+            speaker=speaker.upper(),
+            gender=gender_of(speaker[0]),
         )
 
     return Corpus(
         name=name,
-        summary=f"speech, 44.1 kHz, two speakers, {what}",
+        summary=f"speech, 44.1 kHz, {len(speakers)} speakers, {what}",
         find=partial(layout.find, make=make),
         licence="CC-BY-NC-4.0",  # Zenodo record 4660670
         where="Zenodo record 4660670 (https://zenodo.org/records/4660670), one archive of 16 GB.",
-        # Two speakers times five scripts, in each version.
-        expected_files=len(_TEST_SPEAKERS) * 5 * versions,
-        expected_clusters=len(_TEST_SPEAKERS),
+        # Speakers times five scripts, in each version.
+        expected_files=len(speakers) * 5 * versions,
+        expected_clusters=len(speakers),
         downloads=(
             # Size and md5 as Zenodo states them for daps.tar.gz.
             Download(
@@ -62,6 +74,7 @@ def _corpus(name: str, version: str | None, what: str, *, versions: int = 1) -> 
 CORPORA = (
     _corpus("daps", "clean", "edited studio recordings"),
     _corpus("daps-cleanraw", "cleanraw", "studio recordings as recorded"),
+    _corpus("daps-snac", "cleanraw", "those that SNAC's authors let hear", speakers=_SNAC_SPEAKERS),
     # 3 professional and 12 device versions: description of the dataset.
     _corpus("daps-all", None, "all 15 versions, studio and devices", versions=15),
 )

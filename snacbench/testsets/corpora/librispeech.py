@@ -14,6 +14,7 @@ from snacbench.testsets.corpora.corpus import (
     Download,
     Layout,
     child,
+    genders_in,
     is_called,
     matching,
     text_of,
@@ -34,9 +35,17 @@ def _find(root: Path, layout: Layout) -> list[CorpusFile]:
             cluster=speaker,
             transcript=texts(path.parent).get(utterance) or None,
             lossy_source=True,
+            language="en",
+            speaker=speaker,
+            gender=_gender(path, speaker),
         )
 
     return layout.find(root, make)
+
+
+def _gender(path: Path, speaker: str) -> str:
+    """As the list of speakers says that lies beside the parts."""
+    return genders_in(child(path.parents[3], "SPEAKERS.TXT"), 1, "|").get(speaker, "")
 
 
 _TTS = Layout(
@@ -59,6 +68,9 @@ def _make_tts(path: Path, speaker: str, utterance: str) -> CorpusFile | None:
         cluster=speaker,
         transcript=text_of(child(path.parent, f"{utterance}.normalized.txt")),
         lossy_source=True,  # catalogue of TensorFlow Datasets
+        language="en",
+        speaker=speaker,
+        gender=_gender(path, speaker),
     )
 
 

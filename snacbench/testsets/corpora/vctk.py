@@ -10,7 +10,15 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from snacbench.testsets.corpora.corpus import Corpus, CorpusFile, Download, Layout, child, text_of
+from snacbench.testsets.corpora.corpus import (
+    Corpus,
+    CorpusFile,
+    Download,
+    Layout,
+    child,
+    genders_in,
+    text_of,
+)
 
 _AUDIO = "wav48_silence_trimmed"
 _LAYOUT = Layout(
@@ -26,12 +34,16 @@ _LAYOUT = Layout(
 
 def _make(path: Path, speaker: str, utterance: str) -> CorpusFile:
     text = child(path.parents[2], "txt", path.parent.name, f"{utterance}.txt")
+    speakers = child(path.parents[2], "speaker-info.txt")  # columns ID, AGE, GENDER, ...
     return CorpusFile(
         utterance.lower(),
         domain="speech",
         cluster=speaker.lower(),
         transcript=text_of(text),
         lossy_source=False,
+        language="en",
+        speaker=speaker.lower(),
+        gender=genders_in(speakers, 2).get(speaker.lower(), ""),
     )
 
 

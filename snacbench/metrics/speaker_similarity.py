@@ -1,0 +1,127 @@
+"""Speaker similarity: the cosine of the angle between the vectors of two voices.
+
+    SIM(x, y) = e(x) . e(y) / ( |e(x)| |e(y)| )
+
+with e one of four networks that were taught to tell speakers apart: four metrics, whose values have
+nothing to do with one another. The whole signal goes in; x and y need not be of one length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from snacbench.later import np
+from snacbench.metrics._learned import Files, learned
+from snacbench.models import HostedFile, MetricModel, WeightsSource
+from snacbench.types import Audio, Metric, MetricSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MIN_DURATION_S = 0.5  # the widest of the networks pools what it sees in 15 frames of 20 ms
+_DISTRIBUTIONS = {"webrtcvad": "webrtcvad-wheels"}
+
+SPEC = MetricSpec(
+    name="speaker_sim",
+    unit="1",
+    better="higher",
+    range=(-1.0, 1.0),
+    rate_hz=16_000,
+    domains=("speech",),
+    any_length=True,
+    default=False,
+    citation="cosine of the angle between speaker vectors",
+)
+
+
+def cosine(x: Tensor, y: Tensor) -> float:
+    """Cosine of the angle between two vectors, from -1 to 1; higher is more alike."""
+    x, y = x.double(), y.double()
+    return float(np.clip(float(x @ y / (x.norm() * y.norm())), -1.0, 1.0))
+
+
+def _prepare(embed: Callable[[Audio], Tensor], reference: Audio) -> Callable[[Audio], float]:
+    of_reference = embed(reference)
+    return lambda degraded: cosine(of_reference, embed(degraded))
+
+
+def _metric(network: str, model: MetricModel, citation: str) -> Metric:
+    name = f"speaker_sim_{network}"
+    spec = replace(SPEC, name=name, citation=citation, requires=model.requires)
+
+    def load(files: Files) -> Any:
+        networks = import_module("snacbench.metrics._speaker_networks")  # which imports torch
+        return getattr(networks, network)(files)
+
+    packages = tuple(_DISTRIBUTIONS.get(package, package) for package in model.requires)
+    s = MIN_DURATION_S
+    return learned(spec, model, load, _prepare, packages=packages, min_s=s, min_degraded_s=s)
+
+
+def _hub(repository: str, revision: str, sha256: str, *names: str) -> WeightsSource:
+    files = tuple(HostedFile(name, name, sha256) for name in names)
+    return WeightsSource("hub", repository, files, revision)
+
+
+# Published on a drive from which only persons can download (microsoft/UniSpeech,
+# downstreams/speaker_verification, "WavLM large" with "Fix pre-train: No"). This is a copy: of the
+# drive's file, as of ECAPA's below, several programs of other people pin the same digest.
+WAVLM_LARGE = MetricModel(
+    "wavlm-large-sv",
+    _hub(
+        "bezzam/wavlm_large_finetune_seed_tts_eval",
+        "main",
+        "51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
+        "wavlm_large_finetune.pth",
+    ),
+    "CC-BY-SA-3.0",
+    ("torch", "torchaudio"),
+)
+WAVLM_BASE_PLUS = MetricModel(
+    "wavlm-base-plus-sv",
+    _hub(
+        "microsoft/wavlm-base-plus-sv",
+        "feb593a6c23c1cc3d9510425c29b0a14d2b07b1e",
+        "",
+        "config.json",
+        "preprocessor_config.json",
+        "pytorch_model.bin",
+    ),
+    "CC-BY-SA-3.0",
+    ("torch", "transformers"),
+)
+ECAPA = MetricModel(
+    "spkrec-ecapa-voxceleb",
+    _hub(
+        "speechbrain/spkrec-ecapa-voxceleb",
+        "0f99f2d0ebe89ac095bcc5903c4dd8f72b367286",
+        "0575cb64845e6b9a10db9bcb74d5ac32b326b8dc90352671d345e2ee3d0126a2",
+        "embedding_model.ckpt",
+    ),
+    "Apache-2.0",
+    ("torch",),
+)
+# The package itself wants a compiler and an outdated ``typing``: its wheel is but a weights file.
+_WHEEL = "Resemblyzer-0.1.4-py3-none-any.whl"
+_IN_PYPI = "packages/d9/b5/d897d5de5b2123a1ad5d32e8e007d83f76582f5c32c60992577263bd7c7e"
+_SHA256 = "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f"
+RESEMBLYZER = MetricModel(
+    "resemblyzer",
+    WeightsSource(
+        "pypi", "resemblyzer", (HostedFile(_WHEEL, f"{_IN_PYPI}/{_WHEEL}", _SHA256),), "0.1.4"
+    ),
+    "Apache-2.0",
+    ("torch", "librosa", "webrtcvad"),
+)
+
+MODELS = (WAVLM_LARGE, WAVLM_BASE_PLUS, ECAPA, RESEMBLYZER)
+_CITED = {
+    "wavlm_large": "Chen et al.: arXiv 2110.05777, 2022; as microsoft/UniSpeech computes it",
+    "wavlm_base_plus": "Chen et al.: WavLM, IEEE JSTSP 2022; as transformers computes it",
+    "ecapa": "Desplanques et al.: ECAPA-TDNN, Interspeech 2020; as speechbrain computes it",
+    "resemblyzer": "Wan et al.: GE2E loss, ICASSP 2018; as resemblyzer computes it",
+}
+METRICS = tuple(_metric(n, model, _CITED[n]) for n, model in zip(_CITED, MODELS, strict=True))

@@ -1,0 +1,363 @@
+"""Spectral distances in the forms that papers report: one function, and a name for each form.
+
+With S(x) the magnitudes of x in bins or mel bands at one scale, and D a mean distance::
+
+    sum over scales of  a D(log S(x), log S(y)) + b D(S(x), S(y)) + c |S(x) - S(y)| / |S(x)|
+
+The forms differ in their options (`Form`), and by far in value. Each name says whose form it is,
+and the citation of its spec where its options are found.
+
+Spectra are in single precision, as in the packages that define the forms: where a signal holds next
+to nothing (above a low-pass), its rounding decides, and others round differently. So transform,
+window and logarithm are the very same as there. What is different is the way through memory: a few
+frames are transformed at a time, as many as stay in the processor's cache; mel filters are sparse;
+and distances that use the same windows share spectra.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from snacbench.errors import Undefined
+from snacbench.later import np
+from snacbench.metrics._guards import guarded, versions_of
+from snacbench.types import Audio, MetricSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+# Windowed samples that are transformed at a time: half a megabyte, and as much of their spectrum.
+_BLOCK_SAMPLES = 2**17
+# Spectra kept for the next metric. The longest windows of the 7-scale mel distance come last in
+# it, and the STFT and the 2-scale mel distance need two of these. 8 bytes a sample each.
+_SPECTRA_KEPT = 4
+
+# A spectrum in pieces of some frames each, in order of channel and time; every piece an array of
+# shape (bins or bands, frames), float32.
+Pieces: TypeAlias = "tuple[NDArray[np.float32], ...]"
+
+# ------------------------------------------------------------------------------------- the options
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One resolution of a form, in samples: the window lies in the middle of the transform."""
+
+    fft: int
+    hop: int
+    window: int
+    bands: int = 0  # of the mel scale; 0: the transform's own bins
+
+
+@dataclass(frozen=True)
+class Form:
+    """The options of a spectral distance, but for the rate, which is that of the signals."""
+
+    scales: tuple[Scale, ...]  # summed
+    log_weight: float = 0.0  # a; 2 for logarithms of squares, 10 for decibels, 1/3 for a mean of 3
+    magnitude_weight: float = 0.0  # b
+    convergence_weight: float = 0.0  # c: Frobenius norms of a scale's whole spectrum
+    log: Literal["log10", "ln"] = "log10"
+    clamp: float = 1e-5  # the logarithm is that of this at least
+    # D: the mean of absolute differences, or the mean over frames of their Euclidean length.
+    norm: Literal["l1", "l2"] = "l1"
+    # Periodic; torch's own, in single precision, differ from the first in the last digit.
+    window: Literal["hann", "torch hann", "torch sqrt hann"] = "hann"
+    # Signals are continued by their mirror image: half a transform at either end, so that frames
+    # are centred, or so much that there are as many frames as hops.
+    centred: bool = True
+    power_added: float = 0.0  # to the power of every bin
+    power_floor: float = 0.0  # of every bin
+    exponent: float = 1.0  # of what is summed in bands: 1 for magnitudes, 2 for power
+    mel: Literal["slaney", "htk"] = "slaney"  # triangles of unit area, or (HTK's) of unit height
+    fmin_hz: float = 0.0
+    fmax_hz: float | None = None  # None: half the rate
+
+    def edge(self, scale: Scale) -> int:
+        """Samples of mirror image at either end."""
+        return scale.fft // 2 if self.centred else (scale.fft - scale.hop) // 2
+
+
+def distance(form: Form) -> Callable[[Audio], Callable[[Audio], float]]:
+    """The distance of a form: takes a reference, and then one degraded signal after another.
+
+    Means are over channels as well. Only the convergence is not symmetric. Raises `Undefined` where
+    the reference is too short for the mirror image at its ends.
+    """
+    edges = [(form.edge(scale), scale.fft) for scale in form.scales]
+    needed = max(max(1 + edge, fft - 2 * edge) for edge, fft in edges)
+
+    def prepare(reference: Audio) -> Callable[[Audio], float]:
+        if reference.num_samples < needed:
+            raise Undefined(
+                f"too short: the reference has {reference.num_samples} samples, {needed} are "
+                f"needed for the mirror image at its ends"
+            )
+        of_reference = list(_features(form, reference))
+
+        def compare(degraded: Audio) -> float:
+            total = 0.0
+            pairs = zip(of_reference, _features(form, degraded), strict=True)
+            for (log_x, x), (log_y, y) in pairs:
+                if form.log_weight:
+                    total += form.log_weight * _mean_distance(log_x, log_y, form.norm)
+                if form.magnitude_weight:
+                    total += form.magnitude_weight * _mean_distance(x, y, form.norm)
+                if form.convergence_weight:
+                    total += form.convergence_weight * _convergence(x, y)
+            return total
+
+        return compare
+
+    return prepare
+
+
+def _mean_distance(a: Pieces, b: Pieces, norm: str) -> float:
+    total, count = 0.0, 0
+    for x, y in zip(a, b, strict=True):
+        apart = np.abs(x - y) if norm == "l1" else np.linalg.norm(x - y, axis=0)
+        total += float(apart.sum())
+        count += apart.size
+    return total / count
+
+
+def _convergence(a: Pieces, b: Pieces) -> float:
+    apart = sum(_energy(x - y) for x, y in zip(a, b, strict=True))
+    return math.sqrt(apart / sum(_energy(x) for x in a))
+
+
+def _energy(piece: NDArray[np.float32]) -> float:
+    return float(np.square(piece, dtype=np.float64).sum())
+
+
+# ------------------------------------------------------------------------------------- the spectra
+
+
+def _features(form: Form, audio: Audio) -> Iterator[tuple[Pieces, Pieces]]:
+    """Logarithms and plain values of every scale; empty where a form has no use for them."""
+    import torch
+
+    for scale in form.scales:
+        plain = tuple(_bands(form, scale, audio))
+        logs: Pieces = ()
+        if form.log_weight:
+            # numpy's logarithm to base 10 takes one number at a time in single precision.
+            clamped = (torch.from_numpy(np.maximum(x, np.float32(form.clamp))) for x in plain)
+            of_log = (x.log10_() if form.log == "log10" else x.log_() for x in clamped)
+            logs = tuple(np.asarray(x.numpy()) for x in of_log)
+        yield logs, plain if form.magnitude_weight or form.convergence_weight else ()
+
+
+def _bands(form: Form, scale: Scale, audio: Audio) -> Iterator[NDArray[np.float32]]:
+    bins = magnitude(
+        audio,
+        fft=scale.fft,
+        hop=scale.hop,
+        window=scale.window,
+        shape=form.window,
+        edge=form.edge(scale),
+    )
+    filters = _mel_filters(form, audio.rate_hz, scale) if scale.bands else None
+    added = np.float32(form.power_added)
+    floor = np.float32(math.sqrt(form.power_floor))
+    for piece in bins:
+        x: Any = np.sqrt(piece**2 + added) if added else piece
+        x = np.maximum(x, floor) if floor else x
+        x = x**form.exponent if form.exponent != 1 else x
+        yield x if filters is None else filters @ x
+
+
+@functools.lru_cache(maxsize=_SPECTRA_KEPT)
+def magnitude(  # noqa: PLR0913 - keyword-only options of one transform
+    audio: Audio, *, fft: int, hop: int, window: int, shape: str, edge: int
+) -> Pieces:
+    """Magnitude of the short-time Fourier transform at ``fft / 2 + 1`` frequencies.
+
+    Kept by the identity of the signal, which is read-only; so are the pieces.
+    """
+    import torch
+
+    padded = torch.from_numpy(np.pad(audio.samples, [(0, 0), (edge, edge)], mode="reflect"))
+    frames_at_a_time = _BLOCK_SAMPLES // fft
+    pieces = []
+    for of_channel in padded:
+        for frames in of_channel.unfold(0, fft, hop).split(frames_at_a_time):
+            spectrum = torch.fft.rfft(frames * _window(fft, window, shape))
+            pieces.append(np.ascontiguousarray(np.abs(spectrum.numpy()).T))
+    for piece in pieces:
+        piece.flags.writeable = False
+    return tuple(pieces)
+
+
+@functools.cache
+def _window(fft: int, window: int, shape: str) -> Tensor:
+    """A window of a form, zeros before and after it."""
+    import torch
+    from scipy.signal import get_window
+
+    if shape == "hann":
+        samples = torch.from_numpy(get_window("hann", window)).float()
+    else:
+        samples = torch.hann_window(window)
+        samples = samples.sqrt() if shape == "torch sqrt hann" else samples
+    before = (fft - window) // 2
+    return torch.nn.functional.pad(samples, (before, fft - window - before))
+
+
+@functools.cache
+def _mel_filters(form: Form, rate_hz: int, scale: Scale) -> Any:
+    """Mel filters, sparse, shape (bands, bins)."""
+    from librosa import filters
+    from scipy.sparse import csr_array
+
+    with warnings.catch_warnings():
+        # Short windows leave some bands without a bin. They stay empty in both signals, and in
+        # the published figures.
+        warnings.filterwarnings("ignore", message="Empty filters")
+        made = filters.mel(
+            sr=rate_hz,
+            n_fft=scale.fft,
+            n_mels=scale.bands,
+            fmin=form.fmin_hz,
+            fmax=form.fmax_hz,
+            htk=form.mel == "htk",
+            norm="slaney" if form.mel == "slaney" else None,
+        )
+    return csr_array(made)
+
+
+# --------------------------------------------------------------------------------------- the forms
+
+
+def _quarters(*scales: tuple[int, int]) -> tuple[Scale, ...]:
+    """Scales of (window, bands), a quarter window apart."""
+    return tuple(Scale(window, window // 4, window, bands) for window, bands in scales)
+
+
+# Kumar et al.: "High-Fidelity Audio Compression with Improved RVQGAN", NeurIPS 2023.
+_SEVEN = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))
+DAC7 = Form(_quarters(*_SEVEN), log_weight=1.0)
+DAC_DEFAULT = Form(_quarters((2048, 150), (512, 80)), log_weight=2.0, magnitude_weight=1.0)
+# Engel et al.: "DDSP", ICLR 2020, has the idea.
+DAC_STFT = replace(DAC_DEFAULT, scales=_quarters((2048, 0), (512, 0)))
+CODECBENCH = replace(DAC_DEFAULT, window="torch sqrt hann")
+# Kong et al.: "HiFi-GAN", NeurIPS 2020.
+_ONE = Form((Scale(1024, 256, 1024, 80),), log_weight=1.0, log="ln", window="torch hann")
+HIFIGAN = replace(_ONE, centred=False, power_added=1e-9)
+# Siuzdak: "Vocos", ICLR 2024.
+VOCOS = replace(_ONE, scales=(Scale(1024, 256, 1024, 100),), clamp=1e-7, mel="htk")
+# Della Libera et al.: "FocalCodec", NeurIPS 2025. Decibels as of power, but of magnitudes.
+FOCALCODEC = Form(
+    (Scale(1024, 320, 1024, 80),),
+    log_weight=10.0,
+    clamp=1e-10,
+    norm="l2",
+    window="torch hann",
+    mel="htk",
+)
+# Yamamoto et al.: "Parallel WaveGAN", ICASSP 2020, table 1. Means of three resolutions.
+_PWG = Form(
+    (Scale(1024, 120, 600), Scale(2048, 240, 1200), Scale(512, 50, 240)),
+    log="ln",
+    window="torch hann",
+    power_floor=1e-7,
+)
+PWG_CONVERGENCE = replace(_PWG, convergence_weight=1 / 3)
+PWG_LOG = replace(_PWG, log_weight=1 / 3)
+
+MEL_DAC7 = MetricSpec(
+    name="mel_dac7",
+    unit="log10",
+    better="lower",
+    range=(0.0, math.inf),
+    rate_hz=44_100,
+    mono=False,
+    citation="Kumar et al., NeurIPS 2023, section 3.5 (7 scales, summed)",
+    version="2",
+    requires=("torch", "librosa"),
+    ladder=("noise", "low-pass", "clipping"),
+)
+MEL_DAC7_22K = replace(MEL_DAC7, name="mel_dac7_22k", rate_hz=22_050, default=False)
+MEL_DAC_DEFAULT = replace(
+    MEL_DAC7,
+    name="mel_dac_default",
+    unit="log10 + linear",
+    citation="MelSpectrogramLoss of descript-audio-codec 1.0.0 with its default arguments",
+    default=False,
+)
+MEL_DAC_DEFAULT_22K = replace(MEL_DAC_DEFAULT, name="mel_dac_default_22k", rate_hz=22_050)
+STFT_DAC = replace(
+    MEL_DAC7,
+    name="stft_dac",
+    unit="log10 + linear",
+    citation="Kumar et al., NeurIPS 2023, table 3 (after Engel et al., ICLR 2020)",
+    requires=("torch",),
+)
+STFT_DAC_22K = replace(STFT_DAC, name="stft_dac_22k", rate_hz=22_050, default=False)
+# For sources at 16 kHz: at 44.1 kHz 64 % of the bins lie above 8 kHz, with nothing to be near to.
+STFT_DAC_16K = replace(STFT_DAC, name="stft_dac_16k", rate_hz=16_000, default=False)
+_ON_MONO = replace(MEL_DAC7, version="1", mono=True, default=False)
+MEL_CODECBENCH = replace(
+    _ON_MONO,
+    name="mel_codecbench",
+    unit="log10 + linear",
+    rate_hz=16_000,
+    citation="evaluate_mel_loss of CodecBench, reconstruct_evaluation/mel_loss.py",
+)
+MEL_HIFIGAN = replace(
+    _ON_MONO,
+    name="mel_hifigan",
+    unit="ln",
+    rate_hz=22_050,
+    citation="mel_spectrogram of HiFi-GAN, meldataset.py, as config_v1.json has it for the loss",
+)
+MEL_VOCOS = replace(
+    _ON_MONO,
+    name="mel_vocos",
+    unit="ln",
+    rate_hz=24_000,
+    citation="MelSpecReconstructionLoss of Vocos 0.1.0 with its default arguments",
+)
+MEL_FOCALCODEC = replace(
+    _ON_MONO,
+    name="mel_focalcodec",
+    unit="10 log10",
+    rate_hz=16_000,
+    citation="MelDistance of audiocodecs (FocalCodec's evaluation), metrics/mel_distance.py",
+)
+STFT_PWG_CONVERGENCE = replace(
+    _ON_MONO,
+    name="stft_pwg_convergence",
+    unit="1",
+    rate_hz=24_000,
+    citation="Yamamoto et al., ICASSP 2020, table 1; SpectralConvergenceLoss of ParallelWaveGAN",
+    requires=("torch",),
+)
+STFT_PWG_LOG = replace(
+    STFT_PWG_CONVERGENCE,
+    name="stft_pwg_log",
+    unit="ln",
+    citation="Yamamoto et al., ICASSP 2020, table 1; LogSTFTMagnitudeLoss of ParallelWaveGAN",
+)
+
+METRICS = tuple(
+    guarded(spec, distance(form), versions_of(*spec.requires), silence_has_score=True)
+    for form, specs in (
+        (DAC7, (MEL_DAC7, MEL_DAC7_22K)),
+        (DAC_DEFAULT, (MEL_DAC_DEFAULT, MEL_DAC_DEFAULT_22K)),
+        (DAC_STFT, (STFT_DAC, STFT_DAC_22K, STFT_DAC_16K)),
+        (CODECBENCH, (MEL_CODECBENCH,)),
+        (HIFIGAN, (MEL_HIFIGAN,)),
+        (VOCOS, (MEL_VOCOS,)),
+        (FOCALCODEC, (MEL_FOCALCODEC,)),
+        (PWG_CONVERGENCE, (STFT_PWG_CONVERGENCE,)),
+        (PWG_LOG, (STFT_PWG_LOG,)),
+    )
+    for spec in specs
+)

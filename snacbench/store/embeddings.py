@@ -1,0 +1,52 @@
+"""Embeddings that a run keeps, in files that are named after their content.
+
+A reference that many decodes share is one file, two metrics of one network share theirs, and what
+is made again after a kill is there already, or is another file: no row ever points at what another
+process has put in the place of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from snacbench.errors import StoreError
+from snacbench.files import write_bytes, writing
+from snacbench.store.run_folder import EMBEDDINGS_FOLDER
+from snacbench.types import Embeddings
+
+
+def embeddings_name(digest: str) -> str:
+    """Where in a run folder embeddings lie: a numpy file."""
+    return f"{EMBEDDINGS_FOLDER}/{digest[:2]}/{digest}.npy"
+
+
+def keep(folder: Path, embeddings: Embeddings) -> str:
+    """Write embeddings, shape (frames, dimensions), into a run folder; returns their digest.
+
+    Raises StoreError if they cannot be written.
+    """
+    content = io.BytesIO()
+    np.save(content, np.ascontiguousarray(embeddings), allow_pickle=False)
+    digest = hashlib.sha256(content.getvalue()).hexdigest()
+    path = folder / embeddings_name(digest)
+    if not path.exists():
+        with writing(str(path)):
+            write_bytes(path, content.getvalue())
+    return digest
+
+
+def kept(folder: Path, digest: str) -> Embeddings:
+    """Embeddings that `keep` wrote; StoreError if they are not there, or no longer the same."""
+    path = folder / embeddings_name(digest)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"cannot read {path} ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise StoreError(f"{path} is not the file that the run wrote: its sha256 has changed")
+    found: Embeddings = np.load(io.BytesIO(content), allow_pickle=False)
+    return found

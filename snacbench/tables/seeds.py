@@ -1,0 +1,111 @@
+"""Checkpoints of one training under different seeds as one row: their mean and spread.
+
+The spread is the standard deviation over checkpoints (n - 1). It tells how much a seed matters and
+is no confidence interval: it knows nothing of other clips, and two or three seeds say little.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from snacbench.errors import UserError
+from snacbench.selectors import among
+from snacbench.tables.side_by_side import Entry
+from snacbench.tables.table_model import Cell, Column, Row
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Operating points that differ by the seed of their training alone, and their common name."""
+
+    name: str
+    members: tuple[str, ...]  # labels of entries
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of the row."""
+        return (
+            f"{self.name}: mean over {len(self.members)} checkpoints ({', '.join(self.members)}); "
+            "behind ± is the standard deviation over them, which tells how much the seed of a "
+            "training matters. It is no confidence interval, and says nothing of other clips."
+        )
+
+
+def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Seeds]:
+    """What belongs together: name -> selectors of models or operating points, as in ``--codecs``.
+
+    Models of several operating points become a row for each. Raises `UserError` if a selector names
+    nothing, something twice, a single checkpoint, or models of different points or test sets.
+    """
+    found: list[Seeds] = []
+    specs = [entry.columns.spec for entry in entries]
+    for name, text in asked.items():
+        chosen = {spec.name for spec in among(specs, text)}
+        members = [entry for entry in entries if entry.columns.spec.name in chosen]
+        by_point: dict[str, list[str]] = {}
+        for entry in members:
+            point = entry.columns.spec.name.partition("@")[2]
+            by_point.setdefault(point, []).append(entry.label)
+        sizes = {len(labels) for labels in by_point.values()}
+        if len(sizes) > 1 or 1 in sizes:
+            listed = "; ".join(f"@{p}: {', '.join(labels)}" for p, labels in by_point.items())
+            raise UserError(
+                f"--group-seeds {name}: expected two checkpoints or more, all of them with the "
+                f"same operating points; found {listed}"
+            )
+        if len({entry.rows.run.set_sha256 for entry in members}) > 1:
+            raise UserError(
+                f"--group-seeds {name}: its checkpoints were run on different test sets; run them "
+                "on the same clips"
+            )
+        found += [Seeds(f"{name}@{p}" if p else name, tuple(of)) for p, of in by_point.items()]
+    taken = [label for seeds in found for label in seeds.members]
+    taken += [entry.label for entry in entries if entry.label not in taken]
+    taken += [seeds.name for seeds in found]
+    if twice := [name for name in dict.fromkeys(taken) if taken.count(name) > 1]:
+        raise UserError(
+            f"--group-seeds: {', '.join(twice)} would be there twice; name every checkpoint in one "
+            "group, and the group like no codec"
+        )
+    return found
+
+
+def grouped(rows: Sequence[Row], seeds: Sequence[Seeds], columns: Sequence[Column]) -> list[Row]:
+    """The same rows with one for each group, in the place of its first member."""
+    of_label = {label: group for group in seeds for label in group.members}
+    by_label = {row.label: row for row in rows}
+    found: dict[str, Row] = {}
+    for row in rows:
+        group = of_label.get(row.label)
+        if group is None:
+            found[row.label] = row
+        elif group.name not in found:
+            members = [by_label[label] for label in group.members if label in by_label]
+            cells = {
+                c.key: _over([m.cells.get(c.key, Cell()) for m in members], c) for c in columns
+            }
+            found[group.name] = replace(
+                row, label=group.name, cells=cells, checkpoints=len(members)
+            )
+    return list(found.values())
+
+
+def _over(cells: Sequence[Cell], column: Column) -> Cell:
+    """Mean and standard deviation of a figure over checkpoints; neither where one lacks it."""
+    notes = tuple(dict.fromkeys(note for cell in cells for note in cell.notes))
+    values = [cell.value for cell in cells if cell.value is not None]
+    if column.kind == "text" or len(values) < len(cells):
+        texts = dict.fromkeys(cell.text for cell in cells if cell.text)
+        return Cell(text="; ".join(texts), notes=notes)
+    finite = all(map(math.isfinite, values))
+    unstable = any("unstable" in cell.marks for cell in cells)
+    return Cell(
+        statistics.fmean(values),
+        n=min((cell.n for cell in cells if cell.n is not None), default=None),
+        marks=("unstable",) if unstable else (),
+        notes=notes,
+        spread=statistics.stdev(values) if finite and len(values) > 1 else None,
+    )

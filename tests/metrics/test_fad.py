@@ -1,0 +1,144 @@
+"""Embeddings of signals: VGGish as torchvggish has it, log mel bands, and what is no embedding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from snacbench.errors import Undefined, WeightsMismatch
+from snacbench.metrics import fad
+from snacbench.metrics._guards import set_level
+from snacbench.metrics._learned import learned
+from snacbench.models import HostedFile, WeightsSource
+from snacbench.types import Audio, MetricOptions
+
+SHAPES = {
+    "features.0": (64, 1, 3, 3), "features.3": (128, 64, 3, 3), "features.6": (256, 128, 3, 3),
+    "features.8": (256, 256, 3, 3), "features.11": (512, 256, 3, 3),
+    "features.13": (512, 512, 3, 3), "embeddings.0": (4096, 12288), "embeddings.2": (4096, 4096),
+    "embeddings.4": (128, 4096),
+}  # fmt: skip
+# Of torchvggish at f3f9096, for `signal` and `weights`: every 40th frame and 20th band of
+# waveform_to_examples, and every 16th number of both embeddings, without the last rectifier; with
+# narrow layers in the places of the published ones every second.
+EXAMPLES = [
+    [[-1.0056274, 0.4708597, 0.7356162, 1.3627409], [-1.0123973, 0.0727784, 0.8586625, 1.6691762],
+     [-0.5497446, -0.0257984, 0.500912, 1.5410336]],
+    [[-1.0226413, 0.5094496, 0.7325847, 1.3522468], [-1.5358294, 0.7999148, 0.0415709, 1.5060921],
+     [-0.920765, 3.7450328, 1.1270255, 1.4418982]],
+]  # fmt: skip
+NARROW = [
+    [2.09441853, -0.785844266, 1.55530548, -3.31145144, -4.19059372, 2.92769384, 0.877853036,
+     -2.83769727],
+    [4.18166733, -2.75593424, 1.52200794, -2.82197452, -2.94260192, 2.9991045, -0.364631891,
+     -1.88313258],
+]  # fmt: skip
+EMBEDDINGS = [
+    [4.82837009, 4.19989395, 9.46424675, -3.93456078, -5.40165663, -1.70176148, -3.03001904,
+     3.09089327],
+    [7.15775967, 4.36319494, 9.61641884, -4.46294165, -5.99260998, -3.42394161, -4.58298063,
+     2.72074795],
+]  # fmt: skip
+
+
+def signal():
+    rng, time_s = np.random.default_rng(5), np.arange(40_000) / fad.RATE_HZ
+    sweep = 0.3 * np.sin(2 * np.pi * (300 + 200 * time_s) * time_s)
+    samples = sweep + 0.05 * rng.standard_normal(len(time_s))
+    return Audio(samples.astype(np.float32)[None], fad.RATE_HZ)
+
+
+def weights(width):
+    """Random tensors, by one generator in torchvggish's order; `width` narrows all layers."""
+    torch = pytest.importorskip("torch")
+    rng, tensors = np.random.default_rng(0), {}
+    for name, shape in SHAPES.items():
+        narrow = tuple(max(1, round(width * size)) if size > 3 else size for size in shape)
+        scale = np.float32(math.sqrt(2 / np.prod(narrow[1:])))
+        for part, of, gain in (("weight", narrow, scale), ("bias", narrow[:1], np.float32(0.1))):
+            random = rng.standard_normal(of, dtype=np.float32) * gain
+            tensors[f"{name}.{part}"] = torch.from_numpy(random)
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [(1 / 8, NARROW), pytest.param(1.0, EMBEDDINGS, marks=pytest.mark.published)],
+)
+def test_equals_torchvggish_with_the_same_random_weights(width, expected):
+    examples = fad.examples(signal())
+    assert examples.shape == (2, 96, 64)
+    np.testing.assert_allclose(examples[:, ::40, ::20], EXAMPLES, atol=2e-6)
+    found = fad.Vggish(weights(width))(examples)
+    assert found.shape == (2, 128 * width)
+    np.testing.assert_allclose(found[:, :: round(16 * width)], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def model(tmp_path):
+    """VGGish in a folder, with narrow layers of the published names; and its folder."""
+    torch = pytest.importorskip("torch")
+    torch.save(weights(1 / 32), tmp_path / fad._FILE)
+    source = WeightsSource("github", fad._REPOSITORY, (HostedFile(fad._FILE, "nowhere"),))
+    return replace(fad.VGGISH, source=source), tmp_path
+
+
+def test_embeddings_by_files_in_a_folder(model):
+    vggish, folder = model
+    metric = learned(fad.FAD, vggish, fad.load, fad.by_vggish, checked=set_level)
+    metric = metric.configured(MetricOptions(weights=(f"vggish={folder}",), offline=True))
+    metric.ready()
+    of_reference, embed = metric.embed(signal())
+    assert (of_reference.shape, of_reference.dtype) == ((2, 4), np.float16)
+    np.testing.assert_array_equal(embed(signal()), of_reference)
+    expected = fad.Vggish(weights(1 / 32))(fad.examples(signal()))
+    np.testing.assert_array_equal(of_reference, expected.astype(np.float16))
+
+
+def test_files_that_are_not_vggish_are_refused(model):
+    torch = pytest.importorskip("torch")
+    vggish, folder = model
+    torch.save({"features.0.weight": torch.zeros(1)}, folder / fad._FILE)
+    metric = learned(fad.FAD, vggish, fad.load, fad.by_vggish, checked=set_level)
+    metric = metric.configured(MetricOptions(weights=(f"vggish={folder}",), offline=True))
+    with pytest.raises(WeightsMismatch, match="cannot be loaded as vggish"):
+        metric.ready()
+    published = next(m for m in fad.METRICS if m.spec.name == "kad_vggish")
+    with pytest.raises(WeightsMismatch, match="holds other weights than the published vggish"):
+        published.configured(MetricOptions(weights=(f"vggish={folder}",))).ready()
+
+
+def test_log_mel_embeddings_are_means_and_deviations_of_bands():
+    found = fad.by_log_mel(signal())
+    pieces = fad.examples(signal())
+    np.testing.assert_allclose(found[1, :64], pieces[1].mean(axis=0))
+    np.testing.assert_allclose(found[1, 64:], pieces[1].std(axis=0))
+    assert fad.by_log_mel(Audio(np.zeros((1, 16_000), np.float32), 16_000))[0, 64:].max() < 1e-12
+
+
+@pytest.mark.parametrize("metric", fad.METRICS[2:], ids=lambda metric: metric.spec.name)
+def test_what_has_no_embedding(metric):
+    audio = signal()
+    brief, silent = Audio(audio.samples[:, :15_599], 16_000), Audio(0 * audio.samples, 16_000)
+    with pytest.raises(Undefined, match=r"too short: the reference lasts 0\.975 s, 0\.975 s"):
+        metric.embed(brief)
+    with pytest.raises(Undefined, match="the reference is silent"):
+        metric.embed(silent)
+    of_reference, embed = metric.embed(audio)
+    assert of_reference.shape == embed(silent).shape == (2, 128)  # silence counts
+    with pytest.raises(Undefined, match="cut or pad"):
+        embed(Audio(audio.samples[:, :-200], 16_000))
+    with pytest.raises(Undefined, match="one pair has no value; score a set of clips"):
+        metric(reference=audio, degraded=audio)
+
+
+def test_embeddings_beyond_float16_are_none():
+    metric = set_level(fad.FAD, lambda audio: np.full((1, 2), 1e6))
+    with pytest.raises(Undefined, match=r"must be finite float16, up to 65504; found others"):
+        metric.embed(signal())
+    strict = set_level(fad.FAD, fad.by_log_mel, silence_has_score=False)
+    with pytest.raises(Undefined, match="the degraded signal is silent"):
+        strict.embed(signal())[1](Audio(0 * signal().samples, 16_000))

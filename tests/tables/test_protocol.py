@@ -1,0 +1,147 @@
+"""What recipes expect and limit, said above the tables of their runs."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from snacbench.request import Expected, FromRecipe, Request
+from snacbench.tables.from_runs import Options, summary_csv, tables_of
+from snacbench.tables.layouts import layouts
+from snacbench.tables.run_rows import RunRows
+from snacbench.tables.writers import (
+    html_fragment,
+    to_csv,
+    to_json,
+    to_latex,
+    to_markdown,
+    to_terminal,
+)
+from snacbench.types import WeightsInfo
+from tests.support.synthetic_runs import make_run
+
+DEFAULT = layouts()["default"]
+EXPECT = (
+    Expected("up", 2.5, 0.2, "Doe 2020, table 1", "one"),
+    Expected("up", 9.0, 0.2, "Doe 2020, table 1", "two@8kbps"),
+    Expected("up_reference", 4.0, 0.1, "Roe 2021", domain="speech"),
+    Expected("up", 7.0, None, "Doe 2020, table 1", "shown"),
+)
+RECIPE = FromRecipe("paper", expect=EXPECT)
+SCORES = {
+    "one": {"up": np.arange(6.0), "up_reference": np.full(6, 4.05)},
+    "two@8kbps": {"up": np.full(6, 8.0)},
+}
+MISSES = (
+    "This run misses figures that recipe paper expects (Doe 2020, table 1): up of two@8kbps is 8, "
+    "expected 9 ± 0.2. Find out why before believing the others."
+)
+
+
+def made(path, recipe=RECIPE, scores=SCORES, request=Request(), **run):  # noqa: B008 - frozen
+    request = replace(request, from_recipe=recipe)
+    return RunRows.load(make_run(path, scores, request=request, **run))
+
+
+def with_specs(rows, **fields):
+    for codec in rows.codecs:
+        codec.spec = replace(codec.spec, **fields)
+    return rows
+
+
+def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path):
+    rows = made(tmp_path / "r")
+    tables = tables_of([rows], DEFAULT, Options(by="both"))
+    assert [table.above for table in tables] == [(MISSES,)]
+    assert "2 of 3 figures that recipe paper expects are met." in tables[0].footnotes
+    written = Console(file=io.StringIO(), width=400)
+    for part in to_terminal(tables, width=400):
+        written.print(part)
+    found = [f(tables) for f in (to_markdown, html_fragment, to_latex, to_json)]
+    for text in (*found, written.file.getvalue()):
+        assert "Find out why before believing" in text
+        assert text.index("This run misses") < text.index("up")
+    unjudged = made(tmp_path / "other", None)
+    assert summary_csv([rows]) == summary_csv([unjudged])
+    assert to_csv(tables) == to_csv(tables_of([unjudged], DEFAULT, Options(by="both")))
+    (bare,) = tables_of([rows], DEFAULT, Options(caption=False))
+    assert bare.above == ()
+
+
+def whole(recipe=RECIPE, **run):
+    return {"recipe": recipe, **run}
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        (whole(replace(RECIPE, overridden={"limit": None, "root": None})), "changed by --limit"),
+        (whole(request=Request(shard="1/2")), "it is a part, or was merged of parts"),
+        (whole(facts={"missing from the test set": "3 files"}), "not in the test set: 3 files"),
+        (whole(failed={"one": (2,)}), "some clips are not coded"),
+    ],
+)
+def test_what_is_not_that_recipe_is_not_held_to_it(tmp_path, how, why):
+    (table,) = tables_of([made(tmp_path / "r", **how)], DEFAULT)
+    assert table.above == ()
+    assert f"Not held to the figures that recipe paper expects: {why}." in table.footnotes
+
+
+@pytest.mark.parametrize(
+    ("spec", "judged"),
+    [
+        ({"demonstration": True}, False),
+        ({"weights": WeightsInfo("embedded")}, False),
+        ({"weights": WeightsInfo("own")}, False),
+        ({"weights": WeightsInfo("folder", verified=False)}, False),
+        ({"weights": WeightsInfo("folder", verified=True)}, True),
+        ({"weights": WeightsInfo("published")}, True),
+    ],
+)
+def test_only_published_models_are_compared(tmp_path, spec, judged):
+    recipe = replace(RECIPE, overridden={"root": None, "device": None})
+    (table,) = tables_of([with_specs(made(tmp_path / "r", recipe), **spec)], DEFAULT)
+    assert bool(table.above) == judged
+    text = "Not in this run by published models: up of one, up of two@8kbps."
+    assert any(note.endswith(text) for note in table.footnotes) != judged
+
+
+def test_a_metric_that_failed_somewhere_is_not_compared(tmp_path):
+    rows = made(tmp_path / "r")
+    cells = rows.codecs[1].scores["up"]
+    cells["ok"][3], cells["failed"][3] = False, True
+    (table,) = tables_of([rows], DEFAULT)
+    assert table.above == ()
+
+
+def test_limits_and_what_nobody_measured(tmp_path):
+    limits = {"kbps": 0.02, "delay_ms": 30.0}
+    rows = made(tmp_path / "r", FromRecipe("tight", limits=limits), kbps={"two@8kbps": 8.0})
+    rows.codecs[0].spec = replace(rows.codecs[0].spec, nominal_kbps=0.02)
+    rows.codecs[1].spec = replace(rows.codecs[1].spec, streams=())
+    (table,) = tables_of([rows], DEFAULT)
+    assert table.above == ("More kbps than the 0.02 that recipe tight allows: two@8kbps (8).",)
+    unknown = "more ms of delay than the 30 that recipe tight allows: one, two@8kbps."
+    assert f"Nobody measured whether {unknown}" in table.footnotes
+
+
+def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):
+    layout = replace(DEFAULT, name="paper-table", by="all")
+    recipe = replace(RECIPE, table="paper-table")
+    (table,) = tables_of([made(tmp_path / "r", recipe)], layout)
+    shown = table.rows[2:]
+    assert [row.label for row in shown] == ["one", "two@8kbps", "shown"]
+    assert [row.cells["up"].value for row in shown] == [2.5, 9.0, 7.0]
+    assert not any(row.ranked or row.cells["up"].marks for row in shown)
+    assert "published, not measured here: Doe 2020, table 1" in to_markdown([table])
+    assert len(to_csv([table]).splitlines()) == 3
+    assert '"published": "Doe 2020, table 1"' in to_json([table])
+    speech = tables_of([made(tmp_path / "s", recipe)], layout, Options(by="domain"))
+    assert [row.label for row in speech[0].rows[2:]] == ["reference"]
+    other = replace(recipe, overridden={"data": "dac-table3"})
+    (table,) = tables_of([made(tmp_path / "o", other)], layout)
+    assert len(table.rows) == 2

@@ -1,0 +1,137 @@
+"""Groups of clips, and rows that are means over checkpoints."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from snacbench.errors import UnknownName, UserError
+from snacbench.tables.from_runs import Options, summary_frame, tables_of
+from snacbench.tables.layouts import layouts
+from snacbench.tables.run_rows import RunRows
+from snacbench.tables.writers import to_csv, to_json, to_latex, to_markdown
+from snacbench.types import Clip
+from tests.support.synthetic_runs import make_run
+
+DEFAULT = layouts()["default"]
+LANGUAGES = ["en", "de", "", "en", "de", "", "de"]
+ONE, TWO = np.arange(7.0) ** 2, 3.0 * np.arange(7.0)
+TWO[4] = np.nan
+
+
+def spoken(path, languages=LANGUAGES, keep=range(7), **scores):
+    """A run of clips in these languages; of its clips those to `keep`."""
+    systems = {name: {"up": values[list(keep)]} for name, values in scores.items()}
+    made = make_run(path, systems, speakers=3)
+    clips = [
+        replace(clip, language=languages[n], cluster=f"speaker {n % 3}")
+        for n, clip in zip(keep, made.read(Clip), strict=True)
+    ]
+    made.replace(Clip, clips, of=lambda clip: True)
+    return RunRows.load(made)
+
+
+def test_a_group_is_as_a_run_on_its_clips_alone(tmp_path):
+    whole = spoken(tmp_path / "whole", one=ONE, two=TWO)
+    tables = tables_of([whole], DEFAULT, Options(by="language", ci=True))
+    assert [table.group[1] for table in tables] == ["de", "en", "not stated"]
+    assert [table.title.rpartition(", ")[2] for table in tables] == [
+        "language de", "language en", "language not stated",
+    ]  # fmt: skip
+    for table, keep in zip(tables, ([1, 4, 6], [0, 3], [2, 5]), strict=True):
+        alone = spoken(tmp_path / table.group[1], keep=keep, one=ONE, two=TWO)
+        (expected,) = tables_of([alone], DEFAULT, Options(by="all", ci=True))
+        assert [row.cells for row in table.rows] == [row.cells for row in expected.rows]
+    found = {(row.label, t.group[1]): row.cells["up"] for t in tables for row in t.rows}
+    assert found["one", "en"].value == 4.5
+    assert (found["one", "de"].value, found["one", "de"].n) == (18.5, 2)  # `two` lacks the third
+    # Without that company, over all three.
+    (alone, *_) = tables_of([whole.only({"one"})], DEFAULT, Options(by="language"))
+    assert alone.rows[0].cells["up"].value == pytest.approx((1 + 16 + 36) / 3)
+
+
+def test_groups_in_frames_and_files(tmp_path):
+    rows = spoken(tmp_path / "r", one=ONE)
+    frame = summary_frame([rows], by="language")
+    assert frame["language"].tolist() == ["de", "en", "not stated"]
+    assert set(frame["domain"]) == {"all"}
+    tables = tables_of([rows], DEFAULT, Options(by="language"))
+    assert to_csv(tables).startswith("schema,table,codec,domain,language,source,")
+    assert json.loads(to_json(tables))["tables"][1]["language"] == "en"
+    assert "language" not in summary_frame([rows])
+    (speakers,) = tables_of([rows], DEFAULT, Options(by="speaker"))
+    assert speakers.title.endswith("speaker not stated")
+
+
+SEEDS = {f"mine-seed{n}@2q": 10.0 + n * np.ones(6) for n in range(3)}
+OTHERS = {"before@1q": np.full(6, 5.0), "opus@8": np.full(6, 11.4)}
+BY_NAME = "mine-seed0@2q,mine-seed1,mine-seed2"
+KBPS = {"mine-seed0@2q": 1.0, "mine-seed1@2q": 1.1, "mine-seed2@2q": 1.2}
+
+
+@pytest.fixture
+def seeded(tmp_path):
+    systems = {**OTHERS, **SEEDS, "mine-seed0@4q": np.full(6, 1.0), "lone@1q": np.full(6, 1.0)}
+    scores = {name: {"up": values} for name, values in systems.items()}
+    return RunRows.load(make_run(tmp_path / "seeds", scores, kbps=KBPS))
+
+
+@pytest.mark.parametrize("text", ["mine-seed0@2q,mine-seed1@2q,mine-seed2@2q", BY_NAME])
+def test_checkpoints_become_their_mean_and_spread(seeded, text):
+    (table,) = tables_of([seeded], DEFAULT, Options(by="all", ci=True, group_seeds={"mine": text}))
+    labels = ["before@1q", "opus@8", "mine@2q", "mine-seed0@4q", "lone@1q"]
+    assert [row.label for row in table.rows] == labels
+    row = table.rows[2]
+    assert row.checkpoints == 3
+    up, kbps = row.cells["up"], row.cells["actual_kbps"]
+    assert (up.value, up.spread, up.n, up.interval) == (11.0, 1.0, 6, None)
+    assert (kbps.value, kbps.spread) == pytest.approx((1.1, np.std([1, 1.1, 1.2], ddof=1)))
+    assert (row.cells["n"].value, row.cells["n"].spread) == (6, 0.0)
+    assert "second" in up.marks
+    (note,) = [note for note in table.footnotes if note.startswith("mine@2q: mean over 3")]
+    assert "no confidence interval" in note
+    assert "mine-seed0@2q, mine-seed1@2q, mine-seed2@2q" in note
+    text = to_markdown([table])
+    assert "<ins>11.000 ± 1.000</ins>" in text
+    assert "1.10 ± 0.10" in text
+    assert "6 ±" not in text
+    assert r"11.000 $\pm$ 1.000" in to_latex([table])
+
+
+def test_spreads_in_data(seeded):
+    grouped = {"mine": BY_NAME}
+    frame = summary_frame([seeded], "all", group_seeds=grouped).set_index("codec")
+    assert frame.loc["mine@2q", ["checkpoints", "up", "up_sd"]].tolist() == [3, 11.0, 1.0]
+    assert pd.isna(frame.loc["opus@8", "up_sd"])
+    assert "up_sd" not in summary_frame([seeded])
+
+
+@pytest.mark.parametrize(
+    ("grouped", "how", "error", "message"),
+    [
+        ({"mine": "mine-seed*"}, {}, UserError, "same operating points; found @2q: .*@4q: mine"),
+        ({"mine": "lone"}, {}, UserError, "expected two checkpoints or more"),
+        ({"mine": "mien"}, {}, UnknownName, "no codec named 'mien'"),
+        ({"a": "mine-seed0@2q,opus@8"}, {}, UserError, "same operating points"),
+        ({"a": BY_NAME, "b": BY_NAME}, {}, UserError, "mine-seed0@2q.*twice"),
+        ({"mine": BY_NAME}, {"significance": True}, UserError, "ask for one of them"),
+    ],
+)
+def test_groups_that_cannot_be(seeded, grouped, how, error, message):
+    with pytest.raises(error, match=message):
+        tables_of([seeded], DEFAULT, Options(group_seeds=grouped, **how))
+
+
+def test_checkpoints_of_different_sets_or_without_a_value(tmp_path, seeded):
+    scores = {"mine-seed7@2q": {"up": np.full(6, np.nan)}}
+    same = RunRows.load(make_run(tmp_path / "same", scores))
+    asked = Options(by="all", group_seeds={"mine": f"{BY_NAME},mine-seed7"})
+    tables = tables_of([seeded, same], DEFAULT, asked)
+    assert tables[0].rows[2].cells["up"].value is None
+    other = RunRows.load(make_run(tmp_path / "other", scores, set_sha256="cd" * 32))
+    with pytest.raises(UserError, match="different test sets"):
+        tables_of([seeded, other], DEFAULT, asked)
