@@ -8,6 +8,7 @@ import importlib.util
 import sys
 import traceback
 import warnings
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from types import FrameType
 
@@ -30,6 +31,28 @@ _REASON_CHARACTERS = 200
 def is_installed(package: str) -> bool:
     """Whether there is such a package to import, be it broken."""
     return importlib.util.find_spec(package) is not None
+
+
+def not_installed(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """A sentence on each package that codecs or metrics by these names need, and is not here."""
+    wanted = {package: name for name, packages in needs.items() for package in packages}
+    sentences = []
+    for package, name in wanted.items():
+        if not is_installed(package):
+            extra = ""
+            if package in EXTRAS:
+                extra = f"run pip install '.[{EXTRAS[package]}]' in snacbench's checkout; "
+            sentences.append(
+                f"{name} needs the Python package {package!r}, which is not installed; "
+                f"{extra}'snacbench check' lists what is missing"
+            )
+    return sentences
+
+
+def check_installed(needs: Mapping[str, Iterable[str]]) -> None:
+    """Raise `MissingPackage` if one of the packages that these names need is not here."""
+    if sentences := not_installed(needs):
+        raise MissingPackage(sentences[0])
 
 
 @functools.cache

@@ -28,6 +28,7 @@ from snacbench.runner.contract import check_codec as findings
 from snacbench.runner.loading import LoadedCodec
 from snacbench.runner.plan import check_packages, check_weight_names, locate_all, plan_codecs
 from snacbench.runner.signal_rules import codec_inputs, decoded_signal, for_metric, source_signal
+from snacbench.runner.versions import make_ready
 from snacbench.testsets.spoken import language_code
 from snacbench.types import Audio, CodecSpec, Encoded, Metric, MetricOptions, MetricSpec
 
@@ -148,7 +149,7 @@ def metric(
     check_weight_names(rules)
     (found,) = select_metrics([name])
     found = found.configured(MetricOptions(asr, rules, offline))
-    found.ready()
+    make_ready([found])
     return OpenMetric(found)
 
 

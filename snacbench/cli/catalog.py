@@ -24,7 +24,8 @@ from snacbench.plugins import (
 )
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
-from snacbench.weights.of_metrics import at_hand
+from snacbench.weights.locate import state_of
+from snacbench.weights.policy import WeightsPolicy
 
 if TYPE_CHECKING:
     from snacbench.rows import Cost
@@ -56,12 +57,12 @@ def list_(what: str) -> None:
             click.echo(f"  {opener.prefix}:PATH opens {opener.summary}")
         show_refused(refused("codecs"))
     elif what == "metrics":
-        rows = []
+        rows, published = [], WeightsPolicy("published")
         for spec in (metric.spec for metric in metrics().values()):
             domains = "all" if len(spec.domains) > 1 else spec.domains[0]
             told = (spec.unit, f"{spec.better} is better", str(spec.rate_hz), domains)
             models = (metric_models()[name] for name in metrics()[spec.name].models)
-            runs = "; ".join(f"{m.name}, {m.licence}, {at_hand(m)}" for m in models)
+            runs = "; ".join(f"{m.name}, {m.licence}, {state_of(m, published)}" for m in models)
             rows.append((spec.name, *told, "default" if spec.default else "", runs))
         show_rows(("metric", "unit", "direction", "Hz", "domains", "", "runs a model"), rows)
         show_refused(refused("metrics"))

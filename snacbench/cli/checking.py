@@ -13,12 +13,14 @@ from snacbench.cli.catalog import show_refused
 from snacbench.cli.terminal import ProgressBar, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.packages import EXTRAS, fault_of, is_installed
-from snacbench.plugins import codec_models, metrics, refused
+from snacbench.plugins import codec_models, metric_models, metrics, refused
 from snacbench.request import PRECISIONS, Request
 from snacbench.runner.calibrate import agreements
 from snacbench.runner.plan import make_plan, with_weights
 from snacbench.runner.versions import package_versions
+from snacbench.types import MetricOptions
 from snacbench.weights.locate import state_of
+from snacbench.weights.of_metrics import policy_for
 from snacbench.weights.policy import parse_policy
 
 EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
@@ -60,7 +62,12 @@ def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     rows = [(model.name, _state(model.requires), state_of(model, policy)) for model in models]
     show_rows(("codec", "packages", "weights"), rows)
     click.echo()
-    show_rows(("metric", "packages"), [(spec.name, _state(spec.requires)) for spec in specs])
+    rows, options = [], MetricOptions(weights=weights)
+    for metric in metrics().values():
+        runs = [metric_models()[name] for name in metric.models]
+        states = "; ".join(state_of(model, policy_for(model, options)) for model in runs)
+        rows.append((metric.spec.name, _state(metric.spec.requires), states))
+    show_rows(("metric", "packages", "weights"), rows)
     show_refused(refused())
     asked = chain(_FOR_ALL, *(m.requires for m in models), *(s.requires for s in specs))
     wanted = {package: package not in EXTRAS or is_installed(package) for package in asked}

@@ -27,7 +27,7 @@ from snacbench.plugins import (
 from snacbench.recipes import find_recipe, shipped_recipes
 from snacbench.request import Request
 from snacbench.selectors import select
-from snacbench.types import CodecSpec, Metric
+from snacbench.types import NO_OPTIONS, CodecSpec, Metric
 from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import lock_path
 from snacbench.weights.policy import WeightsPolicy, is_published, weights_folder
@@ -156,8 +156,13 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
         if name in of_metrics:
             models[name] = of_metrics[name]
         elif metric := metrics().get(name):
+            if metric.configure:  # by the user's settings
+                metric = metric.configure(NO_OPTIONS)
             if not metric.models:
-                raise UserError(f"{name} runs no published model: there is nothing to fetch")
+                advice = "; of the recognisers under it name one, such as hubert-large"
+                raise UserError(
+                    f"{name} runs no published model{advice if metric.configure else ''}"
+                )
             models |= {model: of_metrics[model] for model in metric.models}
         else:
             models |= {model.name: model for model, _ in _selected(name)}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from snacbench.errors import SnacbenchError, WeightsMismatch
-from snacbench.metrics._guards import guarded, versions_of
+from snacbench.metrics._guards import guarded
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.packages import missing_package
 from snacbench.types import NO_OPTIONS, Audio, Embeddings, Metric, MetricOptions, MetricSpec
@@ -34,7 +34,6 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     prepare: Callable[[Any, Audio], Compare | Embeddings],
     *,
     checked: Callable[..., Metric] = guarded,
-    packages: tuple[str, ...] = (),
     min_s: float = 0.0,
     min_degraded_s: float = 0.0,
     silence_has_score: bool = False,
@@ -44,14 +43,14 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
 
     `prepare` takes the network and an accepted reference and returns what scores one degraded
     signal after another, as in `guarded`; of a set-level metric, which is `checked` by `set_level`,
-    it takes any signal and returns embeddings. `packages` are what computes it, for the record.
+    it takes any signal and returns embeddings.
     """
 
     def prepared(reference: Audio) -> Compare | Embeddings:
         return prepare(network(model, load, options), reference)
 
     def versions() -> Mapping[str, str]:
-        return {**versions_of(*packages)(), model.name: described(model, options)}
+        return {model.name: described(model, options)}
 
     def ready() -> None:  # before hours of coding; workers load it for themselves
         found = located(model, options)
@@ -64,9 +63,7 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
         "min_degraded_s": min_degraded_s,
         "silence_has_score": silence_has_score,
     }
-    again = partial(
-        learned, spec, model, load, prepare, checked=checked, packages=packages, **rules
-    )
+    again = partial(learned, spec, model, load, prepare, checked=checked, **rules)
     return replace(
         checked(spec, prepared, versions, **rules),
         ready=ready,

@@ -155,10 +155,8 @@ def by_log_mel(audio: Audio) -> Embeddings:
 
 
 def _by_network(spec: MetricSpec) -> Metric:
-    rules: dict[str, Any] = {"packages": spec.requires, "min_s": MIN_DURATION_S}
-    return learned(
-        spec, VGGISH, load, by_vggish, checked=set_level, silence_has_score=True, **rules
-    )
+    rules: dict[str, Any] = {"silence_has_score": True, "min_s": MIN_DURATION_S}
+    return learned(spec, VGGISH, load, by_vggish, checked=set_level, **rules)
 
 
 MODELS = (VGGISH,)

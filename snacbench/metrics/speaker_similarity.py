@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MIN_DURATION_S = 0.5  # the widest of the networks pools what it sees in 15 frames of 20 ms
-_DISTRIBUTIONS = {"webrtcvad": "webrtcvad-wheels"}
 
 SPEC = MetricSpec(
     name="speaker_sim",
@@ -56,9 +55,8 @@ def _metric(network: str, model: MetricModel, citation: str) -> Metric:
         networks = import_module("snacbench.metrics._speaker_networks")  # which imports torch
         return getattr(networks, network)(files)
 
-    packages = tuple(_DISTRIBUTIONS.get(package, package) for package in model.requires)
     s = MIN_DURATION_S
-    return learned(spec, model, load, _prepare, packages=packages, min_s=s, min_degraded_s=s)
+    return learned(spec, model, load, _prepare, min_s=s, min_degraded_s=s)
 
 
 def _hub(repository: str, revision: str, sha256: str, *names: str) -> WeightsSource:

@@ -5,7 +5,6 @@ Everything that can be decided is decided here, and every mistake that can be fo
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from snacbench.errors import (
     did_you_mean,
 )
 from snacbench.models import CodecModel, LocatedWeights, MetricModel
-from snacbench.packages import EXTRAS
+from snacbench.packages import check_installed, not_installed
 from snacbench.plugins import codec_models, metric_models, refused, select_metrics
 from snacbench.progress import Progress, Silent
 from snacbench.request import Precision, Request
@@ -243,20 +242,8 @@ def locate_all(
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:
     """Refuse what cannot be computed for want of a package."""
-    needs: dict[str, str] = {}
-    for codec in codecs:
-        needs.update(dict.fromkeys(codec.model.requires, codec.model.name))
-    for metric in metrics:
-        needs.update(dict.fromkeys(metric.spec.requires, metric.spec.name))
-    for package, name in needs.items():
-        if importlib.util.find_spec(package) is None:
-            extra = ""
-            if package in EXTRAS:
-                extra = f"run pip install '.[{EXTRAS[package]}]' in snacbench's checkout; "
-            raise MissingPackage(
-                f"{name} needs the Python package {package!r}, which is not installed; {extra}"
-                "'snacbench check' lists what is missing"
-            )
+    check_installed({codec.model.name: codec.model.requires for codec in codecs})
+    check_installed({metric.spec.name: metric.spec.requires for metric in metrics})
 
 
 def missing(request: Request) -> list[str]:
@@ -275,15 +262,12 @@ def missing(request: Request) -> list[str]:
             except TestSetError as error:
                 found.append(f"data: {error}")
     found += [f"weights: {text}" for text in absent(list(models), policy)]
-    of_metrics = [] if request.allow_missing_metrics else models_of(chosen_metrics(request))
-    found += [f"weights: {t}" for t in absent_models(of_metrics, request.metric_options)]
-    found += [
-        f"package: {model.name} needs {package!r}; run pip install '.[{package}]' in snacbench's "
-        "checkout"
-        for model in models
-        for package in model.requires
-        if importlib.util.find_spec(package) is None
-    ]
+    metrics = () if request.allow_missing_metrics else chosen_metrics(request)
+    of_metrics = absent_models(models_of(metrics), request.metric_options)
+    found += [f"weights: {text}" for text in of_metrics]
+    needs = {model.name: model.requires for model in models}
+    needs |= {metric.spec.name: metric.spec.requires for metric in metrics}
+    found += [f"package: {text}" for text in not_installed(needs)]
     return found
 
 

@@ -18,12 +18,13 @@ from typing import TypeVar
 from snacbench.errors import StoreError, UserError
 from snacbench.files import sha256_of_file
 from snacbench.models import CodecModel
+from snacbench.packages import check_installed
 from snacbench.plugins import metric_models, origin_of
 from snacbench.progress import Progress
 from snacbench.rows import Run
 from snacbench.store.agree import METRIC_VERSION, first_difference
 from snacbench.types import Metric, WeightsInfo
-from snacbench.weights.of_metrics import located
+from snacbench.weights.of_metrics import digests_of, located
 
 ASR_FACT = "asr"
 _SHOWN_DIGITS = 16
@@ -48,8 +49,12 @@ def asked(question: Callable[[], Answer], name: str) -> Answer:
 
 
 def make_ready(metrics: Iterable[Metric], progress: Progress | None = None) -> None:
-    """Let every metric look for what it needs, and fetch it; raises as `asked`, and `located`."""
+    """Let every metric look for what it needs, and fetch it; raises as `asked`, and `located`.
+
+    Raises MissingPackage if a metric needs a package that is not here, before anything is fetched.
+    """
     for metric in metrics:
+        check_installed({metric.spec.name: metric.spec.requires})
         for name in metric.models:
             located(metric_models()[name], metric.options, progress)
         asked(metric.ready, metric.spec.name)
@@ -110,7 +115,7 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     """The provenance of a run whose decodes get more scores, once those may stand beside its own.
 
     Raises StoreError if words in the run were heard by another recogniser than is to hear them now,
-    or a metric of the same version is computed by another package.
+    or a metric of the same version is computed by another package, or a model by other files.
     """
     added = tuple(metrics)
     facts, versions = facts_of(added), versions_of_metrics(added)
@@ -124,15 +129,20 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     # A metric whose own version has changed scores everything anew, and mixes nothing.
     then = {name: of.get(METRIC_VERSION) for name, of in run.metric_versions.items()}
     same = {name: of for name, of in versions.items() if then.get(name) == of[METRIC_VERSION]}
-    check_versions(run, codecs={}, metrics=same, place=place)
+    weights = weights_of_metrics(added)
+    now_by = {model: digests_of(info) for model, info in weights.items()}
     kept = tuple(spec for spec in run.metrics if spec.name not in versions)
+    for name in (spec.name for spec in kept):  # which may run the same models
+        of = run.metric_versions.get(name, {})
+        same[name] = {**of, **{model: now_by[model] for model in of if model in now_by}}
+    check_versions(run, codecs={}, metrics=same, place=place)
     return replace(
         run,
         metrics=(*kept, *(metric.spec for metric in added)),
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
         lacking={name: why for name, why in run.lacking.items() if name not in versions},
-        metric_weights={**run.metric_weights, **weights_of_metrics(added)},
+        metric_weights={**run.metric_weights, **weights},
     )
 
 

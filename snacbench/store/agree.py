@@ -60,15 +60,15 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
 
     Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
-    one, other = first.run, second.run
+    one, other = both = first.run, second.run
     found: list[tuple[str, str, str, str]] = []  # what, in the first and the second, and advice
-    digests = [(shards and run.whole_set_sha256) or run.set_sha256 for run in (one, other)]
+    digests = [(shards and run.whole_set_sha256) or run.set_sha256 for run in both]
     if same_set and digests[0] != digests[1]:
-        runs = zip((one, other), digests, strict=True)
+        runs = zip(both, digests, strict=True)
         then, now = (f"{run.test_set} ({digest[:_SHOWN_DIGEST]})" for run, digest in runs)
         found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
-        then, now = (str(getattr(run.request, rule)) for run in (one, other))
+        then, now = (str(getattr(run.request, rule)) for run in both)
         found.append((f"--{rule}", then, now, "run one of them again by the other's rule"))
     if same_seed:
         advice = "run one again with the other's --seed"
@@ -83,10 +83,13 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
         for computed in (
             first_difference(one.codec_versions, other.codec_versions),
             first_difference(one.metric_versions, other.metric_versions),
+            first_difference(
+                *({m: w.sha256 for m, w in run.metric_weights.items()} for run in both)
+            ),
         ):
             if computed:
                 name, package, then, now = computed
-                advice = "run both by one version"
+                advice = "run both by one version, or the same files"
                 found.append((f"what computes {name}: {package}", then, now, advice))
     for what, then, now, advice in found:
         if then != now:

@@ -13,7 +13,7 @@ from snacbench.errors import WeightsMismatch
 from snacbench.models import LocatedWeights, MetricModel
 from snacbench.progress import Progress
 from snacbench.types import NO_OPTIONS, MetricOptions, WeightsInfo
-from snacbench.weights.locate import items, locate, state_of
+from snacbench.weights.locate import items, locate
 from snacbench.weights.lock import known_files
 from snacbench.weights.policy import WeightsPolicy, absent, folder_for, parse_policy
 
@@ -70,11 +70,6 @@ def _state(model: MetricModel, policy: WeightsPolicy) -> object:
 def digests_of(info: WeightsInfo) -> str:
     """Which files scores come from, wherever they lie: what two runs must have in common."""
     return ", ".join(f"{name} sha256 {d[:_SHOWN_DIGITS]}" for name, d in info.sha256.items())
-
-
-def at_hand(model: MetricModel) -> str:
-    """One phrase for lists: where a model's files are; nobody is asked."""
-    return state_of(model, WeightsPolicy("published"))
 
 
 def absent_models(

@@ -12,7 +12,7 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from snacbench.download import offline as offline_here
-from snacbench.errors import UserError
+from snacbench.errors import UserError, WeightsUnavailable
 from snacbench.models import HasWeights, HostedFile, WeightsSource
 from snacbench.settings import cache_folder
 from snacbench.weights.lock import SHA256_DIGITS
@@ -44,7 +44,10 @@ class WeightsPolicy:
 
 
 def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPolicy:
-    """Understand ``--weights`` values: ``auto``, ``published``, ``embedded``, DIR or MODEL=DIR."""
+    """Understand ``--weights`` values: ``auto``, ``published``, ``embedded``, DIR or MODEL=DIR.
+
+    Raises `WeightsUnavailable` if there is no such folder, `UserError` if they contradict.
+    """
     bases: list[Base] = []
     folders: dict[str, Path] = {}
     for value in values:
@@ -56,7 +59,7 @@ def parse_policy(values: Sequence[str], *, offline: bool = False) -> WeightsPoli
         text = directory if one else value
         folder = Path(text).expanduser()
         if not folder.is_dir():
-            raise UserError(
+            raise WeightsUnavailable(
                 f"--weights {text}: no such folder; expected auto, published, embedded, a folder "
                 "of local copies, or MODEL=DIR"
             )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from snacbench.errors import UserError
+import snacbench as sb
+from snacbench.errors import MissingPackage, UserError
 from snacbench.request import Request
 from snacbench.rows import Score
 from snacbench.runner.plan import missing
@@ -92,8 +93,16 @@ def test_a_package_that_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    found = missing(Request("mimi", weights=(str(tmp_path),)))
-    assert any("mimi needs 'transformers'; run pip install '.[transformers]'" in f for f in found)
+    metrics = ("speaker_sim_resemblyzer",)
+    found = missing(Request("mimi", weights=(str(tmp_path),), metrics=metrics, offline=True))
+    for name, package, extra in (
+        ("mimi", "transformers", "transformers"),
+        (*metrics, "webrtcvad", "speaker"),
+    ):
+        said = f"{name} needs the Python package {package!r}, which is not installed; run pip insta"
+        assert any(said in text and f"'.[{extra}]'" in text for text in found)
+    with pytest.raises(MissingPackage, match="resemblyzer needs the Python package"):
+        sb.metric(*metrics)  # before its model is fetched
 
 
 def test_recipes_are_listed_and_shown() -> None:

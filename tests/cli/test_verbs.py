@@ -23,6 +23,7 @@ from tests.support.command_line import Run, call, write_wav
         ("show codec snac-24khz", ["24000 Hz", "0.9844 kbps", "82.03", "19.8 M", "MIT"]),
         ("show codec snac-24khz@0.42", ["truncated"]),
         ("check", ["torch", "embedded demonstration weights", "visqol_audio"]),
+        ("check --weights utmos22-strong=.", ["missing utmos22_strong_step7459_v1.pt in ."]),
         ("--version", ["snacbench"]),
         ("--help", ["score-files"]),
         ("mushra design --help", ["[default: 1;"]),

@@ -16,6 +16,7 @@ from tests.support.hosts import Host, Reply
 from tests.support.plugged import install
 
 GAIN = """
+from dataclasses import replace
 from snacbench.metrics._learned import learned
 from snacbench.models import HostedFile, MetricModel, WeightsSource
 from snacbench.types import MetricSpec
@@ -23,13 +24,14 @@ from snacbench.types import MetricSpec
 FILES = (HostedFile("gain.json", "a/gain.json"),)
 MODELS = (MetricModel("gain-model", WeightsSource("github", "owner/gain", FILES, "v1"), "MIT"),)
 SPEC = MetricSpec("gain", "1", "higher", (0, 9), 8000, "nobody", default=False)
-METRICS = (
+METRICS = tuple(
     learned(
-        SPEC,
+        replace(SPEC, name=name),
         MODELS[0],
         lambda files: float(files["gain.json"].read_text()),
         lambda gain, _: lambda degraded: gain,
-    ),
+    )
+    for name in ("gain", "gain_too")
 )
 """
 RUN = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1", "--metrics")
@@ -82,8 +84,15 @@ def test_a_folder_of_the_users(cli: Run, tmp_path: Path) -> None:
     for verb in (("run", "--resume", "r"), ("score", "r", "--metrics", "gain")):
         said = refused(cli, *verb)
         assert "gain was computed by gain-model gain.json sha256" in said
+    (tmp_path / "one" / "gain.json").write_text("1")
+    others = ("--weights", "gain-model=two")
+    said = refused(cli, "score", "r", "--metrics", "gain_too", *others)
+    assert "gain was computed by gain-model gain.json sha256" in said
+    accepted(cli, *RUN, "gain_too", "-o", "s", *others)
+    said = refused(cli, "merge", "r", "s", "-o", "both")
+    assert "what computes gain-model: gain.json is" in said
     files = ("score-files", "--reference", "clips", "--degraded", "clips", "--metrics", "gain")
-    accepted(cli, *files, "--weights", "gain-model=two", "-o", "f")
+    accepted(cli, *files, *others, "-o", "f")
     assert recorded(tmp_path / "f").origin == str(tmp_path / "two")
 
 

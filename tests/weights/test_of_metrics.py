@@ -58,6 +58,9 @@ def test_runs_of_one_process_have_each_its_own_folder_and_see_what_changes(tmp_p
     with pytest.raises(WeightsMismatch, match=f"gain-model have changed since .* sha256 {digest}"):
         value(by(*one, recorded=recorded))
     info = located(MODEL, by(*one).options).info
+    (tmp_path / "a").rename(tmp_path / "gone")  # on a worker of a run, which this ends
+    with pytest.raises(WeightsUnavailable, match="a: no such folder"):
+        value(by(*one))
     assert (info.source, info.verified) == ("folder", None)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import run_in
+from snacbench.errors import UserError
+from tests.support.command_line import call, run_in
 from tests.support.hosts import Host, Reply, on_the_hub, redirect
 
 COMMIT = "0123456789abcdef" * 2 + "01234567"
@@ -109,3 +110,12 @@ def test_a_run_fetches_what_it_needs_and_offline_it_does_not_ask(filled, tmp_pat
     done = run_in(tmp_path, *run, env=online)  # fetched, but no model: the file is a stand-in
     assert "fetching dac-16khz/weights_16khz_8kbps_0.0.5.pth" in done.stderr
     assert "GET /assets/16?signature=1" in filled.asked
+
+
+def test_recognisers_are_those_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SNACBENCH_ASR", raising=False)
+    for metric, advice in (("wer", "; of the recognisers under it name one"), ("stoi", "$")):
+        with pytest.raises(UserError, match=f"{metric} runs no published model{advice}"):
+            call("weights", "list", metric)
+    monkeypatch.setenv("SNACBENCH_ASR", "hubert-large")
+    assert "hubert-large" in call("weights", "list", "wer").stdout
