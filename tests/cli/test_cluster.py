@@ -1,5 +1,7 @@
 """Shards by a script for a queue, what a run will take, and decoded audio that is not kept."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 
@@ -46,12 +48,6 @@ def test_what_a_template_refuses(tmp_path):
         done = run_in(tmp_path, "cluster", "template", "slurm", *words)
         assert done.returncode == 2
         assert told in done.stderr
-    make_clips(tmp_path / "clips")
-    words = ("run", *CODECS, *FAST, "--cluster", "queue.yaml", "-o", "run")
-    done = run_in(tmp_path, *words)
-    assert done.returncode == 2
-    assert "there is no file queue.yaml" in done.stderr
-    assert "--cluster" in call("run", "--help").output
 
 
 def test_an_estimate_says_time_disk_and_memory_and_keeps_nothing(tmp_path):
@@ -80,3 +76,12 @@ def test_decoded_audio_that_is_not_kept_is_missed_in_words(tmp_path):
     assert run_in(tmp_path, "report", "run").returncode == 0
     page = next((tmp_path / "run").rglob("index.html")).read_text()
     assert "No players: the decoded audio of this run is not at hand" in page
+
+
+def test_a_cluster_that_is_not_there(tmp_path):
+    make_clips(tmp_path / "clips")
+    words = ("run", *CODECS, *FAST, "--cluster", "queue.yaml", "-o", "run")
+    done = run_in(tmp_path, *words)
+    assert done.returncode == 2
+    assert "there is no file queue.yaml" in done.stderr
+    assert "--cluster" in call("run", "--help").output
