@@ -1,11 +1,7 @@
 """What an exception says about a package that does not load."""
 
-from __future__ import annotations
-
 import importlib
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +12,7 @@ _LAZY = "import importlib\ndef __getattr__(name):\n"
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def site(tmp_path, monkeypatch):
     """A folder whose packages, named fake..., can be imported."""
     monkeypatch.syspath_prepend(tmp_path)
     fault_of.cache_clear()
@@ -26,13 +22,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def put(site: Path, name: str, text: str) -> None:
+def put(site, name, text):
     path = site / name.replace(".", "/")
     path.mkdir(parents=True, exist_ok=True)
     (path / "__init__.py").write_text(text, "utf-8")
 
 
-def told(name: str, attribute: str = "") -> str:
+def told(name, attribute=""):
     with pytest.raises(Exception) as raised:  # noqa: PT011 - any kind at all
         getattr(importlib.import_module(name), attribute)
     return str(missing_package(raised.value) or "a bug of ours")
@@ -43,13 +39,10 @@ def told(name: str, attribute: str = "") -> str:
     [
         ("raise OSError('libfake.so: undefined symbol: _Z3foo')", "OSError: libfake.so: undefined"),
         ("raise RuntimeError('\\n\\nfor NumPy 1\\nmore')", "(RuntimeError: for NumPy 1)"),
-        ("raise ValueError", "(ValueError)"),
         ("from numpy import no_such_name", "numpy"),
     ],
 )
-def test_whatever_a_package_raises_while_it_loads_names_it(
-    site: Path, text: str, reason: str
-) -> None:
+def test_whatever_a_package_raises_while_it_loads_names_it(site, text, reason):
     put(site, "fake_lib", text)
     sentence = told("fake_lib")
     for part in ("fake_lib", reason, "does not load", "pip install -c constraints.txt ."):
@@ -58,7 +51,7 @@ def test_whatever_a_package_raises_while_it_loads_names_it(
     assert str(fault_of("fake_lib")) == sentence
 
 
-def test_the_package_to_blame_is_named_and_the_one_that_imports_it(site: Path) -> None:
+def test_the_package_to_blame_is_named_and_the_one_that_imports_it(site):
     put(site, "fake_codec", "import fake_audio")
     put(site, "fake_audio", "from . import _native")
     put(site, "fake_audio._native", "def load():\n    raise OSError('no symbol')\nload()")
@@ -78,7 +71,7 @@ def test_the_package_to_blame_is_named_and_the_one_that_imports_it(site: Path) -
     assert "fake_frame does not load (ImportError: needs fake_table)" in told("fake_frame", "x")
 
 
-def test_what_is_ours_stays_ours(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_ours_stays_ours(site, monkeypatch):
     assert told("snacbench.no_such_module") == "a bug of ours"
     assert told("snacbench.units", "no_such_name") == "a bug of ours"
     assert missing_package(CodecError("refused")) is None
@@ -86,7 +79,7 @@ def test_what_is_ours_stays_ours(site: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert told("fake_good", "x") == "a bug of ours"
     assert fault_of("fake_good") is None
 
-    def native(name: str) -> None:  # a package that raises without a line of Python
+    def native(name):  # a package that raises without a line of Python
         raise OSError("undefined symbol")
 
     monkeypatch.setattr(importlib, "import_module", native)

@@ -1,4 +1,4 @@
-from __future__ import annotations
+"""Plug-ins and their names; from what a user writes to models, operating points, paths."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,17 +6,23 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from snacbench import plugins
-from snacbench.errors import UnknownName, UserError
-from snacbench.models import CodecFamily, CodecModel, CodecOpener
+from snacbench import plugins, selectors
+from snacbench.errors import UnknownName, UnknownPoint, UserError
+from snacbench.models import CodecFamily, CodecModel, CodecOpener, HostedFile, WeightsSource
 from snacbench.plots.drawing import Options, Plot, write_plots
 from snacbench.plugins import codec_models, codec_openers, select_metrics
-from snacbench.selectors import select
+from snacbench.selectors import (
+    family_models,
+    model_named,
+    select,
+    split_selectors,
+    with_absolute_paths,
+)
 from snacbench.tables.from_runs import tables_of
 from snacbench.tables.layouts.parts import Layout
 from snacbench.testsets.corpora.corpus import Corpus
 from snacbench.testsets.folder import corpus_set
-from snacbench.types import CodecSpec, Metric, MetricSpec
+from snacbench.types import CodecSpec, Metric, MetricSpec, Stream
 from tests.support import plugged
 
 
@@ -31,7 +37,7 @@ def outside(monkeypatch):
     metrics.METRICS = (Metric(ear, lambda reference: lambda *, degraded: 0.0),)
     modules = {"snacbench.codecs": codecs, "snacbench.metrics": metrics}
 
-    def entry_points(group: str):
+    def entry_points(group):
         return [SimpleNamespace(name="outside", value="", dist=None, load=lambda: modules[group])]
 
     monkeypatch.setattr(plugins, "entry_points", entry_points)
@@ -45,7 +51,6 @@ def test_another_package_adds_codecs_and_metrics_by_entry_points(monkeypatch):
     assert [spec.name for _, spec in select("loud@2")] == ["loud@2kbps"]
     assert [spec.name for _, spec in select("shouts")] == ["loud@2kbps"]
     assert [m.spec.name for m in select_metrics(["ear"])] == ["ear"]
-    assert "ear" not in [m.spec.name for m in select_metrics([])]
     # A point that is made under another model's name is refused.
     (stolen,) = (spec for _, spec in select("opus@14"))
     made = replace(codec_models()["loud"], free_point=lambda text: stolen)
@@ -74,7 +79,7 @@ def test_prefixes_families_and_metrics_keep_their_names_too():
     assert plugins.origin_of(opened) == plugins.OWN
 
 
-def corpus(name: str, find=lambda root: 1 / 0) -> Corpus:
+def corpus(name, find=lambda root: 1 / 0):
     return Corpus(name, "of a test", find, "none", "nowhere")
 
 
@@ -118,7 +123,6 @@ def test_what_is_no_codec_is_left_out(changed, message):
 def test_every_name_of_this_package_is_declared_once_and_metrics_are_chosen_by_it(monkeypatch):
     chosen = select_metrics(["stoi", "si_sdr", "stoi"])
     assert [m.spec.name for m in chosen] == ["stoi", "si_sdr"]
-    assert all(m.spec.default for m in select_metrics([]))
     with pytest.raises(UnknownName, match=r"no metric named 'si_sdd'; did you mean si_sdr"):
         select_metrics(["si_sdd"])
     answers, take = [], plugins.Discovered.take
@@ -150,7 +154,6 @@ def test_a_python_file_may_declare_several_models(tmp_path):
     [
         ("x = 1\n)", r"broken.py, line 2: SyntaxError: unmatched"),
         ("x = 1\nx = 1 / 0\n", "broken.py, line 2: ZeroDivisionError: division by zero"),
-        ("raise SystemExit(3)\n", "broken.py, line 1: SystemExit: 3"),
         ("\nfrom snacbench.codecs.command import CommandCodec, whole_file\nCommandCodec('a b', 8, "
          "'{input}', '', [], len).model()", "broken.py, line 3: a b: name: 'a b' is no name"),
         ("x = 1", r"broken.py declares no codec: expected MODELS = \(CodecModel"),
@@ -171,3 +174,125 @@ def test_a_file_that_cannot_be_used_is_named_with_its_line(tmp_path, code, messa
     path.mkdir()
     with pytest.raises(UserError, match=r"cannot read .*broken.py .Is a"):
         select(f"{path}")
+
+
+def names(text, **options):
+    return [spec.name for _, spec in select(text, **options)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("dac-44khz@2.67,8,opus", ["dac-44khz@2.67", "dac-44khz@8", "opus"]),
+        ("lowpass@3.5kHz,7kHz,noise@-5,10dB",
+         ["lowpass@3.5kHz", "lowpass@7kHz", "noise@-5", "noise@10dB"]),
+        ("opus@8,snac,14", ["opus@8", "snac", "14"]),
+        ("A=dac:a,B=dac:b/c@2q,full", ["A=dac:a", "B=dac:b/c@2q", "B=dac:b/c@full"]),
+        ("dac:me@home/x.pth@3,6", ["dac:me@home/x.pth@3", "dac:me@home/x.pth@6"]),
+        ("my_codec.py@16,24,a=b/c.py@fast", ["my_codec.py@16", "my_codec.py@24", "a=b/c.py@fast"]),
+        (" , ,", []),
+    ],
+)  # fmt: skip
+def test_a_number_after_a_comma_continues_the_rates_before_it(text, expected):
+    assert split_selectors(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("dac", ["dac-44khz@1.72kbps", "dac-44khz@2.58kbps", "dac-44khz@5.17kbps",
+                 "dac-44khz@7.75kbps"]),
+        ("dac@8", ["dac-44khz@7.75kbps"]),  # a rate after a family is asked of its first model
+        ("dac-44khz@full", ["dac-44khz@7.75kbps"]),  # an exact name beats a prefix
+        ("dac-44@8", ["dac-44khz@7.75kbps", "dac-44khz-16kbps@7.75kbps"]),
+        ("dac-44khz@3q", ["dac-44khz@2.58kbps"]),
+        ("snac-24khz@0.98,2q", ["snac-24khz", "snac-24khz@0.422kbps"]),
+        ("opus@24,8,snac-24khz,opus@24kbps,8.0", ["opus@24kbps", "opus@8kbps", "snac-24khz"]),
+    ],
+)  # fmt: skip
+def test_families_models_and_points(selector, expected):
+    assert names(selector) == expected
+
+
+def test_families_may_stand_for_embedded_models_and_need_weights():
+    chosen = select("dac,snac,encodec", families="embedded")
+    assert {model.name for model, _ in chosen} == {"dac-mini", "snac-mini", "encodec-mini"}
+    assert [len(spec.streams) for model, spec in chosen if model.name == "dac-mini"] == [2, 3, 6, 9]
+    assert [m.name for m, _ in select("dac@3q", families="embedded")] == ["dac-mini"]
+    snac = ["snac-24khz", "snac-32khz", "snac-44khz"]
+    assert [m.name for m in family_models("snac,opus,toys")] == snac
+    assert [m.name for m in family_models("dac@8,encodec")] == ["dac-44khz", "encodec-24khz"]
+    assert family_models("snac-24khz,opus@8,identity") == ()
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    """A file; ``toy:PATH`` opens any as a model of two points, named after it if not otherwise."""
+
+    def open_(path, name):
+        name = name or path.stem
+        points = tuple(
+            CodecSpec(
+                f"{name}@{n / 2:g}kbps", name, "toy", 8000, (1,), (Stream(50, 1024),) * n, n / 2
+            )
+            for n in (1, 2)
+        )
+        source = WeightsSource("own", str(path), (HostedFile(path.name, str(path)),))
+        return CodecModel(name, "toy", points, (points[-1].name,), lambda *_: None, source)
+
+    openers = {"toy": CodecOpener("toy", open_, "any file")}
+    monkeypatch.setattr(selectors, "codec_openers", lambda: openers)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exp 1").mkdir()
+    for name in ("net.bin", "other.bin"):
+        (tmp_path / "exp 1" / name).write_bytes(b"weights")
+    selectors._opened.cache_clear()
+    yield tmp_path / "exp 1" / "net.bin"
+    selectors._opened.cache_clear()
+
+
+def test_a_path_is_a_model_with_points_like_any_other(file, monkeypatch):
+    own, home = "A=toy:exp 1/net.bin", Path.home()
+    assert names("toy:exp 1/net.bin") == ["net@1kbps"]
+    assert names(f"{own}@1q,full") == ["A@0.5kbps", "A@1kbps"]
+    assert names(f"{own}@0.51,B=toy:exp 1/net.bin") == ["A@0.5kbps", "B@1kbps"]
+    assert names(f"{own},A=toy:{file}") == ["A@1kbps"]  # the same model twice is one
+    assert family_models(f"{own}@1q") == ()
+    text = with_absolute_paths(f"opus@14,{own}@1q,toy:~/x,m.py@8,B=~/m.py")
+    expected = f"opus@14,A=toy:{file}@1q,toy:{home}/x,{Path.cwd()}/m.py@8,B={home}/m.py"
+    assert text == expected
+    ((model, _),) = select(own)
+    monkeypatch.chdir("/")  # a worker finds the model again from any folder
+    assert model.selector == f"A=toy:{file}"
+    assert model_named(model.selector).name == "A"
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        *(
+            (f"dac-44khz@{point}", UnknownPoint,
+             rf"dac-44khz has no operating point within 5 % of '{point}'; it works at 0.861, 1.72, "
+             ".*or write a number of codebooks .*@9q")
+            for point in ("2.8", "10q", "fast", "")
+        ),
+        ("identity@8", UnknownPoint, r"identity has one operating point; write identity$"),
+        ("encodek", UnknownName, r"no codec named 'encodek'; did you mean encodec"),
+        ("xyzzy", UnknownName, r"no codec named 'xyzzy'; there are: dac, .*, snac-mini"),
+        (" , ", UnknownName, "no codec named; there are: dac, encodec, snac"),
+        ("A=toy:exp 1/net.bin@1q,A=toy:exp 1/other.bin@2q", UserError,
+         r"net\.bin and A=toy:.*other\.bin have the same"),
+        *(
+            (f"{name}=toy:exp 1/net.bin", UserError, f"{name} is the name of a codec that snac")
+            for name in ("opus", "dac")
+        ),
+        ("my model=toy:exp 1/net.bin", UserError, "'my model' is no name; use letters, digits"),
+        ("toy:gone", UserError, r"toy:gone: there is no file or folder .*/gone"),
+        ("tar:exp 1/net.bin", UnknownName, "nothing opens tar:PATH; toy:PATH opens any file"),
+        ("toy:exp 1/net.bin@7", UnknownPoint, r"net has no operating point.*works at 0.5, 1 kbps"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("file")
+def test_what_names_no_codec_and_what_cannot_be_opened(text, error, message):
+    with pytest.raises(error, match=message):
+        select(text)

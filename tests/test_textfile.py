@@ -1,41 +1,41 @@
-"""Text and tables as others write them: encodings, quotes, separators, and what is refused."""
-
-from __future__ import annotations
+"""Text, tables and YAML as others write them: encodings, quotes, mistakes by line."""
 
 import csv
+import hashlib
 import io
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from snacbench.errors import TestSetError, UserError
 from snacbench.textfile import read_heading, read_records, read_table, read_text
+from snacbench.yamlfile import read_yaml
 
 WORDS = "naïve – “café”"
 
 
-def put(folder: Path, data: bytes | str) -> Path:
+def put(folder, data):
     path = folder / "x.csv"
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return path
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
-def test_encodings(tmp_path: Path, encoding: str) -> None:
+def test_encodings(tmp_path, encoding):
     read = read_text(put(tmp_path, WORDS.encode(encoding)))
     assert read.text == WORDS
     assert bool(read.note) == (encoding == "cp1252")
 
 
-def test_marks_of_either_byte_order_and_inside_of_joined_files(tmp_path: Path) -> None:
+def test_marks_of_either_byte_order_and_inside_of_joined_files(tmp_path):
     assert read_text(put(tmp_path, b"\xfe\xff" + WORDS.encode("utf-16-be"))).text == WORDS
     joined = "a\n".encode("utf-8-sig") + "b\n".encode("utf-8-sig")
     assert read_text(put(tmp_path, joined)).text == "a\nb\n"
 
 
-def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path: Path) -> None:
+def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path):
     read = read_text(put(tmp_path, "é\n".encode() + "é\n".encode("cp1252") + b"\x81\n"))
     assert read.text == "é\né\n\x81\n"
     assert read.note == "not UTF-8, read as Windows-1252: x.csv, line 2, 3"
@@ -45,29 +45,26 @@ def test_lines_in_two_encodings_are_each_read_as_they_are(tmp_path: Path) -> Non
     ("data", "message"),
     [
         (b"a\nb\0c", r"cannot read the text .*x\.csv \(line 2 holds a NUL byte.*expected UTF-8"),
-        ("abc".encode("utf-16-le"), "line 1 holds a NUL byte"),
         (b"\xff\xfea", r"cannot read the text .*x\.csv \(.*decode"),
     ],
 )
-def test_what_is_no_text(tmp_path: Path, data: bytes, message: str) -> None:
+def test_what_is_no_text(tmp_path, data, message):
     with pytest.raises(TestSetError, match=message):
         read_text(put(tmp_path, data), refuse=TestSetError)
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match=r"cannot read the list .*gone \(No such file"):
         read_text(tmp_path / "gone", noun="list")
 
 
-def cells(folder: Path, text: str, **options: str) -> list[list[str]]:
+def cells(folder, text, **options):
     records, _ = read_records(put(folder, text), noun="table", **options)  # type: ignore[arg-type]
     return [record.cells for record in records]
 
 
 @given(st.data())
-def test_what_python_writes_is_read(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_what_python_writes_is_read(tmp_path_factory, data):
     texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n\ufeff"), max_size=8)
     separator = data.draw(st.sampled_from(",;\t"))
     heading = ["a", "b", "c"]
@@ -79,22 +76,22 @@ def test_what_python_writes_is_read(
     assert cells(tmp_path_factory.mktemp("csv"), stream.getvalue()) == wanted
 
 
-def test_lines_may_end_in_any_way_and_be_empty(tmp_path: Path) -> None:
+def test_lines_may_end_in_any_way_and_be_empty(tmp_path):
     assert cells(tmp_path, "a,b\r1,2\r\n\n , \n3,4") == [["a", "b"], ["1", "2"], ["3", "4"]]
     records, _ = read_records(put(tmp_path, 'a\n\n"1\r\n2"\r3'), noun="table")
     assert [record.line for record in records] == [1, 3, 5]
 
 
-def test_a_quote_within_a_cell_is_a_character(tmp_path: Path) -> None:
+def test_a_quote_within_a_cell_is_a_character(tmp_path):
     assert cells(tmp_path, 'a,b\n5" wide,x"y"\n') == [["a", "b"], ['5" wide', 'x"y"']]
     assert cells(tmp_path, 'a\tb\n"x\ty\n', quotes="none") == [["a", "b"], ['"x', "y"]]
 
 
-def test_blanks_may_stand_around_a_quoted_cell(tmp_path: Path) -> None:
+def test_blanks_may_stand_around_a_quoted_cell(tmp_path):
     assert cells(tmp_path, 'a,b\nx, "y, z" \n') == [["a", "b"], ["x", "y, z"]]
 
 
-def test_a_table_written_with_spaces_after_commas(tmp_path: Path) -> None:
+def test_a_table_written_with_spaces_after_commas(tmp_path):
     assert cells(tmp_path, "a, b\nx, y z \n") == [["a", "b"], ["x", "y z"]]
     assert cells(tmp_path, "a,b\nx, y\n") == [["a", "b"], ["x", " y"]]
 
@@ -107,23 +104,19 @@ def test_a_table_written_with_spaces_after_commas(tmp_path: Path) -> None:
             'a,b\n1,"x\n3,"y"\n',
             "line 2: the quote that opens here is not closed where a cell ends",
         ),
-        ('a,b\n1,"x"y\n', "line 2: the quote that opens here is not closed where"),
         (
             'a,b\n1,"x\n3,4\n5,y"\n',
             "line 2: the quote that opens here encloses line 3, which looks",
         ),
-        ('a,b\n1,"x\n3,y"\n', "line 2: the quote that opens here encloses line 3, which looks"),
         ('a,b,c\n"1\n2","x\n3,4,z\n5,6,7\n', "line 3: the quote that opens here is not closed"),
     ],
 )
-def test_open_quotes_are_named_by_the_line_they_open_in(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_open_quotes_are_named_by_the_line_they_open_in(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"x\.csv, {message}"):
         cells(tmp_path, text)
 
 
-def test_names_of_columns(tmp_path: Path) -> None:
+def test_names_of_columns(tmp_path):
     table = read_table(put(tmp_path, "PATH; Mood ;\na;b;\n"), ("path", "id"), noun="table")
     assert table.columns == ("path", "Mood")
     assert table.rows == [(2, {"path": "a", "Mood": "b"})]
@@ -137,10 +130,88 @@ def test_names_of_columns(tmp_path: Path) -> None:
     [
         ("path,Path\na,b\n", "line 1: the column 'path' comes twice"),
         ("path,id\na,b\na,b,c\n", "line 3: 3 cells under 2 columns"),
-        ("path,id\n\na\n", "line 3: 1 cells under 2 columns"),
     ],
 )
-def test_tables_that_cannot_be(tmp_path: Path, text: str, message: str) -> None:
+def test_tables_that_cannot_be(tmp_path, text, message):
     with pytest.raises(UserError, match=rf"x\.csv, {message}"):
         read_table(put(tmp_path, text), ("path", "id"), noun="table")
     assert read_table(put(tmp_path, "path,id\na,b,,\n"), (), noun="table").rows[0][0] == 2
+
+
+class Leaf(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    size: int
+    colour: str = "green"
+
+    @field_validator("size")
+    @classmethod
+    def _even(cls, size):
+        if size % 2:
+            raise ValueError("sizes are even")
+        return size
+
+
+class Branch(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    leaves: tuple[Leaf, ...] = ()
+    best: Leaf | None = None
+
+
+class Tree(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    branches: list[Branch] = []
+    by_name: dict[str, int] = {}
+
+
+GOOD = """\
+# a tree
+name: oak
+branches:
+  - leaves:
+      - {size: 2}
+      - size: 4
+        colour: red
+  - best:
+      size: 6
+"""
+
+
+def reading(folder, content):
+    path = folder / "tree.yaml"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read_yaml(path, Tree, noun="tree", docs="docs/trees.md")
+
+
+def test_a_file_and_its_digest(tmp_path):
+    read = reading(tmp_path, GOOD)
+    assert read.content.branches[0].leaves[1].colour == "red"
+    assert read.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+    with pytest.raises(UserError, match=r"cannot read the tree .*tree.yaml \(.*utf-8"):
+        reading(tmp_path, b"name: \xff")
+    with pytest.raises(UserError, match=r"cannot read the tree .*gone.yaml"):
+        read_yaml(tmp_path / "gone.yaml", Tree, noun="tree", docs="docs/trees.md")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("name: oak", "nam: oak", "line 2: nam: no such field; did you mean name"),
+        ("name: oak\n", "", "line 2: name is missing; see docs/trees.md"),
+        ("        colour: red", "        color: red",
+         "line 7: branches: entry 1: leaves: entry 2: color: no such field; did you mean colour"),
+        ("      size: 6", "      colour: red",
+         "line 8: branches: entry 2: best: size is missing"),
+        ("      - size: 4", "      - size: 5",
+         "line 6: branches: entry 1: leaves: entry 2: size: sizes are even$"),
+        ("      size: 6", "      size: 6\n      size: 8",
+         "line 10: size is there twice, first in line 9"),
+        ("name: oak", "name: oak\nby_name: {a: x}", "line 3: by_name: a: .*integer.*found 'x'"),
+        ("name: oak", "name: {oak", "line 3: not YAML: expected"),
+        (GOOD, "", "line 1: expected fields and values .* found ''; see docs/trees.md"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named_with_line_and_the_way_to_the_field(tmp_path, old, new, message):
+    assert old in GOOD
+    with pytest.raises(UserError, match=f"tree.yaml, {message}"):
+        reading(tmp_path, GOOD.replace(old, new))

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from fractions import Fraction
 
 import numpy as np
@@ -7,6 +5,7 @@ import pytest
 
 from snacbench.errors import AudioError
 from snacbench.types import Audio, CodecSpec, Stream, nominal_kbps_of
+from snacbench.units import bits_per_code, kbps, lateness
 
 
 def test_audio_knows_its_channels_length_and_duration_and_cannot_be_changed():
@@ -38,3 +37,14 @@ def test_rates_of_streams():
     spec = CodecSpec("x", "x", "x", 24_000, (1,), (Stream(Fraction(12), 4096),) * 3)
     assert spec.tokens_per_s == 36.0
     assert CodecSpec("x", "x", "x", None, ()).tokens_per_s is None
+
+
+def test_rates_and_delays():
+    assert kbps(16_000, 2.0) == 8.0  # a kilobit is 1000 bits
+    with pytest.raises(ValueError, match=r"duration above 0 s, found 0.0 s"):
+        kbps(1, 0.0)
+    assert [bits_per_code(size) for size in (2, 16, 1000, 1024, 4096)] == [1, 4, 10, 10, 12]
+    with pytest.raises(ValueError, match="needs 2 entries or more, found 1"):
+        bits_per_code(1)
+    words = [lateness(delay_s) for delay_s in (0.0, 0.025, -0.5, -2 / 48_000)]
+    assert words == ["in time", "25.0 ms late", "500.0 ms early", "0.04 ms early"]

@@ -1,11 +1,12 @@
-"""The container: what goes in comes out, every byte is accounted for, what is wrong is refused."""
-
-from __future__ import annotations
+"""The container: what goes in comes out, every byte counts, what is wrong is refused."""
 
 import errno
 import os
+import random
 import re
+import resource
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
@@ -20,7 +21,6 @@ from snacbench.bitstream.container import (
     CHANNEL_MODES,
     Bitstream,
     Header,
-    Summary,
     load,
     parse,
     read,
@@ -35,22 +35,26 @@ from tests.support.bitstream_examples import (
     HEADER,
     assert_same,
     bitstream,
+    body_of,
+    judge,
+    mutate,
     part,
     random_codes,
+    seal,
     tables_for,
+    written_examples,
 )
-from tests.support.bitstream_mutations import body_of, seal
 
 SNAC = EXAMPLES["snac"]
 WHOLE = write(SNAC, PACKED)
 
 
-def packed(header: Header) -> object:
+def packed(header):
     return PACKED
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_damage_is_noticed(name: str) -> None:
+def test_every_damage_is_noticed(name):
     data = write(EXAMPLES[name], PACKED)
     for size in range(1, len(data)):
         refused(data[:size], f"truncated: the file ends after {size}")
@@ -81,7 +85,7 @@ headers = st.builds(
 
 
 @st.composite
-def bitstreams(draw: st.DrawFn) -> Bitstream:
+def bitstreams(draw):
     sizes, header = draw(st.lists(st.integers(2, 1 << 16), max_size=5)), draw(headers)
     parts = []
     for seed in draw(st.lists(st.integers(0, 100), min_size=1, max_size=3)):
@@ -102,7 +106,7 @@ def bitstreams(draw: st.DrawFn) -> Bitstream:
 
 @settings(suppress_health_check=[HealthCheck.too_slow])  # of the first text ever drawn
 @given(st.sampled_from([*EXAMPLES.values()]) | bitstreams())
-def test_any_bitstream_comes_back(original: Bitstream) -> None:
+def test_any_bitstream_comes_back(original):
     data = write(original, PACKED)
     again = read(data, packed)
     assert_same(again, original)
@@ -111,11 +115,11 @@ def test_any_bitstream_comes_back(original: Bitstream) -> None:
     assert write(again, PACKED) == data
 
 
-def summary(name: str) -> Summary:
+def summary(name):
     return parse(write(EXAMPLES[name], PACKED))
 
 
-def test_the_bytes_of_a_file_add_up_and_rates_are_over_the_source() -> None:
+def test_the_bytes_of_a_file_add_up_and_rates_are_over_the_source():
     found = summary("snac")
     assert found.costs.streams == (5, 9, 18)  # 12 bits times 3, 6 and 12
     # Length, channels, counted bits, side information, packets: 1 or 2 bytes each; then a run of
@@ -128,13 +132,9 @@ def test_the_bytes_of_a_file_add_up_and_rates_are_over_the_source() -> None:
     assert (summary("encodec").costs.side_info, summary("encodec").bits.side_info) == (4, 32)
     assert (summary("opus").costs.packets, summary("opus").bits.payload) == (44, 44 * 8)
     assert summary("command").bits.payload == 77
-    assert summary("two parts").bits.codes == 2 * (9 * 2 + 5 * 10 + 2 * 16)
 
 
-# ------------------------------------------------------------------------------ what is refused
-
-
-def refused(data: bytes, reason: str) -> None:
+def refused(data, reason):
     with pytest.raises(BitstreamError, match=reason):
         read(data, packed)
 
@@ -142,7 +142,6 @@ def refused(data: bytes, reason: str) -> None:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "not a .sncb file: it begins with b''"),
         (b"RIFF....WAVE", "not a .sncb file: it begins with b'RIFF', expected b'SNCB'"),
         (WHOLE[:4] + b"\2" + WHOLE[5:], "version 2 of the format and this snacbench reads 1; use"),
         (WHOLE[:60] + bytes([WHOLE[60] ^ 1]) + WHOLE[61:], "damaged: its checksum is not that of"),
@@ -150,11 +149,11 @@ def refused(data: bytes, reason: str) -> None:
         (b"SNCB\x01\x80\x00" + bytes(40), "damaged: its length cannot be read"),
     ],
 )
-def test_foreign_newer_and_damaged_files(data: bytes, reason: str) -> None:
+def test_foreign_newer_and_damaged_files(data, reason):
     refused(data, reason)
 
 
-def test_coders_travel_in_the_header_and_none_but_theirs_will_do() -> None:
+def test_coders_travel_in_the_header_and_none_but_theirs_will_do():
     sizes = SNAC.codebook_sizes
     for name in ENTROPY_CODERS:
         coder = coder_named(name, tables_for(sizes))
@@ -178,18 +177,16 @@ def test_coders_travel_in_the_header_and_none_but_theirs_will_do() -> None:
     [
         # part: num_samples, channels, counted bits, side information, packets, runs of shapes
         (b"\xa0\x06\1\0\0\0\3", b"\0\1\0\0\0\3", "the length of a part is 0, expected 1 to"),
-        (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\0\0\0\0\3", "the channels of a part is 0"),
         (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\x7f\0\3", "length of the side information is 127"),
         (b"\xa0\x06\1\0\0\0\3", b"\xa0\x06\1\0\0\x7f\3", "the number of packets is 127"),
         (b"\3\1\1\3\1\1\6\1\1\x0c", b"\3\1\1\3\1\1\6\2\1\x0c", "a run of the channels and frames"),
         (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x13", "a stream takes 19 bytes and 18 are left"),
         (b"\1\5\1\x09\1\x12", b"\1\5\1\x09\1\x11", "1 bytes follow the last part"),
         (b"\1\1\x0c", b"\1\1" + wire.number(300_000), "300009 codes in 32 bytes, .* be 294912"),
-        (b"\1\1\x0c", b"\1\1" + wire.number(1 << 40), "1099511627785 codes in 32 bytes"),
         (b"weights.pth", b"aeights.pth", "the weights files are not in order"),
     ],
 )
-def test_impossible_content(old: bytes, new: bytes, reason: str) -> None:
+def test_impossible_content(old, new, reason):
     content = body_of(write(SNAC, PACKED))
     assert content.count(old) == 1
     refused(seal(content.replace(old, new)), f"not a valid .sncb file: .*{reason}")
@@ -210,12 +207,19 @@ SOME, HUGE = part(random_codes((8,), (4,))), (1 << 16) + 1
         (bitstream((2,) * 1025, part((np.zeros((1, 1), np.int32),) * 1025)), "streams is 1025"),
     ],
 )
-def test_what_the_format_cannot_hold(stream: Bitstream, reason: str) -> None:
+def test_what_the_format_cannot_hold(stream, reason):
     with pytest.raises(BitstreamError, match=reason):
         write(stream, PACKED)
 
 
-def test_silence_that_codes_too_well_is_to_be_packed() -> None:
+def test_codes_outside_their_codebook_are_refused_on_both_ways():
+    with pytest.raises(CodecError, match="stream 0 holds codes from 9 to 9, outside its codebook"):
+        write(bitstream((8,), part((np.array([[9]], np.int32),))), PACKED)
+    data = write(bitstream((8,), part((np.array([[7]], np.int32),))), PACKED)
+    content = body_of(data).replace(wire.runs([(8,)]), wire.runs([(7,)]), 1)
+    with pytest.raises(CodecError, match="stream 0 holds codes from 7 to 7"):
+        read(seal(content), packed)
+    # Silence that codes too well is to be packed.
     silence = bitstream((1024,), part((np.zeros((1, 600_000), np.int32),)))
     nothing = Mock(tables_sha256="", encode=lambda *_: (b"",))  # what a coder tends to
     nothing.name = "nothing"
@@ -224,16 +228,7 @@ def test_silence_that_codes_too_well_is_to_be_packed() -> None:
     assert_same(read(write(silence, PACKED), packed), silence)
 
 
-def test_codes_outside_their_codebook_are_refused_on_both_ways() -> None:
-    with pytest.raises(CodecError, match="stream 0 holds codes from 9 to 9, outside its codebook"):
-        write(bitstream((8,), part((np.array([[9]], np.int32),))), PACKED)
-    data = write(bitstream((8,), part((np.array([[7]], np.int32),))), PACKED)
-    content = body_of(data).replace(wire.runs([(8,)]), wire.runs([(7,)]), 1)
-    with pytest.raises(CodecError, match="stream 0 holds codes from 7 to 7"):
-        read(seal(content), packed)
-
-
-def test_every_way_of_handling_channels_has_a_number() -> None:
+def test_every_way_of_handling_channels_has_a_number():
     from snacbench.runner.signal_rules import coded_channels
 
     modes = {
@@ -244,12 +239,10 @@ def test_every_way_of_handling_channels_has_a_number() -> None:
     assert modes == set(CHANNEL_MODES)
 
 
-# --------------------------------------------------------------------- the documentation's example
-
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "bitstreams.md"
 
 
-def test_the_example_is_a_file() -> None:
+def test_the_example_is_a_file():
     (block,) = re.findall(r"```\n(53 4e.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     data = bytes.fromhex("".join(line[:44] for line in block.splitlines()))
     stream = read(data, lambda header: PACKED)
@@ -264,10 +257,7 @@ def test_the_example_is_a_file() -> None:
     assert listed in DOCUMENT.read_text("utf-8")
 
 
-# --------------------------------------------------------------------------------------- on disk
-
-
-def test_files_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_on_disk(tmp_path, monkeypatch):
     place = tmp_path / "deep" / "er" / "a.sncb"
     save(place, b"abc")
     assert load(place) == b"abc"
@@ -283,6 +273,98 @@ def test_files_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [p.name for p in place.parent.iterdir()] == ["a.sncb"]
 
 
-def full_disk(path: Path, data: bytes) -> None:
+def full_disk(path, data):
     path.touch()
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+Read = Callable[[wire.Cursor], object]
+
+
+def cursor(data):
+    return wire.Cursor(memoryview(data))
+
+
+@given(
+    st.integers(0, wire.MOST),
+    st.text(max_size=300),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(5, 300)), max_size=50),
+)
+def test_values_come_back(number, text, rows):
+    assert len(wire.number(number)) == max(1, -(-number.bit_length() // 7))
+    reader = cursor(wire.number(number) + wire.text(text) + wire.runs(rows))
+    assert reader.number("a number") == number
+    assert reader.text("a name") == text
+    assert reader.runs("shapes", least=(0, 5), most=(3, 300), rows=len(rows)) == tuple(rows)
+    reader.end("the number")
+    for none in (-1 - number, wire.MOST + 1 + number):
+        with pytest.raises(BitstreamError, match=f"numbers from 0 to .* found {none}"):
+            wire.number(none)
+    assert wire.runs([(16,)] * 46) == bytes([1, 46, 16])  # equal streams take three bytes
+
+
+def number(reader):
+    return reader.number("it", most=4)
+
+
+def text(reader):
+    return reader.text("it")
+
+
+def runs(reader):
+    return reader.runs("it", least=(2,), most=(100,), rows=4)
+
+
+@pytest.mark.parametrize(
+    ("data", "read", "reason"),
+    [
+        (b"\x05", number, "it is 5, expected 0 to 4"),
+        (b"\x80\x00", number, "it is written in more bytes than it takes"),
+        (b"\xff" * 30, number, "it is more than 4"),
+        (b"\x83", number, "it takes 1 bytes and 0 are left"),
+        (b"\x02\xff\xfe", text, "it is no text"),
+        (wire.number(2000) + b"a" * 2000, text, "the length of it is 2000, expected 0 to 1024"),
+        (b"\x05abc", lambda reader: reader.length("it"), "it is 5 and 3 bytes are left"),
+        (b"ab", lambda reader: reader.end("it"), "2 bytes follow it"),
+        (bytes([1, 3, 9]), runs, "are given for 3 of 4"),
+        (bytes([1, 5, 9]), runs, "a run of it is 5, expected 1 to 4"),
+        (bytes([2, 2, 9, 2, 9]), runs, "it are written as more runs than they are"),
+        (bytes([9, 4, 9]), runs, "the number of runs of it is 9, expected 0 to 4"),
+        (bytes([1, 4, 1]), runs, "it is 1, expected 2 to 100"),
+    ],
+)
+def test_what_no_writer_writes(data, read, reason):
+    with pytest.raises(BitstreamError, match=f"not a valid .sncb file: .*{reason}"):
+        read(cursor(data))
+
+
+FILES = written_examples()
+
+
+@pytest.fixture(scope="module")
+def memory_is_capped():
+    """At 512 MiB more than is in use."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    for data, coder in FILES:  # what is loaded at first use is not the files' fault
+        judge(data, data, coder, sealed=False)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + (512 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.usefixtures("memory_is_capped")
+@given(st.binary(max_size=200))
+def test_any_bytes_are_refused(data):
+    for data_, sealed in ((data, False), (b"SNCB\1" + data, False), (seal(data), True)):
+        answer = judge(data_, b"", FILES[0][1], sealed=sealed)
+        assert answer not in ("unchanged", "another valid file")
+
+
+@pytest.mark.usefixtures("memory_is_capped")
+@settings(max_examples=400, deadline=None)
+@given(st.integers(0, 1 << 32))
+def test_mutated_files_are_refused_or_mean_what_they_say(seed):
+    mutated, original, coder, sealed = mutate(random.Random(seed), FILES)
+    judge(mutated, original, coder, sealed=sealed)

@@ -1,18 +1,13 @@
 """Whatever is wrong gets one clear sentence or a failed row: no traceback, nothing lost."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import click
 import numpy as np
 import pytest
-import soundfile
 
 from snacbench.errors import SnacbenchError
 from snacbench.rows import Coded, Score
 from snacbench.store.run_folder import RunFolder
-from tests.support.command_line import FAST, Run, call, write_raw, write_wav
+from tests.support.command_line import FAST, call, write_raw, write_wav
 from tests.support.synthetic_runs import make_run
 
 TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
@@ -25,7 +20,6 @@ TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
         ("run", "name codecs with --codecs"),
         ("run --codecs opus --metrics visqol", "did you mean visqol_"),
         ("run --codecs opus --data nowhere", "no such folder, manifest or named set"),
-        ("run --codecs opus --data quik", "did you mean quick?"),
         ("run --codecs snac-24khz --weights embedded", "has no embedded weights"),
         ("run --codecs identity --batch 0", "0 is not in the range x>=1"),
         ("run --codecs identity --retry-failed", "name it by --resume RUN"),
@@ -39,16 +33,12 @@ TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
         ("check --agreement --device cpu", "name --device cuda or --precision bf16"),
         ("show codec dak", "did you mean dac"),
         ("score-files --kbps 0", "--kbps must be above 0"),
-        ("score-files --kbps nan", "--kbps must be above 0"),
         ("score-files --degraded gone", "no such file or folder"),
         ("score-files --degraded a.wav", "give two files or two folders"),
-        ("score-files --reference a.wav", "give two files or two folders"),
         ("score-files --degraded elsewhere", "has the name of a reference"),
     ],
 )
-def test_mistakes_on_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: str, message: str
-) -> None:
+def test_mistakes_on_the_command_line(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     for path in ("a.wav", "clips/a.wav", "out/a.wav", "elsewhere/b.wav"):
         write_wav(tmp_path / path, 0.1, 16_000)
@@ -59,70 +49,37 @@ def test_mistakes_on_the_command_line(
     with pytest.raises((SnacbenchError, click.BadParameter)) as refusal:
         call(verb, *words)
     assert message in " ".join(str(refusal.value).split())
-    assert not (tmp_path / "r").exists()
 
 
-@pytest.fixture
-def sick(tmp_path: Path) -> Path:
-    """One healthy clip among everything that can be wrong with a file."""
-    folder, rate_hz = tmp_path / "sick", 16_000
-    write_wav(folder / "healthy.wav", 1.0, rate_hz)
-    (folder / "text.wav").write_text("this is no audio at all\n" * 99)
-    (folder / "empty.wav").write_bytes(b"")
-    whole = folder / "whole.flac"
-    soundfile.write(whole, np.random.default_rng(0).uniform(-0.5, 0.5, 30_000), rate_hz)
-    (folder / "truncated.flac").write_bytes(whole.read_bytes()[:20_000])
-    whole.unlink()
-    cut = write_wav(folder / "cut.wav", 1.0, rate_hz)
+def test_unreadable_files_fail_with_their_reasons(cli, tmp_path):
+    """One healthy clip among what can be wrong with a file."""
+    write_wav(tmp_path / "sick" / "healthy.wav", 1.0, 16_000)
+    (tmp_path / "sick" / "text.wav").write_text("this is no audio at all\n" * 99)
+    cut = write_wav(tmp_path / "sick" / "cut.wav", 1.0, 16_000)
     cut.write_bytes(cut.read_bytes()[:9_000])
-    write_raw(folder / "no_samples.wav", np.zeros((0, 1), np.float32), rate_hz)
-    for name, value in (("nan", np.nan), ("inf", np.inf)):
-        bad = np.zeros(8_000, np.float32)
-        bad[100] = value
-        write_raw(folder / f"{name}.wav", bad, rate_hz)
-    return folder
-
-
-def test_unreadable_files_fail_with_their_reasons(cli: Run, sick: Path, tmp_path: Path) -> None:
-    done = cli(*TOYS, "--data", sick, "-o", tmp_path / "r")
+    bad = np.where(np.arange(8_000) == 100, np.nan, 0.0).astype(np.float32)
+    write_raw(tmp_path / "sick" / "nan.wav", bad, 16_000)
+    done = cli(*TOYS, "--data", tmp_path / "sick", "-o", tmp_path / "r")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     folder = RunFolder.open(tmp_path / "r")
     coded = {(r.codec, r.clip.partition("/")[2]): r for r in folder.read(Coded)}
-    expected = {
-        "text": "is not audio",
-        "empty": "is empty (0 bytes)",
-        "truncated": "truncated or damaged",
-        "cut": "holds 0.28 of the 1.00 s that its header states",
-        "no_samples": "holds no samples",
-        "nan": "1 of 8000 samples are NaN or infinite",
-        "inf": "1 of 8000 samples are NaN or infinite",
-    }
     for codec in ("identity", "opus@24kbps"):
         assert coded[codec, "healthy"].status == "ok"
-        for name, reason in expected.items():
+        for name, reason in {
+            "text": "is not audio",
+            "cut": "holds 0.28 of the 1.00 s that its header states",
+            "nan": "1 of 8000 samples are NaN or infinite",
+        }.items():
             row = coded[codec, name]
-            assert (row.status, row.bits) == ("failed", None)
-            assert reason in row.reason
+            assert (row.status, row.bits, reason in row.reason) == ("failed", None, True)
     scores = list(folder.read(Score))
     assert len(scores) == len(coded) * 2
     assert all(s.value is None for s in scores if not s.clip.endswith("healthy"))
-    assert "14 codings failed" in done.stderr
+    assert "6 codings failed" in done.stderr
 
 
-def test_damaged_weights_end_the_run_before_it_begins(cli: Run, tmp_path: Path) -> None:
-    weights = tmp_path / "weights"
-    weights.mkdir()
-    (weights / "weights_44khz_8kbps_0.0.1.pth").write_bytes(b"junk" * 1000)
-    done = cli("run", "--codecs", "dac-44khz@3q", "--weights", weights)
-    assert done.returncode == 2
-    assert "is damaged or not a weights file" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_without_network_and_weights_the_families_fall_back_and_say_so(
-    cli: Run, tmp_path: Path
-) -> None:
+def test_without_network_and_weights_the_families_fall_back_and_say_so(cli, tmp_path):
     home = {"HOME": str(tmp_path), "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
     done = cli("run", "--codecs", "snac,dac,encodec,opus", "--plan", env=home)
     assert done.returncode == 0, done.stderr

@@ -1,14 +1,11 @@
 """Encode, decode, info, and runs that keep their codes: files that are weighed and decoded."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +14,8 @@ import soundfile
 
 pytest.importorskip("torch")
 
-from snacbench.bitstream.container import load, read, save, write
-from snacbench.errors import BitstreamError, CodecError, UserError
-from snacbench.rate.coding.coders import PACKED
+from snacbench.bitstream.container import load
+from snacbench.errors import BitstreamError, UserError
 from snacbench.rate.coding.trained import StreamTable, Tables, write_tables
 from snacbench.rows import Coded
 from snacbench.store.run_folder import RunFolder
@@ -30,7 +26,7 @@ EMBEDDED = ("--weights", "embedded")
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("set") / "clips"
     write_wav(folder / "speech" / "a.wav", 0.7, 16_000, seed=1)
     write_wav(folder / "music" / "b.wav", 0.6, 44_100, channels=2, seed=3)
@@ -38,7 +34,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(clips, tmp_path_factory):
     """A stereo run that kept its codes: mono codecs code each channel alone."""
     path = tmp_path_factory.mktemp("run") / "r"
     options = ("--codecs", CODECS, "--data", clips, "--keep-codes", "--channels", "stereo")
@@ -47,13 +43,11 @@ def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def rows(run: Path) -> list[Coded]:
+def rows(run):
     return list(RunFolder.open(run).read(Coded))
 
 
-def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(
-    run: Path, tmp_path: Path
-) -> None:
+def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(run, tmp_path):
     found = rows(run)
     assert len(found) == 2 * len(CODECS.split(","))
     assert {row.channel_mode for row in found} >= {"mono", "stereo", "each channel alone"}
@@ -63,15 +57,9 @@ def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(
         "    call('decode', file, '-o', target, '--weights', 'embedded')\n"
     )
     files = [[str(run / str(row.codes)), f"{tmp_path}/{i}.wav"] for i, row in enumerate(found)]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(files)],
-        env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", program, json.dumps(files)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, check=True)
     for row, (_, target) in zip(found, files, strict=True):
         scored, rate_hz = soundfile.read(run / str(row.decoded), dtype="int32")
         decoded, again_hz = soundfile.read(target, dtype="int32")
@@ -79,22 +67,18 @@ def test_a_fresh_process_decodes_the_very_samples_that_the_run_scored(
         assert np.array_equal(decoded, scored), row
 
 
-def test_the_files_are_in_the_rows_and_weigh_what_the_rows_say(run: Path) -> None:
+def test_the_files_are_in_the_rows_and_weigh_what_the_rows_say(run):
     for row in rows(run):
         file = run / str(row.codes)
         assert file.parent.parent.parent == run / "codes" / row.codec
         assert hashlib.sha256(file.read_bytes()).hexdigest() == row.codes_sha256
         told = json.loads(call("info", file, "--json").output)
-        assert row.bits is not None
         assert told["bits"] == vars(row.bits)
-        assert sum(told["bytes"][k] for k in ("codes", "side_info", "packets")) * 8 >= sum(
-            told["bits"].values()
-        )
         assert told["bytes"]["file"] == file.stat().st_size
         assert told["actual_kbps"] == pytest.approx(row.bits.total / row.duration_s / 1000)
 
 
-def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_the_codes_that_were_missing(run, tmp_path):
     path = tmp_path / "r"
     shutil.copytree(run, path)
     lines = (path / "coded.jsonl").read_text().splitlines(keepends=True)
@@ -111,25 +95,22 @@ def test_a_resumed_run_keeps_the_codes_that_were_missing(run: Path, tmp_path: Pa
         assert (path / str(row.codes)).read_bytes() == (run / str(row.codes)).read_bytes()
 
 
-# --------------------------------------------------------------------------- encode, decode, info
-
-
 @pytest.fixture
-def wav(tmp_path: Path) -> Path:
+def wav(tmp_path):
     return write_wav(tmp_path / "in.wav", 0.6, 44_100, channels=2, seed=4)
 
 
-def encoded(wav: Path, codec: str, *more: object) -> Path:
+def encoded(wav, codec, *more):
     target = wav.with_name("out.sncb")
     call("encode", wav, "--codec", codec, "-o", target, *EMBEDDED, *more)
     return target
 
 
-def samples(path: Path) -> np.ndarray:
+def samples(path):
     return soundfile.read(path, dtype="int32", always_2d=True)[0]
 
 
-def test_wav_and_flac_hold_the_same_24_bits(wav: Path) -> None:
+def test_wav_and_flac_hold_the_same_24_bits(wav):
     file = encoded(wav, "opus@24", "--channels", "stereo")
     for name in ("a.wav", "a.flac"):
         done = call("decode", file, "-o", wav.with_name(name))
@@ -137,9 +118,7 @@ def test_wav_and_flac_hold_the_same_24_bits(wav: Path) -> None:
         assert "2 channels, 48000 Hz, decoded by opus@24kbps" in done.output
         assert soundfile.info(str(wav.with_name(name))).subtype == "PCM_24"
     assert np.array_equal(samples(wav.with_name("a.wav")), samples(wav.with_name("a.flac")))
-
-
-def test_info_says_how_channels_and_codes_were_written(wav: Path) -> None:
+    # Info says how channels and codes were written.
     assert "coded as mono" in call("info", encoded(wav, "dac-mini@2q")).output
     told = call("info", encoded(wav, "dac-mini@2q", "--channels", "stereo")).output
     for text in ("coded as each channel alone", "2 x 45 frames of 1024 entries", "nominal",
@@ -147,9 +126,7 @@ def test_info_says_how_channels_and_codes_were_written(wav: Path) -> None:
         assert text in told
 
 
-def test_the_seed_is_the_decoder_s_and_an_entropy_coder_changes_no_sample(
-    wav: Path, tmp_path: Path
-) -> None:
+def test_the_seed_is_the_decoder_s_and_an_entropy_coder_changes_no_sample(wav, tmp_path):
     tables, out = tmp_path / "tables.npz", tmp_path / "out.wav"
     streams = tuple(StreamTable(np.arange(1, 1025), 4096, 64) for _ in range(3))
     write_tables(tables, Tables("snac-mini", streams, 2))
@@ -166,40 +143,28 @@ def test_the_seed_is_the_decoder_s_and_an_entropy_coder_changes_no_sample(
         call("decode", file, "-o", out)
 
 
-def test_a_checkpoint_of_one_s_own_is_named_again(wav: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_of_one_s_own_is_named_again(wav, tmp_path):
     from tests.support.codec_models import tiny_dac
 
     tiny_dac(1).save(str(tmp_path / "one.pth"), package=False)
-    tiny_dac(2).save(str(tmp_path / "two.pth"), package=False)
-    file = encoded(wav, f"mine=dac:{tmp_path}/one.pth@2q")
+    file, target = encoded(wav, f"mine=dac:{tmp_path}/one.pth@2q"), tmp_path / "out.wav"
     assert "mine@1.5kbps" in call("info", file).output
-    target = tmp_path / "out.wav"
     with pytest.raises(BitstreamError, match=r"out\.sncb: the file was made by mine@1.5kbps, a co"):
         call("decode", file, "-o", target)
-    with pytest.raises(BitstreamError, match=r"out\.sncb: the file was made with other weights of"):
-        call("decode", file, "-o", target, "--codec", f"dac:{tmp_path}/two.pth")
     shutil.move(tmp_path / "one.pth", tmp_path / "renamed.pth")
     call("decode", file, "-o", target, "--codec", f"dac:{tmp_path}/renamed.pth")
     assert soundfile.info(str(target)).samplerate == 24_000
 
 
-def test_what_cannot_be_read_or_decoded_is_refused_by_name(wav: Path, tmp_path: Path) -> None:
-    file, target = encoded(wav, "opus@14"), tmp_path / "x.wav"
-    data = load(file)
-    stream = read(data, lambda header: PACKED)
-    cut = replace(stream.parts[0], packets=stream.parts[0].packets[:3])
-    save(file, write(replace(stream, parts=(cut,)), PACKED))
-    with pytest.raises(CodecError, match=r"out\.sncb: libopus returned"):
-        call("decode", file, "-o", target)
+def test_what_cannot_be_read_or_decoded_is_refused_by_name(wav, tmp_path):
+    data = load(file := encoded(wav, "opus@14"))
     file.write_bytes(data[:99] + bytes([data[99] ^ 4]) + data[100:])
-    for verb in (("info", file), ("decode", file, "-o", target)):
-        with pytest.raises(BitstreamError, match=r"out\.sncb: damaged"):
-            call(*verb)
+    with pytest.raises(BitstreamError, match=r"out\.sncb: damaged"):
+        call("info", file)
     for name, message in (
         ("x.wav", "error: out.sncb: damaged"),
         ("x.mp3", "expected a name that ends in .wav or .flac, found x.mp3"),
     ):
         done = run_in(tmp_path, "decode", "out.sncb", "-o", name)
-        assert done.returncode == 2
-        assert message in done.stderr
-    assert not target.exists()
+        assert (done.returncode, message in done.stderr) == (2, True)
+    assert not (tmp_path / "x.wav").exists()

@@ -1,38 +1,44 @@
-"""Serving, exporting and deleting from the command line."""
-
-from __future__ import annotations
+"""Designing, serving, exporting, deleting and analysing a listening test."""
 
 import re
+import shutil
 import signal
 import socket
-from collections.abc import Iterator
-from pathlib import Path
+from unittest.mock import Mock
 
 import httpx2
+import numpy as np
 import pytest
 
 from snacbench.cli.mushra_verbs import accepted_hosts
-from snacbench.errors import StoreError, UserError
+from snacbench.errors import StoreError, UnknownName, UserError
+from snacbench.listening.design import write_test
 from snacbench.listening.responses.database import Refused
 from snacbench.listening.server.serve import listen
-from snacbench.listening.tidy import RatingLine
+from snacbench.listening.stimuli import read_facts
+from snacbench.listening.test import read_test
+from snacbench.listening.tidy import RatingLine, write_tidy
+from snacbench.rows import ListeningSummary
+from snacbench.store.run_folder import RunFolder
+from tests.support.audio_run import make_audio_run
 from tests.support.command_line import call
 from tests.support.listening_server import (
-    Program,
     ScriptedListener,
     make_folder,
     program_for,
     small_test,
 )
+from tests.support.studies import a_test, numbered_test, simulate
+from tests.support.synthetic_runs import make_run
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
+def program(tmp_path):
     with program_for(make_folder(tmp_path / "test", small_test())) as program:
         yield program
 
 
-def test_first_start_second_start_and_a_new_token(program: Program) -> None:
+def test_first_start_second_start_and_a_new_token(program):
     program.arguments = ("--invite", "2")
     program.start()
     text = "\n".join(program.printed)
@@ -69,13 +75,10 @@ def test_first_start_second_start_and_a_new_token(program: Program) -> None:
     assert httpx2.get(f"{program.address}/api/admin/progress", headers=admin).status_code == 401
 
 
-def test_links_name_the_address_that_listeners_use(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_links_name_the_address_that_listeners_use(program, monkeypatch):
     asked = {}
-    monkeypatch.setattr(
-        "snacbench.listening.server.serve.serve", lambda *_, **options: asked.update(options)
-    )
+    serve = "snacbench.listening.server.serve.serve"
+    monkeypatch.setattr(serve, lambda *_, **options: asked.update(options))
     options = ("--url", "https://listen.example.org/", "--invite", 1, "--proxy", "127.0.0.1")
     lines = call("mushra", "serve", program.folder, "--port", 0, *options).stdout.splitlines()
     assert [line.strip().partition("=")[0] for line in lines if "https:" in line] == [
@@ -86,7 +89,7 @@ def test_links_name_the_address_that_listeners_use(
     assert asked == {"proxy": "127.0.0.1"}
 
 
-def test_names_that_are_accepted() -> None:
+def test_names_that_are_accepted():
     own = {"127.0.0.1", "localhost", "::1"}
     for host, url, accepted in (
         ("127.0.0.1", None, own),
@@ -99,27 +102,20 @@ def test_names_that_are_accepted() -> None:
         accepted_hosts("127.0.0.1", "listen.example.org")
 
 
-def test_addresses_that_cannot_be_listened_at(
-    program: Program, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_addresses_that_cannot_be_listened_at(program, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} is in use; stop what listens there, or"):
             call("mushra", "serve", program.folder, "--port", port)
     with pytest.raises(UserError, match=r"cannot listen at 192.0.2.1 port 0 .*check --host"):
         listen("192.0.2.1", 0)
-
-    def forbidden(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
+    forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     monkeypatch.setattr(socket, "create_server", forbidden)
     with pytest.raises(UserError, match="port 80 needs more rights; choose one above 1023"):
         listen("127.0.0.1", 80)
-    with pytest.raises(UserError, match="cannot read the listening test"):
-        call("mushra", "serve", program.folder.parent)
 
 
-def test_export_and_delete(tmp_path: Path, program: Program) -> None:
+def test_export_and_delete(tmp_path, program):
     folder = program.folder
     with pytest.raises(StoreError, match="no answers at"):
         call("mushra", "export", folder)
@@ -141,3 +137,130 @@ def test_export_and_delete(tmp_path: Path, program: Program) -> None:
             call("mushra", "delete", folder, listener.name)
         assert listener.get("/api/session").status_code == 401
     assert len(call("mushra", "export", folder).stdout.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with a run in it."""
+    path = tmp_path_factory.mktemp("mushra")
+    make_audio_run(path)
+    return path
+
+
+def test_from_a_run_to_a_test(home):
+    target = home / "tests" / "first"
+    done = call(
+        "mushra", "design", home / "run", "-o", target, "--items", 3, "--systems",
+        "late@8,quiet", "--seed", 3, "--title", "Mine", "--pages-per-listener", 2,
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[-1] == str(target / "test.yaml")
+    assert "speech-1" in done.stdout
+    assert "warning: speech-1: 7.7 dB below -23 LUFS, for the sake of peaks" in done.stderr
+    test = read_test(target)
+    assert (test.title, test.seed, test.pages_per_listener) == ("Mine", 3, 2)
+    assert test.run == "../../run"
+    assert [system.name for system in test.systems] == ["late@8kbps", "quiet@4kbps"]
+    assert set(read_facts(target, test).items) == {item.id for item in test.items} | {"training-1"}
+
+
+def test_what_fails_leaves_nothing_and_no_folder_is_overwritten(home, tmp_path):
+    (tmp_path / "file").touch()
+    shutil.copytree(home / "run", tmp_path / "run")
+    quiet = tmp_path / "run/decoded/quiet@4kbps/set"
+    shutil.copy(quiet / "d.flac", quiet / "b.flac")
+    before = sorted(tmp_path.iterdir())
+    for error, message, *more in (
+        (UserError, r"item speech-1 \(set/b\): .*sha256 has changed", "-o", tmp_path / "t"),
+        (UnknownName, "--systems x: the run has no", "-o", tmp_path / "t", "--systems", "x"),
+        (StoreError, "cannot write the test to .*choose another", "-o", tmp_path / "file" / "t"),
+        (StoreError, "is not empty; choose a new or empty folder", "-o", tmp_path / "run"),
+    ):
+        with pytest.raises(error, match=message):
+            call("mushra", "design", tmp_path / "run", "--item", "b", *more)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_stimuli_are_made_again_and_those_that_were_heard_stay(home):
+    target, export = home / "t", home / "t/webmushra/configs/t.yaml"
+    target.mkdir()
+    design = ("mushra", "design", home / "run", "-o", target, "--item", "b", "--export")
+    call(*design, "webmushra")
+    with pytest.raises(StoreError, match="where it is a test, edit"):
+        call(*design, "webmushra")
+    assert len(list((target / "webmushra").rglob("*.wav"))) == 12
+    export.unlink()
+    (target / "answers.sqlite").touch()
+    shutil.rmtree(target / "stimuli")
+    call("mushra", "stimuli", target)  # the same ones again, and webmushra/ too
+    assert len(list((target / "stimuli" / "speech-1").glob("*.wav"))) == 6
+    assert export.is_file()
+    path = target / "test.yaml"
+    path.write_text(path.read_text("utf-8").replace("id: speech-1", "id: other"), "utf-8")
+    with pytest.raises(UserError, match=r"has answers to other stimuli, in answers\.sqlite; make"):
+        call("mushra", "stimuli", target)
+
+
+@pytest.fixture
+def answered(tmp_path):
+    """A test's folder, its run, and a CSV of answers to it."""
+    means = {"a@2kbps": 40.0, "a@4kbps": 60.0, "b": 50.0}
+    scores = {name: {"up": np.arange(6.0)} for name in means}
+    run = make_run(tmp_path / "run", scores)
+    test = a_test(run="../run", run_id=run.run.id, set_sha256=run.run.set_sha256)
+    folder = tmp_path / "test"
+    folder.mkdir()
+    write_test(folder, test)
+    path = tmp_path / "answers.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write_tidy(simulate(test, 16, means, careless=3, dropouts=1), stream)
+    return folder, run.path, path
+
+
+def test_a_csv_alone(answered):
+    _, _, path = answered
+    done = call("mushra", "analyse", path)
+    assert done.exit_code == 0
+    assert "In a MUSHRA listening test" in done.stdout
+    assert "the results went into no run" in done.stderr
+    assert (path.with_name("answers-analysis") / "summary.md").is_file()
+
+
+def test_with_its_test_into_the_run_and_with_options(answered, tmp_path):
+    folder, run, path = answered
+    done = call("mushra", "analyse", path, "--test", folder, "-o", tmp_path / "out")
+    (summary,) = RunFolder.open(run).read(ListeningSummary)
+    assert (summary.title, summary.listeners_before) == ("A test", 16)
+    assert "answered 3 of 6 pages" in done.stderr
+    assert (tmp_path / "out" / "rate.svg").is_file()
+    options = ("--run", run, "--no-screening", "--level", 0.9, "-o", tmp_path / "o")
+    call("mushra", "analyse", path, "--test", folder, *options)
+    text = (tmp_path / "o" / "paragraph.txt").read_text("utf-8")
+    assert "The post-screening of BS.1534-3 was not applied." in text
+    assert "90 % confidence intervals" in text
+    # Only training pages are answered.
+    head, first, *_ = path.read_text("utf-8").splitlines()
+    cells = first.split(",")
+    cells[1] = "practice"
+    path.write_text("\n".join([head, ",".join(cells)]), "utf-8")
+    with pytest.raises(UserError, match="nobody has answered a page yet"):
+        call("mushra", "analyse", path, "--test", folder)
+
+
+def test_how_many_listeners_it_takes(tmp_path):
+    done = call("mushra", "power", "--items", 10, "--systems", 4, "--sd-residual", 8)
+    rows = [line.split() for line in done.stdout.splitlines() if " points " in line][:3]
+    assert [row[0] for row in rows] == ["5", "10", "15"]
+    needed = [int(row[2]) for row in rows]
+    assert needed == sorted(needed, reverse=True)
+    assert "Holm over 6 pairs" in done.stdout
+    folder = write_test(tmp_path, numbered_test(6, systems=5, pages_per_listener=4)).parent
+    done = call("mushra", "power", folder, "--difference", 25)
+    assert "6 items, 5 systems, 4 pages per listener" in done.stdout
+    other = ("--difference", 25, "--systems", 3, "--pages-per-listener", 6)
+    assert "6 items, 3 systems, 6 pages per" in call("mushra", "power", folder, *other).stdout
+    write_test(tmp_path, numbered_test(4, "abx"))
+    with pytest.raises(UserError, match="a test of form abx has none"):
+        call("mushra", "power", folder)
+    with pytest.raises(UserError, match="Name a TEST, or give --items and --systems"):
+        call("mushra", "power", "--items", 8)

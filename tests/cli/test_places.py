@@ -1,7 +1,6 @@
-"""Terminals that cannot show everything, progress without one, folders that cannot be written."""
+"""Terminals, folders and packages that are not as they should be: one sentence each."""
 
-from __future__ import annotations
-
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from snacbench.cli.terminal import ProgressBar, show_failures
 from snacbench.cli.verbs import cli as verbs
 from snacbench.rows import Coded
 from snacbench.runner.engine import Outcome, Tally
-from tests.support.command_line import Run, snacbench_command, write_wav
+from tests.support.command_line import snacbench_command, write_wav
 
 
-def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(capsys, monkeypatch):
     with ProgressBar() as bar:
         bar.begin("code", 3)
         bar.begin("score", 2)
@@ -37,9 +34,7 @@ def test_progress_is_a_line_now_and_then_that_tells_of_all_stages(
         "fetching a.bin: 2.5 MB",
         "code: 2 of 3, 1 failed, ETA 0 s; score: 2 of 2; a.bin: 1.5 of 2.5 MB, ETA 0 s",
     ]
-
-
-def test_many_failures_are_counted_and_the_first_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    # Many failures are counted and the first shown.
     rows = [Coded(f"clip{index}", "x", "failed", "broken") for index in range(8)]
     show_failures(Outcome(Tally(10, 10, rows), Tally()))
     first, second, *_, last = capsys.readouterr().err.splitlines()
@@ -47,21 +42,16 @@ def test_many_failures_are_counted_and_the_first_shown(capsys: pytest.CaptureFix
     assert last.strip() == "... and 2 more, in the run's rows"
 
 
-@pytest.mark.parametrize(
-    "env",
-    [
-        {"PYTHONIOENCODING": "ascii"},
-        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-    ],
-)
-def test_a_terminal_that_is_not_unicode(cli: Run, env: dict[str, str]) -> None:
-    done = cli("show", "codec", "snac-24khz", env=env, fresh=True)
-    assert done.returncode == 0, done.stderr
-    assert r"Gr\xf6tschla" in done.stdout
+def test_a_terminal_that_is_not_unicode(cli):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for env in ({"PYTHONIOENCODING": "ascii"}, locale):
+        done = cli("show", "codec", "snac-24khz", env=env, fresh=True)
+        assert done.returncode == 0, done.stderr
+        assert r"Gr\xf6tschla" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_output_to_a_full_disk_is_said() -> None:
+def test_output_to_a_full_disk_is_said():
     command = snacbench_command("list", "recipes")
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
@@ -69,10 +59,8 @@ def test_output_to_a_full_disk_is_said() -> None:
     assert done.stderr == "error: output: No space left on device\n"
 
 
-def test_a_bug_is_told_with_its_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def broken(**_: object) -> None:
+def test_a_bug_is_told_with_its_traceback(monkeypatch, capsys):
+    def broken(**_):
         raise KeyError("a mistake of ours")
 
     monkeypatch.setattr(verbs, "main", broken)
@@ -84,22 +72,88 @@ def test_a_bug_is_told_with_its_traceback(
     assert "This is a bug in snacbench; please report it" in told
 
 
-def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(
-    cli: Run, tmp_path: Path
-) -> None:
+def test_a_cache_that_cannot_be_written_is_said_and_the_run_goes_on(cli, tmp_path):
     write_wav(tmp_path / "clips" / "a.wav", 0.5, 16_000)
     (tmp_path / "file").touch()
     run = ("run", "--codecs", "identity", "--data", "clips", "--jobs", "1", "--metrics", "mel_dac7")
-    cache = tmp_path / "file" / "cache"
-    env = {"HOME": str(tmp_path / "file" / "home"), "NUMBA_CACHE_DIR": ""}
-    done = cli(*run, env={**env, "SNACBENCH_CACHE": str(cache)}, fresh=True)
-    assert done.returncode == 0, done.stderr
-    (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning: the cach"))
-    assert f"the cache folder {cache} may not be written" in warning
-    assert "SNACBENCH_CACHE" in warning
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert (folder / "summary.csv").is_file()
-    done = cli(*run, env={**env, "SNACBENCH_CACHE": str(tmp_path / "cache")}, fresh=True)
-    assert done.returncode == 0, done.stderr
+    home = {"HOME": str(tmp_path / "file" / "home"), "NUMBA_CACHE_DIR": ""}
+    for cache, said in ((tmp_path / "file" / "cache", 1), (tmp_path / "cache", 0)):
+        done = cli(*run, env={**home, "SNACBENCH_CACHE": str(cache)}, fresh=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count(f"the cache folder {cache} may not be written") == said
     # What numba compiles is kept in our cache: a folder for each module it may keep.
     assert list((tmp_path / "cache" / "numba").iterdir())
+
+
+SYMBOL = "OSError: libtorchaudio.so: undefined symbol: _ZNK5torch8autograd4Node4nameEv"
+
+
+def broken(folder, package, raised=SYMBOL):
+    """Environment in which a package raises, once it is imported."""
+    kind, _, text = raised.partition(": ")
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text(f"raise {kind}({text!r})\n", "utf-8")
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def assert_told(cli, arguments, env, package, raised):
+    """What a verb shows that ends with a sentence on a package; `check` may have others."""
+    done = cli(*arguments.split(), env=env, fresh=True)
+    assert done.returncode == 2, done.stderr
+    sentences = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(sentences) == 1 or arguments == "check"
+    sentence = next(line for line in sentences if f"error: the Python package {package}" in line)
+    way_out = "pip install -c constraints.txt ."
+    for text in ("does not load", raised, way_out):
+        assert text in sentence
+    assert "bug in snacbench" not in done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "raised", "verb", "other", "mended"),
+    [
+        (
+            "torchaudio", SYMBOL, "run --codecs encodec-mini --data clips --metrics si_sdr -o r",
+            "encode clips/a.wav --codec encodec-mini -o a.sncb", "run --resume r",
+        ),
+        (
+            "librosa", "ImportError: libgomp.so.1: cannot open shared object file",
+            "run --codecs identity --data clips --metrics si_sdr,mcd -o r",
+            "score r --metrics mcd", "score r --metrics mcd",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_codec_or_metric_needs_ends_the_run_and_loses_nothing(
+    cli, tmp_path, package, raised, verb, other, mended
+):
+    write_wav(tmp_path / "clips" / "a.wav", 0.5, 24_000)
+    env = broken(tmp_path / "site", package, raised)
+    assert_told(cli, f"{verb} --jobs 1", env, package, raised)
+    assert_told(cli, other, env, package, raised)
+    done = cli(*mended.split(), "--jobs", "1")
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_shows_what_does_not_load_and_lists_go_on(cli, tmp_path):
+    env = broken(tmp_path / "site", "torchaudio")
+    shown = assert_told(cli, "check", env, "torchaudio", SYMBOL)
+    rows = {line.split()[0]: line for line in shown.splitlines() if line}
+    assert "does not load: encodec" in rows["encodec-mini"]
+    assert "ok" in rows["snac-mini"]
+    listed = cli("list", "codecs", env=env, fresh=True)
+    assert (listed.returncode, listed.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("soundfile", "check"),
+        ("click", "--help"),
+    ],
+)
+def test_a_package_that_everything_needs(cli, tmp_path, package, arguments):
+    raised = "OSError: library not found"
+    assert_told(cli, arguments, broken(tmp_path / "site", package, raised), package, raised)

@@ -1,10 +1,7 @@
 """Plug-ins that claim what is taken, cannot be imported, fail for a time, or change."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -23,84 +20,66 @@ BROKEN = {
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def crowd(tmp_path_factory):
     """Plug-ins of every kind that must be left out, and one good codec and metric among them."""
     folder = tmp_path_factory.mktemp("crowd")
     for name, code in BROKEN.items():
         install(folder, name, code)
     install(folder, "deaf", "raise ValueError('two\\nlines')", kinds=("metrics",))
     install(folder, "good", codec("sent") + metric("ear"), kinds=("codecs", "metrics"))
-    install(folder, "second", codec("sent", decode="return np.zeros(shape)"))
-    install(folder, "usurper", codec("identity", decode="return np.zeros(shape)"))
+    install(folder, "second", codec("sent"))
+    install(folder, "usurper", codec("identity"))
     install(folder, "heir", codec("snac"))  # a family's name
     stolen = codec("mine").replace("SPEC = CodecSpec('mine'", "SPEC = CodecSpec('opus@14kbps'")
     install(folder, "thief", stolen)
     return folder
 
 
-def test_lists_and_check_name_what_is_left_out_and_why(crowd: Path) -> None:
+def test_lists_and_check_name_what_is_left_out_and_why(crowd):
     shown = run_in(crowd, "list", "codecs", plugged=crowd).stdout
     said = [line.strip() for line in shown.partition("left out:")[2].splitlines() if line]
     begun = ["ends", "heir", "lacks", "misspelt", "second", "thief", "usurper", "vague"]
     assert [line.partition(":")[0].split()[1] for line in said] == begun
-    for line in (
-        "plug-in ends (codecs) of ends 1.0: it cannot be used: SystemExit: 3",
-        f"plug-in heir (codecs) of heir 1.0: snac is left out: that name belongs to {OWN}",
-        "plug-in second (codecs) of second 1.0: sent is left out: that name belongs to good 1.0",
-    ):
-        assert line in said
+    assert "plug-in ends (codecs) of ends 1.0: it cannot be used: SystemExit: 3" in said
+    assert (
+        f"plug-in heir (codecs) of heir 1.0: snac is left out: that name belongs to {OWN}" in said
+    )
     assert "mine is left out: it has the operating point opus@14kbps of model mine" in shown
     heard = run_in(crowd, "list", "metrics", plugged=crowd).stdout
     assert "plug-in deaf (metrics) of deaf 1.0: it cannot be used: ValueError: two lines" in heard
-    assert "ear" in heard
     checked = run_in(crowd, "check", plugged=crowd).stdout
     assert all(f"plug-in {name} " in checked for name in (*begun, "deaf"))
 
 
-def test_a_run_prefers_no_usurper_and_the_plan_says_so(
-    crowd: Path, clips: Path, tmp_path: Path
-) -> None:
-    options = ("--codecs", "identity,sent", "--data", clips, "--limit", "1", *FAST[2:])
-    done = run_in(tmp_path, "run", *options, "--metrics", "mel_dac7,ear", "-o", "r", plugged=crowd)
-    assert done.returncode == 0, done.stderr
-    said = " ".join(done.stderr.split())
-    assert "identity is left out: that name belongs to snacbench" in said
-    assert all(f"plug-in {name} " in said for name in BROKEN)
-    rows = list(RunFolder.open(tmp_path / "r").read(Coded))
-    assert {(row.codec, row.status) for row in rows} == {("identity", "ok"), ("sent", "ok")}
-
-
-def test_another_version_of_a_codec_or_metric_is_refused(clips: Path, tmp_path: Path) -> None:
+def test_another_version_of_a_codec_or_metric_is_refused(clips, tmp_path):
     folder = install(tmp_path / "path", "mine", codec("mine"))
     install(folder, "ears", metric("ear"), kinds=("metrics",))
-    options = ("--codecs", "mine,opus@24", "--data", clips, "--limit", "1", "--jobs", "1")
-    begun = run_in(tmp_path, "run", *options, "--metrics", "ear", "-o", "r", plugged=folder)
-    assert begun.returncode == 0, begun.stderr
+
+    def snacbench(*arguments, code=0):
+        done = run_in(tmp_path, *arguments, plugged=folder)
+        assert done.returncode == code, done.stdout + done.stderr
+        return " ".join(done.stderr.split())
+
+    options = ("--codecs", "mine", "--data", clips, "--limit", "1", "--jobs", "1")
+    snacbench("run", *options, "--metrics", "ear", "-o", "r")
     run = json.loads((tmp_path / "r" / "run.json").read_text())
     assert run["codec_versions"]["mine"]["mine"] == "1.0"
     assert run["codec_versions"]["mine"]["mine.py"].startswith("sha256 ")
-    assert run["codec_versions"]["opus"]["libopus"]
     assert run["metric_versions"]["ear"]["ears"] == "1.0"
-
-    def refused(*arguments: object) -> str:
-        done = run_in(tmp_path, *arguments, plugged=folder)
-        assert done.returncode == 2, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return " ".join(done.stderr.split())
-
     install(folder, "ears", metric("ear"), version="2.0", kinds=("metrics",))
     for verb in (("run", "--resume", "r"), ("score", "r", "--metrics", "ear")):
-        assert "ear was computed by ears 1.0, and here that is 2.0; install" in refused(*verb)
-    again = (*options, "--metrics", "ear", "-o", "again")
-    assert run_in(tmp_path, "run", *again, plugged=folder).returncode == 0
-    said = refused("merge", "r", "again", "-o", "both")
+        said = snacbench(*verb, code=2)
+        assert "ear was computed by ears 1.0, and here that is 2.0; install" in said
+    snacbench("run", *options, "--metrics", "ear", "-o", "again")
+    said = snacbench("merge", "r", "again", "-o", "both", code=2)
     assert "what computes ear: ears is 1.0 in the first and 2.0 in the second" in said
     install(folder, "ears", metric("ear"), kinds=("metrics",))
     install(folder, "mine", codec("mine") + "# changed\n")
-    assert "mine was computed by mine.py sha256" in refused("run", "--resume", "r")
+    said = snacbench("run", "--resume", "r", code=2)
+    assert "mine was computed by mine.py sha256" in said
 
 
-def test_check_codec_tells_an_author_what_is_broken(crowd: Path, tmp_path: Path) -> None:
+def test_check_codec_tells_an_author_what_is_broken(crowd, tmp_path):
     wrong = codec(
         "wrong",
         encode="return (audio.samples * np.random.rand()).astype('<f4').tobytes()",
@@ -119,18 +98,18 @@ def test_check_codec_tells_an_author_what_is_broken(crowd: Path, tmp_path: Path)
     assert "all checks passed" in done.stdout
 
 
-def statuses(path: Path) -> dict[tuple[str, ...], str]:
-    """The status of every row, each there once."""
+def statuses(path):
+    """Status and value of every row, each there once."""
     run = RunFolder.open(path)
-    rows: list[tuple[tuple[str, ...], str]] = [
-        *(((r.clip, r.codec), r.status) for r in run.read(Coded)),
-        *(((r.clip, r.codec, r.metric), r.status) for r in run.read(Score)),
+    rows: list[tuple[tuple[str, ...], tuple[str, object]]] = [
+        *(((r.clip, r.codec), (r.status, None)) for r in run.read(Coded)),
+        *(((r.clip, r.codec, r.metric), (r.status, r.value)) for r in run.read(Score)),
     ]
     assert len(dict(rows)) == len(rows)
     return dict(rows)
 
 
-def test_what_failed_is_tried_again_and_replaced(clips: Path, tmp_path: Path) -> None:
+def test_what_failed_is_tried_again_and_replaced(clips, tmp_path):
     """A disk was away for a codec during a run, and a cache for a metric."""
     plugged, path, disk, cache = (tmp_path / name for name in ("path", "r", "disk", "cache"))
     moody = f"open({str(disk)!r}).close(); return np.frombuffer(data, '<f4').reshape(shape)"
@@ -138,7 +117,7 @@ def test_what_failed_is_tried_again_and_replaced(clips: Path, tmp_path: Path) ->
     ear = metric("ear", value=f"float(open({str(cache)!r}).read())")
     install(plugged, "ears", ear, kinds=("metrics",))
 
-    def snacbench(*arguments: object, code: int) -> str:
+    def snacbench(*arguments, code):
         done = run_in(tmp_path, *arguments, plugged=plugged)
         assert done.returncode == code, done.stderr
         return done.stderr
@@ -147,26 +126,21 @@ def test_what_failed_is_tried_again_and_replaced(clips: Path, tmp_path: Path) ->
     snacbench("run", "--codecs", "moody,noise@20dB", *options, code=1)
     before = statuses(path)
     log = (path / "workers.log").read_text()
-    assert "Traceback" in log
-    assert "FileNotFoundError" in log
-    assert {key[1] for key, status in before.items() if status == "ok"} == {"noise@20dB"}
+    assert ("Traceback" in log, "FileNotFoundError" in log) == (True, True)
+    good = {key: found for key, found in before.items() if found[0] == "ok"}
+    assert {key[1] for key in good} == {"noise@20dB"}
     disk.touch()
     snacbench("run", "--resume", path, code=1)
     assert statuses(path) == before
-    kept = {(r.clip, r.metric): r.value for r in RunFolder.open(path).read(Score) if r.value}
     told = snacbench("run", "--resume", path, "--retry-failed", code=1)
     assert "3 codings, 3 of them now ok; 9 scores, 2 of them now ok, 6 failed again" in told
     now = statuses(path)
     assert now.keys() == before.keys()
-    assert {key[2] for key, status in now.items() if status == "failed"} == {"ear"}
-    scores = RunFolder.open(path).read(Score)
-    of_noise = {(r.clip, r.metric): r.value for r in scores if r.codec == "noise@20dB" and r.value}
-    assert of_noise == kept
+    assert good.items() <= now.items()
+    assert {key[2] for key, (status, _) in now.items() if status == "failed"} == {"ear"}
     cache.write_text("0.5")
     copy = shutil.copytree(path, tmp_path / "copy")
-    for run, options in ((path, ("--metrics", "ear")), (copy, ())):
-        told = snacbench("score", run, *options, "--retry-failed", code=0)
+    for run, more in ((path, ("--metrics", "ear")), (copy, ())):
+        told = snacbench("score", run, *more, "--retry-failed", code=0)
         assert "retried: 6 scores, 6 of them now ok" in told
-        assert set(statuses(run).values()) <= {"ok", "undefined"}
-    told = snacbench("run", "--resume", path, "--retry-failed", code=0)
-    assert "nothing had failed: nothing was retried" in told
+        assert {status for status, _ in statuses(run).values()} <= {"ok", "undefined"}

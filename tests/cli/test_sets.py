@@ -1,32 +1,29 @@
 """``snacbench sets`` as a user meets it, on a small copy of a corpus."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from snacbench.cli import testset_verbs as sets_module
 from snacbench.cli.verbs import cli as commands
 from snacbench.store.run_folder import RunFolder
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Download
-from tests.support.command_line import FAST, Run, write_wav
+from tests.support.command_line import FAST, write_wav
 from tests.support.hosts import Reply, serve
 from tests.support.testsets import make_tar, settle
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SNACBENCH_CONFIG", str(tmp_path / "config.toml"))
 
 
 @pytest.fixture
-def daps(tmp_path: Path) -> Path:
+def daps(tmp_path):
     """All ten files of the test speakers, seconds long."""
     root = tmp_path / "data" / "daps"
     for seed, speaker in enumerate(("f10", "m10")):
@@ -36,18 +33,18 @@ def daps(tmp_path: Path) -> Path:
     return root
 
 
-def sets(*arguments: object) -> Result:
+def sets(*arguments):
     """Run a verb in this process; mistakes raise what ``main`` turns into a message."""
     runner = CliRunner()
     return runner.invoke(commands, ["sets", *map(str, arguments)], standalone_mode=False)
 
 
-def text_of(result: Result) -> str:
+def text_of(result):
     assert result.exception is None, result.exception
     return " ".join(result.output.split())
 
 
-def test_the_whole_way_of_a_corpus(cli: Run, daps: Path, tmp_path: Path) -> None:
+def test_the_whole_way_of_a_corpus(cli, daps, tmp_path):
     """Index, verify, show, export, run on the manifest with the audio elsewhere, resume."""
     draw = ("--segments", 4, "--segment-s", 1)
     assert "daps: 10 files, 0.01 h" in text_of(sets("index", "daps", "--root", daps))
@@ -72,7 +69,7 @@ def test_the_whole_way_of_a_corpus(cli: Run, daps: Path, tmp_path: Path) -> None
     assert "is not audio" in text_of(verified)
 
 
-def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path) -> None:
+def test_a_run_on_a_drawn_corpus_says_what_it_found(cli, daps):
     (daps / "clean" / "f10_script3_clean.wav").unlink()
     draw = ("--segments", "40", "--segment-s", "1", "--seed", "3", "--min-lufs", "-50")
     done = cli("run", "--codecs", "opus@24", "--data", "daps", "--root", daps, *draw, "--plan")
@@ -83,7 +80,7 @@ def test_a_run_on_a_drawn_corpus_says_what_it_found(cli: Run, daps: Path) -> Non
     assert "speech: segments overlap" in text
 
 
-def test_what_is_on_this_disk_missing_and_broken(daps: Path, tmp_path: Path) -> None:
+def test_what_is_on_this_disk_missing_and_broken(daps, tmp_path):
     (tmp_path / "config.toml").write_text(
         f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'
     )
@@ -99,7 +96,7 @@ def test_what_is_on_this_disk_missing_and_broken(daps: Path, tmp_path: Path) -> 
     assert "m10_script1_clean.wav is not audio" in text_of(result)
 
 
-def test_fetch_and_index(daps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_and_index(daps, tmp_path, monkeypatch):
     names = [path.relative_to(daps.parent).as_posix() for path in daps.rglob("*.wav")]
     files = {name: (daps.parent / name).read_bytes() for name in names}
     archive, root = make_tar(tmp_path / "daps.tar.gz", files).read_bytes(), tmp_path / "fetched"
@@ -110,8 +107,6 @@ def test_fetch_and_index(daps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(sets_module, "corpora", lambda: known)
         text = text_of(sets("fetch", "daps", "--root", root))
         assert "10 files unpacked" in text
-        assert f"next: snacbench sets index daps --root {root}" in text
-        assert sets("index", "daps", "--root", root).return_value == 0
         assert "was fetched and unpacked before" in text_of(sets("fetch", "daps", "--root", root))
 
 
@@ -123,14 +118,5 @@ def test_fetch_and_index(daps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("index", "dap", "no known corpus or folder 'dap'; did you mean daps"),
     ],
 )
-def test_names_that_cannot_be_used(tmp_path: Path, verb: str, name: str, message: str) -> None:
+def test_names_that_cannot_be_used(tmp_path, verb, name, message):
     assert message in str(sets(verb, name, "--root", tmp_path).exception)
-
-
-def test_long_lists_are_cut_short(daps: Path) -> None:
-    sets("index", daps)
-    for number in range(25):
-        write_wav(daps / f"new{number}.wav", 0.1, 8000)
-    text = text_of(sets("verify", daps))
-    assert "35 files hashed, 25 differences" in text
-    assert "... and 5 more" in text

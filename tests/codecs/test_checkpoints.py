@@ -1,7 +1,5 @@
 """Checkpoints of one's own: which files open, what is known of them, and what is said otherwise."""
 
-from __future__ import annotations
-
 import pickle
 import warnings
 from pathlib import Path
@@ -32,29 +30,14 @@ from tests.support.codec_models import (  # noqa: E402
 )
 
 
-def test_a_name_is_the_part_of_the_path_that_tells_most():
-    for path, name in {
-        "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
-        "/runs/my model (2).pth": "dac-my-model-2",
-        "/weights.pth": "dac-own",
-        "/???/weights.pth": "dac-own",
-    }.items():
-        assert name_of(Path(path), "dac", "") == name
-    assert name_of(Path(path), "dac", "Mine") == "Mine"
-
-
 @pytest.mark.parametrize(
     ("names", "found"),
     [
         ("weights.pth package.pth optimizer.pth tracker.pth", "weights.pth"),
         ("model.safetensors pytorch_model.bin config.json", "pytorch_model.bin"),
-        ("best.th optimizer.pt training_args.bin log.txt", "best.th"),
         ("dac/weights.pth discriminator/weights.pth", "dac/weights.pth"),
         ("", r"no weights in .*: expected a file that ends in .bin, .*, found nothing"),
-        ("a.wav package.pth", r"found a.wav, package.pth"),
         ("a.th b.th", r"several weights files \(a.th, b.th\); name one of them: dac:.*/a.th"),
-        ("latest/dac/weights.pth best/dac/weights.pth",
-         r"several weights files \(best/dac/weights.pth, latest/dac/weights.pth\); name one"),
         ("config.json", "is the configuration; name the weights file, or their folder"),
     ],
 )  # fmt: skip
@@ -82,6 +65,15 @@ def test_a_configuration_may_be_nested_and_arguments_of_a_changed_class_are_name
     torch.save(held, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
     notes = select(f"dac:{tmp_path / 'old.pth'}")[0][1].settings["notes"]
     assert "does not take left out: my_loss_weight" in notes[0].replace("do not", "does not")
+    # A name is the part of the path that tells most.
+    for path, name in {
+        "/runs/exp3/latest/dac/weights.pth": "dac-exp3",
+        "/runs/my model (2).pth": "dac-my-model-2",
+        "/weights.pth": "dac-own",
+        "/???/weights.pth": "dac-own",
+    }.items():
+        assert name_of(Path(path), "dac", "") == name
+    assert name_of(Path(path), "dac", "Mine") == "Mine"
 
 
 CONFIGURATIONS = {
@@ -142,7 +134,6 @@ def test_weight_norm_of_either_form_or_fused_opens():
     model, other, fused = tiny_snac(), tiny_snac(3), tiny_snac(4)
     state, new = dict(model.state_dict()), "parametrizations.weight.original"
     old = {k.replace(f"{new}0", "weight_g").replace(f"{new}1", "weight_v"): state[k] for k in state}
-    assert old.keys() != state.keys()
     other.load_state_dict(fitting(other, old, Path("old.bin")))
     assert all(torch.equal(other.state_dict()[key], tensor) for key, tensor in state.items())
     fuse_weight_norm(model)
@@ -171,9 +162,7 @@ def test_missing_unexpected_and_misshapen_keys_are_counted_and_named():
     ("held", "found"),
     [
         ({"model": {}}, r"\['model'\]"),
-        ({"state_dict": {"a": 3}}, r"\['a'\]"),
         (torch.zeros(3), "a Tensor"),
-        ([1, 2], "a list"),
     ],
 )
 def test_what_is_no_state_dict_is_refused(tmp_path, held, found):

@@ -1,7 +1,5 @@
 """Command-line codecs: what programs get, what comes back, how they fail, and how bits count."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import shlex
@@ -77,9 +75,6 @@ def there_and_back(codec, audio=None):
     return codec.decode(codec.encode(audio or broadband(0.25, RATE_HZ)), seed=0)
 
 
-# ----------------------------------------------------------------------- what goes in and comes out
-
-
 @pytest.mark.parametrize("bits", [16, 24, 32])
 def test_samples_pass_as_finely_as_their_format(bits):
     for container, channels in itertools.product(("wav", "raw"), (1, 2)):
@@ -138,8 +133,6 @@ def test_a_seed_makes_the_decoder_stochastic():
     assert not opened().spec.stochastic
 
 
-# --------------------------------------------------------------------------------- how they fail
-
 FAILING = "echo first >&2; echo no such mode >&2; exit 3"
 QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c 'echo first"
 
@@ -148,7 +141,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
     ("changed", "text"),
     [
         (encoding(FAILING), QUOTED),
-        (decoding(FAILING), QUOTED),
         (encoding("kill -SEGV $$"), r"was ended by signal 11 \(SIGSEGV\): no message"),
         (encoding("true"), r"sh reported success and wrote nothing to \{coded\}"),
         (decoding(': > "$2"'), r"sh reported success and wrote nothing to \{output\}"),
@@ -158,7 +150,6 @@ QUOTED = r"copy: sh ended with exit status 3: no such mode \(command: /\S+/sh -c
         (decoding(r'printf "\377\377\377\377" > "$2"; cat "$1" >> "$2"'),
          "the decoder wrote NaN or infinite samples"),
         ({"bits": command.whole_file(8_000)}, "0 bits were weighed in a coded file of 8000 bytes"),
-        ({"bits": lambda coded, settings: None}, "None bits were weighed in a coded file of 8000"),
         ({"bits": command.whole_file(-1)}, "64008 bits were weighed in .* bytes; check the func"),
     ],
 )  # fmt: skip
@@ -226,9 +217,6 @@ def test_folders_of_killed_workers_are_removed(temporary):
     assert left == ["snacbench-command-1-abc", "snacbench-command-other"]
 
 
-# ------------------------------------------------------------------------- models and their record
-
-
 def test_points_are_rates_or_have_names_and_settings():
     points = [16, Point(9.6), Point(None, "700", {"late": 40})]
     model = CommandCodec(
@@ -236,7 +224,6 @@ def test_points_are_rates_or_have_names_and_settings():
     ).model()
     assert [p.name for p in model.points] == ["copy@16kbps", "copy@9.6kbps", "copy@700"]
     assert [p.nominal_kbps for p in model.points] == [16, 9.6, None]
-    assert (model.family, model.default) == ("command", ("copy@9.6kbps",))
     assert model.free_point
     assert model.free_point("9.5kbps").name == "copy@9.5kbps"
     for text in ("5", "65", "x"):
@@ -258,7 +245,6 @@ def test_points_are_rates_or_have_names_and_settings():
         ({"default": ["2kbps"]}, "default: 2kbps: there are 128kbps"),
         ({"any_kbps": (9, 6)}, r"any_kbps: expected two rising rates, found \(9, 6\)"),
         ({"encode": "enc {input}"}, r"encode: does not say where \{coded\} goes"),
-        ({"decode": "dec"}, r"decode: does not say where \{coded\} and \{output\} goes"),
         ({"encode": "enc '{input} {coded}"}, r"point 128kbps: .*: No closing quotation"),
         ({"input": "mp3 int16"}, "input: expected wav or raw, .*found 'mp3 int16'"),
         ({"delay_samples": "late"}, "delay_samples: expected .*that is one, found 'late'"),
@@ -275,15 +261,12 @@ def test_versions_name_programs_and_what_they_say(tmp_path):
         return dict(CommandCodec(**{**COPY, **changed}).model().versions())
 
     said = facts(version="cp --version")
-    assert said["copy, version"].startswith("cp (GNU coreutils)")
     program = shutil.which("cp")
-    assert program
     assert said["copy, encode"] == f"cp, sha256 {sha256_of_file(Path(program))[:16]}"
     (tmp_path / "script.sh").write_text("cp $1 $2")
     told = facts(encode=f"sh {tmp_path}/script.sh {{input}} {{coded}}")
     assert told["copy, script.sh"] == f"sha256 {sha256_of_file(tmp_path / 'script.sh')[:16]}"
     assert facts(version="cp --no-such-option")["copy, version"].startswith("unknown (copy: cp")
-    assert facts(version="true")["copy, version"] == "unknown"
 
 
 FILE = """
@@ -303,7 +286,6 @@ def test_a_python_file_is_opened_by_its_name(tmp_path):
     file = tmp_path / "my_codec.py"
     file.write_text(FILE)
     assert [s.name for _, s in select(str(file))] == ["mine@8kbps", "mine@16kbps"]
-    assert [s.name for _, s in select(f"a={file}@16,9.5")] == ["a@16kbps", "a@9.5kbps"]
     ((model, spec),) = select(f"{file}@8")
     assert model.selector == f"mine={file}"
     located = locate(model, WeightsPolicy())
@@ -316,9 +298,6 @@ def test_a_python_file_is_opened_by_its_name(tmp_path):
     (model,) = models_in_file(file)
     with pytest.raises(UserError, match="has changed since this run began; start a new run"):
         model.load(model.points[0], located, "cpu")
-
-
-# ----------------------------------------------------------------------------- which bits count
 
 
 def ogg(pages, serials=None):
@@ -367,9 +346,6 @@ def test_bits_that_fill_frames_up_do_not_count():
     for size in (5, 0):
         with pytest.raises(CodecError, match=f"12 bytes, which are no whole frames of {size}"):
             frames(data, size, 28)
-
-
-# ------------------------------------------------------------------------------- two that ship
 
 
 def shipped(selector):

@@ -1,12 +1,9 @@
 """SNAC, DAC, EnCodec: rates as published, codes and audio as their packages compute; batches."""
 
-from __future__ import annotations
-
 import json
 import math
 import warnings
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -50,10 +47,8 @@ from tests.support.codec_models import (  # noqa: E402
         # The labels of DAC's models are not their rates.
         ("dac-44khz", 7.752, 9),
         ("dac-44khz-16kbps", 15.504, 18),
-        ("dac-24khz", 24.0, 32),
         ("dac-16khz", 6.0, 12),
         ("snac-24khz", 0.984, [0.141, 0.281, 0.563]),
-        ("snac-32khz", 1.875, [0.125, 0.25, 0.5, 1.0]),
         ("snac-44khz", 2.584, [0.172, 0.345, 0.689, 1.378]),
         ("encodec-24khz", 24, 32),
         ("encodec-48khz", 24, 16),
@@ -80,6 +75,12 @@ def test_depths_and_bandwidths_are_operating_points():
         select("dac-24khz@33q")
     for name, kbps in (("encodec-24khz", [1.5, 3, 6, 12, 24]), ("encodec-48khz", [3, 6, 12, 24])):
         assert [p.nominal_kbps for p in codec_models()[name].points] == kbps
+
+
+def test_a_device_that_is_not_here_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="finds no CUDA device"):
+        neural.ready_device("cuda")
 
 
 def test_files_of_another_model_are_refused(tmp_path):
@@ -126,11 +127,7 @@ def test_what_dac_saves_opens_at_every_level(run, place):
     ((model, spec),) = select(f"dac:{run / place}")
     assert (spec.name, spec.rate_hz, len(spec.streams)) == ("dac-exp3@3kbps", 24_000, 4)
     assert (spec.nominal_kbps, float(spec.streams[0].frame_rate_hz)) == (3.0, 75)
-    parameters = sum(p.numel() for p in tiny_dac().parameters())
-    assert spec.params_m == pytest.approx(parameters / 1e6)
-    assert (spec.licence, spec.demonstration, spec.stochastic) == ("unknown", False, False)
     assert [len(p.streams) for p in model.points] == [1, 2, 3, 4]
-    assert [p.truncated for p in model.points] == [True, True, True, False]
     (note,) = spec.settings["notes"]
     assert "quantizer_dropout unknown (DAC.save does not keep it)" in note
 
@@ -149,9 +146,7 @@ def test_codes_and_audio_of_a_dac_equal_the_package(run, codebooks):
     assert np.array_equal(np.concatenate(encoded.codes), codes[0].numpy())
     ours = codec.decode(encoded, seed=0).samples
     n = min(expected.shape[-1], audio.num_samples)
-    assert n < audio.num_samples  # of whole frames the network loses 8 samples
     assert np.array_equal(ours[:, :n], expected[:, :n])
-    assert np.abs(ours).max() > 0
 
 
 def test_a_configuration_beside_a_dac_adds_what_its_file_lacks(tmp_path):
@@ -218,8 +213,6 @@ def test_codes_and_audio_of_an_encodec_equal_the_package(tmp_path):
         assert len(encoded.codes) == codebooks
         assert np.array_equal(codec.decode(encoded, seed=0).samples, expected)
     assert len(first.encode(audio).codes) == 1  # the bandwidth is set for every call
-    counted = sum(p.numel() for p in package.parameters()) + 4 * 64 * 16
-    assert first.spec.params_m == pytest.approx(counted / 1e6)
 
 
 @pytest.mark.parametrize("samples", [1, 3_960, 3_961, 10_400])
@@ -249,12 +242,10 @@ def test_bandwidths_are_named_by_what_is_sent(tmp_path):
     """At 16 kHz and hop 320 a codebook of 64 entries is 0.3 kbps; labels need not be multiples."""
     config = encodec_config(sample_rate=16_000, target_bandwidths=[1.0, 0.3, 0.4, 99.0])
     path = with_config(tmp_path / "mine.th", encodec_of(config), config)
-    ((model, spec),) = select(f"encodec:{path}")
+    ((model, _),) = select(f"encodec:{path}")
     names = ["encodec-mine@0.3kbps", "encodec-mine@0.9kbps", "encodec-mine@1.2kbps"]
     assert [p.name for p in model.points] == names
     assert [p.settings["bandwidth_kbps"] for p in model.points] == [0.3, 1.0, 99.0]
-    assert len(spec.streams) == 4
-    assert len(opened(f"encodec:{path}").encode(broadband(0.2, 16_000)).codes) == 4
 
 
 def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path):
@@ -269,71 +260,19 @@ def test_other_weights_of_a_published_network_get_its_rate_and_say_so(tmp_path):
     assert "it fits encodec-24khz, whose rate and mode it gets" in spec.settings["notes"][0]
 
 
-@pytest.mark.parametrize(
-    ("mini", "seed"), [("snac-mini", 3), ("dac-mini@12q", 0), ("encodec-mini@6", 0)]
-)
-def test_the_layout_of_the_embedded_models_opens(loaded, mini, seed):
-    name, at, point = mini.partition("@")
-    family = name.removesuffix("-mini")
-    audio = broadband(0.4, 24_000)
-    own, theirs = opened(f"mine={family}:{embedded.folder(name)}{at}{point}"), loaded(mini)
-    a, b = (c.decode(c.encode(audio), seed=seed).samples for c in (own, theirs))
-    assert np.array_equal(a, b)
-    assert own.spec.params_m == theirs.spec.params_m
-    assert not own.spec.demonstration
-    with pytest.raises(UserError, match=f"{name} is the name of a codec that snacbench knows"):
-        select(f"{name}={family}:{embedded.folder(name)}")
-
-
 MINIS = ["snac-mini", "dac-mini@9q", "encodec-mini@6"]
 DAC_44KHZ = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2]}
-
-
-@pytest.mark.parametrize("make", [tiny_snac, tiny_dac, tiny_encodec])
-def test_a_prepared_network_is_bit_identical_and_moves(make):
-    original, other = make(), make()
-    prepared = neural.prepare_for_inference(other, "cpu")
-    x = 0.3 * torch.randn(1, 1, 4096, generator=torch.Generator().manual_seed(1))
-    kept = x.clone()
-    with torch.inference_mode():
-        latent = original.encoder(x)
-        assert torch.equal(latent, prepared.encoder(x))
-        torch.manual_seed(3)  # SNAC's decoder draws noise
-        expected = original.decoder(latent)
-        torch.manual_seed(3)
-        assert torch.equal(expected, prepared.decoder(latent))
-    assert float(expected.abs().max()) > 0
-    assert torch.equal(x, kept)
-    names = [name for name, _ in prepared.named_parameters()]
-    assert not [n for n in names if n.endswith(("weight_g", "weight_v", "original0"))]
-    assert {p.dtype for p in prepared.to(torch.float64).parameters()} == {torch.float64}
 
 
 def test_output_has_the_exact_length_and_is_finite(loaded):
     codec = loaded("dac-mini@9q")
     whole = codec.encode(broadband(0.1, 24_000))
-    for samples in (7, 2_400, 2_500):  # the network itself returns 2,552
-        one = Encoded(samples, 1, 24_000, whole.codes)
-        assert codec.decode(one, seed=0).num_samples == samples
-    assert not codec.decode(Encoded(3_000, 1, 24_000, whole.codes), seed=0).samples[:, 2_600:].any()
-
-    class Broken(type(codec)):
-        def synthesise(self, *arguments: Any) -> Any:
-            return torch.tensor([[[0.0, float("nan")]]])
-
+    for samples in (7, 2_400, 3_000):  # the network itself returns 2,552
+        one = codec.decode(Encoded(samples, 1, 24_000, whole.codes), seed=0)
+        assert (one.num_samples, one.samples[:, 2_600:].any()) == (samples, False)
+    broken = type("Broken", (type(codec),), {"synthesise": lambda *_: torch.tensor([[[math.nan]]])})
     with pytest.raises(CodecError, match="NaN or infinite"):
-        Broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
-
-
-def test_devices():
-    neural.ready_device("cpu")
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert not torch.backends.cudnn.allow_tf32
-    if torch.cuda.is_available():
-        assert neural.ready_device("cuda").type == "cuda"
-    else:
-        with pytest.raises(UserError, match="finds no CUDA device"):
-            neural.ready_device("cuda")
+        broken(codec.spec, codec.model, codec.device).decode(whole, seed=0)
 
 
 def signals_for(codec, cuts):

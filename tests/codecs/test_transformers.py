@@ -1,7 +1,5 @@
 """EnCodec 32 kHz and Mimi: the hub's files, strict loading, codes and audio as in transformers."""
 
-from __future__ import annotations
-
 import json
 import socket
 from fractions import Fraction
@@ -24,19 +22,9 @@ from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
 from tests.support.codec_models import batch_of, filled  # noqa: E402
+from tests.support.transformers_models import CLASSES, network  # noqa: E402
 
-CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
 NAMES = sorted(CLASSES)
-# As published: the configurations of facebook/encodec_32khz and kyutai/mimi, where they differ
-# from the library's defaults.
-PUBLISHED = {
-    "encodec-32khz": {
-        "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
-        "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
-        "use_conv_shortcut": False,
-    },
-    "mimi": {},
-}  # fmt: skip
 # The same rates, strides, depths and numbers of codebooks at a fraction of the width.
 NARROW = {
     "encodec-32khz": {"num_filters": 4, "hidden_size": 16, "codebook_dim": 16},
@@ -48,14 +36,6 @@ NARROW = {
 }  # fmt: skip
 
 
-def unfilled(name, **changes):
-    """The library's own object."""
-    kind, arguments = CLASSES[name], {**PUBLISHED[name], **changes}
-    return getattr(transformers, f"{kind}Model")(
-        getattr(transformers, f"{kind}Config")(**arguments)
-    )
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """``saved("mimi")``: a folder in the hub's layout, and the object that was saved there."""
@@ -64,7 +44,7 @@ def saved(tmp_path_factory):
     def save(name):
         if name not in made:
             torch.manual_seed(0)
-            model = filled(unfilled(name, **NARROW[name]))
+            model = filled(network(name, **NARROW[name]))
             for key, gains in model.named_parameters():  # so that codes differ
                 gains.data *= 2 if key.endswith("original0") else 1
             made[name] = (tmp_path_factory.mktemp(name), model)
@@ -106,7 +86,7 @@ def test_points_and_sizes_are_the_published(name, depths, default, trained_from,
     assert model.default == (default,)
     assert [p.truncated for p in model.points] == [n < trained_from for n in range(1, depths + 1)]
     with torch.device("meta"):
-        whole = unfilled(name)
+        whole = network(name)
     counted = sum(p.numel() for p in whole.parameters())
     counted += sum(
         b.numel() for k, b in whole.named_buffers() if k.endswith(("embed", "embed_sum"))
@@ -131,7 +111,6 @@ def test_codes_and_audio_equal_the_librarys_without_a_network(saved, monkeypatch
         codes, expected = codes_and_audio(name, model, audio, len(point.streams))
         encoded = at.encode(audio)
         assert np.array_equal(np.concatenate(encoded.codes), codes.numpy())
-        assert min(len(np.unique(book)) for book in codes) > 3
         decoded = at.decode(encoded, seed=0)
         assert np.array_equal(decoded.samples, expected[:, : audio.num_samples].numpy())
     frame = round(codec.spec.rate_hz / codec.spec.streams[0].frame_rate_hz)

@@ -1,7 +1,5 @@
 """Opus, MP3, AAC, Lyra V2 with Google's own models, and toys that do what their names say."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,19 +35,7 @@ def test_nothing_is_late_and_the_rate_is_met(loaded, selector, tolerance, channe
     lags = cross_correlation(reference=audio, degraded=decoded, max_lag=1_200)
     assert int(np.argmax(lags)) == 1_200
     bits = bits_of(encoded, codec.spec)
-    assert bits.total == bits.payload == 8 * sum(map(len, encoded.packets))
     assert bits.total / 3000 == pytest.approx(codec.spec.nominal_kbps, rel=tolerance)
-
-
-def test_stereo_keeps_its_channels_apart_and_quality_rises_with_rate(loaded):
-    codec = loaded("opus@128")
-    decoded = codec.decode(codec.encode(broadband(1.0, 48_000, channels=2)), seed=0)
-    assert abs(float(np.corrcoef(*decoded.samples)[0, 1])) < 0.2
-    audio = broadband(2.0, 48_000)
-    for name in ("mp3", "aac"):
-        codecs = [loaded(f"{name}@{kbps}") for kbps in (32, 64, 128)]
-        scores = [si_sdr_db(audio, c.decode(c.encode(audio), seed=0)) for c in codecs]
-        assert scores == sorted(scores)
 
 
 # SI-SDR in dB with libopus 1.6.1, one clip each; the clips of the source are not known, so the
@@ -72,14 +58,11 @@ def test_opus_on_real_speech_is_near_the_known_figures(loaded, shared):
 
 def test_points_that_codecs_take():
     assert [p.nominal_kbps for p in codec_models()["mp3"].points][:3] == [32, 40, 48]
-    for selector, kbps in (("aac@50", 50), ("opus@9.5", 9.5)):
-        assert select(selector)[0][1].nominal_kbps == kbps
     for selector, message in {
         "mp3@24": "no operating point within 5 % of '24'",
         **dict.fromkeys(("aac@7", "aac@300", "aac@fine"), "any rate from 8 to 288 kbps"),
         **dict.fromkeys(("opus@5", "opus@511", "opus@-8"), "any rate from 6 to 510 kbps"),
         "lowpass@loud": "is no cut-off; write for example lowpass@3.5kHz",
-        "lowpass@0": "is no cut-off",
         "noise@much": "is no signal-to-noise ratio; write for example noise@20dB",
     }.items():
         with pytest.raises(UnknownPoint, match=message):
@@ -103,7 +86,6 @@ def test_versions_name_the_library_that_did_it():
     assert codec_models()["mp3"].versions()["libavcodec"]
     versions = codec_models()["opus"].versions()
     assert versions["libopus"].startswith("libopus 1.")
-    assert "audio" in versions["opus options"]
 
 
 def load(selector, folder):
@@ -111,15 +93,7 @@ def load(selector, folder):
     return model.load(spec, locate(model, WeightsPolicy("auto", {"lyra-v2": folder})), "cpu")
 
 
-def test_rates_are_exact_and_a_folder_must_be_named(monkeypatch):
-    points = codec_models()["lyra-v2"].points
-    assert [(p.nominal_kbps, len(p.streams)) for p in points] == [(3.2, 16), (6.0, 30), (9.2, 46)]
-    monkeypatch.delenv("SNACBENCH_LYRA_DIR", raising=False)
-    with pytest.raises(WeightsUnavailable, match=r"github.com/google/lyra.*SNACBENCH_LYRA_DIR"):
-        locate(codec_models()["lyra-v2"], WeightsPolicy("embedded"))
-
-
-def test_files_that_are_no_models_are_refused(tmp_path):
+def test_files_that_are_no_models_are_refused(tmp_path, monkeypatch):
     model, spec = select("lyra-v2@6")[0]
     files = {}
     for hosted in model.source.files if model.source else ():
@@ -129,6 +103,12 @@ def test_files_that_are_no_models_are_refused(tmp_path):
         model.load(spec, LocatedWeights(files, WeightsInfo("folder")), "cpu")
     with pytest.raises(WeightsMismatch, match="cannot run without weights"):
         model.load(spec, None, "cpu")
+    # Rates are exact and a folder must be named.
+    points = codec_models()["lyra-v2"].points
+    assert [(p.nominal_kbps, len(p.streams)) for p in points] == [(3.2, 16), (6.0, 30), (9.2, 46)]
+    monkeypatch.delenv("SNACBENCH_LYRA_DIR", raising=False)
+    with pytest.raises(WeightsUnavailable, match=r"github.com/google/lyra.*SNACBENCH_LYRA_DIR"):
+        locate(codec_models()["lyra-v2"], WeightsPolicy("embedded"))
 
 
 @pytest.mark.lyra

@@ -16,7 +16,7 @@ from snacbench.types import Clip
 from tests.support.command_line import call, run_in
 from tests.support.containers import by_pyav, corpus, sound
 
-# Of each way of reading one; tests/audio/test_containers.py goes through all.
+# Of each way of reading one; tests/audio/test_io.py goes through all.
 NAMES = (
     *("wav-pcm_16-file", "wav-gsm610-file", "aiff-pcm_16-file", "flac-pcm_16-file"),
     *("ogg-vorbis-file", "caf-alac_16-file", "ff-ipod-alac", "ff-webm-libopus"),

@@ -1,6 +1,4 @@
-"""Estimates and comparisons: hand-worked and published examples."""
-
-from __future__ import annotations
+"""Screening, estimates and comparisons: hand-worked and published examples."""
 
 import itertools
 from dataclasses import replace
@@ -21,19 +19,21 @@ from snacbench.listening.analysis.comparisons import (
     signed_rank_p,
 )
 from snacbench.listening.analysis.estimates import estimate, listener_means, ratings_of
-from snacbench.listening.study import Choice, Study
+from snacbench.listening.screening import answers_of, screen
+from snacbench.listening.study import Choice, Listener
+from snacbench.listening.test import ANCHOR35, ANCHOR70, REFERENCE
 from tests.support.studies import Scores, ab, abx, choice_study, listener_with, study_of
 
 NAN = np.nan
 
 
-def one_item(**columns: list[float]) -> Study:
+def one_item(**columns):
     """A listener per value, all on one item."""
     count = len(next(iter(columns.values())))
     return study_of({(f"l{k}", "i0"): {n: v[k] for n, v in columns.items()} for k in range(count)})
 
 
-def test_the_t_interval_and_the_jackknife_by_hand() -> None:
+def test_the_t_interval_and_the_jackknife_by_hand():
     """Complete: listener means 2, 4, 9, that is 5, standard deviation 3.606, error 2.082.
 
     Every item counts the same: means 2 (of 1, 3) and 8 (of one listener) give 5, not the mean of
@@ -47,10 +47,7 @@ def test_the_t_interval_and_the_jackknife_by_hand() -> None:
     e = estimate(np.array([[1, NAN], [3, 8]]))
     assert e.mean == pytest.approx(5)
     assert (e.high - e.low) / 2 == pytest.approx(2.25 * stats.t.ppf(0.975, 1))
-
-
-def test_where_there_is_no_interval_and_where_it_ends() -> None:
-    """Item means 1 to 5, listeners alike: no variance over listeners, 2.5 / 5 over items."""
+    # Item means 1 to 5, listeners alike: no variance over listeners, 2.5 / 5 over items.
     assert estimate(np.array([[1.0, 3]])).low is None  # one listener
     assert estimate(np.array([[95.0, 95], [99, 100]]), lowest=0, highest=100).high == 100
     four = estimate(np.array([[1.0, 2, 3, 4]] * 3))
@@ -62,7 +59,7 @@ def test_where_there_is_no_interval_and_where_it_ends() -> None:
     assert (same.low, same.high, same.low_both, same.high_both) == (7, 7, 7, 7)
 
 
-def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated() -> None:
+def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated():
     found = ratings_of(study_of({**listener_with("x", 2), **listener_with("y", 1)}))
     assert found.conditions == ("a", "b", "reference", "anchor35", "anchor70")
     assert (found.systems, found.scores.shape, found.complete) == (["a", "b"], (2, 2, 5), False)
@@ -73,9 +70,7 @@ def test_ratings_as_an_array_with_systems_first_and_means_over_what_was_rated() 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("listeners", "items", "pages"), [(12, 8, 8), (20, 12, 12), (24, 12, 4)])
-def test_intervals_over_listeners_and_items_cover_what_they_say(
-    listeners: int, items: int, pages: int
-) -> None:
+def test_intervals_over_listeners_and_items_cover_what_they_say(listeners, items, pages):
     rng, hits = np.random.default_rng(7), []
     for _ in range(2_000):
         y = 50 + rng.normal(0, 5, items) + rng.normal(0, 9, (listeners, 1))
@@ -87,7 +82,7 @@ def test_intervals_over_listeners_and_items_cover_what_they_say(
     assert 0.935 <= np.mean(hits) <= 0.985
 
 
-def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand() -> None:
+def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand():
     """Pulse before, after and five minutes after exercise (halved, to fit on the scale).
 
     Two listeners, rank sums 2, 4, 6: 12 / (2 x 3 x 4) (4 + 16 + 36) - 3 x 2 x 4 = 4.
@@ -113,7 +108,7 @@ def test_friedman_agrees_with_the_example_of_scipys_documentation_and_by_hand() 
         assert friedman(ratings_of(one_item(**columns))) is None
 
 
-def test_wilcoxon_and_holm_by_hand() -> None:
+def test_wilcoxon_and_holm_by_hand():
     """Six listeners, all for the first: 2 of the 64 sign patterns are so extreme.
 
     Of three p values .031, .031, .156: times 3, times 2 but not below the first, times 1.
@@ -129,8 +124,8 @@ def test_wilcoxon_and_holm_by_hand() -> None:
     assert [pair.row.p_holm for pair in pairs] == pytest.approx([3 * p[0], 3 * p[0], p[2]])
 
 
-def test_what_pairs_there_are_and_what_can_be_tested() -> None:
-    def only(**columns: list[float]) -> tuple[object, ...]:
+def test_what_pairs_there_are_and_what_can_be_tested():
+    def only(**columns):
         pair = pairs_of(ratings_of(one_item(**columns)))[0].row
         return pair.value, pair.p_value, pair.p_holm, pair.low is None
 
@@ -147,7 +142,7 @@ def test_what_pairs_there_are_and_what_can_be_tested() -> None:
 
 
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9).filter(any))
-def test_every_pattern_of_signs_counts_the_same(differences: list[int]) -> None:
+def test_every_pattern_of_signs_counts_the_same(differences):
     known = np.array([d for d in differences if d])
     ranks = stats.rankdata(np.abs(known))
     seen = min(ranks[known > 0].sum(), ranks[known < 0].sum())
@@ -157,7 +152,7 @@ def test_every_pattern_of_signs_counts_the_same(differences: list[int]) -> None:
     assert signed_rank_p(np.array(differences, float)) == pytest.approx(expected)
 
 
-def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal() -> None:
+def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal():
     few = np.random.default_rng(0).normal(0.4, 1, 18)
     assert signed_rank_p(few) == pytest.approx(stats.wilcoxon(few, method="exact").pvalue)
     many = np.random.default_rng(0).normal(0.05, 1, 501)
@@ -166,7 +161,7 @@ def test_without_ties_it_is_scipys_exact_test_and_many_are_left_to_the_normal() 
     assert signed_rank_p(np.zeros(5)) == 1.0
 
 
-def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on() -> None:
+def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on():
     (found,) = preferences(choice_study([*ab("x", "aat"), *ab("y", "bbb"), *ab("z", "abt")], "ab"))
     assert (found.row.answers, found.row.value) == ((3, 2, 4), pytest.approx(4 / 9))
     assert (found.record["for_first"], found.record["for_second"]) == (1, 1)
@@ -177,7 +172,7 @@ def test_wins_ties_and_listeners_are_counted_whichever_side_a_system_was_on() ->
     assert (undecided.p_value, undecided.p_holm, undecided.value) == (None, None, 0.5)
 
 
-def test_each_listener_counts_once_and_holm_is_over_pairs() -> None:
+def test_each_listener_counts_once_and_holm_is_over_pairs():
     """Six listeners for the first: p = 2 / 64, be it by one answer each or by twenty."""
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]
     for times in (1, 20):
@@ -187,7 +182,7 @@ def test_each_listener_counts_once_and_holm_is_over_pairs() -> None:
         assert [one.row.p_holm for one in found] == pytest.approx([3 * 2 / 64] * 3)
 
 
-def test_abx_by_hand() -> None:
+def test_abx_by_hand():
     """8 of 8: 1 / 256; 7 of 8 or more: 9 / 256; 12 of 16 or more: .0384."""
     assert guessing_p(7, 8) == pytest.approx(9 / 256)
     (found,) = identifications(choice_study([*abx("x", 8, 8), *abx("y", 4, 8)], "abx", ("a",)))
@@ -207,7 +202,7 @@ def test_abx_by_hand() -> None:
     assert (keen.p_value < 0.001, keen.low < 0.5) == (True, True)
 
 
-def test_means_by_hand_before_and_after_screening() -> None:
+def test_means_by_hand_before_and_after_screening():
     scores: Scores = {}
     for name, low, a, b in (("x", 0, 40, 60), ("y", 0, 50, 80), ("bad", 2, 0, 0)):
         scores |= listener_with(name, 2, low_references=low, a=a, b=b)
@@ -223,7 +218,7 @@ def test_means_by_hand_before_and_after_screening() -> None:
     assert nobody.items == []
 
 
-def test_quartiles_domains_and_items_that_may_have_different_systems() -> None:
+def test_quartiles_domains_and_items_that_may_have_different_systems():
     """Quartiles are of all ratings; items come hardest first; a pair is on those that both have."""
     values = (1.0, 2.0, 3.0, 4.0, 10.0)
     scores = {("x", f"i{k}"): {"a": value, "b": 30.0} for k, value in enumerate(values)}
@@ -238,3 +233,88 @@ def test_quartiles_domains_and_items_that_may_have_different_systems() -> None:
     found = analyse(study_of({**scores, ("x", "i1"): {"a": 20.0}, ("y", "i1"): {"a": 30.0}}))
     assert {m.condition: m.mean for m in found.overall} == {"a": 20, "b": 40}
     assert found.comparisons[0].row.value == pytest.approx(-25)
+
+
+LOW, HIGH = "hidden reference below 90 on", "7 kHz anchor above 90 on"
+
+
+def excluded(study):
+    reasons: dict[str, list[str]] = {}
+    for one in screen(study)[1].exclusions:
+        reasons.setdefault(one.listener, []).append(one.reason)
+    return reasons
+
+
+def planned(study, pages):
+    listeners = tuple(replace(one, pages_planned=pages) for one in study.listeners)
+    return replace(study, listeners=listeners)
+
+
+def good(count, items=20):
+    return {k: v for n in range(count) for k, v in listener_with(f"good{n}", items).items()}
+
+
+def among(count, items=20, **bad):
+    """So many good listeners, and x who is not."""
+    return study_of({**good(count, items), **listener_with("x", items, **bad)})
+
+
+@pytest.mark.parametrize(
+    ("study", "reasons"),
+    [
+        (among(3), []),  # 90 is neither below nor above
+        (among(3, low_references=3), []),  # 15 % and not more
+        (among(3, low_references=4), [f"{LOW} 4 of 20 items (20 %)"]),
+        (among(12, high_anchors=3), []),
+        (among(3, high_anchors=4), [f"{HIGH} 4 of 20 items (20 %)"]),  # 1 of 4 is 25 % of listeners
+    ],
+)
+def test_where_a_rule_begins_to_hold(study, reasons):
+    assert excluded(study) == ({"x": reasons} if reasons else {})
+
+
+def test_an_anchor_that_more_than_a_quarter_find_good_says_more_of_the_item():
+    """1 of 3 listeners is 33 %: those items are left out of the count, above and below."""
+    study = among(2, high_anchors=4)
+    whole, found = screen(study)
+    assert (whole, found.exclusions) == (study, ())
+    assert found.transparent_items == ("i0", "i1", "i2", "i3")
+    (check,) = [c for c in found.checks if c.listener == "x"]
+    assert (check.anchor_high, check.anchor_items) == (0, 16)
+    # Who left early has no say in it.
+    early = {k: v for n in range(3) for k, v in listener_with(f"e{n}", 2, high_anchors=2).items()}
+    assert screen(planned(study_of({**good(4, 6), **early}), 6))[1].transparent_items == ()
+
+
+def test_who_left_early_is_excluded():
+    """Where no plan is known the source says who finished."""
+    study = planned(study_of({**good(3, 6), **listener_with("x", 3)}), 6)
+    assert excluded(study) == {"x": ["answered 3 of 6 pages"]}
+    pairs = planned(choice_study([*ab("x", "ab"), *ab("y", "a")], "ab"), 2)
+    assert excluded(pairs) == {"y": ["answered 1 of 2 pages"]}
+    study = study_of({**good(2), **listener_with("x", 1)})
+    listeners = (*study.listeners[:-1], Listener("x", finished=False))
+    assert excluded(replace(study, listeners=listeners)) == {"x": ["left early, after 1 page"]}
+    assert excluded(study) == {}
+    # Without the rules and without anchors.
+    _, found = screen(among(3, low_references=20), rules=False)
+    assert found.kept == ("good0", "good1", "good2", "x")
+    assert found.checks[-1].reference_low == 20
+    scores = {**good(3), **listener_with("x", 20, low_references=4)}
+    for of in scores.values():
+        del of[ANCHOR70], of[ANCHOR35]
+    assert list(excluded(study_of(scores))) == ["x"]
+
+
+def test_a_page_without_a_condition_is_left_out_and_who_says_nothing_does_not_count():
+    study = among(2, 4)
+    ratings = tuple(
+        r for r in study.ratings if (r.listener, r.item, r.condition) != ("x", "i2", REFERENCE)
+    )
+    listeners = (*study.listeners, Listener("shy"))
+    whole, found = screen(replace(study, ratings=ratings, listeners=listeners))
+    assert found.broken_pages == {("x", "i2"): {REFERENCE}}
+    assert not [r for r in whole.ratings if (r.listener, r.item) == ("x", "i2")]
+    assert found.before == ("good0", "good1", "x")
+    kept = answers_of(study, {"good1"})
+    assert {r.listener for r in kept.ratings} == {one.id for one in kept.listeners} == {"good1"}

@@ -1,11 +1,8 @@
 """Answers as CSV: what is written is read; webMUSHRA's; and what is wrong with a file, by line."""
 
-from __future__ import annotations
-
 import csv
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -39,14 +36,14 @@ TRIALS = choice_study([RIGHT, WRONG], "abx", ("snac",))
 PAIRS = choice_study([Choice("ann", "i", "snac", "opus", "tie")], "ab", ("snac", "opus"))
 
 
-def tidy(path: Path, study: Study) -> Path:
+def tidy(path, study):
     with path.open("w", encoding="utf-8", newline="") as stream:
         write_tidy(study, stream)
     return path
 
 
 @pytest.mark.parametrize("study", [RATINGS, TRIALS, PAIRS])
-def test_what_is_written_is_read_under_the_columns_promised(study: Study, tmp_path: Path) -> None:
+def test_what_is_written_is_read_under_the_columns_promised(study, tmp_path):
     path = tidy(tmp_path / "t.csv", study)
     assert read_csv(path) == (study, ())
     heading, *lines = path.read_text("utf-8").splitlines()
@@ -61,7 +58,7 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "\uff1d1")
 
 
 @given(st.text() | st.text(alphabet="'=+-@\t x", max_size=6) | st.sampled_from(FORMULAS))
-def test_no_cell_begins_as_a_formula_and_none_is_changed(text: str) -> None:
+def test_no_cell_begins_as_a_formula_and_none_is_changed(text):
     assert plain_text(safe_cell(text)) == text
     assert not safe_cell(text).startswith(("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d"))
     study = replace(RATINGS, ratings=(replace(RATINGS.ratings[0], comment=text),))
@@ -97,13 +94,13 @@ wm_type;responses_time;questionaire_uuid;wm_config
 HEADING, *ROWS = WEBMUSHRA.splitlines()
 
 
-def written(folder: Path, text: str) -> Path:
+def written(folder, text):
     path = folder / "mushra.csv"
     path.write_text(text, "utf-8", "surrogateescape")
     return path
 
 
-def test_webmushra_also_saved_again_by_a_spreadsheet_joined_and_sent_twice(tmp_path: Path) -> None:
+def test_webmushra_also_saved_again_by_a_spreadsheet_joined_and_sent_twice(tmp_path):
     excel = tmp_path / "excel.csv"
     with excel.open("w", encoding="utf-8-sig", newline="") as stream:
         csv.writer(stream, delimiter=";").writerows(csv.reader(WEBMUSHRA.splitlines()))
@@ -131,13 +128,12 @@ def test_webmushra_also_saved_again_by_a_spreadsheet_joined_and_sent_twice(tmp_p
     assert twice.notes == ("4 ratings that came twice counted once",)
 
 
-def test_pymushra(tmp_path: Path) -> None:
+def test_pymushra(tmp_path):
     source = read_source(written(tmp_path, PYMUSHRA))
     assert source.study.form == "mushra-no-anchors"
     assert {r.condition: r.score for r in source.study.ratings} == {"reference": 100, "C1": 62}
     assert source.study.listeners[0].answers == {"age": "30"}
     assert [r.time_s for r in source.study.ratings] == [None, 41.0]
-    assert source.study.ratings[1].comment == "dull"
     assert source.notes == ("1 lines of pages other than MUSHRA left out",)
 
 
@@ -153,9 +149,7 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
         ("session_test_id,trial_id,rating_stimulus,rating_score\nmine,i,C1,5\n",
          "line 1: columns of no known file: session_test_id, trial_id.*expected .*session_uuid"),
         (HEAD, "no answers under the headings"),
-        (HEAD.replace("\n", ",simulated\n") + LINE.replace("\n", ",yes\n"), "nobody listened"),
         (WEBMUSHRA.replace("C1,62,", "C1,120,"), "csv, line 5: score: .*equal to 100, found '120'"),
-        (WEBMUSHRA.replace("C1,62,", ",62,"), "line 5: condition: Field required, found ''"),
         (WEBMUSHRA.replace("u-2,speech-1,C1", "u-2,speech-1,x,C1"),
          "line 7: 10 cells under the 9 columns of line 1; .*other headings stand above"),
         (WEBMUSHRA.replace("mine,25,none,u-2,speech-1,C1", "yours,25,none,u-2,speech-1,C1"),
@@ -164,14 +158,13 @@ LINE = "a,i,speech,c,snac,1,50,0,0,1,\n"
          "line 10: C1 of item speech-1 was rated 70 by listener u-2, who rated it 55 in line 7"),
         (WEBMUSHRA.replace("rating_time", "rating_score"), "1: the column 'score' comes twice"),
         (HEAD + LINE.replace("50", "nan"), "line 2: score: .*finite number, found 'nan'"),
-        (HEAD + LINE.replace("speech", "noise"), "line 2: domain: .*'speech', 'music'.*'noise'"),
         (PAIR_HEAD + "a,i,snac,opus,,both,,0,1,\n", "line 2: answer: .*'a', 'b' or 'tie', found"),
         (PAIR_HEAD + "a,i,reference,snac,snac,b,,0,1,\na,j,reference,snac,,tie,,1,1,\n",
          "line 3: x: expected reference or snac, found ''"),  # "no idea" would be right
         ("\x00\udc80" * 9, "cannot read the answers .*expected UTF-8, or UTF-16"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_by_line_and_column(tmp_path: Path, text: str, message: str) -> None:
+def test_what_is_wrong_is_named_by_line_and_column(tmp_path, text, message):
     assert text != WEBMUSHRA
     with pytest.raises(UserError, match=message):
         read_source(written(tmp_path, text))
@@ -179,7 +172,7 @@ def test_what_is_wrong_is_named_by_line_and_column(tmp_path: Path, text: str, me
         read_source(tmp_path / "none.csv")
 
 
-def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
+def test_the_test_tells_what_a_csv_does_not(tmp_path):
     scores = dict.fromkeys(("reference", "b", "a@4kbps"), 50.0)
     study = study_of({("x", item): scores for item in ("practice", "music-1")})
     path = tidy(tmp_path / "tidy.csv", study)
@@ -210,9 +203,7 @@ def test_the_test_tells_what_a_csv_does_not(tmp_path: Path) -> None:
         ("music-1", "b", "abx", "are of form mushra, and test.yaml says abx"),
     ],
 )  # fmt: skip
-def test_answers_to_another_test_are_refused(
-    tmp_path: Path, item: str, condition: str, form: str, message: str
-) -> None:
+def test_answers_to_another_test_are_refused(tmp_path, item, condition, form, message):
     path = tidy(tmp_path / "tidy.csv", study_of({("x", item): {condition: 50.0}}))
     folder = write_test(tmp_path, a_test(form=form)).parent
     with pytest.raises(UserError, match=message):

@@ -4,19 +4,17 @@ Run with ``pytest -m slow tests/listening/test_recovery.py -o junit_family=xunit
 --junitxml=figures.xml``; the figures are the properties in that file.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from snacbench.listening.analysis.analyse import Analysis, analyse
-from snacbench.listening.power import Question, Spread, listeners_needed
+from snacbench.errors import UserError
+from snacbench.listening.analysis.analyse import analyse
+from snacbench.listening.power import Question, Spread, listeners_needed, power_of
 from snacbench.listening.test import Form
-from tests.support.simulated_listeners import NOTHING_DEVIATES, Deviations, simulate
-from tests.support.studies import numbered_test
+from tests.support.studies import NOTHING_DEVIATES, Deviations, numbered_test, simulate
 
 NAMES = [f"codec-{i}" for i in range(5)]
 # In mid-scale, with deviations that hardly a score is clipped by: means are those asked for.
@@ -36,9 +34,7 @@ class Design:
     careless: int = 0
     form: Form = "mushra"
 
-    def studies(
-        self, means: Mapping[str, float], spread: Deviations, count: int
-    ) -> Iterator[Analysis]:
+    def studies(self, means, spread, count):
         """Each with items and listeners of its own."""
         for seed in range(count):
             test = numbered_test(
@@ -49,7 +45,7 @@ class Design:
             yield analyse(study, rules=self.careless > 0)
 
 
-def recover(design: Design, count: int) -> tuple[np.ndarray, ...]:
+def recover(design, count):
     """What many studies found: errors in points, shape (studies, systems); was it within, of means
     and of differences; and shares of careless and other listeners that were excluded.
     """
@@ -65,7 +61,7 @@ def recover(design: Design, count: int) -> tuple[np.ndarray, ...]:
     return np.array(errors), np.array(held), np.array(held_pairs), np.mean(out, axis=0)
 
 
-def family_wise_error(design: Design, means: Mapping[str, float], count: int) -> float:
+def family_wise_error(design, means, count):
     """Share of studies with any pair, or system, significant after Holm's correction."""
     # Items do not tell the systems apart: then equal means are equal after clipping, too.
     spread = NOTHING_DEVIATES if means is INAUDIBLE else Deviations(item_system=0)
@@ -76,7 +72,7 @@ def family_wise_error(design: Design, means: Mapping[str, float], count: int) ->
     return float(np.mean(alarms))
 
 
-def test_a_few_studies_recover_means_order_and_who_is_careless() -> None:
+def test_a_few_studies_recover_means_order_and_who_is_careless():
     errors, held, held_pairs, (careless, careful) = recover(Design(20, careless=2), 12)
     assert np.abs(errors.mean(axis=0)).max() < 2
     assert min(held.mean(), held_pairs.mean()) > 0.85
@@ -93,15 +89,13 @@ def test_a_few_studies_recover_means_order_and_who_is_careless() -> None:
     assert shares == pytest.approx([1 - np.exp(-1) / 2, 0.5], abs=0.06)
 
 
-# ----------------------------------------------------------------------------------- in earnest
-
 DESIGNS = (Design(30, careless=3), Design(20), Design(24, 12, 4), Design(30, 9, 5, careless=3))
 STUDIES, NULL_STUDIES = 600, 1000
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("design", DESIGNS)
-def test_means_are_unbiased_and_their_intervals_cover(design, record_property) -> None:
+def test_means_are_unbiased_and_their_intervals_cover(design, record_property):
     errors, held, held_pairs, out = recover(design, STUDIES)
     bias, bias_error = errors.mean(axis=0), errors.std(axis=0) / np.sqrt(STUDIES)
     record_property("bias", np.round(bias, 2).tolist())
@@ -121,7 +115,7 @@ NULLS = [(design, ALIKE) for design in (*DESIGNS, *PAIRS)]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("design", "means"), [*NULLS, (Design(15, 4, form="abx"), INAUDIBLE)])
-def test_equal_systems_are_seldom_told_apart(design, means, record_property) -> None:
+def test_equal_systems_are_seldom_told_apart(design, means, record_property):
     found = family_wise_error(design, means, NULL_STUDIES)
     record_property("family-wise error", found)
     assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / NULL_STUDIES)
@@ -129,7 +123,7 @@ def test_equal_systems_are_seldom_told_apart(design, means, record_property) -> 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pages", [None, 6])
-def test_power_is_what_was_promised(pages, record_property) -> None:
+def test_power_is_what_was_promised(pages, record_property):
     need = listeners_needed(Question(8, 12, len(NAMES), Spread(), pages))
     # In mid-scale, where hardly a score is clipped; the others are equal, which is the worst case.
     means = {**dict.fromkeys(NAMES, 50.0), "codec-1": 58.0}
@@ -137,3 +131,47 @@ def test_power_is_what_was_promised(pages, record_property) -> None:
     found = np.mean([analysis.comparisons[0].row.p_holm <= 0.05 for analysis in studies])
     record_property("power found", float(found))
     assert found == pytest.approx(0.8, abs=0.08)
+
+
+def closed_form_power(question, listeners):
+    """Power of the paired t test at level / pairs; everybody rates everything."""
+    s = question.spread
+    variance = 2 * s.listener_system**2 + 2 * s.residual**2 / question.items
+    at = stats.t.isf(question.level / question.pairs / 2, listeners - 1)
+    shift = question.difference * np.sqrt(listeners / variance)
+    return float(stats.nct.sf(at, listeners - 1, shift) + stats.nct.cdf(-at, listeners - 1, shift))
+
+
+@pytest.mark.parametrize(("systems", "difference"), [(2, 3.0), (2, 9.0), (8, 5.0)])
+def test_listeners_and_power_agree_with_the_closed_form_of_the_t_test(systems, difference):
+    question = Question(difference, 10, systems, Spread())
+    need = listeners_needed(question, studies=4000)
+    t_test = next(n for n in range(3, 1000) if closed_form_power(question, n) >= 0.8)
+    # On normal differences Wilcoxon's test takes up to pi / 3 times as many listeners as t
+    # (Hodges and Lehmann, Annals of Mathematical Statistics 27, 1956); 2 for whole numbers.
+    assert 0.97 * t_test - 2 <= need.listeners <= 1.08 * t_test + 2
+    assert 0.8 <= need.power <= closed_form_power(question, need.listeners) + 0.02
+    assert need.power_error == pytest.approx(0.006, abs=0.001)
+
+
+def test_false_alarms_stay_below_the_level_and_too_few_listeners_find_nothing():
+    for pages in (None, 3):
+        question = Question(1e-9, 8, 2, Spread(), pages)
+        assert power_of(question, 25, studies=8000) <= 0.05 + 3 * 0.0025
+    question = Question(50, 10, 8, Spread())
+    assert question.least_listeners == 11
+    assert power_of(question, 10, studies=200) == 0
+    assert power_of(question, 11, studies=200) > 0.9
+
+
+def test_senseless_and_hopeless_questions_are_refused():
+    for wrong, message in (
+        ((5, 10, 4, Spread(), 11), "11 pages per listener; there must be 1 to 10"),
+        ((5, 10, 1, Spread()), "1 system; a comparison takes 2 or more"),
+        ((float("nan"), 10, 4, Spread()), "a difference of nan points"),
+        ((5, 10, 4, Spread(), 10, float("nan")), "a power of nan"),
+    ):
+        with pytest.raises(UserError, match=f"cannot plan for {message}"):
+            Question(*wrong)
+    with pytest.raises(UserError, match=r"0\.1 points takes more than 2000 listeners who rate 2"):
+        listeners_needed(Question(0.1, 2, 8, Spread()), studies=20)

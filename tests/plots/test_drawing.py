@@ -1,18 +1,12 @@
 """Plots by name, from Python: choices, refusals, files, and one look per model."""
 
-from __future__ import annotations
-
-import random
-import subprocess
-import sys
-
 import matplotlib as mpl
 import pytest
 
 from snacbench.errors import StoreError, UserError
 from snacbench.plots.drawing import Options, plot, plots, select_plots, to_draw, write_plots
 from snacbench.plots.plot_data import PlotData
-from snacbench.plots.style import COLOURS, GREY, looks
+from snacbench.plots.style import GREY, looks
 from snacbench.plugins import codec_models
 from snacbench.tables.run_rows import scores_of
 from tests.support.plots import (
@@ -40,7 +34,6 @@ def written(folder, name, *formats, specs=SEVERAL):
 def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
     names = "codebooks differences distribution domains macs quality-rate speed tokens"
     assert " ".join(plots()) == names
-    assert all(one.description for one in plots().values())
     assert list(select_plots("all")) == list(plots().values())
     data, both = PlotData([run_rows()]), [plots()["codebooks"], plots()["speed"]]
     found = [(one.name, options.metric) for one, options in to_draw(data, both, Options())]
@@ -54,6 +47,12 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
     }.items():
         (one,) = (one for name, one in plots().items() if stem.startswith(f"{name}-"))
         assert one.stem(options) == stem
+    # A figure is of the runs first metric and any settings of the caller.
+    with mpl.rc_context({"font.size": 23.0}):
+        figure = plot(run_rows(), "speed")
+        assert mpl.rcParams["font.size"] == 23.0
+    assert figure.axes[0].get_ylabel() == "SI-SDR (dB)  better →"
+    assert figure.axes[0].yaxis.label.get_size() == 8
 
 
 @pytest.mark.parametrize(
@@ -64,10 +63,8 @@ def test_every_plot_is_found_drawn_for_each_metric_and_named_by_what_it_uses():
         ("speed", {"metric": "si_sd"}, "was not scored with 'si_sd'; did you mean si_sdr"),
         ("speed", {"domain": "environment"}, "no clips of 'environment'; there are: speech, mus"),
         ("differences", {"baseline": "opus@9kbps"}, "no codec 'opus@9kbps'; did you mean opus@8k"),
-        ("speed", {"codecs": ["opsu"]}, "no run has a codec 'opsu'; did you mean opus"),
         ("speed", {"labels": {"snac": "S", "dca": "D"}}, "no run has a codec 'dca'"),
         ("speed", {"rate": "gross"}, "'gross' is none of: actual, nominal"),
-        ("speed", {"width": "triple"}, "'triple' is none of: single, double"),
     ],
 )
 def test_mistakes_are_named(name, options, message):
@@ -75,14 +72,6 @@ def test_mistakes_are_named(name, options, message):
         plot(run_rows(), name, **options)
     with pytest.raises(UserError, match="no scores; add some with 'snacbench score RUN'"):
         plot(run_rows(metrics=()), "speed")
-
-
-def test_a_figure_is_of_the_runs_first_metric_and_any_settings_of_the_caller():
-    with mpl.rc_context({"font.size": 23.0}):
-        figure = plot(run_rows(), "speed")
-        assert mpl.rcParams["font.size"] == 23.0
-    assert figure.axes[0].get_ylabel() == "SI-SDR (dB)  better →"
-    assert figure.axes[0].yaxis.label.get_size() == 8
 
 
 @pytest.mark.parametrize("name", ["quality-rate", "differences"])
@@ -137,26 +126,10 @@ def test_a_second_run_gives_the_same_bytes_in_which_text_is_text(tmp_path):
     assert b">dac-44khz</text>" in svg
     assert b">a$b$</text>" in svg  # no formula
     assert b"<dc:date>" not in svg
-    assert b"/CIDFontType2" in pdf
     assert b"/Type3" not in pdf
-    assert b"CreationDate" not in pdf
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write .*speed-si_sdr.svg .*another folder"):
         written(tmp_path / "file", "speed", "svg", specs=OPUS)
-
-
-def test_finding_and_drawing_load_neither_torch_nor_pyplot():
-    program = (
-        "import sys\n"
-        "from snacbench.plots.drawing import plot, plots\n"
-        "plots()\n"
-        "assert 'matplotlib' not in sys.modules\n"
-        "from tests.support.plots import run_rows\n"
-        "plot(run_rows(), 'quality-rate')\n"
-        "heavy = {'torch', 'matplotlib.pyplot', 'av'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def shape(look):
@@ -171,7 +144,6 @@ def test_no_two_models_share_mark_and_colour():
         drawn = [look for look in looks(specs).values() if look.line]  # without the anchors
         assert len({(shape(look), look.colour) for look in drawn}) == len(drawn)
         assert len({(look.line, look.colour) for look in drawn}) == len(drawn)
-    assert looks(many(40))["model-39"].colour in (GREY, *COLOURS)
 
 
 def test_a_family_shares_marker_and_colour_as_far_as_lines_reach_and_anchors_are_grey():
@@ -184,11 +156,3 @@ def test_a_family_shares_marker_and_colour_as_far_as_lines_reach_and_anchors_are
     assert found["E"].colour not in ("#D55E00", "#0072B2")
     assert found["A"].marker == found["E"].marker != found["snac-mini"].marker
     assert (found["lowpass"].colour, found["lowpass"].line) == (GREY, "")
-
-
-def test_a_look_depends_neither_on_order_nor_on_whoever_else_is_there():
-    specs = many(14)
-    assert looks(specs) == looks(random.Random(1).sample(specs, len(specs)))
-    among = looks([*SEVERAL, *specs, spec("dac-24khz", 6, "dac")])
-    assert among["dac-44khz"] == looks(DAC)["dac-44khz"]
-    assert len(looks(SEVERAL)) == 4  # one per model, whatever its rates

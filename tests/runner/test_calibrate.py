@@ -1,9 +1,6 @@
 """Delay, precision and speed of a codec, measured once."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,7 +23,7 @@ from snacbench.runner.loading import LoadedCodec, load, unload
 from snacbench.runner.measured_speed import SpeedJob, load_between, measured, speed_of, why_unstable
 from snacbench.runner.plan import PlannedCodec, make_plan, with_weights
 from snacbench.selectors import select
-from snacbench.types import Audio, Encoded
+from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
 
@@ -52,12 +49,10 @@ def rolled(shift):
 
 def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
     assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
-    for selector in ("identity", "opus@64"):
+    for selector, samples in (("identity", (0,)), ("opus@64", (0,)), ("opus@8", (3, 4, 5))):
         row = calibrate(planned(selector))
-        assert (row.delay_s, row.found, row.inverted) == (0.0, True, False), selector
-    row = calibrate(planned("opus@8"))
-    assert row.found
-    assert 3 <= row.delay_s * 48_000 <= 5
+        assert (row.found, row.inverted) == (True, False)
+        assert round(row.delay_s * 48_000) in samples
 
 
 @pytest.mark.parametrize("delay", [-8, 1200, 24_000])
@@ -73,7 +68,7 @@ def test_a_known_delay_is_found_in_spite_of_noise_pitch_and_polarity(delay):
 
 def test_what_is_no_majority_does_not_decide():
     assert delay_found(rolled(200), rolled(5), rolled(5)) == (5, True, False)
-    assert delay_found(*(rolled(shift) for shift in range(0, 360, 40))) == (0, False, False)
+    assert delay_found(*map(rolled, range(0, 360, 40))) == (0, False, False)
     white = np.random.default_rng(0).standard_normal((1, 48_000)).astype(np.float32)
     assert delay_found(lambda e: Audio(white, 48_000)) == (0, False, False)
     assert residual_delay("test", []) == Calibration("test", 0.0, 0.0, 0.0, found=False)
@@ -82,11 +77,10 @@ def test_what_is_no_majority_does_not_decide():
 @pytest.mark.parametrize("precision", ["tf32", "fp32", "bf16"])
 def test_precision_is_what_was_asked_for_and_only_while_it_is_held(precision):
     torch = pytest.importorskip("torch")
-    codec = replace(planned("identity"), precision=precision)
-    a = torch.ones(2, 2)
+    codec, a = replace(planned("identity"), precision=precision), torch.ones(2, 2)
     with LoadedCodec(None, codec, on_torch=True).computing():
-        assert torch.backends.cuda.matmul.allow_tf32 is (precision == "tf32")
-        assert torch.backends.cudnn.allow_tf32 is (precision == "tf32")
+        for backend in (torch.backends.cuda.matmul, torch.backends.cudnn):
+            assert backend.allow_tf32 is (precision == "tf32")
         assert ((a @ a).dtype == torch.bfloat16) == (precision == "bf16")
     assert (a @ a).dtype == torch.float32
 
@@ -95,18 +89,15 @@ def test_bf16_changes_some_codes_and_the_same_precision_none(monkeypatch):
     short = [Audio(e.samples[:, :12_000], 48_000) for e in MATERIAL[::3]]
     monkeypatch.setattr(measuring, "_material", lambda: short)
     row = agreement(planned("encodec-mini@3", precision="bf16"))
-    assert (row.computed, row.baseline) == ("cpu bf16", "cpu fp32")
-    assert row.share is not None
+    assert (row.computed, row.baseline, row.snr_db is None) == ("cpu bf16", "cpu fp32", False)
     assert 0.05 < row.share < 1
-    assert row.snr_db is not None
     row = agreement(planned("encodec-mini@1.5"))
     assert (row.equal, row.share, row.snr_db) == (row.tokens, 1.0, None)
     row = agreement(planned("identity"))
     assert (row.tokens, row.share, row.snr_db) == (0, None, None)
     unload()
-    plan = make_plan(Request(codecs="identity", limit=1))
     with pytest.raises(UserError, match="what is compared runs on the CPU in fp32"):
-        list(agreements(plan))
+        list(agreements(make_plan(Request(codecs="identity", limit=1))))
 
 
 @pytest.mark.parametrize(
@@ -121,12 +112,10 @@ def test_a_worker_holds_one_network_for_all_its_points(low, high):
         first.codec.at(replace(first.codec.spec, settings={"codebooks": 99, "bandwidth_kbps": 99}))
     again = load(planned(high))
     assert again.codec.model is network
-    assert again.codec.spec.name == planned(high).spec.name
     more = again.codec.encode(audio)
     assert len(more.codes) == len(again.codec.spec.streams) > len(fewer.codes)
     assert all(np.array_equal(a, b) for a, b in zip(fewer.codes, more.codes, strict=False))
     assert load(planned(high, precision="bf16")).codec.model is not network
-    assert load(planned("noise@20dB")).codec.spec.name == "noise@20dB"
     assert load(planned(low)).codec.model is not network
     unload()
 
@@ -143,13 +132,13 @@ class Slow(BatchingToy):
     clock_s: float = 0.0
     lengths: list[float] = field(default_factory=list)
 
-    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+    def encode_batch(self, signals):
         self.lengths.append(sum(signal.duration_s for signal in signals))
         cold_s = 0.5 if self.lengths.count(self.lengths[-1]) == 1 else 0.0
         self.clock_s += cold_s + self.lengths[-1] * self.rtf + self.later * len(self.lengths)
         return super().encode_batch(signals)
 
-    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+    def decode_batch(self, encoded, *, seeds):
         self.clock_s += 0.01
         return super().decode_batch(encoded, seeds=seeds)
 
@@ -179,7 +168,6 @@ def test_repeats_are_warm_and_as_many_as_the_budget_holds(timed, rtf, seconds, r
     few = f"{repeats} repeats within the budget, fewer than 3"
     assert row.unstable == (few if repeats < 3 else "")
     assert codec.clock_s <= max(4.0, 0.5 + 2 * (rtf + 0.01) + 1e-9)
-    assert "cores" in row.machine
 
 
 def test_what_goes_through_at_once_is_timed_as_one(timed):
@@ -201,10 +189,8 @@ def test_what_goes_through_at_once_is_timed_as_one(timed):
     ("changes", "load", "why"),
     [
         ({}, 1.05, ""),
-        ({}, None, ""),
         ({}, 1.2, r"other processes kept 1\.2 of 2 processors busy"),
         ({"encode_s": (1.0, 1.0, 1.3)}, 0.0, "standard deviation of encoding 16% of its mean"),
-        ({"decode_s": (*[2.0] * 80, 3.2)}, 0.0, "a repeat of decoding 59% off its mean"),
         ({"encode_s": (2e-4, 9e-4, 1.0)}, 0.0, "encoding takes less than 1 ms"),
         ({"encode_s": (1.0,), "decode_s": (1.0,)}, 0.0, "1 repeats within the budget"),
     ],
@@ -218,14 +204,11 @@ def test_unstable_is_what_pyperf_calls_so_and_what_others_interfered_with(change
 def test_load_is_that_of_other_processes():
     assert load_between((10.0, 100.0), (12.0, 103.0)) == 1.5
     assert load_between((10.0, 100.0), (10.01, 100.0)) is load_between(None, (1.0, 1.0)) is None
-    (then, others), (later, more) = speed.processor_seconds(), speed.processor_seconds()
-    assert later >= then
-    assert more > others - 1
 
 
 def test_one_process_times_one_point_after_another(tmp_path):
     points = [PlannedCodec(spec.model, spec) for _, spec in select("identity,noise@20dB")]
     jobs = [SpeedJob(point, "mono", 0.5) for point in points]
-    rows = list(measured(jobs, log=tmp_path / "log"))
+    rows = list(measured(jobs, log=tmp_path / "log"))  # with the clocks of this machine
     assert [row.codec for row in rows] == ["identity", "noise@20dB"]
     assert all(row.encode_s and min(row.decode_s) > 0 for row in rows)

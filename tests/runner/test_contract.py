@@ -1,10 +1,8 @@
 """What codecs promise: the checks of their authors, and the spot check before each run."""
 
-from __future__ import annotations
-
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -35,18 +33,18 @@ class Eight:
     """Eight bits a sample; what it encodes and decodes goes through functions that may spoil it."""
 
     spec: CodecSpec = SPEC
-    spoil: Callable[[Eight, Encoded], Encoded] = lambda codec, encoded: encoded
-    impair: Callable[[Eight, Any, int], Any] = lambda codec, samples, seed: samples
-    before: Callable[[Audio], None] = lambda audio: None
+    spoil: Callable[..., Encoded] = lambda codec, encoded: encoded
+    impair: Callable[..., Any] = lambda codec, samples, seed: samples
+    before: Callable[..., None] = lambda audio: None
     calls: int = 0
 
-    def encode(self, audio: Audio) -> Encoded:
+    def encode(self, audio):
         self.calls += 1
         self.before(audio)
         codes = np.rint((audio.samples.clip(-1, 1) + 1) * 127.5).astype(np.int32)
         return self.spoil(self, Encoded(audio.num_samples, 1, audio.rate_hz, codes=(codes,)))
 
-    def decode(self, encoded: Encoded, *, seed: int) -> Audio:
+    def decode(self, encoded, *, seed):
         self.calls += 1
         samples = self.impair(self, encoded.codes[0] / 127.5 - 1, seed)
         return Audio(np.array(samples, np.float32), encoded.rate_hz)
@@ -59,14 +57,14 @@ class Batching(Eight):
     shift: float = 0.0
     order: int = 1
 
-    def padded_length(self, num_samples: int) -> int:
+    def padded_length(self, num_samples):
         return num_samples
 
-    def encode_batch(self, signals: Sequence[Audio]) -> list[Encoded]:
+    def encode_batch(self, signals):
         moved = (Audio(s.samples + np.float32(self.shift), s.rate_hz) for s in signals)
         return [self.encode(signal) for signal in moved]
 
-    def decode_batch(self, encoded: Sequence[Encoded], *, seeds: Sequence[int]) -> list[Audio]:
+    def decode_batch(self, encoded, *, seeds):
         both = zip(encoded, seeds, strict=True)
         return [self.decode(e, seed=seed) for e, seed in both][:: self.order]
 
@@ -92,12 +90,6 @@ def spec(codec):
 DECODING, CODES, WRITTEN = contract.check_decoding, contract.check_codes, contract.check_written
 EXTREMES, DELAY, BATCHES = contract.check_extremes, contract.check_delay, contract.check_batches
 NO_CODES = {"spoil": lambda c, e: replace(e, codes=())}
-
-
-@pytest.mark.parametrize("codec", [Eight(), Batching()])
-def test_a_codec_that_keeps_its_promises(codec):
-    for check in (length, spec, DECODING, CODES, WRITTEN, EXTREMES, DELAY, BATCHES):
-        check(codec)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +122,7 @@ def test_a_codec_that_keeps_its_promises(codec):
 @pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
 def test_a_broken_promise_is_named(check, broken, message):
     make = Batching if check is BATCHES else Eight
+    check(make())  # a codec that keeps it
     with pytest.raises(SnacbenchError, match=re.escape(message)):
         check(make(**broken))
 
@@ -162,7 +155,6 @@ def checked(monkeypatch, tmp_path):
         loaded = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: loaded)
         (point,) = SpotJob(((planned, clips[:first]),), Request()).run()
-        assert isinstance(point, Point)
         fresh = loaded_toy(make(), planned=planned)
         monkeypatch.setattr(contract, "load", lambda planned: fresh)
         (row,) = VerifyJob((point,)).run()
@@ -220,7 +212,6 @@ def test_a_codec_that_keeps_to_its_bits_passes_on_excerpts_of_two_clips(checked)
 def test_what_is_hidden_from_the_bits_is_found(checked, sent, tweak, message):
     _, row = checked(lambda: Sender(sent=sent, tweak=tweak))
     assert not row.passed
-    assert row.reason.startswith("spot check: ")
     assert message in row.reason
 
 
@@ -248,12 +239,13 @@ def test_codecs_that_fail_on_clips_are_left_to_their_rows(checked):
 
 
 def test_on_a_gpu_the_rounding_of_sums_is_no_finding():
-    gpu = replace(TOY, device="cuda")
-    first = Audio(np.full((1, 100), 0.5, np.float32), 16_000)
-    near = Audio(first.samples * np.float32(1 + 1e-4), 16_000)
-    far = Audio(first.samples * np.float32(1 + 1e-2), 16_000)
-    assert "other audio (by up to 5e-05" in contract.difference(TOY, first, near)
-    assert contract.difference(gpu, first, near) == ""
-    assert "other audio (by up to 0.005" in contract.difference(gpu, first, far)
-    longer = Audio(np.zeros((1, 101), np.float32), 16_000)
-    assert "101 samples in place of 100" in contract.difference(gpu, first, longer)
+    gpu, first = replace(TOY, device="cuda"), np.full((1, 100), 0.5, np.float32)
+    for codec, second, said in (
+        (TOY, first * np.float32(1 + 1e-4), "other audio (by up to 5e-05"),
+        (gpu, first * np.float32(1 + 1e-4), ""),
+        (gpu, first * np.float32(1 + 1e-2), "other audio (by up to 0.005"),
+        (gpu, np.zeros((1, 101), np.float32), "101 samples in place of 100"),
+    ):
+        found = contract.difference(codec, Audio(first, 16_000), Audio(second, 16_000))
+        assert said in found
+        assert bool(found) == bool(said)

@@ -1,7 +1,5 @@
 """Decodes brought as files: late, upside down, longer or shorter than their clips."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -73,7 +71,6 @@ def test_a_file_is_brought_in_time_and_to_its_length(tmp_path, change, align, fi
     ):
         assert found == pytest.approx([expected or 0.0] * 3, abs=1e-4)
     assert good(folder, "si_sdr_aligned")
-    assert None not in values(folder, "si_sdr")
     assert [row.delay_s for row in folder.read(Calibration)] == [0.0]
 
 
@@ -96,27 +93,25 @@ def test_a_clip_that_is_late_by_itself_is_named(tmp_path):
     assert (row.found, row.own_lag_s, row.lag_s) == (False, 0.1, pytest.approx(0.0, abs=0.00025))
     late = "come in time (median of 3 clips), 1 of them otherwise: 100.0 ms late"
     assert f"evs: decodes {late}" in told(folder)
-    assert "Alignment not found for evs (1 of 3 clips)" in told(folder)
     rows = RunRows.load(folder)
     assert late in " ".join(late_warnings(rows))
-    assert "Alignment not found for evs" in summary_markdown([rows])
-    assert "Alignment not found for evs" in " ".join(run_notes([rows], [], entropy=False))
+    notes = " ".join(run_notes([rows], [], entropy=False))
+    for text in (told(folder), summary_markdown([rows]), notes):
+        assert "Alignment not found for evs" in text
 
 
-def test_inverted_polarity_is_named(tmp_path):
-    folder = scored(tmp_path, lambda audio: Audio(-audio.samples, audio.rate_hz))
+def unrelated(audio):
+    noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
+    return Audio(noise.astype(np.float32), audio.rate_hz)
+
+
+def test_inverted_polarity_is_named_and_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
+    folder = scored(tmp_path / "a", lambda audio: Audio(-audio.samples, audio.rate_hz))
     assert "in time in 100% of the files looked at, with inverted polarity" in told(folder)
     assert "Inverted polarity: evs (3 of 3 clips)." in told(folder)
     assert not list(late_warnings(RunRows.load(folder)))
     assert good(folder, "si_sdr_aligned")
-
-
-def test_where_no_delay_is_found_nothing_is_taken_away(tmp_path):
-    def unrelated(audio):
-        noise = 0.1 * np.random.default_rng(audio.rate_hz).standard_normal(audio.samples.shape)
-        return Audio(noise.astype(np.float32), audio.rate_hz)
-
-    folder = scored(tmp_path, unrelated, align=True)
+    folder = scored(tmp_path / "b", unrelated, align=True)
     not_found = "not found: the files do not agree on one within 0.5 s; nothing was taken"
     assert not_found in told(folder)
     assert "Alignment not found for evs (3 of 3 clips)" in told(folder)

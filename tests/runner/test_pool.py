@@ -1,102 +1,44 @@
-"""Worker processes: results, errors, and the death of a worker."""
-
-from __future__ import annotations
+"""Workers, of this machine or a Dask cluster: results, errors, the death of a worker."""
 
 import os
-import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import BrokenExecutor, wait
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from distributed import Client
 
-from snacbench.errors import StoreError
-from snacbench.runner.pool import Job, Rows, default_jobs, run_jobs
-
-
-@dataclass(frozen=True)
-class Do(Job):
-    """A function of a number, or of several that are tried one by one."""
-
-    work: Callable[[Any], object]
-    values: tuple[Any, ...]
-    lane: str = "cpu"
-
-    def run(self) -> Rows:
-        return [self.work(value) for value in self.values]
-
-    def apart(self) -> Sequence[Job]:
-        return [Do(self.work, (value,)) for value in self.values]
-
-    def lost(self, reason: str) -> Rows:
-        assert "died twice" in reason
-        return [-1]
+from snacbench.errors import MissingPackage, StoreError, UserError
+from snacbench.runner import cluster as clusters
+from snacbench.runner.cluster import DaskWorkers, connected
+from snacbench.runner.pool import default_jobs, run_jobs
+from snacbench.runner.versions import package_versions
+from snacbench.store.run_folder import RunFolder
+from tests.support.clusters import local_cluster
+from tests.support.jobs import Do, parent_of
+from tests.support.synthetic_runs import RUN
 
 
-def run(work: Any, jobs: Sequence[Any], log: Path, workers: int = 1) -> list[Any]:
-    left = [Do(work, job if isinstance(job, tuple) else (job,)) for job in jobs]
+def run(what, values, log, workers=1):
+    left = [Do(what, value if isinstance(value, tuple) else (value,)) for value in values]
     done = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": workers}, log=log)
     return [row for _, rows in done for row in rows]
 
 
-def double(job: int) -> int:
-    os.write(2, b"a library talks\n")
-    return 2 * job
-
-
-def environment(job: str) -> str:
-    return os.environ[job]
-
-
-def full_disk(job: int) -> int:
-    raise StoreError("the disk is full")
-
-
-def die_on_seven(job: int) -> int:
-    if job == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return job
-
-
-def die_once(job: str) -> str:
-    mark = Path(job)
-    if not mark.exists():
-        mark.write_text("was here")
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "done"
-
-
-def wait_long_on_one(job: int) -> int:
-    time.sleep(60 * job)
-    return job
-
-
-class Odd(Exception):
-    def __init__(self, number: int, kind: str) -> None:
-        super().__init__(f"of a {kind} kind")
-
-
-def raise_odd(job: int) -> int:
-    raise Odd(job, "strange")
-
-
-def pid_of(job: int) -> int:
-    return os.getpid()
-
-
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
+def log(tmp_path):
     return tmp_path / "workers.log"
 
 
 def test_every_job_has_one_result_and_what_libraries_print_goes_to_the_log(log, capfd):
-    assert run(double, [], log) == []
+    assert run("", [], log) == []
     assert not log.exists()  # without jobs there are no workers
-    assert sorted(run(double, range(20), log, workers=2)) == [2 * n for n in range(20)]
+    assert sorted(run("talk", range(20), log, workers=2)) == list(range(20))
     assert "a library talks" in log.read_text()
     assert "a library talks" not in capfd.readouterr().err
     assert default_jobs() == len(os.sched_getaffinity(0))
@@ -105,23 +47,24 @@ def test_every_job_has_one_result_and_what_libraries_print_goes_to_the_log(log, 
 def test_workers_have_one_thread_and_know_where_numba_may_write(log, tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_CACHE_DIR", "")
     monkeypatch.setenv("SNACBENCH_CACHE", str(tmp_path / "cache"))
-    found = run(environment, ["OMP_NUM_THREADS", "NUMBA_CACHE_DIR"], log)
+    found = run("environment", ["OMP_NUM_THREADS", "NUMBA_CACHE_DIR"], log)
     assert found == ["1", str(tmp_path / "cache" / "numba")]
 
 
 def test_an_exception_ends_everything_and_brings_the_workers_traceback(log):
     with pytest.raises(StoreError, match="the disk is full") as caught:
-        run(full_disk, range(5), log, workers=2)
-    assert "in full_disk" in caught.value.__notes__[0]
-    with pytest.raises(RuntimeError, match="Odd: of a strange kind"):  # which cannot be sent
-        run(raise_odd, [1], log)
+        run("full disk", range(5), log, workers=2)
+    assert "in done" in caught.value.__notes__[0]
+    with pytest.raises(RuntimeError, match="Odd: of a strange kind"):
+        run("raise what cannot be sent", [1], log)
 
 
 def test_a_job_that_kills_its_worker_fails_alone(log, tmp_path):
-    results = sorted(run(die_on_seven, range(12), log, workers=2))
-    assert results == [-1, *(n for n in range(12) if n != 7)]
-    assert sorted(run(die_on_seven, [(6, 7, 8), 9], log, workers=2)) == [-1, 6, 8, 9]
-    assert run(die_once, [str(tmp_path / "mark")], log) == ["done"]  # by chance
+    results = run("crash on 7", range(12), log, workers=2)
+    assert sorted(results, key=str) == sorted(["lost", *(n for n in range(12) if n != 7)], key=str)
+    assert set(run("crash on 7", [(6, 7, 8), 9], log, workers=2)) == {"lost", 6, 8, 9}
+    mark = str(tmp_path / "mark")
+    assert run("crash once", [mark], log) == [mark]  # by chance
 
 
 def test_workers_end_with_the_process_that_began_them(tmp_path):
@@ -138,8 +81,7 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
         assert parent.stdout
         child = Path(f"/proc/{int(parent.stdout.readline())}")
-        status = (child / "status").read_text()
-        forked_from = Path(f"/proc/{int(status.partition('PPid:')[2].split()[0])}")
+        forked_from = Path(f"/proc/{parent_of(int(child.name))}")
         assert forked_from.exists()
         parent.kill()
     for _ in range(100):
@@ -150,7 +92,7 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
 
 
 def test_abandoning_the_results_stops_the_workers(log):
-    started, left = time.monotonic(), [Do(wait_long_on_one, (0,)), Do(wait_long_on_one, (1,))]
+    started, left = time.monotonic(), [Do("wait", (0,)), Do("wait", (1,))]
     results = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": 1}, log=log)
     next(iter(results))
     results.close()  # type: ignore[attr-defined]
@@ -158,17 +100,146 @@ def test_abandoning_the_results_stops_the_workers(log):
 
 
 def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log):
-    left = [Do(pid_of, (1,), "a")]
+    left = [Do("pid", lane="a")]
 
-    def ready(lane: str) -> Do | None:
+    def ready(lane):
         return left.pop(0) if left and left[0].lane == lane else None
 
     seen = []
     for job, (pid,) in run_jobs(ready, lanes={"a": 1, "b": 2}, log=log):
-        assert isinstance(job, Do)
         seen.append((job.lane, pid))
         if len(seen) < 6:
-            left.append(Do(pid_of, (1,), "ab"[len(seen) % 2]))
+            left.append(Do("pid", lane="ab"[len(seen) % 2]))
     assert [lane for lane, _ in seen] == list("ababab")
     assert len({pid for lane, pid in seen if lane == "a"}) == 1
     assert not {pid for lane, pid in seen if lane == "a"} & {p for lane, p in seen if lane == "b"}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with local_cluster(1) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def client(cluster):
+    with Client(cluster, set_as_default=False) as found:
+        yield found
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder.create(tmp_path / "run", replace(RUN, packages=package_versions()), [])
+
+
+def done(client, folder, *jobs):
+    left, workers = list(jobs), DaskWorkers(client, folder)
+    found = run_jobs(
+        lambda lane: left.pop(0) if lane == "cpu" and left else None,
+        lanes={},
+        log=Path(),
+        workers=workers,
+    )
+    return [row for _, rows in found for row in rows]
+
+
+def test_processes_below_a_worker_do_jobs_with_one_thread_and_are_gone_at_the_end(client, folder):
+    pids = done(client, folder, *[Do("pid")] * 3)
+    assert len(set(pids)) == 1
+    assert done(client, folder, Do("environment", ("OMP_NUM_THREADS",))) == ["1"]
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert (folder.path / f"workers.{socket.gethostname()}.log").exists()
+
+
+def test_a_crash_costs_its_job_and_no_worker_and_is_tried_once_more(client, folder, tmp_path):
+    before = client.run(os.getpid)
+    jobs = Do("crash on 7", (7,)), Do("crash once", (str(tmp_path / "mark"),)), Do("", (3,))
+    assert sorted(map(str, done(client, folder, *jobs))) == sorted(
+        ["lost", str(tmp_path / "mark"), "3"]
+    )
+    assert client.run(os.getpid) == before
+
+
+def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
+    lose = Do("lose the worker once", (str(tmp_path / "mark"),))
+    assert set(done(client, folder, lose, Do("", (1,)))) == {*lose.values, 1}
+
+
+def test_a_job_that_loses_every_worker_is_given_up(client, folder, monkeypatch):
+    from distributed import KilledWorker
+
+    killed = Mock(side_effect=KilledWorker("job", "worker", 3))
+    sent = Mock(result=killed, add_done_callback=lambda callback: callback(sent))
+    workers = DaskWorkers(client, folder)
+    submit = Mock(return_value=sent)
+    monkeypatch.setattr(client, "submit", submit)
+    future = workers.submit("cpu", Do(""))
+    wait([future], timeout=10)
+    assert isinstance(future.exception(), BrokenExecutor)
+    assert submit.call_count == 1 + clusters.MOST_WORKERS_LOST
+
+
+def test_an_error_ends_the_run_and_the_processes(client, folder):
+    with pytest.raises(StoreError, match="the disk is full"):
+        done(client, folder, Do("full disk"), *[Do("pid")] * 4)
+
+
+def test_a_worker_must_see_the_same_run_and_have_the_same_packages(client, folder, tmp_path):
+    other = RunFolder.create(tmp_path / "other", replace(folder.run, id="another"), [])
+    workers = DaskWorkers(client, folder)
+    place = workers._place
+    for changed, told in (
+        ({"folder": tmp_path / "nowhere"}, "does not see the run"),
+        ({"folder": other.path}, "is another run"),
+        ({"packages": {"numpy": "0.1"}}, "has numpy .*begun with 0.1"),
+    ):
+        with pytest.raises(UserError, match=told):
+            replace(place, **changed).check()
+    place.check()
+    workers._place = replace(place, folder=tmp_path / "nowhere", run_id="new")
+    _, error, _ = workers.submit("cpu", Do("")).result(30)
+    assert "docs/cluster.md" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "jobs", "told"),
+    [
+        ("jobqueue: {slurm: {cores: 1, memory: 1GB}}", None, "--jobs N"),
+        ("jobqueue: {kubernetes: {}}", 2, "does not describe a queue"),
+        ("{", 2, "does not describe a queue"),
+        (None, 1, "there is no file"),
+    ],
+)
+def test_where_no_cluster_is(tmp_path, monkeypatch, text, jobs, told):
+    file = tmp_path / "queue.yaml"
+    if text:
+        file.write_text(text)
+    with pytest.raises(UserError, match=told), connected(str(file), jobs):
+        pass
+    monkeypatch.setattr(clusters, "CONNECT_S", 1)
+    with pytest.raises(UserError, match="no scheduler answers"), connected("tcp://127.0.0.1:9", 1):
+        pass
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(MissingPackage, match=r"\[cluster\]"), connected("tcp://h:1", None):
+        pass
+
+
+def test_a_queue_is_asked_for_as_many_workers_as_jobs(tmp_path, monkeypatch):
+    """The queue's program is a script that runs what it is given, as `sbatch` does."""
+    (tmp_path / "bin").mkdir()
+    for name, script in {
+        "sbatch": f'cat "$1" >> {tmp_path}/script\nsh "$1" >/dev/null 2>&1 &\necho "Submitted $!"',
+        "scancel": "kill $1",
+    }.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    file = tmp_path / "queue.yaml"
+    file.write_text(
+        "jobqueue:\n  slurm:\n    cores: 1\n    processes: 1\n    memory: 1GB\n    queue: short\n"
+        "    interface: lo\n    death-timeout: 30\n"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    with connected(str(file), 1) as client:
+        client.wait_for_workers(1, timeout=60)
+        assert sum(client.nthreads().values()) == 1
+    assert "#SBATCH -p short" in (tmp_path / "script").read_text()

@@ -1,7 +1,5 @@
 """In which order jobs become ready, without a worker."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +17,7 @@ from snacbench.runner.calibrate import AgreementJob, CalibrationJob, TrialJob
 from snacbench.runner.coding import CodingJob
 from snacbench.runner.contract import Point, SpotJob, VerifyJob
 from snacbench.runner.plan import PlannedCodec
-from snacbench.runner.pool import DIED_TWICE, Job, Rows
+from snacbench.runner.pool import DIED_TWICE, Job
 from snacbench.runner.schedule import CALIBRATE, CHECK, CODE, COMPARE, SCORE, SPOT, Schedule
 from snacbench.runner.scoring import ScoringJob
 from snacbench.selectors import select
@@ -38,32 +36,32 @@ Kind = TypeVar("Kind")
 
 
 @pytest.fixture
-def unchecked(tmp_path: Path) -> RunFolder:
+def unchecked(tmp_path):
     return RunFolder.create(tmp_path / "run", replace(RUN, codecs=tuple(SPECS)), [])
 
 
 @pytest.fixture
-def folder(unchecked: RunFolder) -> RunFolder:
+def folder(unchecked):
     unchecked.append(SpotCheck(spec.name, 2, passed=True) for spec in SPECS)
     return unchecked
 
 
-def codecs(**changes: object) -> list[PlannedCodec]:
+def codecs(**changes):
     return [replace(PlannedCodec(s.name, s), **changes) for s in SPECS]  # type: ignore[arg-type]
 
 
-def schedule_of(folder: RunFolder, coding: list[PlannedCodec], **asked: bool) -> Schedule:
+def schedule_of(folder, coding, **asked):
     return Schedule(Ledger(folder, SPECS, METRICS), CLIPS, SPECS, Request(**asked), coding)
 
 
-def next_of(kind: type[Kind], schedule: Schedule, lane: str = "cpu") -> Kind:
+def next_of(kind, schedule, lane="cpu"):
     """The next job, which is of this kind."""
     job = schedule.next(lane)
     assert isinstance(job, kind)
     return job
 
 
-def rows_for(job: Job) -> Rows:
+def rows_for(job):
     if isinstance(job, CalibrationJob):
         return [Calibration(point, 0.001, 1.0, 1.0, True) for point in job.points]
     if isinstance(job, VerifyJob):
@@ -80,7 +78,7 @@ def rows_for(job: Job) -> Rows:
     return []
 
 
-def label(job: Job) -> str:
+def label(job):
     if isinstance(job, CodingJob):
         return f"{job.codec.spec.model} {''.join(c.id for c in job.clips)}"
     if isinstance(job, ScoringJob):
@@ -90,7 +88,7 @@ def label(job: Job) -> str:
     return f"{type(job).__name__} {job.codec.spec.model}"  # type: ignore[attr-defined]
 
 
-def run_all(schedule: Schedule, lanes: tuple[str, ...] = ("cpu",)) -> list[str]:
+def run_all(schedule, lanes=("cpu",)):
     seen = []
     while jobs := [job for lane in lanes if (job := schedule.next(lane)) is not None]:
         for job in jobs:
@@ -113,7 +111,6 @@ def test_rounds_of_clips_codec_by_codec_and_scores_as_soon_as_all_have_coded(fol
 
 def test_a_point_codes_once_a_second_process_has_decoded_what_it_encoded(unchecked):
     schedule = schedule_of(unchecked, codecs())
-    assert schedule.steps[SPOT] == 2
     first = next_of(SpotJob, schedule)
     ((codec, clips),) = first.points
     assert (codec.spec.name, len({clip.id for clip in clips})) == ("identity", 4)
@@ -150,11 +147,9 @@ FAULTS = [f"IndexError: {n} of 3\nlines (mine.py:7)" for n in range(5)]
     [
         (FAULTS[:3], "IndexError: of all (mine.py:7)", True),
         ([DIED_TWICE] * 3, DIED_TWICE, True),
-        (["no such file", *FAULTS[:3]], FAULTS[4], True),
         (FAULTS, "", False),
         (FAULTS, "IndexError: elsewhere (mine.py:8)", False),
         ([*FAULTS[:2], "IndexError: x (mine.py:8)", "", ""], None, False),
-        (["", *FAULTS[:4]], None, False),
         ([f"the decode is silent: {n}" for n in range(5)], None, False),
     ],
 )
@@ -212,7 +207,6 @@ def test_a_schedule_made_anew_at_any_point_does_the_rest_and_no_more(folder, ste
     rest = run_all(again)
     assert len(rest) == sum(left.values())
     assert len(set(done + rest)) == len(done + rest) == 17
-    assert not sum(schedule_of(folder, codecs()).steps.values())
 
 
 @pytest.mark.parametrize(
@@ -253,15 +247,15 @@ def test_scoring_alone_takes_what_is_coded_and_measures_a_clip_once(folder):
     assert [(job.clip.id, job.measure) for job in jobs] == [("b", False), ("d", True)]
 
 
-@pytest.mark.parametrize("keep", [True, False])
-def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder, keep):
-    path = folder.decoded_path("a", "identity")
-    path.parent.mkdir(parents=True)
-    path.touch()
-    folder.append([Coded("a", "identity", "ok", decoded=str(path.relative_to(folder.path)))])
-    schedule = schedule_of(folder, [], keep_decoded=keep)
-    schedule.done(job := next_of(ScoringJob, schedule), rows_for(job))
-    assert path.exists() is keep
+def test_decoded_audio_stays_unless_it_is_not_to_be_kept(folder):
+    for clip, keep in (("a", True), ("b", False)):
+        path = folder.decoded_path(clip, "identity")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        folder.append([Coded(clip, "identity", "ok", decoded=str(path.relative_to(folder.path)))])
+        schedule = schedule_of(folder, [], keep_decoded=keep)
+        schedule.done(job := next_of(ScoringJob, schedule), rows_for(job))
+        assert path.exists() is keep
 
 
 def test_lost_jobs_leave_their_rows(folder):
@@ -273,7 +267,6 @@ def test_lost_jobs_leave_their_rows(folder):
     assert [(label(part), part.batch) for part in parts] == [("identity a", 1), ("identity b", 1)]
     assert parts[0].lost("why") == [Coded("a", "identity", "failed", "why", duration_s=1.0)]
     assert AgreementJob(coding.codec).lost("why") == []
-    assert TrialJob(coding.codec).lost("why") == ["why"]
     folder.append([Coded("a", "identity", "ok")])
     rows = next_of(ScoringJob, schedule_of(folder, [])).lost("why")
     lost = [(row.metric, row.status, row.reason) for row in rows]

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,11 +5,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from snacbench.stats import intervals
-from snacbench.stats.clusters import cluster_clips, labels_of, moments_of
+from snacbench.stats.clusters import cluster_clips, moments_of
 from snacbench.stats.intervals import (
     acceleration_of,
     bca_ends,
-    bootstrap_counts,
     draw_means,
     jackknife_interval,
     leave_one_out_means,
@@ -54,36 +51,14 @@ def clustered(clusters=25, columns=3):
     return values, cluster_clips(labels, clips=len(labels))
 
 
-# ------------------------------------------------------------------------- clusters and errors
-
-
 def test_clips_are_numbered_by_cluster_and_unknown_ones_stand_alone():
     found = cluster_clips(["b", None, "b", "c", None], clips=5)
     assert found.index.tolist() == [0, 1, 0, 2, 3]
     assert (found.count, found.independence_assumed, found.one_clip_each) == (4, True, False)
     alone = cluster_clips(None, clips=3)
     assert (alone.count, alone.independence_assumed, alone.one_clip_each) == (3, True, True)
-    assert labels_of(["x", "y"], {"y": "a"}) == [None, "a"]
     with pytest.raises(ValueError, match="found 1 cluster labels for 2 clips; give one per clip"):
         cluster_clips(["a"], clips=2)
-
-
-def test_sums_and_errors_by_hand():
-    m = moments([[1, 1], [2, NAN], [6, 5]], ["a", "b", "a"])
-    assert m.mean.tolist() == [3, 3]
-    assert m.residual_sums.tolist() == [[1, 0], [-1, 0]]
-    assert m.within.tolist() == [12.5, 8]
-    assert (m.n.tolist(), m.clusters.tolist()) == ([3, 2], [2, 1])
-    np.testing.assert_equal(m.cluster_means, [[3.5, 3], [2, NAN]])
-    m = moments([1, 3, 4, 6], ["a", "a", "b", "b"])
-    assert m.plug_in_error[0] == pytest.approx(np.sqrt(2 * 3**2) / 4)
-    assert m.robust_error[0] == pytest.approx(1.5)  # cluster means 2 and 5: sd 2.12 over root 2
-    assert m.within_error[0] == pytest.approx(np.sqrt(4 / 2 / 4))
-    assert np.isnan(moments(np.zeros((0, 2)), []).mean).all()
-    for values in ([2.0] * 60, np.random.default_rng(0).standard_normal(60)):
-        even = moments(values, [str(i % 12) for i in range(60)])
-        assert even.degrees_of_freedom[0] == pytest.approx(11)
-        assert even.constant[0] == (even.robust_error[0] == 0) == (np.ptp(values) == 0)
 
 
 def by_matrices(values, labels, variance, effect):
@@ -127,8 +102,6 @@ def test_error_and_freedom_agree_with_the_matrix_formulas_and_gaps_are_as_if_not
         assert getattr(beside, measure)[0] == pytest.approx(getattr(alone, measure)[0])
 
 
-# ------------------------------------------------------------------------- intervals of a mean
-
 T4 = 2.7764  # t quantile, 4 degrees of freedom
 WITHIN = "these clusters only: t interval over the clips within them"
 
@@ -144,8 +117,6 @@ WITHIN = "these clusters only: t interval over the clips within them"
          T4 * np.sqrt(4 / 4 / 6),  # 4 is the sum of squares within clusters
          f"6 clips, 2 clusters; 95 % interval: {WITHIN}"),
         ([1, 2, 3], ["a"] * 3, 4.3027 / np.sqrt(3), f"3 clips, 1 cluster; 95 % interval: {WITHIN}"),
-        ([1, 3], None, 12.7062, "2 clips, independence assumed; 95 % interval: t interval over "
-         "clips"),
         ([0.1] * 40, list("ab") * 20, 0, "40 clips, 2 clusters; 95 % interval: all values are "
          "equal"),
         ([2.5, NAN], ["a", "b"], None, "1 clip; one value, no interval"),
@@ -160,8 +131,6 @@ def test_t_intervals_by_hand(values, labels, half, footnote):
         ends = found.mean - half, found.mean + half
         assert (found.low, found.high) == pytest.approx(ends, abs=1e-3)
     assert found.footnote() == f"n = {footnote}"
-    assert found.these_clusters_only == ("only" in footnote)
-    assert found.independence_assumed == (labels is None)
 
 
 def test_twenty_clusters_get_a_bootstrap_wider_than_plain_bca(monkeypatch):
@@ -222,9 +191,6 @@ def test_the_interval_holds_the_mean_and_moves_with_the_values(pairs, shift):
     assert found.n == len(pairs)
 
 
-# -------------------------------------------------------------------------------- the bootstrap
-
-
 def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():
     freedom = np.array([np.nan, -1.0, 0.0, 0.5, 1.0, 4.3, 39.0, 2_999.0, np.inf])
     np.testing.assert_array_equal(t_quantile(freedom), stats.t.ppf(0.975, freedom))
@@ -233,24 +199,10 @@ def test_t_quantiles_are_those_of_scipy_to_the_last_bit_and_widen_the_tails():
     assert z[0] == pytest.approx(np.sqrt(20 / 19) * stats.t.ppf(0.975, 19))
 
 
-def test_a_draw_is_the_mean_over_the_clips_of_as_many_clusters_as_there_are():
-    values, clustering = clustered(clusters=4)
-    times, other = (
-        np.concatenate(list(bootstrap_counts(4, draws=20, seed=seed))) for seed in (0, 1)
-    )
-    assert (times.sum(axis=1) == 4).all()
-    assert not np.array_equal(times, other)
-    drawn = draw_means(moments_of(values, clustering), draws=20, seed=0)
-    for row, means in zip(times, drawn, strict=True):
-        clips = [i for i, c in enumerate(clustering.index) for _ in range(row[c])]
-        assert means == pytest.approx(values[clips].mean(axis=0))
-    assert leave_one_out_means(moments([1.0, 3, 8], list("aab")))[:, 0].tolist() == [8, 2]
-
-
 class Drawn:
     """What scipy.stats.bootstrap looks at in an earlier result."""
 
-    def __init__(self, distribution) -> None:
+    def __init__(self, distribution):
         self.bootstrap_distribution = distribution
 
 
@@ -288,9 +240,6 @@ def test_bca_falls_back_to_percentiles_where_it_degenerates():
     low, high, _ = bca_ends(infinite, none, none, np.array([1.959964]))
     assert (low[0], high[0]) == (-np.inf, np.inf)
     assert bca_ends(infinite, none, none, np.array([0.0]))[0][0] == 1.0
-
-
-# -------------------------------------------------------------------------------- the jackknife
 
 
 def of_mean(values, weights):

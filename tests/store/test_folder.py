@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import errno
 import json
 import os
@@ -96,8 +94,6 @@ def test_folders_that_hold_something_are_not_taken(run, tmp_path):
         RunFolder.create(tmp_path / "thesis" / "thesis.tex", RUN, [])
     with pytest.raises(StoreError, match=r"cannot write to .*tex"):
         new_folder(tmp_path / "thesis" / "thesis.tex")
-    (tmp_path / "empty").mkdir()
-    assert RunFolder.create(tmp_path / "empty", RUN, []).run == RUN
 
 
 def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path):
@@ -112,7 +108,6 @@ def test_runs_that_begin_in_one_second_get_a_folder_each(tmp_path):
     [
         (None, r"holds no run: there is no run.json in it"),
         ({"epochs": 3}, r"run.json is not a Run row"),
-        ([], r"run.json is not a Run row"),
         ({"schema_version": 99}, "written with schema version 99, this snacbench reads 2 and"),
     ],
 )
@@ -131,7 +126,6 @@ def test_a_request_of_schema_1_is_read_and_its_missing_fields_have_defaults(run)
     for recipe, expected in (
         (told["recipe"], Request("x", batch=3)),
         ({"outside": outside}, Request(outside=OutsideFiles(Path("/d"), "evs", align=True))),
-        ({"codecs": "x", "merged": ["a"]}, Request("x", merged=("a",))),
         (
             {"from_recipe": {"name": "r", "table": "t"}},
             Request(from_recipe=FromRecipe("r", table="t")),
@@ -168,7 +162,6 @@ def test_what_the_disk_says_is_told_from_errors_under_the_lock(run, tmp_path, mo
     for code, message in (
         (errno.ENOSPC, r"cannot write to .*run: the disk is full; free some"),
         (errno.EACCES, r"run: it may not be written by this user; choose anoth"),
-        (errno.EROFS, r"run: it may not be written by this user; choose anoth"),
     ):
         refuse = Mock(side_effect=OSError(code, os.strerror(code)))  # root may write everywhere
         monkeypatch.setattr(store.os, "fsync", refuse)
@@ -181,8 +174,6 @@ AWKWARD = ["a b", "a_b", "a:b", "a?b", "a\nb", "ä", "..", ".", "_", "../a", "/e
 
 
 def test_any_id_makes_a_file_of_its_own_inside_the_run(run):
-    path = RunFolder(Path("run")).decoded_path("set/speech/a+1.250s", "opus@8kbps")
-    assert path == Path("run/decoded/opus@8kbps/set/speech/a+1.250s.flac")
     for name in AWKWARD:
         path = run.decoded_path(f"set/{name}", "x")
         assert path.resolve().is_relative_to(run.path.resolve() / "decoded" / "x" / "set")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import uvicorn
 from starlette.responses import JSONResponse, Response
@@ -54,9 +55,6 @@ class Stage:
             receive.__self__.transport.abort()
             await asyncio.sleep(0.01)
 
-        async def nowhere(_: Any) -> None:
-            pass
-
         if path.startswith("/api/stimuli/"):
             await asyncio.sleep(self.sounds_wait_s)
         if self.down and path:
@@ -71,7 +69,7 @@ class Stage:
             await JSONResponse(told, status_code=422)(scope, receive, send)
         elif path.startswith("/api/pages/") and self.lose_replies:
             self.lose_replies -= 1
-            await self.app(scope, receive, nowhere)
+            await self.app(scope, receive, AsyncMock())  # the answer goes nowhere
             await hang_up()
         else:
             await self.app(scope, receive, send)
@@ -197,6 +195,16 @@ def rate_all(tab: Any, first: int = 30, step: int = 10) -> None:
         box = slider.bounding_box()
         share = (first + step * i) / 100
         tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + (1 - share) * box["height"])
+
+
+def drag(tab: Any, box: dict[str, float], start: float, end: float) -> None:
+    """With the mouse over a box, from one share of its width to another."""
+    middle = box["y"] + box["height"] / 2
+    tab.mouse.move(box["x"] + start * box["width"], middle)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + (start + end) / 2 * box["width"], middle)
+    tab.mouse.move(box["x"] + end * box["width"], middle)
+    tab.mouse.up()
 
 
 # While its sounds are loaded, a page has its heading already, and no use for keys.

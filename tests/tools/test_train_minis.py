@@ -1,11 +1,7 @@
 """The training tool, on seconds of synthetic audio and tiny networks."""
 
-from __future__ import annotations
-
 import csv
 import functools
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,10 +54,10 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(autouse=True)
-def short_and_exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_and_exact(monkeypatch):
     """Tiny networks, a few steps on short segments, and one thread, so that resuming is exact."""
 
-    def plans(options: train.Options) -> list[train.StagePlan]:
+    def plans(options):
         names = ("autoencoder", "refine", "decoder")
         return [
             train.StagePlan(name, steps, 2, 2560, 2e-3, 1e-3, flip=name != "autoencoder")
@@ -79,7 +75,7 @@ def short_and_exact(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def harmonic_clip(pitch_hz: float, duration_s: float = 4.0) -> np.ndarray:
+def harmonic_clip(pitch_hz, duration_s=4.0):
     """Return a vibrato tone with overtones and a little noise."""
     time_s = np.arange(int(duration_s * RATE_HZ)) / RATE_HZ
     phase = 2 * np.pi * pitch_hz * time_s + 2 * np.sin(2 * np.pi * 3 * time_s)
@@ -89,47 +85,43 @@ def harmonic_clip(pitch_hz: float, duration_s: float = 4.0) -> np.ndarray:
 
 
 @pytest.fixture
-def corpus() -> data.Corpus:
+def corpus():
     """Return three synthetic clips, one of them held out."""
     clips = [harmonic_clip(pitch_hz) for pitch_hz in (110, 165, 220)]
     return data.Corpus({"speech": clips[:2]}, {"speech": clips[2:]})
 
 
-def tiny_options(family: str, **changes: Any) -> train.Options:
+def tiny_options(family, **changes):
     """Return options for a run of 4 + 4 + 6 steps."""
     values = {"steps": (4, 4, 6), "fit_segments": 10, "checkpoint_every": 5}
     return train.Options(f"{family}-mini", **(values | changes))
 
 
-def built(family: str) -> torch.nn.Module:
+def built(family):
     """Return the untrained tiny model of a family."""
     torch.manual_seed(0)
     return models.build(family, models.ARCHITECTURES[f"{family}-mini"]["model"])
 
 
-def batch(corpus: data.Corpus, *, size: int = 4) -> torch.Tensor:
-    """Return a fixed batch of training segments."""
-    return data.draw_batch(corpus.train, np.random.default_rng(0), size=size, num_samples=3840)
-
-
-def fitted(family: str, corpus: data.Corpus) -> tuple[torch.nn.Module, torch.Tensor, Any]:
-    """A model whose codebooks are fitted to latents; these, and its stages of quantisation."""
+def fitted(family, corpus):
+    """A model whose codebooks are fitted to latents."""
+    draws = np.random.default_rng(0)
+    few, many = (data.draw_batch(corpus.train, draws, size=n, num_samples=3840) for n in (4, 12))
     model = built(family)
-    models.initialise(model, family, batch(corpus))
-    stages = models.stages_of(model, family)
+    models.initialise(model, family, few)
     with torch.no_grad():
-        latents = model.encoder(batch(corpus, size=12))
-        quantize.fit_codebooks(stages, latents, seed=0, fit_projections=family != "encodec")
-    return model, latents, stages
+        quantize.fit_codebooks(
+            models.stages_of(model, family), model.encoder(many), seed=0,
+            fit_projections=family != "encodec",
+        )  # fmt: skip
+    return model
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_resumed_run_equals_uninterrupted_run(
-    family: str, corpus: data.Corpus, tmp_path: Path
-) -> None:
+def test_resumed_run_equals_uninterrupted_run(family, corpus, tmp_path):
     options, lines = tiny_options(family), list[dict[str, Any]]()
 
-    def run_to(name: str, stop_after: int | None) -> train.Run:
+    def run_to(name, stop_after):
         checkpoint = tmp_path / name
         run = train.start_or_resume(options, corpus, checkpoint)
         return train.train(
@@ -147,11 +139,10 @@ def test_resumed_run_equals_uninterrupted_run(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_saved_model_loads_strictly_and_round_trips(
-    family: str, corpus: data.Corpus, tmp_path: Path
-) -> None:
-    model, _, _ = fitted(family, corpus)
-    size = export.save_model(tmp_path, model, export.config_of(f"{family}-mini", {}))
+def test_saved_model_loads_strictly_and_round_trips(family, corpus, tmp_path):
+    size = export.save_model(
+        tmp_path, fitted(family, corpus), export.config_of(f"{family}-mini", {})
+    )
     assert size < export.MAX_BYTES
     loaded, config = export.load_model(tmp_path)
     audio = torch.from_numpy(harmonic_clip(140, 1.0))[None, None]
@@ -161,14 +152,12 @@ def test_saved_model_loads_strictly_and_round_trips(
             decoded = evaluate.decode(loaded, family, codes[:depth], audio.shape[-1])
             assert decoded.shape == (1, audio.shape[-1])
             assert torch.isfinite(decoded).all()
-        again = evaluate.decode(loaded, family, codes, audio.shape[-1])
-    torch.testing.assert_close(decoded, again, rtol=0, atol=0)
     rates = np.cumsum(config["codebook_rates_hz"]) * np.log2(NUM_CODES) / 1000
     np.testing.assert_allclose(rates, config["bitrate_ladder_kbps"])
 
 
-def test_evaluation_and_card(corpus: data.Corpus, tmp_path: Path) -> None:
-    model, _, _ = fitted("encodec", corpus)
+def test_evaluation_and_card(corpus, tmp_path):
+    model = fitted("encodec", corpus)
     plans = tiny_options("encodec").plans
     training = {"seed": 0, "cpu_minutes": 1, "stages": [vars(plan) for plan in plans]}
     config = export.config_of("encodec-mini", training)
@@ -188,7 +177,7 @@ def test_evaluation_and_card(corpus: data.Corpus, tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="expected folders such as speech/"):
         data.load_corpus(tmp_path)
     with pytest.raises(ValueError, match="expected 'snac', 'dac' or 'encodec'"):

@@ -1,19 +1,27 @@
-"""What an attacker or a curious listener might try; each with what it comes to."""
-
-from __future__ import annotations
+"""What a listener, the admin and an attacker may ask for, and what it comes to."""
 
 import csv
 import io
 import json
 import re
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from snacbench.listening.responses import sessions
 from snacbench.listening.responses.database import token_digest
+from snacbench.listening.responses.overview import read_study
 from snacbench.listening.responses.sessions import make_invitations, new_key, new_token
 from snacbench.listening.server.app import new_admin_token
-from snacbench.listening.server.limits import HEADERS, Limiter
-from tests.support.listening_server import Serve, Site, answers_to, conditions_by_key, told
+from snacbench.listening.server.limits import HEADERS
+from snacbench.listening.tidy import write_tidy
+from tests.support.listening_server import (
+    ANSWERS,
+    answers_to,
+    conditions_by_key,
+    told,
+)
 
 API = {
     "GET": ["/api/session", "/api/stimuli/x"],
@@ -26,7 +34,7 @@ ADMIN = [
 ]
 
 
-def test_tokens_have_256_bits_and_keys_128_and_are_kept_as_digests(site: Site) -> None:
+def test_tokens_have_256_bits_and_keys_128_and_are_kept_as_digests(site):
     assert {len(new_token()) for _ in range(50)} == {43}
     assert {len(new_key()) for _ in range(50)} == {22}
     token = site.listener().begin().token
@@ -38,7 +46,7 @@ def test_tokens_have_256_bits_and_keys_128_and_are_kept_as_digests(site: Site) -
         assert token_digest(secret).encode() in kept
 
 
-def test_only_the_token_itself_in_its_header_is_a_token(site: Site) -> None:
+def test_only_the_token_itself_in_its_header_is_a_token(site):
     needed = (401, "token", "This request needs a token")
     for method, paths in API.items():
         for path in paths:
@@ -73,7 +81,7 @@ def test_only_the_token_itself_in_its_header_is_a_token(site: Site) -> None:
     assert site.as_admin("progress").status_code == 401
 
 
-def test_an_invitation_is_for_one(site: Site) -> None:
+def test_an_invitation_is_for_one(site):
     (code,) = make_invitations(site.service.responses, 1)
     assert site.client.get("/api/test").json()["invite_required"]
     for body, text in (
@@ -94,7 +102,7 @@ def test_an_invitation_is_for_one(site: Site) -> None:
     assert told(site.client.post("/api/start", json={"invite": code})) == used
 
 
-def test_nothing_tells_which_condition_or_item_a_sound_is(site: Site) -> None:
+def test_nothing_tells_which_condition_or_item_a_sound_is(site):
     test = site.service.test
     ids = [item.id for item in (*test.items, *test.training)]
     parts = [name.partition("@")[0] for name in test.conditions]
@@ -126,30 +134,7 @@ def test_nothing_tells_which_condition_or_item_a_sound_is(site: Site) -> None:
     assert len({tuple(of[key][1] for key in page["stimuli"]) for page in pages}) > 1
 
 
-def test_nobody_can_flood_and_a_class_of_thirty_meets_no_limit(serve: Serve) -> None:
-    site = serve(limits={"requests": Limiter(250, 0.01)})
-    for _ in range(30):
-        site.listener().begin()
-    for method, path, times in (("POST", "/api/start", 90), ("GET", "/", 160)):
-        answer = [site.call(method, path) for _ in range(times)][-1]
-        assert told(answer)[:2] == (429, "limit")
-        assert "Too many requests; try again in" in told(answer)[2]
-        assert int(answer.headers["retry-after"]) >= 1
-
-
-def test_no_folder_is_listed_no_slash_redirects_and_no_other_method(site: Site) -> None:
-    for path in ("/page/", "/page", "/stimuli/", "/api/", "/api/stimuli/", "/x", "/api/test/"):
-        answer = site.client.get(path, headers={"Host": "evil.example"})
-        assert answer.status_code in (401, 404)
-        assert answer.headers["content-type"] == "application/json"
-        assert "location" not in answer.headers
-    odd = [(name, "/") for name in ("OPTIONS", "PUT", "PATCH", "TRACE", "CONNECT", "BREW")]
-    known = [("POST", "/"), ("GET", "/api/start"), ("DELETE", "/api/session")]
-    for method, path in (*odd, *known, ("POST", "/api/admin/progress"), ("GET", ADMIN[-1][1])):
-        assert site.call(method, path).status_code == 405, path
-
-
-def test_no_cors_no_other_host_and_no_form_of_another_site(serve: Serve) -> None:
+def test_no_cors_no_other_host_and_no_form_of_another_site(serve):
     site = serve(hosts=("test.example", "testserver"))
     assert site.client.get("/api/test", headers={"Host": "evil.example"}).status_code == 400
     origin = {"Origin": "https://evil.example", "Host": "test.example:8000"}
@@ -166,9 +151,7 @@ def test_no_cors_no_other_host_and_no_form_of_another_site(serve: Serve) -> None
             assert found == (415, "content-type", "Expected a body of type application/json")
 
 
-def test_security_headers_on_every_kind_of_answer_and_no_trace_of_our_own_faults(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_security_headers_on_every_kind_of_answer_and_no_trace_of_our_own_faults(site, monkeypatch):
     listener = site.listener().begin()
     sound = f"/api/stimuli/{listener.pages()[0]['stimuli'][0]}"
     answers = [site.client.get(path) for path in ("/", "/admin", "/page/admin.js", "/nothing")]
@@ -177,24 +160,22 @@ def test_security_headers_on_every_kind_of_answer_and_no_trace_of_our_own_faults
         assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
         assert answer.headers["cache-control"] in ("no-store", "no-cache")
         assert not {"server", "x-powered-by", "set-cookie"} & answer.headers.keys()
-    policy = answers[0].headers["content-security-policy"]
+    policy = HEADERS["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
     assert ("unsafe" in policy, "frame-ancestors 'none'" in policy) == (False, True)
-    for page in answers[:2]:
-        inline = r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style|https?://"
-        assert not re.search(inline, page.text)
-
-    def broken(*_: object) -> None:
-        raise RuntimeError("secret detail")
-
+    inline = r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|<style|https?://"
+    assert not any(re.search(inline, page.text) for page in answers[:2])
+    broken = Mock(side_effect=RuntimeError("secret detail"))
     monkeypatch.setattr("snacbench.listening.responses.sessions.pages_for", broken)
     answer = listener.get("/api/session")
-    assert told(answer)[:2] == (500, "server")
+    assert (told(answer)[:2], answer.headers["content-security-policy"]) == (
+        (500, "server"),
+        policy,
+    )
     assert not re.search("secret|Traceback", answer.text)
-    assert answer.headers["content-security-policy"]
 
 
-def test_bodies_that_are_something_else(site: Site) -> None:
+def test_bodies_that_are_something_else(site):
     listener = site.listener().begin()
     small = ("", "{", "[]", "null", '"x"', "{}", '{"agreed": "true"}', '{"agreed": NaN}')
     for content in (*small, '{"agreed": true, "x": 1}', b"\xff\xfe", "[" * 30_000, '{"a":' * 9_999):
@@ -212,7 +193,7 @@ def test_bodies_that_are_something_else(site: Site) -> None:
         assert listener.post_text(f"/api/pages/{page['key']}", text).status_code == 422
 
 
-def test_sql_is_text_and_comments_are_no_formulas_and_lose_control_characters(site: Site) -> None:
+def test_sql_is_text_and_comments_are_no_formulas_and_lose_control_characters(site):
     listener = site.listener().begin().agree()
     training, page, *_ = listener.pages()
     texts = ["'; DROP TABLE listeners; --", "x' UNION SELECT token_sha256 --", "%00"]
@@ -233,10 +214,9 @@ def test_sql_is_text_and_comments_are_no_formulas_and_lose_control_characters(si
     assert kept.startswith("'=cmd|'/c calc'!A1[31m <img src=x")
     assert len(kept) == 2_001
     assert "<img" not in site.as_admin("progress").text
-    assert "innerHTML" not in site.client.get("/page/admin.js").text
 
 
-def test_the_log_can_neither_be_forged_nor_does_it_name_anybody(site: Site) -> None:
+def test_the_log_can_neither_be_forged_nor_does_it_name_anybody(site):
     listener = site.listener().begin()
     key = listener.pages()[0]["stimuli"][0]
     listener.get(f"/api/stimuli/{key}")
@@ -248,3 +228,156 @@ def test_the_log_can_neither_be_forged_nor_does_it_name_anybody(site: Site) -> N
         assert secret not in text
     assert "GET /api/stimuli/* 200" in text
     assert all(re.fullmatch(r"[ -~]+ \d{3} \d+ ms", line) for line in site.log)
+
+
+def stored(site):
+    return read_study(site.service.test, site.folder)
+
+
+def test_a_listener_from_start_to_finish(site):
+    for path, kind in (("/", "html"), ("/page/admin.css", "css"), ("/page/app.js", "javascript")):
+        assert site.client.get(path).headers["content-type"] == f"text/{kind}; charset=utf-8"
+    assert told(site.client.get("/page/none.js")) == (404, "file", "There is no such file")
+    facts = site.client.get("/api/test").json()
+    assert (facts["id"], facts["min_loop_s"], facts["invite_required"]) == ("small", 0.5, False)
+    assert [question["id"] for question in facts["questionnaire"]] == ["age", "phones", "note"]
+
+    listener, state = site.listener().begin(), ("consented", "answered", "finished")
+    session = listener.session()
+    assert [session[key] for key in ("listener", *state)] == [listener.name, *[False] * 3]
+    first, second, *_ = pages = session["pages"]
+    for number, page in enumerate(pages):
+        assert (page["number"], page["training"]) == (number, number == 0)
+        assert (page["kind"], page["duration_s"], len(page["stimuli"])) == ("mushra", 0.5, 5)
+        assert page["reference"] not in page["stimuli"]
+    of = conditions_by_key(site.service.responses)
+    for key, condition in of.items():
+        sound = site.service.stimuli[condition].path.read_bytes()
+        assert listener.get(f"/api/stimuli/{key}").content == sound
+
+    listener.agree().submit(first)
+    body = answers_to(second, "=nice\u0007 one\n\u202etwo")
+    assert listener.submit(second, body).status_code == 201
+    rated = {of[one["stimulus"]]: one["score"] for one in body["ratings"]}
+    study = stored(site)
+    assert {(r.item, r.condition): r.score for r in study.ratings} == rated
+    assert {(r.page, r.time_s, r.comment) for r in study.ratings} == {(0, 30.5, "=nice one two")}
+
+    again = site.listener()  # goes on on another machine
+    again.token = listener.token
+    assert [page["key"] for page in again.pages()] == [page["key"] for page in pages]
+    assert [page["submitted"] for page in again.pages()] == [True, True, False, False]
+    session = again.finish().session()
+    assert [session[key] for key in state] == [True] * 3
+    (found,) = stored(site).listeners
+    assert (found.id, found.finished, found.answers) == (listener.name, True, ANSWERS)
+    assert listener.post("/api/delete").status_code == 204
+    assert told(listener.get("/api/session"))[1] == "token"
+    assert stored(site).listeners == ()
+
+
+@pytest.mark.parametrize(("form", "sounds"), [("mushra", 5), ("ab", 2), ("abx", 3)])
+def test_forms_and_their_export(serve, form, sounds):
+    site = serve(form=form, allow_tie=form == "abx")
+    listener = site.listener().begin().agree()
+    pages = listener.pages()
+    assert {(page["kind"], len(page["stimuli"])) for page in pages} == {(form, sounds)}
+    assert {page["reference"] is None for page in pages} == {form != "mushra"}
+    if form != "mushra":
+        refused = told(listener.submit(pages[0], {**answers_to(pages[0]), "answer": "tie"}))
+        assert refused == (422, "answer", "Expected one answer of a, b")
+    listener.finish()
+    study, stream = stored(site), io.StringIO()
+    rated = [answers_to(page).get("answer") for page in pages if not page["training"]]
+    assert [choice.answer for choice in study.choices] == (rated if form != "mushra" else [])
+    write_tidy(study, stream)
+    answer = site.as_admin("export/tidy.csv")
+    assert answer.text == stream.getvalue()
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+
+
+def test_pages_come_in_order_and_each_is_taken_once(site):
+    listener = site.listener().begin().agree()
+    pages = listener.pages()
+    early = told(listener.submit(pages[1]))
+    assert early == (409, "order", "An earlier page is to be rated first")
+    for page, after in zip(pages, [*pages[1:], None], strict=True):
+        assert listener.submit(page).json() == {"next": after and after["key"]}
+
+    body = answers_to(pages[0])
+    retry = {**body, "ratings": body["ratings"][::-1], "time_s": 99.0}
+    assert listener.submit(pages[0], retry).status_code == 200
+    first, *others = body["ratings"]
+    other_score = {**first, "score": (first["score"] + 1) % 101}
+    for changed in ({**body, "comment": "second"}, {**body, "ratings": [other_score, *others]}):
+        refused = told(listener.submit(pages[0], changed))
+        assert refused == (409, "submitted", "This page has been submitted with other answers")
+
+
+def test_incomplete_or_impossible_ratings(site):
+    listener = site.listener().begin().agree()
+    page = listener.pages()[0]
+    body = answers_to(page)
+    first, *others = body["ratings"]
+    (reference,) = answers_to({**page, "stimuli": [page["reference"]]})["ratings"]
+    unrated = ("unrated", "Every sound of the page must be rated, and nothing else")
+    unknown = ("body", "The request cannot be understood: ratings")
+    wrong: list[tuple[list[dict[str, Any]], tuple[str, str]]] = [
+        ([], unrated),
+        (others, unrated),
+        ([*others, {**first, "stimulus": "none"}], unrated),
+        ([first, *others, reference], unrated),
+        ([first, first, *others], ("twice", "A sound is rated twice on this page")),
+        ([*others, {**first, "plays": 0}], ("unplayed", "Every sound of the page must be played")),
+        ([*others, {**first, "condition": "snac"}], unknown),
+        *(([*others, {**first, "score": score}], unknown) for score in (101, -1, 50.5, "50", True)),
+    ]
+    for ratings, (code, sentence) in wrong:
+        status, found, text = told(listener.submit(page, {**body, "ratings": ratings}))
+        assert (status, found) == (422, code)
+        assert sentence in text
+    assert not listener.pages()[0]["submitted"]
+
+
+def test_consent_comes_first_and_answers_fit_the_questions(site, monkeypatch):
+    listener, ask = site.listener().begin(), "/api/questionnaire"
+    for early in (listener.submit(listener.pages()[0]), listener.post(ask, {"answers": {}})):
+        assert told(early) == (403, "consent", "Please agree to take part first")
+    assert listener.post("/api/consent", {"agreed": False}).status_code == 422
+    listener.post("/api/consent", {"agreed": True})
+    for answers, text in (
+        ({"age": "33"}, "Please answer: Headphones"),
+        ({"age": "inf", "phones": "yes"}, "Please enter a number: Your age"),
+        ({"age": "33", "phones": "maybe"}, "Please choose one of the answers to: Headphones"),
+        ({**ANSWERS, "shoe": "42"}, "There is no question 'shoe'"),
+    ):
+        status, code, found = told(listener.post(ask, {"answers": answers}))
+        assert (status, code, text in found) == (422, "answer", True)
+
+    unfinished = (409, "unfinished", "4 pages are still to be rated")
+    assert told(listener.post("/api/finish")) == unfinished
+    for page in listener.pages():
+        listener.submit(page)
+    unanswered = (409, "questionnaire", "The questionnaire is still to be answered")
+    assert told(listener.post("/api/finish")) == unanswered
+    monkeypatch.setattr(sessions, "MAX_UNFINISHED", 1)
+    refused = site.client.post("/api/start", json={})
+    assert (told(refused)[:2], refused.headers["retry-after"]) == ((503, "full"), "3600")
+
+
+def test_the_admin_sees_progress_and_deletes_a_listener(site):
+    first, second = site.listener().begin(), site.listener().begin().agree()
+    make_invitations(site.service.responses, 2)
+    for page in second.pages()[:2]:
+        second.submit(page)
+    found = site.as_admin("progress").json()
+    assert found["invitations"] == {"made": 2, "used": 0}
+    assert sorted(found["items"].values()) == [0, 0, 1]
+    idle, busy = found["listeners"]
+    assert (idle["number"], idle["consented"], idle["pages_done"]) == (0, False, 0)
+    assert (busy["listener"], busy["pages_done"], busy["pages_planned"]) == (second.name, 1, 3)
+    for status in (204, 404):
+        assert site.as_admin(f"listeners/{second.name}", "DELETE").status_code == status
+    found = site.as_admin("progress").json()["listeners"]
+    assert [row["listener"] for row in found] == [first.name]
+    assert second.get("/api/session").status_code == 401

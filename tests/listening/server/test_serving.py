@@ -1,7 +1,5 @@
 """Servers as programs, also under attack and killed; stimuli that may be served; slow requests."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -10,8 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 from urllib.parse import urlsplit
 
 import httpx2
@@ -30,7 +27,6 @@ from snacbench.listening.stimuli import FACTS_FILE, stimulus_file
 from snacbench.listening.test import read_test
 from tests.support.listening_server import (
     ANSWERS,
-    Program,
     ScriptedListener,
     answers_to,
     make_folder,
@@ -49,7 +45,7 @@ TRAVERSALS = (
 )  # fmt: skip
 
 
-def exchange(address: str, sent: bytes, *, wait_s: float = 10) -> bytes:
+def exchange(address, sent, *, wait_s=10):
     """What the server says to bytes that no client has tidied up."""
     parts = urlsplit(address)
     with socket.create_connection((parts.hostname, parts.port), timeout=wait_s) as connection:
@@ -60,9 +56,7 @@ def exchange(address: str, sent: bytes, *, wait_s: float = 10) -> bytes:
             return b""
 
 
-def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(
-    program: Program,
-) -> None:
+def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(program):
     with program.client() as client:
         token = ScriptedListener(client).begin().token
     for path in TRAVERSALS:
@@ -93,7 +87,7 @@ def test_no_path_leaves_the_tables_and_broken_requests_do_not_stop_the_server(
         listener.finish()
 
 
-def stubborn(listener: ScriptedListener, path: str, body: Any) -> httpx2.Response:
+def stubborn(listener, path, body):
     """What the page does: try until the server has said that it has it."""
     for _ in range(300):
         try:
@@ -103,7 +97,7 @@ def stubborn(listener: ScriptedListener, path: str, body: Any) -> httpx2.Respons
     raise AssertionError("the server did not come back")
 
 
-def submit_all(listener: ScriptedListener, pages: list[dict[str, Any]]) -> None:
+def submit_all(listener, pages):
     for page in pages:
         answer = stubborn(listener, f"/api/pages/{page['key']}", answers_to(page))
         assert answer.status_code in (200, 201), answer.text
@@ -111,7 +105,7 @@ def submit_all(listener: ScriptedListener, pages: list[dict[str, Any]]) -> None:
     assert stubborn(listener, "/api/finish", {}).status_code == 204
 
 
-def test_killed_again_and_again_while_six_submit(program: Program) -> None:
+def test_killed_again_and_again_while_six_submit(program):
     """What was acknowledged before a kill is there after it; everything is there once."""
     folder, test = program.folder, read_test(program.folder)
     program.kill()
@@ -154,12 +148,7 @@ def test_killed_again_and_again_while_six_submit(program: Program) -> None:
     assert b"127.0.0.1" not in written  # no address of a listener is kept
 
 
-def test_stimuli_of_the_test_are_served_and_no_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forbidden(_: Path) -> str:
-        raise PermissionError(13, "Permission denied")
-
+def test_stimuli_of_the_test_are_served_and_no_others(tmp_path, monkeypatch):
     folder = make_folder(tmp_path, small_test())
     table = served_stimuli(folder, small_test())
     assert len(table) == 4 * 5
@@ -171,18 +160,18 @@ def test_stimuli_of_the_test_are_served_and_no_others(
         next(shorter.blocks())
     with pytest.raises(UserError, match=r"no texts in 'xx'; there are: de, en; change the field"):
         open_service(make_folder(folder / "other", small_test(language="xx")))
+    forbidden = Mock(side_effect=PermissionError(13, "Permission denied"))
     with monkeypatch.context() as patched:
         patched.setattr("snacbench.listening.server.serve.sha256_of_file", forbidden)
         with pytest.raises(UserError, match=r"cannot read the stimulus .*Permission denied"):
             served_stimuli(folder, small_test())
     (folder / SNAC).write_bytes((folder / SNAC).with_stem("anchor35").read_bytes())
-    with pytest.raises(UserError, match="not the stimulus that was made: its sha256 has changed"):
-        served_stimuli(folder, small_test())
     told = json.loads((folder / FACTS_FILE).read_text())
     del told["items"]["item-1"]["conditions"]["snac"]
-    (folder / FACTS_FILE).write_text(json.dumps(told))
-    with pytest.raises(UserError, match="not the stimulus that was made"):
-        served_stimuli(folder, small_test())
+    for text in ((folder / FACTS_FILE).read_text(), json.dumps(told)):
+        (folder / FACTS_FILE).write_text(text)
+        with pytest.raises(UserError, match="not the stimulus that was made"):
+            served_stimuli(folder, small_test())
 
 
 @pytest.mark.parametrize(
@@ -192,16 +181,14 @@ def test_stimuli_of_the_test_are_served_and_no_others(
         ([b"{", "gone"], "The request ended early"),
     ],
 )
-def test_bodies_that_do_not_arrive(monkeypatch: pytest.MonkeyPatch, parts, message) -> None:
+def test_bodies_that_do_not_arrive(monkeypatch, parts, message):
     monkeypatch.setattr(limits, "BODY_WAIT_S", 0.05)
     left = iter(parts)
 
-    async def receive() -> Any:
-        part = next(left)
-        if part == "wait":
-            await asyncio.sleep(10)
-        if part == "gone":
+    async def receive():
+        if (part := next(left)) == "gone":
             return {"type": "http.disconnect"}
+        await asyncio.sleep(10 * (part == "wait"))
         return {"type": "http.request", "body": part, "more_body": True}
 
     headers = [(b"content-type", b"application/json; charset=utf-8")]
@@ -211,32 +198,30 @@ def test_bodies_that_do_not_arrive(monkeypatch: pytest.MonkeyPatch, parts, messa
         thread.submit(asyncio.run, read_body(request, Body)).result()
 
 
-def test_a_bucket_empties_and_fills_per_address_and_their_number_is_bounded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_bucket_empties_and_fills_per_address_and_their_number_is_bounded(monkeypatch):
     now_s = [0.0]
     limiter = Limiter(3, 0.5, lambda: now_s[0])
-    for _ in range(3):
-        limiter.take("a")
-    for _ in range(100):  # what is refused costs nothing
-        with pytest.raises(Refused, match="Too many requests; try again in 2 s") as refused:
+
+    def take(count, then=""):
+        for _ in range(count):
             limiter.take("a")
-    assert refused.value.headers == {"Retry-After": "2"}
+        for _ in range(100):  # what is refused costs nothing
+            with pytest.raises(Refused, match=f"Too many requests; try again in {then}") as refused:
+                limiter.take("a")
+        assert refused.value.headers["Retry-After"].isdigit()
+
+    take(3, "2 s")
     limiter.take("b")
     now_s[0] = 2.0
-    limiter.take("a")
-    with pytest.raises(Refused):
-        limiter.take("a")
+    take(1)
     now_s[0] = 100.0
-    for _ in range(3):
-        limiter.take("a")
+    take(3)
     monkeypatch.setattr(limits, "_MOST_BUCKETS", 100)
     for number in range(1000):
         now_s[0] += 0.001
         limiter.take(str(number))
         assert len(limiter._buckets) <= 100
     for host, network in (
-        ("192.0.2.7", "192.0.2.7"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
         ("testclient", "testclient"),
