@@ -41,4 +41,5 @@ def test_a_run_gets_word_error_rates_later(cli: Run, scored: Path) -> None:
     run = json.loads((scored / "run.json").read_text())
     assert run["facts"]["asr"].startswith("pocketsphinx, package 5")
     assert run["facts"]["whisper-normalizer"]
+    assert run["request"]["asr"] == "pocketsphinx"  # goes on by it
     assert [metric["name"] for metric in run["metrics"]] == ["si_sdr", "wer"]
