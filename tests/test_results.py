@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -57,26 +56,3 @@ def test_they_are_small_name_no_machine_and_histograms_alone_give_what_stands_in
         assert one.record["bitrate_efficiency"] <= one.efficiency.mean <= 1
         if one.held_out_kbps is not None:  # there is a second speaker or track
             assert one.entropy.low <= one.held_out_kbps
-
-
-@pytest.mark.tools
-def test_keeping_a_run_makes_its_paths_portable_and_refuses_what_cannot_be_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, kept = tmp_path / "run", tmp_path / "kept"
-    (run / "decoded").mkdir(parents=True)
-    (run / "run.json").write_text(json.dumps({"origin": "/data/weights", "machine": {}}))
-    (run / "clips.jsonl").write_text('{"path": "/somewhere/else/a.flac"}\n')
-    (run / "workers.log").write_text("noise")
-    make_results.keep(run, kept)
-    assert sorted(p.name for p in kept.iterdir()) == ["clips.jsonl", "run.json"]
-    assert json.loads((kept / "clips.jsonl").read_text()) == {"path": "a.flac"}
-    assert json.loads((kept / "run.json").read_text())["origin"] == "weights"
-    (run / "summary.md").write_text('see "/home/somebody/run"')
-    with pytest.raises(SystemExit, match=r"it names this machine: summary\.md: /home/somebody"):
-        make_results.keep(run, tmp_path / "other")
-    (run / "summary.md").write_text("fine")
-    monkeypatch.setattr(make_results, "MOST_BYTES", 10)
-    with pytest.raises(SystemExit, match=r"bytes of rows, at most 10; take fewer clips"):
-        make_results.keep(run, tmp_path / "other")
-    assert not (tmp_path / "other").exists()

@@ -69,17 +69,6 @@ def test_the_whole_way_of_a_corpus(cli, daps, tmp_path):
     assert "is not audio" in text_of(verified)
 
 
-def test_a_run_on_a_drawn_corpus_says_what_it_found(cli, daps):
-    (daps / "clean" / "f10_script3_clean.wav").unlink()
-    draw = ("--segments", "40", "--segment-s", "1", "--seed", "3", "--min-lufs", "-50")
-    done = cli("run", "--codecs", "opus@24", "--data", "daps", "--root", daps, *draw, "--plan")
-    assert done.returncode == 0, done.stderr
-    text = " ".join(done.stderr.split())
-    assert "daps: 40 clips, 0.7 min (speech)" in text
-    assert "daps: 9 files, a complete copy has 10" in text
-    assert "speech: segments overlap" in text
-
-
 def test_what_is_on_this_disk_missing_and_broken(daps, tmp_path):
     (tmp_path / "config.toml").write_text(
         f'[roots]\nmusdb18-hq = "{tmp_path}"\ngtzan = "/nowhere"\n'

@@ -1,19 +1,9 @@
 """The page in a real browser: players in step, tables that sort, and nothing from outside."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
-from snacbench.report.build import write_page
-from snacbench.report.players import Preview
-from snacbench.store.run_folder import RunFolder
-from tests.support.plots import OPUS, SI_SDR, run_rows, spec
+from tests.support.listening_page import drag
 from tests.support.reports import EVIL
 
 # What the player gives to the loudspeaker, as the browser's own engine computes it, sample by
@@ -40,7 +30,7 @@ async ([first, switches]) => {
 
 
 @pytest.fixture
-def opened(chromium: Any, page: Path) -> Iterator[Any]:
+def opened(chromium, page):
     """The page; afterwards it has complained of nothing, and asked for nothing from outside."""
     errors: list[str] = []
     opened = chromium.new_page()
@@ -58,22 +48,22 @@ def opened(chromium: Any, page: Path) -> Iterator[Any]:
     assert not [url for url in opened.asked if not url.startswith((folder, "data:"))]
 
 
-def open_clip(opened: Any, name: str) -> None:
+def open_clip(opened, name):
     opened.locator(".opener", has_text=name).click()
     opened.wait_for_selector(".clip.open .signal")
 
 
-def column(opened: Any, index: int) -> list[str]:
+def column(opened, index):
     cells = opened.locator(f"#score-table tbody tr > :nth-child({index})")
     return list(cells.all_inner_texts())
 
 
-def playing(opened: Any, what: str) -> Any:
+def playing(opened, what):
     return opened.evaluate(f"snacbench.players.player.{what}")
 
 
-def test_a_name_that_is_a_script_is_shown_and_the_page_never_scrolls_sideways(opened: Any) -> None:
-    def scripts() -> int:
+def test_a_name_that_is_a_script_is_shown_and_the_page_never_scrolls_sideways(opened):
+    def scripts():
         return len([url for url in opened.asked if "/media/" in url and url.endswith(".js")])
 
     assert EVIL in opened.locator(".clip-name").all_inner_texts()
@@ -86,7 +76,7 @@ def test_a_name_that_is_a_script_is_shown_and_the_page_never_scrolls_sideways(op
         assert opened.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_signals_are_in_step_and_switching_cannot_be_heard(opened: Any) -> None:
+def test_signals_are_in_step_and_switching_cannot_be_heard(opened):
     open_clip(opened, "set/b")
     assert playing(opened, "buffers.map((b) => b.length)") == [96_000] * 4
     x, y = playing(opened, "buffers.slice(0, 2).map((b) => [...b.getChannelData(0)])")
@@ -108,7 +98,7 @@ def test_signals_are_in_step_and_switching_cannot_be_heard(opened: Any) -> None:
         assert np.abs(heard[inside] - expected).max() < 1e-3
 
 
-def test_keys_ladders_and_loops(opened: Any) -> None:
+def test_keys_ladders_and_loops(opened):
     open_clip(opened, "set/b")
     for key, expected in (("1", 1), ("0", 0), ("r", 1), ("ArrowDown", 3), ("ArrowUp", 1)):
         opened.keyboard.press(key)
@@ -127,19 +117,14 @@ def test_keys_ladders_and_loops(opened: Any) -> None:
     # A part is looped by dragging.
     plate = opened.locator(".plate").first
     plate.scroll_into_view_if_needed()
-    box = plate.bounding_box()
-    middle = box["y"] + box["height"] / 2
-    opened.mouse.move(box["x"] + 0.25 * box["width"], middle)
-    opened.mouse.down()
-    opened.mouse.move(box["x"] + 0.5 * box["width"], middle)
-    opened.mouse.up()
+    drag(opened, plate.bounding_box(), 0.25, 0.5)
     assert playing(opened, "bounds") == pytest.approx([0.5, 1.0], abs=0.03)
     opened.locator(".play").click()
     opened.wait_for_timeout(900)
     assert 0.45 < playing(opened, "position") < 1.05
 
 
-def test_scores_sort_both_ways_and_filter(opened: Any) -> None:
+def test_scores_sort_both_ways_and_filter(opened):
     assert opened.locator("#score-table tbody tr").count() == 9
     opened.locator('.sort[data-column="0"]').click()
     values = [float(text) for text in column(opened, 5) if text != "failed"]
@@ -157,7 +142,7 @@ def test_scores_sort_both_ways_and_filter(opened: Any) -> None:
     assert opened.locator("#score-table thead th").count() == 5
 
 
-def test_clips_are_found_as_best_and_worst_by_name_and_by_domain(opened: Any) -> None:
+def test_clips_are_found_as_best_and_worst_by_name_and_by_domain(opened):
     row = opened.locator("#extremes-body tr", has_text="ladder@1kbps")
     assert row.locator("td").first.locator("b").all_inner_texts() == ["20.00", "21.00", "22.00"]
     opened.locator("#extremes-metric").select_option("1")
@@ -171,18 +156,3 @@ def test_clips_are_found_as_best_and_worst_by_name_and_by_domain(opened: Any) ->
     assert opened.locator(".signal:disabled").count() == 1  # what failed has no player
     opened.locator("#clip-search").fill("nothing like it")
     assert opened.locator("#no-clip").is_visible()
-
-
-def test_the_summary_fits_a_window_of_1280_pixels(chromium: Any, tmp_path: Path) -> None:
-    """Sixteen metrics, and intervals of five digits before the point."""
-    metrics = [replace(SI_SDR, name=f"visqol_audio_{i}", unit="MOS-LQO") for i in range(16)]
-    demo = spec("encodec-mini", 1.5, "encodec", demonstration=True)
-    rows = run_rows([demo, *OPUS], metrics=metrics)
-    write_page(RunFolder.create(tmp_path / "run", rows.run, []), rows, tmp_path, {}, Preview())
-    opened = chromium.new_page(viewport={"width": 1280, "height": 800})
-    opened.goto((tmp_path / "index.html").as_uri())
-    boxes = "[...document.querySelectorAll('#summary .scroll')]"
-    found = opened.evaluate(f"{boxes}.map((e) => [e.scrollWidth, e.clientWidth])")
-    opened.close()
-    assert len(found) >= 3
-    assert all(scroll <= client for scroll, client in found)

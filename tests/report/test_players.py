@@ -1,7 +1,5 @@
 """Previews, pictures, the signals behind them, and bytes inside scripts."""
 
-from __future__ import annotations
-
 import io
 import json
 from dataclasses import replace
@@ -22,7 +20,6 @@ from snacbench.report.players import (
     signals_of,
     sources,
 )
-from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio
 from tests.conftest import broadband
 from tests.support.reports import TONES_HZ, tone
@@ -30,7 +27,7 @@ from tests.support.reports import TONES_HZ, tone
 OPUS, FLAC = Preview(False, 1.0), Preview(True, 1.0)
 
 
-def test_previews_are_cut_resampled_and_coded() -> None:
+def test_previews_are_cut_resampled_and_coded():
     assert Preview(True, 0.5).cut(tone(440)).num_samples == 24_000
     assert Preview(True).cut(broadband(1.0, 16_000)).num_samples == 48_000
     for channels in (1, 2):
@@ -45,7 +42,7 @@ def test_previews_are_cut_resampled_and_coded() -> None:
     assert 7.0 < Preview.longest_within(49e6, 30 * 13) < 8.0
 
 
-def test_a_tone_lies_where_its_mark_says() -> None:
+def test_a_tone_lies_where_its_mark_says():
     height = spectrograms.HEIGHT
     levels = spectrograms.levels_db(tone(4_000), 24_000.0)
     assert levels.shape == (height, spectrograms.WIDTH)
@@ -54,12 +51,10 @@ def test_a_tone_lies_where_its_mark_says() -> None:
     assert 100 * (height - row - 0.5) / height == pytest.approx(mark, abs=1.0)
     short = Audio(np.ones((1, 10), np.float32), 48_000)
     assert np.isfinite(spectrograms.levels_db(short, 4_000.0)).all()
-
-
-def test_what_is_missing_is_blue_and_what_was_added_red() -> None:
+    # What is missing is blue and what was added red.
     here, gone = np.zeros((132, 440)), np.full((132, 440), -40.0)
 
-    def picture(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    def picture(a, b):
         file = spectrograms.change_image(reference=a, degraded=b, top_db=0.0)
         return np.asarray(Image.open(io.BytesIO(file)).convert("RGB")).astype(int)
 
@@ -70,12 +65,9 @@ def test_what_is_missing_is_blue_and_what_was_added_red() -> None:
     assert added[60, 200, 0] > added[60, 200, 2] + 60
 
 
-def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(
-    run_folder: RunFolder,
-) -> None:
+def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(run_folder):
     signals, problems = signals_of(run_folder, sources(run_folder)["set/c"], list(TONES_HZ), OPUS)
     assert [signal and signal.num_samples for signal in signals] == [48_000, None, 48_000, 48_000]
-    assert problems == []
     found = sources(run_folder)["set/b"]
     assert found.clip
     row = replace(found.coded["same"], decoded="decoded/gone.flac")
@@ -92,14 +84,14 @@ def test_signals_have_one_length_and_what_is_missing_is_a_problem_and_no_end(
 
 
 @given(st.binary(max_size=64))
-def test_bytes_come_back(data: bytes) -> None:
+def test_bytes_come_back(data):
     text = packed(data)
     bits = "".join(f"{ord(character) - 0x3000:015b}" for character in text)
     assert bytes(int(bits[i * 8 : i * 8 + 8], 2) for i in range(len(data))) == data
     assert all(0x3000 <= ord(character) <= 0xAFFF for character in text)
 
 
-def test_scripts_take_a_fifteenth_more_and_cannot_be_ended() -> None:
+def test_scripts_take_a_fifteenth_more_and_cannot_be_ended():
     script = packed_script("f", [packed(np.random.default_rng(0).bytes(30_000))])
     assert len(script) < 30_000 * 16 / 15 + 32
     assert script.decode("utf-16").startswith('f(["')

@@ -1,10 +1,7 @@
 """The pages before the first rating, and the one after the last."""
 
-from __future__ import annotations
-
 import json
 import re
-from typing import Any
 
 import numpy as np
 import pyloudnorm
@@ -13,16 +10,16 @@ from playwright.sync_api import expect
 
 from snacbench.listening.responses.sessions import make_invitations
 from snacbench.listening.test import RATE_HZ, Question
-from tests.support.listening_page import PAGE, Begin, page_texts, rate_all
+from tests.support.listening_page import PAGE, page_texts, rate_all
 
 EVIL = "</title><img src=x onerror=alert(1)>"
 
 
-def button(tab: Any, name: str) -> Any:
+def button(tab, name):
     return tab.get_by_role("button", name=name)
 
 
-def answer_headphones(tab: Any, rounds: int = 6) -> None:
+def answer_headphones(tab, rounds=6):
     for n in range(rounds):
         tab.get_by_text(f"Round {n + 1} of {rounds}").wait_for()
         button(tab, "Play the three tones").click()
@@ -42,7 +39,7 @@ SHORT_TONES = """
 """
 
 
-def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: Begin) -> None:
+def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit):
     """Whatever the author of the test wrote is text, and nothing else."""
     question = {"text": EVIL, "choices": (EVIL, "other")}
     questions = (Question(id="q", **question), Question(id="r", required=False, **question))
@@ -91,11 +88,8 @@ def test_a_listener_comes_from_the_welcome_to_the_thanks_and_deletes_all(visit: 
     assert tab.evaluate("Object.keys(localStorage)") == ["snacbench:tiny:owner"]
 
 
-def test_an_invitation_comes_with_the_link_or_is_typed_and_a_language_can_be_added(
-    visit: Begin,
-) -> None:
-    german = page_texts("de")
-    begun = visit(language="de")
+def test_an_invitation_comes_with_the_link_or_is_typed_and_a_language_can_be_added(visit):
+    german, begun = page_texts("de"), visit(language="de")
     (invitation,) = make_invitations(begun.stage.service.responses, 1)
     tab = begun.skip_checks()
     tab.locator("#invite").fill("cat")
@@ -115,7 +109,7 @@ def test_an_invitation_comes_with_the_link_or_is_typed_and_a_language_can_be_add
     assert "2, 3 und 4" in tab.locator("#missing").inner_text()
 
 
-def test_texts_are_all_used_in_every_language_and_no_data_is_read_as_html() -> None:
+def test_texts_are_all_used_in_every_language_and_no_data_is_read_as_html():
     english, german, files = page_texts("en"), page_texts("de"), list(PAGE.rglob("*.js"))
     assert german.keys() == english.keys()
     for key, text in german.items():
@@ -138,32 +132,29 @@ SOUNDS = """
 async () => {
   const { pinkNoise, headphoneTrials, trialSound } = await import("/page/audio/checks.js");
   const context = new OfflineAudioContext(1, 1, 48000);
-  const trials = headphoneTrials(6);
   const times = { toneS: 0.4, gapS: 0.1 };
   const { buffer, startsS } = trialSound(context, ["quiet", "anti", "plain"], times);
   const channels = [0, 1].map((c) => [...buffer.getChannelData(c)]);
-  return { noise: [...pinkNoise(context, 2).getChannelData(0)], trials, channels, startsS };
+  const noise = [...pinkNoise(context, 2).getChannelData(0)];
+  return { noise, trials: headphoneTrials(6), channels, startsS };
 }
 """
 
 
-def test_sounds_of_the_checks_are_what_they_should_be(modules: Any) -> None:
+def test_sounds_of_the_checks_are_what_they_should_be(modules):
     made = modules.evaluate(SOUNDS)
     noise = np.array(made["noise"])
     assert pyloudnorm.Meter(RATE_HZ).integrated_loudness(noise) == pytest.approx(-23, abs=0.5)
-    power = np.abs(np.fft.rfft(noise)) ** 2
-    hertz = np.fft.rfftfreq(noise.size, 1 / RATE_HZ)
+    power, hertz = np.abs(np.fft.rfft(noise)) ** 2, np.fft.rfftfreq(noise.size, 1 / RATE_HZ)
     octaves = [power[(hertz >= f) & (hertz < 2 * f)].sum() for f in (125, 250, 500, 1000, 2000)]
     assert np.ptp(10 * np.log10(octaves)) < 3  # pink: the same power in every octave
     assert abs(noise[0] - noise[-1]) < 0.2
     trials = made["trials"]
     assert len({tuple(trial) for trial in trials}) == 6
     assert [sum(t.index("quiet") == place for t in trials) for place in range(3)] == [2, 2, 2]
-    left, right = np.array(made["channels"])
-    quiet, anti, plain = (
-        slice(round(s * RATE_HZ), round((s + 0.4) * RATE_HZ)) for s in made["startsS"]
-    )
-    level_db = 20 * np.log10(np.std(left[quiet]) / np.std(left[plain]))
-    assert level_db == pytest.approx(-6, abs=0.01)
-    assert np.array_equal(left[anti], -right[anti])
-    assert np.array_equal(left[plain], right[plain])
+    starts = [round(start_s * RATE_HZ) for start_s in made["startsS"]]
+    tones = [np.array(made["channels"])[:, s : s + round(0.4 * RATE_HZ)] for s in starts]
+    quiet, anti, plain = tones
+    assert 20 * np.log10(np.std(quiet[0]) / np.std(plain[0])) == pytest.approx(-6, abs=0.01)
+    assert np.array_equal(anti[0], -anti[1])
+    assert np.array_equal(plain[0], plain[1])

@@ -1,37 +1,44 @@
-"""The rules of a rating page: each test is one listener who goes through several of them."""
-
-from __future__ import annotations
+"""A rating page: its rules, and that nothing is lost; each test is one listener."""
 
 import re
-from typing import Any
 
+import httpx2
 import pytest
 
-from tests.support.listening_page import SYSTEMS, Begin, next_page, rate_all, scores, until
+from snacbench.listening.responses import sessions
+from tests.support.listening_page import (
+    SYSTEMS,
+    Visit,
+    drag,
+    next_page,
+    rate_all,
+    scores,
+    until,
+)
+from tests.support.listening_server import ScriptedListener
 
 
-def numbers(tab: Any) -> list[str]:
+def numbers(tab):
     return [text.split()[0] for text in tab.locator(".condition").all_inner_texts()]
 
 
-def hear(tab: Any, number: int) -> None:
+def hear(tab, number):
     tab.locator(".condition").nth(number - 1).click()
     tab.locator(".column[data-playing]").nth(0).wait_for()
 
 
-def test_practice_help_and_sliders(visit: Begin) -> None:
-    begun = visit(pages=1, training=1)
-    tab = begun.to_first_page()
-    sliders, missing = tab.locator(".slider"), tab.locator("#missing")
+def test_practice_help_and_sliders(visit):
+    tab = visit(pages=1, training=1).to_first_page()
+    sliders = tab.locator(".slider")
     assert tab.locator("h1").inner_text() == "Practice 1 of 1"
     assert "for practice" in tab.locator(".practice").inner_text()
 
     # No value until a slider is touched.
     assert tab.locator(".thumb:visible").count() == 0
     assert sliders.first.get_attribute("aria-valuetext") == "not rated"
-    assert sliders.first.get_attribute("aria-valuenow") is None
     assert scores(tab) == ["–"] * 4
-    assert missing.inner_text() == "Still to hear: all. Still to rate: all."
+    missing = "Still to hear: all. Still to rate: all."
+    assert tab.locator("#missing").inner_text() == missing
 
     # The help lists the keys, which rest meanwhile.
     tab.keyboard.press("?")
@@ -43,12 +50,10 @@ def test_practice_help_and_sliders(visit: Begin) -> None:
     dialog.wait_for(state="detached")
 
     # Only the slider of what plays moves.
-    sliders.nth(1).click(force=True)
     hear(tab, 1)
     sliders.nth(1).click(force=True)
     assert scores(tab) == ["–"] * 4
     assert tab.locator("#announcer").inner_text() == "Play Version 2 to rate it"
-    assert tab.locator(".slider[aria-disabled=false]").count() == 1
     sliders.nth(0).click()
     assert scores(tab) == ["50", "–", "–", "–"]
     tab.get_by_role("button", name="Stop").click()
@@ -59,9 +64,8 @@ def test_practice_help_and_sliders(visit: Begin) -> None:
     # Keys move what is heard even if another slider was clicked.
     hear(tab, 1)
     sliders.first.click()
-    tab.keyboard.press("3")
-    tab.keyboard.press("ArrowUp")
-    tab.keyboard.press("End")
+    for key in ("3", "ArrowUp", "End"):
+        tab.keyboard.press(key)
     assert scores(tab) == ["50", "–", "100", "–"]
     rate_all(tab)
     next_page(tab)
@@ -69,7 +73,7 @@ def test_practice_help_and_sliders(visit: Begin) -> None:
     assert tab.locator(".practice").count() == 0
 
 
-def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
+def test_the_way_on_comments_and_sorting(visit):
     begun = visit()
     tab = begun.to_first_page()
     missing, next_button = tab.locator("#missing"), tab.get_by_role("button", name="Next")
@@ -118,33 +122,29 @@ def test_the_way_on_comments_and_sorting(visit: Begin) -> None:
     assert not [url for url in begun.requests if not url.startswith(origins)]
 
 
-def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit: Begin) -> None:
+def test_twelve_versions_fit_and_everything_is_done_by_the_keyboard(visit):
     tab = visit(form="mushra", systems=SYSTEMS).to_first_page()
     for width, height in ((1024, 768), (820, 1180), (1280, 800)):
         tab.set_viewport_size({"width": width, "height": height})
         root = "document.documentElement"
         assert tab.evaluate(f"[{root}.scrollWidth, {root}.scrollHeight]") == [width, height]
-        targets = tab.locator("main :is(button, .slider, textarea, .handle)")
-        boxes = targets.evaluate_all(
+        boxes = tab.locator("main :is(button, .slider, textarea, .handle)").evaluate_all(
             "all => all.map((one) => one.getBoundingClientRect().toJSON())"
         )
-        assert min(box["width"] for box in boxes) >= 44
-        assert min(box["height"] for box in boxes) >= 43.5
+        assert min(min(box["width"], box["height"]) for box in boxes) >= 43.5
 
     for place, key in enumerate("1234567890ab"):
         tab.keyboard.press(key)
         tab.wait_for_function(
             "n => document.querySelectorAll('.column')[n].matches('[data-playing]')", arg=place
         )
-        tab.keyboard.press("ArrowUp")
-        for _ in range(place):
-            tab.keyboard.press("ArrowDown")
+        for step in ("ArrowUp", *["ArrowDown"] * place):
+            tab.keyboard.press(step)
     assert scores(tab) == [str(50 - place) for place in range(12)]
-    tab.keyboard.press("PageUp")
-    assert scores(tab)[11] == "49"
-    tab.keyboard.press("ArrowLeft")
-    tab.keyboard.press("PageDown")
-    assert scores(tab)[10:] == ["30", "49"]
+    for keys, last in ((["PageUp"], ["40", "49"]), (["ArrowLeft", "PageDown"], ["30", "49"])):
+        for key in keys:
+            tab.keyboard.press(key)
+        assert scores(tab)[10:] == last
     tab.keyboard.press("r")
     assert tab.locator(".reference[data-playing]").count() == 1
     tab.keyboard.press("Space")
@@ -160,27 +160,21 @@ LAP = """
 () => {
   const now = parseFloat(document.querySelector(".clock").innerText);
   const back = now < (window.last ?? 0);
-  window.last = now;
-  window.most = Math.max(window.most ?? 0, now);
+  window.most = Math.max(window.most ?? 0, window.last = now);
   return back && [now, window.most];
 }
 """
 
 
-def test_loops_are_set(visit: Begin) -> None:
+def test_loops_are_set(visit):
     tab = visit().to_first_page()
     box = tab.locator(".track").bounding_box()
-    middle = box["y"] + box["height"] / 2
     start, end = (tab.locator(f".handle.{which}") for which in ("start", "end"))
 
-    def region() -> list[float]:
+    def region():
         return [float(handle.get_attribute("aria-valuenow")) for handle in (start, end)]
 
-    tab.mouse.move(box["x"] + 0.25 * box["width"], middle)
-    tab.mouse.down()
-    tab.mouse.move(box["x"] + 0.5 * box["width"], middle)
-    tab.mouse.move(box["x"] + 0.75 * box["width"], middle)
-    tab.mouse.up()
+    drag(tab, box, 0.25, 0.75)
     assert region() == pytest.approx([0.5, 1.5], abs=0.02)
     start.press("ArrowRight")
     end.press("Shift+ArrowLeft")
@@ -192,34 +186,220 @@ def test_loops_are_set(visit: Begin) -> None:
     assert 0.5 <= first < most <= 1.2
     tab.get_by_role("button", name="Whole").click()
     assert region() == [0, 2]
-
-    # Without a loop the excerpt ends, and its slider rests.
-    tab.keyboard.press("l")
+    tab.keyboard.press("l")  # without a loop the excerpt ends, and its slider rests
     tab.locator(".column[data-playing]").wait_for(state="detached")
     assert tab.locator(".slider[aria-disabled=false]").count() == 0
 
 
-@pytest.mark.parametrize("form", ["ab", "abx"])
-def test_pairs_are_answered_after_all_was_heard(visit: Begin, form: str) -> None:
-    begun = visit(pages=1, form=form, systems=SYSTEMS[:2] if form == "ab" else SYSTEMS[:1])
+@pytest.mark.parametrize(
+    ("form", "systems", "choices", "missing", "answer"),
+    [("ab", 2, 3, "A and B.", "tie"), ("abx", 1, 2, "A, B, and X.", "b")],
+)
+def test_pairs_are_answered_after_all_was_heard(visit, form, systems, choices, missing, answer):
+    begun = visit(pages=1, form=form, systems=SYSTEMS[:systems])
     tab = begun.to_first_page()
-    assert tab.locator("input[type=radio]:disabled").count() == (3 if form == "ab" else 2)
-    missing = "A and B." if form == "ab" else "A, B, and X."
+    assert tab.locator("input[type=radio]:disabled").count() == choices
     assert tab.locator("#missing").inner_text() == f"Still to hear: {missing}"
     tab.keyboard.press("a")
     tab.locator(".signal.a[data-playing]").wait_for()
     tab.keyboard.press("ArrowLeft")
     assert tab.locator("input[type=radio]:checked").count() == 0
-    if form == "ab":
+    if answer == "tie":
         tab.get_by_role("button", name="Play B").click()
         tab.locator(".choice", has_text="No preference").click()
     else:
-        for key in "bx":
+        for key in ("b", "x", "ArrowRight"):
             tab.keyboard.press(key)
-        tab.keyboard.press("ArrowRight")
     tab.keyboard.press("n")
     tab.locator(".listener").wait_for()
     (body,) = begun.stage.done
-    assert body.answer == ("tie" if form == "ab" else "b")
-    assert body.playback["plays_b"] == 1
+    assert (body.answer, body.playback["plays_b"]) == (answer, 1)
     assert not begun.complaints
+
+
+def saved(tab):
+    return str(tab.locator(".saved").inner_text())
+
+
+def on_page(tab, number):
+    tab.locator("main.rating h1", has_text=f"Page {number} of").wait_for()
+
+
+def confirm(tab, text):
+    """Send the page, and read what the dialog says."""
+    tab.get_by_role("button", name="Next").click()
+    dialog = tab.locator("dialog")
+    assert text in dialog.inner_text()
+    dialog.get_by_role("button").click()
+
+
+def accepted_dialogs(tab):
+    """What the browser itself asks from now on, such as whether to leave."""
+    dialogs: list[str] = []
+    tab.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
+    return dialogs
+
+
+def test_reloads_and_refusals(visit):
+    begun = visit(pages=4)
+    stage, tab = begun.stage, begun.tab
+
+    # Sounds that cannot be had are asked for again.
+    stage.spoilt_sounds = True
+    begun.to_pages().get_by_role("button", name="Try again").wait_for()
+    assert "could not be read" in tab.locator("[role=alert]").inner_text()
+    stage.spoilt_sounds = False
+    tab.get_by_role("button", name="Try again").click()
+    tab.wait_for_selector("main.rating")
+
+    # A reload goes on exactly there, and warns of nothing: all is kept.
+    dialogs = accepted_dialogs(tab)
+    tab.keyboard.press("2")
+    tab.locator(".slider").nth(1).click()
+    tab.locator("#comment").fill("two is <b>odd</b>")
+    tab.locator(".handle.start").press("ArrowRight")
+    tab.reload()
+    tab.wait_for_selector("main.rating")
+    assert not dialogs
+    assert scores(tab) == ["–", "50", "–", "–"]
+    assert tab.locator("#comment").input_value() == "two is <b>odd</b>"
+    assert tab.locator(".condition[data-heard]").count() == 1
+    assert float(tab.locator(".handle.start").get_attribute("aria-valuenow")) > 0
+
+    # A page that was refused comes again with what was entered.
+    rate_all(tab)
+    stage.refuse = ["No: <b>strange</b>."]
+    confirm(tab, "No: <b>strange</b>.")
+    on_page(tab, 1)
+    tab.wait_for_selector(".value")
+    assert scores(tab) == ["30", "40", "50", "60"]
+    next_page(tab)
+    (body,) = until(lambda: stage.done)
+    assert body.playback["visits"] >= 2
+    assert body.playback["headphones_passed"] is True
+
+    # One that was answered otherwise is explained.
+    other = ScriptedListener(httpx2.Client(base_url=stage.origin), begun.token)
+    assert other.submit(other.pages()[1]).status_code == 201
+    rate_all(tab)
+    confirm(tab, "answered this page already")
+    on_page(tab, 3)
+    assert stage.done[1].time_s == 30.5
+
+    # A lost reply stores the page once.
+    rate_all(tab)
+    stage.lose_replies = 1
+    next_page(tab)
+    until(lambda: saved(tab) == "Saved")
+    assert stage.sent("POST /api/pages/")[-1] == "200"
+    assert len(stage.done) == 3
+
+
+def test_windows_machines_and_strangers(visit, chromium):
+    begun = visit()
+    stage, tab = begun.stage, begun.to_first_page()
+
+    # Of two windows the last goes on.
+    tab.keyboard.press("1")
+    second = begun.new_tab()
+    second.goto(stage.origin)
+    second.wait_for_selector("main.rating")
+    tab.locator("h1", has_text="Open in another window").wait_for()
+    tab.keyboard.press("2")
+    assert tab.locator("[data-playing]").count() == 0
+    second.keyboard.press("3")
+    second.locator(".slider").nth(2).click()
+    tab.get_by_role("button", name="Go on here").click()
+    tab.wait_for_selector("main.rating")
+    assert scores(tab) == ["–", "–", "50", "–"]
+    second.locator("h1", has_text="Open in another window").wait_for()
+    second.close()
+    assert not begun.complaints
+
+    # A link goes on in another browser.
+    rate_all(tab)
+    next_page(tab)
+    tab.get_by_role("button", name="Pause").click()
+    link = tab.get_by_label("Link to go on elsewhere").input_value()
+    assert link.endswith(f"/#resume={begun.token}")
+    context = chromium.new_context()
+    other = Visit(context, stage)
+    other.tab.goto(link)
+    other.tab.locator("h1", has_text="Welcome back").wait_for()
+    other.skip_checks()
+    on_page(other.tab, 2)
+    context.close()
+
+    # Whoever is not known is told, and may begin anew.
+    sessions.delete_listener(stage.service.responses, stage.listeners[0]["name"])
+    tab.reload()
+    tab.locator("h1", has_text="Unknown listener").wait_for()
+    tab.get_by_role("button", name="Begin anew").click()
+    tab.get_by_role("button", name="Begin").wait_for()
+
+
+def test_connections_that_break(visit):
+    begun = visit(pages=3)
+    stage, complaints = begun.stage, begun.complaints
+    tab = begun.to_first_page()
+
+    # A server that is gone is waited for.
+    tab.route("**/api/test", lambda route: route.abort())
+    tab.reload()
+    tab.locator("[role=alert]", has_text="does not answer").wait_for()
+    stage.seen.clear()
+    tab.unroute("**/api/test")
+    tab.wait_for_selector("main.rating")
+    complaints.clear()
+
+    # An answer waits, and says so; what was fetched ahead needs no connection.
+    until(lambda: len(stage.sent("GET /api/stimuli/")) == 10)
+    rate_all(tab)
+    stage.sounds_wait_s = 1.0
+    with complaints.outage():
+        stage.down = True
+        next_page(tab)
+        assert tab.locator("main.rating").count() == 1
+        until(lambda: saved(tab) == "Waiting for connection")
+        assert not stage.done
+        # One that breaks while sounds are fetched ahead harms nothing.
+        rate_all(tab)
+        next_page(tab)
+        stage.down, stage.sounds_wait_s = False, 0.5
+        tab.get_by_role("button", name="Try again").click()
+        # Nobody is on the next page before its sounds are.
+        on_page(tab, 3)
+        tab.keyboard.press("2")
+        tab.locator(".column[data-playing]").wait_for()
+        until(lambda: saved(tab) == "Saved")
+    assert len(stage.done) == 2
+    assert not complaints
+
+
+def test_answers_that_wait_at_the_end(visit):
+    begun = visit()
+    stage, tab = begun.stage, begun.to_first_page()
+
+    # They outlive the page, whose end is warned of.
+    dialogs = accepted_dialogs(tab)
+    rate_all(tab)
+    stage.down = True
+    next_page(tab)
+    until(lambda: saved(tab) == "Waiting for connection")
+    with tab.expect_event("close"):
+        tab.close(run_before_unload=True)
+    assert dialogs == ["beforeunload"]
+    stage.down = False
+    tab = begun.new_tab()
+    tab.goto(stage.origin)
+    on_page(tab, 2)
+    until(lambda: len(stage.done) == 1)
+
+    # The last page waits for them.
+    rate_all(tab)
+    stage.down = True
+    next_page(tab)
+    assert "keep this page open" in tab.locator("main").inner_text()
+    stage.down = False
+    tab.locator(".listener").wait_for()
+    assert stage.listeners[0]["finished_utc"]
