@@ -167,7 +167,8 @@ def _in_folder(model: HasWeights, folder: Path) -> LocatedWeights:
 
 def _places_in(model: HasWeights, file: HostedFile, folder: Path) -> list[Path]:
     """Places in a folder where people keep a model: by repository, by our name, or flat."""
-    subfolders = (source_of(model).repository.rpartition("/")[2], model.name, ".")
+    named = source_of(model).repository.rpartition("/")[2]
+    subfolders = dict.fromkeys((named, model.name, "."))
     return [folder / sub / name for sub in subfolders for name in (file.name, *file.aliases)]
 
 

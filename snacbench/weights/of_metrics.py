@@ -47,8 +47,9 @@ def located(
         assert found is not None, model.name  # metric models have weights
         if found.info.verified is False:
             raise WeightsMismatch(
-                f"{found.info.origin} holds other weights than the published {model.name}; a score "
-                "of theirs would pass for its. Give the published files, or leave the metric out"
+                f"{found.info.origin} holds other weights than the published {model.name}: "
+                f"{digests_of(found.info)}. A score of theirs would pass for its; give the "
+                "published files, or leave the metric out"
             )
         _found[model.name] = _state(model, policy), found
     recorded, now = dict(options.recorded).get(model.name), digests_of(found.info)
