@@ -43,7 +43,7 @@ _PAPER = ("si_sdr", "mel_dac7", "stft_dac", "visqol_audio")
 STEPS = {
     "table": ("table", "{run}"),
     "plots": ("plot", "{run}", "all", "-o", "{out}"),
-    "report_data": ("report data", "{run}", "{out}"),
+    "report": ("report", "{run}", "--clips", "0", "-o", "{out}/report"),
 }
 TABLES = {
     "table_snac_paper": ("table", "{run}", "--layout", "snac-paper", "--ci"),
@@ -142,28 +142,13 @@ def measure(arguments: Sequence[str], run: Path) -> Used:
 
 
 def _run_measured(arguments: list[str]) -> None:
-    if arguments[0] == "report data":
-        _write_report_data(*map(Path, arguments[1:]))
-    else:
-        from snacbench.cli.verbs import cli
+    from snacbench.cli.verbs import cli
 
-        cli.main(arguments, standalone_mode=False)
+    cli.main(arguments, standalone_mode=False)
     own, helpers = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     cpu_s = sum(used.ru_utime + used.ru_stime for used in (own, helpers))
     peak_mb = (own.ru_maxrss + helpers.ru_maxrss) / 1024
     print(f"{cpu_s:.2f} {peak_mb:.0f}", file=sys.stderr)
-
-
-def _write_report_data(run: Path, out: Path) -> None:
-    """What ``snacbench report`` does, but for players and figures."""
-    from snacbench.cli import results  # noqa: F401 - takes as long to load as the verb does
-    from snacbench.report.build import Beside, clips_to_play, write_page
-    from snacbench.tables.run_rows import RunRows
-
-    folder = RunFolder.open(run)
-    rows = RunRows.load(folder)
-    clips_to_play(folder, rows, 0)
-    write_page(folder, rows, out, Beside())
 
 
 def report_figures(found: Mapping[str, Used]) -> None:
