@@ -159,10 +159,10 @@ def _named(names: Sequence[str]) -> list[HasWeights]:
             if metric.configure:  # by the user's settings
                 metric = metric.configure(NO_OPTIONS)
             if not metric.models:
-                advice = "; of the recognisers under it name one, such as hubert-large"
-                raise UserError(
-                    f"{name} runs no published model{advice if metric.configure else ''}"
-                )
+                advice = "there is nothing to fetch"
+                if metric.configure:
+                    advice = "of the recognisers under it name one, such as hubert-large"
+                raise UserError(f"{name} runs no published model: {advice}")
             models |= {model: of_metrics[model] for model in metric.models}
         else:
             models |= {model.name: model for model, _ in _selected(name)}
