@@ -52,14 +52,12 @@ def guarded(  # noqa: PLR0913 - keyword-only rules of one metric
     return Metric(spec, prepared, versions)
 
 
-def set_level(  # noqa: PLR0913 - keyword-only rules of one metric
+def set_level(
     spec: MetricSpec,
     embed: Callable[[Audio], Embeddings],
     versions: Callable[[], Mapping[str, str]] = dict,
     *,
     min_s: float = 0.0,
-    min_degraded_s: float = 0.0,
-    silence_has_score: bool = True,
 ) -> Metric:
     """A metric of sets of clips, by the embeddings of signals which passed all checks.
 
@@ -81,9 +79,7 @@ def set_level(  # noqa: PLR0913 - keyword-only rules of one metric
 
         def embedded_too(degraded: Audio) -> Embeddings:
             accept_degraded(degraded, reference, spec)
-            min_duration(degraded, max(min_s, min_degraded_s), which=DEGRADED)
-            if not silence_has_score:
-                not_silent(degraded, which=DEGRADED)
+            min_duration(degraded, min_s, which=DEGRADED)
             return embedded(degraded)
 
         return embedded(reference), embedded_too

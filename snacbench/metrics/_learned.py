@@ -34,16 +34,14 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
     prepare: Callable[[Any, Audio], Compare | Embeddings],
     *,
     checked: Callable[..., Metric] = guarded,
-    min_s: float = 0.0,
-    min_degraded_s: float = 0.0,
-    silence_has_score: bool = False,
     options: MetricOptions = NO_OPTIONS,
+    **rules: Any,
 ) -> Metric:
     """A metric of the network that `load` makes of a model's files, by their published names.
 
     `prepare` takes the network and an accepted reference and returns what scores one degraded
     signal after another, as in `guarded`; of a set-level metric, which is `checked` by `set_level`,
-    it takes any signal and returns embeddings.
+    it takes any signal and returns embeddings. `rules` are those of `checked`.
     """
 
     def prepared(reference: Audio) -> Compare | Embeddings:
@@ -58,11 +56,6 @@ def learned(  # noqa: PLR0913 - keyword-only rules of one metric
             _made(model, load, found)
             _tried[model.name, load] = found
 
-    rules: dict[str, Any] = {
-        "min_s": min_s,
-        "min_degraded_s": min_degraded_s,
-        "silence_has_score": silence_has_score,
-    }
     again = partial(learned, spec, model, load, prepare, checked=checked, **rules)
     return replace(
         checked(spec, prepared, versions, **rules),

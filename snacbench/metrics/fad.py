@@ -155,8 +155,7 @@ def by_log_mel(audio: Audio) -> Embeddings:
 
 
 def _by_network(spec: MetricSpec) -> Metric:
-    rules: dict[str, Any] = {"silence_has_score": True, "min_s": MIN_DURATION_S}
-    return learned(spec, VGGISH, load, by_vggish, checked=set_level, **rules)
+    return learned(spec, VGGISH, load, by_vggish, checked=set_level, min_s=MIN_DURATION_S)
 
 
 MODELS = (VGGISH,)
