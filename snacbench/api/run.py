@@ -130,7 +130,7 @@ def merge(
     gone = f", {done.missing} no longer there" if done.missing else ""
     shown.note(
         f"{len(runs)} runs merged; {done.repeated} rows were in several; "
-        f"decoded files: {done.linked} linked, {done.copied} copied{gone}"
+        f"files: {done.linked} linked, {done.copied} copied{gone}"
     )
     return finished(done.folder, shown)
 

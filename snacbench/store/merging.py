@@ -55,8 +55,8 @@ class Merged:
     """What came of a merge.
 
     `repeated` counts rows that more than one part had, and that agreed; `lacking` says which shards
-    no part has, or none of a codec. Of files of decoded audio
-    and of codes, `linked` share their disk space with a part's, and no part has those `missing`.
+    no part has, or none of a codec. Of files of decoded audio, codes and embeddings, `linked` share
+    their disk space with a part's, and no part has those `missing`.
     """
 
     folder: RunFolder

@@ -45,7 +45,7 @@ def test_the_gate_fails_a_worse_candidate(runs):
 def test_merge_joins_and_shows_and_cannot_be_resumed(runs, tmp_path):
     other = make_run(tmp_path / "other", {"d": {"up": BASE}})
     done = call("merge", runs[0], other.path, "-o", tmp_path / "new")
-    said = "2 runs merged; 0 rows were in several; decoded files: 60 linked, 0 copied"
+    said = "2 runs merged; 0 rows were in several; files: 60 linked, 0 copied"
     assert said in done.stdout
     assert len(RunFolder.open(tmp_path / "new").run.codecs) == 2
     assert (tmp_path / "new" / "summary.md").is_file()
