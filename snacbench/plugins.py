@@ -36,7 +36,7 @@ from snacbench.models import (
     MetricModel,
     WeightsSource,
 )
-from snacbench.types import Codec, CodecSpec, Metric
+from snacbench.types import Codec, CodecSpec, Distance, Metric
 
 Kind = Literal["codecs", "metrics", "corpora", "layouts", "plots"]
 _REASON_CHARACTERS = 200
@@ -268,6 +268,8 @@ def _wrong(item: Any) -> str:
     """What is wrong with what a plug-in declares, or nothing."""
     if not _NAME.fullmatch(_name_of(item)):
         return "it is no name; use letters, digits and . _ + -"
+    if isinstance(item, Metric) and bool(item.embed) != (item.spec.distance in get_args(Distance)):
+        return f"a set-level metric has embed, and a distance of {', '.join(get_args(Distance))}"
     if not isinstance(item, CodecModel):
         return ""
     if any(not isinstance(spec, CodecSpec) for spec in item.points):

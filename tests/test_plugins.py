@@ -105,6 +105,13 @@ def test_what_fails_in_a_plug_in_is_no_bug_of_snacbench(monkeypatch, kind, item,
         use(item)
 
 
+@pytest.mark.parametrize(("distance", "embed"), [(None, print), ("mmd", print), ("kernel", None)])
+def test_a_set_level_metric_has_both_embeddings_and_a_known_distance(distance, embed):
+    spec = replace(plugins.metrics()["si_sdr"].spec, name="mine", distance=distance)
+    said = plugins.Discovered().take(Metric(spec, print, embed=embed), plugins.OWN)
+    assert "a set-level metric has embed, and a distance of frechet, kernel" in said
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
