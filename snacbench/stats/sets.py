@@ -126,8 +126,13 @@ def median_distance(values: Floats) -> float:
     return float(np.partition(distances, middle)[middle])
 
 
+def kernel_step(n: int) -> int:
+    """Of how many embeddings one counts in a kernel's distance, where there are n."""
+    return -(-n // _MOST)
+
+
 def _thinned(of: EmbeddingSet) -> EmbeddingSet:
-    step = -(-len(of.values) // _MOST)
+    step = kernel_step(len(of.values))
     return EmbeddingSet(of.values[::step], of.unit[::step])
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from snacbench.errors import StoreError
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import jackknife_interval
-from snacbench.stats.sets import DISTANCES, FEWEST, EmbeddingSet
+from snacbench.stats.sets import DISTANCES, FEWEST, EmbeddingSet, kernel_step
 from snacbench.store.embeddings import kept
 from snacbench.tables.run_rows import MOST_UNITS, CodecColumns, RunRows, few_clusters
 from snacbench.tables.table_model import Cell
@@ -70,6 +70,8 @@ def _measured(
             interval = replace(interval, low=max(interval.low, spec.range[0]))
     poor = f"{n} embeddings of {dimensions} dimensions, too few to know how they spread: reads high"
     notes = (poor,) if spec.distance == "frechet" and n <= 2 * dimensions else ()
+    if spec.distance == "kernel" and (step := kernel_step(n)) > 1:
+        notes = (f"{n} embeddings, of which one in {step} counts",)
     return Cell(found.value, interval, len(clips), notes=notes)
 
 

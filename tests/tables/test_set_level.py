@@ -158,6 +158,13 @@ def test_merged_runs_have_all_files(place, tmp_path):
         )
 
 
+def test_embeddings_that_do_not_count_are_said(place, monkeypatch):
+    monkeypatch.setattr("snacbench.stats.sets._MOST", 5)
+    cells = table_of(place / "run20")[0]["at20"]
+    assert "12 embeddings, of which one in 3 counts" in cells["kad_logmel"]["notes"]
+    assert "counts" not in str(cells["fad_logmel"]["notes"])
+
+
 @pytest.mark.parametrize("damage", ["gone", "changed"])
 def test_embeddings_that_are_not_what_was_kept_have_no_figure(place, tmp_path, damage):
     run = shutil.copytree(place / "run20", tmp_path / "run")
