@@ -7,7 +7,6 @@ import pytest
 from scipy.linalg import sqrtm
 
 from snacbench.stats import sets
-from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import jackknife_interval
 from snacbench.stats.sets import DISTANCES, EmbeddingSet, frechet, kernel, median_distance
 
@@ -127,9 +126,3 @@ def test_the_jackknife_covers_where_percentiles_of_the_bootstrap_do_not():
     covered = np.mean([i.low <= centre <= i.high for i in intervals])
     assert covered >= 0.88
     assert np.mean([low <= centre <= high for low, high in ends]) < covered
-
-
-def test_units_are_clusters():
-    clustering = cluster_clips(["a", "b", "a"], clips=3)
-    assert of_units(np.zeros((3, 1)), 2).sizes(2).tolist() == [2.0, 1.0]
-    assert EmbeddingSet(np.zeros((3, 1)), clustering.index).sizes(2).tolist() == [2.0, 1.0]
