@@ -74,7 +74,7 @@ def table_notes(
         + f" The speaker or track{of_those} is not known: taken as independent of all others."
         * bool(unknown)
     )
-    of_sets = set_level_among(block.entries)
+    of_sets = set_level_among(block.entries) & block.scores.keys()
     cells = [cell for (_, metric), cell in block.cells.items() if metric not in of_sets]
     intervals = [cell.interval for cell in cells if cell.interval]
     methods = "; ".join(dict.fromkeys(i.method for i in intervals if i.low is not None))

@@ -217,6 +217,7 @@ def test_beside_other_metrics_it_is_left_out_of_what_goes_by_clip(place, tmp_pat
     assert set(rows.metrics) == {"si_sdr", "fad_logmel", "kad_logmel"}
     marked, _ = table_of(*runs)
     assert marked["at20"]["fad_logmel"]["marks"] == ["best"]
+    assert "logmel" not in sb.load(runs[0]).table("speech-codec")  # which has no such column
 
 
 def test_plots_of_figures_draw_it_and_plots_of_clips_do_not(place):
