@@ -62,7 +62,7 @@ def set_level(
     """A metric of sets of clips, by the embeddings of signals which passed all checks.
 
     `embed` takes a mono signal and gives embeddings of shape (frames, dimensions), which are
-    rounded to float16, as fadtk and kadtk keep them. A silent decode counts like any other.
+    rounded to float16, as fadtk and kadtk keep them. A silent decode has them, too.
     """
 
     def embedded(audio: Audio) -> Embeddings:
