@@ -28,8 +28,9 @@ _TIMING = "time a few clips"
 class Estimate:
     """What a run will take.
 
-    `computing_s` is the time of one worker, `wall_s` of all; `decoded_bytes` and `row_bytes` are
-    what stays on disk, `memory_bytes` what a worker has in memory at most. `clips` were timed.
+    `computing_s` is the time of one worker, `wall_s` of all; `decoded_bytes` and `row_bytes`, with
+    embeddings, are what stays on disk, `memory_bytes` what a worker has in memory at most. `clips`
+    were timed.
     """
 
     clips: int
@@ -77,7 +78,8 @@ def estimate(plan: Plan, progress: Progress | None = None) -> Estimate:
             memory_bytes = max(memory_bytes, *map(_peak_bytes, workers.pids()))
             shown.step(_TIMING, schedule.done(job, rows)[1])
         decoded_bytes = sum(p.stat().st_size for p in folder.path.rglob("*.flac"))
-        row_bytes = sum(p.stat().st_size for p in folder.path.glob("*.jsonl"))
+        in_rows = (p for end in ("jsonl", "npy") for p in folder.path.rglob(f"*.{end}"))
+        row_bytes = sum(path.stat().st_size for path in in_rows)
     share = plan.test_set.duration_s / sum(clip.duration_s for clip in clips)
     pace = sum(median(those) for those in paces.values())
     computing_s = once_s + pace * plan.test_set.duration_s
