@@ -22,7 +22,7 @@ import numpy as np
 from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
-from snacbench.store.agree import check_agreement
+from snacbench.store.agree import ASR_FACT, check_agreement
 from snacbench.store.embeddings import embeddings_name
 from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
@@ -75,15 +75,19 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     """
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
-    for other in parts[1:]:
-        check_agreement(
-            parts[0],
-            other,
-            why="cannot be merged",
-            same_seed=True,
-            same_versions=True,
-            shards=True,
-        )
+    alike: dict[frozenset[str], RunFolder] = {}  # of one set of codecs and metrics: one part
+    for other in parts:
+        for first in alike.values():
+            check_agreement(
+                first,
+                other,
+                why="cannot be merged",
+                same_seed=True,
+                same_versions=True,
+                shards=True,
+            )
+        specs = (*other.run.codecs, *other.run.metrics)
+        alike.setdefault(frozenset(spec.name for spec in specs), other)
     clips: dict[str, Clip] = {}
     in_parts = Counter[str]()
     for part in parts:
@@ -248,8 +252,12 @@ def _joined(
     gone = [t for run in runs for t in run.facts.get(rows.MISSING, "").split("; ")]
     gone = [*lacking, *dict.fromkeys(text for text in gone if not text.startswith("shard "))]
     facts[rows.MISSING] = "; ".join(filter(None, gone))
+    hearing = [run for run in runs if ASR_FACT in run.facts]
+    if hearing:  # all by one, which is what later scores are compared with
+        facts[ASR_FACT] = hearing[0].facts[ASR_FACT]
     request = replace(
         runs[0].request,
+        asr=(hearing or runs)[0].request.asr,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
