@@ -47,7 +47,6 @@ from snacbench.runner.pool import default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, STOPPED, Schedule
 from snacbench.runner.scoring import unscored
 from snacbench.runner.versions import (
-    ASR_FACT,
     asked,
     check_versions,
     facts_of,
@@ -189,8 +188,6 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     chosen = chosen_metrics(request, names)
     make_ready(chosen, shown)
     run = scored_too(run, chosen, place=str(folder.path))
-    if run.facts.get(ASR_FACT) != folder.run.facts.get(ASR_FACT):  # --resume hears by it, too
-        run = replace(run, request=replace(run.request, asr=asr))
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
