@@ -458,9 +458,13 @@ def resumed_plan(
         same = begun <= set(map(samples, clips)) and all(
             unread & {clip, clip.rpartition("+")[0]} for clip in new
         )
+    if same and any(spec.needs_transcript for spec in run.metrics):
+        words = attrgetter("id", "transcript", "language")
+        same = set(map(words, folder.read(Clip))) <= set(map(words, plan.test_set.clips))
     if not same:
         raise StoreError(
-            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
+            f"the test set {run.test_set}, or what is said in it, has changed since {path} was "
+            "begun; start a new run"
         )
     plan = with_weights(plan, progress)
     then = [(spec.name, spec.weights.sha256) for spec in run.codecs]

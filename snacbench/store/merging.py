@@ -88,12 +88,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
             )
         specs = (*other.run.codecs, *other.run.metrics)
         alike.setdefault(frozenset(spec.name for spec in specs), other)
-    clips: dict[str, Clip] = {}
-    in_parts = Counter[str]()
-    for part in parts:
-        for clip in part.read(Clip):
-            clips.setdefault(clip.id, clip)
-            in_parts[clip.id] += 1
+    clips, in_parts = _clips(parts), Counter(c.id for part in parts for c in part.read(Clip))
     shards, lacking = _shards(parts)
     joined = _joined(parts, clips.values(), shards, lacking)
     names = [spec.name for part in parts for spec in part.run.codecs]
@@ -123,6 +118,25 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         _take_files(parts, done)
     done.folder = RunFolder.open(target)
     return done
+
+
+def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
+    """Every clip once, as the parts have it in which words were heard, if there are any.
+
+    A StoreError tells clips in which other words were said, or in another language.
+    """
+    found = dict[str, tuple[RunFolder, Clip]]()
+    hearing = [part for part in parts if any(m.needs_transcript for m in part.run.metrics)]
+    for part in (*hearing, *parts):
+        for clip in part.read(Clip):
+            first, known = found.setdefault(clip.id, (part, clip))
+            said = [(one.transcript, one.language) for one in (known, clip)]
+            if part in hearing and said[0] != said[1]:
+                raise StoreError(
+                    f"{first.path} and {part.path} cannot be merged: of {clip.id} they state "
+                    f"{said[0]!s:.80} and {said[1]!s:.80}; run both by one manifest"
+                )
+    return {name: clip for name, (_, clip) in found.items()}
 
 
 def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:

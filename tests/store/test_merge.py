@@ -173,6 +173,15 @@ def test_what_cannot_be_merged_at_all(tmp_path):
         part.rewrite_run(replace(part.run, facts=facts))
     with pytest.raises(StoreError, match=r"b and .*c cannot be merged: the recogniser is parrot"):
         merge(three, tmp_path / "new")
+    words = (*RUN.metrics, replace(RUN.metrics[0], name="wer", needs_transcript=True))
+    parts = two(tmp_path / "heard", metrics=words)
+    assert {clip.language for clip in merge(parts, tmp_path / "right").folder.read(Clip)} == {""}
+    clips = list(parts[1].read(Clip))
+    parts[1].replace(Clip, [replace(clip, language="de") for clip in clips], of=lambda _: True)
+    assert {clip.language for clip in merge(parts, tmp_path / "de").folder.read(Clip)} == {"de"}
+    parts[0].rewrite_run(replace(parts[0].run, metrics=words))
+    with pytest.raises(StoreError, match=r"of tiny/000 they state \(None, ''\) and \(None, 'de'"):
+        merge(parts, tmp_path / "new")
     parts = two(tmp_path / "others")  # codecs of one name must be one codec
     described = json.loads((parts[1].path / "run.json").read_text())
     described["codecs"][0]["weights"]["sha256"] = {"model": "ff"}
