@@ -86,8 +86,9 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
                 same_versions=True,
                 shards=True,
             )
-        specs = (*other.run.codecs, *other.run.metrics)
-        alike.setdefault(frozenset(spec.name for spec in specs), other)
+        names = [codec.name for codec in other.run.codecs]
+        names += [metric.name for metric in other.run.metrics]
+        alike.setdefault(frozenset(names), other)
     clips, in_parts = _clips(parts), Counter(c.id for part in parts for c in part.read(Clip))
     shards, lacking = _shards(parts)
     joined = _joined(parts, clips.values(), shards, lacking)
