@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import snacbench as sb
+from snacbench.api.requests import normal
 from tests.conftest import broadband
 
 COLUMNS = [
@@ -147,6 +148,22 @@ def _file(path: Path, audio: sb.Audio) -> Path:
 
     soundfile.write(path, audio.samples.T, audio.rate_hz, subtype="FLOAT")
     return path
+
+
+@pytest.mark.parametrize(
+    ("asr", "kept"),
+    [
+        ("faster-whisper@cuda:a b", "faster-whisper@cuda:{}/a b"),
+        ("faster-whisper:", "faster-whisper:"),
+        ("wav2vec2@cuda", "wav2vec2@cuda"),
+        (None, None),
+    ],
+)
+def test_a_recognisers_folder_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asr: str | None, kept: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert normal({"asr": asr})["asr"] == (kept and kept.format(tmp_path))
 
 
 def test_what_is_no_signal_is_refused() -> None:

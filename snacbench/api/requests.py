@@ -72,6 +72,9 @@ def normal(given: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = tuple(part.strip() for part in parts if part.strip())
             if name == "weights":
                 found[name] = absolute_weights(found[name])
+        elif name == "asr" and value and ":" in value:  # a folder, looked for from elsewhere, too
+            kind, _, folder = value.partition(":")
+            found[name] = f"{kind}:{Path(folder).expanduser().absolute()}" if folder else value
         elif name == "codecs":
             found[name] = value if isinstance(value, str) else ",".join(value)
         else:

@@ -401,9 +401,10 @@ class Run:
         from snacbench.api.requests import normal
         from snacbench.runner import engine
 
-        asked, shown = normal({"metrics": metrics, "weights": weights}), progress or Notes()
+        asked = normal({"metrics": metrics, "weights": weights, "asr": asr})
+        shown = progress or Notes()
         how: dict[str, Any] = {"client": client, "jobs": jobs, "offline": offline}
-        how |= {"asr": asr, "weights": asked["weights"], "retry_failed": retry_failed}
+        how |= {"asr": asked["asr"], "weights": asked["weights"], "retry_failed": retry_failed}
         engine.score_again(self.folder, asked["metrics"], progress=shown, **how)
         return finished(RunFolder.open(self.path), shown)
 

@@ -76,8 +76,8 @@ def _opened(selector: str, options: MetricOptions) -> Recogniser:
     kind, _, device = name.partition("@")
     if kind not in MAKERS:
         raise UserError(
-            f"--asr {selector}: no such recogniser; {did_you_mean(kind, MAKERS)}, written as "
-            f"one of {CHOICES}"
+            f"--asr {selector}: no such recogniser (written as one of {CHOICES}); "
+            f"{did_you_mean(kind, MAKERS)}"
         )
     made: Recogniser = MAKERS[kind](kind, detail, device, options)
     return made
@@ -162,10 +162,10 @@ class FasterWhisper:
     """Whisper from a folder in CTranslate2's format: a beam of 5, nothing drawn at random."""
 
     def __init__(self, kind: str, detail: str, device: str, _: MetricOptions) -> None:
-        if not detail:
+        if not detail or device not in ("", "cpu", "cuda"):
             raise UserError(
                 f"--asr {kind} needs the folder of a model in CTranslate2's format; write "
-                f"{kind}:FOLDER"
+                f"{kind}:FOLDER or {kind}@cuda:FOLDER"
             )
         self._folder, self._device = Path(detail).expanduser().resolve(), device or "cpu"
         if not (self._folder / _WEIGHTS).is_file():

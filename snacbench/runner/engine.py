@@ -47,7 +47,6 @@ from snacbench.runner.pool import default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, STOPPED, Schedule
 from snacbench.runner.scoring import unscored
 from snacbench.runner.versions import (
-    ASR_FACT,
     asked,
     check_versions,
     facts_of,
@@ -189,8 +188,6 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     chosen = chosen_metrics(request, names)
     make_ready(chosen, shown)
     run = scored_too(run, chosen, place=str(folder.path))
-    if run.facts.get(ASR_FACT) != folder.run.facts.get(ASR_FACT):  # --resume hears by it, too
-        run = replace(run, request=replace(run.request, asr=asr))
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
@@ -461,9 +458,13 @@ def resumed_plan(
         same = begun <= set(map(samples, clips)) and all(
             unread & {clip, clip.rpartition("+")[0]} for clip in new
         )
+    if same and any(spec.needs_transcript for spec in run.metrics):
+        words = attrgetter("id", "transcript", "language")
+        same = set(map(words, folder.read(Clip))) <= set(map(words, plan.test_set.clips))
     if not same:
         raise StoreError(
-            f"the test set {run.test_set} has changed since {path} was begun; start a new run"
+            f"the test set {run.test_set}, or what is said in it, has changed since {path} was "
+            "begun; start a new run"
         )
     plan = with_weights(plan, progress)
     then = [(spec.name, spec.weights.sha256) for spec in run.codecs]

@@ -29,7 +29,7 @@ from snacbench.runner.signal_rules import kept_band_hz, source_signal
 from snacbench.runner.versions import make_ready
 from snacbench.store.run_folder import RunFolder, new_folder
 from snacbench.testsets import TestSet, open_test_set
-from snacbench.testsets.folder import files_below
+from snacbench.testsets.folder import Transcripts, files_below
 from snacbench.testsets.testset import counted, make_clip, make_set, some_of
 from snacbench.types import Audio, Clip, CodecSpec, Metric
 from snacbench.units import MS_PER_S, lateness
@@ -143,8 +143,11 @@ def _matched(request: Request, outside: OutsideFiles) -> tuple[TestSet, dict[str
         )
     if one_file:
         clip_id = f"files/{reference.stem}"
-        clip = make_clip(clip_id, reference.resolve(), domain=request.domain)
-        return make_set("files", [clip], origin=str(reference)), {clip_id: degraded}
+        path, transcripts = reference.resolve(), Transcripts()
+        said = transcripts.beside(path)
+        clip = make_clip(clip_id, path, domain=request.domain, transcript=said)
+        one = make_set("files", [clip], origin=str(reference))
+        return replace(one, notes=transcripts.notes), {clip_id: degraded}
     references = open_test_set(str(reference), domain=request.domain)
     if reference.is_dir():
         files = [c.path for c in references.clips] + [c.path for c in references.broken]

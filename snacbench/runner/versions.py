@@ -21,12 +21,13 @@ from snacbench.models import CodecModel
 from snacbench.packages import check_installed
 from snacbench.plugins import metric_models, origin_of
 from snacbench.progress import Progress
+from snacbench.request import Request
 from snacbench.rows import Run
-from snacbench.store.agree import METRIC_VERSION, first_difference
+from snacbench.store.agree import ASR_FACT, METRIC_VERSION, first_difference
 from snacbench.types import Metric, WeightsInfo
 from snacbench.weights.of_metrics import digests_of, located
+from snacbench.weights.policy import absolute_weights
 
-ASR_FACT = "asr"
 _SHOWN_DIGITS = 16
 
 Answer = TypeVar("Answer")
@@ -138,12 +139,24 @@ def scored_too(run: Run, metrics: Iterable[Metric], *, place: str) -> Run:
     check_versions(run, codecs={}, metrics=same, place=place)
     return replace(
         run,
+        request=_found_again(run.request, added, weights),
         metrics=(*kept, *(metric.spec for metric in added)),
         facts={**run.facts, **facts},
         metric_versions={**run.metric_versions, **versions},
         lacking={name: why for name, why in run.lacking.items() if name not in versions},
         metric_weights={**run.metric_weights, **weights},
     )
+
+
+def _found_again(
+    request: Request, metrics: Iterable[Metric], weights: Mapping[str, WeightsInfo]
+) -> Request:
+    """A run's request with the recogniser and folders of added metrics, for whoever goes on."""
+    hearing = [metric.options.asr for metric in metrics if metric.spec.needs_transcript]
+    others = (text for text in request.weights if text.partition("=")[0] not in weights)
+    folders = {name: info.origin for name, info in weights.items() if info.source == "folder"}
+    named = absolute_weights([f"{name}={folder}" for name, folder in folders.items()])
+    return replace(request, asr=next(filter(None, hearing), request.asr), weights=(*others, *named))
 
 
 # ------------------------------------------------------------------- the machine, for the record

@@ -13,6 +13,7 @@ from snacbench.store.jsonl import Block
 from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
+ASR_FACT = "asr"  # which recogniser heard the words of a run
 _SHOWN_DIGEST = 12
 _NONE = "none"
 _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kind of device
@@ -91,6 +92,9 @@ def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
                 name, package, then, now = computed
                 advice = "run both by one version, or the same files"
                 found.append((f"what computes {name}: {package}", then, now, advice))
+        heard = [run.facts.get(ASR_FACT) for run in both]
+        if heard[0] and heard[1]:
+            found.append(("the recogniser", heard[0], heard[1], "score one by the other's --asr"))
     for what, then, now, advice in found:
         if then != now:
             raise StoreError(

@@ -22,7 +22,7 @@ import numpy as np
 from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic
-from snacbench.store.agree import check_agreement
+from snacbench.store.agree import ASR_FACT, check_agreement
 from snacbench.store.embeddings import embeddings_name
 from snacbench.store.run_folder import RUN_FILE, RunFolder, explained
 from snacbench.types import Clip, CodecSpec, MetricSpec, WeightsInfo, set_sha256
@@ -75,21 +75,21 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     """
     if len(parts) < 2:
         raise StoreError(f"a merge needs two runs or more, found {len(parts)}")
-    for other in parts[1:]:
-        check_agreement(
-            parts[0],
-            other,
-            why="cannot be merged",
-            same_seed=True,
-            same_versions=True,
-            shards=True,
-        )
-    clips: dict[str, Clip] = {}
-    in_parts = Counter[str]()
-    for part in parts:
-        for clip in part.read(Clip):
-            clips.setdefault(clip.id, clip)
-            in_parts[clip.id] += 1
+    alike: dict[frozenset[str], RunFolder] = {}  # of one set of codecs and metrics: one part
+    for other in parts:
+        for first in alike.values():
+            check_agreement(
+                first,
+                other,
+                why="cannot be merged",
+                same_seed=True,
+                same_versions=True,
+                shards=True,
+            )
+        names = [codec.name for codec in other.run.codecs]
+        names += [metric.name for metric in other.run.metrics]
+        alike.setdefault(frozenset(names), other)
+    clips, in_parts = _clips(parts), Counter(c.id for part in parts for c in part.read(Clip))
     shards, lacking = _shards(parts)
     joined = _joined(parts, clips.values(), shards, lacking)
     names = [spec.name for part in parts for spec in part.run.codecs]
@@ -119,6 +119,25 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
         _take_files(parts, done)
     done.folder = RunFolder.open(target)
     return done
+
+
+def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
+    """Every clip once, as the parts have it in which words were heard, if there are any.
+
+    A StoreError tells clips in which other words were said, or in another language.
+    """
+    found = dict[str, tuple[RunFolder, Clip]]()
+    hearing = [part for part in parts if any(m.needs_transcript for m in part.run.metrics)]
+    for part in (*hearing, *parts):
+        for clip in part.read(Clip):
+            first, known = found.setdefault(clip.id, (part, clip))
+            said = [(one.transcript, one.language) for one in (known, clip)]
+            if part in hearing and said[0] != said[1]:
+                raise StoreError(
+                    f"{first.path} and {part.path} cannot be merged: of {clip.id} they state "
+                    f"{said[0]!s:.80} and {said[1]!s:.80}; run both by one manifest"
+                )
+    return {name: clip for name, (_, clip) in found.items()}
 
 
 def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
@@ -248,8 +267,12 @@ def _joined(
     gone = [t for run in runs for t in run.facts.get(rows.MISSING, "").split("; ")]
     gone = [*lacking, *dict.fromkeys(text for text in gone if not text.startswith("shard "))]
     facts[rows.MISSING] = "; ".join(filter(None, gone))
+    hearing = [run for run in runs if ASR_FACT in run.facts]
+    if hearing:  # all by one, which is what later scores are compared with
+        facts[ASR_FACT] = hearing[0].facts[ASR_FACT]
     request = replace(
         runs[0].request,
+        asr=(hearing or runs)[0].request.asr,
         codecs=",".join(dict.fromkeys(run.request.codecs for run in runs)),
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",

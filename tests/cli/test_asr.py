@@ -43,3 +43,8 @@ def test_a_run_gets_word_error_rates_later(cli: Run, scored: Path) -> None:
     assert run["facts"]["whisper-normalizer"]
     assert run["request"]["asr"] == "pocketsphinx"  # goes on by it
     assert [metric["name"] for metric in run["metrics"]] == ["si_sdr", "wer"]
+    manifest = scored.parent / "clips.csv"
+    manifest.write_text(manifest.read_text().replace("two", "too"))
+    done = cli("run", "--resume", scored)
+    assert done.returncode == 2
+    assert "or what is said in it, has changed" in " ".join(done.stderr.split())

@@ -47,7 +47,8 @@ def breath(duration_s=1.0):
 @pytest.mark.parametrize(
     ("selector", "said"),
     [
-        ("pocketsfinx", "--asr pocketsfinx: no such recogniser; did you mean pocketsphinx"),
+        ("pocketsfinx", "--asr pocketsfinx: no such recogniser .*; did you mean pocketsphinx"),
+        ("faster-whisper@gpu:x", "write faster-whisper:FOLDER or faster-whisper@cuda:FOLDER"),
         ("pocketsphinx:folder", "takes nothing more, found 'folder'"),
         ("faster-whisper", "needs the folder of a model"),
         ("faster-whisper:/no/such", r"there is no model\.bin in it"),

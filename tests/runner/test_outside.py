@@ -8,7 +8,7 @@ from snacbench.rows import Calibration, Coded, Delay, Score
 from snacbench.tables.footnotes import delay_notes, late_warnings, run_notes
 from snacbench.tables.from_runs import summary_markdown
 from snacbench.tables.run_rows import RunRows
-from snacbench.types import Audio
+from snacbench.types import Audio, Clip
 from tests.conftest import broadband
 from tests.support.outside_runs import score_files, values, write
 
@@ -85,6 +85,14 @@ def test_beyond_that_scores_are_undefined_and_say_the_lengths(tmp_path, differen
     assert {row.status for row in scores} == {"undefined"}
     assert all(f"lasts {seconds + difference_s:.3f} s" in row.reason for row in scores)
     assert all(f"{seconds:.3f} s" in row.reason for row in scores)
+
+
+def test_a_single_pair_has_the_transcript_beside_its_reference(tmp_path):
+    for name in "ab":
+        write(tmp_path / f"{name}.wav", broadband(1.0, 8_000, seed=1))
+    (tmp_path / "a.txt").write_text("one two\n")
+    folder = score_files(tmp_path / "a.wav", tmp_path / "b.wav", tmp_path / "run")
+    assert [clip.transcript for clip in folder.read(Clip)] == ["one two"]
 
 
 def test_a_clip_that_is_late_by_itself_is_named(tmp_path):

@@ -50,10 +50,11 @@ VERSIONS = {"same_versions": True}
         ({"codec_versions": {"c": {"torch": "2.12.0"}}}, VERSIONS, "c: torch is 2.11.0 in.*2.12.0"),
         ({"metric_versions": {"up": {**METRIC["up"], "pesq": "2"}}}, VERSIONS, "pesq is 1 in .* 2"),
         ({"metric_versions": {"up": {**METRIC["up"], "snacbench": "9"}}}, VERSIONS, ""),
+        ({"facts": {"asr": "magpie"}}, VERSIONS, "the recogniser is parrot in the first and magp"),
     ],
 )
 def test_the_first_disagreement_that_counts_is_named(tmp_path, second, how, message):
-    one = make_run(tmp_path / "first", VALUES)
+    one = make_run(tmp_path / "first", VALUES, facts={"asr": "parrot"})
     one.rewrite_run(replace(one.run, codec_versions=CODEC, metric_versions=METRIC))
     other = make_run(tmp_path / "second", VALUES, **second)
     assert metric_versions(one) == {"up": {"1"}}
@@ -80,7 +81,8 @@ def two(tmp_path, **options):
 
 
 def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
-    done = merge(two(tmp_path), tmp_path / "new")
+    heard = {"facts": {"asr": "parrot, 1"}, "request": Request(asr="parrot")}
+    done = merge(two(tmp_path, **heard), tmp_path / "new")
     assert [spec.name for spec in done.folder.run.codecs] == ["a", "both", "b"]
     counts = {kind: len(list(done.folder.read(kind))) for kind in ROW_FILES}
     assert counts[Clip] == 3
@@ -93,6 +95,7 @@ def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
     assert run.request.merged == ("one", "other")
     assert run.request.codecs == "a,both,both,b"
     assert run.packages == {"numpy": "3 (part 2)"}
+    assert (run.facts, run.request.asr) == ({"asr": "parrot, 1"}, "parrot")
     parts = sorted((done.folder.path / "parts").iterdir())
     assert [p.name for p in parts] == ["1-one.run.json", "2-other.run.json"]
     assert json.loads(parts[1].read_text())["packages"] == {"numpy": "3"}
@@ -165,6 +168,20 @@ def test_what_cannot_be_merged_at_all(tmp_path):
         merge([parts[0], parts[0]], tmp_path / "1")
     with pytest.raises(StoreError, match=r"cannot write to .*run\.json/new: "):
         merge([parts[0], parts[0]], parts[0].path / "run.json" / "new")
+    three = [make_run(tmp_path / name, {name: {"up": THREE}}) for name in "abc"]
+    for part, facts in zip(three, ({}, {"asr": "parrot"}, {"asr": "magpie"}), strict=True):
+        part.rewrite_run(replace(part.run, facts=facts))
+    with pytest.raises(StoreError, match=r"b and .*c cannot be merged: the recogniser is parrot"):
+        merge(three, tmp_path / "new")
+    words = (*RUN.metrics, replace(RUN.metrics[0], name="wer", needs_transcript=True))
+    parts = two(tmp_path / "heard", metrics=words)
+    assert {clip.language for clip in merge(parts, tmp_path / "right").folder.read(Clip)} == {""}
+    clips = list(parts[1].read(Clip))
+    parts[1].replace(Clip, [replace(clip, language="de") for clip in clips], of=lambda _: True)
+    assert {clip.language for clip in merge(parts, tmp_path / "de").folder.read(Clip)} == {"de"}
+    parts[0].rewrite_run(replace(parts[0].run, metrics=words))
+    with pytest.raises(StoreError, match=r"of tiny/000 they state \(None, ''\) and \(None, 'de'"):
+        merge(parts, tmp_path / "new")
     parts = two(tmp_path / "others")  # codecs of one name must be one codec
     described = json.loads((parts[1].path / "run.json").read_text())
     described["codecs"][0]["weights"]["sha256"] = {"model": "ff"}

@@ -111,7 +111,10 @@ def test_a_file_that_is_not_as_listed_is_kept_as_broken(record, manifest, column
             ["path,domain,id", 'a.wav,music,"two', 'lines"', "", "b.wav,noise,"],
             "line 5: domain: 'noise'; Input should be 'speech', 'music'",
         ),
-        (["path,language", "a.wav,German"], "'German'; .*code of ISO 639 .*; did you mean de"),
+        (
+            ["path,language", "a.wav,German"],
+            "'German'; a language is .*code of ISO 639 .*; did you mean de",
+        ),
         (["path,language", "a.wav,e n"], r"by its code of ISO 639 \(en, de, pt-BR\)$"),
         (["path,start", "a.wav,1_0"], "line 2: start: '1_0'; .*without underscores"),
         (["path,num_samples", "a.wav,-1"], "num_samples: '-1'; .* greater than or equal to"),

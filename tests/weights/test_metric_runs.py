@@ -115,6 +115,13 @@ def test_published_files(cli: Run, tmp_path: Path, all_hosts: Host) -> None:
     assert all_hosts.asked == ["GET /a/gain.json"]
 
 
+def test_a_run_goes_on_with_a_folder_that_was_named_later(cli: Run, tmp_path: Path) -> None:
+    accepted(cli, *RUN, "gain,si_sdr", "-o", "r", "--allow-missing-metrics", "--offline")
+    assert "gain" in json.loads((tmp_path / "r" / "run.json").read_text())["lacking"]
+    accepted(cli, "score", "r", "--metrics", "gain", "--weights", "gain-model=one", "--offline")
+    accepted(cli, "run", "--resume", "r", "--offline")
+
+
 def test_a_metric_by_itself(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="no model named 'utmos'; did you mean utmos22-strong"):
         sb.metric("utmos", weights=f"utmos={tmp_path}")
