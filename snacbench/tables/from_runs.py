@@ -108,10 +108,15 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
         else:
             parts.append((part, part.column))
     tables, judgement = list[Table](), judged(runs)
-    for over in _places(runs, options.by or layout.by, complete=options.complete):
+    places = _places(runs, options.by or layout.by, complete=options.complete)
+    shown = [p for p in places if p.domain in (*layout.domains, ALL_DOMAINS)] or places
+    notes = judgement.below
+    if out := [str(place) for place in places if place not in shown]:
+        notes = [*notes, f"No table of {', '.join(out)}, for which these metrics are not meant."]
+    for over in shown:
         if present := over.entries(entries):
             table = _table(runs, layout, options, over, parts, present, seeds)
-            tables.append(replace(table, footnotes=(*table.footnotes, *judgement.below)))
+            tables.append(replace(table, footnotes=(*table.footnotes, *notes)))
     if tables:
         tables[0] = replace(tables[0], above=tuple(judgement.above))
     return [(table if options.caption else _bare(table)).lettered() for table in tables]

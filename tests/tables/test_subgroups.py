@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from snacbench.errors import UnknownName, UserError
+from snacbench.rows import Coded
 from snacbench.tables.from_runs import Options, summary_frame, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
@@ -135,3 +136,17 @@ def test_checkpoints_of_different_sets_or_without_a_value(tmp_path, seeded):
     other = RunRows.load(make_run(tmp_path / "other", scores, set_sha256="cd" * 32))
     with pytest.raises(UserError, match="different test sets"):
         tables_of([seeded, other], DEFAULT, asked)
+
+
+def test_metrics_of_speech_have_no_table_of_music(tmp_path):
+    layout = layouts()["speech-codec"]
+    folder = make_run(tmp_path / "r", {"one": {"stoi": np.ones(3)}})
+    in_music = replace(next(folder.read(Coded)), domain="music")
+    folder.append([in_music])
+    (table,) = tables_of([RunRows.load(folder)], layout)
+    assert table.domain == "speech"
+    assert "No table of music, for which these metrics are not meant." in table.footnotes
+    music = [replace(row, domain="music") for row in folder.read(Coded)]
+    folder.replace(Coded, music, of=lambda row: True)
+    (table,) = tables_of([RunRows.load(folder)], layout)  # rather than nothing
+    assert table.domain == "music"
