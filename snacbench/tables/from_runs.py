@@ -159,12 +159,11 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     alone = all(entry.anchor for entry in entries)
     one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
     rows = []
-    gone = {metric for of in runs for metric in of.run.lacking}
     for entry in entries:
         record = entry.record(domain, block.coded.clips.get(entry.label, ()))
         cells = {}
         for part, column in parts:
-            nothing = Cell(text=NOT_HERE if column.key in gone else "")
+            nothing = Cell(text=NOT_HERE * (column.key in entry.rows.run.lacking))
             cell = block.cells.get((entry.label, column.key), nothing)
             if isinstance(part, Fact):
                 with running("layouts", layout.name):

@@ -150,3 +150,12 @@ def test_metrics_of_speech_have_no_table_of_music(tmp_path):
     folder.replace(Coded, music, of=lambda row: True)
     (table,) = tables_of([RunRows.load(folder)], layout)  # rather than nothing
     assert table.domain == "music"
+
+
+def test_not_here_is_said_of_the_run_that_asked(tmp_path):
+    runs = [
+        RunRows.load(make_run(tmp_path / name, {name: {"up": np.ones(3)}}, lacking=lacking))
+        for name, lacking in (("asked", {"utmos": "no model"}), ("other", {}))
+    ]
+    (table,) = tables_of(runs, DEFAULT, Options(by="all"))
+    assert [row.cells["utmos"].text for row in table.rows] == ["not here", ""]
