@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from snacbench.request import Expected, FromRecipe, Request
-from snacbench.rows import Cost
+from snacbench.rows import Coded, Cost
 from snacbench.tables.from_runs import Options, summary_csv, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
@@ -71,6 +71,14 @@ def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path)
     assert to_csv(tables) == to_csv(tables_of([unjudged], DEFAULT, Options(by="both")))
     (bare,) = tables_of([rows], DEFAULT, Options(caption=False))
     assert bare.above == ()
+
+
+def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
+    folder = make_run(tmp_path / "r", SCORES, request=Request(from_recipe=RECIPE))
+    folder.append([Coded("tiny/broken", "one", "failed", "cannot read it", "speech")])
+    (table,) = tables_of([RunRows.load(folder)], DEFAULT)
+    assert table.above == ()
+    assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
 
 
 def whole(recipe=RECIPE, **run):
