@@ -76,7 +76,7 @@ def _compare(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     met = len(expected) - len(unknown) - sum(map(len, missed.values()))
     found.below.append(
         f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."
-        + f" Not in this run by published models: {', '.join(unknown)}." * bool(unknown)
+        + f" Not in this table by published models: {', '.join(unknown)}." * bool(unknown)
     )
 
 
@@ -125,6 +125,7 @@ def _is_published(weights: WeightsInfo) -> bool:
 
 def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
+    unmeasured = {c.spec.name for c in rows.codecs if c.cost is None}
     codecs = [(c.spec.name, _taken(c)) for c in rows.codecs if not c.spec.anchor]
     for name, limit in recipe.limits.items():
         what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
@@ -132,7 +133,8 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
         of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
         found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
         if unknown:
-            how = "" if name == "kbps" else "; 'snacbench cost RUN' measures"
+            later = name != "kbps" and not unmeasured.isdisjoint(unknown)
+            how = "; 'snacbench cost RUN' measures" if later else ""
             found.below.append(f"Not known whether more {what}: {', '.join(unknown)}{how}.")
 
 
