@@ -91,9 +91,10 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             "clip by clip: ask for one of them"
         )
     known = [*(entry.label for entry in entries), *(one.name for one in seeds)]
-    for name in options.labels:
-        if name not in known:
-            raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
+    asked = [*((name, "label") for name in options.labels), (options.baseline, "compare with")]
+    for name, why in asked:
+        if name and name not in known:
+            raise UnknownName(f"no codec named {name!r} to {why}; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
     parts: list[tuple[Part, Column]] = []
     with running("layouts", layout.name):

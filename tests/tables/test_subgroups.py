@@ -54,6 +54,11 @@ def test_a_group_is_as_a_run_on_its_clips_alone(tmp_path):
     (alone, *_) = tables_of([whole.only({"one"})], DEFAULT, Options(by="language"))
     assert alone.rows[0].cells["up"].value == pytest.approx((1 + 16 + 36) / 3)
 
+    # A baseline that met no clip of a group has nobody beside it there.
+    part = spoken(tmp_path / "part", keep=[0, 3], three=ONE)
+    asked = Options(by="language", significance=True, baseline="three")
+    assert len(tables_of([whole, part], DEFAULT, asked)) == 3
+
 
 def test_groups_in_frames_and_files(tmp_path):
     rows = spoken(tmp_path / "r", one=ONE)
