@@ -138,6 +138,11 @@ def test_checkpoints_of_different_sets_or_without_a_value(tmp_path, seeded):
     asked = Options(by="all", group_seeds={"mine": f"{BY_NAME},mine-seed7"})
     tables = tables_of([seeded, same], DEFAULT, asked)
     assert tables[0].rows[2].cells["up"].value is None
+    begun = make_run(tmp_path / "begun", {"mine-seed8@2q": {"up": np.ones(6)}})
+    begun.take_out(Coded, of=lambda row: True)  # it has met no clip yet
+    four = replace(asked, group_seeds={"mine": f"{BY_NAME},mine-seed8"})
+    row = tables_of([seeded, RunRows.load(begun)], DEFAULT, four)[0].rows[2]
+    assert (row.label, row.cells["up"].value, row.checkpoints) == ("mine@2q", None, 4)
     other = RunRows.load(make_run(tmp_path / "other", scores, set_sha256="cd" * 32))
     with pytest.raises(UserError, match="different test sets"):
         tables_of([seeded, other], DEFAULT, asked)
