@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
@@ -124,12 +124,15 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
 
 
 def _places(runs: Sequence[RunRows], by: By | Grouping, *, complete: bool) -> list[_Over]:
-    """What the tables are over, one by one."""
+    """What the tables are over, one by one; UnknownName if that is nothing."""
     if by == "domain" or by == "all" or by == "both":  # noqa: PLR1714 - mypy follows these
         domains = domains_of(runs, by)
         if complete and by == "both" and ALL_DOMAINS not in domains:
             domains.append(ALL_DOMAINS)
         return [_Over(domain) for domain in domains]
+    if by not in get_args(Grouping):
+        known = [*get_args(By), *get_args(Grouping)]
+        raise UnknownName(f"no tables by {by!r}; {did_you_mean(by, known)}")
     return [_Over(group=(by, group)) for group in groups_of(runs, by)]
 
 

@@ -71,6 +71,9 @@ def test_groups_in_frames_and_files(tmp_path):
     assert "language" not in summary_frame([rows])
     (speakers,) = tables_of([rows], DEFAULT, Options(by="speaker"))
     assert speakers.title.endswith("speaker not stated")
+    for by in ("langage", "cluster"):
+        with pytest.raises(UnknownName, match=f"no tables by '{by}'; "):
+            summary_frame([rows], by=by)
 
 
 SEEDS = {f"mine-seed{n}@2q": 10.0 + n * np.ones(6) for n in range(3)}
