@@ -190,7 +190,10 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     make_ready(chosen, shown)
     run = scored_too(run, chosen, place=str(folder.path))
     if run.facts.get(ASR_FACT) != folder.run.facts.get(ASR_FACT):  # --resume hears by it, too
-        run = replace(run, request=replace(run.request, asr=asr))
+        recipe = run.request.from_recipe
+        if recipe and asr != run.request.asr:  # it is no longer that recipe
+            recipe = replace(recipe, overridden={"asr": run.request.asr, **recipe.overridden})
+        run = replace(run, request=replace(run.request, asr=asr, from_recipe=recipe))
     clips = {clip.id: clip for clip in folder.read(Clip)}
     with folder.locked():
         folder.rewrite_run(run)
