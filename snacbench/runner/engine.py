@@ -452,7 +452,9 @@ def resumed_plan(
     request = replace(run.request, offline=offline)
     if request.allow_missing_metrics:  # those that it has, and no others
         names = tuple(spec.name for spec in run.metrics)
-        request = replace(request, metrics=names, allow_missing_metrics=False)
+        of_models = [(m, w.origin) for m, w in run.metric_weights.items() if w.source == "folder"]
+        weights = (*request.weights, *(f"{model}={folder}" for model, folder in of_models))
+        request = replace(request, metrics=names, weights=weights, allow_missing_metrics=False)
     plan = make_plan(request, progress)
     same = plan.test_set.sha256 == run.set_sha256
     if not same and retry_failed:  # may be but for files that could not be read then
