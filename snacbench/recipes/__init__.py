@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.request import Expected
+from snacbench.request import REFERENCE, Expected
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
@@ -49,7 +49,6 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Count = Annotated[StrictInt, Field(ge=1)]
 Positive = Annotated[FiniteFloat, Field(gt=0)]
 Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decode_mmac_per_s"]
-REFERENCE = "reference"
 
 
 class Figures(BaseModel):

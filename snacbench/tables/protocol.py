@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snacbench.request import Expected, FromRecipe
+from snacbench.request import REFERENCE, Expected, FromRecipe
 from snacbench.rows import MISSING
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
 from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import Cell, Column, Row
 from snacbench.types import WeightsInfo
 
-REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
 _OF_THE_CLIPS = frozenset(
     ("data", "domain", "segments", "segment_s", "min_lufs", "limit", "seed", "channels",
      "reference", "shard")
