@@ -14,6 +14,7 @@ ReferenceRule = Literal["source", "codec-input"]
 Precision = Literal["fp32", "tf32", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 DEFAULT_SPEED_BUDGET_S = 4.0
+REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
         if name not in _NOT_OF_A_RECIPE and value != written.get(name)
     }
     expect = tuple(
-        replace(one, codec=select(one.codec)[0][1].name) if one.codec else one
+        replace(one, codec=_point(one.codec)) if one.codec else one
         for figures in found.recipe.expect
         for one in figures.each()
     )
@@ -58,6 +58,17 @@ def request_of(recipe: str | None, given: Mapping[str, Any]) -> Request:
         lines = "".join(f"\n  - {text}" for text in absent)
         raise UserError(f"the recipe {found.name} needs what is not on this machine:{lines}")
     return request
+
+
+def _point(selector: str) -> str:
+    """The one operating point that figures of a recipe are of."""
+    points = [spec.name for _, spec in select(selector)]
+    if len(points) > 1:
+        raise UserError(
+            f"a recipe's figures are of one operating point each; found {selector!r} under "
+            f"expect, which is {', '.join(points)}: write one of these"
+        )
+    return points[0]
 
 
 def normal(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,12 +19,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     StrictInt,
     model_validator,
 )
 
 from snacbench.errors import UnknownName, did_you_mean
-from snacbench.request import Expected
+from snacbench.request import REFERENCE, Expected
 from snacbench.types import Domain
 from snacbench.yamlfile import read_yaml
 
@@ -46,9 +47,8 @@ def _never_falls_back(value: tuple[str, ...]) -> tuple[str, ...]:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Count = Annotated[StrictInt, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[FiniteFloat, Field(gt=0)]
 Limit = Literal["kbps", "delay_ms", "mmac_per_s", "decode_mmac_per_s"]
-REFERENCE = "reference"
 
 
 class Figures(BaseModel):
@@ -62,7 +62,7 @@ class Figures(BaseModel):
     source: str
     domain: Domain | Literal["all"] = "all"
     tolerance: Mapping[str, Positive] = Field(default_factory=dict)
-    figures: Mapping[str, Mapping[str, float]]
+    figures: Mapping[str, Mapping[str, FiniteFloat]]
 
     @model_validator(mode="after")
     def _tolerances_are_of_figures(self) -> Figures:

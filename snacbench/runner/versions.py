@@ -156,7 +156,10 @@ def _found_again(
     others = (text for text in request.weights if text.partition("=")[0] not in weights)
     folders = {name: info.origin for name, info in weights.items() if info.source == "folder"}
     named = absolute_weights([f"{name}={folder}" for name, folder in folders.items()])
-    return replace(request, asr=next(filter(None, hearing), request.asr), weights=(*others, *named))
+    asr, recipe = next(filter(None, hearing), request.asr), request.from_recipe
+    if recipe and asr != request.asr:  # it is no longer that recipe
+        recipe = replace(recipe, overridden={"asr": request.asr, **recipe.overridden})
+    return replace(request, asr=asr, weights=(*others, *named), from_recipe=recipe)
 
 
 # ------------------------------------------------------------------- the machine, for the record

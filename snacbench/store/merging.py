@@ -277,6 +277,10 @@ def _joined(
         merged=tuple(run.id for run in runs),
         shard=shards if lacking else "",
     )
+    with_metric: dict[str, set[str]] = {}  # codecs
+    for run in runs:
+        for metric in run.metrics:
+            with_metric.setdefault(metric.name, set()).update(spec.name for spec in run.codecs)
     return replace(
         runs[0],
         id=uuid.uuid4().hex[:12],
@@ -295,7 +299,7 @@ def _joined(
             name: why
             for run in runs
             for name, why in run.lacking.items()
-            if all(name != metric.name for other in runs for metric in other.metrics)
+            if {spec.name for spec in run.codecs} - with_metric.get(name, set())
         },
         facts={name: text for name, text in facts.items() if text},
         set_sha256=set_sha256(clips),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from snacbench.errors import UnknownName, UserError, did_you_mean
 from snacbench.plugins import metrics as known_metrics
@@ -91,9 +91,10 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
             "clip by clip: ask for one of them"
         )
     known = [*(entry.label for entry in entries), *(one.name for one in seeds)]
-    for name in options.labels:
-        if name not in known:
-            raise UnknownName(f"no codec named {name!r} to label; {did_you_mean(name, known)}")
+    asked = [*((name, "label") for name in options.labels), (options.baseline, "compare with")]
+    for name, why in asked:
+        if name and name not in known:
+            raise UnknownName(f"no codec named {name!r} to {why}; {did_you_mean(name, known)}")
     scored = {metric for rows in runs for metric in rows.metrics}
     parts: list[tuple[Part, Column]] = []
     with running("layouts", layout.name):
@@ -108,22 +109,30 @@ def tables_of(runs: Sequence[RunRows], layout: Layout, options: Options = _DEFAU
         else:
             parts.append((part, part.column))
     tables, judgement = list[Table](), judged(runs)
-    for over in _places(runs, options.by or layout.by, complete=options.complete):
+    places = _places(runs, options.by or layout.by, complete=options.complete)
+    shown = [p for p in places if p.domain in (*layout.domains, ALL_DOMAINS)] or places
+    notes = judgement.below
+    if out := [str(place) for place in places if place not in shown]:
+        notes = [*notes, f"No table of {', '.join(out)}, for which these metrics are not meant."]
+    for over in shown:
         if present := over.entries(entries):
             table = _table(runs, layout, options, over, parts, present, seeds)
-            tables.append(replace(table, footnotes=(*table.footnotes, *judgement.below)))
+            tables.append(replace(table, footnotes=(*table.footnotes, *notes)))
     if tables:
         tables[0] = replace(tables[0], above=tuple(judgement.above))
     return [(table if options.caption else _bare(table)).lettered() for table in tables]
 
 
 def _places(runs: Sequence[RunRows], by: By | Grouping, *, complete: bool) -> list[_Over]:
-    """What the tables are over, one by one."""
+    """What the tables are over, one by one; UnknownName if that is nothing."""
     if by == "domain" or by == "all" or by == "both":  # noqa: PLR1714 - mypy follows these
         domains = domains_of(runs, by)
         if complete and by == "both" and ALL_DOMAINS not in domains:
             domains.append(ALL_DOMAINS)
         return [_Over(domain) for domain in domains]
+    if by not in get_args(Grouping):
+        known = [*get_args(By), *get_args(Grouping)]
+        raise UnknownName(f"no tables by {by!r}; {did_you_mean(by, known)}")
     return [_Over(group=(by, group)) for group in groups_of(runs, by)]
 
 
@@ -154,12 +163,11 @@ def _table(  # noqa: PLR0913, PLR0917 - all that a table is made of
     alone = all(entry.anchor for entry in entries)
     one_set = len({entry.rows.run.set_sha256 for entry in entries}) == 1
     rows = []
-    gone = {metric for of in runs for metric in of.run.lacking}
     for entry in entries:
         record = entry.record(domain, block.coded.clips.get(entry.label, ()))
         cells = {}
         for part, column in parts:
-            nothing = Cell(text=NOT_HERE if column.key in gone else "")
+            nothing = Cell(text=NOT_HERE * (column.key in entry.rows.run.lacking))
             cell = block.cells.get((entry.label, column.key), nothing)
             if isinstance(part, Fact):
                 with running("layouts", layout.name):

@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from snacbench.request import Expected, FromRecipe
+from snacbench.request import REFERENCE, Expected, FromRecipe
 from snacbench.rows import MISSING
 from snacbench.tables.run_rows import ALL_DOMAINS, CodecColumns, RunRows, actual_kbps_of
 from snacbench.tables.set_level import set_cell
 from snacbench.tables.table_model import Cell, Column, Row
 from snacbench.types import WeightsInfo
 
-REFERENCE = "reference"  # in place of a codec: what metrics say of the untouched clips
 _OF_THE_CLIPS = frozenset(
     ("data", "domain", "segments", "segment_s", "min_lufs", "limit", "seed", "channels",
      "reference", "shard")
@@ -76,7 +75,7 @@ def _compare(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     met = len(expected) - len(unknown) - sum(map(len, missed.values()))
     found.below.append(
         f"{met} of {len(expected)} figures that recipe {recipe.name} expects are met."
-        + f" Not in this run by published models: {', '.join(unknown)}." * bool(unknown)
+        + f" Not in this table by published models: {', '.join(unknown)}." * bool(unknown)
     )
 
 
@@ -89,9 +88,14 @@ def _is_another(rows: RunRows, recipe: FromRecipe) -> str:
         return "it is a part, or was merged of parts"
     if gone := rows.run.facts.get(MISSING):
         return f"not in the test set: {gone}"
-    if not rows.planned or any(len(c.ok(ALL_DOMAINS)) < rows.planned for c in rows.codecs):
+    if not rows.planned or any(_unfinished(rows, codec) for codec in rows.codecs):
         return "some clips are not coded"
     return ""
+
+
+def _unfinished(rows: RunRows, codec: CodecColumns) -> bool:
+    """Whether clips are not coded yet, or not at all, such as files that nobody can read."""
+    return len(codec.ok(ALL_DOMAINS)) < max(rows.planned, len(codec.tried(ALL_DOMAINS)))
 
 
 def _mean(rows: RunRows, expected: Expected) -> float | None:
@@ -120,6 +124,7 @@ def _is_published(weights: WeightsInfo) -> bool:
 
 def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
     """Which codecs break the limits of a recipe, and of which it is not known."""
+    unmeasured = {c.spec.name for c in rows.codecs if c.cost is None}
     codecs = [(c.spec.name, _taken(c)) for c in rows.codecs if not c.spec.anchor]
     for name, limit in recipe.limits.items():
         what = f"{_LIMITS[name]} than the {limit:g} that recipe {recipe.name} allows"
@@ -127,7 +132,8 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
         of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
         found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
         if unknown:
-            how = "" if name == "kbps" else "; 'snacbench cost RUN' measures"
+            later = name != "kbps" and not unmeasured.isdisjoint(unknown)
+            how = "; 'snacbench cost RUN' measures" if later else ""
             found.below.append(f"Not known whether more {what}: {', '.join(unknown)}{how}.")
 
 

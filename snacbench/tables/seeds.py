@@ -76,17 +76,15 @@ def seeds_of(entries: Sequence[Entry], asked: Mapping[str, str]) -> list[Seeds]:
 def grouped(rows: Sequence[Row], seeds: Sequence[Seeds], columns: Sequence[Column]) -> list[Row]:
     """The same rows with one for each group, in the place of its first member."""
     of_label = {label: group for group in seeds for label in group.members}
-    by_label = {row.label: row for row in rows}
+    by_label = {row.label: row.cells for row in rows}
     found: dict[str, Row] = {}
     for row in rows:
         group = of_label.get(row.label)
         if group is None:
             found[row.label] = row
         elif group.name not in found:
-            members = [by_label[label] for label in group.members if label in by_label]
-            cells = {
-                c.key: _over([m.cells.get(c.key, Cell()) for m in members], c) for c in columns
-            }
+            members = [by_label.get(label, {}) for label in group.members]
+            cells = {c.key: _over([m.get(c.key, Cell()) for m in members], c) for c in columns}
             found[group.name] = replace(
                 row, label=group.name, cells=cells, checkpoints=len(members)
             )

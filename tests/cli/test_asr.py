@@ -33,6 +33,9 @@ def test_a_run_gets_word_error_rates_later(cli: Run, scored: Path) -> None:
     done = cli("score", scored, "--metrics", "wer", "--asr", "pocketsfinx", "--jobs", "1")
     assert done.returncode == 2
     assert "did you mean pocketsphinx" in done.stderr
+    run = json.loads((scored / "run.json").read_text())
+    run["request"]["from_recipe"] = {"name": "paper"}
+    (scored / "run.json").write_text(json.dumps(run))
     done = cli("score", scored, "--metrics", "wer", "--asr", "pocketsphinx", "--jobs", "1")
     rows = [json.loads(line) for line in (scored / "scores.jsonl").read_text().splitlines()]
     (row,) = [row for row in rows if row["metric"] == "wer"]
@@ -42,6 +45,7 @@ def test_a_run_gets_word_error_rates_later(cli: Run, scored: Path) -> None:
     assert run["facts"]["asr"].startswith("pocketsphinx, package 5")
     assert run["facts"]["whisper-normalizer"]
     assert run["request"]["asr"] == "pocketsphinx"  # goes on by it
+    assert run["request"]["from_recipe"]["overridden"] == {"asr": None}
     assert [metric["name"] for metric in run["metrics"]] == ["si_sdr", "wer"]
     manifest = scored.parent / "clips.csv"
     manifest.write_text(manifest.read_text().replace("two", "too"))

@@ -67,6 +67,13 @@ def test_what_cannot_run_is_said_with_what_to_do(arguments: tuple[str, ...], mes
         call("run", *arguments)
 
 
+def test_a_figure_is_of_one_operating_point(recipe: Path) -> None:
+    figures = "expect: [{source: s, figures: {opus: {si_sdr: 1}}}]\n"
+    recipe.write_text(RECIPE + figures, "utf-8")
+    with pytest.raises(UserError, match=r"'opus' under expect, which is opus@8kbps, opus@14kbps"):
+        call("run", recipe)
+
+
 def test_everything_that_is_missing_is_said_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

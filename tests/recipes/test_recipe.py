@@ -53,6 +53,11 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
             "data: quick\nexpect: [{source: s, tolerance: {stoi: 1}, figures: {a: {up: 1}}}]",
             "line 6: expect: entry 1: there is no figure for the tolerance of stoi",
         ),
+        (
+            "data: quick",
+            "data: quick\nexpect: [{source: s, figures: {a: {up: .nan}}}]",
+            "line 6: expect: .*finite number, found nan",
+        ),
     ],
 )
 def test_mistakes_are_named_with_their_line(

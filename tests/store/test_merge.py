@@ -26,7 +26,7 @@ from snacbench.store.merging import merge
 from snacbench.store.run_folder import ROW_FILES
 from snacbench.tables.run_rows import RunRows, scores_of
 from snacbench.types import Clip, Measures
-from tests.support.synthetic_runs import RUN, make_run
+from tests.support.synthetic_runs import DOWN, RUN, make_run
 
 VALUES = {"c": {"up": np.arange(3.0)}}
 CODEC = {"c": {"torch": "2.11.0+cu128", "c": "1"}}
@@ -99,6 +99,16 @@ def test_a_merged_run_holds_every_row_once_and_whence_they_came(tmp_path):
     parts = sorted((done.folder.path / "parts").iterdir())
     assert [p.name for p in parts] == ["1-one.run.json", "2-other.run.json"]
     assert json.loads(parts[1].read_text())["packages"] == {"numpy": "3"}
+
+
+@pytest.mark.parametrize(("codec", "lacking"), [("a", {}), ("b", {"up": "no model"})])
+def test_a_metric_is_lacking_where_a_codec_has_it_in_no_part(tmp_path, codec, lacking):
+    one = make_run(tmp_path / "1", {"a": {"up": THREE}}, id="one")
+    how = {"id": "other", "metrics": (DOWN,), "lacking": {"up": "no model"}}
+    other = make_run(tmp_path / "2", {codec: {"down": THREE}}, **how)
+    run = merge([one, other], tmp_path / "new").folder.run
+    assert run.lacking == lacking
+    assert [metric.name for metric in run.metrics] == ["up", "down"]
 
 
 def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):

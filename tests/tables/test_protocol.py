@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from snacbench.request import Expected, FromRecipe, Request
-from snacbench.rows import Cost
+from snacbench.rows import Coded, Cost
 from snacbench.tables.from_runs import Options, summary_csv, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
@@ -73,6 +73,14 @@ def test_a_miss_is_said_above_the_first_table_in_every_format_but_data(tmp_path)
     assert bare.above == ()
 
 
+def test_a_file_that_cannot_be_read_is_not_coded(tmp_path):
+    folder = make_run(tmp_path / "r", SCORES, request=Request(from_recipe=RECIPE))
+    folder.append([Coded("tiny/broken", "one", "failed", "cannot read it", "speech")])
+    (table,) = tables_of([RunRows.load(folder)], DEFAULT)
+    assert table.above == ()
+    assert any(note.endswith("expects: some clips are not coded.") for note in table.footnotes)
+
+
 def whole(recipe=RECIPE, **run):
     return {"recipe": recipe, **run}
 
@@ -107,7 +115,7 @@ def test_only_published_models_are_compared(tmp_path, spec, judged):
     recipe = replace(RECIPE, overridden={"root": None, "device": None})
     (table,) = tables_of([with_specs(made(tmp_path / "r", recipe), **spec)], DEFAULT)
     assert bool(table.above) == judged
-    text = "Not in this run by published models: up of one, up of two@8kbps."
+    text = "Not in this table by published models: up of one, up of two@8kbps."
     assert any(note.endswith(text) for note in table.footnotes) != judged
 
 
@@ -142,6 +150,8 @@ def test_limits_and_what_nobody_measured(tmp_path):
         "More ms of delay than the 30 that recipe tight allows: one (50), two@8kbps (inf).",
         "More MMAC per second of audio than the 6 that recipe tight allows: one (7).",
     )
+    uncounted = "more MMAC per second of audio than the 6 that recipe tight allows: two@8kbps"
+    assert f"Not known whether {uncounted}." in table.footnotes  # and cannot be
 
 
 def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):

@@ -19,7 +19,7 @@ from snacbench.stats.sets import DISTANCES, EmbeddingSet
 from snacbench.store.embeddings import embeddings_name, keep, kept
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.protocol import judged
-from snacbench.types import Audio
+from snacbench.types import Audio, Clip
 from tests.support import law_material as material
 from tests.support.command_line import call
 
@@ -239,3 +239,24 @@ def test_a_recipe_may_expect_a_figure(place, off):
     found = judged([replace(rows, run=replace(rows.run, request=request))])
     assert "1 of 1" in " ".join(found.below) or off
     assert bool(found.above) == bool(off)
+
+
+def test_groups_have_distances_of_their_own_clips_that_all_codecs_have(place, tmp_path):
+    lost = {2: None}
+    decodes = material.decodes(tmp_path / "few", place / "clips", material.noisy(10), lost)
+    scored(place, decodes, tmp_path / "run", "few")
+    runs = tmp_path / "run", shutil.copytree(place / "run20", tmp_path / "run20")
+    for run in map(RunFolder.open, runs):
+        clips = [
+            replace(clip, language="en" if number < 4 else "de")
+            for number, clip in enumerate(run.read(Clip))
+        ]
+        run.replace(Clip, clips, of=lambda clip: True)
+    done = call("table", *runs, "--by", "language", "--format", "json", "--ci")
+    for table, out in zip(
+        json.loads(done.stdout)["tables"], [(0, 1, 2, 3), (2, 4, 5)], strict=True
+    ):
+        for row, of in zip(table["rows"], (decodes, place / "at20"), strict=True):
+            cell = row["cells"]["fad_logmel"]
+            assert cell["n"] == CLIPS - len(out)
+            assert cell["value"] == pytest.approx(by_hand(place, of, "fad_logmel", out), rel=1e-9)

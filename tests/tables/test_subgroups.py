@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from snacbench.errors import UnknownName, UserError
+from snacbench.rows import Coded
 from snacbench.tables.from_runs import Options, summary_frame, tables_of
 from snacbench.tables.layouts import layouts
 from snacbench.tables.run_rows import RunRows
@@ -53,6 +54,11 @@ def test_a_group_is_as_a_run_on_its_clips_alone(tmp_path):
     (alone, *_) = tables_of([whole.only({"one"})], DEFAULT, Options(by="language"))
     assert alone.rows[0].cells["up"].value == pytest.approx((1 + 16 + 36) / 3)
 
+    # A baseline that met no clip of a group has nobody beside it there.
+    part = spoken(tmp_path / "part", keep=[0, 3], three=ONE)
+    asked = Options(by="language", significance=True, baseline="three")
+    assert len(tables_of([whole, part], DEFAULT, asked)) == 3
+
 
 def test_groups_in_frames_and_files(tmp_path):
     rows = spoken(tmp_path / "r", one=ONE)
@@ -65,6 +71,9 @@ def test_groups_in_frames_and_files(tmp_path):
     assert "language" not in summary_frame([rows])
     (speakers,) = tables_of([rows], DEFAULT, Options(by="speaker"))
     assert speakers.title.endswith("speaker not stated")
+    for by in ("langage", "cluster"):
+        with pytest.raises(UnknownName, match=f"no tables by '{by}'; "):
+            summary_frame([rows], by=by)
 
 
 SEEDS = {f"mine-seed{n}@2q": 10.0 + n * np.ones(6) for n in range(3)}
@@ -132,6 +141,34 @@ def test_checkpoints_of_different_sets_or_without_a_value(tmp_path, seeded):
     asked = Options(by="all", group_seeds={"mine": f"{BY_NAME},mine-seed7"})
     tables = tables_of([seeded, same], DEFAULT, asked)
     assert tables[0].rows[2].cells["up"].value is None
+    begun = make_run(tmp_path / "begun", {"mine-seed8@2q": {"up": np.ones(6)}})
+    begun.take_out(Coded, of=lambda row: True)  # it has met no clip yet
+    four = replace(asked, group_seeds={"mine": f"{BY_NAME},mine-seed8"})
+    row = tables_of([seeded, RunRows.load(begun)], DEFAULT, four)[0].rows[2]
+    assert (row.label, row.cells["up"].value, row.checkpoints) == ("mine@2q", None, 4)
     other = RunRows.load(make_run(tmp_path / "other", scores, set_sha256="cd" * 32))
     with pytest.raises(UserError, match="different test sets"):
         tables_of([seeded, other], DEFAULT, asked)
+
+
+def test_metrics_of_speech_have_no_table_of_music(tmp_path):
+    layout = layouts()["speech-codec"]
+    folder = make_run(tmp_path / "r", {"one": {"stoi": np.ones(3)}})
+    in_music = replace(next(folder.read(Coded)), domain="music")
+    folder.append([in_music])
+    (table,) = tables_of([RunRows.load(folder)], layout)
+    assert table.domain == "speech"
+    assert "No table of music, for which these metrics are not meant." in table.footnotes
+    music = [replace(row, domain="music") for row in folder.read(Coded)]
+    folder.replace(Coded, music, of=lambda row: True)
+    (table,) = tables_of([RunRows.load(folder)], layout)  # rather than nothing
+    assert table.domain == "music"
+
+
+def test_not_here_is_said_of_the_run_that_asked(tmp_path):
+    runs = [
+        RunRows.load(make_run(tmp_path / name, {name: {"up": np.ones(3)}}, lacking=lacking))
+        for name, lacking in (("asked", {"utmos": "no model"}), ("other", {}))
+    ]
+    (table,) = tables_of(runs, DEFAULT, Options(by="all"))
+    assert [row.cells["utmos"].text for row in table.rows] == ["not here", ""]

@@ -12,6 +12,7 @@ from snacbench.stats.intervals import Interval
 from snacbench.tables.run_rows import RunRows
 from snacbench.tables.side_by_side import By, Entry, Span
 from snacbench.tables.table_model import Cell, Column
+from snacbench.types import DOMAINS
 
 MEASURED_BANDWIDTH = "bandwidth_khz"
 FEW_TOKENS = (
@@ -54,7 +55,7 @@ class Layout:
     """A kind of table: ``parts(runs)`` are its columns.
 
     `by` is what it does where nobody asks for something else; `histograms`: whether it needs the
-    entropies of codes.
+    entropies of codes. Where clips are of one of its `domains`, others get no table.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Layout:
     parts: Callable[[Sequence[RunRows]], Sequence[Part]]
     by: By
     histograms: bool = False
+    domains: tuple[str, ...] = DOMAINS
 
 
 def of_record(key: str, factor: float = 1.0) -> MakeCell:

@@ -29,5 +29,11 @@ def _parts(runs: Sequence[RunRows]) -> Iterator[p.Part]:
 
 
 LAYOUTS = (
-    p.Layout("speech-codec", "Speech codecs", lambda runs: tuple(_parts(runs)), by="domain"),
+    p.Layout(
+        name="speech-codec",
+        title="Speech codecs",
+        parts=lambda runs: tuple(_parts(runs)),
+        by="domain",
+        domains=("speech", "unknown"),
+    ),
 )
