@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -214,7 +213,7 @@ def test_show_codec_measures(tmp_path: Any) -> None:
 def test_a_run_keeps_what_was_measured(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of(tmp_path / "run", [coded("a", "speech", 1.0, Bits(8))]).path
     found = Cost(NEURAL.name, "cpu", 16_000, delay_samples=320)
-    monkeypatch.setattr(engine, "resumed_plan", lambda *_, **__: SimpleNamespace(codecs=[NEURAL]))
+    monkeypatch.setattr(engine, "_codecs_again", lambda *_, **__: [NEURAL])
     monkeypatch.setattr(measured_cost, "measured", lambda codecs, log: [found])
     call("cost", path)
     made = sb.load(path)
