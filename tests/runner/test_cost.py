@@ -202,12 +202,20 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 # ----------------------------------------------------------------------------------- its verbs
 
 
-def test_show_codec_measures(tmp_path: Any) -> None:
+def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown
     assert "13.3 ms: 320 samples, no more than its block of 320" in " ".join(shown.split())
+    for file in select("snac-24khz")[0][0].source.files:
+        (tmp_path / file.name).write_text("{}")
+    monkeypatch.setattr(
+        measured_cost, "measured", lambda of, log: [Cost(of[0].spec.name, "cpu", reason="broken")]
+    )
+    shown = call("show", "codec", "snac-24khz", "--measure", "--weights", tmp_path).stdout
+    assert "snac-24khz-local" in shown  # these are not the published weights
+    assert "broken" in shown
 
 
 def test_a_run_keeps_what_was_measured(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
