@@ -116,6 +116,13 @@ def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(
     assert (row.macs_per_s, row.delay_s) == (None, None)
 
 
+@pytest.mark.parametrize(("params_m", "least_mb"), [(25.0, 100), (None, None)])
+def test_memory_of_a_plug_in_has_its_weights(params_m: float | None, least_mb: float) -> None:
+    codec = Framed(320, spec=replace(SPEC, params_m=params_m))
+    found = cost_of(LoadedCodec(codec, PlannedCodec("framed", codec.spec), on_torch=True)).peak_mb
+    assert found is None if least_mb is None else least_mb <= (found or 0) < least_mb + 50
+
+
 # --------------------------------------------------------------------------------------- delay
 
 
