@@ -91,8 +91,7 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
     shown = progress or Silent()
-    if isinstance(client, str | Path):
-        described(str(client), request.jobs)
+    _check_cluster(client, request.jobs)
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
@@ -117,6 +116,7 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     those that the run began with, or it cannot go on.
     """
     shown = progress or Silent()
+    _check_cluster(client, jobs)
     plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
     execute(plan, folder, client=client, progress=shown, retry_failed=retry_failed)
@@ -184,6 +184,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
         raise UserError(
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
+    _check_cluster(client, jobs)
     shown, run, request = progress or Silent(), folder.run, folder.run.request
     if not request.keep_decoded:
         raise UserError(
@@ -515,6 +516,12 @@ def _check_same(
         metrics=versions_of_metrics(metrics),
         place=str(path),
     )
+
+
+def _check_cluster(client: Cluster, jobs: int | None) -> None:
+    """Refuse a description of a cluster that is none, before anything is changed."""
+    if isinstance(client, str | Path):
+        described(str(client), jobs)
 
 
 def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:
