@@ -127,7 +127,9 @@ def _limit(rows: RunRows, recipe: FromRecipe, found: Judgement) -> None:
         of = [f"{c} ({v:.4g})" for c, taken in codecs if (v := taken[name]) and v > limit]
         found.above.extend([f"More {what}: {', '.join(of)}."] if of else [])
         if unknown:
-            how = "" if name == "kbps" else "; 'snacbench cost RUN' measures"
+            told = {c.spec.name for c in rows.codecs if c.cost}  # as far as it can be
+            never = name == "kbps" or told.issuperset(unknown)
+            how = "" if never else "; 'snacbench cost RUN' measures"
             found.below.append(f"Not known whether more {what}: {', '.join(unknown)}{how}.")
 
 

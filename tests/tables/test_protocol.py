@@ -142,6 +142,8 @@ def test_limits_and_what_nobody_measured(tmp_path):
         "More ms of delay than the 30 that recipe tight allows: one (50), two@8kbps (inf).",
         "More MMAC per second of audio than the 6 that recipe tight allows: one (7).",
     )
+    uncounted = "more MMAC per second of audio than the 6 that recipe tight allows: two@8kbps."
+    assert f"Not known whether {uncounted}" in table.footnotes
 
 
 def test_published_figures_are_rows_of_their_own_and_in_no_data_file(tmp_path):
