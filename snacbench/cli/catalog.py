@@ -166,8 +166,9 @@ def _measured(name: str, options: Mapping[str, Any]) -> tuple[Points, dict[str, 
 
     planned, policy, _ = plan_codecs(Request(codecs=name, **options))
     check_packages(planned)
-    costs = measured(locate_all(planned, policy), log=Path(os.devnull))
-    points = tuple((codec.model, codec.spec) for codec in planned)
+    located = locate_all(planned, policy)  # of which some may be -local, by name
+    costs = measured(located, log=Path(os.devnull))
+    points = tuple((codec.model, codec.spec) for codec in located)
     return points, {cost.codec: cost for cost in costs}
 
 

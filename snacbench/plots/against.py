@@ -328,6 +328,8 @@ PLOTS = (
         "macs",
         "quality against multiply-accumulates per second",
         macs,
-        useful=lambda data: any(codec.cost for codec in data.codecs.values()),
+        useful=lambda data: any(
+            codec.cost and codec.cost.macs_per_s for codec in data.codecs.values()
+        ),
     ),
 )

@@ -170,7 +170,7 @@ class DaskWorkers:
         for future in sent.values():
             future.cancel()
         if self.client.status == "running":
-            self.client.run(_end_children, on_error="ignore")
+            self.client.run(_end_children, self._place.folder, on_error="ignore")
 
     def _send(self, future: Future[Answer], lane: str, job: Job, losses_left: int) -> None:
         resources = {GPU: 1} if lane == CUDA else None
@@ -241,7 +241,7 @@ class _Children:
     """The processes that do jobs for a Dask worker: by lane and run, those with nothing to do."""
 
     idle: dict[tuple[str, Path], list[tuple[float, Child]]] = field(default_factory=dict)
-    busy: list[Child] = field(default_factory=list)
+    busy: list[tuple[Path, Child]] = field(default_factory=list)
     checked: set[str] = field(default_factory=set)
     turn: threading.Lock = field(default_factory=threading.Lock)
     watch: threading.Thread | None = None
@@ -265,14 +265,14 @@ def _do(job: Job, lane: str, place: _Place) -> Answer | None:
         idle = _here.idle.setdefault((lane, place.folder), [])
         log = place.folder / f"workers.{socket.gethostname()}.log"
         _, child = idle.pop() if idle else (0.0, _started(log))
-        _here.busy.append(child)
+        _here.busy.append((place.folder, child))
     try:
         answer = child.submit(job).result()
     except BrokenExecutor:
         child.executor.shutdown(wait=False)
         answer = None
     with _here.turn:
-        _here.busy.remove(child)
+        _here.busy.remove((place.folder, child))
         if answer is not None:
             idle.append((time.monotonic(), child))
     return answer
@@ -309,10 +309,11 @@ def _end_those_idle() -> None:
                         child.kill()
 
 
-def _end_children() -> None:
-    """End all processes, whatever they are at."""
+def _end_children(folder: Path) -> None:
+    """End all processes of a run, whatever they are at."""
     with _here.turn:
-        idle = (child for those in _here.idle.values() for _, child in those)
-        for child in [*_here.busy, *idle]:
+        children = [child for of, child in _here.busy if of == folder]
+        for key in [key for key in _here.idle if key[1] == folder]:
+            children += [child for _, child in _here.idle.pop(key)]
+        for child in children:
             child.kill()
-        _here.idle.clear()

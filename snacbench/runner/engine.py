@@ -36,9 +36,14 @@ from snacbench.runner.plan import (
     CUDA,
     PRECISION_TEXTS,
     Plan,
+    PlannedCodec,
+    check_device,
+    check_packages,
     check_weight_names,
     chosen_metrics,
+    locate_all,
     make_plan,
+    plan_codecs,
     recorded,
     warnings_before,
     with_weights,
@@ -85,8 +90,7 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
     """
     shown = progress or Silent()
-    if isinstance(client, str | Path):
-        described(str(client), request.jobs)
+    _check_cluster(client, request.jobs)
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
@@ -111,6 +115,7 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     those that the run began with, or it cannot go on.
     """
     shown = progress or Silent()
+    _check_cluster(client, jobs)
     plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
     execute(plan, folder, client=client, progress=shown, retry_failed=retry_failed)
@@ -124,11 +129,15 @@ def measure_speed(
     offline: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
-    """Time all operating points of a run again, for `budget_s` seconds each; raises as `resume`."""
+    """Time all operating points of a run again, for `budget_s` seconds each.
+
+    Raises UserError if the weights or what computes the codecs are no longer those that the run
+    began with; its test set and its metrics need not be there.
+    """
     shown = progress or Silent()
-    plan = resumed_plan(folder, shown, offline=offline)
+    codecs = _codecs_again(folder, shown, offline=offline)
     with folder.locked():
-        _measure_speeds(plan, folder, shown, budget_s=budget_s)
+        _measure_speeds(codecs, folder, shown, budget_s=budget_s)
     return folder
 
 
@@ -137,13 +146,13 @@ def measure_cost(
 ) -> RunFolder:
     """Count the operations of all operating points of a run, and measure memory and delay.
 
-    Raises as `resume`.
+    Raises as `measure_speed`.
     """
     shown = progress or Silent()
-    plan = resumed_plan(folder, shown, offline=offline)
+    codecs = _codecs_again(folder, shown, offline=offline)
     with folder.locked():
-        shown.begin(MEASURE_COST, len(plan.codecs))
-        for row in measured_cost.measured(plan.codecs, log=folder.path / "workers.log"):
+        shown.begin(MEASURE_COST, len(codecs))
+        for row in measured_cost.measured(codecs, log=folder.path / "workers.log"):
             folder.append([row])
             shown.step(MEASURE_COST, failed=bool(row.reason))
     return folder
@@ -174,6 +183,7 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
         raise UserError(
             "name metrics with --metrics, or try failed scores again with --retry-failed"
         )
+    _check_cluster(client, jobs)
     shown, run, request = progress or Silent(), folder.run, folder.run.request
     if not request.keep_decoded:
         raise UserError(
@@ -308,7 +318,8 @@ def execute(
             shown.note(f"{_NO_SPEED} {folder.path}")
             return
         done = {row.codec for row in folder.read(Speed)}
-        _measure_speeds(plan, folder, shown, budget_s=request.speed_budget_s, without=done)
+        budget_s = request.speed_budget_s
+        _measure_speeds(plan.codecs, folder, shown, budget_s=budget_s, without=done)
     if retry_failed:
         shown.note(_retried_in_words(folder, retried))
 
@@ -345,7 +356,7 @@ def _carry_out(  # noqa: PLR0913 - of which two only say who works
 
 
 def _measure_speeds(
-    plan: Plan,
+    codecs: Sequence[PlannedCodec],
     folder: RunFolder,
     progress: Progress,
     *,
@@ -354,8 +365,8 @@ def _measure_speeds(
 ) -> None:
     """Time operating points one after another; every worker has ended before."""
     jobs = [
-        SpeedJob(codec, plan.request.channels, budget_s)
-        for codec in plan.codecs
+        SpeedJob(codec, folder.run.request.channels, budget_s)
+        for codec in codecs
         if budget_s and codec.spec.name not in without
     ]
     if jobs:
@@ -437,13 +448,7 @@ def resumed_plan(
     Raises StoreError if the run was merged or made from files, or the test set, the weights or what
     computes codecs and metrics are no longer those that it began with.
     """
-    path, run = folder.path, folder.run
-    if run.request.merged or run.request.outside:
-        made = "merged" if run.request.merged else "made from files"
-        raise StoreError(
-            f"{path} cannot be gone on with: it was {made}; go on with the runs that it was made of"
-        )
-    request = replace(run.request, offline=offline)
+    path, run, request = folder.path, folder.run, _request_again(folder, offline=offline)
     if request.allow_missing_metrics:  # those that it has, and no others
         names = tuple(spec.name for spec in run.metrics)
         request = replace(request, metrics=names, allow_missing_metrics=False)
@@ -467,18 +472,57 @@ def resumed_plan(
             "begun; start a new run"
         )
     plan = with_weights(plan, progress)
+    _check_same(folder, plan.codecs, plan.metrics)
+    # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
+    return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
+
+
+def _request_again(folder: RunFolder, *, offline: bool) -> Request:
+    """What a run asked for; StoreError if it was merged or made from files."""
+    request = folder.run.request
+    if request.merged or request.outside:
+        made = "merged" if request.merged else "made from files"
+        raise StoreError(
+            f"{folder.path} cannot be gone on with: it was {made}; go on with the runs that it was "
+            "made of"
+        )
+    return replace(request, offline=offline)
+
+
+def _codecs_again(
+    folder: RunFolder, progress: Progress, *, offline: bool
+) -> tuple[PlannedCodec, ...]:
+    """The codecs of an existing run, as `resumed_plan` has them."""
+    request = _request_again(folder, offline=offline)
+    planned, policy, _ = plan_codecs(request)
+    check_packages(planned)
+    check_device(request)
+    codecs = locate_all(planned, policy, progress)
+    _check_same(folder, codecs)
+    return codecs
+
+
+def _check_same(
+    folder: RunFolder, codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()
+) -> None:
+    """Refuse codecs, weights and versions that are not those that a run began with."""
+    path, run = folder.path, folder.run
     then = [(spec.name, spec.weights.sha256) for spec in run.codecs]
-    now = [(codec.spec.name, codec.spec.weights.sha256) for codec in plan.codecs]
+    now = [(codec.spec.name, codec.spec.weights.sha256) for codec in codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
     check_versions(
         run,
-        codecs=versions_of_codecs({codec.spec.model: codec.model for codec in plan.codecs}),
-        metrics=versions_of_metrics(plan.metrics),
+        codecs=versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
+        metrics=versions_of_metrics(metrics),
         place=str(path),
     )
-    # By whose metrics, named or not, it is decided what is scored of clips of unknown domain.
-    return replace(plan, decision="", request=replace(plan.request, metrics=run.request.metrics))
+
+
+def _check_cluster(client: Cluster, jobs: int | None) -> None:
+    """Refuse a description of a cluster that is none, before anything is changed."""
+    if isinstance(client, str | Path):
+        described(str(client), jobs)
 
 
 def _scores_taken_out(folder: RunFolder, *, of: Callable[[Score], bool]) -> list[Score]:

@@ -67,7 +67,8 @@ def cost_of(loaded: LoadedCodec) -> Cost:
     noise = 0.1 * np.random.default_rng(1).standard_normal((channels, length))
     signal = Audio(noise.astype(np.float32), rate_hz)
     sizes = codec.params_m() if isinstance(codec, Network) else {}
-    peak_mb = _peak_mb(loaded, signal, sum(sizes.values())) if loaded.on_torch else None
+    params_m = sum(sizes.values()) or spec.params_m
+    peak_mb = _peak_mb(loaded, signal, params_m) if loaded.on_torch else None
     encode, decode = _macs_per_s(loaded, signal) if loaded.on_torch else ({}, {})
     if loaded.on_gpu:  # whose sums may differ from one time to the next
         codec = opened(replace(loaded.planned, device=CPU, precision="fp32")).codec
@@ -156,11 +157,11 @@ def _cdist_flops(rows: Sequence[int], others: Sequence[int], *_: Any, **__: Any)
     return _FLOPS_PER_MAC * math.prod(rows) * others[-2]
 
 
-def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float) -> float | None:
+def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float | None) -> float | None:
     """Weights, and the most memory that coding a signal takes beside, in 10^6 bytes.
 
     On a GPU what PyTorch has allocated there, else what the process has resident; None where the
-    system does not tell (only Linux does).
+    system does not tell (only Linux does), nor a plug-in how many parameters it has.
     """
     if loaded.on_gpu:
         import torch
@@ -168,9 +169,11 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float) -> float | Non
         torch.cuda.reset_peak_memory_stats()
         loaded.decode(loaded.encode([signal]), seed=0)
         return float(torch.cuda.max_memory_allocated() / 1e6)
+    if params_m is None:
+        return None
     warm = Audio(signal.samples[:, : signal.rate_hz // 10], signal.rate_hz)
     loaded.decode(loaded.encode([warm]), seed=0)  # what is loaded at first use stays
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, ValueError):
         ctypes.CDLL(None).malloc_trim(0)  # what was freed is not there to be used again
         Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
         before = _resident_bytes("VmRSS")
@@ -180,5 +183,5 @@ def _peak_mb(loaded: LoadedCodec, signal: Audio, params_m: float) -> float | Non
 
 
 def _resident_bytes(which: str) -> int:
-    found = re.search(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
-    return 1024 * int(found[1]) if found else 0
+    (found,) = re.findall(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text("ascii"))
+    return 1024 * int(found)

@@ -113,16 +113,7 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         limit=request.limit,
     )
     choice.check()
-    if request.device == CPU and request.precision in ("tf32", "fp16"):
-        raise UserError(
-            f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
-            "the CPU"
-        )
-    if request.device == CUDA:
-        import torch
-
-        if not torch.cuda.is_available():
-            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+    check_device(request)
     whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
     )
@@ -238,6 +229,20 @@ def locate_all(
             codec = replace(codec, spec=spec, weights=found)
         located.append(codec)
     return tuple(located)
+
+
+def check_device(request: Request) -> None:
+    """Refuse a device that is not here, and a precision that it does not compute in."""
+    if request.device == CPU and request.precision in ("tf32", "fp16"):
+        raise UserError(
+            f"--precision {request.precision} is for GPUs; use --device cuda, or fp32 or bf16 on "
+            "the CPU"
+        )
+    if request.device == CUDA:
+        import torch
+
+        if not torch.cuda.is_available():
+            raise UserError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
 
 
 def check_packages(codecs: Sequence[PlannedCodec], metrics: Sequence[Metric] = ()) -> None:

@@ -194,6 +194,9 @@ def _common_rows(
             for name, row in by_name.items():
                 first, known = met.setdefault(name, (part, row))
                 repeated += known is not row
+                if isinstance(row, rows.Speed | rows.Cost) and (row.reason or known.reason):
+                    met[name] = (part, row) if known.reason else (first, known)
+                    continue  # one that could not be measured says nothing against the other
                 for one, other in ((getattr(known, f), getattr(row, f)) for f in agreed.split()):
                     if isinstance(one, float) and isinstance(other, float):
                         alike = math.isclose(one, other, rel_tol=_TOLERANCE)

@@ -90,4 +90,10 @@ def test_a_cluster_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="there is no file"):
         sb.run("noise", data=tmp_path / "clips", client="queue.yaml", out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+    made = sb.run(
+        "noise", data=tmp_path / "clips", metrics="lsd", speed_budget_s=0, out=tmp_path / "run"
+    )
+    with pytest.raises(UserError, match="there is no file"):
+        made.score("si_sdr", client="queue.yaml")
+    assert [metric.name for metric in sb.load(made.path).folder.run.metrics] == ["lsd"]
     assert "--cluster" in call("run", "--help").output

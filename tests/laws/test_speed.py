@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,8 @@ def test_speeds_are_kept_measured_again_or_left_out(cli: Run, tmp_path: Path) ->
     ]
     cli("run", "--resume", "none")
     assert list(folder.read(Speed)) == first
+    request = replace(folder.run.request, metrics=("forgotten",), data="gone")
+    folder.rewrite_run(replace(folder.run, request=request))  # neither is needed
     shorter = cli("speed", "none", "--budget-s", "1.66")
     assert [len(row.encode_s) for row in folder.read(Speed)][2:] == [2, 3]
     assert "! RTF of clocked@1 is unstable: 2 repeats within the budget" in shorter

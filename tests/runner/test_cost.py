@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -117,6 +116,13 @@ def test_codecs_that_are_no_networks_have_no_macs_and_those_that_fail_a_reason(
     assert (row.macs_per_s, row.delay_s) == (None, None)
 
 
+@pytest.mark.parametrize(("params_m", "least_mb"), [(25.0, 100), (None, None)])
+def test_memory_of_a_plug_in_has_its_weights(params_m: float | None, least_mb: float) -> None:
+    codec = Framed(320, spec=replace(SPEC, params_m=params_m))
+    found = cost_of(LoadedCodec(codec, PlannedCodec("framed", codec.spec), on_torch=True)).peak_mb
+    assert found is None if least_mb is None else least_mb <= (found or 0) < least_mb + 50
+
+
 # --------------------------------------------------------------------------------------- delay
 
 
@@ -203,18 +209,26 @@ def test_delay_of_lyra_is_a_frame(lyra_folder: Any) -> None:
 # ----------------------------------------------------------------------------------- its verbs
 
 
-def test_show_codec_measures(tmp_path: Any) -> None:
+def test_show_codec_measures(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = with_config(tmp_path / "mine.th", tiny_encodec(), encodec_config())
     shown = call("show", "codec", f"encodec:{path}", "--measure").stdout
     for said in ("MACs to encode", "G per second (encoder", "M parameters (encoder", "peak memory"):
         assert said in shown, shown
     assert "13.3 ms: 320 samples, no more than its block of 320" in " ".join(shown.split())
+    for file in select("snac-24khz")[0][0].source.files:
+        (tmp_path / file.name).write_text("{}")
+    monkeypatch.setattr(
+        measured_cost, "measured", lambda of, log: [Cost(of[0].spec.name, "cpu", reason="broken")]
+    )
+    shown = call("show", "codec", "snac-24khz", "--measure", "--weights", tmp_path).stdout
+    assert "snac-24khz-local" in shown  # these are not the published weights
+    assert "broken" in shown
 
 
 def test_a_run_keeps_what_was_measured(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     path = of(tmp_path / "run", [coded("a", "speech", 1.0, Bits(8))]).path
     found = Cost(NEURAL.name, "cpu", 16_000, delay_samples=320)
-    monkeypatch.setattr(engine, "resumed_plan", lambda *_, **__: SimpleNamespace(codecs=[NEURAL]))
+    monkeypatch.setattr(engine, "_codecs_again", lambda *_, **__: [NEURAL])
     monkeypatch.setattr(measured_cost, "measured", lambda codecs, log: [found])
     call("cost", path)
     made = sb.load(path)

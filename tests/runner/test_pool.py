@@ -151,6 +151,15 @@ def test_processes_below_a_worker_do_jobs_with_one_thread_and_are_gone_at_the_en
     assert (folder.path / f"workers.{socket.gethostname()}.log").exists()
 
 
+def test_a_run_that_ends_leaves_the_processes_of_another(client, folder, tmp_path):
+    other = RunFolder.create(tmp_path / "other", replace(folder.run, id="another"), [])
+    workers = DaskWorkers(client, folder)
+    before, *_ = workers.submit("cpu", Do("pid")).result(30)
+    done(client, other, Do("pid"))
+    assert workers.submit("cpu", Do("pid")).result(30)[0] == before
+    workers.close()
+
+
 def test_a_crash_costs_its_job_and_no_worker_and_is_tried_once_more(client, folder, tmp_path):
     before = client.run(os.getpid)
     jobs = Do("crash on 7", (7,)), Do("crash once", (str(tmp_path / "mark"),)), Do("", (3,))

@@ -15,6 +15,7 @@ from snacbench.rows import (
     ClipMeasures,
     Coded,
     CodeHistogram,
+    Cost,
     Delay,
     ListenerScore,
     ListeningSummary,
@@ -132,13 +133,18 @@ def test_decoded_audio_is_linked_or_else_copied(tmp_path, monkeypatch):
 DELAY = Delay("tiny/000", "both", 0.001, 8000, 0.9, inverted=False, found=True, own_lag_s=0.001)
 
 
-def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path):
+@pytest.mark.parametrize("measured", [0, 1])
+def test_timings_speeds_and_measures_may_differ_and_the_first_part_counts(tmp_path, measured):
     parts = two(tmp_path)
     row = next(r for r in parts[1].read(Coded) if r.codec == "both")
     parts[1].append([replace(row, encode_s=9.0), ClipMeasures(row.clip, Measures(1, 2, 3, 4))])
     for part, place, own in zip(parts, ("one", "other"), "ab", strict=True):
         part.append([DELAY, *(Speed(name, "cpu", "fp32", place) for name in ("both", own))])
+    known, broken = Cost("both", "cpu", 8000, delay_samples=80), Cost("both", "cpu", reason="why")
+    parts[measured].append([known])
+    parts[1 - measured].append([broken])
     done = merge(parts, tmp_path / "new").folder
+    assert list(done.read(Cost)) == [known]
     assert {r.encode_s for r in done.read(Coded)} == {0.1}
     assert len(list(done.read(ClipMeasures))) == 1
     found = {row.codec: row.machine for row in done.read(Speed)}
