@@ -10,6 +10,7 @@ import pytest
 import snacbench as sb
 from snacbench.errors import UserError
 from snacbench.rows import Coded
+from snacbench.runner import cluster as clusters
 from snacbench.store.run_folder import RunFolder
 from tests.support.command_line import FAST, call, make_clips, run_in
 
@@ -80,15 +81,17 @@ def test_decoded_audio_that_is_not_kept_is_missed_in_words(tmp_path):
     assert "No players: the decoded audio of this run is not at hand" in page
 
 
-def test_a_cluster_that_is_not_there(tmp_path):
+def test_a_cluster_that_is_not_there(tmp_path, monkeypatch):
     make_clips(tmp_path / "clips")
     words = ("run", *CODECS, *FAST, "--cluster", "queue.yaml", "-o", "run")
     done = run_in(tmp_path, *words)
     assert done.returncode == 2
     assert "there is no file queue.yaml" in done.stderr
     assert not (tmp_path / "run").exists()
-    with pytest.raises(UserError, match="there is no file"):
-        sb.run("noise", data=tmp_path / "clips", client="queue.yaml", out=tmp_path / "run")
+    monkeypatch.setattr(clusters, "CONNECT_S", 1)
+    for place, told in ("queue.yaml", "there is no file"), ("tcp://127.0.0.1:9", "no scheduler"):
+        with pytest.raises(UserError, match=told):
+            sb.run("noise", data=tmp_path / "clips", client=place, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     made = sb.run(
         "noise", data=tmp_path / "clips", metrics="lsd", speed_budget_s=0, out=tmp_path / "run"
