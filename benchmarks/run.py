@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import json
 import os
 import resource
 import subprocess
@@ -31,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,8 +147,6 @@ def _children_cpu_s() -> float:
 
 def scaling(options: argparse.Namespace, folder: Path) -> None:
     """Print what a second worker gains, and what four workers of a cluster lose to two."""
-    from distributed import LocalCluster
-
     asked = [sys.executable, "-m", "snacbench", "run", "--codecs", options.codecs]
     asked += ["--weights", "embedded", "--speed-budget-s", "0", "--data", options.data]
     asked += ["--limit", str(options.clips)] if options.clips else []
@@ -160,10 +159,7 @@ def scaling(options: argparse.Namespace, folder: Path) -> None:
 
         one, two = taken("one", "--jobs", "1"), taken("two", "--jobs", "2")
         before_s = _children_cpu_s()
-        with LocalCluster(  # only now: one that is idle takes a tenth of a core
-            n_workers=4, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-        ) as cluster:
-            address = cluster.scheduler_address
+        with _cluster(folder / f"scheduler{index}.json", 4) as address:
             wall_s = _wall_s([*asked, "--cluster", address, "-o", str(folder / f"cluster{index}")])
         _wait_for_orphans()
         four = Cost(wall_s, _children_cpu_s() - before_s)
@@ -175,6 +171,30 @@ def scaling(options: argparse.Namespace, folder: Path) -> None:
             flush=True,
         )
     print(f"one / two = {np.median(gains):.3f}, cluster / two = {np.median(losses):.3f} wall")
+
+
+@contextmanager
+def _cluster(file: Path, workers: int) -> Iterator[str]:
+    """The address of a scheduler of this machine, begun only now: idle it takes a tenth of a core.
+
+    It writes `file` when it is there.
+    """
+    dask = [sys.executable, "-m", "dask"]
+    at = ["--scheduler-file", str(file)]
+    commands = [
+        [*dask, "scheduler", "--port", "0", "--no-dashboard", *at],
+        [*dask, "worker", "--nworkers", str(workers), "--nthreads", "1", "--no-dashboard", *at],
+    ]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    servers = [subprocess.Popen(command, **quiet) for command in commands]
+    try:
+        while not file.is_file():
+            time.sleep(_SAMPLING_S)
+        yield json.loads(file.read_text())["address"]
+    finally:
+        for server in reversed(servers):
+            server.terminate()
+            server.wait()
 
 
 # --------------------------------------------------------------------------------------- memory
