@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snacbench.bitstream import wire
-from snacbench.errors import BitstreamError, StoreError, UserError
-from snacbench.files import write_bytes
-from snacbench.rate.coding.coders import Coder, StreamShape, shapes_of
+from snacbench.errors import BitstreamError, UserError
+from snacbench.files import write_bytes, writing
+from snacbench.rate.coding.coders import CODERS, PACKED, Coder, StreamShape, coder_named, shapes_of
+from snacbench.rate.coding.trained import Tables
 from snacbench.rows import Bits
 from snacbench.types import Encoded
 from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
@@ -72,10 +73,6 @@ class Bitstream:
     header: Header
     codebook_sizes: tuple[int, ...]
     parts: tuple[Encoded, ...]
-
-
-# The coder of a file, for its header names it and its tables; None where there is no such coder.
-Coders = Callable[[Header], Coder | None]
 
 
 @dataclass(frozen=True)
@@ -222,35 +219,35 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
     return data
 
 
-def read(data: bytes, coders: Coders) -> Bitstream:
-    """A file's coded signal.
+def read(data: bytes, tables: Tables | None = None) -> Bitstream:
+    """A file's coded signal; `tables` are those of its coder, looked at if the header names any.
 
     Raises `BitstreamError` unless it is a whole, undamaged file of a version and coder that are
-    known here, and `CodecError` where the codes cannot be what the coder wrote.
+    known here, and these are its tables; and `CodecError` where the codes cannot be what the coder
+    wrote.
     """
     stored = parse(data)
     header = stored.header
-    coder = coders(header)
-    if coder is None:
+    if header.coder not in CODERS:
         raise BitstreamError(
             f"the codes are written by the coder {header.coder!r}, which is unknown here; read "
             "the file with the snacbench that wrote it"
         )
-    if coder.tables_sha256 != header.tables_sha256:
-        theirs, ours = (
-            f"{digest[:_SHOWN_DIGITS]}..." if digest else "none"
-            for digest in (header.tables_sha256, coder.tables_sha256)
-        )
-        raise BitstreamError(
-            f"the coder {header.coder} wrote the codes with tables of sha256 {theirs} and has "
-            f"{ours} here; give the tables that the file was written with"
-        )
+    if wanted := header.tables_sha256:
+        found = tables.sha256 if tables and header.coder != PACKED.name else ""
+        if found != wanted:
+            raise BitstreamError(
+                f"the coder {header.coder} wrote the codes with tables of sha256 "
+                f"{wanted[:_SHOWN_DIGITS]}... and has {found[:_SHOWN_DIGITS] or 'none'} here; give "
+                "the tables that the file was written with"
+            )
     try:
+        coder = coder_named(header.coder, tables if wanted else None)
         parts = tuple(
             replace(part.encoded, codes=coder.decode(part.streams, part.shapes))
             for part in stored.parts
         )
-    except UserError as error:  # tables of other streams
+    except UserError as error:  # tables of other streams, or none where the coder needs some
         raise BitstreamError(str(error)) from error
     return Bitstream(header, stored.codebook_sizes, parts)
 
@@ -387,12 +384,8 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int)
 
 def save(path: Path, data: bytes) -> None:
     """Write a file, which appears once it is complete; `StoreError` where that fails."""
-    try:
+    with writing(str(path)):
         write_bytes(path, data)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path} ({error.strerror}); free some space, or check its permissions"
-        ) from error
 
 
 def load(path: Path) -> bytes:

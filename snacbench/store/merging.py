@@ -78,14 +78,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     alike: dict[frozenset[str], RunFolder] = {}  # of one set of codecs and metrics: one part
     for other in parts:
         for first in alike.values():
-            check_agreement(
-                first,
-                other,
-                why="cannot be merged",
-                same_seed=True,
-                same_versions=True,
-                shards=True,
-            )
+            check_agreement(first, other, why="cannot be merged", as_parts=True)
         names = [codec.name for codec in other.run.codecs]
         names += [metric.name for metric in other.run.metrics]
         alike.setdefault(frozenset(names), other)

@@ -24,7 +24,7 @@ from snacbench import rows
 from snacbench.errors import StoreError
 from snacbench.files import atomic, lock
 from snacbench.request import request_of_schema_1
-from snacbench.store.jsonl import Block, from_json, line_of, read_blocks, to_jsonable
+from snacbench.store.jsonl import from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
 
 SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe
@@ -169,15 +169,15 @@ class RunFolder:
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
         """Every complete row of a kind, in the order in which they were appended."""
-        return (row for block in self.read_blocks(row_type) for row in block.rows)
+        return (row for _, rows in self.read_blocks(row_type) for row in rows)
 
     def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
         """Every complete row of a kind as `read` gives it, with the byte at which it begins."""
-        for block in self.read_blocks(row_type):
-            yield from zip(block.places, block.rows, strict=True)
+        for places, found in self.read_blocks(row_type):
+            yield from zip(places, found, strict=True)
 
-    def read_blocks(self, row_type: type[Row]) -> Iterator[Block[Row]]:
-        """Every complete row of a kind as `read` gives it, many at once."""
+    def read_blocks(self, row_type: type[Row]) -> Iterator[tuple[list[int], list[Row]]]:
+        """Every complete row of a kind as `read` gives it, many at once, and where they begin."""
         return read_blocks(self.path / ROW_FILES[row_type], row_type)
 
     def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:

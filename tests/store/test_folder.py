@@ -79,7 +79,7 @@ def test_rows_are_found_again_by_where_they_begin(run, monkeypatch, at_once):
     assert [row.reason for row in run.read_at(Coded, [first[1], second[0]])] == ["änders", "other"]
     places = [first[0], first[2], second[1]]
     assert list(run.read_placed(Score)) == list(zip(places, SCORES, strict=True))
-    assert max(len(block.rows) for block in run.read_blocks(Score)) == min(at_once, 3)
+    assert max(len(rows) for _, rows in run.read_blocks(Score)) == min(at_once, 3)
 
 
 def test_folders_that_hold_something_are_not_taken(run, tmp_path):
