@@ -193,7 +193,7 @@ def test_files_that_the_run_did_not_write_are_refused(tmp_path):
     path, first = (folder.codes_path(f"tiny/00{n}", "toy@1kbps") for n in (1, 0))
     whole = path.read_bytes()
     unchecked = replace(codec, rows=(replace(codec.rows[1], codes_sha256=None),))
-    other = write(read(whole, lambda _: PACKED), coder_named("adaptive"))
+    other = write(read(whole), coder_named("adaptive"))
     for of, data, error, message in (
         (codec, first.read_bytes(), StoreError, r"has sha256 \w+, and the run wrote \w+; make the"),
         (unchecked, whole[:-1], BitstreamError, "truncated"),
