@@ -86,32 +86,6 @@ class StoredPart:
 
 
 @dataclass(frozen=True)
-class Costs:
-    """Bytes of a file by what they are for; they add up to the whole file.
-
-    `header` is all that a stream in a session would send once: magic, names, digests, rates,
-    codebook sizes, checksum. `streams` are the codes of each stream, over all parts; `container`
-    the lengths of parts, packets and streams.
-    """
-
-    header: int
-    streams: tuple[int, ...]
-    side_info: int
-    packets: int
-    container: int
-
-    @property
-    def codes(self) -> int:
-        """Bytes of all streams."""
-        return sum(self.streams)
-
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return self.header + self.codes + self.side_info + self.packets + self.container
-
-
-@dataclass(frozen=True)
 class Summary:
     """What a file of `size` bytes holds, its codes still as the coder wrote them, and its figures.
 
@@ -142,14 +116,25 @@ class Summary:
         return total
 
     @property
-    def costs(self) -> Costs:
-        """The bytes of the file."""
-        streams = zip(*(map(len, part.streams) for part in self.parts), strict=True)
-        side_info = sum(len(part.encoded.side_info) for part in self.parts)
-        packets = sum(len(packet) for part in self.parts for packet in part.encoded.packets)
-        container = sum(part.table_bytes for part in self.parts)
-        found = Costs(0, tuple(map(sum, streams)), side_info, packets, container)
-        return replace(found, header=self.size - found.total)
+    def stream_bytes(self) -> tuple[int, ...]:
+        """Bytes of each stream's codes, over all parts."""
+        parts = zip(*(map(len, part.streams) for part in self.parts), strict=True)
+        return tuple(map(sum, parts))
+
+    @property
+    def costs(self) -> dict[str, int]:
+        """Bytes by what they are for, which add up to the whole ``file``.
+
+        ``header`` is all that a stream in a session would send once: magic, names, digests, rates,
+        codebook sizes, checksum; ``container`` the lengths of parts, packets and streams.
+        """
+        parts = {
+            "codes": sum(self.stream_bytes),
+            "side_info": sum(len(part.encoded.side_info) for part in self.parts),
+            "packets": sum(len(packet) for part in self.parts for packet in part.encoded.packets),
+            "container": sum(part.table_bytes for part in self.parts),
+        }
+        return {**parts, "header": self.size - sum(parts.values()), "file": self.size}
 
     @property
     def duration_s(self) -> float:
@@ -297,8 +282,9 @@ def _body(data: bytes) -> memoryview:
         raise BitstreamError(
             f"not a .sncb file: it begins with {bytes(data[: len(MAGIC)])!r}, expected {MAGIC!r}"
         )
+    ends = f"truncated: the file ends after {len(data)}"
     if len(data) <= len(MAGIC):
-        raise _cut(data)
+        raise _spoilt(f"{ends} bytes")
     if data[len(MAGIC)] != VERSION:
         raise BitstreamError(
             f"the file has version {data[len(MAGIC)]} of the format and this snacbench reads "
@@ -309,25 +295,21 @@ def _body(data: bytes) -> memoryview:
         cursor.take(len(MAGIC) + 1, "the beginning")
         size = cursor.number("the length of the content", most=_MAX_CONTENT_BYTES)
     except BitstreamError as error:
-        raise (_damaged("its length cannot be read") if cursor.left else _cut(data)) from error
+        raise _spoilt(
+            "damaged: its length cannot be read" if cursor.left else f"{ends} bytes"
+        ) from error
     if (missing := size + _CHECKSUM_BYTES - cursor.left) > 0:
-        raise _cut(data, f" of {len(data) + missing}")
+        raise _spoilt(f"{ends} of {len(data) + missing} bytes")
     if missing < 0:
-        raise _damaged(f"{-missing} bytes follow its end")
+        raise _spoilt(f"damaged: {-missing} bytes follow its end")
     body, checksum = cursor.take(size, "the content"), cursor.take(_CHECKSUM_BYTES, "the checksum")
     if checksum != _checksum(memoryview(data)[:-_CHECKSUM_BYTES]):
-        raise _damaged("its checksum is not that of its content")
+        raise _spoilt("damaged: its checksum is not that of its content")
     return body
 
 
-def _cut(data: bytes, of: str = "") -> BitstreamError:
-    return BitstreamError(
-        f"truncated: the file ends after {len(data)}{of} bytes; fetch it or write it again"
-    )
-
-
-def _damaged(how: str) -> BitstreamError:
-    return BitstreamError(f"damaged: {how}; fetch the file or write it again")
+def _spoilt(how: str) -> BitstreamError:
+    return BitstreamError(f"{how}; fetch the file or write it again")
 
 
 def _checksum(data: bytes | memoryview) -> bytes:

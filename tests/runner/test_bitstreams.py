@@ -31,9 +31,8 @@ from snacbench.runner.bitstreams import (
 from snacbench.runner.signal_rules import codec_inputs
 from tests.conftest import broadband
 from tests.support.bitstream_examples import mutate
-from tests.support.code_corpora import levels
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
-from tests.support.kept_runs import keep, kept_run
+from tests.support.kept_runs import keep, kept_run, levels
 from tests.support.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)

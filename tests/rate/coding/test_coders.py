@@ -24,7 +24,7 @@ from snacbench.rate.coding.trained import (
     untrained,
 )
 from snacbench.units import bits_per_code
-from tests.support.code_corpora import SIZES, clips, levels
+from tests.support.kept_runs import SIZES, clips, levels
 
 TABLES = train_tables("toy@1kbps", clips(8), SIZES)
 

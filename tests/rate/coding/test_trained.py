@@ -19,7 +19,7 @@ from snacbench.rate.coding.trained import (
     train_tables,
     write_tables,
 )
-from tests.support.code_corpora import SIZE, SIZES, clips, levels
+from tests.support.kept_runs import SIZE, SIZES, clips, levels
 
 
 @pytest.fixture(scope="module")
