@@ -17,7 +17,7 @@ from snacbench.progress import Notes, Silent
 from snacbench.rows import Score
 from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.types import Clip
-from tests.support.jobs import local_cluster
+from tests.support.clusters import local_cluster
 
 ASKED: dict[str, Any] = {
     "codecs": "opus@14,noise,lowpass",

@@ -19,7 +19,8 @@ from snacbench.runner.cluster import DaskWorkers, connected
 from snacbench.runner.pool import default_jobs, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
-from tests.support.jobs import Do, local_cluster, parent_of
+from tests.support.clusters import local_cluster
+from tests.support.jobs import Do, parent_of
 from tests.support.synthetic_runs import RUN
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from snacbench.errors import StoreError
 from snacbench.runner.pool import Job, Rows
@@ -69,12 +68,3 @@ class Do(Job):
 def parent_of(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("PPid:")[2].split()[0])
-
-
-def local_cluster(workers: int) -> Any:
-    """A Dask cluster of this machine: processes with one thread each; to be used in a `with`."""
-    from distributed import LocalCluster  # here: what does jobs has no use for it
-
-    return LocalCluster(
-        n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=50
-    )
