@@ -68,7 +68,7 @@ def make_run(
     for name, of in scores.items():
         system = System(of, (kbps or {}).get(name, 8.0), (failed or {}).get(name, ()))
         folder.append([Calibration(name, 0.003, 0.9, 1.0, True)])
-        folder.append(_rows(name, system, clips, version, folder))
+        folder.append(rows_of(name, system, clips, version, folder))
     return folder
 
 
@@ -89,11 +89,11 @@ def run_of(
     facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}
     folder = RunFolder.create(path, replace(RUN, **facts), clips)
     for name, system in systems.items():
-        folder.append(_rows(name, system, clips))
+        folder.append(rows_of(name, system, clips))
     return path
 
 
-def _rows(
+def rows_of(
     name: str,
     system: System,
     clips: Sequence[Clip],

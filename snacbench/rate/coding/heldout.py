@@ -40,9 +40,8 @@ def cross_fitted(
             "tables must be trained on other ones than they code"
         )
     even = set(clusters[::2])
-    first = [one for one in clips if one.cluster in even]
-    second = [one for one in clips if one.cluster not in even]
-    for trained, coded in ((first, second), (second, first)):
+    halves = [[one for one in clips if (one.cluster in even) == first] for first in (True, False)]
+    for trained, coded in (halves, halves[::-1]):
         yield train_tables(codec, trained, codebook_sizes), coded
 
 
