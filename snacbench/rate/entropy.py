@@ -116,19 +116,9 @@ class CodebookEntropy:
         return math.log2(self.codebook_size) if self.range_only else self.corrected_bits
 
     @property
-    def perplexity(self) -> float:
-        """Entries of a codebook with equal shares and this entropy: ``2 ** corrected_bits``."""
-        return float(2.0**self.corrected_bits)
-
-    @property
     def dead(self) -> int:
         """Entries that never occur; with few tokens many are only rare."""
         return self.codebook_size - self.used
-
-    @property
-    def usage(self) -> float:
-        """Share of the entries that occur, 0 to 1."""
-        return self.used / self.codebook_size
 
     def bits(self, value: Value) -> float:
         """One of its entropies, in bits per token."""

@@ -308,8 +308,8 @@ def _books(entry: Entry, one: Ladder) -> Table:
             range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
             None if book.held_out is None else book.held_out / of.tokens,
             *(bits[i] for bits in coded.values()),
-            None if of.range_only else of.perplexity,
-            100 * of.usage,
+            None if of.range_only else 2.0**of.corrected_bits,
+            100 * (of.used / of.codebook_size),
             of.dead,
         )
         rows.append(Row.of(f"{i + 1}", columns, *cells))
