@@ -7,13 +7,12 @@ the next writer removes it. Everything before it is a complete row, already on d
 from __future__ import annotations
 
 import datetime
-import errno
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate, chain, count, islice
 from mmap import ACCESS_READ, mmap
@@ -22,7 +21,7 @@ from typing import TypeVar
 
 from snacbench import rows
 from snacbench.errors import StoreError
-from snacbench.files import atomic, lock
+from snacbench.files import atomic, lock, writing
 from snacbench.request import request_of_schema_1
 from snacbench.store.jsonl import from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
@@ -259,16 +258,8 @@ def _file_name(name: str) -> str:
     return "/".join(parts)
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """What the system says of a folder that cannot be written, as a `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            reason = "the disk is full; free some space, then go on with --resume"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            reason = "it may not be written by this user; choose another folder with -o"
-        else:
-            reason = f"{error.strerror or error}"
-        raise StoreError(f"cannot write to {path}: {reason}") from error
+def explained(path: Path) -> AbstractContextManager[None]:
+    """What the system says of a run's folder that cannot be written, as a `StoreError`."""
+    return writing(
+        f"to {path}", "free some space and go on with --resume, or choose another folder with -o"
+    )
