@@ -135,36 +135,27 @@ def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
 
 def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
     """All shards that parts are, as a request names them, and in sentences what is not there."""
-    of_codec: dict[str, set[str]] = {}
-    for part in parts:
-        run = part.run
+    have: dict[str, set[str]] = {}  # of each codec; an empty name stands for the whole set
+    for run in (part.run for part in parts):
         for spec in run.codecs:
-            of_codec.setdefault(spec.name, set()).update(run.request.shard.split(","))
-    named = set().union(*of_codec.values())
-    counts = {text.partition("/")[2] for text in named if text}
+            have.setdefault(spec.name, set()).update(run.request.shard.split(","))
+    named = set().union(*have.values()) - {""}
+    counts = {text.partition("/")[2] for text in named}
     if len(counts) > 1:
         raise StoreError(
             f"these are shards of different divisions ({', '.join(sorted(named))}); merge those of "
             "one plan, all I/N of one N"
         )
-    if not counts:
-        return "", ()
-    (count,) = counts
-    every = {f"{number}/{count}" for number in range(1, int(count) + 1)}
+    every = [f"{number}/{count}" for count in counts for number in range(1, int(count) + 1)]
     lacking: dict[str, list[str]] = {}
-    for codec, have in of_codec.items():
-        if gone := sorted(every - have if "" not in have else (), key=_shard_number):
-            lacking.setdefault(", ".join(gone), []).append(codec)
-    everywhere = len(lacking) == 1 and len(next(iter(lacking.values()))) == len(of_codec)
+    for codec, shards in have.items():
+        if gone := ", ".join(shard for shard in every if not shards & {shard, ""}):
+            lacking.setdefault(gone, []).append(codec)
     said = (
-        f"shard {gone}" + ("" if everywhere else f" of {', '.join(codecs)}")
+        f"shard {gone}" + (f" of {', '.join(codecs)}" if len(codecs) < len(have) else "")
         for gone, codecs in lacking.items()
     )
-    return ",".join(sorted(named - {""}, key=_shard_number)), tuple(said)
-
-
-def _shard_number(shard: str) -> int:
-    return int(shard.partition("/")[0])
+    return ",".join(shard for shard in every if shard in named), tuple(said)
 
 
 def _common_rows(
