@@ -217,23 +217,20 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
     for name in _files_of(done.folder):
         source = next((p for part in parts if (p := part.path / name).is_file()), None)
         target = done.folder.path / name
-        if source is None:
-            done.missing += 1
+        if source is None or target.exists():  # already, of a row that a part has twice
+            done.missing += source is None
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source, target)
             done.linked += 1
         except OSError:  # another disk, or one without hard links
-            try:
-                shutil.copy2(source, target)
-            except OSError as error:
-                raise StoreError(f"cannot copy {source} to {target}: {error.strerror}") from error
+            shutil.copy2(source, target)
             done.copied += 1
 
 
 def _files_of(folder: RunFolder) -> Iterator[str]:
-    """Names of the files that rows of a run point at, each once."""
+    """Names of the files that rows of a run point at."""
     for coded in folder.read(rows.Coded):
         yield from filter(None, (coded.decoded, coded.codes))
     ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")
