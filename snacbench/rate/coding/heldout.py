@@ -22,6 +22,7 @@ from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding.coders import Coder, coder_named, shapes_of
 from snacbench.rate.coding.trained import KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
+from snacbench.types import Codes
 
 _DECIMALS = 2  # of ideal bits: rows are text
 
@@ -96,7 +97,7 @@ def _written(
 
 def shuffled_clips(clips: Sequence[KeptClip], seed: int) -> list[KeptClip]:
     """The same clips with every stream's tokens permuted over all of them."""
-    random, streams = np.random.default_rng(seed), []
+    random, streams = np.random.default_rng(seed), list[list[Codes]]()
     for stream in zip(*(part for one in clips for part in one.parts), strict=True):
         tokens = random.permutation(np.concatenate([codes.ravel() for codes in stream]))
         ends = np.cumsum([codes.size for codes in stream])
