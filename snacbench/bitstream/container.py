@@ -218,16 +218,16 @@ def read(data: bytes, tables: Tables | None = None) -> Bitstream:
             f"the codes are written by the coder {header.coder!r}, which is unknown here; read "
             "the file with the snacbench that wrote it"
         )
-    if wanted := header.tables_sha256:
-        found = tables.sha256 if tables and header.coder != PACKED.name else ""
-        if found != wanted:
-            raise BitstreamError(
-                f"the coder {header.coder} wrote the codes with tables of sha256 "
-                f"{wanted[:_SHOWN_DIGITS]}... and has {found[:_SHOWN_DIGITS] or 'none'} here; give "
-                "the tables that the file was written with"
-            )
+    tables = tables if header.tables_sha256 else None
+    found = tables.sha256 if tables and header.coder != PACKED.name else ""
+    if found != (wanted := header.tables_sha256):
+        raise BitstreamError(
+            f"the coder {header.coder} wrote the codes with tables of sha256 "
+            f"{wanted[:_SHOWN_DIGITS]}... and has {found[:_SHOWN_DIGITS] or 'none'} here; give the "
+            "tables that the file was written with"
+        )
     try:
-        coder = coder_named(header.coder, tables if wanted else None)
+        coder = coder_named(header.coder, tables)
         parts = tuple(
             replace(part.encoded, codes=coder.decode(part.streams, part.shapes))
             for part in stored.parts
