@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from itertools import chain
 
 from snacbench.errors import StoreError
 from snacbench.rows import Embedded, Score, Versions
@@ -19,10 +20,9 @@ _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kin
 def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
     """Versions of the metrics that a run was scored by, as its rows tell."""
     found: dict[str, set[str]] = {}
-    for kind in (Score, Embedded):
-        for _, rows in folder.read_blocks(kind):
-            for metric, version in {(row.metric, row.version) for row in rows}:
-                found.setdefault(metric, set()).add(version)
+    rows = chain(folder.read(Score), folder.read(Embedded))
+    for metric, version in {(row.metric, row.version) for row in rows}:
+        found.setdefault(metric, set()).add(version)
     return found
 
 
