@@ -32,7 +32,7 @@ import numpy as np
 
 from snacbench.request import Request
 from snacbench.rows import CodeHistogram, Run
-from snacbench.store.jsonl import pack_histogram, to_jsonable
+from snacbench.store.jsonl import line_of
 from snacbench.store.run_folder import ROW_FILES, RunFolder
 from snacbench.types import Clip, CodecSpec, Domain, MetricSpec, Stream, nominal_kbps_of
 
@@ -109,7 +109,7 @@ def _write_histograms(
     made: RunFolder, clips: list[Clip], codecs: tuple[CodecSpec, ...], rng: np.random.Generator
 ) -> None:
     """As many codes as 10 s hold, for every other codec."""
-    with (made.path / ROW_FILES[CodeHistogram]).open("w") as stream:
+    with (made.path / ROW_FILES[CodeHistogram]).open("wb") as stream:
         for clip in clips:
             codes, counts = np.unique(rng.integers(0, 1024, 861), return_counts=True)
             for codec in codecs[::2]:
@@ -117,7 +117,7 @@ def _write_histograms(
                     row = CodeHistogram(
                         clip.id, codec.name, index, book.codebook_size, codes.astype("i4"), counts
                     )
-                    stream.write(json.dumps(to_jsonable(pack_histogram(row))) + "\n")
+                    stream.write(line_of(row))
 
 
 @dataclass(frozen=True)

@@ -45,15 +45,14 @@ def atomic(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def writing(what: str) -> Iterator[None]:
+def writing(
+    what: str, advice: str = "choose another folder, or check its permissions and free some space"
+) -> Iterator[None]:
     """While something is written: that it cannot be is a `StoreError` that says what to do."""
     try:
         yield
     except OSError as error:
-        raise StoreError(
-            f"cannot write {what} ({error.strerror or error}); choose another folder, or check its "
-            "permissions and free some space"
-        ) from error
+        raise StoreError(f"cannot write {what} ({error.strerror or error}); {advice}") from error
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 
 from snacbench.api.requests import normal
 from snacbench.audio.io import read, write_flac, write_wav
-from snacbench.bitstream.container import Header, parse, save, write
 from snacbench.bitstream.container import load as load_bytes
+from snacbench.bitstream.container import parse, save, write
 from snacbench.bitstream.container import read as read_container
 from snacbench.errors import BitstreamError, CodecError, UnknownName, UserError, did_you_mean
 from snacbench.plugins import select_metrics
 from snacbench.progress import Progress
-from snacbench.rate.coding.coders import CODERS, Coder, coder_named
+from snacbench.rate.coding.coders import CODERS, coder_named
 from snacbench.rate.coding.trained import read_tables
 from snacbench.request import Channels, Request
 from snacbench.rows import Cost
@@ -236,7 +236,7 @@ def encode(  # noqa: PLR0913 - keyword-only options of one verb
     Codes become bits by `coder`: ``packed`` (whole bits per index) or an entropy coder, perhaps
     with trained `tables`. `seed` is that of the decoder's random numbers, if it draws any.
     """
-    writer = _coder(coder, tables)
+    writer = coder_named(coder, read_tables(Path(tables)) if tables else None)
     audio = source_signal(audio_of(source, rate_hz), channels)
     rules = normal({"weights": weights})["weights"]
     loaded = codec_meant(codec, rules, progress, offline=offline)
@@ -268,25 +268,17 @@ def decode(  # noqa: PLR0913 - keyword-only options of one verb
         raise UserError(f"expected a name that ends in .wav or .flac, found {target}")
     data = load_bytes(path)
     rules = normal({"weights": weights})["weights"]
-
-    def coder_named_in(header: Header) -> Coder | None:
-        trained = tables if header.tables_sha256 else None
-        return _coder(header.coder, trained) if header.coder in CODERS else None
-
     try:
-        loaded = codec_of(parse(data).header, rules, progress, selector=codec, offline=offline)
-        bitstream = read_container(data, coder_named_in)
+        header = parse(data).header
+        loaded = codec_of(header, rules, progress, selector=codec, offline=offline)
+        trained = read_tables(Path(tables)) if tables and header.tables_sha256 else None
+        bitstream = read_container(data, trained)
         audio = decode_bitstream(bitstream, loaded)
     except (BitstreamError, CodecError) as error:
         raise type(error)(f"{path}: {error}") from error
     if target is not None:
         _WRITERS[Path(target).suffix.lower()](Path(target), audio)
     return audio
-
-
-def _coder(name: str, tables: str | Path | None) -> Coder:
-    """The coder of a name, with trained tables where there are some."""
-    return coder_named(name, read_tables(Path(tables)) if tables else None)
 
 
 def names(kind: str) -> list[str]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from snacbench.bitstream import wire
-from snacbench.errors import BitstreamError, StoreError, UserError
-from snacbench.files import write_bytes
-from snacbench.rate.coding.coders import Coder, StreamShape, shapes_of
+from snacbench.errors import BitstreamError, UserError
+from snacbench.files import write_bytes, writing
+from snacbench.rate.coding.coders import CODERS, PACKED, Coder, StreamShape, coder_named, shapes_of
+from snacbench.rate.coding.trained import Tables
 from snacbench.rows import Bits
 from snacbench.types import Encoded
 from snacbench.units import BITS_PER_BYTE, bits_per_code, kbps
@@ -74,10 +75,6 @@ class Bitstream:
     parts: tuple[Encoded, ...]
 
 
-# The coder of a file, for its header names it and its tables; None where there is no such coder.
-Coders = Callable[[Header], Coder | None]
-
-
 @dataclass(frozen=True)
 class StoredPart:
     """A signal without its codes, and these still as the coder wrote them."""
@@ -86,32 +83,6 @@ class StoredPart:
     shapes: tuple[StreamShape, ...]
     streams: tuple[bytes, ...]
     table_bytes: int
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Bytes of a file by what they are for; they add up to the whole file.
-
-    `header` is all that a stream in a session would send once: magic, names, digests, rates,
-    codebook sizes, checksum. `streams` are the codes of each stream, over all parts; `container`
-    the lengths of parts, packets and streams.
-    """
-
-    header: int
-    streams: tuple[int, ...]
-    side_info: int
-    packets: int
-    container: int
-
-    @property
-    def codes(self) -> int:
-        """Bytes of all streams."""
-        return sum(self.streams)
-
-    @property
-    def total(self) -> int:
-        """Bytes of the file."""
-        return self.header + self.codes + self.side_info + self.packets + self.container
 
 
 @dataclass(frozen=True)
@@ -145,14 +116,25 @@ class Summary:
         return total
 
     @property
-    def costs(self) -> Costs:
-        """The bytes of the file."""
-        streams = zip(*(map(len, part.streams) for part in self.parts), strict=True)
-        side_info = sum(len(part.encoded.side_info) for part in self.parts)
-        packets = sum(len(packet) for part in self.parts for packet in part.encoded.packets)
-        container = sum(part.table_bytes for part in self.parts)
-        found = Costs(0, tuple(map(sum, streams)), side_info, packets, container)
-        return replace(found, header=self.size - found.total)
+    def stream_bytes(self) -> tuple[int, ...]:
+        """Bytes of each stream's codes, over all parts."""
+        parts = zip(*(map(len, part.streams) for part in self.parts), strict=True)
+        return tuple(map(sum, parts))
+
+    @property
+    def costs(self) -> dict[str, int]:
+        """Bytes by what they are for, which add up to the whole ``file``.
+
+        ``header`` is all that a stream in a session would send once: magic, names, digests, rates,
+        codebook sizes, checksum; ``container`` the lengths of parts, packets and streams.
+        """
+        parts = {
+            "codes": sum(self.stream_bytes),
+            "side_info": sum(len(part.encoded.side_info) for part in self.parts),
+            "packets": sum(len(packet) for part in self.parts for packet in part.encoded.packets),
+            "container": sum(part.table_bytes for part in self.parts),
+        }
+        return {**parts, "header": self.size - sum(parts.values()), "file": self.size}
 
     @property
     def duration_s(self) -> float:
@@ -222,35 +204,35 @@ def write(bitstream: Bitstream, coder: Coder) -> bytes:
     return data
 
 
-def read(data: bytes, coders: Coders) -> Bitstream:
-    """A file's coded signal.
+def read(data: bytes, tables: Tables | None = None) -> Bitstream:
+    """A file's coded signal; `tables` are those of its coder, looked at if the header names any.
 
     Raises `BitstreamError` unless it is a whole, undamaged file of a version and coder that are
-    known here, and `CodecError` where the codes cannot be what the coder wrote.
+    known here, and these are its tables; and `CodecError` where the codes cannot be what the coder
+    wrote.
     """
     stored = parse(data)
     header = stored.header
-    coder = coders(header)
-    if coder is None:
+    if header.coder not in CODERS:
         raise BitstreamError(
             f"the codes are written by the coder {header.coder!r}, which is unknown here; read "
             "the file with the snacbench that wrote it"
         )
-    if coder.tables_sha256 != header.tables_sha256:
-        theirs, ours = (
-            f"{digest[:_SHOWN_DIGITS]}..." if digest else "none"
-            for digest in (header.tables_sha256, coder.tables_sha256)
-        )
+    tables = tables if header.tables_sha256 else None
+    found = tables.sha256 if tables and header.coder != PACKED.name else ""
+    if found != (wanted := header.tables_sha256):
         raise BitstreamError(
-            f"the coder {header.coder} wrote the codes with tables of sha256 {theirs} and has "
-            f"{ours} here; give the tables that the file was written with"
+            f"the coder {header.coder} wrote the codes with tables of sha256 "
+            f"{wanted[:_SHOWN_DIGITS]}... and has {found[:_SHOWN_DIGITS] or 'none'} here; give the "
+            "tables that the file was written with"
         )
     try:
+        coder = coder_named(header.coder, tables)
         parts = tuple(
             replace(part.encoded, codes=coder.decode(part.streams, part.shapes))
             for part in stored.parts
         )
-    except UserError as error:  # tables of other streams
+    except UserError as error:  # tables of other streams, or none where the coder needs some
         raise BitstreamError(str(error)) from error
     return Bitstream(header, stored.codebook_sizes, parts)
 
@@ -300,8 +282,9 @@ def _body(data: bytes) -> memoryview:
         raise BitstreamError(
             f"not a .sncb file: it begins with {bytes(data[: len(MAGIC)])!r}, expected {MAGIC!r}"
         )
+    ends = f"truncated: the file ends after {len(data)}"
     if len(data) <= len(MAGIC):
-        raise _cut(data)
+        raise _spoilt(f"{ends} bytes")
     if data[len(MAGIC)] != VERSION:
         raise BitstreamError(
             f"the file has version {data[len(MAGIC)]} of the format and this snacbench reads "
@@ -312,25 +295,21 @@ def _body(data: bytes) -> memoryview:
         cursor.take(len(MAGIC) + 1, "the beginning")
         size = cursor.number("the length of the content", most=_MAX_CONTENT_BYTES)
     except BitstreamError as error:
-        raise (_damaged("its length cannot be read") if cursor.left else _cut(data)) from error
+        raise _spoilt(
+            "damaged: its length cannot be read" if cursor.left else f"{ends} bytes"
+        ) from error
     if (missing := size + _CHECKSUM_BYTES - cursor.left) > 0:
-        raise _cut(data, f" of {len(data) + missing}")
+        raise _spoilt(f"{ends} of {len(data) + missing} bytes")
     if missing < 0:
-        raise _damaged(f"{-missing} bytes follow its end")
+        raise _spoilt(f"damaged: {-missing} bytes follow its end")
     body, checksum = cursor.take(size, "the content"), cursor.take(_CHECKSUM_BYTES, "the checksum")
     if checksum != _checksum(memoryview(data)[:-_CHECKSUM_BYTES]):
-        raise _damaged("its checksum is not that of its content")
+        raise _spoilt("damaged: its checksum is not that of its content")
     return body
 
 
-def _cut(data: bytes, of: str = "") -> BitstreamError:
-    return BitstreamError(
-        f"truncated: the file ends after {len(data)}{of} bytes; fetch it or write it again"
-    )
-
-
-def _damaged(how: str) -> BitstreamError:
-    return BitstreamError(f"damaged: {how}; fetch the file or write it again")
+def _spoilt(how: str) -> BitstreamError:
+    return BitstreamError(f"{how}; fetch the file or write it again")
 
 
 def _checksum(data: bytes | memoryview) -> bytes:
@@ -387,12 +366,8 @@ def _read_part(cursor: wire.Cursor, codebook_sizes: Sequence[int], rate_hz: int)
 
 def save(path: Path, data: bytes) -> None:
     """Write a file, which appears once it is complete; `StoreError` where that fails."""
-    try:
+    with writing(str(path)):
         write_bytes(path, data)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path} ({error.strerror}); free some space, or check its permissions"
-        ) from error
 
 
 def load(path: Path) -> bytes:

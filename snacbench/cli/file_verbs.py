@@ -86,19 +86,16 @@ def info(file: Path, as_json: bool) -> None:
     if not as_json:
         _show(file, summary, spec)
         return
-    costs = summary.costs
-    parts = {**asdict(costs), "codes": costs.codes, "file": costs.total}
-    streams = parts.pop("streams")
     told = {
         "header": asdict(summary.header),
         "duration_s": summary.duration_s,
         "codebook_sizes": summary.codebook_sizes,
         "frames": summary.frames,
         "bits": asdict(summary.bits),
-        "bytes": {**parts, "streams": streams},
+        "bytes": {**summary.costs, "streams": summary.stream_bytes},
         "nominal_kbps": spec.nominal_kbps if spec else None,
         "actual_kbps": summary.actual_kbps,
-        "kbps": {name: summary.kbps_of(num_bytes) for name, num_bytes in parts.items()},
+        "kbps": {name: summary.kbps_of(num_bytes) for name, num_bytes in summary.costs.items()},
     }
     click.echo(json.dumps(told, indent=1, ensure_ascii=False))
 
@@ -118,7 +115,7 @@ def _in_words(channels: int) -> str:
 
 def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     """A file's header, and a table of bytes and rates."""
-    header, costs, bits = summary.header, summary.costs, summary.bits
+    header = summary.header
     first = zip(summary.codebook_sizes, summary.frames[0], strict=True)
     streams = (
         f"{len(list(alike))} x {frames} frames of {size} entries"
@@ -126,7 +123,7 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     )
     digests = {**header.weights_sha256, "coder's tables": header.tables_sha256}
     facts = {
-        "file": f"{file}, {costs.total:,} bytes",
+        "file": f"{file}, {summary.size:,} bytes",
         "codec": f"{header.codec}, {header.codec_rate_hz} Hz",
         "source": f"{summary.duration_s:.3f} s: {header.num_samples} samples, "
         f"{_in_words(header.channels)}, {header.rate_hz} Hz; coded as {header.channel_mode}",
@@ -137,18 +134,10 @@ def _show(file: Path, summary: Summary, spec: CodecSpec | None) -> None:
     }
     show_facts(facts)
     out.print()
-    written = {
-        "actual": -(-bits.total // BITS_PER_BYTE),
-        "codes": costs.codes,
-        "side information": costs.side_info,
-        "packets": costs.packets,
-        "container": costs.container,
-        "header": costs.header,
-        "file": costs.total,
-    }
+    written = {"actual": -(-summary.bits.total // BITS_PER_BYTE), **summary.costs}
     rows = [["nominal", "", f"{spec.nominal_kbps:.3f}"]] if spec and spec.nominal_kbps else []
     rows += [
-        [name, f"{size:,}", f"{summary.kbps_of(size):.3f}"]
+        [name.replace("side_info", "side information"), f"{size:,}", f"{summary.kbps_of(size):.3f}"]
         for name, size in written.items()
         if size
     ]

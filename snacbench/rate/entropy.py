@@ -116,24 +116,9 @@ class CodebookEntropy:
         return math.log2(self.codebook_size) if self.range_only else self.corrected_bits
 
     @property
-    def efficiency(self) -> float:
-        """Corrected entropy over the bits that a packed index takes; 1 wastes nothing."""
-        return self.corrected_bits / bits_per_code(self.codebook_size)
-
-    @property
-    def perplexity(self) -> float:
-        """Entries of a codebook with equal shares and this entropy: ``2 ** corrected_bits``."""
-        return float(2.0**self.corrected_bits)
-
-    @property
     def dead(self) -> int:
         """Entries that never occur; with few tokens many are only rare."""
         return self.codebook_size - self.used
-
-    @property
-    def usage(self) -> float:
-        """Share of the entries that occur, 0 to 1."""
-        return self.used / self.codebook_size
 
     def bits(self, value: Value) -> float:
         """One of its entropies, in bits per token."""
@@ -182,19 +167,6 @@ def bitrate_efficiency(
     return entropy / bits
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Code length in bits of a stream's tokens under tables that never saw the clips they code."""
-
-    bits: float
-    tokens: int
-
-    @property
-    def bits_per_token(self) -> float:
-        """Code length per token; lower is better."""
-        return self.bits / self.tokens
-
-
 def trained_shares(counts: Counts) -> NDArray[np.float64]:
     """Shares, (codebook_size,), of a table trained on counts, (units, codebook_size).
 
@@ -222,11 +194,12 @@ def trained_shares(counts: Counts) -> NDArray[np.float64]:
     return np.asarray((pooled + a) / (total + a * size))
 
 
-def held_out_order0(parts: Sequence[Counts]) -> HeldOut | None:
-    """Each part of a corpus coded with a table trained on all the others: a bound from above.
+def held_out_bits(parts: Sequence[Counts]) -> float | None:
+    """Code length of a corpus, each part by a table of all the others: a bound from above.
 
-    A part has counts of one stream by unit, shape (units, codebook_size); what is of one speaker or
-    track belongs into the same part. None where fewer than two parts have tokens.
+    In bits, lower is better. A part has counts of one stream by unit, shape (units, codebook_size);
+    what is of one speaker or track belongs into the same part. None where fewer than two parts have
+    tokens.
     """
     filled = [part for part in parts if part.any()]
     if len(filled) < 2:
@@ -235,4 +208,4 @@ def held_out_order0(parts: Sequence[Counts]) -> HeldOut | None:
     for index, part in enumerate(filled):
         trained = np.concatenate([other for i, other in enumerate(filled) if i != index])
         bits -= float((part.sum(axis=0) * np.log2(trained_shares(trained))).sum())
-    return HeldOut(bits, sum(int(part.sum()) for part in filled))
+    return bits

@@ -25,7 +25,7 @@ from snacbench.errors import (
 )
 from snacbench.plugins import codec_models
 from snacbench.progress import Progress
-from snacbench.rate.coding.coders import CONTEXT_CODERS, PACKED
+from snacbench.rate.coding.coders import CONTEXT_CODERS
 from snacbench.rate.coding.trained import KeptClip
 from snacbench.request import Request
 from snacbench.rows import Coded, CodedBytes
@@ -283,7 +283,7 @@ def kept_clips(folder: RunFolder, codec: KeptCodec) -> list[KeptClip]:
                 f"{path} has sha256 {digest}, and the run wrote {row.codes_sha256}; make the run "
                 "again, or remove the clip's codes"
             )
-        parts = read(data, lambda header: PACKED if header.coder == PACKED.name else None).parts
+        parts = read(data).parts
         cluster = clusters.get(row.clip) or row.clip
         kept.append(KeptClip(row.clip, cluster, tuple(part.codes for part in parts)))
     return kept

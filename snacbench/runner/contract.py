@@ -160,7 +160,7 @@ def _excerpt(loaded: LoadedCodec, clip: Clip, request: Request) -> Excerpt | Non
 def _differs_again(loaded: LoadedCodec, excerpt: Excerpt) -> str:
     """How decoding and encoding once more differs, in words; empty if it does not."""
     source, seed = excerpt.source, excerpt.seed
-    kept = read(excerpt.data, lambda header: PACKED).parts
+    kept = read(excerpt.data).parts
     again = _decoded(loaded, source, kept, seed)
     if found := difference(loaded.planned, excerpt.decoded, again):
         return (
@@ -181,7 +181,7 @@ def _differs_elsewhere(point: Point) -> str:
     """How decoding in this process differs, in words; empty if it does not."""
     for excerpt in point.excerpts:
         try:
-            bitstream = read(excerpt.data, lambda header: PACKED)
+            bitstream = read(excerpt.data)
             decoded = decode_bitstream(bitstream, load(point.codec))
         except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
             if is_out_of_memory(error):
@@ -366,7 +366,7 @@ def check_written(codec: Codec) -> None:
             write(bitstream_of(spec, audio, mode, [one], seed=3), PACKED)
             for one in (encoded, codec.encode(audio))
         )
-        kept = read(data, lambda header: PACKED)
+        kept = read(data)
         check_fits(kept, spec)
     except UserError as error:
         raise CodecError(str(error)) from error

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from itertools import chain
-from typing import Any
 
 from snacbench.errors import StoreError
 from snacbench.rows import Embedded, Score, Versions
-from snacbench.store.jsonl import Block
 from snacbench.store.run_folder import RunFolder
 
 METRIC_VERSION = "metric version"
@@ -22,9 +20,9 @@ _BUILD = re.compile(r"\+(cpu|cu\d+|rocm[\d.]+)$")  # of one version, for one kin
 def metric_versions(folder: RunFolder) -> dict[str, set[str]]:
     """Versions of the metrics that a run was scored by, as its rows tell."""
     found: dict[str, set[str]] = {}
-    for block in chain[Block[Any]](folder.read_blocks(Score), folder.read_blocks(Embedded)):
-        for metric, version in {(row.metric, row.version) for row in block.rows}:
-            found.setdefault(metric, set()).add(version)
+    rows = chain(folder.read(Score), folder.read(Embedded))
+    for metric, version in {(row.metric, row.version) for row in rows}:
+        found.setdefault(metric, set()).add(version)
     return found
 
 
@@ -41,52 +39,47 @@ def first_difference(then: Versions, now: Versions) -> tuple[str, str, str, str]
     return None
 
 
-def check_agreement(  # noqa: PLR0913 - keyword-only options of one question
+def check_agreement(
     first: RunFolder,
     second: RunFolder,
     *,
     why: str,
     metrics: Collection[str] = (),
-    same_set: bool = True,
-    same_seed: bool = False,
-    same_versions: bool = False,
-    shards: bool = False,
+    as_parts: bool = False,
 ) -> None:
     """Refuse two runs that were not made by the same rules.
 
-    `why` says what they are wanted for: ``"cannot be merged"``. Of `metrics` those count that both
-    were scored by; empty: all of these. Channels and reference must always be the same; the test
-    set's digest (with `shards`: of the set that they are shards of), the seed, and the versions of
-    what computes codecs and metrics where this is said.
+    `why` says what they are wanted for: ``"cannot be merged"``. Channels, reference, the test set's
+    digest and the versions of their metrics must be the same; of `metrics` those count that both
+    were scored by; empty: all of these. Parts of one run must also have the same seed and versions
+    of what computes codecs and metrics, and may be shards of one set.
 
     Raises StoreError that names the first thing in which they differ, and what to do about it.
     """
     one, other = both = first.run, second.run
     found: list[tuple[str, str, str, str]] = []  # what, in the first and the second, and advice
-    digests = [(shards and run.whole_set_sha256) or run.set_sha256 for run in both]
-    if same_set and digests[0] != digests[1]:
+    digests = [(as_parts and run.whole_set_sha256) or run.set_sha256 for run in both]
+    if digests[0] != digests[1]:
         runs = zip(both, digests, strict=True)
         then, now = (f"{run.test_set} ({digest[:_SHOWN_DIGEST]})" for run, digest in runs)
         found.append(("the test set", then, now, "run both on the same clips"))
     for rule in ("channels", "reference"):
         then, now = (str(getattr(run.request, rule)) for run in both)
         found.append((f"--{rule}", then, now, "run one of them again by the other's rule"))
-    if same_seed:
-        advice = "run one again with the other's --seed"
-        found.append(("the seed", str(one.seed), str(other.seed), advice))
     versions = [metric_versions(folder) for folder in (first, second)]
     for metric in sorted(versions[0].keys() & versions[1].keys()):
         if not metrics or metric in metrics:
             then, now = (", ".join(sorted(of[metric])) for of in versions)
             advice = f"score the older run again: snacbench score RUN --metrics {metric}"
             found.append((f"the version of {metric}", then, now, advice))
-    if same_versions:
+    if as_parts:
+        advice = "run one again with the other's --seed"
+        found.append(("the seed", str(one.seed), str(other.seed), advice))
+        weights = ({m: w.sha256 for m, w in run.metric_weights.items()} for run in both)
         for computed in (
             first_difference(one.codec_versions, other.codec_versions),
             first_difference(one.metric_versions, other.metric_versions),
-            first_difference(
-                *({m: w.sha256 for m, w in run.metric_weights.items()} for run in both)
-            ),
+            first_difference(*weights),
         ):
             if computed:
                 name, package, then, now = computed

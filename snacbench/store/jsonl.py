@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_jsonable_python
 
 from snacbench.errors import StoreError
 from snacbench.rows import CodeHistogram
@@ -31,22 +32,22 @@ _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 def to_jsonable(value: Any) -> Any:
     """Plain JSON types for a dataclass; fractions become ``"44100/512"``."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names = (field.name for field in dataclasses.fields(value))
-        return {name: to_jsonable(getattr(value, name)) for name in names}
-    if isinstance(value, Mapping):
-        return {str(key): to_jsonable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [to_jsonable(item) for item in value]
-    if isinstance(value, Fraction | Path):
-        return str(value)
-    return value
+
+    def plain(other: Any) -> Any:
+        if isinstance(other, Fraction | Mapping):
+            return str(other) if isinstance(other, Fraction) else dict(other)
+        raise TypeError(f"a {type(other).__name__} cannot be written as JSON")
+
+    return to_jsonable_python(value, fallback=plain)
 
 
 def line_of(row: object) -> bytes:
     """A row as a line of its file; a histogram's codes and counts packed."""
-    stored = pack_histogram(row) if isinstance(row, CodeHistogram) else row
-    return json.dumps(to_jsonable(stored), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    if isinstance(row, CodeHistogram):
+        table = np.stack([row.codes, row.counts]).astype("<u4").tobytes()
+        packed = base64.b64encode(zlib.compress(table, 6)).decode("ascii")
+        row = _PackedHistogram(row.clip, row.codec, row.stream, row.codebook_size, packed)
+    return json.dumps(to_jsonable(row), ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def from_json(line: str | bytes, row_type: type[Row], *, origin: str) -> Row:
@@ -99,23 +100,11 @@ class _PackedHistogram:
     packed: str
 
 
-def pack_histogram(row: CodeHistogram) -> _PackedHistogram:
-    """The stored form of a histogram."""
-    table = np.stack([row.codes, row.counts]).astype("<u4")
-    packed = base64.b64encode(zlib.compress(table.tobytes(), 6)).decode("ascii")
-    return _PackedHistogram(row.clip, row.codec, row.stream, row.codebook_size, packed)
+def read_blocks(path: Path, row_type: type[Row]) -> Iterator[tuple[list[int], list[Row]]]:
+    """All rows of a file, many at once, and the byte at which each begins.
 
-
-@dataclasses.dataclass(frozen=True)
-class Block(Generic[Row]):
-    """Rows that follow each other in a file, and the byte at which each begins."""
-
-    rows: list[Row]
-    places: list[int]
-
-
-def read_blocks(path: Path, row_type: type[Row]) -> Iterator[Block[Row]]:
-    """All rows of a file, in blocks; an incomplete last line is left out."""
+    An incomplete last line is left out.
+    """
     if not path.exists():
         return
     number, place = 1, 0
@@ -132,5 +121,5 @@ def read_blocks(path: Path, row_type: type[Row]) -> Iterator[Block[Row]]:
             if len(rows) != len(lines):  # again one by one, to say which of them is wrong
                 numbered = enumerate(lines, start=number)
                 rows = [from_json(x, row_type, origin=f"{path}, line {n}") for n, x in numbered]
-            yield Block(rows, places)
+            yield places, rows
             number, place = number + len(lines), end

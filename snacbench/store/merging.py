@@ -78,14 +78,7 @@ def merge(parts: Sequence[RunFolder], target: Path) -> Merged:
     alike: dict[frozenset[str], RunFolder] = {}  # of one set of codecs and metrics: one part
     for other in parts:
         for first in alike.values():
-            check_agreement(
-                first,
-                other,
-                why="cannot be merged",
-                same_seed=True,
-                same_versions=True,
-                shards=True,
-            )
+            check_agreement(first, other, why="cannot be merged", as_parts=True)
         names = [codec.name for codec in other.run.codecs]
         names += [metric.name for metric in other.run.metrics]
         alike.setdefault(frozenset(names), other)
@@ -142,36 +135,27 @@ def _clips(parts: Sequence[RunFolder]) -> dict[str, Clip]:
 
 def _shards(parts: Sequence[RunFolder]) -> tuple[str, tuple[str, ...]]:
     """All shards that parts are, as a request names them, and in sentences what is not there."""
-    of_codec: dict[str, set[str]] = {}
-    for part in parts:
-        run = part.run
+    have: dict[str, set[str]] = {}  # of each codec; an empty name stands for the whole set
+    for run in (part.run for part in parts):
         for spec in run.codecs:
-            of_codec.setdefault(spec.name, set()).update(run.request.shard.split(","))
-    named = set().union(*of_codec.values())
-    counts = {text.partition("/")[2] for text in named if text}
+            have.setdefault(spec.name, set()).update(run.request.shard.split(","))
+    named = set().union(*have.values()) - {""}
+    counts = {text.partition("/")[2] for text in named}
     if len(counts) > 1:
         raise StoreError(
             f"these are shards of different divisions ({', '.join(sorted(named))}); merge those of "
             "one plan, all I/N of one N"
         )
-    if not counts:
-        return "", ()
-    (count,) = counts
-    every = {f"{number}/{count}" for number in range(1, int(count) + 1)}
+    every = [f"{number}/{count}" for count in counts for number in range(1, int(count) + 1)]
     lacking: dict[str, list[str]] = {}
-    for codec, have in of_codec.items():
-        if gone := sorted(every - have if "" not in have else (), key=_shard_number):
-            lacking.setdefault(", ".join(gone), []).append(codec)
-    everywhere = len(lacking) == 1 and len(next(iter(lacking.values()))) == len(of_codec)
+    for codec, shards in have.items():
+        if gone := ", ".join(shard for shard in every if not shards & {shard, ""}):
+            lacking.setdefault(gone, []).append(codec)
     said = (
-        f"shard {gone}" + ("" if everywhere else f" of {', '.join(codecs)}")
+        f"shard {gone}" + (f" of {', '.join(codecs)}" if len(codecs) < len(have) else "")
         for gone, codecs in lacking.items()
     )
-    return ",".join(sorted(named - {""}, key=_shard_number)), tuple(said)
-
-
-def _shard_number(shard: str) -> int:
-    return int(shard.partition("/")[0])
+    return ",".join(shard for shard in every if shard in named), tuple(said)
 
 
 def _common_rows(
@@ -233,23 +217,20 @@ def _take_files(parts: Sequence[RunFolder], done: Merged) -> None:
     for name in _files_of(done.folder):
         source = next((p for part in parts if (p := part.path / name).is_file()), None)
         target = done.folder.path / name
-        if source is None:
-            done.missing += 1
+        if source is None or target.exists():  # already, of a row that a part has twice
+            done.missing += source is None
             continue
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.link(source, target)
             done.linked += 1
         except OSError:  # another disk, or one without hard links
-            try:
-                shutil.copy2(source, target)
-            except OSError as error:
-                raise StoreError(f"cannot copy {source} to {target}: {error.strerror}") from error
+            shutil.copy2(source, target)
             done.copied += 1
 
 
 def _files_of(folder: RunFolder) -> Iterator[str]:
-    """Names of the files that rows of a run point at, each once."""
+    """Names of the files that rows of a run point at."""
     for coded in folder.read(rows.Coded):
         yield from filter(None, (coded.decoded, coded.codes))
     ok = (row for row in folder.read(rows.Embedded) if row.status == "ok")

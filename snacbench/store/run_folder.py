@@ -7,13 +7,12 @@ the next writer removes it. Everything before it is a complete row, already on d
 from __future__ import annotations
 
 import datetime
-import errno
 import hashlib
 import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import accumulate, chain, count, islice
 from mmap import ACCESS_READ, mmap
@@ -22,9 +21,9 @@ from typing import TypeVar
 
 from snacbench import rows
 from snacbench.errors import StoreError
-from snacbench.files import atomic, lock
+from snacbench.files import atomic, lock, writing
 from snacbench.request import request_of_schema_1
-from snacbench.store.jsonl import Block, from_json, line_of, read_blocks, to_jsonable
+from snacbench.store.jsonl import from_json, line_of, read_blocks, to_jsonable
 from snacbench.types import Clip
 
 SCHEMA_VERSION = 2  # 1 kept the request as plain values, named recipe
@@ -169,15 +168,15 @@ class RunFolder:
 
     def read(self, row_type: type[Row]) -> Iterator[Row]:
         """Every complete row of a kind, in the order in which they were appended."""
-        return (row for block in self.read_blocks(row_type) for row in block.rows)
+        return (row for _, rows in self.read_blocks(row_type) for row in rows)
 
     def read_placed(self, row_type: type[Row]) -> Iterator[tuple[int, Row]]:
         """Every complete row of a kind as `read` gives it, with the byte at which it begins."""
-        for block in self.read_blocks(row_type):
-            yield from zip(block.places, block.rows, strict=True)
+        for places, found in self.read_blocks(row_type):
+            yield from zip(places, found, strict=True)
 
-    def read_blocks(self, row_type: type[Row]) -> Iterator[Block[Row]]:
-        """Every complete row of a kind as `read` gives it, many at once."""
+    def read_blocks(self, row_type: type[Row]) -> Iterator[tuple[list[int], list[Row]]]:
+        """Every complete row of a kind as `read` gives it, many at once, and where they begin."""
         return read_blocks(self.path / ROW_FILES[row_type], row_type)
 
     def read_at(self, row_type: type[Row], places: Iterable[int]) -> list[Row]:
@@ -259,16 +258,8 @@ def _file_name(name: str) -> str:
     return "/".join(parts)
 
 
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """What the system says of a folder that cannot be written, as a `StoreError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            reason = "the disk is full; free some space, then go on with --resume"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            reason = "it may not be written by this user; choose another folder with -o"
-        else:
-            reason = f"{error.strerror or error}"
-        raise StoreError(f"cannot write to {path}: {reason}") from error
+def explained(path: Path) -> AbstractContextManager[None]:
+    """What the system says of a run's folder that cannot be written, as a `StoreError`."""
+    return writing(
+        f"to {path}", "free some space and go on with --resume, or choose another folder with -o"
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from snacbench.rate.entropy import CodebookEntropy, HeldOut, corrected_entropy_bits, held_out_order0
+from snacbench.rate.entropy import CodebookEntropy, corrected_entropy_bits, held_out_bits
 from snacbench.stats.clusters import cluster_clips
 from snacbench.stats.intervals import Interval, jackknife_interval
 from snacbench.tables.footnotes import run_notes
@@ -28,14 +28,14 @@ from snacbench.units import bits_per_code, kbps
 
 @dataclass(frozen=True)
 class Book:
-    """One codebook: its entropy with an interval in bits per token, and its held-out code length.
+    """One codebook: its entropy with an interval in bits per token, and its held-out bits in all.
 
     `interval` is empty-handed (no ends) where there is a single unit.
     """
 
     entropy: CodebookEntropy
     interval: Interval
-    held_out: HeldOut | None
+    held_out: float | None
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def ladder_of(rows: RunRows, codec: CodecColumns, domain: str) -> Ladder:
     cells = codec.coded[clips]
     if codec.counted(domain):
         rate, efficiency, books = _entropies(rows, codec, domain)
-        bits = [book.held_out.bits for book in books if book.held_out is not None]
+        bits = [book.held_out for book in books if book.held_out is not None]
         if len(bits) == len(books):
             total = math.fsum([*bits, *cells["side_info_bits"]])
             held_out_kbps = kbps(total, math.fsum(cells["duration_s"]))
@@ -160,7 +160,7 @@ def _entropies(
     odd = np.array([unit % 2 == 1 for _, unit in units])
     found = []
     for i, (book, of_stream) in enumerate(zip(books, counts, strict=True)):
-        held_out = held_out_order0([of_stream[half] for half in (odd, ~odd)])
+        held_out = held_out_bits([of_stream[half] for half in (odd, ~odd)])
         found.append(Book(book, interval(book.corrected_bits, left[:, i], tops[i]), held_out))
     return rate, share, tuple(found)
 
@@ -306,10 +306,10 @@ def _books(entry: Entry, one: Ladder) -> Table:
             of.tokens,
             of.plug_in_bits,
             range_cell(of.lowest_bits, of.highest_bits) if of.range_only else estimate,
-            None if book.held_out is None else book.held_out.bits_per_token,
+            None if book.held_out is None else book.held_out / of.tokens,
             *(bits[i] for bits in coded.values()),
-            None if of.range_only else of.perplexity,
-            100 * of.usage,
+            None if of.range_only else 2.0**of.corrected_bits,
+            100 * (of.used / of.codebook_size),
             of.dead,
         )
         rows.append(Row.of(f"{i + 1}", columns, *cells))

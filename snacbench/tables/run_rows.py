@@ -425,13 +425,11 @@ def _score_rows(folder: RunFolder) -> pd.DataFrame:
 
     known: dict[str, dict[str, int]] = {column: {} for column in _TEXTS}
     codes, values = {column: array("i") for column in _TEXTS}, array("d")
-    for block in folder.read_blocks(Score):
+    for _, block in folder.read_blocks(Score):
         for column, texts in known.items():
-            found = map(attrgetter(column), block.rows)
+            found = map(attrgetter(column), block)
             codes[column].extend([texts.setdefault(text, len(texts)) for text in found])
-        values.extend(
-            [np.nan if r.value is None or r.status != "ok" else r.value for r in block.rows]
-        )
+        values.extend([np.nan if r.value is None or r.status != "ok" else r.value for r in block])
     columns: dict[str, Any] = {}
     for column, texts in known.items():
         numbers, index = np.array(codes[column], np.intc), pd.Index(texts, dtype=str)

@@ -21,8 +21,7 @@ from snacbench.types import Audio, Stream  # noqa: E402
 from snacbench.weights.locate import locate  # noqa: E402
 from snacbench.weights.policy import WeightsPolicy  # noqa: E402
 from tests.conftest import broadband  # noqa: E402
-from tests.support.codec_models import batch_of, filled  # noqa: E402
-from tests.support.transformers_models import CLASSES, network  # noqa: E402
+from tests.support.codec_models import CLASSES, batch_of, filled, network  # noqa: E402
 
 NAMES = sorted(CLASSES)
 # The same rates, strides, depths and numbers of codebooks at a fraction of the width.

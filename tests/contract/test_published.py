@@ -74,7 +74,7 @@ def publish(
     assert model.source is not None
     if name in THROUGH_TRANSFORMERS:
         pytest.importorskip("transformers")
-        from tests.support.transformers_models import network
+        from tests.support.codec_models import network
 
         network(name).save_pretrained(folder)
     else:

@@ -31,9 +31,8 @@ from snacbench.runner.bitstreams import (
 from snacbench.runner.signal_rules import codec_inputs
 from tests.conftest import broadband
 from tests.support.bitstream_examples import mutate
-from tests.support.code_corpora import levels
 from tests.support.failing_codecs import SPEC, BatchingToy, loaded_toy
-from tests.support.kept_runs import keep, kept_run
+from tests.support.kept_runs import keep, kept_run, levels
 from tests.support.synthetic_runs import make_run
 
 EMBEDDED = ("embedded",)
@@ -193,7 +192,7 @@ def test_files_that_the_run_did_not_write_are_refused(tmp_path):
     path, first = (folder.codes_path(f"tiny/00{n}", "toy@1kbps") for n in (1, 0))
     whole = path.read_bytes()
     unchecked = replace(codec, rows=(replace(codec.rows[1], codes_sha256=None),))
-    other = write(read(whole, lambda _: PACKED), coder_named("adaptive"))
+    other = write(read(whole), coder_named("adaptive"))
     for of, data, error, message in (
         (codec, first.read_bytes(), StoreError, r"has sha256 \w+, and the run wrote \w+; make the"),
         (unchecked, whole[:-1], BitstreamError, "truncated"),

@@ -1,6 +1,5 @@
 import errno
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -79,7 +78,7 @@ def test_rows_are_found_again_by_where_they_begin(run, monkeypatch, at_once):
     assert [row.reason for row in run.read_at(Coded, [first[1], second[0]])] == ["änders", "other"]
     places = [first[0], first[2], second[1]]
     assert list(run.read_placed(Score)) == list(zip(places, SCORES, strict=True))
-    assert max(len(block.rows) for block in run.read_blocks(Score)) == min(at_once, 3)
+    assert max(len(rows) for _, rows in run.read_blocks(Score)) == min(at_once, 3)
 
 
 def test_folders_that_hold_something_are_not_taken(run, tmp_path):
@@ -90,7 +89,7 @@ def test_folders_that_hold_something_are_not_taken(run, tmp_path):
     with pytest.raises(StoreError, match="is not empty; choose a new or empty folder with -o"):
         RunFolder.create(tmp_path / "thesis", RUN, [CLIP])
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["thesis.tex"]
-    with pytest.raises(StoreError, match=r"cannot write to .*tex: (File exists|Not a directory)"):
+    with pytest.raises(StoreError, match=r"cannot write to .*tex \((File exists|Not a directory)"):
         RunFolder.create(tmp_path / "thesis" / "thesis.tex", RUN, [])
     with pytest.raises(StoreError, match=r"cannot write to .*tex"):
         new_folder(tmp_path / "thesis" / "thesis.tex")
@@ -155,18 +154,16 @@ def test_a_second_process_waits_for_the_first_to_end(run):
 
 
 def test_what_the_disk_says_is_told_from_errors_under_the_lock(run, tmp_path, monkeypatch):
-    with pytest.raises(StoreError, match=r"cannot write to .*gone: No such file"):
+    with pytest.raises(StoreError, match=r"cannot write to .*gone \(No such file"):
         RunFolder(tmp_path / "gone").locked().__enter__()
     with pytest.raises(FileNotFoundError), run.locked():
         Path("/no/such/file").read_bytes()
-    for code, message in (
-        (errno.ENOSPC, r"cannot write to .*run: the disk is full; free some"),
-        (errno.EACCES, r"run: it may not be written by this user; choose anoth"),
+    refuse = Mock(side_effect=OSError(errno.ENOSPC, "No space left on device"))
+    monkeypatch.setattr(store.os, "fsync", refuse)
+    with pytest.raises(
+        StoreError, match=r"run \(No space left .*free some space and go on with --r"
     ):
-        refuse = Mock(side_effect=OSError(code, os.strerror(code)))  # root may write everywhere
-        monkeypatch.setattr(store.os, "fsync", refuse)
-        with pytest.raises(StoreError, match=message):
-            run.append(SCORES)
+        run.append(SCORES)
 
 
 AWKWARD = ["a b", "a_b", "a:b", "a?b", "a\nb", "ä", "..", ".", "_", "../a", "/etc/passwd", "a//b",

@@ -20,6 +20,7 @@ from snacbench.rows import Bits, Calibration, Coded, Run
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import Audio, Clip, CodecSpec, Domain
 from tests.conftest import broadband
+from tests.support.studies import a_test
 
 CLIPS: Mapping[str, tuple[Domain, float, int, int]] = {
     "set/a": ("speech", 2.0, 24_000, 1),
@@ -80,11 +81,9 @@ def audio_test(**fields: Any) -> ListeningTest:
     given: dict[str, Any] = {
         "id": "t",
         "title": "T",
-        "run": "../run",
         "run_id": RUN.id,
-        "set_sha256": RUN.set_sha256,
         "systems": tuple(System(name=codec.name) for codec in CODECS),
         "items": (item("one", "set/b"), item("two", "set/d")),
         "training": (item("t-1", "set/a"),),
     }
-    return ListeningTest(**{**given, **fields})
+    return a_test(**{**given, **fields})

@@ -178,3 +178,23 @@ def opened(selector: str) -> Any:
 
 def batch_of(audio: Audio) -> torch.Tensor:
     return torch.from_numpy(np.array(audio.samples))[None]
+
+
+CLASSES = {"encodec-32khz": "Encodec", "mimi": "Mimi"}
+# Those of facebook/encodec_32khz and kyutai/mimi, where they differ from transformers' defaults.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "encodec-32khz": {
+        "sampling_rate": 32_000, "num_filters": 64, "codebook_size": 2048, "codebook_dim": 128,
+        "target_bandwidths": [2.2], "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
+        "use_conv_shortcut": False,
+    },
+    "mimi": {},
+}  # fmt: skip
+
+
+def network(name: str, **changes: Any) -> Any:
+    """transformers' own object, of published size unless `changes` make it narrow."""
+    import transformers
+
+    config = getattr(transformers, f"{CLASSES[name]}Config")(**{**PUBLISHED[name], **changes})
+    return getattr(transformers, f"{CLASSES[name]}Model")(config)

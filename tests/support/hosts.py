@@ -22,6 +22,7 @@ ENDPOINTS = (
     "SNACBENCH_PYTORCH_ENDPOINT",
     "SNACBENCH_PYPI_ENDPOINT",
 )
+_BLOCK_BYTES = 1 << 16
 IMPATIENT = RetryPolicy(connect_s=2.0, stall_s=0.4, waits_s=(0.01,) * 3)
 
 
@@ -30,9 +31,8 @@ class Reply:
     """One answer, in good order or with a fault.
 
     `promised` is the Content-Length where it is not the body's, `cut_after` ends the connection
-    after so many bytes, `stall_after` sends nothing more, `block_s` waits after
-    each `block_bytes`. With `ranges`, a Range header is obeyed, and If-Range compared with the
-    ETag.
+    after so many bytes, `stall_after` sends nothing more, `block_s` waits after each block. With
+    `ranges`, a Range header is obeyed, and If-Range compared with the ETag.
     """
 
     body: bytes | Path = b""
@@ -42,7 +42,6 @@ class Reply:
     ranges: bool = False
     cut_after: int | None = None
     stall_after: int | None = None
-    block_bytes: int = 1 << 16
     block_s: float = 0.0
 
     def content(self) -> bytes:
@@ -128,21 +127,13 @@ class _Handler(BaseHTTPRequestHandler):
         return 206, body[start:], {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
 
     def _send(self, reply: Reply, body: bytes) -> None:
-        body = body[: reply.cut_after]
-        sent = 0
-        while sent < len(body):
-            if reply.stall_after is not None and sent >= reply.stall_after:
-                self.wfile.flush()
-                time.sleep(1.5)
-                return
-            block = body[sent : sent + reply.block_bytes]
-            if reply.stall_after is not None:
-                block = block[: reply.stall_after - sent]
-            self.wfile.write(block)
-            sent += len(block)
-            if reply.block_s:
-                self.wfile.flush()
-                time.sleep(reply.block_s)
+        body = body[: reply.cut_after if reply.stall_after is None else reply.stall_after]
+        for start in range(0, len(body), _BLOCK_BYTES):
+            self.wfile.write(body[start : start + _BLOCK_BYTES])
+            self.wfile.flush()
+            time.sleep(reply.block_s)
+        if reply.stall_after is not None:
+            time.sleep(1.5)
 
     def log_message(self, *args: object) -> None:
         pass

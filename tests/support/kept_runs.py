@@ -1,4 +1,4 @@
-"""Run folders with kept codes of known statistics, without any codec."""
+"""Codes with known statistics, and run folders that keep such codes, without any codec."""
 
 from __future__ import annotations
 
@@ -7,13 +7,41 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from snacbench.bitstream.container import Bitstream, Header, write
 from snacbench.rate.coding.coders import PACKED
+from snacbench.rate.coding.trained import KeptClip
 from snacbench.rows import Bits, Coded
 from snacbench.store.run_folder import RunFolder
 from snacbench.types import CodecSpec, Codes, Encoded, Stream
-from tests.support.code_corpora import SIZE, levels
 from tests.support.synthetic_runs import RUN, clip, codec
+
+SIZE = 32
+SIZES = (SIZE, SIZE)
+_TRANSITIONS = np.random.default_rng(5).dirichlet(np.full(SIZE, 0.05), SIZE)
+
+
+def markov(frames: int, seed: int) -> Codes:
+    """One channel in which the next code depends on the one before."""
+    random, codes = np.random.default_rng(seed), [0]
+    for _ in range(frames - 1):
+        codes.append(int(random.choice(SIZE, p=_TRANSITIONS[codes[-1]])))
+    return np.array([codes], np.int32)
+
+
+def levels(frames: int, seed: int) -> tuple[Codes, ...]:
+    """A Markov stream, and one of twice its rate whose codes say much of their parent."""
+    coarse = markov(frames, seed)
+    noise = np.random.default_rng(seed + 1000).integers(0, 3, (1, 2 * frames))
+    fine = (7 * np.repeat(coarse, 2, axis=1) + noise) % SIZE
+    return coarse, fine.astype(np.int32)
+
+
+def clips(count: int = 12, frames: int = 150) -> list[KeptClip]:
+    """Clips of `levels`, two of each speaker."""
+    return [KeptClip(f"c{n}", f"speaker {n // 2}", (levels(frames, n),)) for n in range(count)]
+
 
 STREAMS = (Stream(Fraction(25), SIZE), Stream(Fraction(50), SIZE))
 SIDE_INFO = b"1234"

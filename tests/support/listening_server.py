@@ -35,6 +35,7 @@ from snacbench.listening.stimuli import (
 )
 from snacbench.listening.test import REFERENCE, Item, ListeningTest, Question, System
 from tests.support.command_line import snacbench_command
+from tests.support.studies import a_test
 
 ANSWERS = {"age": "33", "phones": "yes"}
 QUESTIONS = (
@@ -48,9 +49,6 @@ def small_test(**fields: Any) -> ListeningTest:
     given: dict[str, Any] = {
         "id": "small",
         "title": "A small test",
-        "run": "..",
-        "run_id": "r",
-        "set_sha256": "00",
         "systems": tuple(System(name=n, kbps=k) for n, k in (("opus@8kbps", 8.2), ("snac", 0.98))),
         "items": tuple(
             Item(id=f"item-{i}", clip=f"set/{i}", domain="music", duration_s=0.5) for i in range(3)
@@ -59,7 +57,7 @@ def small_test(**fields: Any) -> ListeningTest:
         "questionnaire": QUESTIONS,
         "consent": "I agree.",
     }
-    return ListeningTest(**{**given, **fields})
+    return a_test(**{**given, **fields})
 
 
 def make_folder(folder: Path, test: ListeningTest, *, seconds: float = 0.5) -> Path:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 SI_SDR = MetricSpec("si_sdr", "dB", "higher", (-1e9, 1e9), 44_100, "nobody")
 MEL = replace(SI_SDR, name="mel_dac7", unit="log10", better="lower")
 DURATION_S = 4.0
-STATES = ("ok", "undefined", "skipped", "failed")
 
 
 def spec(model: str, kbps: float | None, family: str, **more: Any) -> CodecSpec:
@@ -82,11 +81,9 @@ def run_rows(
             column.take_coded(i, coded(i, one, domain))
         column.speed = speed(one)
         for metric in metrics:
-            cells = np.zeros(clips, [*((name, "?") for name in STATES), ("value", "f8")])
-            cells["ok"] = (one.name, metric.name) not in missing
-            cells["undefined"] = ~cells["ok"]
-            cells["value"] = np.where(cells["ok"], values, np.nan)
-            column.scores[metric.name] = cells
+            status = "undefined" if (one.name, metric.name) in missing else "ok"
+            scored = values if status == "ok" else np.full(clips, np.nan)
+            column.take_scores(metric.name, np.arange(clips), np.full(clips, status), scored)
         columns.append(column)
     facts = tuple(ClipFacts(f"c{i}", d, f"s{i // 2 % 50}") for i, d in enumerate(domain_of))
     run = Run(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -38,58 +38,6 @@ def clip(number: int, *, speakers: int = 0) -> Clip:
     )
 
 
-def make_run(
-    path: Path,
-    scores: Mapping[str, Mapping[str, np.ndarray]],
-    *,
-    kbps: Mapping[str, float] | None = None,
-    failed: Mapping[str, tuple[int, ...]] | None = None,
-    speakers: int = 0,
-    version: str = "1",
-    **run: Any,
-) -> RunFolder:
-    """A run of codec -> metric -> one value per clip (NaN: undefined)."""
-    count = max(len(values) for of in scores.values() for values in of.values())
-    clips = [clip(number, speakers=speakers) for number in range(count)]
-    specs = tuple(codec(name) for name in scores)
-    request = replace(run.pop("request", Request()), codecs=",".join(scores))
-    folder = RunFolder.create(path, replace(RUN, codecs=specs, request=request, **run), clips)
-    for name, of in scores.items():
-        lost = (failed or {}).get(name, ())
-        bits = round(1000 * (kbps or {}).get(name, 8.0))
-        folder.append([Calibration(name, 0.003, 0.9, 1.0, True)])
-        rows: list[object] = []
-        for number, of_clip in enumerate(clips):
-            if number in lost:
-                rows.append(Coded(of_clip.id, name, "failed", "broken", "speech"))
-                continue
-            decoded = folder.decoded_path(of_clip.id, name)
-            decoded.parent.mkdir(parents=True, exist_ok=True)
-            decoded.write_bytes(f"{name} {number}".encode())
-            rows += [
-                Coded(
-                    of_clip.id, name, "ok", "", "speech", 1.0, Bits(codes=bits),
-                    decoded.relative_to(path).as_posix(), f"{name} {number}", 8000, "mono",
-                    encode_s=0.1, decode_s=0.2, seed=number,
-                ),
-                CodeHistogram(
-                    of_clip.id, name, 0, 4, np.array([1], np.int32), np.array([9], np.int64)
-                ),
-                *(_score(of_clip.id, name, m, version, v[number]) for m, v in of.items()),
-            ]  # fmt: skip
-        folder.append(rows)
-    return folder
-
-
-def _score(clip_id: str, name: str, metric: str, version: str, value: float) -> Score:
-    if np.isnan(value):
-        return Score(clip_id, name, metric, version, "undefined", None, "silent")
-    return Score(clip_id, name, metric, version, "ok", float(value))
-
-
-VOICE = replace(UP, name="voice", domains=("speech",))
-
-
 @dataclass
 class System:
     """Values by metric and clip (NaN: undefined), clips that failed, kbps of all or each clip."""
@@ -101,10 +49,36 @@ class System:
     skipped: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
+def make_run(
+    path: Path,
+    scores: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    kbps: Mapping[str, float] | None = None,
+    failed: Mapping[str, tuple[int, ...]] | None = None,
+    speakers: int = 0,
+    version: str = "1",
+    **run: Any,
+) -> RunFolder:
+    """A run of codec -> metric -> one value per clip (NaN: undefined), with files of decodes."""
+    count = max(len(values) for of in scores.values() for values in of.values())
+    clips = [clip(number, speakers=speakers) for number in range(count)]
+    request = replace(run.pop("request", Request()), codecs=",".join(scores))
+    facts = {"codecs": tuple(map(codec, scores)), "request": request, **run}
+    folder = RunFolder.create(path, replace(RUN, **facts), clips)
+    for name, of in scores.items():
+        system = System(of, (kbps or {}).get(name, 8.0), (failed or {}).get(name, ()))
+        folder.append([Calibration(name, 0.003, 0.9, 1.0, True)])
+        folder.append(rows_of(name, system, clips, version, folder))
+    return folder
+
+
+VOICE = replace(UP, name="voice", domains=("speech",))
+
+
 def run_of(
     path: Path, systems: Mapping[str, System], domains: Sequence[Domain], *, set_id: str = "ab"
 ) -> Path:
-    """A run folder of some systems on clips of these domains, 1 s each."""
+    """A run folder of some systems on clips of these domains, 1 s each, without decodes."""
     clips = [
         replace(clip(number), id=f"{set_id}/{number:03}", domain=domain)
         for number, domain in enumerate(domains)
@@ -115,17 +89,39 @@ def run_of(
     facts = {"set_sha256": set_id * 32, "codecs": specs, "metrics": (UP, DOWN, VOICE)}
     folder = RunFolder.create(path, replace(RUN, **facts), clips)
     for name, system in systems.items():
-        rates = np.broadcast_to(np.asarray(system.kbps, float), len(clips))
-        for i, one in enumerate(clips):
-            if i in system.failed:
-                folder.append([Coded(one.id, name, "failed", "broken", one.domain, 1.0)])
-                continue
-            bits = Bits(codes=round(1000 * float(rates[i])))
-            rows: list[object] = [Coded(one.id, name, "ok", "", one.domain, 1.0, bits)]
-            for metric, values in system.scores.items():
-                row = _score(one.id, name, metric, "1", values[i])
-                if i in system.skipped.get(metric, ()):
-                    row = Score(one.id, name, metric, "1", "skipped", None, "for speech")
-                rows.append(row)
-            folder.append(rows)
+        folder.append(rows_of(name, system, clips))
     return path
+
+
+def rows_of(
+    name: str,
+    system: System,
+    clips: Sequence[Clip],
+    version: str = "1",
+    folder: RunFolder | None = None,
+) -> Iterator[object]:
+    """Rows of one codec; with a folder also histograms, and the files of decodes in it."""
+    rates = np.broadcast_to(np.asarray(system.kbps, float), len(clips))
+    for i, one in enumerate(clips):
+        if i in system.failed:
+            yield Coded(one.id, name, "failed", "broken", one.domain, 1.0)
+            continue
+        bits = Bits(codes=round(1000 * float(rates[i])))
+        coded = Coded(one.id, name, "ok", "", one.domain, 1.0, bits)
+        if folder:
+            decoded = folder.decoded_path(one.id, name)
+            decoded.parent.mkdir(parents=True, exist_ok=True)
+            decoded.write_bytes((text := f"{name} {i}").encode())
+            files = {"decoded": decoded.relative_to(folder.path).as_posix(), "decoded_sha256": text}
+            how = {"decoded_rate_hz": 8000, "channel_mode": "mono", "encode_s": 0.1}
+            coded = replace(coded, **files, **how, decode_s=0.2, seed=i)
+            once = np.array([1], np.int32), np.array([9], np.int64)
+            yield CodeHistogram(one.id, name, 0, 4, *once)
+        yield coded
+        for metric, values in system.scores.items():
+            told: tuple[Any, ...] = ("ok", float(values[i]))
+            if i in system.skipped.get(metric, ()):
+                told = ("skipped", None, "for speech")
+            elif np.isnan(values[i]):
+                told = ("undefined", None, "silent")
+            yield Score(one.id, name, metric, version, *told)

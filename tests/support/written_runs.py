@@ -14,6 +14,7 @@ from snacbench.rows import Bits, Coded, CodeHistogram, Run, Score, Speed
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.run_rows import RunRows
 from snacbench.types import Clip, CodecSpec, MetricSpec, Stream, WeightsInfo
+from tests.support.synthetic_runs import System, rows_of
 
 NEURAL = CodecSpec(
     name="neural@0.1kbps",
@@ -130,13 +131,9 @@ def competition(path: Path, *, lost: int = 0, clusters: bool = True) -> RunRows:
         for c, s in zip(CLIPS, SPEAKERS, strict=True)
     ]  # fmt: skip
     folder = RunFolder.create(path, run, clips)
-    rows: list[object] = []
     for codec, scores in values().items():
-        for i, (clip, value) in enumerate(zip(CLIPS, scores, strict=True)):
-            rows.append(Coded(clip, codec, "ok", "", "speech", 1.0, Bits(codes=760)))
-            gone = codec.startswith("three") and i < lost
-            status, shown = ("undefined", None) if gone else ("ok", value)
-            rows.append(Score(clip, codec, "si_sdr", "1", status, shown))
-            rows.append(Score(clip, codec, "stoi", "1", "ok", 0.5))
-    folder.append(rows)
+        gone = lost if codec.startswith("three") else 0
+        si_sdr = np.array([np.nan] * gone + scores[gone:])
+        system = System({"si_sdr": si_sdr, "stoi": np.full(12, 0.5)}, kbps=0.76)
+        folder.append(rows_of(codec, system, clips))
     return RunRows.load(folder)

@@ -70,7 +70,7 @@ def test_rates_from_the_nominal_to_the_held_out_one(folder):
     assert found.entropy.low < found.entropy.mean < found.entropy.high
     assert (found.entropy.clusters, found.entropy.n) == (SPEAKERS, CLIPS)
     assert found.entropy.method == "jackknife over clusters"
-    held_out = sum(book.held_out.bits for book in found.books) + side_bits
+    held_out = sum(book.held_out for book in found.books) + side_bits
     assert found.held_out_kbps == pytest.approx(held_out / seconds / 1000)
     assert found.held_out_kbps > found.entropy.low
     # Leaving out a speaker leaves out all that is theirs.
@@ -94,6 +94,7 @@ def test_bytes_that_coders_wrote_are_rates_with_the_side_information(folder):
     first, counts = cells_of(books, "1"), sum(codes_of(i)[0] for i in range(CLIPS))
     assert first["plug_in_bits"].value == plug_in_entropy_bits(counts)
     assert first["packed_bits"].value == 2
+    assert first["perplexity"].value == 2 ** corrected_entropy_bits(counts)
     write(folder, "static", 99, 99)
     write(folder, "static", 10, 40)  # of two rows of a coder the last counts
     write(folder, "static", 1, 1, shuffled=True)  # a control is no rate

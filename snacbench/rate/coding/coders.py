@@ -27,12 +27,7 @@ import numpy as np
 
 from snacbench.errors import CodecError, UnknownName, UserError, did_you_mean
 from snacbench.rate.bits import check_range
-from snacbench.rate.coding.range_coder import (
-    Reader,
-    Shares,
-    Writer,
-    divisible,
-)
+from snacbench.rate.coding.range_coder import Reader, Shares, Writer, divisible
 from snacbench.rate.coding.trained import (
     CONTEXTS,
     NO_CONTEXT,
@@ -41,7 +36,6 @@ from snacbench.rate.coding.trained import (
     Pairs,
     StreamTable,
     Tables,
-    check_fits,
     coarser_context,
     untrained,
 )
@@ -63,9 +57,6 @@ class StreamShape:
     codebook_size: int
     channels: int
     frames: int
-
-
-Shapes = Sequence[StreamShape]
 
 
 def shapes_of(codes: Sequence[Codes], codebook_sizes: Sequence[int]) -> tuple[StreamShape, ...]:
@@ -120,7 +111,7 @@ class Coder(ABC):
         """One string of bytes per stream; raises as `write`."""
         return tuple(one.data for one in self.write(codes, codebook_sizes))
 
-    def decode(self, data: Sequence[bytes], shapes: Shapes) -> tuple[Codes, ...]:
+    def decode(self, data: Sequence[bytes], shapes: Sequence[StreamShape]) -> tuple[Codes, ...]:
         """The very codes; `CodecError` where the bytes cannot have come from such codes."""
         if len(data) != len(shapes):
             raise CodecError(f"found bytes of {len(data)} streams for {len(shapes)} streams")
@@ -131,9 +122,14 @@ class Coder(ABC):
             decoded.append(flat.reshape(shape.channels, shape.frames))
         return tuple(decoded)
 
-    def _check(self, shapes: Shapes) -> None:
-        if self.tables:
-            check_fits(self.tables, [shape.codebook_size for shape in shapes])
+    def _check(self, shapes: Sequence[StreamShape]) -> None:
+        found = [shape.codebook_size for shape in shapes]
+        if self.tables and (known := [*self.tables.codebook_sizes]) != found:
+            raise UserError(
+                f"the tables are those of {self.tables.codec}, with codebooks of {known} entries, "
+                f"and do not fit codes from codebooks of {found}; train tables for this operating "
+                "point"
+            )
 
     @abstractmethod
     def _put(self, codes: Codes, shape: StreamShape, number: int, over: Codes | None) -> Written:

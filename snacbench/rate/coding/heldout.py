@@ -13,13 +13,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from snacbench.errors import CodecError, UserError
 from snacbench.rate.coding.coders import Coder, coder_named, shapes_of
 from snacbench.rate.coding.trained import KeptClip, Tables, train_tables
 from snacbench.rows import CodedBytes
+from snacbench.types import Codes
 
 _DECIMALS = 2  # of ideal bits: rows are text
 
@@ -38,9 +41,8 @@ def cross_fitted(
             "tables must be trained on other ones than they code"
         )
     even = set(clusters[::2])
-    first = [one for one in clips if one.cluster in even]
-    second = [one for one in clips if one.cluster not in even]
-    for trained, coded in ((first, second), (second, first)):
+    halves = [[one for one in clips if (one.cluster in even) == first] for first in (True, False)]
+    for trained, coded in (halves, halves[::-1]):
         yield train_tables(codec, trained, codebook_sizes), coded
 
 
@@ -53,66 +55,53 @@ def held_out_rows(  # noqa: PLR0913 - keyword-only options of one question
     shuffled: bool = False,
     seed: int = 0,
 ) -> Iterator[CodedBytes]:
-    """A row per clip and coder (some of `ENTROPY_CODERS`); raises as those below.
+    """A row per clip and coder (some of `ENTROPY_CODERS`): its bytes, which are decoded again.
 
     `codec` is the operating point's name; `shuffled` codes tokens permuted by `seed` instead.
+    Raises `UserError` where there is one cluster, and `CodecError` where what is decoded is not
+    what was written.
     """
     if shuffled:
         clips = shuffled_clips(clips, seed)
     for tables, coded in cross_fitted(codec, clips, codebook_sizes):
-        for name in coders:
-            coder = coder_named(name, tables)
-            rows = coded_rows(codec, coded, codebook_sizes, coder, shuffled=shuffled)
-            yield from (replace(row, trained_on_clips=tables.clips) for row in rows)
+        for coder in (coder_named(name, tables) for name in coders):
+            for one in coded:
+                sizes, bits = _written(one, codebook_sizes, coder)
+                yield CodedBytes(
+                    clip=one.clip,
+                    codec=codec,
+                    coder=coder.name,
+                    tables_sha256=tables.sha256,
+                    stream_bytes=tuple(sizes.tolist()),
+                    ideal_bits=tuple(bits.round(_DECIMALS).tolist()),
+                    shuffled=shuffled,
+                    trained_on_clips=tables.clips,
+                )
 
 
-def coded_rows(
-    codec: str,
-    clips: Sequence[KeptClip],
-    codebook_sizes: Sequence[int],
-    coder: Coder,
-    *,
-    shuffled: bool = False,
-) -> Iterator[CodedBytes]:
-    """A row per clip by one coder: bytes and ideal bits per stream, over the clip's parts.
-
-    All are decoded again; `CodecError` where these are not the codes that were written.
-    """
-    for one in clips:
-        sizes = np.zeros(len(codebook_sizes), np.int64)
-        bits = np.zeros(len(codebook_sizes))
-        for codes in one.parts:
-            written = coder.write(codes, codebook_sizes)
-            data = [stream.data for stream in written]
-            decoded = coder.decode(data, shapes_of(codes, codebook_sizes))
-            if not all(map(np.array_equal, codes, decoded)):
-                raise CodecError(f"{coder.name} did not give back the codes of {one.clip}")
-            sizes += [len(stream) for stream in data]
-            bits += [stream.ideal_bits for stream in written]
-        yield CodedBytes(
-            clip=one.clip,
-            codec=codec,
-            coder=coder.name,
-            tables_sha256=coder.tables_sha256,
-            stream_bytes=tuple(sizes.tolist()),
-            ideal_bits=tuple(bits.round(_DECIMALS).tolist()),
-            shuffled=shuffled,
-        )
+def _written(
+    one: KeptClip, codebook_sizes: Sequence[int], coder: Coder
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Bytes and ideal bits of each stream over a clip's parts, once these are decoded again."""
+    sizes, bits = np.zeros(len(codebook_sizes), np.int64), np.zeros(len(codebook_sizes))
+    for codes in one.parts:
+        written = coder.write(codes, codebook_sizes)
+        data = [stream.data for stream in written]
+        decoded = coder.decode(data, shapes_of(codes, codebook_sizes))
+        if not all(map(np.array_equal, codes, decoded)):
+            raise CodecError(f"{coder.name} did not give back the codes of {one.clip}")
+        sizes += [len(stream) for stream in data]
+        bits += [stream.ideal_bits for stream in written]
+    return sizes, bits
 
 
 def shuffled_clips(clips: Sequence[KeptClip], seed: int) -> list[KeptClip]:
     """The same clips with every stream's tokens permuted over all of them."""
-    random = np.random.default_rng(seed)
-    parts = [[list(part) for part in one.parts] for one in clips]
-    flat = [part for of_clip in parts for part in of_clip]
-    for index in range(len(flat[0]) if flat else 0):
-        tokens = random.permutation(np.concatenate([part[index].ravel() for part in flat]))
-        start = 0
-        for part in flat:
-            shape = part[index].shape
-            part[index] = tokens[start : start + part[index].size].reshape(shape)
-            start += part[index].size
-    return [
-        KeptClip(one.clip, one.cluster, tuple(tuple(part) for part in of_clip))
-        for one, of_clip in zip(clips, parts, strict=True)
-    ]
+    random, streams = np.random.default_rng(seed), list[list[Codes]]()
+    for stream in zip(*(part for one in clips for part in one.parts), strict=True):
+        tokens = random.permutation(np.concatenate([codes.ravel() for codes in stream]))
+        ends = np.cumsum([codes.size for codes in stream])
+        cut = zip(np.split(tokens, ends[:-1]), stream, strict=True)
+        streams.append([new.reshape(codes.shape) for new, codes in cut])
+    parts = zip(*streams, strict=True)
+    return [replace(one, parts=tuple(islice(parts, len(one.parts)))) for one in clips]

@@ -188,16 +188,6 @@ def read_tables(path: Path) -> Tables:
     return tables
 
 
-def check_fits(tables: Tables, codebook_sizes: Sequence[int]) -> None:
-    """Refuse tables of other streams (`UserError`)."""
-    if tables.codebook_sizes != tuple(codebook_sizes):
-        raise UserError(
-            f"the tables are those of {tables.codec}, with codebooks of "
-            f"{list(tables.codebook_sizes)} entries, and do not fit codes from codebooks of "
-            f"{list(codebook_sizes)}; train tables for this operating point"
-        )
-
-
 def coarser_context(frames: int, channels: int, coarser: Codes | None) -> Ints:
     """Contexts of a stream from its coarser one, shape (channels, frames); -1 without any.
 
@@ -220,25 +210,19 @@ def train_tables(codec: str, corpus: Sequence[KeptClip], codebook_sizes: Sequenc
 def _stream_table(corpus: Sequence[KeptClip], index: int, size: int) -> StreamTable:
     import pandas as pd
 
-    columns: dict[str, list[Ints]] = {}
     clusters = list(dict.fromkeys(one.cluster for one in corpus))
     parts = ((one.cluster, codes) for one in corpus for codes in one.parts)
+    frames = []
     for number, (cluster, streams) in enumerate(parts):
         codes = streams[index].astype(np.int64)
-        channels, frames = codes.shape
-        before = np.full(codes.shape, NO_CONTEXT, np.int64)
-        before[:, 1:] = codes[:, :-1]
-        of_part = {
-            "all": np.zeros_like(codes),
-            "token": codes,
-            "part": np.full_like(codes, number),
-            "cluster": np.full_like(codes, clusters.index(cluster)),
-            "coarser": coarser_context(frames, channels, streams[index - 1] if index else None),
-            "previous": before,
-        }
-        for name, values in of_part.items():
-            columns.setdefault(name, []).append(values.ravel())
-    tokens = pd.DataFrame({name: np.concatenate(column) for name, column in columns.items()})
+        channels, count = codes.shape
+        coarser = coarser_context(count, channels, streams[index - 1] if index else None)
+        previous = np.full(codes.shape, NO_CONTEXT, np.int64)
+        previous[:, 1:] = codes[:, :-1]
+        of_part = {"token": codes, "coarser": coarser, "previous": previous}
+        frame = pd.DataFrame({name: values.ravel() for name, values in of_part.items()})
+        frames.append(frame.assign(all=0, part=number, cluster=clusters.index(cluster)))
+    tokens = pd.concat(frames, ignore_index=True)
 
     def counted(rows: pd.DataFrame, *keys: str) -> tuple[Ints, Ints]:
         """How often each token's keys occurred in other clusters, and earlier in its own part."""
