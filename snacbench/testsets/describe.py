@@ -124,7 +124,7 @@ def warnings_of(clips: Sequence[Clip], *, codec_rates_hz: Iterable[int | None] =
         rates = ", ".join(f"{hz / 1000:g}" for hz in sorted({clip.rate_hz for clip in sharp_hz}))
         lossy = "upsampled, or once coded by a lossy codec?"
         say(sharp_hz, f"a sharp end {where} in files at {rates} kHz: {lossy}")
-    lossy = "from lossy files: easier to code than the recording was, with artefacts of their own"
+    lossy = "lossy files, easier to code than the recording was and with artefacts of their own"
     say((clip for clip in clips if clip.lossy_source), lossy, len(clips))
     for note in sorted({clip.note for clip in clips} - {""}):
         hidden = "; had one been cut off, nothing would tell" if note == NOT_STATED else ""

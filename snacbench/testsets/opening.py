@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from snacbench.errors import TestSetError, did_you_mean
 from snacbench.plugins import left_out
@@ -70,7 +70,7 @@ def debian_music(root: Path = _SONIC_PI) -> TestSet:
 
     Raises `TestSetError` if the package is not installed.
     """
-    facts = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
+    facts: dict[str, Any] = {"domain": "music", "licence": "CC0-1.0", "lossy_source": False}
     clips = [
         clip_of(f"debian-music/{path.stem}", path, cluster=path.stem, **facts)
         for path in _installed(root, "*.flac", "sonic-pi-samples")

@@ -83,7 +83,7 @@ def draw(test_set: TestSet, choice: Choice, *, progress: Progress | None = None)
         drawn, problems = drawn + found, problems + unread
         wanted, short = choice.segments or 0, len(clips) - len(live)
         drawn_s, held_s = (sum(clip.duration_s for clip in part) for part in (found, live))
-        hours = f"{drawn_s / 3600:.2f} h are drawn from {held_s / 3600:.2f} h"
+        hours = f"{drawn_s / 3600:.3g} h are drawn from {held_s / 3600:.3g} h"
         for holds, text in (
             (
                 len(found) < wanted,

@@ -41,7 +41,7 @@ MEASURED = [
     ([SHARP, SHARP | {"bandwidth_hz": 18_600.0}],
      "2 of 4 clips: a sharp end between 7.7 and 18.6 kHz in "),
     ([{"lossy": True}, {"lossy": True}, {"lossy": False}],
-     "2 of 5 clips: from lossy files: easier to code than"),
+     "2 of 5 clips: lossy files, easier to code than"),
     ([{"clipped_samples": 6}], ""),
     ([{"clipped_samples": 50}, {"clipped_samples": 9_600}],
      "2 of 4 clips: clipped, 1 % of the samples at most (set/0, set/1)"),
@@ -73,7 +73,7 @@ def test_each_defect_has_its_sentence(clips, said):
 def test_the_set_is_held_against_the_widest_codec():
     bare = Clip("set/bare", Path("bare"), "", 48_000, 1, 48_000, lossy_source=True)
     (found,) = warnings_of([bare])  # is not measured
-    assert found.startswith("1 of 1 clips: from lossy files: easier to code than")
+    assert found.startswith("1 of 1 clips: lossy files, easier to code than")
     assert warnings_of([]) == []
     speech = [clip(f"set/{i}", rate_hz=16_000, bandwidth_hz=7_900.0) for i in range(3)]
     assert of(*speech, codec_rates_hz=[16_000]) == of(*speech, codec_rates_hz=[None]) == []
