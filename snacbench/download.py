@@ -81,6 +81,7 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
     target: Path,
     *,
     sha256: str = "",
+    sha1: str = "",
     md5: str = "",
     size_bytes: int | None = None,
     headers: Mapping[str, str] | None = None,
@@ -91,16 +92,16 @@ def fetch_file(  # noqa: PLR0913 - what is known of a file, all of it by keyword
     """Fetch a file unless it is there already, and return its sha256.
 
     `target` appears complete or not at all. A file that is there and agrees with what is known of
-    it (`sha256` and `md5`, or their leading digits; `size_bytes`) is left as it is, any other is
-    replaced. `headers` are sent along, ``Authorization`` never to another host than the URL's.
+    it (`sha256`, `sha1`, `md5`, or their leading digits; `size_bytes`) is left as it is, any other
+    is replaced. `headers` are sent along, ``Authorization`` never to another host than the URL's.
     `offline`, or SNACBENCH_OFFLINE or HF_HUB_OFFLINE: nothing is asked of the network.
 
     Raises `DownloadError` if the file cannot be fetched (what came is kept for another try if a
     digest is known), `CannotKeep` if there is no room for it or no permission to write, and
     `DigestMismatch` if a complete file is not what it must be; it is not kept.
     """
-    digests, shown = {"sha256": sha256.lower(), "md5": md5.lower()}, progress or Silent()
-    known = {kind: text for kind, text in digests.items() if text}
+    digests, shown = {"sha256": sha256, "sha1": sha1, "md5": md5}, progress or Silent()
+    known = {kind: text.lower() for kind, text in digests.items() if text}
     path = target.with_name(f".{target.name}.partial")
     if not target.is_file():
         refuse_offline(url, offline)

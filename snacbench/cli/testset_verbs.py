@@ -12,6 +12,7 @@ import click
 from snacbench.cli.terminal import ProgressBar, say, show_facts, show_first, show_line, show_rows
 from snacbench.cli.verbs import PATH, choice_options, offline_option, option
 from snacbench.errors import TestSetError, did_you_mean
+from snacbench.settings import cache_warning
 from snacbench.testsets import Choice, TestSet, open_chosen, open_test_set, set_names
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.corpora.corpus import Corpus
@@ -35,8 +36,8 @@ _ROOT = option("--root", (), "Where a corpus lies, or CORPUS=DIR.", multiple=Tru
 @sets.command("list", short_help="What sets there are, and which are on this disk.")
 def list_() -> None:
     """List the named sets and known corpora, and where the configuration file says they lie."""
-    rows = [(s.name, s.summary, "") for s in NAMED_SETS.values()]
-    rows += [(s.name, s.summary, f"needs {', '.join(s.parts)}") for s in COMPOSITE_SETS.values()]
+    rows = [(name, s.summary, "") for name, s in NAMED_SETS.items()]
+    rows += [(name, s.summary, f"needs {', '.join(s.parts)}") for name, s in COMPOSITE_SETS.items()]
     for corpus in corpora().values():
         state = "can be fetched" if corpus.downloads else "-"
         try:
@@ -65,7 +66,7 @@ def index(name: str, root: tuple[str, ...], fresh: bool) -> int:
             found = corpus_set(corpus, place, reading=reading)
         else:
             found = folder_set(place, reading=reading)
-    say(f"indexed in {time.monotonic() - started:.1f} s")
+    say(cache_warning() or f"indexed in {time.monotonic() - started:.1f} s")
     show_line(f"{found.name}: {len(found.clips)} files, {found.duration_s / 3600:.2f} h")
     show_first((*found.missing, *found.notes, *(clip.reason for clip in found.broken)))
     return EXIT_DIFFERENCES if found.missing or found.broken else 0
@@ -155,10 +156,14 @@ def export(name: str, target: Path, **options: Any) -> int:
 @offline_option
 def fetch(name: str, root: Path, offline: bool) -> None:
     """Fetch the corpus NAME into a folder, check it and unpack it; go on where a fetch stopped."""
-    from snacbench.testsets.fetch import downloads_of
     from snacbench.testsets.fetch import fetch as fetch_item
 
-    for item in downloads_of(_corpus(name)):
+    corpus = _corpus(name)
+    if not corpus.downloads:
+        raise TestSetError(
+            f"{name} cannot be fetched by a program. Where to get it: {corpus.where}"
+        )
+    for item in corpus.downloads:
         with ProgressBar() as bar:
             line = fetch_item(item, root, progress=bar, offline=offline)
         show_first([line])

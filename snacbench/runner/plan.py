@@ -33,7 +33,7 @@ from snacbench.testsets import Choice, TestSet, open_chosen
 from snacbench.testsets.corpora import corpora
 from snacbench.testsets.describe import unreadable, warnings_of
 from snacbench.testsets.opening import COMPOSITE_SETS
-from snacbench.testsets.roots import absolute_roots, parse_roots, root_of
+from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.testset import shard_of
 from snacbench.types import CodecSpec, Metric
 from snacbench.weights.locate import locate, state_of
@@ -112,7 +112,6 @@ def make_plan(request: Request, progress: Progress | None = None) -> Plan:
         min_lufs=request.min_lufs,
         limit=request.limit,
     )
-    choice.check()
     check_device(request)
     whole = open_chosen(
         request.data, choice, domain=request.domain, root=request.root, progress=progress
@@ -349,11 +348,11 @@ def warnings_before(plan: Plan, folder: Path) -> Iterator[str]:
 
 def recorded(request: Request) -> Request:
     """The request as ``run.json`` keeps it: not bound to a folder or a process."""
-    data = Path(request.data).expanduser()
+    data, roots = Path(request.data).expanduser(), parse_roots(request.root)
     return replace(
         request,
         codecs=with_absolute_paths(request.codecs),
-        root=tuple(absolute_roots(request.root)),
+        root=tuple(f"{name}={path}" if name else f"{path}" for name, path in roots.items()),
         data=str(data.resolve()) if data.exists() else request.data,
         out=None,
         jobs=None,

@@ -121,4 +121,4 @@ def test_a_run_warns_of_what_it_measured_on_the_recordings(cli, tmp_path):
     done = cli("run", "--codecs", "identity", "--data", tmp_path / "wide", *FAST, "-o", "r")
     assert done.returncode == 0, done.stderr
     (warning,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
-    assert "2 of 2 clips end sharply at 7.8 kHz in files at 48 kHz" in " ".join(warning.split())
+    assert "2 of 2 clips: a sharp end at 7.8 kHz in files at 48 kHz" in " ".join(warning.split())
