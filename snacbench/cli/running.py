@@ -35,7 +35,7 @@ from snacbench.runner.engine import RUNS, execute, resumed_plan, start
 from snacbench.runner.estimate import estimate
 from snacbench.runner.plan import make_plan, summary_of, warnings_before, with_weights
 from snacbench.store.run_folder import new_folder
-from snacbench.tables.from_runs import Options, summary_tables
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.types import DOMAINS
 
 EXIT_FAILED_ROWS = 1
@@ -246,7 +246,7 @@ def merge(runs: tuple[Path, ...], target: Path) -> None:
     """
     notes = Notes()
     made = merge_runs([load(path) for path in runs], target, progress=notes)
-    terminal.show_tables(summary_tables([made.rows]))
+    terminal.show_tables(tables_of([made.rows]))
     terminal.out.print()
     for text in (*notes.texts, str(target)):
         terminal.show_line(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -48,7 +47,7 @@ class PlotData:
             repeated |= dict.fromkeys(name for name in chosen if name in self.codecs)
             fresh = {name: c for name, c in chosen.items() if name not in self.codecs}
             self.codecs |= fresh
-            kept.append(replace(rows, codecs=tuple(fresh.values())))
+            kept.append(rows.only(fresh))
         self.runs, self.repeated = tuple(kept), tuple(repeated)
         self.clusters = clusters_of(self.runs)
         self._entries = {entry.label: entry for entry in entries_of(self.runs)}
@@ -115,5 +114,4 @@ class PlotData:
         return Span(found, found, found) if found else None
 
     def _ladder_of(self, codec: str, domain: str) -> Ladder:
-        entry = self._entries[codec]
-        return ladder_of(entry.rows, entry.columns, domain)
+        return ladder_of(self._entries[codec], domain)

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib import resources
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,15 @@ from snacbench.report import spectrograms
 from snacbench.report.listening_section import listening_sections
 from snacbench.report.players import FOLDER, Preview, Sources, script_json, sources, write_players
 from snacbench.report.scores import score_data
-from snacbench.rows import Coded, Embedded, Run, Score
+from snacbench.rows import Run
 from snacbench.store.jsonl import to_jsonable
 from snacbench.store.run_folder import RunFolder
 from snacbench.tables.footnotes import notes as table_notes
 from snacbench.tables.from_runs import Options as TableOptions
-from snacbench.tables.from_runs import summary_csv, tables_of
-from snacbench.tables.layouts import layouts
+from snacbench.tables.from_runs import tables_of
 from snacbench.tables.run_rows import ALL_DOMAINS, RunRows, actual_kbps_of, scores_of
-from snacbench.tables.writers import html_fragment
+from snacbench.tables.table_model import Table
+from snacbench.tables.writers import html_fragment, to_csv
 
 INDEX = "index.html"
 STATIC_FILES = ("report.css", "report.js", "player.js")
@@ -163,7 +162,8 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
     data = score_data(rows, {clip: number for number, clip in enumerate(players)})
     data |= {"media": list(players.values()), "preview": preview.label}
     (target / "data.js").write_text(f"snacbench.data({script_json(data)});\n", "utf-8")
-    (target / "summary.csv").write_text(summary_csv([rows]), "utf-8")
+    made = tables_of([rows], options=TableOptions(complete=True))
+    (target / "summary.csv").write_text(to_csv(made), "utf-8")
     for name in STATIC_FILES:
         text = resources.files(_FILES[0]).joinpath(_FILES[1], name).read_text("utf-8")
         (target / name).write_text(text, "utf-8")
@@ -182,9 +182,9 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
             (f"{len(rows.metrics)}", "metrics"),
             (f"{sum(int((~of['ok']).sum()) for of in coded):,}", "failed codings"),
         ],
-        "tables": summary_tables(rows, said),
+        "tables": summary_tables(rows, made, said),
         "notes": said,
-        "troubles": troubles(folder),
+        "troubles": troubles(rows),
         "provenance": provenance(rows.run),
         "num_clips": len(rows.clips),
         "version": __version__,
@@ -213,15 +213,18 @@ def write_page(  # noqa: PLR0913, PLR0917 - all that stands on it
     (target / INDEX).write_text(page, "utf-8")
 
 
-def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, str]]:
-    """The run's tables as HTML, all domains together first: domain, and what stands there.
+def summary_tables(
+    rows: RunRows, made: Sequence[Table], said: Sequence[str] = ()
+) -> list[tuple[str, str]]:
+    """The run's complete tables as HTML, all domains together first: domain, what stands there.
 
     Rates and then metrics, as many beside each other as a window shows; footnotes that are `said`
-    elsewhere are left out.
+    elsewhere are left out. What must be known before any number is believed stands in each.
     """
     demo = {codec.spec.name for codec in rows.codecs if codec.spec.demonstration}
     found = []
-    for table in tables_of([rows], layouts()["default"], TableOptions(by="both", ci=True)):
+    above = made[0].above if made else ()
+    for table in made[:1] if len(made) == 2 else made:  # all clips are those of one domain
         domain = table.title.rpartition(", ")[2]
         marked = tuple(
             replace(row, label=f"{row.label} (demo)") if row.label in demo else row
@@ -238,7 +241,7 @@ def summary_tables(rows: RunRows, said: Sequence[str] = ()) -> list[tuple[str, s
         whole = replace(table, rows=marked, footnotes=footnotes)
         split = [
             replace(
-                whole, title=title, columns=tuple(part), above=whole.above if not at else ()
+                whole, title=title, columns=tuple(part), above=above if not at else ()
             ).lettered()
             for at, (title, part) in enumerate(parts)
             if part
@@ -287,18 +290,16 @@ def notes(rows: RunRows, *, about_sources: Sequence[str] = ()) -> list[str]:
     return [*found, *about_sources]
 
 
-def troubles(folder: RunFolder) -> list[dict[str, Any]]:
+def troubles(rows: RunRows) -> list[dict[str, Any]]:
     """Kinds of rows without a number: how many, what, why, and the first clip concerned.
 
     Failed codings and scores, and undefined scores, by reason, the most frequent first.
     """
     kinds: dict[tuple[str, str, str], list[str]] = {}
-    scores = chain(folder.read(Score), folder.read(Embedded))
-    for row in chain[Coded | Score](folder.read(Coded), scores):
-        if row.status in ("failed", "undefined"):
-            named = f"{row.metric} of" if isinstance(row, Score) else "coding with"
-            what = f"{named} {row.codec}"
-            kinds.setdefault((row.status, what, row.reason), []).append(row.clip)
+    for row in rows.lost.to_dict("records") if rows.lost is not None else ():
+        named = f"{row['metric']} of" if isinstance(row["metric"], str) else "coding with"
+        kind = row["status"], f"{named} {row['codec']}", row["reason"]
+        kinds.setdefault(kind, []).append(row["clip"])
     ordered = sorted(kinds.items(), key=lambda one: (one[0][0] != "failed", -len(one[1])))
     return [
         {"status": status, "what": what, "reason": reason, "count": len(of), "example": of[0]}

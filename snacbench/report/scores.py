@@ -35,10 +35,9 @@ def score_data(rows: RunRows, media: Mapping[str, int]) -> dict[str, Any]:
             if cells is None:
                 column.extend([None] * len(tried))
                 continue
-            known = tried < len(cells)
-            found = cells[np.where(known, tried, 0)]
-            values = _rounded(np.where(known & found["ok"], found["value"], np.nan))
-            for place in np.flatnonzero(known & found["undefined"]).tolist():
+            found = cells[tried]
+            values = _rounded(np.where(found["ok"], found["value"], np.nan))
+            for place in np.flatnonzero(found["undefined"]).tolist():
                 values[place] = "undefined"
             column.extend(values)
         codecs.append(

@@ -14,6 +14,7 @@ from snacbench.plugins import OWN, Origin, discovered
 from snacbench.report.build import build_report, chosen_clips, notes, summary_tables, troubles
 from snacbench.report.scores import score_data
 from snacbench.store.run_folder import RunFolder
+from snacbench.tables.from_runs import Options, tables_of
 from snacbench.tables.run_rows import RunRows
 from tests.support.command_line import call
 from tests.support.plots import MEL, OPUS, run_rows
@@ -88,8 +89,12 @@ def test_an_older_report_is_replaced_and_nothing_else(run_folder, tmp_path, monk
             build_report(run_folder, place)
 
 
+def tables_as_html(rows):
+    return summary_tables(rows, tables_of([rows], options=Options(complete=True)))
+
+
 def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
-    found = dict(summary_tables(RunRows.load(run_folder)))
+    found = dict(tables_as_html(RunRows.load(run_folder)))
     assert list(found) == ["all clips", "speech", "music"]
     rates, quality = re.findall(r"<table>.*?</table>", found["all clips"], re.DOTALL)
     assert "kbps" in rates
@@ -102,7 +107,7 @@ def test_the_summary_marks_the_best_and_demonstration_models(run_folder):
     assert all('class="ends">[' in cell for cell in up)  # the interval of every mean
     assert re.search("up ↑.*down ↓", quality, re.DOTALL)
     metrics = [replace(MEL, name=f"metric_{i}") for i in range(17)]
-    ((_, html), *_) = summary_tables(run_rows(OPUS, metrics=metrics))
+    ((_, html), *_) = tables_as_html(run_rows(OPUS, metrics=metrics))
     tables = re.findall(r"<thead>.*?</thead>", html)
     assert [table.count("metric_") for table in tables] == [0, 6, 6, 5]  # about equal widths
 
@@ -112,7 +117,7 @@ def test_the_worst_are_chosen_and_rows_without_a_number_told(run_folder):
     assert chosen_clips(rows, IDS, 3) == list(IDS)
     assert chosen_clips(rows, IDS, 2) == [EVIL, "set/c"]  # a codec's worst, then by domain
     assert chosen_clips(rows, IDS, 0) == []
-    failed, undefined = troubles(run_folder)
+    failed, undefined = troubles(RunRows.load(run_folder))
     assert failed == {
         "status": "failed", "what": "coding with same", "reason": "it <broke>", "count": 1,
         "example": "set/c",
