@@ -12,9 +12,9 @@ import click
 
 from snacbench.cli.terminal import out, show_facts, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
+from snacbench.errors import UserError
 from snacbench.models import CodecModel
 from snacbench.plugins import (
-    Refused,
     codec_families,
     codec_models,
     codec_openers,
@@ -24,8 +24,7 @@ from snacbench.plugins import (
 )
 from snacbench.selectors import select
 from snacbench.types import CodecSpec
-from snacbench.weights.locate import state_of
-from snacbench.weights.policy import WeightsPolicy
+from snacbench.weights.policy import WeightsPolicy, state_of
 
 if TYPE_CHECKING:
     from snacbench.rows import Cost
@@ -85,7 +84,7 @@ def list_(what: str) -> None:
         click.echo("\nrun one by 'snacbench run NAME', or one of your own by its path (.yaml)")
 
 
-def show_refused(left_out: list[Refused]) -> None:
+def show_refused(left_out: list[str]) -> None:
     """Plug-ins that are left out, one line each."""
     if left_out:
         click.echo("\nleft out:")
@@ -116,6 +115,8 @@ def codec(name: str, measure: bool, **options: Any) -> None:
     def number(value: float | None, unit: str = "") -> str:
         return "-" if value is None else f"{value:.4g} {unit}".strip()
 
+    if not measure and (options["offline"] or options["weights"] != ("auto",)):
+        raise UserError("--weights and --offline say what --measure loads; add it, or drop them")
     chosen, costs = _measured(name, options) if measure else (select(name), {})
     for index, (model, spec) in enumerate(chosen):
         if index:

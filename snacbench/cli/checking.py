@@ -19,9 +19,8 @@ from snacbench.runner.calibrate import agreements
 from snacbench.runner.plan import make_plan, with_weights
 from snacbench.runner.versions import package_versions
 from snacbench.types import MetricOptions
-from snacbench.weights.locate import state_of
 from snacbench.weights.of_metrics import policy_for
-from snacbench.weights.policy import parse_policy
+from snacbench.weights.policy import parse_policy, state_of
 
 EXIT_BROKEN_PACKAGE, EXIT_BROKEN_PROMISE = 2, 1
 

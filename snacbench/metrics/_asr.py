@@ -64,8 +64,8 @@ def recogniser(options: MetricOptions = NO_OPTIONS) -> Recogniser:
     chosen = options.asr or asr_selector()
     if not chosen:
         raise UserError(
-            f"word and character error rates need a recogniser; name one with --asr: {CHOICES} "
-            f"(or set {ASR_VARIABLE})"
+            f"word and character error rates need a recogniser; name one with --asr, or "
+            f"by {ASR_VARIABLE}: {CHOICES}"
         )
     return _opened(chosen, options)
 
@@ -76,7 +76,7 @@ def _opened(selector: str, options: MetricOptions) -> Recogniser:
     kind, _, device = name.partition("@")
     if kind not in MAKERS:
         raise UserError(
-            f"--asr {selector}: no such recogniser (written as one of {CHOICES}); "
+            f"there is no recogniser {selector!r} (written as one of {CHOICES}); "
             f"{did_you_mean(kind, MAKERS)}"
         )
     made: Recogniser = MAKERS[kind](kind, detail, device, options)

@@ -36,9 +36,9 @@ from snacbench.testsets.opening import COMPOSITE_SETS
 from snacbench.testsets.roots import parse_roots, root_of
 from snacbench.testsets.testset import shard_of
 from snacbench.types import CodecSpec, Metric
-from snacbench.weights.locate import locate, state_of
+from snacbench.weights.locate import locate
 from snacbench.weights.of_metrics import absent_models, policy_for
-from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy
+from snacbench.weights.policy import WeightsPolicy, absent, decide, parse_policy, state_of
 
 TORCH, CPU, CUDA = "torch", "cpu", "cuda"
 LOCAL = "-local"
@@ -319,7 +319,7 @@ def summary_of(plan: Plan) -> Mapping[str, str]:
         "speed": f"measured last, alone, in {request.speed_budget_s:g} s per operating point"
         if request.speed_budget_s
         else "not measured",
-        "left out": "\n".join(map(str, refused())),
+        "left out": "\n".join(refused()),
         "codes": "kept as .sncb files" if request.keep_codes else "",
         "decoded audio": "" if request.keep_decoded else "removed once it is scored",
         "missing": "; ".join(test_set.missing),

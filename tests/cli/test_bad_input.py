@@ -32,6 +32,7 @@ TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
         ("score made", "name metrics with --metrics, or try failed scores again"),
         ("check --agreement --device cpu", "name --device cuda or --precision bf16"),
         ("show codec dak", "did you mean dac"),
+        ("show codec dac-mini --offline", "say what --measure loads"),
         ("score-files --kbps 0", "--kbps must be above 0"),
         ("score-files --degraded gone", "no such file or folder"),
         ("score-files --degraded a.wav", "give two files or two folders"),

@@ -89,8 +89,7 @@ def test_everything_that_is_missing_is_said_at_once(
         "data: where does musdb18-hq lie",
         "data: where does audioset lie",
         "Zenodo",
-        "weights: lyra-v2 needs models that only you can name",
-        "weights: dac-44khz: not on this disk, published at github.com, and nobody is asked",
+        "weights: dac-44khz, lyra-v2: not on this disk, published at github.com, and nobody is",
         "weights fetch encodec-24khz",
     ):
         assert text in str(found.value)
