@@ -2,8 +2,9 @@
 
 Operations are counted by PyTorch's own FlopCounterMode, which sees whatever encoding and decoding
 call; fvcore traces a module's `forward`, and what a codec does is in other methods. It knows no
-LSTM and no distances to codebooks, which are counted by hand here, and fused attention hides from
-it, so that attention is computed by plain matrix products meanwhile.
+LSTM, no distances to codebooks and no products with a single vector, which are counted by hand
+here, and fused attention hides from it, so that attention is computed by plain matrix products
+meanwhile.
 """
 
 from __future__ import annotations
@@ -130,14 +131,18 @@ def _counter() -> Iterator[Any]:
 
     aten, fused = torch.ops.aten, torch.backends.mha.get_fastpath_enabled()
     # By overload, so that they are not taken apart, and by packet, for which they are counted.
-    lstm = dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops)
-    cdist = dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops)
+    unknown = {
+        **dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops),
+        **dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops),
+        **dict.fromkeys((aten.mv, aten.dot), lambda a, *_, **__: _FLOPS_PER_MAC * math.prod(a)),
+        aten.addmv: lambda _, a, *__, **___: _FLOPS_PER_MAC * math.prod(a),
+    }
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with (
             torch.inference_mode(),  # else an LSTM is a kernel of each backend's own
             sdpa_kernel(SDPBackend.MATH),
-            FlopCounterMode(display=False, custom_mapping=lstm | cdist) as counter,
+            FlopCounterMode(display=False, custom_mapping=unknown) as counter,
         ):
             yield counter
     finally:

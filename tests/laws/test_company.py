@@ -20,6 +20,7 @@ import snacbench as sb
 from snacbench.rows import Coded, Score
 from tests.support.command_line import NO_SPEED, all_rows, begun, run_in, write_wav
 from tests.support.plugged import codec
+from tests.support.waiting import PATIENCE_S
 
 CODECS = ("identity", "noise@20dB", "noise@5dB", "opus@24", "opus@8", "snac-mini")
 METRICS = ("si_sdr", "si_sdr_aligned", "waveform_l1", "stoi")
@@ -98,7 +99,7 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
     arguments = options(data_of(whole), tuple(reversed(CODECS)), early, 2)
     killed = begun(path / "coded.jsonl", 7, *arguments, "-o", path)
     killed.kill()
-    killed.communicate(timeout=60)
+    killed.communicate(timeout=PATIENCE_S)
     assert killed.returncode == -signal.SIGKILL
     succeed(tmp_path, "run", "--resume", path, "--jobs", 1)
     succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)

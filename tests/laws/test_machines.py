@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pytest
 
 import snacbench as sb
 from tests.laws.test_places import ASKED, rows_of
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.machines
 
@@ -42,13 +43,6 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def done(*command: object, **how: Any) -> str:
     words = [str(word) for word in command]
     return subprocess.run(words, check=True, capture_output=True, text=True, **how).stdout
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"not within {seconds:g} s: {what}"
-        time.sleep(0.2)
 
 
 @contextmanager

@@ -75,6 +75,15 @@ def test_macs_of_attention_and_distances_are_counted() -> None:
     products = 2 * 50 * 50 * 64
     assert counted(lambda: heads(x, x, x, need_weights=False))[1] == 4 * 50 * 64 * 64 + products
     assert counted(lambda: sdpa(*(x.reshape(1, 50, 4, 16).transpose(1, 2),) * 3))[1] == products
+    matrix, vector, bias = books, torch.randn(64), torch.randn(1024)
+    for product in (
+        lambda: torch.mv(matrix, vector),
+        lambda: matrix @ vector,
+        lambda: torch.addmv(bias, matrix, vector),
+        lambda: torch.nn.functional.linear(vector, matrix, bias),
+    ):
+        assert counted(product)[1] == 1024 * 64
+    assert counted(lambda: torch.dot(vector, vector))[1] == 64
     for few in (10, 50):  # PyTorch computes these in two ways
         assert counted(lambda n=few: torch.cdist(x[0, :n], books))[1] == few * 1024 * 64
 
