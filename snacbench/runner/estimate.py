@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
 from collections.abc import Sequence
@@ -10,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from snacbench.progress import Progress, Silent
+from snacbench.progress import SILENT, Progress
 from snacbench.runner.coding import CodingJob
 from snacbench.runner.engine import start
+from snacbench.runner.measured_cost import resident_bytes
 from snacbench.runner.plan import CPU, CUDA, Plan
-from snacbench.runner.pool import LocalWorkers, default_jobs, run_jobs
+from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_jobs
 from snacbench.runner.schedule import CHECK, Schedule
 from snacbench.runner.scoring import ScoringJob
 from snacbench.store.ledger import Ledger
@@ -49,24 +49,23 @@ class Estimate:
         )
 
 
-def estimate(plan: Plan, progress: Progress | None = None) -> Estimate:
+def estimate(plan: Plan, progress: Progress = SILENT) -> Estimate:
     """Code and score a few clips of a plan whose weights are on disk, and keep nothing of them.
 
     What models take to load, and the checks before the first clip, count once.
     """
-    shown, clips = progress or Silent(), _few(plan.test_set.clips)
+    clips = _few(plan.test_set.clips)
     few = replace(plan, test_set=replace(plan.test_set, clips=clips, broken=()))
     few = replace(few, request=replace(plan.request, keep_decoded=True, shard=""))
     once_s, paces = 0.0, dict[str, list[float]]()
     with tempfile.TemporaryDirectory(prefix="snacbench-") as temporary:
         folder = start(few, Path(temporary) / "run")
         ledger = Ledger(folder, folder.run.codecs, folder.run.metrics)
-        by_id = {clip.id: clip for clip in clips}
-        schedule = Schedule(ledger, by_id, folder.run.codecs, few.request, few.codecs)
-        workers = LocalWorkers({CPU: 1, CUDA: 1, CHECK: 1}, folder.path / "workers.log")
+        schedule = Schedule(ledger, clips, few.request, few.codecs)
+        workers = LocalWorkers({CPU: 1, CUDA: 1, CHECK: 1}, folder.path / LOG)
         before, memory_bytes = time.perf_counter(), 0.0
-        shown.begin(_TIMING, sum(schedule.steps.values()))
-        for job, rows in run_jobs(schedule.next, lanes={}, log=Path(), workers=workers):
+        progress.begin(_TIMING, sum(schedule.steps.values()))
+        for job, rows in run_jobs(schedule.next, workers):
             took_s, before = time.perf_counter() - before, time.perf_counter()
             if isinstance(job, CodingJob):
                 audio_s = sum(clip.duration_s for clip in job.clips)
@@ -75,8 +74,9 @@ def estimate(plan: Plan, progress: Progress | None = None) -> Estimate:
                 paces.setdefault("", []).append(took_s / job.clip.duration_s)
             else:
                 once_s += took_s
-            memory_bytes = max(memory_bytes, *map(_peak_bytes, workers.pids()))
-            shown.step(_TIMING, schedule.done(job, rows)[1])
+            peaks = (resident_bytes("VmHWM", pid) for pid in workers.pids())
+            memory_bytes = max(memory_bytes, *peaks)
+            progress.step(_TIMING, schedule.done(job, rows)[1])
         decoded_bytes = sum(p.stat().st_size for p in folder.path.rglob("*.flac"))
         in_rows = (p for end in ("jsonl", "npy") for p in folder.path.rglob(f"*.{end}"))
         row_bytes = sum(path.stat().st_size for path in in_rows)
@@ -101,15 +101,6 @@ def _few(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     middles = [those[len(those) // 2] for those in by_domain.values()]
     others = [clip for clip in clips if clip not in middles]
     return tuple([*middles, *others][: max(CLIPS, len(middles))])
-
-
-def _peak_bytes(pid: int) -> float:
-    """The most memory that a process has had."""
-    try:
-        found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    except OSError:
-        return 0.0
-    return int(found[1]) * 1024 if found else 0.0
 
 
 def _hours(seconds: float) -> str:

@@ -15,7 +15,7 @@ import threading
 import traceback
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -39,6 +39,7 @@ Answer = tuple[Rows | None, Exception | None, str]
 # Numerical libraries read these when a worker starts; more threads than one would make results
 # depend on the machine and workers compete for cores.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+LOG = "workers.log"
 DIED_TWICE = "the worker process died twice (out of memory, or a crash)"
 
 
@@ -84,43 +85,34 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def run_jobs(
-    ready: Callable[[str], Job | None],
-    *,
-    lanes: Mapping[str, int],
-    log: Path,
-    workers: Workers | None = None,
-) -> Iterator[tuple[Job, Rows]]:
-    """Have jobs done, by processes of this machine if by no others, and yield each with its result.
+def run_jobs(ready: Callable[[str], Job | None], workers: Workers) -> Iterator[tuple[Job, Rows]]:
+    """Have jobs done and yield each with its result, in no fixed order; then end the workers.
 
-    They come in no fixed order. `lanes` names the kinds of workers and how many there are of each.
     `ready` gives a job for a lane, or None if there is none now; when none is running either, the
     work is done. A job whose process dies (out of memory, a crash in native code) is tried again
-    in its parts, alone. An exception from a job is raised here and ends everything. What libraries
-    print in the workers goes to `log`.
+    in its parts, alone. An exception from a job is raised here and ends everything.
     """
-    doing = workers or LocalWorkers(lanes, log)
     running: dict[Future[Answer], tuple[str, Job, bool]] = {}
     retry_queue: deque[tuple[str, Job]] = deque()
 
     def occupy() -> None:
         """Give every worker that is free, or could be started, a job that is ready."""
-        for lane, most in doing.lanes().items():
+        for lane, most in workers.lanes().items():
             while sum(of == lane for of, _, _ in running.values()) < most:
                 if (job := ready(lane)) is None:
                     break
-                running[doing.submit(lane, job)] = lane, job, False
+                running[workers.submit(lane, job)] = lane, job, False
 
     try:
         while True:
             if not retry_queue:
                 occupy()
-            elif not (running and doing.one_machine):
+            elif not (running and workers.one_machine):
                 lane, job = retry_queue.popleft()
-                running[doing.submit(lane, job)] = lane, job, True
+                running[workers.submit(lane, job)] = lane, job, True
             if not running:
                 return
-            done, _ = wait(running, doing.look_again_s, FIRST_COMPLETED)
+            done, _ = wait(running, workers.look_again_s, FIRST_COMPLETED)
             for future in done:
                 lane, job, again = running.pop(future)
                 try:
@@ -138,7 +130,14 @@ def run_jobs(
                     raise error
                 yield job, rows or []
     finally:
-        doing.close()
+        workers.close()
+
+
+def run_all(jobs: Iterable[Job], *, log: Path, workers: int = 1) -> Iterator[Rows]:
+    """Have jobs done by processes of this machine, as `run_jobs`; yields what comes of each."""
+    left = iter(jobs)
+    done = run_jobs(lambda lane: next(left, None), LocalWorkers({"": workers}, log))
+    yield from (rows for _, rows in done)
 
 
 # ------------------------------------------------------------------- processes of this machine
@@ -146,7 +145,10 @@ def run_jobs(
 
 @dataclass(eq=False)
 class LocalWorkers:
-    """Processes of this machine, `most` in each lane, started when they are needed."""
+    """Processes of this machine, `most` in each lane, started when they are needed.
+
+    What libraries print in them goes to `log`.
+    """
 
     most: Mapping[str, int]
     log: Path

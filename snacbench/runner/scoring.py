@@ -230,7 +230,7 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
                 lambda: prepare(for_metric(compared, spec)), spec.name, compared
             )
             kept = (keep(job.run_folder, found) for found in (of_reference, embed(degraded)))
-            return Embedded(*_about(coded, spec.name), "ok", None, "", *kept)
+            return _row(coded, spec.name, "ok", "", None, *kept)
         prepared = made.of(
             lambda: metric.prepared(
                 for_metric(compared, spec), job.clip.transcript, job.clip.language
@@ -249,20 +249,25 @@ def _score(  # noqa: PLR0913, PLR0917 - one step of the loop above
         return _row(coded, spec.name, "failed", f"{type(error).__name__}: {error}")
     if not math.isfinite(value):
         return _row(coded, spec.name, "failed", f"the metric returned {value}")
-    return replace(_row(coded, spec.name, "ok", ""), value=value)
+    return _row(coded, spec.name, "ok", "", value)
 
 
 def _cut(audio: Audio, start: int, stop: int) -> Audio:
     return Audio(audio.samples[:, start:stop], audio.rate_hz)
 
 
-def _row(coded: Coded, metric: str, status: ScoreStatus, reason: str) -> Score:
-    kind = Embedded if all_metrics()[metric].embed else Score
-    return kind(*_about(coded, metric), status, None, reason)
-
-
-def _about(coded: Coded, metric: str) -> tuple[str, str, str, str]:
-    return coded.clip, coded.codec, metric, all_metrics()[metric].spec.version
+def _row(
+    coded: Coded,
+    name: str,
+    status: ScoreStatus,
+    reason: str,
+    value: float | None = None,
+    *embeddings: str,
+) -> Score:
+    metric = all_metrics()[name]
+    kind = Embedded if metric.embed else Score
+    version = metric.spec.version
+    return kind(coded.clip, coded.codec, name, version, status, value, reason, *embeddings)
 
 
 # -------------------------------------------------------------------------------------- delays

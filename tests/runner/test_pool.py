@@ -16,7 +16,7 @@ from distributed import Client
 from snacbench.errors import MissingPackage, StoreError, UserError
 from snacbench.runner import cluster as clusters
 from snacbench.runner.cluster import DaskWorkers, connected
-from snacbench.runner.pool import default_jobs, run_jobs
+from snacbench.runner.pool import LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.versions import package_versions
 from snacbench.store.run_folder import RunFolder
 from tests.support.clusters import fake_slurm, local_cluster
@@ -26,9 +26,8 @@ from tests.support.waiting import PATIENCE_S, until
 
 
 def run(what, values, log, workers=1):
-    left = [Do(what, value if isinstance(value, tuple) else (value,)) for value in values]
-    done = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": workers}, log=log)
-    return [row for _, rows in done for row in rows]
+    jobs = [Do(what, value if isinstance(value, tuple) else (value,)) for value in values]
+    return [row for rows in run_all(jobs, log=log, workers=workers) for row in rows]
 
 
 @pytest.fixture
@@ -89,8 +88,8 @@ def test_workers_end_with_the_process_that_began_them(tmp_path):
 
 
 def test_abandoning_the_results_stops_the_workers(log):
-    started, left = time.monotonic(), [Do("wait", (0,)), Do("wait", (600,))]
-    results = run_jobs(lambda lane: left.pop(0) if left else None, lanes={"cpu": 1}, log=log)
+    started = time.monotonic()
+    results = run_all([Do("wait", (0,)), Do("wait", (600,))], log=log)
     next(iter(results))
     results.close()  # type: ignore[attr-defined]
     assert time.monotonic() - started < PATIENCE_S
@@ -103,7 +102,7 @@ def test_jobs_become_ready_by_results_and_lanes_have_workers_of_their_own(log):
         return left.pop(0) if left and left[0].lane == lane else None
 
     seen = []
-    for job, (pid,) in run_jobs(ready, lanes={"a": 1, "b": 2}, log=log):
+    for job, (pid,) in run_jobs(ready, LocalWorkers({"a": 1, "b": 2}, log)):
         seen.append((job.lane, pid))
         if len(seen) < 6:
             left.append(Do("pid", lane="ab"[len(seen) % 2]))
@@ -130,12 +129,9 @@ def folder(tmp_path):
 
 
 def done(client, folder, *jobs):
-    left, workers = list(jobs), DaskWorkers(client, folder)
+    left = list(jobs)
     found = run_jobs(
-        lambda lane: left.pop(0) if lane == "cpu" and left else None,
-        lanes={},
-        log=Path(),
-        workers=workers,
+        lambda lane: left.pop(0) if lane == "cpu" and left else None, DaskWorkers(client, folder)
     )
     return [row for _, rows in found for row in rows]
 
