@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,8 +35,9 @@ from snacbench.runner.plan import LOCAL, PlannedCodec, check_packages, locate_al
 from snacbench.runner.signal_rules import coded_channels, decoded_signal
 from snacbench.selectors import select
 from snacbench.store.run_folder import RunFolder
-from snacbench.types import Audio, Clip, CodecSpec, Encoded
+from snacbench.types import Audio, Clip, CodecSpec, Encoded, WeightsInfo
 from snacbench.units import BITS_PER_BYTE, BITS_PER_KILOBIT
+from snacbench.weights.of_metrics import digests_of
 from snacbench.weights.policy import WeightsPolicy
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 # A codec pads, and may code parts of a signal twice; but a few frames are no hour of audio.
 _SLACK_S = 10.0
 _SLACK_RATIO = 16
-_SHOWN_DIGITS = 12
 
 
 def bitstream_of(
@@ -104,17 +104,12 @@ def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> No
 
 def check_weights(header: Header, spec: CodecSpec) -> None:
     """Codes mean nothing to other weights than those that made them."""
-
-    def shown(digests: Mapping[str, str]) -> str:
-        texts = (f"{name} {digest[:_SHOWN_DIGITS]}" for name, digest in sorted(digests.items()))
-        return ", ".join(texts) or "none"
-
-    made, here = header.weights_sha256, spec.weights.sha256
-    if sorted(made.values()) != sorted(here.values()):
+    made, here = WeightsInfo(sha256=header.weights_sha256), spec.weights
+    if sorted(made.sha256.values()) != sorted(here.sha256.values()):
         raise BitstreamError(
             f"the file was made with other weights of {header.codec} than those here: "
-            f"{shown(made)}, found {shown(here)}; name the right ones by --weights DIR or, for "
-            "a checkpoint of your own, by --codec"
+            f"{digests_of(made) or 'none'}, found {digests_of(here) or 'none'}; name the right "
+            "ones by --weights DIR or, for a checkpoint of your own, by --codec"
         )
 
 

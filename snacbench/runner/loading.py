@@ -25,10 +25,6 @@ class BatchCodec(Protocol):
     to the rounding of floating-point sums.
     """
 
-    @property
-    def spec(self) -> CodecSpec:
-        """The operating point."""
-
     def padded_length(self, num_samples: int) -> int:
         """Length to which the codec brings a signal of so many samples."""
 

@@ -101,7 +101,6 @@ class ScoringJob(Job):
         made = _Once()
         for decode in self.decodes:
             rows += _scored(self, decode, source, made)
-        made.clear()  # errors hold the frames that they passed, which hold the audio
         return rows
 
     def lost(self, reason: str) -> Rows:
@@ -121,14 +120,9 @@ class _Once(dict[tuple[object, ...], Any]):
     """
 
     def of(self, make: Callable[[], Made], *key: object) -> Made:
-        """What `make` returns; it is called once, and what it raises is raised each time."""
+        """What `make` returns; once it has, it is not called again."""
         if key not in self:
-            try:
-                self[key] = make()
-            except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
-                self[key] = error
-        if isinstance(self[key], Exception):
-            raise self[key]  # in no variable, which its own traceback would hold
+            self[key] = make()
         return self[key]  # type: ignore[no-any-return]
 
 

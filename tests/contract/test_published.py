@@ -155,19 +155,6 @@ def published(
     return model, codec, package
 
 
-def test_codes_of_lower_points_are_cut_from_those_of_the_highest(
-    published: tuple[CodecModel, Codec, Any],
-) -> None:
-    model, codec, _ = published
-    audio = broadband(1.013, codec.spec.rate_hz or 0, channels=max(codec.spec.channels))
-    full, points = codec.at(model.points[-1]).encode(audio), model.points[:-1]  # type: ignore[attr-defined]
-    for point in points[:: max(1, len(points) // 4)]:
-        codes = codec.at(point).encode(audio)  # type: ignore[attr-defined]
-        assert codes.side_info == full.side_info
-        for ours, deepest in zip(codes.codes, full.codes, strict=False):
-            assert np.array_equal(ours, deepest)
-
-
 def test_rates_codes_audio_and_sizes_are_the_packages(
     published: tuple[CodecModel, Codec, Any],
 ) -> None:

@@ -74,7 +74,7 @@ def data_of(whole: Path) -> Path:
     return whole.parent / "set"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_rows_are_the_same_in_less_company_and_any_order(
     whole: Path, tmp_path: Path, seed: int
 ) -> None:
@@ -105,14 +105,6 @@ def test_rows_and_summary_are_the_same_after_a_kill_and_later_scores(
     succeed(tmp_path, "score", path, "--metrics", ",".join(METRICS[2:]), "--jobs", 2)
     assert all_rows(path) == all_rows(whole)
     assert summary_of(path) == summary_of(whole)
-
-
-def test_rows_and_summary_are_the_same_in_a_merge_of_parts(whole: Path, tmp_path: Path) -> None:
-    for name, codecs in (("one", CODECS[3:]), ("two", CODECS[:4])):
-        succeed(tmp_path, *options(data_of(whole), codecs, jobs=2), "-o", tmp_path / name)
-    succeed(tmp_path, "merge", "one", "two", "-o", "both")
-    assert all_rows(tmp_path / "both") == all_rows(whole)
-    assert summary_of(tmp_path / "both") == summary_of(whole)
 
 
 def test_a_summary_line_is_the_same_without_the_other_codecs(whole: Path, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def with_header(stream, **changes):
         (lambda s: with_header(s, channel_mode="stereo"), "mode stereo, exp"),
         (lambda s: with_header(s, weights_sha256={}), r"than those here: none, found config.json"),
         (lambda s: with_header(s, weights_sha256={"model.safetensors": "0" * 64}),
-         "made with other weights of dac-mini.*: model.safetensors 000000000000, found config"),
+         "other weights of dac-mini.*: model.safetensors sha256 0000000000000000, found conf"),
         (lambda s: replace(s, codebook_sizes=(1024, 512)), r"sizes \[1024, 512\], expected \[1024"),
         (lambda s: with_part(s, num_samples=4_799), r"parts \[4799\], expected \[4800\] for 9600"),
         (lambda s: with_part(s, codes=(s.parts[0].codes[0], np.zeros((1, 9_999), np.int32))),

@@ -5,13 +5,13 @@ import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, CancelledError
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from distributed import Client
+from distributed import Client, KilledWorker
 
 from snacbench.errors import MissingPackage, StoreError, UserError
 from snacbench.runner import cluster as clusters
@@ -167,17 +167,25 @@ def test_a_lost_worker_is_no_crash_of_its_job(client, folder, tmp_path):
     assert set(done(client, folder, lose, Do("", (1,)))) == {*lose.values, 1}
 
 
-def test_a_job_that_loses_every_worker_is_given_up(client, folder, monkeypatch):
-    from distributed import KilledWorker
-
-    killed = Mock(side_effect=KilledWorker("job", "worker", 3))
-    sent = Mock(result=killed, add_done_callback=lambda callback: callback(sent))
+@pytest.mark.parametrize(
+    ("error", "times", "raised", "told"),
+    [
+        (KilledWorker("job", "worker", 3), clusters.MOST_WORKERS_LOST, BrokenExecutor, "was lost"),
+        (CancelledError(), 0, UserError, "scheduler is gone (CancelledError); go on with --resume"),
+        (ValueError("odd"), 0, ValueError, "odd"),
+    ],
+)
+def test_a_job_that_loses_every_worker_or_the_scheduler_is_given_up(
+    client, folder, monkeypatch, error, times, raised, told
+):
+    sent = Mock(result=Mock(side_effect=error), add_done_callback=lambda done: done(sent))
     workers = DaskWorkers(client, folder)
     submit = Mock(return_value=sent)
     monkeypatch.setattr(client, "submit", submit)
-    future = workers.submit("cpu", Do(""))
-    assert isinstance(future.exception(), BrokenExecutor)
-    assert submit.call_count == 1 + clusters.MOST_WORKERS_LOST
+    found = workers.submit("cpu", Do("")).exception()
+    assert isinstance(found, raised)
+    assert told in str(found)
+    assert submit.call_count == 1 + times
 
 
 def test_an_error_ends_the_run_and_the_processes(client, folder):
