@@ -76,7 +76,13 @@ def decode_bitstream(bitstream: Bitstream, loaded: LoadedCodec) -> Audio:
     CodecError if the codec refuses it.
     """
     spec = loaded.planned.spec
-    check_weights(bitstream.header, spec)
+    made, here = WeightsInfo(sha256=bitstream.header.weights_sha256), spec.weights
+    if sorted(made.sha256.values()) != sorted(here.sha256.values()):
+        raise BitstreamError(  # codes mean nothing to other weights than those that made them
+            f"the file was made with other weights of {bitstream.header.codec} than those here: "
+            f"{digests_of(made) or 'none'}, found {digests_of(here) or 'none'}; name the right "
+            "ones by --weights DIR or, for a checkpoint of your own, by --codec"
+        )
     check_fits(bitstream, spec)
     try:
         decoded = loaded.decode(bitstream.parts, seed=bitstream.header.seed)
@@ -99,17 +105,6 @@ def check_contract(spec: CodecSpec, given: Audio | Encoded, output: Audio) -> No
         raise CodecError(
             f"{spec.name} returned {returned} (channels, samples, Hz) for {expected}; a codec must "
             "return the length, channels and rate it was given"
-        )
-
-
-def check_weights(header: Header, spec: CodecSpec) -> None:
-    """Codes mean nothing to other weights than those that made them."""
-    made, here = WeightsInfo(sha256=header.weights_sha256), spec.weights
-    if sorted(made.sha256.values()) != sorted(here.sha256.values()):
-        raise BitstreamError(
-            f"the file was made with other weights of {header.codec} than those here: "
-            f"{digests_of(made) or 'none'}, found {digests_of(here) or 'none'}; name the right "
-            "ones by --weights DIR or, for a checkpoint of your own, by --codec"
         )
 
 

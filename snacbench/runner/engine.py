@@ -29,6 +29,7 @@ from snacbench.rows import (
     Speed,
     SpotCheck,
 )
+from snacbench.runner import versions
 from snacbench.runner.cluster import described, workers_on
 from snacbench.runner.measured_cost import CostJob, workers_for
 from snacbench.runner.measured_speed import SpeedJob
@@ -51,19 +52,6 @@ from snacbench.runner.plan import (
 )
 from snacbench.runner.pool import LOG, LocalWorkers, default_jobs, run_all, run_jobs
 from snacbench.runner.schedule import CHECK, STOPPED, Schedule
-from snacbench.runner.versions import (
-    asked,
-    check_versions,
-    facts_of,
-    gpu,
-    machine,
-    make_ready,
-    package_versions,
-    scored_too,
-    versions_of_codecs,
-    versions_of_metrics,
-    weights_of_metrics,
-)
 from snacbench.store.ledger import Ledger
 from snacbench.store.run_folder import SCHEMA_VERSION, RunFolder, new_folder
 from snacbench.testsets import TestSet
@@ -210,8 +198,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     weights = tuple(weights) or request.weights
     request = replace(request, metrics=named, asr=asr, weights=weights, offline=offline)
     chosen = chosen_metrics(request, names)
-    make_ready(chosen, progress)
-    run = scored_too(run, chosen, place=str(folder.path))
+    versions.make_ready(chosen, progress)
+    run = versions.scored_too(run, chosen, place=str(folder.path))
     with folder.locked():
         folder.rewrite_run(run)
         lost = {(row.clip, row.codec) for row in folder.read(Coded) if row.status != "ok"}
@@ -237,18 +225,18 @@ def start(plan: Plan, path: Path) -> RunFolder:
         "precision": PRECISION_TEXTS[request.precision],
         "workers": f"{request.jobs or default_jobs()}, one thread each"
         + (", and one for the GPU" if on_gpu else ""),
-        "gpu": gpu() if on_gpu else "",
+        "gpu": versions.gpu() if on_gpu else "",
         MISSING: "; ".join(plan.test_set.missing),
         "test set": "; ".join(plan.test_set.notes),
     }
     facts = {name: text for name, text in facts.items() if text}
     models = {codec.spec.model: codec.model for codec in plan.codecs}
     for model in models.values():
-        facts.update(asked(model.versions, model.name))
+        facts.update(versions.asked(model.versions, model.name))
     specs = tuple(planned.spec for planned in plan.codecs)
     run = describe_run(recorded(request), plan.test_set, specs, plan.metrics, facts)
-    versions = versions_of_codecs(models)
-    run = replace(_with_digests(run, plan), codec_versions=versions, lacking=plan.lacking)
+    computed_by = versions.versions_of_codecs(models)
+    run = replace(_with_digests(run, plan), codec_versions=computed_by, lacking=plan.lacking)
     return RunFolder.create(path, run, plan.test_set.clips)
 
 
@@ -278,11 +266,11 @@ def describe_run(
         set_sha256=test_set.sha256,
         codecs=codecs,
         metrics=tuple(metric.spec for metric in metrics),
-        packages=package_versions(),
-        metric_versions=versions_of_metrics(metrics),
-        metric_weights=weights_of_metrics(metrics),
-        facts={"resampler": RESAMPLER, **facts, **facts_of(metrics)},
-        machine=machine(),
+        packages=versions.package_versions(),
+        metric_versions=versions.versions_of_metrics(metrics),
+        metric_weights=versions.weights_of_metrics(metrics),
+        facts={"resampler": RESAMPLER, **facts, **versions.facts_of(metrics)},
+        machine=versions.machine(),
     )
 
 
@@ -358,9 +346,8 @@ def _carry_out(
 
 @dataclass
 class Tally(Generic[Row]):
-    """How many rows of a kind there are, how many failed, and the first of those."""
+    """How many rows of a kind failed, and the first of those."""
 
-    rows: int = 0
     failed: int = 0
     first_failed: list[Row] = field(default_factory=list)
 
@@ -383,7 +370,6 @@ def outcome_of(folder: RunFolder) -> Outcome:
     coded, scores = Tally[Coded](), Tally[Score]()
     lost, stopped = set[tuple[str, str]](), set[str]()
     for row in folder.read(Coded):
-        coded.rows += 1
         if row.status == "failed":
             lost.add((row.clip, row.codec))
             coded.failed += 1
@@ -392,7 +378,6 @@ def outcome_of(folder: RunFolder) -> Outcome:
                 coded.first_failed.append(row)
             stopped |= {row.codec} if row.reason.startswith(STOPPED) else set()
     for score in chain(folder.read(Score), folder.read(Embedded)):
-        scores.rows += 1
         if score.status == "failed" and (score.clip, score.codec) not in lost:
             scores.failed += 1
             if len(scores.first_failed) < _FAILURES_KEPT:
@@ -488,10 +473,10 @@ def _check_same(
     now = [(codec.spec.name, codec.spec.weights.sha256) for codec in codecs]
     if then != now:
         raise StoreError(f"the codecs or weights of {path} are no longer the same; start a new run")
-    check_versions(
+    versions.check_versions(
         run,
-        codecs=versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
-        metrics=versions_of_metrics(metrics),
+        codecs=versions.versions_of_codecs({codec.spec.model: codec.model for codec in codecs}),
+        metrics=versions.versions_of_metrics(metrics),
         place=str(path),
     )
 

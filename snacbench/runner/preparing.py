@@ -82,7 +82,8 @@ class PreparationJob(Job):
         rows: Rows = [point_of(codec, clips, self.request) for codec, clips in self.spots]
         for codec, names in self.delays:
             try:
-                found = calibrate(codec)
+                pairs = [(downmix(x), downmix(decoded)) for x, _, decoded in _coded(codec)]
+                found = residual_delay(codec.spec.name, pairs)
                 rows += [replace(found, codec=name) for name in names]
             except Exception as error:  # noqa: BLE001 - whatever a codec's own code raises
                 rows += _not_calibrated(names, reason_of(error))
@@ -284,12 +285,6 @@ def _written(loaded: LoadedCodec, source: Source, parts: Sequence[Encoded], seed
 
 
 # -------------------------------------------------------------------------- delay and precision
-
-
-def calibrate(codec: PlannedCodec) -> Calibration:
-    """How late a codec's decoded audio comes; a UserError if its weights do not fit."""
-    pairs = [(downmix(excerpt), downmix(decoded)) for excerpt, _, decoded in _coded(codec)]
-    return residual_delay(codec.spec.name, pairs)
 
 
 def _coded(codec: PlannedCodec) -> list[tuple[Audio, Encoded, Audio]]:

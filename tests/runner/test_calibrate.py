@@ -16,7 +16,7 @@ from snacbench.runner.loading import LoadedCodec, load, unload
 from snacbench.runner.measured_speed import SpeedJob, load_between, why_unstable
 from snacbench.runner.plan import PlannedCodec, make_plan, with_weights
 from snacbench.runner.pool import run_all
-from snacbench.runner.preparing import agreement, calibrate, excerpts_for, residual_delay
+from snacbench.runner.preparing import PreparationJob, agreement, excerpts_for, residual_delay
 from snacbench.selectors import select
 from snacbench.types import Audio
 from tests.conftest import broadband
@@ -45,7 +45,8 @@ def rolled(shift):
 def test_codecs_without_delay_and_opus_a_few_samples_late_where_silk_codes():
     assert [excerpt.duration_s for excerpt in MATERIAL] == [1.0] * 9
     for selector, samples in (("identity", (0,)), ("opus@64", (0,)), ("opus@8", (3, 4, 5))):
-        row = calibrate(planned(selector))
+        job = PreparationJob(Request(), delays=((planned(selector), ("a",)),))
+        (row,) = job.run()
         assert (row.found, row.inverted) == (True, False)
         assert round(row.delay_s * 48_000) in samples
 
