@@ -303,7 +303,8 @@ def delay_of(coded: Coded, *, reference: Audio, degraded: Audio, codec_delay_s: 
         elif abs(match.correlation) < align.PLAINLY_ALIKE:
             reason = (
                 f"the decode resembles the source at no lag within {align.MAX_DELAY_S:g} s more "
-                f"than at others; close to its codec's delay the correlation is {match.correlation:.2f}"
+                "than at others; close to its codec's delay the correlation is "
+                f"{match.correlation:.2f}"
             )
     lost = reason and own_lag == match.lag
     return Delay(
