@@ -195,8 +195,8 @@ def score_again(  # noqa: PLR0913 - keyword-only options of one verb
     names = list(metrics or ()) or [spec.name for spec in run.metrics]
     named, asr = tuple(metrics or request.metrics), asr or request.asr
     check_weight_names(weights, [spec.model for spec in run.codecs])
-    weights = tuple(weights) or request.weights
-    request = replace(request, metrics=named, asr=asr, weights=weights, offline=offline)
+    request = replace(request, metrics=named, asr=asr, offline=offline)
+    request = replace(request, weights=tuple(weights) or request.weights)
     chosen = chosen_metrics(request, names)
     versions.make_ready(chosen, progress)
     run = versions.scored_too(run, chosen, place=str(folder.path))

@@ -33,9 +33,7 @@ ROUND_CLIPS = 256
 CHUNK_BATCHES = 4
 CHUNK_S = 1500.0  # and no more audio than that, for the sake of the computer's memory
 STOPPED = "stopped: "
-ALIKE = (
-    5  # first codings that fail as the codec did on built-in excerpts, after which it is stopped
-)
+ALIKE = 5  # first codings that fail as on built-in excerpts, after which a codec is stopped
 # Where in its own code a codec failed, at the end of a reason: "IndexError: ... (codec.py:12)".
 _OWN_FAULT = re.compile(r"(?P<kind>\w+): .*(?P<place>\([^()]+:\d+\))$", re.DOTALL)
 

@@ -91,6 +91,7 @@ class ScoringJob(Job):
         made = _Once()
         for decode in self.decodes:
             rows += _scored(self, decode, source, made)
+        made.clear()  # errors hold the frames that they passed, which hold the audio
         return rows
 
     def lost(self, reason: str) -> Rows:
@@ -110,9 +111,14 @@ class _Once(dict[tuple[object, ...], Any]):
     """
 
     def of(self, make: Callable[[], Made], *key: object) -> Made:
-        """What `make` returns; once it has, it is not called again."""
+        """What `make` returns; it is called once, and what it raises is raised each time."""
         if key not in self:
-            self[key] = make()
+            try:
+                self[key] = make()
+            except Exception as error:  # noqa: BLE001 - kept, and raised for every codec's row
+                self[key] = error
+        if isinstance(self[key], Exception):
+            raise self[key]  # in no variable, which its own traceback would hold
         return self[key]  # type: ignore[no-any-return]
 
 
