@@ -92,14 +92,14 @@ def check_model(options: MetricOptions = NO_OPTIONS) -> None:
 
     Raises `UserError` if that fails, and as `recogniser`.
     """
-    chosen = options.asr or asr_selector()
-    _read(recogniser(options), chosen)
+    recogniser(options)
+    _read(options.asr or asr_selector(), options)
 
 
 @functools.cache
-def _read(found: Recogniser, selector: str) -> None:
+def _read(selector: str, options: MetricOptions) -> None:
     try:
-        found.load()
+        _opened(selector, options).load()
     except Exception as error:
         if missing := missing_package(error):
             raise missing from error

@@ -128,7 +128,7 @@ def _counter() -> Iterator[Any]:
 
     aten, fused = torch.ops.aten, torch.backends.mha.get_fastpath_enabled()
     # By overload, so that they are not taken apart, and by packet, for which they are counted.
-    unknown = {
+    unknown: dict[Any, Callable[..., int]] = {
         **dict.fromkeys((aten.lstm, aten.lstm.input), _lstm_flops),
         **dict.fromkeys((aten.cdist, aten.cdist.default), _cdist_flops),
         **dict.fromkeys((aten.mv, aten.dot), lambda a, *_, **__: _FLOPS_PER_MAC * math.prod(a)),

@@ -171,11 +171,12 @@ class Schedule:
             points = [codec for codec in codecs if codec.selector == selector]
             spots = (codec for codec in points if codec.spec.name not in self._verdicts)
             late = [codec for codec in points if codec.spec.name not in self._delays]
+            names = tuple(codec.spec.name for codec in late)
+            delays: list[tuple[PlannedCodec, tuple[str, ...]]]
             delays = [(codec, (codec.spec.name,)) for codec in late]
             if late and (spec := late[0].spec).streams:
                 highest = model_named(selector).points[-1]
                 highest = replace(highest, model=spec.model, weights=spec.weights)
-                names = tuple(codec.spec.name for codec in late)
                 delays = [(replace(late[0], spec=highest), names)]
             seed = self._request.seed
             job = PreparationJob(
