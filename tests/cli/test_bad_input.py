@@ -30,7 +30,6 @@ TOYS = ("run", "--codecs", "identity,opus@24", *FAST)
         ),
         ("run --codecs identity --segment-s inf", "--segment-s must be above 0, found inf"),
         ("score made", "name metrics with --metrics, or try failed scores again"),
-        ("check --agreement --device cpu", "name --device cuda or --precision bf16"),
         ("show codec dak", "did you mean dac"),
         ("show codec dac-mini --offline", "say what --measure loads"),
         ("score-files --kbps 0", "--kbps must be above 0"),
