@@ -14,7 +14,7 @@ from snacbench.cli.terminal import ProgressBar, show_line, show_rows
 from snacbench.cli.verbs import offline_option, option, weights_option
 from snacbench.packages import EXTRAS, fault_of, is_installed
 from snacbench.plugins import codec_models, metric_models, metrics, refused
-from snacbench.request import PRECISIONS, Request
+from snacbench.request import Precision, Request
 from snacbench.runner.calibrate import agreements
 from snacbench.runner.plan import make_plan, with_weights
 from snacbench.runner.versions import package_versions
@@ -36,7 +36,7 @@ _FOR_ALL += ["constriction", "pandas", "tabulate", "matplotlib", "jinja2", "star
 @option("--agreement", bool, "Compare codes with those of the CPU in fp32.")
 @option("--codecs", _DEMONSTRATION, "Which to compare.")
 @option("--device", ["cuda", "cpu"])
-@option("--precision", list(PRECISIONS))
+@option("--precision", Precision)
 def check(weights: tuple[str, ...], agreement: bool, **compared: Any) -> int:
     """Report what is installed, and which weights are at hand.
 

@@ -76,6 +76,8 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", Coded, Score)
 Cluster: TypeAlias = "Client | str | Path | None"
+Look: TypeAlias = Callable[[Plan, RunFolder | None], None]
+"""Is shown a plan before anything of it is computed, and again with the folder of its run."""
 
 RUNS = Path("runs")  # where runs go that name no folder
 MEASURE_SPEED = "measure speed"
@@ -84,7 +86,13 @@ _FAILURES_KEPT = 8
 _NO_SPEED = "speeds depend on the node: measure them on the machine in question by snacbench speed"
 
 
-def run(request: Request, *, client: Cluster = None, progress: Progress | None = None) -> RunFolder:
+def run(
+    request: Request,
+    *,
+    client: Cluster = None,
+    progress: Progress | None = None,
+    look: Look | None = None,
+) -> RunFolder:
     """Code a test set through codecs and score what comes out; failures are rows.
 
     `client` is a cluster that does it, as `cluster.workers_on` takes it; None: this machine.
@@ -94,8 +102,12 @@ def run(request: Request, *, client: Cluster = None, progress: Progress | None =
     plan = make_plan(request, shown)
     for text in warnings_before(plan, request.out or RUNS):
         shown.note(text, warning=True)
+    if look:
+        look(plan, None)
     plan = with_weights(plan, shown)
     folder = start(plan, request.out or new_folder(RUNS))
+    if look:
+        look(plan, folder)
     execute(plan, folder, client=client, progress=shown)
     return folder
 
@@ -108,6 +120,7 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     jobs: int | None = None,
     offline: bool = False,
     progress: Progress | None = None,
+    look: Look | None = None,
 ) -> RunFolder:
     """Go on with a run: nothing is repeated, but with `retry_failed` what has failed.
 
@@ -118,6 +131,10 @@ def resume(  # noqa: PLR0913 - keyword-only options of one verb
     _check_cluster(client, jobs)
     plan = resumed_plan(folder, shown, retry_failed=retry_failed, offline=offline)
     plan = replace(plan, request=replace(plan.request, jobs=jobs))
+    for text in warnings_before(plan, folder.path):
+        shown.note(text, warning=True)
+    if look:
+        look(plan, folder)
     execute(plan, folder, client=client, progress=shown, retry_failed=retry_failed)
     return folder
 
