@@ -93,11 +93,8 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
     """
     from snacbench.runner import engine
 
-    given = {
-        name: value
-        for name, value in (("codecs", codecs), ("data", data), ("out", out), *asked.items())
-        if value not in ("", None)
-    }
+    given = {"codecs": codecs, "data": data, "out": out, **asked}
+    given = {name: value for name, value in given.items() if value not in ("", None)}
     shown = progress or Notes()
     how: dict[str, Any] = {"client": client, "progress": shown, "look": look}
     if resume is None:
@@ -109,8 +106,8 @@ def run(  # noqa: PLR0913 - all but the first three are keywords
             f"to resume a run takes up the request that {resume} was begun with; leave out "
             f"{', '.join(foreign)}"
         )
-    folder = RunFolder.open(Path(resume))
-    return finished(engine.resume(folder, retry_failed=retry_failed, **how, **given), shown)
+    how |= {"retry_failed": retry_failed, **given}
+    return finished(engine.resume(RunFolder.open(Path(resume)), **how), shown)
 
 
 def load(path: str | Path) -> Run:

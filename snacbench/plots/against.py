@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_LONGEST_NAME = 30
+_LONGEST_NAME, _TITLE = 30, 14
 _MARGIN = 1.35  # what a logarithmic axis leaves beside its outermost marks, as a factor
 _TICKS = ((1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  # of a decade
 _FEW_PANELS = 4  # beside each other in two columns of a paper, or below each other in one
@@ -94,7 +94,7 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
     for axes, domain, points in zip(grid, domains, found, strict=True):
         if several:
             clips = max((point.y.n for point in points), default=0)
-            axes.set_title(f"{data.called(domain)} (n = {clips})", loc="left")
+            axes.set_title(f"{style.shortened(domain, _TITLE)} (n = {clips})", loc="left")
         if not points:
             metric = style.metric_name(options.metric)
             style.say_empty(axes, f"no codec has {metric} scores and {needed}", ticks=bool(drawn))
@@ -107,7 +107,7 @@ def _draw(  # noqa: PLR0913 - what runs along the axis takes four
         beyond += draw_levels(axes, anchors)
     known, scored = {p.spec.name for p in drawn}, data.scores(options.metric, options.domain)
     rest = [s.name for s in data.specs if s.name not in known and not s.anchor]
-    where = "per panel" if several else data.called(options.domain)
+    where = f"per {data.by}".replace("domain", "panel") if several else data.called(options.domain)
     style.caption(
         figure,
         options,

@@ -164,7 +164,8 @@ def test_groups_of_clips_take_the_place_of_domains():
     rows = replace(rows, clips=tuple(clips))
     figure = draw("domains", rows, by="language")
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles == ["language de (n = 8)", "language not stated (n = 16)"]
+    assert titles == ["de (n = 8)", "not stated (n = 16)"]
+    assert caption_of(figure).startswith("Per language, n = 8 to 16 clips")
     means = [codec.scores["si_sdr"]["value"][::3].mean() for codec in rows.codecs]
     assert sorted(y for _, y in places(figure.axes[0])) == pytest.approx(sorted(means))
     alone = draw("quality-rate", rows, by="language", domain="de")
